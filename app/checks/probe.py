@@ -1,0 +1,129 @@
+"""What a probe is: the one thing a module in `tasks/<family>/` imports.
+
+    \"\"\"Answers a TCP connection within the time-out.\"\"\"
+    from app.checks.probe import Field, Reading, Run, Spec, Status, Unreachable, probe
+
+    class Target(Spec):
+        host: str = Field(description="name or address")
+        port: int = Field(ge=1, le=65535)
+
+    @probe(on_timeout=Status.CRITICAL)
+    async def measure(spec: Target, run: Run) -> Reading: ...
+
+The module's name is the probe's name, its folder the family and queue; schema, documentation row, form and task follow.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from app.settings import settings
+from app.units import Duration
+
+__all__ = [
+    "CannotTell", "Duration", "Field", "Probe", "Reading", "Run", "SecretStr", "Series", "Spec", "Status", "Unreachable",
+    "own_broker", "own_database", "probe",
+]  # fmt: skip
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Status(StrEnum):
+    """What one run found."""
+
+    OK = "ok"
+    WARNING = "warning"
+    CRITICAL = "critical"
+    UNKNOWN = "unknown"  # it could not tell; never counted as ok
+
+
+class Unreachable(Exception):
+    """The target did not answer, or not as it must: the result is critical."""
+
+
+class CannotTell(Exception):
+    """The probe itself was prevented (no right, no such file, bad credentials): the result is unknown."""
+
+
+class Spec(BaseModel):
+    """Base of what a probe is configured with (`with:` of a check). Units stand in the description or the type."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One value of a metric that comes in several label sets, e.g. failed logins by source."""
+
+    metric: str
+    value: float
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a run found. Metric names carry their unit: `seconds`, `free_bytes`, `used_percent`, `lag_seconds`."""
+
+    status: Status
+    message: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    series: tuple[Series, ...] = ()
+    memory: Mapping[str, Any] | None = None  # JSON handed to this check's next run (a file position); None keeps the last
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The circumstances of one run."""
+
+    timeout: float  # seconds; the runner gives up then. A probe that blocks a thread must give up by itself before.
+    memory: Mapping[str, Any] = NOTHING  # what this check's last run left
+
+
+Measure = Callable[[Any, Run], Reading] | Callable[[Any, Run], Awaitable[Reading]]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A probe as found in its module."""
+
+    name: str  # family.NAME
+    doc: str  # the module's docstring
+    spec: type[Spec]
+    measure: Measure
+    on_timeout: Status
+    is_async: bool
+
+    @property
+    def family(self) -> str:
+        return self.name.partition(".")[0]
+
+
+def probe(*, on_timeout: Status = Status.UNKNOWN) -> Callable[[Measure], Probe]:
+    """Declare a module's `measure(spec: SomeSpec, run: Run) -> Reading`, sync (runs in a thread) or async.
+
+    on_timeout: the status when the time-out passes: CRITICAL where silence means down, UNKNOWN where it means blind.
+    """
+
+    def declare(measure: Measure) -> Probe:
+        module = inspect.getmodule(measure)
+        assert module is not None
+        spec = get_type_hints(measure)["spec"]
+        name = ".".join(module.__name__.split(".")[-2:])
+        return Probe(name, inspect.getdoc(module) or "", spec, measure, on_timeout, inspect.iscoroutinefunction(measure))
+
+    return declare
+
+
+def own_database() -> str:
+    """libpq URL of Tocsin's own database, for probes that watch the stack itself."""
+    return settings().database.replace("postgresql+psycopg://", "postgresql://", 1)
+
+
+def own_broker() -> str:
+    """Kombu URL of Tocsin's own broker."""
+    return settings().broker

@@ -1,0 +1,77 @@
+"""Every error Tocsin raises on purpose; the class says what to do next.
+
+TocsinError
+├── Invalid        the caller sent something wrong           -> HTTP 422, exit 2
+├── Denied         the actor may not do this                 -> HTTP 403, exit 2
+├── NotFound       there is no such thing                    -> HTTP 404, exit 2
+├── Conflict       the state forbids this move               -> HTTP 409, exit 1
+├── NotActive      planned, not built yet                    -> HTTP 501, exit 2
+├── Unavailable    database or broker is away: try again     -> HTTP 503, exit 1
+└── DeliveryError  a channel did not take the message
+    ├── Transient  try again: time-out, refused, 408, 429, 5xx
+    └── Permanent  never again: bad address, bad token, other 4xx
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class TocsinError(Exception):
+    """The root; a message starts lower-case, names the thing and suggests the fix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with one field of what the caller sent; `index` counts list items from 0."""
+
+    field: str
+    detail: str
+    index: int | None = None
+
+
+class Invalid(TocsinError):
+    """The caller sent something wrong; `faults` lists each mistake when there are several."""
+
+    def __init__(self, message: str, faults: Sequence[Fault] = ()) -> None:
+        super().__init__(message)
+        self.faults = tuple(faults)
+
+
+class TooLarge(Invalid):
+    """More than a stated limit (body, events, nesting) -> HTTP 413."""
+
+
+class Denied(TocsinError):
+    """The actor may not do this."""
+
+
+class NotFound(TocsinError):
+    """There is no such thing."""
+
+
+class Conflict(TocsinError):
+    """The state the thing is in forbids this move."""
+
+
+class NotActive(TocsinError):
+    """Planned and known by name, but not built yet."""
+
+
+class Unavailable(TocsinError):
+    """The database or the broker is away; the same call may work in a moment."""
+
+
+class DeliveryError(TocsinError):
+    """A channel did not take the message."""
+
+
+class Transient(DeliveryError):
+    """Worth another try; `retry_after` is what the provider asked for, in seconds."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Permanent(DeliveryError):
+    """No repeat will help."""

@@ -1,0 +1,112 @@
+"""What the environment says (docs/reference: environment), read once and frozen."""
+
+import os
+import secrets
+import socket
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _absolute(value: object) -> object:
+    return Path(str(value)).expanduser().absolute()
+
+
+FolderPath = Annotated[Path, BeforeValidator(_absolute)]
+
+
+class Settings(BaseSettings):
+    """`TOCSIN_*` variables; an unset URL means the embedded server."""
+
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    home: FolderPath = Field(default=Path(".tocsin").absolute(), description="embedded data, keys, first passwords")
+    host: str = Field(default="127.0.0.1", description="address the console listens on")
+    port: int = Field(default=8080, ge=0, le=65535)
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    flower_port: int = Field(default=5555, ge=0, le=65535)
+    config: FolderPath = Field(default=Path("infra/monitoring/alerting").absolute(), description="alerting as code")
+    database_url: SecretStr | None = Field(default=None, description="PostgreSQL >= 15")
+    broker_url: SecretStr | None = Field(default=None, description="redis://, rediss:// or amqp://")
+    secret_key: SecretStr | None = Field(default=None, description="signs links and sessions; default: HOME/secret-key")
+    base_url: str | None = Field(default=None, description="links in pages")
+    watcher_url: str | None = Field(default=None, description="outside dead-man's switch")
+    smtp_port: int | None = Field(default=None, description="inbound mail; off when unset")
+    retain_results_days: int = Field(default=30, ge=1, description="check results and samples are kept this long")
+
+    @property
+    def embedded_database(self) -> bool:
+        return self.database_url is None
+
+    @property
+    def embedded_broker(self) -> bool:
+        return self.broker_url is None
+
+    @cached_property
+    def sockets(self) -> Path:
+        """Folder of the embedded servers' Unix sockets; short, because a socket path ends at 107 bytes."""
+        from hashlib import blake2b
+
+        digest = blake2b(str(self.home).encode(), digest_size=6).hexdigest()
+        return Path(f"/tmp/tocsin-{os.getuid()}") / digest
+
+    @cached_property
+    def database(self) -> str:
+        """SQLAlchemy URL of the database in use."""
+        if self.database_url is not None:
+            return _with_psycopg(self.database_url.get_secret_value())
+        return f"postgresql+psycopg://tocsin@/tocsin?host={self.sockets}"
+
+    @cached_property
+    def broker(self) -> str:
+        """Kombu URL of the broker in use."""
+        if self.broker_url is not None:
+            return self.broker_url.get_secret_value()
+        return f"redis+socket://{self.sockets}/valkey.sock"
+
+    @cached_property
+    def url(self) -> str:
+        """Where people reach the console; no slash at the end."""
+        if self.base_url:
+            return self.base_url.rstrip("/")
+        scheme = "https" if self.tls_cert else "http"
+        return f"{scheme}://{self.host}:{self.port}"
+
+    @cached_property
+    def key(self) -> bytes:
+        """The secret key; made once, mode 0600, when neither the environment nor the home has one."""
+        if self.secret_key is not None:
+            return self.secret_key.get_secret_value().encode()
+        return home_secret(self.home, "secret-key").encode()
+
+
+def home_secret(home: Path, name: str) -> str:
+    """The value of HOME/name, made from 256 random bits on first use (mode 0600, created whole or not at all)."""
+    path = home / name
+    if not path.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        draft = home / f".{name}.{socket.gethostname()}.{os.getpid()}"
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(32))
+        try:
+            os.link(draft, path)          # fails if another process was first: then theirs counts
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text().strip()
+
+
+def _with_psycopg(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else url
+
+
+@lru_cache
+def settings() -> Settings:
+    """The settings of this process."""
+    return Settings()
