@@ -17,7 +17,6 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -29,8 +28,6 @@ __all__ = [
     "CannotTell", "Duration", "Field", "Probe", "Reading", "Run", "SecretStr", "Series", "Spec", "Status", "Unreachable",
     "own_broker", "own_database", "probe",
 ]  # fmt: skip
-
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Status(StrEnum):
@@ -53,7 +50,7 @@ class CannotTell(Exception):
 class Spec(BaseModel):
     """Base of what a probe is configured with (`with:` of a check). Units stand in the description or the type."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,7 @@ class Run:
     """The circumstances of one run."""
 
     timeout: float  # seconds; the runner gives up then. A probe that blocks a thread must give up by itself before.
-    memory: Mapping[str, Any] = NOTHING  # what this check's last run left
+    memory: Mapping[str, Any] = field(default_factory=dict)  # what this check's last run left
 
 
 Measure = Callable[[Any, Run], Reading] | Callable[[Any, Run], Awaitable[Reading]]

@@ -1,0 +1,122 @@
+"""Alertmanager's label matchers (UTF-8 syntax): `service="db"`, `{env=~"prod|stage", team!=x}`. Pure; regexes are RE2."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+
+import re2
+
+MAX_PATTERN = 1024  # characters
+
+
+class Op(StrEnum):
+    """How a label is compared."""
+
+    EQUAL = "="
+    NOT_EQUAL = "!="
+    MATCHES = "=~"
+    NOT_MATCHES = "!~"
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """One comparison; a missing label counts as the empty value."""
+
+    name: str
+    op: Op
+    value: str
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether these labels pass."""
+        value = labels.get(self.name, "")
+        if self.op is Op.EQUAL:
+            return value == self.value
+        if self.op is Op.NOT_EQUAL:
+            return value != self.value
+        found = _compiled(self.value).fullmatch(value) is not None
+        return found if self.op is Op.MATCHES else not found
+
+    def __str__(self) -> str:
+        quoted = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        name = self.name if _BARE_NAME.fullmatch(self.name) else '"' + self.name.replace('"', '\\"') + '"'
+        return f'{name}{self.op}"{quoted}"'
+
+
+Matchers = tuple[Matcher, ...]
+
+_BARE_NAME = re.compile(r"[^\s{}!=~,\\\"'`]+")
+_TOKEN = re.compile(
+    r"""\s*(?P<name>"(?:[^"\\\n]|\\.)*"|[^\s{}!=~,\\"'`]+)
+        \s*(?P<op>=~|!~|!=|=)
+        \s*(?P<value>"(?:[^"\\\n]|\\.)*"|[^\s{}!=~,\\"'`]+)?
+        \s*(?P<comma>,|$)""",
+    re.VERBOSE,
+)
+_ESCAPES = {"n": "\n", '"': '"', "\\": "\\"}
+
+
+@lru_cache(maxsize=4096)
+def parse_matchers(text: str) -> Matchers:
+    """All matchers of one string, comma-separated, braces optional. Raises ValueError that shows where it stops."""
+    inside = text.strip()
+    if inside.startswith("{") != inside.endswith("}"):
+        raise ValueError(f"matcher {text!r}: a brace is missing")
+    if inside.startswith("{"):
+        inside = inside[1:-1].strip()
+    found: list[Matcher] = []
+    at = 0
+    while at < len(inside):
+        part = _TOKEN.match(inside, at)
+        if part is None or part.end() == at:
+            raise ValueError(f'matcher {text!r}: cannot read {inside[at:].strip()!r}; write name="value", !=, =~ or !~')
+        found.append(_matcher(part, text))
+        at = part.end()
+    if not found and text.strip() not in ("", "{}"):
+        raise ValueError(f"matcher {text!r}: nothing to match")
+    return tuple(found)
+
+
+def matches(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool:
+    """Whether all hold."""
+    return all(one.matches(labels) for one in matchers)
+
+
+def _matcher(part: re.Match[str], text: str) -> Matcher:
+    matcher = Matcher(_unquote(part["name"], text), Op(part["op"]), _unquote(part["value"] or "", text))
+    if not matcher.name:
+        raise ValueError(f"matcher {text!r}: a label name is empty")
+    if matcher.op in (Op.MATCHES, Op.NOT_MATCHES):
+        _compiled(matcher.value)
+    return matcher
+
+
+def _unquote(word: str, text: str) -> str:
+    if not word.startswith('"'):
+        return word
+    out, escaped = [], False
+    for char in word[1:-1]:
+        if escaped:
+            if char not in _ESCAPES:
+                raise ValueError(f"matcher {text!r}: unknown escape \\{char}; write \\\\{char} for a backslash")
+            out.append(_ESCAPES[char])
+            escaped = False
+        elif char == "\\":
+            escaped = True
+        else:
+            out.append(char)
+    return "".join(out)
+
+
+@lru_cache(maxsize=4096)
+def _compiled(pattern: str) -> "re2._Regexp[str]":
+    if len(pattern) > MAX_PATTERN:
+        raise ValueError(f"a pattern has {len(pattern)} characters; {MAX_PATTERN} are allowed")
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(pattern, options)
+    except re2.error as error:
+        reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
+        raise ValueError(f"pattern {pattern!r}: {reason}") from None

@@ -1,0 +1,199 @@
+"""What others refer to: services, routes, policies, groupings, channels. These types are the YAML form as well."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from app.catalog.matcher import Matchers, parse_matchers
+from app.units import Duration, parse_duration
+
+
+class Severity(StrEnum):
+    """How bad; ordered by `rank`."""
+
+    CRITICAL = "critical"
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """3 (critical) to 0 (info)."""
+        return {"critical": 3, "error": 2, "warning": 1, "info": 0}[self.value]
+
+
+class Urgency(StrEnum):
+    """How a person is reached: `notify.high` or `notify.low`."""
+
+    HIGH = "high"
+    LOW = "low"
+
+
+Family = Literal["health", "performance", "business", "security"]
+
+
+class Declared(BaseModel):
+    """Base of whatever the configuration declares: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _target(value: str) -> str:
+    kind, colon, name = value.partition(":")
+    if not colon or not name or kind not in ("user", "schedule", "team", "channel"):
+        raise ValueError(f'{value!r} is not a target; write "user:NAME", "schedule:NAME", "team:NAME" or "channel:NAME"')
+    return value
+
+
+Target = Annotated[str, BeforeValidator(lambda value: _target(value) if isinstance(value, str) else value)]
+Targets = Annotated[tuple[Target, ...], BeforeValidator(_listed)]
+Match = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+
+
+class Matching(Declared):
+    """Anything with a `match`: a list of matchers that must all hold; none = everything."""
+
+    match: Match = Field(default=(), description="matchers, ANDed")
+
+    @field_validator("match")
+    @classmethod
+    def _parses(cls, match: tuple[str, ...]) -> tuple[str, ...]:
+        for text in match:
+            parse_matchers(text)
+        return match
+
+    @property
+    def matchers(self) -> Matchers:
+        """The parsed form; parsing is cached by text."""
+        return tuple(one for text in self.match for one in parse_matchers(text))
+
+
+class Service(Declared):
+    """Something people care about; alerts name it, routes and dependencies hang on it."""
+
+    team: str | None = None
+    tier: Literal["critical", "standard", "low"] = "standard"
+    depends_on: tuple[str, ...] = ()
+    runbook: str | None = None
+    business: str | None = Field(default=None, description="what customers would call it")
+    description: str | None = None
+    links: tuple[str, ...] = ()
+
+
+class Route(Matching):
+    """The first route that matches decides policy and urgency."""
+
+    policy: str
+    urgency: Urgency | None = Field(default=None, description="default: critical and error are high")
+
+
+class Step(Declared):
+    """Whom to page, and how long to wait for an acknowledgement before the next step."""
+
+    page: Targets = Field(min_length=1)
+    wait: Duration = Field(default=parse_duration("5m"))
+
+    @field_validator("wait")
+    @classmethod
+    def _at_least_a_second(cls, wait: Duration) -> Duration:
+        if wait.total_seconds() < 1:
+            raise ValueError("a wait is at least 1s")
+        return wait
+
+
+class Policy(Declared):
+    """Steps in order; the list runs `repeat` more times; then `if_exhausted` (default: platform.owners)."""
+
+    steps: tuple[Step, ...] = Field(min_length=1)
+    repeat: int = Field(default=0, ge=0, le=100)
+    ack_timeout: Duration | None = Field(default=None, description="acknowledged this long without an end: start again")
+    if_exhausted: Targets | None = None
+
+
+class Grouping(Matching):
+    """Alerts whose `by` labels are equal join one incident."""
+
+    by: tuple[str, ...] = ()
+    window: Duration = Field(default=parse_duration("10m"), description="joining within it sends nothing")
+    reopen: Duration = Field(default=parse_duration("0s"), description="a new alert this soon after the end reopens")
+    resolve_after: Duration = Field(default=parse_duration("0s"), description="quiet time before the incident ends")
+    hold: Duration | None = Field(default=None, description="wait before the incident opens (not active yet)")
+
+
+class Channel(Declared):
+    """A way out; the fields beside `kind` are those of the kind's own Spec (app/notify/channels)."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    kind: str
+
+    @property
+    def options(self) -> dict[str, object]:
+        """The kind's own fields."""
+        return dict(self.model_extra or {})
+
+
+class Platform(Declared):
+    """Tocsin's own keepers."""
+
+    owners: Targets = ()
+    emergency: Targets = ()
+
+
+class Defaults(Declared):
+    """What holds where nothing else is said."""
+
+    timezone: str = "UTC"
+
+
+class Flapping(Declared):
+    """State changes within a time that count as flapping."""
+
+    changes: int = Field(default=6, ge=2)
+    within: Duration = Field(default=parse_duration("10m"))
+    calm: Duration = Field(default=parse_duration("10m"))
+
+
+class Inhibit(Declared):
+    """While an alert matches `when`, alerts that match `mute` with the same `equal` labels stay quiet."""
+
+    when: Match
+    mute: Match
+    equal: tuple[str, ...] = ()
+
+
+class Maintenance(Matching):
+    """Planned work: alerts that match are recorded and page nobody."""
+
+    rrule: str | None = None
+    at: str | None = None
+    for_: Duration | None = Field(default=None, alias="for")
+    from_: str | None = Field(default=None, alias="from")
+    to: str | None = None
+    timezone: str | None = None
+    reason: str = ""
+
+
+class Audience(Matching):
+    """People who are informed, never paged."""
+
+    via: Targets
+    events: tuple[Literal["opened", "acknowledged", "updated", "resolved"], ...] = ("opened", "resolved")
+    template: str | None = None
+
+
+class Heartbeat(Declared):
+    """An expected signal; when it does not come, that is the alert."""
+
+    service: str | None = None
+    cron: str | None = None
+    every: Duration | None = None
+    timezone: str | None = None
+    grace: Duration = Field(default=parse_duration("5m"))
+    severity: Severity = Severity.ERROR
+    summary: str | None = None
+    runbook: str | None = None

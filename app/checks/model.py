@@ -1,0 +1,130 @@
+"""Checks: what is watched, how often, and the short form of its alert. `Check` is the YAML form as well."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from app.catalog.model import Declared, Family, Flapping, Severity
+from app.checks.probe import Series, Status
+from app.units import Duration, parse_duration
+
+NoData = Literal["alert", "keep", "ok"]
+
+
+@dataclass(frozen=True, slots=True)
+class OutOf:
+    """`needed` of the last `last` results."""
+
+    needed: int
+    last: int
+
+
+def parse_out_of(value: object) -> object:
+    """`2 of 3` -> OutOf. Raises ValueError."""
+    if isinstance(value, str):
+        found = re.fullmatch(r"\s*(\d+)\s+of\s+(\d+)\s*", value)
+        if found is None:
+            raise ValueError(f"{value!r} is not understood; write 2 of 3")
+        needed, last = int(found[1]), int(found[2])
+        if not 1 <= needed <= last <= 100:
+            raise ValueError(f"{value!r}: the first number is at least 1 and at most the second, which is at most 100")
+        return f"{needed} of {last}"
+    return value
+
+
+Count = Annotated[str, BeforeValidator(parse_out_of)]
+
+
+def out_of(text: str) -> OutOf:
+    """The parsed form of a validated `K of N`."""
+    needed, _, last = text.partition(" of ")
+    return OutOf(int(needed), int(last))
+
+
+class StatusAlert(Declared):
+    """`alert:` of a check: it alerts by itself after K of its last N results are bad."""
+
+    severity: Severity = Severity.ERROR
+    after: Count = "2 of 3"
+    clear_after: Count | None = Field(default=None, description="default: the first ok recovers")
+    summary: str | None = None
+    no_data: NoData = "alert"
+
+
+class Check(Declared):
+    """One thing watched by one probe."""
+
+    probe: str
+    service: str | None = None
+    every: Duration = Field(default=parse_duration("1m"))
+    timeout: Duration = Field(default=parse_duration("10s"))
+    with_: dict[str, Any] = Field(default_factory=dict, alias="with", description="the probe's own settings")
+    alert: StatusAlert | Literal["off"] = StatusAlert()
+    no_data: NoData | None = None
+    runbook: str | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    at: str | None = Field(default=None, description="location: runs on queue FAMILY@LOCATION")
+    flapping: Flapping | Literal["off"] | None = None
+    hold: Duration | None = None
+
+    @field_validator("alert", mode="before")
+    @classmethod
+    def _off(cls, value: object) -> object:
+        return "off" if value is False else value
+
+    @field_validator("every", "timeout")
+    @classmethod
+    def _at_least_a_second(cls, value: Duration) -> Duration:
+        if value.total_seconds() < 1:
+            raise ValueError("must be at least 1s")
+        return value
+
+    @field_validator("timeout")
+    @classmethod
+    def _ends(cls, value: Duration) -> Duration:
+        if value.total_seconds() > 40:
+            raise ValueError("a check may take 40s at most; watch longer work with a heartbeat")
+        return value
+
+    @property
+    def family(self) -> Family:
+        return self.probe.partition(".")[0]  # type: ignore[return-value]
+
+    @property
+    def queue(self) -> str:
+        """The Celery queue it runs on."""
+        return f"{self.family}@{self.at}" if self.at else self.family
+
+    @property
+    def unknown_means(self) -> NoData:
+        """What follows when it cannot tell for 3 intervals."""
+        return self.no_data or (self.alert.no_data if self.alert != "off" else "alert")
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A check claimed for one run."""
+
+    name: str
+    check: Check
+    due_at: datetime
+    memory: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One run's outcome."""
+
+    check: str
+    at: datetime
+    status: Status
+    message: str
+    seconds: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    series: tuple[Series, ...] = ()
+    memory: Mapping[str, Any] | None = None
+    id: int | None = None

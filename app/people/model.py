@@ -1,0 +1,182 @@
+"""People: who they are, what they may do, how they are reached. `User` and `Team` are the YAML form as well."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import time
+from enum import StrEnum
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from app.units import Duration, parse_duration
+
+INBOX = "inbox"
+
+
+class Role(StrEnum):
+    """What somebody may do; each role includes those before it."""
+
+    VIEWER = "viewer"
+    RESPONDER = "responder"
+    EDITOR = "editor"
+    ADMIN = "admin"
+
+    @property
+    def rank(self) -> int:
+        """0 (viewer) to 3 (admin)."""
+        return list(Role).index(self)
+
+
+def known_zone(name: str) -> str:
+    """`name` if the time zone exists. Raises ValueError."""
+    if name not in _zones():
+        raise ValueError(f"{name!r} is not a time zone; write one like Europe/Paris")
+    return name
+
+
+def _zones() -> frozenset[str]:
+    global _ZONES
+    if not _ZONES:
+        _ZONES = frozenset(available_timezones())
+    return _ZONES
+
+
+_ZONES: frozenset[str] = frozenset()
+Zone = Annotated[str, AfterValidator(known_zone)]
+
+
+def wall_time(value: object) -> object:
+    """`"22:00"` -> time. Raises ValueError."""
+    if isinstance(value, str):
+        try:
+            return time.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f'{value!r} is not a time of day; write "22:00"') from None
+    return value
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class ContactSpec(_Frozen):
+    """A contact whose name is not its channel's."""
+
+    channel: str
+    to: str
+
+
+class NotifyRule(_Frozen):
+    """One contact of a `notify` list, `after` the step began."""
+
+    contact: str
+    after: Duration = Field(default=parse_duration("0s"))
+
+
+Rules = Annotated[
+    tuple[Annotated[NotifyRule, BeforeValidator(lambda v: {"contact": v} if isinstance(v, str) else v)], ...],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+]
+
+
+class Notify(_Frozen):
+    """Which contacts, in order, by urgency; None = the default of that urgency."""
+
+    high: Rules | None = None
+    low: Rules | None = None
+
+
+class QuietHours(_Frozen):
+    """Low-urgency pages wait until `to`, his time."""
+
+    from_: Annotated[time, BeforeValidator(wall_time)] = Field(alias="from")
+    to: Annotated[time, BeforeValidator(wall_time)]
+
+
+class User(_Frozen):
+    """A person as declared; the key in the map is the login."""
+
+    name: str | None = None
+    role: Role = Role.RESPONDER
+    timezone: Zone | None = None
+    contacts: dict[str, str | ContactSpec] = Field(default_factory=dict)
+    notify: Notify = Notify()
+    quiet_hours: QuietHours | None = None
+
+    @model_validator(mode="after")
+    def _known_contacts(self) -> "User":
+        for urgency in ("high", "low"):
+            for rule in getattr(self.notify, urgency) or ():
+                if rule.contact != INBOX and rule.contact not in self.contacts:
+                    have = ", ".join([INBOX, *self.contacts])
+                    raise ValueError(f'notify.{urgency} names contact "{rule.contact}", which is not among {have}')
+        return self
+
+
+class Team(_Frozen):
+    """People who answer for services."""
+
+    name: str | None = None
+    members: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """One way to reach one person."""
+
+    name: str
+    channel: str
+    to: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user in force, declared or local."""
+
+    login: str
+    user: User
+    declared: bool
+    zone: ZoneInfo
+
+    @property
+    def title(self) -> str:
+        """The name people call them."""
+        return self.user.name or self.login
+
+    @property
+    def role(self) -> Role:
+        return self.user.role
+
+    @property
+    def contacts(self) -> tuple[Contact, ...]:
+        """In order, the inbox first: everyone has one."""
+        own = tuple(
+            Contact(name, name, spec) if isinstance(spec, str) else Contact(name, spec.channel, spec.to)
+            for name, spec in self.user.contacts.items()
+        )
+        return (Contact(INBOX, INBOX, None), *own)
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Everybody there is, by login, and the teams by name."""
+
+    people: Mapping[str, Person]
+    teams: Mapping[str, Team]
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does something: a person, or an integration, or Tocsin itself (`login` None)."""
+
+    login: str | None
+    role: Role
+    via: str  # console, api, cli, link, system
+
+    def record(self) -> dict[str, Any]:
+        """What the audit keeps."""
+        return {"login": self.login, "via": self.via}
+
+
+SYSTEM = Actor(None, Role.ADMIN, "system")

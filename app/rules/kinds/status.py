@@ -1,0 +1,51 @@
+"""Fires when K of the last N results are bad: the short form `alert:` of a check.
+
+Critical results fire at the alert's severity, warnings at `warning`. The first ok recovers unless `clear_after: K of N`;
+after a recovery counting starts afresh. A result that could not tell is neither good nor bad.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.catalog.model import Severity
+from app.checks.model import Count, out_of
+from app.checks.probe import Status
+from app.rules.model import Finding, Point, Rule
+
+BAD = (Status.WARNING.value, Status.CRITICAL.value)
+
+
+class Spec(Rule):
+    """`after` and `clear_after` as `K of N`."""
+
+    kind: str = "status"
+    after: Count = "2 of 3"
+    clear_after: Count | None = None
+
+
+def window(spec: Spec) -> timedelta | None:  # noqa: ARG001
+    """It remembers the last N results itself and needs only the newest."""
+    return None
+
+
+def evaluate(spec: Spec, points: Sequence[Point], memory: Mapping[str, Any], at: datetime) -> Finding:  # noqa: ARG001
+    """Count the newest result in; memory: `recent` (statuses, oldest first) and `on` (fired and not yet recovered)."""
+    newest = points[-1] if points else None
+    if newest is None or newest.status is Status.UNKNOWN:
+        return Finding(None, False, None, newest.message if newest else "no result")
+    after, clear_after = out_of(spec.after), out_of(spec.clear_after or "1 of 1")
+    recent = [*memory.get("recent", ()), newest.status.value][-max(after.last, clear_after.last) :]
+    judged = recent[-after.last :]
+    bad = sum(status in BAD for status in judged) >= after.needed
+    was_on = bool(memory.get("on"))
+    clear = recent[-clear_after.last :].count(Status.OK.value) >= clear_after.needed
+    on = not clear if was_on else bad
+    critical = judged.count(Status.CRITICAL.value) >= after.needed
+    kept = {"recent": [] if was_on and not on else recent, "on": on}
+    return Finding(on, clear, None, _because(judged, newest), spec.severity if critical else Severity.WARNING, kept)
+
+
+def _because(judged: Sequence[str], newest: Point) -> str:
+    count = sum(status in BAD for status in judged)
+    return f"{count} of the last {len(judged)} results are bad: {newest.message or newest.status.value}"

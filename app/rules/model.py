@@ -1,0 +1,99 @@
+"""Rules: what a series of results means. `Rule` is the part of the YAML form that every kind shares."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import Field
+
+from app.catalog.model import Declared, Family, Flapping, Severity
+from app.checks.model import NoData
+from app.checks.probe import Status
+from app.units import Duration, parse_duration
+
+NO_DATA_INTERVALS = 3  # a check that could not tell for this many intervals is silent
+
+
+class Rule(Declared):
+    """What a rule of any kind may say; `app/rules/kinds/KIND.py` adds the kind's own fields."""
+
+    kind: str
+    check: str
+    family: Family | None = Field(default=None, description="default: the check's")
+    severity: Severity = Severity.ERROR
+    summary: str | None = Field(default=None, description="a template; {{ value }} is what was compared")
+    for_: Duration = Field(default=parse_duration("0s"), alias="for", description="pending until it held this long")
+    no_data: NoData = "keep"
+    mode: Literal["live", "shadow"] = "live"
+    runbook: str | None = None
+    owner: str | None = None
+    review_by: date | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    flapping: Flapping | Literal["off"] | None = None
+    hold: Duration | None = None
+
+
+class State(StrEnum):
+    """Where one series of one rule stands."""
+
+    OK = "ok"
+    PENDING = "pending"
+    FIRING = "firing"
+    UNKNOWN = "unknown"
+    LEARNING = "learning"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One result as a rule sees it; `value` is the metric's, None when the run could not tell."""
+
+    at: datetime
+    value: float | None
+    status: Status = Status.OK
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a kind says of one instant: is it bad, is it well again, and why. `bad` None = cannot tell."""
+
+    bad: bool | None
+    clear: bool
+    value: float | None
+    because: str  # "p95 0.91 > 0.8 over 10m"
+    severity: Severity | None = None  # None: the rule's
+    memory: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is remembered between two evaluations of one series."""
+
+    state: State = State.OK
+    firing: bool = False  # whether its alert is on; stays while data is missing
+    bad_since: datetime | None = None  # start of the unbroken badness that `for` measures
+    known_at: datetime | None = None  # the last time it could tell
+    memory: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The decision on one series at one instant, with its reason."""
+
+    at: datetime
+    state: State
+    alerting: bool
+    severity: Severity
+    value: float | None
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a rule waits: before it fires, and before it calls silence an alert."""
+
+    hold: timedelta
+    no_data: NoData
+    silence: timedelta

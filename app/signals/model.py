@@ -1,0 +1,55 @@
+"""A signal: what somebody outside, a check or a rule says about one alert, in one shape."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from hashlib import blake2b
+
+import orjson
+
+from app.catalog.model import Family, Severity
+
+FINGERPRINT_BYTES = 16
+
+
+class Said(StrEnum):
+    """What the signal says of its alert."""
+
+    PENDING = "pending"  # only our own rules say this
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One statement about one alert; (source, key) is the alert's identity."""
+
+    source: str  # "integration:NAME", "user:LOGIN", "check:NAME" or "rule:NAME"
+    key: str
+    said: Said
+    summary: str
+    severity: Severity = Severity.ERROR
+    alertname: str = ""
+    service: str | None = None
+    family: Family | None = None
+    check: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    links: tuple[str, ...] = ()
+    starts_at: datetime | None = None
+    value: float | None = None
+    because: str = ""
+    runbook: str | None = None
+    shadow: bool = False  # decided and recorded, pages nobody
+    trace: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """32 hex digits of (source, key): the alert's identity while it is open."""
+        return blake2b(f"{self.source}\0{self.key}".encode(), digest_size=FINGERPRINT_BYTES).hexdigest()
+
+
+def labels_key(labels: Mapping[str, str]) -> str:
+    """The key of an event that names none: the fingerprint of its labels, whatever their order."""
+    return blake2b(orjson.dumps(dict(labels), option=orjson.OPT_SORT_KEYS), digest_size=FINGERPRINT_BYTES).hexdigest()
