@@ -1,12 +1,13 @@
 """PostgreSQL, the truth: one small pool per process, short READ COMMITTED transactions, no network inside one."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event, text
+from sqlalchemy import CheckConstraint, Column, Connection, DateTime, Engine, MetaData, create_engine, event, text
 from sqlalchemy.exc import OperationalError
 
 from app.errors import Unavailable
@@ -33,6 +34,16 @@ _engines: dict[int, Engine] = {}
 def dumps(value: Any) -> str:
     """JSON as the database stores it."""
     return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def instant(name: str, *, required: bool = False, key: bool = False) -> Column[datetime]:
+    """A column of aware instants; `key` makes it part of the primary key."""
+    return Column(name, DateTime(timezone=True), nullable=not (required or key), primary_key=key)
+
+
+def one_of(column: str, allowed: Iterable[str]) -> CheckConstraint:
+    """The CHECK that a state column holds one of its states."""
+    return CheckConstraint(f"{column} in ({', '.join(repr(str(one)) for one in allowed)})", name=column)
 
 
 def engine() -> Engine:

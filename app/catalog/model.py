@@ -6,7 +6,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from app.catalog.matcher import Matchers, parse_matchers
+from app.people.model import Urgency
 from app.units import Duration, parse_duration
+
+
 
 
 class Severity(StrEnum):
@@ -21,13 +24,6 @@ class Severity(StrEnum):
     def rank(self) -> int:
         """3 (critical) to 0 (info)."""
         return {"critical": 3, "error": 2, "warning": 1, "info": 0}[self.value]
-
-
-class Urgency(StrEnum):
-    """How a person is reached: `notify.high` or `notify.low`."""
-
-    HIGH = "high"
-    LOW = "low"
 
 
 Family = Literal["health", "performance", "business", "security"]

@@ -14,6 +14,13 @@ from app.units import Duration, parse_duration
 INBOX = "inbox"
 
 
+class Urgency(StrEnum):
+    """How a person is reached: `notify.high` or `notify.low`."""
+
+    HIGH = "high"
+    LOW = "low"
+
+
 class Role(StrEnum):
     """What somebody may do; each role includes those before it."""
 

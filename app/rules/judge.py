@@ -4,8 +4,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from app.catalog.model import Severity
-from app.rules.model import Finding, Patience, Standing, State, Verdict
+from app.rules.model import NO_DATA_INTERVALS, Finding, Patience, Standing, State, Verdict
 from app.units import format_duration
+
+PUNCTUAL = 0.97  # runs begin a little early or late: the third missed one counts even so
 
 
 def judge(before: Standing, finding: Finding, patience: Patience, severity: Severity, at: datetime) -> tuple[Standing, Verdict]:
@@ -32,8 +34,8 @@ def judge(before: Standing, finding: Finding, patience: Patience, severity: Seve
 
 def silent(before: Standing, patience: Patience, severity: Severity, at: datetime, because: str = "") -> tuple[Standing, Verdict]:
     """The verdict when nothing was learnt at `at`: unknown, and an alert once it has lasted if the rule wants one."""
-    known_at = before.known_at or at
-    overdue = at - known_at >= patience.silence
+    known_at = before.known_at or at - patience.silence / NO_DATA_INTERVALS  # the run before the first is not missed
+    overdue = at - known_at >= patience.silence * PUNCTUAL
     reason = because or "no result"
     after = replace(before, state=State.UNKNOWN, known_at=known_at)
     if overdue:

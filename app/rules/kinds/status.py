@@ -30,7 +30,7 @@ def window(spec: Spec) -> timedelta | None:  # noqa: ARG001
 
 
 def evaluate(spec: Spec, points: Sequence[Point], memory: Mapping[str, Any], at: datetime) -> Finding:  # noqa: ARG001
-    """Count the newest result in; memory: `recent` (statuses, oldest first) and `on` (fired and not yet recovered)."""
+    """Count the newest result in; memory: `recent` (statuses, oldest first), `on` (fired, not recovered), `critical`."""
     newest = points[-1] if points else None
     if newest is None or newest.status is Status.UNKNOWN:
         return Finding(None, False, None, newest.message if newest else "no result")
@@ -42,7 +42,8 @@ def evaluate(spec: Spec, points: Sequence[Point], memory: Mapping[str, Any], at:
     clear = recent[-clear_after.last :].count(Status.OK.value) >= clear_after.needed
     on = not clear if was_on else bad
     critical = judged.count(Status.CRITICAL.value) >= after.needed
-    kept = {"recent": [] if was_on and not on else recent, "on": on}
+    critical = critical or (on and bool(memory.get("critical")))
+    kept = {"recent": [] if was_on and not on else recent, "on": on, "critical": critical and on}
     return Finding(on, clear, None, _because(judged, newest), spec.severity if critical else Severity.WARNING, kept)
 
 

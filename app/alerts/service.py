@@ -1,0 +1,75 @@
+"""Turns signals into alerts: one open alert per fingerprint, labelled by what the catalog knows."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from app.alerts import store
+from app.alerts.label import labels
+from app.catalog import store as catalog
+from app.catalog.model import Service
+from app.signals.model import Said, Signal
+
+
+def accept(db: Connection, signals: Sequence[Signal], now: datetime) -> list[int]:
+    """Open, update or end the alerts these signals speak of, in their order; ids the dedup stage must look at."""
+    services = catalog.services(db)
+    changed: list[int] = []
+    for wave in waves(signals):
+        raised = [_row(signal, services, now) for signal in wave if signal.said is not Said.RESOLVED]
+        ended = [
+            {"fingerprint": signal.fingerprint, "ends_at": signal.starts_at, "reason": signal.because or "recovered"}
+            for signal in wave
+            if signal.said is Said.RESOLVED
+        ]
+        if raised:
+            changed += store.raise_all(db, raised, now)
+        if ended:
+            changed += store.end_all(db, ended, now)
+    return changed
+
+
+def retire(db: Connection, sources: Sequence[str], now: datetime) -> list[int]:
+    """End every open alert of sources that no longer exist (reason `removed`); the dedup stage tells nobody of it."""
+    fingerprints = store.open_of_sources(db, sources) if sources else []
+    rows = [{"fingerprint": one, "ends_at": None, "reason": "removed"} for one in fingerprints]
+    return store.end_all(db, rows, now) if rows else []
+
+
+def waves(signals: Iterable[Signal]) -> list[list[Signal]]:
+    """The signals in order, cut so that no alert comes twice in one part: a statement may touch a row only once."""
+    parts: list[list[Signal]] = []
+    depth: dict[str, int] = {}
+    for signal in signals:
+        level = depth.get(signal.fingerprint, 0)
+        depth[signal.fingerprint] = level + 1
+        if level == len(parts):
+            parts.append([])
+        parts[level].append(signal)
+    return parts
+
+
+def _row(signal: Signal, services: Mapping[str, Service], now: datetime) -> dict[str, Any]:
+    final = labels(signal, services)
+    service = services.get(signal.service) if signal.service else None
+    return {
+        "fingerprint": signal.fingerprint,
+        "source": signal.source,
+        "key": signal.key,
+        "alertname": final["alertname"],
+        "state": signal.said.value,
+        "severity": signal.severity.value,
+        "summary": signal.summary,
+        "service": signal.service,
+        "labels": final,
+        "annotations": dict(signal.annotations),
+        "links": list(signal.links),
+        "runbook": signal.runbook or (service.runbook if service else None),
+        "value": signal.value,
+        "because": signal.because,
+        "shadow": signal.shadow,
+        "trace": signal.trace,
+        "starts_at": signal.starts_at or now,
+    }

@@ -1,0 +1,136 @@
+"""The alert table's statements. Batches go in as one JSON value: cheaper than arrays, and one statement for any size."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Row, func, select, text, update
+
+from app.alerts.model import Alert, State
+from app.alerts.table import alert
+from app.catalog.model import Severity
+
+# Rows arrive sorted by fingerprint, so that two writers cannot lock each other out.
+_RAISE = text("""
+insert into alert (fingerprint, source, key, alertname, state, severity, summary, service, labels, annotations, links,
+                   runbook, value, because, shadow, trace, starts_at, seen_at, dedup_at)
+select fingerprint, source, key, alertname, state, severity, summary, service, labels, annotations, links,
+       runbook, value, because, shadow, trace, coalesce(starts_at, :now), :now,
+       case when state = 'firing' and not shadow then cast(:now as timestamptz) end
+from jsonb_to_recordset(cast(:rows as jsonb)) as r(
+       fingerprint text, source text, key text, alertname text, state text, severity text, summary text, service text,
+       labels jsonb, annotations jsonb, links jsonb, runbook text, value float8, because text, shadow bool, trace text,
+       starts_at timestamptz)
+on conflict (fingerprint) where state <> 'resolved' do update set
+  state = case when alert.state = 'suppressed' then alert.state else excluded.state end,
+  starts_at = case when alert.state = 'pending' and excluded.state = 'firing' then excluded.starts_at else alert.starts_at end,
+  severity = excluded.severity, summary = excluded.summary, service = excluded.service, labels = excluded.labels,
+  annotations = excluded.annotations, links = excluded.links, runbook = excluded.runbook, value = excluded.value,
+  because = excluded.because, shadow = excluded.shadow, trace = excluded.trace, seen_at = excluded.seen_at,
+  dedup_at = case
+    when excluded.dedup_at is not null and (alert.state = 'pending' or alert.severity <> excluded.severity or alert.shadow)
+    then excluded.dedup_at else alert.dedup_at end
+returning id, fingerprint, dedup_at is not null as changed
+""")
+
+_END = text("""
+update alert set state = 'resolved', ends_at = coalesce(r.ends_at, :now), seen_at = :now, reason = r.reason,
+       dedup_at = case when alert.state = 'pending' or alert.shadow then null else cast(:now as timestamptz) end
+from (select * from jsonb_to_recordset(cast(:rows as jsonb)) as x(fingerprint text, ends_at timestamptz, reason text)
+      order by fingerprint) as r
+where alert.fingerprint = r.fingerprint and alert.state <> 'resolved'
+returning id, dedup_at is not null as changed
+""")
+
+
+def raise_all(db: Connection, rows: Sequence[Mapping[str, Any]], now: datetime) -> list[int]:
+    """Open or update one alert per row (unique fingerprints); ids of those the dedup stage must look at."""
+    ordered = sorted(rows, key=lambda row: str(row["fingerprint"]))
+    found = db.execute(_RAISE, {"rows": orjson.dumps(ordered).decode(), "now": now})
+    return [row.id for row in found if row.changed]
+
+
+def end_all(db: Connection, rows: Sequence[Mapping[str, Any]], now: datetime) -> list[int]:
+    """End the open alerts with these fingerprints; ids of those the dedup stage must look at."""
+    found = db.execute(_END, {"rows": orjson.dumps(list(rows)).decode(), "now": now})
+    return [row.id for row in found if row.changed]
+
+
+def open_of_sources(db: Connection, sources: Sequence[str]) -> list[str]:
+    """Fingerprints of the open alerts of these sources."""
+    query = select(alert.c.fingerprint).where(alert.c.source.in_(sources), alert.c.state != State.RESOLVED)
+    return list(db.scalars(query))
+
+
+def claim_changed(db: Connection, now: datetime, limit: int) -> list[Alert]:
+    """Alerts the dedup stage must look at, locked until the transaction ends; others skip them."""
+    query = (
+        select(alert)
+        .where(alert.c.dedup_at <= now)
+        .order_by(alert.c.dedup_at, alert.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [_alert(row) for row in db.execute(query)]
+
+
+def place_all(db: Connection, placed: Mapping[int, int | None]) -> None:
+    """Write down the incident of each alert id and take it off the dedup stage's list."""
+    statement = text(
+        "update alert set incident = p.incident, dedup_at = null"
+        " from unnest(cast(:ids as bigint[]), cast(:incidents as bigint[])) as p(id, incident) where alert.id = p.id"
+    )
+    db.execute(statement, {"ids": list(placed), "incidents": list(placed.values())})
+
+
+def move_all(db: Connection, incident: int, into: int) -> None:
+    """Give all alerts of one incident to another."""
+    db.execute(update(alert).where(alert.c.incident == incident).values(incident=into))
+
+
+def of_incidents(db: Connection, numbers: Sequence[int]) -> list[Alert]:
+    """Every alert of these incidents, oldest first."""
+    query = select(alert).where(alert.c.incident.in_(numbers)).order_by(alert.c.id)
+    return [_alert(row) for row in db.execute(query)]
+
+
+def open_by_incident(db: Connection, numbers: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """Per incident: how many of its alerts are open, and how many it has at all."""
+    query = (
+        select(alert.c.incident, func.count().filter(alert.c.state != State.RESOLVED), func.count())
+        .where(alert.c.incident.in_(numbers))
+        .group_by(alert.c.incident)
+    )
+    return {row[0]: (row[1], row[2]) for row in db.execute(query)}
+
+
+def by_ids(db: Connection, ids: Sequence[int]) -> list[Alert]:
+    """These alerts."""
+    return [_alert(row) for row in db.execute(select(alert).where(alert.c.id.in_(ids)))]
+
+
+def listed(
+    db: Connection, *, state: State | None, service: str | None, labels: Mapping[str, str], before: int | None, limit: int
+) -> list[Alert]:
+    """Alerts, newest first, from below id `before`; `labels` must be contained (the GIN index answers)."""
+    query = select(alert).order_by(alert.c.id.desc()).limit(limit)
+    if state is not None:
+        query = query.where(alert.c.state == state)
+    if service is not None:
+        query = query.where(alert.c.service == service)
+    if labels:
+        query = query.where(alert.c.labels.contains(dict(labels)))
+    if before is not None:
+        query = query.where(alert.c.id < before)
+    return [_alert(row) for row in db.execute(query)]
+
+
+def _alert(row: Row[Any]) -> Alert:
+    values = dict(row._mapping)
+    values.pop("dedup_at")
+    values["state"] = State(values["state"])
+    values["severity"] = Severity(values["severity"])
+    values["links"] = tuple(values["links"])
+    values["suppressed_by"] = tuple(values["suppressed_by"])
+    return Alert(**values)

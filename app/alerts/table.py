@@ -1,0 +1,45 @@
+"""Alerts: one open row per fingerprint, held by the database."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Float, Identity, Index, Table, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from app.alerts.model import State
+from app.catalog.model import Severity
+from app.db import instant, metadata, one_of
+
+alert = Table(
+    "alert",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("alertname", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("service", Text),
+    Column("labels", JSONB, nullable=False),
+    Column("annotations", JSONB, nullable=False),
+    Column("links", JSONB, nullable=False),
+    Column("runbook", Text),
+    Column("value", Float),
+    Column("because", Text, nullable=False, server_default=""),
+    Column("shadow", Boolean, nullable=False, server_default=text("false")),
+    Column("trace", Text, nullable=False, server_default=""),
+    instant("starts_at", required=True),
+    instant("ends_at"),
+    instant("seen_at", required=True),
+    Column("reason", Text, nullable=False, server_default=""),  # why it ended
+    Column("suppressed_by", JSONB, nullable=False, server_default="[]"),
+    Column("incident", BigInteger),
+    instant("dedup_at"),  # when the dedup stage has something to look at; null: nothing new
+    Index("alert_open_key", "fingerprint", unique=True, postgresql_where=text("state <> 'resolved'")),
+    Index("alert_dedup_idx", "dedup_at", postgresql_where=text("dedup_at is not null")),
+    Index("alert_incident_idx", "incident"),
+    Index("alert_open_idx", "id", postgresql_where=text("state <> 'resolved'")),
+    Index("alert_labels_idx", "labels", postgresql_using="gin", postgresql_ops={"labels": "jsonb_path_ops"}),
+    Index("alert_source_idx", "source", postgresql_where=text("state <> 'resolved'")),
+    one_of("state", State),
+    one_of("severity", Severity),
+)

@@ -1,0 +1,109 @@
+"""Reads and replaces what is declared. A process keeps the parsed form until another version is in force."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import BaseModel
+from sqlalchemy import Connection, delete, func, insert, select
+
+from app.catalog.model import Channel, Defaults, Grouping, Platform, Policy, Route, Service
+from app.catalog.table import config_version, declaration
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class Declaration(NamedTuple):
+    """One declared thing in its stored form."""
+
+    kind: str
+    name: str
+    position: int
+    spec: Mapping[str, Any]
+    origin: str  # FILE:LINE
+
+
+_parsed: dict[tuple[int, str, type[BaseModel]], Mapping[str, Any]] = {}
+
+
+def version(db: Connection) -> int:
+    """The number of the version in force; 0 before the first."""
+    return db.execute(select(func.coalesce(func.max(config_version.c.id), 0))).scalar_one()
+
+
+def specs(db: Connection, kind: str) -> list[Declaration]:
+    """Everything declared of one kind, in declared order, unparsed."""
+    rows = db.execute(select(declaration).where(declaration.c.kind == kind).order_by(declaration.c.position))
+    return [Declaration(*row) for row in rows]
+
+
+def declared(db: Connection, kind: str, type_: type[T]) -> Mapping[str, T]:
+    """Everything declared of one kind by name, in declared order, parsed; cached by version."""
+    key = (version(db), kind, type_)
+    if key not in _parsed:
+        for old in [known for known in _parsed if known[0] != key[0]]:
+            del _parsed[old]
+        _parsed[key] = {row.name: type_.model_validate(row.spec) for row in specs(db, kind)}
+    return _parsed[key]
+
+
+def defaults(db: Connection) -> Defaults:
+    """What holds where nothing else is said."""
+    return declared(db, "defaults", Defaults).get("defaults", Defaults())
+
+
+def platform(db: Connection) -> Platform:
+    """Tocsin's own keepers."""
+    return declared(db, "platform", Platform).get("platform", Platform())
+
+
+def services(db: Connection) -> Mapping[str, Service]:
+    """Services by name."""
+    return declared(db, "service", Service)
+
+
+def channels(db: Connection) -> Mapping[str, Channel]:
+    """Declared channels by name; the inbox is built in and not among them."""
+    return declared(db, "channel", Channel)
+
+
+def policies(db: Connection) -> Mapping[str, Policy]:
+    """Escalation policies by name."""
+    return declared(db, "policy", Policy)
+
+
+def routes(db: Connection) -> Sequence[Route]:
+    """Routes, first match wins."""
+    return tuple(declared(db, "route", Route).values())
+
+
+def groupings(db: Connection) -> Sequence[Grouping]:
+    """Groupings, first match wins."""
+    return tuple(declared(db, "grouping", Grouping).values())
+
+
+def replace_all(db: Connection, declarations: Sequence[Declaration]) -> None:
+    """Put exactly these declarations in force."""
+    db.execute(delete(declaration))
+    if declarations:
+        db.execute(insert(declaration), [one._asdict() for one in declarations])
+
+
+def record_version(
+    db: Connection, *, now: datetime, actor: str, digest: str, files: Mapping[str, str], changes: Sequence[Mapping[str, str]]
+) -> int:
+    """Remember a version as in force; its number."""
+    values = {"applied_at": now, "applied_by": actor, "digest": digest, "files": dict(files), "changes": list(changes)}
+    return db.execute(insert(config_version).values(values).returning(config_version.c.id)).scalar_one()
+
+
+def versions(db: Connection, limit: int = 50) -> list[Mapping[str, Any]]:
+    """The newest versions, newest first, without their files."""
+    columns = [column for column in config_version.c if column.name != "files"]
+    rows = db.execute(select(*columns).order_by(config_version.c.id.desc()).limit(limit))
+    return [dict(row) for row in rows.mappings()]
+
+
+def digest_in_force(db: Connection) -> str | None:
+    """The digest of the version in force; None before the first."""
+    return db.execute(select(config_version.c.digest).order_by(config_version.c.id.desc()).limit(1)).scalar_one_or_none()

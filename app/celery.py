@@ -1,0 +1,97 @@
+"""The Celery app: queues, settings with their reasons, and hints sent after a commit."""
+
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from celery import Celery
+from celery.signals import before_task_publish, setup_logging, worker_process_init
+from kombu import Queue
+from kombu.exceptions import OperationalError
+
+from app import log
+from app.settings import settings
+
+CHECK_QUEUES = ("health", "performance", "business", "security")
+LINE_QUEUES = ("evaluate", "dedup", "escalation", "notify", "upkeep")
+VISIBILITY = 120  # seconds; a message not acknowledged for so long is delivered again
+LONGEST_COUNTDOWN = 60  # seconds; what is due later waits as a row
+
+logger = log.get(__name__)
+
+app = Celery("tocsin", broker=settings().broker, include=["tasks.line", "tasks.probes", "tasks.sweeps", "tasks.upkeep"])
+app.conf.update(
+    # Truth is in PostgreSQL: no results, and a message that comes twice or never changes nothing but seconds.
+    task_ignore_result=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,  # a killed pool child gives its message back at once
+    worker_prefetch_multiplier=1,
+    task_time_limit=55,  # < VISIBILITY / 2, so that no message is delivered again beside its first run
+    task_soft_time_limit=50,
+    worker_max_tasks_per_child=5000,
+    worker_soft_shutdown_timeout=5,
+    worker_enable_soft_shutdown_on_idle=True,
+    worker_cancel_long_running_tasks_on_connection_loss=True,
+    worker_eta_task_limit=1000,
+    worker_send_task_events=False,
+    # Ids only, JSON only.
+    task_serializer="json",
+    result_serializer="json",
+    event_serializer="json",
+    accept_content=["json"],
+    timezone="UTC",  # crontabs in a zone are silent for an hour at the autumn change; local time is ours to compute
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_connection_timeout=2,
+    broker_transport_options={
+        "visibility_timeout": VISIBILITY,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "socket_timeout": 5,
+        "socket_connect_timeout": 2,
+        "socket_keepalive": True,
+        "health_check_interval": 10,
+    }
+    if settings().broker.startswith(("redis", "rediss", "sentinel", "unix"))
+    else {},
+    task_publish_retry=False,
+    # The first word of a task's name is its queue.
+    task_routes=[{f"{name}.*": {"queue": name} for name in (*CHECK_QUEUES, *LINE_QUEUES)}],
+    task_queues=[Queue(name) for name in (*CHECK_QUEUES, *LINE_QUEUES)],
+    task_default_queue="upkeep",
+    task_create_missing_queues=True,  # FAMILY@LOCATION
+    beat_max_loop_interval=1,
+)
+
+
+def hint(task: str, args: Sequence[Any] = (), *, queue: str | None = None, countdown: float = 0, expires: float = 60) -> bool:
+    """Say "look now" to a worker, after the commit; whether the broker took it. Never raises for a broker that is away."""
+    try:
+        app.send_task(task, args=list(args), queue=queue, countdown=min(countdown, LONGEST_COUNTDOWN) or None, expires=expires)
+    except (OperationalError, OSError, TimeoutError) as error:
+        logger.warning("hint_lost", task=task, error=str(error))
+        return False
+    return True
+
+
+@before_task_publish.connect
+def _stamp(headers: dict[str, Any] | None = None, **_: Any) -> None:
+    """When it was sent, so that the age of a backlog can be read from the queue."""
+    if headers is not None:
+        headers["sent_at"] = time.time()
+
+
+@setup_logging.connect
+def _logging(loglevel: int | str | None = None, **_: Any) -> None:
+    log.setup("celery", loglevel if isinstance(loglevel, int) else logging.WARNING)
+
+
+@worker_process_init.connect
+def _fresh_process(**_: Any) -> None:
+    """A child makes its own database connections: those of its parent would give it other people's answers."""
+    from app.db import engine
+
+    with suppress(Exception):
+        engine()

@@ -1,0 +1,98 @@
+"""Runs a batch of checks: concurrently, each from its own due time and with its own deadline. No database in here."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+
+from app import plugins
+from app.checks.model import Due, Result
+from app.checks.probe import CannotTell, Probe, Reading, Run, Status, Unreachable
+from app.log import get
+
+SLICE = 0.05  # seconds in which results are gathered before they are written
+MESSAGE_LIMIT = 1000  # characters
+LONGEST_SLEEP = 2.0  # seconds; what is due later should not have been claimed
+
+log = get(__name__)
+
+
+async def run_batch(dues: Sequence[Due], now: datetime) -> AsyncIterator[list[Result]]:
+    """Results in small batches as they come. `now` is the database's time at the call; later times count from it."""
+    start = time.monotonic()
+
+    def at() -> datetime:
+        return now + timedelta(seconds=time.monotonic() - start)
+
+    async def one(due: Due) -> Result:
+        await asyncio.sleep(min(max((due.due_at - now).total_seconds(), 0.0), LONGEST_SLEEP))
+        began, clock = at(), time.monotonic()
+        reading = await take(due)
+        seconds = time.monotonic() - clock
+        metrics = {"seconds": seconds, **_finite(reading.metrics)}
+        series = tuple(one for one in reading.series if _is_finite(one.value))
+        return Result(
+            due.name, began, reading.status, _clean(reading.message), seconds, metrics, series, reading.memory
+        )
+
+    waiting = {asyncio.create_task(one(due)) for due in dues}
+    while waiting:
+        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if waiting:
+            more, waiting = await asyncio.wait(waiting, timeout=SLICE)
+            done |= more
+        yield [task.result() for task in done]
+
+
+async def take(due: Due) -> Reading:
+    """One reading; whatever goes wrong is a reading too."""
+    try:
+        probe = _probe(due.check.probe)
+        spec = probe.spec.model_validate(due.check.with_)
+    except KeyError:
+        return Reading(Status.UNKNOWN, f'there is no probe "{due.check.probe}" on this worker')
+    except ValidationError as error:
+        return Reading(Status.UNKNOWN, f"the probe's settings are wrong: {error.errors()[0]['msg']}")
+    timeout = due.check.timeout.total_seconds()
+    run = Run(timeout, due.memory)
+    try:
+        async with asyncio.timeout(timeout):
+            if probe.is_async:
+                return await probe.measure(spec, run)  # type: ignore[misc]
+            return await asyncio.to_thread(probe.measure, spec, run)  # type: ignore[arg-type]
+    except TimeoutError:
+        return Reading(probe.on_timeout, f"no answer within {timeout:g} s")
+    except Unreachable as error:
+        return Reading(Status.CRITICAL, str(error))
+    except CannotTell as error:
+        return Reading(Status.UNKNOWN, str(error))
+    except Exception as error:  # noqa: BLE001 - a probe's bug is a result, and the worker goes on
+        log.exception("probe_broke", check=due.name, probe=due.check.probe)
+        return Reading(Status.UNKNOWN, f"the probe broke: {type(error).__name__}: {error}")
+
+
+def with_parameters(due: Due, parameters: Mapping[str, object]) -> Due:
+    """The same check with other settings, for a try."""
+    return replace(due, check=due.check.model_copy(update={"with_": {**due.check.with_, **parameters}}))
+
+
+def _probe(name: str) -> Probe:
+    found = plugins.probe_module(name).measure
+    assert isinstance(found, Probe)
+    return found
+
+
+def _clean(message: str) -> str:
+    printable = "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in message.replace("\0", ""))
+    return printable if len(printable) <= MESSAGE_LIMIT else printable[: MESSAGE_LIMIT - 1] + "…"
+
+
+def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(value) for name, value in metrics.items() if _is_finite(value)}
+
+
+def _is_finite(value: float) -> bool:
+    return value == value and abs(value) != float("inf")

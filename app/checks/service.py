@@ -1,0 +1,94 @@
+"""Claims due checks, keeps their results. Works in the caller's transaction."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from app.catalog import store as catalog
+from app.checks import store
+from app.checks.model import Check, Due, Result
+from app.db import notify
+from app.errors import NotFound
+
+AHEAD = timedelta(seconds=1)  # checks due this soon are claimed now and started at their own time
+WAIT_FOR_WORKER = 5.0  # seconds a claim holds without a worker taking it
+BATCH = 200  # checks of one probe in one task
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One task's worth of due checks of one probe."""
+
+    probe: str
+    queue: str
+    names: tuple[str, ...]
+
+
+def sync(db: Connection, checks: Mapping[str, Check], now: datetime) -> None:
+    """Make the declared checks exactly these."""
+    store.sync(db, checks, now)
+
+
+def declared(db: Connection) -> Mapping[str, Check]:
+    """Checks by name, in declared order."""
+    return catalog.declared(db, "check", Check)
+
+
+def check(db: Connection, name: str) -> Check:
+    """One check. Raises NotFound."""
+    known = declared(db)
+    if name not in known:
+        raise NotFound(f'there is no check "{name}"')
+    return known[name]
+
+
+def dispatch(db: Connection, families: Sequence[str], now: datetime, limit: int = 5000) -> list[Batch]:
+    """Claim what is due now or within a second, as batches of one probe and queue."""
+    claimed = store.claim_due(db, families, now, now + AHEAD, WAIT_FOR_WORKER, limit)
+    of: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for row in claimed:
+        of[row["probe"], row["queue"]].append(row["name"])
+    return [
+        Batch(probe, queue, tuple(names[start : start + BATCH]))
+        for (probe, queue), names in of.items()
+        for start in range(0, len(names), BATCH)
+    ]
+
+
+def take_overdue(db: Connection, families: Sequence[str], now: datetime, grace: timedelta, limit: int) -> list[Due]:
+    """Claim checks that nobody has dispatched for `grace`, to be run here."""
+    claimed = store.claim_due(db, families, now, now - grace, WAIT_FOR_WORKER, limit)
+    return load(db, [row["name"] for row in claimed], now)
+
+
+def load(db: Connection, names: Sequence[str], now: datetime) -> list[Due]:
+    """What is needed to run these checks now; holds their leases until their time-outs. Unknown names are left out."""
+    known = declared(db)
+    wanted = [name for name in dict.fromkeys(names) if name in known]
+    if not wanted:
+        return []
+    longest = max(known[name].timeout for name in wanted)
+    store.extend(db, wanted, now + longest + timedelta(seconds=WAIT_FOR_WORKER))
+    states = store.states_of(db, wanted)
+    return [Due(name, known[name], _start(states[name], now), states[name]["memory"]) for name in wanted if name in states]
+
+
+def _start(state: Mapping[str, Any], now: datetime) -> datetime:
+    """When a claimed run begins: one interval before the next one, if that is still to come."""
+    return min(max(state["next_due_at"] - timedelta(milliseconds=state["every"]), now), now + AHEAD)
+
+
+def record(db: Connection, results: Sequence[Result]) -> list[str]:
+    """Keep results and wake the evaluation; names of the checks."""
+    store.finish(db, results)
+    notify(db, "line", "evaluate")
+    return [one.check for one in results]
+
+
+def answer(result: Result) -> dict[str, Any]:
+    """A result as JSON, for whoever asked for a run."""
+    return {"status": result.status.value, "message": result.message, "metrics": dict(result.metrics), "seconds": result.seconds}

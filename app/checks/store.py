@@ -1,0 +1,212 @@
+"""The statements about checks, results and samples."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, delete, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from app.checks.model import Check, Result
+from app.checks.table import check_result, check_run, check_state, sample
+
+# A check that is late by whole intervals (a stopped machine) goes on from now, on its old beat.
+_CLAIM = text("""
+with due as (
+  select name, next_due_at from check_state
+  where family = any(:families) and not paused and next_due_at <= :until and (lease_until is null or lease_until <= :now)
+  order by next_due_at limit :limit for update skip locked
+)
+update check_state c set lease_until = greatest(due.next_due_at, :now) + make_interval(secs => :lease),
+  next_due_at = due.next_due_at + make_interval(secs => c.every / 1000.0
+      * greatest(1, ceil(extract(epoch from (cast(:now as timestamptz) - due.next_due_at)) * 1000 / c.every)))
+from due where c.name = due.name
+returning c.name, c.probe, c.queue, due.next_due_at as due_at
+""")
+_FINISH = text("""
+update check_state c set status = r.status, message = r.message, metrics = r.metrics, seconds = r.seconds, at = r.at,
+  memory = coalesce(r.memory, c.memory), lease_until = null, evaluate_at = least(coalesce(c.evaluate_at, r.at), r.at)
+from jsonb_to_recordset(cast(:rows as jsonb))
+  as r(name text, status text, message text, metrics json, seconds float8, at timestamptz, memory json)
+where c.name = r.name and (c.at is null or c.at <= r.at)
+""")
+
+
+def sync(db: Connection, checks: Mapping[str, Check], now: datetime) -> None:
+    """Make exactly these the checks. New ones are due at once; a changed interval counts from now; the rest goes on."""
+    db.execute(delete(check_state).where(check_state.c.name.not_in(list(checks))))
+    if not checks:
+        return
+    rows = [
+        {
+            "name": name,
+            "probe": check.probe,
+            "family": check.family,
+            "queue": check.queue,
+            "every": int(check.every.total_seconds() * 1000),
+            "next_due_at": now,
+            "evaluate_at": now + 3 * check.every + timedelta(seconds=10),  # a check that never runs is silent, too
+        }
+        for name, check in checks.items()
+    ]
+    statement = upsert(check_state).values(rows)
+    fresh = {name: statement.excluded[name] for name in ("probe", "family", "queue", "every")}
+    sooner = func.least(check_state.c.next_due_at, text("excluded.next_due_at + make_interval(secs => excluded.every / 1000.0)"))
+    db.execute(statement.on_conflict_do_update(index_elements=["name"], set_={**fresh, "next_due_at": sooner}))
+
+
+def claim_due(
+    db: Connection, families: Sequence[str], now: datetime, until: datetime, lease: float, limit: int
+) -> list[Mapping[str, Any]]:
+    """Checks due by `until`, leased for `lease` seconds after they are due: name, probe, queue, due_at."""
+    values = {"families": list(families), "now": now, "until": until, "lease": lease, "limit": limit}
+    return [dict(row) for row in db.execute(_CLAIM, values).mappings()]
+
+
+def extend(db: Connection, names: Sequence[str], until: datetime) -> None:
+    """Hold the lease of checks that are being run."""
+    db.execute(update(check_state).where(check_state.c.name.in_(names)).values(lease_until=until))
+
+
+def release(db: Connection, names: Sequence[str], now: datetime) -> None:
+    """Give leased checks back: they could not be sent."""
+    db.execute(update(check_state).where(check_state.c.name.in_(names)).values(lease_until=None, next_due_at=now))
+
+
+def finish(db: Connection, results: Sequence[Result]) -> None:
+    """Store results and samples, set the checks' state, and put them on the evaluation list."""
+    rows = [
+        {
+            "name": one.check,
+            "status": one.status.value,
+            "message": one.message,
+            "metrics": dict(one.metrics),
+            "seconds": one.seconds,
+            "at": one.at,
+            "memory": dict(one.memory) if one.memory is not None else None,
+        }
+        for one in results
+    ]
+    db.execute(_FINISH, {"rows": orjson.dumps(rows).decode()})
+    kept = [
+        {"check_name": r.check, "at": r.at, "status": r.status, "message": r.message, "seconds": r.seconds, "metrics": dict(r.metrics)}
+        for r in results
+    ]
+    db.execute(upsert(check_result).on_conflict_do_nothing(), kept)
+    samples = [
+        {"check_name": one.check, "metric": metric, "at": one.at, "value": value, "labels": {}}
+        for one in results
+        for metric, value in one.metrics.items()
+    ] + [
+        {"check_name": one.check, "metric": s.metric, "at": one.at, "value": s.value, "labels": dict(s.labels)}
+        for one in results
+        for s in one.series
+    ]
+    if samples:
+        db.execute(insert(sample), samples)
+
+
+def results_after(db: Connection, names: Sequence[str], after: datetime) -> dict[str, list[Mapping[str, Any]]]:
+    """Results newer than `after`, oldest first, per check."""
+    found: dict[str, list[Mapping[str, Any]]] = {name: [] for name in names}
+    query = (
+        select(check_result)
+        .where(check_result.c.check_name.in_(names), check_result.c.at > after)
+        .order_by(check_result.c.check_name, check_result.c.at)
+    )
+    for row in db.execute(query).mappings():
+        found[row["check_name"]].append(dict(row))
+    return found
+
+
+def samples_after(db: Connection, names: Sequence[str], metrics: Sequence[str], after: datetime) -> list[Mapping[str, Any]]:
+    """Samples of these metrics newer than `after`, oldest first."""
+    query = (
+        select(sample)
+        .where(sample.c.check_name.in_(names), sample.c.metric.in_(metrics), sample.c.at > after)
+        .order_by(sample.c.check_name, sample.c.metric, sample.c.at)
+    )
+    return [dict(row) for row in db.execute(query).mappings()]
+
+
+def claim_evaluation(db: Connection, now: datetime, limit: int, names: Sequence[str] | None = None) -> list[Mapping[str, Any]]:
+    """Checks whose rules have something to look at, locked until the transaction ends; others skip them."""
+    query = (
+        select(check_state)
+        .where(check_state.c.evaluate_at <= now)
+        .order_by(check_state.c.evaluate_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    if names is not None:
+        query = query.where(check_state.c.name.in_(names))
+    return [dict(row) for row in db.execute(query).mappings()]
+
+
+def evaluated(db: Connection, rows: Sequence[tuple[str, datetime | None, datetime | None]]) -> None:
+    """Per check: the newest result its rules have seen, and when they must look again even without a new one."""
+    statement = text(
+        "update check_state c set evaluated_at = r.seen, evaluate_at = r.again"
+        " from unnest(cast(:names as text[]), cast(:seen as timestamptz[]), cast(:again as timestamptz[]))"
+        " as r(name, seen, again) where c.name = r.name"
+    )
+    names, seen, again = zip(*rows, strict=True)
+    db.execute(statement, {"names": list(names), "seen": list(seen), "again": list(again)})
+
+
+def states(db: Connection) -> list[Mapping[str, Any]]:
+    """Every check's state, by name."""
+    return [dict(row) for row in db.execute(select(check_state).order_by(check_state.c.name)).mappings()]
+
+
+def states_of(db: Connection, names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """The state of each of these checks."""
+    rows = db.execute(select(check_state).where(check_state.c.name.in_(names))).mappings()
+    return {row["name"]: dict(row) for row in rows}
+
+
+def set_paused(db: Connection, name: str, paused: bool, now: datetime) -> bool:
+    """Pause or resume a check; whether there is one."""
+    values: dict[str, Any] = {"paused": paused}
+    if not paused:
+        values |= {"next_due_at": now, "lease_until": None}
+    return db.execute(update(check_state).where(check_state.c.name == name).values(values)).rowcount == 1
+
+
+def ask_run(db: Connection, name: str, task_id: str, asked_by: str | None, now: datetime) -> int:
+    """Note that somebody wants a check run now; the request's id."""
+    values = {"check_name": name, "task_id": task_id, "asked_by": asked_by, "asked_at": now}
+    return db.execute(insert(check_run).values(values).returning(check_run.c.id)).scalar_one()
+
+
+def answer_run(db: Connection, run: int, result: Mapping[str, Any], now: datetime) -> None:
+    """Give the result back to whoever asked."""
+    db.execute(update(check_run).where(check_run.c.id == run).values(result=dict(result), done_at=now))
+
+
+def run_answer(db: Connection, run: int) -> Mapping[str, Any] | None:
+    """The result of a run that was asked for; None while it is under way."""
+    return db.execute(select(check_run.c.result).where(check_run.c.id == run)).scalar_one_or_none()
+
+
+def run_subject(db: Connection, run: int) -> str | None:
+    """Which check a run was asked for; None when it was answered already."""
+    query = select(check_run.c.check_name).where(check_run.c.id == run, check_run.c.done_at.is_(None))
+    return db.execute(query).scalar_one_or_none()
+
+
+def history(
+    db: Connection, name: str, metric: str | None, since: datetime, until: datetime, limit: int
+) -> list[Mapping[str, Any]]:
+    """Results (or the samples of one metric) of a check within [since, until), newest first."""
+    table = check_result if metric is None else sample
+    query = (
+        select(table)
+        .where(table.c.check_name == name, table.c.at >= since, table.c.at < until)
+        .order_by(table.c.at.desc())
+        .limit(limit)
+    )
+    if metric is not None:
+        query = query.where(sample.c.metric == metric)
+    return [dict(row) for row in db.execute(query).mappings()]

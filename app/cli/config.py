@@ -1,0 +1,217 @@
+"""`tocsin config ...`: alerting as code from a shell. `check`, `schema` and `routes test` need no database."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.catalog.model import Severity
+from app.configfile.mistake import Mistake, printable
+from app.errors import Invalid
+from app.settings import settings
+
+if TYPE_CHECKING:
+    from app.configfile.diff import Change
+    from app.configfile.model import Loaded
+
+config = typer.Typer(help="Alerting as code: check, plan and apply the files of a folder.", no_args_is_help=True)
+routes = typer.Typer(help="Which route an alert takes.", no_args_is_help=True)
+config.add_typer(routes, name="routes")
+
+Dir = Annotated[Path | None, typer.Argument(help="The folder; default: TOCSIN_CONFIG.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@config.command()
+def check(folder: Dir = None, as_json: Json = False) -> None:
+    """Find every mistake in the files. Exit 1 with mistakes, 2 when the folder cannot be read."""
+    loaded = _load(folder)
+    ok = not loaded.mistakes
+    if as_json:
+        _print_json(
+            {"ok": ok, "mistakes": _rows(loaded.mistakes), "warnings": _rows(loaded.warnings), "counts": dict(loaded.counts)}
+        )
+    else:
+        _tell(loaded)
+        if ok:
+            typer.echo(f"right: {_count(loaded)}{_amount(len(loaded.warnings), ', {} warning')}")
+    raise typer.Exit(0 if ok else 1)
+
+
+@config.command()
+def plan(folder: Dir = None, as_json: Json = False) -> None:
+    """Show what `apply` would change, and whom it would page differently. Changes nothing."""
+    from app.configfile import apply as configuration
+    from app.configfile.impact import whom
+    from app.configfile.load import compile
+    from app.db import transaction
+
+    loaded = _right(folder)
+    with transaction() as db:
+        changes = configuration.plan(db, loaded)
+    words = whom(changes, compile(loaded.config)) if loaded.config else []
+    if as_json:
+        _print_json({"changes": [change.record() for change in changes], "paging": words})
+        return
+    _print_changes(changes)
+    if words:
+        typer.echo("\nwhat it means for paging:")
+        for sentence in words:
+            typer.echo(f"  {printable(sentence)}")
+
+
+@config.command()
+def apply(folder: Dir = None, as_json: Json = False) -> None:
+    """Put the files in force: all of them or nothing. In force when the command returns."""
+    from app import clock
+    from app.configfile import apply as configuration
+    from app.db import transaction
+    from app.people.model import Actor, Role
+
+    loaded = _right(folder)
+    with transaction() as db:
+        applied = configuration.apply(db, loaded, Actor(None, Role.ADMIN, "cli"), clock.now(db))
+    if as_json:
+        _print_json({"version": applied.version, "changes": [change.record() for change in applied.changes]})
+        return
+    _print_changes(applied.changes)
+    typer.echo(f"version {applied.version} is in force")
+
+
+@config.command()
+def export(
+    folder: Annotated[Path | None, typer.Argument(help="Write the files here; default: to standard output.")] = None,
+) -> None:
+    """Write the version in force back as files, `${VARIABLES}` as they were written."""
+    from app.configfile import store
+    from app.db import transaction
+
+    with transaction() as db:
+        files = store.files(db)
+    if not files:
+        raise _wrong("no configuration is in force; run `tocsin config apply` first", 1)
+    for file, text in files.items():
+        if folder is None:
+            typer.echo(f"# {printable(file)}\n{text.rstrip()}\n---" if file.endswith((".yaml", ".yml")) else "", nl=bool(text))
+        else:
+            _write(folder, file, text)
+    if folder is not None:
+        typer.echo(f"{len(files)} files in {folder}")
+
+
+@config.command()
+def schema() -> None:
+    """Print the JSON Schema of a file, for editors."""
+    from app.configfile.editor import schema as made
+
+    _print_json(made())
+
+
+@routes.command("test")
+def take(
+    labels: Annotated[str, typer.Option(help='The alert\'s labels: a=b,c="d e".')],
+    severity: Annotated[Severity | None, typer.Option(help="Default: the label severity, else error.")] = None,
+    folder: Dir = None,
+    as_json: Json = False,
+) -> None:
+    """Print which route, policy and urgency an alert with these labels gets, and why. Exit 1 when no route matches."""
+    from app.catalog.model import Route
+    from app.incidents.route import route
+
+    loaded = _right(folder)
+    known = _labels(labels)
+    severity = severity or _severity(known.get("severity"))
+    all_routes = tuple(loaded.config.of("route", Route).values()) if loaded.config else ()
+    found = route({**known, "severity": severity.value}, severity, all_routes)
+    if as_json:
+        _print_json({"route": found.number, "policy": found.policy, "urgency": found.urgency.value, "because": found.because})
+    else:
+        to = f'policy "{found.policy}"' if found.policy else "no policy"
+        typer.echo(f"{to}, {found.urgency.value} urgency: {printable(found.because)}")
+    raise typer.Exit(0 if found.policy else 1)
+
+
+def _load(folder: Path | None) -> "Loaded":
+    from app.configfile.load import load
+
+    try:
+        return load((folder or settings().config).absolute(), os.environ)
+    except Invalid as error:
+        raise _wrong(str(error), 2) from None
+
+
+def _right(folder: Path | None) -> "Loaded":
+    loaded = _load(folder)
+    if loaded.mistakes:
+        _tell(loaded)
+        raise typer.Exit(1)
+    return loaded
+
+
+def _tell(loaded: "Loaded") -> None:
+    for one in loaded.warnings:
+        typer.secho(f"{printable(one.file)}:{one.line}: warning: {one.message}", fg="yellow", err=True)
+    for one in loaded.mistakes:
+        typer.secho(str(one), fg="red", err=True)
+    if loaded.mistakes:
+        typer.secho(f"{_amount(len(loaded.mistakes), '{} mistake')}; nothing was changed", err=True)
+
+
+def _wrong(message: str, code: int) -> typer.Exit:
+    typer.secho(message, fg="red", err=True)
+    return typer.Exit(code)
+
+
+def _rows(mistakes: Sequence[Mistake]) -> list[dict[str, Any]]:
+    return [{"file": one.file, "line": one.line, "message": one.message} for one in mistakes]
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2))
+
+
+def _print_changes(changes: "Sequence[Change]") -> None:
+    for change in changes:
+        typer.echo(printable(str(change)))
+    if not changes:
+        typer.echo("nothing changes")
+
+
+def _count(loaded: "Loaded") -> str:
+    return ", ".join(
+        f"{number} {key}" for key, number in loaded.counts.items() if number and key not in ("defaults", "platform", "flapping")
+    )
+
+
+def _amount(number: int, words: str) -> str:
+    return "" if not number else words.format(number) + ("s" if number > 1 else "")
+
+
+def _labels(text: str) -> Mapping[str, str]:
+    from app.catalog.matcher import Op, parse_matchers
+
+    try:
+        matchers = parse_matchers(text)
+    except ValueError as error:
+        raise _wrong(str(error), 2) from None
+    if any(one.op is not Op.EQUAL for one in matchers):
+        raise _wrong("labels are name=value, comma-separated", 2)
+    return {one.name: one.value for one in matchers}
+
+
+def _severity(label: str | None) -> Severity:
+    try:
+        return Severity(label or "error")
+    except ValueError:
+        raise _wrong(f'"{label}" is not a severity; write one of {", ".join(Severity)}', 2) from None
+
+
+def _write(folder: Path, file: str, text: str) -> None:
+    target = folder / file
+    if not target.resolve().is_relative_to(folder.resolve()):
+        raise _wrong(f"{file} would be written outside {folder}", 2)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, encoding="utf-8")

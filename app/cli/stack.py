@@ -1,0 +1,88 @@
+"""`tocsin up`, `down`, `status`, `flower`: the stack in TOCSIN_HOME. What is heavy is imported by the command that needs it."""
+
+from typing import Annotated
+
+import typer
+
+from app.settings import settings
+from app.supervisor import control
+from app.supervisor import status as stack_status
+
+commands = typer.Typer(help="The stack in TOCSIN_HOME.")
+
+
+@commands.command()
+def up(detach: Annotated[bool, typer.Option(help="Start it in the background; return when it is ready.")] = False) -> None:
+    """Start everything: database, broker, console, workers, pager and Flower. Ctrl-C ends everything."""
+    if not detach:
+        control.up(settings())
+    if not control.up_detached(settings(), _say):
+        raise typer.Exit(1)
+
+
+@commands.command()
+def down() -> None:
+    """End everything, and whatever a killed `up` left behind."""
+    typer.echo("the stack is down" if control.down(settings()) else "the stack was down already")
+
+
+@commands.command()
+def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Say what runs. Exit status 1 when the stack is down or not ready."""
+    found = stack_status.look(settings())
+    typer.echo(found.as_json() if as_json else _table(found), nl=as_json)
+    if not found.ready:
+        raise typer.Exit(1)
+
+
+@commands.command()
+def flower() -> None:
+    """Run Flower, the view of Celery: loopback, user admin, password in TOCSIN_HOME/flower-password."""
+    from app import log
+    from app.celery import app
+    from app.supervisor.flower import run
+
+    log.setup("flower")
+    run(settings(), app)
+
+
+@commands.command(hidden=True)
+def prepare() -> None:
+    """Migrate the database, apply the configuration, make the first admin; `up` runs this before everything else."""
+    from app import clock, configfile, db, log, migrations, people
+
+    log.setup("prepare")
+    migrations.upgrade(settings().database)
+    with db.transaction() as line:
+        people.first_admin(line, settings().home, clock.now(line))
+    for text in configfile.boot():
+        typer.echo(f"! {text}", err=True)
+
+
+def _say(text: str, red: bool) -> None:
+    typer.secho(text, fg="red" if red else None, err=red)
+
+
+def _table(found: stack_status.Status) -> str:
+    """For people: processes, then what waits, then what is wrong."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table("process", "pid", "state", "restarts", box=None)
+    for row in found.processes:
+        style = "" if row.state in ("running", "waiting") else "red"
+        table.add_row(row.name, str(row.pid or "-"), row.state, str(row.restarts), style=style)
+    waiting = ", ".join(f"{name} {'?' if depth is None else depth}" for name, depth in found.queues.items())
+    overdue = "?" if found.oldest_overdue_seconds is None else f"{found.oldest_overdue_seconds:.1f} s"
+    with console.capture() as caught:
+        console.print(
+            "[green]ready[/]" if found.ready else "[red]not ready[/]",
+            f"(missing: {', '.join(found.missing)})" if found.missing else "",
+        )
+        console.print(table)
+        console.print(f"queues: {waiting}", f"oldest overdue: {overdue}", sep="\n", highlight=False)
+        console.print("watcher: [red]UNWATCHED[/]" if found.watcher == "UNWATCHED" else "watcher: ok")
+        for text in found.warnings:
+            console.print(text, style="red", markup=False, highlight=False)
+    return caught.get()

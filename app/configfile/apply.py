@@ -1,0 +1,79 @@
+"""Puts a configuration in force, in the caller's transaction: all of it or nothing, one applier at a time."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from sqlalchemy import Connection
+
+from app.alerts import service as alerts
+from app.catalog import store as catalog
+from app.catalog.store import Declaration
+from app.checks import service as checks
+from app.checks.model import Check
+from app.configfile import store
+from app.configfile.diff import Change, diff
+from app.configfile.impact import retired
+from app.configfile.load import compile
+from app.configfile.model import Config, Loaded
+from app.errors import Fault, Invalid
+from app.people import audit
+from app.people import service as people
+from app.people.model import Actor, Team, User
+from app.rules import service as rules
+from app.rules.model import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The version in force now, and what changed; nothing when it was in force already."""
+
+    version: int
+    changes: tuple[Change, ...]
+
+
+def plan(db: Connection, loaded: Loaded) -> list[Change]:
+    """What `apply` would change. Raises Invalid when the configuration has mistakes."""
+    return diff(store.in_force(db), compile(_right(loaded)))
+
+
+def apply(db: Connection, loaded: Loaded, actor: Actor, now: datetime) -> Applied:
+    """Put `loaded` in force. Raises Invalid when it has mistakes, Conflict when somebody else is applying."""
+    config = _right(loaded)
+    store.lock(db)
+    after = compile(config)
+    digest = digest_of(loaded.files, after)
+    if digest == catalog.digest_in_force(db):
+        return Applied(catalog.version(db), ())
+    changes = diff(store.in_force(db), after)
+    catalog.replace_all(db, after)
+    records = [change.record() for change in changes]
+    version = catalog.record_version(
+        db, now=now, actor=actor.login or actor.via, digest=digest, files=loaded.files, changes=records
+    )
+    _tell(db, config, changes, now)
+    audit.record(db, actor, "config.apply", f"config:{version}", {"changes": records}, now)
+    return Applied(version, tuple(changes))
+
+
+def digest_of(files: Mapping[str, str], declarations: Sequence[Declaration]) -> str:
+    """Tells two configurations apart: by their files, and by what the environment made of them."""
+    content = json.dumps([sorted(files.items()), declarations])
+    return sha256(content.encode()).hexdigest()
+
+
+def _tell(db: Connection, config: Config, changes: Sequence[Change], now: datetime) -> None:
+    """Let the stages take over what they keep rows for."""
+    people.sync(db, config.of("user", User), config.of("team", Team), now)
+    checks.sync(db, config.of("check", Check), now)
+    rules.sync(db, config.of("rule", Rule), now)
+    alerts.retire(db, retired(changes), now)
+
+
+def _right(loaded: Loaded) -> Config:
+    if loaded.config is None:
+        faults = [Fault(f"{one.file}:{one.line}", one.message) for one in loaded.mistakes]
+        raise Invalid(f"the configuration has {len(faults)} mistakes; run `tocsin config check`", faults)
+    return loaded.config

@@ -1,0 +1,80 @@
+"""Mistakes that no single field shows: routes that catch nothing, addresses nobody may reach, zones that do not exist. Pure."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from app.catalog.matcher import Op
+from app.catalog.model import Route
+from app.configfile.kinds import INBOX
+from app.configfile.mistake import Mistake, mistake
+from app.configfile.model import Items
+from app.configfile.references import dangling, references
+from app.configfile.tree import strings, written
+from app.net.guard import refuse_literal
+from app.people.model import known_zone
+
+_HOSTS = ("host", "hostname", "address", "server", "target")  # fields that hold a bare host
+
+
+def check(items: Items) -> list[Mistake]:
+    """Every mistake across the things of a configuration."""
+    found = list(dangling(items, references(items)))
+    for one in (_last_route, _addresses, _zones, _inboxes):
+        found += one(items)
+    return found
+
+
+def matches_everything(route: Route) -> bool:
+    """Whether no alert passes this route by."""
+    return all(one.op is Op.MATCHES and one.value == ".*" for one in route.matchers)
+
+
+def _last_route(items: Items) -> Iterator[Mistake]:
+    routes = list(items.get("route", {}).values())
+    if routes and isinstance(routes[-1].value, Route) and not matches_everything(routes[-1].value):
+        message = f"{routes[-1].subject} is the last and must match everything; add {{policy: NAME}} after it"
+        yield mistake(routes[-1].file, routes[-1].line, message)
+
+
+def _addresses(items: Items) -> Iterator[Mistake]:
+    """Metadata addresses that stand in a URL or host as they are; what a name resolves to is looked at when connecting."""
+    for item in (*items.get("check", {}).values(), *items.get("channel", {}).values()):
+        for path, node in strings(item.node):
+            text = str(node.value)
+            host = _host(text) if "://" in text else text.partition(":")[0] if path[-1] in _HOSTS else None
+            try:
+                if host:
+                    refuse_literal(host)
+                    refuse_literal(text)
+            except ValueError as error:
+                yield mistake(item.file, node.line, f"{written(path)} of {item.subject}: {error}")
+
+
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None  # the field's own type has said so
+
+
+def _zones(items: Items) -> Iterator[Mistake]:
+    """Zones that are plain text in their type."""
+    for kind in ("defaults", "maintenance", "heartbeat"):
+        for item in items.get(kind, {}).values():
+            node = item.node.child("timezone")
+            try:
+                if node is not None and isinstance(node.value, str):
+                    known_zone(node.value)
+            except ValueError as error:
+                yield mistake(item.file, node.line if node else item.line, f"timezone of {item.subject}: {error}")
+
+
+def _inboxes(items: Items) -> Iterator[Mistake]:
+    """The inbox is everybody's already."""
+    channel = items.get("channel", {}).get(INBOX)
+    if channel is not None:
+        yield mistake(channel.file, channel.line, f'the channel "{INBOX}" is built in; choose another name')
+    for user in items.get("user", {}).values():
+        node = user.node.at("contacts").child(INBOX)
+        if node is not None:
+            yield mistake(user.file, node.line, f'{user.subject} has a contact "{INBOX}"; everybody has that one already')

@@ -1,0 +1,148 @@
+"""Whom a change would page differently, in words. Pure, and modest: it says what is decided differently, not who sleeps."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from app.catalog.model import Policy, Route
+from app.catalog.store import Declaration
+from app.checks.model import Check
+from app.configfile.diff import Action, Change
+from app.units import format_duration
+
+
+def whom(changes: Sequence[Change], after: Sequence[Declaration]) -> list[str]:
+    """One sentence for each change that pages somebody else, at another time, or over something else."""
+    found: list[str] = []
+    for change in changes:
+        say = _SAY.get(change.kind)
+        if say is not None:
+            found += say(change, after)
+    return found
+
+
+def retired(changes: Sequence[Change]) -> list[str]:
+    """Sources (`check:NAME`, `rule:NAME`) whose alerts nobody would end any more: removed, not active, silent, or in shadow."""
+    gone = []
+    for change in changes:
+        if change.kind not in ("check", "rule") or change.before is None:
+            continue
+        if change.after is None or (_speaks(change.kind, change.before) and not _speaks(change.kind, change.after)):
+            gone.append(f"{change.kind}:{change.name}")
+    return gone
+
+
+def _speaks(kind: str, spec: Mapping[str, Any]) -> bool:
+    """Whether it raises alerts that page."""
+    if kind == "rule":
+        return spec.get("mode") != "shadow"
+    return Check.model_validate(spec).alert != "off"
+
+
+def _route(change: Change, _: Sequence[Declaration]) -> Iterator[str]:
+    before = Route.model_validate(change.before) if change.before is not None else None
+    after = Route.model_validate(change.after) if change.after is not None else None
+    if after is not None and (before is None or before.match != after.match):
+        yield f"alerts that match {_match(after)} and no route before it go to {_to(after)}"
+    if before is not None and (after is None or before.match != after.match):
+        yield f"alerts that match {_match(before)} no longer go to {_to(before)} by that route"
+    if before is not None and after is not None and before.match == after.match:
+        yield f"alerts that match {_match(after)} go to {_to(after)} instead of {_to(before)}"
+
+
+def _match(route: Route) -> str:
+    return " and ".join(route.match) or "everything"
+
+
+def _to(route: Route) -> str:
+    return f'policy "{route.policy}"' + (f" ({route.urgency.value} urgency)" if route.urgency else "")
+
+
+def _policy(change: Change, after: Sequence[Declaration]) -> Iterator[str]:
+    if change.after is None:
+        yield f"{change.subject} is gone; incidents that are open keep the copy they have"
+        return
+    now = in_words(Policy.model_validate(change.after))
+    if change.before is None:
+        yield f"{change.subject}{_through(change.name, after)} pages {now}"
+    elif (was := in_words(Policy.model_validate(change.before))) != now:
+        yield f"{change.subject}{_through(change.name, after)} pages {now}; until now {was}"
+
+
+def in_words(policy: Policy) -> str:
+    """`schedule:shop, after 5m user:cy and channel:room, twice; then user:dee`."""
+    steps, wait = [], ""
+    for step in policy.steps:
+        steps.append(wait + " and ".join(step.page))
+        wait = f"after {format_duration(step.wait)} "
+    again = f", {policy.repeat + 1} times" if policy.repeat else ""
+    last = " and ".join(policy.if_exhausted) if policy.if_exhausted else "the platform's owners"
+    restart = (
+        f"; again from the start {format_duration(policy.ack_timeout)} after an acknowledgement" if policy.ack_timeout else ""
+    )
+    return f"{', '.join(steps)}{again}; {wait}{last}{restart}"
+
+
+def _through(policy: str, after: Sequence[Declaration]) -> str:
+    count = sum(one.kind == "route" and one.spec.get("policy") == policy for one in after)
+    return "" if count else " (no route leads to it)"
+
+
+def _target(change: Change, after: Sequence[Declaration]) -> Iterator[str]:
+    """A schedule or team: who stands behind a target."""
+    users = [one.name for one in after if one.kind == "policy" and f"{change.kind}:{change.name}" in _targets(one.spec)]
+    by = ", ".join(f'"{name}"' for name in users)
+    where = f" (paged by {'policy' if len(users) == 1 else 'policies'} {by})" if users else " (no policy pages it)"
+    details = f": {'; '.join(change.details)}" if change.details else ""
+    what = "is new" if change.action is Action.ADDED else "is gone" if change.action is Action.REMOVED else "means other people"
+    yield f"{change.subject}{where} {what}{details}"
+
+
+def _targets(policy: Mapping[str, Any]) -> set[str]:
+    parsed = Policy.model_validate(policy)
+    return {target for step in parsed.steps for target in step.page} | set(parsed.if_exhausted or ())
+
+
+def _user(change: Change, _: Sequence[Declaration]) -> Iterator[str]:
+    reach = [one for one in change.details if one.startswith(("contacts", "notify", "quiet_hours", "timezone", "the order"))]
+    if change.action is Action.REMOVED:
+        yield f"{change.name} can no longer be paged"
+    elif reach and change.action is Action.CHANGED:
+        yield f"{change.name} is reached differently: {'; '.join(reach)}"
+
+
+def _platform(change: Change, _: Sequence[Declaration]) -> Iterator[str]:
+    owners = ", ".join((change.after or {}).get("owners", ())) or "nobody"
+    yield f"the platform's owners, who are paged when all else failed, are {owners}"
+
+
+def _channel(change: Change, _: Sequence[Declaration]) -> Iterator[str]:
+    if change.action is Action.REMOVED:
+        yield f"nothing is sent over {change.subject} any more"
+    elif change.action is Action.CHANGED:
+        yield f"what is sent over {change.subject} goes another way: {'; '.join(change.details)}"
+
+
+def _source(change: Change, _: Sequence[Declaration]) -> Iterator[str]:
+    if retired([change]):
+        yield f"{change.subject} pages nobody any more; its open alerts are resolved and nobody is told"
+    elif change.action is Action.ADDED:
+        yield (
+            f"{change.subject} can alert"
+            if _speaks(change.kind, change.after or {})
+            else f"{change.subject} is watched and pages nobody"
+        )
+    elif change.action is Action.CHANGED:
+        yield f"{change.subject} decides differently: {'; '.join(change.details)}"
+
+
+_SAY = {
+    "route": _route,
+    "policy": _policy,
+    "schedule": _target,
+    "team": _target,
+    "user": _user,
+    "platform": _platform,
+    "channel": _channel,
+    "check": _source,
+    "rule": _source,
+}

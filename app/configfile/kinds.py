@@ -1,0 +1,120 @@
+"""Which type a thing is parsed into: that of its probe, channel kind or rule kind, or the planned form."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cache
+
+from pydantic import BaseModel
+
+from app import plugins
+from app.configfile import planned
+from app.configfile.keys import Path
+from app.configfile.mistake import hint
+from app.configfile.sections import Section
+from app.configfile.tree import Node
+
+CHANNELS = "app.notify.channels"
+RULES = "app.rules.kinds"
+INBOX = "inbox"  # the channel that is built in and never declared
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How to parse one thing. `type_` None: its kind is not known, so nothing more can be said of it.
+
+    options: the type of its own fields, which stand under `options_at`, or beside `kind` when that is empty.
+    inactive: what about it is planned only, and where. wrong: what is wrong already.
+    """
+
+    type_: type[BaseModel] | None
+    options: "type[BaseModel] | None" = None
+    options_at: Path = ()
+    inactive: tuple[Path, str] | None = None
+    wrong: tuple[tuple[Path, str], ...] = ()
+
+
+def form_of(section: Section, node: Node, subject: str) -> Form:
+    """The form of one thing of `section`, which people call `subject`."""
+    if section.kind == "check":
+        return _check(section, node, subject)
+    if section.kind == "channel":
+        return _channel(section, node, subject)
+    if section.kind == "rule":
+        return _rule(node, subject)
+    return Form(section.type)
+
+
+def _check(section: Section, node: Node, subject: str) -> Form:
+    name = _word(node, "probe")
+    if name is None:
+        return Form(section.type)
+    if name in plugins.probe_names():
+        return Form(section.type, options=probe_spec(name), options_at=("with",))
+    if name in planned.PROBES:
+        return Form(section.type, inactive=(("probe",), f'probe "{name}"'))
+    return Form(section.type, wrong=(_unknown("probe", name, subject, [*plugins.probe_names(), *planned.PROBES]),))
+
+
+def _channel(section: Section, node: Node, subject: str) -> Form:
+    kind = _word(node, "kind")
+    if kind is None:
+        return Form(section.type)
+    if kind in channel_kinds():
+        return Form(section.type, options=channel_spec(kind))
+    if kind in planned.CHANNEL_KINDS:
+        return Form(section.type, inactive=(("kind",), f'kind "{kind}"'))
+    return Form(None, wrong=(_unknown("kind", kind, subject, [*channel_kinds(), *planned.CHANNEL_KINDS]),))
+
+
+def _rule(node: Node, subject: str) -> Form:
+    kind = _word(node, "kind")
+    if kind is None:
+        return Form(None, wrong=(((), f'{subject} lacks "kind"; write one of {", ".join(rule_kinds())}'),))
+    if kind in rule_kinds():
+        return Form(rule_spec(kind))
+    if kind in planned.RULE_KINDS:
+        return Form(planned.PlannedRule, inactive=(("kind",), f'kind "{kind}"'))
+    return Form(None, wrong=(_unknown("kind", kind, subject, [*rule_kinds(), *planned.RULE_KINDS]),))
+
+
+def _unknown(key: str, word: str, subject: str, known: Collection[str]) -> tuple[Path, str]:
+    return (key,), f'unknown {key} "{word}" in {subject}{hint(word, known)}'
+
+
+def _word(node: Node, key: str) -> str | None:
+    child = node.child(key)
+    return child.value if child is not None and isinstance(child.value, str) else None
+
+
+def channel_kinds() -> list[str]:
+    """The kinds of channel that can be declared."""
+    return [name for name in plugins.names(CHANNELS) if name != INBOX]
+
+
+def rule_kinds() -> list[str]:
+    """The kinds of rule that are built."""
+    return plugins.names(RULES)
+
+
+@cache
+def probe_spec(name: str) -> type[BaseModel]:
+    """What `with:` of this probe holds."""
+    return _model(plugins.probe_module(name).measure.spec, f"probe {name}")
+
+
+@cache
+def channel_spec(kind: str) -> type[BaseModel]:
+    """The fields beside `kind` of a channel."""
+    return _model(plugins.module(CHANNELS, kind).Spec, f"channel {kind}")
+
+
+@cache
+def rule_spec(kind: str) -> type[BaseModel]:
+    """All fields of a rule of this kind."""
+    return _model(plugins.module(RULES, kind).Spec, f"rule {kind}")
+
+
+def _model(found: object, what: str) -> type[BaseModel]:
+    if not (isinstance(found, type) and issubclass(found, BaseModel)):
+        raise TypeError(f"{what}: its spec must be a pydantic model")
+    return found

@@ -1,0 +1,73 @@
+"""From a folder to a configuration, or to every mistake in it; and from a configuration to what is stored."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from app.catalog.store import Declaration
+from app.configfile.check import check
+from app.configfile.gaps import gaps
+from app.configfile.mistake import Mistake, mistake
+from app.configfile.model import Config, Item, Loaded
+from app.configfile.read import Folder, read, read_texts
+from app.configfile.schema import parse
+from app.configfile.sections import PLANNED, RUNBOOK, SECTIONS
+
+
+def load(folder: Path, environ: Mapping[str, str]) -> Loaded:
+    """What `folder` declares. Raises Invalid when the folder cannot be read; all else is a mistake with its line."""
+    return _loaded(read(folder, environ))
+
+
+def load_texts(files: Mapping[str, str], environ: Mapping[str, str]) -> Loaded:
+    """As `load`, from texts by file."""
+    return _loaded(read_texts(files, environ))
+
+
+def compile(config: Config) -> list[Declaration]:
+    """What is stored: one declaration a thing; what is not active yet under the kind `planned`, as `rule:NAME`."""
+    active = [item for items in config.items.values() for item in items.values() if item.active]
+    inactive = [item for items in config.items.values() for item in items.values() if not item.active]
+    found, positions = [], dict[str, int]()
+    for item in active:
+        positions[item.kind] = positions.get(item.kind, -1) + 1
+        found.append(Declaration(item.kind, item.name, positions[item.kind], _spec(item), _origin(item)))
+    for position, item in enumerate(inactive):
+        found.append(Declaration(PLANNED, f"{item.kind}:{item.name}", position, _spec(item), _origin(item)))
+    return found
+
+
+def _loaded(folder: Folder) -> Loaded:
+    items, mistakes, warnings = parse(folder.trees, folder.runbooks)
+    mistakes = [*folder.mistakes, *mistakes]
+    if folder.whole:  # what an unreadable file declares would be missed by everything that names it
+        mistakes += check(items)
+        _wait_for_checks(items, warnings)
+        warnings += gaps(items)
+    counts = {section.key: len(items[section.kind]) for section in SECTIONS.values() if section.kind in items}
+    counts |= {"runbooks": len(items.get(RUNBOOK, {})), "files": len(folder.files)}
+    return Loaded(None if mistakes else Config(items), _sorted(mistakes), _sorted(warnings), folder.files, counts)
+
+
+def _wait_for_checks(items: dict[str, dict[str, Item]], warnings: list[Mistake]) -> None:
+    """A rule over a check that is not active cannot be active either."""
+    checks = items.get("check", {})
+    for name, item in items.get("rule", {}).items():
+        watched = checks.get(str(item.node.at("check").value))
+        if item.active and watched is not None and not watched.active:
+            items["rule"][name] = replace(item, active=False)
+            warnings.append(mistake(item.file, item.line, f"{item.subject} is not active yet: it waits for {watched.subject}"))
+
+
+def _sorted(mistakes: list[Mistake]) -> tuple[Mistake, ...]:
+    return tuple(sorted(set(mistakes)))
+
+
+def _spec(item: Item) -> dict[str, Any]:
+    assert item.value is not None
+    return item.value.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def _origin(item: Item) -> str:
+    return f"{item.file}:{item.line}"

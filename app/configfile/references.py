@@ -1,0 +1,130 @@
+"""Who names whom: every reference across the maps, found in the files themselves, each with its line. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from app.configfile.kinds import INBOX
+from app.configfile.mistake import Mistake, hint, mistake
+from app.configfile.model import Item, Items
+from app.configfile.tree import Node
+
+TARGETS = ("user", "schedule", "team", "channel")
+EACH = "*"  # every item of a list; a list of one may be written bare
+
+# kind of the thing, where it names something, what it names; "target" is user:NAME, schedule:NAME, team:NAME, channel:NAME
+PLACES: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("service", ("team",), "team"),
+    ("service", ("depends_on", EACH), "service"),
+    ("service", ("runbook",), "runbook"),
+    ("check", ("service",), "service"),
+    ("check", ("runbook",), "runbook"),
+    ("rule", ("check",), "check"),
+    ("rule", ("runbook",), "runbook"),
+    ("rule", ("owner",), "owner"),
+    ("heartbeat", ("service",), "service"),
+    ("heartbeat", ("runbook",), "runbook"),
+    ("team", ("members", EACH), "user"),
+    ("schedule", ("layers", EACH, "users", EACH), "user"),
+    ("schedule", ("overrides", EACH, "user"), "user"),
+    ("route", ("policy",), "policy"),
+    ("policy", ("steps", EACH, "page", EACH), "target"),
+    ("policy", ("if_exhausted", EACH), "target"),
+    ("platform", ("owners", EACH), "target"),
+    ("platform", ("emergency", EACH), "target"),
+    ("audience", ("via", EACH), "target"),
+)
+PAGING = frozenset({"team", "schedule", "policy", "platform"})  # who stands there gets the pager, so no viewer may
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """`source` names the thing `name` of `kind`, at a line."""
+
+    source: Item
+    kind: str
+    name: str
+    line: int
+
+
+def references(items: Items) -> list[Reference]:
+    """Everything that is named, whether it exists or not."""
+    found = [
+        one
+        for kind, path, names in PLACES
+        for item in items.get(kind, {}).values()
+        for node in _at(item.node, path)
+        if (one := _reference(item, names, node)) is not None
+    ]
+    return found + [one for item in items.get("user", {}).values() for one in _contacts(item)]
+
+
+def dangling(items: Items, found: list[Reference]) -> Iterator[Mistake]:
+    """What is named and does not exist, or may not hold a pager."""
+    for one in found:
+        known = _known(items, one.kind)
+        if one.name not in known:
+            what = "team or user" if one.kind == "owner" else one.kind
+            yield mistake(
+                one.source.file,
+                one.line,
+                f'{one.source.subject} names {what} "{one.name}", which does not exist{hint(one.name, known)}',
+            )
+        elif one.kind == "user" and one.source.kind in PAGING and _is_viewer(items["user"][one.name]):
+            message = f"{one.source.subject} names {one.name}, who is a viewer and cannot be paged; give the role responder"
+            yield mistake(one.source.file, one.line, message)
+
+
+def used(found: list[Reference]) -> Mapping[str, set[str]]:
+    """What is named by something, by kind."""
+    names: dict[str, set[str]] = defaultdict(set)
+    for one in found:
+        names[one.kind].add(one.name)
+    return names
+
+
+def _at(node: Node, path: tuple[str, ...]) -> Iterator[Node]:
+    if not path:
+        yield node
+    elif path[0] != EACH:
+        child = node.child(path[0])
+        if child is not None:
+            yield from _at(child, path[1:])
+    else:
+        for one in node.value if isinstance(node.value, list) else [node]:
+            yield from _at(one, path[1:])
+
+
+def _reference(item: Item, kind: str, node: Node) -> Reference | None:
+    if not isinstance(node.value, str):
+        return None
+    name = node.value
+    if kind == "target":
+        kind, _, name = name.partition(":")
+        if kind not in TARGETS or not name:
+            return None  # said already
+    if kind == "owner" and name.partition(":")[0] in ("team", "user") and ":" in name:
+        kind, _, name = name.partition(":")
+    return Reference(item, kind, name, node.line)
+
+
+def _contacts(user: Item) -> Iterator[Reference]:
+    """A contact's channel: its name, or what `channel` says."""
+    contacts = user.node.child("contacts")
+    for name, node in (contacts.value if contacts and isinstance(contacts.value, dict) else {}).items():
+        channel = node.child("channel")
+        if isinstance(node.value, str):
+            yield Reference(user, "channel", name, node.line)
+        elif channel is not None and isinstance(channel.value, str):
+            yield Reference(user, "channel", channel.value, channel.line)
+
+
+def _known(items: Items, kind: str) -> list[str]:
+    if kind == "owner":
+        return [*items.get("team", {}), *items.get("user", {})]
+    return [*items.get(kind, {}), *([INBOX] if kind == "channel" else [])]
+
+
+def _is_viewer(user: Item) -> bool:
+    role = user.node.child("role")
+    return role is not None and role.value == "viewer"

@@ -1,0 +1,78 @@
+"""The sections of a configuration: which maps and lists there are, what stands in each, what each becomes."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pydantic import BaseModel
+
+from app.catalog.model import (
+    Audience,
+    Channel,
+    Defaults,
+    Flapping,
+    Grouping,
+    Heartbeat,
+    Inhibit,
+    Maintenance,
+    Platform,
+    Policy,
+    Route,
+    Service,
+)
+from app.checks.model import Check
+from app.oncall.model import Schedule
+from app.people.model import Team, User
+from app.rules.model import Rule
+
+
+class Shape(StrEnum):
+    """How a section is written."""
+
+    MAP = "map"  # named things; several files may add to it
+    LIST = "list"  # nameless things in order; one file has it
+    ONE = "one"  # a single thing; several files may each add keys
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One top-level key. `kind` names its things in the database, in messages and in `config plan`."""
+
+    key: str
+    kind: str
+    type: type[BaseModel]
+    shape: Shape = Shape.MAP
+
+
+SECTIONS = {
+    section.key: section
+    for section in (
+        Section("defaults", "defaults", Defaults, Shape.ONE),
+        Section("platform", "platform", Platform, Shape.ONE),
+        Section("teams", "team", Team),
+        Section("users", "user", User),
+        Section("channels", "channel", Channel),
+        Section("services", "service", Service),
+        Section("checks", "check", Check),
+        Section("rules", "rule", Rule),
+        Section("heartbeats", "heartbeat", Heartbeat),
+        Section("maintenance", "maintenance", Maintenance),
+        Section("policies", "policy", Policy),
+        Section("schedules", "schedule", Schedule),
+        Section("audiences", "audience", Audience),
+        Section("flapping", "flapping", Flapping, Shape.ONE),
+        Section("routes", "route", Route, Shape.LIST),
+        Section("grouping", "grouping", Grouping, Shape.LIST),
+        Section("inhibit", "inhibit", Inhibit, Shape.LIST),
+    )
+}
+RUNBOOK = "runbook"
+PLANNED = "planned"  # what is not active yet is stored under this kind, as "rule:NAME"
+KINDS = (*(section.kind for section in SECTIONS.values()), RUNBOOK, PLANNED)
+LISTS = frozenset(section.kind for section in SECTIONS.values() if section.shape is Shape.LIST)
+
+
+class Runbook(BaseModel):
+    """What to do about it: `runbooks/NAME.md`. The title is the first heading."""
+
+    title: str
+    markdown: str

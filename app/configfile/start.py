@@ -1,0 +1,38 @@
+"""What `tocsin up` does with the configuration: put it in force, or keep the last good one and say why."""
+
+import os
+
+from app import clock
+from app.catalog import store as catalog
+from app.configfile.apply import apply
+from app.configfile.load import load
+from app.db import transaction
+from app.errors import Conflict, Invalid
+from app.people.model import SYSTEM
+from app.settings import settings
+
+
+def boot() -> list[str]:
+    """Apply settings().config; the lines to print in red, none when it is in force."""
+    folder = settings().config
+    try:
+        loaded = load(folder, os.environ)
+    except Invalid as error:
+        return [str(error), _kept()]
+    if loaded.mistakes:
+        return [f"{folder}/{one}" for one in loaded.mistakes] + [_kept()]
+    try:
+        with transaction() as db:
+            apply(db, loaded, SYSTEM, clock.now(db))
+    except Conflict as error:
+        return [str(error), _kept()]
+    return []
+
+
+def _kept() -> str:
+    with transaction() as db:
+        version = catalog.version(db)
+    mend = "mend the files and run `tocsin config apply`"
+    if version:
+        return f"version {version} of the configuration, the last good one, stays in force; {mend}"
+    return f"no configuration is in force: nothing is watched and nobody is paged; {mend}"

@@ -1,0 +1,61 @@
+"""One declared thing: parsed into its stage's type, and its own fields into that of its probe or kind. Pure."""
+
+from collections.abc import Iterator
+from datetime import date, time, timedelta
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from app.configfile.keys import Path
+from app.configfile.kinds import Form
+from app.configfile.sentences import Part, sentences
+from app.configfile.tree import Node, plain
+
+Wrong = list[tuple[Path, str]]
+
+
+def parsed(form: Form, node: Node, subject: str) -> tuple[BaseModel | None, Wrong]:
+    """The thing `node` is, None when anything is wrong with it, and what is wrong, each with its place in `node`."""
+    wrong: Wrong = list(form.wrong)
+    value = _validated(form.type_, node, subject, wrong, ()) if form.type_ is not None else None
+    if form.options is not None:
+        _validated(form.options, _options(form, node), subject, wrong, form.options_at)
+    return (None if wrong else value), wrong
+
+
+def _options(form: Form, node: Node) -> Node:
+    """The fields that belong to the probe or channel kind."""
+    if form.options_at:
+        return node.child(form.options_at[0]) or Node({}, node.line)
+    assert isinstance(node.value, dict)
+    return Node({key: one for key, one in node.value.items() if key != "kind"}, node.line)
+
+
+def _validated(type_: type[BaseModel], node: Node, subject: str, wrong: Wrong, at: Path) -> BaseModel | None:
+    if node.value is None:
+        node = Node({}, node.line)
+    if not isinstance(node.value, dict):
+        return None  # the type around it has said so
+    part = Part(subject, node, type_, at)
+    try:
+        value = type_.model_validate(plain(node))
+    except ValidationError as error:
+        wrong += [((*at, *one.path), one.sentence) for one in sentences(error, part)]
+        return None
+    for path, what in _misread(value.model_dump(by_alias=True), node):
+        wrong.append(((*at, *path), f"{part.called(path)} {what}"))
+    return value
+
+
+def _misread(value: Any, node: Node, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Where pydantic was too kind: yes or no taken for a number, a bare number for a date or a time."""
+    if isinstance(node.value, dict) and isinstance(value, dict):
+        for key, child in node.value.items():
+            yield from _misread(value.get(key), child, (*path, key))
+    elif isinstance(node.value, list) and isinstance(value, list | tuple):
+        for index, (one, child) in enumerate(zip(value, node.value, strict=False)):
+            yield from _misread(one, child, (*path, index))
+    elif isinstance(node.value, bool) and isinstance(value, int | float) and not isinstance(value, bool):
+        yield path, f"must be a number, not {node.text}"
+    elif isinstance(node.value, int | float) and isinstance(value, date | time | timedelta):
+        yield path, f'is text, but {node.text} is not; quote it: "{node.text}"'

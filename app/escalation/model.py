@@ -1,0 +1,59 @@
+"""Escalation: where an incident stands in its policy, and what it owes to whom."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Of an escalation."""
+
+    RUNNING = "running"  # the next step is due at `due_at`
+    EXHAUSTED = "exhausted"  # the owners are paged again at `due_at`
+    STOPPED = "stopped"  # acknowledged, resolved, merged: nothing is due but an ack time-out
+
+
+class Due(StrEnum):
+    """What happens at `due_at`."""
+
+    STEP = "step"
+    AGAIN = "again"  # an acknowledgement ran out or a snooze ended: start at step 1
+
+
+class Debt(StrEnum):
+    """How an obligation stands; every one must leave `open`."""
+
+    OPEN = "open"
+    MET = "met"
+    FALLBACK = "fallback"  # met over another contact than the first
+    EXCUSED = "excused"  # with a reason
+    BREACHED = "breached"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where one incident stands in its policy."""
+
+    incident: int
+    generation: int
+    round: int  # 0 = first time through the list
+    step: int  # index of the next step, 0 = the first
+    due_at: datetime | None
+    due: Due
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Obligation:
+    """One promise: to reach `target` in this step."""
+
+    id: int
+    incident: int
+    generation: int
+    round: int
+    step: int | None  # counts from 1; None when the policy is exhausted
+    target: str
+    user: str | None
+    state: Debt
+    made_at: datetime
+    reason: str

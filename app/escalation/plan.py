@@ -1,0 +1,83 @@
+"""What a policy does next: whom a step reaches, which steps are excused, when the next one is due. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from app.catalog.model import Policy
+from app.escalation.model import Due, Standing, State
+
+AGAIN_AFTER_EXHAUSTION = timedelta(minutes=30)
+LATE = timedelta(seconds=30)  # a step later than this counts its wait from now, so that an outage is not followed by a burst
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Who or what a target stands for at the moment of the step."""
+
+    target: str
+    users: tuple[str, ...] = ()
+    channel: str | None = None
+    because: str = ""
+
+    @property
+    def nobody(self) -> bool:
+        return not self.users and self.channel is None
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One step taken: its number counts from 1, None when the policy is exhausted."""
+
+    round: int
+    step: int | None
+    reached: tuple[Reached, ...]
+    because: str
+
+    @property
+    def excused(self) -> bool:
+        return all(one.nobody for one in self.reached)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps taken at once (excused ones first), and where the incident stands after them."""
+
+    moves: tuple[Move, ...]
+    after: Standing
+
+
+def plan(policy: Policy | None, owners: Sequence[str], who: Mapping[str, Reached], before: Standing, now: datetime) -> Plan:
+    """Take the step that is due. `who` resolves every target of the policy and of `owners` (if_exhausted's default)."""
+    moves: list[Move] = []
+    at = before.due_at if before.due_at and now - before.due_at < LATE else now
+    place = before
+    while policy is not None and place.round <= policy.repeat:
+        step = policy.steps[place.step]
+        move = _move(place.round, place.step + 1, step.page, who, f"step {place.step + 1} of {len(policy.steps)}")
+        moves.append(move)
+        place = _next(place, len(policy.steps))
+        if not move.excused:
+            return Plan(tuple(moves), replace(place, due_at=at + step.wait, due=Due.STEP, state=State.RUNNING))
+    targets = policy.if_exhausted if policy and policy.if_exhausted is not None else owners
+    moves.append(_move(place.round, None, targets, who, "the policy is exhausted" if policy else "no policy"))
+    after = replace(place, round=place.round + 1, due_at=at + AGAIN_AFTER_EXHAUSTION, due=Due.STEP, state=State.EXHAUSTED)
+    return Plan(tuple(moves), after)
+
+
+def targets(policy: Policy | None, owners: Sequence[str]) -> set[str]:
+    """Everything `plan` may ask `who` for."""
+    named = set(owners)
+    if policy is not None:
+        named |= {target for step in policy.steps for target in step.page} | set(policy.if_exhausted or ())
+    return named
+
+
+def _next(place: Standing, steps: int) -> Standing:
+    if place.step + 1 < steps:
+        return replace(place, step=place.step + 1)
+    return replace(place, step=0, round=place.round + 1)
+
+
+def _move(round_: int, step: int | None, named: Sequence[str], who: Mapping[str, Reached], because: str) -> Move:
+    return Move(round_, step, tuple(who[target] for target in named), because if round_ == 0 else f"{because}, round {round_ + 1}")

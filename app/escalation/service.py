@@ -1,0 +1,169 @@
+"""Starts, advances and stops escalations: load, decide, save, in the caller's transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from app.catalog import store as catalog
+from app.escalation import store
+from app.escalation.model import Debt, Due, Standing, State
+from app.escalation.plan import Move, Plan, Reached, plan, targets
+from app.escalation.who import who
+from app.incidents import service as incidents_service
+from app.incidents import store as incidents
+from app.incidents.model import Event, Incident
+from app.incidents.model import State as IncidentState
+from app.oncall import service as oncall
+from app.people import store as people
+from app.people.model import Directory
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Somebody to be reached now: one obligation, to be kept by the notify stage."""
+
+    obligation: int | None
+    incident: Incident
+    round: int
+    step: int | None  # counts from 1; None when the policy is exhausted
+    user: str | None
+    channel: str | None
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """What one batch of due escalations led to."""
+
+    calls: tuple[Call, ...]
+    due: tuple[tuple[int, datetime], ...]  # incident and its next step, for the fast path
+    seen: int
+
+
+def begin(db: Connection, started: Sequence[Incident], now: datetime) -> None:
+    """Start the policy of these incidents at step 1, due at once."""
+    fresh = [Standing(one.number, one.generation, 0, 0, now, Due.STEP, State.RUNNING) for one in started]
+    store.put_all(db, fresh)
+
+
+def stop(db: Connection, incident: Incident, reason: str, again_at: datetime | None, now: datetime) -> None:
+    """No further step; open obligations are excused with the reason. `again_at`: a snooze's end or an ack time-out."""
+    standing = Standing(incident.number, incident.generation, 0, 0, again_at, Due.AGAIN, State.STOPPED)
+    store.put_all(db, [standing], reason)
+    store.excuse_incident(db, [incident.number], reason, now)
+
+
+def stop_ended(db: Connection, ended: Sequence[Incident], reason: str, now: datetime) -> None:
+    """The same for incidents that are over, all at once."""
+    store.put_all(db, [Standing(one.number, one.generation, 0, 0, None, Due.STEP, State.STOPPED) for one in ended], reason)
+    if ended:
+        store.excuse_incident(db, [one.number for one in ended], reason, now)
+
+
+def owners(db: Connection) -> Sequence[str]:
+    """Who answers when nobody else does: platform.owners, else every admin."""
+    return catalog.platform(db).owners or tuple(f"user:{login}" for login in people.admins(db))
+
+
+def advance(db: Connection, now: datetime, limit: int = 200) -> Advance:
+    """Take every step that is due; what it reaches becomes obligations, written before anything is sent."""
+    due = store.claim_due(db, now, limit)
+    if not due:
+        return Advance((), (), 0)
+    found = incidents.by_numbers(db, [one.incident for one in due])
+    due = _relapses(db, due, found, now)
+    open_ = [one for one in due if found[one.incident].state is IncidentState.TRIGGERED]
+    closed = [one for one in due if found[one.incident].state is not IncidentState.TRIGGERED]
+    plans = _plans(db, open_, found, now)
+    quiet = [Standing(s.incident, s.generation, s.round, s.step, None, s.due, State.STOPPED) for s in closed]
+    store.put_all(db, [plan.after for plan in plans.values()])
+    store.put_all(db, quiet, "the incident was no longer triggered")
+    calls = _promise(db, plans, found, now)
+    next_due = tuple((number, plan.after.due_at) for number, plan in plans.items() if plan.after.due_at is not None)
+    return Advance(tuple(calls), next_due, len(due))
+
+
+def _relapses(db: Connection, due: Sequence[Standing], found: dict[int, Incident], now: datetime) -> list[Standing]:
+    """Acknowledgements that ran out and snoozes that ended: the incident is triggered again, at step 1."""
+    back, events, standings = [], [], []
+    for one in due:
+        incident = found[one.incident]
+        if one.due is not Due.AGAIN or incident.state is not IncidentState.ACKNOWLEDGED:
+            standings.append(one)
+            continue
+        why = "its snooze ended" if incident.snoozed_until else "acknowledged, but not resolved in time"
+        found[one.incident] = incidents_service.relapse(incident)
+        back.append(found[one.incident])
+        events.append(Event(one.incident, "relapsed", f"{why}; the policy starts again"))
+        standings.append(Standing(one.incident, incident.generation + 1, 0, 0, one.due_at, Due.STEP, State.RUNNING))
+    incidents.save_all(db, back)
+    incidents.record(db, events, now)
+    return standings
+
+
+def _plans(db: Connection, due: Sequence[Standing], found: Mapping[int, Incident], now: datetime) -> dict[int, Plan]:
+    if not due:
+        return {}
+    last_resort = owners(db)
+    directory = people.directory(db, catalog.defaults(db).timezone)
+    wanted = {target for one in due for target in targets(found[one.incident].policy, last_resort)}
+    resolved = resolve(db, wanted, directory, now)
+    return {one.incident: plan(found[one.incident].policy, last_resort, resolved, one, now) for one in due}
+
+
+def resolve(db: Connection, wanted: set[str], directory: Directory, at: datetime) -> dict[str, Reached]:
+    """Whom these targets stand for at `at`."""
+    schedules = any(target.startswith("schedule:") for target in wanted)
+    on_call = {name: on.users for name, on in oncall.who(db, at).items()} if schedules else {}
+    return who(wanted, directory, on_call)
+
+
+def _promise(db: Connection, plans: Mapping[int, Plan], found: Mapping[int, Incident], now: datetime) -> list[Call]:
+    rows, calls, events = [], [], []
+    for number, made in plans.items():
+        for move in made.moves:
+            events.append(Event(number, "step", _said(move), detail={"round": move.round, "step": move.step}))
+            for reached, user in _people(move):
+                rows.append(_row(found[number], move, reached, user, now))
+                calls.append((found[number], move, reached, user))
+    ids = store.promise_all(db, rows)
+    incidents.record(db, events, now)
+    return [
+        Call(id_, incident, move.round, move.step, user, reached.channel, f"{move.because}: {reached.because}")
+        for id_, (incident, move, reached, user) in zip(ids, calls, strict=True)
+        if not reached.nobody
+    ]
+
+
+def _people(move: Move) -> list[tuple[Reached, str | None]]:
+    """Each person once per step, however many targets name them; a channel or a target with nobody stands for itself."""
+    found: dict[str, tuple[Reached, str | None]] = {}
+    for reached in move.reached:
+        for user in reached.users or (None,):
+            found.setdefault(f"user:{user}" if user else reached.target, (reached, user))
+    return list(found.values())
+
+
+def _row(incident: Incident, move: Move, reached: Reached, user: str | None, now: datetime) -> dict[str, object]:
+    return {
+        "incident": incident.number,
+        "generation": incident.generation,
+        "round": move.round,
+        "step": move.step,
+        "target": reached.target,
+        "user_name": user,
+        "state": Debt.EXCUSED if reached.nobody else Debt.OPEN,
+        "made_at": now,
+        "ended_at": now if reached.nobody else None,
+        "reason": reached.because if reached.nobody else "",
+    }
+
+
+def _said(move: Move) -> str:
+    names = [user for one in move.reached for user in one.users] + [one.channel for one in move.reached if one.channel]
+    if move.excused:
+        return f"{move.because}: {'; '.join(one.because for one in move.reached) or 'nobody to page'}; skipped"
+    return f"{move.because}: {', '.join(dict.fromkeys(names))}"
+

@@ -1,0 +1,117 @@
+"""The statements about escalations and obligations. An escalation row changes only under its incident's lock."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from app.escalation.model import Debt, Due, Obligation, Standing, State
+from app.escalation.table import escalation, obligation
+
+# Both rows are locked, so that a worker with an older snapshot sees the newest version of both, or skips them.
+_CLAIM = text("""
+select e.incident, e.generation, e.round, e.step, e.due_at, e.due, e.state
+from escalation e join incident i on i.number = e.incident
+where e.due_at <= :now order by e.due_at limit :limit for update of i, e skip locked
+""")
+
+
+def claim_due(db: Connection, now: datetime, limit: int) -> list[Standing]:
+    """Escalations whose time has come, locked with their incidents; others skip them."""
+    return [_standing(row) for row in db.execute(_CLAIM, {"now": now, "limit": limit})]
+
+
+def put_all(db: Connection, standings: Sequence[Standing], reason: str = "") -> None:
+    """Write where these incidents stand (each once)."""
+    if not standings:
+        return
+    rows = [
+        {
+            "incident": one.incident,
+            "generation": one.generation,
+            "round": one.round,
+            "step": one.step,
+            "due_at": one.due_at,
+            "due": one.due,
+            "state": one.state,
+            "reason": reason,
+        }
+        for one in standings
+    ]
+    statement = upsert(escalation).values(rows)
+    fresh = {name: statement.excluded[name] for name in rows[0] if name != "incident"}
+    db.execute(statement.on_conflict_do_update(index_elements=["incident"], set_=fresh))
+
+
+def get(db: Connection, incident: int) -> Standing | None:
+    """Where one incident stands."""
+    row = db.execute(select(escalation).where(escalation.c.incident == incident)).one_or_none()
+    return _standing(row) if row else None
+
+
+def next_due(db: Connection) -> datetime | None:
+    """When the next step of all is due."""
+    return db.execute(select(func.min(escalation.c.due_at))).scalar_one()
+
+
+def promise_all(db: Connection, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Write obligations; their ids in the order of `rows`."""
+    if not rows:
+        return []
+    statement = insert(obligation).returning(obligation.c.id, sort_by_parameter_order=True)
+    return list(db.scalars(statement, list(rows)))
+
+
+def end_obligations(db: Connection, ids: Sequence[int], state: Debt, reason: str, now: datetime) -> list[int]:
+    """End those of these obligations that are open; the ids that ended."""
+    statement = (
+        update(obligation)
+        .where(obligation.c.id.in_(ids), obligation.c.state == Debt.OPEN)
+        .values(state=state, reason=reason, ended_at=now)
+        .returning(obligation.c.id)
+    )
+    return list(db.scalars(statement))
+
+
+def excuse_incident(db: Connection, incidents: Sequence[int], reason: str, now: datetime) -> None:
+    """End every open obligation of these incidents as excused."""
+    statement = update(obligation).where(obligation.c.incident.in_(incidents), obligation.c.state == Debt.OPEN)
+    db.execute(statement.values(state=Debt.EXCUSED, reason=reason, ended_at=now))
+
+
+def obligations(db: Connection, *, state: Debt | None, incident: int | None, before: int | None, limit: int) -> list[Obligation]:
+    """Obligations, newest first, from below id `before`."""
+    query = select(obligation).order_by(obligation.c.id.desc()).limit(limit)
+    if state is not None:
+        query = query.where(obligation.c.state == state)
+    if incident is not None:
+        query = query.where(obligation.c.incident == incident)
+    if before is not None:
+        query = query.where(obligation.c.id < before)
+    return [_obligation(row) for row in db.execute(query)]
+
+
+def by_ids(db: Connection, ids: Sequence[int]) -> dict[int, Obligation]:
+    """These obligations."""
+    return {row.id: _obligation(row) for row in db.execute(select(obligation).where(obligation.c.id.in_(ids)))}
+
+
+def _standing(row: Row[Any]) -> Standing:
+    return Standing(row.incident, row.generation, row.round, row.step, row.due_at, Due(row.due), State(row.state))
+
+
+def _obligation(row: Row[Any]) -> Obligation:
+    return Obligation(
+        row.id,
+        row.incident,
+        row.generation,
+        row.round,
+        row.step,
+        row.target,
+        row.user_name,
+        Debt(row.state),
+        row.made_at,
+        row.reason,
+    )

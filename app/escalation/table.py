@@ -1,0 +1,41 @@
+"""Which step is next and when, and every promise made."""
+
+from sqlalchemy import BigInteger, Column, Identity, Index, Integer, Table, Text, text
+
+from app.db import instant, metadata, one_of
+from app.escalation.model import Debt, Due, State
+
+escalation = Table(
+    "escalation",
+    metadata,
+    Column("incident", BigInteger, primary_key=True),
+    Column("generation", Integer, nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("step", Integer, nullable=False),
+    instant("due_at"),
+    Column("due", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Index("escalation_due_idx", "due_at", postgresql_where=text("due_at is not null")),
+    one_of("state", State),
+    one_of("due", Due),
+)
+
+obligation = Table(
+    "obligation",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("incident", BigInteger, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("step", Integer),
+    Column("target", Text, nullable=False),
+    Column("user_name", Text),
+    Column("state", Text, nullable=False, server_default=Debt.OPEN),
+    instant("made_at", required=True),
+    instant("ended_at"),
+    Column("reason", Text, nullable=False, server_default=""),
+    Index(None, "incident"),
+    Index("obligation_open_idx", "made_at", postgresql_where=text("state = 'open'")),
+    one_of("state", Debt),
+)

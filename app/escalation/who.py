@@ -1,0 +1,33 @@
+"""Who a target stands for right now: users, teams and schedules become people, channels stay. Pure."""
+
+from collections.abc import Iterable, Mapping
+
+from app.escalation.plan import Reached
+from app.people.model import Directory, Role
+
+
+def who(targets: Iterable[str], directory: Directory, on_call: Mapping[str, tuple[str, ...]]) -> dict[str, Reached]:
+    """Each target resolved; whoever has left or is a viewer is nobody."""
+    return {target: _reached(target, directory, on_call) for target in targets}
+
+
+def _reached(target: str, directory: Directory, on_call: Mapping[str, tuple[str, ...]]) -> Reached:
+    kind, _, name = target.partition(":")
+    if kind == "channel":
+        return Reached(target, channel=name, because=f"channel {name}")
+    if kind == "user":
+        return _people(target, (name,), directory, f"{name} is named", f"{name} is not here any more")
+    if kind == "team":
+        team = directory.teams.get(name)
+        members = team.members if team else ()
+        return _people(target, members, directory, f"in team {name}", f"team {name} has nobody")
+    return _people(target, on_call.get(name, ()), directory, f"on call in {name}", f"nobody is on call in {name}")
+
+
+def _people(target: str, logins: Iterable[str], directory: Directory, because: str, empty: str) -> Reached:
+    pageable = tuple(
+        login
+        for login in dict.fromkeys(logins)
+        if login in directory.people and directory.people[login].role is not Role.VIEWER
+    )
+    return Reached(target, users=pageable, because=because if pageable else empty)

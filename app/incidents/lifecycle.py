@@ -1,0 +1,43 @@
+"""The moves an incident allows; the same table is a CHECK in the database's states. Pure."""
+
+from enum import StrEnum
+
+from app.errors import Conflict
+from app.incidents.model import State
+
+
+class Move(StrEnum):
+    """What somebody, or Tocsin, does to an incident."""
+
+    ACKNOWLEDGE = "acknowledge"
+    RESOLVE = "resolve"
+    REOPEN = "reopen"
+    SNOOZE = "snooze"
+    ASSIGN = "assign"
+    MERGE = "merge"
+    RELAPSE = "relapse"  # an acknowledgement ran out, a snooze ended, or it got worse
+
+
+MOVES = {
+    (State.TRIGGERED, Move.ACKNOWLEDGE): State.ACKNOWLEDGED,
+    (State.ACKNOWLEDGED, Move.ACKNOWLEDGE): State.ACKNOWLEDGED,
+    (State.TRIGGERED, Move.RESOLVE): State.RESOLVED,
+    (State.ACKNOWLEDGED, Move.RESOLVE): State.RESOLVED,
+    (State.RESOLVED, Move.REOPEN): State.TRIGGERED,
+    (State.TRIGGERED, Move.SNOOZE): State.ACKNOWLEDGED,
+    (State.ACKNOWLEDGED, Move.SNOOZE): State.ACKNOWLEDGED,
+    (State.TRIGGERED, Move.ASSIGN): State.TRIGGERED,
+    (State.ACKNOWLEDGED, Move.ASSIGN): State.ACKNOWLEDGED,
+    (State.TRIGGERED, Move.MERGE): State.RESOLVED,
+    (State.ACKNOWLEDGED, Move.MERGE): State.RESOLVED,
+    (State.TRIGGERED, Move.RELAPSE): State.TRIGGERED,
+    (State.ACKNOWLEDGED, Move.RELAPSE): State.TRIGGERED,
+}
+
+
+def step(state: State, move: Move) -> State:
+    """The state after `move`. Raises Conflict when the table has no such move."""
+    try:
+        return MOVES[state, move]
+    except KeyError:
+        raise Conflict(f"cannot {move} an incident that is {state}") from None

@@ -1,0 +1,64 @@
+"""Incidents: what people are paged for, one group of alerts under one number."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from app.catalog.model import Policy, Severity, Urgency
+
+
+class State(StrEnum):
+    """Where an incident is."""
+
+    TRIGGERED = "triggered"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One incident as stored; `policy` is frozen when it opens."""
+
+    number: int
+    group_key: str
+    title: str
+    state: State
+    severity: Severity
+    urgency: Urgency
+    service: str | None
+    team: str | None
+    policy_name: str | None
+    policy: Policy | None
+    labels: Mapping[str, str]  # the group's `by` labels
+    opened_at: datetime
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    resolved_at: datetime | None
+    resolved_by: str | None
+    snoozed_until: datetime | None
+    merged_into: int | None
+    assigned_to: str | None
+    alert_count: int
+    runbook: str | None
+    links: tuple[str, ...]
+    generation: int  # + 1 with every start of the policy; pages carry it in their key
+    resolve_at: datetime | None  # its last alert is over; the incident ends then
+    reopen: int  # seconds in which a new alert reopens it
+    resolve_after: int  # seconds of quiet before it ends
+    window: int  # seconds in which alerts join without an update
+
+    @property
+    def open(self) -> bool:
+        return self.state is not State.RESOLVED
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of an incident's timeline; `actor` None is Tocsin itself."""
+
+    incident: int
+    kind: str
+    text: str
+    actor: str | None = None
+    detail: Mapping[str, object] | None = None

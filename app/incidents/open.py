@@ -1,0 +1,105 @@
+"""Finds or opens the incident of each group of alerts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from app.alerts.model import Alert
+from app.catalog import store as catalog
+from app.incidents import store
+from app.incidents.correlate import Group
+from app.incidents.lifecycle import Move, step
+from app.incidents.model import Event, Incident
+from app.incidents.route import route
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The incident of each group, and which of them this batch opened or reopened."""
+
+    of_group: Mapping[str, Incident]
+    new: Mapping[int, str]  # number -> "opened" | "reopened"
+
+
+def find(db: Connection, joining: Sequence[Alert], groups: Mapping[int, Group], now: datetime) -> Found:
+    """The incident of every group of `joining`: the open one, the one it was merged into, a recent one, or a new one."""
+    first: dict[str, Alert] = {}
+    wanted: dict[str, Group] = {}
+    for alert in joining:
+        first.setdefault(groups[alert.id].key, alert)
+        wanted.setdefault(groups[alert.id].key, groups[alert.id])
+    known = store.lock_open(db, sorted(wanted)) if wanted else {}
+    missing = sorted(set(wanted) - set(known))
+    if not missing:
+        return Found(known, {})
+    new: dict[int, str] = {}
+    for key, former in _former(db, missing, wanted, now).items():
+        if former.open:
+            known[key] = former
+        else:
+            known[key] = _reopened(former)
+            new[former.number] = "reopened"
+    store.save_all(db, [known[key] for key in missing if key in known and known[key].number in new])
+    store.record(db, [Event(number, "reopened", "its alerts are back") for number in new], now)
+    rows = [_row(db, first[key], wanted[key], now) for key in missing if key not in known]
+    for incident in store.open_all(db, rows) if rows else []:
+        known[incident.group_key] = incident
+        new[incident.number] = "opened"
+    known |= store.lock_open(db, [key for key in missing if key not in known])  # somebody else was first
+    return Found(known, new)
+
+
+def _former(db: Connection, keys: Sequence[str], groups: Mapping[str, Group], now: datetime) -> dict[str, Incident]:
+    """Per group an incident to go on with: open if the group's was merged into it, resolved if it is to be reopened."""
+    usable: dict[str, Incident] = {}
+    closed = store.latest_closed(db, keys)
+    merged = {one.merged_into for one in closed.values() if one.merged_into is not None}
+    targets = store.lock(db, sorted(merged)) if merged else {}
+    recent: dict[int, str] = {}
+    for key, one in closed.items():
+        target = targets.get(one.merged_into) if one.merged_into is not None else None
+        if target is not None and target.open:
+            usable[key] = target
+        elif one.merged_into is None and one.resolved_at is not None and now - one.resolved_at < groups[key].reopen:
+            recent[one.number] = key
+    locked = store.lock(db, sorted(recent)) if recent else {}
+    return usable | {recent[number]: one for number, one in locked.items()}
+
+
+def _reopened(incident: Incident) -> Incident:
+    return replace(
+        incident,
+        state=step(incident.state, Move.REOPEN),
+        generation=incident.generation + 1,
+        resolved_at=None,
+        resolved_by=None,
+        resolve_at=None,
+        acknowledged_at=None,
+        acknowledged_by=None,
+        snoozed_until=None,
+    )
+
+
+def _row(db: Connection, alert: Alert, group: Group, now: datetime) -> dict[str, object]:
+    routed = route(alert.labels, alert.severity, catalog.routes(db))
+    policy = catalog.policies(db).get(routed.policy) if routed.policy else None
+    return {
+        "group_key": group.key,
+        "title": alert.summary,
+        "state": "triggered",
+        "severity": alert.severity.value,
+        "urgency": routed.urgency.value,
+        "service": alert.service,
+        "team": alert.labels.get("team"),
+        "policy_name": routed.policy,
+        "policy": policy.model_dump(mode="json") if policy else None,
+        "labels": dict(group.by),
+        "opened_at": now,
+        "runbook": alert.runbook,
+        "links": list(alert.links),
+        "reopen": int(group.reopen.total_seconds()),
+        "resolve_after": int(group.resolve_after.total_seconds()),
+        "window": int(group.window.total_seconds()),
+    }

@@ -1,0 +1,140 @@
+"""Places alerts into incidents and ends incidents whose alerts are over: load, decide, save, in the caller's transaction."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from app.alerts import store as alerts
+from app.alerts.model import Alert
+from app.alerts.model import State as AlertState
+from app.catalog import store as catalog
+from app.catalog.model import Urgency
+from app.incidents import store
+from app.incidents.correlate import group
+from app.incidents.lifecycle import Move, step
+from app.incidents.model import Event, Incident, State
+from app.incidents.open import find
+from app.incidents.rise import Effect, rise
+from app.incidents.route import route
+
+
+@dataclass(slots=True)
+class Placement:
+    """What one batch did; the later stages act on it."""
+
+    opened: list[Incident] = field(default_factory=list)
+    restarted: list[Incident] = field(default_factory=list)
+    updated: list[tuple[Incident, str]] = field(default_factory=list)
+    seen: int = 0  # alerts looked at
+
+
+def place(db: Connection, now: datetime, limit: int = 500) -> Placement:
+    """Give every changed alert its incident: join the open one, reopen a recent one, or open a new one."""
+    changed = alerts.claim_changed(db, now, limit)
+    placement = Placement(seen=len(changed))
+    if not changed:
+        return placement
+    groupings = catalog.groupings(db)
+    joining = [alert for alert in changed if alert.incident is None]
+    groups = {alert.id: group(alert.labels, groupings) for alert in joining}
+    found = find(db, joining, groups, now)
+    placed = {alert.id: found.of_group[groups[alert.id].key].number for alert in joining}
+    alerts.place_all(db, {alert.id: placed.get(alert.id, alert.incident) for alert in changed})
+    incidents = {one.number: one for one in found.of_group.values()}
+    missing = {alert.incident for alert in changed if alert.incident is not None} - set(incidents)
+    incidents |= store.lock(db, sorted(missing)) if missing else {}
+    _count(db, incidents, joining, placed, changed, found.new, placement, now)
+    return placement
+
+
+def _count(
+    db: Connection,
+    incidents: Mapping[int, Incident],
+    joining: Sequence[Alert],
+    placed: Mapping[int, int],
+    changed: Sequence[Alert],
+    new: Mapping[int, str],
+    placement: Placement,
+    now: datetime,
+) -> None:
+    """Bring each touched incident's counts, severity and end up to date, and note it in its timeline."""
+    counts = alerts.open_by_incident(db, sorted(incidents))
+    joined, known = defaultdict(list), defaultdict(list)
+    for alert in joining:
+        joined[placed[alert.id]].append(alert)
+    for alert in changed:
+        if alert.incident is not None:
+            known[alert.incident].append(alert)
+    saved, events = [], []
+    for number, before in incidents.items():
+        still_open, total = counts.get(number, (0, 0))
+        after = replace(before, alert_count=total)
+        if number in new:
+            (placement.opened if new[number] == "opened" else placement.restarted).append(after)
+        elif before.open:
+            after = _risen(db, after, joined[number], known[number], placement, now)
+        if after.open:
+            after = replace(after, resolve_at=None if still_open else now + timedelta(seconds=after.resolve_after))
+        saved.append(after)
+        events += _told(number, joined[number], known[number], first=new.get(number))
+    store.save_all(db, saved)
+    store.record(db, events, now)
+
+
+def _risen(
+    db: Connection, incident: Incident, joined: Sequence[Alert], known: Sequence[Alert], placement: Placement, now: datetime
+) -> Incident:
+    firing = [alert for alert in joined if alert.state is AlertState.FIRING]
+    still = [alert for alert in known if alert.state is AlertState.FIRING]
+    routes = catalog.routes(db)
+    urgencies = {route(alert.labels, alert.severity, routes).urgency for alert in (*firing, *still)}
+    urgency = Urgency.HIGH if Urgency.HIGH in urgencies else incident.urgency
+    decided = rise(incident, firing, still, urgency, now)
+    after = replace(incident, severity=decided.severity, urgency=decided.urgency)
+    if decided.effect is Effect.RESTART:
+        after = relapse(after)
+        placement.restarted.append(after)
+        store.record(db, [Event(after.number, "restarted", f"{decided.because}; the policy starts again")], now)
+    elif decided.effect is Effect.UPDATE:
+        placement.updated.append((after, decided.because))
+    return after
+
+
+def relapse(incident: Incident) -> Incident:
+    """The incident with its policy at the start again: triggered, nobody's, a new generation."""
+    return replace(
+        incident,
+        state=step(incident.state, Move.RELAPSE),
+        generation=incident.generation + 1,
+        acknowledged_at=None,
+        acknowledged_by=None,
+        snoozed_until=None,
+    )
+
+
+def _told(number: int, joined: Iterable[Alert], known: Iterable[Alert], first: str | None) -> list[Event]:
+    events = []
+    for alert in joined:
+        kind, verb = ("opened", "opened it") if first == "opened" else ("joined", "joined")
+        events.append(Event(number, kind, f"{alert.alertname} {verb}: {alert.summary}", detail={"alert": alert.id}))
+        first = None
+    for alert in (*joined, *known):
+        if alert.state is AlertState.RESOLVED:
+            why = f" ({alert.reason})" if alert.reason else ""
+            events.append(Event(number, "alert_resolved", f"{alert.alertname} is over{why}", detail={"alert": alert.id}))
+    return events
+
+
+def end_due(db: Connection, now: datetime, limit: int = 500) -> list[Incident]:
+    """Resolve the incidents whose alerts have been over for long enough; those that ended."""
+    ended = []
+    for incident in store.claim_ending(db, now, limit):
+        ended.append(
+            replace(incident, state=State.RESOLVED, resolved_at=now, resolved_by=None, resolve_at=None, snoozed_until=None)
+        )
+    store.save_all(db, ended)
+    store.record(db, [Event(one.number, "resolved", "all its alerts are over") for one in ended], now)
+    return ended

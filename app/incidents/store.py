@@ -1,0 +1,142 @@
+"""The incident table's statements."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Row, insert, or_, select, text
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from app.catalog.model import Policy, Severity, Urgency
+from app.incidents.model import Event, Incident, State
+from app.incidents.table import incident, incident_event
+
+_SAVED = (
+    "title text, state text, severity text, urgency text, acknowledged_at timestamptz, acknowledged_by text, "
+    "resolved_at timestamptz, resolved_by text, snoozed_until timestamptz, merged_into bigint, assigned_to text, "
+    "alert_count int, generation int, resolve_at timestamptz"
+)
+_NAMES = [part.split()[0] for part in _SAVED.split(", ")]
+_SAVE = text(
+    f"update incident set {', '.join(f'{name} = r.{name}' for name in _NAMES)}"
+    f" from jsonb_to_recordset(cast(:rows as jsonb)) as r(number bigint, {_SAVED}) where incident.number = r.number"
+)
+
+
+def open_all(db: Connection, rows: Sequence[Mapping[str, Any]]) -> list[Incident]:
+    """Open these incidents, one a group; groups that somebody else opened meanwhile are left out of the answer."""
+    ordered = sorted(rows, key=lambda row: str(row["group_key"]))
+    statement = (
+        upsert(incident)
+        .values(ordered)
+        .on_conflict_do_nothing(index_elements=["group_key"], index_where=text("state <> 'resolved'"))
+        .returning(incident)
+    )
+    return [_incident(row) for row in db.execute(statement)]
+
+
+def lock_open(db: Connection, keys: Sequence[str]) -> dict[str, Incident]:
+    """The open incident of each group, locked until the transaction ends."""
+    query = (
+        select(incident)
+        .where(incident.c.group_key.in_(keys), incident.c.state != State.RESOLVED)
+        .order_by(incident.c.group_key)
+        .with_for_update()
+    )
+    return {row.group_key: _incident(row) for row in db.execute(query)}
+
+
+def latest_closed(db: Connection, keys: Sequence[str]) -> dict[str, Incident]:
+    """The incident of each group that ended last."""
+    query = (
+        select(incident)
+        .distinct(incident.c.group_key)
+        .where(incident.c.group_key.in_(keys), incident.c.state == State.RESOLVED)
+        .order_by(incident.c.group_key, incident.c.resolved_at.desc())
+    )
+    return {row.group_key: _incident(row) for row in db.execute(query)}
+
+
+def lock(db: Connection, numbers: Sequence[int]) -> dict[int, Incident]:
+    """These incidents, locked in number order until the transaction ends."""
+    query = select(incident).where(incident.c.number.in_(numbers)).order_by(incident.c.number).with_for_update()
+    return {row.number: _incident(row) for row in db.execute(query)}
+
+
+def claim_ending(db: Connection, now: datetime, limit: int) -> list[Incident]:
+    """Open incidents whose quiet time has passed, locked; others skip them."""
+    query = (
+        select(incident)
+        .where(incident.c.resolve_at <= now, incident.c.state != State.RESOLVED)
+        .order_by(incident.c.resolve_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [_incident(row) for row in db.execute(query)]
+
+
+def save_all(db: Connection, incidents: Sequence[Incident]) -> None:
+    """Write what may change of incidents that this transaction has locked."""
+    if not incidents:
+        return
+    rows = [{"number": one.number, **{name: getattr(one, name) for name in _NAMES}} for one in incidents]
+    db.execute(_SAVE, {"rows": orjson.dumps(rows).decode()})
+
+
+def record(db: Connection, events: Sequence[Event], now: datetime) -> None:
+    """Add lines to timelines."""
+    if events:
+        rows = [
+            {"incident": e.incident, "at": now, "kind": e.kind, "actor": e.actor, "text": e.text, "detail": dict(e.detail or {})}
+            for e in events
+        ]
+        db.execute(insert(incident_event), rows)
+
+
+def get(db: Connection, number: int) -> Incident | None:
+    """One incident, not locked."""
+    row = db.execute(select(incident).where(incident.c.number == number)).one_or_none()
+    return _incident(row) if row else None
+
+
+def by_numbers(db: Connection, numbers: Sequence[int]) -> dict[int, Incident]:
+    """These incidents, not locked."""
+    return {row.number: _incident(row) for row in db.execute(select(incident).where(incident.c.number.in_(numbers)))}
+
+
+def timeline(db: Connection, number: int) -> list[Mapping[str, Any]]:
+    """One incident's lines, oldest first."""
+    query = select(incident_event).where(incident_event.c.incident == number).order_by(incident_event.c.id)
+    return [dict(row) for row in db.execute(query).mappings()]
+
+
+def listed(
+    db: Connection, *, states: Sequence[State], equal: Mapping[str, str], words: str, before: int | None, limit: int
+) -> list[Incident]:
+    """Incidents, newest first, from below number `before`; `equal` compares service, team or severity."""
+    query = select(incident).order_by(incident.c.number.desc()).limit(limit)
+    if states:
+        query = query.where(incident.c.state.in_(states))
+    for name, value in equal.items():
+        query = query.where(incident.c[name] == value)
+    if words:
+        pattern = f"%{_literal(words)}%"
+        query = query.where(or_(incident.c.title.ilike(pattern), incident.c.service.ilike(pattern)))
+    if before is not None:
+        query = query.where(incident.c.number < before)
+    return [_incident(row) for row in db.execute(query)]
+
+
+def _literal(words: str) -> str:
+    return words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _incident(row: Row[Any]) -> Incident:
+    values = dict(row._mapping)
+    values["state"] = State(values["state"])
+    values["severity"] = Severity(values["severity"])
+    values["urgency"] = Urgency(values["urgency"])
+    values["policy"] = Policy.model_validate(values["policy"]) if values["policy"] else None
+    values["links"] = tuple(values["links"])
+    return Incident(**values)

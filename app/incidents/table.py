@@ -1,0 +1,59 @@
+"""Incidents and their timeline; one open incident per group, held by the database."""
+
+from sqlalchemy import JSON, BigInteger, Column, Identity, Index, Integer, Table, Text, text
+
+from app.catalog.model import Severity, Urgency
+from app.db import instant, metadata, one_of
+from app.incidents.model import State
+
+incident = Table(
+    "incident",
+    metadata,
+    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    Column("group_key", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default=State.TRIGGERED),
+    Column("severity", Text, nullable=False),
+    Column("urgency", Text, nullable=False),
+    Column("service", Text),
+    Column("team", Text),
+    Column("policy_name", Text),
+    Column("policy", JSON),
+    Column("labels", JSON, nullable=False),
+    instant("opened_at", required=True),
+    instant("acknowledged_at"),
+    Column("acknowledged_by", Text),
+    instant("resolved_at"),
+    Column("resolved_by", Text),
+    instant("snoozed_until"),
+    Column("merged_into", BigInteger),
+    Column("assigned_to", Text),
+    Column("alert_count", Integer, nullable=False, server_default=text("0")),
+    Column("runbook", Text),
+    Column("links", JSON, nullable=False, server_default="[]"),
+    Column("generation", Integer, nullable=False, server_default=text("1")),
+    instant("resolve_at"),
+    Column("reopen", Integer, nullable=False, server_default=text("0")),
+    Column("resolve_after", Integer, nullable=False, server_default=text("0")),
+    Column("window", Integer, nullable=False, server_default=text("600")),
+    Index("incident_open_key", "group_key", unique=True, postgresql_where=text("state <> 'resolved'")),
+    Index("incident_group_idx", "group_key", "resolved_at"),
+    Index("incident_resolve_idx", "resolve_at", postgresql_where=text("resolve_at is not null")),
+    Index("incident_open_idx", "number", postgresql_where=text("state <> 'resolved'")),
+    one_of("state", State),
+    one_of("severity", Severity),
+    one_of("urgency", Urgency),
+)
+
+incident_event = Table(
+    "incident_event",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("incident", BigInteger, nullable=False),
+    instant("at", required=True),
+    Column("kind", Text, nullable=False),
+    Column("actor", Text),  # a login; null is Tocsin itself
+    Column("text", Text, nullable=False),
+    Column("detail", JSON, nullable=False, server_default="{}"),
+    Index(None, "incident", "id"),
+)

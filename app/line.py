@@ -1,0 +1,132 @@
+"""The line: evaluate -> dedup -> escalate -> notify. One function a stage, one short transaction each; this file is the product.
+
+Every function takes what is due in the database, whoever calls it and however often: two callers share the work, none repeats
+it. `now` is the database's time unless a story or a drill acts as of another. What a function returns is only a hint for the
+caller (what may be worth looking at next); losing it changes nothing but seconds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app import clock
+from app.alerts import service as alerts
+from app.checks import run
+from app.checks import service as checks
+from app.checks.model import Due
+from app.checks.service import Batch
+from app.db import notify as wake
+from app.db import transaction
+from app.escalation import service as escalation
+from app.incidents import service as incidents
+from app.net.loop import run as on_loop
+from app.notify import outcome
+from app.notify import service as pages
+from app.notify.compose import Desk
+from app.notify.send import send_all
+from app.notify.service import Job
+from app.plugins import FAMILIES
+from app.rules import service as rules
+from app.settings import settings
+
+LIMIT = 500  # rows a stage takes at once
+GRACE = timedelta(seconds=2)  # checks that late are run by whoever sees them
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a stage did: how much it looked at, and when something it knows of falls due."""
+
+    seen: int
+    due: tuple[datetime, ...] = ()
+
+
+def dispatch(families: Sequence[str], now: datetime | None = None) -> list[Batch]:
+    """Claim the checks of these families that are due within a second, in batches of one probe."""
+    with transaction() as db:
+        return checks.dispatch(db, families, now or clock.now(db))
+
+
+def check(names: Sequence[str], now: datetime | None = None) -> list[str]:
+    """Run these checks and keep their results as they come; the names that have one."""
+    with transaction() as db:
+        at = now or clock.now(db)
+        due = checks.load(db, names, at)
+    return on_loop(_measure(due, at))
+
+
+def check_overdue(now: datetime | None = None, limit: int = 50) -> list[str]:
+    """Run the checks that nobody has claimed in time: with Celery gone, this is the prober."""
+    with transaction() as db:
+        at = now or clock.now(db)
+        due = checks.take_overdue(db, FAMILIES, at, GRACE, limit)
+    return on_loop(_measure(due, at)) if due else []
+
+
+def evaluate(names: Sequence[str] | None = None, now: datetime | None = None) -> Step:
+    """Judge what is new by every rule, and turn the verdicts into alerts."""
+    with transaction() as db:
+        at = now or clock.now(db)
+        signals, seen = rules.evaluate(db, at, LIMIT, names)
+        if alerts.accept(db, signals, at):
+            wake(db, "line", "dedup")
+    return Step(seen)
+
+
+def dedup(now: datetime | None = None) -> Step:
+    """Collapse alerts into incidents, start their policies, and end the incidents whose alerts are over."""
+    with transaction() as db:
+        at = now or clock.now(db)
+        placed = incidents.place(db, at, LIMIT)
+        escalation.begin(db, [*placed.opened, *placed.restarted], at)
+        pages.supersede(db, [one.number for one in placed.restarted], at)
+        pages.tell_update(db, placed.updated, at)
+        ended = incidents.end_due(db, at, LIMIT)
+        escalation.stop_ended(db, ended, "resolved", at)
+        pages.tell_end(db, ended, None, at)
+        if placed.seen or ended:
+            wake(db, "line", "escalation")
+            wake(db, "console", "incidents")
+    return Step(placed.seen + len(ended))
+
+
+def escalate(now: datetime | None = None) -> Step:
+    """Take every step that is due: promise, then queue the pages that keep the promise."""
+    with transaction() as db:
+        at = now or clock.now(db)
+        advance = escalation.advance(db, at, LIMIT)
+        pages.queue(db, advance.calls, at)
+        if advance.seen:
+            wake(db, "line", "notify")
+            wake(db, "console", "incidents")
+    return Step(advance.seen, tuple(due for _, due in advance.due))
+
+
+def claim_pages(limit: int = 64, now: datetime | None = None) -> list[Job]:
+    """Lease the pages that are due; whoever holds a lease sends."""
+    with transaction() as db:
+        return pages.claim(db, Desk(settings().url, settings().key), now or clock.now(db), limit)
+
+
+async def send(jobs: Sequence[Job], now: datetime | None = None) -> list[tuple[int, float]]:
+    """Send leased pages side by side and keep each outcome as it comes; pages to be tried again, with seconds to wait."""
+    again: list[tuple[int, float]] = []
+    async for sent in send_all(jobs):
+        with transaction() as db:
+            again += outcome.record(db, sent, now or clock.now(db))
+            wake(db, "console", "pages")
+    return again
+
+
+def notify(now: datetime | None = None, limit: int = 64) -> tuple[Step, list[tuple[int, float]]]:
+    """Send what is due; how much, and what is to be tried again when."""
+    jobs = claim_pages(limit, now)
+    return Step(len(jobs)), on_loop(send(jobs, now)) if jobs else []
+
+
+async def _measure(due: Sequence[Due], now: datetime) -> list[str]:
+    measured: list[str] = []
+    async for results in run.run_batch(due, now):
+        with transaction() as db:
+            measured += checks.record(db, results)
+    return measured

@@ -1,0 +1,90 @@
+"""One HTTP request and its response, as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+
+MEBIBYTE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to ask for. Redirects are not followed unless said."""
+
+    url: str
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+    timeout: float = 10.0  # seconds, for name, connection, redirects and body together
+    connect_timeout: float | None = None  # seconds; None = `timeout`
+    follow_redirects: int = 0  # at most so many
+    max_bytes: int = MEBIBYTE  # of the unpacked body; more is not read, and the response says `truncated`
+    verify_tls: bool = True
+    ca: str | None = None  # path of a bundle to believe instead of the system's
+    username: str | None = None  # basic authentication; sent to the first host only
+    password: str | None = field(default=None, repr=False)
+    fresh: bool = False  # new connection and full handshake, closed afterwards: what a probe wants to see
+    certificate: bool = False  # read the certificate's expiry
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Seconds each phase took, summed over redirects; 0.0 for a phase that did not happen."""
+
+    dns: float
+    connect: float
+    tls: float
+    first_byte: float  # from the request being sent to the first byte of the answer
+    total: float
+
+
+@dataclass(frozen=True)
+class Response:
+    """What was answered last, after redirects."""
+
+    status: int
+    url: str  # the last one, without user name and password
+    body: bytes = field(repr=False)
+    truncated: bool
+    timings: Timings
+    redirects: int
+    peer: str  # address:port
+    certificate_expires: datetime | None
+    lines: tuple[bytes, ...] = field(repr=False)  # header lines as received, of every answer on the way
+
+    @cached_property
+    def headers(self) -> dict[str, list[str]]:
+        """The last answer's fields: lower-cased name -> every value, in order."""
+        found: dict[str, list[str]] = {}
+        for line in _last_block(self.lines):
+            name, colon, value = line.decode("latin-1").partition(":")
+            if colon:
+                found.setdefault(name.strip().lower(), []).append(value.strip())
+        return found
+
+    def header(self, name: str) -> str | None:
+        """A field's value, several joined by a comma; None when it is missing."""
+        values = self.headers.get(name.lower())
+        return ", ".join(values) if values is not None else None
+
+    @property
+    def text(self) -> str:
+        """The body as text: by the charset of Content-Type, else (and if that is wrong or unknown) UTF-8, never failing."""
+        for part in (self.header("content-type") or "").split(";")[1:]:
+            name, _, charset = part.partition("=")
+            if name.strip().lower() == "charset":
+                try:
+                    return self.body.decode(charset.strip(" \"'"))
+                except (LookupError, ValueError):
+                    break
+        return self.body.decode(errors="replace")
+
+
+def _last_block(lines: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Fields of the last answer: redirects, 100 Continue and early hints each leave a block that ends in an empty line."""
+    start = 0
+    for index, line in enumerate(lines[:-1]):
+        if line in (b"\r\n", b"\n") and lines[index + 1].startswith(b"HTTP/"):
+            start = index + 1
+    return lines[start + 1 :]

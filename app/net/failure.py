@@ -1,0 +1,27 @@
+"""Why a connection or a request came to nothing."""
+
+from enum import StrEnum
+
+from app.errors import TocsinError
+
+
+class Kind(StrEnum):
+    """What went wrong; only `blocked` is certain to go wrong again."""
+
+    DNS = "dns"  # the name has no address
+    REFUSED = "refused"  # nobody listens there
+    CONNECT = "connect"  # no way there
+    TLS = "tls"  # handshake or certificate
+    TIMEOUT = "timeout"  # no end before the deadline
+    TOO_MANY_REDIRECTS = "too_many_redirects"
+    BLOCKED = "blocked"  # we do not go there: metadata address, operator's policy, malformed request
+    PROTOCOL = "protocol"  # the other side does not speak as it must
+    OTHER = "other"
+
+
+class Failed(TocsinError):
+    """No answer was got. The message never holds user names, passwords, paths or queries of a URL."""
+
+    def __init__(self, kind: Kind, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind

@@ -1,0 +1,174 @@
+"""HTTP requests for probes and channels: guarded, bounded in time and size, on libcurl.
+
+    response = await fetch(Request("https://shop.example/checkout", timeout=5, fresh=True))
+
+Only http and https, no proxy or .netrc from the environment, no cookies; every address connected to passes `guard`, on each
+redirect too. `timeout` ends everything, a body that drips included; `max_bytes` counts what was unpacked, so that neither an
+endless body nor a compressed bomb fills memory. There is one driver per event loop; `close()` ends the running loop's.
+"""
+
+import asyncio
+import selectors
+
+import pycurl
+
+from app.net.curl import Transfer
+from app.net.exchange import Request, Response, Timings
+from app.net.failure import Failed, Kind
+
+__all__ = ["Driver", "Failed", "Kind", "Request", "Response", "Timings", "close", "fetch"]
+
+IDLE_HANDLES = 256  # kept for reuse; one costs a few kilobytes, making it 30 µs
+
+NEVER = float("inf")
+
+# What to wait for, and what came, are the same numbers to libcurl and to `selectors`.
+assert (
+    (pycurl.POLL_IN, pycurl.POLL_OUT)
+    == (pycurl.CSELECT_IN, pycurl.CSELECT_OUT)
+    == (selectors.EVENT_READ, selectors.EVENT_WRITE)
+)
+
+
+async def fetch(request: Request) -> Response:
+    """The answer to a request, whatever its status. Raises Failed when there is none."""
+    return await _driver().fetch(request)
+
+
+async def close() -> None:
+    """End the running loop's driver: its connections and handles. The next `fetch` makes a new one."""
+    driver = _drivers.pop(asyncio.get_running_loop(), None)
+    if driver is not None:
+        driver.close()
+
+
+class Driver:
+    """A libcurl multi handle under one event loop. Source: libcurl, "the multi_socket API".
+
+    libcurl's sockets are watched by a selector of their own, and the loop watches that one: registering a socket with the
+    loop itself costs ten times as much, and a fresh connection is registered, changed and forgotten.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = NEVER  # when libcurl wants to be woken
+        self._woken = False  # a wake-up is already on the loop's list
+        self._running: set[Transfer] = set()
+        self._idle: list[Transfer] = []
+        self._sockets = selectors.DefaultSelector()
+        loop.add_reader(self._sockets, self._ready)  # it has a fileno() on every system we run on
+        self._closed = False
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._wake_in)
+
+    async def fetch(self, request: Request) -> Response:
+        """See `fetch`."""
+        transfer = self._idle.pop() if self._idle else Transfer()
+        done: asyncio.Future[tuple[int, str]] = self._loop.create_future()
+        try:
+            transfer.prepare(request, done)
+            self._multi.add_handle(transfer.curl)
+            self._running.add(transfer)
+            code, said = await done
+            return transfer.response(code, said, request)
+        finally:
+            self._retire(transfer)
+
+    def close(self) -> None:
+        """Free everything; requests under way fail."""
+        self._closed = True
+        for transfer in tuple(self._running):
+            _settle(transfer, pycurl.E_ABORTED_BY_CALLBACK, "the client was closed")
+            self._multi.remove_handle(transfer.curl)
+        self._multi.close()
+        for transfer in self._idle:
+            transfer.curl.close()
+        self._idle.clear()
+        self._wake_in(-1)
+        if not self._loop.is_closed():
+            self._loop.remove_reader(self._sockets)
+        self._sockets.close()
+
+    def _retire(self, transfer: Transfer) -> None:
+        if transfer in self._running:
+            self._running.discard(transfer)
+            if not self._closed:
+                self._multi.remove_handle(transfer.curl)
+        if len(self._idle) < IDLE_HANDLES and not self._closed:
+            self._idle.append(transfer)
+        else:
+            transfer.curl.close()
+
+    def _watch(self, what: int, fd: int, _multi: object, _data: object) -> None:
+        known = fd in self._sockets.get_map()
+        if what == pycurl.POLL_REMOVE:
+            if known:
+                self._sockets.unregister(fd)
+        elif known:
+            self._sockets.modify(fd, what)
+        else:
+            self._sockets.register(fd, what)
+
+    def _wake_in(self, milliseconds: int) -> None:
+        if milliseconds == 0:
+            if not self._woken:
+                self._woken = True
+                self._loop.call_soon(self._wake)
+            return
+        self._due = self._loop.time() + milliseconds / 1000 if milliseconds > 0 else NEVER
+        if self._timer is not None and self._timer.when() > self._due:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None and self._due < NEVER:  # one that rings too early arms the next
+            self._timer = self._loop.call_at(self._due, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._loop.time() >= self._due:
+            self._due = NEVER
+            self._act(pycurl.SOCKET_TIMEOUT, 0)
+        elif self._due < NEVER:
+            self._timer = self._loop.call_at(self._due, self._ring)
+
+    def _wake(self) -> None:
+        self._woken = False
+        if not self._closed:
+            self._act(pycurl.SOCKET_TIMEOUT, 0)
+
+    def _ready(self) -> None:
+        for key, events in self._sockets.select(0):
+            self._act(key.fd, events)
+
+    def _act(self, fd: int, events: int) -> None:
+        _, running = self._multi.socket_action(fd, events)
+        if running < len(self._running):
+            self._reap()
+
+    def _reap(self) -> None:
+        more = 1
+        while more:
+            more, finished, failed = self._multi.info_read()
+            for curl in finished:
+                _settle(curl.transfer, pycurl.E_OK, "")
+            for curl, code, said in failed:
+                _settle(curl.transfer, code, said)
+
+
+def _settle(transfer: Transfer, code: int, said: str) -> None:
+    if not transfer.done.done():
+        transfer.done.set_result((code, said))
+
+
+_drivers: dict[asyncio.AbstractEventLoop, Driver] = {}
+
+
+def _driver() -> Driver:
+    loop = asyncio.get_running_loop()
+    driver = _drivers.get(loop)
+    if driver is None:
+        for gone in [known for known in _drivers if known.is_closed()]:
+            _drivers.pop(gone).close()
+        driver = _drivers[loop] = Driver(loop)
+    return driver

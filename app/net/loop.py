@@ -1,0 +1,28 @@
+"""One event loop per process, in a thread of its own, for whoever works in batches outside of one: connections are kept."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+_loops: dict[int, asyncio.AbstractEventLoop] = {}
+_making = threading.Lock()
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` on this process's loop and wait for its result. Not to be called from that loop."""
+    return asyncio.run_coroutine_threadsafe(work, loop()).result()
+
+
+def loop() -> asyncio.AbstractEventLoop:
+    """This process's loop, started on first use; one inherited over fork has no thread, so it is made anew per pid."""
+    pid = os.getpid()
+    with _making:
+        if pid not in _loops:
+            _loops.clear()
+            made = asyncio.new_event_loop()
+            threading.Thread(target=made.run_forever, name="loop", daemon=True).start()
+            _loops[pid] = made
+        return _loops[pid]

@@ -1,0 +1,65 @@
+"""Guarded TCP and TLS for asyncio: resolve, check, connect to what was checked."""
+
+import asyncio
+import os
+import socket
+from contextlib import suppress
+from ssl import SSLCertVerificationError, SSLContext, SSLError
+
+from app.net.failure import Failed, Kind
+from app.net.resolve import Endpoint, resolve
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+STREAM_LIMIT = 1 << 20  # bytes a reader may hold
+
+
+async def connect(
+    host: str, port: int, *, timeout: float, tls: SSLContext | None = None, server_name: str | None = None
+) -> Streams:
+    """A connection to the first address of `host` that takes one, within `timeout` seconds for everything.
+
+    server_name: what TLS asks for and checks; `host` unless given. Raises Failed, never OSError.
+    """
+    end = asyncio.get_running_loop().time() + timeout
+    endpoints = await resolve(host, port, timeout)
+    last: Failed | None = None
+    for waiting, endpoint in zip(range(len(endpoints), 0, -1), endpoints, strict=True):
+        left = end - asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(left / waiting):  # a silent first address leaves time for the second
+                return await _open(endpoint, tls, (server_name or host) if tls else None)
+        except TimeoutError:
+            last = Failed(Kind.TIMEOUT, f"{endpoint} did not take a connection within {left / waiting:.3g} s")
+        except OSError as error:
+            last = connect_failure(endpoint, error)
+    assert last is not None
+    raise last
+
+
+async def close(writer: asyncio.StreamWriter) -> None:
+    """Close without waiting for the other side: a probe has learnt all it wanted."""
+    writer.transport.abort()
+    with suppress(OSError):
+        await writer.wait_closed()
+
+
+async def _open(endpoint: Endpoint, tls: SSLContext | None, server_name: str | None) -> Streams:
+    return await asyncio.open_connection(
+        endpoint.address, endpoint.port, family=endpoint.family, flags=socket.AI_NUMERICHOST,
+        ssl=tls, server_hostname=server_name, limit=STREAM_LIMIT,
+    )  # fmt: skip
+
+
+def connect_failure(endpoint: Endpoint, error: OSError) -> Failed:
+    """What a failed connection attempt means."""
+    if isinstance(error, SSLCertVerificationError):
+        return Failed(Kind.TLS, f"{endpoint}: certificate refused: {error.verify_message}")
+    if isinstance(error, SSLError):
+        return Failed(Kind.TLS, f"{endpoint}: no TLS: {(error.reason or 'handshake failed').replace('_', ' ').lower()}")
+    if isinstance(error, ConnectionRefusedError):
+        return Failed(Kind.REFUSED, f"{endpoint} refused the connection")
+    if isinstance(error, ConnectionError):  # reset or closed after it was taken
+        return Failed(Kind.PROTOCOL, f"{endpoint} closed the connection at once")
+    said = os.strerror(error.errno) if error.errno else "cannot connect"
+    return Failed(Kind.CONNECT, f"{endpoint}: {said[:1].lower()}{said[1:]}")

@@ -1,0 +1,40 @@
+"""Which certificate authorities are believed, and TLS contexts for probes."""
+
+import os
+import ssl
+from functools import lru_cache
+from pathlib import Path
+
+import certifi
+
+# Where systems keep the bundle that their administrators add own authorities to: Debian, Red Hat, SUSE, Alpine and macOS.
+BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+
+
+@lru_cache(maxsize=1)
+def authorities() -> str:
+    """Path of the bundle to believe: SSL_CERT_FILE, else the system's, else certifi's."""
+    for path in (os.environ.get("SSL_CERT_FILE"), *BUNDLES):
+        if path and Path(path).is_file():
+            return path
+    return certifi.where()
+
+
+@lru_cache(maxsize=64)
+def context(*, verify: bool = True, name: bool = True, ca: str | None = None) -> ssl.SSLContext:
+    """A client's context: is the chain verified, and the name; `ca` is a bundle to believe instead of the system's.
+
+    Raises OSError when the bundle cannot be read. Made once each: reading 140 authorities takes 15 ms.
+    """
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.check_hostname = verify and name
+    made.verify_mode = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE
+    if verify:
+        made.load_verify_locations(ca or authorities())
+    return made

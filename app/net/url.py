@@ -1,0 +1,50 @@
+"""URLs and hosts as people write them into checks and channels: judged when read, before anything connects.
+
+`Url` and `Host` are the types of spec fields: a wrong one, or a literal metadata address, is a mistake in `config check`.
+"""
+
+import re
+from functools import lru_cache
+from typing import Annotated
+
+from pydantic import AfterValidator, WithJsonSchema
+
+from app.net.guard import refuse_literal
+
+_HOST = re.compile(r"\[[0-9a-fA-F:.]+(?:%[\w.-]+)?\]|[\w.-]+", re.ASCII)
+_URL = re.compile(rf"(?i:https?)://(?:[^@/?#]*@)?(?P<host>{_HOST.pattern})(?::(?P<port>\d{{1,5}}))?(?:[/?#].*)?", re.ASCII)
+# Spaces, controls, CR and LF, what is beyond ASCII; and the backslash, which every parser reads its own way.
+_ODD = re.compile(r"[^\x21-\x7e]|\\")
+
+
+@lru_cache(maxsize=4096)
+def http_url(text: str) -> str:
+    """The URL, when it is a sound http or https one. Raises ValueError that says what is wrong; never quotes the URL."""
+    odd = _ODD.search(text)
+    if odd:
+        raise ValueError(f"a URL cannot hold {odd[0]!r}; write it percent-encoded (host names in punycode)")
+    match = _URL.fullmatch(text)
+    if match is None:
+        raise ValueError("not an http:// or https:// URL with a host")
+    if match["port"] and not 0 < int(match["port"]) <= 65535:
+        raise ValueError(f"port {match['port']} is not between 1 and 65535")
+    refuse_literal(match["host"])
+    return text
+
+
+def host_name(text: str) -> str:
+    """The host, when it is a name or address without port. Raises ValueError that says what is wrong."""
+    bare = text.removeprefix("[").removesuffix("]")
+    if not (_HOST.fullmatch(bare) or _HOST.fullmatch(f"[{bare}]")):
+        raise ValueError(f"{text!r} is not a host name or address; the port stands apart")
+    refuse_literal(bare)
+    return bare
+
+
+def without_secret(url: str) -> str:
+    """The URL without user name and password."""
+    return re.sub(r"^([a-zA-Z][\w+.-]*://)[^/?#]*@", r"\1", url)
+
+
+Url = Annotated[str, AfterValidator(http_url), WithJsonSchema({"type": "string", "format": "uri", "pattern": "^https?://"})]
+Host = Annotated[str, AfterValidator(host_name)]

@@ -1,0 +1,59 @@
+"""Posts a page as JSON to a URL, signed, with the same idempotency key on every repeat.
+
+`Tocsin-Signature: t=UNIX,v1=HEX` is the HMAC-SHA256 of `t.body` under the secret; a receiver refuses an old `t`.
+"""
+
+import hmac
+import time
+from hashlib import sha256
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from app.errors import Permanent, Transient
+from app.net import http
+from app.notify.model import Message, Receipt
+
+TRY_AGAIN = (408, 429)  # and every 5xx
+
+
+class Spec(BaseModel):
+    """Where to post, and the secret both sides know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = Field(description="http or https URL")
+    secret: SecretStr | None = Field(default=None, description="signs every message; unsigned without one")
+    headers: dict[str, str] = Field(default_factory=dict, description="sent with every message")
+    verify_tls: bool = Field(default=True, description="refuse a certificate that does not verify")
+
+
+async def send(spec: Spec, message: Message, timeout: float) -> Receipt:
+    """2xx is a yes. Time-outs, refused connections, 408, 429 and 5xx may be tried again; anything else may not."""
+    body = orjson.dumps(message.json)
+    headers = {"Content-Type": "application/json", "User-Agent": "Tocsin", **spec.headers, "Idempotency-Key": message.key}
+    if spec.secret is not None:
+        headers["Tocsin-Signature"] = sign(spec.secret.get_secret_value().encode(), int(time.time()), body)
+    request = http.Request(
+        spec.url, "POST", headers, body, timeout=timeout, max_bytes=65_536, verify_tls=spec.verify_tls
+    )
+    try:
+        response = await http.fetch(request)
+    except http.Failed as failure:
+        kind = Permanent if failure.kind is http.Kind.BLOCKED else Transient
+        raise kind(str(failure)) from None
+    if 200 <= response.status < 300:
+        return Receipt(provider_id=response.headers.get("x-request-id"))
+    said = f"the receiver answered {response.status}"
+    if response.status in TRY_AGAIN or response.status >= 500:
+        raise Transient(said, _seconds(response.headers.get("retry-after")))
+    raise Permanent(said)
+
+
+def sign(secret: bytes, at: int, body: bytes) -> str:
+    """The value of `Tocsin-Signature`; `at` is Unix time in seconds."""
+    return f"t={at},v1={hmac.new(secret, f'{at}.'.encode() + body, sha256).hexdigest()}"
+
+
+def _seconds(header: str | None) -> float | None:
+    return float(header) if header and header.isdigit() else None

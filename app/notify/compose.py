@@ -1,0 +1,99 @@
+"""What a page says: short enough for a phone at night, complete enough to act on. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+from typing import Any
+
+from app.alerts.model import Alert
+from app.incidents.model import Incident
+from app.incidents.present import present
+from app.notify.links import token
+from app.notify.model import Claim, Draft, Kind, Message
+
+SHOWN_ALERTS = 5
+HEADS = {Kind.PAGE: "", Kind.UPDATE: "Update: ", Kind.RESOLVED: "Resolved: ", Kind.TEST: ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What composing needs beside the facts: where links lead, and the key that signs them."""
+
+    base_url: str
+    secret: bytes
+
+
+def compose(claim: Claim, incident: Incident | None, alerts: Sequence[Alert], desk: Desk, expires_at: datetime) -> Message:
+    """The message of one attempt. `alerts` are the incident's, the open ones first; a test page has no incident."""
+    draft = claim.draft
+    links = _links(draft, incident, desk, expires_at)
+    title = _title(draft, incident)
+    lines = _lines(draft, incident, alerts, claim.attempt)
+    document = {
+        "version": 1,
+        "event": draft.kind.value,
+        "page": {"id": claim.id, "key": draft.key, "attempt": claim.attempt, "step": draft.step, "reason": draft.reason},
+        "incident": present(incident) if incident else None,
+        "recipient": {"user": draft.user, "channel": draft.channel, "contact": draft.contact, "to": draft.to},
+        "links": links,
+    }
+    return Message(
+        key=draft.key,
+        to=draft.to,
+        title=title,
+        text=_text(lines, links),
+        html=_html(title, lines, links),
+        json=document,
+        thread=f"incident-{incident.number}" if incident else None,
+        attempt=claim.attempt,
+    )
+
+
+def _title(draft: Draft, incident: Incident | None) -> str:
+    if incident is None:
+        return "Test: this is how Tocsin reaches you"
+    return f"{HEADS[draft.kind]}[{incident.severity.upper()}] #{incident.number} {incident.title}"
+
+
+def _lines(draft: Draft, incident: Incident | None, alerts: Sequence[Alert], attempt: int) -> list[str]:
+    if incident is None:
+        return ["Nothing is wrong. Somebody, probably you, pressed “test my pager”."]
+    where = ", ".join(part for part in (incident.service and f"service {incident.service}", incident.team) if part)
+    lines = [f"Since {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC{f', {where}' if where else ''}. State: {incident.state}."]
+    for alert in alerts[:SHOWN_ALERTS]:
+        because = f" ({alert.because})" if alert.because and alert.because not in alert.summary else ""
+        lines.append(f"- {alert.severity}: {alert.summary}{because}")
+    if len(alerts) > SHOWN_ALERTS:
+        lines.append(f"- and {len(alerts) - SHOWN_ALERTS} more")
+    lines.append(f"Why you: {draft.reason}.")
+    if attempt > 1:
+        lines.append(f"(attempt {attempt}; you may have had this message before)")
+    return lines
+
+
+def _links(draft: Draft, incident: Incident | None, desk: Desk, expires_at: datetime) -> dict[str, str | None]:
+    if incident is None:
+        return {"view": f"{desk.base_url}/me", "acknowledge": None, "resolve": None, "runbook": None}
+
+    def act(action: str) -> str:
+        return f"{desk.base_url}/a/{token(desk.secret, draft.key, action, expires_at)}"
+
+    actionable = draft.kind in (Kind.PAGE, Kind.UPDATE)
+    return {
+        "view": f"{desk.base_url}/incidents/{incident.number}",
+        "acknowledge": act("acknowledge") if actionable else None,
+        "resolve": act("resolve") if actionable else None,
+        "runbook": f"{desk.base_url}/runbooks/{incident.runbook}" if incident.runbook else None,
+    }
+
+
+def _text(lines: Sequence[str], links: dict[str, Any]) -> str:
+    named = [f"{name.capitalize()}: {url}" for name, url in links.items() if url]
+    return "\n".join([*lines, "", *named, ""])
+
+
+def _html(title: str, lines: Sequence[str], links: dict[str, Any]) -> str:
+    body = "".join(f"<p>{escape(line)}</p>" for line in lines)
+    buttons = " &nbsp; ".join(f'<a href="{escape(url, quote=True)}">{name.capitalize()}</a>' for name, url in links.items() if url)
+    return f"<!doctype html><html><body><h2>{escape(title)}</h2>{body}<p>{buttons}</p></body></html>"

@@ -1,0 +1,98 @@
+"""Pages: one message to one contact, from its row to a provider's answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+
+class Kind(StrEnum):
+    """What a message is."""
+
+    PAGE = "page"
+    UPDATE = "update"
+    RESOLVED = "resolved"
+    TEST = "test"
+
+
+class State(StrEnum):
+    """Where a page is."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    ACCEPTED = "accepted"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+    EXPIRED = "expired"
+
+
+class Outcome(StrEnum):
+    """How one attempt ended; written as unknown before anything is sent."""
+
+    UNKNOWN = "unknown"
+    ACCEPTED = "accepted"
+    TRANSIENT = "transient"
+    PERMANENT = "permanent"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A page to be queued."""
+
+    key: str
+    kind: Kind
+    incident: int | None
+    obligation: int | None
+    generation: int
+    round: int
+    step: int | None  # counts from 1; None when the policy is exhausted
+    user: str | None
+    contact: str | None
+    channel: str
+    to: str | None
+    due_at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A page leased for one attempt."""
+
+    id: int
+    fence: int
+    attempt: int  # counts from 1
+    draft: Draft
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a channel sends: the same facts as text, HTML and JSON."""
+
+    key: str  # the same on every repeat
+    to: str | None
+    title: str
+    text: str
+    html: str
+    json: Mapping[str, Any]
+    thread: str | None  # what belongs together, e.g. "incident-42"
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A provider's yes."""
+
+    provider_id: str | None = None
+    delivered: bool = False  # it is known to have arrived, not just to have been taken
+
+
+class Channel(Protocol):
+    """What a module in `app/notify/channels` offers. `send` raises Transient or Permanent."""
+
+    Spec: type[BaseModel]
+
+    async def send(self, spec: Any, message: Message, timeout: float) -> Receipt: ...

@@ -1,0 +1,53 @@
+"""Hands messages to their channels, many at once, each with its own deadline. No database in here."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from app import plugins
+from app.errors import DeliveryError, Permanent, Transient
+from app.log import get
+from app.notify.model import Channel as ChannelPlugin
+from app.notify.model import Receipt
+from app.notify.outcome import Sent
+from app.notify.service import Job
+
+DEADLINE = 8.0  # seconds for one message, all in all; less than the lease
+SLICE = 0.02  # seconds in which outcomes are gathered before they are written
+
+log = get(__name__)
+
+
+async def send_all(jobs: Sequence[Job]) -> AsyncIterator[list[Sent]]:
+    """Send all jobs concurrently; yields outcomes in small batches as they come, so that a slow one holds up no other."""
+    waiting = {asyncio.create_task(_send(job)) for job in jobs}
+    while waiting:
+        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if waiting:
+            more, waiting = await asyncio.wait(waiting, timeout=SLICE)
+            done |= more
+        yield [task.result() for task in done]
+
+
+async def _send(job: Job) -> Sent:
+    try:
+        async with asyncio.timeout(DEADLINE):
+            return Sent(job.claim, await _hand_over(job))
+    except TimeoutError:
+        return Sent(job.claim, Transient(f"no answer within {DEADLINE:g} s"))
+    except DeliveryError as error:
+        return Sent(job.claim, error)
+    except Exception as error:  # noqa: BLE001 - a channel's bug must not keep other pages from leaving
+        log.exception("channel_broke", channel=job.claim.draft.channel, page=job.claim.id)
+        return Sent(job.claim, Transient(f"the channel broke: {type(error).__name__}: {error}"))
+
+
+async def _hand_over(job: Job) -> Receipt:
+    name = job.claim.draft.channel
+    if job.channel is None:
+        raise Permanent(f'there is no channel "{name}"')
+    try:
+        plugin: ChannelPlugin = plugins.module("app.notify.channels", job.channel.kind)  # type: ignore[assignment]
+    except KeyError:
+        raise Permanent(f'channel "{name}": the kind "{job.channel.kind}" is not active yet') from None
+    spec = plugin.Spec.model_validate(job.channel.options)
+    return await plugin.send(spec, job.message, DEADLINE)

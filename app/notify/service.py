@@ -1,0 +1,184 @@
+"""Queues, claims and records pages; keeps or breaks promises. Works in the caller's transaction, never on the network."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from app.alerts import store as alerts
+from app.alerts.model import Alert
+from app.catalog import store as catalog
+from app.catalog.model import Channel
+from app.escalation.service import Call
+from app.incidents import store as incidents
+from app.incidents.model import Incident
+from app.incidents.model import State as IncidentState
+from app.notify import store
+from app.notify.compose import Desk, compose
+from app.notify.links import LIFE as LINK_LIFE
+from app.notify.model import Claim, Draft, Kind, Message, State
+from app.people import store as people
+from app.people.model import INBOX
+from app.people.reach import reach
+
+LEASE = timedelta(seconds=15)
+PAGE_LIFE = timedelta(hours=24)  # what nobody would take for so long is of no use any more
+BUILT_IN = Channel(kind=INBOX)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A leased page, ready for the network."""
+
+    claim: Claim
+    message: Message
+    channel: Channel | None  # None: the configuration has no such channel
+
+
+def queue(db: Connection, calls: Sequence[Call], now: datetime) -> list[int]:
+    """Queue the pages that keep these promises; ids of the new ones."""
+    if not calls:
+        return []
+    directory = people.directory(db, catalog.defaults(db).timezone)
+    drafts: list[Draft] = []
+    for call in calls:
+        person = directory.people.get(call.user) if call.user else None
+        if person is not None:
+            for one in reach(person, call.incident.urgency, now):
+                after = int((one.at - now).total_seconds())
+                drafts.append(_draft(call, one.contact.name, one.contact.channel, one.contact.to, one.at, one.reason, after))
+        elif call.channel is not None:
+            drafts.append(_draft(call, None, call.channel, None, now, "", 0))
+    return store.queue_all(db, drafts, now, PAGE_LIFE)
+
+
+def _draft(
+    call: Call, contact: str | None, channel: str, to: str | None, at: datetime, reason: str, after: int
+) -> Draft:
+    incident = call.incident
+    step = call.step if call.step is not None else "exhausted"
+    who = call.user or "-"
+    later = f":+{after}" if after else ""
+    key = f"{incident.number}:{incident.generation}:{call.round}:{step}:{who}:{contact or channel}{later}"
+    why = f"{call.because}; {reason}" if reason else call.because
+    return Draft(
+        key, Kind.PAGE, incident.number, call.obligation, incident.generation, call.round, call.step, call.user, contact,
+        channel, to, at, why,
+    )  # fmt: skip
+
+
+def claim(db: Connection, desk: Desk, now: datetime, limit: int, ids: Sequence[int] | None = None) -> list[Job]:
+    """Lease what is due and compose it. Pages of incidents that need nobody any more are superseded instead."""
+    store.expire(db, now)
+    claims = store.claim(db, now, LEASE, limit, ids)
+    if not claims:
+        return []
+    numbers = sorted({one.draft.incident for one in claims if one.draft.incident is not None})
+    found = incidents.by_numbers(db, numbers)
+    stale = [one for one in claims if not wanted(one.draft, found)]
+    if stale:
+        store.end_claims(db, stale, State.SUPERSEDED, now)
+    live = [one for one in claims if wanted(one.draft, found)]
+    facts: dict[int, list[Alert]] = defaultdict(list)
+    for alert in sorted(alerts.of_incidents(db, numbers), key=lambda one: one.ends_at is not None):
+        facts[alert.incident or 0].append(alert)
+    channels = {**catalog.channels(db), INBOX: BUILT_IN}
+    return [
+        Job(one, _message(one, found, facts, desk), channels.get(one.draft.channel))
+        for one in live
+    ]
+
+
+def wanted(draft: Draft, found: Mapping[int, Incident]) -> bool:
+    """Whether this page still has a reason to be sent."""
+    incident = found.get(draft.incident) if draft.incident is not None else None
+    if incident is None:
+        return draft.incident is None
+    if draft.kind is Kind.PAGE:
+        return incident.state is IncidentState.TRIGGERED and incident.generation == draft.generation
+    if draft.kind is Kind.UPDATE:
+        return incident.open
+    return True
+
+
+def _message(one: Claim, found: Mapping[int, Incident], facts: Mapping[int, list[Alert]], desk: Desk) -> Message:
+    number = one.draft.incident or 0
+    return compose(one, found.get(number), facts.get(number, []), desk, one.draft.due_at + LINK_LIFE)
+
+
+def supersede(db: Connection, numbers: Sequence[int], now: datetime) -> None:
+    """Take back what is queued for these incidents."""
+    if numbers:
+        store.supersede(db, numbers, now)
+
+
+def tell_end(db: Connection, ended: Sequence[Incident], by: str | None, now: datetime) -> None:
+    """Tell everybody who was told of these incidents once that they are over, but not the one who ended them."""
+    numbers = [one.number for one in ended]
+    if not numbers:
+        return
+    store.supersede(db, numbers, now)
+    silent = _removed_only(db, numbers)
+    told = [page for page in store.of_incidents(db, numbers) if page["incident"] not in silent and page["user_name"] != (by or "")]
+    found = {one.number: one for one in ended}
+    drafts = [_follow_up(page, Kind.RESOLVED, found[page["incident"]], "resolved", now) for page in heard(told)]
+    store.queue_all(db, drafts, now, PAGE_LIFE)
+
+
+def tell_update(db: Connection, updated: Sequence[tuple[Incident, str]], now: datetime) -> None:
+    """Tell everybody who was paged for these incidents what changed."""
+    reasons = {incident.number: (incident, why) for incident, why in updated}
+    drafts = []
+    for page in heard(store.of_incidents(db, list(reasons))) if reasons else ():
+        incident, why = reasons[page["incident"]]
+        drafts.append(_follow_up(page, Kind.UPDATE, incident, f"update-{incident.alert_count}-{incident.severity}", now, why))
+    store.queue_all(db, drafts, now, PAGE_LIFE)
+
+
+def heard(pages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Per incident and person (or channel) the page that reached them best: the last one taken, an inbox only if alone."""
+    best: dict[tuple[int, str], Mapping[str, Any]] = {}
+    for page in pages:
+        if page["state"] not in store.REACHED or page["kind"] not in (Kind.PAGE, Kind.UPDATE):
+            continue
+        who = (page["incident"], page["user_name"] or f"channel:{page['channel']}")
+        if who not in best or page["channel"] != INBOX or best[who]["channel"] == INBOX:
+            best[who] = page
+    return list(best.values())
+
+
+def _follow_up(
+    page: Mapping[str, Any], kind: Kind, incident: Incident, what: str, now: datetime, because: str = ""
+) -> Draft:
+    who = page["user_name"] or "-"
+    at = page["user_name"] or page["channel"]
+    why = because or f"you were told of it over {page['channel']}"
+    return Draft(
+        f"{incident.number}:{incident.generation}:{what}:{at}", kind, incident.number, None, incident.generation,
+        page["round"], page["step"], page["user_name"], page["contact"], page["channel"], page["to"], now,
+        why if who != "-" else because or "it was told here",
+    )  # fmt: skip
+
+
+def _removed_only(db: Connection, numbers: Sequence[int]) -> set[int]:
+    """Incidents that ended because the configuration no longer has their checks and rules: nobody is told of that."""
+    reasons: dict[int, set[str]] = defaultdict(set)
+    for alert in alerts.of_incidents(db, numbers):
+        reasons[alert.incident or 0].add(alert.reason)
+    return {number for number, all_of in reasons.items() if all_of == {"removed"}}
+
+
+def test(db: Connection, login: str, now: datetime) -> list[int]:
+    """Queue a test message to every contact of this person."""
+    person = people.get(db, login)
+    drafts = [
+        Draft(
+            f"test:{login}:{contact.name}:{int(now.timestamp() * 1000)}", Kind.TEST, None, None, 0, 0, None, login,
+            contact.name, contact.channel, contact.to, now, "you asked for it",
+        )  # fmt: skip
+        for contact in (person.contacts if person else ())
+    ]
+    return store.queue_all(db, drafts, now, timedelta(minutes=10))

@@ -1,0 +1,206 @@
+"""The statements about pages and attempts."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Row, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from app.notify.model import Claim, Draft, Kind, Outcome, State
+from app.notify.table import page, page_attempt
+
+REACHED = (State.ACCEPTED, State.DELIVERED)
+ENDED = (*REACHED, State.FAILED, State.SUPERSEDED, State.EXPIRED)
+
+_CLAIM = """
+with due as (
+  select id from page
+  where ((state = 'queued' and next_at <= :now) or (state = 'sending' and lease_until <= :now)) {only}
+  order by next_at limit :limit for update skip locked
+)
+update page set state = 'sending', attempts = attempts + 1, fence = fence + 1, lease_until = :until
+from due where page.id = due.id returning page.*
+"""
+_CLAIM_ANY = text(_CLAIM.format(only=""))
+_CLAIM_THESE = text(_CLAIM.format(only="and id = any(:ids)"))
+_RECORD = text("""
+update page set state = r.state, next_at = coalesce(r.next_at, page.next_at), lease_until = null, ended_at = r.ended_at
+from unnest(cast(:ids as bigint[]), cast(:fences as int[]), cast(:states as text[]), cast(:next as timestamptz[]),
+            cast(:ended as timestamptz[])) as r(id, fence, state, next_at, ended_at)
+where page.id = r.id and page.fence = r.fence and page.state = 'sending' returning page.*
+""")
+_RECORD_ATTEMPTS = text("""
+update page_attempt set outcome = r.outcome, provider_id = r.provider_id, error = r.error, ended_at = :now
+from unnest(cast(:pages as bigint[]), cast(:ns as int[]), cast(:outcomes as text[]), cast(:provider_ids as text[]),
+            cast(:errors as text[])) as r(page, n, outcome, provider_id, error)
+where page_attempt.page = r.page and page_attempt.n = r.n
+""")
+
+
+class Ended(NamedTuple):
+    """One attempt's outcome, as it is written."""
+
+    claim: Claim
+    outcome: Outcome
+    state: State
+    next_at: datetime | None
+    provider_id: str | None
+    error: str | None
+
+
+def queue_all(db: Connection, drafts: Sequence[Draft], now: datetime, life: timedelta) -> list[int]:
+    """Queue these pages; a key that is known already is left as it is. The new ids."""
+    if not drafts:
+        return []
+    rows = [
+        {
+            "key": d.key,
+            "kind": d.kind,
+            "incident": d.incident,
+            "obligation": d.obligation,
+            "generation": d.generation,
+            "round": d.round,
+            "step": d.step,
+            "user_name": d.user,
+            "contact": d.contact,
+            "channel": d.channel,
+            "to": d.to,
+            "reason": d.reason,
+            "made_at": now,
+            "due_at": d.due_at,
+            "next_at": d.due_at,
+            "expires_at": d.due_at + life,
+        }
+        for d in drafts
+    ]
+    statement = upsert(page).values(rows).on_conflict_do_nothing(index_elements=["key"]).returning(page.c.id)
+    return list(db.scalars(statement))
+
+
+def claim(db: Connection, now: datetime, lease: timedelta, limit: int, ids: Sequence[int] | None = None) -> list[Claim]:
+    """Lease due pages (or those of `ids` that are due) and open an attempt of unknown outcome for each."""
+    values: dict[str, Any] = {"now": now, "until": now + lease, "limit": limit}
+    found = db.execute(_CLAIM_ANY, values) if ids is None else db.execute(_CLAIM_THESE, {**values, "ids": list(ids)})
+    claims = [_claim(row) for row in found]
+    if claims:
+        db.execute(insert(page_attempt), [{"page": one.id, "n": one.attempt, "at": now} for one in claims])
+    return claims
+
+
+def expire(db: Connection, now: datetime) -> list[Claim]:
+    """End the pages whose time has passed unsent."""
+    waiting = update(page).where(page.c.state == State.QUEUED, page.c.next_at <= now, page.c.expires_at <= now)
+    return [_claim(row) for row in db.execute(waiting.values(state=State.EXPIRED, ended_at=now).returning(page))]
+
+
+def record(db: Connection, ended: Sequence[Ended], now: datetime) -> list[Claim]:
+    """Write outcomes where the lease is still ours; the pages that were written."""
+    over = [now if one.state in ENDED else None for one in ended]
+    values = {
+        "ids": [one.claim.id for one in ended],
+        "fences": [one.claim.fence for one in ended],
+        "states": [one.state.value for one in ended],
+        "next": [one.next_at for one in ended],
+        "ended": over,
+    }
+    written = [_claim(row) for row in db.execute(_RECORD, values)]
+    attempts = {
+        "now": now,
+        "pages": [one.claim.id for one in ended],
+        "ns": [one.claim.attempt for one in ended],
+        "outcomes": [one.outcome.value for one in ended],
+        "provider_ids": [one.provider_id for one in ended],
+        "errors": [one.error for one in ended],
+    }
+    db.execute(_RECORD_ATTEMPTS, attempts)
+    return written
+
+
+def end_claims(db: Connection, claims: Sequence[Claim], state: State, now: datetime) -> None:
+    """End leased pages that are not to be sent any more."""
+    ids = [one.id for one in claims]
+    db.execute(update(page).where(page.c.id.in_(ids)).values(state=state, ended_at=now, lease_until=None))
+    db.execute(
+        update(page_attempt)
+        .where(page_attempt.c.page.in_(ids), page_attempt.c.ended_at.is_(None))
+        .values(outcome=Outcome.PERMANENT, error=f"not sent: {state}", ended_at=now)
+    )
+
+
+def supersede(db: Connection, incidents: Sequence[int], now: datetime) -> int:
+    """Take back the pages and updates of these incidents that are not on their way; how many."""
+    statement = update(page).where(
+        page.c.incident.in_(incidents), page.c.state == State.QUEUED, page.c.kind.in_([Kind.PAGE, Kind.UPDATE])
+    )
+    return db.execute(statement.values(state=State.SUPERSEDED, ended_at=now)).rowcount
+
+
+def of_incidents(db: Connection, incidents: Sequence[int]) -> list[Mapping[str, Any]]:
+    """Every page of these incidents, oldest first."""
+    query = select(page).where(page.c.incident.in_(incidents)).order_by(page.c.id)
+    return [dict(row) for row in db.execute(query).mappings()]
+
+
+def of_obligations(db: Connection, ids: Sequence[int]) -> list[Mapping[str, Any]]:
+    """Every page that serves these obligations."""
+    query = select(page).where(page.c.obligation.in_(ids)).order_by(page.c.id)
+    return [dict(row) for row in db.execute(query).mappings()]
+
+
+def by_key(db: Connection, key: str) -> Mapping[str, Any] | None:
+    """One page."""
+    row = db.execute(select(page).where(page.c.key == key)).mappings().one_or_none()
+    return dict(row) if row else None
+
+
+def next_due(db: Connection) -> datetime | None:
+    """When the next page is to be sent."""
+    return db.execute(select(func.min(page.c.next_at)).where(page.c.state == State.QUEUED)).scalar_one()
+
+
+def listed(
+    db: Connection, *, incident: int | None, user: str | None, state: State | None, before: int | None, limit: int
+) -> list[Mapping[str, Any]]:
+    """Pages, newest first, from below id `before`."""
+    query = select(page).order_by(page.c.id.desc()).limit(limit)
+    conditions = [(page.c.incident, incident), (page.c.user_name, user), (page.c.state, state)]
+    for column, value in conditions:
+        if value is not None:
+            query = query.where(column == value)
+    if before is not None:
+        query = query.where(page.c.id < before)
+    return [dict(row) for row in db.execute(query).mappings()]
+
+
+def attempts(db: Connection, pages: Sequence[int]) -> dict[int, list[Mapping[str, Any]]]:
+    """The attempts of each page, in order."""
+    found: dict[int, list[Mapping[str, Any]]] = {id_: [] for id_ in pages}
+    query = select(page_attempt).where(page_attempt.c.page.in_(pages)).order_by(page_attempt.c.page, page_attempt.c.n)
+    for row in db.execute(query).mappings():
+        found[row["page"]].append(dict(row))
+    return found
+
+
+def mark_seen(db: Connection, user: str, now: datetime) -> None:
+    """Everything in this person's inbox was read."""
+    db.execute(update(page).where(page.c.user_name == user, page.c.seen_at.is_(None)).values(seen_at=now))
+
+
+def _claim(row: Row[Any]) -> Claim:
+    draft = Draft(
+        row.key,
+        Kind(row.kind),
+        row.incident,
+        row.obligation,
+        row.generation,
+        row.round,
+        row.step,
+        row.user_name,
+        row.contact,
+        row.channel,
+        row.to,
+        row.due_at,
+        row.reason,
+    )
+    return Claim(row.id, row.fence, row.attempts, draft)

@@ -1,0 +1,55 @@
+"""Pages and their attempts; the key makes a second page for the same reason impossible."""
+
+from sqlalchemy import BigInteger, Column, Identity, Index, Integer, Table, Text, UniqueConstraint, text
+
+from app.db import instant, metadata, one_of
+from app.notify.model import Kind, Outcome, State
+
+page = Table(
+    "page",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("incident", BigInteger),
+    Column("obligation", BigInteger),
+    Column("generation", Integer, nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("step", Integer),
+    Column("user_name", Text),
+    Column("contact", Text),
+    Column("channel", Text, nullable=False),
+    Column("to", Text),
+    Column("state", Text, nullable=False, server_default=State.QUEUED),
+    Column("reason", Text, nullable=False),
+    instant("made_at", required=True),
+    instant("due_at", required=True),
+    instant("next_at", required=True),  # of the next attempt
+    instant("expires_at", required=True),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    instant("lease_until"),
+    Column("fence", Integer, nullable=False, server_default=text("0")),
+    instant("ended_at"),
+    instant("seen_at"),  # read in the inbox
+    Index("page_due_idx", "next_at", postgresql_where=text("state = 'queued'")),
+    Index("page_lease_idx", "lease_until", postgresql_where=text("state = 'sending'")),
+    Index("page_incident_idx", "incident"),
+    Index("page_user_idx", "user_name", "id"),
+    Index("page_obligation_idx", "obligation"),
+    one_of("kind", Kind),
+    one_of("state", State),
+)
+
+page_attempt = Table(
+    "page_attempt",
+    metadata,
+    Column("page", BigInteger, nullable=False),
+    Column("n", Integer, nullable=False),
+    instant("at", required=True),
+    Column("outcome", Text, nullable=False, server_default=Outcome.UNKNOWN),
+    Column("provider_id", Text),
+    Column("error", Text),
+    instant("ended_at"),
+    UniqueConstraint("page", "n"),
+    one_of("outcome", Outcome),
+)

@@ -1,0 +1,170 @@
+"""On-call: schedules as they are written, and what follows from them. `Schedule` and its parts are the YAML form as well."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from app.oncall.notation import WEEKDAYS, Between, Bound, Day, EndTime, HandoffTime, StartTime, Text, Unit, Weekday
+from app.people.model import Zone
+
+
+class _Written(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Only(_Written):
+    """Local times a layer is limited to; `days` are those on which the range begins (none = every day)."""
+
+    days: tuple[Weekday, ...] | None = None
+    from_: StartTime = Field(alias="from")
+    to: EndTime = Field(description='at or before `from`: on the next day; "24:00" is allowed')
+
+    @field_validator("days")
+    @classmethod
+    def _some_day(cls, days: tuple[Weekday, ...] | None) -> tuple[Weekday, ...] | None:
+        if days == ():
+            raise ValueError("days is empty, so the layer would never hold; leave it out for every day")
+        return days
+
+    @property
+    def weekdays(self) -> frozenset[int]:
+        """Monday = 0."""
+        return frozenset(range(7) if self.days is None else (WEEKDAYS.index(day) for day in self.days))
+
+    @property
+    def length(self) -> timedelta:
+        """From begin to end on the wall, more than 0 and at most 24 h."""
+        return self.to - self.from_ if self.to > self.from_ else self.to - self.from_ + timedelta(days=1)
+
+
+class Layer(_Written):
+    """One rotation; the first listed user begins."""
+
+    name: Text
+    users: tuple[Text, ...] = Field(min_length=1)
+    every: Between = Field(description="Nw or Nd on the calendar, or Nh elapsed hours")
+    handoff: HandoffTime = Field(description="wall-clock time in the schedule's zone, with a weekday for Nw")
+    start: Day
+    only: tuple[Only, ...] = ()
+    until: Day | None = Field(default=None, description="the layer holds nobody from the first instant of this day on")
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Layer":
+        wrong = []
+        if self.every.unit is Unit.WEEKS and self.handoff.weekday is None:
+            wrong.append(f'every {self.every} wants a weekday in handoff; write "Mon {self.handoff}"')
+        if self.every.unit is Unit.DAYS and self.handoff.weekday is not None:
+            clock = str(self.handoff).partition(" ")[2]
+            wrong.append(f'every {self.every} takes no weekday in handoff; write "{clock}", or count in weeks')
+        if self.until is not None and self.until <= self.start:
+            wrong.append(f"until {self.until} is not after start {self.start}")
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
+
+class OverrideSpec(_Written):
+    """Somebody takes the pager for a while, as written in the files; without an offset in the schedule's zone."""
+
+    user: Text
+    from_: Bound = Field(alias="from")
+    to: Bound
+    reason: Text | None = None
+
+    @model_validator(mode="after")
+    def _forwards(self) -> "OverrideSpec":
+        comparable = (self.from_.tzinfo is None) == (self.to.tzinfo is None)
+        if comparable and self.to <= self.from_:
+            raise ValueError("to is not after from")
+        return self
+
+
+class Schedule(_Written):
+    """Who holds the pager when: the last layer that holds somebody wins, overrides win over layers."""
+
+    timezone: Zone | None = Field(default=None, description="default: defaults.timezone")
+    layers: tuple[Layer, ...]
+    overrides: tuple[OverrideSpec, ...] = ()
+
+    @field_validator("layers")
+    @classmethod
+    def _distinct(cls, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+        names = [layer.name for layer in layers]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f'two layers are called "{twice[0]}"; their names must differ')
+        return layers
+
+    def zone(self, default: ZoneInfo) -> ZoneInfo:
+        """The zone its wall clocks hang in."""
+        return default if self.timezone is None else ZoneInfo(self.timezone)
+
+
+class Kind(StrEnum):
+    """What a change of the schedule does: take over all, or one person's part."""
+
+    OVERRIDE = "override"
+    SWAP = "swap"
+
+
+class Source(StrEnum):
+    """Why somebody holds the pager."""
+
+    LAYER = "layer"
+    OVERRIDE = "override"
+    SWAP = "swap"
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """`user` holds from `start` to `end` (half-open, UTC); a swap only where `replaces` would hold."""
+
+    schedule: str
+    user: str
+    start: datetime
+    end: datetime
+    reason: str = ""
+    made_at: datetime | None = None  # None: written in the files, so made before any made elsewhere
+    kind: Kind = Kind.OVERRIDE
+    replaces: str | None = None  # for a swap
+    id: int | None = None  # None: written in the files, or not saved yet
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time, half-open, UTC."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """`user` holds the pager from `start` to `end` (half-open, UTC)."""
+
+    user: str
+    start: datetime
+    end: datetime
+    source: Source
+    layer: str | None  # None for overrides and swaps
+
+    def between(self, start: datetime, end: datetime) -> "Shift":
+        """The part within [start, end), which must not be empty."""
+        if start <= self.start and self.end <= end:
+            return self
+        return Shift(self.user, max(start, self.start), min(end, self.end), self.source, self.layer)
+
+
+@dataclass(frozen=True, slots=True)
+class On:
+    """Who holds the pager at an instant; `users` is empty in a gap.
+
+    since, until: how long these users hold, or the gap lasts, whatever the source; None = beyond the horizon.
+    """
+
+    users: tuple[str, ...]
+    since: datetime | None
+    until: datetime | None

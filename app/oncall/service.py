@@ -1,0 +1,125 @@
+"""On-call: who holds the pager, and taking it over. Loads, lets `resolve` decide, saves; the caller owns the transaction."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from app.catalog.store import declared, defaults
+from app.errors import Fault, Invalid, NotFound
+from app.oncall import resolve, store
+from app.oncall.coverage import Coverage, coverages
+from app.oncall.model import Kind, On, Override, Schedule, Shift
+from app.oncall.notation import YEARS
+
+LONGEST = timedelta(days=3660)  # of a range that is asked for or overridden
+REASON_LIMIT = 1024  # characters
+
+
+def schedules(db: Connection) -> Mapping[str, Schedule]:
+    """What is declared, by name, in declared order."""
+    return declared(db, "schedule", Schedule)
+
+
+def schedule(db: Connection, name: str) -> Schedule:
+    """One by name. Raises NotFound."""
+    known = schedules(db)
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        hint = f'did you mean "{near[0]}"?' if near else "see the list of schedules"
+        raise NotFound(f'there is no schedule "{name}"; {hint}')
+    return known[name]
+
+
+def default_zone(db: Connection) -> ZoneInfo:
+    """The zone of schedules that name none."""
+    return ZoneInfo(defaults(db).timezone)
+
+
+def shifts(db: Connection, name: str, start: datetime, end: datetime) -> list[Shift]:
+    """The final schedule over [start, end). Raises NotFound, and Invalid for a range that is empty or endless."""
+    _check_range(start, end)
+    found = schedule(db, name)
+    return resolve.shifts(found, default_zone(db), store.overlapping(db, start, end, name), start, end)
+
+
+def layer_shifts(db: Connection, name: str, start: datetime, end: datetime) -> dict[str, list[Shift]]:
+    """Each layer of a schedule on its own over [start, end). Raises as `shifts`."""
+    _check_range(start, end)
+    return resolve.layer_shifts(schedule(db, name), default_zone(db), start, end)
+
+
+def who(db: Connection, at: datetime) -> dict[str, On]:
+    """Who is on call at `at`, for every schedule in declared order; raises Invalid for a time without a calendar."""
+    _check_time(at, "at")
+    zone, known = default_zone(db), schedules(db)
+    changes: defaultdict[str, list[Override]] = defaultdict(list)
+    for one in store.overlapping(db, at - resolve.HORIZON, at + resolve.HORIZON):
+        changes[one.schedule].append(one)
+    return {name: resolve.holders(found, zone, changes[name], at) for name, found in known.items()}
+
+
+def coverage(db: Connection, now: datetime, days: int) -> dict[str, Coverage]:
+    """Coverage of every schedule over the next `days` times 24 h. Raises Invalid unless 1 <= days <= 3660."""
+    if not 1 <= days <= LONGEST.days:
+        raise Invalid(f"days is {days}; ask for 1 to {LONGEST.days}", [Fault("days", f"not within 1 to {LONGEST.days}")])
+    changes = store.overlapping(db, now, now + timedelta(days=days))
+    return coverages(schedules(db), default_zone(db), changes, now, days)
+
+
+def override(
+    db: Connection,
+    name: str,
+    *,
+    user: str,
+    start: datetime,
+    end: datetime,
+    now: datetime,
+    reason: str = "",
+    replaces: str | None = None,
+    by: str | None = None,
+) -> Override:
+    """`user` takes the pager of schedule `name` over [start, end); with `replaces` a swap, only where that one holds.
+
+    Returns it as saved. Raises NotFound for the schedule, Invalid for the rest. Whether `user` exists and may hold a
+    pager is for the caller to see: on-call knows names only.
+    """
+    schedule(db, name)
+    _check_range(start, end)
+    if not user or replaces == "":
+        raise Invalid("an override needs the name of a user", [Fault("user" if not user else "replaces", "is empty")])
+    if replaces == user:
+        raise Invalid(f"{user} cannot replace themselves", [Fault("replaces", "the same person as user")])
+    for field, value in (("user", user), ("replaces", replaces), ("reason", reason)):
+        if value is not None and ("\0" in value or len(value) > REASON_LIMIT):
+            raise Invalid(f"{field} is too long or holds NUL", [Fault(field, f"at most {REASON_LIMIT} characters, no NUL")])
+    kind = Kind.OVERRIDE if replaces is None else Kind.SWAP
+    made = Override(name, user, start, end, reason, now, kind, replaces)
+    return replace(made, id=store.add(db, made, by))
+
+
+def remove(db: Connection, id_: int, now: datetime) -> None:
+    """Take back an override or swap made here. Raises NotFound when it is not in force."""
+    if not store.remove(db, id_, now):
+        raise NotFound(f"there is no override {id_} in force; those in the files are removed there")
+
+
+def _check_range(start: datetime, end: datetime) -> None:
+    _check_time(start, "start")
+    _check_time(end, "end")
+    if end <= start:
+        raise Invalid("the end is not after the start", [Fault("end", "not after start")])
+    if end - start > LONGEST:
+        raise Invalid(f"the range is longer than {LONGEST.days} days", [Fault("end", f"over {LONGEST.days} days away")])
+
+
+def _check_time(at: datetime, field: str) -> None:
+    if at.tzinfo is None:
+        raise Invalid(f"{field} has no offset; write 2026-11-02T09:00:00+01:00", [Fault(field, "no offset")])
+    if at.year not in YEARS:
+        detail = f"not within {YEARS.start} to {YEARS.stop - 1}"
+        raise Invalid(f"{field} is in the year {at.year}, {detail}", [Fault(field, detail)])

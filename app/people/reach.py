@@ -1,0 +1,54 @@
+"""How a person is reached: which contacts, in which order, when. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from app.people.model import Contact, NotifyRule, Person, QuietHours, Urgency
+from app.walltime import instant
+
+AT_ONCE = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """One contact to be used, when, and why."""
+
+    contact: Contact
+    at: datetime
+    reason: str
+
+
+def reach(person: Person, urgency: Urgency, at: datetime) -> list[Reach]:
+    """The contacts for a step that began at `at`; each once per `after`. Low urgency waits for the end of quiet hours."""
+    contacts = {contact.name: contact for contact in person.contacts}
+    start, waits = at, ""
+    if urgency is Urgency.LOW and person.user.quiet_hours is not None:
+        start = quiet_until(person.user.quiet_hours, person.zone, at)
+        waits = f", after quiet hours until {start.astimezone(person.zone):%H:%M}" if start > at else ""
+    found: dict[tuple[str, timedelta], Reach] = {}
+    for name, after, why in _wanted(person, urgency):
+        found.setdefault((name, after), Reach(contacts[name], start + after, why + waits))
+    return sorted(found.values(), key=lambda one: one.at)
+
+
+def _wanted(person: Person, urgency: Urgency) -> list[tuple[str, timedelta, str]]:
+    rules: Sequence[NotifyRule] | None = person.user.notify.high if urgency is Urgency.HIGH else person.user.notify.low
+    if rules is not None:
+        return [(rule.contact, rule.after, f"notify.{urgency}") for rule in rules]
+    names = [contact.name for contact in person.contacts]
+    if urgency is Urgency.LOW:
+        names = names[:2]  # the inbox and the first contact
+    return [(name, AT_ONCE, f"{urgency} urgency, by default") for name in names]
+
+
+def quiet_until(hours: QuietHours, zone: ZoneInfo, at: datetime) -> datetime:
+    """The end of the quiet hours that hold `at`, or `at` itself outside of them. `from` = `to` is never quiet."""
+    local = at.astimezone(zone)
+    for day in (local.date() - timedelta(days=1), local.date()):
+        begin = instant(datetime.combine(day, hours.from_), zone)
+        end = instant(datetime.combine(day if hours.to > hours.from_ else day + timedelta(days=1), hours.to), zone)
+        if hours.from_ != hours.to and begin <= at < end:
+            return end
+    return at

@@ -1,0 +1,139 @@
+"""Logging in, invitations, tokens, and the first admin. Works in the caller's transaction."""
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import Connection
+
+from app.errors import Conflict, Invalid, NotFound
+from app.people import audit, store
+from app.people.model import SYSTEM, Actor, Person, Role, Team, User
+from app.seal import digest
+from app.settings import home_secret
+
+FIRST_ADMIN = "admin"
+PASSWORD_LEAST = 10  # characters
+INVITATION_LIFE = timedelta(days=7)
+_HASHER = PasswordHasher(time_cost=2, memory_cost=32_768, parallelism=1)
+
+
+def sync(db: Connection, users: Mapping[str, User], teams: Mapping[str, Team], now: datetime) -> None:
+    """Make the declared people and teams exactly these; people who were invited stay."""
+    store.put_all_declared(db, {login: dump(user) for login, user in users.items()}, now)
+    store.put_all_teams(db, {name: team.model_dump(mode="json") for name, team in teams.items()})
+
+
+def dump(user: User) -> dict[str, object]:
+    """The stored form of a user; the role always stands in it."""
+    return {**user.model_dump(mode="json", by_alias=True, exclude_unset=True), "role": user.role.value}
+
+
+def first_admin(db: Connection, home: Path, now: datetime) -> None:
+    """Make the account `admin` unless it exists; its password and token are files in the home, mode 0600."""
+    if store.credentials(db, FIRST_ADMIN) is None:
+        store.put(db, FIRST_ADMIN, dump(User(name="Admin", role=Role.ADMIN)), declared=False, now=now)
+    known = store.credentials(db, FIRST_ADMIN)
+    assert known is not None
+    if known[0] is None:
+        store.set_password(db, FIRST_ADMIN, _HASHER.hash(home_secret(home, "admin-password")))
+    path = home / "admin-token"
+    if not path.exists():
+        _write_secret(path, make_token(db, FIRST_ADMIN, "first admin", SYSTEM, now))
+
+
+def log_in(db: Connection, login: str, password: str) -> int | None:
+    """The session epoch when the password is right, else None; takes the same time for an unknown login."""
+    known = store.credentials(db, login)
+    stored = known[0] if known and known[0] else _nobodys()
+    try:
+        _HASHER.verify(stored, password)
+    except (VerificationError, InvalidHashError):
+        return None
+    return known[1] if known and known[0] else None
+
+
+def set_password(db: Connection, login: str, password: str, actor: Actor, now: datetime) -> None:
+    """Change a password and end all sessions of that person."""
+    if len(password) < PASSWORD_LEAST:
+        raise Invalid(f"a password has at least {PASSWORD_LEAST} characters")
+    if not store.set_password(db, login, _HASHER.hash(password)):
+        raise NotFound(f'there is no user "{login}"')
+    audit.record(db, actor, "user.password", f"user:{login}", {}, now)
+
+
+def invite(db: Connection, login: str, role: Role, name: str | None, actor: Actor, now: datetime) -> str:
+    """Make an invitation for `login` (added when new); its secret, shown once. A declared person keeps the declared role."""
+    if not login or len(login) > 128 or any(char in login for char in ":/#@ \t\n"):
+        raise Invalid(f'"{login}" is not a login; use letters, digits, dots and dashes')
+    known = store.get(db, login)
+    if known is None:
+        store.put(db, login, dump(User(name=name, role=role)), declared=False, now=now)
+    secret = secrets.token_urlsafe(24)
+    store.add_invitation(
+        db,
+        {
+            "secret_digest": digest(secret),
+            "login": login,
+            "made_by": actor.login,
+            "made_at": now,
+            "expires_at": now + INVITATION_LIFE,
+        },
+    )
+    audit.record(db, actor, "user.invite", f"user:{login}", {"role": known.role.value if known else role.value}, now)
+    return secret
+
+
+def accept_invitation(db: Connection, secret: str, password: str, now: datetime) -> str:
+    """Set the first password by an invitation; the login. Raises Conflict when the invitation is used or too old."""
+    login = store.use_invitation(db, digest(secret), now)
+    if login is None:
+        raise Conflict("this invitation was used already or is too old; ask for a new one")
+    set_password(db, login, password, Actor(login, Role.VIEWER, "console"), now)
+    return login
+
+
+def make_token(db: Connection, login: str, name: str, actor: Actor, now: datetime, life: timedelta | None = None) -> str:
+    """A new API token that acts as `login`, shown once."""
+    if store.get(db, login) is None:
+        raise NotFound(f'there is no user "{login}"')
+    token_id, secret = secrets.token_hex(6), secrets.token_urlsafe(24)
+    values = {"id": token_id, "login": login, "name": name, "secret_digest": digest(secret), "created_at": now}
+    store.add_token(db, {**values, "expires_at": now + life if life else None})
+    audit.record(db, actor, "token.make", f"user:{login}", {"token": token_id, "name": name}, now)
+    return f"tocsin_{token_id}.{secret}"
+
+
+def token_owner(db: Connection, token: str, now: datetime) -> Person | None:
+    """Who acts by this token; None when it is not a live one."""
+    token_id, dot, secret = token.removeprefix("tocsin_").partition(".")
+    login = store.token_owner(db, token_id, digest(secret), now) if dot else None
+    return store.get(db, login) if login else None
+
+
+def set_contacts(db: Connection, login: str, contacts: Mapping[str, str], actor: Actor, now: datetime) -> None:
+    """Change one's own contacts. Raises Conflict for a declared person: the file would undo it."""
+    person = store.get(db, login)
+    if person is None:
+        raise NotFound(f'there is no user "{login}"')
+    if person.declared:
+        raise Conflict(f'"{login}" is declared in the configuration; change the contacts in its file')
+    changed = User.model_validate({**dump(person.user), "contacts": dict(contacts), "notify": {}})
+    store.put(db, login, dump(changed), declared=False, now=now)
+    audit.record(db, actor, "user.contacts", f"user:{login}", {"contacts": sorted(contacts)}, now)
+
+
+@lru_cache
+def _nobodys() -> str:
+    """A hash to check against for an unknown login, so that it takes as long as a wrong password."""
+    return _HASHER.hash(secrets.token_hex(16))
+
+
+def _write_secret(path: Path, value: str) -> None:
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(value)

@@ -1,0 +1,81 @@
+"""The statements about standings and verdicts."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from app.rules.model import Standing, State, Verdict
+from app.rules.table import standing, verdict
+
+Place = tuple[str, str]  # rule, series
+
+
+def standings(db: Connection, checks: Sequence[str]) -> dict[Place, Standing]:
+    """Where every series of every rule of these checks stands."""
+    rows = db.execute(select(standing).where(standing.c.check_name.in_(checks)))
+    return {
+        (row.rule, row.series): Standing(State(row.state), row.firing, row.bad_since, row.known_at, row.memory) for row in rows
+    }
+
+
+def save(db: Connection, rows: Sequence[tuple[Place, str, Standing, Verdict]]) -> None:
+    """Write standings: (rule, series), check, standing, newest verdict."""
+    if not rows:
+        return
+    values = [
+        {
+            "rule": place[0],
+            "series": place[1],
+            "check_name": check,
+            "state": one.state,
+            "firing": one.firing,
+            "bad_since": one.bad_since,
+            "known_at": one.known_at,
+            "memory": dict(one.memory),
+            "value": said.value,
+            "because": said.because,
+            "at": said.at,
+        }
+        for place, check, one, said in rows
+    ]
+    statement = upsert(standing).values(values)
+    fresh = {name: statement.excluded[name] for name in values[0] if name not in ("rule", "series")}
+    db.execute(statement.on_conflict_do_update(index_elements=["rule", "series"], set_=fresh))
+
+
+def keep(db: Connection, verdicts: Sequence[tuple[Place, Verdict]]) -> None:
+    """Keep verdicts that changed something."""
+    if verdicts:
+        rows = [
+            {
+                "rule": place[0],
+                "series": place[1],
+                "at": one.at,
+                "state": one.state,
+                "alerting": one.alerting,
+                "value": one.value,
+                "because": one.because,
+            }
+            for place, one in verdicts
+        ]
+        db.execute(insert(verdict), rows)
+
+
+def forget(db: Connection, keep_rules: Sequence[str]) -> list[str]:
+    """Drop the standings of rules that are not among these; the rules that were dropped."""
+    gone = delete(standing).where(standing.c.rule.not_in(list(keep_rules))).returning(standing.c.rule)
+    return sorted(set(db.scalars(gone)))
+
+
+def states(db: Connection) -> list[Mapping[str, Any]]:
+    """Where everything stands, by rule and series."""
+    return [dict(row) for row in db.execute(select(standing).order_by(standing.c.rule, standing.c.series)).mappings()]
+
+
+def verdicts(db: Connection, rule: str, since: datetime, until: datetime) -> list[Mapping[str, Any]]:
+    """The changes of a rule within [since, until), oldest first."""
+    query = select(verdict).where(verdict.c.rule == rule, verdict.c.at >= since, verdict.c.at < until).order_by(verdict.c.at)
+    return [dict(row) for row in db.execute(query).mappings()]

@@ -1,0 +1,38 @@
+"""Where each series of each rule stands, and every change of that."""
+
+from sqlalchemy import JSON, Boolean, Column, Float, Index, Table, Text
+
+from app.db import instant, metadata, one_of
+from app.rules.model import State
+
+standing = Table(
+    "standing",
+    metadata,
+    Column("rule", Text, primary_key=True),
+    Column("series", Text, primary_key=True),  # JSON of the label set; {} when there is one series
+    Column("check_name", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("firing", Boolean, nullable=False),
+    instant("bad_since"),
+    instant("known_at"),
+    Column("memory", JSON, nullable=False),
+    Column("value", Float),
+    Column("because", Text, nullable=False),
+    instant("at", required=True),
+    Index(None, "check_name"),
+    one_of("state", State),
+)
+
+verdict = Table(
+    "verdict",
+    metadata,
+    Column("rule", Text, nullable=False),
+    Column("series", Text, nullable=False),
+    instant("at", required=True),
+    Column("state", Text, nullable=False),
+    Column("alerting", Boolean, nullable=False),
+    Column("value", Float),
+    Column("because", Text, nullable=False),
+    Index(None, "rule", "at"),
+    postgresql_partition_by="range (at)",
+)

@@ -1,0 +1,89 @@
+"""Whether a process does its job yet, asked at an address; written by hand because it runs in the keeper, which stays small."""
+
+import asyncio
+import json
+import ssl
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+PATIENCE = 1.0  # seconds per question
+LIMIT = 65_536  # bytes of an answer
+
+
+async def missing(name: str, address: str) -> tuple[str, ...]:
+    """What `name` lacks, empty when it is ready.
+
+    address: `pidfile:///PATH` (PostgreSQL's), `redis+socket:///PATH` (PING), `tcp://HOST:PORT` (open),
+    `http(s)://...` (200, or what its JSON calls `missing`), or empty: always ready.
+    """
+    if not address:
+        return ()
+    url = urlsplit(address)
+    try:
+        if url.scheme == "pidfile":
+            return () if accepts_sessions(Path(url.path)) else (name,)
+        async with asyncio.timeout(PATIENCE):
+            if url.scheme.startswith("http"):
+                return (await _http(name, url))[1]
+            answer = await _socket(url)
+        return () if answer.startswith(b"+PONG") or url.scheme == "tcp" else (name,)
+    except (OSError, TimeoutError, ValueError):
+        return (name,)
+
+
+def accepts_sessions(pidfile: Path) -> bool:
+    """Whether a PostgreSQL says so in its postmaster.pid (pg_ctl reads the same line)."""
+    try:
+        lines = pidfile.read_text().splitlines()
+    except OSError:
+        return False
+    return len(lines) >= 8 and lines[7].strip() == "ready"
+
+
+async def _socket(url: SplitResult) -> bytes:
+    if url.scheme == "tcp":
+        _, writer = await asyncio.open_connection(url.hostname, url.port)
+        writer.close()
+        return b""
+    reader, writer = await asyncio.open_unix_connection(url.path)
+    writer.write(b"PING\r\n")
+    answer = await reader.read(64)
+    writer.close()
+    return answer
+
+
+async def console(name: str, address: str) -> tuple[bool, tuple[str, ...]]:
+    """Whether `address` answers 200, and what it calls missing."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await _http(name, urlsplit(address))
+    except (OSError, TimeoutError, ValueError):
+        return False, (name,)
+
+
+async def _http(name: str, url: SplitResult) -> tuple[bool, tuple[str, ...]]:
+    """HTTP/1.0 GET. A certificate is not checked: it is our own, asked over loopback, where its name rarely fits."""
+    context = None
+    if url.scheme == "https":
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    reader, writer = await asyncio.open_connection(url.hostname, url.port, ssl=context)
+    try:
+        writer.write(f"GET {url.path} HTTP/1.0\r\nHost: {url.netloc}\r\n\r\n".encode())
+        answer = await reader.read(LIMIT)
+        while len(answer) < LIMIT and (more := await reader.read(LIMIT)):
+            answer += more
+    finally:
+        writer.close()
+    return _what(name, answer)
+
+
+def _what(name: str, answer: bytes) -> tuple[bool, tuple[str, ...]]:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    ok = head.split(b" ")[1:2] == [b"200"]
+    try:
+        found = json.loads(body)["missing"]
+    except (ValueError, KeyError, TypeError):
+        found = ()
+    return ok, tuple(str(item) for item in found) or (() if ok else (name,))

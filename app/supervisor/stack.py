@@ -1,0 +1,123 @@
+"""What runs: the table of Tocsin's processes for one set of settings. Nothing is started or made here, but read from it."""
+
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.plugins import FAMILIES
+from app.settings import Settings
+from app.supervisor import leftovers, postgres, valkey
+from app.supervisor.account import PLAIN
+from app.supervisor.plan import STEP, Plan, Spec
+
+LINE = ("evaluate", "dedup", "escalation", "notify", "upkeep")
+QUEUES = (*FAMILIES, *LINE)
+PREPARE = "prepare"  # migrations, then the configuration
+
+# What every Python process of the stack gets: lines at once, and one heap instead of one per thread.
+PYTHON_ENV = {"PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2"}
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """The embedded servers of this home; None where a URL names a real one."""
+
+    database: postgres.Cluster | None
+    broker: valkey.Broker | None
+
+
+def servers(settings: Settings) -> Servers:
+    """Which servers have to be embedded, and where they live."""
+    return Servers(
+        postgres.locate(settings.home, settings.sockets) if settings.embedded_database else None,
+        valkey.locate(settings.home, settings.sockets) if settings.embedded_broker else None,
+    )
+
+
+def mark(settings: Settings) -> str:
+    """What the processes of this home carry in their environment; its socket folder is as unique as the home."""
+    return str(settings.sockets)
+
+
+def plan(settings: Settings, embedded: Servers, specs: Iterable[Spec] | None = None, log: Path | None = None) -> Plan:
+    """The stack; `specs` replaces Tocsin's own processes (the servers stay)."""
+    first = tuple(server_specs(embedded, mark(settings)))
+    names = tuple(spec.name for spec in first)
+    hold = [embedded.broker.sockets] if embedded.broker else []
+    if embedded.database:
+        hold += [embedded.database.sockets, embedded.database.listens]
+    return Plan(
+        home=str(settings.home),
+        mark=mark(settings),
+        specs=(*first, *(own_specs(settings, names) if specs is None else specs)),
+        addresses=addresses(settings),
+        warnings=() if settings.watcher_url else ("UNWATCHED: nobody learns of this machine's death; set TOCSIN_WATCHER_URL",),
+        hold=tuple(dict.fromkeys(str(folder) for folder in hold)),
+        log=str(log) if log else None,
+        began=time.time(),
+    )
+
+
+def server_specs(embedded: Servers, marked: str) -> Iterable[Spec]:
+    """PostgreSQL and Valkey, where embedded."""
+    env = {**PLAIN, leftovers.MARK: marked}
+    if (cluster := embedded.database) is not None:
+        yield Spec(
+            name="postgres",
+            kind="postgres",
+            argv=tuple(postgres.argv(cluster)),
+            ready=f"pidfile://{cluster.data}/postmaster.pid",
+            env=env,
+            inherits=False,
+            cwd="/",
+            account=(cluster.account.uid, cluster.account.gid) if cluster.account else None,
+            stop=int(postgres.STOP),
+            patience=20.0,
+        )
+    if (broker := embedded.broker) is not None:
+        address = f"redis+socket://{broker.sockets}/{valkey.SOCKET}"
+        argv = tuple(valkey.argv(broker))
+        yield Spec("valkey", "valkey", argv, ready=address, env=env, inherits=False, cwd="/", patience=10.0)
+
+
+def own_specs(settings: Settings, after: tuple[str, ...]) -> tuple[Spec, ...]:
+    """Tocsin's own processes, once the servers named in `after` are ready."""
+    flower = f"tcp://127.0.0.1:{settings.flower_port}" if settings.flower_port else ""
+    prepared = (PREPARE,)
+    return (
+        Spec(PREPARE, STEP, _command("prepare"), needs=after, env=PYTHON_ENV),
+        Spec("web", "web", _command("web"), needs=prepared, ready=readyz(settings), env=PYTHON_ENV),
+        Spec("worker-line", "worker", _worker(LINE), needs=prepared, env=PYTHON_ENV),
+        Spec("worker-checks", "worker", _worker(FAMILIES), needs=prepared, env=PYTHON_ENV),
+        Spec("pager", "pager", _command("pager"), needs=prepared, env=PYTHON_ENV),
+        Spec("beat", "beat", _command("beat"), needs=prepared, env=PYTHON_ENV),
+        Spec("flower", "flower", _command("flower"), needs=prepared, ready=flower, env=PYTHON_ENV),
+    )
+
+
+def readyz(settings: Settings) -> str:
+    """Where the console says whether the line works, as seen from this machine; empty when its port is not known."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(settings.host, settings.host)
+    host = f"[{host}]" if ":" in host else host
+    scheme = "https" if settings.tls_cert else "http"
+    return f"{scheme}://{host}:{settings.port}/readyz" if settings.port else ""
+
+
+def addresses(settings: Settings) -> tuple[str, ...]:
+    """Where things are, for people; the values of secrets stay in their files."""
+    home = settings.home
+    return (
+        f"console  {settings.url}",
+        f"Flower   http://127.0.0.1:{settings.flower_port}  (user admin, password in {home / 'flower-password'})",
+        f"first admin: user admin, password in {home / 'admin-password'}, API token in {home / 'admin-token'}",
+    )
+
+
+def _command(*words: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "app.cli", *words)
+
+
+def _worker(queues: Iterable[str]) -> tuple[str, ...]:
+    return _command("worker", "-Q", ",".join(queues), "-c", "2")

@@ -1,0 +1,102 @@
+"""What is known of a home's stack: HOME/run/state.json, replaced whole at every change, and the lock of its one supervisor."""
+
+import fcntl
+import json
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from app.supervisor.plan import frozen
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process as `status` shows it; `started` is the start time the system gives (seconds since 1970), its identity."""
+
+    name: str
+    kind: str
+    pid: int | None
+    state: str  # waiting | starting | running | restarting | stopping | stopped
+    restarts: int
+    started: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The stack as the keeper last saw it."""
+
+    pid: int
+    started: float
+    processes: tuple[Process, ...] = ()
+    ready_after: float | None = None  # seconds from the command to the first time everything was ready
+    missing: tuple[str, ...] = ()  # until then
+    warnings: tuple[str, ...] = ()
+
+
+def path(home: Path) -> Path:
+    """Where the state of `home` is."""
+    return home / "run" / "state.json"
+
+
+def save(home: Path, state: State) -> None:
+    """Replace the state in one move."""
+    draft = path(home).with_suffix(f".{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps(asdict(state)))
+    draft.replace(path(home))
+
+
+def load(home: Path) -> State | None:
+    """The last state; None when there is none or nobody can read it any more."""
+    try:
+        raw: dict[str, Any] = json.loads(path(home).read_text())
+        processes = tuple(Process(**entry) for entry in raw.pop("processes"))
+        return State(processes=processes, **frozen(raw))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def lock(home: Path) -> int | None:
+    """Become the one supervisor of `home`: a descriptor to keep open, or None when there is one already."""
+    for _ in range(10):
+        held = hold(home / "run" / "lock")
+        if held is not None:
+            sign(held)
+            return held
+        time.sleep(0.02)  # `status` takes a look at it now and then
+    return None
+
+
+def sign(held: int) -> None:
+    """Write into the lock who holds it."""
+    os.ftruncate(held, 0)
+    os.pwrite(held, str(os.getpid()).encode(), 0)
+
+
+def supervisor(home: Path) -> int | None:
+    """The pid of the supervisor of `home`; None when none lives. The lock ends with its holder, so the pid is never stale."""
+    try:
+        held = os.open(home / "run" / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return int(os.pread(held, 20, 0) or 0) or None
+    finally:
+        os.close(held)
+    return None
+
+
+def hold(target: Path) -> int | None:
+    """An flock on a folder, or on a file made if it is not there; None when somebody else holds it."""
+    flags = os.O_RDONLY if target.is_dir() else os.O_RDWR | os.O_CREAT
+    held = os.open(target, flags | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(held)
+        return None
+    return held

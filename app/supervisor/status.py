@@ -1,0 +1,150 @@
+"""What `tocsin status` says: from the state file, and from short questions that are given up together after two seconds."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from threading import Thread
+from time import monotonic
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from app.settings import Settings
+from app.supervisor import leftovers, readiness, stack, state
+
+PATIENCE = 2.0  # seconds for all questions; the answer must be there within three
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The stack of one home, now. None: nobody could say."""
+
+    ready: bool
+    processes: tuple[state.Process, ...]
+    queues: dict[str, int | None]
+    oldest_overdue_seconds: float | None
+    watcher: str  # ok | UNWATCHED
+    missing: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def as_json(self) -> str:
+        """The public form (the contract, section 1)."""
+        rows = [
+            {"name": row.name, "kind": row.kind, "pid": row.pid, "state": row.state, "restarts": row.restarts}
+            for row in self.processes
+        ]
+        return json.dumps(
+            {
+                "ready": self.ready,
+                "processes": rows,
+                "queues": self.queues,
+                "oldest_overdue_seconds": self.oldest_overdue_seconds,
+                "watcher": self.watcher,
+                "missing": list(self.missing),
+            }
+        )
+
+
+def look(settings: Settings, patience: float = PATIENCE) -> Status:
+    """Ask everybody at once. Never raises for what does not answer, never takes much longer than `patience`.
+
+    ready: the supervisor lives, everything was ready once, and the console says that the line works now.
+    """
+    alive = state.supervisor(settings.home) is not None
+    found = state.load(settings.home)
+    questions: dict[str, Callable[[], Any]] = {}
+    if alive:
+        questions["missing"] = lambda: _console(settings)
+    if alive or not settings.embedded_broker:
+        questions["queues"] = lambda: depths(settings.broker)
+    if alive or not settings.embedded_database:
+        questions["overdue"] = lambda: _overdue(settings.database)
+    answers = _ask(questions, patience)
+    started = alive and found is not None and found.ready_after is not None
+    serving, missing = answers.get("missing", (False, ()))
+    return Status(
+        ready=started and serving,
+        processes=tuple(row if alive else _without_supervisor(row) for row in (found.processes if found else ())),
+        queues=answers.get("queues", dict.fromkeys(stack.QUEUES)),
+        oldest_overdue_seconds=answers.get("overdue"),
+        watcher="ok" if settings.watcher_url else "UNWATCHED",
+        missing=missing or (found.missing if found and alive else ()),
+        warnings=found.warnings if found else (),
+    )
+
+
+def depths(broker: str) -> dict[str, int | None]:
+    """Messages waiting in each queue; None for a queue that is not there yet on RabbitMQ."""
+    url = urlsplit(broker)
+    return _redis_depths(broker) if url.scheme.startswith(("redis", "rediss")) else _amqp_depths(broker)
+
+
+def _redis_depths(broker: str) -> dict[str, int | None]:
+    from redis import Redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    limits: dict[str, Any] = {"socket_timeout": 1, "socket_connect_timeout": 1, "retry": Retry(NoBackoff(), 0)}
+    url = urlsplit(broker)
+    if url.scheme == "redis+socket":
+        number = parse_qs(url.query).get("virtual_host", ["0"])[0].strip("/") or "0"
+        password = unquote(url.password) if url.password else None
+        client = Redis(unix_socket_path=url.path, db=int(number), password=password, **limits)
+    else:
+        client = Redis.from_url(broker, **limits)
+    with client, client.pipeline(transaction=False) as ask:
+        for name in stack.QUEUES:
+            ask.llen(name)
+        return dict(zip(stack.QUEUES, ask.execute(), strict=True))
+
+
+def _amqp_depths(broker: str) -> dict[str, int | None]:
+    from kombu.connection import Connection
+
+    found: dict[str, int | None] = dict.fromkeys(stack.QUEUES)
+    with Connection(broker, connect_timeout=1, transport_options={"max_retries": 0}) as line:  # type: ignore[no-untyped-call]
+        for name in stack.QUEUES:
+            with line.channel() as channel:  # asking for a queue that is not there closes the channel
+                try:
+                    found[name] = channel.queue_declare(name, passive=True).message_count
+                except line.channel_errors:
+                    continue
+    return found
+
+
+def _overdue(database: str) -> float:
+    from app import db, metrics
+
+    with db.connect(database, size=1).connect() as line:
+        return float(metrics.oldest_overdue(line))
+
+
+def _console(settings: Settings) -> tuple[bool, tuple[str, ...]]:
+    """Whether the console says that the line works, and what it misses."""
+    return asyncio.run(readiness.console("web", stack.readyz(settings)))
+
+
+def _without_supervisor(row: state.Process) -> state.Process:
+    lives = row.pid is not None and row.started is not None
+    start = leftovers.started(row.pid) if lives and row.pid else None
+    if start is not None and row.started is not None and abs(start - row.started) <= leftovers.SAME_START:
+        return state.Process(row.name, row.kind, row.pid, "orphaned", row.restarts, row.started)
+    return state.Process(row.name, row.kind, None, "stopped", row.restarts)
+
+
+def _ask(questions: dict[str, Callable[[], Any]], patience: float) -> dict[str, Any]:
+    """The answers that came in time; a question that fails or hangs has none."""
+    answers: dict[str, Any] = {}
+
+    def ask(name: str, question: Callable[[], Any]) -> None:
+        with suppress(Exception):  # whatever is wrong with it: `status` says what it knows
+            answers[name] = question()
+
+    threads = [Thread(target=ask, args=item, daemon=True) for item in questions.items()]
+    for thread in threads:
+        thread.start()
+    deadline = monotonic() + patience
+    for thread in threads:
+        thread.join(max(0.0, deadline - monotonic()))
+    return dict(answers)

@@ -1,0 +1,40 @@
+"""When a wall clock shows a time: the one rule for clock changes. Pure."""
+
+from bisect import bisect_left
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+SECOND = timedelta(seconds=1)
+
+
+def instant(wall: datetime, zone: ZoneInfo) -> datetime:
+    """The instant (UTC) at which `wall` (naive) is reached in `zone`.
+
+    A time that exists twice is its first; one that does not exist is the first instant that does exist after it,
+    which is the clock change itself, even where a whole day is missing (Pacific/Apia, 2011-12-30).
+    """
+    local = wall.replace(tzinfo=zone, fold=0)
+    at = local.astimezone(UTC)
+    if at.astimezone(zone).replace(tzinfo=None) == wall:
+        return at
+    # In a gap fold=0 reads the clock as before the change, so `at` is too late; fold=1 as after it: too early.
+    before = local.replace(fold=1).astimezone(UTC)
+    seconds = range((at - before) // SECOND + 1)
+    return before + bisect_left(seconds, True, key=lambda n: on_the_wall(before + n * SECOND, zone) > wall) * SECOND
+
+
+def on_the_wall(at: datetime, zone: ZoneInfo) -> datetime:
+    """What the clock in `zone` shows at `at`, naive."""
+    return at.astimezone(zone).replace(tzinfo=None)
+
+
+def midnight(day: datetime) -> datetime:
+    """The beginning of the wall clock's day."""
+    return day.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def utc(at: datetime) -> datetime:
+    """The same instant in UTC. Raises ValueError for a time without an offset."""
+    if at.tzinfo is None:
+        raise ValueError(f"{at} has no offset, so it is no instant")
+    return at.astimezone(UTC)

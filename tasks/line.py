@@ -1,0 +1,43 @@
+"""The line's other doorway: Celery tasks, named QUEUE.WHAT. Each calls one stage and hints at the next."""
+
+from datetime import datetime
+
+from app import line
+from app.celery import app, hint
+
+
+def instant(at: str | None) -> datetime | None:
+    """The instant to act as of (RFC 3339); None is the database's clock. Stories and drills use it."""
+    return datetime.fromisoformat(at) if at else None
+
+
+@app.task(name="evaluate.checks")
+def evaluate(names: list[str] | None = None, at: str | None = None) -> None:
+    """Judge these checks, or every one with something new."""
+    if line.evaluate(names, instant(at)).seen:
+        hint("dedup.alerts", [at])
+
+
+@app.task(name="dedup.alerts")
+def dedup(at: str | None = None) -> None:
+    """Collapse what changed into incidents."""
+    if line.dedup(instant(at)).seen:
+        hint("escalation.advance", [at])
+
+
+@app.task(name="escalation.advance")
+def escalate(at: str | None = None) -> None:
+    """Take the steps that are due; those due soon are armed by a countdown."""
+    step = line.escalate(instant(at))
+    if step.seen:
+        hint("notify.send", [at])
+
+
+@app.task(name="notify.send")
+def notify(at: str | None = None) -> None:
+    """Send the pages that are due; what was not taken comes again after its countdown."""
+    step, again = line.notify(instant(at))
+    if step.seen == 64:
+        hint("notify.send", [at])
+    for seconds in sorted({round(seconds, 1) for _, seconds in again}):
+        hint("notify.send", [at], countdown=seconds)

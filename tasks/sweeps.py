@@ -1,0 +1,44 @@
+"""What beat says: claim what is due and hand it to the line. Any number of beats may say it."""
+
+from datetime import timedelta
+
+from app import clock, line
+from app.celery import LONGEST_COUNTDOWN, app, hint
+from app.db import transaction
+from app.escalation import store as escalations
+from app.notify import store as pages
+
+ARM = timedelta(seconds=6)  # steps and pages due within this are armed to the moment; a sweep comes every 5 s
+
+
+def dispatch(family: str) -> None:
+    """Send the family's due checks to its workers, a batch a task."""
+    for batch in line.dispatch([family]):
+        hint(batch.probe, [list(batch.names)], queue=batch.queue, expires=5)
+
+
+for _family in ("health", "performance", "business", "security"):
+    app.task(dispatch, name=f"{_family}.dispatch")
+
+
+@app.task(name="evaluate.sweep")
+def evaluate(at: str | None = None) -> None:
+    """Judge whatever nobody has judged yet."""
+    hint("evaluate.checks", [None, at])
+
+
+@app.task(name="dedup.sweep")
+def dedup(at: str | None = None) -> None:
+    """Place whatever nobody has placed yet."""
+    hint("dedup.alerts", [at])
+
+
+@app.task(name="escalation.sweep")
+def escalate() -> None:
+    """Arm what falls due before the next sweep, to the moment."""
+    with transaction() as db:
+        now = clock.now(db)
+        due = {"escalation.advance": escalations.next_due(db), "notify.send": pages.next_due(db)}
+    for task, when in due.items():
+        if when is not None and when - now < ARM:
+            hint(task, [], countdown=min(max((when - now).total_seconds(), 0), LONGEST_COUNTDOWN))
