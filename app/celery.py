@@ -13,6 +13,7 @@ from kombu.exceptions import OperationalError
 
 from app import log
 from app.settings import settings
+from beat_schedule import beat_schedule
 
 CHECK_QUEUES = ("health", "performance", "business", "security")
 LINE_QUEUES = ("evaluate", "dedup", "escalation", "notify", "upkeep")
@@ -62,6 +63,7 @@ app.conf.update(
     task_queues=[Queue(name) for name in (*CHECK_QUEUES, *LINE_QUEUES)],
     task_default_queue="upkeep",
     task_create_missing_queues=True,  # FAMILY@LOCATION
+    beat_schedule=beat_schedule,
     beat_max_loop_interval=1,
 )
 

@@ -5,6 +5,7 @@ it. `now` is the database's time unless a story or a drill acts as of another. W
 caller (what may be worth looking at next); losing it changes nothing but seconds.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from app import clock
 from app.alerts import service as alerts
 from app.checks import run
 from app.checks import service as checks
-from app.checks.model import Due
+from app.checks.model import Due, Result
 from app.checks.service import Batch
 from app.db import notify as wake
 from app.db import transaction
@@ -23,6 +24,7 @@ from app.net.loop import run as on_loop
 from app.notify import outcome
 from app.notify import service as pages
 from app.notify.compose import Desk
+from app.notify.outcome import Sent
 from app.notify.send import send_all
 from app.notify.service import Job
 from app.plugins import FAMILIES
@@ -30,15 +32,16 @@ from app.rules import service as rules
 from app.settings import settings
 
 LIMIT = 500  # rows a stage takes at once
+PAGES = 64  # messages sent side by side
 GRACE = timedelta(seconds=2)  # checks that late are run by whoever sees them
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a stage did: how much it looked at, and when something it knows of falls due."""
+    """What a stage did: how much it looked at, and in how many seconds something of it falls due."""
 
     seen: int
-    due: tuple[datetime, ...] = ()
+    waits: tuple[float, ...] = ()
 
 
 def dispatch(families: Sequence[str], now: datetime | None = None) -> list[Batch]:
@@ -99,10 +102,10 @@ def escalate(now: datetime | None = None) -> Step:
         if advance.seen:
             wake(db, "line", "notify")
             wake(db, "console", "incidents")
-    return Step(advance.seen, tuple(due for _, due in advance.due))
+    return Step(advance.seen, tuple(sorted({(due - at).total_seconds() for _, due in advance.due})))
 
 
-def claim_pages(limit: int = 64, now: datetime | None = None) -> list[Job]:
+def claim_pages(limit: int = PAGES, now: datetime | None = None) -> list[Job]:
     """Lease the pages that are due; whoever holds a lease sends."""
     with transaction() as db:
         return pages.claim(db, Desk(settings().url, settings().key), now or clock.now(db), limit)
@@ -112,13 +115,19 @@ async def send(jobs: Sequence[Job], now: datetime | None = None) -> list[tuple[i
     """Send leased pages side by side and keep each outcome as it comes; pages to be tried again, with seconds to wait."""
     again: list[tuple[int, float]] = []
     async for sent in send_all(jobs):
-        with transaction() as db:
-            again += outcome.record(db, sent, now or clock.now(db))
-            wake(db, "console", "pages")
+        again += await asyncio.to_thread(_record, sent, now)
     return again
 
 
-def notify(now: datetime | None = None, limit: int = 64) -> tuple[Step, list[tuple[int, float]]]:
+def _record(sent: Sequence[Sent], now: datetime | None) -> list[tuple[int, float]]:
+    with transaction() as db:
+        again = outcome.record(db, sent, now or clock.now(db))
+        wake(db, "line", "notify")
+        wake(db, "console", "pages")
+    return again
+
+
+def notify(now: datetime | None = None, limit: int = PAGES) -> tuple[Step, list[tuple[int, float]]]:
     """Send what is due; how much, and what is to be tried again when."""
     jobs = claim_pages(limit, now)
     return Step(len(jobs)), on_loop(send(jobs, now)) if jobs else []
@@ -127,6 +136,10 @@ def notify(now: datetime | None = None, limit: int = 64) -> tuple[Step, list[tup
 async def _measure(due: Sequence[Due], now: datetime) -> list[str]:
     measured: list[str] = []
     async for results in run.run_batch(due, now):
-        with transaction() as db:
-            measured += checks.record(db, results)
+        measured += await asyncio.to_thread(_keep, results)
     return measured
+
+
+def _keep(results: Sequence[Result]) -> list[str]:
+    with transaction() as db:
+        return checks.record(db, results)

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from app import line
-from app.celery import app, hint
+from app.celery import LONGEST_COUNTDOWN, app, hint
 
 
 def instant(at: str | None) -> datetime | None:
@@ -31,13 +31,16 @@ def escalate(at: str | None = None) -> None:
     step = line.escalate(instant(at))
     if step.seen:
         hint("notify.send", [at])
+    for seconds in step.waits:
+        if at is None and seconds <= LONGEST_COUNTDOWN:
+            hint("escalation.advance", countdown=seconds)
 
 
 @app.task(name="notify.send")
 def notify(at: str | None = None) -> None:
     """Send the pages that are due; what was not taken comes again after its countdown."""
     step, again = line.notify(instant(at))
-    if step.seen == 64:
+    if step.seen == line.PAGES:
         hint("notify.send", [at])
     for seconds in sorted({round(seconds, 1) for _, seconds in again}):
         hint("notify.send", [at], countdown=seconds)

@@ -2,23 +2,26 @@
 
 from datetime import timedelta
 
+from celery import Task
+
 from app import clock, line
 from app.celery import LONGEST_COUNTDOWN, app, hint
 from app.db import transaction
 from app.escalation import store as escalations
 from app.notify import store as pages
+from app.plugins import FAMILIES
 
 ARM = timedelta(seconds=6)  # steps and pages due within this are armed to the moment; a sweep comes every 5 s
 
 
-def dispatch(family: str) -> None:
-    """Send the family's due checks to its workers, a batch a task."""
-    for batch in line.dispatch([family]):
+def dispatch(task: Task) -> None:
+    """Send the family's due checks to its workers, a batch a task; the family is the first word of the task's name."""
+    for batch in line.dispatch([task.name.partition(".")[0]]):
         hint(batch.probe, [list(batch.names)], queue=batch.queue, expires=5)
 
 
-for _family in ("health", "performance", "business", "security"):
-    app.task(dispatch, name=f"{_family}.dispatch")
+for _family in FAMILIES:
+    app.task(dispatch, name=f"{_family}.dispatch", bind=True)
 
 
 @app.task(name="evaluate.sweep")

@@ -39,9 +39,8 @@ class Matcher:
         return found if self.op is Op.MATCHES else not found
 
     def __str__(self) -> str:
-        quoted = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        name = self.name if _BARE_NAME.fullmatch(self.name) else '"' + self.name.replace('"', '\\"') + '"'
-        return f'{name}{self.op}"{quoted}"'
+        name = self.name if _BARE_NAME.fullmatch(self.name) else _quote(self.name)
+        return f"{name}{self.op}{_quote(self.value)}"
 
 
 Matchers = tuple[Matcher, ...]
@@ -54,7 +53,13 @@ _TOKEN = re.compile(
         \s*(?P<comma>,|$)""",
     re.VERBOSE,
 )
-_ESCAPES = {"n": "\n", '"': '"', "\\": "\\"}
+# Go's escapes in double quotes (its specification, "Rune literals"), which Alertmanager unquotes with.
+_ESCAPE = re.compile(
+    r"""\\(?:(?P<char>[abfnrtv\\"]) | x(?P<hex>[0-9a-fA-F]{2}) | u(?P<short>[0-9a-fA-F]{4}) | U(?P<long>[0-9a-fA-F]{8})
+        | (?P<octal>[0-7]{3}) | (?P<odd>.))""",
+    re.VERBOSE,
+)
+_CHARS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", '"': '"', "\\": "\\"}
 
 
 @lru_cache(maxsize=4096)
@@ -92,21 +97,24 @@ def _matcher(part: re.Match[str], text: str) -> Matcher:
     return matcher
 
 
+def _quote(word: str) -> str:
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
 def _unquote(word: str, text: str) -> str:
     if not word.startswith('"'):
         return word
-    out, escaped = [], False
-    for char in word[1:-1]:
-        if escaped:
-            if char not in _ESCAPES:
-                raise ValueError(f"matcher {text!r}: unknown escape \\{char}; write \\\\{char} for a backslash")
-            out.append(_ESCAPES[char])
-            escaped = False
-        elif char == "\\":
-            escaped = True
-        else:
-            out.append(char)
-    return "".join(out)
+
+    def meant(found: re.Match[str]) -> str:
+        if found["char"]:
+            return _CHARS[found["char"]]
+        number = int(found["octal"], 8) if found["octal"] else int(found["hex"] or found["short"] or found["long"] or "-1", 16)
+        byte = found["octal"] or found["hex"]
+        if number < 0 or number > (0x7F if byte else 0x10FFFF) or 0xD800 <= number <= 0xDFFF:
+            raise ValueError(f"matcher {text!r}: unknown escape {found[0]}; write \\{found[0]} for a backslash")
+        return chr(number)
+
+    return _ESCAPE.sub(meant, word[1:-1])
 
 
 @lru_cache(maxsize=4096)

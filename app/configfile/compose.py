@@ -67,6 +67,8 @@ def _in_words(error: MarkedYAMLError) -> str:
         return "a tab stands where YAML wants spaces; indent with spaces"
     if problem.startswith("mapping values are not allowed"):
         return 'not YAML: a second ":" or a wrong indentation; quote text that holds ": "'
+    if problem.endswith("but got '{'"):
+        return "not YAML: a { stands where the list or map should go on; quote text that holds one, as in \"${NAME}\""
     return f"not YAML: {problem}"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Row, insert, or_, select, text
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.catalog.model import Policy, Severity, Urgency
@@ -51,7 +52,7 @@ def latest_closed(db: Connection, keys: Sequence[str]) -> dict[str, Incident]:
     """The incident of each group that ended last."""
     query = (
         select(incident)
-        .distinct(incident.c.group_key)
+        .ext(distinct_on(incident.c.group_key))
         .where(incident.c.group_key.in_(keys), incident.c.state == State.RESOLVED)
         .order_by(incident.c.group_key, incident.c.resolved_at.desc())
     )

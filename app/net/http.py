@@ -56,6 +56,7 @@ class Driver:
         self._woken = False  # a wake-up is already on the loop's list
         self._running: set[Transfer] = set()
         self._idle: list[Transfer] = []
+        self._watched: set[int] = set()
         self._sockets = selectors.DefaultSelector()
         loop.add_reader(self._sockets, self._ready)  # it has a fileno() on every system we run on
         self._closed = False
@@ -102,13 +103,13 @@ class Driver:
             transfer.curl.close()
 
     def _watch(self, what: int, fd: int, _multi: object, _data: object) -> None:
-        known = fd in self._sockets.get_map()
         if what == pycurl.POLL_REMOVE:
-            if known:
-                self._sockets.unregister(fd)
-        elif known:
+            self._watched.discard(fd)
+            self._sockets.unregister(fd)
+        elif fd in self._watched:
             self._sockets.modify(fd, what)
         else:
+            self._watched.add(fd)
             self._sockets.register(fd, what)
 
     def _wake_in(self, milliseconds: int) -> None:

@@ -40,7 +40,7 @@ class Stranger(RequestHandler):
         self.set_header("WWW-Authenticate", 'Basic realm="Flower", charset="UTF-8"')
         self.set_header("Cache-Control", "no-store")
 
-    def set_status(self, *_: Any) -> None:
+    def set_status(self, *_: Any, **__: Any) -> None:
         super().set_status(401)
 
     def prepare(self) -> None:
@@ -61,7 +61,7 @@ class Guarded(Flower):  # type: ignore[misc]
         self.credentials = f"{USER}:{password}".encode()
         self.seen: float | None = None
         self.events_on = False
-        self.timer = PeriodicCallback(self.switch_events, ASK_AGAIN * 1000)
+        self.timer = PeriodicCallback(self.keep_up, ASK_AGAIN * 1000)
 
     def find_handler(self, request: HTTPServerRequest, **rest: Any) -> HTTPMessageDelegate:
         """The only way from a request to a handler."""
@@ -71,15 +71,17 @@ class Guarded(Flower):  # type: ignore[misc]
         first = self.seen is None or time.monotonic() - self.seen > WATCHED
         self.seen = time.monotonic()
         if first:
-            self.io_loop.add_callback(self.switch_events)
+            self.io_loop.add_callback(self.keep_up)
         known: HTTPMessageDelegate = super().find_handler(request, **rest)
         return known
 
-    async def switch_events(self) -> None:
-        """Task events on while somebody has looked lately; off once when nobody has."""
+    async def keep_up(self) -> None:
+        """Task events on while somebody has looked lately, off once when nobody has; queues asked of workers not known yet."""
         wanted = self.seen is not None and time.monotonic() - self.seen < WATCHED
         if not wanted and not self.events_on:
             return
+        if wanted and not self.events.state.workers.keys() <= self.workers.keys():
+            self.update_workers()
         tell = self.capp.control.enable_events if wanted else self.capp.control.disable_events
         try:
             await asyncio.wait_for(self.io_loop.run_in_executor(None, tell), 10)
@@ -88,9 +90,11 @@ class Guarded(Flower):  # type: ignore[misc]
             log.warning("task events not switched: %s", error)
 
     def start(self) -> None:
-        """Serve until stopped."""
+        """Serve until stopped. Workers are not asked now, as stock Flower does: they start at the same time as we do."""
+        self.events.start()
         self.timer.start()
-        super().start()
+        self.started = True
+        self.io_loop.start()
 
 
 def is_admin(header: str, credentials: bytes) -> bool:

@@ -1,0 +1,34 @@
+"""The figures to watch Tocsin by, read from the rows themselves, so that no process can forget to count."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+_OVERDUE = text("""
+select coalesce(max(extract(epoch from clock_timestamp() - due)), 0)::float8 from (
+  select min(due_at) as due from escalation where due_at is not null
+  union all select min(next_at) from page where state = 'queued'
+  union all select min(lease_until) from page where state = 'sending'
+  union all select min(dedup_at) from alert where dedup_at is not null
+  union all select min(evaluate_at) from check_state where evaluate_at is not null and not paused
+) as rows where due < clock_timestamp()
+""")
+_COUNTS = text("""
+select 'incidents' as what, state as label, count(*) as n from incident where state <> 'resolved' group by state
+union all select 'alerts', state, count(*) from alert where state <> 'resolved' group by state
+union all select 'checks', coalesce(status, 'new'), count(*) from check_state where not paused group by 2
+union all select 'pages', state, count(*) from page where state in ('queued', 'sending') group by state
+union all select 'obligations', state, count(*) from obligation where state = 'open' group by state
+""")
+
+
+def oldest_overdue(db: Connection) -> float:
+    """Age in seconds of the oldest row that is due and not done; the one number to alarm on."""
+    seconds: float = db.execute(_OVERDUE).scalar_one()
+    return max(seconds, 0.0)
+
+
+def counts(db: Connection) -> list[Mapping[str, Any]]:
+    """Open things by kind (`what`) and state (`label`)."""
+    return [dict(row) for row in db.execute(_COUNTS).mappings()]

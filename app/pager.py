@@ -1,0 +1,139 @@
+"""The pager: a plain loop over the line, without Celery and Redis. Any number may run, beside Celery or alone.
+
+1. LISTEN for "something changed"; otherwise look every second, or when the next step or page falls due.
+2. Decide: evaluate, dedup, escalate, until nothing is left.
+3. A second thread leases due pages and sends them, many at once, so that a slow provider holds up no decision.
+4. A third runs the checks that nobody has claimed in time.
+"""
+
+import asyncio
+import threading
+import time
+from concurrent.futures import Future
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+from app import clock, line, log
+from app.db import transaction
+from app.errors import Unavailable
+from app.escalation import store as escalations
+from app.net.loop import loop
+from app.notify import store as pages
+from app.settings import settings
+
+LOOK = 1.0  # seconds between two looks when nobody calls
+IN_FLIGHT = 512  # pages under way at once
+PROBERS = 4  # batches of overdue checks at once
+
+logger = log.get(__name__)
+
+
+def turn(now: datetime | None = None) -> int:
+    """Once through the whole line until nothing is due at `now`; how much was done. Stories call this."""
+    done = 0
+    while seen := decide(now) + line.notify(now)[0].seen:
+        done += seen
+    return done
+
+
+def decide(now: datetime | None = None) -> int:
+    """Once through the stages that decide; how much was looked at."""
+    return line.evaluate(now=now).seen + line.dedup(now).seen + line.escalate(now).seen
+
+
+class Pager:
+    """The process's threads and how they wake each other."""
+
+    def __init__(self) -> None:
+        self.stopping = threading.Event()
+        self.pages_due = threading.Event()
+        self.in_flight = 0
+        self.probing = threading.Semaphore(PROBERS)
+
+    def run(self) -> None:
+        """Run until `stop`."""
+        threads = [threading.Thread(target=self._forever, args=(work,), daemon=True) for work in (self._send, self._probe)]
+        for thread in threads:
+            thread.start()
+        self._forever(self._decide)
+        for thread in threads:
+            thread.join(timeout=10)
+
+    def stop(self, *_: Any) -> None:
+        """End after what is under way."""
+        self.stopping.set()
+        self.pages_due.set()
+
+    def _forever(self, work: Any) -> None:
+        while not self.stopping.is_set():
+            try:
+                work()
+            except (Unavailable, psycopg.OperationalError) as error:
+                logger.warning("database_away", work=work.__name__, error=str(error))
+                self.stopping.wait(0.3)
+            except Exception:  # noqa: BLE001 - the pager must not end: the rows stay due, the next look takes them
+                logger.exception("pager_stumbled", work=work.__name__)
+                self.stopping.wait(LOOK)
+
+    def _decide(self) -> None:
+        with psycopg.connect(_libpq(), autocommit=True, connect_timeout=3) as ear:
+            ear.execute("listen line")
+            while not self.stopping.is_set():
+                while decide() and not self.stopping.is_set():
+                    self.pages_due.set()
+                self.pages_due.set()
+                for _ in ear.notifies(timeout=_until(escalations.next_due), stop_after=1):
+                    pass
+
+    def _send(self) -> None:
+        self.pages_due.wait(_until(pages.next_due))
+        self.pages_due.clear()
+        while self.in_flight < IN_FLIGHT and (jobs := line.claim_pages()):
+            self.in_flight += len(jobs)
+            sending = asyncio.run_coroutine_threadsafe(line.send(jobs), loop())
+            sending.add_done_callback(lambda done, count=len(jobs): self._sent(done, count))
+
+    def _sent(self, done: "Future[Any]", count: int) -> None:
+        self.in_flight -= count
+        self.pages_due.set()
+        if done.exception() is not None:  # the leases run out, and the pages are taken again
+            logger.error("send_broke", error=repr(done.exception()))
+
+    def _probe(self) -> None:
+        self.stopping.wait(LOOK)
+        if self.probing.acquire(blocking=False):
+            threading.Thread(target=self._probe_once, daemon=True).start()
+
+    def _probe_once(self) -> None:
+        try:
+            line.check_overdue()
+        except Unavailable as error:
+            logger.warning("database_away", work="check_overdue", error=str(error))
+        finally:
+            self.probing.release()
+
+
+def _until(next_due: Any) -> float:
+    """Seconds to wait: until something falls due, at most LOOK."""
+    with transaction() as db:
+        due, now = next_due(db), clock.now(db)
+    return LOOK if due is None else min(max((due - now).total_seconds(), 0.0), LOOK)
+
+
+def _libpq() -> str:
+    return settings().database.replace("postgresql+psycopg://", "postgresql://", 1)
+
+
+def main() -> None:
+    """Run the pager until SIGTERM or SIGINT."""
+    import signal
+
+    log.setup("pager")
+    pager = Pager()
+    signal.signal(signal.SIGTERM, pager.stop)
+    signal.signal(signal.SIGINT, pager.stop)
+    began = time.monotonic()
+    pager.run()
+    logger.info("pager_ended", seconds=round(time.monotonic() - began))

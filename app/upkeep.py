@@ -1,0 +1,56 @@
+"""Day partitions, retention, and the sign of life for the outside watcher."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection, text
+
+from app import log, metrics
+from app.db import transaction
+from app.net import http
+from app.net.loop import run
+from app.settings import settings
+
+PARTITIONED = ("check_result", "sample", "verdict")
+AHEAD = 3  # days
+WELL = 30.0  # seconds; with a row overdue for longer we are not well, and say nothing
+
+logger = log.get(__name__)
+
+
+def make_partitions(db: Connection, now: datetime) -> None:
+    """One partition a table and day, from yesterday to AHEAD days from now; those that exist stay."""
+    today = now.astimezone(UTC).date()
+    for table in PARTITIONED:
+        for offset in range(-1, AHEAD + 1):
+            day = today + timedelta(days=offset)
+            name = f"{table}_{day:%Y%m%d}"
+            db.execute(text(f"create table if not exists {name} partition of {table} for values from ('{day}') to ('{day + timedelta(days=1)}')"))
+
+
+def drop_old(db: Connection, now: datetime) -> list[str]:
+    """Drop the partitions of days before the retention, and answered "run now" requests; what was dropped."""
+    limit = now.astimezone(UTC).date() - timedelta(days=settings().retain_results_days)
+    names = db.scalars(text("select relname from pg_class where relkind = 'r' and relispartition"))
+    old = [name for name in names if (day := re.search(r"_(\d{8})$", name)) and day[1] < f"{limit:%Y%m%d}"]
+    for name in old:
+        db.execute(text(f"drop table {name}"))
+    db.execute(text("delete from check_run where asked_at < :limit"), {"limit": now - timedelta(days=1)})
+    return old
+
+
+def sign_of_life() -> bool:
+    """Ping TOCSIN_WATCHER_URL if nothing is overdue; whether it was told."""
+    url = settings().watcher_url
+    if not url:
+        return False
+    with transaction() as db:
+        overdue = metrics.oldest_overdue(db)
+    if overdue > WELL:
+        logger.warning("not_well", oldest_overdue_seconds=overdue)
+        return False
+    try:
+        return 200 <= run(http.fetch(http.Request(url, timeout=5))).status < 300
+    except http.Failed as failure:
+        logger.warning("watcher_unreachable", error=str(failure))
+        return False

@@ -1,0 +1,64 @@
+"""Answers a TCP connection, and if wanted says what it must.
+
+Metrics: `seconds` until the connection stands (with TLS: is secured) and the expected text has come. Critical: refused, no
+connection within the time-out, or not the expected text. It never warns.
+"""
+
+import asyncio
+import time
+
+from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe
+from app.net import tcp, tls
+from app.net.failure import Failed, Kind
+from app.net.url import Host
+
+MOST = 65_536  # bytes read in search of the expected text
+
+
+class Target(Spec):
+    """What is connected to, and what is said."""
+
+    host: Host = Field(description="name or address")
+    port: int = Field(ge=1, le=65535, description="TCP port")
+    send: str | None = Field(default=None, description=r"text sent first, e.g. `PING\r\n`")
+    expect: str | None = Field(
+        default=None, min_length=1, description="text that must come in the first 64 KiB, e.g. `SSH-2.0`"
+    )
+    use_tls: bool = Field(default=False, description="speak TLS, trusting the system's authorities")
+    verify_tls: bool = Field(default=True, description="does an untrusted certificate count as no answer")
+
+
+@probe(on_timeout=Status.CRITICAL)
+async def measure(spec: Target, run: Run) -> Reading:
+    started = time.perf_counter()
+    limit = run.timeout * 0.95  # to say what hung before the runner gives up
+    secured = tls.context(verify=spec.verify_tls) if spec.use_tls else None
+    try:
+        reader, writer = await tcp.connect(spec.host, spec.port, timeout=limit, tls=secured)
+    except Failed as failed:
+        raise (CannotTell if failed.kind is Kind.BLOCKED else Unreachable)(str(failed)) from None
+    try:
+        async with asyncio.timeout(limit - (time.perf_counter() - started)):
+            if spec.send is not None:
+                writer.write(spec.send.encode())
+                await writer.drain()
+            if spec.expect is not None:
+                await _expect(reader, spec.expect.encode())
+    except TimeoutError:
+        raise Unreachable(f"connected, but {spec.expect!r} did not come within {limit:.3g} s") from None
+    except OSError as error:
+        raise Unreachable(f"connected, then the connection broke: {error.strerror or 'closed'}") from None
+    finally:
+        await tcp.close(writer)
+    took = time.perf_counter() - started
+    return Reading(Status.OK, f"connected in {took:.3g} s", {"seconds": took})
+
+
+async def _expect(reader: asyncio.StreamReader, wanted: bytes) -> None:
+    came = b""
+    while wanted not in came:
+        chunk = await reader.read(4096)
+        came += chunk
+        if not chunk or len(came) > MOST:
+            said = came[:80].decode(errors="replace")
+            raise Unreachable(f"it said {said!r}, not {wanted.decode()!r}" if came else "it closed without a word")

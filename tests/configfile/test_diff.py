@@ -1,0 +1,109 @@
+"""A plan names every difference once, field by field, shows no secret, and says whom it pages differently."""
+
+import pytest
+
+from app.configfile.diff import diff
+from app.configfile.impact import retired, whom
+from tests.configfile.words import BASE, declared, with_, without
+
+
+def changes(**sections) -> list[str]:
+    return [str(change) for change in diff(declared(), declared(**sections))]
+
+
+def words(**sections) -> list[str]:
+    after = declared(**sections)
+    return whom(diff(declared(), after), after)
+
+
+def test_the_same_configuration_changes_nothing():
+    assert changes() == []
+    assert words() == []
+
+
+@pytest.mark.parametrize(
+    "sections, line",
+    [
+        (with_("checks", "up", every="30s"), '~ check "up": every: (not set) -> 30s'),
+        (with_("checks", "up", **{"with": {"host": "web", "port": 81}}), '~ check "up": with.port: 80 -> 81'),
+        (with_("teams", "shop", members=["bo"]), '~ team "shop": members: ada, bo -> bo'),
+        (with_("users", "cy"), '+ user "cy"'),
+        (without("rules", "slow") | {"x": None}, '- rule "slow"'),
+        ({"platform": {"owners": ["user:ada"]}}, "~ platform: owners: user:dee -> user:ada"),
+        ({"defaults": {"timezone": "Europe/Paris"}}, "+ defaults"),
+    ],
+)
+def test_a_difference_is_one_line(sections, line):
+    assert changes(**sections) == [line]
+
+
+def test_a_changed_secret_is_said_and_not_shown():
+    hook = BASE["channels"]["hook"]
+    url = "http://u:hunter2@127.0.0.1:9/"
+    lines = changes(channels={"hook": {**hook, "secret": "new-secret", "url": url}})
+    assert lines == ['~ channel "hook": url: http://127.0.0.1:9/ -> http://***@127.0.0.1:9/; secret: changed']
+    after = declared(channels={"hook": {**hook, "secret": "new-secret"}})
+    assert "secret" not in str([change.record()["detail"].replace("secret: changed", "") for change in diff(declared(), after)])
+
+
+def test_a_route_put_in_front_is_one_addition():
+    added = {"match": ['team="db"'], "policy": "usual"}
+    assert changes(routes=[added, *BASE["routes"]]) == ['+ route 1: match: team="db"; policy: usual']
+
+
+def test_the_order_of_contacts_counts():
+    twice = {"hook": "a", "second": {"channel": "hook", "to": "b"}}
+    before = declared(users={**BASE["users"], "ada": {"contacts": twice}})
+    after = declared(users={**BASE["users"], "ada": {"contacts": dict(reversed(twice.items()))}})
+    assert [str(change) for change in diff(before, after)] == ['~ user "ada": the order changed']
+    assert whom(diff(before, after), after) == ["ada is reached differently: the order changed"]
+
+
+@pytest.mark.parametrize(
+    "sections, sentence",
+    [
+        (
+            {"policies": {"usual": {"steps": [{"page": "team:shop", "wait": "10m"}, {"page": ["user:dee", "channel:hook"]}], "repeat": 1}}},
+            'policy "usual" pages team:shop, after 10m user:dee and channel:hook, 2 times; after 5m the platform\'s owners;'
+            " until now team:shop; after 5m the platform's owners",
+        ),
+        (with_("teams", "shop", members=["bo"]), 'team "shop" (paged by policy "usual") means other people: members: ada, bo -> bo'),
+        (with_("users", "ada", contacts={}), "ada is reached differently: contacts.hook: a -> (not set); contacts: (not set) -> {}"),
+        ({"platform": {"owners": ["user:ada"]}}, "the platform's owners, who are paged when all else failed, are user:ada"),
+        (without("rules", "slow"), 'rule "slow" pages nobody any more; its open alerts are resolved and nobody is told'),
+        (with_("checks", "up", alert="off"), 'check "up" pages nobody any more; its open alerts are resolved and nobody is told'),
+        (with_("rules", "slow", above=2), 'rule "slow" decides differently: above: 1.0 -> 2.0'),
+        (with_("rules", "new", **BASE["rules"]["slow"]), 'rule "new" can alert'),
+    ],
+)  # fmt: skip
+def test_what_a_change_means_for_paging_is_said_in_words(sections, sentence):
+    assert words(**sections) == [sentence]
+
+
+def test_a_changed_route_says_where_its_alerts_go():
+    spare = {**BASE["policies"], "spare": {"steps": [{"page": "user:bo"}]}}
+    first, last = BASE["routes"]
+    said = words(policies=spare, routes=[{**first, "policy": "spare", "urgency": "low"}, last])
+    assert 'alerts that match team="shop" go to policy "spare" (low urgency) instead of policy "usual"' in said
+
+
+def test_what_has_no_say_in_paging_is_not_spoken_of():
+    assert words(**with_("services", "web", description="the shop")) == []
+    assert words(**with_("users", "ada", name="Ada")) == []
+
+
+@pytest.mark.parametrize(
+    "sections, sources",
+    [
+        (with_("checks", "up", alert="off"), ["check:up"]),
+        (with_("checks", "up", alert={"severity": "critical"}), []),
+        (with_("rules", "slow", mode="shadow"), ["rule:slow"]),
+        (without("rules", "slow"), ["rule:slow"]),
+        (with_("rules", "slow", kind="change"), ["rule:slow"]),
+        (with_("checks", "up", probe="health.dns"), ["check:up", "rule:slow"]),
+        ({"checks": {}, "rules": {}}, ["check:up", "rule:slow"]),
+    ],
+)
+def test_the_alerts_of_what_falls_silent_are_retired(sections, sources):
+    assert retired(diff(declared(), declared(**sections))) == sources
+    assert retired(diff(declared(**sections), declared(**sections))) == []

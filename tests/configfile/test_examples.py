@@ -1,0 +1,79 @@
+"""The example configuration passes, means what its comments say, and survives being stored."""
+
+from pathlib import Path
+
+import pytest
+
+from app.catalog.model import Channel, Route
+from app.catalog.store import Declaration
+from app.checks.model import Check
+from app.configfile.kinds import rule_spec
+from app.configfile.load import compile, load
+from app.configfile.sections import PLANNED, RUNBOOK, SECTIONS, Runbook
+
+FOLDER = Path(__file__).parents[2] / "docs/examples/alerting"
+TYPES = {section.kind: section.type for section in SECTIONS.values()} | {RUNBOOK: Runbook}
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    return load(FOLDER, {})
+
+
+@pytest.fixture(scope="module")
+def declarations(loaded) -> list[Declaration]:
+    assert loaded.config is not None
+    return compile(loaded.config)
+
+
+def test_the_example_has_no_mistake(loaded):
+    assert [str(one) for one in loaded.mistakes] == []
+
+
+def test_the_example_is_warned_of_what_is_not_active_and_not_used_only(loaded):
+    left = [str(one) for one in loaded.warnings if "not active yet" not in one.message and "is not used" not in one.message]
+    assert left == []
+
+
+def test_everything_in_the_example_is_declared(loaded, declarations):
+    counted = sum(number for key, number in loaded.counts.items() if key != "files")
+    assert len(declarations) == counted == 52
+
+
+def test_what_is_stored_means_the_same_when_it_is_read_back(loaded, declarations):
+    for one in declarations:
+        if one.kind == PLANNED:
+            continue
+        type_ = rule_spec(one.spec["kind"]) if one.kind == "rule" else TYPES[one.kind]
+        item = loaded.config.items[one.kind][one.name]
+        assert type_.model_validate(one.spec) == item.value, one.name
+
+
+def test_positions_follow_the_files_and_origins_name_them(declarations):
+    checks = [one for one in declarations if one.kind == "check"]
+    assert [one.position for one in checks] == list(range(6))
+    assert [one.name for one in checks] == ["checkout-http", "db-disk", "db-latency", "orders", "logins", "certificate"]
+    assert checks[0].origin == "shop.yaml:8"
+    assert [one.name for one in declarations if one.kind == "route"] == ["0001", "0002", "0003", "0004"]
+
+
+def test_contacts_stay_in_the_order_they_were_written(declarations):
+    bo = next(one for one in declarations if (one.kind, one.name) == ("user", "bo"))
+    assert list(bo.spec["contacts"]) == ["sms", "mail"]
+
+
+def test_variables_and_secrets_are_filled_in_where_they_are_used():
+    filled = load(FOLDER, {"SMS_URL": "https://sms.example.org/send", "SMS_SECRET": "s3cret"})
+    sms = filled.config.of("channel", Channel)["sms"]
+    assert sms.options == {"url": "https://sms.example.org/send", "secret": "s3cret"}
+
+
+def test_off_and_matchers_mean_what_they_say(loaded):
+    assert loaded.config.of("check", Check)["logins"].alert == "off"
+    assert [route.policy for route in loaded.config.of("route", Route).values()][-1] == "platform"
+
+
+def test_runbooks_are_called_by_their_first_heading(loaded):
+    runbook = loaded.config.of(RUNBOOK, Runbook)["brute-force"]
+    assert runbook.title == "Many failed logins"
+    assert runbook.markdown.startswith("# Many failed logins\n")

@@ -1,0 +1,110 @@
+"""What is right but worth a look is one warning; what is planned is "not active yet"."""
+
+import pytest
+
+from app.configfile.load import compile
+from tests.configfile.words import BASE, configuration, with_
+
+STEP = {"steps": [{"page": "user:ada"}]}
+LAYER = {"name": "all", "users": ["ada"], "every": "1d", "handoff": "09:00", "start": "2026-11-02"}
+
+
+def warned(**sections) -> list[str]:
+    loaded = configuration(**sections)
+    assert loaded.mistakes == ()
+    return [one.message for one in loaded.warnings]
+
+
+def test_nothing_is_said_of_what_is_whole():
+    assert warned() == []
+
+
+@pytest.mark.parametrize(
+    "sections, message",
+    [
+        ({"policies": {**BASE["policies"], "spare": STEP}}, 'policy "spare" is not used: no route names it'),
+        ({"schedules": {"spare": {"layers": [LAYER]}}}, 'schedule "spare" is not used: no policy pages it'),
+        (
+            {"channels": {**BASE["channels"], "spare": BASE["channels"]["hook"]}},
+            'channel "spare" is not used: no contact and no policy uses it',
+        ),
+        ({"platform": None}, "platform.owners is not set: an exhausted policy would page nobody"),
+        ({"platform": {"owners": []}}, "platform.owners is empty: an exhausted policy would page nobody"),
+        (
+            {"routes": [{"policy": "usual"}, {"match": "a=b", "policy": "usual"}, {"policy": "usual"}]},
+            "route 2 is never reached: route 1 matches everything",
+        ),
+        (
+            with_("checks", "up", timeout="20s", every="10s"),
+            'timeout of check "up" is longer than every: a slow run misses the next',
+        ),
+        (with_("checks", "up", service=None), 'check "up" has no service: its alerts carry no service and no team'),
+        (with_("checks", "up", hold="1m"), 'hold of check "up": waiting before the incident opens is not active yet'),
+        (with_("rules", "slow", flapping="off"), 'flapping of rule "slow": flapping of its own is not active yet'),
+        ({"flapping": "off"}, '"flapping" is not active yet'),
+        ({"heartbeats": {"backup": {"every": "1d"}}}, '"heartbeats" is not active yet'),
+        ({"inhibit": [{"when": "a=b", "mute": "c=d"}]}, '"inhibit" is not active yet'),
+    ],
+)  # fmt: skip
+def test_a_gap_is_one_warning(sections, message):
+    assert warned(**sections) == [message]
+
+
+def test_routes_and_policies_that_are_missing_are_said_when_something_alerts():
+    assert 'check "up" can alert, but there are no routes: nobody would be paged' in warned(routes=None)
+    quiet = {**BASE["checks"]["up"], "alert": "off"}
+    assert warned(routes=None, policies=None, rules=None, checks={"up": quiet}) == []
+
+
+def test_services_in_a_circle_are_named_once():
+    circle = {"a": {"depends_on": ["b"]}, "b": {"depends_on": ["c"]}, "c": {"depends_on": ["a"]}, "d": {"depends_on": ["a", "d"]}}
+    assert [one for one in warned(services={**BASE["services"], **circle}) if "circle" in one] == [
+        "services depend on each other in a circle (a -> b -> c -> a); none of them is suppressed",
+        "services depend on each other in a circle (d -> d); none of them is suppressed",
+    ]
+
+
+def test_a_mail_channel_without_an_address_is_named_where_it_is_paged():
+    mail = {"kind": "email", "host": "127.0.0.1", "port": 25, "sender": "t@example.org"}
+    policies = {"usual": {"steps": [{"page": "channel:mail"}]}}
+    with_mail = {**BASE["channels"], "mail": mail}
+    assert warned(channels=with_mail, policies=policies) == [
+        'policy "usual" pages channel "mail", which has no "to": it would reach nobody'
+    ]
+    assert warned(channels={**with_mail, "mail": {**mail, "to": "x@example.org"}}, policies=policies) == []
+
+
+@pytest.mark.parametrize(
+    "section, thing",
+    [
+        ("checks", {"probe": "health.dns", "with": {"anything": [1, {"goes": True}]}, "service": "web"}),
+        ("channels", {"kind": "slack", "token": "x"}),
+        ("rules", {"kind": "composite", "any_of": ["slow"]}),
+        ("rules", {"kind": "burn_rate", "check": "up", "objective": "99.9%", "severity": {"fast": "critical"}}),
+    ],
+)
+def test_a_planned_kind_is_accepted_with_a_warning_and_stored_apart(section, thing):
+    loaded = configuration(**{section: {**BASE[section], "later": thing}})
+    assert loaded.mistakes == ()
+    assert any("is not active yet" in one.message for one in loaded.warnings)
+    stored = {(one.kind, one.name): one.spec for one in compile(loaded.config)}
+    assert (section.removesuffix("s"), "later") not in stored
+    assert stored["planned", f"{section.removesuffix('s')}:later"].items() >= thing.items()
+
+
+def test_a_rule_over_a_check_that_is_not_active_waits_with_it():
+    loaded = configuration(**with_("checks", "up", probe="health.dns", **{"with": {}}))
+    assert [one.message for one in loaded.warnings] == [
+        'check "up": probe "health.dns" is not active yet',
+        'rule "slow" is not active yet: it waits for check "up"',
+    ]
+    assert {one.name for one in compile(loaded.config) if one.kind == "planned"} == {"check:up", "rule:slow"}
+
+
+def test_the_shared_fields_of_a_planned_rule_are_checked():
+    loaded = configuration(rules={"later": {"kind": "change", "check": "upp", "severity": "dire", "for": 5}})
+    assert [one.message for one in loaded.mistakes] == [
+        'for of rule "later": 5 is not a duration; write 30s, 5m, 1h30m, 2d or 1w',
+        'rule "later" names check "upp", which does not exist (did you mean "up"?)',
+        'severity of rule "later" must be "critical" or "error" or "warning" or "info" or a map, not "dire"',
+    ]

@@ -1,0 +1,84 @@
+"""Every mistake is found with its line; each file of `mistakes/` begins with what must be said of it."""
+
+from pathlib import Path
+
+import pytest
+
+from app.configfile.load import load_texts
+from app.configfile.mistake import mistake
+
+FOLDER = Path(__file__).parent / "mistakes"
+FILES = sorted(FOLDER.glob("*.yaml"))
+
+
+def said(**files: str) -> list[str]:
+    """What is said of these files; a name's `__` is a slash."""
+    texts = {f"{name.replace('__', '/')}.yaml": text for name, text in files.items()}
+    return [str(one) for one in load_texts(texts, {}).mistakes]
+
+
+def expected(text: str) -> list[str]:
+    """`# LINE: message` at the top of a file."""
+    return [line.removeprefix("# ") for line in text.splitlines() if line.startswith("# ")]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_mistake_is_said_with_its_line_and_nothing_else(file):
+    text = file.read_text()
+    loaded = load_texts({file.name: text}, {})
+    assert [f"{one.line}: {one.message}" for one in loaded.mistakes] == expected(text)
+    assert loaded.config is None
+
+
+def test_all_mistakes_of_all_files_are_reported_together_sorted():
+    texts = {f"{file.stem}.yaml": file.read_text() for file in FILES if file.stem in ("unknown_role", "bad_duration", "bad_zone")}
+    renamed = {name: text.replace("ada", name[:6]) for name, text in texts.items()}
+    places = [str(one).partition(": ")[0] for one in load_texts(renamed, {}).mistakes]
+    assert places == ["bad_duration.yaml:3", "bad_zone.yaml:3", "unknown_role.yaml:3"]
+
+
+def test_a_file_that_cannot_be_read_hides_no_mistake_elsewhere_and_invents_none():
+    assert said(people="users: {ada: [}", teams="teams: {shop: {members: [ada]}}\nusres: {}") == [
+        "people.yaml:1: not YAML: expected the node content, but found '}'",
+        'teams.yaml:2: unknown key "usres" (did you mean "users"?)',
+    ]
+
+
+def test_a_thing_with_a_mistake_is_still_there_for_those_who_name_it():
+    assert said(a="users: {ada: {role: boss}}\nteams: {shop: {members: [ada]}}") == [
+        'a.yaml:1: role of user "ada" cannot be "boss"; write one of viewer, responder, editor, admin'
+    ]
+
+
+def test_a_name_may_stand_in_one_file_only():
+    assert said(a="teams: {shop: {}}", b__c="\nteams: {shop: {}, db: {}}") == [
+        'b/c.yaml:2: team "shop" is declared already, in a.yaml:1',
+    ]
+
+
+def test_a_list_may_stand_in_one_file_only():
+    route = "routes: [{policy: x}]"
+    assert said(a=f"policies: {{x: {{steps: [{{page: 'channel:inbox'}}]}}}}\n{route}", b=f"\n{route}") == [
+        'b.yaml:2: "routes" stands in one file only; a.yaml has it',
+    ]
+
+
+def test_keys_of_platform_may_stand_in_several_files_each_once():
+    users = "users: {dee: {}}\n"
+    assert said(a=users + "platform: {owners: ['user:dee']}", b="platform: {emergency: ['user:dee']}") == []
+    assert said(a=users + "platform: {owners: ['user:dee']}", b="platform:\n  owners: ['user:dee']") == [
+        'b.yaml:2: platform: "owners" is declared already, in a.yaml:2',
+    ]
+    assert said(a="platform:", b="platform: {owner: x}") == ['b.yaml:1: unknown key "owner" in platform (did you mean "owners"?)']
+
+
+def test_a_message_is_one_printable_line_and_carries_no_password():
+    one = mistake("a.yaml", 1, "postgresql://u:hunter2@db/x\n\x1b[31mERROR\u202e is wrong")
+    assert str(one) == "a.yaml:1: postgresql://***@db/x\\n\\x1b[31mERROR\\u202e is wrong"
+
+
+@pytest.mark.parametrize("secret", ["12345678", "{a: 12345678}", "[12345678]"])
+def test_a_mistake_never_shows_a_secret(secret):
+    wrong = said(a=f"channels: {{hook: {{kind: webhook, url: 'http://127.0.0.1/', secret: {secret}}}}}")
+    assert wrong
+    assert not any("12345678" in one for one in wrong)

@@ -1,0 +1,90 @@
+"""One PostgreSQL and one Valkey for the whole run; each test process has a database and a broker number of its own."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from sqlalchemy import Connection, Engine, create_engine, text
+
+_stack = ExitStack()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """In the controlling process: start the servers. Everywhere: point Tocsin at them before it is imported."""
+    if hasattr(config, "workerinput"):
+        database, broker, home = config.workerinput["servers"]
+    else:
+        home = _stack.enter_context(TemporaryDirectory(prefix="tocsin-test-"))
+        os.chmod(home, 0o711)
+        for name in [name for name in os.environ if name.startswith("TOCSIN_")]:
+            del os.environ[name]
+        from app.supervisor.embedded import start_embedded
+
+        database, broker = _stack.enter_context(start_embedded(Path(home)))
+        config.stash[SERVERS] = (database, broker, home)
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    os.environ["TOCSIN_HOME"] = f"{home}/{number}"
+    os.environ["TOCSIN_DATABASE_URL"] = _own_database(database, number)
+    os.environ["TOCSIN_BROKER_URL"] = f"{broker}?virtual_host={number + 1}"
+
+
+SERVERS = pytest.StashKey[tuple[str, str, str]]()
+
+
+def pytest_configure_node(node: "object") -> None:
+    """Hand the servers to each test process."""
+    node.workerinput["servers"] = node.config.stash[SERVERS]  # type: ignore[attr-defined]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the servers."""
+    if not hasattr(config, "workerinput"):
+        _stack.close()
+
+
+def _own_database(url: str, number: int) -> str:
+    from app.migrations import upgrade
+
+    name = f"test_{number}"
+    admin = create_engine(url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as db:
+        db.execute(text(f"drop database if exists {name} with (force)"))
+        db.execute(text(f"create database {name}"))
+    admin.dispose()
+    own = url.replace("/tocsin?", f"/{name}?")
+    upgrade(own)
+    return own
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """This test process's engine."""
+    from app import db
+
+    yield db.engine()
+    db.engine().dispose()
+
+
+@pytest.fixture
+def db(engine: Engine) -> Iterator[Connection]:
+    """A connection whose work is rolled back."""
+    with engine.connect() as connection:
+        yield connection
+        connection.rollback()
+
+
+@pytest.fixture
+def clean(engine: Engine) -> None:
+    """An empty database."""
+    import app.catalog.store as catalog
+
+    with engine.begin() as connection:
+        names = connection.scalars(
+            text("select relname from pg_class c join pg_namespace n on n.oid = relnamespace where relkind in ('r', 'p')"
+                 " and nspname = 'public' and not relispartition and relname <> 'alembic_version'")
+        )
+        connection.execute(text(f"truncate {', '.join(names)} restart identity"))
+    catalog._parsed.clear()
