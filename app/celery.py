@@ -68,10 +68,19 @@ app.conf.update(
 )
 
 
-def hint(task: str, args: Sequence[Any] = (), *, queue: str | None = None, countdown: float = 0, expires: float = 60) -> bool:
+def hint(
+    task: str,
+    args: Sequence[Any] = (),
+    *,
+    queue: str | None = None,
+    countdown: float = 0,
+    expires: float = 60,
+    task_id: str | None = None,
+) -> bool:
     """Say "look now" to a worker, after the commit; whether the broker took it. Never raises for a broker that is away."""
+    wait = min(countdown, LONGEST_COUNTDOWN) or None
     try:
-        app.send_task(task, args=list(args), queue=queue, countdown=min(countdown, LONGEST_COUNTDOWN) or None, expires=expires)
+        app.send_task(task, args=list(args), queue=queue, countdown=wait, expires=expires + countdown, task_id=task_id)
     except (OperationalError, OSError, TimeoutError) as error:
         logger.warning("hint_lost", task=task, error=str(error))
         return False

@@ -6,9 +6,11 @@ caller (what may be worth looking at next); losing it changes nothing but second
 """
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from app import clock
 from app.alerts import service as alerts
@@ -30,6 +32,8 @@ from app.notify.service import Job
 from app.plugins import FAMILIES
 from app.rules import service as rules
 from app.settings import settings
+from app.signals import service as inbox
+from app.signals.model import Signal
 
 LIMIT = 500  # rows a stage takes at once
 PAGES = 64  # messages sent side by side
@@ -44,18 +48,30 @@ class Step:
     waits: tuple[float, ...] = ()
 
 
+def intake(source: str, signals: Sequence[Signal], payload: Mapping[str, Any], now: datetime | None = None) -> list[str]:
+    """Take what somebody outside says: the call and its alerts are committed when this returns. A trace id per signal."""
+    trace = secrets.token_hex(8)
+    traced = [replace(signal, trace=f"{trace}-{number}") for number, signal in enumerate(signals)]
+    with transaction() as db:
+        at = now or clock.now(db)
+        inbox.keep(db, source, payload, len(traced), trace, at)
+        if alerts.accept(db, traced, at):
+            wake(db, "line", "dedup")
+    return [signal.trace for signal in traced]
+
+
 def dispatch(families: Sequence[str], now: datetime | None = None) -> list[Batch]:
     """Claim the checks of these families that are due within a second, in batches of one probe."""
     with transaction() as db:
         return checks.dispatch(db, families, now or clock.now(db))
 
 
-def check(names: Sequence[str], now: datetime | None = None) -> list[str]:
-    """Run these checks and keep their results as they come; the names that have one."""
+def check(names: Sequence[str], asked: int | None = None, now: datetime | None = None) -> list[str]:
+    """Run these checks and keep their results as they come; the names that have one. `asked`: answer this "run now"."""
     with transaction() as db:
         at = now or clock.now(db)
         due = checks.load(db, names, at)
-    return on_loop(_measure(due, at))
+    return on_loop(_measure(due, at, asked)) if due else []
 
 
 def check_overdue(now: datetime | None = None, limit: int = 50) -> list[str]:
@@ -133,13 +149,16 @@ def notify(now: datetime | None = None, limit: int = PAGES) -> tuple[Step, list[
     return Step(len(jobs)), on_loop(send(jobs, now)) if jobs else []
 
 
-async def _measure(due: Sequence[Due], now: datetime) -> list[str]:
+async def _measure(due: Sequence[Due], now: datetime, asked: int | None = None) -> list[str]:
     measured: list[str] = []
     async for results in run.run_batch(due, now):
-        measured += await asyncio.to_thread(_keep, results)
+        measured += await asyncio.to_thread(_keep, results, asked)
     return measured
 
 
-def _keep(results: Sequence[Result]) -> list[str]:
+def _keep(results: Sequence[Result], asked: int | None) -> list[str]:
     with transaction() as db:
+        if asked is not None:
+            checks.answer(db, asked, results[0], clock.now(db))
+        wake(db, "console", "checks")
         return checks.record(db, results)

@@ -4,9 +4,9 @@ from app import line, plugins
 from app.celery import app, hint
 
 
-def run(names: list[str]) -> None:
-    """Run these checks and hand their results to the rules."""
-    measured = line.check(names)
+def run(names: list[str], asked: int | None = None) -> None:
+    """Run these checks and hand their results to the rules; `asked` is the "run now" that wants the answer."""
+    measured = line.check(names, asked)
     if measured:
         hint("evaluate.checks", [measured])
 

@@ -20,7 +20,7 @@ def accept(db: Connection, signals: Sequence[Signal], now: datetime) -> list[int
     for wave in waves(signals):
         raised = [_row(signal, services, now) for signal in wave if signal.said is not Said.RESOLVED]
         ended = [
-            {"fingerprint": signal.fingerprint, "ends_at": signal.starts_at, "reason": signal.because or "recovered"}
+            {"fingerprint": signal.fingerprint, "ends_at": None, "reason": signal.because or "recovered"}
             for signal in wave
             if signal.said is Said.RESOLVED
         ]

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, func, select, text, update
+from sqlalchemy import Connection, Row, func, or_, select, text, update
 
 from app.alerts.model import Alert, State
 from app.alerts.table import alert
@@ -87,6 +87,13 @@ def place_all(db: Connection, placed: Mapping[int, int | None]) -> None:
 def move_all(db: Connection, incident: int, into: int) -> None:
     """Give all alerts of one incident to another."""
     db.execute(update(alert).where(alert.c.incident == incident).values(incident=into))
+
+
+def end_pushed(db: Connection, incident: int, reason: str, now: datetime) -> None:
+    """End an incident's open alerts that senders push; a later signal of the same key is then a new alert."""
+    pushed = or_(alert.c.source.startswith("integration:"), alert.c.source.startswith("user:"))
+    statement = update(alert).where(alert.c.incident == incident, alert.c.state != State.RESOLVED, pushed)
+    db.execute(statement.values(state=State.RESOLVED, ends_at=now, reason=reason, dedup_at=None))
 
 
 def of_incidents(db: Connection, numbers: Sequence[int]) -> list[Alert]:

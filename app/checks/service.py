@@ -89,6 +89,11 @@ def record(db: Connection, results: Sequence[Result]) -> list[str]:
     return [one.check for one in results]
 
 
-def answer(result: Result) -> dict[str, Any]:
-    """A result as JSON, for whoever asked for a run."""
+def answer(db: Connection, asked: int, result: Result, now: datetime) -> None:
+    """Give a result back to whoever asked for the run."""
+    store.answer_run(db, asked, shown(result), now)
+
+
+def shown(result: Result) -> dict[str, Any]:
+    """A result as JSON."""
     return {"status": result.status.value, "message": result.message, "metrics": dict(result.metrics), "seconds": result.seconds}

@@ -68,7 +68,7 @@ def _in_words(error: MarkedYAMLError) -> str:
     if problem.startswith("mapping values are not allowed"):
         return 'not YAML: a second ":" or a wrong indentation; quote text that holds ": "'
     if problem.endswith("but got '{'"):
-        return "not YAML: a { stands where the list or map should go on; quote text that holds one, as in \"${NAME}\""
+        return 'not YAML: a { stands where the list or map should go on; quote text that holds one, as in "${NAME}"'
     return f"not YAML: {problem}"
 
 

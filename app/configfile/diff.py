@@ -115,7 +115,7 @@ def _lines(spec: Mapping[str, Any]) -> Iterator[str]:
 
 def _leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
     """Every value with its path; a list of plain words is one value."""
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, Mapping):
         for key, one in value.items():
             yield from _leaves(one, (*path, key))
     elif isinstance(value, list | tuple) and any(isinstance(one, Mapping | list | tuple) for one in value):

@@ -11,7 +11,9 @@ from app.configfile.sections import SECTIONS
 
 EXAMPLES = Path(__file__).parents[2] / "docs/examples/alerting"
 EXAMPLE = {path.name: path.read_text() for path in sorted(EXAMPLES.glob("*.yaml"))}
-MARKS = st.sampled_from(list("{}[]&*!|>'\"%@`#,:?-\t\n ~<=") + ["---\n", "${", "$${", "<<: ", "!!", "&a ", "*a", "\\u", ": ", "- ", "? "])
+MARKS = st.sampled_from(
+    list("{}[]&*!|>'\"%@`#,:?-\t\n ~<=") + ["---\n", "${", "$${", "<<: ", "!!", "&a ", "*a", "\\u", ": ", "- ", "? "]
+)
 
 
 def survives(text: str) -> None:
@@ -50,7 +52,9 @@ KEYS = st.sampled_from(
     "start only days from to contacts channel notify high low role members url secret host port by severity labels when mute".split()
 )
 TREE = st.recursive(
-    LEAF, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS | st.text(max_size=4), inner, max_size=5)), max_leaves=20
+    LEAF,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS | st.text(max_size=4), inner, max_size=5)),
+    max_leaves=20,
 )
 
 

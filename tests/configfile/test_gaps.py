@@ -57,7 +57,12 @@ def test_routes_and_policies_that_are_missing_are_said_when_something_alerts():
 
 
 def test_services_in_a_circle_are_named_once():
-    circle = {"a": {"depends_on": ["b"]}, "b": {"depends_on": ["c"]}, "c": {"depends_on": ["a"]}, "d": {"depends_on": ["a", "d"]}}
+    circle = {
+        "a": {"depends_on": ["b"]},
+        "b": {"depends_on": ["c"]},
+        "c": {"depends_on": ["a"]},
+        "d": {"depends_on": ["a", "d"]},
+    }
     assert [one for one in warned(services={**BASE["services"], **circle}) if "circle" in one] == [
         "services depend on each other in a circle (a -> b -> c -> a); none of them is suppressed",
         "services depend on each other in a circle (d -> d); none of them is suppressed",

@@ -31,7 +31,9 @@ def test_a_mistake_is_said_with_its_line_and_nothing_else(file):
 
 
 def test_all_mistakes_of_all_files_are_reported_together_sorted():
-    texts = {f"{file.stem}.yaml": file.read_text() for file in FILES if file.stem in ("unknown_role", "bad_duration", "bad_zone")}
+    texts = {
+        f"{file.stem}.yaml": file.read_text() for file in FILES if file.stem in ("unknown_role", "bad_duration", "bad_zone")
+    }
     renamed = {name: text.replace("ada", name[:6]) for name, text in texts.items()}
     places = [str(one).partition(": ")[0] for one in load_texts(renamed, {}).mistakes]
     assert places == ["bad_duration.yaml:3", "bad_zone.yaml:3", "unknown_role.yaml:3"]
@@ -69,7 +71,9 @@ def test_keys_of_platform_may_stand_in_several_files_each_once():
     assert said(a=users + "platform: {owners: ['user:dee']}", b="platform:\n  owners: ['user:dee']") == [
         'b.yaml:2: platform: "owners" is declared already, in a.yaml:2',
     ]
-    assert said(a="platform:", b="platform: {owner: x}") == ['b.yaml:1: unknown key "owner" in platform (did you mean "owners"?)']
+    assert said(a="platform:", b="platform: {owner: x}") == [
+        'b.yaml:1: unknown key "owner" in platform (did you mean "owners"?)'
+    ]
 
 
 def test_a_message_is_one_printable_line_and_carries_no_password():

@@ -91,7 +91,7 @@ def test_variables_are_filled_in_once(text, environ, means):
 
 
 def test_a_variable_is_text_wherever_it_stands_and_never_becomes_structure():
-    assert value("a: ${X}\nb: [\"${X}\"]", X="{evil: true}") == {"a": "{evil: true}", "b": ["{evil: true}"]}
+    assert value('a: ${X}\nb: ["${X}"]', X="{evil: true}") == {"a": "{evil: true}", "b": ["{evil: true}"]}
     assert value("a: ${X}", X="no\nb: 1") == {"a": "no\nb: 1"}
 
 

@@ -32,7 +32,7 @@ def declared(**sections: Any) -> list[Any]:
     return compile(loaded.config)
 
 
-def with_(section: str, name: str, **more: Any) -> dict[str, Any]:
+def with_(section: str, name: str, /, **more: Any) -> dict[str, Any]:
     """A section of BASE with one of its things changed."""
     return {section: {**BASE[section], name: {**BASE[section].get(name, {}), **more}}}
 

@@ -1,0 +1,51 @@
+"""What happens when somebody follows a link in a page: GET shows it, POST does it, and doing it again says it is done."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from app.actions import service
+from app.errors import Conflict, Invalid, NotFound
+from app.incidents import store as incidents
+from app.incidents.model import Incident, State
+from app.notify import store as pages
+from app.notify.links import read
+from app.people import store as people
+from app.people.model import Actor, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a link offers: an action on an incident in somebody's name; `done` when there is nothing left to do."""
+
+    action: str
+    incident: Incident
+    user: str | None
+    done: bool
+
+
+def offer(db: Connection, secret: bytes, token: str, now: datetime) -> Offer:
+    """Read a link. Raises Invalid when it is not ours, Conflict when it has expired."""
+    link = read(secret, token)
+    page = pages.by_key(db, link.page_key)
+    incident = incidents.get(db, page["incident"]) if page and page["incident"] else None
+    if page is None or incident is None:
+        raise NotFound("what this link is about is no longer here")
+    if link.expires_at <= now:
+        raise Conflict("this link has expired; open the incident in the console")
+    done = not incident.open or (link.action == "acknowledge" and incident.state is State.ACKNOWLEDGED)
+    return Offer(link.action, incident, page["user_name"], done)
+
+
+def take(db: Connection, secret: bytes, token: str, now: datetime) -> Offer:
+    """Do what the link offers; a link of somebody who has left does nothing."""
+    offered = offer(db, secret, token, now)
+    if offered.done:
+        return offered
+    person = people.get(db, offered.user) if offered.user else None
+    if offered.user and (person is None or person.role is Role.VIEWER):
+        raise Invalid(f"{offered.user} may not do this any more")
+    actor = Actor(offered.user, person.role if person else Role.RESPONDER, "link")
+    act = {"acknowledge": service.acknowledge, "resolve": service.resolve}[offered.action]
+    return Offer(offered.action, act(db, offered.incident.number, actor, now), offered.user, True)

@@ -1,0 +1,158 @@
+"""Guarded PostgreSQL sessions for probes: resolve, check, connect to what was checked, and end in time whatever hangs."""
+
+import asyncio
+import os
+import re
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Annotated, Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import AfterValidator
+
+from app.net.failure import Failed, Kind
+from app.net.guard import refuse, refuse_literal
+from app.net.resolve import resolve
+
+Session = psycopg.AsyncConnection[tuple[Any, ...]]
+
+DEFAULT_SOCKET = "/var/run/postgresql"
+
+# Shares of the time-out: until then the query may run; then it is cancelled; then the connection is torn down.
+ASK, TEAR = 0.8, 0.95
+
+# What a server says when it is alive but takes nobody: that is down, not a mistake of ours. (Translated servers say it otherwise.)
+FULL = re.compile(r"too many (clients|connections)|connection slots|starting up|shutting down|recovery|not yet accepting|terminating")
+
+
+def database_url(text: str) -> str:
+    """The URL, when it is a PostgreSQL one. Raises ValueError that says what is wrong; never quotes the URL."""
+    if not text.startswith(("postgresql://", "postgres://")):
+        raise ValueError("not a postgresql:// URL")
+    try:
+        given = conninfo_to_dict(text)
+    except psycopg.ProgrammingError:
+        raise ValueError("not a PostgreSQL URL; write postgresql://USER@HOST:5432/DATABASE") from None
+    if "service" in given:
+        raise ValueError("a service file is not read here; write host and database into the URL")
+    for host in _listed(given.get("host")) + _listed(given.get("hostaddr")):
+        refuse_literal(host)
+    return text
+
+
+DatabaseUrl = Annotated[str, AfterValidator(database_url)]
+
+
+@asynccontextmanager
+async def session(url: str, timeout: float) -> AsyncIterator[Session]:
+    """A session in autocommit mode that is over, whatever hangs, before `timeout` seconds are.
+
+    Raises Failed: dns, refused, connect, timeout, blocked, denied (bad password, no such database), protocol (gone, or takes
+    nobody now). A query that is still running at 80 % of the time is cancelled, and that is Failed(TIMEOUT) too.
+    """
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    connection = await _connect(url, timeout * ASK)
+    late = _Deadline(connection)
+    alarms = (loop.call_at(start + timeout * ASK, late.cancel), loop.call_at(start + timeout * TEAR, late.tear))
+    try:
+        yield connection
+    except psycopg.errors.QueryCanceled:
+        if not late.passed:                                   # the server's own statement_timeout
+            raise
+        raise _too_long(timeout) from None
+    except psycopg.OperationalError as error:
+        if late.passed:
+            raise _too_long(timeout) from None
+        if connection.closed:
+            raise Failed(Kind.PROTOCOL, f"the connection broke: {_said(error)}") from None
+        raise
+    finally:
+        for alarm in alarms:
+            alarm.cancel()
+        await late.over()
+        await connection.close()
+
+
+class _Deadline:
+    """Ends a session that takes too long: asks the server to cancel, and then closes the socket under it."""
+
+    def __init__(self, connection: Session) -> None:
+        self.connection = connection
+        self.passed = False
+        self._asking: asyncio.Task[None] | None = None
+
+    def cancel(self) -> None:
+        self.passed = True
+        self._asking = asyncio.get_running_loop().create_task(self._cancel())
+
+    def tear(self) -> None:
+        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self.connection.fileno())) as shared:
+            shared.shutdown(socket.SHUT_RDWR)
+
+    async def over(self) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._asking
+
+    async def _cancel(self) -> None:
+        with suppress(psycopg.Error, OSError):
+            await self.connection.cancel_safe(timeout=5)
+
+
+async def _connect(url: str, timeout: float) -> Session:
+    try:
+        async with asyncio.timeout(timeout):
+            given = await _checked(conninfo_to_dict(url), timeout)
+            return await psycopg.AsyncConnection.connect(**given, autocommit=True)
+    except TimeoutError:
+        raise Failed(Kind.TIMEOUT, f"no session within {timeout:.3g} s") from None
+    except psycopg.OperationalError as error:
+        raise _refusal(_said(error)) from None
+    except psycopg.Error as error:
+        raise Failed(Kind.PROTOCOL, _said(error)) from None
+
+
+async def _checked(given: dict[str, Any], timeout: float) -> dict[str, Any]:
+    """The parameters with every name resolved and every address checked; a name with three addresses becomes three hosts."""
+    hosts = _listed(given.get("host")) or [os.environ.get("PGHOST") or DEFAULT_SOCKET]
+    fixed = _listed(given.get("hostaddr"))
+    ports = _listed(str(given.get("port") or "")) or [os.environ.get("PGPORT") or "5432"]
+    if len(ports) == 1:
+        ports *= len(hosts)
+    rows: list[tuple[str, str, str]] = []
+    for index, (host, port) in enumerate(zip(hosts, ports, strict=False)):
+        if host.startswith(("/", "@")):
+            rows.append((host, "", port))
+        elif index < len(fixed) and fixed[index]:
+            refuse(fixed[index])
+            rows.append((host, fixed[index], port))
+        else:
+            rows += [(host, found.address, port) for found in await resolve(host, int(port), timeout)]
+    for name, column in zip(("host", "hostaddr", "port"), zip(*rows, strict=True), strict=True):
+        given[name] = ",".join(column)
+    return {"application_name": "tocsin", **given}
+
+
+def _listed(value: str | None) -> list[str]:
+    return value.split(",") if value else []
+
+
+def _refusal(said: str) -> Failed:
+    if "FATAL" in said:
+        return Failed(Kind.PROTOCOL if FULL.search(said) else Kind.DENIED, said.partition("FATAL:")[2].strip() or said)
+    if "refused" in said or "No such file" in said:
+        return Failed(Kind.REFUSED, said)
+    return Failed(Kind.CONNECT, said)
+
+
+def _said(error: psycopg.Error) -> str:
+    """The first line, without libpq's advice."""
+    return str(error).strip().partition("\n")[0].removeprefix("connection failed: ").removeprefix("connection is bad: ")
+
+
+def _too_long(timeout: float) -> Failed:
+    return Failed(Kind.TIMEOUT, f"the query did not end within {timeout * ASK:.3g} s and was cancelled")

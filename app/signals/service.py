@@ -1,0 +1,95 @@
+"""Integrations and their keys; keeps what came in. Works in the caller's transaction."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from string import ascii_lowercase, digits
+from typing import Any
+
+from sqlalchemy import Connection
+
+from app import plugins
+from app.errors import Conflict, Invalid, NotActive, NotFound
+from app.people import audit
+from app.people.model import Actor
+from app.people.permission import require
+from app.seal import digest, seal, unseal
+from app.settings import settings
+from app.signals import store
+
+SOURCES = "app.signals.sources"
+PLANNED = (
+    "alertmanager", "cloudevents", "email", "falco", "grafana", "healthchecks", "opsgenie", "pagerduty", "sentry", "sns", "zabbix",
+)  # fmt: skip
+BOTH_LIVE = timedelta(days=7)  # after a rotation the old key works on for so long
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """A way in."""
+
+    name: str
+    kind: str
+    service: str | None
+
+    @property
+    def source(self) -> str:
+        """What its alerts carry as source."""
+        return f"integration:{self.name}"
+
+
+def add(db: Connection, name: str, kind: str, service: str | None, actor: Actor, now: datetime) -> dict[str, str]:
+    """Make an integration; its name, kind, key and URL."""
+    require(actor, "edit")
+    if kind in PLANNED and kind not in plugins.names(SOURCES):
+        raise NotActive(f'integrations of kind "{kind}" are not active yet; "generic" is')
+    if kind not in plugins.names(SOURCES):
+        raise Invalid(f'there is no kind "{kind}"; there is {", ".join(plugins.names(SOURCES))}')
+    if not name or len(name) > 128 or not name.isprintable() or "/" in name:
+        raise Invalid("an integration's name has 1 to 128 printable characters, none of them a slash")
+    values = {"name": name, "kind": kind, "service": service, "created_at": now, "created_by": actor.login}
+    if not store.add(db, values):
+        raise Conflict(f'there is an integration "{name}" already; rotate its key, or take another name')
+    audit.record(db, actor, "integration.add", f"integration:{name}", {"kind": kind}, now)
+    return _shown(name, kind, _new_key(db, name, now))
+
+
+def rotate(db: Connection, name: str, actor: Actor, now: datetime) -> dict[str, str]:
+    """A new key; the old ones work for seven days more."""
+    require(actor, "edit")
+    known = {row["name"]: row for row in store.listed(db, now)}
+    if name not in known:
+        raise NotFound(f'there is no integration "{name}"')
+    store.expire_keys(db, name, now + BOTH_LIVE)
+    audit.record(db, actor, "integration.rotate", f"integration:{name}", {}, now)
+    return _shown(name, known[name]["kind"], _new_key(db, name, now))
+
+
+def listed(db: Connection, now: datetime) -> list[dict[str, str]]:
+    """All integrations with key and URL."""
+    return [_shown(row["name"], row["kind"], unseal(row["sealed"])) for row in store.listed(db, now)]
+
+
+def by_key(db: Connection, key: str, now: datetime) -> Integration | None:
+    """Whose key this is."""
+    row = store.by_key(db, digest(key), now)
+    return Integration(row["name"], row["kind"], row["service"]) if row else None
+
+
+def keep(
+    db: Connection, source: str, payload: Mapping[str, Any], events: int, trace: str, now: datetime, problem: str | None = None
+) -> None:
+    """Keep a call as it came, a refused one with the reason."""
+    values = {"source": source, "payload": payload, "events": events, "trace": trace, "received_at": now, "problem": problem}
+    store.keep(db, values)
+
+
+def _new_key(db: Connection, name: str, now: datetime) -> str:
+    key = "".join(secrets.choice(digits + ascii_lowercase) for _ in range(32))
+    store.add_key(db, {"key_digest": digest(key), "integration": name, "sealed": seal(key), "created_at": now})
+    return key
+
+
+def _shown(name: str, kind: str, key: str) -> dict[str, str]:
+    return {"name": name, "kind": kind, "key": key, "url": f"{settings().url}/in/{key}"}

@@ -1,0 +1,138 @@
+"""Tocsin's own events: `{"events": [{"key", "status", "severity", "summary", "service", "labels", ...}]}`.
+
+What a script, a webhook that can be shaped, or `tocsin send` speaks. One bad event refuses the whole call.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictStr, ValidationError
+
+from app.catalog.model import Family, Severity
+from app.errors import Fault, Invalid, TooLarge
+from app.signals.model import Said, Signal, labels_key
+
+EVENTS, BODY, NESTING = 5_000, 8 << 20, 20
+
+
+def _no_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("holds a NUL character")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("holds half a character (a lone surrogate)") from None
+    return text
+
+
+Text = Annotated[StrictStr, AfterValidator(_no_nul)]
+Name = Annotated[Text, Field(min_length=1, max_length=128)]
+Value = Annotated[Text, Field(max_length=4096)]
+
+
+class Event(BaseModel):
+    """One event as it may be sent."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: Annotated[Text, Field(min_length=1, max_length=512)] | None = None
+    status: Literal["firing", "resolved"] = "firing"
+    severity: Severity = Severity.ERROR
+    summary: Annotated[Text, Field(max_length=1024)] | None = None
+    service: Annotated[Text, Field(max_length=256)] | None = None
+    family: Family | None = None
+    labels: Annotated[dict[Name, Value], Field(max_length=64)] = Field(default_factory=dict)
+    annotations: Annotated[dict[Name, Value], Field(max_length=64)] = Field(default_factory=dict)
+    starts_at: AwareDatetime | None = None
+    links: Annotated[list[Annotated[Text, Field(max_length=2048)]], Field(max_length=20)] = Field(default_factory=list)
+    runbook: Annotated[Text, Field(max_length=256)] | None = None
+
+
+def parse(body: bytes, source: str, service: str | None = None) -> list[Signal]:
+    """The signals of one call, in order. Raises TooLarge, or Invalid with a fault for every mistake of every event."""
+    document = decode(body)
+    events = document.get("events") if isinstance(document, dict) else None
+    if not isinstance(events, list):
+        raise Invalid('the body is {"events": [...]}', [Fault("events", "is missing or not a list")])
+    if len(events) > EVENTS:
+        raise TooLarge(f"{len(events)} events in one call; {EVENTS} are allowed")
+    unknown = set(document) - {"events"}
+    faults = [Fault(name, "is not known here") for name in sorted(unknown)]
+    signals: list[Signal] = []
+    for index, event in enumerate(events):
+        try:
+            signals.append(_signal(Event.model_validate(event), source, service))
+        except ValidationError as error:
+            faults += [_fault(one, index) for one in error.errors(include_url=False, include_input=False)]
+    if faults:
+        raise Invalid(f"{len(faults)} mistakes in {len(events)} events; nothing was accepted", faults)
+    return signals
+
+
+def decode(body: bytes) -> Any:
+    """The JSON value of a body. Raises TooLarge for its size or depth, Invalid for what is not JSON."""
+    if len(body) > BODY:
+        raise TooLarge(f"the body has {len(body)} bytes; {BODY} are allowed")
+    if too_deep(body):
+        raise TooLarge(f"the body is nested deeper than {NESTING}")
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Invalid(f"the body is not JSON: {error}") from None
+
+
+def too_deep(body: bytes, limit: int = NESTING) -> bool:
+    """Whether brackets are nested deeper than `limit`, without building anything."""
+    if body.count(b"[") + body.count(b"{") <= limit:
+        return False
+    depth = 0
+    for byte in _NO_BRACKET.sub(b"", _STRING.sub(b"", body)):
+        depth += 1 if byte in b"[{" else -1
+        if depth > limit:
+            return True
+    return False
+
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_NO_BRACKET = re.compile(rb"[^][{}]+")
+
+
+def _signal(event: Event, source: str, service: str | None) -> Signal:
+    labels: Mapping[str, str] = {name: value for name, value in event.labels.items() if value}
+    if not (event.key or labels or event.summary):
+        raise _nameless()
+    key = event.key or labels_key(labels or {"summary": event.summary or ""})
+    name = labels.get("alertname") or event.key or event.summary or key
+    found = Signal(
+        source=source,
+        key=key,
+        said=Said(event.status),
+        summary=event.summary or name,
+        severity=event.severity,
+        alertname=name,
+        service=event.service or labels.get("service") or service,
+        family=event.family,
+        labels=labels,
+        annotations=event.annotations,
+        links=tuple(event.links),
+        starts_at=event.starts_at,
+        runbook=event.runbook,
+    )
+    return replace(found, because="resolved by its sender") if found.said is Said.RESOLVED else found
+
+
+def _nameless() -> ValidationError:
+    from pydantic_core import InitErrorDetails, PydanticCustomError
+
+    problem = PydanticCustomError("nameless", "an event needs a key, labels or a summary")
+    return ValidationError.from_exception_data("Event", [InitErrorDetails(type=problem, loc=("key",), input=None)])
+
+
+def _fault(error: Any, index: int) -> Fault:
+    field = ".".join(str(part) for part in error["loc"] if part != "[key]") or "event"
+    detail = str(error["msg"]).removeprefix("Value error, ")
+    return Fault(field, detail[:1].lower() + detail[1:], index)
+

@@ -1,0 +1,57 @@
+"""The statements about integrations, their keys, and what came in."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from app.signals.table import integration, integration_key, signal
+
+
+def add(db: Connection, values: Mapping[str, Any]) -> bool:
+    """Add an integration; False when the name is taken."""
+    statement = upsert(integration).values(values).on_conflict_do_nothing().returning(integration.c.name)
+    return db.execute(statement).scalar_one_or_none() is not None
+
+
+def add_key(db: Connection, values: Mapping[str, Any]) -> None:
+    """Store a key."""
+    db.execute(insert(integration_key).values(values))
+
+
+def expire_keys(db: Connection, name: str, at: datetime) -> None:
+    """Let the keys of an integration end at `at`, unless they end before."""
+    sooner = or_(integration_key.c.expires_at.is_(None), integration_key.c.expires_at > at)
+    db.execute(update(integration_key).where(integration_key.c.integration == name, sooner).values(expires_at=at))
+
+
+def by_key(db: Connection, key_digest: str, now: datetime) -> Mapping[str, Any] | None:
+    """The live integration with this live key."""
+    alive = or_(integration_key.c.expires_at.is_(None), integration_key.c.expires_at > now)
+    query = (
+        select(integration)
+        .join(integration_key, integration_key.c.integration == integration.c.name)
+        .where(integration_key.c.key_digest == key_digest, alive, integration.c.removed_at.is_(None))
+    )
+    row = db.execute(query).mappings().one_or_none()
+    return dict(row) if row else None
+
+
+def listed(db: Connection, now: datetime) -> list[Mapping[str, Any]]:
+    """Live integrations by name, each with its newest live key, sealed."""
+    alive = or_(integration_key.c.expires_at.is_(None), integration_key.c.expires_at > now)
+    query = (
+        select(integration, integration_key.c.sealed)
+        .join(integration_key, integration_key.c.integration == integration.c.name)
+        .where(integration.c.removed_at.is_(None), alive)
+        .order_by(integration.c.name, integration_key.c.created_at)
+    )
+    newest = {row["name"]: dict(row) for row in db.execute(query).mappings()}
+    return list(newest.values())
+
+
+def keep(db: Connection, values: Mapping[str, Any]) -> None:
+    """Keep a call as it came."""
+    db.execute(insert(signal).values(values))

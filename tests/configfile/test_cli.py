@@ -1,0 +1,95 @@
+"""`tocsin config check` and `routes test` from a shell: exit status, streams and JSON as the contract says."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from app.cli.config import config
+from tests.configfile.test_examples import FOLDER
+from tests.configfile.words import BASE
+
+
+def run(*words: str, **environ: str):
+    return CliRunner().invoke(config, words, env=environ)
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "db.yaml").write_text("users:\n  ada: {rol: admin, timezone: Europe/Pariss}\n")
+    return tmp_path
+
+
+def test_a_right_folder_exits_0_with_a_summary_on_standard_output():
+    result = run("check", str(FOLDER))
+    assert result.exit_code == 0
+    assert result.stdout.startswith("right: 2 teams, 4 users, 6 channels, 3 services, 6 checks, 6 rules, ")
+    assert "shop.yaml:58: warning: rule" in result.stderr
+
+
+def test_mistakes_exit_1_and_stand_on_standard_error(broken):
+    result = run("check", str(broken))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.splitlines() == [
+        "rules/db.yaml:2: timezone of user \"ada\": 'Europe/Pariss' is not a time zone; write one like Europe/Paris",
+        'rules/db.yaml:2: unknown key "rol" in user "ada" (did you mean "role"?)',
+        "2 mistakes; nothing was changed",
+    ]
+
+
+def test_a_folder_that_is_not_there_exits_2_with_one_line(tmp_path):
+    result = run("check", str(tmp_path / "nowhere"))
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_json_carries_mistakes_warnings_and_counts(broken):
+    wrong = json.loads(run("check", "--json", str(broken)).stdout)
+    assert wrong["ok"] is False
+    assert wrong["mistakes"][1] == {
+        "file": "rules/db.yaml",
+        "line": 2,
+        "message": 'unknown key "rol" in user "ada" (did you mean "role"?)',
+    }
+    right = json.loads(run("check", "--json", str(FOLDER)).stdout)
+    assert (right["ok"], right["mistakes"], right["counts"]["checks"]) == (True, [], 6)
+    assert right["warnings"]
+
+
+def test_variables_come_from_the_environment(tmp_path):
+    (tmp_path / "a.yaml").write_text('users: {ada: {name: "${ADA}"}}')
+    assert run("check", str(tmp_path)).exit_code == 1
+    assert run("check", str(tmp_path), ADA="Ada").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "labels, severity, said",
+    [
+        ("team=shop,service=checkout", "critical", {"route": 2, "policy": "shop-critical", "urgency": "high"}),
+        ('team="shop"', "warning", {"route": 3, "policy": "shop-routine", "urgency": "low"}),
+        ("family=security", "info", {"route": 1, "policy": "platform", "urgency": "high"}),
+        ("a=b", "warning", {"route": 4, "policy": "platform", "urgency": "low"}),
+    ],
+)
+def test_a_route_is_tested_without_a_database(labels, severity, said):
+    result = run("routes", "test", "--json", "--labels", labels, "--severity", severity, str(FOLDER))
+    assert json.loads(result.stdout).items() >= said.items()
+    plain = run("routes", "test", "--labels", f"{labels},severity={severity}", str(FOLDER))
+    assert plain.stdout.startswith(f'policy "{said["policy"]}", {said["urgency"]} urgency: route {said["route"]} matches ')
+
+
+def test_labels_that_are_none_exit_2():
+    assert run("routes", "test", "--labels", "a", str(FOLDER)).exit_code == 2
+    assert run("routes", "test", "--labels", "a!=b", str(FOLDER)).exit_code == 2
+    assert run("routes", "test", "--labels", "severity=dire", str(FOLDER)).exit_code == 2
+
+
+def test_labels_without_a_route_exit_1(tmp_path):
+    (tmp_path / "a.yaml").write_text(json.dumps({**BASE, "routes": []}))
+    assert run("routes", "test", "--labels", "a=b", str(tmp_path)).exit_code == 1
+
+
+def test_the_schema_is_json():
+    assert json.loads(run("schema").stdout)["title"] == "Tocsin: alerting as code"

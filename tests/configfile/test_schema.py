@@ -1,0 +1,76 @@
+"""The JSON Schema for editors takes what `config check` takes, and marks what it refuses."""
+
+import copy
+
+import jsonschema_rs
+import pytest
+
+from app.configfile.editor import schema
+from app.configfile.read import read
+from app.configfile.tree import plain
+from tests.configfile.test_examples import FOLDER
+from tests.configfile.words import BASE
+
+
+@pytest.fixture(scope="module")
+def validator():
+    made = schema()
+    jsonschema_rs.meta.validate(made)
+    return jsonschema_rs.validator_for(made)
+
+
+@pytest.mark.parametrize("name", ["channels.yaml", "handling.yaml", "people.yaml", "shop.yaml"])
+def test_every_example_file_fits_the_schema(validator, name):
+    document = plain(read(FOLDER, {}).trees[name])
+    assert [error.message for error in validator.iter_errors(document)] == []
+
+
+def test_a_file_before_its_variables_are_filled_in_fits_the_schema(validator):
+    document = copy.deepcopy(BASE)
+    document["checks"]["up"]["with"]["port"] = "${PORT:-80}"
+    document["rules"]["slow"]["above"] = "${LIMIT}"
+    assert validator.is_valid(document)
+    document["checks"]["up"]["with"]["port"] = "eighty"
+    assert not validator.is_valid(document)
+
+
+@pytest.mark.parametrize(
+    "path, value",
+    [
+        ("serivces", {}),
+        ("checks.up.evry", "1m"),
+        ("checks.up.every", "1 minute"),
+        ("checks.up.probe", "health.tpc"),
+        ("checks.up.with.prot", 1),
+        ("rules.slow.kind", "treshold"),
+        ("rules.slow.abve", 1),
+        ("channels.hook.kind", "webhok"),
+        ("channels.hook.urll", "x"),
+        ("users.ada.role", "boss"),
+        ("users.ada.contacts.sms", 33600000001),
+    ],
+)
+def test_a_mistake_is_marked_in_the_editor(validator, path, value):
+    document = copy.deepcopy(BASE)
+    place = document
+    *steps, last = path.split(".")
+    for step in steps:
+        place = place[step]
+    place[last] = value
+    assert not validator.is_valid(document)
+
+
+def test_planned_kinds_are_open(validator):
+    assert validator.is_valid({"channels": {"room": {"kind": "slack", "token": "x", "room": "#shop"}}})
+    assert validator.is_valid({"rules": {"drop": {"kind": "change", "check": "orders", "drops": "40%"}}})
+    assert validator.is_valid({"checks": {"names": {"probe": "health.dns", "with": {"name": "example.org"}}}})
+
+
+def test_short_forms_fit(validator):
+    assert validator.is_valid(
+        {"routes": [{"match": "a=b", "policy": "x"}], "policies": {"x": {"steps": [{"page": "user:ada"}]}}}
+    )
+    assert validator.is_valid(
+        {"users": {"ada": {"notify": {"high": "sms", "low": ["mail", {"contact": "sms", "after": "2m"}]}}}}
+    )
+    assert validator.is_valid({"services": {"backoffice": None}, "flapping": "off"})
