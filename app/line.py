@@ -1,4 +1,4 @@
-"""The line: evaluate -> dedup -> escalate -> notify. One function a stage, one short transaction each; this file is the product.
+"""The line: evaluate -> dedup -> escalate -> notify. One function a stage, one short transaction each.
 
 Every function takes what is due in the database, whoever calls it and however often: two callers share the work, none repeats
 it. `now` is the database's time unless a story or a drill acts as of another. What a function returns is only a hint for the

@@ -11,6 +11,8 @@ import threading
 import time
 from concurrent.futures import Future
 from datetime import datetime
+from functools import partial
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -73,7 +75,7 @@ class Pager:
             except (Unavailable, psycopg.OperationalError) as error:
                 logger.warning("database_away", work=work.__name__, error=str(error))
                 self.stopping.wait(0.3)
-            except Exception:  # noqa: BLE001 - the pager must not end: the rows stay due, the next look takes them
+            except Exception:
                 logger.exception("pager_stumbled", work=work.__name__)
                 self.stopping.wait(LOOK)
 
@@ -93,9 +95,9 @@ class Pager:
         while self.in_flight < IN_FLIGHT and (jobs := line.claim_pages()):
             self.in_flight += len(jobs)
             sending = asyncio.run_coroutine_threadsafe(line.send(jobs), loop())
-            sending.add_done_callback(lambda done, count=len(jobs): self._sent(done, count))
+            sending.add_done_callback(partial(self._sent, len(jobs)))
 
-    def _sent(self, done: "Future[Any]", count: int) -> None:
+    def _sent(self, count: int, done: "Future[Any]") -> None:
         self.in_flight -= count
         self.pages_due.set()
         if done.exception() is not None:  # the leases run out, and the pages are taken again

@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from types import ModuleType
 
 FAMILIES = ("health", "performance", "business", "security")
@@ -15,7 +15,7 @@ def names(package: str) -> list[str]:
     return sorted(found.name for found in pkgutil.iter_modules(folder.__path__) if not found.name.startswith("_"))
 
 
-@lru_cache(maxsize=None)
+@cache
 def module(package: str, name: str) -> ModuleType:
     """One plug-in's module, imported on first use. Raises KeyError when there is no such file."""
     if name not in names(package):

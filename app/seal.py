@@ -20,7 +20,9 @@ def unseal(sealed: str) -> str:
     try:
         return _fernet().decrypt(sealed.encode()).decode()
     except InvalidToken:
-        raise Invalid("a stored secret was sealed with another secret key; restore TOCSIN_SECRET_KEY or HOME/secret-key") from None
+        raise Invalid(
+            "a stored secret was sealed with another secret key; restore TOCSIN_SECRET_KEY or HOME/secret-key"
+        ) from None
 
 
 def digest(secret: str) -> str:

@@ -52,7 +52,7 @@ class Settings(BaseSettings):
         from hashlib import blake2b
 
         digest = blake2b(str(self.home).encode(), digest_size=6).hexdigest()
-        return Path(f"/tmp/tocsin-{os.getuid()}") / digest
+        return Path(f"/tmp/tocsin-{os.getuid()}") / digest  # noqa: S108 - made 0700 and checked by the supervisor
 
     @cached_property
     def database(self) -> str:
@@ -93,7 +93,7 @@ def home_secret(home: Path, name: str) -> str:
         draft.touch(mode=0o600)
         draft.write_text(secrets.token_urlsafe(32))
         try:
-            os.link(draft, path)          # fails if another process was first: then theirs counts
+            os.link(draft, path)  # fails if another process was first: then theirs counts
         except FileExistsError:
             pass
         finally:

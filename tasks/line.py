@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from app import line
-from app.celery import LONGEST_COUNTDOWN, app, hint
+from app.celery import LONGEST_COUNTDOWN, hint, task
 
 
 def instant(at: str | None) -> datetime | None:
@@ -11,21 +11,21 @@ def instant(at: str | None) -> datetime | None:
     return datetime.fromisoformat(at) if at else None
 
 
-@app.task(name="evaluate.checks")
+@task("evaluate.checks")
 def evaluate(names: list[str] | None = None, at: str | None = None) -> None:
     """Judge these checks, or every one with something new."""
     if line.evaluate(names, instant(at)).seen:
         hint("dedup.alerts", [at])
 
 
-@app.task(name="dedup.alerts")
+@task("dedup.alerts")
 def dedup(at: str | None = None) -> None:
     """Collapse what changed into incidents."""
     if line.dedup(instant(at)).seen:
         hint("escalation.advance", [at])
 
 
-@app.task(name="escalation.advance")
+@task("escalation.advance")
 def escalate(at: str | None = None) -> None:
     """Take the steps that are due; those due soon are armed by a countdown."""
     step = line.escalate(instant(at))
@@ -36,7 +36,7 @@ def escalate(at: str | None = None) -> None:
             hint("escalation.advance", countdown=seconds)
 
 
-@app.task(name="notify.send")
+@task("notify.send")
 def notify(at: str | None = None) -> None:
     """Send the pages that are due; what was not taken comes again after its countdown."""
     step, again = line.notify(instant(at))

@@ -1,7 +1,7 @@
 """One Celery task per probe, `FAMILY.NAME`, found by the module's being there; its argument is a batch of check names."""
 
 from app import line, plugins
-from app.celery import app, hint
+from app.celery import hint, task
 
 
 def run(names: list[str], asked: int | None = None) -> None:
@@ -12,4 +12,4 @@ def run(names: list[str], asked: int | None = None) -> None:
 
 
 for _name in plugins.probe_names():
-    app.task(run, name=_name)
+    task(_name)(run)

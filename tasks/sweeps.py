@@ -5,7 +5,7 @@ from datetime import timedelta
 from celery import Task
 
 from app import clock, line
-from app.celery import LONGEST_COUNTDOWN, app, hint
+from app.celery import LONGEST_COUNTDOWN, hint, task
 from app.db import transaction
 from app.escalation import store as escalations
 from app.notify import store as pages
@@ -14,34 +14,34 @@ from app.plugins import FAMILIES
 ARM = timedelta(seconds=6)  # steps and pages due within this are armed to the moment; a sweep comes every 5 s
 
 
-def dispatch(task: Task) -> None:
+def dispatch(self: Task) -> None:
     """Send the family's due checks to its workers, a batch a task; the family is the first word of the task's name."""
-    for batch in line.dispatch([task.name.partition(".")[0]]):
+    for batch in line.dispatch([self.name.partition(".")[0]]):
         hint(batch.probe, [list(batch.names)], queue=batch.queue, expires=5)
 
 
 for _family in FAMILIES:
-    app.task(dispatch, name=f"{_family}.dispatch", bind=True)
+    task(f"{_family}.dispatch", bind=True)(dispatch)
 
 
-@app.task(name="evaluate.sweep")
+@task("evaluate.sweep")
 def evaluate(at: str | None = None) -> None:
     """Judge whatever nobody has judged yet."""
     hint("evaluate.checks", [None, at])
 
 
-@app.task(name="dedup.sweep")
+@task("dedup.sweep")
 def dedup(at: str | None = None) -> None:
     """Place whatever nobody has placed yet."""
     hint("dedup.alerts", [at])
 
 
-@app.task(name="escalation.sweep")
+@task("escalation.sweep")
 def escalate() -> None:
     """Arm what falls due before the next sweep, to the moment."""
     with transaction() as db:
         now = clock.now(db)
         due = {"escalation.advance": escalations.next_due(db), "notify.send": pages.next_due(db)}
-    for task, when in due.items():
+    for name, when in due.items():
         if when is not None and when - now < ARM:
-            hint(task, [], countdown=min(max((when - now).total_seconds(), 0), LONGEST_COUNTDOWN))
+            hint(name, [], countdown=min(max((when - now).total_seconds(), 0), LONGEST_COUNTDOWN))

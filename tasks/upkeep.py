@@ -1,25 +1,25 @@
 """What keeps the house: partitions ahead of time, retention, and the sign of life for the outside watcher."""
 
 from app import clock, upkeep
-from app.celery import app
+from app.celery import task
 from app.db import transaction
 
 
-@app.task(name="upkeep.partitions")
+@task("upkeep.partitions")
 def partitions() -> None:
     """Make the day partitions of the coming days."""
     with transaction() as db:
         upkeep.make_partitions(db, clock.now(db))
 
 
-@app.task(name="upkeep.retention")
+@task("upkeep.retention")
 def retention() -> None:
     """Drop what is older than the retention."""
     with transaction() as db:
         upkeep.drop_old(db, clock.now(db))
 
 
-@app.task(name="upkeep.watch")
+@task("upkeep.watch")
 def watch() -> None:
     """Tell the outside watcher that we are well, but only if we are."""
     upkeep.sign_of_life()

@@ -83,8 +83,10 @@ def clean(engine: Engine) -> None:
 
     with engine.begin() as connection:
         names = connection.scalars(
-            text("select relname from pg_class c join pg_namespace n on n.oid = relnamespace where relkind in ('r', 'p')"
-                 " and nspname = 'public' and not relispartition and relname <> 'alembic_version'")
+            text(
+                "select relname from pg_class c join pg_namespace n on n.oid = relnamespace where relkind in ('r', 'p')"
+                " and nspname = 'public' and not relispartition and relname <> 'alembic_version'"
+            )
         )
         connection.execute(text(f"truncate {', '.join(names)} restart identity"))
     catalog._parsed.clear()

@@ -35,4 +35,6 @@ def run_now(name: str, actor: Actor) -> dict[str, Any]:
         if answer is not None:
             return {**answer, "queue": check.queue, "task_id": task_id}
         time.sleep(LOOK)
-    raise Unavailable(f'no worker took it within {QUEUE_WAIT:g} s; is one running for queue "{check.queue}"? see `tocsin status`')
+    raise Unavailable(
+        f'no worker took it within {QUEUE_WAIT:g} s; is one running for queue "{check.queue}"? see `tocsin status`'
+    )

@@ -10,8 +10,6 @@ from app.people.model import Urgency
 from app.units import Duration, parse_duration
 
 
-
-
 class Severity(StrEnum):
     """How bad; ordered by `rank`."""
 

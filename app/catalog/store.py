@@ -28,7 +28,8 @@ _parsed: dict[tuple[int, str, type[BaseModel]], Mapping[str, Any]] = {}
 
 def version(db: Connection) -> int:
     """The number of the version in force; 0 before the first."""
-    return db.execute(select(func.coalesce(func.max(config_version.c.id), 0))).scalar_one()
+    number: int = db.execute(select(func.coalesce(func.max(config_version.c.id), 0))).scalar_one()
+    return number
 
 
 def specs(db: Connection, kind: str) -> list[Declaration]:
@@ -94,7 +95,8 @@ def record_version(
 ) -> int:
     """Remember a version as in force; its number."""
     values = {"applied_at": now, "applied_by": actor, "digest": digest, "files": dict(files), "changes": list(changes)}
-    return db.execute(insert(config_version).values(values).returning(config_version.c.id)).scalar_one()
+    number: int = db.execute(insert(config_version).values(values).returning(config_version.c.id)).scalar_one()
+    return number
 
 
 def versions(db: Connection, limit: int = 50) -> list[Mapping[str, Any]]:

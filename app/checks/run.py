@@ -2,15 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import cast
 
 from pydantic import ValidationError
 
 from app import plugins
 from app.checks.model import Due, Result
-from app.checks.probe import CannotTell, Probe, Reading, Run, Status, Unreachable
+from app.checks.probe import CannotTell, Probe, Reading, Run, Spec, Status, Unreachable
 from app.log import get
 
 SLICE = 0.05  # seconds in which results are gathered before they are written
@@ -34,9 +35,7 @@ async def run_batch(dues: Sequence[Due], now: datetime) -> AsyncIterator[list[Re
         seconds = time.monotonic() - clock
         metrics = {"seconds": seconds, **_finite(reading.metrics)}
         series = tuple(one for one in reading.series if _is_finite(one.value))
-        return Result(
-            due.name, began, reading.status, _clean(reading.message), seconds, metrics, series, reading.memory
-        )
+        return Result(due.name, began, reading.status, _clean(reading.message), seconds, metrics, series, reading.memory)
 
     waiting = {asyncio.create_task(one(due)) for due in dues}
     while waiting:
@@ -60,16 +59,14 @@ async def take(due: Due) -> Reading:
     run = Run(timeout, due.memory)
     try:
         async with asyncio.timeout(timeout):
-            if probe.is_async:
-                return await probe.measure(spec, run)  # type: ignore[misc]
-            return await asyncio.to_thread(probe.measure, spec, run)  # type: ignore[arg-type]
+            return await _measured(probe, spec, run)
     except TimeoutError:
         return Reading(probe.on_timeout, f"no answer within {timeout:g} s")
     except Unreachable as error:
         return Reading(Status.CRITICAL, str(error))
     except CannotTell as error:
         return Reading(Status.UNKNOWN, str(error))
-    except Exception as error:  # noqa: BLE001 - a probe's bug is a result, and the worker goes on
+    except Exception as error:
         log.exception("probe_broke", check=due.name, probe=due.check.probe)
         return Reading(Status.UNKNOWN, f"the probe broke: {type(error).__name__}: {error}")
 
@@ -77,6 +74,12 @@ async def take(due: Due) -> Reading:
 def with_parameters(due: Due, parameters: Mapping[str, object]) -> Due:
     """The same check with other settings, for a try."""
     return replace(due, check=due.check.model_copy(update={"with_": {**due.check.with_, **parameters}}))
+
+
+async def _measured(probe: Probe, spec: Spec, run: Run) -> Reading:
+    if not probe.is_async:
+        return await asyncio.to_thread(cast(Callable[[Spec, Run], Reading], probe.measure), spec, run)
+    return await cast(Callable[[Spec, Run], Awaitable[Reading]], probe.measure)(spec, run)
 
 
 def _probe(name: str) -> Probe:

@@ -79,7 +79,8 @@ def load(db: Connection, names: Sequence[str], now: datetime) -> list[Due]:
 
 def _start(state: Mapping[str, Any], now: datetime) -> datetime:
     """When a claimed run begins: one interval before the next one, if that is still to come."""
-    return min(max(state["next_due_at"] - timedelta(milliseconds=state["every"]), now), now + AHEAD)
+    beat: datetime = state["next_due_at"] - timedelta(milliseconds=state["every"])
+    return min(max(beat, now), now + AHEAD)
 
 
 def record(db: Connection, results: Sequence[Result]) -> list[str]:
@@ -96,4 +97,9 @@ def answer(db: Connection, asked: int, result: Result, now: datetime) -> None:
 
 def shown(result: Result) -> dict[str, Any]:
     """A result as JSON."""
-    return {"status": result.status.value, "message": result.message, "metrics": dict(result.metrics), "seconds": result.seconds}
+    return {
+        "status": result.status.value,
+        "message": result.message,
+        "metrics": dict(result.metrics),
+        "seconds": result.seconds,
+    }

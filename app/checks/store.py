@@ -52,7 +52,9 @@ def sync(db: Connection, checks: Mapping[str, Check], now: datetime) -> None:
     ]
     statement = upsert(check_state).values(rows)
     fresh = {name: statement.excluded[name] for name in ("probe", "family", "queue", "every")}
-    sooner = func.least(check_state.c.next_due_at, text("excluded.next_due_at + make_interval(secs => excluded.every / 1000.0)"))
+    sooner = func.least(
+        check_state.c.next_due_at, text("excluded.next_due_at + make_interval(secs => excluded.every / 1000.0)")
+    )
     db.execute(statement.on_conflict_do_update(index_elements=["name"], set_={**fresh, "next_due_at": sooner}))
 
 
@@ -90,7 +92,14 @@ def finish(db: Connection, results: Sequence[Result]) -> None:
     ]
     db.execute(_FINISH, {"rows": orjson.dumps(rows).decode()})
     kept = [
-        {"check_name": r.check, "at": r.at, "status": r.status, "message": r.message, "seconds": r.seconds, "metrics": dict(r.metrics)}
+        {
+            "check_name": r.check,
+            "at": r.at,
+            "status": r.status,
+            "message": r.message,
+            "seconds": r.seconds,
+            "metrics": dict(r.metrics),
+        }
         for r in results
     ]
     db.execute(upsert(check_result).on_conflict_do_nothing(), kept)
@@ -177,7 +186,8 @@ def set_paused(db: Connection, name: str, paused: bool, now: datetime) -> bool:
 def ask_run(db: Connection, name: str, task_id: str, asked_by: str | None, now: datetime) -> int:
     """Note that somebody wants a check run now; the request's id."""
     values = {"check_name": name, "task_id": task_id, "asked_by": asked_by, "asked_at": now}
-    return db.execute(insert(check_run).values(values).returning(check_run.c.id)).scalar_one()
+    number: int = db.execute(insert(check_run).values(values).returning(check_run.c.id)).scalar_one()
+    return number
 
 
 def answer_run(db: Connection, run: int, result: Mapping[str, Any], now: datetime) -> None:

@@ -83,7 +83,9 @@ def apply(folder: Dir = None, as_json: Json = False) -> None:
 
 @config.command()
 def export(
-    folder: Annotated[Path | None, typer.Argument(help="Write the files here; default: to standard output.")] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(help="Write the files here; default: to standard output, without runbooks.")
+    ] = None,
 ) -> None:
     """Write the version in force back as files, `${VARIABLES}` as they were written."""
     from app.configfile import store
@@ -94,10 +96,10 @@ def export(
     if not files:
         raise _wrong("no configuration is in force; run `tocsin config apply` first", 1)
     for file, text in files.items():
-        if folder is None:
-            typer.echo(f"# {printable(file)}\n{text.rstrip()}\n---" if file.endswith((".yaml", ".yml")) else "", nl=bool(text))
-        else:
+        if folder is not None:
             _write(folder, file, text)
+        elif file.endswith((".yaml", ".yml")):
+            typer.echo(f"# {printable(file)}\n{text.rstrip()}\n---")
     if folder is not None:
         typer.echo(f"{len(files)} files in {folder}")
 

@@ -41,13 +41,18 @@ def _addresses(items: Items) -> Iterator[Mistake]:
     for item in (*items.get("check", {}).values(), *items.get("channel", {}).values()):
         for path, node in strings(item.node):
             text = str(node.value)
-            host = _host(text) if "://" in text else text.partition(":")[0] if path[-1] in _HOSTS else None
+            host = _host(text) if "://" in text else text.partition(":")[0] if _field(path) in _HOSTS else None
             try:
                 if host:
                     refuse_literal(host)
                     refuse_literal(text)
             except ValueError as error:
                 yield mistake(item.file, node.line, f"{written(path)} of {item.subject}: {error}")
+
+
+def _field(path: tuple[str | int, ...]) -> str:
+    """The key a value stands under, also inside a list."""
+    return next((step for step in reversed(path) if isinstance(step, str)), "")
 
 
 def _host(url: str) -> str | None:

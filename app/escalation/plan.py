@@ -80,4 +80,6 @@ def _next(place: Standing, steps: int) -> Standing:
 
 
 def _move(round_: int, step: int | None, named: Sequence[str], who: Mapping[str, Reached], because: str) -> Move:
-    return Move(round_, step, tuple(who[target] for target in named), because if round_ == 0 else f"{because}, round {round_ + 1}")
+    return Move(
+        round_, step, tuple(who[target] for target in named), because if round_ == 0 else f"{because}, round {round_ + 1}"
+    )

@@ -166,4 +166,3 @@ def _said(move: Move) -> str:
     if move.excused:
         return f"{move.because}: {'; '.join(one.because for one in move.reached) or 'nobody to page'}; skipped"
     return f"{move.because}: {', '.join(dict.fromkeys(names))}"
-

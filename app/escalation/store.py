@@ -53,7 +53,8 @@ def get(db: Connection, incident: int) -> Standing | None:
 
 def next_due(db: Connection) -> datetime | None:
     """When the next step of all is due."""
-    return db.execute(select(func.min(escalation.c.due_at))).scalar_one()
+    found: datetime | None = db.execute(select(func.min(escalation.c.due_at))).scalar_one()
+    return found
 
 
 def promise_all(db: Connection, rows: Sequence[Mapping[str, Any]]) -> list[int]:
@@ -81,7 +82,9 @@ def excuse_incident(db: Connection, incidents: Sequence[int], reason: str, now: 
     db.execute(statement.values(state=Debt.EXCUSED, reason=reason, ended_at=now))
 
 
-def obligations(db: Connection, *, state: Debt | None, incident: int | None, before: int | None, limit: int) -> list[Obligation]:
+def obligations(
+    db: Connection, *, state: Debt | None, incident: int | None, before: int | None, limit: int
+) -> list[Obligation]:
     """Obligations, newest first, from below id `before`."""
     query = select(obligation).order_by(obligation.c.id.desc()).limit(limit)
     if state is not None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from app.catalog.model import Policy, Severity, Urgency
+from app.catalog.model import Policy, Severity
+from app.people.model import Urgency
 
 
 class State(StrEnum):

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from app.alerts.model import Alert
-from app.catalog.model import Severity, Urgency
+from app.catalog.model import Severity
 from app.incidents.model import Incident
+from app.people.model import Urgency
 
 
 class Effect(StrEnum):

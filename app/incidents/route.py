@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.catalog.matcher import matches
-from app.catalog.model import Route, Severity, Urgency
+from app.catalog.model import Route, Severity
+from app.people.model import Urgency
 
 
 @dataclass(frozen=True, slots=True)

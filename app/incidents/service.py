@@ -11,7 +11,6 @@ from app.alerts import store as alerts
 from app.alerts.model import Alert
 from app.alerts.model import State as AlertState
 from app.catalog import store as catalog
-from app.catalog.model import Urgency
 from app.incidents import store
 from app.incidents.correlate import group
 from app.incidents.lifecycle import Move, step
@@ -19,6 +18,7 @@ from app.incidents.model import Event, Incident, State
 from app.incidents.open import find
 from app.incidents.rise import Effect, rise
 from app.incidents.route import route
+from app.people.model import Urgency
 
 
 @dataclass(slots=True)
@@ -130,11 +130,10 @@ def _told(number: int, joined: Iterable[Alert], known: Iterable[Alert], first: s
 
 def end_due(db: Connection, now: datetime, limit: int = 500) -> list[Incident]:
     """Resolve the incidents whose alerts have been over for long enough; those that ended."""
-    ended = []
-    for incident in store.claim_ending(db, now, limit):
-        ended.append(
-            replace(incident, state=State.RESOLVED, resolved_at=now, resolved_by=None, resolve_at=None, snoozed_until=None)
-        )
+    ended = [
+        replace(one, state=State.RESOLVED, resolved_at=now, resolved_by=None, resolve_at=None, snoozed_until=None)
+        for one in store.claim_ending(db, now, limit)
+    ]
     store.save_all(db, ended)
     store.record(db, [Event(one.number, "resolved", "all its alerts are over") for one in ended], now)
     return ended

@@ -9,9 +9,10 @@ from sqlalchemy import Connection, Row, insert, or_, select, text
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from app.catalog.model import Policy, Severity, Urgency
+from app.catalog.model import Policy, Severity
 from app.incidents.model import Event, Incident, State
 from app.incidents.table import incident, incident_event
+from app.people.model import Urgency
 
 _SAVED = (
     "title text, state text, severity text, urgency text, acknowledged_at timestamptz, acknowledged_by text, "
@@ -89,7 +90,14 @@ def record(db: Connection, events: Sequence[Event], now: datetime) -> None:
     """Add lines to timelines."""
     if events:
         rows = [
-            {"incident": e.incident, "at": now, "kind": e.kind, "actor": e.actor, "text": e.text, "detail": dict(e.detail or {})}
+            {
+                "incident": e.incident,
+                "at": now,
+                "kind": e.kind,
+                "actor": e.actor,
+                "text": e.text,
+                "detail": dict(e.detail or {}),
+            }
             for e in events
         ]
         db.execute(insert(incident_event), rows)

@@ -2,9 +2,10 @@
 
 from sqlalchemy import JSON, BigInteger, Column, Identity, Index, Integer, Table, Text, text
 
-from app.catalog.model import Severity, Urgency
+from app.catalog.model import Severity
 from app.db import instant, metadata, one_of
 from app.incidents.model import State
+from app.people.model import Urgency
 
 incident = Table(
     "incident",

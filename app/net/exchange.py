@@ -54,8 +54,8 @@ class Response:
     lines: tuple[bytes, ...] = field(repr=False)  # header lines as received, of every answer on the way
 
     @cached_property
-    def headers(self) -> dict[str, list[str]]:
-        """The last answer's fields: lower-cased name -> every value, in order."""
+    def fields(self) -> dict[str, list[str]]:
+        """The last answer's header fields: lower-cased name -> every value, in order."""
         found: dict[str, list[str]] = {}
         for line in _last_block(self.lines):
             name, colon, value = line.decode("latin-1").partition(":")
@@ -63,15 +63,15 @@ class Response:
                 found.setdefault(name.strip().lower(), []).append(value.strip())
         return found
 
-    def header(self, name: str) -> str | None:
-        """A field's value, several joined by a comma; None when it is missing."""
-        values = self.headers.get(name.lower())
-        return ", ".join(values) if values is not None else None
+    @property
+    def headers(self) -> dict[str, str]:
+        """The same with several values joined by a comma, as RFC 9110 5.3 reads them."""
+        return {name: ", ".join(values) for name, values in self.fields.items()}
 
     @property
     def text(self) -> str:
         """The body as text: by the charset of Content-Type, else (and if that is wrong or unknown) UTF-8, never failing."""
-        for part in (self.header("content-type") or "").split(";")[1:]:
+        for part in self.headers.get("content-type", "").split(";")[1:]:
             name, _, charset = part.partition("=")
             if name.strip().lower() == "charset":
                 try:

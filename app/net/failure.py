@@ -16,11 +16,12 @@ class Kind(StrEnum):
     TOO_MANY_REDIRECTS = "too_many_redirects"
     BLOCKED = "blocked"  # we do not go there: metadata address, operator's policy, malformed request
     PROTOCOL = "protocol"  # the other side does not speak as it must
+    DENIED = "denied"  # it is there and does not let us in: password, rights, no such database
     OTHER = "other"
 
 
 class Failed(TocsinError):
-    """No answer was got. The message never holds user names, passwords, paths or queries of a URL."""
+    """No answer was got. The message never holds the password, path or query of a URL."""
 
     def __init__(self, kind: Kind, message: str) -> None:
         super().__init__(message)

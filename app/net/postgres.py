@@ -23,8 +23,10 @@ DEFAULT_SOCKET = "/var/run/postgresql"
 # Shares of the time-out: until then the query may run; then it is cancelled; then the connection is torn down.
 ASK, TEAR = 0.8, 0.95
 
-# What a server says when it is alive but takes nobody: that is down, not a mistake of ours. (Translated servers say it otherwise.)
-FULL = re.compile(r"too many (clients|connections)|connection slots|starting up|shutting down|recovery|not yet accepting|terminating")
+# What a server that lives but takes nobody says: that is down, not a mistake of ours. (Translated servers say it otherwise.)
+FULL = re.compile(
+    r"too many (clients|connections)|connection slots|starting up|shutting down|recovery|not yet accepting|terminating"
+)
 
 
 def database_url(text: str) -> str:
@@ -60,7 +62,7 @@ async def session(url: str, timeout: float) -> AsyncIterator[Session]:
     try:
         yield connection
     except psycopg.errors.QueryCanceled:
-        if not late.passed:                                   # the server's own statement_timeout
+        if not late.passed:  # the server's own statement_timeout
             raise
         raise _too_long(timeout) from None
     except psycopg.OperationalError as error:
@@ -120,7 +122,7 @@ async def _checked(given: dict[str, Any], timeout: float) -> dict[str, Any]:
     """The parameters with every name resolved and every address checked; a name with three addresses becomes three hosts."""
     hosts = _listed(given.get("host")) or [os.environ.get("PGHOST") or DEFAULT_SOCKET]
     fixed = _listed(given.get("hostaddr"))
-    ports = _listed(str(given.get("port") or "")) or [os.environ.get("PGPORT") or "5432"]
+    ports = _listed(given.get("port")) or [os.environ.get("PGPORT") or "5432"]
     if len(ports) == 1:
         ports *= len(hosts)
     rows: list[tuple[str, str, str]] = []
@@ -137,8 +139,8 @@ async def _checked(given: dict[str, Any], timeout: float) -> dict[str, Any]:
     return {"application_name": "tocsin", **given}
 
 
-def _listed(value: str | None) -> list[str]:
-    return value.split(",") if value else []
+def _listed(value: str | int | None) -> list[str]:
+    return str(value).split(",") if value else []
 
 
 def _refusal(said: str) -> Failed:

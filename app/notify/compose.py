@@ -95,5 +95,7 @@ def _text(lines: Sequence[str], links: dict[str, Any]) -> str:
 
 def _html(title: str, lines: Sequence[str], links: dict[str, Any]) -> str:
     body = "".join(f"<p>{escape(line)}</p>" for line in lines)
-    buttons = " &nbsp; ".join(f'<a href="{escape(url, quote=True)}">{name.capitalize()}</a>' for name, url in links.items() if url)
+    buttons = " &nbsp; ".join(
+        f'<a href="{escape(url, quote=True)}">{name.capitalize()}</a>' for name, url in links.items() if url
+    )
     return f"<!doctype html><html><body><h2>{escape(title)}</h2>{body}<p>{buttons}</p></body></html>"

@@ -60,7 +60,7 @@ def _note(db: Connection, ended: Sequence[store.Ended], now: datetime) -> None:
     events = []
     for one in ended:
         draft = one.claim.draft
-        if draft.incident is None or one.outcome is Outcome.TRANSIENT and one.claim.attempt > 1:
+        if draft.incident is None or (one.outcome is Outcome.TRANSIENT and one.claim.attempt > 1):
             continue
         whom = f"{draft.user} over {draft.channel}" if draft.user else draft.channel
         texts = {

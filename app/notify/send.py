@@ -36,7 +36,7 @@ async def _send(job: Job) -> Sent:
         return Sent(job.claim, Transient(f"no answer within {DEADLINE:g} s"))
     except DeliveryError as error:
         return Sent(job.claim, error)
-    except Exception as error:  # noqa: BLE001 - a channel's bug must not keep other pages from leaving
+    except Exception as error:
         log.exception("channel_broke", channel=job.claim.draft.channel, page=job.claim.id)
         return Sent(job.claim, Transient(f"the channel broke: {type(error).__name__}: {error}"))
 
@@ -46,7 +46,7 @@ async def _hand_over(job: Job) -> Receipt:
     if job.channel is None:
         raise Permanent(f'there is no channel "{name}"')
     try:
-        plugin: ChannelPlugin = plugins.module("app.notify.channels", job.channel.kind)  # type: ignore[assignment]
+        plugin: ChannelPlugin = plugins.module("app.notify.channels", job.channel.kind)
     except KeyError:
         raise Permanent(f'channel "{name}": the kind "{job.channel.kind}" is not active yet') from None
     spec = plugin.Spec.model_validate(job.channel.options)

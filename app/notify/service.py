@@ -21,7 +21,7 @@ from app.notify.compose import Desk, compose
 from app.notify.links import LIFE as LINK_LIFE
 from app.notify.model import Claim, Draft, Kind, Message, State
 from app.people import store as people
-from app.people.model import INBOX
+from app.people.model import INBOX, Contact
 from app.people.reach import reach
 
 LEASE = timedelta(seconds=15)
@@ -55,9 +55,7 @@ def queue(db: Connection, calls: Sequence[Call], now: datetime) -> list[int]:
     return store.queue_all(db, drafts, now, PAGE_LIFE)
 
 
-def _draft(
-    call: Call, contact: str | None, channel: str, to: str | None, at: datetime, reason: str, after: int
-) -> Draft:
+def _draft(call: Call, contact: str | None, channel: str, to: str | None, at: datetime, reason: str, after: int) -> Draft:
     incident = call.incident
     step = call.step if call.step is not None else "exhausted"
     who = call.user or "-"
@@ -86,10 +84,7 @@ def claim(db: Connection, desk: Desk, now: datetime, limit: int, ids: Sequence[i
     for alert in sorted(alerts.of_incidents(db, numbers), key=lambda one: one.ends_at is not None):
         facts[alert.incident or 0].append(alert)
     channels = {**catalog.channels(db), INBOX: BUILT_IN}
-    return [
-        Job(one, _message(one, found, facts, desk), channels.get(one.draft.channel))
-        for one in live
-    ]
+    return [Job(one, _message(one, found, facts, desk), channels.get(one.draft.channel)) for one in live]
 
 
 def wanted(draft: Draft, found: Mapping[int, Incident]) -> bool:
@@ -122,7 +117,9 @@ def tell_end(db: Connection, ended: Sequence[Incident], by: str | None, now: dat
         return
     store.supersede(db, numbers, now)
     silent = _removed_only(db, numbers)
-    told = [page for page in store.of_incidents(db, numbers) if page["incident"] not in silent and page["user_name"] != (by or "")]
+    told = [
+        page for page in store.of_incidents(db, numbers) if page["incident"] not in silent and page["user_name"] != (by or "")
+    ]
     found = {one.number: one for one in ended}
     drafts = [_follow_up(page, Kind.RESOLVED, found[page["incident"]], "resolved", now) for page in heard(told)]
     store.queue_all(db, drafts, now, PAGE_LIFE)
@@ -150,9 +147,7 @@ def heard(pages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return list(best.values())
 
 
-def _follow_up(
-    page: Mapping[str, Any], kind: Kind, incident: Incident, what: str, now: datetime, because: str = ""
-) -> Draft:
+def _follow_up(page: Mapping[str, Any], kind: Kind, incident: Incident, what: str, now: datetime, because: str = "") -> Draft:
     who = page["user_name"] or "-"
     at = page["user_name"] or page["channel"]
     why = because or f"you were told of it over {page['channel']}"
@@ -174,11 +169,13 @@ def _removed_only(db: Connection, numbers: Sequence[int]) -> set[int]:
 def test(db: Connection, login: str, now: datetime) -> list[int]:
     """Queue a test message to every contact of this person."""
     person = people.get(db, login)
-    drafts = [
-        Draft(
-            f"test:{login}:{contact.name}:{int(now.timestamp() * 1000)}", Kind.TEST, None, None, 0, 0, None, login,
-            contact.name, contact.channel, contact.to, now, "you asked for it",
-        )  # fmt: skip
-        for contact in (person.contacts if person else ())
-    ]
+    stamp = int(now.timestamp() * 1000)
+    contacts = person.contacts if person else ()
+    drafts = [_test(login, contact, f"test:{login}:{contact.name}:{stamp}", now) for contact in contacts]
     return store.queue_all(db, drafts, now, timedelta(minutes=10))
+
+
+def _test(login: str, contact: Contact, key: str, now: datetime) -> Draft:
+    return Draft(
+        key, Kind.TEST, None, None, 0, 0, None, login, contact.name, contact.channel, contact.to, now, "you asked for it"
+    )  # fmt: skip

@@ -156,7 +156,8 @@ def by_key(db: Connection, key: str) -> Mapping[str, Any] | None:
 
 def next_due(db: Connection) -> datetime | None:
     """When the next page is to be sent."""
-    return db.execute(select(func.min(page.c.next_at)).where(page.c.state == State.QUEUED)).scalar_one()
+    found: datetime | None = db.execute(select(func.min(page.c.next_at)).where(page.c.state == State.QUEUED)).scalar_one()
+    return found
 
 
 def listed(

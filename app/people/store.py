@@ -51,7 +51,9 @@ def put_all_declared(db: Connection, specs: Mapping[str, Mapping[str, Any]], now
     db.execute(gone)
     if not specs:
         return
-    rows = [{"login": login, "spec": spec, "declared": True, "active": True, "created_at": now} for login, spec in specs.items()]
+    rows = [
+        {"login": login, "spec": spec, "declared": True, "active": True, "created_at": now} for login, spec in specs.items()
+    ]
     statement = upsert(person).values(rows)
     fresh = {"spec": statement.excluded.spec, "declared": True, "active": True}
     db.execute(statement.on_conflict_do_update(index_elements=["login"], set_=fresh))

@@ -88,4 +88,6 @@ def of_alert(name: str, check: Check) -> Active | None:
 
 def rules(db: Connection) -> Mapping[str, Rule]:
     """Declared rules by name, in their kind's own form."""
-    return {row.name: plugins.module(KINDS, row.spec["kind"]).Spec.model_validate(row.spec) for row in catalog.specs(db, "rule")}
+    return {
+        row.name: plugins.module(KINDS, row.spec["kind"]).Spec.model_validate(row.spec) for row in catalog.specs(db, "rule")
+    }

@@ -22,7 +22,9 @@ def judge(before: Standing, finding: Finding, patience: Patience, severity: Seve
     known = replace(before, known_at=at, memory=finding.memory)
     if before.firing:
         recovered = finding.clear and not finding.bad
-        after = replace(known, state=State.OK, firing=False, bad_since=None) if recovered else replace(known, state=State.FIRING)
+        after = (
+            replace(known, state=State.OK, firing=False, bad_since=None) if recovered else replace(known, state=State.FIRING)
+        )
     elif not finding.bad:
         after = replace(known, state=State.OK, bad_since=None)
     else:
@@ -32,7 +34,9 @@ def judge(before: Standing, finding: Finding, patience: Patience, severity: Seve
     return after, Verdict(at, after.state, after.firing, severity, finding.value, finding.because)
 
 
-def silent(before: Standing, patience: Patience, severity: Severity, at: datetime, because: str = "") -> tuple[Standing, Verdict]:
+def silent(
+    before: Standing, patience: Patience, severity: Severity, at: datetime, because: str = ""
+) -> tuple[Standing, Verdict]:
     """The verdict when nothing was learnt at `at`: unknown, and an alert once it has lasted if the rule wants one."""
     known_at = before.known_at or at - patience.silence / NO_DATA_INTERVALS  # the run before the first is not missed
     overdue = at - known_at >= patience.silence * PUNCTUAL

@@ -36,7 +36,7 @@ def start_embedded(home: Path, durable: bool = False, keep: bool = False, major:
         server = _start(postgres.argv(cluster), log, cluster)
         running.callback(_end, server, postgres.STOP)
         valkey.wait_ready(broker)
-        postgres.wait_ready(cluster)
+        postgres.wait_ready(cluster, server.pid)
         yield postgres.url(sockets), valkey.url(sockets)
 
 

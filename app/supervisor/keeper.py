@@ -101,7 +101,7 @@ class Keeper:
         since = time.monotonic()
         while True:
             before = child.lacks, child.state
-            child.lacks = await readiness.missing(child.spec.name, child.spec.ready)
+            child.lacks = await readiness.missing(child.spec.name, child.spec.ready, child.process.pid if child.process else 0)
             if child.lacks != (child.spec.name,) and child.state == "starting":
                 child.state = "running"
             if not child.lacks:

@@ -32,7 +32,7 @@ def find(mark: str, recorded: Iterable[Process]) -> list[psutil.Process]:
     return [found for found in psutil.process_iter() if found.pid not in spared and _is_ours(found, mark, known)]
 
 
-def end(mark: str, recorded: Iterable[Process], patience: float = 10.0) -> list[int]:
+def end(mark: str, recorded: Iterable[Process], patience: float = 3.0) -> list[int]:
     """End them and return their pids: SIGTERM to those at the top (they end their own children), SIGKILL to what is left."""
     recorded = tuple(recorded)
     found = find(mark, recorded)

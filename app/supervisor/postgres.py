@@ -180,10 +180,10 @@ def _pid_lines(cluster: Cluster) -> list[str]:
         return []
 
 
-def wait_ready(cluster: Cluster, patience: float = 30.0) -> None:
-    """Block until it accepts sessions. Raises Unavailable after `patience` seconds."""
+def wait_ready(cluster: Cluster, pid: int, patience: float = 30.0) -> None:
+    """Block until server `pid` accepts sessions. Raises Unavailable after `patience` seconds."""
     deadline = time.monotonic() + patience
-    while not accepts_sessions(cluster.data / "postmaster.pid"):
+    while not accepts_sessions(cluster.data / "postmaster.pid", pid):
         if time.monotonic() > deadline:
             raise Unavailable(f"the embedded PostgreSQL is not ready after {patience:.0f} s")
         time.sleep(0.01)

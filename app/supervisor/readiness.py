@@ -10,8 +10,8 @@ PATIENCE = 1.0  # seconds per question
 LIMIT = 65_536  # bytes of an answer
 
 
-async def missing(name: str, address: str) -> tuple[str, ...]:
-    """What `name` lacks, empty when it is ready.
+async def missing(name: str, address: str, pid: int) -> tuple[str, ...]:
+    """What `name`, process `pid`, lacks; empty when it is ready.
 
     address: `pidfile:///PATH` (PostgreSQL's), `redis+socket:///PATH` (PING), `tcp://HOST:PORT` (open),
     `http(s)://...` (200, or what its JSON calls `missing`), or empty: always ready.
@@ -21,7 +21,7 @@ async def missing(name: str, address: str) -> tuple[str, ...]:
     url = urlsplit(address)
     try:
         if url.scheme == "pidfile":
-            return () if accepts_sessions(Path(url.path)) else (name,)
+            return () if accepts_sessions(Path(url.path), pid) else (name,)
         async with asyncio.timeout(PATIENCE):
             if url.scheme.startswith("http"):
                 return (await _http(name, url))[1]
@@ -31,13 +31,13 @@ async def missing(name: str, address: str) -> tuple[str, ...]:
         return (name,)
 
 
-def accepts_sessions(pidfile: Path) -> bool:
-    """Whether a PostgreSQL says so in its postmaster.pid (pg_ctl reads the same line)."""
+def accepts_sessions(pidfile: Path, pid: int) -> bool:
+    """Whether PostgreSQL `pid` says so in its postmaster.pid (pg_ctl reads the same line); a crash leaves an old one behind."""
     try:
         lines = pidfile.read_text().splitlines()
     except OSError:
         return False
-    return len(lines) >= 8 and lines[7].strip() == "ready"
+    return len(lines) >= 8 and lines[0].strip() == str(pid) and lines[7].strip() == "ready"
 
 
 async def _socket(url: SplitResult) -> bytes:

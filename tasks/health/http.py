@@ -124,7 +124,7 @@ def _wrong(response: Response, expected: Expected) -> list[str]:
     if not any(_is(response.status, item) for item in expected.status):
         wrong.append(f"status {response.status}, expected {', '.join(map(str, expected.status))}")
     for name, part in expected.header.items():
-        value = response.header(name)
+        value = response.headers.get(name.lower())
         if value is None or part not in value:
             wrong.append(f"header {name} is {'missing' if value is None else repr(value[:80])}, expected {part!r}")
     return wrong + _wrong_in_body(response, expected)

@@ -1,4 +1,4 @@
-"""Applying is all or nothing, in force at once, and idempotent. Needs the fixture `db`: a connection, rolled back afterwards."""
+"""Applying is all or nothing, in force at once, and idempotent."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -12,22 +12,12 @@ from app.configfile import apply as configuration
 from app.configfile import store
 from app.configfile.diff import Action
 from app.configfile.load import load_texts
-from app.errors import Invalid
+from app.errors import Conflict, Invalid
 from app.people.model import SYSTEM
 from tests.configfile.words import configuration as words
 from tests.configfile.words import with_, without
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def db(request: pytest.FixtureRequest) -> Connection:
-    """The suite's own `db`."""
-    try:
-        connection: Connection = request.getfixturevalue("db")
-    except pytest.FixtureLookupError:
-        pytest.skip("the suite has no database fixture `db` yet")
-    return connection
 
 
 def put(db: Connection, **sections: Any) -> configuration.Applied:
@@ -97,3 +87,9 @@ def test_a_version_remembers_its_changes_without_secrets(db):
     newest = catalog.versions(db)[0]
     assert newest["changes"] == [{"action": "changed", "kind": "channel", "name": "hook", "detail": "secret: changed"}]
     assert newest["applied_by"] == "system"
+
+
+def test_a_second_applier_is_told_to_try_again(engine, db):
+    store.lock(db)
+    with engine.connect() as other, pytest.raises(Conflict, match="somebody else is applying"):
+        store.lock(other)

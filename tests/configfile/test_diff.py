@@ -6,6 +6,10 @@ from app.configfile.diff import diff
 from app.configfile.impact import retired, whom
 from tests.configfile.words import BASE, declared, with_, without
 
+FIRST, SECOND = {"page": "team:shop", "wait": "10m"}, {"page": ["user:dee", "channel:hook"]}
+SILENT = "pages nobody any more; its open alerts are resolved and nobody is told"
+OTHERS = 'team "shop" (paged by policy "usual") means other people'
+
 
 def changes(**sections) -> list[str]:
     return [str(change) for change in diff(declared(), declared(**sections))]
@@ -63,19 +67,19 @@ def test_the_order_of_contacts_counts():
     "sections, sentence",
     [
         (
-            {"policies": {"usual": {"steps": [{"page": "team:shop", "wait": "10m"}, {"page": ["user:dee", "channel:hook"]}], "repeat": 1}}},
+            {"policies": {"usual": {"steps": [FIRST, SECOND], "repeat": 1}}},
             'policy "usual" pages team:shop, after 10m user:dee and channel:hook, 2 times; after 5m the platform\'s owners;'
             " until now team:shop; after 5m the platform's owners",
         ),
-        (with_("teams", "shop", members=["bo"]), 'team "shop" (paged by policy "usual") means other people: members: ada, bo -> bo'),
+        (with_("teams", "shop", members=["bo"]), f"{OTHERS}: members: ada, bo -> bo"),
         (with_("users", "ada", contacts={}), "ada is reached differently: contacts.hook: a -> (not set)"),
         ({"platform": {"owners": ["user:ada"]}}, "the platform's owners, who are paged when all else failed, are user:ada"),
-        (without("rules", "slow"), 'rule "slow" pages nobody any more; its open alerts are resolved and nobody is told'),
-        (with_("checks", "up", alert="off"), 'check "up" pages nobody any more; its open alerts are resolved and nobody is told'),
+        (without("rules", "slow"), f'rule "slow" {SILENT}'),
+        (with_("checks", "up", alert="off"), f'check "up" {SILENT}'),
         (with_("rules", "slow", above=2), 'rule "slow" decides differently: above: 1.0 -> 2.0'),
         (with_("rules", "new", **BASE["rules"]["slow"]), 'rule "new" can alert'),
     ],
-)  # fmt: skip
+)
 def test_what_a_change_means_for_paging_is_said_in_words(sections, sentence):
     assert words(**sections) == [sentence]
 

@@ -11,9 +11,8 @@ from app.configfile.sections import SECTIONS
 
 EXAMPLES = Path(__file__).parents[2] / "docs/examples/alerting"
 EXAMPLE = {path.name: path.read_text() for path in sorted(EXAMPLES.glob("*.yaml"))}
-MARKS = st.sampled_from(
-    list("{}[]&*!|>'\"%@`#,:?-\t\n ~<=") + ["---\n", "${", "$${", "<<: ", "!!", "&a ", "*a", "\\u", ": ", "- ", "? "]
-)
+WORDS = ["---\n", "${", "$${", "<<: ", "!!", "&a ", "*a", "\\u", ": ", "- ", "? "]
+MARKS = st.sampled_from([*"{}[]&*!|>'\"%@`#,:?-\t\n ~<=", *WORDS])
 
 
 def survives(text: str) -> None:
@@ -47,15 +46,16 @@ LEAF = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=10),
     st.sampled_from(["health.tcp", "webhook", "threshold", "user:ada", "5m", "22:00", "off", "2026-11-02", "ada", "1 of 2"]),
 )  # fmt: skip
-KEYS = st.sampled_from(
-    "match policy steps page wait kind check metric above below window probe with every alert after users layers name handoff "
-    "start only days from to contacts channel notify high low role members url secret host port by severity labels when mute".split()
-)
-TREE = st.recursive(
-    LEAF,
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS | st.text(max_size=4), inner, max_size=5)),
-    max_leaves=20,
-)
+KNOWN = """match policy steps page wait kind check metric above below window probe with every alert after users layers name
+    handoff start only days from to contacts channel notify high low role members url secret host port by severity labels"""
+KEYS = st.sampled_from(KNOWN.split())
+
+
+def branches(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    return st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS | st.text(max_size=4), inner, max_size=5))
+
+
+TREE = st.recursive(LEAF, branches, max_leaves=20)
 
 
 def dumped(value: object) -> str:

@@ -45,7 +45,7 @@ def test_nothing_is_said_of_what_is_whole():
         ({"heartbeats": {"backup": {"every": "1d"}}}, '"heartbeats" is not active yet'),
         ({"inhibit": [{"when": "a=b", "mute": "c=d"}]}, '"inhibit" is not active yet'),
     ],
-)  # fmt: skip
+)
 def test_a_gap_is_one_warning(sections, message):
     assert warned(**sections) == [message]
 
@@ -57,12 +57,8 @@ def test_routes_and_policies_that_are_missing_are_said_when_something_alerts():
 
 
 def test_services_in_a_circle_are_named_once():
-    circle = {
-        "a": {"depends_on": ["b"]},
-        "b": {"depends_on": ["c"]},
-        "c": {"depends_on": ["a"]},
-        "d": {"depends_on": ["a", "d"]},
-    }
+    arrows = {"a": ["b"], "b": ["c"], "c": ["a"], "d": ["a", "d"]}
+    circle = {name: {"depends_on": names} for name, names in arrows.items()}
     assert [one for one in warned(services={**BASE["services"], **circle}) if "circle" in one] == [
         "services depend on each other in a circle (a -> b -> c -> a); none of them is suppressed",
         "services depend on each other in a circle (d -> d); none of them is suppressed",

@@ -1,5 +1,7 @@
 """Matchers read as Alertmanager's UTF-8 syntax does, and no text breaks them."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,10 +94,8 @@ def test_a_pattern_that_hangs_other_engines_answers_at_once():
 
 @given(st.text())
 def test_any_text_is_read_or_refused(text):
-    try:
+    with suppress(ValueError):
         parse_matchers(text)
-    except ValueError:
-        pass
 
 
 WORD = st.text(st.characters(exclude_categories=("Cs",)), max_size=40)

@@ -71,9 +71,8 @@ def test_keys_of_platform_may_stand_in_several_files_each_once():
     assert said(a=users + "platform: {owners: ['user:dee']}", b="platform:\n  owners: ['user:dee']") == [
         'b.yaml:2: platform: "owners" is declared already, in a.yaml:2',
     ]
-    assert said(a="platform:", b="platform: {owner: x}") == [
-        'b.yaml:1: unknown key "owner" in platform (did you mean "owners"?)'
-    ]
+    wrong = said(a="platform:", b="platform: {owner: x}")
+    assert wrong == ['b.yaml:1: unknown key "owner" in platform (did you mean "owners"?)']
 
 
 def test_a_message_is_one_printable_line_and_carries_no_password():

@@ -187,8 +187,8 @@ def test_all_files_together_have_a_limit(folder, monkeypatch):
 
 
 def test_a_folder_that_is_not_there_is_said_at_once(tmp_path):
-    with pytest.raises(Invalid, match="cannot read the configuration folder .*nowhere: No such file"):
+    with pytest.raises(Invalid, match=r"cannot read the configuration folder .*nowhere: No such file"):
         read(tmp_path / "nowhere", {})
+    (tmp_path / "file").write_text("")
     with pytest.raises(Invalid, match="Not a directory"):
-        (tmp_path / "file").write_text("")
         read(tmp_path / "file", {})

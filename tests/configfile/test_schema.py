@@ -67,10 +67,8 @@ def test_planned_kinds_are_open(validator):
 
 
 def test_short_forms_fit(validator):
-    assert validator.is_valid(
-        {"routes": [{"match": "a=b", "policy": "x"}], "policies": {"x": {"steps": [{"page": "user:ada"}]}}}
-    )
-    assert validator.is_valid(
-        {"users": {"ada": {"notify": {"high": "sms", "low": ["mail", {"contact": "sms", "after": "2m"}]}}}}
-    )
+    notify = {"high": "sms", "low": ["mail", {"contact": "sms", "after": "2m"}]}
+    assert validator.is_valid({"routes": [{"match": "a=b", "policy": "x"}]})
+    assert validator.is_valid({"policies": {"x": {"steps": [{"page": "user:ada"}]}}})
+    assert validator.is_valid({"users": {"ada": {"notify": notify}}})
     assert validator.is_valid({"services": {"backoffice": None}, "flapping": "off"})

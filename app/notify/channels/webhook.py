@@ -34,9 +34,7 @@ async def send(spec: Spec, message: Message, timeout: float) -> Receipt:
     headers = {"Content-Type": "application/json", "User-Agent": "Tocsin", **spec.headers, "Idempotency-Key": message.key}
     if spec.secret is not None:
         headers["Tocsin-Signature"] = sign(spec.secret.get_secret_value().encode(), int(time.time()), body)
-    request = http.Request(
-        spec.url, "POST", headers, body, timeout=timeout, max_bytes=65_536, verify_tls=spec.verify_tls
-    )
+    request = http.Request(spec.url, "POST", headers, body, timeout=timeout, max_bytes=65_536, verify_tls=spec.verify_tls)
     try:
         response = await http.fetch(request)
     except http.Failed as failure:

@@ -8,6 +8,7 @@ import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -102,6 +103,5 @@ def _rate(values: Sequence[tuple[datetime, float]]) -> float | None:
     """Increase per second of a counter; a drop is a restart from zero."""
     if len(values) < 2 or values[-1][0] == values[0][0]:
         return None
-    pairs = zip(values, values[1:], strict=False)
-    increase = math.fsum(after - before if after >= before else after for (_, before), (_, after) in pairs)
+    increase = math.fsum(after - before if after >= before else after for (_, before), (_, after) in pairwise(values))
     return increase / (values[-1][0] - values[0][0]).total_seconds()

@@ -135,4 +135,3 @@ def _fault(error: Any, index: int) -> Fault:
     field = ".".join(str(part) for part in error["loc"] if part != "[key]") or "event"
     detail = str(error["msg"]).removeprefix("Value error, ")
     return Fault(field, detail[:1].lower() + detail[1:], index)
-

@@ -1,0 +1,139 @@
+"""Guarded Redis and Valkey sessions for probes: the wire protocol itself, on checked connections.
+
+Source: Redis serialization protocol specification (RESP2). A client library would resolve and connect by itself.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from pydantic import AfterValidator
+
+from app.net import tcp, tls
+from app.net.failure import Failed, Kind
+from app.net.guard import refuse_literal
+
+LARGEST = 1 << 20  # bytes of one answer
+SOCKETS = ("redis+socket", "unix")
+NETWORK = {"redis": False, "valkey": False, "rediss": True, "valkeys": True}  # scheme -> over TLS
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a URL says."""
+
+    host: str
+    port: int
+    path: str  # of a Unix socket; then host is empty
+    secure: bool
+    verify: bool
+    username: str
+    password: str
+    database: int
+
+
+def parse(url: str) -> Target:
+    """Read redis://, rediss://, redis+socket:// and unix:// URLs. Raises ValueError; never quotes the URL."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 6379
+    except ValueError:
+        raise ValueError("not a Redis URL; write redis://HOST:6379/0") from None
+    asked = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    on_socket = parts.scheme in SOCKETS
+    if not on_socket and (parts.scheme not in NETWORK or not parts.hostname):
+        raise ValueError("not a redis://, rediss://, redis+socket:// or unix:// URL")
+    number = asked.get("virtual_host") or asked.get("db") or ("" if on_socket else parts.path.strip("/")) or "0"
+    if not number.strip("/").isdecimal():
+        raise ValueError(f"{number!r} is not the number of a Redis database")
+    if parts.hostname and not on_socket:
+        refuse_literal(parts.hostname)
+    return Target(
+        host="" if on_socket else parts.hostname or "",
+        port=port,
+        path=unquote(parts.netloc.rpartition("@")[2] + parts.path) if on_socket else "",
+        secure=NETWORK.get(parts.scheme, False),
+        verify=asked.get("ssl_cert_reqs", "required").lower().removeprefix("cert_") == "required",
+        username=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        database=int(number.strip("/")),
+    )
+
+
+def redis_url(text: str) -> str:
+    """The URL, when it is a Redis one. Raises ValueError."""
+    parse(text)
+    return text
+
+
+RedisUrl = Annotated[str, AfterValidator(redis_url)]
+
+
+class Session:
+    """One connection; commands are sent one after another."""
+
+    def __init__(self, streams: tcp.Streams) -> None:
+        self._reader, self._writer = streams
+
+    async def ask(self, *words: str) -> str | int | None:
+        """The answer to a command that gives text or a number. Raises Failed: denied for an error, protocol for nonsense."""
+        sent = [word.encode() for word in words]
+        self._writer.write(b"*%d\r\n" % len(sent) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in sent))
+        try:
+            await self._writer.drain()
+            line = (await self._reader.readuntil(b"\r\n"))[:-2]
+            return await self._answer(line[:1], line[1:])
+        except (asyncio.IncompleteReadError, OSError):
+            raise Failed(Kind.PROTOCOL, "it closed the connection") from None
+        except (asyncio.LimitOverrunError, ValueError):
+            raise Failed(Kind.PROTOCOL, "it does not speak the Redis protocol") from None
+
+    async def _answer(self, mark: bytes, rest: bytes) -> str | int | None:
+        if mark == b"+":
+            return rest.decode()
+        if mark == b":":
+            return int(rest)
+        if mark == b"-":
+            raise Failed(Kind.DENIED, rest[:200].decode(errors="replace"))
+        size = int(rest) if mark == b"$" else LARGEST + 1
+        if size < 0:
+            return None
+        if size > LARGEST:
+            raise ValueError(size)
+        return (await self._reader.readexactly(size + 2))[:-2].decode(errors="replace")
+
+
+@asynccontextmanager
+async def session(url: str, timeout: float) -> AsyncIterator[Session]:
+    """A session, logged in and on the URL's database. Raises Failed; everything inside ends within `timeout` seconds."""
+    target = parse(url)
+    try:
+        async with asyncio.timeout(timeout):
+            streams = await _connect(target, timeout)
+            try:
+                opened = Session(streams)
+                if target.password:
+                    await opened.ask("AUTH", *filter(None, (target.username, target.password)))
+                if target.database:
+                    await opened.ask("SELECT", str(target.database))
+                yield opened
+            finally:
+                await tcp.close(streams[1])
+    except TimeoutError:
+        raise Failed(Kind.TIMEOUT, f"no answer within {timeout:.3g} s") from None
+
+
+async def _connect(target: Target, timeout: float) -> tcp.Streams:
+    if target.path:
+        try:
+            return await asyncio.open_unix_connection(target.path, limit=LARGEST)
+        except (ConnectionRefusedError, FileNotFoundError):
+            raise Failed(Kind.REFUSED, f"nobody listens on {target.path}") from None
+        except OSError as error:
+            raise Failed(Kind.DENIED, f"{target.path}: {error.strerror}") from None
+    secured: ssl.SSLContext | None = tls.context(verify=target.verify) if target.secure else None
+    return await tcp.connect(target.host, target.port, timeout=timeout, tls=secured)

@@ -1,0 +1,79 @@
+"""Has room left on a file system, and can write to it.
+
+Metrics: `free_bytes` (to ordinary users), `used_percent` (as df counts), `total_bytes`, and where the file system counts them
+`inodes_used_percent`. Warning and critical: the used share of bytes or inodes, but only while less than `enough_bytes` is
+free, since 96 % of a huge disk is no trouble. Critical too: mounted read-only, as a kernel does after errors, or hanging.
+"""
+
+import os
+import threading
+
+from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe
+
+GIB = 1 << 30
+
+
+class Place(Spec):
+    """Which file system, and when it is too full."""
+
+    path: str = Field(pattern=r"^/", description="absolute path of any file or folder on the file system")
+    warning_percent: float = Field(
+        default=85, gt=0, le=100, description="used bytes or inodes, in percent, from which it warns"
+    )
+    critical_percent: float = Field(default=95, gt=0, le=100, description="used bytes or inodes, in percent, that are critical")
+    enough_bytes: int = Field(default=50 * GIB, ge=0, description="bytes free that are enough whatever the share; 0 = never")
+    read_only: bool = Field(default=False, description="it is meant to be read-only")
+
+
+_hanging: dict[str, threading.Thread] = {}
+
+
+@probe(on_timeout=Status.CRITICAL)
+def measure(spec: Place, run: Run) -> Reading:
+    found = _statvfs(spec.path, run.timeout * 0.9)
+    blocks_used = found.f_blocks - found.f_bfree
+    used = _percent(blocks_used, blocks_used + found.f_bavail)
+    free = found.f_bavail * found.f_frsize
+    metrics = {"free_bytes": float(free), "used_percent": used, "total_bytes": float(found.f_blocks * found.f_frsize)}
+    inodes = _percent(found.f_files - found.f_ffree, found.f_files)
+    if found.f_files:
+        metrics["inodes_used_percent"] = inodes
+    if found.f_flag & os.ST_RDONLY and not spec.read_only:
+        return Reading(Status.CRITICAL, "mounted read-only: the kernel does so after errors (see dmesg)", metrics)
+    full = used if free < spec.enough_bytes or not spec.enough_bytes else 0.0
+    status = _judge(0.0 if spec.read_only else max(full, inodes), spec)
+    return Reading(status, f"{used:.0f} % used, {free / GIB:.3g} GiB free, {inodes:.0f} % of inodes used", metrics)
+
+
+def _percent(part: int, whole: int) -> float:
+    return 100 * part / whole if whole else 0.0
+
+
+def _judge(percent: float, spec: Place) -> Status:
+    if percent >= spec.critical_percent:
+        return Status.CRITICAL
+    return Status.WARNING if percent >= spec.warning_percent else Status.OK
+
+
+def _statvfs(path: str, timeout: float) -> os.statvfs_result:
+    """statvfs that gives up: on a dead network mount the call never returns, and cannot be interrupted."""
+    if path in _hanging and _hanging[path].is_alive():
+        raise Unreachable(f"{path} still hangs: is its server away?")
+    answer: list[os.statvfs_result | OSError] = []
+
+    def work() -> None:
+        try:
+            answer.append(os.statvfs(path))
+        except OSError as error:
+            answer.append(error)
+
+    thread = threading.Thread(target=work, name="statvfs", daemon=True)
+    thread.start()
+    thread.join(timeout)
+    if not answer:
+        _hanging[path] = thread
+        raise Unreachable(f"{path} hangs: is its server away?")
+    _hanging.pop(path, None)
+    if isinstance(answer[0], OSError):
+        raise CannotTell(f"{path}: {answer[0].strerror}; is the path right, and may this worker read it?")
+    return answer[0]

@@ -1,0 +1,74 @@
+"""Is this host (where the worker runs) short of processor, memory or disk bandwidth.
+
+Metrics: `load_per_core` (5 min), `memory_available_percent` and `memory_available_bytes`, `swap_used_percent`, and on Linux the
+share of the last minute in which work stood still for want of something (pressure stall): `cpu_pressure_percent` (some of it),
+`memory_pressure_percent` and `io_pressure_percent` (all of it). Warning and critical: little memory available, memory
+pressure, a very long run queue. A busy host is no trouble; one that stands still is.
+"""
+
+import os
+from pathlib import Path
+
+import psutil
+
+from app.checks.probe import Field, Reading, Run, Spec, Status, probe
+
+PRESSURE = Path("/proc/pressure")
+WAITING = (("cpu", "some"), ("memory", "full"), ("io", "full"))  # source: kernel documentation, accounting/psi
+
+
+class Limits(Spec):
+    """When it is too little, or too much."""
+
+    warning_load: float = Field(default=5, gt=0, description="load per core over 5 min from which it warns")
+    critical_load: float = Field(default=20, gt=0, description="load per core over 5 min that is critical")
+    warning_memory_percent: float = Field(
+        default=8, ge=0, le=100, description="memory available, in percent, below which it warns"
+    )
+    critical_memory_percent: float = Field(
+        default=3, ge=0, le=100, description="memory available, in percent, that is critical"
+    )
+    warning_memory_pressure: float = Field(
+        default=10, gt=0, le=100, description="share of a minute stalled for memory, in percent, from which it warns"
+    )
+    critical_memory_pressure: float = Field(
+        default=40, gt=0, le=100, description="share of a minute stalled for memory, in percent, that is critical"
+    )
+
+
+@probe()
+def measure(spec: Limits, run: Run) -> Reading:  # noqa: ARG001 - nothing in here waits
+    memory, swap = psutil.virtual_memory(), psutil.swap_memory()
+    metrics = {
+        "load_per_core": os.getloadavg()[1] / (os.cpu_count() or 1),
+        "memory_available_percent": 100 * memory.available / memory.total,
+        "memory_available_bytes": float(memory.available),
+        "swap_used_percent": float(swap.percent),
+        **_pressures(),
+    }
+    return Reading(*_judge(metrics, spec), metrics)
+
+
+def _pressures() -> dict[str, float]:
+    found = {}
+    for what, how in WAITING:
+        try:
+            lines = (PRESSURE / what).read_text().splitlines()
+        except OSError:
+            continue  # not Linux, or a kernel without it
+        for line in lines:
+            words = line.split()
+            if words[0] == how:
+                found[f"{what}_pressure_percent"] = float(words[2].removeprefix("avg60="))
+    return found
+
+
+def _judge(metrics: dict[str, float], spec: Limits) -> tuple[Status, str]:
+    load, free = metrics["load_per_core"], metrics["memory_available_percent"]
+    stalled = metrics.get("memory_pressure_percent", 0.0)
+    said = f"load {load:.2g} per core, {free:.0f} % of memory available, {stalled:.0f} % of the time stalled for it"
+    if load >= spec.critical_load or free < spec.critical_memory_percent or stalled >= spec.critical_memory_pressure:
+        return Status.CRITICAL, said
+    if load >= spec.warning_load or free < spec.warning_memory_percent or stalled >= spec.warning_memory_pressure:
+        return Status.WARNING, said
+    return Status.OK, said

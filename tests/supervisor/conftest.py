@@ -1,0 +1,119 @@
+"""One home each, everything in it ended and removed afterwards."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from app.settings import Settings
+from app.supervisor import leftovers, postgres, stack, state
+
+ROOT = Path(__file__).parents[2]
+
+
+def until(what: Callable[[], Any], seconds: float = 10.0) -> Any:
+    """The first true value of `what()`; fails the test when there is none in time."""
+    deadline = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.01)
+    return found
+
+
+_given: set[int] = set()
+
+
+def free_port() -> int:
+    """A port nobody has, and that was not given out before."""
+    while True:
+        with socket.socket() as line:
+            line.bind(("127.0.0.1", 0))
+            port = int(line.getsockname()[1])
+        if port not in _given:
+            _given.add(port)
+            return port
+
+
+class Home:
+    """A home with its own port and, unless `embedded`, with servers that are said to be elsewhere."""
+
+    def __init__(self, path: Path, embedded: bool = False, **env: str) -> None:
+        self.path = path
+        self.port = free_port()
+        self.env = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
+        self.env |= {"TOCSIN_HOME": str(path), "TOCSIN_PORT": str(self.port), **env}
+        if not embedded:
+            self.env |= {"TOCSIN_DATABASE_URL": "postgresql://127.0.0.1:1/none", "TOCSIN_BROKER_URL": "redis://127.0.0.1:1"}
+        self.settings = Settings(home=path)
+
+    def run(self, command: str, **more: Any) -> subprocess.CompletedProcess[str]:
+        words = [sys.executable, "-m", "tests.supervisor.stand_ins", command]
+        options = {
+            "cwd": ROOT,
+            "env": self.env,
+            "text": True,
+            "timeout": 60,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.STDOUT,
+        }
+        return subprocess.run(words, check=False, **{**options, **more})
+
+    def start(self, command: str, **more: Any) -> "subprocess.Popen[str]":
+        words = [sys.executable, "-m", "tests.supervisor.stand_ins", command]
+        return subprocess.Popen(words, cwd=ROOT, env=self.env, text=True, **more)
+
+    def up(self) -> str:
+        done = self.run("detach")
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.run("status").stdout)
+        return found
+
+    def row(self, name: str) -> state.Process:
+        found = state.load(self.path)
+        rows = {row.name: row for row in found.processes} if found else {}
+        return rows.get(name, state.Process(name, "", None, "absent", 0))
+
+    def running(self) -> list[psutil.Process]:
+        """Whatever still runs of this home, its supervisor included."""
+        pid = state.supervisor(self.path)
+        found = state.load(self.path)
+        mine = leftovers.find(stack.mark(self.settings), found.processes if found else ())
+        return [*mine, *([psutil.Process(pid)] if pid else [])]
+
+    def remove(self) -> None:
+        pid = state.supervisor(self.path)
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+            until(lambda: state.supervisor(self.path) is None)
+        found = state.load(self.path)
+        leftovers.end(stack.mark(self.settings), found.processes if found else (), patience=0.3)
+        if "TOCSIN_DATABASE_URL" not in self.env:
+            shutil.rmtree(postgres.locate(self.path, self.settings.sockets).data, ignore_errors=True)
+        for folder in self.settings.sockets.parent.glob(f"{self.settings.sockets.name}*"):
+            shutil.rmtree(folder)
+
+
+@pytest.fixture
+def make_home(tmp_path: Path) -> Iterator[Callable[..., Home]]:
+    made: list[Home] = []
+
+    def make(name: str = "home", embedded: bool = False, **env: str) -> Home:
+        made.append(Home(tmp_path / name, embedded, **env))
+        return made[-1]
+
+    yield make
+    for home in made:
+        home.remove()

@@ -1,0 +1,59 @@
+"""A stack of tiny stand-ins, driven by `python -m tests.supervisor.stand_ins COMMAND` under the environment of one home."""
+
+import http.server
+import json
+import os
+import sys
+
+from app.settings import settings
+from app.supervisor import control, status
+from app.supervisor.plan import STEP, Spec
+
+
+def specs() -> list[Spec]:
+    """A step, a console, a worker with a pool child that may ignore SIGTERM, and, if asked for, a process that always fails."""
+    servers = [
+        name for name, there in (("postgres", settings().embedded_database), ("valkey", settings().embedded_broker)) if there
+    ]
+    me = (sys.executable, "-m", "tests.supervisor.stand_ins")
+    stubborn = "trap '' TERM; " if os.environ.get("STAND_IN_STUBBORN") else ""
+    made = [
+        Spec("prepare", STEP, ("echo", "! the last good configuration was kept"), needs=tuple(servers)),
+        Spec("web", "web", (*me, "web"), needs=("prepare",), ready=f"http://127.0.0.1:{settings().port}/readyz"),
+        Spec("worker", "worker", ("sh", "-c", f"({stubborn}sleep 999) & wait"), needs=("prepare",)),
+    ]
+    if os.environ.get("STAND_IN_FAILS"):
+        made.append(Spec("pager", "pager", ("sh", "-c", "echo no; exit 3"), ready="tcp://127.0.0.1:1"))
+    return made
+
+
+class Console(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        body = json.dumps({"ready": True, "missing": []}).encode()
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def main(command: str) -> int:
+    if command == "web":
+        http.server.HTTPServer(("127.0.0.1", settings().port), Console).serve_forever()
+    if command == "up":
+        control.up(settings(), specs())
+    if command == "detach":
+        return (
+            0
+            if control.up_detached(settings(), lambda text, red: print("RED" if red else "", text), specs(), patience=20)
+            else 1
+        )
+    if command == "down":
+        return 0 if control.down(settings()) else 1
+    print(status.look(settings()).as_json())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

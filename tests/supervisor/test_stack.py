@@ -1,0 +1,140 @@
+"""What `up` and `down` promise, with stand-ins for Tocsin's own processes."""
+
+import os
+import signal
+import stat
+import subprocess
+import time
+
+import psutil
+import pytest
+
+from app.supervisor import state
+from tests.supervisor.conftest import until
+
+
+def test_everything_runs_with_real_servers_and_down_leaves_nothing(make_home):
+    home = make_home(embedded=True)
+    said = home.up()
+    assert "ready after" in said
+    assert "RED UNWATCHED" in said
+    assert "RED the last good configuration was kept" in said
+    assert f"password in {home.path}/admin-password" in said
+
+    found = home.status()
+    assert found["ready"] is True
+    assert found["watcher"] == "UNWATCHED"
+    assert found["queues"]["notify"] == 0
+    assert {row["name"]: row["state"] for row in found["processes"]} == dict.fromkeys(
+        ("postgres", "valkey", "web", "worker"), "running"
+    )
+    began = time.monotonic()
+    assert home.run("down").returncode == 0
+    assert time.monotonic() - began < 5
+    assert home.running() == []
+    assert not home.settings.sockets.exists()
+    assert home.status()["ready"] is False
+    assert home.run("down").returncode == 1
+
+
+def test_killed_servers_and_workers_are_back_within_three_seconds_with_a_new_pid(make_home):
+    home = make_home(embedded=True, STAND_IN_STUBBORN="1")
+    home.up()
+    before = {name: home.row(name).pid for name in ("postgres", "valkey", "web", "worker")}
+    children = psutil.Process(before["worker"]).children()
+    for pid in before.values():
+        os.kill(pid, signal.SIGKILL)
+
+    def all_back():
+        rows = [home.row(name) for name in before]
+        return all(row.state == "running" and row.restarts >= 1 and row.pid != before[row.name] for row in rows)
+
+    until(all_back, 3)
+    assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
+
+
+def test_up_ends_what_a_killed_supervisor_left_behind(make_home):
+    home = make_home(embedded=True)
+    home.up()
+    before = [home.row(name).pid for name in ("postgres", "valkey", "web", "worker")]
+    supervisor = state.supervisor(home.path)
+    os.kill(supervisor, signal.SIGKILL)
+    until(lambda: state.supervisor(home.path) is None)
+    home.up()
+    after = [home.row(name).pid for name in ("postgres", "valkey", "web", "worker")]
+    assert not set(before) & set(after)
+    assert not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in before)
+    assert home.status()["ready"] is True
+
+
+def test_down_ends_what_a_killed_supervisor_left_behind(make_home):
+    home = make_home()
+    home.up()
+    os.kill(state.supervisor(home.path), signal.SIGKILL)
+    until(lambda: state.supervisor(home.path) is None)
+    home.run("down")
+    assert home.running() == []
+
+
+def test_two_homes_run_side_by_side(make_home):
+    one, two = make_home("one"), make_home("two")
+    one.up()
+    two.up()
+    assert one.run("down").returncode == 0
+    assert two.status()["ready"] is True
+    assert two.row("web").restarts == 0
+
+
+def test_a_home_has_one_supervisor(make_home):
+    home = make_home()
+    home.up()
+    refused = home.run("up")
+    assert refused.returncode == 1
+    assert "up already" in refused.stdout
+    assert home.run("detach").returncode == 0  # asks for what is so
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_signal_ends_the_foreground_stack(make_home, number):
+    home = make_home()
+    with home.start("up", stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as up:
+        lines = iter(up.stdout.readline, "")
+        seen = [next(line for line in lines if "ready after" in line)]
+        up.send_signal(number)
+        seen += lines
+        assert up.wait(10) == 0
+    assert seen[-1] == "tocsin  | stopped\n"
+    assert home.running() == []
+
+
+def test_what_fails_at_once_is_tried_again_and_again_and_named_as_missing(make_home):
+    home = make_home(STAND_IN_FAILS="1")
+    with home.start("detach", stdout=subprocess.DEVNULL) as up:
+        until(lambda: home.row("pager").restarts >= 4)
+        assert home.row("web").state == "running"
+        assert home.status()["ready"] is False
+        assert state.load(home.path).missing == ("pager",)
+        home.run("down")
+        assert up.wait(10) == 1
+
+
+def test_output_nobody_reads_does_not_stop_the_stack(make_home):
+    home = make_home()
+    with home.start("up", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as up:
+        until(lambda: (found := state.load(home.path)) and found.ready_after)
+        up.stdout.close()
+        pid = home.row("worker").pid
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: home.row("worker").state == "running" and home.row("worker").pid != pid, 3)
+        up.terminate()
+        assert up.wait(10) == 0
+
+
+def test_the_supervisor_stays_small_and_its_files_private(make_home):
+    home = make_home()
+    home.up()
+    assert psutil.Process(state.supervisor(home.path)).memory_full_info().pss < 25 * 2**20
+    for path in (home.path / "run", home.path / "log", home.path / "valkey"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    for path in (home.path / "run" / "state.json", home.path / "run" / "plan.json", home.path / "run" / "lock"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
