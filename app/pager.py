@@ -12,7 +12,6 @@ import time
 from concurrent.futures import Future
 from datetime import datetime
 from functools import partial
-from functools import partial
 from typing import Any
 
 import psycopg

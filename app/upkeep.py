@@ -25,11 +25,8 @@ def make_partitions(db: Connection, now: datetime) -> None:
         for offset in range(-1, AHEAD + 1):
             day = today + timedelta(days=offset)
             name = f"{table}_{day:%Y%m%d}"
-            db.execute(
-                text(
-                    f"create table if not exists {name} partition of {table} for values from ('{day}') to ('{day + timedelta(days=1)}')"
-                )
-            )
+            span = f"from ('{day}') to ('{day + timedelta(days=1)}')"
+            db.execute(text(f"create table if not exists {name} partition of {table} for values {span}"))
 
 
 def drop_old(db: Connection, now: datetime) -> list[str]:

@@ -40,7 +40,7 @@ def escalate(at: str | None = None) -> None:
 def notify(at: str | None = None) -> None:
     """Send the pages that are due; what was not taken comes again after its countdown."""
     step, again = line.notify(instant(at))
-    if step.seen == line.PAGES:
+    if step.seen:  # there may be more, and what failed for good has fallen to another contact
         hint("notify.send", [at])
-    for seconds in sorted({round(seconds, 1) for _, seconds in again}):
-        hint("notify.send", [at], countdown=seconds)
+    for seconds in sorted({round(seconds, 1) for _, seconds in again}) if at is None else ():
+        hint("notify.send", countdown=seconds)

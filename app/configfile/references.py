@@ -34,6 +34,7 @@ PLACES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("platform", ("emergency", EACH), "target"),
     ("audience", ("via", EACH), "target"),
 )
+MAX_HINTS = 50  # looking for the nearest of thousands of names takes its time
 PAGING = frozenset({"team", "schedule", "policy", "platform"})  # who stands there gets the pager, so no viewer may
 
 
@@ -61,15 +62,15 @@ def references(items: Items) -> list[Reference]:
 
 def dangling(items: Items, found: list[Reference]) -> Iterator[Mistake]:
     """What is named and does not exist, or may not hold a pager."""
+    known = {kind: _known(items, kind) for kind in {one.kind for one in found}}
+    hints = MAX_HINTS
     for one in found:
-        known = _known(items, one.kind)
-        if one.name not in known:
+        if one.name not in known[one.kind]:
             what = "team or user" if one.kind == "owner" else one.kind
-            yield mistake(
-                one.source.file,
-                one.line,
-                f'{one.source.subject} names {what} "{one.name}", which does not exist{hint(one.name, known)}',
-            )
+            near = hint(one.name, known[one.kind]) if hints > 0 else ""
+            hints -= 1
+            message = f'{one.source.subject} names {what} "{one.name}", which does not exist{near}'
+            yield mistake(one.source.file, one.line, message)
         elif one.kind == "user" and one.source.kind in PAGING and _is_viewer(items["user"][one.name]):
             message = f"{one.source.subject} names {one.name}, who is a viewer and cannot be paged; give the role responder"
             yield mistake(one.source.file, one.line, message)
@@ -119,10 +120,11 @@ def _contacts(user: Item) -> Iterator[Reference]:
             yield Reference(user, "channel", channel.value, channel.line)
 
 
-def _known(items: Items, kind: str) -> list[str]:
+def _known(items: Items, kind: str) -> dict[str, None]:
+    """Every name that a reference of this kind may be."""
     if kind == "owner":
-        return [*items.get("team", {}), *items.get("user", {})]
-    return [*items.get(kind, {}), *([INBOX] if kind == "channel" else [])]
+        return dict.fromkeys([*items.get("team", {}), *items.get("user", {})])
+    return dict.fromkeys([*items.get(kind, {}), *([INBOX] if kind == "channel" else [])])
 
 
 def _is_viewer(user: Item) -> bool:

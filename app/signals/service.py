@@ -19,19 +19,8 @@ from app.settings import settings
 from app.signals import store
 
 SOURCES = "app.signals.sources"
-PLANNED = [
-    "alertmanager",
-    "cloudevents",
-    "email",
-    "falco",
-    "grafana",
-    "healthchecks",
-    "opsgenie",
-    "pagerduty",
-    "sentry",
-    "sns",
-    "zabbix",
-]
+PLANNED = {"alertmanager", "cloudevents", "email", "falco", "grafana", "healthchecks", "opsgenie", "pagerduty"}
+PLANNED |= {"sentry", "sns", "zabbix"}
 BOTH_LIVE = timedelta(days=7)  # after a rotation the old key works on for so long
 
 

@@ -60,9 +60,7 @@ def _number(info: Mapping[str, str], name: str) -> float:
         return 0.0
 
 
-def _metrics(
-    seconds: float, info: Mapping[str, str], before: Mapping[str, Any], now: Mapping[str, float]
-) -> dict[str, float]:
+def _metrics(seconds: float, info: Mapping[str, str], before: Mapping[str, Any], now: Mapping[str, float]) -> dict[str, float]:
     used, most = _number(info, "used_memory"), _number(info, "maxmemory")
     found = {"seconds": seconds, "used_memory_bytes": used, "clients": _number(info, "connected_clients")}
     if most:

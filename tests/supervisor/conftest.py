@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from app.settings import Settings
-from app.supervisor import leftovers, postgres, stack, state
+from app.supervisor import control, leftovers, postgres, stack, state, status
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,7 +54,8 @@ class Home:
         self.env |= {"TOCSIN_HOME": str(path), "TOCSIN_PORT": str(self.port), **env}
         if not embedded:
             self.env |= {"TOCSIN_DATABASE_URL": "postgresql://127.0.0.1:1/none", "TOCSIN_BROKER_URL": "redis://127.0.0.1:1"}
-        self.settings = Settings(home=path)
+        database, broker = self.env.get("TOCSIN_DATABASE_URL"), self.env.get("TOCSIN_BROKER_URL")
+        self.settings = Settings(home=path, port=self.port, database_url=database, broker_url=broker, watcher_url=None)
 
     def run(self, command: str, **more: Any) -> subprocess.CompletedProcess[str]:
         words = [sys.executable, "-m", "tests.supervisor.stand_ins", command]
@@ -78,8 +79,11 @@ class Home:
         return done.stdout
 
     def status(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.run("status").stdout)
+        found: dict[str, Any] = json.loads(status.look(self.settings).as_json())
         return found
+
+    def down(self) -> bool:
+        return control.down(self.settings)
 
     def row(self, name: str) -> state.Process:
         found = state.load(self.path)

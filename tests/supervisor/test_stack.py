@@ -29,12 +29,12 @@ def test_everything_runs_with_real_servers_and_down_leaves_nothing(make_home):
         ("postgres", "valkey", "web", "worker"), "running"
     )
     began = time.monotonic()
-    assert home.run("down").returncode == 0
+    assert home.down() is True
     assert time.monotonic() - began < 5
     assert home.running() == []
     assert not home.settings.sockets.exists()
     assert home.status()["ready"] is False
-    assert home.run("down").returncode == 1
+    assert home.down() is False
 
 
 def test_killed_servers_and_workers_are_back_within_three_seconds_with_a_new_pid(make_home):
@@ -72,7 +72,7 @@ def test_down_ends_what_a_killed_supervisor_left_behind(make_home):
     home.up()
     os.kill(state.supervisor(home.path), signal.SIGKILL)
     until(lambda: state.supervisor(home.path) is None)
-    home.run("down")
+    home.down()
     assert home.running() == []
 
 
@@ -80,7 +80,7 @@ def test_two_homes_run_side_by_side(make_home):
     one, two = make_home("one"), make_home("two")
     one.up()
     two.up()
-    assert one.run("down").returncode == 0
+    assert one.down() is True
     assert two.status()["ready"] is True
     assert two.row("web").restarts == 0
 
@@ -114,7 +114,7 @@ def test_what_fails_at_once_is_tried_again_and_again_and_named_as_missing(make_h
         assert home.row("web").state == "running"
         assert home.status()["ready"] is False
         assert state.load(home.path).missing == ("pager",)
-        home.run("down")
+        home.down()
         assert up.wait(10) == 1
 
 

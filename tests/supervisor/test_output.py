@@ -1,0 +1,83 @@
+"""One stream: prefixes, nothing printable by a stranger but text, never a wait for a reader."""
+
+import asyncio
+import os
+
+from app.supervisor.output import BACKLOG, File, Stream, Terminal, follow
+
+
+def lines_of(written: bytes) -> list[str]:
+    """What `follow` makes of `written`."""
+    heard: list[str] = []
+
+    async def listen() -> None:
+        source, target = os.pipe()
+        ended = asyncio.Event()
+        follow(source, heard.append)
+        os.write(target, written)
+        os.close(target)
+        while ended.is_set() is False and not _closed(source):
+            await asyncio.sleep(0)
+
+    asyncio.run(listen())
+    return heard
+
+
+def _closed(source: int) -> bool:
+    try:
+        os.fstat(source)
+    except OSError:
+        return True
+    return False
+
+
+def test_lines_come_whole_and_the_last_one_without_its_end_too():
+    assert lines_of(b"one\ntwo\r\n\nthr\xffee") == ["one", "two", "thr\ufffdee"]
+
+
+def test_prefixes_have_one_width_and_no_colour_in_a_file(tmp_path):
+    stream = Stream(File(tmp_path / "log"), ["web", "worker-line"])
+    stream.line("web", "hello", red=True)
+    stream.line("worker-line", "\x1b[2Jcleared\x07\ttab")
+    assert (tmp_path / "log").read_text() == "web         | hello\nworker-line | ?[2Jcleared?\ttab\n"
+
+
+def test_a_terminal_gets_a_colour_for_each_name():
+    class Screen(File):
+        colour = True
+
+        def __init__(self) -> None:
+            self.seen = b""
+
+        def write(self, data: bytes) -> None:
+            self.seen += data
+
+    screen = Screen()
+    stream = Stream(screen, ["web", "beat"])
+    stream.line("beat", "late", red=True)
+    assert screen.seen == b"\x1b[32mbeat | \x1b[0m\x1b[31mlate\x1b[0m\n"
+
+
+def test_a_full_log_becomes_the_old_one(tmp_path):
+    log = File(tmp_path / "log", limit=10)
+    log.write(b"12345678\n")
+    log.write(b"abcdefgh\n")
+    assert (tmp_path / "log").read_text() == "abcdefgh\n"
+    assert (tmp_path / "log.1").read_text() == "12345678\n"
+
+
+def test_a_reader_that_stops_reading_costs_lines_and_no_time():
+    async def write() -> Terminal:
+        source, target = os.pipe()
+        screen = Terminal(target)
+        for _ in range(300):
+            screen.write(b"x" * 9999 + b"\n")
+        assert screen.lost > 0
+        assert len(screen.waiting) <= BACKLOG
+        os.close(source)
+        os.close(target)
+        await asyncio.sleep(0)
+        return screen
+
+    screen = asyncio.run(write())
+    os.close(screen.target)

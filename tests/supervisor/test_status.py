@@ -1,0 +1,88 @@
+"""`status` answers within three seconds whatever is dead, and says what it does not know."""
+
+import asyncio
+import json
+import socket
+import time
+
+import pytest
+
+from app.settings import Settings
+from app.supervisor import readiness, stack
+from app.supervisor.status import look
+from tests.supervisor.conftest import free_port
+
+
+@pytest.fixture
+def silent() -> int:
+    """A port that takes connections and never says a word."""
+    with socket.socket() as line:
+        line.bind(("127.0.0.1", 0))
+        line.listen()
+        yield line.getsockname()[1]
+
+
+def test_a_stack_that_never_was_is_down(tmp_path):
+    settings = Settings(home=tmp_path / "none", database_url=None, broker_url=None, watcher_url="https://example.org/ping")
+    found = json.loads(look(settings).as_json())
+    assert found == {
+        "ready": False,
+        "processes": [],
+        "queues": dict.fromkeys(stack.QUEUES),
+        "oldest_overdue_seconds": None,
+        "watcher": "ok",
+        "missing": [],
+    }
+
+
+@pytest.mark.parametrize("broker", ["redis://127.0.0.1:{}/0", "amqp://guest@127.0.0.1:{}//"])
+def test_servers_that_hang_are_given_up(tmp_path, silent, broker):
+    settings = Settings(
+        home=tmp_path, database_url=f"postgresql://x@127.0.0.1:{silent}/x", broker_url=broker.format(silent), watcher_url=None
+    )
+    began = time.monotonic()
+    found = look(settings)
+    assert time.monotonic() - began < 3
+    assert found.queues["notify"] is None
+    assert found.watcher == "UNWATCHED"
+
+
+@pytest.mark.parametrize(
+    "host, tls, expected",
+    [
+        ("0.0.0.0", None, "http://127.0.0.1:8080/readyz"),
+        ("::", None, "http://[::1]:8080/readyz"),
+        ("10.0.0.5", "cert.pem", "https://10.0.0.5:8080/readyz"),
+    ],
+)
+def test_the_console_is_asked_where_this_machine_reaches_it(host, tls, expected):
+    assert stack.readyz(Settings(host=host, tls_cert=tls, port=8080)) == expected
+
+
+async def answered(answer: bytes) -> tuple[str, ...]:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    port = free_port()
+    server = await asyncio.start_server(serve, "127.0.0.1", port)
+    try:
+        return await readiness.missing("web", f"http://127.0.0.1:{port}/readyz", 0)
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize(
+    "answer, missing",
+    [
+        (b'HTTP/1.1 200 OK\r\n\r\n{"ready":true,"missing":[]}', ()),
+        (b'HTTP/1.1 200 OK\r\n\r\n{"ready":true,"missing":["broker","worker:health"]}', ("broker", "worker:health")),
+        (b'HTTP/1.1 503 No\r\n\r\n{"ready":false,"missing":[]}', ("web",)),
+        (b"HTTP/1.1 200 OK\r\n\r\nfine", ()),
+        (b"HTTP/1.1 500 Oops\r\n\r\nsorry", ("web",)),
+        (b"", ("web",)),
+    ],
+)
+def test_what_the_console_calls_missing_is_missing(answer, missing):
+    assert asyncio.run(answered(answer)) == missing
