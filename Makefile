@@ -30,7 +30,7 @@ check: $(VENV)/.dev-ready  ## lint, types, import contracts, docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-timings
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest -q -p no:cacheprovider tests/house
 
 bench: $(VENV)/.dev-ready  ## measure, beside a peer in one run; writes docs/benchmarks.md

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from celery import Celery
-from celery.signals import before_task_publish, setup_logging, worker_process_init
+from celery import Celery, bootsteps
+from celery.signals import beat_init, before_task_publish, setup_logging, worker_process_init
 from kombu.entity import Queue
 from kombu.exceptions import OperationalError
 
-from app import log
+from app import beats, log
 from app.settings import settings
 from beat_schedule import beat_schedule
 
@@ -66,6 +66,7 @@ app.conf.update(
     task_create_missing_queues=True,  # FAMILY@LOCATION
     beat_schedule=beat_schedule,
     beat_max_loop_interval=1,
+    beat_scheduler="celery.beat:Scheduler",  # in memory: a tick only means "look", so there is nothing to remember
 )
 
 
@@ -116,6 +117,26 @@ def _fresh_process(**_: Any) -> None:
         engine()
 
 
+def _beat_lives(**_: Any) -> None:
+    beats.keep_saying("beat")
+
+
+class SignOfLife(bootsteps.StartStopStep):  # type: ignore[misc]
+    """The worker's parent says which queues it takes from; it does so in its event loop, where nothing forks meanwhile."""
+
+    requires = {"celery.worker.components:Timer"}  # noqa: RUF012
+
+    def start(self, worker: Any) -> None:
+        detail = {"queues": sorted(worker.app.amqp.queues.consume_from)}
+        beats.say("worker", detail)
+        worker.timer.call_repeatedly(beats.EVERY, beats.say, ("worker", detail))
+
+    def stop(self, worker: Any) -> None:  # noqa: ARG002
+        beats.leave("worker")
+
+
 before_task_publish.connect(_stamp)
 setup_logging.connect(_logging)
 worker_process_init.connect(_fresh_process)
+beat_init.connect(_beat_lives)
+app.steps["worker"].add(SignOfLife)

@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 
-from app import clock, line, log
+from app import beats, clock, line, log
 from app.db import transaction
 from app.errors import Unavailable
 from app.escalation import store as escalations
@@ -52,6 +52,7 @@ class Pager:
         self.pages_due = threading.Event()
         self.in_flight = 0
         self.probing = threading.Semaphore(PROBERS)
+        self.said = -LOOK  # when it last said that it lives (time.monotonic)
 
     def run(self) -> None:
         """Run until `stop`."""
@@ -82,11 +83,20 @@ class Pager:
         with psycopg.connect(_libpq(), autocommit=True, connect_timeout=3) as ear:
             ear.execute("listen line")
             while not self.stopping.is_set():
+                self._live()
                 while decide() and not self.stopping.is_set():
                     self.pages_due.set()
+                    self._live()
                 self.pages_due.set()
                 for _ in ear.notifies(timeout=_until(escalations.next_due), stop_after=1):
                     pass
+
+    def _live(self) -> None:
+        """Say that this loop turns, once a second."""
+        if time.monotonic() - self.said >= LOOK:
+            self.said = time.monotonic()
+            with transaction() as db:
+                beats.touch(db, "pager")
 
     def _send(self) -> None:
         self.pages_due.wait(_until(pages.next_due))
@@ -137,4 +147,5 @@ def main() -> None:
     signal.signal(signal.SIGINT, pager.stop)
     began = time.monotonic()
     pager.run()
+    beats.leave("pager")
     logger.info("pager_ended", seconds=round(time.monotonic() - began))

@@ -1,11 +1,14 @@
 """What the environment says (docs/reference: environment), read once and frozen."""
 
+import hmac
 import os
 import secrets
 import socket
 from functools import cached_property, lru_cache
+from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -15,6 +18,7 @@ def _absolute(value: object) -> object:
     return Path(str(value)).expanduser().absolute()
 
 
+READER = "tocsin_reader"
 FolderPath = Annotated[Path, BeforeValidator(_absolute)]
 
 
@@ -49,8 +53,6 @@ class Settings(BaseSettings):
     @cached_property
     def sockets(self) -> Path:
         """Folder of the embedded servers' Unix sockets; short, because a socket path ends at 107 bytes."""
-        from hashlib import blake2b
-
         digest = blake2b(str(self.home).encode(), digest_size=6).hexdigest()
         return Path(f"/tmp/tocsin-{os.getuid()}") / digest  # noqa: S108 - made 0700 and checked by the supervisor
 
@@ -60,6 +62,20 @@ class Settings(BaseSettings):
         if self.database_url is not None:
             return _with_psycopg(self.database_url.get_secret_value())
         return f"postgresql+psycopg://tocsin@/tocsin?host={self.sockets}"
+
+    @cached_property
+    def reader(self) -> str:
+        """libpq URL of the same database as role `tocsin_reader`; its password follows from the secret key."""
+        if self.database_url is None:
+            return f"postgresql://{READER}@/tocsin?host={self.sockets}"
+        parts = urlsplit(self.database_url.get_secret_value())
+        where = parts.netloc.rpartition("@")[2]
+        return urlunsplit(("postgresql", f"{READER}:{self.reader_password}@{where}", parts.path, parts.query, ""))
+
+    @cached_property
+    def reader_password(self) -> str:
+        """64 hex digits."""
+        return hmac.new(self.key, b"reader", sha256).hexdigest()
 
     @cached_property
     def broker(self) -> str:

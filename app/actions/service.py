@@ -10,6 +10,7 @@ from app.catalog import store as catalog
 from app.db import notify as wake
 from app.errors import Conflict, Invalid, NotFound
 from app.escalation import service as escalation
+from app.incidents import service as incidents
 from app.incidents import store
 from app.incidents.lifecycle import Move, step
 from app.incidents.model import Event, Incident, State
@@ -66,6 +67,27 @@ def reopen(db: Connection, number: int, actor: Actor, now: datetime) -> Incident
     escalation.begin(db, [after], now)
     wake(db, "line", "escalation")
     return _done(db, after, actor, "reopened", f"reopened by {_name(actor)}", now)
+
+
+def release(db: Connection, number: int, actor: Actor, now: datetime) -> Incident:
+    """Take an acknowledgement or a snooze back: triggered and nobody's, the policy from step 1."""
+    before = _locked(db, number, actor, Move.RELAPSE)
+    if before.state is State.TRIGGERED:
+        raise Conflict(f"#{number} is not acknowledged, so there is nothing to take back")
+    after = incidents.relapse(before)
+    escalation.begin(db, [after], now)
+    wake(db, "line", "escalation")
+    return _done(db, after, actor, "released", f"given back by {_name(actor)}; the policy starts again", now)
+
+
+def escalate(db: Connection, number: int, actor: Actor, now: datetime) -> Incident:
+    """Take the next step now instead of when its wait is over."""
+    before = _locked(db, number, actor, Move.RELAPSE)
+    if before.state is not State.TRIGGERED:
+        raise Conflict(f"#{number} is {before.state}; give it back first, then its policy starts again")
+    escalation.hurry(db, number, now)
+    wake(db, "line", "escalation")
+    return _done(db, before, actor, "escalated", f"{_name(actor)} asked for the next step at once", now, save=False)
 
 
 def snooze(db: Connection, number: int, length: timedelta, actor: Actor, now: datetime) -> Incident:

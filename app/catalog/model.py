@@ -1,7 +1,8 @@
 """What others refer to: services, routes, policies, groupings, channels. These types are the YAML form as well."""
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
@@ -191,3 +192,13 @@ class Heartbeat(Declared):
     severity: Severity = Severity.ERROR
     summary: str | None = None
     runbook: str | None = None
+
+
+class Declaration(NamedTuple):
+    """One declared thing in its stored form."""
+
+    kind: str
+    name: str
+    position: int
+    spec: Mapping[str, Any]
+    origin: str  # FILE:LINE

@@ -2,25 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy import Connection, delete, func, insert, select
 
-from app.catalog.model import Channel, Defaults, Grouping, Platform, Policy, Route, Service
+from app.catalog.model import Channel, Declaration, Defaults, Grouping, Platform, Policy, Route, Service
 from app.catalog.table import config_version, declaration
 
 T = TypeVar("T", bound=BaseModel)
-
-
-class Declaration(NamedTuple):
-    """One declared thing in its stored form."""
-
-    kind: str
-    name: str
-    position: int
-    spec: Mapping[str, Any]
-    origin: str  # FILE:LINE
 
 
 _parsed: dict[tuple[int, str, type[BaseModel]], Mapping[str, Any]] = {}

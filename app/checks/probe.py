@@ -26,7 +26,7 @@ from app.units import Duration
 
 __all__ = [
     "CannotTell", "Duration", "Field", "Probe", "Reading", "Run", "SecretStr", "Series", "Spec", "Status", "Unreachable",
-    "own_broker", "own_database", "probe",
+    "own_broker", "own_database", "own_reader", "probe",
 ]  # fmt: skip
 
 
@@ -119,6 +119,11 @@ def probe(*, on_timeout: Status = Status.UNKNOWN) -> Callable[[Measure], Probe]:
 def own_database() -> str:
     """libpq URL of Tocsin's own database, for probes that watch the stack itself."""
     return settings().database.replace("postgresql+psycopg://", "postgresql://", 1)
+
+
+def own_reader() -> str:
+    """The same database as the role `tocsin_reader`, which may only read what is no secret."""
+    return settings().reader
 
 
 def own_broker() -> str:

@@ -33,6 +33,16 @@ where c.name = r.name and (c.at is null or c.at <= r.at)
 """)
 
 
+# One value a metric and slice of time, so that a page of sparklines is one statement whatever the interval of the checks.
+_TRENDS = text("""
+select s.check_name, s.metric, date_bin(make_interval(secs => :slice), s.at, :since) as at, avg(s.value)::float8 as value
+from sample s join unnest(cast(:names as text[]), cast(:metrics as text[])) as w(name, metric)
+  on s.check_name = w.name and s.metric = w.metric
+where s.at >= :since and s.at < :until and s.labels = '{}'
+group by 1, 2, 3 order by 1, 2, 3
+""")
+
+
 def sync(db: Connection, checks: Mapping[str, Check], now: datetime) -> None:
     """Make exactly these the checks. New ones are due at once; a changed interval counts from now; the rest goes on."""
     db.execute(delete(check_state).where(check_state.c.name.not_in(list(checks))))
@@ -220,3 +230,14 @@ def history(
     if metric is not None:
         query = query.where(sample.c.metric == metric)
     return [dict(row) for row in db.execute(query).mappings()]
+
+
+def trends(
+    db: Connection, wanted: Mapping[str, str], since: datetime, until: datetime, slice_: float
+) -> dict[str, list[tuple[datetime, float]]]:
+    """Per check its `wanted` metric, averaged over slices of so many seconds, oldest first."""
+    found: dict[str, list[tuple[datetime, float]]] = {name: [] for name in wanted}
+    values = {"names": list(wanted), "metrics": list(wanted.values()), "since": since, "until": until, "slice": slice_}
+    for row in db.execute(_TRENDS, values):
+        found[row.check_name].append((row.at, row.value))
+    return found

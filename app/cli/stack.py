@@ -46,19 +46,6 @@ def flower() -> None:
     run(settings(), app)
 
 
-@commands.command(hidden=True)
-def prepare() -> None:
-    """Migrate the database, apply the configuration, make the first admin; `up` runs this before everything else."""
-    from app import clock, configfile, db, log, migrations, people
-
-    log.setup("prepare")
-    migrations.upgrade(settings().database)
-    with db.transaction() as line:
-        people.first_admin(line, settings().home, clock.now(line))
-    for text in configfile.boot():
-        typer.echo(f"! {text}", err=True)
-
-
 def _say(text: str, red: bool) -> None:
     typer.secho(text, fg="red" if red else None, err=red)
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from app.alerts import service as alerts
 from app.catalog import store as catalog
-from app.catalog.store import Declaration
+from app.catalog.model import Declaration
 from app.checks import service as checks
 from app.checks.model import Check
 from app.configfile import store

@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 from enum import StrEnum
 from typing import Any
 
-from app.catalog.store import Declaration
+from app.catalog.model import Declaration
 from app.configfile.model import subject
 from app.configfile.secret import STARS, is_secret, shown
 from app.configfile.sections import KINDS, LISTS

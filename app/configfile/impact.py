@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from app.catalog.model import Policy, Route
-from app.catalog.store import Declaration
+from app.catalog.model import Declaration, Policy, Route
 from app.checks.model import Check
 from app.configfile.diff import Action, Change
 from app.units import format_duration

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from app.catalog.store import Declaration
+from app.catalog.model import Declaration
 from app.configfile.check import check
 from app.configfile.gaps import gaps
 from app.configfile.mistake import Mistake, mistake

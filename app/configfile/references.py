@@ -8,8 +8,10 @@ from app.configfile.kinds import INBOX
 from app.configfile.mistake import Mistake, hint, mistake
 from app.configfile.model import Item, Items
 from app.configfile.tree import Node
+from app.people.model import FIRST_ADMIN
 
 TARGETS = ("user", "schedule", "team", "channel")
+BUILT_IN = {"channel": (INBOX,), "user": (FIRST_ADMIN,)}  # always there
 EACH = "*"  # every item of a list; a list of one may be written bare
 
 # kind of the thing, where it names something, what it names; "target" is user:NAME, schedule:NAME, team:NAME, channel:NAME
@@ -71,7 +73,7 @@ def dangling(items: Items, found: list[Reference]) -> Iterator[Mistake]:
             hints -= 1
             message = f'{one.source.subject} names {what} "{one.name}", which does not exist{near}'
             yield mistake(one.source.file, one.line, message)
-        elif one.kind == "user" and one.source.kind in PAGING and _is_viewer(items["user"][one.name]):
+        elif one.kind == "user" and one.source.kind in PAGING and _is_viewer(items.get("user", {}).get(one.name)):
             message = f"{one.source.subject} names {one.name}, who is a viewer and cannot be paged; give the role responder"
             yield mistake(one.source.file, one.line, message)
 
@@ -123,10 +125,10 @@ def _contacts(user: Item) -> Iterator[Reference]:
 def _known(items: Items, kind: str) -> dict[str, None]:
     """Every name that a reference of this kind may be."""
     if kind == "owner":
-        return dict.fromkeys([*items.get("team", {}), *items.get("user", {})])
-    return dict.fromkeys([*items.get(kind, {}), *([INBOX] if kind == "channel" else [])])
+        return dict.fromkeys([*items.get("team", {}), *items.get("user", {}), FIRST_ADMIN])
+    return dict.fromkeys([*items.get(kind, {}), *BUILT_IN.get(kind, ())])
 
 
-def _is_viewer(user: Item) -> bool:
-    role = user.node.child("role")
+def _is_viewer(user: Item | None) -> bool:
+    role = user.node.child("role") if user else None
     return role is not None and role.value == "viewer"

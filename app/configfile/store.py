@@ -6,7 +6,7 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import OperationalError
 
 from app.catalog import store as catalog
-from app.catalog.store import Declaration
+from app.catalog.model import Declaration
 from app.catalog.table import config_version
 from app.configfile.sections import KINDS
 from app.errors import Conflict

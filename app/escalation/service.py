@@ -1,7 +1,7 @@
 """Starts, advances and stops escalations: load, decide, save, in the caller's transaction."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -46,6 +46,13 @@ def begin(db: Connection, started: Sequence[Incident], now: datetime) -> None:
     """Start the policy of these incidents at step 1, due at once."""
     fresh = [Standing(one.number, one.generation, 0, 0, now, Due.STEP, State.RUNNING) for one in started]
     store.put_all(db, fresh)
+
+
+def hurry(db: Connection, number: int, now: datetime) -> None:
+    """Make the next step of this incident due now; the caller holds its lock."""
+    standing = store.get(db, number)
+    if standing is not None and (standing.due_at is None or standing.due_at > now):
+        store.put_all(db, [replace(standing, due_at=now)])
 
 
 def stop(db: Connection, incident: Incident, reason: str, again_at: datetime | None, now: datetime) -> None:

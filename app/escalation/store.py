@@ -51,6 +51,12 @@ def get(db: Connection, incident: int) -> Standing | None:
     return _standing(row) if row else None
 
 
+def of_incidents(db: Connection, incidents: Sequence[int]) -> dict[int, Standing]:
+    """Where each of these incidents stands."""
+    rows = db.execute(select(escalation).where(escalation.c.incident.in_(incidents)))
+    return {row.incident: _standing(row) for row in rows}
+
+
 def next_due(db: Connection) -> datetime | None:
     """When the next step of all is due."""
     found: datetime | None = db.execute(select(func.min(escalation.c.due_at))).scalar_one()

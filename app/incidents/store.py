@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, insert, or_, select, text
+from sqlalchemy import Connection, Row, func, insert, or_, select, text
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -112,6 +112,12 @@ def get(db: Connection, number: int) -> Incident | None:
 def by_numbers(db: Connection, numbers: Sequence[int]) -> dict[int, Incident]:
     """These incidents, not locked."""
     return {row.number: _incident(row) for row in db.execute(select(incident).where(incident.c.number.in_(numbers)))}
+
+
+def count_open(db: Connection) -> dict[State, int]:
+    """How many incidents are open, by state."""
+    query = select(incident.c.state, func.count()).where(incident.c.state != State.RESOLVED).group_by(incident.c.state)
+    return {State(state): count for state, count in db.execute(query)}
 
 
 def timeline(db: Connection, number: int) -> list[Mapping[str, Any]]:

@@ -208,6 +208,8 @@ class Transfer:
         kind = KINDS.get(code, Kind.OTHER)
         if kind is Kind.TIMEOUT:
             return Failed(kind, self._late(request))
+        if kind is Kind.BLOCKED and not said.startswith("Protocol"):
+            kind = Kind.PROTOCOL  # the same number for an answer that is no HTTP
         if kind is Kind.CONNECT and self.blocked:
             return Failed(Kind.BLOCKED, self.blocked)
         if kind is Kind.CONNECT and self.curl.getinfo(pycurl.OS_ERRNO) in REFUSALS:

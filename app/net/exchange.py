@@ -1,10 +1,14 @@
 """One HTTP request and its response, as values."""
 
+import codecs
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
+# Python's own encodings that no page is written in: the first two take quadratic time (CVE-2022-45061).
+NO_CHARSETS = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"})
 MEBIBYTE = 1 << 20
 
 
@@ -74,10 +78,11 @@ class Response:
         for part in self.headers.get("content-type", "").split(";")[1:]:
             name, _, charset = part.partition("=")
             if name.strip().lower() == "charset":
-                try:
-                    return self.body.decode(charset.strip(" \"'"))
-                except (LookupError, ValueError):
-                    break
+                with suppress(LookupError, ValueError):
+                    codec = codecs.lookup(charset.strip(" \"'")).name
+                    if codec not in NO_CHARSETS:
+                        return self.body.decode(codec)
+                break
         return self.body.decode(errors="replace")
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.notify.model import Claim, Draft, Kind, Outcome, State
 from app.notify.table import page, page_attempt
+from app.people.model import INBOX
 
 REACHED = (State.ACCEPTED, State.DELIVERED)
 ENDED = (*REACHED, State.FAILED, State.SUPERSEDED, State.EXPIRED)
@@ -181,6 +182,12 @@ def attempts(db: Connection, pages: Sequence[int]) -> dict[int, list[Mapping[str
     for row in db.execute(query).mappings():
         found[row["page"]].append(dict(row))
     return found
+
+
+def count_unseen(db: Connection, user: str) -> int:
+    """How many inbox messages this person has not read."""
+    query = select(func.count()).where(page.c.user_name == user, page.c.channel == INBOX, page.c.seen_at.is_(None))
+    return db.execute(query.where(page.c.state.in_(REACHED))).scalar_one()
 
 
 def mark_seen(db: Connection, user: str, now: datetime) -> None:

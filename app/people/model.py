@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from app.units import Duration, parse_duration
 
 INBOX = "inbox"
+FIRST_ADMIN = "admin"  # made by the first start; files may name it without declaring it
 
 
 class Urgency(StrEnum):

@@ -12,11 +12,10 @@ from sqlalchemy import Connection
 
 from app.errors import Conflict, Invalid, NotFound
 from app.people import audit, store
-from app.people.model import SYSTEM, Actor, Person, Role, Team, User
+from app.people.model import FIRST_ADMIN, SYSTEM, Actor, Person, Role, Team, User
 from app.seal import digest
 from app.settings import home_secret
 
-FIRST_ADMIN = "admin"
 PASSWORD_LEAST = 10  # characters
 INVITATION_LIFE = timedelta(days=7)
 _HASHER = PasswordHasher(time_cost=2, memory_cost=32_768, parallelism=1)
@@ -113,6 +112,13 @@ def token_owner(db: Connection, token: str, now: datetime) -> Person | None:
     token_id, dot, secret = token.removeprefix("tocsin_").partition(".")
     login = store.token_owner(db, token_id, digest(secret), now) if dot else None
     return store.get(db, login) if login else None
+
+
+def revoke_token(db: Connection, token_id: str, login: str, actor: Actor, now: datetime) -> None:
+    """End a token of this person. Raises NotFound when there is no live one."""
+    if not store.revoke_token(db, token_id, login, now):
+        raise NotFound(f'"{login}" has no token "{token_id}"')
+    audit.record(db, actor, "token.revoke", f"user:{login}", {"token": token_id}, now)
 
 
 def set_contacts(db: Connection, login: str, contacts: Mapping[str, str], actor: Actor, now: datetime) -> None:

@@ -114,10 +114,15 @@ def _amqp_depths(broker: str) -> dict[str, int | None]:
 
 
 def _overdue(database: str) -> float:
-    from app import db, metrics
+    from app.db import connect
+    from app.metrics import oldest_overdue
 
-    with db.connect(database, size=1).connect() as line:
-        return float(metrics.oldest_overdue(line))
+    engine = connect(database, size=1)
+    try:
+        with engine.connect() as line:
+            return float(oldest_overdue(line))
+    finally:
+        engine.dispose()
 
 
 def _console(settings: Settings) -> tuple[bool, tuple[str, ...]]:

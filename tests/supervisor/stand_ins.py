@@ -6,7 +6,7 @@ import os
 import sys
 
 from app.settings import settings
-from app.supervisor import control, status
+from app.supervisor import control
 from app.supervisor.plan import STEP, Spec
 
 
@@ -43,16 +43,8 @@ def main(command: str) -> int:
         http.server.HTTPServer(("127.0.0.1", settings().port), Console).serve_forever()
     if command == "up":
         control.up(settings(), specs())
-    if command == "detach":
-        return (
-            0
-            if control.up_detached(settings(), lambda text, red: print("RED" if red else "", text), specs(), patience=20)
-            else 1
-        )
-    if command == "down":
-        return 0 if control.down(settings()) else 1
-    print(status.look(settings()).as_json())
-    return 0
+    ready = control.up_detached(settings(), lambda text, red: print("RED" if red else "", text), specs(), patience=20)
+    return 0 if ready else 1
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from redis import Redis
 
 from app.errors import Unavailable
 from app.settings import Settings
-from app.supervisor import folders, leftovers, postgres
+from app.supervisor import binaries, folders, leftovers, postgres
 from app.supervisor.embedded import start_embedded
 from tests.supervisor.conftest import ROOT, until
 
@@ -165,3 +165,31 @@ def test_a_socket_folder_somebody_else_made_is_refused(tmp_path):
     (tmp_path / "sockets").symlink_to(target)
     with pytest.raises(Unavailable, match="remove it"):
         folders.private(tmp_path / "sockets")
+
+
+@is_root
+def test_binaries_the_account_cannot_reach_are_copied_once(tmp_path):
+    hidden = tmp_path / "hidden"
+    wheel = binaries.package(binaries.WHEEL)
+    for folder in (wheel, wheel.with_name(f"{binaries.WHEEL}.libs")):
+        shutil.copytree(folder, hidden / folder.name, symlinks=True, ignore=shutil.ignore_patterns("pginstall"))
+    hidden.chmod(0o700)
+    script = f"""
+from pathlib import Path
+from app.supervisor import postgres
+from app.supervisor.embedded import start_embedded
+from app.settings import Settings
+import psycopg
+home = Path({str(tmp_path / "home")!r})
+with start_embedded(home) as (database, _), psycopg.connect(database.replace("+psycopg", "")) as line:
+    print(line.execute("select 1").fetchone()[0], postgres.locate(home, Settings(home=home).sockets).tools)
+"""
+    before = set(folders.STATE.glob("pg-*"))
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(hidden)}
+    try:
+        done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
+        assert done.stdout.startswith(f"1 {folders.STATE}/pg-18-"), done.stderr
+        assert not list(folders.STATE.glob("pg-*.*-*"))  # no draft stays behind
+    finally:
+        for copied in set(folders.STATE.glob("pg-*")) - before:
+            shutil.rmtree(copied)

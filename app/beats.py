@@ -1,0 +1,99 @@
+"""Signs of life: every pager, worker and beat says every few seconds that it is there; readiness and metrics read it."""
+
+import os
+import socket
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column, Connection, Table, Text, delete, func, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.db import engine, instant, metadata, transaction
+from app.errors import Unavailable
+
+FRESH = {"pager": 5.0, "worker": 30.0, "beat": 30.0}  # seconds after which a process of that kind counts as gone
+EVERY = 5.0  # seconds between two signs of a process that says nothing else
+
+process_beat = Table(
+    "process_beat",
+    metadata,
+    Column("kind", Text, primary_key=True),  # pager, worker, beat
+    Column("name", Text, primary_key=True),  # HOST:PID
+    instant("seen_at", required=True),
+    Column("detail", JSON, nullable=False, server_default="{}"),  # of a worker: {"queues": [...]}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One process, and how long ago it was last heard of, in seconds."""
+
+    kind: str
+    name: str
+    age: float
+    detail: Mapping[str, Any]
+
+    @property
+    def alive(self) -> bool:
+        return self.age <= FRESH.get(self.kind, EVERY)
+
+
+def me() -> str:
+    """This process's name."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def touch(db: Connection, kind: str, detail: Mapping[str, Any] | None = None) -> None:
+    """Say that this process lives."""
+    now = func.clock_timestamp()
+    values = {"kind": kind, "name": me(), "seen_at": now, "detail": dict(detail or {})}
+    statement = upsert(process_beat).values(values)
+    fresh = {"seen_at": now, "detail": statement.excluded.detail}
+    db.execute(statement.on_conflict_do_update(index_elements=["kind", "name"], set_=fresh))
+
+
+def end(db: Connection, kind: str) -> None:
+    """Say that this process ends."""
+    db.execute(delete(process_beat).where(process_beat.c.kind == kind, process_beat.c.name == me()))
+
+
+def forget(db: Connection, before: datetime) -> None:
+    """Drop the processes that nobody has heard of since `before`."""
+    db.execute(delete(process_beat).where(process_beat.c.seen_at < before))
+
+
+def seen(db: Connection) -> list[Seen]:
+    """Every process by kind and name."""
+    age = func.extract("epoch", func.clock_timestamp() - process_beat.c.seen_at)
+    query = select(process_beat.c.kind, process_beat.c.name, age, process_beat.c.detail)
+    rows = db.execute(query.order_by(process_beat.c.kind, process_beat.c.name))
+    return [Seen(row[0], row[1], max(float(row[2]), 0.0), row[3]) for row in rows]
+
+
+def say(kind: str, detail: Mapping[str, Any] | None = None) -> None:
+    """`touch` in a transaction of its own, on a connection that is not kept: a process may fork after it. Never raises."""
+    with suppress(Unavailable, SQLAlchemyError), transaction() as db:
+        touch(db, kind, detail)
+    engine().dispose()
+
+
+def leave(kind: str) -> None:
+    """`end` in a transaction of its own. Never raises."""
+    with suppress(Unavailable, SQLAlchemyError), transaction() as db:
+        end(db, kind)
+
+
+def keep_saying(kind: str) -> None:
+    """`say` from a thread of its own until the process ends; for a process that does not fork."""
+
+    def forever() -> None:
+        while True:
+            say(kind)
+            threading.Event().wait(EVERY)
+
+    threading.Thread(target=forever, name="beats", daemon=True).start()

@@ -1,0 +1,90 @@
+"""`tocsin web`, `worker`, `beat`, `pager`, `prepare`: one process each, for the stack, compose, systemd or Kubernetes."""
+
+import os
+from typing import Annotated
+
+import typer
+
+processes = typer.Typer(help="One process each.")
+
+
+@processes.command()
+def web() -> None:
+    """Serve the console, the REST API and the intake on TOCSIN_HOST:TOCSIN_PORT."""
+    import uvicorn
+
+    from app import log
+    from app.server import create
+    from app.settings import settings
+
+    log.setup("web")
+    uvicorn.run(
+        create(),
+        host=settings().host,
+        port=settings().port,
+        ssl_certfile=settings().tls_cert,
+        ssl_keyfile=settings().tls_key,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # a header anybody can send must not change who somebody is
+        server_header=False,
+        timeout_graceful_shutdown=2,  # open event streams do not hold the end
+    )
+
+
+@processes.command()
+def worker(
+    queues: Annotated[str | None, typer.Option("-Q", "--queues", help="Comma-separated; default: all of them.")] = None,
+    children: Annotated[int | None, typer.Option("-c", "--concurrency", min=1, help="Children; default: one a core.")] = None,
+) -> None:
+    """Run a Celery worker: checks from the queues of their families, or the line."""
+    from app.celery import app
+
+    name = (queues or "all").partition(",")[0]
+    # Gossip and mingle serve features we do not use. The heartbeat stays, seldom: by it Flower knows who is online.
+    words = ["worker", "--loglevel", "WARNING", "-O", "fair", "--without-gossip", "--without-mingle"]
+    words += ["--heartbeat-interval", "10", "-n", f"{name}-{os.getpid()}@%h"]
+    words += ["-Q", queues] if queues else []
+    words += ["-c", str(children)] if children else []
+    app.worker_main(words)
+
+
+@processes.command()
+def beat() -> None:
+    """Run the clock: every tick means "claim what is due", so any number of beats may run."""
+    from app import beats
+    from app.celery import app
+
+    try:
+        app.Beat(loglevel="WARNING", quiet=True, pidfile=None).run()
+    finally:
+        beats.leave("beat")
+
+
+@processes.command()
+def pager() -> None:
+    """Run the pager: a plain loop over the whole line, without Celery and Redis."""
+    from app.pager import main
+
+    main()
+
+
+@processes.command(hidden=True)
+def prepare() -> None:
+    """Migrate the database, make the first admin and apply the configuration; `up` runs this before everything else."""
+    from app import clock, configfile, log, migrations, upkeep
+    from app.db import transaction
+    from app.people.service import first_admin
+    from app.settings import settings
+
+    log.setup("prepare")
+    migrations.upgrade(settings().database)
+    with transaction() as db:
+        now = clock.now(db)
+        upkeep.make_partitions(db, now)
+        first_admin(db, settings().home, now)
+    for text in configfile.boot():
+        typer.secho(text, fg="red", err=True)

@@ -1,0 +1,65 @@
+"""What stands around every page: how much is wrong, who holds the pager, whether Tocsin itself is watched."""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
+
+from sqlalchemy import Connection
+
+from app.catalog import store as catalog
+from app.incidents import store as incidents
+from app.incidents.model import State
+from app.notify import store as pages
+from app.oncall import service as oncall
+from app.people.model import Person
+from app.settings import settings
+
+KEPT = 5.0  # seconds the on-call hint is kept: it is on every page, and schedules take milliseconds to resolve
+
+_on_call: tuple[int, float, tuple[str, ...]] = (-1, 0.0, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The facts of the frame."""
+
+    triggered: int
+    acknowledged: int
+    unread: int  # pages in the visitor's inbox
+    on_call: tuple[str, ...]  # logins, each once
+    mine: bool  # whether the visitor holds a pager
+    watched: bool
+
+    @property
+    def open(self) -> int:
+        return self.triggered + self.acknowledged
+
+
+def load(db: Connection, person: Person, now: datetime) -> Frame:
+    """The frame for this person, now."""
+    counts = incidents.count_open(db)
+    holding = _holding(db, now)
+    return Frame(
+        counts.get(State.TRIGGERED, 0),
+        counts.get(State.ACKNOWLEDGED, 0),
+        pages.count_unseen(db, person.login),
+        holding,
+        person.login in holding,
+        settings().watcher_url is not None,
+    )
+
+
+def _holding(db: Connection, now: datetime) -> tuple[str, ...]:
+    global _on_call
+    version = catalog.version(db)
+    if _on_call[0] != version or time.monotonic() - _on_call[1] > KEPT:
+        users = chain.from_iterable(on.users for on in oncall.who(db, now).values())
+        _on_call = (version, time.monotonic(), tuple(dict.fromkeys(users)))
+    return _on_call[2]
+
+
+def forget() -> None:
+    """The schedule was changed here: look again."""
+    global _on_call
+    _on_call = (-1, 0.0, ())

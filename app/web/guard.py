@@ -1,0 +1,95 @@
+"""What stands between a stranger's page and ours: form tokens, same origin, and patience with passwords."""
+
+import hmac
+import time
+from collections import OrderedDict, deque
+from hashlib import sha256
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+from app.errors import Denied, TooLarge
+from app.settings import settings
+
+FORM_LIMIT = 256 * 1024  # bytes
+TRIES, WINDOW = 10, 300.0  # log-ins per account and address, seconds
+REMEMBERED = 10_000  # accounts and addresses; the oldest are forgotten first
+
+POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def cookie_name(what: str) -> str:
+    """Browsers share cookies between ports, and two stacks may run side by side: the name carries the key's digest."""
+    return f"tocsin_{what}_{sha256(b'cookie' + settings().key).hexdigest()[:8]}"
+
+
+def form_token(cookie: str) -> str:
+    """The token a form of this session (or of this visitor, before log-in) must carry."""
+    return hmac.new(settings().key, b"form\0" + cookie.encode(), sha256).hexdigest()[:32]
+
+
+def bound_cookie(request: Request) -> str | None:
+    """The cookie that form tokens hang on: the session's, or the visitor's before there is one."""
+    return request.cookies.get(cookie_name("session")) or request.cookies.get(cookie_name("visitor"))
+
+
+async def check_form(request: Request) -> None:
+    """Raise Denied unless this POST comes from one of our own forms, TooLarge when it is no form a person typed."""
+    size = request.headers.get("content-length", "")
+    if not size.isdecimal() or int(size) > FORM_LIMIT:
+        raise TooLarge(f"a form has at most {FORM_LIMIT // 1024} KiB")
+    if not same_origin(request):
+        raise Denied("this came from another site, so nothing was done; open the page here and try again")
+    cookie = bound_cookie(request)
+    given = (await request.form(max_fields=200)).get("csrf")
+    if not cookie or not isinstance(given, str) or not hmac.compare_digest(given.encode(), form_token(cookie).encode()):
+        raise Denied("this form is from another session, so nothing was done; reload the page and try again")
+
+
+def same_origin(request: Request) -> bool:
+    """Whether the browser says that one of our own pages sent this. A request that says nothing is not one of ours."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None and site not in ("same-origin", "none"):
+        return False
+    origin = request.headers.get("origin")
+    if origin is None:
+        return site is not None
+    ours = {request.headers.get("host", "").lower(), urlsplit(settings().url).netloc.lower()}
+    return urlsplit(origin).netloc.lower() in ours - {""}
+
+
+def over_tls(request: Request) -> bool:
+    """Whether cookies may be marked Secure."""
+    return request.url.scheme == "https" or settings().url.startswith("https:")
+
+
+class Patience:
+    """Counts log-ins per account and address in this process; `spent` says when to come back."""
+
+    def __init__(self) -> None:
+        self._tries: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
+
+    def spent(self, account: str, address: str) -> float:
+        """Note a try; 0.0 when it may go on, else the seconds to wait."""
+        now, key = time.monotonic(), (account.lower(), address)
+        tries = self._tries.setdefault(key, deque(maxlen=TRIES))
+        self._tries.move_to_end(key)
+        while len(self._tries) > REMEMBERED:
+            self._tries.popitem(last=False)
+        if len(tries) == TRIES and now - tries[0] < WINDOW:
+            return WINDOW - (now - tries[0])
+        tries.append(now)
+        return 0.0
+
+    def forget(self, account: str, address: str) -> None:
+        """The password was right: start counting afresh."""
+        self._tries.pop((account.lower(), address), None)

@@ -1,0 +1,40 @@
+"""The one kind of route the console has: it refuses foreign forms, tells errors as pages, and sends the safety headers."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.web import problem
+from app.web.guard import HEADERS, check_form
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class Page(APIRoute):
+    """A page, or a form's target."""
+
+    def get_route_handler(self) -> Handler:
+        """The handler with the console's manners around it."""
+        own = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            try:
+                if request.method == "POST":
+                    await check_form(request)
+                response = await own(request)
+            except Exception as error:  # noqa: BLE001 - the web boundary: told as a page, logged with its trace id
+                response = problem.answer(request, error)
+            for name, value in HEADERS.items():
+                response.headers.setdefault(name, value)
+            return response
+
+        return handle
+
+
+def pages() -> APIRouter:
+    """A router for one noun's pages."""
+    return APIRouter(route_class=Page, include_in_schema=False)

@@ -1,0 +1,99 @@
+"""Templates and what they may call. Autoescape is on everywhere; the only markup from outside is a cleaned runbook."""
+
+from datetime import datetime
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
+
+from app.units import format_duration
+from app.web import words
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+
+
+def web_link(url: str) -> str | None:
+    """`url` when it is one to follow: http and https only, so that no label can carry a script."""
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:
+        return None
+    return url.strip() if parts.scheme in ("http", "https") and parts.netloc else None
+
+
+@lru_cache(maxsize=64)
+def static(name: str) -> str:
+    """The address of a static file; it changes with the content, so that browsers may keep it for good."""
+    return f"/static/{name}?v={sha256((STATIC / name).read_bytes()).hexdigest()[:8]}"
+
+
+def path(*parts: object) -> str:
+    """A local path of these parts, each quoted."""
+    return "/" + "/".join(quote(str(part), safe="") for part in parts)
+
+
+def _time(at: datetime, zone: ZoneInfo, text: str, tick: str = "") -> Markup:
+    ticking = Markup(' data-tick="{}"').format(tick) if tick else ""
+    return Markup('<time datetime="{}" title="{}"{}>{}</time>').format(
+        at.isoformat(timespec="seconds"), words.exact(at, zone), ticking, text
+    )
+
+
+@pass_context
+def age(context: Context, at: datetime) -> Markup:
+    """How long since, ticking: `3 min 20 s`."""
+    return _time(at, context["zone"], words.length((context["now"] - at).total_seconds()), "age")
+
+
+@pass_context
+def ago(context: Context, at: datetime) -> Markup:
+    """`3 min ago`, ticking."""
+    return _time(at, context["zone"], f"{words.length((context['now'] - at).total_seconds())} ago", "ago")
+
+
+@pass_context
+def until(context: Context, at: datetime) -> Markup:
+    """`in 3 min 20 s`, ticking; `now` when it has come."""
+    left = (at - context["now"]).total_seconds()
+    return _time(at, context["zone"], f"in {words.length(left)}" if left > 0 else "now", "until")
+
+
+@pass_context
+def clock(context: Context, at: datetime) -> Markup:
+    """The time of day, with the day when it is another one."""
+    return _time(at, context["zone"], words.clock(at, context["now"], context["zone"]))
+
+
+@lru_cache(maxsize=1)
+def environment() -> Environment:
+    """The one environment of this process."""
+    made = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "age": age,
+        "ago": ago,
+        "until": until,
+        "clock": clock,
+        "duration": format_duration,
+        "web_link": web_link,
+        "figure": lambda value, metric: words.figure(metric, value),
+    }
+    made.globals |= {"static": static, "path": path, "words": words}
+    return made
+
+
+def render(name: str, **facts: Any) -> str:
+    """The text of a template."""
+    return environment().get_template(name).render(**facts)

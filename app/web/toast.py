@@ -1,0 +1,48 @@
+"""The word about what was just done, with its undo; travels in a cookie to the next page, so it works without JavaScript."""
+
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+
+COOKIE = "tocsin_toast"
+LIMIT = 300  # characters
+# What each deed says, and the deed that takes it back.
+DEEDS = {
+    "acknowledged": ("#{} is yours: nobody else is paged", "release", "Undo"),
+    "resolved": ("#{} is resolved", "reopen", "Undo"),
+    "reopened": ("#{} is open again; its policy starts at step 1", None, None),
+    "released": ("#{} is nobody's again; its policy starts at step 1", None, None),
+    "snoozed": ("#{} is snoozed", "release", "Wake it"),
+    "escalated": ("#{}: the next step is taken now", None, None),
+    "assigned": ("#{} is assigned", None, None),
+    "merged": ("merged into #{}", None, None),
+    "noted": ("your note is in the timeline of #{}", None, None),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Toast:
+    """`text` for people; `undo` is the path to POST to, if it can be taken back."""
+
+    text: str
+    undo: str | None = None
+    label: str | None = None
+    written: str = ""  # as the cookie's value
+
+    @classmethod
+    def deed(cls, deed: str, number: int) -> "Toast":
+        """About an incident."""
+        text, undo, label = DEEDS[deed]
+        return cls(text.format(number), f"/incidents/{number}/{undo}" if undo else None, label, f"{deed}.{number}")
+
+    @classmethod
+    def say(cls, text: str) -> "Toast":
+        """About anything else."""
+        return cls(text[:LIMIT], written=f"say.{quote(text[:LIMIT], safe='')}")
+
+    @classmethod
+    def read(cls, cookie: str | None) -> "Toast | None":
+        """The toast of a cookie; None when there is none, or it is not one of ours."""
+        deed, _, rest = (cookie or "").partition(".")
+        if deed in DEEDS and rest.isdecimal() and len(rest) < 19:
+            return cls.deed(deed, int(rest))
+        return cls.say(unquote(rest)) if deed == "say" and rest else None

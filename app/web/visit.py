@@ -1,0 +1,148 @@
+"""One visit to the console: who it is, the transaction it runs in, and the frame around every page."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from fastapi import Depends
+from fastapi.responses import HTMLResponse, RedirectResponse
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app import clock
+from app.catalog import store as catalog
+from app.db import transaction
+from app.people import session as sessions
+from app.people import store as people
+from app.people.model import Actor, Person, Role
+from app.settings import settings
+from app.web import frame
+from app.web.guard import cookie_name, form_token, over_tls
+from app.web.template import render
+from app.web.toast import COOKIE as TOAST
+from app.web.toast import Toast
+
+THEMES = ("light", "dark")
+
+
+class LogInFirst(Exception):
+    """Nobody is logged in; `back` is where the visitor wanted to go."""
+
+    def __init__(self, back: str) -> None:
+        self.back = back
+
+
+async def typed(request: Request) -> Mapping[str, str]:
+    """What was typed into the form, without NUL (PostgreSQL stores none)."""
+    form = await request.form(max_fields=200)
+    return {name: value.replace("\0", "") for name, value in form.items() if isinstance(value, str)}
+
+
+Typed = Annotated[Mapping[str, str], Depends(typed)]
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A logged-in person's request, inside its transaction."""
+
+    request: Request
+    db: Connection
+    now: datetime
+    person: Person
+    session: str  # the cookie
+
+    @property
+    def actor(self) -> Actor:
+        """Who acts."""
+        return Actor(self.person.login, self.person.role, "console")
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone times are shown in."""
+        return self.person.zone
+
+    def may(self, role: Role) -> bool:
+        """Whether the person has this role or more."""
+        return self.person.role.rank >= role.rank
+
+    def page(self, name: str, status: int = 200, **facts: Any) -> Response:
+        """A whole page; a toast that was waiting is shown and gone."""
+        told = Toast.read(self.request.cookies.get(TOAST))
+        around = frame.load(self.db, self.person, self.now)
+        response = HTMLResponse(
+            render(
+                name,
+                now=self.now,
+                zone=self.zone,
+                me=self.person,
+                csrf=form_token(self.session),
+                here=here(self.request),
+                theme=theme(self.request),
+                frame=around,
+                toast=told,
+                editor=self.may(Role.EDITOR),
+                responder=self.may(Role.RESPONDER),
+                admin=self.may(Role.ADMIN),
+                **facts,
+            ),
+            status,
+        )
+        if TOAST in self.request.cookies:
+            response.delete_cookie(TOAST)
+        return response
+
+
+@contextmanager
+def visit(request: Request) -> Iterator[Visit]:
+    """Open a transaction for whoever is logged in. Raises LogInFirst when nobody is."""
+    cookie = request.cookies.get(cookie_name("session"), "")
+    session = sessions.read(settings().key, cookie)
+    if session is None:
+        raise LogInFirst(here(request))
+    with transaction() as db:
+        known = people.credentials(db, session.login)
+        person = people.get(db, session.login, catalog.defaults(db).timezone)
+        if known is None or known[1] != session.epoch or person is None:
+            raise LogInFirst(here(request))
+        yield Visit(request, db, clock.now(db), person, cookie)
+
+
+def here(request: Request) -> str:
+    """The page's own address: path and query, without what the live refresh adds."""
+    query = "&".join(part for part in request.url.query.split("&") if part and not part.startswith(("known=", "csrf=")))
+    return f"{request.url.path}?{query}" if query else request.url.path
+
+
+def theme(request: Request) -> str:
+    """The chosen theme, or nothing: then the system's preference holds."""
+    chosen = request.cookies.get("tocsin_theme", "")
+    return chosen if chosen in THEMES else ""
+
+
+def local_path(wanted: str | None, otherwise: str = "/") -> str:
+    """`wanted` when it leads to a page of this console: no other host, however it is written."""
+    return wanted if wanted and re.fullmatch(r"/(?![/\\])[^\\\x00-\x1f]*", wanted) else otherwise
+
+
+def go(to: str, toast: Toast | None = None) -> Response:
+    """Off to another page after a change, with a word about what was done."""
+    response = RedirectResponse(to, 303)
+    if toast is not None:
+        response.set_cookie(TOAST, toast.written, max_age=30, httponly=True, samesite="lax")
+    return response
+
+
+def start_session(request: Request, login: str, epoch: int, to: str) -> Response:
+    """Off to `to`, logged in."""
+    response = RedirectResponse(to, 303)
+    value = sessions.seal(settings().key, sessions.Session(login, epoch))
+    response.set_cookie(
+        cookie_name("session"), value, max_age=sessions.LIFE, httponly=True, samesite="lax", secure=over_tls(request)
+    )
+    response.delete_cookie(cookie_name("visitor"))
+    return response

@@ -1,0 +1,49 @@
+"""Runs one probe as the runner does: spec from a mapping as YAML gives it, deadline around it, exceptions as readings."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from app import plugins
+from app.checks.probe import CannotTell, Reading, Run, Status, Unreachable
+from app.net import http
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+
+
+async def measured(name: str, timeout: float = 5.0, memory: dict[str, Any] | None = None, **with_: Any) -> Reading:
+    """What the probe finds; the probe's own deadline must end it, the one here only fails the test."""
+    probe = plugins.probe_module(name).measure
+    spec = probe.spec.model_validate(with_)
+    run = Run(timeout, memory or {})
+    try:
+        async with asyncio.timeout(timeout + 2):
+            if probe.is_async:
+                return await probe.measure(spec, run)
+            return await asyncio.to_thread(probe.measure, spec, run)
+    except Unreachable as error:
+        return Reading(Status.CRITICAL, str(error))
+    except CannotTell as error:
+        return Reading(Status.UNKNOWN, str(error))
+    finally:
+        await http.close()
+
+
+def measure(name: str, timeout: float = 5.0, memory: dict[str, Any] | None = None, **with_: Any) -> Reading:
+    """`measured`, for a test without a loop of its own."""
+    return asyncio.run(measured(name, timeout, memory, **with_))
+
+
+def against(handler: Any, name: str, tls: Any = None, timeout: float = 5.0, **with_: Any) -> Reading:
+    """What the probe finds about a server of one handler; PORT in a text stands for its port."""
+    from tests.net.serve import serve
+
+    async def story() -> Reading:
+        async with serve(handler, tls) as port:
+            filled = {key: value.replace("PORT", str(port)) if isinstance(value, str) else value for key, value in with_.items()}
+            if with_.get("port") == "PORT":
+                filled["port"] = port
+            return await measured(name, timeout, **filled)
+
+    return asyncio.run(story())

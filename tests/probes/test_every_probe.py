@@ -1,0 +1,101 @@
+"""What every probe there is, now and later, keeps: it describes itself and refuses nonsense."""
+
+import ast
+import inspect
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+
+from app import plugins
+from app.checks.probe import Probe, Spec
+
+NAMES = plugins.probe_names()
+ALLOWED = ("app.checks.probe", "app.net")
+EXAMPLE = Path("/work/shared/examples/alerting/shop.yaml")
+
+every_probe = pytest.mark.parametrize("name", NAMES)
+
+
+def found(name: str) -> Probe:
+    probe = plugins.probe_module(name).measure
+    assert isinstance(probe, Probe)
+    return probe
+
+
+@every_probe
+def test_it_says_what_it_finds_out(name):
+    first, blank, rest = found(name).doc.split("\n", 2)
+    assert first.endswith((".", "?"))
+    assert blank == ""
+    assert "Metrics:" in rest
+    assert "ritical" in rest
+
+
+@every_probe
+def test_it_is_named_by_its_file(name):
+    assert found(name).name == name
+    assert found(name).family == name.split(".")[0]
+
+
+@every_probe
+def test_every_field_is_described(name):
+    probe = found(name)
+    assert issubclass(probe.spec, Spec)
+    for field, info in probe.spec.model_fields.items():
+        assert info.description, f"{name}: {field} has no description"
+
+
+@every_probe
+def test_measure_takes_spec_and_run(name):
+    probe = found(name)
+    assert list(inspect.signature(probe.measure).parameters) == ["spec", "run"]
+    assert probe.is_async == inspect.iscoroutinefunction(probe.measure)
+
+
+@every_probe
+@pytest.mark.parametrize("garbage", [{"no_such_field": 1}, [], "x", None, {1: 2}], ids=str)
+def test_garbage_is_refused(name, garbage):
+    with pytest.raises(ValidationError):
+        found(name).spec.model_validate(garbage)
+
+
+@every_probe
+def test_a_field_of_another_type_is_refused(name):
+    spec = found(name).spec
+    for field in spec.model_fields:
+        with pytest.raises(ValidationError) as refused:
+            spec.model_validate({field: object()})
+        assert any(error["loc"][0] == field for error in refused.value.errors())
+
+
+@every_probe
+def test_its_schema_is_generated(name):
+    schema = found(name).spec.model_json_schema()
+    assert schema["additionalProperties"] is False
+    json.dumps(schema)
+    for field, told in schema["properties"].items():
+        assert told.get("description"), f"{name}: {field}"
+
+
+@every_probe
+def test_it_knows_nothing_of_celery_and_the_rest_of_the_house(name):
+    tree = ast.parse(inspect.getsource(plugins.probe_module(name)))
+    for node in ast.walk(tree):
+        modules = [node.module] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names] if isinstance(node, ast.Import) else []
+        for module in modules:
+            assert module.split(".")[0] not in ("celery", "tasks"), module
+            assert not module.startswith("app.") or module.startswith(ALLOWED), module
+
+
+@pytest.mark.skipif(not EXAMPLE.exists(), reason="the example lies beside the repository")
+def test_the_examples_settings_are_taken():
+    checks = YAML(typ="safe", pure=True).load(EXAMPLE)["checks"]
+    for check in checks.values():
+        with_ = {
+            key: value.replace("${CHECKOUT_URL:-", "").replace("${SHOP_DB_URL:-", "").rstrip("}") if isinstance(value, str) else value
+            for key, value in check["with"].items()
+        }
+        found(check["probe"]).spec.model_validate(with_)

@@ -1,0 +1,145 @@
+"""health.http and performance.http against servers that behave, fail, hang and lie."""
+
+import pytest
+from pydantic import ValidationError
+
+from app import plugins
+from tests.net.serve import certificate, context, drips, floods, hangs, ok, redirect, says, slams
+from tests.probes.run import against, measure
+
+PAY = ok(b"Pay here", "Content-Type: text/html\r\n")
+URL = "http://127.0.0.1:PORT/checkout?token=s3cret"
+
+
+def health(answer, expect=None, **with_):
+    handler = says(answer) if isinstance(answer, bytes) else answer
+    return against(handler, "health.http", url=with_.pop("url", URL), **({"expect": expect} if expect else {}), **with_)
+
+
+@pytest.mark.parametrize(
+    "expect",
+    [{"status": [200]}, {"status": ["2xx"]}, {"status": [404, "200-201"]}, {"body_contains": "Pay"}, {"body_lacks": "Error"},
+     {"body_matches": "^Pay .*e$"}, {"header": {"content-type": "text/html"}}],
+    ids=str,
+)  # fmt: skip
+def test_what_is_as_expected_is_ok(expect):
+    reading = health(PAY, expect)
+    assert reading.status == "ok", reading.message
+    assert reading.metrics["status_code"] == 200
+    assert reading.metrics["bytes"] == 8
+    assert 0 < reading.metrics["first_byte_seconds"] <= reading.metrics["seconds"] < 5
+
+
+@pytest.mark.parametrize(
+    "expect, told",
+    [({"status": [201, "3xx"]}, "status 200, expected 201, 3xx"), ({"body_contains": "Buy"}, "does not hold 'Buy'"),
+     ({"body_lacks": "Pay"}, "holds 'Pay'"), ({"body_matches": "^here"}, "does not match"), ({"header": {"X-A": "b"}}, "X-A is missing"),
+     ({"header": {"Content-Type": "json"}}, "text/html")],
+    ids=str,
+)  # fmt: skip
+def test_what_is_not_as_expected_is_critical_and_still_measured(expect, told):
+    reading = health(PAY, expect)
+    assert reading.status == "critical"
+    assert told in reading.message
+    assert reading.metrics["status_code"] == 200
+
+
+@pytest.mark.parametrize("status", ["404 Not Found", "500 Oops", "503 Busy"])
+def test_an_error_is_critical(status):
+    assert health(ok(status=status)).status == "critical"
+
+
+@pytest.mark.parametrize("handler, told", [(hangs, "no answer within"), (drips, "did not end within"), (slams, "reply")])
+def test_a_server_that_gives_no_answer_is_critical(handler, told):
+    reading = health(handler, timeout=0.4)
+    assert reading.status == "critical"
+    assert told in reading.message
+    assert "s3cret" not in reading.message
+
+
+def test_a_flood_is_cut_and_judged_by_its_beginning():
+    assert health(floods, {"body_contains": "xxx"}).metrics["bytes"] == 1_048_576
+    assert "the first 1048576 bytes" in health(floods, {"body_contains": "Pay"}).message
+
+
+def test_a_redirect_to_metadata_cannot_be_told():
+    reading = health(redirect("http://169.254.169.254/latest/meta-data/"))
+    assert reading.status == "unknown"
+    assert "metadata" in reading.message
+
+
+def test_a_redirect_loop_is_critical_and_a_wanted_redirect_is_ok():
+    assert health(redirect("/again")).status == "critical"
+    assert health(redirect("/again"), {"status": [302]}, follow_redirects=0).status == "ok"
+
+
+def test_nobody_listening_is_critical():
+    reading = measure("health.http", url="http://127.0.0.1:1/")
+    assert (reading.status, "connect" in reading.message) == ("critical", True)
+
+
+def test_a_certificate_is_checked_and_its_days_are_told(tmp_path):
+    pem = certificate(tmp_path, days=30)
+    url = "https://127.0.0.1:PORT/"
+    reading = health(PAY, url=url, tls=context(pem), ca=str(pem))
+    assert reading.status == "ok", reading.message
+    assert 29 < reading.metrics["certificate_days"] < 31
+    refused = health(PAY, url=url, tls=context(pem))
+    assert refused.status == "critical"
+    assert "certificate" in refused.message
+    assert health(PAY, url=url, tls=context(pem), verify_tls=False).status == "ok"
+
+
+def test_secrets_are_sent_and_not_shown():
+    async def guarded(reader, writer):
+        asked = await reader.readuntil(b"\r\n\r\n")
+        writer.write(ok(status="200 OK" if b"Bearer t0ken" in asked or b"Basic YTpi" in asked else "401 No"))
+        await writer.drain()
+
+    assert health(guarded).status == "critical"
+    assert health(guarded, token="t0ken").status == "ok"
+    assert health(guarded, username="a", password="b").status == "ok"
+    spec = plugins.probe_module("health.http").Target(url="http://h/", token="t0ken", password="pw1", headers={"X-Key": "k3y"})
+    assert not any(secret in repr(spec) for secret in ("t0ken", "pw1", "k3y"))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"url": "http://169.254.169.254/"}, {"url": "http://2852039166/"}, {"url": "ftp://h/"}, {"url": "http://h/", "method": "G ET"},
+     {"url": "http://h/", "expect": {"status": ["2yy"]}}, {"url": "http://h/", "expect": {"body_matches": "("}}, {"url": "http://h/", "expect": {"statos": []}},
+     {"url": "http://h/", "expect": {"status": []}}, {"url": 5}, {}],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["health.http", "performance.http"])
+def test_a_wrong_setting_is_refused(name, wrong):
+    with pytest.raises(ValidationError):
+        plugins.probe_module(name).Target.model_validate(wrong)
+
+
+def performance(answer, **with_):
+    return against(says(answer) if isinstance(answer, bytes) else answer, "performance.http", url=with_.pop("url", URL), **with_)
+
+
+def test_every_phase_is_timed(tmp_path):
+    reading = performance(PAY)
+    assert reading.status == "ok"
+    assert set(reading.metrics) == {"dns_seconds", "connect_seconds", "tls_seconds", "first_byte_seconds", "seconds"}
+    assert reading.metrics["tls_seconds"] == 0
+    pem = certificate(tmp_path)
+    assert performance(PAY, url="https://127.0.0.1:PORT/", tls=context(pem), ca=str(pem)).metrics["tls_seconds"] > 0
+
+
+@pytest.mark.parametrize("limits, status", [({"warning_seconds": 1e-9}, "warning"), ({"critical_seconds": 1e-9}, "critical"), ({"warning_seconds": 4.0}, "ok")])  # fmt: skip
+def test_the_total_is_judged_when_asked(limits, status):
+    assert performance(PAY, **limits).status == status
+
+
+def test_an_error_or_no_answer_is_critical():
+    assert performance(ok(status="500 Oops")).status == "critical"
+    assert performance(hangs, timeout=0.3).status == "critical"
+    assert performance(redirect("http://169.254.169.254/")).status == "unknown"
+
+
+def test_limits_the_wrong_way_round_are_refused():
+    with pytest.raises(ValidationError, match="above"):
+        plugins.probe_module("performance.http").Target(url="http://h/", warning_seconds=2.0, critical_seconds=1.0)
