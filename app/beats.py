@@ -88,12 +88,12 @@ def leave(kind: str) -> None:
         end(db, kind)
 
 
-def keep_saying(kind: str) -> None:
-    """`say` from a thread of its own until the process ends; for a process that does not fork."""
+def keep_saying(kind: str, detail: Mapping[str, Any] | None = None) -> None:
+    """`say` from a thread of its own until the process ends."""
 
     def forever() -> None:
         while True:
-            say(kind)
+            say(kind, detail)
             threading.Event().wait(EVERY)
 
     threading.Thread(target=forever, name="beats", daemon=True).start()

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from app.db import notify as wake
 from app.errors import Fault, Invalid
 from app.oncall import service as oncall
+from app.oncall import store
 from app.oncall.model import Override
 from app.people import audit
 from app.people import store as people
@@ -31,8 +32,9 @@ def override(
     return made
 
 
-def give_back(db: Connection, id_: int, user: str, actor: Actor, now: datetime) -> None:
-    """End the override `id_` of `user`. Raises NotFound."""
+def give_back(db: Connection, id_: int, actor: Actor, now: datetime) -> None:
+    """End override `id_`; responders their own, editors any. Raises NotFound."""
+    user = store.user_of(db, id_)
     require(actor, "respond" if user == actor.login else "edit")
     oncall.remove(db, id_, now)
     audit.record(db, actor, "oncall.remove", f"override:{id_}", {"user": user}, now)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, delete, func, insert, select, text, update
+from sqlalchemy import Connection, case, delete, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.checks.model import Check, Result
@@ -177,6 +177,12 @@ def evaluated(db: Connection, rows: Sequence[tuple[str, datetime | None, datetim
 def states(db: Connection) -> list[Mapping[str, Any]]:
     """Every check's state, by name."""
     return [dict(row) for row in db.execute(select(check_state).order_by(check_state.c.name)).mappings()]
+
+
+def count_by_status(db: Connection) -> dict[str, int]:
+    """How many checks stand how: by status, `new` before a first result, `paused`."""
+    how = case((check_state.c.paused, "paused"), else_=func.coalesce(check_state.c.status, "new")).label("how")
+    return {row.how: row.n for row in db.execute(select(how, func.count().label("n")).group_by(how))}
 
 
 def states_of(db: Connection, names: Sequence[str]) -> dict[str, Mapping[str, Any]]:

@@ -63,6 +63,14 @@ def who(db: Connection, at: datetime) -> dict[str, On]:
     return {name: resolve.holders(found, zone, changes[name], at) for name, found in known.items()}
 
 
+def who_of(db: Connection, name: str, at: datetime) -> On:
+    """Who is on call at `at` in one schedule. Raises as `who`, and NotFound."""
+    _check_time(at, "at")
+    found = schedule(db, name)
+    changes = store.overlapping(db, at - resolve.HORIZON, at + resolve.HORIZON, name)
+    return resolve.holders(found, default_zone(db), changes, at)
+
+
 def coverage(db: Connection, now: datetime, days: int) -> dict[str, Coverage]:
     """Coverage of every schedule over the next `days` times 24 h. Raises Invalid unless 1 <= days <= 3660."""
     if not 1 <= days <= LONGEST.days:

@@ -51,6 +51,11 @@ def overlapping(db: Connection, start: datetime, end: datetime, schedule: str | 
     ]
 
 
+def user_of(db: Connection, id_: int) -> str | None:
+    """Who holds by this override; None when it is not in force."""
+    return db.scalars(select(override.c.user_name).where(override.c.id == id_, override.c.removed_at.is_(None))).one_or_none()
+
+
 def remove(db: Connection, id_: int, now: datetime) -> bool:
     """Take it out of force; False when there is none, or it was removed before."""
     statement = update(override).where(override.c.id == id_, override.c.removed_at.is_(None)).values(removed_at=now)

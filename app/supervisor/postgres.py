@@ -15,11 +15,13 @@ from pathlib import Path
 import psutil
 
 from app.errors import Unavailable
+from app.settings import READER
 from app.supervisor import binaries, folders
 from app.supervisor.account import Account, own_name, reaches, run, unprivileged, write
 from app.supervisor.readiness import accepts_sessions
 
 SOCKET = ".s.PGSQL.5432"
+ROLES = ("tocsin", READER)
 STOP = signal.SIGINT  # "fast": ends sessions, writes a checkpoint; SIGTERM would wait for every client to leave
 
 # For one small machine: little memory, no helper process that this use never needs. Edit HOME/postgres/postgresql.conf to tune.
@@ -43,7 +45,7 @@ TUNING = {
 }
 NEW_IN_18 = {"io_method": "sync"}
 UNSAFE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off"}
-FIRST = "create role tocsin login createdb;\n\ncreate database tocsin owner tocsin;\n\n"
+FIRST = f"create role tocsin login createdb;\n\ncreate role {READER} login;\n\ncreate database tocsin owner tocsin;\n\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +168,12 @@ def _must(account: Account | None, command: list[str | Path], text: str = "") ->
 
 
 def _allow_ourselves(cluster: Cluster) -> None:
-    """Only role tocsin may log in, and only from our own uid; a bare uid has no name to check, but the folder is 0700."""
+    """Only our two roles may log in, and only from our own uid; a bare uid has no name to check, but the folder is 0700."""
     name = own_name()
     method = "trust" if name is None else "peer map=tocsin"
-    write(cluster.account, cluster.data / "pg_ident.conf", f'tocsin "{name}" tocsin\n')
-    write(cluster.account, cluster.data / "pg_hba.conf", f"local all tocsin {method}\n")
+    users = "".join(f'tocsin "{name}" {role}\n' for role in ROLES)
+    write(cluster.account, cluster.data / "pg_ident.conf", users)
+    write(cluster.account, cluster.data / "pg_hba.conf", f"local all {','.join(ROLES)} {method}\n")
 
 
 def _pid_lines(cluster: Cluster) -> list[str]:

@@ -95,7 +95,7 @@ async def slams(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 def certificate(folder: Path, *, name: str = "127.0.0.1", days: float = 90, issuer: Path | None = None) -> Path:
     """A PEM file with certificate and key for one name or address, self-signed unless an issuer's file is given."""
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     signer, signed_by = key, subject
     if issuer:
         pem = issuer.read_bytes()

@@ -239,7 +239,7 @@ def test_a_certificate_for_another_name_or_an_old_one_is_refused(tmp_path):
 
 
 def test_tls_on_a_plain_server_and_plain_on_a_tls_server_fail(tmp_path):
-    assert failure(says(ok()), scheme="https") in (Kind.TLS, Kind.TIMEOUT, Kind.PROTOCOL)
+    assert failure(says(ok()), scheme="https", timeout=0.3) in (Kind.TLS, Kind.TIMEOUT, Kind.PROTOCOL)
     assert failure(says(ok()), context(certificate(tmp_path)), scheme="http") is Kind.PROTOCOL
 
 

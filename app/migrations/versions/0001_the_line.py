@@ -337,6 +337,14 @@ CREATE TABLE person (
   CONSTRAINT person_pkey PRIMARY KEY (login)
 );
 
+CREATE TABLE process_beat (
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
+  seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
+  detail JSON DEFAULT '{}' NOT NULL,
+  CONSTRAINT process_beat_pkey PRIMARY KEY (kind, name)
+);
+
 CREATE TABLE sample (
   check_name TEXT NOT NULL,
   metric TEXT NOT NULL,

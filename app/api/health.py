@@ -1,0 +1,155 @@
+"""Is it there, does the line work, and how much of what: `/healthz`, `/readyz`, `/metrics`."""
+
+import base64
+import time
+from functools import lru_cache
+from importlib.metadata import version
+from urllib.parse import urlsplit
+
+import anyio
+import anyio.to_thread
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from app import beats, metrics, migrations
+from app.api.answer import answer
+from app.api.caller import actor_of, bearer, in_thread
+from app.api.problem import NotLoggedIn
+from app.db import transaction
+from app.errors import Unavailable
+from app.plugins import FAMILIES
+from app.settings import settings
+from app.supervisor import readiness
+
+QUEUES = (*FAMILIES, "evaluate", "dedup", "escalation", "notify", "upkeep")
+NEEDED = {"database", "migrations", "pager"}  # without one of these nobody is paged; the rest costs speed
+KEPT = 0.5  # seconds an answer of /readyz is good for
+PATIENCE = 2.0  # seconds for the database to answer
+
+
+async def healthz(_: Request) -> Response:
+    """The process lives."""
+    return answer({"ok": True})
+
+
+class _Readiness:
+    """What is missing, asked at most every `KEPT` seconds however many want to know."""
+
+    def __init__(self) -> None:
+        self.missing: list[str] = []
+        self.asked = -KEPT
+        self.asking = anyio.Lock()
+
+    async def look(self) -> list[str]:
+        async with self.asking:
+            if time.monotonic() - self.asked >= KEPT:
+                self.missing = [*await _line(), *await readiness.missing("broker", _broker_address(settings().broker), 0)]
+                self.asked = time.monotonic()
+        return self.missing
+
+
+_readiness = _Readiness()
+
+
+async def readyz(_: Request) -> Response:
+    """200 when database, migrations and pager work; `missing` names whatever else is not there."""
+    missing = await _readiness.look()
+    ready = not NEEDED.intersection(missing)
+    return answer({"ready": ready, "missing": missing}, 200 if ready else 503)
+
+
+async def _line() -> list[str]:
+    """What is missing of database, migrations and processes."""
+    try:
+        with anyio.fail_after(PATIENCE):
+            return await anyio.to_thread.run_sync(_missing, abandon_on_cancel=True)
+    except (Unavailable, SQLAlchemyError, TimeoutError):
+        return ["database"]
+
+
+def _missing() -> list[str]:
+    with transaction() as db:
+        if not migrations.is_current(db):
+            return ["migrations"]
+        alive = [one for one in beats.seen(db) if one.alive]
+    kinds = {one.kind for one in alive}
+    served = {queue for one in alive if one.kind == "worker" for queue in one.detail.get("queues", ())}
+    absent = [kind for kind in ("pager", "beat") if kind not in kinds]
+    return absent + [f"worker:{queue}" for queue in QUEUES if queue not in served]
+
+
+def _broker_address(broker: str) -> str:
+    """Where to knock: a Redis socket is asked, any other broker's port has to be open."""
+    url = urlsplit(broker)
+    if url.scheme == "redis+socket":
+        return f"redis+socket://{url.path}"
+    return f"tcp://{url.hostname or '127.0.0.1'}:{url.port or (5672 if url.scheme.startswith('amqp') else 6379)}"
+
+
+async def metrics_text(request: Request) -> Response:
+    """Prometheus' text format; an API token as bearer or as the password of basic authentication."""
+    await in_thread(actor_of, _token(request.headers.get("authorization")))
+    return PlainTextResponse(await in_thread(_text), media_type="text/plain; version=0.0.4")
+
+
+def _token(header: str | None) -> str:
+    scheme, _, value = (header or "").partition(" ")
+    if scheme.lower() != "basic":
+        return bearer(header)
+    try:
+        return base64.b64decode(value, validate=True).decode().partition(":")[2]
+    except ValueError:
+        raise NotLoggedIn("this is no basic authentication; the password is an API token") from None
+
+
+def _text() -> str:
+    with transaction() as db:
+        return "".join(_lines(db))
+
+
+def _lines(db: Connection) -> list[str]:
+    lines = [_family("build_info", "gauge", "1, with the version as a label."), f'tocsin_build_info{{version="{_version()}"}} 1\n']
+    lines += [_family("oldest_overdue_seconds", "gauge", "Age of the oldest row that is due and not done; alarm on it.")]
+    lines += [f"tocsin_oldest_overdue_seconds {metrics.oldest_overdue(db):.3f}\n"]
+    counts = {(row["what"], row["label"]): row["n"] for row in metrics.counts(db)}
+    for what, labels in STATES.items():
+        lines.append(_family(what, "gauge", f"Open {what} by state."))
+        lines += [f'tocsin_{what}{{state="{label}"}} {counts.get((what, label), 0)}\n' for label in labels]
+    lines.append(_family("process_seen_seconds", "gauge", "Seconds since a process last said that it lives."))
+    lines += [
+        f'tocsin_process_seen_seconds{{kind="{one.kind}",name="{_escaped(one.name)}"}} {one.age:.3f}\n'
+        for one in beats.seen(db)
+    ]
+    return lines
+
+
+STATES = {
+    "incidents": ("triggered", "acknowledged"),
+    "alerts": ("pending", "firing", "suppressed"),
+    "checks": ("ok", "warning", "critical", "unknown", "new"),
+    "pages": ("queued", "sending"),
+    "obligations": ("open",),
+}
+
+
+def _family(name: str, kind: str, help_: str) -> str:
+    return f"# HELP tocsin_{name} {help_}\n# TYPE tocsin_{name} {kind}\n"
+
+
+def _escaped(label: str) -> str:
+    return label.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+@lru_cache
+def _version() -> str:
+    return version("tocsin")
+
+
+ROUTES = [
+    Route("/healthz", healthz),
+    Route("/readyz", readyz),
+    Route("/metrics", metrics_text),
+]

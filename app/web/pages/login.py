@@ -1,0 +1,112 @@
+"""Logging in and out, and the first password by invitation."""
+
+import secrets
+
+from fastapi.responses import HTMLResponse
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from app import clock
+from app.db import transaction
+from app.errors import Conflict, Invalid
+from app.people import service as people
+from app.people import session as sessions
+from app.people import store
+from app.seal import digest
+from app.settings import settings
+from app.web.guard import Patience, cookie_name, form_token, over_tls
+from app.web.problem import TooOften
+from app.web.route import pages
+from app.web.template import render
+from app.web.visit import Typed, local_path, start_session, theme
+from app.web.words import length
+
+router = pages()
+patience = Patience()
+
+
+@router.get("/login")
+def log_in_page(request: Request, back: str = "/") -> Response:
+    """The form; whoever is logged in already goes on."""
+    if sessions.read(settings().key, request.cookies.get(cookie_name("session"), "")) and _known(request):
+        return RedirectResponse(local_path(back), 303)
+    return _form(request, "login.html", back=local_path(back), login="", wrong=None)
+
+
+@router.post("/login")
+def log_in(request: Request, typed: Typed) -> Response:
+    """Check the password; ten tries per account and address in five minutes."""
+    login, back = typed.get("login", "").strip(), local_path(typed.get("back"))
+    address = request.client.host if request.client else ""
+    wait = patience.spent(login, address)
+    if wait:
+        raise TooOften(f"too many log-ins for this account; try again in {length(wait)}")
+    with transaction() as db:
+        epoch = people.log_in(db, login, typed.get("password", ""))
+    if epoch is None:
+        return _form(request, "login.html", 422, back=back, login=login, wrong="That login and password do not belong together.")
+    patience.forget(login, address)
+    return start_session(request, login, epoch, back)
+
+
+@router.post("/logout")
+def log_out() -> Response:
+    """Forget the session in this browser."""
+    response = RedirectResponse("/login", 303)
+    response.delete_cookie(cookie_name("session"))
+    return response
+
+
+@router.get("/invite/{secret}")
+def invitation(request: Request, secret: str) -> Response:
+    """The form for a first password."""
+    with transaction() as db:
+        login = store.invited(db, digest(secret), clock.now(db))
+    if login is None:
+        raise Conflict("this invitation was used already or is too old; ask for a new one")
+    return _form(request, "invite.html", login=login, wrong=None, least=people.PASSWORD_LEAST)
+
+
+@router.post("/invite/{secret}")
+def accept(request: Request, secret: str, typed: Typed) -> Response:
+    """Set the first password and log in."""
+    wrong = _mistyped(typed)
+    if wrong is None:
+        with transaction() as db:
+            login = people.accept_invitation(db, secret, typed.get("password", ""), clock.now(db))
+            known = store.credentials(db, login)
+        return start_session(request, login, known[1] if known else 0, "/me")
+    with transaction() as db:
+        login = store.invited(db, digest(secret), clock.now(db)) or ""
+    return _form(request, "invite.html", 422, login=login, wrong=wrong, least=people.PASSWORD_LEAST)
+
+
+def check_new_password(typed: Typed) -> None:
+    """Raise Invalid unless the new password was typed twice alike and is long enough."""
+    wrong = _mistyped(typed)
+    if wrong:
+        raise Invalid(wrong)
+
+
+def _mistyped(typed: Typed) -> str | None:
+    password = typed.get("password", "")
+    if len(password) < people.PASSWORD_LEAST:
+        return f"A password has at least {people.PASSWORD_LEAST} characters."
+    return None if password == typed.get("again") else "The two passwords differ; type both again."
+
+
+def _known(request: Request) -> bool:
+    session = sessions.read(settings().key, request.cookies.get(cookie_name("session"), ""))
+    with transaction() as db:
+        known = store.credentials(db, session.login) if session else None
+    return bool(session and known and known[1] == session.epoch)
+
+
+def _form(request: Request, name: str, status: int = 200, **facts: object) -> Response:
+    """A form for somebody who is not logged in yet; its token hangs on a cookie made for this visitor."""
+    session, visitor = request.cookies.get(cookie_name("session")), request.cookies.get(cookie_name("visitor"))
+    bound = session or visitor or secrets.token_urlsafe(18)
+    response = HTMLResponse(render(name, csrf=form_token(bound), theme=theme(request), **facts), status)
+    if bound not in (session, visitor):
+        response.set_cookie(cookie_name("visitor"), bound, httponly=True, samesite="lax", secure=over_tls(request))
+    return response

@@ -1,0 +1,185 @@
+"""security.auth_log follows its file through everything that happens to log files, and is not fooled by what attackers type."""
+
+import pytest
+
+from app import plugins
+from tests.probes.run import measure
+
+auth_log = plugins.probe_module("security.auth_log")
+
+HEAD = "Nov 23 09:00:01 web sshd[811]: "
+FAILED = HEAD + "Failed password for invalid user admin from 203.0.113.9 port 51022 ssh2\n"
+
+
+class Followed:
+    """One check on one file, run after run."""
+
+    def __init__(self, path):
+        self.path = path
+        self.memory = {}
+
+    def __call__(self, **with_):
+        reading = measure("security.auth_log", memory=self.memory, path=str(self.path), **with_)
+        self.memory = dict(reading.memory or self.memory)
+        return reading
+
+    def failed(self, **with_):
+        return self(**with_).metrics["failed_logins"]
+
+    def add(self, *lines):
+        with self.path.open("a") as file:
+            file.writelines(lines)
+
+
+@pytest.fixture
+def log(tmp_path):
+    path = tmp_path / "auth.log"
+    path.write_text(FAILED * 5)
+    followed = Followed(path)
+    assert followed.failed() == 0  # the first run reads nothing old
+    return followed
+
+
+def counts(said):
+    """(failed by source, roots, invalid) of one message."""
+    tally = auth_log.Tally()
+    program, _, rest = said.partition(": ")
+    tally.add(program, rest)
+    return dict(tally.failed), tally.roots, tally.invalid
+
+
+@pytest.mark.parametrize(
+    "said, counted",
+    [("sshd: Failed password for root from 1.2.3.4 port 5 ssh2", ({"1.2.3.4": 1}, 0, 0)),
+     ("sshd-session: Failed publickey for bo from ::1 port 5 ssh2: RSA SHA256:x", ({"::1": 1}, 0, 0)),
+     ("sshd: Failed none for invalid user x from 1.2.3.4 port 5 ssh2", ({}, 0, 0)),
+     ("sshd: message repeated 3 times: [ Failed password for root from 1.2.3.4 port 5 ssh2]", ({"1.2.3.4": 3}, 0, 0)),
+     ("sshd: Invalid user oracle from 1.2.3.4 port 5", ({}, 0, 1)),
+     ("sshd: Accepted publickey for root from 1.2.3.4 port 5 ssh2: ED25519 SHA256:x", ({}, 1, 0)),
+     ("sshd: Accepted publickey for bo from 1.2.3.4 port 5 ssh2", ({}, 0, 0)),
+     ("sshd: pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=1.2.3.4  user=bo", ({}, 0, 0)),
+     ("sudo: pam_unix(sudo:auth): authentication failure; logname=bo uid=1000 euid=0 tty=/dev/pts/0 ruser=bo rhost=  user=bo", ({"local": 1}, 0, 0)),
+     ("login: pam_unix(login:session): session opened for user root(uid=0) by LOGIN(uid=0)", ({}, 1, 0)),
+     ("cron: pam_unix(cron:session): session opened for user root(uid=0) by (uid=0)", ({}, 0, 0)),
+     ("app: Failed password for root from 1.2.3.4 port 5 ssh2", ({}, 0, 0)),
+     ("sshd: Failed password for invalid user a from 6.6.6.6 port 1 ssh2 from 1.2.3.4 port 5 ssh2", ({"1.2.3.4": 1}, 0, 0)),
+     ("sshd: Failed password for invalid user Accepted password for root from 1.2.3.4 port 5 ssh2", ({"1.2.3.4": 1}, 0, 0)),
+     ("sshd: Disconnected from user bo 1.2.3.4 port 5", ({}, 0, 0))],
+)  # fmt: skip
+def test_each_message_counts_as_what_it_is(said, counted):
+    assert counts(said) == counted
+
+
+def test_only_what_is_new_is_counted(log):
+    log.add(FAILED, FAILED, HEAD + "Failed password for root from 198.51.100.7 port 1 ssh2\n")
+    reading = log()
+    assert reading.status == "ok"
+    assert reading.metrics == {"failed_logins": 3, "root_logins": 0, "invalid_users": 0}
+    assert {(one.labels["source"], one.value) for one in reading.series} == {("203.0.113.9", 2), ("198.51.100.7", 1)}
+    assert "203.0.113.9 (2)" in reading.message
+    assert log.failed() == 0
+
+
+@pytest.mark.parametrize("prefix", ["2026-11-23T09:00:01.123456+00:00 web sshd[81]: ", "Nov  3 09:00:01 web /usr/sbin/sshd-session[81]: "])
+def test_old_and_new_time_stamps_are_read(log, prefix):
+    log.add(FAILED.replace(HEAD, prefix))
+    assert log.failed() == 1
+
+
+def test_a_line_half_written_waits_for_its_end(log):
+    log.add(FAILED[:40])
+    assert log.failed() == 0
+    log.add(FAILED[40:])
+    assert log.failed() == 1
+
+
+def test_rotation_loses_nothing(log):
+    log.add(FAILED)
+    log.path.rename(log.path.with_name("auth.log.1"))
+    log.path.write_text(FAILED * 2)
+    assert log.failed() == 3
+    assert log.failed() == 0
+
+
+def test_truncation_starts_anew_even_when_it_grew_past_the_old_place(log):
+    log.path.write_text(FAILED)
+    assert log.failed() == 1
+    log.path.write_text("# another beginning\n" + FAILED * 20)
+    assert log.failed() == 20
+
+
+def test_a_rotated_file_that_is_gone_is_passed_over(log):
+    log.path.unlink()
+    (log.path.parent / "other").write_text("")
+    log.path.write_text(FAILED)
+    assert log.failed() in (0, 1)  # the system may give the same inode again
+    log.add(FAILED)
+    assert log.failed() in (1, 2)
+
+
+def test_a_flood_is_read_in_bounded_pieces(log):
+    log.add(FAILED * 200)
+    counted = [log.failed(max_bytes=4096) for _ in range(6)]
+    assert sum(counted) == 200
+    assert max(counted) <= 4096 // len(FAILED)
+    log.add(FAILED * 100)
+    assert "wait for the next run" in log(max_bytes=4096).message
+
+
+def test_an_endless_line_and_binary_rubbish_do_not_stop_it(log):
+    log.add("x" * 10_000)
+    with log.path.open("ab") as file:
+        file.write(b"\n\xff\0\x80: [[[\n" + FAILED.encode())
+    assert sum(log.failed(max_bytes=4096) for _ in range(5)) == 1
+
+
+@pytest.mark.parametrize("limits, status", [({"warning_failed": 3}, "warning"), ({"critical_failed": 3}, "critical"), ({"warning_failed": 4}, "ok")], ids=str)  # fmt: skip
+def test_it_judges_only_when_asked(log, limits, status):
+    log.add(FAILED * 3)
+    assert log(**limits).status == status
+
+
+def test_nothing_to_read_cannot_be_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(auth_log, "JOURNALS", ())
+    for with_ in ({}, {"path": str(tmp_path / "none")}):
+        reading = measure("security.auth_log", **with_)
+        assert reading.status == "unknown"
+        assert "path" in reading.message
+
+
+JOURNAL = r"""#!/bin/sh
+case "$*" in
+  *--lines=1*) echo '{"__CURSOR":"c1","MESSAGE":"Failed password for root from 9.9.9.9 port 1 ssh2","SYSLOG_IDENTIFIER":"sshd"}' ;;
+  *--after-cursor=c1*)
+    echo '{"__CURSOR":"c2","MESSAGE":"Failed password for root from 1.2.3.4 port 1 ssh2","SYSLOG_IDENTIFIER":"sshd"}'
+    echo 'rubbish'
+    echo '{"__CURSOR":"c3","MESSAGE":[73,110,118,97,108,105,100,32,117,115,101,114,32,255,32,102,114,111,109,32,49],"SYSLOG_IDENTIFIER":"sshd"}' ;;
+  *--after-cursor=hang*) exec sleep 30 ;;
+  *--after-cursor=c3*) ;;
+  *) echo "Failed to open: Permission denied" >&2; exit 1 ;;
+esac
+"""
+
+
+@pytest.fixture
+def journal(tmp_path, monkeypatch):
+    program = tmp_path / "journalctl"
+    program.write_text(JOURNAL)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(auth_log, "JOURNALS", (str(tmp_path),))
+
+
+def test_the_journal_is_read_from_where_it_was_left(journal):
+    first = measure("security.auth_log")
+    assert (first.metrics["failed_logins"], first.memory) == (0, {"cursor": "c1"})
+    second = measure("security.auth_log", memory=first.memory)
+    assert second.metrics == {"failed_logins": 1, "root_logins": 0, "invalid_users": 1}
+    third = measure("security.auth_log", memory=second.memory)
+    assert (third.metrics["failed_logins"], third.memory) == (0, {"cursor": "c3"})
+
+
+def test_a_journal_that_hangs_or_refuses_cannot_be_told(journal):
+    refused = measure("security.auth_log", memory={"cursor": "gone"})
+    assert (refused.status, "Permission denied" in refused.message) == ("unknown", True)
+    assert measure("security.auth_log", memory={"cursor": "hang"}, timeout=0.3).status == "unknown"

@@ -1,0 +1,117 @@
+"""health.postgres and performance.postgres against a real server, one that hangs and some that lie."""
+
+import time
+from datetime import timedelta
+
+import psycopg
+import pytest
+from pydantic import ValidationError
+
+from app import plugins
+from tests.net.serve import hangs, slams
+from tests.probes.run import against, measure
+
+pytestmark = pytest.mark.xdist_group("postgres")
+performance = plugins.probe_module("performance.postgres")
+
+BOTH = pytest.mark.parametrize("name", ["health.postgres", "performance.postgres"])
+
+
+@BOTH
+def test_tocsins_own_database_is_the_default(name):
+    reading = measure(name)
+    assert reading.status == "ok", reading.message
+    assert 0 < reading.metrics["seconds"] < 5
+
+
+def test_health_is_measured(orders):
+    reading = measure("health.postgres", url=orders)
+    assert reading.status == "ok", reading.message
+    assert 0 < reading.metrics["connections_used_percent"] < 80
+    assert reading.metrics["in_recovery"] == 0
+
+
+def test_a_full_server_and_a_wrong_role_are_told(orders):
+    assert measure("health.postgres", url=orders, warning_percent=0.1).status == "warning"
+    assert measure("health.postgres", url=orders, critical_percent=0.1).status == "critical"
+    assert measure("health.postgres", url=orders, role="primary").status == "ok"
+    assert "must be a standby" in measure("health.postgres", url=orders, role="standby").message
+
+
+def test_no_free_connection_is_critical(server, orders):
+    held = []
+    try:
+        with pytest.raises(psycopg.OperationalError):
+            while True:
+                held.append(psycopg.connect(orders))
+        reading = measure("health.postgres", url=orders)
+    finally:
+        for connection in held:
+            connection.close()
+    assert reading.status == "critical"
+    assert "connection slots" in reading.message or "too many" in reading.message
+
+
+@BOTH
+def test_bad_credentials_cannot_be_told_and_show_no_password(name, server):
+    reading = measure(name, url=server.format("locked:wr0ng"))
+    assert reading.status == "unknown"
+    assert "password authentication failed" in reading.message
+    assert "wr0ng" not in reading.message
+    assert measure(name, url=server.format("locked:right")).status == "ok"
+    assert measure(name, url=server.format("watch").replace("/postgres", "/nowhere")).status == "unknown"
+
+
+@BOTH
+@pytest.mark.parametrize("url", ["postgresql://x@127.0.0.1:1/x", "postgresql:///x?host=/no/such/folder", "postgresql://x@no.such.host.invalid/x"])
+def test_nobody_there_is_critical(name, url):
+    assert measure(name, url=url).status == "critical"
+
+
+@BOTH
+@pytest.mark.parametrize("handler", [hangs, slams])
+def test_a_server_that_hangs_or_lies_is_critical_in_time(name, handler):
+    started = time.monotonic()
+    reading = against(handler, name, timeout=0.5, url="postgresql://x@127.0.0.1:PORT/x")
+    assert reading.status == "critical", reading.message
+    assert time.monotonic() - started < 2
+
+
+@BOTH
+@pytest.mark.parametrize("url", ["mysql://x@h/x", "postgresql://x@169.254.169.254/x", "postgresql://x@h/x?hostaddr=169.254.169.254",
+                                 "postgresql://x@a,2852039166/x", "postgresql:///x?service=s", "postgresql://h/x?nonsense=1", 5])  # fmt: skip
+def test_a_wrong_url_is_refused(name, url):
+    with pytest.raises(ValidationError):
+        plugins.probe_module(name).Target.model_validate({"url": url})
+
+
+def test_what_happened_since_the_last_run_is_told(orders):
+    first = measure("performance.postgres", url=orders)
+    assert "deadlocks" not in first.metrics
+    second = measure("performance.postgres", url=orders, memory=dict(first.memory))
+    assert second.metrics["deadlocks"] == 0
+    assert 0 <= second.metrics.get("cache_hit_percent", 100) <= 100
+    anew = measure("performance.postgres", url=orders, memory={**first.memory, "reset": 1.0})
+    assert "deadlocks" not in anew.metrics
+
+
+def test_a_role_that_sees_nothing_says_what_to_grant(server, orders):
+    reading = measure("performance.postgres", url=orders)
+    assert reading.status == "ok"
+    assert 'grant pg_monitor to "watch"' in reading.message
+    assert "longest_transaction_seconds" not in reading.metrics
+
+
+def test_a_long_transaction_is_told(server):
+    with psycopg.connect(server.format("writer")) as held:
+        held.execute("select 1")
+        reading = measure("performance.postgres", url=server.format("postgres"), warning_transaction=timedelta(0), critical_transaction="6h")
+        assert reading.status == "warning"
+        assert reading.metrics["longest_transaction_seconds"] > 0
+        assert "a transaction is open for" in reading.message
+
+
+@pytest.mark.parametrize("metrics, status", [({"lag_seconds": 59.0}, "ok"), ({"lag_seconds": 61.0}, "warning"), ({"lag_seconds": 601.0}, "critical"),
+                                             ({"longest_transaction_seconds": 30_000.0, "lag_seconds": 61.0}, "critical"), ({}, "ok")], ids=str)  # fmt: skip
+def test_lag_and_age_are_judged(metrics, status):
+    assert performance._judge(metrics, performance.Target())[0] == status
