@@ -7,11 +7,11 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from celery import Celery, bootsteps
-from celery.signals import beat_init, before_task_publish, setup_logging, worker_process_init
-from kombu.entity import Queue
+from celery.signals import beat_init, before_task_publish, setup_logging, worker_init, worker_process_init
+from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 
-from app import beats, log
+from app import beats, log, plugins
 from app.settings import settings
 from beat_schedule import beat_schedule
 
@@ -22,6 +22,13 @@ LONGEST_COUNTDOWN = 60  # seconds; what is due later waits as a row
 
 logger = log.get(__name__)
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _queue(name: str) -> Queue:
+    exchange: Callable[..., Any] = Exchange
+    queue: Callable[..., Queue] = Queue
+    return queue(name, exchange(name, type="direct"), routing_key=name)
+
 
 app = Celery("tocsin", broker=settings().broker, include=["tasks.line", "tasks.probes", "tasks.sweeps", "tasks.upkeep"])
 app.conf.update(
@@ -61,7 +68,7 @@ app.conf.update(
     task_publish_retry=False,
     # The first word of a task's name is its queue.
     task_routes=[{f"{name}.*": {"queue": name} for name in (*CHECK_QUEUES, *LINE_QUEUES)}],
-    task_queues=[Queue(name) for name in (*CHECK_QUEUES, *LINE_QUEUES)],  # type: ignore[no-untyped-call]
+    task_queues=[_queue(name) for name in (*CHECK_QUEUES, *LINE_QUEUES)],
     task_default_queue="upkeep",
     task_create_missing_queues=True,  # FAMILY@LOCATION
     beat_schedule=beat_schedule,
@@ -109,6 +116,16 @@ def _logging(loglevel: int | str | None = None, **_: Any) -> None:
     log.setup("celery", loglevel if isinstance(loglevel, int) else logging.WARNING)
 
 
+def _before_forks(**_: Any) -> None:
+    """Import what children need before they are made, and keep the collector off it: their memory is then shared."""
+    import gc
+
+    for name in plugins.probe_names():
+        plugins.probe_module(name)
+    gc.collect()
+    gc.freeze()
+
+
 def _fresh_process(**_: Any) -> None:
     """A child makes its own database connections: those of its parent would give it other people's answers."""
     from app.db import engine
@@ -137,6 +154,7 @@ class SignOfLife(bootsteps.StartStopStep):  # type: ignore[misc]
 
 before_task_publish.connect(_stamp)
 setup_logging.connect(_logging)
+worker_init.connect(_before_forks)
 worker_process_init.connect(_fresh_process)
 beat_init.connect(_beat_lives)
 app.steps["worker"].add(SignOfLife)

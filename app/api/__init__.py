@@ -1,1 +1,15 @@
+"""The REST API, one file per noun; `install` hangs it into the server's application."""
 
+from fastapi import FastAPI
+
+
+def install(app: FastAPI) -> None:
+    """Add every route and the handling of errors."""
+    from app.api import events, health, link, nouns, planned, problem, reference
+
+    problem.install(app)
+    app.router.routes += [*events.ROUTES, *health.ROUTES, *link.ROUTES]
+    planned.install(app)
+    for routes in nouns.ROUTERS:
+        app.include_router(routes, prefix="/api/v1")
+    reference.install(app)

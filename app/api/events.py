@@ -115,5 +115,3 @@ def _keep_refused(source: str, body: bytes, error: Invalid) -> None:
     raw = body[:KEPT].decode("utf-8", "replace").replace("\0", "\ufffd")
     with transaction() as db:
         inbox.keep(db, source, {"raw": raw}, 0, "", clock.now(db), problem=str(error))
-
-

@@ -4,7 +4,6 @@ import base64
 import time
 from functools import lru_cache
 from importlib.metadata import version
-from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
@@ -14,18 +13,16 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from app import beats, metrics, migrations
+from app import beats, metrics
 from app.api.answer import answer
 from app.api.caller import actor_of, bearer, in_thread
 from app.api.problem import NotLoggedIn
 from app.db import transaction
 from app.errors import Unavailable
-from app.plugins import FAMILIES
+from app.review.wellbeing import NEEDED, broker_address, missing
 from app.settings import settings
 from app.supervisor import readiness
 
-QUEUES = (*FAMILIES, "evaluate", "dedup", "escalation", "notify", "upkeep")
-NEEDED = {"database", "migrations", "pager"}  # without one of these nobody is paged; the rest costs speed
 KEPT = 0.5  # seconds an answer of /readyz is good for
 PATIENCE = 2.0  # seconds for the database to answer
 
@@ -46,7 +43,7 @@ class _Readiness:
     async def look(self) -> list[str]:
         async with self.asking:
             if time.monotonic() - self.asked >= KEPT:
-                self.missing = [*await _line(), *await readiness.missing("broker", _broker_address(settings().broker), 0)]
+                self.missing = [*await _line(), *await readiness.missing("broker", broker_address(settings().broker), 0)]
                 self.asked = time.monotonic()
         return self.missing
 
@@ -72,21 +69,7 @@ async def _line() -> list[str]:
 
 def _missing() -> list[str]:
     with transaction() as db:
-        if not migrations.is_current(db):
-            return ["migrations"]
-        alive = [one for one in beats.seen(db) if one.alive]
-    kinds = {one.kind for one in alive}
-    served = {queue for one in alive if one.kind == "worker" for queue in one.detail.get("queues", ())}
-    absent = [kind for kind in ("pager", "beat") if kind not in kinds]
-    return absent + [f"worker:{queue}" for queue in QUEUES if queue not in served]
-
-
-def _broker_address(broker: str) -> str:
-    """Where to knock: a Redis socket is asked, any other broker's port has to be open."""
-    url = urlsplit(broker)
-    if url.scheme == "redis+socket":
-        return f"redis+socket://{url.path}"
-    return f"tcp://{url.hostname or '127.0.0.1'}:{url.port or (5672 if url.scheme.startswith('amqp') else 6379)}"
+        return missing(db)
 
 
 async def metrics_text(request: Request) -> Response:
@@ -111,7 +94,10 @@ def _text() -> str:
 
 
 def _lines(db: Connection) -> list[str]:
-    lines = [_family("build_info", "gauge", "1, with the version as a label."), f'tocsin_build_info{{version="{_version()}"}} 1\n']
+    lines = [
+        _family("build_info", "gauge", "1, with the version as a label."),
+        f'tocsin_build_info{{version="{_version()}"}} 1\n',
+    ]
     lines += [_family("oldest_overdue_seconds", "gauge", "Age of the oldest row that is due and not done; alarm on it.")]
     lines += [f"tocsin_oldest_overdue_seconds {metrics.oldest_overdue(db):.3f}\n"]
     counts = {(row["what"], row["label"]): row["n"] for row in metrics.counts(db)}

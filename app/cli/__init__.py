@@ -90,7 +90,7 @@ def _add(root: typer.Typer, name: str, entry: Entry) -> None:
 
 
 def _name(command: Any) -> str:
-    return command.name or command.callback.__name__.replace("_", "-")
+    return str(command.name or command.callback.__name__.replace("_", "-"))
 
 
 def _placeholder() -> None:

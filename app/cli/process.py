@@ -31,6 +31,7 @@ def web() -> None:
         access_log=False,
         proxy_headers=False,  # a header anybody can send must not change who somebody is
         server_header=False,
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=2,  # open event streams do not hold the end
     )
 
@@ -41,12 +42,21 @@ def worker(
     children: Annotated[int | None, typer.Option("-c", "--concurrency", min=1, help="Children; default: one a core.")] = None,
 ) -> None:
     """Run a Celery worker: checks from the queues of their families, or the line."""
-    from app.celery import app
+    import warnings
 
+    from celery.exceptions import SecurityWarning
+
+    from app.celery import LINE_QUEUES, app
+
+    warnings.simplefilter("ignore", SecurityWarning)  # it warns root of pickle, which is not accepted here
     name = (queues or "all").partition(",")[0]
+    # The line waits for the database and the network, so threads do and cost one process; a probe may crash or hang in
+    # foreign code, so checks run in children that can be killed.
+    line_only = queues is not None and set(queues.split(",")) <= set(LINE_QUEUES)
     # Gossip and mingle serve features we do not use. The heartbeat stays, seldom: by it Flower knows who is online.
-    words = ["worker", "--loglevel", "WARNING", "-O", "fair", "--without-gossip", "--without-mingle"]
+    words = ["--quiet", "worker", "--loglevel", "WARNING", "-O", "fair", "--without-gossip", "--without-mingle"]
     words += ["--heartbeat-interval", "10", "-n", f"{name}-{os.getpid()}@%h"]
+    words += ["-P", "threads"] if line_only else []
     words += ["-Q", queues] if queues else []
     words += ["-c", str(children)] if children else []
     app.worker_main(words)
@@ -58,6 +68,7 @@ def beat() -> None:
     from app import beats
     from app.celery import app
 
+    app.conf.include = app.conf.imports = ()  # it only sends names; the tasks themselves are the workers' business
     try:
         app.Beat(loglevel="WARNING", quiet=True, pidfile=None).run()
     finally:
@@ -75,7 +86,7 @@ def pager() -> None:
 @processes.command(hidden=True)
 def prepare() -> None:
     """Migrate the database, make the first admin and apply the configuration; `up` runs this before everything else."""
-    from app import clock, configfile, log, migrations, upkeep
+    from app import clock, configfile, log, migrations, reader, upkeep
     from app.db import transaction
     from app.people.service import first_admin
     from app.settings import settings
@@ -86,5 +97,6 @@ def prepare() -> None:
         now = clock.now(db)
         upkeep.make_partitions(db, now)
         first_admin(db, settings().home, now)
+        reader.ensure(db)
     for text in configfile.boot():
-        typer.secho(text, fg="red", err=True)
+        typer.echo(f"! {text}", err=True)  # the keeper shows lines marked so in red

@@ -65,6 +65,20 @@ def plan(policy: Policy | None, owners: Sequence[str], who: Mapping[str, Reached
     return Plan(tuple(moves), after)
 
 
+def called(move: Move) -> list[tuple[Reached, str | None]]:
+    """Each person once per step, however many targets name them; a channel or a target with nobody stands for itself."""
+    found: dict[str, tuple[Reached, str | None]] = {}
+    for reached in move.reached:
+        for user in reached.users or (None,):
+            found.setdefault(f"user:{user}" if user else reached.target, (reached, user))
+    return list(found.values())
+
+
+def why(move: Move, reached: Reached) -> str:
+    """Why somebody is called in this step."""
+    return f"{move.because}: {reached.because}"
+
+
 def targets(policy: Policy | None, owners: Sequence[str]) -> set[str]:
     """Everything `plan` may ask `who` for."""
     named = set(owners)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from app.catalog import store as catalog
 from app.escalation import store
 from app.escalation.model import Debt, Due, Standing, State
-from app.escalation.plan import Move, Plan, Reached, plan, targets
+from app.escalation.plan import Move, Plan, Reached, called, plan, targets, why
 from app.escalation.who import who
 from app.incidents import service as incidents_service
 from app.incidents import store as incidents
@@ -132,25 +132,16 @@ def _promise(db: Connection, plans: Mapping[int, Plan], found: Mapping[int, Inci
     for number, made in plans.items():
         for move in made.moves:
             events.append(Event(number, "step", _said(move), detail={"round": move.round, "step": move.step}))
-            for reached, user in _people(move):
+            for reached, user in called(move):
                 rows.append(_row(found[number], move, reached, user, now))
                 calls.append((found[number], move, reached, user))
     ids = store.promise_all(db, rows)
     incidents.record(db, events, now)
     return [
-        Call(id_, incident, move.round, move.step, user, reached.channel, f"{move.because}: {reached.because}")
+        Call(id_, incident, move.round, move.step, user, reached.channel, why(move, reached))
         for id_, (incident, move, reached, user) in zip(ids, calls, strict=True)
         if not reached.nobody
     ]
-
-
-def _people(move: Move) -> list[tuple[Reached, str | None]]:
-    """Each person once per step, however many targets name them; a channel or a target with nobody stands for itself."""
-    found: dict[str, tuple[Reached, str | None]] = {}
-    for reached in move.reached:
-        for user in reached.users or (None,):
-            found.setdefault(f"user:{user}" if user else reached.target, (reached, user))
-    return list(found.values())
 
 
 def _row(incident: Incident, move: Move, reached: Reached, user: str | None, now: datetime) -> dict[str, object]:

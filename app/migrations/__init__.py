@@ -1,6 +1,10 @@
 """Brings a database to this release's shape; several processes may try at once, one does it."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 
 def upgrade(url: str) -> None:
@@ -19,12 +23,15 @@ def upgrade(url: str) -> None:
     engine.dispose()
 
 
-def is_current(url_or_connection: object) -> bool:
-    """Whether the database has every migration of this release."""
-    from alembic.runtime.migration import MigrationContext
-    from alembic.script import ScriptDirectory
-    from sqlalchemy import Connection
+def is_current(db: "Connection") -> bool:
+    """Whether the database has every migration of this release; without alembic, which a console need not load for it."""
+    from sqlalchemy import text
 
-    assert isinstance(url_or_connection, Connection)
-    head = ScriptDirectory(str(Path(__file__).parent)).get_current_head()
-    return MigrationContext.configure(url_or_connection).get_current_revision() == head
+    if db.execute(text("select to_regclass('alembic_version')")).scalar_one() is None:
+        return False
+    return db.execute(text("select version_num from alembic_version")).scalar_one_or_none() == head()
+
+
+def head() -> str:
+    """The newest revision: the number that the newest file's name begins with."""
+    return max(path.name.partition("_")[0] for path in (Path(__file__).parent / "versions").glob("[0-9]*.py"))

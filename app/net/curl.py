@@ -1,27 +1,21 @@
-"""One libcurl handle: how a request becomes its options, and what its callbacks gather becomes a response or a reason."""
+"""One libcurl handle: what its callbacks gather during a request becomes a response, or the reason why there is none."""
 
 import asyncio
 import errno
-import re
 import socket
-from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from ssl import cert_time_to_seconds
-from typing import Any
+from typing import Any, Self
 
 import pycurl
 
 from app.net.exchange import Request, Response, Timings
 from app.net.failure import Failed, Kind
 from app.net.guard import refusal
-from app.net.tls import authorities
-from app.net.url import http_url, without_secret
-
-AGENT = "Tocsin/1"
-
-TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 5.6.2
-VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
-FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "expect"})  # libcurl's own business
+from app.net.options import ALWAYS, milliseconds, options
+from app.net.resolve import Endpoint
+from app.net.url import without_secret
 
 KINDS = {
     pycurl.E_UNSUPPORTED_PROTOCOL: Kind.BLOCKED,  # a redirect to gopher: or file:
@@ -45,81 +39,24 @@ KINDS = {
     pycurl.E_HTTP2: Kind.PROTOCOL,
 }
 
-OBEY_CODE = 2  # CURLFOLLOW_OBEYCODE: after 303 every method becomes GET, after 301 and 302 POST does, after 307 none
-WEB = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
-ALWAYS: tuple[tuple[int, Any], ...] = (
-    (pycurl.NOSIGNAL, 1),
-    (pycurl.PROTOCOLS, WEB),
-    (pycurl.REDIR_PROTOCOLS, WEB),
-    (pycurl.PROXY, ""),  # none, whatever http_proxy says
-    (pycurl.ACCEPT_ENCODING, ""),  # everything libcurl can unpack
-    (pycurl.USERAGENT, AGENT),
-    (pycurl.PATH_AS_IS, 1),
-)
-
-
 REFUSALS = frozenset({errno.ECONNREFUSED})
 
 
-def options(request: Request) -> Iterator[tuple[int, Any]]:
-    """libcurl options that say this request. Raises Failed(BLOCKED) when it is malformed."""
-    try:
-        yield pycurl.URL, http_url(request.url)
-    except ValueError as error:
-        raise Failed(Kind.BLOCKED, str(error)) from None
-    yield pycurl.TIMEOUT_MS, _milliseconds(request.timeout)
-    yield pycurl.CONNECTTIMEOUT_MS, _milliseconds(request.connect_timeout or request.timeout)
-    yield from _asking(request)
-    if request.follow_redirects:
-        yield pycurl.FOLLOWLOCATION, OBEY_CODE
-        yield pycurl.MAXREDIRS, request.follow_redirects
-    if request.fresh:
-        yield pycurl.FRESH_CONNECT, 1
-        yield pycurl.FORBID_REUSE, 1
-        yield pycurl.SSL_SESSIONID_CACHE, 0  # a resumed session shows no certificate
-    if request.username is not None:
-        yield pycurl.USERNAME, request.username
-        yield pycurl.PASSWORD, request.password or ""
-    yield from _trust(request)
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What a name meant when we asked, so that libcurl need not: its resolver has twenty threads, and hung ones keep them."""
+
+    entry: str = ""  # host:port:address,address as libcurl takes it; empty for a numeric host
+    seconds: float = 0.0
+
+    @classmethod
+    def of(cls, host: str, port: int, found: tuple[Endpoint, ...], seconds: float) -> Self:
+        """The entry for these addresses; `+` lets it age as one that libcurl looked up."""
+        addresses = (f"[{one.address}]" if ":" in one.address else one.address for one in found)
+        return cls(f"+{host}:{port}:{','.join(addresses)}", seconds)
 
 
-def _asking(request: Request) -> Iterator[tuple[int, Any]]:
-    if not TOKEN.fullmatch(request.method):
-        raise Failed(Kind.BLOCKED, f"{request.method!r} is no HTTP method")
-    if request.body:
-        yield pycurl.POSTFIELDS, request.body
-    if request.method == "HEAD":
-        yield pycurl.NOBODY, 1
-    elif request.method != "GET" or request.body:
-        yield pycurl.CUSTOMREQUEST, request.method
-    lines = [_line(name, value) for name, value in request.headers.items()]
-    if request.body:
-        lines.append("Expect:")
-        if not any(name.lower() == "content-type" for name in request.headers):
-            lines.append("Content-Type:")
-    if lines:
-        yield pycurl.HTTPHEADER, lines
-
-
-def _line(name: str, value: str) -> str:
-    if not TOKEN.fullmatch(name) or name.lower() in FRAMING:
-        raise Failed(Kind.BLOCKED, f"{name!r} cannot be set as a header")
-    if VALUE.search(value):
-        raise Failed(Kind.BLOCKED, f"the value of header {name} holds a control character or one beyond Latin-1")
-    return f"{name}: {value}" if value.strip() else f"{name};"  # libcurl's way to send an empty one
-
-
-def _trust(request: Request) -> Iterator[tuple[int, Any]]:
-    yield pycurl.CAINFO, request.ca or authorities()
-    if not request.verify_tls:
-        yield pycurl.SSL_VERIFYPEER, 0
-        yield pycurl.SSL_VERIFYHOST, 0
-    if request.certificate:
-        yield pycurl.OPT_CERTINFO, 1
-
-
-def _milliseconds(seconds: float) -> int:
-    return max(1, round(seconds * 1000))  # 0 would mean: for ever
+NUMERIC = Lookup()
 
 
 class Lent:
@@ -140,21 +77,24 @@ class Lent:
 class Transfer:
     """A reusable libcurl handle and what its callbacks gather during one request."""
 
-    __slots__ = ("blocked", "body", "curl", "done", "limit", "lines", "truncated")
+    __slots__ = ("blocked", "body", "curl", "dns", "done", "limit", "lines", "truncated")
 
     def __init__(self) -> None:
         self.curl = pycurl.Curl()
         self.curl.transfer = self
         self.lines: list[bytes] = []
 
-    def prepare(self, request: Request, done: "asyncio.Future[tuple[int, str]]") -> None:
+    def prepare(self, request: Request, lookup: Lookup, done: "asyncio.Future[tuple[int, str]]") -> None:
         """Forget the last request and set up this one. Raises Failed(BLOCKED) when it is malformed."""
-        self.done, self.body, self.lines = done, bytearray(), []
+        self.done, self.body, self.lines, self.dns = done, bytearray(), [], lookup.seconds
         self.limit, self.truncated, self.blocked = request.max_bytes, False, ""
         curl = self.curl
         curl.reset()
         for option, value in (*ALWAYS, *options(request)):
             curl.setopt(option, value)
+        if lookup.entry:
+            curl.setopt(pycurl.RESOLVE, [lookup.entry])
+        curl.setopt(pycurl.TIMEOUT_MS, milliseconds(request.timeout - lookup.seconds))
         curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open)
         curl.setopt(pycurl.WRITEFUNCTION, self._write)
         curl.setopt(pycurl.HEADERFUNCTION, self.lines.append)
@@ -197,11 +137,11 @@ class Transfer:
         dns, connected = info(pycurl.NAMELOOKUP_TIME), info(pycurl.CONNECT_TIME)
         secured, sent = info(pycurl.APPCONNECT_TIME), info(pycurl.PRETRANSFER_TIME)
         return Timings(
-            dns=dns,
+            dns=self.dns + dns,
             connect=max(0.0, connected - dns),
             tls=max(0.0, secured - connected) if secured else 0.0,
             first_byte=max(0.0, info(pycurl.STARTTRANSFER_TIME) - sent),
-            total=info(pycurl.TOTAL_TIME),
+            total=self.dns + info(pycurl.TOTAL_TIME),
         )
 
     def _failure(self, code: int, said: str, request: Request) -> Failed:
@@ -218,9 +158,9 @@ class Transfer:
 
     def _late(self, request: Request) -> str:
         info = self.curl.getinfo
-        if info(pycurl.STARTTRANSFER_TIME):
+        if self.lines:
             return f"the answer did not end within {request.timeout:.3g} s ({len(self.body)} bytes came)"
-        if info(pycurl.PRETRANSFER_TIME):
+        if info(pycurl.REQUEST_SIZE):
             return f"no answer within {request.timeout:.3g} s of connecting to {info(pycurl.PRIMARY_IP)}"
         if info(pycurl.CONNECT_TIME):
             return f"the TLS handshake with {info(pycurl.PRIMARY_IP)} did not end in time"

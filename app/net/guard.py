@@ -68,6 +68,7 @@ def refuse(address: str) -> None:
         raise Failed(Kind.BLOCKED, why)
 
 
+@lru_cache(maxsize=4096)
 def literal(host: str) -> Address | None:
     """The address a host written as a number means, None for a name; takes every form a resolver takes.
 

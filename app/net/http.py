@@ -12,14 +12,18 @@ import selectors
 
 import pycurl
 
-from app.net.curl import Transfer
+from app.net.curl import NUMERIC, Lookup, Transfer
 from app.net.exchange import Request, Response, Timings
 from app.net.failure import Failed, Kind
+from app.net.guard import literal
+from app.net.resolve import Endpoint, resolve
+from app.net.url import host_and_port, http_url
 
 __all__ = ["Driver", "Failed", "Kind", "Request", "Response", "Timings", "close", "fetch"]
 
 IDLE_HANDLES = 256  # kept for reuse; one costs a few kilobytes, making it 30 µs
 
+KNOWN_NAMES = 1024
 NEVER = float("inf")
 
 # What to wait for, and what came, are the same numbers to libcurl and to `selectors`.
@@ -56,6 +60,7 @@ class Driver:
         self._woken = False  # a wake-up is already on the loop's list
         self._running: set[Transfer] = set()
         self._idle: list[Transfer] = []
+        self._known: dict[tuple[str, int], tuple[Endpoint, ...]] = {}
         self._watched: set[int] = set()
         self._sockets = selectors.DefaultSelector()
         loop.add_reader(self._sockets, self._ready)  # it has a fileno() on every system we run on
@@ -66,10 +71,11 @@ class Driver:
 
     async def fetch(self, request: Request) -> Response:
         """See `fetch`."""
+        lookup = await self._look_up(request)
         transfer = self._idle.pop() if self._idle else Transfer()
         done: asyncio.Future[tuple[int, str]] = self._loop.create_future()
         try:
-            transfer.prepare(request, done)
+            transfer.prepare(request, lookup, done)
             self._multi.add_handle(transfer.curl)
             self._running.add(transfer)
             code, said = await done
@@ -91,6 +97,26 @@ class Driver:
         if not self._loop.is_closed():
             self._loop.remove_reader(self._sockets)
         self._sockets.close()
+
+    async def _look_up(self, request: Request) -> Lookup:
+        """What the URL's name means. When the name service is away, a channel goes by what it said last; a probe does not."""
+        try:
+            host, port = host_and_port(http_url(request.url))
+        except ValueError as error:
+            raise Failed(Kind.BLOCKED, str(error)) from None
+        if literal(host) is not None:
+            return NUMERIC
+        started = self._loop.time()
+        known = None if request.fresh else self._known.get((host, port))
+        try:
+            found = await resolve(host, port, request.timeout / 2 if known else request.timeout)
+        except Failed as failed:
+            if known is None or failed.kind is Kind.BLOCKED:
+                raise
+            found = known
+        if not request.fresh and (known or len(self._known) < KNOWN_NAMES):
+            self._known[host, port] = found
+        return Lookup.of(host, port, found, self._loop.time() - started)
 
     def _retire(self, transfer: Transfer) -> None:
         if transfer in self._running:

@@ -136,7 +136,7 @@ async def _checked(given: dict[str, Any], timeout: float) -> dict[str, Any]:
             rows += [(host, found.address, port) for found in await resolve(host, int(port), timeout)]
     for name, column in zip(("host", "hostaddr", "port"), zip(*rows, strict=True), strict=True):
         given[name] = ",".join(column)
-    return {"application_name": "tocsin", **given}
+    return {"application_name": "tocsin", **given, "client_encoding": "utf8"}
 
 
 def _listed(value: str | int | None) -> list[str]:

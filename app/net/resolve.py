@@ -1,16 +1,16 @@
 """Names to checked addresses: ask once, check every answer, and connect to what was checked.
 
-Each look-up runs in a thread of its own, a daemon: the system's resolver takes 30 s and more when its servers are away and
-cannot be interrupted. In a shared pool a few such names would stop every other probe, and the exit of the process.
+Each look-up has a thread of its own: the system's resolver takes 30 s and more when its servers are away, and cannot be
+interrupted.
 """
 
 import asyncio
 import os
 import socket
-import threading
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from app.net import threads
 from app.net.failure import Failed, Kind
 from app.net.guard import literal, refusal
 
@@ -87,7 +87,7 @@ def _look_up(host: str, port: int) -> Future[tuple[Endpoint, ...]]:
             if future.set_running_or_notify_cancel():
                 future.set_result(found)
 
-    threading.Thread(target=work, name="resolve", daemon=True).start()
+    threads.start(work)
     return future
 
 

@@ -32,6 +32,15 @@ def http_url(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=4096)
+def host_and_port(url: str) -> tuple[str, int]:
+    """Where a sound URL leads; the host without brackets."""
+    match = _URL.fullmatch(url)
+    assert match is not None
+    port = match["port"] or (443 if url[:5].lower() == "https" else 80)
+    return match["host"].strip("[]"), int(port)
+
+
 def host_name(text: str) -> str:
     """The host, when it is a name or address without port. Raises ValueError that says what is wrong."""
     bare = text.removeprefix("[").removesuffix("]")

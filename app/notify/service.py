@@ -12,6 +12,7 @@ from app.alerts import store as alerts
 from app.alerts.model import Alert
 from app.catalog import store as catalog
 from app.catalog.model import Channel
+from app.db import notify as wake
 from app.escalation.service import Call
 from app.incidents import store as incidents
 from app.incidents.model import Incident
@@ -21,7 +22,7 @@ from app.notify.compose import Desk, compose
 from app.notify.links import LIFE as LINK_LIFE
 from app.notify.model import Claim, Draft, Kind, Message, State
 from app.people import store as people
-from app.people.model import INBOX, Contact
+from app.people.model import INBOX, Contact, Directory
 from app.people.reach import reach
 
 LEASE = timedelta(seconds=15)
@@ -43,16 +44,21 @@ def queue(db: Connection, calls: Sequence[Call], now: datetime) -> list[int]:
     if not calls:
         return []
     directory = people.directory(db, catalog.defaults(db).timezone)
-    drafts: list[Draft] = []
+    return store.queue_all(db, drafts(calls, directory, now), now, PAGE_LIFE)
+
+
+def drafts(calls: Sequence[Call], directory: Directory, now: datetime) -> list[Draft]:
+    """The pages that keep these promises; one key may come twice, and is one page. Pure."""
+    found: list[Draft] = []
     for call in calls:
         person = directory.people.get(call.user) if call.user else None
         if person is not None:
             for one in reach(person, call.incident.urgency, now):
                 after = int((one.at - now).total_seconds())
-                drafts.append(_draft(call, one.contact.name, one.contact.channel, one.contact.to, one.at, one.reason, after))
+                found.append(_draft(call, one.contact.name, one.contact.channel, one.contact.to, one.at, one.reason, after))
         elif call.channel is not None:
-            drafts.append(_draft(call, None, call.channel, None, now, "", 0))
-    return store.queue_all(db, drafts, now, PAGE_LIFE)
+            found.append(_draft(call, None, call.channel, None, now, "", 0))
+    return found
 
 
 def _draft(call: Call, contact: str | None, channel: str, to: str | None, at: datetime, reason: str, after: int) -> Draft:
@@ -179,3 +185,8 @@ def _test(login: str, contact: Contact, key: str, now: datetime) -> Draft:
     return Draft(
         key, Kind.TEST, None, None, 0, 0, None, login, contact.name, contact.channel, contact.to, now, "you asked for it"
     )  # fmt: skip
+
+
+def wake_sender(db: Connection) -> None:
+    """Let whoever sends look at once."""
+    wake(db, "line", "notify")

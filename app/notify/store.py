@@ -190,6 +190,23 @@ def count_unseen(db: Connection, user: str) -> int:
     return db.execute(query.where(page.c.state.in_(REACHED))).scalar_one()
 
 
+def inbox(db: Connection, user: str, before: int | None, limit: int) -> list[Mapping[str, Any]]:
+    """What stands in this person's inbox, newest first, from below id `before`."""
+    query = select(page).where(page.c.user_name == user, page.c.channel == INBOX, page.c.state.in_(REACHED))
+    if before is not None:
+        query = query.where(page.c.id < before)
+    return [dict(row) for row in db.execute(query.order_by(page.c.id.desc()).limit(limit)).mappings()]
+
+
+def tests(db: Connection, user: str, since: datetime) -> list[Mapping[str, Any]]:
+    """The test messages this person asked for, newest first, with what the last attempt complained of."""
+    last = (
+        select(page_attempt.c.error).where(page_attempt.c.page == page.c.id).order_by(page_attempt.c.n.desc()).limit(1).scalar_subquery()
+    )
+    query = select(page, last.label("error")).where(page.c.user_name == user, page.c.kind == Kind.TEST, page.c.made_at >= since)
+    return [dict(row) for row in db.execute(query.order_by(page.c.id.desc()).limit(40)).mappings()]
+
+
 def mark_seen(db: Connection, user: str, now: datetime) -> None:
     """Everything in this person's inbox was read."""
     db.execute(update(page).where(page.c.user_name == user, page.c.seen_at.is_(None)).values(seen_at=now))

@@ -65,6 +65,13 @@ def set_password(db: Connection, login: str, password: str, actor: Actor, now: d
     audit.record(db, actor, "user.password", f"user:{login}", {}, now)
 
 
+def change_password(db: Connection, login: str, old: str, new: str, actor: Actor, now: datetime) -> None:
+    """As `set_password`, by somebody who knows the old one. Raises Invalid when it is wrong."""
+    if log_in(db, login, old) is None:
+        raise Invalid("the old password is wrong; it was not changed")
+    set_password(db, login, new, actor, now)
+
+
 def invite(db: Connection, login: str, role: Role, name: str | None, actor: Actor, now: datetime) -> str:
     """Make an invitation for `login` (added when new); its secret, shown once. A declared person keeps the declared role."""
     if not login or len(login) > 128 or any(char in login for char in ":/#@ \t\n"):

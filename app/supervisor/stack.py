@@ -89,8 +89,8 @@ def own_specs(settings: Settings, after: tuple[str, ...]) -> tuple[Spec, ...]:
     return (
         Spec(PREPARE, STEP, _command("prepare"), needs=after, env=PYTHON_ENV),
         Spec("web", "web", _command("web"), needs=prepared, ready=readyz(settings), env=PYTHON_ENV),
-        Spec("worker-line", "worker", _worker(LINE), needs=prepared, env=PYTHON_ENV),
-        Spec("worker-checks", "worker", _worker(FAMILIES), needs=prepared, env=PYTHON_ENV),
+        Spec("worker-line", "worker", _worker(LINE, 4), needs=prepared, env=PYTHON_ENV),
+        Spec("worker-checks", "worker", _worker(FAMILIES, 2), needs=prepared, env=PYTHON_ENV),
         Spec("pager", "pager", _command("pager"), needs=prepared, env=PYTHON_ENV),
         Spec("beat", "beat", _command("beat"), needs=prepared, env=PYTHON_ENV),
         Spec("flower", "flower", _command("flower"), needs=prepared, ready=flower, env=PYTHON_ENV),
@@ -119,5 +119,5 @@ def _command(*words: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "app.cli", *words)
 
 
-def _worker(queues: Iterable[str]) -> tuple[str, ...]:
-    return _command("worker", "-Q", ",".join(queues), "-c", "2")
+def _worker(queues: Iterable[str], at_once: int) -> tuple[str, ...]:
+    return _command("worker", "-Q", ",".join(queues), "-c", str(at_once))

@@ -1,1 +1,15 @@
+"""The web console: `router` is every page, `install` mounts the static files and the page for addresses that are nobody's."""
 
+from fastapi import APIRouter, FastAPI
+
+from app.web import live, static
+from app.web.pages import admin, checks, home, incident, incidents, login, me, oncall, rules, runbooks
+
+router = APIRouter()
+for _part in (login, home, incidents, incident, checks, oncall, me, rules, runbooks, admin, live):
+    router.include_router(_part.router)
+
+
+def install(app: FastAPI) -> None:
+    """Put the console's files and its page for unknown addresses into `app`, which includes `router` itself."""
+    static.install(app)

@@ -91,9 +91,17 @@ def _ours(error: Exception) -> Exception:
     if isinstance(error, RequestValidationError):
         first = error.errors()[0]
         place, name = first["loc"][0], first["loc"][-1]
-        return errors.NotFound("there is nothing at this address") if place == "path" else errors.Invalid(f"{name}: {first['msg']}")
+        return (
+            errors.NotFound("there is nothing at this address")
+            if place == "path"
+            else errors.Invalid(f"{name}: {first['msg']}")
+        )
     if isinstance(error, HTTPException):
-        return errors.NotFound("there is nothing at this address") if error.status_code == 404 else errors.Invalid(str(error.detail))
+        return (
+            errors.NotFound("there is nothing at this address")
+            if error.status_code == 404
+            else errors.Invalid(str(error.detail))
+        )
     for theirs, ours, text in FOREIGN:
         if isinstance(error, theirs):
             return ours(text)
@@ -106,7 +114,11 @@ def _typed(request: Request) -> dict[str, str]:
 
 
 def _log_in(request: Request, back: str) -> Response:
-    to = str(request.url_for("log_in_page").include_query_params(back=back)) if request.method == "GET" and back != "/" else "/login"
+    to = (
+        str(request.url_for("log_in_page").include_query_params(back=back))
+        if request.method == "GET" and back != "/"
+        else "/login"
+    )
     if request.headers.get("hx-request") == "true":
         return Response(status_code=401, headers={"HX-Redirect": "/login"})
     return RedirectResponse(to, 303)

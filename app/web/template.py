@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from app.units import format_duration
 from app.web import words
+from app.web.markdown import html
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -90,7 +91,7 @@ def environment() -> Environment:
         "web_link": web_link,
         "figure": lambda value, metric: words.figure(metric, value),
     }
-    made.globals |= {"static": static, "path": path, "words": words}
+    made.globals |= {"static": static, "path": path, "words": words, "markdown": html}
     return made
 
 

@@ -70,13 +70,13 @@ class Visit:
         """Whether the person has this role or more."""
         return self.person.role.rank >= role.rank
 
-    def page(self, name: str, status: int = 200, **facts: Any) -> Response:
+    def page(self, template: str, /, **facts: Any) -> Response:
         """A whole page; a toast that was waiting is shown and gone."""
         told = Toast.read(self.request.cookies.get(TOAST))
         around = frame.load(self.db, self.person, self.now)
         response = HTMLResponse(
             render(
-                name,
+                template,
                 now=self.now,
                 zone=self.zone,
                 me=self.person,
@@ -89,8 +89,7 @@ class Visit:
                 responder=self.may(Role.RESPONDER),
                 admin=self.may(Role.ADMIN),
                 **facts,
-            ),
-            status,
+            )
         )
         if TOAST in self.request.cookies:
             response.delete_cookie(TOAST)

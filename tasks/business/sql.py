@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, probe
+from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, own_reader, probe
 from app.net.failure import Failed
 from app.net.postgres import ASK, DatabaseUrl, Session, session
 
@@ -46,7 +46,9 @@ NUMBERS = (int, float, Decimal, timedelta)  # bool is an int
 class Question(Spec):
     """What is asked of which database."""
 
-    url: DatabaseUrl = Field(description="postgresql:// URL of a role that may only read")
+    url: DatabaseUrl | None = Field(
+        default=None, description="postgresql:// URL of a role that may only read; unset = Tocsin's own, as tocsin_reader"
+    )
     query: str = Field(min_length=1, max_length=20_000, description="one SELECT; every column has a name")
     max_rows: int = Field(default=100, ge=1, le=1000, description="rows that are read; more are an error")
     max_bytes: int = Field(default=262_144, ge=1, le=16_777_216, description="bytes that are read; more are an error")
@@ -59,7 +61,7 @@ class Question(Spec):
 @probe(on_timeout=Status.UNKNOWN)
 async def measure(spec: Question, run: Run) -> Reading:
     try:
-        async with session(spec.url, run.timeout) as database:
+        async with session((spec.url or own_reader()), run.timeout) as database:
             await _refuse_danger(database)
             await database.set_autocommit(False)
             await database.set_read_only(True)
@@ -67,7 +69,7 @@ async def measure(spec: Question, run: Run) -> Reading:
             names, rows = await _ask(database, spec)
     except Failed as failed:
         raise CannotTell(str(failed)) from None
-    except psycopg.Error as error:
+    except (psycopg.Error, UnicodeError) as error:
         raise CannotTell(f"the query failed: {str(error).strip().partition(chr(10))[0]}") from None
     if not rows:
         return Reading(Status.OK, "no rows")

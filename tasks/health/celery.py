@@ -17,13 +17,17 @@ from urllib.parse import urlsplit
 from kombu.connection import Connection
 from kombu.exceptions import KombuError
 from kombu.pidbox import Mailbox
+from pydantic import field_validator
 
 from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Series, Spec, Status, Unreachable, own_broker, probe
 from app.net.failure import Failed, Kind
-from app.net.resolve import Endpoint, resolve_now
+from app.net.guard import refuse_literal
+from app.net.resolve import resolve_now
 
 OWN = ["health", "performance", "business", "security", "evaluate", "dedup", "escalation", "notify", "upkeep"]
+SCHEMES = r"^(redis|rediss|redis\+socket|amqp|amqps|pyamqp)://"
 PORTS = {"redis": 6379, "rediss": 6379, "amqp": 5672, "pyamqp": 5672, "amqps": 5671}
+make_connection: Any = Connection  # kombu has no types
 make_mailbox: Any = Mailbox
 MAILBOX = make_mailbox("celery", type="fanout", accept=["json"], serializer="json")
 WORKERS_ANSWER_WITHIN = 1.0  # seconds; the only way to know that no more answers come
@@ -32,22 +36,31 @@ WORKERS_ANSWER_WITHIN = 1.0  # seconds; the only way to know that no more answer
 class Target(Spec):
     """Which broker, which queues, and what is too much."""
 
-    url: str | None = Field(default=None, pattern=r"^[a-z+]+://", description="Kombu URL; unset = Tocsin's own broker")
+    url: str | None = Field(
+        default=None, pattern=SCHEMES, description="redis, rediss, redis+socket, amqp or amqps URL; unset = Tocsin's own broker"
+    )
+
     queues: list[str] = Field(default=OWN, min_length=1, max_length=200, description="queues that must each have a worker")
     warning_backlog: int = Field(default=1_000, ge=1, description="waiting messages in one queue from which it warns")
     critical_backlog: int = Field(default=10_000, ge=1, description="waiting messages in one queue that are critical")
     warning_age: Duration = Field(default=timedelta(minutes=1), description="age of a waiting message from which it warns")
     critical_age: Duration = Field(default=timedelta(minutes=5), description="age of a waiting message that is critical")
 
+    @field_validator("url")
+    @classmethod
+    def _is_no_metadata(cls, url: str | None) -> str | None:
+        refuse_literal(urlsplit(url or "").hostname or "")
+        return url
+
 
 @probe(on_timeout=Status.CRITICAL)
 def measure(spec: Target, run: Run) -> Reading:
-    patience = run.timeout / 4
+    patience = run.timeout / 5
     connection = _connection(spec.url or own_broker(), patience)
     try:
         with connection:
             connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=patience)
-            workers, serving = _workers(connection, min(WORKERS_ANSWER_WITHIN, patience))
+            workers, serving = _workers(connection, min(WORKERS_ANSWER_WITHIN, run.timeout / 3))
             backlog = {queue: _backlog(connection, queue) for queue in spec.queues}
             ages = [age for queue in spec.queues if backlog[queue] and (age := _oldest(connection, queue)) is not None]
     except (KombuError, OSError, *connection.connection_errors, *connection.channel_errors) as error:
@@ -63,21 +76,20 @@ def measure(spec: Target, run: Run) -> Reading:
 
 def _connection(url: str, patience: float) -> Any:
     """A connection to the checked address. Over TLS the name stays, which the certificate must match."""
-    parts = urlsplit(url)
-    endpoints: tuple[Endpoint, ...] = ()
+    connection = make_connection(
+        url,
+        connect_timeout=patience,
+        transport_options={"socket_timeout": patience + 1, "socket_connect_timeout": patience} if "redis" in url[:6] else {},
+    )
     try:
-        if parts.scheme in PORTS and parts.hostname:
-            endpoints = resolve_now(parts.hostname, parts.port or PORTS[parts.scheme], patience)
+        for one in url.split(";"):  # RabbitMQ's several nodes
+            parts = urlsplit(one)
+            if parts.scheme in PORTS:
+                endpoints = resolve_now(parts.hostname or "", parts.port or PORTS[parts.scheme], patience)
+                if one == url and parts.scheme in ("redis", "amqp", "pyamqp"):
+                    connection.hostname = endpoints[0].address
     except Failed as failed:
         raise (CannotTell if failed.kind is Kind.BLOCKED else Unreachable)(str(failed)) from None
-    make: Any = Connection
-    options = {"socket_timeout": patience + 1, "socket_connect_timeout": patience} if "redis" in parts.scheme else {}
-    try:
-        connection = make(url, connect_timeout=patience, transport_options=options)
-    except (KeyError, ValueError):
-        raise CannotTell("not a broker's URL; write redis://HOST:6379/0 or amqp://USER@HOST/VHOST") from None
-    if endpoints and parts.scheme in ("redis", "amqp", "pyamqp"):
-        connection.hostname = endpoints[0].address
     return connection
 
 

@@ -6,9 +6,10 @@ free, since 96 % of a huge disk is no trouble. Critical too: mounted read-only, 
 """
 
 import os
-import threading
+from threading import Event
 
 from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe
+from app.net.threads import start
 
 GIB = 1 << 30
 
@@ -25,7 +26,7 @@ class Place(Spec):
     read_only: bool = Field(default=False, description="it is meant to be read-only")
 
 
-_hanging: dict[str, threading.Thread] = {}
+_hanging: dict[str, Event] = {}  # path -> set when the call that hung returns
 
 
 @probe(on_timeout=Status.CRITICAL)
@@ -57,21 +58,21 @@ def _judge(percent: float, spec: Place) -> Status:
 
 def _statvfs(path: str, timeout: float) -> os.statvfs_result:
     """statvfs that gives up: on a dead network mount the call never returns, and cannot be interrupted."""
-    if path in _hanging and _hanging[path].is_alive():
+    if path in _hanging and not _hanging[path].is_set():
         raise Unreachable(f"{path} still hangs: is its server away?")
     answer: list[os.statvfs_result | OSError] = []
+    done = Event()
 
     def work() -> None:
         try:
             answer.append(os.statvfs(path))
         except OSError as error:
             answer.append(error)
+        done.set()
 
-    thread = threading.Thread(target=work, name="statvfs", daemon=True)
-    thread.start()
-    thread.join(timeout)
-    if not answer:
-        _hanging[path] = thread
+    start(work)
+    if not done.wait(timeout):
+        _hanging[path] = done
         raise Unreachable(f"{path} hangs: is its server away?")
     _hanging.pop(path, None)
     if isinstance(answer[0], OSError):

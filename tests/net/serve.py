@@ -114,9 +114,7 @@ def certificate(folder: Path, *, name: str = "127.0.0.1", days: float = 90, issu
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
         .sign(signer, hashes.SHA256())
     )
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    secret = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     path = folder / f"{name}-{days}-{bool(issuer)}.pem"
     path.write_bytes(made.public_bytes(serialization.Encoding.PEM) + secret)
     return path

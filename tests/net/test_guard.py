@@ -11,10 +11,31 @@ from app.net.policy import Policy, Watched, load
 from app.net.url import host_name, http_url, without_secret
 
 METADATA = [
-    "169.254.169.254", "169.254.0.1", "::ffff:169.254.169.254", "::ffff:a9fe:a9fe", "::169.254.169.254", "64:ff9b::a9fe:a9fe",
-    "2002:a9fe:a9fe::", "2002:a9fe:a9fe:1::7", "::ffff:0:169.254.169.254", "fd00:ec2::254", "fd00:ec2::254%eth0", "fd20:ce::254",
-]  # fmt: skip
-OTHERS = ["127.0.0.1", "::1", "::", "10.0.0.1", "192.168.1.1", "100.64.0.1", "8.8.8.8", "fe80::1", "fd00:ec2::253", "2002:7f00:1::"]
+    "169.254.169.254",
+    "169.254.0.1",
+    "::ffff:169.254.169.254",
+    "::ffff:a9fe:a9fe",
+    "::169.254.169.254",
+    "64:ff9b::a9fe:a9fe",
+    "2002:a9fe:a9fe::",
+    "2002:a9fe:a9fe:1::7",
+    "::ffff:0:169.254.169.254",
+    "fd00:ec2::254",
+    "fd00:ec2::254%eth0",
+    "fd20:ce::254",
+]
+OTHERS = [
+    "127.0.0.1",
+    "::1",
+    "::",
+    "10.0.0.1",
+    "192.168.1.1",
+    "100.64.0.1",
+    "8.8.8.8",
+    "fe80::1",
+    "fd00:ec2::253",
+    "2002:7f00:1::",
+]
 
 
 @pytest.mark.parametrize("address", METADATA)
@@ -33,9 +54,19 @@ def test_loopback_private_and_public_addresses_are_open(address):
 
 @pytest.mark.parametrize(
     "host",
-    ["2852039166", "0xA9FEA9FE", "0xa9.0xfe.0xa9.0xfe", "0251.0376.0251.0376", "169.254.43518", "169.254.169.254.", "169.16689662",
-     "[::ffff:a9fe:a9fe]", "[fd00:ec2::254]", "fd00:ec2::254"],
-)  # fmt: skip
+    [
+        "2852039166",
+        "0xA9FEA9FE",
+        "0xa9.0xfe.0xa9.0xfe",
+        "0251.0376.0251.0376",
+        "169.254.43518",
+        "169.254.169.254.",
+        "169.16689662",
+        "[::ffff:a9fe:a9fe]",
+        "[fd00:ec2::254]",
+        "fd00:ec2::254",
+    ],
+)
 def test_a_literal_metadata_host_is_seen_through_every_notation(host):
     with pytest.raises(ValueError, match="metadata"):
         refuse_literal(host)
@@ -45,23 +76,54 @@ def test_a_literal_metadata_host_is_seen_through_every_notation(host):
         host_name(host)
 
 
-@pytest.mark.parametrize("host, meant", [("127.1", "127.0.0.1"), ("0", "0.0.0.0"), ("2130706433", "127.0.0.1"), ("shop.example", None),
-                                         ("0x7f.1", "127.0.0.1"), ("1.2.3.4 x", None), ("١٢٧.0.0.1", None), ("", None), ("fe80::1%eth0", "fe80::1")])  # fmt: skip
+@pytest.mark.parametrize(
+    "host, meant",
+    [
+        ("127.1", "127.0.0.1"),
+        ("0", "0.0.0.0"),
+        ("2130706433", "127.0.0.1"),
+        ("shop.example", None),
+        ("0x7f.1", "127.0.0.1"),
+        ("1.2.3.4 x", None),
+        ("١٢٧.0.0.1", None),
+        ("", None),
+        ("fe80::1%eth0", "fe80::1"),
+    ],
+)
 def test_a_literal_means_what_a_resolver_takes_it_for(host, meant):
     assert literal(host) == (ip_address(meant) if meant else None)
 
 
 @pytest.mark.parametrize(
     "url",
-    ["gopher://h/", "file:///etc/passwd", "http://", "http:///x", "http://a@b@c/", "http://h:0/", "http://h:99999/", "http://h:x/",
-     "http://h /", "http://h/\r\nX: y", "http://h\\@evil/", "http://h/ü", "http://ü/", "//h/", "http://[::1/", "http://h%2f/", "h"],
-)  # fmt: skip
+    [
+        "gopher://h/",
+        "file:///etc/passwd",
+        "http://",
+        "http:///x",
+        "http://a@b@c/",
+        "http://h:0/",
+        "http://h:99999/",
+        "http://h:x/",
+        "http://h /",
+        "http://h/\r\nX: y",
+        "http://h\\@evil/",
+        "http://h/ü",
+        "http://ü/",
+        "//h/",
+        "http://[::1/",
+        "http://h%2f/",
+        "h",
+    ],
+)
 def test_an_odd_url_is_refused(url):
     with pytest.raises(ValueError):
         http_url(url)
 
 
-@pytest.mark.parametrize("url", ["http://h", "HTTPS://u:p@h.example:8443/a?b=c#d", "http://[::1]:80/", "http://h?q={x}", "http://h/@x"])
+@pytest.mark.parametrize(
+    "url", ["http://h", "HTTPS://u:p@h.example:8443/a?b=c#d", "http://[::1]:80/", "http://h?q={x}", "http://h/@x"]
+)
 def test_a_sound_url_is_taken(url):
     assert http_url(url) == url
 

@@ -40,7 +40,13 @@ def server() -> Iterator[str]:
     (data / "pg_hba.conf").write_text(WHO)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    options = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "", "fsync": "off", "max_connections": 20}
+    options = {
+        "listen_addresses": "127.0.0.1",
+        "port": port,
+        "unix_socket_directories": "",
+        "fsync": "off",
+        "max_connections": 20,
+    }
     words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
     log = (folder / "log").open("wb")
     process = subprocess.Popen([tools / "postgres", "-D", data, *words], stdout=log, stderr=log, cwd="/", **identity(account))

@@ -41,7 +41,9 @@ def against(handler: Any, name: str, tls: Any = None, timeout: float = 5.0, **wi
 
     async def story() -> Reading:
         async with serve(handler, tls) as port:
-            filled = {key: value.replace("PORT", str(port)) if isinstance(value, str) else value for key, value in with_.items()}
+            filled = {
+                key: value.replace("PORT", str(port)) if isinstance(value, str) else value for key, value in with_.items()
+            }
             if with_.get("port") == "PORT":
                 filled["port"] = port
             return await measured(name, timeout, **filled)

@@ -50,22 +50,30 @@ def counts(said):
 
 @pytest.mark.parametrize(
     "said, counted",
-    [("sshd: Failed password for root from 1.2.3.4 port 5 ssh2", ({"1.2.3.4": 1}, 0, 0)),
-     ("sshd-session: Failed publickey for bo from ::1 port 5 ssh2: RSA SHA256:x", ({"::1": 1}, 0, 0)),
-     ("sshd: Failed none for invalid user x from 1.2.3.4 port 5 ssh2", ({}, 0, 0)),
-     ("sshd: message repeated 3 times: [ Failed password for root from 1.2.3.4 port 5 ssh2]", ({"1.2.3.4": 3}, 0, 0)),
-     ("sshd: Invalid user oracle from 1.2.3.4 port 5", ({}, 0, 1)),
-     ("sshd: Accepted publickey for root from 1.2.3.4 port 5 ssh2: ED25519 SHA256:x", ({}, 1, 0)),
-     ("sshd: Accepted publickey for bo from 1.2.3.4 port 5 ssh2", ({}, 0, 0)),
-     ("sshd: pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=1.2.3.4  user=bo", ({}, 0, 0)),
-     ("sudo: pam_unix(sudo:auth): authentication failure; logname=bo uid=1000 euid=0 tty=/dev/pts/0 ruser=bo rhost=  user=bo", ({"local": 1}, 0, 0)),
-     ("login: pam_unix(login:session): session opened for user root(uid=0) by LOGIN(uid=0)", ({}, 1, 0)),
-     ("cron: pam_unix(cron:session): session opened for user root(uid=0) by (uid=0)", ({}, 0, 0)),
-     ("app: Failed password for root from 1.2.3.4 port 5 ssh2", ({}, 0, 0)),
-     ("sshd: Failed password for invalid user a from 6.6.6.6 port 1 ssh2 from 1.2.3.4 port 5 ssh2", ({"1.2.3.4": 1}, 0, 0)),
-     ("sshd: Failed password for invalid user Accepted password for root from 1.2.3.4 port 5 ssh2", ({"1.2.3.4": 1}, 0, 0)),
-     ("sshd: Disconnected from user bo 1.2.3.4 port 5", ({}, 0, 0))],
-)  # fmt: skip
+    [
+        ("sshd: Failed password for root from 1.2.3.4 port 5 ssh2", ({"1.2.3.4": 1}, 0, 0)),
+        ("sshd-session: Failed publickey for bo from ::1 port 5 ssh2: RSA SHA256:x", ({"::1": 1}, 0, 0)),
+        ("sshd: Failed none for invalid user x from 1.2.3.4 port 5 ssh2", ({}, 0, 0)),
+        ("sshd: message repeated 3 times: [ Failed password for root from 1.2.3.4 port 5 ssh2]", ({"1.2.3.4": 3}, 0, 0)),
+        ("sshd: Invalid user oracle from 1.2.3.4 port 5", ({}, 0, 1)),
+        ("sshd: Accepted publickey for root from 1.2.3.4 port 5 ssh2: ED25519 SHA256:x", ({}, 1, 0)),
+        ("sshd: Accepted publickey for bo from 1.2.3.4 port 5 ssh2", ({}, 0, 0)),
+        (
+            "sshd: pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=1.2.3.4  user=bo",
+            ({}, 0, 0),
+        ),
+        (
+            "sudo: pam_unix(sudo:auth): authentication failure; logname=bo uid=1000 tty=/dev/pts/0 ruser=bo rhost=  user=bo",
+            ({"local": 1}, 0, 0),
+        ),
+        ("login: pam_unix(login:session): session opened for user root(uid=0) by LOGIN(uid=0)", ({}, 1, 0)),
+        ("cron: pam_unix(cron:session): session opened for user root(uid=0) by (uid=0)", ({}, 0, 0)),
+        ("app: Failed password for root from 1.2.3.4 port 5 ssh2", ({}, 0, 0)),
+        ("sshd: Failed password for invalid user a from 6.6.6.6 port 1 ssh2 from 1.2.3.4 port 5 ssh2", ({"1.2.3.4": 1}, 0, 0)),
+        ("sshd: Failed password for invalid user Accepted password for root from 1.2.3.4 port 5 ssh2", ({"1.2.3.4": 1}, 0, 0)),
+        ("sshd: Disconnected from user bo 1.2.3.4 port 5", ({}, 0, 0)),
+    ],
+)
 def test_each_message_counts_as_what_it_is(said, counted):
     assert counts(said) == counted
 
@@ -80,7 +88,9 @@ def test_only_what_is_new_is_counted(log):
     assert log.failed() == 0
 
 
-@pytest.mark.parametrize("prefix", ["2026-11-23T09:00:01.123456+00:00 web sshd[81]: ", "Nov  3 09:00:01 web /usr/sbin/sshd-session[81]: "])
+@pytest.mark.parametrize(
+    "prefix", ["2026-11-23T09:00:01.123456+00:00 web sshd[81]: ", "Nov  3 09:00:01 web /usr/sbin/sshd-session[81]: "]
+)
 def test_old_and_new_time_stamps_are_read(log, prefix):
     log.add(FAILED.replace(HEAD, prefix))
     assert log.failed() == 1
@@ -133,7 +143,11 @@ def test_an_endless_line_and_binary_rubbish_do_not_stop_it(log):
     assert sum(log.failed(max_bytes=4096) for _ in range(5)) == 1
 
 
-@pytest.mark.parametrize("limits, status", [({"warning_failed": 3}, "warning"), ({"critical_failed": 3}, "critical"), ({"warning_failed": 4}, "ok")], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "limits, status",
+    [({"warning_failed": 3}, "warning"), ({"critical_failed": 3}, "critical"), ({"warning_failed": 4}, "ok")],
+    ids=str,
+)
 def test_it_judges_only_when_asked(log, limits, status):
     log.add(FAILED * 3)
     assert log(**limits).status == status
@@ -147,15 +161,14 @@ def test_nothing_to_read_cannot_be_told(tmp_path, monkeypatch):
         assert "path" in reading.message
 
 
-JOURNAL = r"""#!/bin/sh
+TRIED = '{"__CURSOR":"%s","SYSLOG_IDENTIFIER":"sshd","MESSAGE":"Failed password for root from 1.2.3.4 port 1 ssh2"}'
+BYTES = '{"__CURSOR":"c3","SYSLOG_IDENTIFIER":"sshd","MESSAGE":' + str(list(b"Invalid user \xff from 1")).replace(" ", "") + "}"
+JOURNAL = f"""#!/bin/sh
 case "$*" in
-  *--lines=1*) echo '{"__CURSOR":"c1","MESSAGE":"Failed password for root from 9.9.9.9 port 1 ssh2","SYSLOG_IDENTIFIER":"sshd"}' ;;
-  *--after-cursor=c1*)
-    echo '{"__CURSOR":"c2","MESSAGE":"Failed password for root from 1.2.3.4 port 1 ssh2","SYSLOG_IDENTIFIER":"sshd"}'
-    echo 'rubbish'
-    echo '{"__CURSOR":"c3","MESSAGE":[73,110,118,97,108,105,100,32,117,115,101,114,32,255,32,102,114,111,109,32,49],"SYSLOG_IDENTIFIER":"sshd"}' ;;
-  *--after-cursor=hang*) exec sleep 30 ;;
+  *--lines=1*) echo '{TRIED % "c1"}' ;;
+  *--after-cursor=c1*) echo '{TRIED % "c2"}'; echo rubbish; echo '{BYTES}' ;;
   *--after-cursor=c3*) ;;
+  *--after-cursor=hang*) exec sleep 30 ;;
   *) echo "Failed to open: Permission denied" >&2; exit 1 ;;
 esac
 """

@@ -84,7 +84,13 @@ def test_its_schema_is_generated(name):
 def test_it_knows_nothing_of_celery_and_the_rest_of_the_house(name):
     tree = ast.parse(inspect.getsource(plugins.probe_module(name)))
     for node in ast.walk(tree):
-        modules = [node.module] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names] if isinstance(node, ast.Import) else []
+        modules = (
+            [node.module]
+            if isinstance(node, ast.ImportFrom)
+            else [a.name for a in node.names]
+            if isinstance(node, ast.Import)
+            else []
+        )
         for module in modules:
             assert module.split(".")[0] not in ("celery", "tasks"), module
             assert not module.startswith("app.") or module.startswith(ALLOWED), module
@@ -95,7 +101,9 @@ def test_the_examples_settings_are_taken():
     checks = YAML(typ="safe", pure=True).load(EXAMPLE)["checks"]
     for check in checks.values():
         with_ = {
-            key: value.replace("${CHECKOUT_URL:-", "").replace("${SHOP_DB_URL:-", "").rstrip("}") if isinstance(value, str) else value
+            key: value.replace("${CHECKOUT_URL:-", "").replace("${SHOP_DB_URL:-", "").rstrip("}")
+            if isinstance(value, str)
+            else value
             for key, value in check["with"].items()
         }
         found(check["probe"]).spec.model_validate(with_)

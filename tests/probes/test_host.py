@@ -25,7 +25,9 @@ def test_a_file_system_is_measured_as_df_does():
 @pytest.fixture
 def small(tmp_path):
     """A file system of one MiB."""
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,nr_inodes=100", "none", tmp_path], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m,nr_inodes=100", "none", tmp_path], capture_output=True
+    ).returncode:
         pytest.skip("may not mount here")
     yield tmp_path
     subprocess.run(["umount", tmp_path], check=True)
@@ -92,10 +94,17 @@ CALM = {"load_per_core": 1.0, "memory_available_percent": 40.0, "memory_pressure
 
 @pytest.mark.parametrize(
     "now, status",
-    [({}, "ok"), ({"load_per_core": 4.0}, "ok"), ({"load_per_core": 6.0}, "warning"), ({"load_per_core": 25.0}, "critical"),
-     ({"memory_available_percent": 7.0}, "warning"), ({"memory_available_percent": 2.0}, "critical"),
-     ({"memory_pressure_percent": 15.0}, "warning"), ({"memory_pressure_percent": 50.0}, "critical")],
+    [
+        ({}, "ok"),
+        ({"load_per_core": 4.0}, "ok"),
+        ({"load_per_core": 6.0}, "warning"),
+        ({"load_per_core": 25.0}, "critical"),
+        ({"memory_available_percent": 7.0}, "warning"),
+        ({"memory_available_percent": 2.0}, "critical"),
+        ({"memory_pressure_percent": 15.0}, "warning"),
+        ({"memory_pressure_percent": 50.0}, "critical"),
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_busy_host_is_ok_and_one_that_stands_still_is_not(now, status):
     assert host._judge(CALM | now, host.Limits())[0] == status

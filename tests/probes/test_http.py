@@ -18,10 +18,17 @@ def health(answer, expect=None, **with_):
 
 @pytest.mark.parametrize(
     "expect",
-    [{"status": [200]}, {"status": ["2xx"]}, {"status": [404, "200-201"]}, {"body_contains": "Pay"}, {"body_lacks": "Error"},
-     {"body_matches": "^Pay .*e$"}, {"header": {"content-type": "text/html"}}],
+    [
+        {"status": [200]},
+        {"status": ["2xx"]},
+        {"status": [404, "200-201"]},
+        {"body_contains": "Pay"},
+        {"body_lacks": "Error"},
+        {"body_matches": "^Pay .*e$"},
+        {"header": {"content-type": "text/html"}},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_what_is_as_expected_is_ok(expect):
     reading = health(PAY, expect)
     assert reading.status == "ok", reading.message
@@ -32,11 +39,16 @@ def test_what_is_as_expected_is_ok(expect):
 
 @pytest.mark.parametrize(
     "expect, told",
-    [({"status": [201, "3xx"]}, "status 200, expected 201, 3xx"), ({"body_contains": "Buy"}, "does not hold 'Buy'"),
-     ({"body_lacks": "Pay"}, "holds 'Pay'"), ({"body_matches": "^here"}, "does not match"), ({"header": {"X-A": "b"}}, "X-A is missing"),
-     ({"header": {"Content-Type": "json"}}, "text/html")],
+    [
+        ({"status": [201, "3xx"]}, "status 200, expected 201, 3xx"),
+        ({"body_contains": "Buy"}, "does not hold 'Buy'"),
+        ({"body_lacks": "Pay"}, "holds 'Pay'"),
+        ({"body_matches": "^here"}, "does not match"),
+        ({"header": {"X-A": "b"}}, "X-A is missing"),
+        ({"header": {"Content-Type": "json"}}, "text/html"),
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_what_is_not_as_expected_is_critical_and_still_measured(expect, told):
     reading = health(PAY, expect)
     assert reading.status == "critical"
@@ -105,11 +117,20 @@ def test_secrets_are_sent_and_not_shown():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"url": "http://169.254.169.254/"}, {"url": "http://2852039166/"}, {"url": "ftp://h/"}, {"url": "http://h/", "method": "G ET"},
-     {"url": "http://h/", "expect": {"status": ["2yy"]}}, {"url": "http://h/", "expect": {"body_matches": "("}}, {"url": "http://h/", "expect": {"statos": []}},
-     {"url": "http://h/", "expect": {"status": []}}, {"url": 5}, {}],
+    [
+        {"url": "http://169.254.169.254/"},
+        {"url": "http://2852039166/"},
+        {"url": "ftp://h/"},
+        {"url": "http://h/", "method": "G ET"},
+        {"url": "http://h/", "expect": {"status": ["2yy"]}},
+        {"url": "http://h/", "expect": {"body_matches": "("}},
+        {"url": "http://h/", "expect": {"statos": []}},
+        {"url": "http://h/", "expect": {"status": []}},
+        {"url": 5},
+        {},
+    ],
     ids=str,
-)  # fmt: skip
+)
 @pytest.mark.parametrize("name", ["health.http", "performance.http"])
 def test_a_wrong_setting_is_refused(name, wrong):
     with pytest.raises(ValidationError):
@@ -117,7 +138,9 @@ def test_a_wrong_setting_is_refused(name, wrong):
 
 
 def performance(answer, **with_):
-    return against(says(answer) if isinstance(answer, bytes) else answer, "performance.http", url=with_.pop("url", URL), **with_)
+    return against(
+        says(answer) if isinstance(answer, bytes) else answer, "performance.http", url=with_.pop("url", URL), **with_
+    )
 
 
 def test_every_phase_is_timed(tmp_path):
@@ -129,7 +152,10 @@ def test_every_phase_is_timed(tmp_path):
     assert performance(PAY, url="https://127.0.0.1:PORT/", tls=context(pem), ca=str(pem)).metrics["tls_seconds"] > 0
 
 
-@pytest.mark.parametrize("limits, status", [({"warning_seconds": 1e-9}, "warning"), ({"critical_seconds": 1e-9}, "critical"), ({"warning_seconds": 4.0}, "ok")])  # fmt: skip
+@pytest.mark.parametrize(
+    "limits, status",
+    [({"warning_seconds": 1e-9}, "warning"), ({"critical_seconds": 1e-9}, "critical"), ({"warning_seconds": 4.0}, "ok")],
+)
 def test_the_total_is_judged_when_asked(limits, status):
     assert performance(PAY, **limits).status == status
 

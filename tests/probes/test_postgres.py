@@ -1,6 +1,7 @@
 """health.postgres and performance.postgres against a real server, one that hangs and some that lie."""
 
 import time
+from contextlib import ExitStack
 from datetime import timedelta
 
 import psycopg
@@ -38,18 +39,21 @@ def test_a_full_server_and_a_wrong_role_are_told(orders):
     assert "must be a standby" in measure("health.postgres", url=orders, role="standby").message
 
 
-def test_no_free_connection_is_critical(server, orders):
-    held = []
-    try:
-        with pytest.raises(psycopg.OperationalError):
-            while True:
-                held.append(psycopg.connect(orders))
+def test_no_free_connection_is_critical(orders):
+    with ExitStack() as held:
+        while held_one_more(held, orders):
+            pass
         reading = measure("health.postgres", url=orders)
-    finally:
-        for connection in held:
-            connection.close()
     assert reading.status == "critical"
     assert "connection slots" in reading.message or "too many" in reading.message
+
+
+def held_one_more(held, url):
+    try:
+        held.enter_context(psycopg.connect(url))
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 @BOTH
@@ -63,7 +67,9 @@ def test_bad_credentials_cannot_be_told_and_show_no_password(name, server):
 
 
 @BOTH
-@pytest.mark.parametrize("url", ["postgresql://x@127.0.0.1:1/x", "postgresql:///x?host=/no/such/folder", "postgresql://x@no.such.host.invalid/x"])
+@pytest.mark.parametrize(
+    "url", ["postgresql://x@127.0.0.1:1/x", "postgresql:///x?host=/no/such/folder", "postgresql://x@no.such.host.invalid/x"]
+)
 def test_nobody_there_is_critical(name, url):
     assert measure(name, url=url).status == "critical"
 
@@ -78,8 +84,18 @@ def test_a_server_that_hangs_or_lies_is_critical_in_time(name, handler):
 
 
 @BOTH
-@pytest.mark.parametrize("url", ["mysql://x@h/x", "postgresql://x@169.254.169.254/x", "postgresql://x@h/x?hostaddr=169.254.169.254",
-                                 "postgresql://x@a,2852039166/x", "postgresql:///x?service=s", "postgresql://h/x?nonsense=1", 5])  # fmt: skip
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://x@h/x",
+        "postgresql://x@169.254.169.254/x",
+        "postgresql://x@h/x?hostaddr=169.254.169.254",
+        "postgresql://x@a,2852039166/x",
+        "postgresql:///x?service=s",
+        "postgresql://h/x?nonsense=1",
+        5,
+    ],
+)
 def test_a_wrong_url_is_refused(name, url):
     with pytest.raises(ValidationError):
         plugins.probe_module(name).Target.model_validate({"url": url})
@@ -105,13 +121,24 @@ def test_a_role_that_sees_nothing_says_what_to_grant(server, orders):
 def test_a_long_transaction_is_told(server):
     with psycopg.connect(server.format("writer")) as held:
         held.execute("select 1")
-        reading = measure("performance.postgres", url=server.format("postgres"), warning_transaction=timedelta(0), critical_transaction="6h")
+        reading = measure(
+            "performance.postgres", url=server.format("postgres"), warning_transaction=timedelta(0), critical_transaction="6h"
+        )
         assert reading.status == "warning"
         assert reading.metrics["longest_transaction_seconds"] > 0
         assert "a transaction is open for" in reading.message
 
 
-@pytest.mark.parametrize("metrics, status", [({"lag_seconds": 59.0}, "ok"), ({"lag_seconds": 61.0}, "warning"), ({"lag_seconds": 601.0}, "critical"),
-                                             ({"longest_transaction_seconds": 30_000.0, "lag_seconds": 61.0}, "critical"), ({}, "ok")], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "metrics, status",
+    [
+        ({"lag_seconds": 59.0}, "ok"),
+        ({"lag_seconds": 61.0}, "warning"),
+        ({"lag_seconds": 601.0}, "critical"),
+        ({"longest_transaction_seconds": 30_000.0, "lag_seconds": 61.0}, "critical"),
+        ({}, "ok"),
+    ],
+    ids=str,
+)
 def test_lag_and_age_are_judged(metrics, status):
     assert performance._judge(metrics, performance.Target())[0] == status

@@ -102,7 +102,15 @@ def test_tcp_over_tls_is_verified(tmp_path):
 
 
 def shown(pem, handler=hangs, **with_):
-    return against(handler, "security.tls", tls=context(pem) if pem else None, host="127.0.0.1", port="PORT", timeout=with_.pop("timeout", 6.0), **with_)
+    return against(
+        handler,
+        "security.tls",
+        tls=context(pem) if pem else None,
+        host="127.0.0.1",
+        port="PORT",
+        timeout=with_.pop("timeout", 6.0),
+        **with_,
+    )
 
 
 def test_a_good_certificate_is_ok(tmp_path):
@@ -147,9 +155,16 @@ def test_distrust_and_a_wrong_name_are_critical_and_said(tmp_path):
 
 @pytest.mark.parametrize(
     "name, pattern, fits",
-    [("a.example", "*.example", True), ("a.b.example", "*.example", False), ("example", "*.example", False), ("A.Example.", "a.example", True),
-     ("10.0.0.1", "10.0.0.1", True), ("10.0.0.2", "10.0.0.1", False), ("10.0.0.1", "*.0.0.1", False)],
-)  # fmt: skip
+    [
+        ("a.example", "*.example", True),
+        ("a.b.example", "*.example", False),
+        ("example", "*.example", False),
+        ("A.Example.", "a.example", True),
+        ("10.0.0.1", "10.0.0.1", True),
+        ("10.0.0.2", "10.0.0.1", False),
+        ("10.0.0.1", "*.0.0.1", False),
+    ],
+)
 def test_names_match_as_browsers_match_them(tmp_path, name, pattern, fits):
     pem = certificate(tmp_path, name=pattern)
     made = x509.load_pem_x509_certificate(pem.read_bytes())
@@ -167,6 +182,7 @@ def test_an_old_protocol_is_told(tmp_path):
 
     async def story(version):
         async with serve(hangs, context(pem)) as real:
+
             async def front(reader, writer):
                 first = await reader.read(5000)
                 if first[9:11] == b"\x03\x02":  # the hello offers TLS 1.1 at best

@@ -44,7 +44,9 @@ def log_in(request: Request, typed: Typed) -> Response:
     with transaction() as db:
         epoch = people.log_in(db, login, typed.get("password", ""))
     if epoch is None:
-        return _form(request, "login.html", 422, back=back, login=login, wrong="That login and password do not belong together.")
+        return _form(
+            request, "login.html", 422, back=back, login=login, wrong="That login and password do not belong together."
+        )
     patience.forget(login, address)
     return start_session(request, login, epoch, back)
 

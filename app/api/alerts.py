@@ -1,0 +1,76 @@
+"""Alerts: list, filtered by state, service and matchers."""
+
+from typing import Annotated
+
+from fastapi import Query, Response
+from sqlalchemy import Connection
+
+from app.alerts import store
+from app.alerts.model import Alert, State
+from app.alerts.present import present
+from app.api.answer import answer as reply
+from app.api.answer import before_id, cursor, listed
+from app.api.caller import router
+from app.api.field import LIST, Cursor, Each, Limit, Maybe, MaybeText, Text
+from app.catalog.matcher import Matcher, Op, matches, parse_matchers
+from app.db import transaction
+from app.errors import Fault, Invalid
+
+routes = router("alerts")
+CHUNK, CHUNKS = 1000, 20  # rows looked at a time, and times, for matchers that no index answers
+
+
+@routes.get("/alerts")
+def list_alerts(
+    state: Annotated[State | None, Maybe, Query()] = None,
+    service: MaybeText = None,
+    match: Annotated[
+        list[Annotated[Text, Query(max_length=4096)]], Each, Query(max_length=64, description="matchers, ANDed")
+    ] = [],  # noqa: B006
+    cursor: Cursor = None,
+    limit: Limit = LIST,
+) -> Response:
+    """List alerts, newest first; `match` repeats: `env="prod"`, `team=~"db|web"`."""
+    wanted = matchers(match)
+    exact = {one.name: one.value for one in wanted if one.op is Op.EQUAL and one.value}
+    rest = [one for one in wanted if one.op is not Op.EQUAL or not one.value or exact[one.name] != one.value]
+    before = before_id(cursor)
+    with transaction() as db:
+        if rest:
+            return _filtered(db, state, service, exact, rest, before, limit)
+        rows = store.listed(db, state=state, service=service, labels=exact, before=before, limit=limit + 1)
+    return listed(rows, limit, lambda one: one.id, present)
+
+
+def matchers(texts: list[str]) -> list[Matcher]:
+    """All matchers of these texts. Raises Invalid with a fault for each text that cannot be read."""
+    found: list[Matcher] = []
+    faults = []
+    for index, text in enumerate(texts):
+        try:
+            found += parse_matchers(text)
+        except ValueError as error:
+            faults.append(Fault("match", str(error), index))
+    if faults:
+        raise Invalid(f"{len(faults)} matchers cannot be read", faults)
+    return found
+
+
+def _filtered(
+    db: Connection,
+    state: State | None,
+    service: str | None,
+    exact: dict[str, str],
+    rest: list[Matcher],
+    before: int | None,
+    limit: int,
+) -> Response:
+    """A page of what passes; when few do, it ends early with a cursor, so that no call looks at the whole table."""
+    found: list[Alert] = []
+    for _ in range(CHUNKS):
+        rows = store.listed(db, state=state, service=service, labels=exact, before=before, limit=CHUNK)
+        found += [row for row in rows if matches(rest, row.labels)]
+        if len(found) > limit or len(rows) < CHUNK:
+            return listed(found[: limit + 1], limit, lambda one: one.id, present)
+        before = rows[-1].id
+    return reply({"items": [present(one) for one in found], "next": cursor(before)})

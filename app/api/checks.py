@@ -1,0 +1,126 @@
+"""Checks: how each stands, run one now, what it found, pause and resume; heartbeats."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+import anyio
+import anyio.to_thread
+from fastapi import Query, Response
+from sqlalchemy import Connection
+
+from app import clock
+from app.actions.check import pause
+from app.actions.run import run_now
+from app.api.answer import after, answer, listed, whole
+from app.api.caller import Caller, router
+from app.api.field import LIST, MOST, SMALL_LIST, Cursor, Limit, MaybeInstant, MaybeText, Name
+from app.checks import service, store
+from app.checks.present import present
+from app.db import transaction
+from app.errors import Fault, Invalid
+
+routes = router("checks")
+RUNS = 4  # "run now" at once; each holds a thread until its answer is there
+_limiters: list[anyio.CapacityLimiter] = []
+
+
+@routes.get("/checks")
+def list_checks(cursor: Cursor = None, limit: Limit = SMALL_LIST) -> Response:
+    """List checks by name."""
+    last = after(cursor) or ""
+    with transaction() as db:
+        declared = service.declared(db)
+        rows = [row for row in store.states(db) if row["name"] > last and row["name"] in declared]
+    return listed(rows[: limit + 1], limit, lambda row: row["name"], lambda row: present(row, declared[row["name"]]))
+
+
+@routes.get("/checks/{name}")
+def get_check(name: Name) -> Response:
+    """One check."""
+    with transaction() as db:
+        return answer(shown(db, name))
+
+
+def shown(db: Connection, name: str) -> dict[str, Any]:
+    """The public form of one check. Raises NotFound."""
+    check = service.check(db, name)
+    return present(store.states_of(db, [name])[name], check)
+
+
+@routes.post("/checks/{name}/run")
+async def run(caller: Caller, name: Name) -> Response:
+    """Run it now, through its real queue, and give the result."""
+    if not _limiters:
+        _limiters.append(anyio.CapacityLimiter(RUNS))
+    return answer(await anyio.to_thread.run_sync(run_now, name, caller, limiter=_limiters[0]))
+
+
+@routes.post("/checks/{name}/pause")
+def pause_check(caller: Caller, name: Name) -> Response:
+    """Stop running it until it is resumed."""
+    return _paused(caller, name, True)
+
+
+@routes.post("/checks/{name}/resume")
+def resume_check(caller: Caller, name: Name) -> Response:
+    """Run it again, at once and then as declared."""
+    return _paused(caller, name, False)
+
+
+def _paused(caller: Caller, name: str, paused: bool) -> Response:
+    with transaction() as db:
+        pause(db, name, paused, caller, clock.now(db))
+        return answer(shown(db, name))
+
+
+@routes.get("/checks/{name}/results")
+def results(
+    name: Name,
+    metric: MaybeText = None,
+    from_: Annotated[MaybeInstant, Query(alias="from", description="default: a day before `to`")] = None,
+    to: Annotated[MaybeInstant, Query(description="default: now")] = None,
+    cursor: Cursor = None,
+    limit: Limit = LIST,
+) -> Response:
+    """Results, or with `metric` its samples, newest first, within [from, to)."""
+    with transaction() as db:
+        service.check(db, name)
+        until = to or clock.now(db) + timedelta(seconds=1)
+        since = from_ or until - timedelta(days=1)
+        if since >= until:
+            raise Invalid("`to` is not after `from`", [Fault("to", "is not after from")])
+        more, rows = _page(db, name, metric, since, min(until, _instant(after(cursor)) or until), limit)
+    return listed(rows, len(rows) - more, lambda row: row["at"].isoformat(), _result)
+
+
+def _page(
+    db: Connection, name: str, metric: str | None, since: datetime, until: datetime, limit: int
+) -> tuple[bool, list[dict[str, Any]]]:
+    """Whether there is more, and the rows with the first of those: a page never ends within one instant's series."""
+    rows = [dict(row) for row in store.history(db, name, metric, since, until, limit + MOST)]
+    end = limit
+    while 0 < end < len(rows) and rows[end]["at"] == rows[end - 1]["at"]:
+        end += 1
+    return end < len(rows), rows[: end + 1]
+
+
+def _instant(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise Invalid("this cursor is not one of ours", [Fault("cursor", "is not one of ours")])
+    return at
+
+
+def _result(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in ("check_name", "id")}
+
+
+@routes.get("/heartbeats")
+def heartbeats() -> Response:
+    """List heartbeats; none yet, they are not active."""
+    return whole([])

@@ -1,0 +1,83 @@
+"""The configuration: what is in force, what the files would change, and putting them in force."""
+
+import os
+from typing import Annotated, Any
+
+from fastapi import Response
+from pydantic import Field
+
+from app import clock
+from app.api.answer import answer
+from app.api.caller import Caller, router
+from app.api.field import Body, Text
+from app.catalog import store as catalog
+from app.configfile import apply as configuration
+from app.configfile import store
+from app.configfile.impact import whom
+from app.configfile.load import compile, load, load_texts
+from app.configfile.model import Loaded
+from app.db import transaction
+from app.people.model import Actor
+from app.people.permission import require
+from app.settings import settings
+
+routes = router("configuration")
+
+
+class Files(Body):
+    """The files by path; without them the folder TOCSIN_CONFIG of the server is read."""
+
+    files: Annotated[dict[Annotated[Text, Field(min_length=1, max_length=512)], str], Field(max_length=2000)] | None = None
+
+
+@routes.get("/config")
+def config() -> Response:
+    """The version in force, and how many things of each kind it declares."""
+    with transaction() as db:
+        newest = next(iter(catalog.versions(db, 1)), None)
+        counts: dict[str, int] = {}
+        for one in store.in_force(db):
+            counts[one.kind] = counts.get(one.kind, 0) + 1
+    return answer(
+        {
+            "version": newest["id"] if newest else 0,
+            "applied_at": newest["applied_at"] if newest else None,
+            "applied_by": newest["applied_by"] if newest else None,
+            "digest": newest["digest"] if newest else None,
+            "counts": counts,
+        }
+    )
+
+
+@routes.post("/config/plan")
+def plan(caller: Caller, body: Files | None = None) -> Response:
+    """What would change, and whom it would page differently; 422 with every mistake. Changes nothing."""
+    require(caller, "edit")
+    loaded = _loaded(caller, body)
+    with transaction() as db:
+        changes = configuration.plan(db, loaded)
+    words = whom(changes, compile(loaded.config)) if loaded.config else []
+    return answer({"changes": [change.record() for change in changes], "paging": words, "warnings": _warnings(loaded)})
+
+
+@routes.post("/config/apply")
+def apply(caller: Caller, body: Files | None = None) -> Response:
+    """Put the files in force, all of them or nothing; in force when this is answered."""
+    require(caller, "administer")
+    loaded = _loaded(caller, body)
+    with transaction() as db:
+        applied = configuration.apply(db, loaded, caller, clock.now(db))
+    changes = [change.record() for change in applied.changes]
+    return answer({"version": applied.version, "changes": changes, "warnings": _warnings(loaded)})
+
+
+def _loaded(caller: Actor, body: Files | None) -> Loaded:
+    """What is to be planned. Files that are sent may name any variable of this process, so only an admin may send them."""
+    if body is None or body.files is None:
+        return load(settings().config, os.environ)
+    require(caller, "administer")
+    return load_texts(body.files, os.environ)
+
+
+def _warnings(loaded: Loaded) -> list[dict[str, Any]]:
+    return [{"file": one.file, "line": one.line, "message": one.message} for one in loaded.warnings]

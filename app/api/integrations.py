@@ -1,0 +1,51 @@
+"""Integrations: the ways in, and their keys."""
+
+from fastapi import Response
+from pydantic import Field
+
+from app import clock
+from app.api.answer import after, answer, listed
+from app.api.caller import Caller, router
+from app.api.field import SMALL_LIST, Body, Cursor, Limit, Name, Text
+from app.db import transaction
+from app.people.model import Actor
+from app.people.permission import NEEDED
+from app.signals import service
+
+routes = router("integrations")
+
+
+class Added(Body):
+    """A new way in; `service` is what its alerts are about unless they say so themselves."""
+
+    name: Text = Field(min_length=1, max_length=128)
+    kind: Text = Field(default="generic", max_length=64)
+    service: Text | None = Field(default=None, max_length=256)
+
+
+@routes.get("/integrations")
+def integrations(caller: Caller, cursor: Cursor = None, limit: Limit = SMALL_LIST) -> Response:
+    """List integrations by name; the keys are for editors."""
+    last = after(cursor) or ""
+    with transaction() as db:
+        rows = [row for row in service.listed(db, clock.now(db)) if row["name"] > last]
+    return listed(rows[: limit + 1], limit, lambda row: row["name"], lambda row: _for(caller, row))
+
+
+@routes.post("/integrations", status_code=201)
+def add(caller: Caller, body: Added) -> Response:
+    """Make an integration; its key and URL."""
+    with transaction() as db:
+        made = service.add(db, body.name, body.kind, body.service, caller, clock.now(db))
+    return answer(made, 201)
+
+
+@routes.post("/integrations/{name}/rotate")
+def rotate(caller: Caller, name: Name) -> Response:
+    """A new key; the old one works for seven days more."""
+    with transaction() as db:
+        return answer(service.rotate(db, name, caller, clock.now(db)))
+
+
+def _for(caller: Actor, row: dict[str, str]) -> dict[str, str | None]:
+    return {**row} if caller.role.rank >= NEEDED["edit"].rank else {**row, "key": None, "url": None}

@@ -1,0 +1,98 @@
+"""Links in pages that act without a login: GET and HEAD only show what will happen, POST does it, again says it is done."""
+
+from collections.abc import Callable
+from html import escape
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from app import clock
+from app.actions.link import Offer, offer, take
+from app.api import hints
+from app.api.caller import in_thread
+from app.api.problem import status_of
+from app.db import transaction
+from app.errors import Conflict, Invalid, TocsinError, Unavailable
+from app.settings import settings
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",  # the address is the key
+    "X-Robots-Tag": "noindex",
+}
+GONE, DAMAGED = 410, 404  # of a link that has expired, and of one that is not ours
+
+
+async def show(request: Request) -> Response:
+    """Say what the link does, with the button that does it."""
+    return await _page(request, offer)
+
+
+async def act(request: Request) -> Response:
+    """Do it."""
+    response = await _page(request, take)
+    if response.status_code == 200:
+        hints.say("notify.send")
+    return response
+
+
+ROUTES = [Route("/a/{token}", show), Route("/a/{token}", act, methods=["POST"])]
+
+
+async def _page(request: Request, work: Callable[..., Offer]) -> Response:
+    try:
+        offered = await in_thread(_look, work, request.path_params["token"])
+    except (TocsinError, SQLAlchemyError) as error:
+        return _refusal(error)
+    return _html(_told(offered), offered.incident.title)
+
+
+def _look(work: Callable[[Connection, bytes, str, object], Offer], token: str) -> Offer:
+    with transaction() as db:
+        return work(db, settings().key, token, clock.now(db))
+
+
+def _told(offered: Offer) -> str:
+    incident = offered.incident
+    facts = f"<p class=severity>{escape(incident.severity)}</p><h1>#{incident.number} {escape(incident.title)}</h1>"
+    where = ", ".join(part for part in (incident.service, incident.team) if part)
+    since = f"{incident.opened_at:%Y-%m-%d %H:%M:%S} UTC"
+    facts += f"<p>Since {since}{f', {escape(where)}' if where else ''}.</p>"
+    if offered.done:
+        who = incident.resolved_by if not incident.open else incident.acknowledged_by
+        by = f" by {escape(who)}" if who else ""
+        return f"{facts}<p class=done>This incident is {incident.state}{by}. There is nothing left to do here.</p>"
+    whom = f" in the name of {escape(offered.user)}" if offered.user else ""
+    return (
+        f"{facts}<p>Nothing has happened yet. The button will {offered.action} this incident{whom}.</p>"
+        f"<form method=post><button>{offered.action.capitalize()}</button></form>"
+    )
+
+
+def _refusal(error: Exception) -> Response:
+    if isinstance(error, Conflict):
+        status = GONE if "expired" in str(error) else 409
+    elif isinstance(error, Invalid):
+        status = DAMAGED
+    else:
+        status = status_of(error) if isinstance(error, TocsinError) and not isinstance(error, Unavailable) else 503
+    words = "Tocsin cannot reach its database; try again in a moment." if status == 503 else str(error)
+    response = _html(f"<h1>This did not work</h1><p>{escape(words[:1].upper() + words[1:])}.</p>", "Tocsin", status)
+    if status == 503:
+        response.headers["Retry-After"] = "2"
+    return response
+
+
+def _html(main: str, title: str, status: int = 200) -> Response:
+    page = (
+        "<!doctype html><html lang=en><head><meta charset=utf-8>"
+        "<meta name=viewport content='width=device-width, initial-scale=1'>"
+        f"<title>{escape(title)}</title><link rel=stylesheet href=/api/style.css></head><body><main class=card>{main}"
+        f"<p><a href='{escape(settings().url, quote=True)}'>Open the console</a></p></main></body></html>"
+    )
+    return HTMLResponse(page, status, HEADERS)

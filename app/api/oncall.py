@@ -1,0 +1,139 @@
+"""On call: who holds the pager, now, then, and how much of the coming days is covered; schedules and overrides."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import Path, Query, Response
+from pydantic import Field
+
+from app import clock
+from app.actions import pager
+from app.api.answer import answer, before_id, listed, whole
+from app.api.caller import Caller, router
+from app.api.field import MOST, Body, Cursor, Instant, Maybe, MaybeInstant, Name, Text
+from app.db import transaction
+from app.oncall import service, store
+from app.oncall.model import Override, Schedule, Shift
+
+routes = router("on call")
+SHOWN = timedelta(days=14)  # of shifts, when nothing else is asked for
+
+
+class Takeover(Body):
+    """Who takes the pager, from when to when."""
+
+    user: Text = Field(min_length=1, max_length=128)
+    start: Instant
+    end: Instant
+    reason: Text = Field(default="", max_length=1024)
+
+
+@routes.get("/oncall")
+def on_call(at: MaybeInstant = None) -> Response:
+    """Who is on call at `at` (default: now), for every schedule; `users` is empty where nobody is."""
+    with transaction() as db:
+        found = service.who(db, at or clock.now(db))
+    return whole(
+        [{"schedule": name, "users": list(on.users), "since": on.since, "until": on.until} for name, on in found.items()]
+    )
+
+
+@routes.get("/oncall/coverage")
+def coverage(days: Annotated[int, Query(ge=1, le=3660)] = 90) -> Response:
+    """How much of the coming days somebody holds the pager, schedule by schedule, with the gaps."""
+    with transaction() as db:
+        found = service.coverage(db, clock.now(db), days)
+    return whole(
+        [
+            {"schedule": name, "percent": one.percent, "gaps": [{"start": gap.start, "end": gap.end} for gap in one.gaps]}
+            for name, one in found.items()
+        ]
+    )
+
+
+@routes.get("/schedules")
+def schedules() -> Response:
+    """List schedules in declared order."""
+    with transaction() as db:
+        zone = service.default_zone(db).key
+        return whole([_shown(name, one, zone) for name, one in service.schedules(db).items()])
+
+
+@routes.get("/schedules/{name}")
+def schedule(name: Name) -> Response:
+    """One schedule."""
+    with transaction() as db:
+        return answer(_shown(name, service.schedule(db, name), service.default_zone(db).key))
+
+
+@routes.get("/schedules/{name}/shifts")
+def shifts(
+    name: Name,
+    from_: Annotated[MaybeInstant, Query(alias="from", description="default: now")] = None,
+    to: Annotated[MaybeInstant, Query(description="default: 14 days after `from`")] = None,
+    cursor: Cursor = None,
+    limit: Annotated[int | None, Maybe, Query(ge=1, le=MOST, description="default: all of them")] = None,
+) -> Response:
+    """The final schedule within [from, to): half-open shifts, merged and clipped, in UTC."""
+    skip = before_id(cursor) or 0
+    with transaction() as db:
+        start = from_ or clock.now(db)
+        found = service.shifts(db, name, start, to or start + SHOWN)
+    page = list(enumerate(found, 1))[skip : skip + limit + 1 if limit else None]
+    return listed(page, limit or len(page), lambda row: row[0], lambda row: _shift(row[1]))
+
+
+@routes.get("/schedules/{name}/overrides")
+def overrides(
+    name: Name,
+    from_: Annotated[MaybeInstant, Query(alias="from", description="default: now")] = None,
+    to: Annotated[MaybeInstant, Query(description="default: a year after `from`")] = None,
+) -> Response:
+    """List the overrides and swaps made here (not those in the files) that touch [from, to)."""
+    with transaction() as db:
+        service.schedule(db, name)
+        start = from_ or clock.now(db)
+        return whole([_override(one) for one in store.overlapping(db, start, to or start + timedelta(days=365), name)])
+
+
+@routes.post("/schedules/{name}/overrides", status_code=201)
+def override(caller: Caller, name: Name, body: Takeover) -> Response:
+    """Somebody takes the pager for a while: responders themselves, editors anybody."""
+    with transaction() as db:
+        made = pager.override(db, name, body.user, body.start, body.end, body.reason, caller, clock.now(db))
+    return answer(_override(made), 201)
+
+
+@routes.delete("/schedules/{name}/overrides/{override_id}", status_code=204)
+def remove_override(caller: Caller, name: Name, override_id: Annotated[int, Path(ge=1, le=2**63 - 1)]) -> Response:
+    """Take an override back: responders their own, editors any."""
+    with transaction() as db:
+        service.schedule(db, name)
+        pager.give_back(db, override_id, caller, clock.now(db))
+    return Response(status_code=204)
+
+
+def _shown(name: str, one: Schedule, default_zone: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "timezone": one.timezone or default_zone,
+        "layers": [{"name": layer.name, "users": list(layer.users), "every": str(layer.every)} for layer in one.layers],
+        "feed_url": None,
+    }
+
+
+def _shift(one: Shift) -> dict[str, Any]:
+    return {"user": one.user, "start": one.start, "end": one.end, "source": one.source.value, "layer": one.layer}
+
+
+def _override(one: Override) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "schedule": one.schedule,
+        "user": one.user,
+        "start": one.start,
+        "end": one.end,
+        "kind": one.kind.value,
+        "replaces": one.replaces,
+        "reason": one.reason,
+    }

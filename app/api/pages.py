@@ -1,0 +1,60 @@
+"""Pages and the promises they keep."""
+
+from typing import Annotated, Any
+
+from fastapi import Query, Response
+
+from app.api.answer import before_id, listed
+from app.api.caller import router
+from app.api.field import LIST, Cursor, Limit, Maybe, MaybeNumber, MaybeText
+from app.db import transaction
+from app.escalation import store as escalations
+from app.escalation.model import Debt, Obligation
+from app.notify import store
+from app.notify.model import State
+from app.notify.present import present
+
+routes = router("pages")
+
+
+@routes.get("/pages")
+def pages(
+    incident: MaybeNumber = None,
+    user: MaybeText = None,
+    state: Annotated[State | None, Maybe, Query()] = None,
+    cursor: Cursor = None,
+    limit: Limit = LIST,
+) -> Response:
+    """List pages, newest first, each with its attempts."""
+    with transaction() as db:
+        rows = store.listed(db, incident=incident, user=user, state=state, before=before_id(cursor), limit=limit + 1)
+        attempts = store.attempts(db, [row["id"] for row in rows])
+    return listed(rows, limit, lambda row: row["id"], lambda row: present(row, attempts[row["id"]]))
+
+
+@routes.get("/obligations")
+def obligations(
+    state: Annotated[Debt | None, Maybe, Query()] = None,
+    incident: MaybeNumber = None,
+    cursor: Cursor = None,
+    limit: Limit = LIST,
+) -> Response:
+    """List promises to reach somebody, newest first, and how each ended."""
+    with transaction() as db:
+        rows = escalations.obligations(db, state=state, incident=incident, before=before_id(cursor), limit=limit + 1)
+    return listed(rows, limit, lambda one: one.id, _obligation)
+
+
+def _obligation(one: Obligation) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "incident": one.incident,
+        "generation": one.generation,
+        "round": one.round,
+        "step": one.step,
+        "target": one.target,
+        "user": one.user,
+        "state": one.state.value,
+        "made_at": one.made_at,
+        "reason": one.reason,
+    }

@@ -1,0 +1,40 @@
+"""What is known by name and not built yet: 501, so that nobody mistakes it for a typing error or for a success."""
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.errors import NotActive
+
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+PLANNED = {
+    "/api/v1/incidents/{number}/explain": "explaining incidents",
+    "/api/v1/pages/{page}/explain": "explaining pages",
+    "/api/v1/why-not": "why-not",
+    "/api/v1/silences": "silences",
+    "/api/v1/silences/{silence}": "silences",
+    "/api/v1/rules/{name}/backtest": "backtests",
+    "/api/v1/schedules/{name}.ics": "calendar feeds",
+    "/api/v2/{rest:path}": "the Alertmanager API",
+    "/v2/enqueue": "PagerDuty events",
+    "/v2/change/enqueue": "PagerDuty change events",
+    "/v2/alerts": "the Opsgenie API",
+    "/v2/alerts/{rest:path}": "the Opsgenie API",
+    "/v2/heartbeats/{rest:path}": "the Opsgenie API",
+    "/ping/{rest:path}": "heartbeat pings",
+}
+
+
+def install(app: FastAPI) -> None:
+    """Add every planned route."""
+    for path, what in PLANNED.items():
+        app.router.add_route(path, _planned(what), methods=METHODS, include_in_schema=False)
+
+
+def _planned(what: str) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(_: Request) -> Response:
+        raise NotActive(f"not active yet: {what}")
+
+    return answer

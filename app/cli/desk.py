@@ -1,0 +1,109 @@
+"""What commands share: who acts, how answers are printed, and how numbers, times and labels are read."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli.failure import told
+from app.errors import Invalid
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from app.people.model import Actor
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+As = Annotated[str | None, typer.Option("--as", metavar="LOGIN", help="Act as this person; default: the first admin.")]
+Numbers = Annotated[list[str], typer.Argument(metavar="NUMBER...", help="Incident numbers: 42 or #42.")]
+OneNumber = Annotated[str, typer.Argument(metavar="NUMBER", help="An incident number: 42 or #42.")]
+
+
+def actor(db: "Connection", login: str | None) -> "Actor":
+    """Who acts: whoever can run this command holds the database, so without `login` it is the first admin."""
+    from app.people import store
+    from app.people.model import FIRST_ADMIN, Actor, Role
+
+    if login is None:
+        return Actor(FIRST_ADMIN, Role.ADMIN, "cli")
+    person = store.get(db, login)
+    if person is None:
+        raise Invalid(f'there is no user "{login}"; see `tocsin users list`')
+    return Actor(login, person.role, "cli")
+
+
+def say(words: str) -> None:
+    """Print one line; what is not printable in it is shown as such, not sent to the terminal."""
+    typer.echo("".join(char if char.isprintable() else "\ufffd" for char in words))
+
+
+def say_json(value: Any) -> None:
+    """Print JSON, instants as RFC 3339."""
+    import orjson
+
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode() + "\n")
+
+
+def say_list(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json: bool, empty: str) -> None:
+    """Print rows as a table of these columns, or as `{"items": [...]}`."""
+    if as_json:
+        say_json({"items": rows, "next": None})
+        return
+    if not rows:
+        say(empty)
+        return
+    cells = [[column.upper() for column in columns], *([_cell(row.get(column)) for column in columns] for row in rows)]
+    widths = [max(len(line[at]) for line in cells) for at in range(len(columns))]
+    for line in cells:
+        say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def each(things: Sequence[str], work: Callable[[str], Any]) -> None:
+    """Do it for each, whatever becomes of the others; ends with the worst exit status."""
+    raise typer.Exit(max(told(lambda thing=thing: work(thing)) for thing in things))  # type: ignore[misc]
+
+
+def number(text: str) -> int:
+    """`#42` or `42` -> 42. Raises Invalid."""
+    digits = text.removeprefix("#")
+    if not (digits.isascii() and digits.isdigit() and 0 < int(digits) < 2**63):
+        raise Invalid(f'"{text}" is not an incident number; write 42 or #42')
+    return int(digits)
+
+
+def instant(text: str | None) -> datetime | None:
+    """RFC 3339 with an offset. Raises Invalid."""
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid(f'"{text}" is not a time; write 2026-11-02T09:00:00+01:00') from None
+    if at.tzinfo is None:
+        raise Invalid(f'"{text}" has no offset; write 2026-11-02T09:00:00+01:00')
+    return at
+
+
+def labels(text: str) -> dict[str, str]:
+    """`a=b,c="d e"` -> labels. Raises Invalid."""
+    from app.catalog.matcher import Op, parse_matchers
+
+    try:
+        found = parse_matchers(text)
+    except ValueError as error:
+        raise Invalid(str(error)) from None
+    if any(one.op is not Op.EQUAL for one in found):
+        raise Invalid(f'labels are name=value, comma-separated; this is "{text}"')
+    return {one.name: one.value for one in found}
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}Z"
+    if isinstance(value, list | tuple):
+        return ", ".join(str(one) for one in value) or "-"
+    return str(value)

@@ -1,0 +1,73 @@
+"""`tocsin doctor`"""
+
+import os
+from collections.abc import Iterator
+
+import typer
+
+from app.cli.desk import Json, say, say_json
+from app.errors import Invalid, Unavailable
+from app.settings import settings
+
+commands = typer.Typer()
+CURES = {
+    "database": "start it: `tocsin up`, or look at TOCSIN_DATABASE_URL",
+    "migrations": "run `tocsin up`, or `tocsin prepare` where processes are started one by one",
+    "pager": "start `tocsin pager`: without it nobody is paged when Celery stumbles",
+    "beat": "start `tocsin beat`",
+    "broker": "start it: `tocsin up`, or look at TOCSIN_BROKER_URL; pages leave by the pager meanwhile",
+}
+Finding = tuple[str, str, bool]  # what, the cure, whether it is grave
+
+
+@commands.command()
+def doctor(as_json: Json = False) -> None:
+    """Say what is wrong with this installation, and the cure. Exit 1 when something is."""
+    found = [*_missing(), *_configuration(), *_watcher()]
+    grave = any(one[2] for one in found)
+    if as_json:
+        say_json({"ok": not grave, "findings": [{"what": w, "cure": cure, "grave": bad} for w, cure, bad in found]})
+    for what, cure, bad in found if not as_json else ():
+        say(f"{'wrong' if bad else 'note'}: {what}; {cure}")
+    if not found and not as_json:
+        say("all is well")
+    raise typer.Exit(1 if grave else 0)
+
+
+def _missing() -> Iterator[Finding]:
+    import asyncio
+
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from app.db import transaction
+    from app.review.wellbeing import broker_address, missing
+    from app.supervisor import readiness
+
+    names = list(asyncio.run(readiness.missing("broker", broker_address(settings().broker), 0)))
+    try:
+        with transaction() as db:
+            names += missing(db)
+    except (Unavailable, SQLAlchemyError):
+        names.append("database")
+    for name in names:
+        queue = name.removeprefix("worker:")
+        yield f"{name} is missing", CURES.get(name, f"start `tocsin worker -Q {queue}`"), True
+
+
+def _configuration() -> Iterator[Finding]:
+    from app.configfile.load import load
+
+    try:
+        loaded = load(settings().config, os.environ)
+    except Invalid as error:
+        yield str(error), "look at TOCSIN_CONFIG", True
+        return
+    for one in loaded.mistakes:
+        yield str(one), "mend it and run `tocsin config apply`", True
+    for one in loaded.warnings:
+        yield str(one), "see `tocsin config check`", False
+
+
+def _watcher() -> Iterator[Finding]:
+    if not settings().watcher_url:
+        yield "UNWATCHED: nobody learns of this machine's death", "set TOCSIN_WATCHER_URL", False

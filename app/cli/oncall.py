@@ -1,0 +1,107 @@
+"""`tocsin oncall ...`"""
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from app.cli.desk import As, Json, actor, instant, say, say_json, say_list
+from app.errors import NotActive
+
+oncall = typer.Typer(help="Who holds the pager.", no_args_is_help=True)
+Schedule = Annotated[str, typer.Argument(metavar="SCHEDULE", help="The schedule's name.")]
+WHEN = "RFC 3339 with an offset"
+
+
+@oncall.command()
+def now(at: Annotated[str | None, typer.Option(help=f"{WHEN}; default: now.")] = None, as_json: Json = False) -> None:
+    """Say who is on call in every schedule."""
+    from app import clock
+    from app.db import transaction
+    from app.oncall import service
+
+    when = instant(at)
+    with transaction() as db:
+        found = service.who(db, when or clock.now(db))
+    rows = [{"schedule": name, "users": list(on.users), "since": on.since, "until": on.until} for name, on in found.items()]
+    say_list(rows, ("schedule", "users", "since", "until"), as_json, "no schedule is declared")
+
+
+@oncall.command()
+def shifts(
+    schedule: Schedule,
+    start: Annotated[str | None, typer.Option("--from", help=f"{WHEN}; default: now.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help=f"{WHEN}; default: 14 days later.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the final shifts of a schedule."""
+    from app import clock
+    from app.db import transaction
+    from app.oncall import service
+
+    first, last = instant(start), instant(end)
+    with transaction() as db:
+        first = first or clock.now(db)
+        found = service.shifts(db, schedule, first, last or first + timedelta(days=14))
+    rows = [
+        {"user": one.user, "start": one.start, "end": one.end, "source": one.source.value, "layer": one.layer} for one in found
+    ]
+    say_list(rows, ("user", "start", "end", "source", "layer"), as_json, "nobody is on call in that time")
+
+
+@oncall.command()
+def coverage(
+    days: Annotated[int, typer.Option(min=1, max=3660)] = 90,
+    fail_under: Annotated[float, typer.Option(min=0, max=100, help="Exit 1 when a schedule is covered less, in percent.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Say how much of the coming days somebody holds the pager, with the gaps."""
+    from app import clock
+    from app.db import transaction
+    from app.oncall import service
+
+    with transaction() as db:
+        found = service.coverage(db, clock.now(db), days)
+    if as_json:
+        rows = [
+            {"schedule": name, "percent": one.percent, "gaps": [{"start": gap.start, "end": gap.end} for gap in one.gaps]}
+            for name, one in found.items()
+        ]
+        say_json({"items": rows, "next": None})
+    for name, one in found.items() if not as_json else ():
+        say(f"{name}: {one.percent:g} % of {days} days")
+        for gap in one.gaps:
+            say(f"  nobody from {gap.start:%Y-%m-%d %H:%M}Z to {gap.end:%Y-%m-%d %H:%M}Z")
+    raise typer.Exit(1 if any(one.percent < fail_under for one in found.values()) else 0)
+
+
+@oncall.command()
+def override(
+    schedule: Schedule,
+    user: Annotated[str, typer.Option(help="Who takes the pager.")],
+    end: Annotated[str, typer.Option("--to", help=f"{WHEN}.")],
+    start: Annotated[str | None, typer.Option("--from", help=f"{WHEN}; default: now.")] = None,
+    reason: str = "",
+    as_json: Json = False,
+    as_: As = None,
+) -> None:
+    """Let somebody take the pager for a while."""
+    from app import clock
+    from app.actions import pager
+    from app.db import transaction
+
+    first, last = instant(start), instant(end)
+    assert last is not None
+    with transaction() as db:
+        at = clock.now(db)
+        made = pager.override(db, schedule, user, first or at, last, reason, actor(db, as_), at)
+    if as_json:
+        say_json({"id": made.id, "schedule": schedule, "user": user, "start": made.start, "end": made.end, "reason": reason})
+    else:
+        say(f"{user} holds {schedule} from {made.start:%Y-%m-%d %H:%M %Z} to {made.end:%Y-%m-%d %H:%M %Z}")
+
+
+@oncall.command()
+def swap() -> None:
+    """Swap shifts (not active yet)."""
+    raise NotActive("`oncall swap` is not active yet; `tocsin oncall override` lets somebody take the pager")

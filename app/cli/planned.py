@@ -1,0 +1,40 @@
+"""Commands that are known by name and not built yet: they say so and exit 2, and never pretend."""
+
+from collections.abc import Callable
+
+import typer
+
+from app.errors import NotActive
+
+FREE = {"ignore_unknown_options": True, "allow_extra_args": True}
+ADVICE = {
+    "explain": "the timeline of `tocsin incidents show` says what happened so far",
+    "why-not": "`tocsin preview` says whom an alert would page",
+    "drill": "`test my pager` in the console sends to all your contacts",
+    "backup": "use pg_dump on the database; `tocsin config export` writes the configuration",
+    "restore": "use pg_restore on the database",
+    "import": "write the configuration by hand; `tocsin config schema` helps an editor to",
+}
+
+
+def _not_active(command: str, advice: str | None = None) -> Callable[[], None]:
+    def run() -> None:
+        raise NotActive(f"`{command}` is not active yet{f'; {advice}' if advice else ''}")
+
+    return run
+
+
+def _group(name: str, help_: str, words: tuple[str, ...]) -> typer.Typer:
+    group = typer.Typer(help=help_, no_args_is_help=True)
+    for word in words:
+        command = group.command(word, help=f"{word.capitalize()} (not active yet).", context_settings=FREE)
+        command(_not_active(f"{name} {word}"))
+    return group
+
+
+commands = typer.Typer()
+for _name, _advice in ADVICE.items():
+    commands.command(_name, help="Not active yet.", context_settings=FREE)(_not_active(_name, _advice))
+
+silences = _group("silences", "Silences (not active yet).", ("list", "add", "expire"))
+ledger = _group("ledger", "The ledger (not active yet).", ("verify",))

@@ -1,0 +1,42 @@
+"""`tocsin preview`"""
+
+from typing import Annotated
+
+import typer
+
+from app.cli.desk import Json, instant, say, say_json
+from app.cli.desk import labels as read_labels
+from app.errors import Invalid
+
+commands = typer.Typer()
+
+
+@commands.command()
+def preview(
+    labels: Annotated[str, typer.Option(help='The alert\'s labels: a=b,c="d e".')],
+    at: Annotated[str | None, typer.Option(help="RFC 3339 with an offset; default: now.")] = None,
+    severity: Annotated[str | None, typer.Option(help="Default: the label severity, else error.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say who would be paged, when, over what, and why, if nobody acknowledged. Nothing is sent."""
+    from app import clock
+    from app.catalog.model import Severity
+    from app.db import transaction
+    from app.review.preview import present
+    from app.review.preview import preview as ahead
+
+    known, when = read_labels(labels), instant(at)
+    named = severity or known.get("severity") or Severity.ERROR.value
+    if named not in list(Severity):
+        raise Invalid(f'"{named}" is not a severity; write one of {", ".join(Severity)}')
+    with transaction() as db:
+        made = present(ahead(db, known, Severity(named), when or clock.now(db)))
+    if as_json:
+        say_json(made)
+        return
+    say(f"policy: {made['policy'] or 'none'}")
+    for note in made["notes"]:
+        say(f"  {note}")
+    for one in made["steps"]:
+        whom = f"{one['user']} over {one['contact']}" if one["user"] else one["channel"]
+        say(f"{one['at']:%Y-%m-%d %H:%M:%S}Z  step {one['step'] or '-'}  {whom}: {one['reason']}")

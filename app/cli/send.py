@@ -1,0 +1,44 @@
+"""`tocsin send`"""
+
+from typing import Annotated
+
+import typer
+
+from app.cli.desk import As, Json, actor, say, say_json
+from app.cli.desk import labels as read_labels
+
+commands = typer.Typer()
+
+
+@commands.command()
+def send(
+    summary: Annotated[str | None, typer.Option(help="What is wrong, in a line; it is the page's title.")] = None,
+    service: Annotated[str | None, typer.Option(help="What it is about.")] = None,
+    severity: Annotated[str, typer.Option(help="critical, error, warning or info.")] = "error",
+    key: Annotated[str | None, typer.Option(help="The alert's name for you; the same key is the same alert.")] = None,
+    labels: Annotated[str, typer.Option(help='More labels: a=b,c="d e".')] = "",
+    resolve: Annotated[bool, typer.Option("--resolve", help="It is over.")] = False,
+    as_json: Json = False,
+    as_: As = None,
+) -> None:
+    """Raise or resolve an alert; committed when the command returns."""
+    import orjson
+
+    from app import line
+    from app.db import transaction
+    from app.people.permission import require
+    from app.signals.sources.generic import parse
+
+    event = {"key": key, "summary": summary, "service": service, "labels": read_labels(labels)}
+    said = {"severity": severity, "status": "resolved" if resolve else "firing"}
+    payload = {"events": [{**{name: value for name, value in event.items() if value}, **said}]}
+    with transaction() as db:
+        who = actor(db, as_)
+    require(who, "respond")
+    source = f"user:{who.login}"
+    signals = parse(orjson.dumps(payload), source)
+    trace = line.intake(source, signals, payload)[0]
+    if as_json:
+        say_json({"accepted": 1, "events": [{"key": signals[0].key, "trace_id": trace}]})
+    else:
+        say(f"{'resolved' if resolve else 'raised'} {signals[0].key} (trace {trace})")

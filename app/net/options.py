@@ -1,0 +1,92 @@
+"""How a request becomes libcurl's options; what could smuggle a second request into the first is refused here."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pycurl
+
+from app.net.exchange import Request
+from app.net.failure import Failed, Kind
+from app.net.tls import authorities
+from app.net.url import http_url
+
+AGENT = "Tocsin/1"
+
+TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 5.6.2
+VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
+FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "expect"})  # libcurl's own business
+
+OBEY_CODE = 2  # CURLFOLLOW_OBEYCODE: after 303 every method becomes GET, after 301 and 302 POST does, after 307 none
+WEB = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
+ALWAYS: tuple[tuple[int, Any], ...] = (
+    (pycurl.NOSIGNAL, 1),
+    (pycurl.PROTOCOLS, WEB),
+    (pycurl.REDIR_PROTOCOLS, WEB),
+    (pycurl.PROXY, ""),  # none, whatever http_proxy says
+    (pycurl.ACCEPT_ENCODING, ""),  # everything libcurl can unpack
+    (pycurl.USERAGENT, AGENT),
+    (pycurl.PATH_AS_IS, 1),
+)
+
+
+def options(request: Request) -> Iterator[tuple[int, Any]]:
+    """libcurl options that say this request. Raises Failed(BLOCKED) when it is malformed."""
+    try:
+        yield pycurl.URL, http_url(request.url)
+    except ValueError as error:
+        raise Failed(Kind.BLOCKED, str(error)) from None
+    yield pycurl.CONNECTTIMEOUT_MS, milliseconds(request.connect_timeout or request.timeout)
+    yield from _asking(request)
+    if request.follow_redirects:
+        yield pycurl.FOLLOWLOCATION, OBEY_CODE
+        yield pycurl.MAXREDIRS, request.follow_redirects
+    if request.fresh:
+        yield pycurl.FRESH_CONNECT, 1
+        yield pycurl.FORBID_REUSE, 1
+        yield pycurl.DNS_CACHE_TIMEOUT, 1
+        yield pycurl.SSL_SESSIONID_CACHE, 0  # a resumed session shows no certificate
+    if request.username is not None:
+        yield pycurl.USERNAME, request.username
+        yield pycurl.PASSWORD, request.password or ""
+    yield from _trust(request)
+
+
+def _asking(request: Request) -> Iterator[tuple[int, Any]]:
+    if not TOKEN.fullmatch(request.method):
+        raise Failed(Kind.BLOCKED, f"{request.method!r} is no HTTP method")
+    if request.body:
+        yield pycurl.POSTFIELDS, request.body
+    if request.method == "HEAD":
+        yield pycurl.NOBODY, 1
+    elif request.method != "GET" or request.body:
+        yield pycurl.CUSTOMREQUEST, request.method
+    lines = [_line(name, value) for name, value in request.headers.items()]
+    if request.body:
+        lines.append("Expect:")
+        if not any(name.lower() == "content-type" for name in request.headers):
+            lines.append("Content-Type:")
+    if lines:
+        yield pycurl.HTTPHEADER, lines
+
+
+def _line(name: str, value: str) -> str:
+    if not TOKEN.fullmatch(name) or name.lower() in FRAMING:
+        raise Failed(Kind.BLOCKED, f"{name!r} cannot be set as a header")
+    if VALUE.search(value):
+        raise Failed(Kind.BLOCKED, f"the value of header {name} holds a control character or one beyond Latin-1")
+    return f"{name}: {value}" if value.strip() else f"{name};"  # libcurl's way to send an empty one
+
+
+def _trust(request: Request) -> Iterator[tuple[int, Any]]:
+    yield pycurl.CAINFO, request.ca or authorities()
+    if not request.verify_tls:
+        yield pycurl.SSL_VERIFYPEER, 0
+        yield pycurl.SSL_VERIFYHOST, 0
+    if request.certificate:
+        yield pycurl.OPT_CERTINFO, 1
+
+
+def milliseconds(seconds: float) -> int:
+    """Never 0, which libcurl takes for: without end."""
+    return max(1, round(seconds * 1000))

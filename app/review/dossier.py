@@ -1,0 +1,58 @@
+"""Everything about one incident: its alerts, what happened, who was told how, and what comes next if nobody does anything."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from app.alerts import store as alerts
+from app.alerts.present import present as present_alert
+from app.errors import NotFound
+from app.escalation import store as escalations
+from app.escalation.upcoming import Upcoming, upcoming
+from app.incidents import store as incidents
+from app.incidents.model import Incident
+from app.incidents.present import present
+from app.notify import store as pages
+from app.notify.present import present as present_page
+
+
+def incident(db: Connection, number: int) -> Incident:
+    """One incident. Raises NotFound."""
+    found = incidents.get(db, number)
+    if found is None:
+        raise NotFound(f"there is no incident #{number}")
+    return found
+
+
+def dossier(db: Connection, number: int, now: datetime) -> dict[str, Any]:
+    """The public form of an incident with all that belongs to it. Raises NotFound."""
+    found = incident(db, number)
+    told = pages.of_incidents(db, [number])
+    attempts = pages.attempts(db, [page["id"] for page in told])
+    to_come = upcoming(db, found, escalations.get(db, number), now)
+    return {
+        **present(found),
+        "alerts": [present_alert(one) for one in alerts.of_incidents(db, [number])],
+        "also_affected": [],
+        "timeline": [
+            {name: line[name] for name in ("at", "kind", "actor", "text", "detail")} for line in incidents.timeline(db, number)
+        ],
+        "pages": [present_page(page, attempts[page["id"]]) for page in told],
+        "upcoming": [coming(one) for one in to_come],
+    }
+
+
+def coming(one: Upcoming) -> dict[str, Any]:
+    """The public form of a step to come; `step` is null when the policy is exhausted."""
+    users = [user for reached in one.move.reached for user in reached.users]
+    again = "the acknowledgement or snooze ends; " if one.starts_again else ""
+    return {
+        "at": one.at,
+        "step": one.move.step,
+        "round": one.move.round,
+        "users": list(dict.fromkeys(users)),
+        "channels": [reached.channel for reached in one.move.reached if reached.channel],
+        "excused": one.move.excused,
+        "reason": f"{again}{one.move.because}: {'; '.join(reached.because for reached in one.move.reached)}",
+    }

@@ -1,0 +1,35 @@
+"""The rules in force and where each of their series stands, for people: one form for the API and the command line."""
+
+from collections import defaultdict
+from typing import Any
+
+from sqlalchemy import Connection
+
+from app.rules import book, store
+from app.rules.book import Active
+
+
+def rulebook(db: Connection) -> list[dict[str, Any]]:
+    """Every rule by name, those that a check's `alert:` stands for as `check:NAME`."""
+    series: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in store.states(db):
+        kept = ("series", "state", "firing", "value", "because", "at")
+        series[row["rule"]].append({name: row[name] for name in kept})
+    rules = [rule for of_one in book.by_check(db).values() for rule in of_one]
+    return [_shown(rule, series[rule.name]) for rule in sorted(rules, key=lambda one: one.name)]
+
+
+def _shown(rule: Active, series: list[dict[str, Any]]) -> dict[str, Any]:
+    spec = rule.spec
+    return {
+        "name": rule.name,
+        "kind": spec.kind,
+        "check": rule.check_name,
+        "family": spec.family or rule.check.family,
+        "severity": spec.severity.value,
+        "mode": spec.mode,
+        "owner": spec.owner,
+        "review_by": spec.review_by,
+        "runbook": spec.runbook,
+        "series": series,
+    }

@@ -1,0 +1,30 @@
+"""What of Tocsin itself is missing: for /readyz, `doctor` and whoever asks whether a page would get out now."""
+
+from urllib.parse import urlsplit
+
+from sqlalchemy import Connection
+
+from app import beats, migrations
+from app.plugins import FAMILIES
+
+QUEUES = (*FAMILIES, "evaluate", "dedup", "escalation", "notify", "upkeep")
+NEEDED = frozenset({"database", "migrations", "pager"})  # without one of these nobody is paged; the rest costs speed
+
+
+def missing(db: Connection) -> list[str]:
+    """`migrations`, or the processes and queues that nobody speaks for: `pager`, `beat`, `worker:QUEUE`."""
+    if not migrations.is_current(db):
+        return ["migrations"]
+    alive = [one for one in beats.seen(db) if one.alive]
+    kinds = {one.kind for one in alive}
+    served = {queue for one in alive if one.kind == "worker" for queue in one.detail.get("queues", ())}
+    absent = [kind for kind in ("pager", "beat") if kind not in kinds]
+    return absent + [f"worker:{queue}" for queue in QUEUES if queue not in served]
+
+
+def broker_address(broker: str) -> str:
+    """Where to knock, as `supervisor.readiness` reads it: a Redis socket is asked, any other broker's port has to be open."""
+    url = urlsplit(broker)
+    if url.scheme == "redis+socket":
+        return f"redis+socket://{url.path}"
+    return f"tcp://{url.hostname or '127.0.0.1'}:{url.port or (5672 if url.scheme.startswith('amqp') else 6379)}"

@@ -1,0 +1,95 @@
+"""Admin: is Tocsin itself well?"""
+
+from typing import Annotated, Any
+
+from fastapi import Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app import beats, metrics
+from app.catalog import store as catalog
+from app.errors import Invalid
+from app.escalation import store as escalations
+from app.escalation.model import Debt
+from app.people import service as people
+from app.people import store
+from app.people.model import Role
+from app.people.permission import require
+from app.settings import settings
+from app.signals import service as signals
+from app.signals import store as ways_in
+from app.web.route import pages
+from app.web.template import path
+from app.web.toast import Toast
+from app.web.visit import Typed, Visit, go, visit
+
+router = pages()
+LATE = 30.0  # seconds a row may be overdue before that is worth red
+
+
+@router.get("/admin")
+def admin(request: Request) -> Response:
+    """Processes, what is overdue, what is owed, people, ways in, changes, configuration."""
+    with visit(request) as v:
+        return _page(v)
+
+
+@router.get("/admin/audit")
+def audit(request: Request, before: Annotated[int | None, Query(ge=1, lt=2**63)] = None) -> Response:
+    """Every change, newest first."""
+    with visit(request) as v:
+        lines = store.audited(v.db, object_=None, before=before, limit=51)
+        return v.page("audit.html", lines=lines[:50], older=lines[49]["id"] if len(lines) > 50 else None)
+
+
+@router.post("/admin/invite")
+def invite(request: Request, typed: Typed) -> Response:
+    """Invite somebody; the link is shown this once."""
+    with visit(request) as v:
+        require(v.actor, "administer")
+        login, role = typed.get("login", "").strip(), typed.get("role", "")
+        if role not in list(Role):
+            raise Invalid(f'there is no role "{role}"')
+        secret = people.invite(v.db, login, Role(role), typed.get("name", "").strip() or None, v.actor, v.now)
+        return _page(v, invited={"login": login, "url": settings().url + path("invite", secret)})
+
+
+@router.post("/admin/integrations")
+def add_integration(request: Request, typed: Typed) -> Response:
+    """A new way in; its key is shown to whoever may edit."""
+    with visit(request) as v:
+        name = typed.get("name", "").strip()
+        signals.add(v.db, name, typed.get("kind", "generic"), typed.get("service", "").strip() or None, v.actor, v.now)
+    return go("/admin#integrations", Toast.say(f"{name} may send now; its address is in the list"))
+
+
+@router.post("/admin/integrations/{name}/rotate")
+def rotate(request: Request, name: str) -> Response:
+    """A new key; the old one lives a week more."""
+    with visit(request) as v:
+        signals.rotate(v.db, name, v.actor, v.now)
+    return go("/admin#integrations", Toast.say(f"{name} has a new key; the old one works for seven days more"))
+
+
+def _page(v: Visit, **more: Any) -> Response:
+    versions = catalog.versions(v.db, 5)
+    owed = escalations.obligations(v.db, state=Debt.OPEN, incident=None, before=None, limit=20)
+    ways = signals.listed(v.db, v.now) if v.may(Role.EDITOR) else [
+        {"name": row["name"], "kind": row["kind"], "key": "", "url": ""} for row in ways_in.listed(v.db, v.now)
+    ]  # fmt: skip
+    overdue = metrics.oldest_overdue(v.db)
+    facts = {
+        "processes": beats.seen(v.db),
+        "overdue": overdue,
+        "late": overdue > LATE,
+        "counts": metrics.counts(v.db),
+        "owed": owed,
+        "people": sorted(store.directory(v.db, "UTC").people.values(), key=lambda one: one.login),
+        "integrations": ways,
+        "lines": store.audited(v.db, object_=None, before=None, limit=8),
+        "versions": versions,
+        "roles": list(Role),
+        "services": list(catalog.services(v.db)),
+        "invited": None,
+    }
+    return v.page("admin.html", **{**facts, **more})

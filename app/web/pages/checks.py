@@ -1,0 +1,142 @@
+"""Checks: what do we watch, and how is it?"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.actions.check import pause
+from app.actions.run import run_now
+from app.catalog.matcher import matches
+from app.checks import service
+from app.checks import store as checks
+from app.errors import NotFound
+from app.plugins import FAMILIES
+from app.rules import book
+from app.rules import store as rules
+from app.web import history
+from app.web.filter import matchers
+from app.web.graph import sparkline
+from app.web.route import pages
+from app.web.toast import Toast
+from app.web.visit import Typed, Visit, go, local_path, visit
+
+router = pages()
+PAGE = 40
+TREND, SLICES = timedelta(hours=2), 40
+SPANS = {"1h": timedelta(hours=1), "6h": timedelta(hours=6), "1d": timedelta(days=1), "7d": timedelta(days=7)}
+ORDER = {"critical": 0, "warning": 1, "unknown": 2, None: 3, "ok": 4}
+
+
+@router.get("/checks")
+def listed(
+    request: Request, family: str = "", status: str = "", q: str = "", page: Annotated[int, Query(ge=1, le=10_000)] = 1
+) -> Response:
+    """What is bad first, then by name."""
+    with visit(request) as v:
+        states = checks.states(v.db)
+        found = sorted((one for one in states if _wanted(one, family, status, q.strip())), key=_worst)
+        shown = found[(page - 1) * PAGE : page * PAGE]
+        url = "/checks?" + urlencode({name: text for name, text in (("family", family), ("status", status), ("q", q)) if text})
+        return v.page(
+            "checks.html",
+            checks=shown,
+            trends=_trends(v, shown),
+            metric={one["name"]: history.main_metric(one["metrics"]) for one in shown},
+            total=len(states),
+            found=len(found),
+            counts=checks.count_by_status(v.db),
+            families=FAMILIES,
+            family=family,
+            status_filter=status,
+            q=q,
+            newer=f"{url}&page={page - 1}" if page > 1 else None,
+            older=f"{url}&page={page + 1}" if len(found) > page * PAGE else None,
+        )
+
+
+@router.get("/checks/{name}")
+def show(request: Request, name: str, metric: str = "", span: str = "6h") -> Response:
+    """One check: its graph, its results, its rules."""
+    with visit(request) as v:
+        state = checks.states_of(v.db, [name]).get(name)
+        if state is None:
+            raise NotFound(f'there is no check "{name}"')
+        length = SPANS.get(span, SPANS["6h"])
+        window = (v.now - length, v.now)
+        active = book.by_check(v.db).get(name, ())
+        chosen = metric if metric in state["metrics"] else history.main_metric(state["metrics"])
+        limits = next(
+            ((_limit(rule.spec), getattr(rule.spec, "clear", None)) for rule in active if rule.metric == chosen), (None, None)
+        )
+        return v.page(
+            "check.html",
+            state=state,
+            check=service.check(v.db, name),
+            drawn=history.draw(v.db, name, chosen, window, (), limits, v.zone),
+            chosen=chosen,
+            span=span if span in SPANS else "6h",
+            spans=list(SPANS),
+            results=checks.history(v.db, name, None, *window, 50),
+            rules=[(rule, [one for one in rules.states(v.db) if one["rule"] == rule.name]) for rule in active],
+        )
+
+
+@router.post("/checks/{name}/run")
+def run(request: Request, name: str, typed: Typed) -> Response:
+    """Run it now through its queue; the answer stands in its row when this returns."""
+    with visit(request) as v:
+        actor = v.actor
+    result = run_now(name, actor)  # not inside a transaction: it waits for a worker
+    said = f"{name} is {result['status']}" + (f": {result['message']}" if result["message"] else "")
+    return go(local_path(typed.get("back"), "/checks"), Toast.say(said))
+
+
+@router.post("/checks/{name}/pause")
+def pause_check(request: Request, name: str, typed: Typed) -> Response:
+    """Stop running it for now."""
+    return _set_paused(request, name, typed, True)
+
+
+@router.post("/checks/{name}/resume")
+def resume_check(request: Request, name: str, typed: Typed) -> Response:
+    """Go on with it."""
+    return _set_paused(request, name, typed, False)
+
+
+def _set_paused(request: Request, name: str, typed: Mapping[str, str], paused: bool) -> Response:
+    with visit(request) as v:
+        pause(v.db, name, paused, v.actor, v.now)
+    said = f"{name} is paused: it watches nothing until it is resumed" if paused else f"{name} runs again"
+    return go(local_path(typed.get("back"), "/checks"), Toast.say(said))
+
+
+def _wanted(state: Mapping[str, Any], family: str, status: str, q: str) -> bool:
+    how = "paused" if state["paused"] else state["status"] or "new"
+    if (family and state["family"] != family) or (status and how != status):
+        return False
+    parsed = matchers(q)
+    if parsed:
+        labels = {name: str(state[name] or "") for name in ("name", "probe", "family", "queue", "status", "message")}
+        return matches(parsed, {**labels, "check": state["name"]})
+    return q.lower() in f"{state['name']} {state['probe']} {state['message']}".lower()
+
+
+def _worst(state: Mapping[str, Any]) -> tuple[bool, int, str]:
+    return state["paused"], ORDER.get(state["status"], 3), state["name"]
+
+
+def _trends(v: Visit, shown: list[Mapping[str, Any]]) -> dict[str, str]:
+    wanted = {one["name"]: history.main_metric(one["metrics"]) for one in shown}
+    since = v.now - TREND
+    found = checks.trends(v.db, wanted, since, v.now, TREND.total_seconds() / SLICES) if wanted else {}
+    return {name: sparkline(points, since, v.now) for name, points in found.items()}
+
+
+def _limit(spec: Any) -> float | None:
+    above: float | None = getattr(spec, "above", None)
+    return above if above is not None else getattr(spec, "below", None)

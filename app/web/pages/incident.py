@@ -1,0 +1,165 @@
+"""One incident: what is it, since when, how bad, what do I do?"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import Path
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.actions import service as actions
+from app.alerts import store as alerts
+from app.alerts.model import Alert
+from app.catalog import store as catalog
+from app.configfile.sections import RUNBOOK, Runbook
+from app.errors import Invalid, NotFound
+from app.escalation import store as escalations
+from app.escalation.upcoming import upcoming
+from app.incidents import store
+from app.incidents.model import Incident, State
+from app.notify import store as notices
+from app.people import store as people
+from app.people.model import Actor, Role
+from app.units import parse_duration
+from app.web import history
+from app.web.route import pages
+from app.web.toast import Toast
+from app.web.visit import Typed, Visit, go, local_path, visit
+from app.web.wall import morning
+
+router = pages()
+Number = Annotated[int, Path(ge=1, lt=2**63)]
+SHORT = 40  # timeline lines shown at first
+ALERTS = 30  # alerts shown at first
+CHANGES = timedelta(hours=2)  # before an incident, a change of the configuration is worth a word
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One page sent, or to be sent, with its attempts."""
+
+    page: Mapping[str, Any]
+    attempts: Sequence[Mapping[str, Any]]
+
+    @property
+    def trouble(self) -> str | None:
+        """What the last attempt complained of."""
+        return next((str(one["error"]) for one in reversed(self.attempts) if one["error"]), None)
+
+
+@router.get("/incidents/{number}")
+def show(request: Request, number: Number, all: bool = False) -> Response:  # noqa: A002 - as it stands in the URL
+    """Everything about it on one page."""
+    with visit(request) as v:
+        incident = store.get(v.db, number)
+        if incident is None:
+            raise NotFound(f"there is no incident #{number}")
+        of_it = alerts.of_incidents(v.db, [number])
+        lines = list(reversed(store.timeline(v.db, number)))
+        told = _told(v.db, number)
+        return v.page(
+            "incident.html",
+            incident=incident,
+            alerts=of_it if all else of_it[:ALERTS],
+            hidden_alerts=0 if all else max(0, len(of_it) - ALERTS),
+            lines=lines if all else lines[:SHORT],
+            hidden_lines=0 if all else max(0, len(lines) - SHORT),
+            told=told,
+            why=[one.page for one in told if one.page["user_name"] == v.person.login and one.page["kind"] == "page"],
+            steps=upcoming(v.db, incident, escalations.get(v.db, number), v.now),
+            runbook=_runbook(v.db, incident.runbook),
+            changes=_changes(v.db, incident),
+            graph=history.of_alerts(v.db, of_it, incident, v.now, v.zone),
+            others=_others(v, incident),
+            assignable=_assignable(v.db),
+            morning=morning(v.now, v.zone),
+        )
+
+
+@router.post("/incidents/{number}/{deed}")
+def act(request: Request, number: Number, deed: str, typed: Typed) -> Response:
+    """Do one thing to it; the toast on the next page takes it back."""
+    back = local_path(typed.get("back"), f"/incidents/{number}")
+    with visit(request) as v:
+        if deed == "merge":
+            into = _number(typed.get("into", ""))
+            actions.merge(v.db, number, into, v.actor, v.now)
+            return go(f"/incidents/{into}", Toast.deed("merged", into))
+        if deed not in DEEDS:
+            raise NotFound(f'there is nothing called "{deed}" to do to an incident')
+        said, do = DEEDS[deed]
+        do(v, number, typed)
+    return go(back, Toast.deed(said, number))
+
+
+Deed = Callable[[Visit, int, Mapping[str, str]], object]
+
+
+def _plain(action: Callable[[Connection, int, Actor, datetime], Incident]) -> Deed:
+    return lambda v, number, _: action(v.db, number, v.actor, v.now)
+
+
+def _snooze(v: Visit, number: int, typed: Mapping[str, str]) -> None:
+    wanted = typed.get("for", "")
+    try:
+        length = morning(v.now, v.zone) - v.now if wanted == "morning" else parse_duration(wanted)
+    except ValueError as error:
+        raise Invalid(str(error)) from None
+    actions.snooze(v.db, number, length, v.actor, v.now)
+
+
+DEEDS: Mapping[str, tuple[str, Deed]] = {
+    "acknowledge": ("acknowledged", _plain(actions.acknowledge)),
+    "resolve": ("resolved", _plain(actions.resolve)),
+    "reopen": ("reopened", _plain(actions.reopen)),
+    "release": ("released", _plain(actions.release)),
+    "escalate": ("escalated", _plain(actions.escalate)),
+    "snooze": ("snoozed", _snooze),
+    "note": ("noted", lambda v, number, typed: actions.note(v.db, number, typed.get("text", ""), v.actor, v.now)),
+    "assign": ("assigned", lambda v, number, typed: actions.assign(v.db, number, typed.get("user", ""), v.actor, v.now)),
+}
+
+
+def _number(text: str) -> int:
+    digits = text.strip().removeprefix("#")
+    if not digits.isascii() or not digits.isdecimal() or len(digits) > 18:
+        raise Invalid(f'"{text}" is not an incident number; write 42 or #42')
+    return int(digits)
+
+
+def _told(db: Connection, number: int) -> list[Told]:
+    found = notices.of_incidents(db, [number])
+    attempts = notices.attempts(db, [page["id"] for page in found])
+    return [Told(page, attempts[page["id"]]) for page in reversed(found)]
+
+
+def _runbook(db: Connection, name: str | None) -> tuple[str, Runbook] | None:
+    found = catalog.declared(db, RUNBOOK, Runbook).get(name) if name else None
+    return (name, found) if name and found else None
+
+
+def _changes(db: Connection, incident: Incident) -> list[Mapping[str, Any]]:
+    """Versions of the configuration that came into force shortly before."""
+    begin = incident.opened_at - CHANGES
+    return [one for one in catalog.versions(db, 10) if begin <= one["applied_at"] <= incident.opened_at]
+
+
+def _others(v: Visit, incident: Incident) -> list[Incident]:
+    """Open incidents it could be merged into."""
+    if not incident.open or not v.may(Role.RESPONDER):
+        return []
+    found = store.listed(v.db, states=(State.TRIGGERED, State.ACKNOWLEDGED), equal={}, words="", before=None, limit=51)
+    return [one for one in found if one.number != incident.number]
+
+
+def _assignable(db: Connection) -> list[str]:
+    known = people.directory(db, "UTC").people.values()
+    return sorted(person.login for person in known if person.role is not Role.VIEWER)
+
+
+def alert_reasons(alert: Alert) -> list[str]:
+    """Why a suppressed alert is quiet, in words."""
+    return [f"{one.get('kind')}: {one.get('reason') or one.get('id')}" for one in alert.suppressed_by]

@@ -1,0 +1,146 @@
+"""Me: what was I told, how am I reached, when do I hold the pager?"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import Path, Query
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from app.catalog import store as catalog
+from app.incidents import store as incidents
+from app.incidents.model import Incident
+from app.notify import service as notify
+from app.notify import store as notices
+from app.oncall import service as oncall
+from app.oncall.model import Shift
+from app.people import service as people
+from app.people import store
+from app.people.model import INBOX
+from app.web.pages.login import check_new_password
+from app.web.route import pages
+from app.web.toast import Toast
+from app.web.visit import THEMES, Typed, Visit, go, local_path, start_session, visit
+
+router = pages()
+INBOX_PAGE = 20
+SHIFTS_AHEAD = timedelta(days=28)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message of the inbox, with its incident as it stands now."""
+
+    page: Mapping[str, Any]
+    incident: Incident | None
+
+
+@router.get("/me")
+def me(request: Request, before: Annotated[int | None, Query(ge=1, lt=2**63)] = None) -> Response:
+    """My inbox, contacts, shifts, tokens and password."""
+    with visit(request) as v:
+        return _page(v, before)
+
+
+def _page(v: Visit, before: int | None = None, **more: Any) -> Response:
+    letters = _inbox(v, before)
+    facts = {
+        "letters": letters[:INBOX_PAGE],
+        "older": letters[INBOX_PAGE - 1].page["id"] if len(letters) > INBOX_PAGE else None,
+        "shifts": _shifts(v),
+        "tokens": store.tokens(v.db, v.person.login),
+        "channels": list(catalog.channels(v.db)),
+        "tests": _tests(v),
+        "secret": None,
+    }
+    return v.page("me.html", **{**facts, **more})
+
+
+@router.post("/me/seen")
+def seen(request: Request) -> Response:
+    """Everything is read."""
+    with visit(request) as v:
+        notices.mark_seen(v.db, v.person.login, v.now)
+    return go("/me")
+
+
+@router.post("/me/test")
+def test_my_pager(request: Request) -> Response:
+    """A test message to every contact of mine."""
+    with visit(request) as v:
+        count = len(notify.test(v.db, v.person.login, v.now))
+        notify.wake_sender(v.db)
+    return go("/me#contacts", Toast.say(f"a test is on its way over {count} contact{'' if count == 1 else 's'}"))
+
+
+@router.post("/me/contacts")
+def contacts(request: Request, typed: Typed) -> Response:
+    """Replace my contacts by what was typed: `channel.N` and `to.N`."""
+    numbers = sorted(int(name[8:]) for name in typed if name.startswith("channel.") and name[8:].isdecimal())
+    wanted = {
+        typed[f"channel.{n}"].strip(): typed.get(f"to.{n}", "").strip() for n in numbers if typed.get(f"to.{n}", "").strip()
+    }
+    with visit(request) as v:
+        people.set_contacts(v.db, v.person.login, wanted, v.actor, v.now)
+    return go("/me#contacts", Toast.say("your contacts are saved; test them"))
+
+
+@router.post("/me/tokens")
+def make_token(request: Request, typed: Typed) -> Response:
+    """A new token, shown this once."""
+    with visit(request) as v:
+        secret = people.make_token(v.db, v.person.login, typed.get("name", "").strip()[:100], v.actor, v.now)
+        return _page(v, secret=secret)
+
+
+@router.post("/me/tokens/{token_id}/revoke")
+def revoke(request: Request, token_id: str) -> Response:
+    """End a token."""
+    with visit(request) as v:
+        people.revoke_token(v.db, token_id, v.person.login, v.actor, v.now)
+    return go("/me#tokens", Toast.say("the token is dead"))
+
+
+@router.post("/me/password")
+def password(request: Request, typed: Typed) -> Response:
+    """A new password; every other session of mine ends."""
+    check_new_password(typed)
+    with visit(request) as v:
+        login = v.person.login
+        people.change_password(v.db, login, typed.get("old", ""), typed["password"], v.actor, v.now)
+        known = store.credentials(v.db, login)
+    return start_session(request, login, known[1] if known else 0, "/me")
+
+
+@router.post("/theme")
+def theme(request: Request, typed: Typed) -> Response:
+    """Light, dark, or as the system prefers."""
+    response = RedirectResponse(local_path(typed.get("back")), 303)
+    chosen = typed.get("theme", "")
+    if chosen in THEMES:
+        response.set_cookie("tocsin_theme", chosen, max_age=365 * 86_400, samesite="lax")
+    else:
+        response.delete_cookie("tocsin_theme")
+    return response
+
+
+def _inbox(v: Visit, before: int | None) -> list[Letter]:
+    found = notices.inbox(v.db, v.person.login, before, INBOX_PAGE + 1)
+    known = incidents.by_numbers(v.db, [page["incident"] for page in found if page["incident"]])
+    return [Letter(page, known.get(page["incident"])) for page in found]
+
+
+def _tests(v: Visit) -> list[Mapping[str, Any]]:
+    """The newest test message of each contact."""
+    newest: dict[str, Mapping[str, Any]] = {}
+    for page in notices.tests(v.db, v.person.login, v.now - timedelta(days=1)):
+        newest.setdefault(page["contact"] or INBOX, page)
+    return list(newest.values())
+
+
+def _shifts(v: Visit) -> list[tuple[str, Shift]]:
+    end = v.now + SHIFTS_AHEAD
+    found = [(name, shift) for name in oncall.schedules(v.db) for shift in oncall.shifts(v.db, name, v.now, end)]
+    return sorted((one for one in found if one[1].user == v.person.login), key=lambda one: one[1].start)[:8]

@@ -1,0 +1,161 @@
+/* Tocsin's console: keyboard, ticking times, live refresh, theme. Every page works without it. */
+(() => {
+  "use strict";
+  const $ = (what, from = document) => from.querySelector(what);
+  const $$ = (what, from = document) => [...from.querySelectorAll(what)];
+  const skew = () => Date.parse(document.body.dataset.now) - born;
+  const born = Date.now();
+
+  // Times: the same words as app/web/words.py.
+  const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+  const length = (seconds) => {
+    let left = Math.floor(Math.abs(seconds));
+    for (let i = 0; i < UNITS.length; i++) {
+      const [size, unit] = UNITS[i];
+      if (left < size) continue;
+      const count = Math.floor(left / size), small = UNITS[i + 1];
+      const lower = small && !(small[1] === "s" && count >= 10) ? Math.floor((left % size) / small[0]) : 0;
+      return lower ? `${count} ${unit} ${lower} ${small[1]}` : `${count} ${unit}`;
+    }
+    return "0 s";
+  };
+  const offset = skew();
+  const tick = () => {
+    const now = Date.now() + offset;
+    for (const time of $$("time[data-tick]")) {
+      const past = (now - Date.parse(time.dateTime)) / 1000, kind = time.dataset.tick;
+      const text = kind === "age" ? length(past) : kind === "ago" ? `${length(past)} ago` : past < 0 ? `in ${length(past)}` : "now";
+      if (time.textContent !== text) time.textContent = text;
+    }
+  };
+  setInterval(tick, 1000);
+
+  // Live: one stream per visible page; a hidden one hangs up, since browsers allow only six streams a host.
+  let stream = null, later = {};
+  const say = (noun) => {
+    clearTimeout(later[noun]);
+    later[noun] = setTimeout(() => htmx.trigger(document.body, `live:${noun}`), 120);
+  };
+  const listen = () => {
+    if (stream || document.hidden || !$("[hx-trigger^='live:']")) return;
+    let lost = false;
+    stream = new EventSource("/live");
+    for (const noun of ["incidents", "pages", "checks"]) stream.addEventListener(noun, () => say(noun));
+    stream.onopen = () => {
+      $("#offline").hidden = true;
+      if (lost) ["incidents", "checks"].forEach(say);
+      lost = false;
+    };
+    stream.onerror = () => {
+      lost = true;
+      setTimeout(() => { if (lost) $("#offline").hidden = false; }, 3000);
+      if (stream && stream.readyState === EventSource.CLOSED) { stream = null; setTimeout(listen, 5000); }
+    };
+  };
+  const hang = () => { if (stream) { stream.close(); stream = null; } };
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return hang();
+    listen();
+    ["incidents", "checks"].forEach(say);
+  });
+  addEventListener("pagehide", hang);
+
+  // What a refresh must not close: opened details, and what is focused is htmx's own care (by id).
+  let opened = [];
+  document.addEventListener("htmx:beforeSwap", () => { opened = $$("details[open][id]").map((one) => one.id); });
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    // A refresh waits while a menu is open inside what it would replace.
+    if (event.target.matches("[hx-trigger^='live:']") && $("#live details.pop[open]")) event.preventDefault();
+  });
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target.id === "live") opened.forEach((id) => { const one = document.getElementById(id); if (one) one.open = true; });
+    ready();
+  });
+  document.addEventListener("htmx:sendError", () => { $("#offline").hidden = false; });
+  document.addEventListener("htmx:afterOnLoad", () => { $("#offline").hidden = true; });
+
+  // "2 new, show": the only thing that lets rows move.
+  document.addEventListener("click", (event) => {
+    const show = event.target.closest("[data-show]");
+    if (show) {
+      event.preventDefault();
+      htmx.ajax("GET", show.getAttribute("href"), { target: "#live", select: "#live", swap: "outerHTML show:none" });
+    }
+    for (const one of $$("details.menu[open], details.pop[open]")) if (!one.contains(event.target)) one.open = false;
+    if (event.target.closest("[data-help]")) $("#help").showModal();
+  });
+
+  // Keyboard.
+  const rows = () => $$("[data-row]");
+  const current = () => { const at = document.activeElement; return at && at.closest("[data-row]"); };
+  const move = (by) => {
+    const all = rows();
+    if (!all.length) return;
+    const at = all.indexOf(current());
+    const row = all[at < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + by, 0), all.length - 1)];
+    const link = $("a.cover", row);
+    if (link) { link.focus({ preventScroll: true }); row.scrollIntoView({ block: "nearest" }); }
+  };
+  const act = (key) => {
+    const row = current() || (rows().length === 1 ? rows()[0] : null), found = $(`[data-key="${key}"]`, row || $("#main"));
+    if (!row && rows().length > 1) return;
+    if (!found && row && key !== "n") { const link = $("a.cover", row); if (link && key === "s") location.href = `${link.href}#snooze`; return; }
+    if (!found) return;
+    if (found.tagName === "TEXTAREA") return found.focus();
+    if (found.tagName === "SUMMARY") { found.parentElement.open = true; return $("button", found.parentElement).focus(); }
+    found.click();
+  };
+  const PLACES = { h: "/", i: "/incidents", c: "/checks", o: "/oncall", m: "/me", r: "/rules" };
+  let going = 0;
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Escape") {
+      for (const one of $$("details.menu[open], details.pop[open]")) { one.open = false; $("summary", one).focus(); }
+      if (event.target.matches("input, textarea")) event.target.blur();
+      return;
+    }
+    if (event.target.matches("input, textarea, select") || $("dialog[open]")) return;
+    if (going > Date.now() && PLACES[event.key]) { location.href = PLACES[event.key]; return; }
+    going = event.key === "g" ? Date.now() + 1200 : 0;
+    if (event.key === "j" || event.key === "k") move(event.key === "j" ? 1 : -1);
+    else if ("arsn".includes(event.key)) act(event.key);
+    else if (event.key === "/") { const box = $("[data-search]"); if (box) box.focus(); else location.href = "/incidents"; }
+    else if (event.key === "?") $("#help").showModal();
+    else return;
+    event.preventDefault();
+  });
+
+  // Theme: the form works alone; here it needs no round trip.
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches("[data-themes]") || !event.submitter) return;
+    event.preventDefault();
+    const wanted = event.submitter.value, root = document.documentElement;
+    if (wanted) root.dataset.theme = wanted; else delete root.dataset.theme;
+    document.cookie = `tocsin_theme=${wanted}; path=/; max-age=${wanted ? 31536000 : 0}; samesite=lax`;
+    for (const one of $$("button", event.target)) one.toggleAttribute("aria-pressed", one.value === wanted);
+  });
+
+  // Ticked boxes of runbooks stay in this browser.
+  document.addEventListener("change", (event) => {
+    const book = event.target.closest("[data-ticks]");
+    if (book && event.target.type === "checkbox") {
+      localStorage.setItem(`ticks.${book.dataset.ticks}`, JSON.stringify($$("input[type=checkbox]", book).map((one) => one.checked)));
+    }
+  });
+  const ready = () => {
+    tick();
+    for (const book of $$("[data-ticks]")) {
+      let kept = [];
+      try { kept = JSON.parse(localStorage.getItem(`ticks.${book.dataset.ticks}`)) || []; } catch { /* not ours */ }
+      $$("input[type=checkbox]", book).forEach((one, i) => { if (i in kept) one.checked = kept[i]; });
+    }
+    for (const toast of $$("#toasts .toast:not([data-seen])")) {
+      toast.dataset.seen = "";
+      if (!toast.matches(".wrong")) setTimeout(() => toast.remove(), 12000);
+    }
+    for (const form of $$("form.filter")) $$("select", form).forEach((one) => { one.onchange = () => form.requestSubmit(); });
+  };
+  ready();
+  listen();
+  if (location.hash === "#snooze" && $("#snooze")) $("#snooze").open = true;
+})();

@@ -1,0 +1,32 @@
+"""Times as people type and mean them, in their own zone. Pure."""
+
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from app.errors import Fault, Invalid
+from app.walltime import instant, on_the_wall
+
+MORNING = time(8)
+
+
+def morning(now: datetime, zone: ZoneInfo) -> datetime:
+    """The next 08:00 on the wall."""
+    local = on_the_wall(now, zone)
+    day = local.date() if local.time() < MORNING else local.date() + timedelta(days=1)
+    return instant(datetime.combine(day, MORNING), zone)
+
+
+def parse(text: str, zone: ZoneInfo, field: str) -> datetime:
+    """What a browser's date and time field sends (`2026-11-23T09:30`), as an instant. Raises Invalid."""
+    try:
+        wall = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid(
+            f'{field}: "{text}" is no date and time; write 2026-11-23T09:30', [Fault(field, "no date and time")]
+        ) from None
+    return wall if wall.tzinfo is not None else instant(wall, zone)
+
+
+def write(at: datetime, zone: ZoneInfo) -> str:
+    """The form a browser's date and time field takes."""
+    return f"{on_the_wall(at, zone):%Y-%m-%dT%H:%M}"

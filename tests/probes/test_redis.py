@@ -1,0 +1,158 @@
+"""health.redis against the run's real Valkey, servers that hang and servers that lie."""
+
+import asyncio
+
+import pytest
+from pydantic import ValidationError
+
+from app import plugins
+from app.net.redis import parse
+from tests.net.serve import certificate, context, hangs, serve, slams
+from tests.probes.run import against, measure, measured
+
+redis = plugins.probe_module("health.redis")
+
+
+def fake(answers, delay=0.0):
+    """A server that answers each command by its first word; what it does not know is an error."""
+
+    async def handle(reader, writer):
+        while head := await reader.readline():
+            words = []
+            for _ in range(int(head[1:])):
+                size = int((await reader.readline())[1:])
+                words.append((await reader.readexactly(size + 2))[:-2].decode())
+            writer.write(answers.get(words[0], b"-ERR unknown command\r\n"))
+            await writer.drain()
+
+    return handle
+
+
+def info(**values):
+    text = "".join(f"{name}:{value}\r\n" for name, value in {"used_memory": 100, "uptime_in_seconds": 9, **values}.items())
+    return {"PING": b"+PONG\r\n", "INFO": f"${len(text)}\r\n{text}\r\n".encode()}
+
+
+def lie(answers, **with_):
+    handler = answers if callable(answers) else fake(answers)
+    return against(handler, "health.redis", url="redis://127.0.0.1:PORT/0", **with_)
+
+
+def test_tocsins_own_broker_is_the_default():
+    reading = measure("health.redis")
+    assert reading.status == "ok", reading.message
+    assert reading.metrics["used_memory_bytes"] > 0
+    again = measure("health.redis", memory=dict(reading.memory))
+    assert again.metrics["evicted_keys"] == again.metrics["rejected_connections"] == 0
+
+
+def test_a_broker_that_is_not_redis_is_skipped(monkeypatch):
+    monkeypatch.setattr(redis, "own_broker", lambda: "amqp://guest@h//")
+    reading = measure("health.redis")
+    assert (reading.status, "not Redis" in reading.message) == ("ok", True)
+
+
+@pytest.mark.parametrize(
+    "values, status",
+    [
+        ({}, "ok"),
+        ({"maxmemory": 1000}, "ok"),
+        ({"maxmemory": 110}, "warning"),
+        ({"maxmemory": 101}, "critical"),
+        ({"maxmemory": 101, "maxmemory_policy": "allkeys-lru"}, "ok"),
+        ({"rdb_last_bgsave_status": "err"}, "critical"),
+        ({"aof_last_write_status": "err"}, "critical"),
+        ({"used_memory": "junk"}, "ok"),
+    ],
+    ids=str,
+)
+def test_memory_and_saving_are_judged(values, status):
+    reading = lie(info(**values))
+    assert reading.status == status, reading.message
+
+
+def test_rejections_since_the_last_run_warn_and_a_restart_counts_anew():
+    before = {"evicted_keys": 1.0, "rejected_connections": 2.0, "uptime_in_seconds": 5.0}
+    reading = lie(info(rejected_connections=5, evicted_keys=1), memory=before)
+    assert (reading.status, reading.metrics["rejected_connections"], reading.metrics["evicted_keys"]) == ("warning", 3, 0)
+    anew = lie(info(rejected_connections=5, uptime_in_seconds=1), memory=before)
+    assert "rejected_connections" not in anew.metrics
+
+
+@pytest.mark.parametrize(
+    "answers, status",
+    [
+        (hangs, "critical"),
+        (slams, "critical"),
+        ({"PING": b"-LOADING Redis is loading\r\n"}, "critical"),
+        ({"PING": b"-NOAUTH Authentication required.\r\n"}, "unknown"),
+        ({"PING": b"HTTP/1.1 400\r\n"}, "critical"),
+        ({"PING": b"$99999999999\r\n"}, "critical"),
+        ({"PING": b"$abc\r\n"}, "critical"),
+        ({"PING": b"*1\r\n"}, "critical"),
+        ({"PING": b"x" * 3_000_000}, "critical"),
+        ({"PING": b"+PONG\r\n", "INFO": b"$5\r\nab"}, "critical"),
+        ({"PING": b":1\r\n", "INFO": b"$-1\r\n"}, "ok"),
+    ],
+    ids=lambda value: getattr(value, "__name__", str(value)[:40]),
+)
+def test_a_server_that_fails_or_lies(answers, status):
+    reading = lie(answers, timeout=0.5)
+    assert reading.status == status, reading.message
+
+
+def test_a_password_is_sent_and_not_shown():
+    seen = []
+
+    async def handle(reader, writer):
+        while data := await reader.read(1000):
+            seen.append(data)
+            writer.write(b"-WRONGPASS invalid username-password pair\r\n")
+
+    reading = against(handler=handle, name="health.redis", url="redis://ada:s3cret@127.0.0.1:PORT/3")
+    assert seen == [b"*3\r\n$4\r\nAUTH\r\n$3\r\nada\r\n$6\r\ns3cret\r\n"]
+    assert reading.status == "unknown"
+    assert "s3cret" not in reading.message
+
+
+def test_redis_over_tls_is_verified(tmp_path):
+    pem = certificate(tmp_path)
+
+    def over_tls(query):
+        async def story():
+            async with serve(fake(info()), context(pem)) as port:
+                return await measured("health.redis", url=f"rediss://127.0.0.1:{port}/0{query}")
+
+        return asyncio.run(story())
+
+    assert over_tls("").status == "critical"
+    assert over_tls("?ssl_cert_reqs=none").status == "ok"
+
+
+def test_nobody_there_is_critical():
+    for url in ("redis://127.0.0.1:1", "unix:///no/such.sock", "redis+socket:///no/such.sock"):
+        assert measure("health.redis", url=url).status == "critical"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://169.254.169.254", "http://h", "redis://", "redis://h:x", "redis://h/x", "redis://2852039166/0", "unix:///s?db=x"],
+)
+def test_a_wrong_url_is_refused(url):
+    with pytest.raises(ValidationError):
+        redis.Target(url=url)
+
+
+@pytest.mark.parametrize(
+    "url, said",
+    [
+        ("redis://h", ("h", 6379, "", False, 0)),
+        ("rediss://:p@h:7/2", ("h", 7, "", True, 2)),
+        ("redis+socket:///a/b.sock?virtual_host=3", ("", 6379, "/a/b.sock", False, 3)),
+        ("unix:///a%20b.sock?db=4", ("", 6379, "/a b.sock", False, 4)),
+        ("redis://[::1]:5/1", ("::1", 5, "", False, 1)),
+    ],
+)
+def test_urls_are_read_as_their_owners_write_them(url, said):
+    target = parse(url)
+    assert (target.host, target.port, target.path, target.secure, target.database) == said

@@ -1,0 +1,119 @@
+"""The whole stack as a user starts it: `tocsin up --detach` in a home and on ports of its own."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+
+
+def free_port() -> int:
+    """A port nobody listens on just now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def until(what: Callable[[], Any], seconds: float) -> Any:
+    """The first true value of `what()`; fails when there is none in time."""
+    deadline = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < deadline, f"not within {seconds:g} s"
+        time.sleep(0.02)
+    return found
+
+
+@dataclass
+class Stack:
+    """A running stack."""
+
+    home: Path
+    environ: Mapping[str, str]
+    port: int
+
+    def tocsin(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command on it."""
+        return subprocess.run(
+            [sys.executable, "-m", "app.cli", *words], cwd=ROOT, env=dict(self.environ), capture_output=True, text=True, check=check
+        )
+
+    def status(self) -> dict[str, Any]:
+        """`tocsin status --json`."""
+        found: dict[str, Any] = json.loads(self.tocsin("status", "--json", check=False).stdout)
+        return found
+
+    def pid(self, name: str) -> int:
+        """The process of this name in the state file; 0 while it is not running."""
+        state = json.loads((self.home / "run" / "state.json").read_text())
+        return next((int(one["pid"] or 0) for one in state["processes"] if one["name"] == name), 0)
+
+    def kill(self, name: str, number: int = signal.SIGKILL) -> None:
+        """Send a signal to a process of the stack, if it runs."""
+        pid = self.pid(name)
+        with suppress(ProcessLookupError):
+            if pid:
+                os.kill(pid, number)
+
+    @property
+    def token(self) -> str:
+        return (self.home / "admin-token").read_text().strip()
+
+    def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """One API call; status 0 when nobody answers."""
+        request = urllib.request.Request(  # noqa: S310
+            f"http://127.0.0.1:{self.port}{path}",
+            data=None if body is None else json.dumps(body).encode(),
+            method=method,
+            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+                return answer.status, json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, None
+        except OSError:
+            return 0, None
+
+    def events(self, events: Sequence[Mapping[str, Any]], seconds: float = 60) -> None:
+        """Post events as a sender does that retries until it hears 202."""
+        until(lambda: self.call("POST", "/api/v1/events", {"events": list(events)})[0] == 202, seconds)
+
+
+@contextmanager
+def running(config: str, **more: str) -> Iterator[Stack]:
+    """A stack with this configuration; nothing of it is left afterwards."""
+    home = Path(tempfile.mkdtemp(prefix="tocsin-stack-"))
+    home.chmod(0o711)
+    (home / "config").mkdir()
+    (home / "config" / "all.yaml").write_text(config)
+    port = free_port()
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
+    environ |= {
+        "TOCSIN_HOME": str(home / "home"),
+        "TOCSIN_PORT": str(port),
+        "TOCSIN_FLOWER_PORT": str(free_port()),
+        "TOCSIN_CONFIG": str(home / "config"),
+        **more,
+    }
+    stack = Stack(home / "home", environ, port)
+    try:
+        up = stack.tocsin("up", "--detach", check=False)
+        assert up.returncode == 0, up.stdout + up.stderr
+        yield stack
+    finally:
+        stack.tocsin("down", check=False)
+        shutil.rmtree(home, ignore_errors=True)
