@@ -2,13 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.util import find_spec
 
 import anyio.to_thread
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from app import api
+from app import api, web
 from app.api.caller import THREADS
 from app.api.envelope import Envelope
 
@@ -25,17 +24,9 @@ def create() -> FastAPI:
         middleware=[Middleware(Envelope)],
     )
     api.install(app)
-    if find_spec("app.web.route") is not None:
-        _add_console(app)
+    app.include_router(web.router)
+    web.install(app)
     return app
-
-
-def _add_console(app: FastAPI) -> None:
-    from app import web
-
-    if hasattr(web, "install"):
-        app.include_router(web.router)
-        web.install(app)
 
 
 @asynccontextmanager

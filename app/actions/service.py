@@ -59,6 +59,7 @@ def reopen(db: Connection, number: int, actor: Actor, now: datetime) -> Incident
         before,
         state=State.TRIGGERED,
         generation=before.generation + 1,
+        reopened_at=now,
         resolved_at=None,
         resolved_by=None,
         acknowledged_at=None,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel
 from sqlalchemy import Connection, delete, func, insert, select
@@ -13,13 +14,15 @@ from app.catalog.table import config_version, declaration
 T = TypeVar("T", bound=BaseModel)
 
 
+_versions: WeakKeyDictionary[Connection, int] = WeakKeyDictionary()  # a Connection lives as long as its transaction
 _parsed: dict[tuple[int, str, type[BaseModel]], Mapping[str, Any]] = {}
 
 
 def version(db: Connection) -> int:
-    """The number of the version in force; 0 before the first."""
-    number: int = db.execute(select(func.coalesce(func.max(config_version.c.id), 0))).scalar_one()
-    return number
+    """The number of the version in force, asked for once a transaction; 0 before the first."""
+    if db not in _versions:
+        _versions[db] = db.execute(select(func.coalesce(func.max(config_version.c.id), 0))).scalar_one()
+    return _versions[db]
 
 
 def specs(db: Connection, kind: str) -> list[Declaration]:
@@ -85,8 +88,8 @@ def record_version(
 ) -> int:
     """Remember a version as in force; its number."""
     values = {"applied_at": now, "applied_by": actor, "digest": digest, "files": dict(files), "changes": list(changes)}
-    number: int = db.execute(insert(config_version).values(values).returning(config_version.c.id)).scalar_one()
-    return number
+    _versions[db] = db.execute(insert(config_version).values(values).returning(config_version.c.id)).scalar_one()
+    return _versions[db]
 
 
 def versions(db: Connection, limit: int = 50) -> list[Mapping[str, Any]]:

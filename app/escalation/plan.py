@@ -40,6 +40,14 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class LastResort:
+    """Who answers when nobody else does: `platform.owners`, and every admin where those are nobody."""
+
+    owners: tuple[str, ...]
+    admins: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The steps taken at once (excused ones first), and where the incident stands after them."""
 
@@ -47,8 +55,11 @@ class Plan:
     after: Standing
 
 
-def plan(policy: Policy | None, owners: Sequence[str], who: Mapping[str, Reached], before: Standing, now: datetime) -> Plan:
-    """Take the step that is due. `who` resolves every target of the policy and of `owners` (if_exhausted's default)."""
+def plan(policy: Policy | None, last: LastResort, who: Mapping[str, Reached], before: Standing, now: datetime) -> Plan:
+    """Take the step that is due. `who` resolves every target of the policy and of `last` (if_exhausted's default).
+
+    An `if_exhausted` that is nobody just now falls to the owners, and these to the admins: never silence.
+    """
     moves: list[Move] = []
     at = before.due_at if before.due_at and now - before.due_at < LATE else now
     place = before
@@ -59,8 +70,10 @@ def plan(policy: Policy | None, owners: Sequence[str], who: Mapping[str, Reached
         place = _next(place, len(policy.steps))
         if not move.excused:
             return Plan(tuple(moves), replace(place, due_at=at + step.wait, due=Due.STEP, state=State.RUNNING))
-    targets = policy.if_exhausted if policy and policy.if_exhausted is not None else owners
-    moves.append(_move(place.round, None, targets, who, "the policy is exhausted" if policy else "no policy"))
+    chosen = policy.if_exhausted if policy else None
+    ladder = [named for named in (chosen, last.owners, last.admins) if named]
+    reached = [_move(place.round, None, named, who, "the policy is exhausted" if policy else "no policy") for named in ladder]
+    moves.append(next((move for move in reached if not move.excused), _all_excused(reached, place.round)))
     after = replace(place, round=place.round + 1, due_at=at + AGAIN_AFTER_EXHAUSTION, due=Due.STEP, state=State.EXHAUSTED)
     return Plan(tuple(moves), after)
 
@@ -79,9 +92,23 @@ def why(move: Move, reached: Reached) -> str:
     return f"{move.because}: {reached.because}"
 
 
-def targets(policy: Policy | None, owners: Sequence[str]) -> set[str]:
+def _all_excused(moves: Sequence[Move], round_: int) -> Move:
+    return moves[0] if moves else Move(round_, None, (), "nobody is named to answer when all else fails")
+
+
+def others(last: LastResort, who: Mapping[str, Reached], user: str | None, target: str) -> list[tuple[Reached, str | None]]:
+    """Whom of the last resort to call when `user` (or the channel `target`) could not be reached: anybody else."""
+    for named in (last.owners, last.admins):
+        asked = called(_move(0, None, named, who, ""))
+        able = [(one, person) for one, person in asked if not one.nobody and (person != user if person else one.target != target)]
+        if able:
+            return able
+    return []
+
+
+def targets(policy: Policy | None, last: LastResort) -> set[str]:
     """Everything `plan` may ask `who` for."""
-    named = set(owners)
+    named = {*last.owners, *last.admins}
     if policy is not None:
         named |= {target for step in policy.steps for target in step.page} | set(policy.if_exhausted or ())
     return named

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from app.catalog import store as catalog
 from app.escalation import store
 from app.escalation.model import Debt, Due, Standing, State
-from app.escalation.plan import Move, Plan, Reached, called, plan, targets, why
+from app.escalation.plan import LastResort, Move, Plan, Reached, called, plan, targets, why
 from app.escalation.who import who
 from app.incidents import service as incidents_service
 from app.incidents import store as incidents
@@ -69,9 +69,9 @@ def stop_ended(db: Connection, ended: Sequence[Incident], reason: str, now: date
         store.excuse_incident(db, [one.number for one in ended], reason, now)
 
 
-def owners(db: Connection) -> Sequence[str]:
-    """Who answers when nobody else does: platform.owners, else every admin."""
-    return catalog.platform(db).owners or tuple(f"user:{login}" for login in people.admins(db))
+def owners(db: Connection) -> LastResort:
+    """Who answers when nobody else does."""
+    return LastResort(catalog.platform(db).owners, tuple(f"user:{login}" for login in people.admins(db)))
 
 
 def advance(db: Connection, now: datetime, limit: int = 200) -> Advance:

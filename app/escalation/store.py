@@ -17,6 +17,12 @@ from escalation e join incident i on i.number = e.incident
 where e.due_at <= :now order by e.due_at limit :limit for update of i, e skip locked
 """)
 
+_END = text("""
+update obligation o set state = r.state, reason = r.reason, ended_at = :now
+from unnest(cast(:ids as bigint[]), cast(:states as text[]), cast(:reasons as text[])) as r(id, state, reason)
+where o.id = r.id and o.state = 'open' returning o.id
+""")
+
 
 def claim_due(db: Connection, now: datetime, limit: int) -> list[Standing]:
     """Escalations whose time has come, locked with their incidents; others skip them."""
@@ -71,15 +77,13 @@ def promise_all(db: Connection, rows: Sequence[Mapping[str, Any]]) -> list[int]:
     return list(db.scalars(statement, list(rows)))
 
 
-def end_obligations(db: Connection, ids: Sequence[int], state: Debt, reason: str, now: datetime) -> list[int]:
-    """End those of these obligations that are open; the ids that ended."""
-    statement = (
-        update(obligation)
-        .where(obligation.c.id.in_(ids), obligation.c.state == Debt.OPEN)
-        .values(state=state, reason=reason, ended_at=now)
-        .returning(obligation.c.id)
-    )
-    return list(db.scalars(statement))
+def end_obligations(db: Connection, ends: Mapping[int, tuple[Debt, str]], now: datetime) -> list[int]:
+    """End those of these obligations that are open, each with its state and reason; the ids that ended."""
+    if not ends:
+        return []
+    states, reasons = zip(*(ends[id_] for id_ in sorted(ends)), strict=True)
+    values = {"ids": sorted(ends), "states": list(states), "reasons": list(reasons), "now": now}
+    return list(db.scalars(_END, values))
 
 
 def excuse_incident(db: Connection, incidents: Sequence[int], reason: str, now: datetime) -> None:

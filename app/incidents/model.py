@@ -48,6 +48,12 @@ class Incident:
     reopen: int  # seconds in which a new alert reopens it
     resolve_after: int  # seconds of quiet before it ends
     window: int  # seconds in which alerts join without an update
+    reopened_at: datetime | None = None
+
+    @property
+    def since(self) -> datetime:
+        """When it was opened, or opened again: who was paged before that was told of the end then."""
+        return self.reopened_at or self.opened_at
 
     @property
     def open(self) -> bool:

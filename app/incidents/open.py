@@ -23,14 +23,20 @@ class Found:
     new: Mapping[int, str]  # number -> "opened" | "reopened"
 
 
-def find(db: Connection, joining: Sequence[Alert], groups: Mapping[int, Group], now: datetime) -> Found:
-    """The incident of every group of `joining`: the open one, the one it was merged into, a recent one, or a new one."""
+def find(
+    db: Connection, joining: Sequence[Alert], groups: Mapping[int, Group], others: Sequence[int], now: datetime
+) -> Found:
+    """The incident of every group of `joining`: the open one, the one it was merged into, a recent one, or a new one.
+
+    `others` are incidents the caller changes, too: all are locked at once in one order, so that two callers never wait for
+    each other.
+    """
     first: dict[str, Alert] = {}
     wanted: dict[str, Group] = {}
     for alert in joining:
         first.setdefault(groups[alert.id].key, alert)
         wanted.setdefault(groups[alert.id].key, groups[alert.id])
-    known = store.lock_open(db, sorted(wanted)) if wanted else {}
+    known = store.lock_open(db, sorted(wanted), others)
     missing = sorted(set(wanted) - set(known))
     if not missing:
         return Found(known, {})
@@ -39,7 +45,7 @@ def find(db: Connection, joining: Sequence[Alert], groups: Mapping[int, Group], 
         if former.open:
             known[key] = former
         else:
-            known[key] = _reopened(former)
+            known[key] = _reopened(former, now)
             new[former.number] = "reopened"
     store.save_all(db, [known[key] for key in missing if key in known and known[key].number in new])
     store.record(db, [Event(number, "reopened", "its alerts are back") for number in new], now)
@@ -55,11 +61,12 @@ def _former(db: Connection, keys: Sequence[str], groups: Mapping[str, Group], no
     """Per group an incident to go on with: open if the group's was merged into it, resolved if it is to be reopened."""
     usable: dict[str, Incident] = {}
     closed = store.latest_closed(db, keys)
-    merged = {one.merged_into for one in closed.values() if one.merged_into is not None}
-    targets = store.lock(db, sorted(merged)) if merged else {}
+    merged = [one.number for one in closed.values() if one.merged_into is not None]
+    heirs = store.heirs(db, merged) if merged else {}
+    targets = store.lock(db, sorted(set(heirs.values()))) if heirs else {}
     recent: dict[int, str] = {}
     for key, one in closed.items():
-        target = targets.get(one.merged_into) if one.merged_into is not None else None
+        target = targets.get(heirs.get(one.number, 0))
         if target is not None and target.open:
             usable[key] = target
         elif one.merged_into is None and one.resolved_at is not None and now - one.resolved_at < groups[key].reopen:
@@ -68,9 +75,10 @@ def _former(db: Connection, keys: Sequence[str], groups: Mapping[str, Group], no
     return usable | {recent[number]: one for number, one in locked.items()}
 
 
-def _reopened(incident: Incident) -> Incident:
+def _reopened(incident: Incident, now: datetime) -> Incident:
     return replace(
         incident,
+        reopened_at=now,
         state=step(incident.state, Move.REOPEN),
         generation=incident.generation + 1,
         resolved_at=None,

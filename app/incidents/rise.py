@@ -40,6 +40,6 @@ def rise(incident: Incident, joined: Sequence[Alert], changed: Sequence[Alert], 
         return Rise(Effect.RESTART, severity, urgency if louder else incident.urgency, what)
     if worse:
         return Rise(Effect.UPDATE, severity, incident.urgency, f"severity rose to {top}")
-    if joined and now - incident.opened_at > timedelta(seconds=incident.window):
+    if joined and now - incident.since > timedelta(seconds=incident.window):
         return Rise(Effect.UPDATE, severity, incident.urgency, f"another alert joined: {joined[0].summary}")
     return Rise(Effect.NONE, severity, incident.urgency, "joined within the group's window" if joined else "nothing changed")

@@ -1,7 +1,7 @@
 """Places alerts into incidents and ends incidents whose alerts are over: load, decide, save, in the caller's transaction."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -16,7 +16,7 @@ from app.incidents.correlate import group
 from app.incidents.lifecycle import Move, step
 from app.incidents.model import Event, Incident, State
 from app.incidents.open import find
-from app.incidents.rise import Effect, rise
+from app.incidents.rise import Effect, Rise, rise
 from app.incidents.route import route
 from app.people.model import Urgency
 
@@ -38,16 +38,22 @@ def place(db: Connection, now: datetime, limit: int = 500) -> Placement:
     if not changed:
         return placement
     groupings = catalog.groupings(db)
-    joining = [alert for alert in changed if alert.incident is None]
+    mine = {alert.incident for alert in changed if alert.incident is not None}
+    closed = store.closed(db, sorted(mine)) if mine else set()
+    joining = [alert for alert in changed if alert.incident is None or _outlived(alert, closed)]
     groups = {alert.id: group(alert.labels, groupings) for alert in joining}
-    found = find(db, joining, groups, now)
+    found = find(db, joining, groups, sorted(mine), now)
     placed = {alert.id: found.of_group[groups[alert.id].key].number for alert in joining}
     alerts.place_all(db, {alert.id: placed.get(alert.id, alert.incident) for alert in changed})
     incidents = {one.number: one for one in found.of_group.values()}
-    missing = {alert.incident for alert in changed if alert.incident is not None} - set(incidents)
-    incidents |= store.lock(db, sorted(missing)) if missing else {}
+    incidents |= store.lock(db, sorted(mine - set(incidents))) if mine else {}
     _count(db, incidents, joining, placed, changed, found.new, placement, now)
     return placement
+
+
+def _outlived(alert: Alert, closed: Set[int]) -> bool:
+    """Whether it goes on and got worse after somebody resolved its incident by hand: that is news, and wants an incident."""
+    return alert.state is AlertState.FIRING and alert.incident in closed
 
 
 def _count(
@@ -66,18 +72,20 @@ def _count(
     for alert in joining:
         joined[placed[alert.id]].append(alert)
     for alert in changed:
-        if alert.incident is not None:
+        if alert.incident is not None and alert.id not in placed:
             known[alert.incident].append(alert)
     saved, events = [], []
     for number, before in incidents.items():
         still_open, total = counts.get(number, (0, 0))
         after = replace(before, alert_count=total)
         if number in new:
+            after = _grown(db, after, joined[number], now)
             (placement.opened if new[number] == "opened" else placement.restarted).append(after)
         elif before.open:
             after = _risen(db, after, joined[number], known[number], placement, now)
         if after.open:
-            after = replace(after, resolve_at=None if still_open else now + timedelta(seconds=after.resolve_after))
+            quiet = timedelta(seconds=0 if number in new else after.resolve_after)  # over before anybody heard: at once
+            after = replace(after, resolve_at=None if still_open else now + quiet)
         saved.append(after)
         events += _told(number, joined[number], known[number], first=new.get(number))
     store.save_all(db, saved)
@@ -87,12 +95,7 @@ def _count(
 def _risen(
     db: Connection, incident: Incident, joined: Sequence[Alert], known: Sequence[Alert], placement: Placement, now: datetime
 ) -> Incident:
-    firing = [alert for alert in joined if alert.state is AlertState.FIRING]
-    still = [alert for alert in known if alert.state is AlertState.FIRING]
-    routes = catalog.routes(db)
-    urgencies = {route(alert.labels, alert.severity, routes).urgency for alert in (*firing, *still)}
-    urgency = Urgency.HIGH if Urgency.HIGH in urgencies else incident.urgency
-    decided = rise(incident, firing, still, urgency, now)
+    decided = _rise(db, incident, joined, known, now)
     after = replace(incident, severity=decided.severity, urgency=decided.urgency)
     if decided.effect is Effect.RESTART:
         after = relapse(after)
@@ -101,6 +104,20 @@ def _risen(
     elif decided.effect is Effect.UPDATE:
         placement.updated.append((after, decided.because))
     return after
+
+
+def _grown(db: Connection, incident: Incident, joined: Sequence[Alert], now: datetime) -> Incident:
+    """A new incident is as bad as the worst alert that came with the first one."""
+    decided = _rise(db, incident, joined, (), now)
+    return replace(incident, severity=decided.severity, urgency=decided.urgency)
+
+
+def _rise(db: Connection, incident: Incident, joined: Sequence[Alert], known: Sequence[Alert], now: datetime) -> Rise:
+    firing = [alert for alert in joined if alert.state is AlertState.FIRING]
+    still = [alert for alert in known if alert.state is AlertState.FIRING]
+    routes = catalog.routes(db)
+    urgencies = {route(alert.labels, alert.severity, routes).urgency for alert in (*firing, *still)}
+    return rise(incident, firing, still, Urgency.HIGH if Urgency.HIGH in urgencies else incident.urgency, now)
 
 
 def relapse(incident: Incident) -> Incident:

@@ -5,25 +5,47 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, func, insert, or_, select, text
-from sqlalchemy.dialects.postgresql import distinct_on
+from pydantic import ValidationError
+from sqlalchemy import Connection, Row, and_, func, insert, or_, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.catalog.model import Policy, Severity
 from app.incidents.model import Event, Incident, State
 from app.incidents.table import incident, incident_event
+from app.log import get as logger
 from app.people.model import Urgency
 
+log = logger(__name__)
 _SAVED = (
     "title text, state text, severity text, urgency text, acknowledged_at timestamptz, acknowledged_by text, "
     "resolved_at timestamptz, resolved_by text, snoozed_until timestamptz, merged_into bigint, assigned_to text, "
-    "alert_count int, generation int, resolve_at timestamptz"
+    "alert_count int, generation int, resolve_at timestamptz, reopened_at timestamptz"
 )
 _NAMES = [part.split()[0] for part in _SAVED.split(", ")]
 _SAVE = text(
     f"update incident set {', '.join(f'{name} = r.{name}' for name in _NAMES)}"
     f" from jsonb_to_recordset(cast(:rows as jsonb)) as r(number bigint, {_SAVED}) where incident.number = r.number"
 )
+
+
+_LATEST = text("""
+select i.* from unnest(cast(:keys as text[])) as wanted(key) cross join lateral (
+  select * from incident where group_key = key and state = 'resolved' order by resolved_at desc limit 1) as i
+""")
+_HEIRS = text("""
+with recursive heir(former, number) as (
+  select n, n from unnest(cast(:numbers as bigint[])) as n
+  union select heir.former, i.merged_into from incident i join heir using (number) where i.merged_into is not null
+)
+select heir.former, heir.number from heir join incident i using (number) where i.merged_into is null
+""")
+_MERGED = text("""
+with recursive part(number, whole) as (
+  select n, n from unnest(cast(:numbers as bigint[])) as n
+  union select i.number, part.whole from incident i join part on i.merged_into = part.number
+)
+select number, whole from part
+""")
 
 
 def open_all(db: Connection, rows: Sequence[Mapping[str, Any]]) -> list[Incident]:
@@ -38,32 +60,40 @@ def open_all(db: Connection, rows: Sequence[Mapping[str, Any]]) -> list[Incident
     return [_incident(row) for row in db.execute(statement)]
 
 
-def lock_open(db: Connection, keys: Sequence[str]) -> dict[str, Incident]:
-    """The open incident of each group, locked until the transaction ends."""
-    query = (
-        select(incident)
-        .where(incident.c.group_key.in_(keys), incident.c.state != State.RESOLVED)
-        .order_by(incident.c.group_key)
-        .with_for_update()
-    )
-    return {row.group_key: _incident(row) for row in db.execute(query)}
+def lock_open(db: Connection, keys: Sequence[str], numbers: Sequence[int] = ()) -> dict[str, Incident]:
+    """The open incident of each group, locked until the transaction ends; with them, in one order, those of `numbers`."""
+    open_ = and_(incident.c.group_key.in_(keys), incident.c.state != State.RESOLVED)
+    query = select(incident).where(or_(open_, incident.c.number.in_(numbers))).order_by(incident.c.number).with_for_update()
+    wanted = set(keys)
+    found = (_incident(row) for row in db.execute(query))
+    return {one.group_key: one for one in found if one.open and one.group_key in wanted}
 
 
 def latest_closed(db: Connection, keys: Sequence[str]) -> dict[str, Incident]:
     """The incident of each group that ended last."""
-    query = (
-        select(incident)
-        .ext(distinct_on(incident.c.group_key))
-        .where(incident.c.group_key.in_(keys), incident.c.state == State.RESOLVED)
-        .order_by(incident.c.group_key, incident.c.resolved_at.desc())
-    )
-    return {row.group_key: _incident(row) for row in db.execute(query)}
+    return {row.group_key: _incident(row) for row in db.execute(_LATEST, {"keys": list(keys)})}
 
 
 def lock(db: Connection, numbers: Sequence[int]) -> dict[int, Incident]:
     """These incidents, locked in number order until the transaction ends."""
     query = select(incident).where(incident.c.number.in_(numbers)).order_by(incident.c.number).with_for_update()
     return {row.number: _incident(row) for row in db.execute(query)}
+
+
+def hold(db: Connection, numbers: Sequence[int]) -> None:
+    """Keep these incidents from changing until the transaction ends; any number of transactions may hold them."""
+    query = select(incident.c.number).where(incident.c.number.in_(numbers)).order_by(incident.c.number)
+    db.execute(query.with_for_update(read=True))
+
+
+def heirs(db: Connection, numbers: Sequence[int]) -> dict[int, int]:
+    """For each of these incidents the one it went into by merging, however often; itself when it was not merged."""
+    return {row.former: row.number for row in db.execute(_HEIRS, {"numbers": list(numbers)})}
+
+
+def merged(db: Connection, numbers: Sequence[int]) -> dict[int, int]:
+    """Each of these incidents and all that were merged into them, with the one of these it belongs to."""
+    return {row.number: row.whole for row in db.execute(_MERGED, {"numbers": list(numbers)})}
 
 
 def claim_ending(db: Connection, now: datetime, limit: int) -> list[Incident]:
@@ -114,6 +144,12 @@ def by_numbers(db: Connection, numbers: Sequence[int]) -> dict[int, Incident]:
     return {row.number: _incident(row) for row in db.execute(select(incident).where(incident.c.number.in_(numbers)))}
 
 
+def closed(db: Connection, numbers: Sequence[int]) -> set[int]:
+    """Those of these incidents that are resolved."""
+    query = select(incident.c.number).where(incident.c.number.in_(numbers), incident.c.state == State.RESOLVED)
+    return set(db.scalars(query))
+
+
 def count_open(db: Connection) -> dict[State, int]:
     """How many incidents are open, by state."""
     query = select(incident.c.state, func.count()).where(incident.c.state != State.RESOLVED).group_by(incident.c.state)
@@ -152,6 +188,15 @@ def _incident(row: Row[Any]) -> Incident:
     values["state"] = State(values["state"])
     values["severity"] = Severity(values["severity"])
     values["urgency"] = Urgency(values["urgency"])
-    values["policy"] = Policy.model_validate(values["policy"]) if values["policy"] else None
+    values["policy"] = _policy(values["policy"], values["number"])
     values["links"] = tuple(values["links"])
     return Incident(**values)
+
+
+def _policy(spec: Mapping[str, Any] | None, number: int) -> Policy | None:
+    """The frozen policy; None (the owners answer) for one that this release cannot read: one bad row must not stop the line."""
+    try:
+        return Policy.model_validate(spec) if spec else None
+    except ValidationError as error:
+        log.error("policy_unreadable", incident=number, error=str(error))
+        return None

@@ -13,6 +13,7 @@ from app.catalog import store as catalog
 from app.errors import DeliveryError, Permanent, Transient
 from app.escalation import store as escalations
 from app.escalation.model import Debt, Obligation
+from app.escalation.plan import others, targets
 from app.escalation.service import Call, owners, resolve
 from app.incidents import store as incidents
 from app.incidents.model import Event
@@ -21,7 +22,6 @@ from app.notify.model import Claim, Draft, Kind, Outcome, Receipt, State
 from app.notify.retry import wait
 from app.notify.settle import FALLBACK, next_contact, settle
 from app.people import store as people
-from app.people.model import INBOX, Directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,11 @@ class Sent:
 
 
 def record(db: Connection, sent: Sequence[Sent], now: datetime) -> list[tuple[int, float]]:
-    """Write the outcomes in one go; the pages to be tried again, with the seconds to wait."""
+    """Write the outcomes in one go; the pages to be tried again, with the seconds to wait.
+
+    The incidents are held first: one that ends meanwhile waits, and then knows who was told.
+    """
+    incidents.hold(db, sorted({one.claim.draft.incident for one in sent if one.claim.draft.incident is not None}))
     ended = [_ended(one, now) for one in sent]
     written = {one.id for one in store.record(db, ended, now)}
     ours = [one for one in ended if one.claim.id in written]
@@ -42,6 +46,11 @@ def record(db: Connection, sent: Sequence[Sent], now: datetime) -> list[tuple[in
     keep_promises(db, [one.claim.draft for one in ours], now)
     _late(db, [one.claim.draft for one in ours if one.state in store.REACHED], now)
     return [(one.claim.id, (one.next_at - now).total_seconds()) for one in ours if one.next_at is not None]
+
+
+def expire(db: Connection, now: datetime) -> None:
+    """End the pages whose time has passed unsent, and what that means for the promises they served."""
+    keep_promises(db, [one.draft for one in store.expire(db, now)], now)
 
 
 def _ended(one: Sent, now: datetime) -> store.Ended:
@@ -73,8 +82,9 @@ def _note(db: Connection, ended: Sequence[store.Ended], now: datetime) -> None:
 
 
 def _fall_back(db: Connection, failed: Sequence[store.Ended], now: datetime) -> None:
-    """A contact that failed for good falls to the person's next one, at once."""
+    """A contact that failed for good falls to the person's next one, at once: one that waits for its `after`, or an unused one."""
     lost = [one for one in failed if one.claim.draft.user and one.claim.draft.kind is Kind.PAGE]
+    lost = [one for one in lost if not store.hurry(db, [(one.claim.draft, _fallen(one))], now)]
     if not lost:
         return
     directory = people.directory(db, catalog.defaults(db).timezone)
@@ -88,11 +98,13 @@ def _fall_back(db: Connection, failed: Sequence[store.Ended], now: datetime) -> 
         if contact is not None:
             used[place].append(contact.name)
             key = f"{draft.key.rpartition(':')[0]}:{contact.name}"
-            why = f"{FALLBACK}: {draft.channel} failed ({one.error})"
-            drafts.append(
-                replace(draft, key=key, contact=contact.name, channel=contact.channel, to=contact.to, due_at=now, reason=why)
-            )
+            to = {"contact": contact.name, "channel": contact.channel, "to": contact.to}
+            drafts.append(replace(draft, key=key, **to, due_at=now, reason=_fallen(one)))
     store.queue_all(db, drafts, now, service.PAGE_LIFE)
+
+
+def _fallen(one: store.Ended) -> str:
+    return f"{FALLBACK}: {one.claim.draft.channel} failed ({one.error})"
 
 
 def _used(db: Connection, drafts: Sequence[Draft]) -> defaultdict[tuple[Any, ...], list[str]]:
@@ -111,49 +123,37 @@ def keep_promises(db: Connection, drafts: Sequence[Draft], now: datetime) -> Non
     pages: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
     for page in store.of_obligations(db, ids):
         pages[page["obligation"]].append(page)
-    obligations = escalations.by_ids(db, ids)
-    directory = people.directory(db, catalog.defaults(db).timezone)
-    broken = []
-    for id_, of_one in pages.items():
-        decided = settle(of_one, _only_inbox(obligations[id_].user, directory))
-        if decided is None:
-            continue
-        ended = escalations.end_obligations(db, [id_], decided[0], decided[1], now)
-        if ended and decided[0] is Debt.BREACHED:
-            broken.append((obligations[id_], decided[1]))
-    _breach(db, broken, now)
-
-
-def _only_inbox(login: str | None, directory: Directory) -> bool:
-    person = directory.people.get(login) if login else None
-    return person is not None and all(contact.name == INBOX for contact in person.contacts)
+    decided = {id_: end for id_, of_one in pages.items() if (end := settle(of_one)) is not None}
+    ended = escalations.end_obligations(db, decided, now)
+    broken = [id_ for id_ in ended if decided[id_][0] is Debt.BREACHED]
+    obligations = escalations.by_ids(db, broken) if broken else {}
+    _breach(db, [(obligations[id_], decided[id_][1]) for id_ in broken], now)
 
 
 def _breach(db: Connection, broken: Sequence[tuple[Obligation, str]], now: datetime) -> None:
     """Nobody could be reached as promised: the platform's owners hear of it, beside the steps to come."""
     if not broken:
         return
-    named = owners(db)
+    last_resort = owners(db)
     directory = people.directory(db, catalog.defaults(db).timezone)
-    reached = resolve(db, set(named), directory, now)
+    reached = resolve(db, targets(None, last_resort), directory, now)
     found = incidents.by_numbers(db, sorted({one.incident for one, _ in broken}))
     calls, events = [], []
     for obligation, why in broken:
         because = f"nobody was reached for {obligation.target}: {why}"
         events.append(Event(obligation.incident, "breach", because))
-        for target in named:
-            for user in reached[target].users:
-                if user != obligation.user:
-                    round_ = 1000 + obligation.id  # its own place, so that it never collides with a step's page
-                    calls.append(Call(None, found[obligation.incident], round_, obligation.step, user, None, because))
+        for one, user in others(last_resort, reached, obligation.user, obligation.target):
+            round_ = 1000 + obligation.id  # its own place, so that it never collides with a step's page
+            channel = None if user else one.channel
+            calls.append(Call(None, found[obligation.incident], round_, obligation.step, user, channel, because))
     incidents.record(db, events, now)
     service.queue(db, calls, now)
 
 
 def _late(db: Connection, drafts: Sequence[Draft], now: datetime) -> None:
-    """A page that was on its way when its incident ended is followed by its end."""
+    """A page that was on its way when its incident ended, or the one that was merged into, is followed by that end."""
     numbers = sorted({one.incident for one in drafts if one.incident is not None and one.kind is Kind.PAGE})
-    if numbers:
-        ended = [one for one in incidents.by_numbers(db, numbers).values() if not one.open and one.merged_into is None]
-        for one in ended:
+    heirs = sorted(set(incidents.heirs(db, numbers).values())) if numbers else []
+    for one in incidents.by_numbers(db, heirs).values() if heirs else ():
+        if not one.open:
             service.tell_end(db, [one], one.resolved_by, now)

@@ -12,12 +12,12 @@ REACHED = (State.ACCEPTED.value, State.DELIVERED.value)
 DEAD = (State.FAILED.value, State.EXPIRED.value)
 
 
-def settle(pages: Sequence[Mapping[str, Any]], only_inbox: bool) -> tuple[Debt, str] | None:
+def settle(pages: Sequence[Mapping[str, Any]]) -> tuple[Debt, str] | None:
     """The end of an obligation by its pages, with the reason; None while it is open.
 
-    An inbox wakes nobody: it counts only for a person who has nothing else.
+    An inbox wakes nobody: it counts only where the person has, or wants, nothing else.
     """
-    telling = [page for page in pages if only_inbox or page["channel"] != INBOX]
+    telling = [page for page in pages if page["channel"] != INBOX] or pages
     for page in telling:
         if page["state"] in REACHED:
             over = f"{page['channel']} took it"

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, func, insert, select, text, update
+from sqlalchemy import Connection, Row, func, insert, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.notify.model import Claim, Draft, Kind, Outcome, State
@@ -13,6 +13,9 @@ from app.people.model import INBOX
 
 REACHED = (State.ACCEPTED, State.DELIVERED)
 ENDED = (*REACHED, State.FAILED, State.SUPERSEDED, State.EXPIRED)
+_DRAFTED = (
+    "key", "kind", "incident", "obligation", "generation", "round", "step", "contact", "channel", "to", "reason", "due_at",
+)  # fmt: skip
 
 _CLAIM = """
 with due as (
@@ -51,32 +54,29 @@ class Ended(NamedTuple):
 
 
 def queue_all(db: Connection, drafts: Sequence[Draft], now: datetime, life: timedelta) -> list[int]:
-    """Queue these pages; a key that is known already is left as it is. The new ids."""
+    """Queue these pages, any number of them; a key that is known already is left as it is. The new ids."""
     if not drafts:
         return []
     rows = [
-        {
-            "key": d.key,
-            "kind": d.kind,
-            "incident": d.incident,
-            "obligation": d.obligation,
-            "generation": d.generation,
-            "round": d.round,
-            "step": d.step,
-            "user_name": d.user,
-            "contact": d.contact,
-            "channel": d.channel,
-            "to": d.to,
-            "reason": d.reason,
-            "made_at": now,
-            "due_at": d.due_at,
-            "next_at": d.due_at,
-            "expires_at": d.due_at + life,
-        }
+        {name: getattr(d, name) for name in _DRAFTED}
+        | {"user_name": d.user, "made_at": now, "next_at": d.due_at, "expires_at": d.due_at + life}
         for d in drafts
     ]
-    statement = upsert(page).values(rows).on_conflict_do_nothing(index_elements=["key"]).returning(page.c.id)
-    return list(db.scalars(statement))
+    statement = upsert(page).on_conflict_do_nothing(index_elements=["key"]).returning(page.c.id)
+    return list(db.scalars(statement, rows))
+
+
+def hurry(db: Connection, late: Sequence[tuple[Draft, str]], now: datetime) -> list[int]:
+    """Of what each draft's step keeps for the same person for later, send the next contact's page now, for this reason."""
+    moved = []
+    for draft, reason in late:
+        place = [(page.c.user_name, draft.user), (page.c.generation, draft.generation), (page.c.round, draft.round)]
+        same = [column == value for column, value in place] + [page.c.step.is_not_distinct_from(draft.step)]
+        waiting = (page.c.incident == draft.incident, page.c.state == State.QUEUED, page.c.attempts == 0, page.c.due_at > now)
+        soonest = select(page.c.id).where(*waiting, *same, page.c.channel != INBOX).order_by(page.c.due_at, page.c.id).limit(1)
+        change = update(page).where(page.c.id == soonest.scalar_subquery()).values(due_at=now, next_at=now, reason=reason)
+        moved += db.scalars(change.returning(page.c.id))
+    return moved
 
 
 def claim(db: Connection, now: datetime, lease: timedelta, limit: int, ids: Sequence[int] | None = None) -> list[Claim]:
@@ -119,14 +119,11 @@ def record(db: Connection, ended: Sequence[Ended], now: datetime) -> list[Claim]
 
 
 def end_claims(db: Connection, claims: Sequence[Claim], state: State, now: datetime) -> None:
-    """End leased pages that are not to be sent any more."""
-    ids = [one.id for one in claims]
-    db.execute(update(page).where(page.c.id.in_(ids)).values(state=state, ended_at=now, lease_until=None))
-    db.execute(
-        update(page_attempt)
-        .where(page_attempt.c.page.in_(ids), page_attempt.c.ended_at.is_(None))
-        .values(outcome=Outcome.PERMANENT, error=f"not sent: {state}", ended_at=now)
-    )
+    """End leased pages that are not to be sent any more; an earlier attempt of unknown outcome stays unknown."""
+    db.execute(update(page).where(page.c.id.in_([c.id for c in claims])).values(state=state, ended_at=now, lease_until=None))
+    these = tuple_(page_attempt.c.page, page_attempt.c.n).in_([(one.id, one.attempt) for one in claims])
+    unsent = {"outcome": Outcome.PERMANENT, "error": f"not sent: {state}", "ended_at": now}
+    db.execute(update(page_attempt).where(these).values(unsent))
 
 
 def supersede(db: Connection, incidents: Sequence[int], now: datetime) -> int:
@@ -156,8 +153,10 @@ def by_key(db: Connection, key: str) -> Mapping[str, Any] | None:
 
 
 def next_due(db: Connection) -> datetime | None:
-    """When the next page is to be sent."""
-    found: datetime | None = db.execute(select(func.min(page.c.next_at)).where(page.c.state == State.QUEUED)).scalar_one()
+    """When the next page is to be sent, or taken over from a sender that has gone."""
+    queued = select(func.min(page.c.next_at)).where(page.c.state == State.QUEUED).scalar_subquery()
+    leased = select(func.min(page.c.lease_until)).where(page.c.state == State.SENDING).scalar_subquery()
+    found: datetime | None = db.execute(select(func.least(queued, leased))).scalar_one()
     return found
 
 

@@ -95,6 +95,6 @@ def environment() -> Environment:
     return made
 
 
-def render(name: str, **facts: Any) -> str:
+def render(name: str, /, **facts: Any) -> str:
     """The text of a template."""
     return environment().get_template(name).render(**facts)

@@ -61,7 +61,7 @@ class Question(Spec):
 @probe(on_timeout=Status.UNKNOWN)
 async def measure(spec: Question, run: Run) -> Reading:
     try:
-        async with session((spec.url or own_reader()), run.timeout) as database:
+        async with session(spec.url or own_reader(), run.timeout) as database:
             await _refuse_danger(database)
             await database.set_autocommit(False)
             await database.set_read_only(True)

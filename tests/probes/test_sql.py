@@ -194,10 +194,15 @@ def test_it_judges_only_when_asked(orders, limits, status):
 def test_a_wrong_setting_is_refused():
     question = plugins.probe_module("business.sql").Question
     for with_ in (
-        {"query": "select 1"},
+        {"query": 1},
         {"url": "postgresql://h/x"},
         {"url": "postgresql://169.254.169.254/x", "query": "q"},
         {"url": "postgresql://h/x", "query": ""},
     ):
         with pytest.raises(ValidationError):
             question.model_validate(with_)
+
+
+def test_tocsins_own_database_is_the_default():
+    reading = measure("business.sql", query="select 7 as n")
+    assert (reading.status, reading.metrics) == ("ok", {"n": 7}), reading.message

@@ -176,6 +176,7 @@ CREATE TABLE incident (
   reopen INTEGER DEFAULT 0 NOT NULL,
   resolve_after INTEGER DEFAULT 0 NOT NULL,
   "window" INTEGER DEFAULT 600 NOT NULL,
+  reopened_at TIMESTAMP WITH TIME ZONE,
   CONSTRAINT incident_pkey PRIMARY KEY (number),
   CONSTRAINT incident_state_check CHECK (state in ('triggered', 'acknowledged', 'resolved')),
   CONSTRAINT incident_severity_check CHECK (severity in ('critical', 'error', 'warning', 'info')),
@@ -183,6 +184,8 @@ CREATE TABLE incident (
 );
 
 CREATE INDEX incident_group_idx ON incident (group_key, resolved_at);
+
+CREATE INDEX incident_merged_idx ON incident (merged_into) WHERE merged_into is not null;
 
 CREATE INDEX incident_open_idx ON incident (number) WHERE state <> 'resolved';
 

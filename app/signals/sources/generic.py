@@ -6,6 +6,7 @@ What a script, a webhook that can be shaped, or `tocsin send` speaks. One bad ev
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -28,6 +29,13 @@ def _no_nul(text: str) -> str:
     return text
 
 
+def _storable(at: datetime) -> datetime:
+    """PostgreSQL takes years that Python cannot read back; such an alert could never be shown again."""
+    if not 1970 <= at.year < 2200:
+        raise ValueError("is not within the years 1970 to 2199")
+    return at.astimezone(UTC)
+
+
 Text = Annotated[StrictStr, AfterValidator(_no_nul)]
 Name = Annotated[Text, Field(min_length=1, max_length=128)]
 Value = Annotated[Text, Field(max_length=4096)]
@@ -46,7 +54,7 @@ class Event(BaseModel):
     family: Family | None = None
     labels: Annotated[dict[Name, Value], Field(max_length=64)] = Field(default_factory=dict)
     annotations: Annotated[dict[Name, Value], Field(max_length=64)] = Field(default_factory=dict)
-    starts_at: AwareDatetime | None = None
+    starts_at: Annotated[AwareDatetime, AfterValidator(_storable)] | None = None
     links: Annotated[list[Annotated[Text, Field(max_length=2048)]], Field(max_length=20)] = Field(default_factory=list)
     runbook: Annotated[Text, Field(max_length=256)] | None = None
 

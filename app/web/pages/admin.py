@@ -84,7 +84,7 @@ def _page(v: Visit, **more: Any) -> Response:
         "late": overdue > LATE,
         "counts": metrics.counts(v.db),
         "owed": owed,
-        "people": sorted(store.directory(v.db, "UTC").people.values(), key=lambda one: one.login),
+        "everybody": sorted(store.directory(v.db, "UTC").people.values(), key=lambda one: one.login),
         "integrations": ways,
         "lines": store.audited(v.db, object_=None, before=None, limit=8),
         "versions": versions,

@@ -1,0 +1,166 @@
+"""From events to a resolved incident over HTTP; every move, and every move that the state forbids."""
+
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Api
+
+
+@pytest.fixture
+def number(api: Api) -> int:
+    """An open incident of the shop that has been paged for."""
+    from app import pager
+
+    api.raise_alerts({"key": "disk", "summary": "disk full"})
+    pager.turn()
+    return int(api.get("incidents")["items"][0]["number"])
+
+
+def test_journey_from_event_to_resolved(api: Api) -> None:
+    from app import pager
+
+    api.raise_alerts({"key": "disk", "summary": "disk full", "severity": "critical"})
+    pager.turn()
+    (incident,) = api.get("incidents?state=triggered&service=shop&severity=critical&team=shop&q=DISK")["items"]
+    assert incident["title"] == "disk full"
+    assert (incident["number"], incident["policy"], incident["urgency"]) == (1, "shop", "high")
+    assert incident["runbook"] == "shop-down"
+    found = api.get("incidents/1")
+    assert [alert["key"] for alert in found["alerts"]] == ["disk"]
+    assert found["also_affected"] == []
+    assert [page["step"] for page in found["pages"]] == [1] * len(found["pages"])
+    assert found["pages"][0]["attempts"][0]["outcome"] == "accepted"
+    assert [(step["step"], step["users"]) for step in found["upcoming"]] == [(2, ["ada", "bo"]), (None, ["ed"])]
+    assert found["timeline"][0]["kind"] == "opened"
+    taken = api.post("incidents/1/acknowledge", as_="ada")
+    assert (taken["state"], taken["acknowledged_by"]) == ("acknowledged", "ada")
+    assert api.get("incidents/1")["upcoming"] == []
+    ended = api.post("incidents/1/resolve", as_="ada")
+    assert (ended["state"], ended["resolved_by"]) == ("resolved", "ada")
+    assert api.get("incidents?state=triggered&state=acknowledged")["items"] == []
+    pager.turn()
+    assert {line["actor"] for line in api.get("incidents/1")["timeline"]} >= {None, "ada"}
+    assert [line["action"] for line in api.get("audit?object=incident:1")["items"]] == [
+        "incident.resolved",
+        "incident.acknowledged",
+    ]
+
+
+def test_moves_that_the_state_forbids_are_conflicts(api: Api, number: int) -> None:
+    api.post(f"incidents/{number}/reopen", status=409)
+    api.post(f"incidents/{number}/acknowledge")
+    assert api.post(f"incidents/{number}/acknowledge")["state"] == "acknowledged"
+    api.post(f"incidents/{number}/resolve")
+    for move, body in (("acknowledge", None), ("resolve", None), ("snooze", {"seconds": 60}), ("assign", {"user": "ada"})):
+        problem = api.post(f"incidents/{number}/{move}", body, 409)
+        assert "resolved" in problem["detail"]
+    assert api.post(f"incidents/{number}/reopen")["state"] == "triggered"
+
+
+def test_snooze_shows_when_it_ends_and_what_follows(api: Api, number: int) -> None:
+    snoozed = api.post(f"incidents/{number}/snooze", {"seconds": 3600})
+    assert snoozed["state"] == "acknowledged"
+    first, *_ = api.get(f"incidents/{number}")["upcoming"]
+    assert first["at"] == snoozed["snoozed_until"]
+    assert first["step"] == 1
+
+
+def test_merge_ends_one_and_points_to_the_other(api: Api, number: int) -> None:
+    from app import pager
+
+    api.raise_alerts({"key": "lag", "summary": "lag", "service": "db"})
+    pager.turn()
+    other = api.get("incidents?service=db")["items"][0]["number"]
+    merged = api.post(f"incidents/{other}/merge", {"into": number})
+    assert (merged["number"], merged["state"], merged["merged_into"]) == (other, "resolved", number)
+    assert api.get(f"incidents/{number}")["alert_count"] == 2
+
+
+def test_notes_and_assignment_stand_in_the_incident(api: Api, number: int) -> None:
+    api.post(f"incidents/{number}/notes", {"text": "<b>looking</b>"}, as_="bo")
+    assert api.post(f"incidents/{number}/assign", {"user": "bo"})["assigned_to"] == "bo"
+    lines = api.get(f"incidents/{number}")["timeline"]
+    assert ("note", "bo", "<b>looking</b>") in {(line["kind"], line["actor"], line["text"]) for line in lines}
+
+
+@pytest.mark.parametrize(
+    "move, body, status",
+    [
+        ("snooze", {}, 422),
+        ("snooze", {"seconds": 0}, 422),
+        ("snooze", {"seconds": -5}, 422),
+        ("snooze", {"seconds": 1e18}, 422),
+        ("snooze", {"seconds": "60"}, 422),
+        ("snooze", {"seconds": True}, 422),
+        ("snooze", {"seconds": 60, "more": 1}, 422),
+        ("snooze", None, 422),
+        ("merge", {"into": 1}, 422),
+        ("merge", {"into": 999}, 404),
+        ("merge", {"into": 2**70}, 422),
+        ("merge", {"into": "2"}, 422),
+        ("assign", {"user": "nobody"}, 422),
+        ("assign", {"user": "vi"}, 422),
+        ("assign", {"user": "a\0"}, 422),
+        ("assign", {"user": ["ada"]}, 422),
+        ("notes", {"text": ""}, 422),
+        ("notes", {"text": "x" * 10_001}, 422),
+        ("notes", {"text": "a\0b"}, 422),
+        ("explain", None, 501),
+        ("explode", None, 404),
+    ],
+)
+def test_bad_moves_are_refused(api: Api, number: int, move: str, body: Any, status: int) -> None:
+    before = api.get(f"incidents/{number}")
+    api.post(f"incidents/{number}/{move}", body, status)
+    assert api.get(f"incidents/{number}") == before
+
+
+@pytest.mark.parametrize(
+    "number_, status", [("999", 404), ("0", 422), ("-1", 422), ("x", 422), ("1.5", 422), (str(2**63), 422)]
+)
+def test_an_incident_that_is_not_there(api: Api, number_: str, status: int) -> None:
+    api.get(f"incidents/{number_}", status)
+    api.post(f"incidents/{number_}/acknowledge", status=status)
+
+
+def test_viewers_only_look(api: Api, number: int) -> None:
+    api.get(f"incidents/{number}", as_="vi")
+    for move, body in (("acknowledge", None), ("resolve", None), ("snooze", {"seconds": 60}), ("notes", {"text": "x"})):
+        api.post(f"incidents/{number}/{move}", body, 403, as_="vi")
+
+
+def test_lists_come_in_pages(api: Api) -> None:
+    from app import pager
+
+    for n in range(5):
+        api.raise_alerts({"key": f"k{n}", "service": f"s{n}"})
+    pager.turn()
+    seen, path = [], "incidents?limit=2"
+    while path:
+        page = api.get(path)
+        assert len(page["items"]) <= 2
+        seen += [one["number"] for one in page["items"]]
+        path = page["next"] and f"incidents?limit=2&cursor={page['next']}"
+    assert seen == [5, 4, 3, 2, 1]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "state=gone", "severity=bad", "limit=0", "limit=501", "limit=x", "cursor=!!", "cursor=eA", "cursor=%00", "q=%00",
+        "service=a%00", "team=" + "x" * 2000, "cursor=" + "9" * 40,
+    ],
+)  # fmt: skip
+def test_bad_filters_are_refused(api: Api, query: str) -> None:
+    api.get(f"incidents?{query}", 422)
+
+
+def test_empty_filters_are_none(api: Api, number: int) -> None:
+    assert len(api.get("incidents?state=&service=&team=&severity=&q=&cursor=")["items"]) == 1
+
+
+def test_percent_and_underscore_in_a_search_are_themselves(api: Api, number: int) -> None:
+    assert api.get("incidents?q=%25")["items"] == []
+    assert api.get("incidents?q=_")["items"] == []
+    assert len(api.get("incidents?q=isk")["items"]) == 1
