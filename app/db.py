@@ -70,6 +70,7 @@ def connect(url: str, size: int = 4) -> Engine:
         json_deserializer=orjson.loads,
         connect_args={
             "options": SESSION.format(name="tocsin"),
+            "client_encoding": "utf8",  # a database made without a locale would answer in bytes
             "connect_timeout": 3,
             "keepalives_idle": 10,
             "keepalives_interval": 5,

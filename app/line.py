@@ -47,6 +47,11 @@ class Step:
     seen: int
     waits: tuple[float, ...] = ()
 
+    @property
+    def full(self) -> bool:
+        """It took as much as it may at once, so there may be more."""
+        return self.seen >= LIMIT
+
 
 def intake(source: str, signals: Sequence[Signal], payload: Mapping[str, Any], now: datetime | None = None) -> list[str]:
     """Take what somebody outside says: the call and its alerts are committed when this returns. A trace id per signal."""
@@ -124,7 +129,9 @@ def escalate(now: datetime | None = None) -> Step:
 def claim_pages(limit: int = PAGES, now: datetime | None = None) -> list[Job]:
     """Lease the pages that are due; whoever holds a lease sends."""
     with transaction() as db:
-        return pages.claim(db, Desk(settings().url, settings().key), now or clock.now(db), limit)
+        at = now or clock.now(db)
+        outcome.expire(db, at)
+        return pages.claim(db, Desk(settings().url, settings().key), at, limit)
 
 
 async def send(jobs: Sequence[Job], now: datetime | None = None) -> list[tuple[int, float]]:

@@ -40,8 +40,19 @@ def turn(now: datetime | None = None) -> int:
 
 
 def decide(now: datetime | None = None) -> int:
-    """Once through the stages that decide; how much was looked at."""
-    return line.evaluate(now=now).seen + line.dedup(now).seen + line.escalate(now).seen
+    """Once through the stages that decide; how much was looked at. A stage that breaks does not keep the others from work."""
+    done, broken = 0, None
+    for stage in (line.evaluate, line.dedup, line.escalate):
+        try:
+            done += stage(now=now).seen
+        except (Unavailable, psycopg.OperationalError):
+            raise
+        except Exception as error:
+            logger.exception("stage_broke", stage=stage.__name__)
+            broken = error
+    if broken is not None:
+        raise broken
+    return done
 
 
 class Pager:
@@ -51,6 +62,7 @@ class Pager:
         self.stopping = threading.Event()
         self.pages_due = threading.Event()
         self.in_flight = 0
+        self.counting = threading.Lock()
         self.probing = threading.Semaphore(PROBERS)
         self.said = -LOOK  # when it last said that it lives (time.monotonic)
 
@@ -80,7 +92,7 @@ class Pager:
                 self.stopping.wait(LOOK)
 
     def _decide(self) -> None:
-        with psycopg.connect(_libpq(), autocommit=True, connect_timeout=3) as ear:
+        with psycopg.connect(_libpq(), autocommit=True, connect_timeout=3, client_encoding="utf8") as ear:
             ear.execute("listen line")
             while not self.stopping.is_set():
                 self._live()
@@ -102,12 +114,16 @@ class Pager:
         self.pages_due.wait(_until(pages.next_due))
         self.pages_due.clear()
         while self.in_flight < IN_FLIGHT and (jobs := line.claim_pages()):
-            self.in_flight += len(jobs)
+            self._count(len(jobs))
             sending = asyncio.run_coroutine_threadsafe(line.send(jobs), loop())
             sending.add_done_callback(partial(self._sent, len(jobs)))
 
+    def _count(self, change: int) -> None:
+        with self.counting:  # two threads count: a lost decrement would shut the door for ever
+            self.in_flight += change
+
     def _sent(self, count: int, done: "Future[Any]") -> None:
-        self.in_flight -= count
+        self._count(-count)
         self.pages_due.set()
         if done.exception() is not None:  # the leases run out, and the pages are taken again
             logger.error("send_broke", error=repr(done.exception()))

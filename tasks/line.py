@@ -14,15 +14,21 @@ def instant(at: str | None) -> datetime | None:
 @task("evaluate.checks")
 def evaluate(names: list[str] | None = None, at: str | None = None) -> None:
     """Judge these checks, or every one with something new."""
-    if line.evaluate(names, instant(at)).seen:
+    step = line.evaluate(names, instant(at))
+    if step.seen:
         hint("dedup.alerts", [at])
+    if step.full:
+        hint("evaluate.checks", [names, at])
 
 
 @task("dedup.alerts")
 def dedup(at: str | None = None) -> None:
     """Collapse what changed into incidents."""
-    if line.dedup(instant(at)).seen:
+    step = line.dedup(instant(at))
+    if step.seen:
         hint("escalation.advance", [at])
+    if step.full:
+        hint("dedup.alerts", [at])
 
 
 @task("escalation.advance")
@@ -31,6 +37,8 @@ def escalate(at: str | None = None) -> None:
     step = line.escalate(instant(at))
     if step.seen:
         hint("notify.send", [at])
+    if step.full:
+        hint("escalation.advance", [at])
     for seconds in step.waits:
         if at is None and seconds <= LONGEST_COUNTDOWN:
             hint("escalation.advance", countdown=seconds)

@@ -17,7 +17,7 @@ from app.incidents.model import Event, Incident, State
 from app.notify import service as pages
 from app.people import audit
 from app.people import store as people
-from app.people.model import Actor, Role
+from app.people.model import Actor, Role, Urgency
 from app.people.permission import require
 from app.units import format_duration
 
@@ -38,6 +38,7 @@ def acknowledge(db: Connection, number: int, actor: Actor, now: datetime) -> Inc
 
 def resolve(db: Connection, number: int, actor: Actor, now: datetime) -> Incident:
     """End it. Alerts that senders push end with it; those of checks and rules stay what they are: the truth."""
+    alerts.lock_of(db, [number])  # before the incident, as the dedup stage does
     before = _locked(db, number, actor, Move.RESOLVE)
     after = replace(before, state=State.RESOLVED, resolved_at=now, resolved_by=actor.login, resolve_at=None, snoozed_until=None)
     alerts.end_pushed(db, number, f"resolved by {_name(actor)}", now)
@@ -114,6 +115,7 @@ def merge(db: Connection, number: int, into: int, actor: Actor, now: datetime) -
     if number == into:
         raise Invalid(f"#{number} cannot be merged into itself")
     require(actor, "respond")
+    alerts.lock_of(db, [number, into])
     found = store.lock(db, [number, into])
     for wanted in (number, into):
         if wanted not in found:
@@ -130,7 +132,8 @@ def merge(db: Connection, number: int, into: int, actor: Actor, now: datetime) -
     still_open, total = alerts.open_by_incident(db, [into]).get(into, (0, 0))
     severity = max(source.severity, target.severity, key=lambda one: one.rank)
     ending = None if still_open else target.resolve_at
-    grown = replace(target, alert_count=total, severity=severity, resolve_at=ending)
+    urgency = Urgency.HIGH if Urgency.HIGH in (source.urgency, target.urgency) else Urgency.LOW
+    grown = replace(target, alert_count=total, severity=severity, urgency=urgency, resolve_at=ending)
     store.save_all(db, [grown])
     store.record(db, [Event(into, "merged", f"#{number} was merged into this by {_name(actor)}", actor.login)], now)
     _done(db, after, actor, "merged", f"merged into #{into} by {_name(actor)}", now)

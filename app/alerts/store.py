@@ -35,12 +35,22 @@ returning id, fingerprint, dedup_at is not null as changed
 """)
 
 _END = text("""
-update alert set state = 'resolved', ends_at = coalesce(r.ends_at, :now), seen_at = :now, reason = r.reason,
+with said as (
+  select * from jsonb_to_recordset(cast(:rows as jsonb)) as x(fingerprint text, ends_at timestamptz, reason text)
+), held as (
+  select alert.id, said.ends_at, said.reason from alert join said using (fingerprint)
+  where alert.state <> 'resolved' order by alert.fingerprint for update of alert
+)
+update alert set state = 'resolved', ends_at = coalesce(held.ends_at, :now), seen_at = :now, reason = held.reason,
        dedup_at = case when alert.state = 'pending' or alert.shadow then null else cast(:now as timestamptz) end
-from (select * from jsonb_to_recordset(cast(:rows as jsonb)) as x(fingerprint text, ends_at timestamptz, reason text)
-      order by fingerprint) as r
-where alert.fingerprint = r.fingerprint and alert.state <> 'resolved'
-returning id, dedup_at is not null as changed
+from held where alert.id = held.id
+returning alert.id, dedup_at is not null as changed
+""")
+
+_SHOWN = text("""
+select a.* from unnest(cast(:numbers as bigint[])) as wanted(number) cross join lateral (
+  select * from alert where incident = number order by (state = 'resolved'), id limit :each) as a
+order by a.incident, (a.state = 'resolved'), a.id
 """)
 
 
@@ -89,11 +99,28 @@ def move_all(db: Connection, incident: int, into: int) -> None:
     db.execute(update(alert).where(alert.c.incident == incident).values(incident=into))
 
 
+def lock_of(db: Connection, incidents: Sequence[int]) -> None:
+    """Lock every alert of these incidents, in the order in which the other stages take them: alerts before incidents."""
+    query = select(alert.c.id).where(alert.c.incident.in_(incidents)).order_by(alert.c.fingerprint, alert.c.id)
+    db.execute(query.with_for_update())
+
+
 def end_pushed(db: Connection, incident: int, reason: str, now: datetime) -> None:
     """End an incident's open alerts that senders push; a later signal of the same key is then a new alert."""
     pushed = or_(alert.c.source.startswith("integration:"), alert.c.source.startswith("user:"))
     statement = update(alert).where(alert.c.incident == incident, alert.c.state != State.RESOLVED, pushed)
     db.execute(statement.values(state=State.RESOLVED, ends_at=now, reason=reason, dedup_at=None))
+
+
+def shown(db: Connection, numbers: Sequence[int], each: int) -> list[Alert]:
+    """The first `each` alerts of each of these incidents, the open ones before those that are over, oldest first."""
+    return [_alert(row) for row in db.execute(_SHOWN, {"numbers": list(numbers), "each": each})]
+
+
+def end_reasons(db: Connection, numbers: Sequence[int]) -> dict[int, set[str]]:
+    """Why the alerts of each of these incidents ended."""
+    query = select(alert.c.incident, func.array_agg(alert.c.reason.distinct())).where(alert.c.incident.in_(numbers))
+    return {number: set(reasons) for number, reasons in db.execute(query.group_by(alert.c.incident))}
 
 
 def of_incidents(db: Connection, numbers: Sequence[int]) -> list[Alert]:

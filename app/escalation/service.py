@@ -43,7 +43,10 @@ class Advance:
 
 
 def begin(db: Connection, started: Sequence[Incident], now: datetime) -> None:
-    """Start the policy of these incidents at step 1, due at once."""
+    """Start the policy of these incidents at step 1, due at once; what an earlier start still owed is excused."""
+    again = [one.number for one in started if one.generation > 1]
+    if again:
+        store.excuse_incident(db, again, "the policy starts again", now)
     fresh = [Standing(one.number, one.generation, 0, 0, now, Due.STEP, State.RUNNING) for one in started]
     store.put_all(db, fresh)
 

@@ -39,21 +39,22 @@ def place(db: Connection, now: datetime, limit: int = 500) -> Placement:
         return placement
     groupings = catalog.groupings(db)
     mine = {alert.incident for alert in changed if alert.incident is not None}
-    closed = store.closed(db, sorted(mine)) if mine else set()
-    joining = [alert for alert in changed if alert.incident is None or _outlived(alert, closed)]
+    ended = store.closed(db, sorted(mine)) if mine else set()
+    joining = [alert for alert in changed if alert.incident is None or _outlived(alert, ended)]
     groups = {alert.id: group(alert.labels, groupings) for alert in joining}
     found = find(db, joining, groups, sorted(mine), now)
     placed = {alert.id: found.of_group[groups[alert.id].key].number for alert in joining}
     alerts.place_all(db, {alert.id: placed.get(alert.id, alert.incident) for alert in changed})
     incidents = {one.number: one for one in found.of_group.values()}
-    incidents |= store.lock(db, sorted(mine - set(incidents))) if mine else {}
+    missing = sorted(mine - set(incidents))
+    incidents |= store.lock(db, missing) if missing else {}
     _count(db, incidents, joining, placed, changed, found.new, placement, now)
     return placement
 
 
-def _outlived(alert: Alert, closed: Set[int]) -> bool:
+def _outlived(alert: Alert, ended: Set[int]) -> bool:
     """Whether it goes on and got worse after somebody resolved its incident by hand: that is news, and wants an incident."""
-    return alert.state is AlertState.FIRING and alert.incident in closed
+    return alert.state is AlertState.FIRING and alert.incident in ended
 
 
 def _count(

@@ -11,11 +11,13 @@ def upgrade(url: str) -> None:
     """Run the missing migrations on the database at `url` (SQLAlchemy form)."""
     from alembic import command
     from alembic.config import Config
-    from sqlalchemy import create_engine, text
+    from sqlalchemy import text
+
+    from app.db import connect
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
-    engine = create_engine(url)
+    engine = connect(url)
     with engine.begin() as db:
         db.execute(text("select pg_advisory_xact_lock(7073110)"))
         config.attributes["connection"] = db

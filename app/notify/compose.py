@@ -25,7 +25,7 @@ class Desk:
 
 
 def compose(claim: Claim, incident: Incident | None, alerts: Sequence[Alert], desk: Desk, expires_at: datetime) -> Message:
-    """The message of one attempt. `alerts` are the incident's, the open ones first; a test page has no incident."""
+    """The message of one attempt. `alerts` are the incident's first, open ones before others; a test page has none."""
     draft = claim.draft
     links = _links(draft, incident, desk, expires_at)
     title = _title(draft, incident)
@@ -64,8 +64,8 @@ def _lines(draft: Draft, incident: Incident | None, alerts: Sequence[Alert], att
     for alert in alerts[:SHOWN_ALERTS]:
         because = f" ({alert.because})" if alert.because and alert.because not in alert.summary else ""
         lines.append(f"- {alert.severity}: {alert.summary}{because}")
-    if len(alerts) > SHOWN_ALERTS:
-        lines.append(f"- and {len(alerts) - SHOWN_ALERTS} more")
+    if incident.alert_count > SHOWN_ALERTS:
+        lines.append(f"- and {incident.alert_count - SHOWN_ALERTS} more")
     lines.append(f"Why you: {draft.reason}.")
     if attempt > 1:
         lines.append(f"(attempt {attempt}; you may have had this message before)")

@@ -18,7 +18,7 @@ from app.incidents import store as incidents
 from app.incidents.model import Incident
 from app.incidents.model import State as IncidentState
 from app.notify import store
-from app.notify.compose import Desk, compose
+from app.notify.compose import SHOWN_ALERTS, Desk, compose
 from app.notify.links import LIFE as LINK_LIFE
 from app.notify.model import Claim, Draft, Kind, Message, State
 from app.people import store as people
@@ -27,6 +27,7 @@ from app.people.reach import reach
 
 LEASE = timedelta(seconds=15)
 PAGE_LIFE = timedelta(hours=24)  # what nobody would take for so long is of no use any more
+REMOVED = "removed"  # why an alert ended whose check or rule the configuration no longer has: nobody is told of that
 BUILT_IN = Channel(kind=INBOX)
 
 
@@ -76,18 +77,18 @@ def _draft(call: Call, contact: str | None, channel: str, to: str | None, at: da
 
 def claim(db: Connection, desk: Desk, now: datetime, limit: int, ids: Sequence[int] | None = None) -> list[Job]:
     """Lease what is due and compose it. Pages of incidents that need nobody any more are superseded instead."""
-    store.expire(db, now)
-    claims = store.claim(db, now, LEASE, limit, ids)
-    if not claims:
+    live: list[Claim] = []
+    found: dict[int, Incident] = {}
+    while not live and (claims := store.claim(db, now, LEASE, limit, ids)):
+        found = incidents.by_numbers(db, sorted({one.draft.incident for one in claims if one.draft.incident is not None}))
+        stale = [one for one in claims if not wanted(one.draft, found)]
+        if stale:
+            store.end_claims(db, stale, State.SUPERSEDED, now)
+        live = [one for one in claims if wanted(one.draft, found)]
+    if not live:
         return []
-    numbers = sorted({one.draft.incident for one in claims if one.draft.incident is not None})
-    found = incidents.by_numbers(db, numbers)
-    stale = [one for one in claims if not wanted(one.draft, found)]
-    if stale:
-        store.end_claims(db, stale, State.SUPERSEDED, now)
-    live = [one for one in claims if wanted(one.draft, found)]
     facts: dict[int, list[Alert]] = defaultdict(list)
-    for alert in sorted(alerts.of_incidents(db, numbers), key=lambda one: one.ends_at is not None):
+    for alert in alerts.shown(db, list(found), SHOWN_ALERTS):
         facts[alert.incident or 0].append(alert)
     channels = {**catalog.channels(db), INBOX: BUILT_IN}
     return [Job(one, _message(one, found, facts, desk), channels.get(one.draft.channel)) for one in live]
@@ -122,20 +123,31 @@ def tell_end(db: Connection, ended: Sequence[Incident], by: str | None, now: dat
     if not numbers:
         return
     store.supersede(db, numbers, now)
-    silent = _removed_only(db, numbers)
-    told = [
-        page for page in store.of_incidents(db, numbers) if page["incident"] not in silent and page["user_name"] != (by or "")
-    ]
-    found = {one.number: one for one in ended}
-    drafts = [_follow_up(page, Kind.RESOLVED, found[page["incident"]], "resolved", now) for page in heard(told)]
-    store.queue_all(db, drafts, now, PAGE_LIFE)
+    silent = {number for number, reasons in alerts.end_reasons(db, numbers).items() if reasons == {REMOVED}}
+    loud = {one.number: one for one in ended if one.number not in silent}
+    told = [page for page in _told(db, loud) if by is None or page["user_name"] != by]
+    store.queue_all(db, [_follow_up(page, Kind.RESOLVED, loud[page["incident"]], "resolved", now) for page in told], now, PAGE_LIFE)
+
+
+def _told(db: Connection, found: Mapping[int, Incident]) -> list[Mapping[str, Any]]:
+    """Who heard of these incidents, or of one merged into them, since they were opened or opened again."""
+    if not found:
+        return []
+    whole = incidents.merged(db, list(found))
+    parts = incidents.by_numbers(db, list(whole))
+    pages = []
+    for page in store.of_incidents(db, list(whole)):
+        part, heir = parts[page["incident"]], found[whole[page["incident"]]]
+        if page["made_at"] >= max(part.since, heir.reopened_at or part.since):
+            pages.append({**page, "incident": heir.number})
+    return heard(pages)
 
 
 def tell_update(db: Connection, updated: Sequence[tuple[Incident, str]], now: datetime) -> None:
     """Tell everybody who was paged for these incidents what changed."""
     reasons = {incident.number: (incident, why) for incident, why in updated}
     drafts = []
-    for page in heard(store.of_incidents(db, list(reasons))) if reasons else ():
+    for page in _told(db, {number: incident for number, (incident, _) in reasons.items()}):
         incident, why = reasons[page["incident"]]
         drafts.append(_follow_up(page, Kind.UPDATE, incident, f"update-{incident.alert_count}-{incident.severity}", now, why))
     store.queue_all(db, drafts, now, PAGE_LIFE)
@@ -162,14 +174,6 @@ def _follow_up(page: Mapping[str, Any], kind: Kind, incident: Incident, what: st
         page["round"], page["step"], page["user_name"], page["contact"], page["channel"], page["to"], now,
         why if who != "-" else because or "it was told here",
     )  # fmt: skip
-
-
-def _removed_only(db: Connection, numbers: Sequence[int]) -> set[int]:
-    """Incidents that ended because the configuration no longer has their checks and rules: nobody is told of that."""
-    reasons: dict[int, set[str]] = defaultdict(set)
-    for alert in alerts.of_incidents(db, numbers):
-        reasons[alert.incident or 0].add(alert.reason)
-    return {number for number, all_of in reasons.items() if all_of == {"removed"}}
 
 
 def test(db: Connection, login: str, now: datetime) -> list[int]:
