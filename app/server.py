@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from app import api, web
+from app.api import problem
 from app.api.caller import THREADS
 from app.api.envelope import Envelope
 
@@ -21,7 +22,7 @@ def create() -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,
         lifespan=_life,
-        middleware=[Middleware(Envelope)],
+        middleware=[Middleware(Envelope, bug=problem.bug)],
     )
     api.install(app)
     app.include_router(web.router)

@@ -1,9 +1,12 @@
 """Around every request: a trace id, the body's limit while it streams in, HEAD as GET without a body, security headers."""
 
 import secrets
+from collections.abc import Awaitable, Callable
 
 import structlog
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import TooLarge
@@ -24,8 +27,8 @@ TLS_ONLY = {"Strict-Transport-Security": "max-age=31536000"}
 class Envelope:
     """Pure ASGI, because it stands before the intake as well. A response's own headers win over these."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, bug: Callable[[Request, Exception], Awaitable[Response]]) -> None:
+        self.app, self.bug = app, bug
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -34,11 +37,12 @@ class Envelope:
         trace = secrets.token_hex(8)
         head = scope["method"] == "HEAD"
         inner = {**scope, "method": "GET" if head else scope["method"], "state": {**scope.get("state", {}), "trace": trace}}
-        told = False
+        begun = told = False
 
         async def reply(message: Message) -> None:
-            nonlocal told
+            nonlocal begun, told
             if message["type"] == "http.response.start":
+                begun = True
                 _add_headers(message, trace, scope["scheme"])
             elif head:
                 if told:
@@ -52,7 +56,12 @@ class Envelope:
             return {"type": "http.disconnect"} if told else await receive()
 
         with structlog.contextvars.bound_contextvars(trace=trace):
-            await self.app(inner, _limited(inner, ended), reply)
+            try:
+                await self.app(inner, _limited(inner, ended), reply)
+            except Exception as error:  # the web boundary: told with its trace, and logged
+                if begun:
+                    raise
+                await (await self.bug(Request(inner), error))(inner, receive, reply)
 
 
 def _limited(scope: Scope, receive: Receive) -> Receive:

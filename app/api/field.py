@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.oncall.notation import YEARS
 
@@ -48,11 +48,11 @@ MaybeInstant = Annotated[Instant | None, BeforeValidator(_said)]
 Text = Annotated[str, AfterValidator(_no_nul)]
 Maybe = BeforeValidator(_said)
 Each = BeforeValidator(_each_said)
-MaybeText = Annotated[Text | None, Maybe, Query(max_length=1024)]
+MaybeText = Annotated[Annotated[Text, Field(max_length=1024)] | None, Maybe]
 Cursor = Annotated[str | None, Query(max_length=1024, description="`next` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=MOST)]
 Number = Annotated[int, Path(ge=1, le=2**63 - 1, description="the incident's number")]
-MaybeNumber = Annotated[int | None, Maybe, Query(ge=1, le=2**63 - 1)]
+MaybeNumber = Annotated[Annotated[int, Field(ge=1, le=2**63 - 1)] | None, Maybe]
 Name = Annotated[Text, Path(max_length=512)]
 
 

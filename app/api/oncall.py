@@ -72,7 +72,7 @@ def shifts(
     from_: Annotated[MaybeInstant, Query(alias="from", description="default: now")] = None,
     to: Annotated[MaybeInstant, Query(description="default: 14 days after `from`")] = None,
     cursor: Cursor = None,
-    limit: Annotated[int | None, Maybe, Query(ge=1, le=MOST, description="default: all of them")] = None,
+    limit: Annotated[Annotated[int, Field(ge=1, le=MOST)] | None, Maybe, Query(description="default: all of them")] = None,
 ) -> Response:
     """The final schedule within [from, to): half-open shifts, merged and clipped, in UTC."""
     skip = before_id(cursor) or 0

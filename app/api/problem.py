@@ -42,7 +42,6 @@ def install(app: FastAPI) -> None:
     for database_away in (OperationalError, InterfaceError, PoolTimeout):
         app.add_exception_handler(database_away, _away)
     app.add_exception_handler(DataError, _data)
-    app.add_exception_handler(Exception, _bug)
 
 
 def status_of(error: TocsinError) -> int:
@@ -98,8 +97,9 @@ async def _data(request: Request, error: Any) -> Response:
     return problem(request, 422, "a value in the request cannot be stored (a NUL, or a number or time out of range)")
 
 
-async def _bug(request: Request, error: Any) -> Response:
+async def bug(request: Request, error: Exception) -> Response:
+    """The answer to what nobody expected; the log has it with its trace."""
     if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == NOT_MIGRATED:
         return problem(request, 503, "the database is not set up yet; run `tocsin up`", headers=TRY_AGAIN)
-    logger.error("bug", path=request.url.path, trace=getattr(request.state, "trace", None), error=repr(error))
+    logger.error("bug", path=request.url.path, exc_info=error)
     return problem(request, 500, "this is a bug in Tocsin; the log has it under this trace id")

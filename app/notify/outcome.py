@@ -98,8 +98,8 @@ def _fall_back(db: Connection, failed: Sequence[store.Ended], now: datetime) -> 
         if contact is not None:
             used[place].append(contact.name)
             key = f"{draft.key.rpartition(':')[0]}:{contact.name}"
-            to = {"contact": contact.name, "channel": contact.channel, "to": contact.to}
-            drafts.append(replace(draft, key=key, **to, due_at=now, reason=_fallen(one)))
+            moved = replace(draft, contact=contact.name, channel=contact.channel, to=contact.to)
+            drafts.append(replace(moved, key=key, due_at=now, reason=_fallen(one)))
     store.queue_all(db, drafts, now, service.PAGE_LIFE)
 
 

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
+from pydantic import ValidationError
+
 from app import plugins
 from app.errors import DeliveryError, Permanent, Transient
 from app.log import get
@@ -49,5 +51,8 @@ async def _hand_over(job: Job) -> Receipt:
         plugin: ChannelPlugin = plugins.module("app.notify.channels", job.channel.kind)
     except KeyError:
         raise Permanent(f'channel "{name}": the kind "{job.channel.kind}" is not active yet') from None
-    spec = plugin.Spec.model_validate(job.channel.options)
+    try:
+        spec = plugin.Spec.model_validate(job.channel.options)
+    except ValidationError as error:
+        raise Permanent(f'channel "{name}": its settings are wrong: {error.errors()[0]["msg"]}') from None
     return await plugin.send(spec, job.message, DEADLINE)

@@ -68,7 +68,7 @@ def queue_all(db: Connection, drafts: Sequence[Draft], now: datetime, life: time
 
 def hurry(db: Connection, late: Sequence[tuple[Draft, str]], now: datetime) -> list[int]:
     """Of what each draft's step keeps for the same person for later, send the next contact's page now, for this reason."""
-    moved = []
+    moved: list[int] = []
     for draft, reason in late:
         place = [(page.c.user_name, draft.user), (page.c.generation, draft.generation), (page.c.round, draft.round)]
         same = [column == value for column, value in place] + [page.c.step.is_not_distinct_from(draft.step)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from app.people.model import Contact, NotifyRule, Person, QuietHours, Urgency
+from app.people.model import INBOX, Contact, NotifyRule, Person, QuietHours, Urgency
 from app.walltime import instant
 
 AT_ONCE = timedelta(0)
@@ -35,6 +35,8 @@ def reach(person: Person, urgency: Urgency, at: datetime) -> list[Reach]:
 
 def _wanted(person: Person, urgency: Urgency) -> list[tuple[str, timedelta, str]]:
     rules: Sequence[NotifyRule] | None = person.user.notify.high if urgency is Urgency.HIGH else person.user.notify.low
+    if rules == ():
+        return [(INBOX, AT_ONCE, f"notify.{urgency} names nothing else")]
     if rules is not None:
         return [(rule.contact, rule.after, f"notify.{urgency}") for rule in rules]
     names = [contact.name for contact in person.contacts]

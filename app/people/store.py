@@ -3,18 +3,27 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from pydantic import ValidationError
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from app.log import get as logger
 from app.people.model import Directory, Person, Role, Team, User
 from app.people.table import audit, invitation, person, team, token
+
+log = logger(__name__)
 
 
 def directory(db: Connection, default_zone: str) -> Directory:
     """Everybody who is active, and the teams."""
-    people = {row.login: _person(row, default_zone) for row in db.execute(select(person).where(person.c.active))}
+    people: dict[str, Person] = {}
+    for row in db.execute(select(person).where(person.c.active)):
+        try:
+            people[row.login] = _person(row, default_zone)
+        except (ValidationError, ZoneInfoNotFoundError) as error:  # one bad row must not keep everybody from being paged
+            log.error("person_unreadable", login=row.login, error=str(error))
     teams = {row.name: Team.model_validate(row.spec) for row in db.execute(select(team))}
     return Directory(people, teams)
 

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -107,12 +107,15 @@ def api(clean: None, server: str) -> Iterator[Api]:
     from app.people.model import SYSTEM
     from app.people.service import make_token
 
+    from app.rules import book
+
     now = datetime.now(UTC)
+    book._books.clear()
     loaded = load_texts({"all.yaml": CONFIGURATION, "runbooks/shop-down.md": RUNBOOK}, {})
     assert loaded.mistakes == ()
     client = Api(server)
     with transaction() as db:
-        apply(db, loaded, SYSTEM, now - timedelta(hours=1))
+        apply(db, loaded, SYSTEM, now)
         for login in ("ada", "bo", "ed", "vi", "root"):
             client.tokens[login] = make_token(db, login, "test", SYSTEM, now)
     yield client
