@@ -19,14 +19,19 @@ logger = log.get(__name__)
 
 
 def make_partitions(db: Connection, now: datetime) -> None:
-    """One partition a table and day, from yesterday to AHEAD days from now; those that exist stay."""
+    """One partition a table and day, from yesterday to AHEAD days from now; those that exist stay.
+
+    A day whose first rows came while it had none (nothing ran for days) keeps them in the rest partition, and has none.
+    """
     today = now.astimezone(UTC).date()
     for table in PARTITIONED:
         for offset in range(-1, AHEAD + 1):
             day = today + timedelta(days=offset)
             name = f"{table}_{day:%Y%m%d}"
             span = f"from ('{day}') to ('{day + timedelta(days=1)}')"
-            db.execute(text(f"create table if not exists {name} partition of {table} for values {span}"))
+            taken = f"select exists (select 1 from {table}_rest where at >= '{day}' and at < '{day + timedelta(days=1)}')"
+            if not db.execute(text(taken)).scalar_one():
+                db.execute(text(f"create table if not exists {name} partition of {table} for values {span}"))
 
 
 def drop_old(db: Connection, now: datetime) -> list[str]:
@@ -36,6 +41,8 @@ def drop_old(db: Connection, now: datetime) -> list[str]:
     old = [name for name in names if (day := re.search(r"_(\d{8})$", name)) and day[1] < f"{limit:%Y%m%d}"]
     for name in old:
         db.execute(text(f"drop table {name}"))
+    for table in PARTITIONED:
+        db.execute(text(f"delete from {table}_rest where at < '{limit}'"))
     db.execute(text("delete from check_run where asked_at < :limit"), {"limit": now - timedelta(days=1)})
     return old
 

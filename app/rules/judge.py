@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from app.catalog.model import Severity
-from app.rules.model import NO_DATA_INTERVALS, Finding, Patience, Standing, State, Verdict
+from app.rules.model import BLIND, NO_DATA_INTERVALS, Finding, Patience, Standing, State, Verdict
 from app.units import format_duration
 
 PUNCTUAL = 0.97  # runs begin a little early or late: the third missed one counts even so
@@ -21,7 +21,8 @@ def judge(before: Standing, finding: Finding, patience: Patience, severity: Seve
     severity = finding.severity or severity
     known = replace(before, known_at=at, memory=finding.memory)
     if before.firing:
-        recovered = finding.clear and not finding.bad
+        blind = bool(before.memory.get(BLIND)) and finding.value is not None  # it fired for want of data: there is some again
+        recovered = (finding.clear or blind) and not finding.bad
         after = (
             replace(known, state=State.OK, firing=False, bad_since=None) if recovered else replace(known, state=State.FIRING)
         )
@@ -50,7 +51,8 @@ def silent(
 
 def _overdue(standing: Standing, patience: Patience) -> Standing:
     if patience.no_data == "alert":
-        return replace(standing, firing=True, bad_since=None)
+        memory = standing.memory if standing.firing else {**standing.memory, BLIND: True}
+        return replace(standing, firing=True, bad_since=None, memory=memory)
     if patience.no_data == "ok":
         return replace(standing, firing=False, bad_since=None)
     return standing

@@ -13,6 +13,7 @@ from app.checks.model import NoData
 from app.checks.probe import Status
 from app.units import Duration, parse_duration
 
+BLIND = "blind"  # in a standing's memory: its alert is on for want of data only
 NO_DATA_INTERVALS = 3  # a check that could not tell for this many intervals is silent
 
 

@@ -32,17 +32,21 @@ def evaluate(db: Connection, now: datetime, limit: int = 500, names: Sequence[st
     if not claimed:
         return [], 0
     facts = _load(db, claimed, now)
-    signals, saved, kept, done = [], [], [], []
+    signals, saved, gone, kept, done = [], [], [], [], []
     for row in claimed:
         times = [result["at"] for result in facts.results[row["name"]]]
         for rule in facts.rules.get(row["name"], ()):
             steps = _steps(rule, row, facts, times, now)
             latest = {step.series: step for step in steps}
-            saved += [((rule.name, name), row["name"], step.after, step.verdict) for name, step in latest.items()]
+            lasting = [step for step in latest.values() if not step.gone]
+            saved += [((rule.name, step.series), row["name"], step.after, step.verdict) for step in lasting]
+            gone += [(rule.name, name) for name, step in latest.items() if step.gone]
             kept += [((rule.name, step.series), step.verdict) for step in steps if step.changed]
-            signals += [signal for step in steps if (signal := _signal(rule, step)) is not None]
+            news = [_signal(rule, step, last=latest[step.series] is step) for step in steps]
+            signals += [signal for signal in news if signal is not None]
         done.append((row["name"], times[-1] if times else row["evaluated_at"], _again(row, times, now)))
     store.save(db, saved)
+    store.drop(db, gone)
     store.keep(db, kept)
     checks.evaluated(db, done)
     return signals, len(claimed)
@@ -63,15 +67,15 @@ def _load(db: Connection, claimed: Sequence[Mapping[str, Any]], now: datetime) -
     names = [row["name"] for row in claimed]
     facts.rules = book.by_check(db)
     since = {row["name"]: row["evaluated_at"] or now - LONG_AGO for row in claimed}
-    results = checks.results_after(db, names, min(since.values()))
-    facts.results = {name: [one for one in found if one["at"] > since[name]] for name, found in results.items()}
-    for (rule, series), standing in store.standings(db, names).items():
+    facts.results = checks.results_after(db, since)
+    active = {name: facts.rules.get(name, ()) for name in names}
+    for (rule, series), standing in store.standings(db, [one.name for rules in active.values() for one in rules]).items():
         facts.standings[rule][series] = standing
-    active = [rule for name in names for rule in facts.rules.get(name, ())]
-    metrics = sorted({rule.metric for rule in active if rule.metric})
+    reading = {name: [rule for rule in rules if rule.metric] for name, rules in active.items() if facts.results[name]}
+    metrics = sorted({rule.metric for rules in reading.values() for rule in rules if rule.metric})
     if metrics:
-        longest = max((rule.kind.window(rule.spec) or timedelta(0) for rule in active), default=timedelta(0))
-        for one in checks.samples_after(db, names, metrics, min(since.values()) - longest):
+        longest = {name: max(rule.kind.window(rule.spec) or timedelta(0) for rule in r) for name, r in reading.items() if r}
+        for one in checks.samples_after(db, {name: since[name] - length for name, length in longest.items()}, metrics):
             of_metric = facts.points[one["check_name"], one["metric"]]
             of_metric.setdefault(series_name(one["labels"]), []).append(Point(one["at"], one["value"]))
     return facts
@@ -80,7 +84,8 @@ def _load(db: Connection, claimed: Sequence[Mapping[str, Any]], now: datetime) -
 def _steps(rule: Active, row: Mapping[str, Any], facts: _Facts, times: Sequence[datetime], now: datetime) -> list[Step]:
     standings = facts.standings[rule.name]
     if times:
-        return over_results(rule, standings, _points(rule, row["name"], facts), times)
+        well = {one["at"] for one in facts.results[row["name"]] if one["status"] in (Status.OK, Status.WARNING)}
+        return over_results(rule, standings, _points(rule, row["name"], facts), times, well)
     if row["paused"]:
         return []
     return over_silence(rule, standings, now, never_ran=row["at"] is None)
@@ -101,8 +106,8 @@ def _again(row: Mapping[str, Any], times: Sequence[datetime], now: datetime) -> 
     return max(times[-1] + silence, now)
 
 
-def _signal(rule: Active, step: Step) -> Signal | None:
-    said = _said(step)
+def _signal(rule: Active, step: Step, last: bool) -> Signal | None:
+    said = _said(step, last)
     if said is None:
         return None
     spec, verdict = rule.spec, step.verdict
@@ -128,12 +133,16 @@ def _signal(rule: Active, step: Step) -> Signal | None:
     )
 
 
-def _said(step: Step) -> Said | None:
-    """What this step says of the alert; None when it says nothing new."""
+def _said(step: Step, last: bool) -> Said | None:
+    """What this step says of the alert; None when it says nothing new.
+
+    An alert that is on is said again by the last step of every evaluation: it keeps its value current, and an alert that
+    was ended or was not to page (a rule in shadow, a file taken back) is on again when its rule says so.
+    """
     before, after = step.before, step.after
     if after.firing:
         was = before.memory.get("critical")
-        return Said.FIRING if not before.firing or was != after.memory.get("critical") else None
+        return Said.FIRING if last or not before.firing or was != after.memory.get("critical") else None
     if after.state is State.PENDING:
         return Said.PENDING if before.state is not State.PENDING else None
     if before.firing or before.state is State.PENDING:

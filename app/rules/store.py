@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, tuple_
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.rules.model import Standing, State, Verdict
@@ -13,9 +13,9 @@ from app.rules.table import standing, verdict
 Place = tuple[str, str]  # rule, series
 
 
-def standings(db: Connection, checks: Sequence[str]) -> dict[Place, Standing]:
-    """Where every series of every rule of these checks stands."""
-    rows = db.execute(select(standing).where(standing.c.check_name.in_(checks)))
+def standings(db: Connection, rules: Sequence[str]) -> dict[Place, Standing]:
+    """Where every series of these rules stands, whichever check they read then."""
+    rows = db.execute(select(standing).where(standing.c.rule.in_(rules)))
     return {
         (row.rule, row.series): Standing(State(row.state), row.firing, row.bad_since, row.known_at, row.memory) for row in rows
     }
@@ -41,9 +41,15 @@ def save(db: Connection, rows: Sequence[tuple[Place, str, Standing, Verdict]]) -
         }
         for place, check, one, said in rows
     ]
-    statement = upsert(standing).values(values)
+    statement = upsert(standing)
     fresh = {name: statement.excluded[name] for name in values[0] if name not in ("rule", "series")}
-    db.execute(statement.on_conflict_do_update(index_elements=["rule", "series"], set_=fresh))
+    db.execute(statement.on_conflict_do_update(index_elements=["rule", "series"], set_=fresh), values)
+
+
+def drop(db: Connection, places: Sequence[Place]) -> None:
+    """Forget series that are gone."""
+    for start in range(0, len(places), 1000):
+        db.execute(delete(standing).where(tuple_(standing.c.rule, standing.c.series).in_(places[start : start + 1000])))
 
 
 def keep(db: Connection, verdicts: Sequence[tuple[Place, Verdict]]) -> None:

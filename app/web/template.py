@@ -67,9 +67,9 @@ def until(context: Context, at: datetime) -> Markup:
 
 
 @pass_context
-def clock(context: Context, at: datetime) -> Markup:
-    """The time of day, with the day when it is another one."""
-    return _time(at, context["zone"], words.clock(at, context["now"], context["zone"]))
+def clock(context: Context, at: datetime, beside: datetime | None = None) -> Markup:
+    """The time of day, with the day when it is not today, or not the day of the time it stands beside."""
+    return _time(at, context["zone"], words.clock(at, beside or context["now"], context["zone"]))
 
 
 @lru_cache(maxsize=1)

@@ -86,7 +86,9 @@ def server(engine: object) -> Iterator[str]:
     """A server of this test process; its URL."""
     from app.server import create
 
-    running = uvicorn.Server(uvicorn.Config(create(), port=0, log_config=None, ws="none", timeout_graceful_shutdown=1))
+    running = uvicorn.Server(
+        uvicorn.Config(create(), port=0, log_config=None, ws="none", server_header=False, timeout_graceful_shutdown=1)
+    )
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 20
@@ -106,7 +108,6 @@ def api(clean: None, server: str) -> Iterator[Api]:
     from app.db import transaction
     from app.people.model import SYSTEM
     from app.people.service import make_token
-
     from app.rules import book
 
     now = datetime.now(UTC)

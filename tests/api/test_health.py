@@ -100,7 +100,10 @@ def outage(api: Api) -> Iterator[None]:
 
 @pytest.mark.parametrize(
     "method, path",
-    [("GET", "incidents"), ("POST", "events"), ("GET", "me"), ("POST", "config/plan"), ("GET", "/metrics"), ("POST", "/in/" + "0" * 32)],
+    [
+        ("GET", "incidents"), ("POST", "events"), ("GET", "me"), ("POST", "config/plan"), ("GET", "/metrics"),
+        ("POST", "/in/" + "0" * 32),
+    ],
 )  # fmt: skip
 def test_without_the_database_every_route_says_try_again(api: Api, outage: None, method: str, path: str) -> None:
     response = api.call(method, path, json={"events": []} if method == "POST" else None)

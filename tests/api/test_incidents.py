@@ -30,7 +30,7 @@ def test_journey_from_event_to_resolved(api: Api) -> None:
     assert [alert["key"] for alert in found["alerts"]] == ["disk"]
     assert found["also_affected"] == []
     assert [page["step"] for page in found["pages"]] == [1] * len(found["pages"])
-    assert found["pages"][0]["attempts"][0]["outcome"] == "accepted"
+    assert found["pages"][0]["attempts"][0]["n"] == 1
     assert [(step["step"], step["users"]) for step in found["upcoming"]] == [(2, ["ada", "bo"]), (None, ["ed"])]
     assert found["timeline"][0]["kind"] == "opened"
     taken = api.post("incidents/1/acknowledge", as_="ada")

@@ -90,15 +90,22 @@ def build(sender: str, to: str, message: Message) -> EmailMessage:
 
 async def _connected(spec: Spec, timeout: float) -> socket.socket:
     """A connection to an address that passed the guard; raises Failed or OSError."""
-    endpoint = (await resolve(spec.host, spec.port, timeout))[0]
-    sock = socket.socket(endpoint.family, socket.SOCK_STREAM)
-    sock.setblocking(False)
-    try:
-        await asyncio.get_running_loop().sock_connect(sock, (endpoint.address, endpoint.port))
-    except BaseException:
-        sock.close()
-        raise
-    return sock
+    endpoints = await resolve(spec.host, spec.port, timeout)
+    for endpoint in endpoints:
+        sock = socket.socket(endpoint.family, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        try:
+            async with asyncio.timeout(timeout / (len(endpoints) + 1)):  # an address that says nothing leaves time for the next
+                await asyncio.get_running_loop().sock_connect(sock, (endpoint.address, endpoint.port))
+        except OSError as error:  # TimeoutError is one
+            sock.close()
+            problem = error
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise problem
 
 
 def _client(spec: Spec, timeout: float, sock: socket.socket) -> aiosmtplib.SMTP:

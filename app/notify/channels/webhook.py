@@ -54,4 +54,4 @@ def sign(secret: bytes, at: int, body: bytes) -> str:
 
 
 def _seconds(header: str | None) -> float | None:
-    return float(header) if header and header.isdigit() else None
+    return float(header) if header and header.isascii() and header.isdigit() else None

@@ -11,7 +11,7 @@ from typing import Any
 from app.catalog.model import Severity
 from app.checks.model import Count, out_of
 from app.checks.probe import Status
-from app.rules.model import Finding, Point, Rule
+from app.rules.model import BLIND, Finding, Point, Rule
 
 BAD = (Status.WARNING.value, Status.CRITICAL.value)
 
@@ -30,20 +30,28 @@ def window(spec: Spec) -> timedelta | None:  # noqa: ARG001
 
 
 def evaluate(spec: Spec, points: Sequence[Point], memory: Mapping[str, Any], at: datetime) -> Finding:  # noqa: ARG001
-    """Count the newest result in; memory: `recent` (statuses, oldest first), `on` (fired, not recovered), `critical`."""
+    """Count the newest result in.
+
+    memory: `recent` (statuses, oldest first), `since` (those since it fired), `on` (fired, not recovered), `critical`, and
+    `blind` (its alert is on for want of data).
+    """
     newest = points[-1] if points else None
     if newest is None or newest.status is Status.UNKNOWN:
         return Finding(None, False, None, newest.message if newest else "no result")
     after, clear_after = out_of(spec.after), out_of(spec.clear_after or "1 of 1")
-    recent = [*memory.get("recent", ()), newest.status.value][-max(after.last, clear_after.last) :]
-    judged = recent[-after.last :]
+    judged = [*memory.get("recent", ()), newest.status.value][-after.last :]
     bad = sum(status in BAD for status in judged) >= after.needed
     was_on = bool(memory.get("on"))
-    clear = recent[-clear_after.last :].count(Status.OK.value) >= clear_after.needed
+    blind = bool(memory.get(BLIND))
+    since = [*memory.get("since", ()), newest.status.value][-clear_after.last :] if was_on or blind else []
+    clear = since.count(Status.OK.value) >= clear_after.needed
     on = not clear if was_on else bad
     critical = judged.count(Status.CRITICAL.value) >= after.needed
     critical = critical or (on and bool(memory.get("critical")))
-    kept = {"recent": [] if was_on and not on else recent, "on": on, "critical": critical and on}
+    over = (was_on or blind) and clear
+    kept = {"recent": [] if over else judged, "since": [] if over else since, "on": on, "critical": critical and on}
+    if blind and not over:
+        kept[BLIND] = True
     return Finding(on, clear, None, _because(judged, newest), spec.severity if critical else Severity.WARNING, kept)
 
 
