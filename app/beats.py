@@ -3,7 +3,7 @@
 import os
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,11 +13,11 @@ from sqlalchemy import JSON, Column, Connection, Table, Text, delete, func, sele
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.db import engine, instant, metadata, transaction
-from app.errors import Unavailable
+from app.db import connect, instant, metadata
+from app.settings import settings
 
 FRESH = {"pager": 5.0, "worker": 30.0, "beat": 30.0}  # seconds after which a process of that kind counts as gone
-EVERY = 5.0  # seconds between two signs of a process that says nothing else
+EVERY = 10.0  # seconds between two signs of a worker or beat
 
 process_beat = Table(
     "process_beat",
@@ -76,16 +76,22 @@ def seen(db: Connection) -> list[Seen]:
 
 
 def say(kind: str, detail: Mapping[str, Any] | None = None) -> None:
-    """`touch` in a transaction of its own, on a connection that is not kept: a process may fork after it. Never raises."""
-    with suppress(Unavailable, SQLAlchemyError), transaction() as db:
-        touch(db, kind, detail)
-    engine().dispose()
+    """`touch` on a connection of its own that is closed again: the process may fork, or never need another. Never raises."""
+    _alone(lambda db: touch(db, kind, detail))
 
 
 def leave(kind: str) -> None:
-    """`end` in a transaction of its own. Never raises."""
-    with suppress(Unavailable, SQLAlchemyError), transaction() as db:
-        end(db, kind)
+    """`end` in the same way."""
+    _alone(lambda db: end(db, kind))
+
+
+def _alone(work: Callable[[Connection], None]) -> None:
+    made = connect(settings().database, size=1)
+    try:
+        with suppress(SQLAlchemyError), made.begin() as db:
+            work(db)
+    finally:
+        made.dispose()
 
 
 def keep_saying(kind: str, detail: Mapping[str, Any] | None = None) -> None:

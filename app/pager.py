@@ -95,16 +95,16 @@ class Pager:
         with psycopg.connect(_libpq(), autocommit=True, connect_timeout=3, client_encoding="utf8") as ear:
             ear.execute("listen line")
             while not self.stopping.is_set():
-                self._live()
                 while decide() and not self.stopping.is_set():
                     self.pages_due.set()
                     self._live()
                 self.pages_due.set()
+                self._live()
                 for _ in ear.notifies(timeout=_until(escalations.next_due), stop_after=1):
                     pass
 
     def _live(self) -> None:
-        """Say that this loop turns, once a second."""
+        """Say that this loop turns and can decide, once a second."""
         if time.monotonic() - self.said >= LOOK:
             self.said = time.monotonic()
             with transaction() as db:

@@ -69,8 +69,8 @@ def engine() -> Iterator[Engine]:
 
 
 @pytest.fixture
-def db(engine: Engine) -> Iterator[Connection]:
-    """A connection whose work is rolled back."""
+def db(engine: Engine, clean: None) -> Iterator[Connection]:
+    """A connection to an empty database; its work is rolled back."""
     with engine.connect() as connection:
         yield connection
         connection.rollback()
@@ -78,8 +78,9 @@ def db(engine: Engine) -> Iterator[Connection]:
 
 @pytest.fixture
 def clean(engine: Engine) -> None:
-    """An empty database."""
+    """An empty database. Few rows are deleted ten times as fast as thirty tables are truncated."""
     import app.catalog.store as catalog
+    from app.rules import book
 
     with engine.begin() as connection:
         names = connection.scalars(
@@ -88,5 +89,12 @@ def clean(engine: Engine) -> None:
                 " and nspname = 'public' and not relispartition and relname <> 'alembic_version'"
             )
         )
-        connection.execute(text(f"truncate {', '.join(names)} restart identity"))
+        connection.execute(text("; ".join(f"delete from {name}" for name in names)))
+        connection.execute(
+            text(
+                "select setval(format('%I.%I', schemaname, sequencename)::regclass, 1, false) from pg_sequences"
+                " where schemaname = 'public' and last_value is not null"
+            )
+        )
     catalog._parsed.clear()
+    book._books.clear()

@@ -5,17 +5,20 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from math import isfinite
 from typing import cast
 
+import orjson
 from pydantic import ValidationError
 
 from app import plugins
 from app.checks.model import Due, Result
-from app.checks.probe import CannotTell, Probe, Reading, Run, Spec, Status, Unreachable
+from app.checks.probe import CannotTell, Probe, Reading, Run, Series, Spec, Status, Unreachable
 from app.log import get
 
 SLICE = 0.05  # seconds in which results are gathered before they are written
 MESSAGE_LIMIT = 1000  # characters
+LABELS_LIMIT = 2000  # bytes of a series' labels as JSON: they are part of a key
 LONGEST_SLEEP = 2.0  # seconds; what is due later should not have been claimed
 
 log = get(__name__)
@@ -33,9 +36,12 @@ async def run_batch(dues: Sequence[Due], now: datetime) -> AsyncIterator[list[Re
         began, clock = at(), time.monotonic()
         reading = await take(due)
         seconds = time.monotonic() - clock
-        metrics = {"seconds": seconds, **_finite(reading.metrics)}
-        series = tuple(one for one in reading.series if _is_finite(one.value))
-        return Result(due.name, began, reading.status, _clean(reading.message), seconds, metrics, series, reading.memory)
+        try:
+            return _result(due.name, began, reading, seconds)
+        except Exception as error:  # what a probe hands back may be anything
+            log.exception("reading_broke", check=due.name, probe=due.check.probe)
+            why = f"the probe's reading is not one: {type(error).__name__}: {error}"
+            return Result(due.name, began, Status.UNKNOWN, _clean(why), seconds, {"seconds": seconds})
 
     waiting = {asyncio.create_task(one(due)) for due in dues}
     while waiting:
@@ -88,14 +94,21 @@ def _probe(name: str) -> Probe:
     return found
 
 
+def _result(name: str, began: datetime, reading: Reading, seconds: float) -> Result:
+    """The reading as it may be stored: texts without what PostgreSQL refuses, numbers that are numbers, memory that is JSON."""
+    metrics = {_clean(metric): float(value) for metric, value in reading.metrics.items() if isfinite(value)}
+    series = [
+        Series(_clean(one.metric), float(one.value), {_clean(key): _clean(value) for key, value in one.labels.items()})
+        for one in reading.series
+        if isfinite(one.value)
+    ]
+    kept = tuple(one for one in series if len(orjson.dumps(dict(one.labels))) <= LABELS_LIMIT)
+    memory = orjson.loads(orjson.dumps(dict(reading.memory))) if reading.memory is not None else None
+    if "\\u0000" in orjson.dumps(memory).decode():
+        raise ValueError("its memory holds a NUL character")
+    return Result(name, began, reading.status, _clean(reading.message), seconds, {"seconds": seconds, **metrics}, kept, memory)
+
+
 def _clean(message: str) -> str:
     printable = "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in message.replace("\0", ""))
     return printable if len(printable) <= MESSAGE_LIMIT else printable[: MESSAGE_LIMIT - 1] + "…"
-
-
-def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
-    return {name: float(value) for name, value in metrics.items() if _is_finite(value)}
-
-
-def _is_finite(value: float) -> bool:
-    return value == value and abs(value) != float("inf")

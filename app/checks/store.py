@@ -32,7 +32,6 @@ from jsonb_to_recordset(cast(:rows as jsonb))
 where c.name = r.name and (c.at is null or c.at <= r.at)
 """)
 
-
 # One value a metric and slice of time, so that a page of sparklines is one statement whatever the interval of the checks.
 _TRENDS = text("""
 select s.check_name, s.metric, date_bin(make_interval(secs => :slice), s.at, :since) as at, avg(s.value)::float8 as value

@@ -100,7 +100,9 @@ def others(last: LastResort, who: Mapping[str, Reached], user: str | None, targe
     """Whom of the last resort to call when `user` (or the channel `target`) could not be reached: anybody else."""
     for named in (last.owners, last.admins):
         asked = called(_move(0, None, named, who, ""))
-        able = [(one, person) for one, person in asked if not one.nobody and (person != user if person else one.target != target)]
+        able = [
+            (one, person) for one, person in asked if not one.nobody and (person != user if person else one.target != target)
+        ]
         if able:
             return able
     return []

@@ -23,9 +23,7 @@ class Found:
     new: Mapping[int, str]  # number -> "opened" | "reopened"
 
 
-def find(
-    db: Connection, joining: Sequence[Alert], groups: Mapping[int, Group], others: Sequence[int], now: datetime
-) -> Found:
+def find(db: Connection, joining: Sequence[Alert], groups: Mapping[int, Group], others: Sequence[int], now: datetime) -> Found:
     """The incident of every group of `joining`: the open one, the one it was merged into, a recent one, or a new one.
 
     `others` are incidents the caller changes, too: all are locked at once in one order, so that two callers never wait for

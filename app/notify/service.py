@@ -126,7 +126,9 @@ def tell_end(db: Connection, ended: Sequence[Incident], by: str | None, now: dat
     silent = {number for number, reasons in alerts.end_reasons(db, numbers).items() if reasons == {REMOVED}}
     loud = {one.number: one for one in ended if one.number not in silent}
     told = [page for page in _told(db, loud) if by is None or page["user_name"] != by]
-    store.queue_all(db, [_follow_up(page, Kind.RESOLVED, loud[page["incident"]], "resolved", now) for page in told], now, PAGE_LIFE)
+    store.queue_all(
+        db, [_follow_up(page, Kind.RESOLVED, loud[page["incident"]], "resolved", now) for page in told], now, PAGE_LIFE
+    )
 
 
 def _told(db: Connection, found: Mapping[int, Incident]) -> list[Mapping[str, Any]]:

@@ -200,7 +200,11 @@ def inbox(db: Connection, user: str, before: int | None, limit: int) -> list[Map
 def tests(db: Connection, user: str, since: datetime) -> list[Mapping[str, Any]]:
     """The test messages this person asked for, newest first, with what the last attempt complained of."""
     last = (
-        select(page_attempt.c.error).where(page_attempt.c.page == page.c.id).order_by(page_attempt.c.n.desc()).limit(1).scalar_subquery()
+        select(page_attempt.c.error)
+        .where(page_attempt.c.page == page.c.id)
+        .order_by(page_attempt.c.n.desc())
+        .limit(1)
+        .scalar_subquery()
     )
     query = select(page, last.label("error")).where(page.c.user_name == user, page.c.kind == Kind.TEST, page.c.made_at >= since)
     return [dict(row) for row in db.execute(query.order_by(page.c.id.desc()).limit(40)).mappings()]

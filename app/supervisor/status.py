@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from app.settings import Settings
-from app.supervisor import leftovers, readiness, stack, state
+from app.supervisor import leftovers, plan, readiness, stack, state
 
 PATIENCE = 2.0  # seconds for all questions; the answer must be there within three
 
@@ -127,7 +127,16 @@ def _overdue(database: str) -> float:
 
 def _console(settings: Settings) -> tuple[bool, tuple[str, ...]]:
     """Whether the console says that the line works, and what it misses."""
-    return asyncio.run(readiness.console("web", stack.readyz(settings)))
+    return asyncio.run(readiness.console("web", _readyz(settings)))
+
+
+def _readyz(settings: Settings) -> str:
+    """Where the running stack's console is: its own plan knows, whatever port this shell's environment names."""
+    try:
+        specs = plan.load(settings.home / "run" / "plan.json").specs
+    except (OSError, ValueError, KeyError, TypeError):
+        return stack.readyz(settings)
+    return next((spec.ready for spec in specs if spec.kind == "web" and spec.ready), stack.readyz(settings))
 
 
 def _without_supervisor(row: state.Process) -> state.Process:

@@ -10,7 +10,7 @@ from app.escalation import store as escalations
 from app.escalation.upcoming import Upcoming, next_steps
 from app.incidents.model import Incident, State
 
-SHOWN = 25  # rows of the home page
+SHOWN = 20  # rows of the home page
 
 
 @dataclass(frozen=True, slots=True)

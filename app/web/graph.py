@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from app.web import words
@@ -76,7 +77,8 @@ def graph(
         return HEIGHT - HEIGHT * (value - low) / (high - low)
 
     limit, clear = (None if one is None else down(one) for one in limits)
-    bands = tuple(Band(across(a), max(across(b) - across(a), 2.0)) for a, b in firing if b > start and a < end)
+    spans = merged([(a, b) for a, b in firing if b > start and a < end])
+    bands = tuple(Band(across(a), max(across(b) - across(a), 2.0)) for a, b in spans)
     values = tuple(Label(down(value), words.figure(metric, value)) for value in (low, (low + high) / 2, high))
     last, numbers = points[-1][1], [value for _, value in points]
     summary = (
@@ -85,6 +87,17 @@ def graph(
     )
     path = _path([(across(at), down(value), at) for at, value in thin])
     return Graph(path, bands, limit, clear, _times(start, end, zone), values, words.figure(metric, last), summary)
+
+
+def merged(spans: Sequence[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
+    """Overlapping stretches made one."""
+    whole: list[tuple[datetime, datetime]] = []
+    for begin, end in sorted(spans):
+        if whole and begin <= whole[-1][1]:
+            whole[-1] = (whole[-1][0], max(whole[-1][1], end))
+        else:
+            whole.append((begin, end))
+    return whole
 
 
 def thinned(points: Points, most: int) -> Points:
@@ -111,10 +124,10 @@ def _range(values: Sequence[float]) -> tuple[float, float]:
 
 def _path(placed: Sequence[tuple[float, float, datetime]]) -> str:
     """Broken where no sample came for four usual intervals: silence is not a straight line."""
-    steps = sorted((b[2] - a[2] for a, b in zip(placed, placed[1:], strict=False)))
+    steps = sorted((b[2] - a[2] for a, b in pairwise(placed)))
     usual = steps[len(steps) // 2] * 4
     parts = [f"M{placed[0][0]:.0f} {placed[0][1]:.1f}"]
-    for before, point in zip(placed, placed[1:], strict=False):
+    for before, point in pairwise(placed):
         parts.append(f"{'M' if point[2] - before[2] > usual else 'L'}{point[0]:.0f} {point[1]:.1f}")
     return "".join(parts)
 

@@ -38,8 +38,8 @@ def of_alerts(db: Connection, alerts: Sequence[Alert], incident: Incident, now: 
     window = (max(incident.opened_at - before / 2, end - LONGEST), end)
     name = first.labels["check"]
     firing = [(one.starts_at, one.ends_at or now) for one in alerts if one.labels.get("check") == name]
-    metric, limits = _watched(db, name, first.source)
-    return draw(db, name, metric, window, firing, limits, zone)
+    metric, marks = _watched(db, name, first.source)
+    return draw(db, name, metric, window, firing, marks, zone)
 
 
 def draw(
@@ -48,7 +48,7 @@ def draw(
     metric: str | None,
     window: tuple[datetime, datetime],
     firing: Sequence[tuple[datetime, datetime]],
-    limits: tuple[float | None, float | None],
+    marks: tuple[float | None, float | None],
     zone: ZoneInfo,
 ) -> Drawn | None:
     """The graph of one metric of a check; None when there is nothing to draw."""
@@ -58,7 +58,7 @@ def draw(
     chosen = metric or main_metric(state["metrics"])
     rows = checks.history(db, name, chosen, *window, SAMPLES)
     points = [(row["at"], row["value"]) for row in reversed(rows) if not row["labels"]]
-    made = graph(chosen, points, firing, limits, window, zone)
+    made = graph(chosen, points, firing, marks, window, zone)
     return Drawn(name, chosen, made) if made else None
 
 
@@ -68,10 +68,14 @@ def main_metric(metrics: dict[str, Any]) -> str:
 
 
 def _watched(db: Connection, check: str, source: str) -> tuple[str | None, tuple[float | None, float | None]]:
-    """The metric and limits of the rule behind an alert."""
-    for rule in book.by_check(db).get(check, ()):
-        if rule.source == source:
-            limit = getattr(rule.spec, "above", None)
-            limit = getattr(rule.spec, "below", None) if limit is None else limit
-            return rule.metric, (limit, getattr(rule.spec, "clear", None))
-    return None, (None, None)
+    """The metric and limits of the rule behind an alert, or of any rule of its check."""
+    active = book.by_check(db).get(check, ())
+    behind = [rule for rule in active if rule.source == source and rule.metric]
+    chosen = next(iter(behind or [rule for rule in active if rule.metric]), None)
+    return (chosen.metric, limits(chosen.spec)) if chosen else (None, (None, None))
+
+
+def limits(spec: Any) -> tuple[float | None, float | None]:
+    """Threshold and recovery limit of a rule that has them."""
+    above = getattr(spec, "above", None)
+    return (above if above is not None else getattr(spec, "below", None)), getattr(spec, "clear", None)

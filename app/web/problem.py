@@ -2,10 +2,11 @@
 
 import secrets
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
-from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import DataError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -32,16 +33,18 @@ class Kind:
 KINDS: tuple[tuple[type[Exception], Kind], ...] = (
     (errors.TooLarge, Kind(413, "That is too much", "Send less at once.")),
     (errors.Invalid, Kind(422, "That does not work as typed", "Go back, mend it and send it again; nothing was changed.")),
-    (errors.Denied, Kind(403, "You may not do this", "Nothing was changed. Ask an admin for the role, or log in as somebody else.")),
+    (errors.Denied, Kind(403, "You may not do this", "Nothing was changed. Ask an admin for the role.")),
     (errors.NotFound, Kind(404, "There is no such thing", "It may have been renamed, removed, or mistyped in the address.")),
     (errors.Conflict, Kind(409, "Somebody was faster", "Nothing was changed. Look at how it stands now, then decide again.")),
     (errors.NotActive, Kind(501, "Not active yet", "This is planned, and not built.")),
     (
         errors.Unavailable,
-        Kind(503, "Out of reach", "Nothing was changed. Try again in a moment; `tocsin status` on the server says what is missing."),
+        Kind(503, "Out of reach", "Nothing was changed. Try again in a moment; on the server, tocsin status says more."),
     ),
 )  # fmt: skip
 BROKEN = Kind(500, "This page broke", "Try again; if it stays, give the trace id to whoever runs Tocsin: the log has the rest.")
+NOTHING = "there is nothing at this address"
+NOT_MIGRATED = "42P01"  # undefined_table
 
 
 class TooOften(errors.Denied):
@@ -64,7 +67,7 @@ def answer(request: Request, error: Exception) -> Response:
         return _log_in(request, error.back)
     error = _ours(error)
     kind = TOO_OFTEN if isinstance(error, TooOften) else next((k for type_, k in KINDS if isinstance(error, type_)), BROKEN)
-    trace = secrets.token_hex(8)
+    trace = getattr(request.state, "trace", None) or secrets.token_hex(8)
     if kind is BROKEN:
         logger.error("console_broke", path=request.url.path, trace=trace, exc_info=error)
     elif kind.status >= 500:
@@ -75,7 +78,7 @@ def answer(request: Request, error: Exception) -> Response:
         return HTMLResponse(render("problem_toast.html", **facts), kind.status)
     typed = {name: value for name, value in _typed(request).items() if name not in HIDDEN and value}
     faults = error.faults if isinstance(error, errors.Invalid) else ()
-    back = here(request) if request.method == "GET" else "/"
+    back = "/" if request.method == "POST" else request.url.path if kind.status == 422 else here(request)
     page = render("problem.html", **facts, typed=typed, faults=faults, back=back, theme=theme(request))
     return HTMLResponse(page, kind.status)
 
@@ -91,17 +94,11 @@ def _ours(error: Exception) -> Exception:
     if isinstance(error, RequestValidationError):
         first = error.errors()[0]
         place, name = first["loc"][0], first["loc"][-1]
-        return (
-            errors.NotFound("there is nothing at this address")
-            if place == "path"
-            else errors.Invalid(f"{name}: {first['msg']}")
-        )
+        return errors.NotFound(NOTHING) if place == "path" else errors.Invalid(f"{name}: {first['msg']}")
     if isinstance(error, HTTPException):
-        return (
-            errors.NotFound("there is nothing at this address")
-            if error.status_code == 404
-            else errors.Invalid(str(error.detail))
-        )
+        return errors.NotFound(NOTHING) if error.status_code == 404 else errors.Invalid(str(error.detail))
+    if isinstance(error, ProgrammingError) and getattr(error.orig, "sqlstate", None) == NOT_MIGRATED:
+        return errors.Unavailable("the database is not set up yet; run `tocsin up`")
     for theirs, ours, text in FOREIGN:
         if isinstance(error, theirs):
             return ours(text)
@@ -109,16 +106,12 @@ def _ours(error: Exception) -> Exception:
 
 
 def _typed(request: Request) -> dict[str, str]:
-    form = getattr(request, "_form", None)  # parsed by the guard already
-    return {name: value for name, value in form.items() if isinstance(value, str)} if form else {}
+    given = getattr(request, "_form", None) or request.query_params  # a form was parsed by the guard already
+    return {name: value for name, value in given.items() if isinstance(value, str)}
 
 
 def _log_in(request: Request, back: str) -> Response:
-    to = (
-        str(request.url_for("log_in_page").include_query_params(back=back))
-        if request.method == "GET" and back != "/"
-        else "/login"
-    )
+    to = f"/login?back={quote(back, safe='')}" if request.method == "GET" and back != "/" else "/login"
     if request.headers.get("hx-request") == "true":
         return Response(status_code=401, headers={"HX-Redirect": "/login"})
     return RedirectResponse(to, 303)

@@ -1,7 +1,11 @@
 """Static files, kept by browsers for good since their address carries their digest; and the page for unknown addresses."""
 
+import gzip
+from functools import lru_cache
+
 from fastapi import FastAPI
 from fastapi.exception_handlers import http_exception_handler
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -12,6 +16,7 @@ from app.web import problem
 from app.web.template import STATIC
 from app.web.template import static as address
 
+TEXTS = (".js", ".css", ".svg")
 FOREVER = "public, max-age=31536000, immutable"
 MACHINES = ("/api/", "/in/", "/v2/", "/ping/", "/a/", "/static/")  # who asks there wants no console page
 
@@ -20,11 +25,23 @@ class Files(StaticFiles):
     """Static files with the console's manners."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """The file; one asked for by its digest never changes."""
+        """The file, small when the browser can unpack it; one asked for by its digest never changes."""
         response = await super().get_response(path, scope)
+        takes = Headers(scope=scope).get("accept-encoding", "")
+        if response.status_code == 200 and path.endswith(TEXTS) and "gzip" in takes:
+            kind = response.headers["content-type"]
+            response = Response(
+                _packed(path), headers={"Content-Encoding": "gzip", "ETag": response.headers["etag"]}, media_type=kind
+            )
+        response.headers["Vary"] = "Accept-Encoding"
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Cache-Control"] = FOREVER if b"v=" in scope.get("query_string", b"") else "no-cache"
         return response
+
+
+@lru_cache(maxsize=16)
+def _packed(path: str) -> bytes:
+    return gzip.compress((STATIC / path).read_bytes(), mtime=0)
 
 
 def install(app: FastAPI) -> None:
@@ -42,7 +59,7 @@ def install(app: FastAPI) -> None:
             and not request.url.path.startswith(MACHINES)
         ):
             return problem.missing(request)
-        made: Response = await others(request, error)  # type: ignore[misc,arg-type]
+        made: Response = await others(request, error)  # type: ignore[misc]
         return made
 
     app.add_exception_handler(HTTPException, handle)

@@ -89,6 +89,7 @@ def environment() -> Environment:
         "clock": clock,
         "duration": format_duration,
         "web_link": web_link,
+        "stamp": lambda at: f"{at:%Y-%m-%dT%H:%M:%SZ}",
         "figure": lambda value, metric: words.figure(metric, value),
     }
     made.globals |= {"static": static, "path": path, "words": words, "markdown": html}

@@ -100,20 +100,25 @@ def server(engine: object) -> Iterator[str]:
     thread.join(timeout=10)
 
 
-@pytest.fixture
-def api(clean: None, server: str) -> Iterator[Api]:
-    """A client on a database that holds the configuration above and nothing else."""
-    from app.configfile.apply import apply
+@pytest.fixture(scope="session")
+def loaded() -> Any:
+    """The configuration above."""
     from app.configfile.load import load_texts
+
+    found = load_texts({"all.yaml": CONFIGURATION, "runbooks/shop-down.md": RUNBOOK}, {})
+    assert found.mistakes == ()
+    return found
+
+
+@pytest.fixture
+def api(clean: None, server: str, loaded: Any) -> Iterator[Api]:
+    """A client on a database that holds that configuration and nothing else."""
+    from app.configfile.apply import apply
     from app.db import transaction
     from app.people.model import SYSTEM
     from app.people.service import make_token
-    from app.rules import book
 
     now = datetime.now(UTC)
-    book._books.clear()
-    loaded = load_texts({"all.yaml": CONFIGURATION, "runbooks/shop-down.md": RUNBOOK}, {})
-    assert loaded.mistakes == ()
     client = Api(server)
     with transaction() as db:
         apply(db, loaded, SYSTEM, now)

@@ -11,8 +11,13 @@ from schemathesis.generation import GenerationMode
 from tests.api.conftest import Api
 
 SETTINGS = settings(
-    max_examples=6, deadline=None, database=None, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
-)  # fmt: skip
+    max_examples=4,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 SLOW = ("/api/v1/checks/{name}/run",)  # waits for a worker
 
 

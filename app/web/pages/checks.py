@@ -14,6 +14,7 @@ from app.actions.run import run_now
 from app.catalog.matcher import matches
 from app.checks import service
 from app.checks import store as checks
+from app.configfile.secret import shown as starred
 from app.errors import NotFound
 from app.plugins import FAMILIES
 from app.rules import book
@@ -26,7 +27,7 @@ from app.web.toast import Toast
 from app.web.visit import Typed, Visit, go, local_path, visit
 
 router = pages()
-PAGE = 40
+PAGE = 25
 TREND, SLICES = timedelta(hours=2), 40
 SPANS = {"1h": timedelta(hours=1), "6h": timedelta(hours=6), "1d": timedelta(days=1), "7d": timedelta(days=7)}
 ORDER = {"critical": 0, "warning": 1, "unknown": 2, None: 3, "ok": 4}
@@ -66,22 +67,22 @@ def show(request: Request, name: str, metric: str = "", span: str = "6h") -> Res
         state = checks.states_of(v.db, [name]).get(name)
         if state is None:
             raise NotFound(f'there is no check "{name}"')
+        check = service.check(v.db, name)
         length = SPANS.get(span, SPANS["6h"])
         window = (v.now - length, v.now)
         active = book.by_check(v.db).get(name, ())
         chosen = metric if metric in state["metrics"] else history.main_metric(state["metrics"])
-        limits = next(
-            ((_limit(rule.spec), getattr(rule.spec, "clear", None)) for rule in active if rule.metric == chosen), (None, None)
-        )
+        marks = next((history.limits(rule.spec) for rule in active if rule.metric == chosen), (None, None))
         return v.page(
             "check.html",
             state=state,
-            check=service.check(v.db, name),
-            drawn=history.draw(v.db, name, chosen, window, (), limits, v.zone),
+            check=check,
+            settings=starred(check.with_),
+            drawn=history.draw(v.db, name, chosen, window, (), marks, v.zone),
             chosen=chosen,
             span=span if span in SPANS else "6h",
             spans=list(SPANS),
-            results=checks.history(v.db, name, None, *window, 50),
+            results=checks.history(v.db, name, None, *window, 25),
             rules=[(rule, [one for one in rules.states(v.db) if one["rule"] == rule.name]) for rule in active],
         )
 
@@ -135,8 +136,3 @@ def _trends(v: Visit, shown: list[Mapping[str, Any]]) -> dict[str, str]:
     since = v.now - TREND
     found = checks.trends(v.db, wanted, since, v.now, TREND.total_seconds() / SLICES) if wanted else {}
     return {name: sparkline(points, since, v.now) for name, points in found.items()}
-
-
-def _limit(spec: Any) -> float | None:
-    above: float | None = getattr(spec, "above", None)
-    return above if above is not None else getattr(spec, "below", None)

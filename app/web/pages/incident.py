@@ -12,7 +12,6 @@ from starlette.responses import Response
 
 from app.actions import service as actions
 from app.alerts import store as alerts
-from app.alerts.model import Alert
 from app.catalog import store as catalog
 from app.configfile.sections import RUNBOOK, Runbook
 from app.errors import Invalid, NotFound
@@ -51,7 +50,7 @@ class Told:
 
 
 @router.get("/incidents/{number}")
-def show(request: Request, number: Number, all: bool = False) -> Response:  # noqa: A002 - as it stands in the URL
+def show(request: Request, number: Number, all: bool = False) -> Response:
     """Everything about it on one page."""
     with visit(request) as v:
         incident = store.get(v.db, number)
@@ -68,7 +67,7 @@ def show(request: Request, number: Number, all: bool = False) -> Response:  # no
             lines=lines if all else lines[:SHORT],
             hidden_lines=0 if all else max(0, len(lines) - SHORT),
             told=told,
-            why=[one.page for one in told if one.page["user_name"] == v.person.login and one.page["kind"] == "page"],
+            why=_why(told, v.person.login),
             steps=upcoming(v.db, incident, escalations.get(v.db, number), v.now),
             runbook=_runbook(v.db, incident.runbook),
             changes=_changes(v.db, incident),
@@ -136,6 +135,15 @@ def _told(db: Connection, number: int) -> list[Told]:
     return [Told(page, attempts[page["id"]]) for page in reversed(found)]
 
 
+def _why(told: Sequence[Told], login: str) -> dict[str, list[Mapping[str, Any]]]:
+    """My pages about it by their reason, newest first."""
+    reasons: dict[str, list[Mapping[str, Any]]] = {}
+    for one in told:
+        if one.page["user_name"] == login and one.page["kind"] == "page":
+            reasons.setdefault(one.page["reason"], []).append(one.page)
+    return reasons
+
+
 def _runbook(db: Connection, name: str | None) -> tuple[str, Runbook] | None:
     found = catalog.declared(db, RUNBOOK, Runbook).get(name) if name else None
     return (name, found) if name and found else None
@@ -158,8 +166,3 @@ def _others(v: Visit, incident: Incident) -> list[Incident]:
 def _assignable(db: Connection) -> list[str]:
     known = people.directory(db, "UTC").people.values()
     return sorted(person.login for person in known if person.role is not Role.VIEWER)
-
-
-def alert_reasons(alert: Alert) -> list[str]:
-    """Why a suppressed alert is quiet, in words."""
-    return [f"{one.get('kind')}: {one.get('reason') or one.get('id')}" for one in alert.suppressed_by]

@@ -20,7 +20,7 @@ from app.web.route import pages
 from app.web.visit import Visit, visit
 
 router = pages()
-PAGE = 25
+PAGE = 20
 SEARCHED = 2000  # newest incidents that matchers are tried on
 STATES = {"open": (State.TRIGGERED, State.ACKNOWLEDGED), **{state.value: (state,) for state in State}, "all": ()}
 
@@ -85,9 +85,8 @@ def _find(v: Visit, wanted: Filter, before: int | None) -> list[Incident]:
 
 def labels(incident: Incident) -> dict[str, str]:
     """What matchers see of an incident."""
-    own = {
-        "number": str(incident.number), "title": incident.title, "state": incident.state.value, "severity": incident.severity.value,
-        "service": incident.service or "", "team": incident.team or "", "policy": incident.policy_name or "",
-        "urgency": incident.urgency.value, "acknowledged_by": incident.acknowledged_by or "", "assigned_to": incident.assigned_to or "",
-    }  # fmt: skip
-    return {**incident.labels, **own}
+    own = {"title": incident.title, "state": incident.state, "severity": incident.severity, "urgency": incident.urgency}
+    names = {"service": incident.service, "team": incident.team, "policy": incident.policy_name}
+    people = {"acknowledged_by": incident.acknowledged_by, "assigned_to": incident.assigned_to}
+    known = {name: value or "" for name, value in (own | names | people).items()}
+    return {**incident.labels, **known, "number": str(incident.number)}

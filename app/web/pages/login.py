@@ -23,6 +23,7 @@ from app.web.words import length
 
 router = pages()
 patience = Patience()
+WRONG = "That login and password do not belong together."
 
 
 @router.get("/login")

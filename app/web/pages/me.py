@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import Path, Query
+from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -115,7 +115,7 @@ def password(request: Request, typed: Typed) -> Response:
 
 
 @router.post("/theme")
-def theme(request: Request, typed: Typed) -> Response:
+def theme(typed: Typed) -> Response:
     """Light, dark, or as the system prefers."""
     response = RedirectResponse(local_path(typed.get("back")), 303)
     chosen = typed.get("theme", "")

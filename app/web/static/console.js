@@ -74,12 +74,12 @@
   document.addEventListener("htmx:sendError", () => { $("#offline").hidden = false; });
   document.addEventListener("htmx:afterOnLoad", () => { $("#offline").hidden = true; });
 
-  // "2 new, show": the only thing that lets rows move.
+  // "2 new, show": the only thing that lets rows move. It goes the way of every refresh, so the newest answer wins.
   document.addEventListener("click", (event) => {
-    const show = event.target.closest("[data-show]");
-    if (show) {
+    if (event.target.closest("[data-show]")) {
       event.preventDefault();
-      htmx.ajax("GET", show.getAttribute("href"), { target: "#live", select: "#live", swap: "outerHTML show:none" });
+      $("#known").replaceChildren();
+      htmx.trigger(document.body, "live:incidents");
     }
     for (const one of $$("details.menu[open], details.pop[open]")) if (!one.contains(event.target)) one.open = false;
     if (event.target.closest("[data-help]")) $("#help").showModal();

@@ -1,0 +1,56 @@
+"""The command line in this process: the same `main`, its output caught, its exit status kept."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import CONFIGURATION, RUNBOOK
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command said, and how it ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Tocsin = Callable[..., Said]
+
+
+@pytest.fixture
+def tocsin(clean: None, loaded: Any, capsys: pytest.CaptureFixture[str]) -> Tocsin:
+    """Runs `tocsin WORDS` on a database that holds the configuration of the API's tests."""
+    from app.cli import main
+    from app.configfile.apply import apply
+    from app.db import transaction
+    from app.people.model import SYSTEM
+
+    with transaction() as db:
+        apply(db, loaded, SYSTEM, datetime.now(UTC))
+
+    def run(*words: str) -> Said:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main(words)
+        said = capsys.readouterr()
+        return Said(int(end.value.code or 0), said.out, said.err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def loaded(engine: object) -> Any:
+    """The configuration of the API's tests."""
+    from app.configfile.load import load_texts
+
+    return load_texts({"all.yaml": CONFIGURATION, "runbooks/shop-down.md": RUNBOOK}, {})

@@ -1,0 +1,236 @@
+"""Every command: what it prints, how it exits, and that a mistake is one line that says what to do."""
+
+import pytest
+
+from app.cli import COMMANDS
+from tests.cli.conftest import Tocsin
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(tocsin: Tocsin, command: str) -> None:
+    said = tocsin(command, "--help")
+    assert said.status == 0
+    assert "Usage" in said.out
+
+
+def test_help_lists_every_command_but_the_hidden(tocsin: Tocsin) -> None:
+    out = tocsin("--help").out
+    assert all(f" {name} " in out for name, entry in COMMANDS.items() if not entry.hidden)
+    assert "prepare" not in out
+
+
+WRONG = {
+    "nonsense": 2,
+    "incidents nonsense": 2,
+    "incidents show": 2,
+    "incidents show x": 2,
+    "incidents show 999": 2,
+    "incidents ack 999": 2,
+    "incidents list --state gone": 2,
+    "incidents snooze 1 --for soon": 2,
+    "incidents list --limit 0": 2,
+    "checks show nope": 2,
+    "checks run nope": 2,
+    "checks pause nope": 2,
+    "oncall shifts nope": 2,
+    "oncall now --at 2026-11-04T12:00:00": 2,
+    "oncall now --at yesterday": 2,
+    "oncall coverage --days 0": 2,
+    "oncall override primary --user nobody --to 2026-11-04T12:00:00Z --from 2026-11-04T10:00:00Z": 2,
+    "oncall override primary --user vi --to 2026-11-04T12:00:00Z --from 2026-11-04T10:00:00Z": 2,
+    "preview --labels a~b": 2,
+    "preview --labels a=b --severity bad": 2,
+    "preview": 2,
+    "runbooks show shop-dwn": 2,
+    "send --severity bad --summary x": 2,
+    "send": 2,
+    "integrations add x --kind nonsense": 2,
+    "integrations add x --kind grafana": 2,
+    "integrations rotate nope": 2,
+    "users invite x --role boss": 2,
+    "users token nope": 2,
+    "users list --as": 2,
+    "incidents list --as nobody": 2,
+    "checks pause web --as ada": 2,
+    "checks pause web --as nobody": 2,
+}
+PLANNED = (
+    "explain 1", "why-not --labels a=b --user x --at T", "rules test R --samples x.csv", "rules backtest R", "rules review",
+    "silences list", "silences add --x y", "silences expire z", "ledger verify", "drill", "backup", "restore x",
+    "import opsgenie F", "oncall swap", "checks new health.x",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("words, status", WRONG.items())
+def test_a_mistake_is_one_line_that_says_what_to_do(tocsin: Tocsin, words: str, status: int) -> None:
+    said = tocsin(*words.split())
+    assert said.status == status
+    assert said.out == ""
+    assert said.err.startswith("tocsin: ")
+    assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", PLANNED)
+def test_what_is_planned_says_so_and_never_pretends(tocsin: Tocsin, words: str) -> None:
+    said = tocsin(*words.split())
+    assert (said.status, said.out) == (2, "")
+    assert "not active yet" in said.err
+    assert said.err.count("\n") == 1
+
+
+LISTS = (
+    "users list", "checks list", "incidents list", "oncall now", "oncall shifts primary", "oncall coverage", "rules list",
+    "runbooks list", "audit", "integrations list",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("words", LISTS)
+def test_lists_print_json(tocsin: Tocsin, words: str) -> None:
+    said = tocsin(*words.split(), "--json")
+    assert said.status == 0
+    assert set(said.json) == {"items", "next"}
+    assert tocsin(*words.split()).status == 0
+
+
+def test_from_send_to_resolved(tocsin: Tocsin) -> None:
+    from app import pager
+
+    sent = tocsin("send", "--service", "shop", "--severity", "critical", "--summary", "disk full", "--key", "disk", "--json")
+    assert (sent.status, sent.json["events"][0]["key"]) == (0, "disk")
+    pager.turn()
+    (one,) = tocsin("incidents", "list", "--json").json["items"]
+    assert (one["number"], one["title"], one["state"]) == (1, "disk full", "triggered")
+    assert tocsin("incidents", "show", "#1", "--json").json["timeline"][0]["kind"] == "opened"
+    assert "to come" in tocsin("incidents", "show", "1").out
+    assert tocsin("incidents", "ack", "#1", "--as", "ada").out == "#1 acknowledged: disk full\n"
+    assert tocsin("incidents", "note", "1", "looking").status == 0
+    assert tocsin("incidents", "assign", "1", "bo").status == 0
+    assert tocsin("incidents", "snooze", "1", "--for", "30m").status == 0
+    assert tocsin("incidents", "resolve", "1").status == 0
+    again = tocsin("incidents", "ack", "1")
+    assert again.status == 1
+    assert "resolved" in again.err
+    actors = {line["actor"] for line in tocsin("audit", "--object", "incident:1", "--json").json["items"]}
+    assert actors == {"ada", "admin"}
+
+
+def test_several_incidents_at_once_and_the_worst_status_counts(tocsin: Tocsin) -> None:
+    from app import pager
+
+    for service in ("shop", "db"):
+        tocsin("send", "--service", service, "--summary", "x", "--key", service)
+    pager.turn()
+    said = tocsin("incidents", "ack", "1", "#2", "77")
+    assert said.status == 2
+    assert said.out.count("acknowledged") == 2
+    assert "there is no incident #77" in said.err
+    assert tocsin("incidents", "merge", "2", "--into", "#1").status == 0
+    assert tocsin("incidents", "reopen", "2").status == 1
+
+
+def test_send_resolves_what_it_raised(tocsin: Tocsin) -> None:
+    from app import pager
+
+    tocsin("send", "--service", "shop", "--summary", "x", "--key", "k")
+    tocsin("send", "--service", "shop", "--summary", "x", "--key", "k", "--resolve")
+    pager.turn()
+    assert tocsin("incidents", "list", "--json").json["items"] == []
+
+
+def test_what_is_not_printable_never_reaches_the_terminal(tocsin: Tocsin) -> None:
+    from app import pager
+
+    tocsin("send", "--service", "shop", "--summary", "\x1b]0;owned\x07 \u202e")
+    pager.turn()
+    said = tocsin("incidents", "list")
+    assert "\x1b" not in said.out
+    assert "\u202e" not in said.out
+
+
+def test_people_are_invited_and_get_tokens(tocsin: Tocsin) -> None:
+    assert "/invite/" in tocsin("users", "invite", "cy", "--role", "editor").out
+    assert tocsin("users", "token", "cy", "--json").json["token"].startswith("tocsin_")
+    assert "cy" in {one["login"] for one in tocsin("users", "list", "--json").json["items"]}
+    assert tocsin("users", "invite", "dee", "--as", "ada").status == 2
+
+
+def test_integrations_print_their_key_and_url(tocsin: Tocsin) -> None:
+    made = tocsin("integrations", "add", "ci", "--kind", "generic", "--service", "shop").json
+    assert set(made) == {"name", "kind", "key", "url"}
+    assert len(made["key"]) == 32
+    assert tocsin("integrations", "rotate", "ci").json["key"] != made["key"]
+    assert tocsin("integrations", "add", "ci").status == 1
+
+
+def test_checks_are_shown_paused_and_resumed(tocsin: Tocsin) -> None:
+    assert tocsin("checks", "show", "web", "--json").json["probe"] == "health.tcp"
+    assert tocsin("checks", "pause", "web", "--as", "ed").status == 0
+    assert tocsin("checks", "show", "web", "--json").json["paused"] is True
+    assert tocsin("checks", "resume", "web").status == 0
+
+
+def test_who_is_on_call_and_taking_over(tocsin: Tocsin) -> None:
+    at = "2026-11-04T12:00:00Z"
+    assert tocsin("oncall", "now", "--at", at, "--json").json["items"][0]["users"] == ["ada"]
+    when = ("--from", "2026-11-04T11:00:00Z", "--to", "2026-11-04T13:00:00Z")
+    assert tocsin("oncall", "override", "primary", "--user", "bo", *when, "--reason", "x").status == 0
+    assert tocsin("oncall", "now", "--at", at, "--json").json["items"][0]["users"] == ["bo"]
+    shifts = tocsin("oncall", "shifts", "primary", "--from", "2026-11-04T00:00:00Z", "--to", "2026-11-05T00:00:00Z", "--json")
+    assert [(one["user"], one["source"]) for one in shifts.json["items"]] == [
+        ("ada", "layer"), ("bo", "override"), ("ada", "layer"),
+    ]  # fmt: skip
+
+
+def test_coverage_is_a_gate(tocsin: Tocsin) -> None:
+    assert tocsin("oncall", "coverage", "--days", "30", "--fail-under", "100").status == 0
+    assert tocsin("oncall", "coverage", "--days", "30", "--fail-under", "100", "--json").json["items"][0]["percent"] == 100
+
+
+def test_a_schedule_with_gaps_fails_the_gate(tocsin: Tocsin) -> None:
+    from sqlalchemy import text
+
+    from app.catalog import store as catalog
+    from app.db import transaction
+
+    with transaction() as db:
+        db.execute(text("update declaration set spec = '{\"layers\": []}' where kind = 'schedule'"))
+    catalog._parsed.clear()
+    said = tocsin("oncall", "coverage", "--fail-under", "50")
+    assert said.status == 1
+    assert "nobody from" in said.out
+
+
+def test_preview_says_who_when_over_what_and_why(tocsin: Tocsin) -> None:
+    words = ("preview", "--labels", "service=shop", "--at", "2026-11-04T12:00:00Z", "--severity", "critical")
+    found = tocsin(*words, "--json").json
+    assert (found["policy"], found["steps"][0]["user"]) == ("shop", "ada")
+    assert "ada over inbox" in tocsin(*words).out
+
+
+def test_runbooks(tocsin: Tocsin) -> None:
+    assert tocsin("runbooks", "list", "--json").json["items"] == [{"name": "shop-down", "title": "The shop is down"}]
+    assert tocsin("runbooks", "show", "shop-down").out.startswith("# The shop is down")
+    assert 'did you mean "shop-down"' in tocsin("runbooks", "show", "shop-dwn").err
+
+
+def test_doctor_names_what_is_missing_and_the_cure(tocsin: Tocsin) -> None:
+    said = tocsin("doctor", "--json")
+    assert said.status == 1
+    found = {one["what"]: one["cure"] for one in said.json["findings"]}
+    assert "tocsin pager" in found["pager is missing"]
+
+
+def test_without_a_database_the_answer_is_no(tocsin: Tocsin) -> None:
+    import os
+
+    from app import db
+
+    real = db.engine()
+    db._engines[os.getpid()] = db.connect("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
+    try:
+        said = tocsin("incidents", "list")
+    finally:
+        db._engines[os.getpid()] = real
+    assert said.status == 1
+    assert said.err.count("\n") == 1
+    assert "database" in said.err

@@ -1,0 +1,95 @@
+"""Stories of the end: whoever was told of a problem is told of its end once, and nobody else."""
+
+from app.actions import service as actions
+from app.db import transaction
+from app.line import claim_pages, send
+from app.net.loop import run as on_loop
+from app.people.model import Actor, Role
+from tests.journeys.test_grouping import configure
+from tests.journeys.world import World, minutes
+
+
+def test_who_was_told_in_an_earlier_life_is_not_told_of_the_end_again(world: World) -> None:
+    configure(world, "{by: [service], reopen: 15m}")
+    world.raise_alert("a")
+    world.expect_page("ada")
+    world.advance(minutes(5))
+    world.expect_page("bo")
+    world.end_alert("a")
+    world.expect_page("ada", "bo", event="resolved")
+    world.advance(minutes(2))
+    world.raise_alert("b")
+    world.expect_page("ada")
+    world.end_alert("b")
+    world.expect_page("ada", event="resolved")  # bo has not heard of the second time
+
+
+def test_joining_soon_after_a_reopening_sends_nothing(world: World) -> None:
+    configure(world, "{by: [service], reopen: 60m}")
+    world.raise_alert("a")
+    world.expect_page("ada")
+    world.end_alert("a")
+    world.expect_page("ada", event="resolved")
+    world.advance(minutes(30))
+    world.raise_alert("b")
+    world.expect_page("ada")
+    world.raise_alert("c")
+    world.expect_nothing()
+    world.act("acknowledge")
+
+
+def test_who_was_told_of_a_merged_incident_is_told_when_the_other_ends(world: World) -> None:
+    configure(world)
+    world.raise_alert("one")
+    world.expect_page("ada")
+    world.act("acknowledge")
+    world.raise_alert("two", service="other")
+    world.expect_page("ada")
+    world.advance(minutes(5))
+    world.expect_page("bo")
+    world.act("merge", 2, into=1)
+    world.end_alert("one")
+    world.expect_nothing()
+    world.end_alert("two")
+    world.expect_page("ada", "bo", event="resolved")
+
+
+def test_an_incident_merged_twice_over_keeps_its_later_alerts_together(world: World) -> None:
+    world.policy("ada", minutes(60))
+    for number, service in enumerate(("shop", "x", "y"), 1):
+        world.raise_alert(f"k{number}", service=service)
+    world.expect_page("ada", "ada", "ada")
+    world.act("merge", 3, into=2)
+    world.act("merge", 2, into=1)
+    world.raise_alert("late", service="y")
+    world.expect_nothing()
+    assert {alert.key for alert in world.alerts(1)} == {"k1", "k2", "k3", "late"}
+    world.act("acknowledge")
+
+
+def test_a_page_under_way_while_its_incident_ends_is_followed_by_the_end(world: World) -> None:
+    world.policy("ada", minutes(60))
+    world.settle = lambda: None  # type: ignore[method-assign]
+    world.raise_alert()
+    from app import line
+
+    line.dedup(world.now), line.escalate(world.now)
+    jobs = claim_pages(now=world.now)
+    with transaction() as db:
+        actions.resolve(db, 1, Actor("bo", Role.RESPONDER, "api"), world.now)
+    on_loop(send(jobs, world.now))
+    world.expect_page("ada")
+    world.door(world.now)
+    world.expect_page("ada", event="resolved")
+
+
+def test_an_alert_that_is_over_before_anybody_looked_pages_nobody(world: World) -> None:
+    from app.line import intake
+    from app.signals.model import Said, Signal
+
+    configure(world, "{by: [service], resolve_after: 5m}")
+    both = [Signal("user:test", "k", said, "k", service="shop") for said in (Said.FIRING, Said.RESOLVED)]
+    intake("user:test", both, {}, world.now)
+    world.settle()
+    world.advance(minutes(10))
+    assert world.incident().state == "resolved"

@@ -1,0 +1,207 @@
+"""The console in a real browser: live, by keyboard, quiet on the console, at home on a phone; screenshots of every page."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.web.conftest import PASSWORD, Site, deliver_inbox, incident, measure, raise_alert
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PAGES = {
+    "home": "/",
+    "incidents": "/incidents",
+    "incident": "/incidents/1",
+    "checks": "/checks",
+    "check": "/checks/web",
+    "oncall": "/oncall",
+    "me": "/me",
+    "rules": "/rules",
+    "runbooks": "/runbooks",
+    "runbook": "/runbooks/shop-down",
+    "admin": "/admin",
+    "audit": "/admin/audit",
+    "missing": "/incidents/999",
+}
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="no Chromium on this machine: apt-get install chromium"),
+    pytest.mark.xdist_group("browser"),
+]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A browser of this module."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A page, with whatever it complained of and wherever it went."""
+
+    def __init__(self, browser: Any, site: Site, **options: Any) -> None:
+        self.context = browser.new_context(base_url=site.url, **options)
+        self.complaints: list[str] = []
+        self.elsewhere: list[str] = []
+        self.url = site.url
+        self.context.add_cookies(
+            [{"name": cookie.name, "value": cookie.value or "", "url": site.url} for cookie in site.session.cookies]
+        )
+        self.page = self.context.new_page()
+        self.page.on("console", lambda said: self.complaints.append(said.text) if said.type in ("error", "warning") else None)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda asked: None if asked.url.startswith(site.url) else self.elsewhere.append(asked.url))
+
+    def close(self) -> None:
+        self.context.close()
+        assert self.complaints == []
+        assert self.elsewhere == []
+
+
+def test_log_in_see_an_incident_appear_and_acknowledge_it_by_keyboard(chromium: Any, site: Site) -> None:
+    from datetime import UTC, datetime
+
+    from app.db import transaction
+    from app.people.model import SYSTEM
+    from app.people.service import set_password
+
+    with transaction() as db:
+        set_password(db, "ada", PASSWORD, SYSTEM, datetime.now(UTC))
+    watched = Watched(chromium, site)
+    page = watched.page
+    page.goto("/")
+    page.fill("[name=login]", "ada")
+    page.fill("[name=password]", PASSWORD)
+    with page.expect_response(lambda answer: answer.url.endswith("/live")):
+        page.keyboard.press("Enter")
+    page.get_by_text("All is well").wait_for()
+    page.evaluate("window.same = true")
+    number = raise_alert("disk full", severity="critical")
+    page.get_by_text("disk full").wait_for(timeout=5000)
+    page.keyboard.press("j")
+    page.keyboard.press("a")
+    page.get_by_text("is yours: nobody else is paged").wait_for()
+    assert (incident(number).state, incident(number).acknowledged_by) == ("acknowledged", "ada")
+    other = raise_alert("latency", service="db")
+    page.get_by_text("1 new").wait_for(timeout=5000)
+    assert page.locator(f"#i{other}").count() == 0
+    page.locator("[data-show]").click()
+    page.locator(f"#i{other}").wait_for()
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_text("is nobody's again").wait_for()
+    assert incident(number).state == "triggered"
+    assert page.evaluate("window.same") is True
+    watched.close()
+
+
+def test_the_keyboard_reaches_everything(chromium: Any, ada: Site) -> None:
+    first, second = raise_alert("first", severity="critical"), raise_alert("second", service="db")
+    watched = Watched(chromium, ada)
+    page = watched.page
+    page.goto("/")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    assert page.evaluate("document.activeElement.id") == f"i{second}"
+    page.keyboard.press("k")
+    page.keyboard.press("s")
+    page.wait_for_url(f"**/incidents/{first}#snooze")
+    page.locator("#snooze[open]").wait_for()
+    page.get_by_role("button", name="15 minutes").click()
+    page.get_by_text(f"#{first} is snoozed").wait_for()
+    page.keyboard.press("r")
+    page.get_by_text(f"#{first} is resolved").wait_for()
+    page.keyboard.press("?")
+    page.locator("#help[open]").wait_for()
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("i")
+    page.wait_for_url("**/incidents")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.name") == "q"
+    watched.close()
+
+
+def test_a_refusal_is_a_toast_that_keeps_what_was_typed(chromium: Any, ada: Site) -> None:
+    number = raise_alert("disk full")
+    watched = Watched(chromium, ada)
+    page = watched.page
+    page.goto(f"/incidents/{number}")
+    page.fill("[name=text]", "I look at it")
+    ada.post(f"/incidents/{number}/resolve")
+    page.get_by_text("Resolved").first.wait_for(timeout=5000)
+    assert page.input_value("[name=text]") == "I look at it"
+    ada.post(f"/incidents/{number}/reopen")
+    page.locator("[data-key=a]").wait_for(timeout=5000)
+    page.evaluate("document.querySelector('.actions [name=csrf]').value = 'x'")
+    page.locator("[data-key=a]").click()
+    page.get_by_text("this form is from another session", exact=False).wait_for()
+    assert page.input_value("[name=text]") == "I look at it"
+    watched.complaints = [one for one in watched.complaints if "403" not in one]
+    watched.close()
+
+
+def test_a_dark_page_stays_dark_and_a_ticked_box_ticked(chromium: Any, ada: Site) -> None:
+    number = raise_alert("disk full")
+    watched = Watched(chromium, ada)
+    page = watched.page
+    page.goto(f"/incidents/{number}")
+    page.locator(".runbook input[type=checkbox]").first.check()
+    page.locator("#menu > summary").click()
+    page.get_by_role("button", name="Dark").click()
+    page.reload()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(17, 19, 22)"
+    assert page.locator(".runbook input[type=checkbox]").first.is_checked()
+    watched.close()
+
+
+@pytest.mark.parametrize("width, height", [(390, 844), (1440, 900)], ids=["phone", "desk"])
+def test_every_page_fits_and_is_photographed(chromium: Any, site: Site, width: int, height: int) -> None:
+    measure("web", [0.2, 0.3, 0.25] * 20 + [1.8] * 10)
+    raise_alert(
+        "The shop does not answer, and this title is rather long for a phone",
+        severity="critical",
+        check="web",
+        source="rule:slow",
+    )
+    raise_alert("latency", service="db")
+    deliver_inbox()
+    folder = Path(os.environ.get("TOCSIN_SCREENSHOTS") or tempfile.mkdtemp(prefix="tocsin-console-"))
+    for theme in ("light", "dark"):
+        watched = Watched(chromium, site.as_("root"), viewport={"width": width, "height": height}, color_scheme=theme)
+        page = watched.page
+        for name, path in PAGES.items():
+            page.goto(path)
+            page.screenshot(path=folder / f"{name}-{width}-{theme}.png", full_page=True)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+            if width == 390:
+                assert _small_targets(page) == [], name
+        watched.complaints = [one for one in watched.complaints if "404" not in one]
+        watched.close()
+
+
+def _small_targets(page: Any) -> list[str]:
+    """Buttons and fields that a thumb would miss."""
+    found: list[str] = page.evaluate(
+        """() => [...document.querySelectorAll("button, .button, input:not([type=hidden]):not([type=checkbox]), select")]
+            .filter((one) => one.offsetParent && one.getBoundingClientRect().height < 39.5).map((one) => one.outerHTML)"""
+    )
+    return found

@@ -1,0 +1,139 @@
+"""Working an incident without JavaScript, and lists that do not move under a finger."""
+
+from datetime import UTC, datetime, timedelta
+
+from tests.web.conftest import Site, deliver_inbox, incident, measure, raise_alert
+
+
+def test_an_incident_is_acknowledged_from_home_and_the_toast_takes_it_back(ada: Site) -> None:
+    number = raise_alert("disk full", severity="critical")
+    page = ada.get("/")
+    assert "1 open" in page
+    assert "nobody has it" in page
+    assert f'formaction="/incidents/{number}/acknowledge"' in page
+    done = ada.post(f"/incidents/{number}/acknowledge", back="/")
+    assert done.headers["location"] == "/"
+    assert (incident(number).state, incident(number).acknowledged_by) == ("acknowledged", "ada")
+    assert f'action="/incidents/{number}/release"' in ada.toast()
+    assert ada.toast() == ""
+    ada.post(f"/incidents/{number}/release")
+    assert incident(number).state == "triggered"
+
+
+def test_resolving_can_be_undone_and_a_second_move_is_told_in_words(ada: Site) -> None:
+    number = raise_alert("disk full")
+    ada.post(f"/incidents/{number}/resolve")
+    assert "reopen" in ada.toast()
+    page = ada.post(f"/incidents/{number}/acknowledge", 409).text
+    assert "cannot acknowledge an incident that is resolved" in page.lower()
+    assert "Somebody was faster" in page
+    ada.post(f"/incidents/{number}/reopen")
+    assert incident(number).state == "triggered"
+
+
+def test_a_snooze_is_for_a_while_or_until_morning(ada: Site) -> None:
+    number = raise_alert("disk full")
+    ada.post(f"/incidents/{number}/snooze", **{"for": "15m"})
+    left = incident(number).snoozed_until - datetime.now(UTC)
+    assert timedelta(minutes=14) < left <= timedelta(minutes=15)
+    assert "snoozed by" in ada.get(f"/incidents/{number}").lower()
+    ada.post(f"/incidents/{number}/snooze", **{"for": "morning"})
+    assert timedelta(0) < incident(number).snoozed_until - datetime.now(UTC) <= timedelta(hours=25)
+    ada.post(f"/incidents/{number}/snooze", 422, **{"for": "forever"})
+
+
+def test_notes_assignments_and_merges_stand_on_the_page(ada: Site) -> None:
+    one, other = raise_alert("disk full"), raise_alert("latency", service="db")
+    ada.post(f"/incidents/{one}/note", text="I look at <b>web-3</b>\nnow")
+    ada.post(f"/incidents/{one}/assign", user="bo")
+    page = ada.get(f"/incidents/{one}")
+    assert "I look at &lt;b&gt;web-3&lt;/b&gt;\nnow" in page
+    assert "assigned to bo by ada" in page
+    typed = ada.post(f"/incidents/{one}/assign", 422, user="nobody at all").text
+    assert "nobody at all" in typed
+    assert ada.post(f"/incidents/{one}/merge", into=f"#{other}").headers["location"] == f"/incidents/{other}"
+    assert "Merged into" in ada.get(f"/incidents/{one}")
+    ada.post(f"/incidents/{other}/merge", 422, into="x")
+    ada.post(f"/incidents/{other}/fly", 404)
+
+
+def test_escalating_takes_the_next_step_now(ada: Site) -> None:
+    from app import line
+
+    number = raise_alert("disk full")
+    ada.post(f"/incidents/{number}/escalate")
+    line.escalate()
+    assert "step 2 of 2" in ada.get(f"/incidents/{number}")
+
+
+def test_an_incident_says_who_is_next_when_and_why_it_paged_me(site: Site) -> None:
+    number = raise_alert("disk full")
+    deliver_inbox()
+    from app.db import transaction
+    from app.oncall import service as oncall
+
+    with transaction() as db:
+        (holder,) = oncall.who(db, datetime.now(UTC))["primary"].users
+    page = site.as_(holder).get(f"/incidents/{number}")
+    assert "Why did this page me?" in page
+    assert "on call in primary" in page
+    assert "step 2 of 2" in page
+    assert "the policy is exhausted" in page
+    assert "The shop is down" in page
+    assert "chip pg-delivered" in page
+    assert "Why did this page me?" not in site.as_("root").get(f"/incidents/{number}")
+
+
+def test_a_check_behind_an_incident_is_drawn_with_its_limit(ada: Site) -> None:
+    measure("web", [0.2] * 20 + [2.5] * 10)
+    number = raise_alert("web is slow", source="rule:slow", check="web", age=timedelta(minutes=8))
+    page = ada.get(f"/incidents/{number}")
+    assert 'class="line" d="M' in page
+    assert 'class="limit"' in page
+    assert 'class="firing"' in page
+
+
+def test_rows_never_move_new_ones_announce_themselves(ada: Site) -> None:
+    first, second = raise_alert("first"), raise_alert("second", service="db")
+    third = raise_alert("third", service="other", severity="critical")
+    page = ada.get(f"/?known={second}&known={first}")
+    assert page.index(f'id="i{second}"') < page.index(f'id="i{first}"')
+    assert f'id="i{third}"' not in page
+    assert "1 new" in page
+    assert "critical · third" in page
+    ada.post(f"/incidents/{second}/resolve")
+    page = ada.get(f"/?known={second}&known={first}")
+    assert f'id="i{second}"' in page
+    assert page.index(f'id="i{second}"') < page.index(f'id="i{first}"')
+    page = ada.get("/")
+    assert page.index(f'id="i{third}"') < page.index(f'id="i{first}"')
+    assert f'id="i{second}"' not in page
+
+
+def test_lists_are_filtered_by_words_and_by_the_configurations_matchers(ada: Site) -> None:
+    shop, db = raise_alert("disk full 100%", severity="critical"), raise_alert("latency_x", service="db")
+    found = {
+        "q=100%25": [shop],
+        "q=latency_": [db],
+        "service=db": [db],
+        "severity=critical": [shop],
+        'q=service="shop"': [shop],
+        'q=severity!="critical"': [db],
+        "state=resolved": [],
+        "q=zzz": [],
+        'q=title=~".*full.*"': [shop],
+        "state=nonsense": [shop, db],
+    }
+    for query, wanted in found.items():
+        page = ada.get(f"/incidents?{query}")
+        assert [number for number in (shop, db) if f'id="i{number}"' in page] == wanted, query
+    assert "service=&#34;shop" in ada.get('/incidents?q=service="shop', 422)
+    ada.get("/incidents?severity=awful", 422)
+
+
+def test_old_incidents_are_paged(ada: Site) -> None:
+    numbers = [raise_alert(f"alert {n}", service=f"s{n}") for n in range(22)]
+    page = ada.get("/incidents")
+    assert f'id="i{numbers[-1]}"' in page
+    assert f'id="i{numbers[0]}"' not in page
+    assert f'id="i{numbers[0]}"' in ada.get(f"/incidents?before={numbers[2]}")

@@ -1,0 +1,180 @@
+"""What is mine: inbox, contacts, tokens, test of the pager; checks by hand; the stream of news."""
+
+import re
+import socket
+import threading
+import time
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from tests.web.conftest import Site, deliver_inbox, measure, raise_alert
+
+LISTENERS = "from pg_stat_activity where query = 'listen console' and datname = current_database()"
+
+
+def _local(site: Site) -> Site:
+    from app.db import transaction
+    from app.people.model import SYSTEM, Role
+    from app.people.service import invite
+
+    with transaction() as db:
+        invite(db, "cy", Role.RESPONDER, "Cy", SYSTEM, datetime.now(UTC))
+    return site.as_("cy")
+
+
+def test_my_inbox_counts_what_i_have_not_read(site: Site) -> None:
+    raise_alert("disk full", service="db")
+    deliver_inbox()
+    ada = site.as_("ada")
+    page = ada.get("/me")
+    assert "disk full" in page
+    assert "1 unread" in page
+    ada.post("/me/seen")
+    assert "unread" not in ada.get("/me")
+
+
+def test_contacts_are_mine_to_change_unless_a_file_has_them(site: Site, ada: Site) -> None:
+    assert "declared in the configuration" in ada.get("/me")
+    assert "change the contacts in its file" in ada.post("/me/contacts", 409, **{"channel.1": "hook", "to.1": "x"}).text
+    cy = _local(site)
+    cy.post("/me/contacts", **{"channel.1": "hook", "to.1": "cy-phone", "channel.2": "", "to.2": "x", "channel.x": "y"})
+    page = cy.get("/me")
+    assert 'value="cy-phone"' in page
+    cy.post("/me/test")
+    assert "test over hook" in cy.get("/me")
+    cy.post("/me/contacts", **{"channel.1": "hook", "to.1": ""})
+    assert 'value="cy-phone"' not in cy.get("/me")
+
+
+def test_a_token_is_shown_once_and_dies_when_revoked(ada: Site) -> None:
+    page = ada.post("/me/tokens", 200, name="<b>ci</b>").text
+    secret = re.search(r"tocsin_[\w.-]+", page)
+    assert secret is not None
+    bearer = {"Authorization": f"Bearer {secret[0]}"}
+    assert requests.get(ada.url + "/api/v1/incidents", headers=bearer, timeout=9).status_code == 200
+    page = ada.get("/me")
+    assert secret[0] not in page
+    assert "&lt;b&gt;ci&lt;/b&gt;" in page
+    token = re.search(r'action="/me/tokens/(\w+)/revoke"', page)
+    assert token is not None
+    ada.post(f"/me/tokens/{token[1]}/revoke")
+    assert requests.get(ada.url + "/api/v1/incidents", headers=bearer, timeout=9).status_code == 401
+    ada.post(f"/me/tokens/{token[1]}/revoke", 404)
+
+
+def test_the_theme_is_chosen_without_javascript(ada: Site) -> None:
+    ada.post("/theme", theme="dark", back="/me")
+    assert 'data-theme="dark"' in ada.get("/me")
+    ada.post("/theme", theme="")
+    assert "data-theme=" not in ada.get("/me").replace("data-themes", "")
+
+
+def test_a_check_is_run_now_and_its_answer_stands_on_the_next_page(ada: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    from app.web.pages import checks
+
+    asked = []
+
+    def answered(name: str, actor: object) -> dict[str, object]:
+        asked.append(name)
+        return {"status": "ok", "message": "<b>fine</b>"}
+
+    monkeypatch.setattr(checks, "run_now", answered)  # the queue has its own tests
+    ada.post("/checks/web/run", back="/checks")
+    assert asked == ["web"]
+    assert "web is ok: &lt;b&gt;fine&lt;/b&gt;" in ada.toast()
+
+
+def test_a_check_is_paused_and_resumed(site: Site) -> None:
+    measure("web", [0.1, 0.2, 0.3])
+    editor = site.as_("ed")
+    editor.post("/checks/web/pause", back="/checks/web")
+    assert "paused" in editor.get("/checks")
+    assert "Resume" in editor.get("/checks/web")
+    editor.post("/checks/web/resume")
+    editor.post("/checks/nope/pause", 404)
+    assert 'class="spark"' in editor.get("/checks")
+    assert "No check matches" in editor.get('/checks?q=status="critical"')
+
+
+def test_an_override_is_shown_and_taken_back_by_its_owner_only(site: Site, ada: Site) -> None:
+    now = datetime.now(UTC)
+    ada.post(
+        "/oncall/override",
+        schedule="primary",
+        user="ada",
+        start=f"{now:%Y-%m-%d}T00:00",
+        end=f"{now.year + 1}-01-01T00:00",
+        reason="swap",
+    )
+    page = ada.get("/oncall")
+    assert 'class="bar override mine final"' in page
+    found = re.search(r'action="/oncall/overrides/(\d+)/remove"', page)
+    assert found is not None
+    bo = site.as_("bo")
+    assert "/remove" not in bo.get("/oncall")
+    bo.post(f"/oncall/overrides/{found[1]}/remove", 403)
+    ada.post(f"/oncall/overrides/{found[1]}/remove")
+    ada.post(f"/oncall/overrides/{found[1]}/remove", 403)
+    ada.post("/oncall/override", 422, schedule="primary", user="ada", start="2030-01-02T00:00", end="2030-01-01T00:00")
+    ada.post("/oncall/override", 404, schedule="nope", user="ada", start="2030-01-01T00:00", end="2030-01-02T00:00")
+
+
+def test_news_reach_an_open_page_also_after_the_database_was_away(ada: Site, engine: object) -> None:
+    from sqlalchemy import text
+
+    from app.db import transaction
+
+    ear = _Ear(ada)
+    _until(lambda: _listeners() == 1)
+    raise_alert("disk full")
+    _until(lambda: "event: incidents" in ear.heard)
+    with transaction() as db:
+        db.execute(text(f"select pg_terminate_backend(pid) {LISTENERS}"))
+    ear.heard.clear()
+    _until(lambda: {"event: incidents", "event: checks", "event: pages"} <= set(ear.heard))
+    ear.close()
+    _until(lambda: _listeners() == 0)
+    Site(ada.url).get("/live", 303)
+
+
+class _Ear:
+    """An open page's stream; what it says, line by line."""
+
+    def __init__(self, site: Site) -> None:
+        self.heard: list[str] = []
+        where = urlsplit(site.url)
+        self._socket = socket.create_connection((where.hostname or "", where.port or 0), timeout=20)
+        cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in site.session.cookies)
+        self._socket.sendall(f"GET /live HTTP/1.1\r\nHost: {where.netloc}\r\nCookie: {cookies}\r\n\r\n".encode())
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def _listen(self) -> None:
+        with self._socket.makefile(encoding="utf-8") as lines:
+            for line in lines:
+                self.heard.append(line.strip())
+
+    def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join(5)
+        self._socket.close()
+
+
+def _listeners() -> int:
+    from sqlalchemy import text
+
+    from app.db import transaction
+
+    with transaction() as db:
+        query = f"select count(*) {LISTENERS}"
+        return int(db.execute(text(query)).scalar_one())
+
+
+def _until(what: object) -> None:
+    deadline = time.monotonic() + 10
+    while not what():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
