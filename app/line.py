@@ -41,6 +41,14 @@ GRACE = timedelta(seconds=2)  # checks that late are run by whoever sees them
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a call from outside: a trace id per signal, and whether any of them was news."""
+
+    traces: tuple[str, ...]
+    news: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """What a stage did: how much it looked at, and in how many seconds something of it falls due."""
 
@@ -53,16 +61,17 @@ class Step:
         return self.seen >= LIMIT
 
 
-def intake(source: str, signals: Sequence[Signal], payload: Mapping[str, Any], now: datetime | None = None) -> list[str]:
-    """Take what somebody outside says: the call and its alerts are committed when this returns. A trace id per signal."""
+def intake(source: str, signals: Sequence[Signal], payload: Mapping[str, Any], now: datetime | None = None) -> Taken:
+    """Take what somebody outside says: the call and its alerts are committed when this returns."""
     trace = secrets.token_hex(8)
     traced = [replace(signal, trace=f"{trace}-{number}") for number, signal in enumerate(signals)]
     with transaction() as db:
         at = now or clock.now(db)
         inbox.keep(db, source, payload, len(traced), trace, at)
-        if alerts.accept(db, traced, at):
+        changed = alerts.accept(db, traced, at)
+        if changed:
             wake(db, "line", "dedup")
-    return [signal.trace for signal in traced]
+    return Taken(tuple(signal.trace for signal in traced), bool(changed))
 
 
 def dispatch(families: Sequence[str], now: datetime | None = None) -> list[Batch]:

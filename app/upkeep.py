@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, text
 
-from app import log, metrics
+from app import beats, log, metrics
 from app.db import transaction
 from app.net import http
 from app.net.loop import run
@@ -43,6 +43,7 @@ def drop_old(db: Connection, now: datetime) -> list[str]:
         db.execute(text(f"drop table {name}"))
     for table in PARTITIONED:
         db.execute(text(f"delete from {table}_rest where at < '{limit}'"))
+    beats.forget(db, now - timedelta(days=1))
     db.execute(text("delete from check_run where asked_at < :limit"), {"limit": now - timedelta(days=1)})
     return old
 

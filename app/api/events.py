@@ -18,6 +18,7 @@ from app.api.answer import answer
 from app.api.caller import actor_of, bearer
 from app.db import transaction
 from app.errors import Invalid, NotActive, NotFound, TooLarge
+from app.line import Taken
 from app.people.permission import require
 from app.signals import service as inbox
 from app.signals.model import Signal
@@ -64,14 +65,14 @@ def _limiter() -> anyio.CapacityLimiter:
 
 
 async def _take(whose: Callable[[], Source], body: bytes) -> Response:
-    signals = await anyio.to_thread.run_sync(_accept, whose, body, limiter=_limiter())
-    if signals:
+    signals, taken = await anyio.to_thread.run_sync(_accept, whose, body, limiter=_limiter())
+    if taken.news:
         hints.say("dedup.alerts")
-    told = [{"key": signal.key, "trace_id": trace} for signal, trace in signals]
+    told = [{"key": signal.key, "trace_id": trace} for signal, trace in zip(signals, taken.traces, strict=True)]
     return answer({"accepted": len(told), "events": told}, 202)
 
 
-def _accept(whose: Callable[[], Source], body: bytes) -> list[tuple[Signal, str]]:
+def _accept(whose: Callable[[], Source], body: bytes) -> tuple[list[Signal], Taken]:
     """Committed when this returns. Raises NotLoggedIn, Invalid, TooLarge, Unavailable."""
     source, service = whose()
     try:
@@ -82,7 +83,7 @@ def _accept(whose: Callable[[], Source], body: bytes) -> list[tuple[Signal, str]
         _keep_refused(source, body, error)
         raise
     payload: dict[str, Any] = orjson.loads(body)
-    return list(zip(signals, line.intake(source, signals, payload), strict=True))
+    return signals, line.intake(source, signals, payload)
 
 
 def _by_token(token: str) -> Source:

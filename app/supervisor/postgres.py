@@ -45,7 +45,15 @@ TUNING = {
 }
 NEW_IN_18 = {"io_method": "sync"}
 UNSAFE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off"}
-FIRST = f"create role tocsin login createdb;\n\ncreate role {READER} login;\n\ngrant pg_monitor to tocsin;\n\ncreate database tocsin owner tocsin;\n\n"
+FIRST = f"""create role tocsin login createdb;
+
+create role {READER} login;
+
+grant pg_monitor to tocsin;
+
+create database tocsin owner tocsin;
+
+"""
 
 
 @dataclass(frozen=True, slots=True)

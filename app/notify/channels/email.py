@@ -7,6 +7,7 @@ show them together. 4xx answers are tried again, 5xx are final.
 import asyncio
 import socket
 import ssl
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -48,7 +49,7 @@ def plausible(address: str) -> bool:
     """Whether this can be the address of one recipient."""
     try:
         return Address(addr_spec=address).domain != "" and address.isprintable()
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, MessageError):
         return False
 
 

@@ -112,7 +112,7 @@ def _signal(event: Event, source: str, service: str | None) -> Signal:
     labels: Mapping[str, str] = {name: value for name, value in event.labels.items() if value}
     if not (event.key or labels or event.summary):
         raise _nameless()
-    key = event.key or labels_key(labels or {"summary": event.summary or ""})
+    key = event.key or labels_key(_about(event, labels))
     name = labels.get("alertname") or event.key or event.summary or key
     found = Signal(
         source=source,
@@ -130,6 +130,12 @@ def _signal(event: Event, source: str, service: str | None) -> Signal:
         runbook=event.runbook,
     )
     return replace(found, because="resolved by its sender") if found.said is Said.RESOLVED else found
+
+
+def _about(event: Event, labels: Mapping[str, str]) -> Mapping[str, str]:
+    """What tells an event without a key from others: its labels, the service among them; its summary if it has none."""
+    known = labels or {"summary": event.summary or ""}
+    return {**known, "service": event.service} if event.service else known
 
 
 def _nameless() -> ValidationError:
