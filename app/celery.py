@@ -1,5 +1,6 @@
 """The Celery app: queues, settings with their reasons, and hints sent after a commit."""
 
+import gc
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -116,10 +117,11 @@ def _logging(loglevel: int | str | None = None, **_: Any) -> None:
     log.setup("celery", loglevel if isinstance(loglevel, int) else logging.WARNING)
 
 
-def _before_forks(**_: Any) -> None:
-    """Import what children need before they are made, and keep the collector off it: their memory is then shared."""
-    import gc
-
+def _before_forks(sender: Any = None, **_: Any) -> None:
+    """A worker of checks imports the probes before it forks, and keeps the collector off them: its children share them."""
+    families = {name.partition("@")[0] for name in sender.app.amqp.queues.consume_from}
+    if not families & set(CHECK_QUEUES):
+        return
     for name in plugins.probe_names():
         plugins.probe_module(name)
     gc.collect()

@@ -1,17 +1,17 @@
 """What beat says: claim what is due and hand it to the line. Any number of beats may say it."""
 
-from datetime import timedelta
+import math
 
 from celery import Task
 
 from app import clock, line
-from app.celery import LONGEST_COUNTDOWN, hint, task
+from app.celery import hint, task
 from app.db import transaction
 from app.escalation import store as escalations
 from app.notify import store as pages
 from app.plugins import FAMILIES
 
-ARM = timedelta(seconds=6)  # steps and pages due within this are armed to the moment; a sweep comes every 5 s
+ARM = 6.0  # seconds; steps and pages due within this are armed to the moment; a sweep comes every 5 s
 
 
 def dispatch(self: Task) -> None:
@@ -38,10 +38,11 @@ def dedup(at: str | None = None) -> None:
 
 @task("escalation.sweep")
 def escalate() -> None:
-    """Arm what falls due before the next sweep, to the moment."""
+    """Arm what falls due before the next sweep: the first to the moment, others that may follow it to the second."""
     with transaction() as db:
         now = clock.now(db)
         due = {"escalation.advance": escalations.next_due(db), "notify.send": pages.next_due(db)}
     for name, when in due.items():
-        if when is not None and when - now < ARM:
-            hint(name, [], countdown=min(max((when - now).total_seconds(), 0), LONGEST_COUNTDOWN))
+        first = max((when - now).total_seconds(), 0.0) if when is not None else ARM
+        for second in range(math.ceil(ARM - first)):
+            hint(name, [], countdown=first + second)

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, text
 
+NEED_BROWSER = os.environ.get("NEED_BROWSER") == "1"  # CI installs Chromium: there a skipped browser test is a failure
 _stack = ExitStack()
 
 
@@ -98,3 +99,18 @@ def clean(engine: Engine) -> None:
         )
     catalog._parsed.clear()
     book._books.clear()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say aloud how many browser tests were skipped, so that nobody takes them for passed."""
+    skipped = [one for one in terminalreporter.stats.get("skipped", []) if "Chromium" in str(one.longrepr)]
+    if skipped:
+        terminalreporter.write_line(f"BROWSER TESTS SKIPPED: {len(skipped)}; install Chromium to run them", red=True)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where a browser is a must, its absence fails the run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    if NEED_BROWSER and any("Chromium" in str(one.longrepr) for one in skipped):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

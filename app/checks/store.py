@@ -66,12 +66,12 @@ def sync(db: Connection, checks: Mapping[str, Check], now: datetime) -> None:
         }
         for name, check in checks.items()
     ]
-    statement = upsert(check_state).values(rows)
+    statement = upsert(check_state)
     fresh = {name: statement.excluded[name] for name in ("probe", "family", "queue", "every")}
     sooner = func.least(
         check_state.c.next_due_at, text("excluded.next_due_at + make_interval(secs => excluded.every / 1000.0)")
     )
-    db.execute(statement.on_conflict_do_update(index_elements=["name"], set_={**fresh, "next_due_at": sooner}))
+    db.execute(statement.on_conflict_do_update(index_elements=["name"], set_={**fresh, "next_due_at": sooner}), rows)
 
 
 def claim_due(

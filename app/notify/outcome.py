@@ -82,7 +82,7 @@ def _note(db: Connection, ended: Sequence[store.Ended], now: datetime) -> None:
 
 
 def _fall_back(db: Connection, failed: Sequence[store.Ended], now: datetime) -> None:
-    """A contact that failed for good falls to the person's next one, at once: one that waits for its `after`, or an unused one."""
+    """A contact that failed for good falls to the person's next one, at once: one waiting for its `after`, or an unused one."""
     lost = [one for one in failed if one.claim.draft.user and one.claim.draft.kind is Kind.PAGE]
     lost = [one for one in lost if not store.hurry(db, [(one.claim.draft, _fallen(one))], now)]
     if not lost:

@@ -33,7 +33,7 @@ def celery_door() -> Iterator[Door]:
         for task, args in (("evaluate.checks", [None]), ("dedup.alerts", []), ("escalation.advance", []), ("notify.send", [])):
             assert hint(task, [*args, now.isoformat()])
         deadline = time.monotonic() + 20
-        while busy() or (due(now) and time.monotonic() < deadline - 19):  # a message just popped is nowhere to be seen
+        while busy() or (due(now) and time.monotonic() < deadline - 14):  # a message just popped is nowhere to be seen
             assert time.monotonic() < deadline, "the worker does not get on"
             time.sleep(0.005)
 

@@ -14,7 +14,10 @@ from tests.journeys.world import World, minutes, seconds
 ADA = """
 users: {{ada: {ada}, dee: {{contacts: {{hook: dee}}}}, root: {{role: admin, contacts: {{hook: root}}}}}}
 teams: {{empty: {{members: []}}}}
-channels: {{hook: {{kind: webhook, url: PAGES/hook}}, broken: {{kind: webhook, url: PAGES/broken}}, room: {{kind: webhook, url: PAGES/room}}}}
+channels:
+  hook: {{kind: webhook, url: PAGES/hook}}
+  broken: {{kind: webhook, url: PAGES/broken}}
+  room: {{kind: webhook, url: PAGES/room}}
 platform: {{owners: {owners}}}
 policies: {{p: {{steps: [{{page: {page}, wait: 60m}}], if_exhausted: {last}}}}}
 routes: [{{policy: p}}]
@@ -22,7 +25,11 @@ routes: [{{policy: p}}]
 
 
 def configure(
-    world: World, ada: str = "{contacts: {hook: ada}}", page: str = '"user:ada"', owners: str = '["user:dee"]', last: str = '"user:dee"'
+    world: World,
+    ada: str = "{contacts: {hook: ada}}",
+    page: str = '"user:ada"',
+    owners: str = '["user:dee"]',
+    last: str = '"user:dee"',
 ) -> None:
     world.configure(ADA.format(ada=ada, page=page, owners=owners, last=last))
     world.receiver.answers["/broken"] = [400]
@@ -63,7 +70,10 @@ def test_a_channel_that_fails_for_good_is_a_broken_promise_that_the_owners_hear_
 def test_an_only_owner_who_cannot_be_reached_leaves_it_to_the_admins(world: World) -> None:
     configure(world, ada="{contacts: {broken: x}}", owners='["user:ada"]')
     world.raise_alert(service=None)
-    assert [(one.path, one.json["recipient"]["user"]) for one in world.receiver.received] == [("/broken", "ada"), ("/hook", "root")]
+    assert [(one.path, one.json["recipient"]["user"]) for one in world.receiver.received] == [
+        ("/broken", "ada"),
+        ("/hook", "root"),
+    ]
     world.seen = 2
     world.act("acknowledge")
 
@@ -95,8 +105,11 @@ def forget_parsed() -> None:
     catalog._parsed.clear()
 
 
-@pytest.mark.parametrize("ada", ["{}", "{contacts: {hook: ada}, notify: {high: [inbox]}}", "{contacts: {hook: ada}, notify: {high: []}}"],
-                         ids=["has only the inbox", "wants only the inbox", "wants nothing"])  # fmt: skip
+@pytest.mark.parametrize(
+    "ada",
+    ["{}", "{contacts: {hook: ada}, notify: {high: [inbox]}}", "{contacts: {hook: ada}, notify: {high: []}}"],
+    ids=["has only the inbox", "wants only the inbox", "wants nothing"],
+)
 def test_a_promise_to_somebody_with_nothing_but_an_inbox_is_kept_by_the_inbox(world: World, ada: str) -> None:
     configure(world, ada=ada)
     world.raise_alert(service=None)
@@ -109,7 +122,9 @@ def test_a_page_that_expires_unsent_ends_its_promise(world: World) -> None:
     world.receiver.answers["/hook"] = [503]
     world.raise_alert()
     with transaction() as db:
-        db.execute(text("update page set next_at = next_at + interval '25 hours', expires_at = expires_at where channel = 'hook'"))
+        db.execute(
+            text("update page set next_at = next_at + interval '25 hours', expires_at = expires_at where channel = 'hook'")
+        )
     world.now += timedelta(hours=25, seconds=40)
     world.receiver.answers["/hook"] = [200]
     world.seen = len(world.receiver.received)
@@ -121,8 +136,10 @@ def test_a_page_that_expires_unsent_ends_its_promise(world: World) -> None:
 
 def test_a_batch_with_worse_alerts_behind_the_first_opens_as_bad_as_the_worst(world: World) -> None:
     world.policy("ada", minutes(60))
-    batch = [Signal("user:test", key, Said.FIRING, key, severity, service="shop")
-             for key, severity in (("w", Severity.WARNING), ("c", Severity.CRITICAL))]  # fmt: skip
+    batch = [
+        Signal("user:test", key, Said.FIRING, key, severity, service="shop")
+        for key, severity in (("w", Severity.WARNING), ("c", Severity.CRITICAL))
+    ]
     intake("user:test", batch, {}, world.now)
     world.settle()
     (page,) = world.expect_page("ada")
@@ -131,8 +148,14 @@ def test_a_batch_with_worse_alerts_behind_the_first_opens_as_bad_as_the_worst(wo
 
 
 def test_a_new_start_of_the_policy_leaves_no_promise_of_the_old_one_open(world: World) -> None:
-    world.configure(ADA.format(ada="{contacts: {hook: ada}, notify: {high: [{contact: hook, after: 20m}]}}", page='"user:ada"',
-                               owners='["user:dee"]', last='"user:dee"'))  # fmt: skip
+    world.configure(
+        ADA.format(
+            ada="{contacts: {hook: ada}, notify: {high: [{contact: hook, after: 20m}]}}",
+            page='"user:ada"',
+            owners='["user:dee"]',
+            last='"user:dee"',
+        )
+    )
     world.raise_alert("a", service=None, severity="error", alertname="x")
     assert obligations() == ["open"]
     world.raise_alert("b", service=None, severity="critical", alertname="x")
@@ -148,7 +171,7 @@ def test_a_frozen_policy_that_cannot_be_read_pages_the_owners_and_stops_nobody_e
     world.raise_alert("a")
     world.expect_page("ada")
     with transaction() as db:
-        db.execute(text("update incident set policy = '{\"steps\": [], \"colour\": 1}'"))
+        db.execute(text('update incident set policy = \'{"steps": [], "colour": 1}\''))
     world.raise_alert("b", service="other")
     world.expect_page("ada")
     world.act("acknowledge", 2)
@@ -171,9 +194,18 @@ def test_a_step_that_reaches_eight_hundred_people_over_five_contacts_each_is_tak
 
     people = {f"u{n}": {"contacts": {"hook": f"u{n}"}} for n in range(800)}
     contacts = {name: {"contacts": {f"c{k}": {"channel": "nowhere", "to": "x"} for k in range(4)}} for name in people}
-    world.configure(json.dumps({"channels": {"nowhere": {"kind": "webhook", "url": "PAGES/hook"}}, "users": contacts,
-        "teams": {"all": {"members": list(people)}}, "platform": {"owners": ["team:all"]},
-        "policies": {"p": {"steps": [{"page": "team:all"}]}}, "routes": [{"policy": "p"}]}))  # fmt: skip
+    world.configure(
+        json.dumps(
+            {
+                "channels": {"nowhere": {"kind": "webhook", "url": "PAGES/hook"}},
+                "users": contacts,
+                "teams": {"all": {"members": list(people)}},
+                "platform": {"owners": ["team:all"]},
+                "policies": {"p": {"steps": [{"page": "team:all"}]}},
+                "routes": [{"policy": "p"}],
+            }
+        )
+    )
     from app import line
 
     intake("user:test", [Signal("user:test", "k", Said.FIRING, "k")], {}, world.now)

@@ -115,7 +115,9 @@ def test_a_rule_whose_numbers_break_it_cannot_tell_and_the_others_go_on(world: W
     world.seen = len(world.receiver.received)
 
 
-CHECK = RULES.replace("  log: {", "  port: {probe: health.tcp, every: 30s, with: {host: 127.0.0.1, port: 9}, alert: {AFTER}}\n  log: {")
+CHECK = RULES.replace(
+    "  log: {", "  port: {probe: health.tcp, every: 30s, with: {host: 127.0.0.1, port: 9}, alert: {AFTER}}\n  log: {"
+)
 
 
 def port(world: World, *statuses: Status) -> None:

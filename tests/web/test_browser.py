@@ -185,17 +185,18 @@ def test_every_page_fits_and_is_photographed(chromium: Any, site: Site, width: i
     raise_alert("latency", service="db")
     deliver_inbox()
     folder = Path(os.environ.get("TOCSIN_SCREENSHOTS") or tempfile.mkdtemp(prefix="tocsin-console-"))
-    for theme in ("light", "dark"):
-        watched = Watched(chromium, site.as_("root"), viewport={"width": width, "height": height}, color_scheme=theme)
-        page = watched.page
-        for name, path in PAGES.items():
-            page.goto(path)
-            page.screenshot(path=folder / f"{name}-{width}-{theme}.png", full_page=True)
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-            if width == 390:
-                assert _small_targets(page) == [], name
-        watched.complaints = [one for one in watched.complaints if "404" not in one]
-        watched.close()
+    watched = Watched(chromium, site.as_("root"), viewport={"width": width, "height": height})
+    page = watched.page
+    for name, path in PAGES.items():
+        page.goto(path)
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            page.screenshot(path=folder / f"{name}-{width}-{theme}.png", full_page=True, animations="disabled")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        if width == 390:
+            assert _small_targets(page) == [], name
+    watched.complaints = [one for one in watched.complaints if "404" not in one]
+    watched.close()
 
 
 def _small_targets(page: Any) -> list[str]:

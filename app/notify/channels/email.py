@@ -5,12 +5,13 @@ show them together. 4xx answers are tried again, 5xx are final.
 """
 
 import asyncio
+import re
 import socket
 import ssl
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, SMTPUTF8
 from hashlib import sha256
 from typing import Literal
 
@@ -21,6 +22,8 @@ from app.errors import Permanent, Transient
 from app.net.failure import Failed, Kind
 from app.net.resolve import resolve
 from app.notify.model import Message, Receipt
+
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 class Spec(BaseModel):
@@ -47,8 +50,8 @@ class Spec(BaseModel):
 
 def plausible(address: str) -> bool:
     """Whether this can be the address of one recipient."""
-    try:
-        return Address(addr_spec=address).domain != "" and address.isprintable()
+    try:  # the library's parser takes ASCII only; in an address any other letter may stand where a letter may (RFC 6531)
+        return Address(addr_spec=_NOT_ASCII.sub("x", address)).domain != "" and address.isprintable()
     except (ValueError, IndexError, MessageError):
         return False
 
@@ -68,6 +71,8 @@ async def send(spec: Spec, message: Message, timeout: float) -> Receipt:
         _refuse(error.code, error.message)
     except Failed as error:
         raise (Permanent if error.kind is Kind.BLOCKED else Transient)(f"the mail server: {error}") from None
+    except aiosmtplib.SMTPNotSupported as error:
+        raise Permanent(f"the mail server {spec.host} does not take this: {error}") from None
     except (aiosmtplib.SMTPException, OSError) as error:
         raise Transient(f"the mail server {spec.host}:{spec.port} failed: {error}") from None
     return Receipt(provider_id=answer[:200])
@@ -76,7 +81,7 @@ async def send(spec: Spec, message: Message, timeout: float) -> Receipt:
 def build(sender: str, to: str, message: Message) -> EmailMessage:
     """The mail itself."""
     domain = sender.rpartition("@")[2]
-    mail = EmailMessage(policy=SMTP)
+    mail = EmailMessage(policy=SMTP if (sender + to).isascii() else SMTPUTF8)
     mail["From"], mail["To"] = sender, to
     mail["Subject"] = _line(message.title)
     mail["Message-ID"] = f"<{sha256(message.key.encode()).hexdigest()[:32]}@{domain}>"

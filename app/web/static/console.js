@@ -74,11 +74,15 @@
   document.addEventListener("htmx:sendError", () => { $("#offline").hidden = false; });
   document.addEventListener("htmx:afterOnLoad", () => { $("#offline").hidden = true; });
 
-  // "2 new, show": the only thing that lets rows move. It goes the way of every refresh, so the newest answer wins.
+  // "2 new, show": the only thing that lets rows move. It queues behind a refresh under way, so the newest answer wins.
+  let all = false;
+  document.addEventListener("htmx:configRequest", (event) => {
+    if (all && event.target.matches("[hx-trigger^='live:']")) { delete event.detail.parameters.known; all = false; }
+  });
   document.addEventListener("click", (event) => {
     if (event.target.closest("[data-show]")) {
       event.preventDefault();
-      $("#known").replaceChildren();
+      all = true;
       htmx.trigger(document.body, "live:incidents");
     }
     for (const one of $$("details.menu[open], details.pop[open]")) if (!one.contains(event.target)) one.open = false;
@@ -89,10 +93,10 @@
   const rows = () => $$("[data-row]");
   const current = () => { const at = document.activeElement; return at && at.closest("[data-row]"); };
   const move = (by) => {
-    const all = rows();
-    if (!all.length) return;
-    const at = all.indexOf(current());
-    const row = all[at < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + by, 0), all.length - 1)];
+    const list = rows();
+    if (!list.length) return;
+    const at = list.indexOf(current());
+    const row = list[at < 0 ? (by > 0 ? 0 : list.length - 1) : Math.min(Math.max(at + by, 0), list.length - 1)];
     const link = $("a.cover", row);
     if (link) { link.focus({ preventScroll: true }); row.scrollIntoView({ block: "nearest" }); }
   };

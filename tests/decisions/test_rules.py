@@ -1,0 +1,202 @@
+"""What a series of results means: counting, limits, waiting, missing data, and the words of a summary."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.catalog.model import Severity
+from app.checks.probe import Status
+from app.rules.judge import judge, silent
+from app.rules.kinds import status, threshold
+from app.rules.model import Finding, Patience, Point, Standing, State
+from app.rules.summary import LIMIT, render
+from tests.decisions.words import NOON, quick, s
+
+LETTERS = {"o": Status.OK, "w": Status.WARNING, "c": Status.CRITICAL, "?": Status.UNKNOWN}
+COUNTS = {
+    "two of three bad results fire, the first ok recovers": ("2 of 3", None, "ocooccoo", ".....F.."),
+    "the third result back counts": ("2 of 3", None, "coc", "..F"),
+    "a result out of the window does not": ("2 of 3", None, "cooc", "...."),
+    "counting starts afresh after a recovery": ("2 of 3", None, "ccocc", ".F..F"),
+    "one of one fires at once": ("1 of 1", None, "oco", ".F."),
+    "unknown is neither good nor bad": ("2 of 3", None, "c?c?o", "..FF."),
+    "unknown does not recover": ("1 of 1", None, "c??", "FFF"),
+    "the end waits for two oks of the last three since it fired": ("1 of 1", "2 of 3", "cococoo", "FFF.FF."),
+    "oks from before it fired do not end it": ("1 of 1", "3 of 5", "oooocccooo", "....FFFFF."),
+    "warnings are bad, too": ("2 of 3", None, "wwo", ".F."),
+}  # fmt: skip
+
+
+def on_off(after: str, clear_after: str | None, results: str) -> str:
+    """F while it fires, a dot otherwise, a letter a result."""
+    spec = status.Spec(kind="status", check="c", after=after, clear_after=clear_after)
+    standing, said = Standing(), ""
+    for number, letter in enumerate(results):
+        at = NOON + s(30 * number)
+        finding = status.evaluate(spec, [Point(at, None, LETTERS[letter])], standing.memory, at)
+        standing, _ = judge(standing, finding, Patience(s(0), "keep", s(10_000)), Severity.ERROR, at)
+        said += "F" if standing.firing else "."
+    return said
+
+
+@pytest.mark.parametrize("after,clear_after,results,expected", COUNTS.values(), ids=COUNTS)
+def test_counting(after: str, clear_after: str | None, results: str, expected: str) -> None:
+    assert on_off(after, clear_after, results) == expected
+
+
+@quick
+@given(st.text("owc?", max_size=30), st.integers(1, 4), st.integers(0, 3))
+def test_it_fires_only_by_a_bad_result_and_ends_only_by_an_ok(results: str, needed: int, more: int) -> None:
+    states = on_off(f"{needed} of {needed + more}", None, results)
+    for before, now, letter in zip("." + states, states, results, strict=False):
+        assert (before, now) != (".", "F") or letter in "wc"
+        assert (before, now) != ("F", ".") or letter == "o"
+        assert not (before == "F" and letter == "o" and now == "F")  # by default the first ok recovers
+
+
+@pytest.mark.parametrize(
+    "results,severity",
+    [
+        ("cc", Severity.CRITICAL),
+        ("ww", Severity.WARNING),
+        ("wc", Severity.WARNING),
+        ("wcc", Severity.CRITICAL),
+        ("ccw", Severity.CRITICAL),
+    ],
+    ids=["critical results", "warnings", "one of each", "it gets worse", "it does not get better before it ends"],
+)
+def test_critical_results_fire_at_the_alerts_severity_and_warnings_at_warning(results: str, severity: Severity) -> None:
+    spec = status.Spec(kind="status", check="c", severity=Severity.CRITICAL)
+    memory: Any = {}
+    for letter in results:
+        finding = status.evaluate(spec, [Point(NOON, None, LETTERS[letter])], memory, NOON)
+        memory = finding.memory
+    assert (finding.bad, finding.severity) == (True, severity)
+
+
+def points(*values: float | None) -> list[Point]:
+    return [Point(NOON + s(10 * number), value) for number, value in enumerate(values)]
+
+
+LIMITS: dict[str, tuple[dict[str, Any], Sequence[float | None], tuple[bool | None, bool]]] = {
+    "above": ({"above": 5}, [6], (True, False)),
+    "the limit itself is not above it": ({"above": 5}, [5], (False, True)),
+    "below": ({"below": 5}, [4], (True, False)),
+    "the limit itself is not below it": ({"below": 5}, [5], (False, True)),
+    "between clear and above: neither bad nor well": ({"above": 5, "clear": 3}, [4], (False, False)),
+    "clear itself is not well": ({"above": 5, "clear": 3}, [3], (False, False)),
+    "under clear: well": ({"above": 5, "clear": 3}, [2.9], (False, True)),
+    "over clear of a lower limit: well": ({"below": 5, "clear": 7}, [7.1], (False, True)),
+    "the average by default with a window": ({"above": 5, "window": "1m"}, [0, 12], (True, False)),
+    "the newest without one": ({"above": 5}, [9, 1], (False, True)),
+    "no newest value: cannot tell": ({"above": 5, "window": "1m"}, [9, None], (None, False)),
+    "no value at all: cannot tell": ({"above": 5}, [], (None, False)),
+    "a rate needs two values": ({"above": 0, "window": "1m", "agg": "rate"}, [1], (None, False)),
+    "a deviation needs two values": ({"above": 0, "window": "1m", "agg": "stddev"}, [1], (None, False)),
+    "a counter that restarts goes on from zero": ({"above": 0.9, "window": "1m", "agg": "rate"}, [100, 110, 10], (True, False)),
+    "zero is a value": ({"below": 1}, [0], (True, False)),
+}
+
+
+@pytest.mark.parametrize("spec,values,expected", LIMITS.values(), ids=LIMITS)
+def test_limits(spec: dict[str, Any], values: Sequence[float | None], expected: tuple[bool | None, bool]) -> None:
+    parsed = threshold.Spec.model_validate({"kind": "threshold", "check": "c", "metric": "m", **spec})
+    found = threshold.evaluate(parsed, points(*values), {}, NOON)
+    assert (found.bad, found.clear) == expected
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [{}, {"above": 1, "below": 2}, {"above": 1, "clear": 2}, {"below": 2, "clear": 1}, {"above": 1, "agg": "avg"}],
+    ids=["no limit", "two limits", "clear over above", "clear under below", "an average of no window"],
+)
+def test_a_threshold_that_makes_no_sense_is_refused(spec: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):
+        threshold.Spec.model_validate({"kind": "threshold", "check": "c", "metric": "m", **spec})
+
+
+@quick
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50), st.floats(0, 1))
+def test_a_percentile_lies_within_the_values_and_grows_with_its_share(numbers: list[float], share: float) -> None:
+    assert min(numbers) <= threshold.percentile(numbers, share) <= max(numbers)
+    assert threshold.percentile(numbers, 0) == min(numbers)
+    assert threshold.percentile(numbers, 1) == max(numbers)
+
+
+def run(findings: str, patience: Patience, every: float = 30) -> str:
+    """b bad, o well, - neither, ? cannot tell -> p pending, F firing, o ok, u unknown (U while its alert is on)."""
+    standing, said = Standing(), ""
+    for number, letter in enumerate(findings):
+        finding = Finding({"b": True, "?": None}.get(letter, False), letter == "o", None if letter == "?" else 1.0, "")
+        standing, verdict = judge(standing, finding, patience, Severity.ERROR, NOON + s(every * number))
+        letter = {State.PENDING: "p", State.FIRING: "F", State.OK: "o", State.UNKNOWN: "u"}[verdict.state]
+        said += letter.upper() if verdict.alerting else letter
+    return said
+
+
+WAITS = {
+    "for holds it back": ("bbbo", Patience(s(60), "keep", s(90)), "ppFo"),
+    "a good result in between starts it again": ("bobbb", Patience(s(60), "keep", s(90)), "poppF"),
+    "without for it fires at once": ("bo", Patience(s(0), "keep", s(90)), "Fo"),
+    "only clear recovers": ("b--o", Patience(s(0), "keep", s(90)), "FFFo"),
+    "neither is well before it fired": ("-b", Patience(s(0), "keep", s(90)), "oF"),
+    "unknown changes nothing": ("b?b", Patience(s(60), "keep", s(900)), "puF"),
+    "unknown for long is an alert if wanted": ("o????", Patience(s(0), "alert", s(90)), "ouuUU"),
+    "unknown from the start is one as well": ("????", Patience(s(0), "alert", s(90)), "uuUU"),
+    "unknown for long keeps an alert on": ("b????", Patience(s(0), "keep", s(90)), "FUUUU"),
+    "unknown for long ends it only if told so": ("b????", Patience(s(0), "ok", s(90)), "FUUuu"),
+    "data that are back and not bad end what only their absence began": ("o????-", Patience(s(0), "alert", s(90)), "ouuUUo"),
+    "data that are back and bad keep it on": ("o????bb-o", Patience(s(0), "alert", s(90)), "ouuUUFFFo"),
+}
+
+
+@pytest.mark.parametrize("findings,patience,expected", WAITS.values(), ids=WAITS)
+def test_waiting(findings: str, patience: Patience, expected: str) -> None:
+    assert run(findings, patience) == expected
+
+
+@quick
+@given(st.text("bo-?", max_size=40), st.sampled_from(["alert", "keep", "ok"]), st.integers(0, 120))
+def test_a_verdict_agrees_with_its_standing_and_pending_never_alerts(findings: str, no_data: Any, hold: int) -> None:
+    standing = Standing()
+    for number, letter in enumerate(findings):
+        at: datetime = NOON + s(30 * number)
+        finding = Finding({"b": True, "?": None}.get(letter, False), letter == "o", None, "")
+        standing, verdict = judge(standing, finding, Patience(s(hold), no_data, s(90)), Severity.ERROR, at)
+        assert (verdict.state, verdict.alerting) == (standing.state, standing.firing)
+        assert standing.state is not State.PENDING or not standing.firing
+        assert standing.state is not State.FIRING or standing.firing
+        assert standing.firing or letter != "b" or hold
+
+
+def test_silence_says_for_how_long() -> None:
+    _, verdict = silent(Standing(known_at=NOON), Patience(s(0), "alert", s(90)), Severity.ERROR, NOON + s(90))
+    assert verdict.alerting
+    assert verdict.because == "no data for 1m30s: no result"
+
+
+SUMMARIES = {
+    "a value": ("{{ value }} s", "0.123457 s"),
+    "without spaces": ("{{value}}", "0.123457"),
+    "a label": ("{{ labels.host }} is slow", "web 1 is slow"),
+    "a label that is missing is empty": ("<{{ labels.zone }}>", "<>"),
+    "nothing is unknown": ("{{ nothing }}", "?"),
+    "a name that is not known stays as it was written": ("{{ valeu }} {{ value.x }}", "{{ valeu }} {{ value.x }}"),
+    "what comes in is not read again": ("{{ labels.evil }}", "{{ value }}"),
+    "lone braces are text": ("{{ }} { value } }}{{", "{{ }} { value } }}{{"),
+}
+
+
+@pytest.mark.parametrize("template,expected", SUMMARIES.values(), ids=SUMMARIES)
+def test_summaries(template: str, expected: str) -> None:
+    assert render(template, {"value": 0.12345678, "nothing": None}, {"host": "web 1", "evil": "{{ value }}"}) == expected
+
+
+@quick
+@given(st.text())
+def test_any_template_gives_a_text_of_bounded_length(template: str) -> None:
+    assert len(render(template * 40, {"value": 1.0}, {"a": "x" * 5000})) <= LIMIT

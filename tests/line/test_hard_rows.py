@@ -1,0 +1,121 @@
+"""One bad row, a crash or an outage must not stop a stage: against the real database."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from app import line, pager, upkeep
+from app.checks import run
+from app.checks import service as checks
+from app.checks.model import Check, Due, Result
+from app.checks.probe import Reading, Series, Status
+from app.db import transaction
+from app.notify import store as pages
+from app.notify.model import Draft, Kind
+from app.notify.service import PAGE_LIFE
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+READINGS = {
+    "a label with NUL": Reading(Status.OK, series=(Series("m", 1.0, {"user": "root\0"}),)),
+    "a label with half a character": Reading(Status.OK, series=(Series("m", 1.0, {"user": "\ud800"}),)),
+    "a label of 100 kB": Reading(Status.OK, series=(Series("m", 1.0, {"user": "x" * 100_000}),)),
+    "a number beyond any float": Reading(Status.OK, metrics={"m": 10**400}),
+    "a text for a number": Reading(Status.OK, metrics={"m": "7"}),  # type: ignore[dict-item]
+    "not a number": Reading(Status.OK, metrics={"m": float("nan"), "n": float("-inf")}),
+    "memory with NUL": Reading(Status.OK, memory={"at": "\0"}),
+    "memory that is no JSON": Reading(Status.OK, memory={"at": object()}),
+    "a message of control characters": Reading(Status.OK, "\0\x1b[31m\ud800"),
+    "nothing": None,  # type: ignore[dict-item]
+}
+
+
+@pytest.mark.parametrize("reading", READINGS.values(), ids=READINGS)
+def test_whatever_a_probe_hands_back_becomes_a_result_that_can_be_kept(
+    clean: None, monkeypatch: pytest.MonkeyPatch, reading: Reading
+) -> None:
+    async def taken(due: Due) -> Reading:
+        return reading if due.name == "bad" else Reading(Status.OK, "well")
+
+    monkeypatch.setattr(run, "take", taken)
+    declared = Check(probe="health.tcp")
+    with transaction() as db:
+        checks.sync(db, {"bad": declared, "good": declared}, NOW)
+
+    async def measured() -> list[Result]:
+        dues = [Due(name, declared, NOW, {}) for name in ("bad", "good")]
+        return [one for batch in [batch async for batch in run.run_batch(dues, NOW)] for one in batch]
+
+    with transaction() as db:
+        checks.record(db, asyncio.run(measured()))
+    with transaction() as db:
+        kept = dict(db.execute(text("select name, status from check_state")).all())
+    assert kept["good"] == "ok"
+    assert kept["bad"] in ("ok", "unknown")
+
+
+def page(key: str, **more: Any) -> Draft:
+    values: Mapping[str, Any] = {
+        "kind": Kind.TEST, "incident": None, "obligation": None, "generation": 0, "round": 0, "step": None, "user": "ada",
+        "contact": "x", "channel": "nowhere", "to": None, "due_at": NOW, "reason": "r", **more,
+    }  # fmt: skip
+    return Draft(key, **values)
+
+
+def test_a_page_whose_sender_died_is_due_again_when_its_lease_ends_even_if_no_other_page_waits(clean: None) -> None:
+    with transaction() as db:
+        pages.queue_all(db, [page("k")], NOW, PAGE_LIFE)
+        (claimed,) = pages.claim(db, NOW, timedelta(seconds=15), 10)
+        assert pages.next_due(db) == NOW + timedelta(seconds=15)
+        assert pages.claim(db, NOW + timedelta(seconds=14), timedelta(seconds=15), 10) == []
+        (again,) = pages.claim(db, NOW + timedelta(seconds=15), timedelta(seconds=15), 10)
+    assert (claimed.attempt, again.attempt, again.fence) == (1, 2, claimed.fence + 1)
+
+
+def test_a_page_that_is_taken_back_after_a_crash_keeps_its_unknown_attempt_unknown(clean: None) -> None:
+    with transaction() as db:
+        pages.queue_all(db, [page("k")], NOW, PAGE_LIFE)
+        pages.claim(db, NOW, timedelta(seconds=15), 10)
+        second = pages.claim(db, NOW + timedelta(seconds=15), timedelta(seconds=15), 10)
+        pages.end_claims(db, second, pages.State.SUPERSEDED, NOW)
+        outcomes = list(db.scalars(text("select outcome from page_attempt order by n")))
+    assert outcomes == ["unknown", "permanent"]
+
+
+def test_pages_that_nobody_needs_any_more_do_not_hide_those_behind_them(clean: None) -> None:
+    stale = [page(f"s{n}", kind=Kind.PAGE, incident=999, user=None) for n in range(70)]
+    with transaction() as db:
+        pages.queue_all(db, [*stale, page("live", due_at=NOW + timedelta(seconds=1))], NOW, PAGE_LIFE)
+    assert [job.claim.draft.key for job in line.claim_pages(now=NOW + timedelta(seconds=1))] == ["live"]
+
+
+def test_a_stage_that_breaks_keeps_no_other_stage_from_its_work(clean: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    worked = []
+
+    def broken(**_: Any) -> line.Step:
+        raise ValueError("poison")
+
+    def works(now: datetime | None = None) -> line.Step:
+        worked.append(now)
+        return line.Step(0)
+
+    for stage, behaviour in (("evaluate", broken), ("dedup", works), ("escalate", works)):
+        monkeypatch.setattr(line, stage, behaviour)
+    with pytest.raises(ValueError, match="poison"):
+        pager.decide(NOW)
+    assert len(worked) == 2
+
+
+def test_partitions_are_made_although_rows_of_one_day_came_before_its_partition(clean: None) -> None:
+    late = datetime(2031, 5, 5, 12, tzinfo=UTC)
+    with transaction() as db:
+        db.execute(text("insert into sample (check_name, metric, at, value) values ('c', 'm', :at, 1)"), {"at": late})
+        upkeep.make_partitions(db, late)
+        made = set(db.scalars(text("select relname from pg_class where relname like 'sample_2031%'")))
+        assert "sample_20310506" in made
+        upkeep.drop_old(db, late + timedelta(days=4000))
+        assert db.execute(text("select count(*) from sample")).scalar_one() == 0

@@ -1,0 +1,126 @@
+"""Two callers at once, each with its own connection: nobody waits for ever, nothing is lost."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import text
+
+from app import line
+from app.actions import service as actions
+from app.configfile.apply import apply
+from app.configfile.load import load_texts
+from app.db import engine, transaction
+from app.incidents import service as incidents
+from app.net.loop import run as on_loop
+from app.people.model import SYSTEM, Actor, Role
+from app.signals.model import Said, Signal
+from tests.receiver import receiver
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+BO = Actor("bo", Role.RESPONDER, "api")
+CONFIG = """
+users: {ada: {contacts: {hook: ada}}, bo: {contacts: {hook: bo}}}
+channels: {hook: {kind: webhook, url: PAGES/hook}}
+platform: {owners: ["user:bo"]}
+policies: {p: {steps: [{page: "user:ada", wait: 5m}]}}
+routes: [{policy: p}]
+grouping: [{by: [service]}]
+"""
+
+
+def configure(pages: str) -> None:
+    with transaction() as db:
+        apply(db, load_texts({"a.yaml": CONFIG.replace("PAGES", pages)}, {}), SYSTEM, NOW)
+
+
+def say(key: str, service: str, said: Said = Said.FIRING) -> None:
+    line.intake("user:t", [Signal("user:t", key, said, key, service=service)], {}, NOW)
+
+
+def together(*works: Callable[[], object]) -> list[BaseException]:
+    """Run all at the same moment; what they raised."""
+    raised: list[BaseException] = []
+    start = threading.Barrier(len(works))
+
+    def one(work: Callable[[], object]) -> None:
+        start.wait()
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001
+            raised.append(error)
+
+    threads = [threading.Thread(target=one, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    return raised
+
+
+def resolve(number: int) -> None:
+    with transaction() as db:
+        actions.resolve(db, number, BO, NOW)
+
+
+def test_resolving_by_hand_and_placing_the_same_alerts_do_not_wait_for_each_other(clean: None) -> None:
+    configure("http://127.0.0.1:9")
+    say("a", "shop")
+    line.dedup(NOW)
+    raised: list[BaseException] = []
+    with engine().begin() as db:  # the dedup stage has taken the alert and comes to its incident
+        db.execute(text("select 1 from alert for update"))
+        other = threading.Thread(target=lambda: raised.extend(together(lambda: resolve(1))))
+        other.start()
+        other.join(0.3)
+        db.execute(text("set local lock_timeout = '1s'"))
+        db.execute(text("select 1 from incident for update"))
+    other.join(10)
+    assert raised == []
+    with transaction() as db:
+        assert db.execute(text("select state from incident")).scalar_one() == "resolved"
+
+
+def test_two_who_place_alerts_of_the_same_incidents_never_lock_each_other_out(clean: None) -> None:
+    configure("http://127.0.0.1:9")
+    for service in ("x", "y"):
+        say(f"first-{service}", service)
+    line.dedup(NOW)
+    for turn in range(15):
+        say("first-x", "x", Said.RESOLVED), say(f"new-{turn}-y", "y")
+        say("first-y", "y", Said.RESOLVED), say(f"new-{turn}-x", "x")
+        assert together(*[lambda: _place_some(2)] * 2, lambda: line.dedup(NOW)) == []
+        say("first-x", "x"), say("first-y", "y")
+        line.dedup(NOW)
+    with transaction() as db:
+        assert db.execute(text("select count(*) from incident")).scalar_one() == 2
+        assert db.execute(text("select count(*) from alert where dedup_at is not null")).scalar_one() == 0
+
+
+def _place_some(count: int) -> None:
+    with transaction() as db:
+        incidents.place(db, NOW, count)
+
+
+def test_whoever_is_first_one_page_is_claimed_once_and_one_incident_opened(clean: None) -> None:
+    with receiver() as kept:
+        configure(kept.url)
+        for number in range(20):
+            say(f"k{number}", f"s{number % 5}")
+        everything = [lambda: line.dedup(NOW), lambda: line.escalate(NOW), lambda: line.notify(NOW)] * 3
+        for _ in range(4):
+            assert together(*everything) == []
+        assert len({one.headers["idempotency-key"] for one in kept.received}) == len(kept.received) == 5
+
+
+def test_a_page_taken_while_its_incident_is_resolved_is_always_followed_by_the_end(clean: None) -> None:
+    with receiver() as kept:
+        configure(kept.url)
+        for number in range(1, 9):
+            say(f"k{number}", f"s{number}")
+            line.dedup(NOW), line.escalate(NOW)
+            jobs = line.claim_pages(now=NOW)
+            assert together(lambda jobs=jobs: on_loop(line.send(jobs, NOW)), lambda number=number: resolve(number)) == []  # type: ignore[misc]
+            line.notify(NOW + timedelta(seconds=1))
+        told = [(one.json["event"], one.json["incident"]["number"]) for one in kept.received]
+        assert sorted(told) == sorted([("page", n) for n in range(1, 9)] + [("resolved", n) for n in range(1, 9)])

@@ -1,0 +1,203 @@
+"""The email channel against a real SMTP server: what arrives, how it threads, what each answer means."""
+
+import asyncio
+import email
+import email.policy
+from collections.abc import Iterator
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from pydantic import ValidationError
+
+from app.errors import Permanent, Transient
+from app.net.loop import run
+from app.notify.channels.email import Spec, build, plausible, send
+from app.notify.model import Receipt
+from tests.notify.test_webhook import message
+
+POLICY = email.policy.default
+
+
+class Post:
+    """Keeps what comes; answers recipients and data as it is told."""
+
+    def __init__(self) -> None:
+        self.mails: list[tuple[str, list[str], EmailMessage]] = []
+        self.rcpt, self.data, self.wait = "250 ok", "250 taken as 7", 0.0
+
+    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:  # noqa: N802
+        if self.rcpt.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return self.rcpt
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        await asyncio.sleep(self.wait)
+        parsed = email.message_from_bytes(envelope.original_content or b"", policy=POLICY)
+        assert isinstance(parsed, EmailMessage)
+        self.mails.append((str(envelope.mail_from), list(envelope.rcpt_tos), parsed))
+        return self.data
+
+
+class Server(Controller):
+    """On a free port."""
+
+    def factory(self) -> SMTP:
+        return SMTP(self.handler, enable_SMTPUTF8=True, hostname="mail.test")
+
+
+@pytest.fixture
+def there() -> Iterator[tuple[Post, Spec]]:
+    post = Post()
+    server = Server(post, hostname="127.0.0.1", port=free_port())
+    server.start()
+    try:
+        yield post, Spec(host="127.0.0.1", port=server.port, sender="tocsin@ops.example")
+    finally:
+        server.stop()
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def mail(spec: Spec, timeout: float = 5, **more: Any) -> Receipt:
+    return run(send(spec, message(**{"to": "ada@example.com", **more}), timeout))
+
+
+def test_a_mail_arrives_as_plain_text_and_html(there: tuple[Post, Spec]) -> None:
+    post, spec = there
+    receipt = mail(spec, title="[ERROR] #1 Datenbank fällt aus → 漢字", text="Zeile eins\nκ 🚨", html="<p>κ 🚨</p>")
+    ((sender, to, got),) = post.mails
+    assert (sender, to) == ("tocsin@ops.example", ["ada@example.com"])
+    assert got["Subject"] == "[ERROR] #1 Datenbank fällt aus → 漢字"
+    plain, html = got.get_body(("plain",)), got.get_body(("html",))
+    assert plain is not None
+    assert html is not None
+    assert plain.get_content().split() == ["Zeile", "eins", "κ", "🚨"]
+    assert "<p>κ 🚨</p>" in html.get_content()
+    assert got["Auto-Submitted"] == "auto-generated"
+    assert "taken as 7" in (receipt.provider_id or "")
+
+
+def test_a_repeat_has_the_same_message_id_and_all_of_an_incident_hang_together(there: tuple[Post, Spec]) -> None:
+    post, spec = there
+    mail(spec, attempt=1)
+    mail(spec, attempt=2)
+    mail(spec, key="1:1:resolved:ada")
+    first, repeat, end = (one for _, _, one in post.mails)
+    assert first["Message-ID"] == repeat["Message-ID"] != end["Message-ID"]
+    assert first["References"] == end["References"] == end["In-Reply-To"] == "<incident-1@ops.example>"
+    assert build("a@b.example", "c@d.example", message(thread=None))["References"] is None
+
+
+@pytest.mark.parametrize(
+    "answer,meaning",
+    [
+        ("421 later", Transient),
+        ("450 busy", Transient),
+        ("452 full", Transient),
+        ("550 nobody", Permanent),
+        ("554 no", Permanent),
+    ],
+)
+@pytest.mark.parametrize("at", ["rcpt", "data"])
+def test_4xx_is_tried_again_and_5xx_is_final(there: tuple[Post, Spec], at: str, answer: str, meaning: type) -> None:
+    post, spec = there
+    setattr(post, at, answer)
+    with pytest.raises(meaning, match=answer[:3]) as refused:
+        mail(spec)
+    assert type(refused.value) is meaning
+
+
+EVIL = "hello\r\nBcc: eve@example.com\r\n\r\nspam\0"
+
+
+def test_line_breaks_in_a_title_add_no_header(there: tuple[Post, Spec]) -> None:
+    post, spec = there
+    mail(spec, title=EVIL, key="k\r\nX-Evil: 1")
+    ((_, to, got),) = post.mails
+    assert to == ["ada@example.com"]
+    assert got["Bcc"] is None
+    assert got["X-Evil"] is None
+    assert "Bcc: eve@example.com" in got["Subject"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ada@example.com\r\nBcc: eve@example.com",
+        "ada@example.com, eve@example.com",
+        "ada",
+        "",
+        "@example.com",
+        "ada@",
+        "<ada@example.com>",
+        "ada@example.com>",
+        "a b@example.com",
+        None,
+    ],
+)
+def test_what_is_no_single_address_is_refused_for_good_and_nothing_is_sent(
+    there: tuple[Post, Spec], address: str | None
+) -> None:
+    post, spec = there
+    with pytest.raises(Permanent, match="not a mail address"):
+        mail(spec, to=address)
+    assert post.mails == []
+
+
+@pytest.mark.parametrize("address", ["ada@example.com", "a.d+a@sub.example.com", "o'brien@example.com", '"a b"@example.com'])
+def test_usual_addresses_are_fine(address: str) -> None:
+    assert plausible(address)
+
+
+def test_a_sender_that_is_no_address_is_refused_by_the_configuration() -> None:
+    with pytest.raises(ValidationError, match="not a mail address"):
+        Spec(host="x", sender="tocsin")
+
+
+def test_an_address_in_any_script_arrives_where_the_server_can(there: tuple[Post, Spec]) -> None:
+    post, spec = there
+    mail(spec, to="jörg@example.com")
+    ((_, to, _),) = post.mails
+    assert to == ["jörg@example.com"]
+
+
+def test_the_channels_own_recipient_gets_what_is_for_nobody_else(there: tuple[Post, Spec]) -> None:
+    post, spec = there
+    mail(spec.model_copy(update={"to": "room@example.com"}), to=None)
+    assert post.mails[0][1] == ["room@example.com"]
+
+
+def test_a_server_that_is_not_there_is_worth_another_try() -> None:
+    with pytest.raises(Transient):
+        mail(Spec(host="127.0.0.1", port=free_port(), sender="a@b.example"))
+
+
+def test_a_name_whose_first_address_does_not_answer_is_reached_over_the_next(there: tuple[Post, Spec]) -> None:
+    post, spec = there  # it listens on 127.0.0.1 only, and localhost is ::1 as well
+    mail(spec.model_copy(update={"host": "localhost"}))
+    assert len(post.mails) == 1
+
+
+def test_a_server_that_hangs_is_given_up_in_time(there: tuple[Post, Spec]) -> None:
+    import time
+
+    post, spec = there
+    post.wait = 1.5
+    began = time.monotonic()
+    with pytest.raises((Transient, TimeoutError)):
+        mail(spec, timeout=0.3)
+    assert time.monotonic() - began < 1.4
+
+
+def test_the_metadata_address_is_refused_for_good() -> None:
+    with pytest.raises(Permanent, match=r"169\.254"):
+        mail(Spec(host="169.254.169.254", port=25, sender="a@b.example"))
