@@ -47,7 +47,12 @@ class Stack:
     def tocsin(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command on it."""
         return subprocess.run(
-            [sys.executable, "-m", "app.cli", *words], cwd=ROOT, env=dict(self.environ), capture_output=True, text=True, check=check
+            [sys.executable, "-m", "app.cli", *words],
+            cwd=ROOT,
+            env=dict(self.environ),
+            capture_output=True,
+            text=True,
+            check=check,
         )
 
     def status(self) -> dict[str, Any]:
@@ -73,14 +78,14 @@ class Stack:
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """One API call; status 0 when nobody answers."""
-        request = urllib.request.Request(  # noqa: S310
+        request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}{path}",
             data=None if body is None else json.dumps(body).encode(),
             method=method,
             headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=10) as answer:
                 return answer.status, json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
             with error:

@@ -51,6 +51,7 @@ COMMANDS = {
     "drill": Entry("Prove the way of a page from end to end.", "planned", "commands"),
     "backup": Entry("Write a backup.", "planned", "commands"),
     "restore": Entry("Read a backup.", "planned", "commands"),
+    "reference": Entry("Print docs/reference.md.", "reference", "commands", hidden=True),
     "import": Entry("Take over another tool's configuration.", "planned", "commands"),
 }
 

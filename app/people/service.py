@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from app.errors import Conflict, Invalid, NotFound
 from app.people import audit, store
-from app.people.model import FIRST_ADMIN, SYSTEM, Actor, Person, Role, Team, User
+from app.people.model import FIRST_ADMIN, INBOX, SYSTEM, Actor, Person, Role, Team, User
 from app.seal import digest
 from app.settings import home_secret
 
@@ -135,7 +135,12 @@ def set_contacts(db: Connection, login: str, contacts: Mapping[str, str], actor:
         raise NotFound(f'there is no user "{login}"')
     if person.declared:
         raise Conflict(f'"{login}" is declared in the configuration; change the contacts in its file')
-    changed = User.model_validate({**dump(person.user), "contacts": dict(contacts), "notify": {}})
+    notify = {
+        urgency: [rule for rule in rules if rule["contact"] in (INBOX, *contacts)] or None
+        for urgency, rules in person.user.notify.model_dump(mode="json").items()
+        if rules
+    }
+    changed = User.model_validate({**dump(person.user), "contacts": dict(contacts), "notify": notify})
     store.put(db, login, dump(changed), declared=False, now=now)
     audit.record(db, actor, "user.contacts", f"user:{login}", {"contacts": sorted(contacts)}, now)
 

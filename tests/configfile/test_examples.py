@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.catalog.model import Channel, Route
-from app.catalog.model import Declaration
+from app.catalog.model import Channel, Declaration, Route
 from app.checks.model import Check
 from app.configfile.kinds import rule_spec
 from app.configfile.load import compile, load

@@ -11,10 +11,12 @@ services: {shop: {}}
 policies: {p: {steps: [{page: "user:ada", wait: 60m}]}}
 routes: [{policy: p}]
 checks:
-  port: {probe: health.tcp, service: shop, every: 30s, with: {host: 127.0.0.1, port: 9}, alert: {severity: critical, summary: "{{ check }} is down"}}
-  numbers: {probe: health.tcp, service: shop, every: 30s, with: {host: 127.0.0.1, port: 9}, alert: off, no_data: keep}
+  numbers: {probe: health.tcp, service: shop, every: 30s, with: &there {host: 127.0.0.1, port: 9}, alert: off, no_data: keep}
+  port: {probe: health.tcp, service: shop, every: 30s, with: *there, alert: {severity: critical, summary: "{{ check }} is down"}}
 rules:
-  slow: {kind: threshold, check: numbers, metric: seconds, window: 2m, agg: avg, above: 0.8, clear: 0.5, for: 1m, severity: warning, summary: "{{ value }} s"}
+  slow:
+    {kind: threshold, check: numbers, metric: seconds, window: 2m, agg: avg, above: 0.8, clear: 0.5, for: 1m,
+     severity: warning, summary: "{{ value }} s"}
 """
 
 

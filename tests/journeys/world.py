@@ -63,7 +63,10 @@ class World:
         self.configure(
             json.dumps(
                 {
-                    "channels": {"hook": {"kind": "webhook", "url": "PAGES/hook", "secret": "s"}, "room": {"kind": "webhook", "url": "PAGES/room"}},
+                    "channels": {
+                        "hook": {"kind": "webhook", "url": "PAGES/hook", "secret": "s"},
+                        "room": {"kind": "webhook", "url": "PAGES/room"},
+                    },
                     "users": people,
                     "platform": {"owners": ["user:dee"]},
                     "teams": {"all": {"members": ["ada", "bo"]}},

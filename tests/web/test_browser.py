@@ -39,7 +39,6 @@ PAGES = {
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="no Chromium on this machine: apt-get install chromium"),
-    pytest.mark.xdist_group("browser"),
 ]
 
 
@@ -76,6 +75,7 @@ class Watched:
         assert self.elsewhere == []
 
 
+@pytest.mark.xdist_group("browser")
 def test_log_in_see_an_incident_appear_and_acknowledge_it_by_keyboard(chromium: Any, site: Site) -> None:
     from datetime import UTC, datetime
 
@@ -112,6 +112,7 @@ def test_log_in_see_an_incident_appear_and_acknowledge_it_by_keyboard(chromium: 
     watched.close()
 
 
+@pytest.mark.xdist_group("browser")
 def test_the_keyboard_reaches_everything(chromium: Any, ada: Site) -> None:
     first, second = raise_alert("first", severity="critical"), raise_alert("second", service="db")
     watched = Watched(chromium, ada)
@@ -139,6 +140,7 @@ def test_the_keyboard_reaches_everything(chromium: Any, ada: Site) -> None:
     watched.close()
 
 
+@pytest.mark.xdist_group("browser")
 def test_a_refusal_is_a_toast_that_keeps_what_was_typed(chromium: Any, ada: Site) -> None:
     number = raise_alert("disk full")
     watched = Watched(chromium, ada)
@@ -158,6 +160,7 @@ def test_a_refusal_is_a_toast_that_keeps_what_was_typed(chromium: Any, ada: Site
     watched.close()
 
 
+@pytest.mark.xdist_group("browser")
 def test_a_dark_page_stays_dark_and_a_ticked_box_ticked(chromium: Any, ada: Site) -> None:
     number = raise_alert("disk full")
     watched = Watched(chromium, ada)
@@ -173,6 +176,7 @@ def test_a_dark_page_stays_dark_and_a_ticked_box_ticked(chromium: Any, ada: Site
     watched.close()
 
 
+@pytest.mark.xdist_group("photographs")  # beside the others, which drive a browser of their own
 @pytest.mark.parametrize("width, height", [(390, 844), (1440, 900)], ids=["phone", "desk"])
 def test_every_page_fits_and_is_photographed(chromium: Any, site: Site, width: int, height: int) -> None:
     measure("web", [0.2, 0.3, 0.25] * 20 + [1.8] * 10)
@@ -191,7 +195,7 @@ def test_every_page_fits_and_is_photographed(chromium: Any, site: Site, width: i
         page.goto(path)
         for theme in ("light", "dark"):
             page.emulate_media(color_scheme=theme)
-            page.screenshot(path=folder / f"{name}-{width}-{theme}.png", full_page=True, animations="disabled")
+            page.screenshot(path=folder / f"{name}-{width}-{theme}.jpeg", quality=80, full_page=True, animations="disabled")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
         if width == 390:
             assert _small_targets(page) == [], name

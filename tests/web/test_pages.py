@@ -134,10 +134,10 @@ def test_pages_are_quick(full: Site) -> None:
         full.get(path)
         times = []
         for _ in range(9):
-            began = time.perf_counter()
+            began = time.process_time()  # of the server, too: it is a thread; the clock on the wall knows of other tests
             full.get(path)
-            times.append(time.perf_counter() - began)
-        assert min(times) < 0.1, (path, times)  # the quickest: other tests run on this machine at the same time
+            times.append(time.process_time() - began)
+        assert min(times) < 0.1, (path, times)
 
 
 @pytest.mark.parametrize(
