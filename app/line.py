@@ -54,6 +54,7 @@ class Step:
 
     seen: int
     waits: tuple[float, ...] = ()
+    told: bool = False  # messages were queued that no step sends: an update, an end
 
     @property
     def full(self) -> bool:
@@ -120,7 +121,7 @@ def dedup(now: datetime | None = None) -> Step:
         if placed.seen or ended:
             wake(db, "line", "escalation")
             wake(db, "console", "incidents")
-    return Step(placed.seen + len(ended))
+    return Step(placed.seen + len(ended), told=bool(placed.updated or ended))
 
 
 def escalate(now: datetime | None = None) -> Step:

@@ -27,6 +27,8 @@ def dedup(at: str | None = None) -> None:
     step = line.dedup(instant(at))
     if step.seen:
         hint("escalation.advance", [at])
+    if step.told:
+        hint("notify.send", [at])
     if step.full:
         hint("dedup.alerts", [at])
 

@@ -129,6 +129,7 @@ def tell_end(db: Connection, ended: Sequence[Incident], by: str | None, now: dat
     store.queue_all(
         db, [_follow_up(page, Kind.RESOLVED, loud[page["incident"]], "resolved", now) for page in told], now, PAGE_LIFE
     )
+    wake_sender(db)
 
 
 def _told(db: Connection, found: Mapping[int, Incident]) -> list[Mapping[str, Any]]:

@@ -18,11 +18,13 @@ _DRAFTED = (
 )  # fmt: skip
 
 _CLAIM = """
-with due as (
-  select id from page
-  where ((state = 'queued' and next_at <= :now) or (state = 'sending' and lease_until <= :now)) {only}
+with leased as (
+  select id from page where state = 'sending' and lease_until <= :now {only}
+  order by lease_until limit :limit for update skip locked
+), queued as (
+  select id from page where state = 'queued' and next_at <= :now {only}
   order by next_at limit :limit for update skip locked
-)
+), due as (select id from leased union all select id from queued limit :limit)
 update page set state = 'sending', attempts = attempts + 1, fence = fence + 1, lease_until = :until
 from due where page.id = due.id returning page.*
 """

@@ -12,7 +12,7 @@ policies: {p: {steps: [{page: "user:ada", wait: 60m}]}}
 routes: [{policy: p}]
 checks:
   numbers: {probe: health.tcp, service: shop, every: 30s, with: &there {host: 127.0.0.1, port: 9}, alert: off, no_data: keep}
-  port: {probe: health.tcp, service: shop, every: 30s, with: *there, alert: {severity: critical, summary: "{{ check }} is down"}}
+  port: {probe: health.tcp, service: shop, every: 30s, with: *there, alert: {severity: critical, summary: "{{ check }} down"}}
 rules:
   slow:
     {kind: threshold, check: numbers, metric: seconds, window: 2m, agg: avg, above: 0.8, clear: 0.5, for: 1m,
@@ -33,7 +33,7 @@ def test_two_of_three_bad_results_page_and_the_first_ok_recovers(world: World) -
     run(world, "port", Status.OK)
     run(world, "port", Status.CRITICAL)
     (page,) = world.expect_page("ada")
-    assert page["incident"]["title"] == "port is down"
+    assert page["incident"]["title"] == "port down"
     assert page["incident"]["severity"] == "critical"
     run(world, "port", Status.OK)
     world.expect_page("ada", event="resolved")
