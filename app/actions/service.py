@@ -66,9 +66,11 @@ def reopen(db: Connection, number: int, actor: Actor, now: datetime) -> Incident
         acknowledged_at=None,
         acknowledged_by=None,
     )
+    if not store.save_alone(db, after):
+        raise Conflict(f"a new incident for the group of #{number} opened just now; work on that one")
     escalation.begin(db, [after], now)
     wake(db, "line", "escalation")
-    return _done(db, after, actor, "reopened", f"reopened by {_name(actor)}", now)
+    return _done(db, after, actor, "reopened", f"reopened by {_name(actor)}", now, save=False)
 
 
 def release(db: Connection, number: int, actor: Actor, now: datetime) -> Incident:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel, TypeAdapter
@@ -22,9 +22,10 @@ from app.signals.service import SOURCES
 from app.units import Duration, format_duration
 
 commands = typer.Typer()
+BEGIN, END = "<!-- generated: environment -->", "<!-- end -->"
 HEAD = """# Reference
 
-Made by `tocsin reference` from the code; do not edit it. What the words mean together stands in
+Made by `tocsin reference --write docs` from the code; do not edit it. What the words mean together stands in
 [alerting_configuration.md](alerting_configuration.md).
 """
 Schema = Mapping[str, Any]
@@ -33,9 +34,24 @@ COLUMNS = ("field", "type", "default", "what it is")
 
 
 @commands.command(hidden=True)
-def reference() -> None:
+def reference(
+    write: Annotated[
+        Path | None, typer.Option(metavar="DOCS", help="Write reference.md and the made part of operations.md.")
+    ] = None,
+) -> None:
     """Print docs/reference.md."""
-    typer.echo(text(), nl=False)
+    if write is None:
+        typer.echo(text(), nl=False)
+        return
+    (write / "reference.md").write_text(text(), encoding="utf-8")
+    operations = write / "operations.md"
+    operations.write_text(filled(operations.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def filled(page: str) -> str:
+    """A page with the table of the environment between its marks."""
+    before, _, rest = page.partition(BEGIN)
+    return f"{before}{BEGIN}\n{environment()}{END}{rest.partition(END)[2]}" if rest else page
 
 
 def text() -> str:

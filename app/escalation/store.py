@@ -46,9 +46,9 @@ def put_all(db: Connection, standings: Sequence[Standing], reason: str = "") -> 
         }
         for one in standings
     ]
-    statement = upsert(escalation).values(rows)
+    statement = upsert(escalation)
     fresh = {name: statement.excluded[name] for name in rows[0] if name != "incident"}
-    db.execute(statement.on_conflict_do_update(index_elements=["incident"], set_=fresh))
+    db.execute(statement.on_conflict_do_update(index_elements=["incident"], set_=fresh), rows)
 
 
 def get(db: Connection, incident: int) -> Standing | None:

@@ -8,6 +8,7 @@ import orjson
 from pydantic import ValidationError
 from sqlalchemy import Connection, Row, and_, func, insert, or_, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import IntegrityError
 
 from app.catalog.model import Policy, Severity
 from app.incidents.model import Event, Incident, State
@@ -53,11 +54,10 @@ def open_all(db: Connection, rows: Sequence[Mapping[str, Any]]) -> list[Incident
     ordered = sorted(rows, key=lambda row: str(row["group_key"]))
     statement = (
         upsert(incident)
-        .values(ordered)
         .on_conflict_do_nothing(index_elements=["group_key"], index_where=text("state <> 'resolved'"))
         .returning(incident)
     )
-    return [_incident(row) for row in db.execute(statement)]
+    return [_incident(row) for row in db.execute(statement, ordered)]
 
 
 def lock_open(db: Connection, keys: Sequence[str], numbers: Sequence[int] = ()) -> dict[str, Incident]:
@@ -114,6 +114,16 @@ def save_all(db: Connection, incidents: Sequence[Incident]) -> None:
         return
     rows = [{"number": one.number, **{name: getattr(one, name) for name in _NAMES}} for one in incidents]
     db.execute(_SAVE, {"rows": orjson.dumps(rows).decode()})
+
+
+def save_alone(db: Connection, incident: Incident) -> bool:
+    """Write an incident that is open again; False, and nothing written, when its group has another open one."""
+    try:
+        with db.begin_nested():
+            save_all(db, [incident])
+    except IntegrityError:
+        return False
+    return True
 
 
 def record(db: Connection, events: Sequence[Event], now: datetime) -> None:

@@ -27,9 +27,12 @@ class Ledger:
         self.done += 1
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def celery_door() -> Iterator[Door]:
-    """A real worker on real Valkey, in a thread of this process; its tasks act as of the story's time."""
+    """A real worker on real Valkey, in a thread of this process; its tasks act as of the story's time.
+
+    It ends with the stories: other tests' hints go to the same broker, and nobody is to act on them there.
+    """
     from celery.contrib.testing.worker import start_worker
     from celery.signals import after_task_publish, task_postrun
 

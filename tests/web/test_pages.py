@@ -186,7 +186,7 @@ def test_an_empty_tocsin_teaches(clean: None, server: str) -> None:
     with transaction() as db:
         invite(db, "root", Role.ADMIN, None, SYSTEM, datetime.now(UTC))
     site = Site(server).as_("root")
-    assert "tocsin checks new" in site.get("/")
+    assert "tocsin config apply" in site.get("/")
     assert "All is well" in site.get("/")
     for path in ("/incidents", "/checks", "/oncall", "/me", "/rules", "/runbooks", "/admin"):
         site.get(path)
