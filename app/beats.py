@@ -88,7 +88,7 @@ def leave(kind: str) -> None:
 def _alone(work: Callable[[Connection], None]) -> None:
     made = connect(settings().database, size=1)
     try:
-        with suppress(SQLAlchemyError), made.begin() as db:
+        with suppress(SQLAlchemyError, OSError, RuntimeError), made.begin() as db:
             work(db)
     finally:
         made.dispose()

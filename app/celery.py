@@ -13,6 +13,7 @@ from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 
 from app import beats, log, plugins
+from app.errors import Unavailable
 from app.settings import settings
 from beat_schedule import beat_schedule
 
@@ -82,7 +83,7 @@ def task(name: str, *, bind: bool = False) -> Callable[[F], F]:
     """Register a function as the Celery task QUEUE.WHAT; the function itself stays callable."""
 
     def register(function: F) -> F:
-        app.task(function, name=name, bind=bind)
+        app.task(function, name=name, bind=bind, throws=(Unavailable,))  # a database that is away is a line, not a traceback
         return function
 
     return register

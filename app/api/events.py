@@ -17,7 +17,7 @@ from app.api import hints
 from app.api.answer import answer
 from app.api.caller import actor_of, bearer
 from app.db import transaction
-from app.errors import Invalid, NotActive, NotFound, TooLarge
+from app.errors import Invalid, NotActive, NotFound, TooLarge, Unavailable
 from app.line import Taken
 from app.people.permission import require
 from app.signals import service as inbox
@@ -26,6 +26,7 @@ from app.signals.service import Integration
 from app.signals.sources.generic import parse
 
 AT_ONCE = 8  # calls that wait for the database at the same time; more wait here, which costs no connection
+PATIENCE = 6.0  # seconds for the commit; a hung database must not hold a sender
 KEPT = 16_384  # characters of a refused call
 TOKEN = "tocsin_"  # noqa: S105  (an API token begins with it, an integration's key does not)
 
@@ -65,7 +66,10 @@ def _limiter() -> anyio.CapacityLimiter:
 
 
 async def _take(whose: Callable[[], Source], body: bytes) -> Response:
-    signals, taken = await anyio.to_thread.run_sync(_accept, whose, body, limiter=_limiter())
+    with anyio.move_on_after(PATIENCE) as waiting:
+        signals, taken = await anyio.to_thread.run_sync(_accept, whose, body, limiter=_limiter(), abandon_on_cancel=True)
+    if waiting.cancelled_caught:  # it may be committed all the same: a sender that repeats it says the same again
+        raise Unavailable(f"the database did not answer within {PATIENCE:g} s; send it again")
     if taken.news:
         hints.say("dedup.alerts")
     told = [{"key": signal.key, "trace_id": trace} for signal, trace in zip(signals, taken.traces, strict=True)]

@@ -1,5 +1,6 @@
 """`tocsin web`, `worker`, `beat`, `pager`, `prepare`: one process each, for the stack, compose, systemd or Kubernetes."""
 
+import logging
 import os
 from typing import Annotated
 
@@ -92,6 +93,7 @@ def prepare() -> None:
     from app.settings import settings
 
     log.setup("prepare")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     migrations.upgrade(settings().database)
     with transaction() as db:
         now = clock.now(db)

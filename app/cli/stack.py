@@ -31,6 +31,8 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     """Say what runs. Exit status 1 when the stack is down or not ready."""
     found = stack_status.look(settings())
     typer.echo(found.as_json() if as_json else _table(found), nl=as_json)
+    if not found.processes and not as_json:
+        typer.echo(f"nothing runs in {settings().home}; start it with `tocsin up`", err=True)
     if not found.ready:
         raise typer.Exit(1)
 

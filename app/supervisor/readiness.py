@@ -6,7 +6,7 @@ import ssl
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-PATIENCE = 1.0  # seconds per question
+PATIENCE = 1.5  # seconds per question; the console itself gives its broker one second
 LIMIT = 65_536  # bytes of an answer
 
 
