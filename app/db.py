@@ -98,6 +98,11 @@ def notify(db: Connection, channel: str, payload: str = "") -> None:
     db.execute(text("select pg_notify(:channel, :payload)"), {"channel": channel, "payload": payload})
 
 
+def wake_line(db: Connection, stage: str) -> None:
+    """Tell the pagers, when this transaction commits, that `stage` has something to look at, and which process says so."""
+    notify(db, "line", f"{stage}:{os.getpid()}")
+
+
 def _mark_process(_: Any, record: Any) -> None:
     record.info["pid"] = os.getpid()
 

@@ -19,7 +19,7 @@ from app.checks import service as checks
 from app.checks.model import Due, Result
 from app.checks.service import Batch
 from app.db import notify as wake
-from app.db import transaction
+from app.db import transaction, wake_line
 from app.escalation import service as escalation
 from app.incidents import service as incidents
 from app.net.loop import run as on_loop
@@ -71,7 +71,7 @@ def intake(source: str, signals: Sequence[Signal], payload: Mapping[str, Any], n
         inbox.keep(db, source, payload, len(traced), trace, at)
         changed = alerts.accept(db, traced, at)
         if changed:
-            wake(db, "line", "dedup")
+            wake_line(db, "dedup")
     return Taken(tuple(signal.trace for signal in traced), bool(changed))
 
 
@@ -103,7 +103,7 @@ def evaluate(names: Sequence[str] | None = None, now: datetime | None = None) ->
         at = now or clock.now(db)
         signals, seen = rules.evaluate(db, at, LIMIT, names)
         if alerts.accept(db, signals, at):
-            wake(db, "line", "dedup")
+            wake_line(db, "dedup")
     return Step(seen)
 
 
@@ -119,7 +119,7 @@ def dedup(now: datetime | None = None) -> Step:
         escalation.stop_ended(db, ended, "resolved", at)
         pages.tell_end(db, ended, None, at)
         if placed.seen or ended:
-            wake(db, "line", "escalation")
+            wake_line(db, "escalation")
             wake(db, "console", "incidents")
     return Step(placed.seen + len(ended), told=bool(placed.updated or ended))
 
@@ -131,7 +131,7 @@ def escalate(now: datetime | None = None) -> Step:
         advance = escalation.advance(db, at, LIMIT)
         pages.queue(db, advance.calls, at)
         if advance.seen:
-            wake(db, "line", "notify")
+            wake_line(db, "notify")
             wake(db, "console", "incidents")
     return Step(advance.seen, tuple(sorted({(due - at).total_seconds() for _, due in advance.due})))
 
@@ -155,7 +155,7 @@ async def send(jobs: Sequence[Job], now: datetime | None = None) -> list[tuple[i
 def _record(sent: Sequence[Sent], now: datetime | None) -> list[tuple[int, float]]:
     with transaction() as db:
         again = outcome.record(db, sent, now or clock.now(db))
-        wake(db, "line", "notify")
+        wake_line(db, "notify")
         wake(db, "console", "pages")
     return again
 

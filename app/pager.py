@@ -7,6 +7,7 @@
 """
 
 import asyncio
+import os
 import threading
 import time
 from concurrent.futures import Future
@@ -95,13 +96,11 @@ class Pager:
         with psycopg.connect(_libpq(), autocommit=True, connect_timeout=3, client_encoding="utf8") as ear:
             ear.execute("listen line")
             while not self.stopping.is_set():
-                while decide() and not self.stopping.is_set():
-                    self.pages_due.set()
-                    self._live()
+                full = decide() >= line.LIMIT
                 self.pages_due.set()
                 self._live()
-                for _ in ear.notifies(timeout=_until(escalations.next_due), stop_after=1):
-                    pass
+                if not full:
+                    _listen(ear, _until(escalations.next_due))
 
     def _live(self) -> None:
         """Say that this loop turns and can decide, once a second."""
@@ -140,6 +139,15 @@ class Pager:
             logger.warning("database_away", work="check_overdue", error=str(error))
         finally:
             self.probing.release()
+
+
+def _listen(ear: psycopg.Connection[Any], seconds: float) -> None:
+    """Wait until somebody says that something changed, at most so long. What `decide` just said itself is no news to it."""
+    ours = {f"{stage}:{os.getpid()}" for stage in ("dedup", "escalation", "notify")}
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        if any(heard.payload not in ours for heard in ear.notifies(timeout=left, stop_after=1)):
+            return
 
 
 def _until(next_due: Any) -> float:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from app.alerts import store as alerts
 from app.catalog import store as catalog
 from app.db import notify as wake
+from app.db import wake_line
 from app.errors import Conflict, Invalid, NotFound
 from app.escalation import service as escalation
 from app.incidents import service as incidents
@@ -69,7 +70,7 @@ def reopen(db: Connection, number: int, actor: Actor, now: datetime) -> Incident
     if not store.save_alone(db, after):
         raise Conflict(f"a new incident for the group of #{number} opened just now; work on that one")
     escalation.begin(db, [after], now)
-    wake(db, "line", "escalation")
+    wake_line(db, "escalation")
     return _done(db, after, actor, "reopened", f"reopened by {_name(actor)}", now, save=False)
 
 
@@ -80,7 +81,7 @@ def release(db: Connection, number: int, actor: Actor, now: datetime) -> Inciden
         raise Conflict(f"#{number} is not acknowledged, so there is nothing to take back")
     after = incidents.relapse(before)
     escalation.begin(db, [after], now)
-    wake(db, "line", "escalation")
+    wake_line(db, "escalation")
     return _done(db, after, actor, "released", f"given back by {_name(actor)}; the policy starts again", now)
 
 
@@ -90,7 +91,7 @@ def escalate(db: Connection, number: int, actor: Actor, now: datetime) -> Incide
     if before.state is not State.TRIGGERED:
         raise Conflict(f"#{number} is {before.state}; give it back first, then its policy starts again")
     escalation.hurry(db, number, now)
-    wake(db, "line", "escalation")
+    wake_line(db, "escalation")
     return _done(db, before, actor, "escalated", f"{_name(actor)} asked for the next step at once", now, save=False)
 
 

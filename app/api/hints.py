@@ -5,7 +5,10 @@ Celery is imported by that thread on the first hint: a console nobody posts to n
 """
 
 import threading
+import time
 from contextlib import suppress
+
+LATER = 0.1  # seconds; a pager heard of it at the commit, and both at once would only get in each other's way
 
 _waiting: dict[str, None] = {}  # as a set that keeps its order; there are only so many tasks, so it is bounded
 _something = threading.Event()
@@ -31,6 +34,7 @@ def _forever() -> None:
     while True:
         _something.wait()
         _something.clear()
+        time.sleep(LATER)
         while _waiting:
             with suppress(KeyError):
                 task, _ = next(iter(_waiting)), None

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from app.catalog import store as catalog
 from app.checks import store
 from app.checks.model import Check, Due, Result
-from app.db import notify
+from app.db import wake_line
 from app.errors import NotFound
 
 AHEAD = timedelta(seconds=1)  # checks due this soon are claimed now and started at their own time
@@ -86,7 +86,7 @@ def _start(state: Mapping[str, Any], now: datetime) -> datetime:
 def record(db: Connection, results: Sequence[Result]) -> list[str]:
     """Keep results and wake the evaluation; names of the checks."""
     store.finish(db, results)
-    notify(db, "line", "evaluate")
+    wake_line(db, "evaluate")
     return [one.check for one in results]
 
 

@@ -27,6 +27,7 @@ ALWAYS: tuple[tuple[int, Any], ...] = (
     (pycurl.ACCEPT_ENCODING, ""),  # everything libcurl can unpack
     (pycurl.USERAGENT, AGENT),
     (pycurl.PATH_AS_IS, 1),
+    (pycurl.MAXAGE_CONN, 10),  # seconds; a connection idle for longer is likely gone: a new one is cheaper than a failed page
 )
 
 

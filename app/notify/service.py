@@ -12,7 +12,7 @@ from app.alerts import store as alerts
 from app.alerts.model import Alert
 from app.catalog import store as catalog
 from app.catalog.model import Channel
-from app.db import notify as wake
+from app.db import wake_line
 from app.escalation.service import Call
 from app.incidents import store as incidents
 from app.incidents.model import Incident
@@ -196,4 +196,4 @@ def _test(login: str, contact: Contact, key: str, now: datetime) -> Draft:
 
 def wake_sender(db: Connection) -> None:
     """Let whoever sends look at once."""
-    wake(db, "line", "notify")
+    wake_line(db, "notify")
