@@ -15,6 +15,7 @@ from app import plugins
 from app.checks.model import Due, Result
 from app.checks.probe import CannotTell, Probe, Reading, Run, Series, Spec, Status, Unreachable
 from app.log import get
+from app.net.loop import as_they_come
 
 SLICE = 0.05  # seconds in which results are gathered before they are written
 MESSAGE_LIMIT = 1000  # characters
@@ -43,13 +44,8 @@ async def run_batch(dues: Sequence[Due], now: datetime) -> AsyncIterator[list[Re
             why = f"the probe's reading is not one: {type(error).__name__}: {error}"
             return Result(due.name, began, Status.UNKNOWN, _clean(why), seconds, {"seconds": seconds})
 
-    waiting = {asyncio.create_task(one(due)) for due in dues}
-    while waiting:
-        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        if waiting:
-            more, waiting = await asyncio.wait(waiting, timeout=SLICE)
-            done |= more
-        yield [task.result() for task in done]
+    async for results in as_they_come([one(due) for due in dues], SLICE):
+        yield results
 
 
 async def take(due: Due) -> Reading:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -14,6 +14,17 @@ _making = threading.Lock()
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run `work` on this process's loop and wait for its result. Not to be called from that loop."""
     return asyncio.run_coroutine_threadsafe(work, loop()).result()
+
+
+async def as_they_come(work: Iterable[Coroutine[Any, Any, T]], gather: float) -> AsyncIterator[list[T]]:
+    """Do all of `work` side by side; results in batches as they come, each gathered for at most `gather` seconds."""
+    waiting = {asyncio.create_task(one) for one in work}
+    while waiting:
+        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if waiting:
+            more, waiting = await asyncio.wait(waiting, timeout=gather)
+            done |= more
+        yield [task.result() for task in done]
 
 
 def loop() -> asyncio.AbstractEventLoop:

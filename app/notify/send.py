@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from app import plugins
 from app.errors import DeliveryError, Permanent, Transient
 from app.log import get
+from app.net.loop import as_they_come
 from app.notify.model import Channel as ChannelPlugin
 from app.notify.model import Receipt
 from app.notify.outcome import Sent
@@ -21,13 +22,8 @@ log = get(__name__)
 
 async def send_all(jobs: Sequence[Job]) -> AsyncIterator[list[Sent]]:
     """Send all jobs concurrently; yields outcomes in small batches as they come, so that a slow one holds up no other."""
-    waiting = {asyncio.create_task(_send(job)) for job in jobs}
-    while waiting:
-        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        if waiting:
-            more, waiting = await asyncio.wait(waiting, timeout=SLICE)
-            done |= more
-        yield [task.result() for task in done]
+    async for sent in as_they_come([_send(job) for job in jobs], SLICE):
+        yield sent
 
 
 async def _send(job: Job) -> Sent:
