@@ -1,6 +1,6 @@
 """Which metric to draw for a check or an incident, over which time, with which limit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +16,7 @@ from app.web.graph import Graph, graph
 
 LONGEST, SHORTEST = timedelta(days=7), timedelta(hours=1)
 SAMPLES = 3000  # read for one graph
-PLAIN = "seconds"  # every check has it; drawn when it has nothing of its own
+PLAIN = "seconds"  # every check has it: how long it took
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +55,18 @@ def draw(
     state = checks.states_of(db, [name]).get(name)
     if state is None:
         return None
-    chosen = metric or main_metric(state["metrics"])
+    chosen = metric or main_metric(db, name, state["metrics"])
     rows = checks.history(db, name, chosen, *window, SAMPLES)
     points = [(row["at"], row["value"]) for row in reversed(rows) if not row["labels"]]
     made = graph(chosen, points, firing, marks, window, zone)
     return Drawn(name, chosen, made) if made else None
 
 
-def main_metric(metrics: dict[str, Any]) -> str:
-    """What a check is mostly about: its first metric of its own, else how long it took."""
-    return next((name for name in metrics if name != PLAIN), PLAIN)
+def main_metric(db: Connection, check: str, metrics: Mapping[str, Any]) -> str:
+    """What a check is mostly about: what a rule watches, else a share of something, else how long it took."""
+    watched = [rule.metric for rule in book.by_check(db).get(check, ()) if rule.metric in metrics]
+    shares = [name for name in metrics if name.endswith("_percent")]
+    return next(iter([*(name for name in watched if name), *shares]), PLAIN if PLAIN in metrics else next(iter(metrics), PLAIN))
 
 
 def _watched(db: Connection, check: str, source: str) -> tuple[str | None, tuple[float | None, float | None]]:

@@ -16,7 +16,7 @@ from app.catalog.model import Family, Severity
 from app.errors import Fault, Invalid, TooLarge
 from app.signals.model import Said, Signal, labels_key
 
-EVENTS, BODY, NESTING = 5_000, 8 << 20, 20
+EVENTS, BODY, NESTING, VALUE = 5_000, 8 << 20, 20, 4 << 10
 
 
 def _no_nul(text: str) -> str:
@@ -29,6 +29,12 @@ def _no_nul(text: str) -> str:
     return text
 
 
+def _four_kib(text: str) -> str:
+    if len(text.encode()) > VALUE:
+        raise ValueError(f"has more than {VALUE} bytes")
+    return text
+
+
 def _storable(at: datetime) -> datetime:
     """PostgreSQL takes years that Python cannot read back; such an alert could never be shown again."""
     if not 1970 <= at.year < 2200:
@@ -38,7 +44,7 @@ def _storable(at: datetime) -> datetime:
 
 Text = Annotated[StrictStr, AfterValidator(_no_nul)]
 Name = Annotated[Text, Field(min_length=1, max_length=128)]
-Value = Annotated[Text, Field(max_length=4096)]
+Value = Annotated[Text, Field(max_length=VALUE), AfterValidator(_four_kib)]
 
 
 class Event(BaseModel):

@@ -28,7 +28,7 @@ from app.web.visit import Typed, Visit, go, local_path, visit
 
 router = pages()
 PAGE = 25
-TREND, SLICES = timedelta(hours=2), 40
+TREND, SLICES = timedelta(hours=1), 60
 SPANS = {"1h": timedelta(hours=1), "6h": timedelta(hours=6), "1d": timedelta(days=1), "7d": timedelta(days=7)}
 ORDER = {"critical": 0, "warning": 1, "unknown": 2, None: 3, "ok": 4}
 
@@ -42,12 +42,13 @@ def listed(
         states = checks.states(v.db)
         found = sorted((one for one in states if _wanted(one, family, status, q.strip())), key=_worst)
         shown = found[(page - 1) * PAGE : page * PAGE]
+        metric = {one["name"]: history.main_metric(v.db, one["name"], one["metrics"]) for one in shown}
         url = "/checks?" + urlencode({name: text for name, text in (("family", family), ("status", status), ("q", q)) if text})
         return v.page(
             "checks.html",
             checks=shown,
-            trends=_trends(v, shown),
-            metric={one["name"]: history.main_metric(one["metrics"]) for one in shown},
+            trends=_trends(v, metric),
+            metric=metric,
             total=len(states),
             found=len(found),
             counts=checks.count_by_status(v.db),
@@ -71,7 +72,7 @@ def show(request: Request, name: str, metric: str = "", span: str = "6h") -> Res
         length = SPANS.get(span, SPANS["6h"])
         window = (v.now - length, v.now)
         active = book.by_check(v.db).get(name, ())
-        chosen = metric if metric in state["metrics"] else history.main_metric(state["metrics"])
+        chosen = metric if metric in state["metrics"] else history.main_metric(v.db, name, state["metrics"])
         marks = next((history.limits(rule.spec) for rule in active if rule.metric == chosen), (None, None))
         return v.page(
             "check.html",
@@ -131,8 +132,7 @@ def _worst(state: Mapping[str, Any]) -> tuple[bool, int, str]:
     return state["paused"], ORDER.get(state["status"], 3), state["name"]
 
 
-def _trends(v: Visit, shown: list[Mapping[str, Any]]) -> dict[str, str]:
-    wanted = {one["name"]: history.main_metric(one["metrics"]) for one in shown}
+def _trends(v: Visit, wanted: Mapping[str, str]) -> dict[str, str]:
     since = v.now - TREND
     found = checks.trends(v.db, wanted, since, v.now, TREND.total_seconds() / SLICES) if wanted else {}
     return {name: sparkline(points, since, v.now) for name, points in found.items()}
