@@ -27,7 +27,7 @@ returning c.name, c.probe, c.queue, due.next_due_at as due_at
 _FINISH = text("""
 update check_state c set status = r.status, message = r.message, metrics = r.metrics, seconds = r.seconds, at = r.at,
   memory = coalesce(r.memory, c.memory), lease_until = null, evaluate_at = least(coalesce(c.evaluate_at, r.at), r.at)
-from jsonb_to_recordset(cast(:rows as jsonb))
+from json_to_recordset(cast(:rows as json))
   as r(name text, status text, message text, metrics json, seconds float8, at timestamptz, memory json)
 where c.name = r.name and (c.at is null or c.at <= r.at)
 """)
