@@ -44,8 +44,10 @@ async def integration(request: Request) -> Response:
     return await _take(partial(_by_path, request.path_params["key"]), await request.body())
 
 
-async def not_built(request: Request) -> Response:
-    """A protocol below `/in/KEY` that is not active yet."""
+async def below(request: Request) -> Response:
+    """A protocol below `/in/KEY`: one path per source file, of which there is one yet."""
+    if request.path_params["protocol"].strip("/") in ("", "generic") and request.method in ("POST", "PUT"):
+        return await integration(request)
     await anyio.to_thread.run_sync(_by_path, request.path_params["key"], limiter=_limiter())
     raise NotActive(f'the protocol "{request.path_params["protocol"]}" is not active yet; bare /in/KEY takes generic events')
 
@@ -53,7 +55,7 @@ async def not_built(request: Request) -> Response:
 ROUTES = [
     Route("/api/v1/events", events, methods=["POST"]),
     Route("/in/{key}", integration, methods=["POST", "PUT"]),
-    Route("/in/{key}/{protocol:path}", not_built, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
+    Route("/in/{key}/{protocol:path}", below, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
 ]
 
 _limiters: dict[str, anyio.CapacityLimiter] = {}

@@ -2,10 +2,12 @@
 
 from collections.abc import Awaitable, Callable
 
+import anyio.to_thread
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.api.caller import actor_of, bearer
 from app.errors import NotActive
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -34,7 +36,9 @@ def install(app: FastAPI) -> None:
 
 
 def _planned(what: str) -> Callable[[Request], Awaitable[Response]]:
-    async def answer(_: Request) -> Response:
+    async def answer(request: Request) -> Response:
+        if request.url.path.startswith("/api/v1/"):
+            await anyio.to_thread.run_sync(actor_of, bearer(request.headers.get("authorization")))
         raise NotActive(f"not active yet: {what}")
 
     return answer

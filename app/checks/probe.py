@@ -17,7 +17,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -82,6 +82,7 @@ class Run:
 
 
 Measure = Callable[[Any, Run], Reading] | Callable[[Any, Run], Awaitable[Reading]]
+Short = Callable[[Any], Reading] | Callable[[Any], Awaitable[Reading]]  # a probe that needs to know no circumstances
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +101,28 @@ class Probe:
         return self.name.partition(".")[0]
 
 
-def probe(*, on_timeout: Status = Status.UNKNOWN) -> Callable[[Measure], Probe]:
-    """Declare a module's `measure(spec: SomeSpec, run: Run) -> Reading`, sync (runs in a thread) or async.
+def probe(*, on_timeout: Status = Status.UNKNOWN) -> Callable[[Measure | Short], Probe]:
+    """Declare a module's `measure(spec: SomeSpec, run: Run) -> Reading`, sync (in a thread) or async; `run` may be left out.
 
     on_timeout: the status when the time-out passes: CRITICAL where silence means down, UNKNOWN where it means blind.
     """
 
-    def declare(measure: Measure) -> Probe:
+    def declare(measure: Measure | Short) -> Probe:
         module = inspect.getmodule(measure)
         assert module is not None
         spec = get_type_hints(measure)["spec"]
         name = ".".join(module.__name__.split(".")[-2:])
-        return Probe(name, inspect.getdoc(module) or "", spec, measure, on_timeout, inspect.iscoroutinefunction(measure))
+        return Probe(
+            name, inspect.getdoc(module) or "", spec, _with_run(measure), on_timeout, inspect.iscoroutinefunction(measure)
+        )
 
     return declare
+
+
+def _with_run(measure: Measure | Short) -> Measure:
+    if len(inspect.signature(measure).parameters) > 1:
+        return cast(Measure, measure)
+    return cast(Measure, lambda spec, _run: cast(Short, measure)(spec))
 
 
 def own_database() -> str:

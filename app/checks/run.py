@@ -57,6 +57,9 @@ async def take(due: Due) -> Reading:
         return Reading(Status.UNKNOWN, f'there is no probe "{due.check.probe}" on this worker')
     except ValidationError as error:
         return Reading(Status.UNKNOWN, f"the probe's settings are wrong: {error.errors()[0]['msg']}")
+    except Exception as error:  # its module may be anybody's
+        log.exception("probe_not_loaded", check=due.name, probe=due.check.probe)
+        return Reading(Status.UNKNOWN, f'probe "{due.check.probe}" cannot be loaded: {type(error).__name__}: {error}')
     timeout = due.check.timeout.total_seconds()
     run = Run(timeout, due.memory)
     try:

@@ -49,10 +49,18 @@ def _check(section: Section, node: Node, subject: str) -> Form:
     if name is None:
         return Form(section.type)
     if name in plugins.probe_names():
-        return Form(section.type, options=probe_spec(name), options_at=("with",))
+        return _loaded(section, name, subject)
     if name in planned.PROBES:
         return Form(section.type, inactive=(("probe",), f'probe "{name}"'))
     return Form(section.type, wrong=(_unknown("probe", name, subject, [*plugins.probe_names(), *planned.PROBES]),))
+
+
+def _loaded(section: Section, name: str, subject: str) -> Form:
+    try:
+        return Form(section.type, options=probe_spec(name), options_at=("with",))
+    except Exception as error:  # noqa: BLE001 - anybody may drop a module into the folder
+        why = f'probe "{name}" of {subject} cannot be loaded: {type(error).__name__}: {error}'
+        return Form(section.type, wrong=((("probe",), why),))
 
 
 def _channel(section: Section, node: Node, subject: str) -> Form:

@@ -41,8 +41,11 @@ def compile(config: Config) -> list[Declaration]:
 def _loaded(folder: Folder) -> Loaded:
     items, mistakes, warnings = parse(folder.trees, folder.runbooks)
     mistakes = [*folder.mistakes, *mistakes]
+    if not folder.trees and not mistakes:
+        mistakes.append(mistake(".", 1, "nothing is declared here; to watch nothing and page nobody, declare that: routes: []"))
     if folder.whole:  # what an unreadable file declares would be missed by everything that names it
-        mistakes += check(items)
+        said = {(one.file, one.line) for one in folder.mistakes}  # a variable that is not set names nothing
+        mistakes += [one for one in check(items) if (one.file, one.line) not in said]
         _wait_for_checks(items, warnings)
         warnings += gaps(items)
     counts = {section.key: len(items[section.kind]) for section in SECTIONS.values() if section.kind in items}

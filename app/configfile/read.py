@@ -25,11 +25,7 @@ class Folder:
     trees: Mapping[str, Node]
     runbooks: Mapping[str, str]  # text by file
     mistakes: tuple[Mistake, ...]
-
-    @property
-    def whole(self) -> bool:
-        """Whether every file could be read: only then is something that is missing really missing."""
-        return not self.mistakes
+    whole: bool  # every file could be read: only then is something that is missing really missing
 
 
 def read(folder: Path, environ: Mapping[str, str]) -> Folder:
@@ -55,14 +51,16 @@ def read_texts(files: Mapping[str, str], environ: Mapping[str, str]) -> Folder:
 
 def _parsed(files: dict[str, str], mistakes: list[Mistake], environ: Mapping[str, str]) -> Folder:
     trees: dict[str, Node] = {}
+    whole = not mistakes
     for file, text in files.items():
         if file.endswith(SUFFIXES):
             tree, wrong = compose(file, text, environ)
             mistakes += wrong
+            whole = whole and (tree is not None or not wrong)
             if tree is not None:
                 trees[file] = tree
     runbooks = {file: text for file, text in files.items() if file.endswith(".md")}
-    return Folder(files, trees, runbooks, tuple(mistakes))
+    return Folder(files, trees, runbooks, tuple(mistakes), whole)
 
 
 def _listed(folder: Path) -> Iterator[str]:

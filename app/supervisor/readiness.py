@@ -6,7 +6,8 @@ import ssl
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-PATIENCE = 1.5  # seconds per question; the console itself gives its broker one second
+PATIENCE = 1.5  # seconds for the console, which asks its broker in that time
+KNOCK = 0.7  # seconds for a server on its socket
 LIMIT = 65_536  # bytes of an answer
 
 
@@ -22,7 +23,7 @@ async def missing(name: str, address: str, pid: int) -> tuple[str, ...]:
     try:
         if url.scheme == "pidfile":
             return () if accepts_sessions(Path(url.path), pid) else (name,)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(PATIENCE if url.scheme.startswith("http") else KNOCK):
             if url.scheme.startswith("http"):
                 return (await _http(name, url))[1]
             answer = await _socket(url)

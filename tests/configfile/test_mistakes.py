@@ -46,6 +46,18 @@ def test_a_file_that_cannot_be_read_hides_no_mistake_elsewhere_and_invents_none(
     ]
 
 
+def test_a_name_that_stands_twice_and_an_unset_variable_hide_no_missing_reference():
+    assert said(a="teams: {shop: {members: [bo]}}\nusers:\n  ada: {}\n  ada: {}\nservices: {s: {team: shpo}, t: {}}") == [
+        'a.yaml:1: team "shop" names user "bo", which does not exist',
+        'a.yaml:4: "ada" stands here twice; line 3 has it first',
+        'a.yaml:5: service "s" names team "shpo", which does not exist (did you mean "shop"?)',
+    ]
+    assert said(a='teams: {shop: {members: ["${NOBODY}"]}}', b="services: {s: {team: shpo}}") == [
+        "a.yaml:1: the environment has no NOBODY; set it, or write ${NOBODY:-default}",
+        'b.yaml:1: service "s" names team "shpo", which does not exist (did you mean "shop"?)',
+    ]
+
+
 def test_a_thing_with_a_mistake_is_still_there_for_those_who_name_it():
     assert said(a="users: {ada: {role: boss}}\nteams: {shop: {members: [ada]}}") == [
         'a.yaml:1: role of user "ada" cannot be "boss"; write one of viewer, responder, editor, admin'

@@ -1,14 +1,16 @@
 """One bad row, a crash or an outage must not stop a stage: against the real database."""
 
 import asyncio
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from types import ModuleType
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from app import line, pager, upkeep
+from app import line, pager, plugins, upkeep
 from app.checks import run
 from app.checks import service as checks
 from app.checks.model import Check, Due, Result
@@ -119,3 +121,19 @@ def test_partitions_are_made_although_rows_of_one_day_came_before_its_partition(
         assert "sample_20310506" in made
         upkeep.drop_old(db, late + timedelta(days=4000))
         assert db.execute(text("select count(*) from sample")).scalar_one() == 0
+
+
+def test_a_probe_whose_module_breaks_is_a_result_and_its_batch_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            raise ImportError("no module named 'nothing_there'")
+
+    monkeypatch.setitem(sys.modules, "tasks.health.tcp", Broken("tasks.health.tcp"))
+    plugins.module.cache_clear()
+    try:
+        due = Due("x", Check.model_validate({"probe": "health.tcp"}), datetime.now(UTC), {})
+        reading = asyncio.run(run.take(due))
+    finally:
+        plugins.module.cache_clear()
+    assert reading.status == "unknown"
+    assert "cannot be loaded" in reading.message
