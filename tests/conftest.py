@@ -1,15 +1,17 @@
 """One PostgreSQL and one Valkey for the whole run; each test process has a database and a broker number of its own."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, text
 
-NEED_BROWSER = os.environ.get("NEED_BROWSER") == "1"  # CI installs Chromium: there a skipped browser test is a failure
+NEED_PROGRAMS = os.environ.get("NEED_PROGRAMS") == "1"  # CI installs them: there a test skipped for want of one is a failure
 _stack = ExitStack()
 
 
@@ -102,15 +104,20 @@ def clean(engine: Engine) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say aloud how many browser tests were skipped, so that nobody takes them for passed."""
-    skipped = [one for one in terminalreporter.stats.get("skipped", []) if "Chromium" in str(one.longrepr)]
+    """Say aloud how many tests were skipped for want of a program, so that nobody takes them for passed."""
+    skipped = _wanting(terminalreporter)
     if skipped:
-        terminalreporter.write_line(f"BROWSER TESTS SKIPPED: {len(skipped)}; install Chromium to run them", red=True)
+        said = sorted(set(skipped))
+        terminalreporter.write_line(f"TESTS SKIPPED: {len(skipped)}; to run them, {'; '.join(said)}", red=True)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Where a browser is a must, its absence fails the run."""
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    skipped = reporter.stats.get("skipped", []) if reporter else []
-    if NEED_BROWSER and any("Chromium" in str(one.longrepr) for one in skipped):
+    """Where the programs are a must, the absence of one fails the run."""
+    if NEED_PROGRAMS and _wanting(session.config.pluginmanager.get_plugin("terminalreporter")):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _wanting(reporter: Any) -> list[str]:
+    """What the skipped tests say must be installed."""
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    return [found[0] for one in skipped if (found := re.search(r"install .* to run this", str(one.longrepr)))]

@@ -14,19 +14,20 @@ The module's name is the probe's name, its folder the family and queue; schema, 
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from app.checks.baseline import Drift, drift
 from app.settings import settings
 from app.units import Duration
 
 __all__ = [
-    "CannotTell", "Duration", "Field", "Probe", "Reading", "Run", "SecretStr", "Series", "Spec", "Status", "Unreachable",
-    "own_broker", "own_database", "own_reader", "probe",
+    "CannotTell", "Drift", "Duration", "Field", "Probe", "Reading", "Run", "SecretStr", "Series", "Spec", "Status", "Unreachable",
+    "drift", "own_broker", "own_database", "own_reader", "probe", "worst",
 ]  # fmt: skip
 
 
@@ -37,6 +38,14 @@ class Status(StrEnum):
     WARNING = "warning"
     CRITICAL = "critical"
     UNKNOWN = "unknown"  # it could not tell; never counted as ok
+
+
+_BADNESS = (Status.OK, Status.UNKNOWN, Status.WARNING, Status.CRITICAL)
+
+
+def worst(statuses: Iterable[Status]) -> Status:
+    """The worst of several findings; ok when there is none. What could not be told is worse than ok, and hides nothing bad."""
+    return max(statuses, key=_BADNESS.index, default=Status.OK)
 
 
 class Unreachable(Exception):
@@ -71,6 +80,7 @@ class Reading:
     metrics: Mapping[str, float] = field(default_factory=dict)
     series: tuple[Series, ...] = ()
     memory: Mapping[str, Any] | None = None  # JSON handed to this check's next run (a file position); None keeps the last
+    observed: Mapping[str, str] | None = None  # thing -> how it is; the first becomes the baseline, later ones may be accepted
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,7 @@ class Run:
 
     timeout: float  # seconds; the runner gives up then. A probe that blocks a thread must give up by itself before.
     memory: Mapping[str, Any] = field(default_factory=dict)  # what this check's last run left
+    baseline: Mapping[str, str] | None = None  # the observation that was accepted as normal; None before there is one
 
 
 Measure = Callable[[Any, Run], Reading] | Callable[[Any, Run], Awaitable[Reading]]

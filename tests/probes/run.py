@@ -1,6 +1,7 @@
 """Runs one probe as the runner does: spec from a mapping as YAML gives it, deadline around it, exceptions as readings."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,11 +13,17 @@ NOW = datetime(2026, 11, 23, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
 
-async def measured(name: str, timeout: float = 5.0, memory: dict[str, Any] | None = None, **with_: Any) -> Reading:
+async def measured(
+    name: str,
+    timeout: float = 5.0,
+    memory: dict[str, Any] | None = None,
+    baseline: Mapping[str, str] | None = None,
+    **with_: Any,
+) -> Reading:
     """What the probe finds; the probe's own deadline must end it, the one here only fails the test."""
     probe = plugins.probe_module(name).measure
     spec = probe.spec.model_validate(with_)
-    run = Run(timeout, memory or {})
+    run = Run(timeout, memory or {}, baseline)
     try:
         async with asyncio.timeout(timeout + 2):
             if probe.is_async:
@@ -30,9 +37,9 @@ async def measured(name: str, timeout: float = 5.0, memory: dict[str, Any] | Non
         await http.close()
 
 
-def measure(name: str, timeout: float = 5.0, memory: dict[str, Any] | None = None, **with_: Any) -> Reading:
+def measure(name: str, *args: Any, **with_: Any) -> Reading:
     """`measured`, for a test without a loop of its own."""
-    return asyncio.run(measured(name, timeout, memory, **with_))
+    return asyncio.run(measured(name, *args, **with_))
 
 
 def against(handler: Any, name: str, tls: Any = None, timeout: float = 5.0, **with_: Any) -> Reading:

@@ -38,7 +38,7 @@ PAGES = {
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="no Chromium on this machine: apt-get install chromium"),
+    pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="install chromium to run this"),
 ]
 
 
