@@ -25,10 +25,12 @@ def parse_duration(text: object) -> timedelta:
 
 
 def format_duration(length: timedelta) -> str:
-    """The shortest exact form: 5400 s -> `1h30m`; 0 -> `0s`."""
+    """The shortest exact form that people use: 5400 s -> `1h30m`; 30 days -> `30d`, whole weeks -> `2w`; 0 -> `0s`."""
     left = round(length.total_seconds() * 1000)
     parts = []
     for unit, size in SECONDS.items():
+        if unit == "w" and left % (size * 1000):
+            continue
         count, left = divmod(left, size * 1000)
         if count:
             parts.append(f"{count}{unit}")

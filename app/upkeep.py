@@ -11,7 +11,7 @@ from app.net import http
 from app.net.loop import run
 from app.settings import settings
 
-PARTITIONED = ("check_result", "sample", "verdict")
+PARTITIONED = ("check_result", "sample", "verdict", "band")
 AHEAD = 3  # days
 WELL = 30.0  # seconds; with a row overdue for longer we are not well, and say nothing
 

@@ -83,7 +83,7 @@ def db(engine: Engine, clean: None) -> Iterator[Connection]:
 def clean(engine: Engine) -> None:
     """An empty database. Few rows are deleted ten times as fast as thirty tables are truncated."""
     import app.catalog.store as catalog
-    from app.rules import book
+    from app.rules import book, recall
 
     with engine.begin() as connection:
         names = connection.scalars(
@@ -101,6 +101,7 @@ def clean(engine: Engine) -> None:
         )
     catalog._parsed.clear()
     book._books.clear()
+    recall.RECALL.__init__()  # type: ignore[misc]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

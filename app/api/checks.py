@@ -1,4 +1,4 @@
-"""Checks: how each stands, run one now, what it found, pause and resume; heartbeats."""
+"""Checks: how each stands, run one now, what it found, pause and resume."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -11,11 +11,12 @@ from sqlalchemy import Connection
 from app import clock
 from app.actions.check import pause
 from app.actions.run import run_now
-from app.api.answer import after, answer, listed, whole
+from app.api.answer import after, answer, listed
 from app.api.caller import Caller, router
 from app.api.field import LIST, MOST, SMALL_LIST, Cursor, Limit, MaybeInstant, MaybeText, Name
 from app.checks import service, store
 from app.checks.present import present
+from app.checks.samples import store as samples
 from app.db import transaction
 from app.errors import Fault, Invalid
 
@@ -97,7 +98,7 @@ def _page(
     db: Connection, name: str, metric: str | None, since: datetime, until: datetime, limit: int
 ) -> tuple[bool, list[dict[str, Any]]]:
     """Whether there is more, and the rows with the first of those: a page never ends within one instant's series."""
-    rows = [dict(row) for row in store.history(db, name, metric, since, until, limit + MOST)]
+    rows = [dict(row) for row in samples.history(db, name, metric, since, until, limit + MOST)]
     end = limit
     while 0 < end < len(rows) and rows[end]["at"] == rows[end - 1]["at"]:
         end += 1
@@ -118,9 +119,3 @@ def _instant(text: str | None) -> datetime | None:
 
 def _result(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in ("check_name", "id")}
-
-
-@routes.get("/heartbeats")
-def heartbeats() -> Response:
-    """List heartbeats; none yet, they are not active."""
-    return whole([])

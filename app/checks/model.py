@@ -113,6 +113,7 @@ class Due:
     check: Check
     due_at: datetime
     memory: Mapping[str, Any]
+    baseline: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,4 +128,4 @@ class Result:
     metrics: Mapping[str, float] = field(default_factory=dict)
     series: tuple[Series, ...] = ()
     memory: Mapping[str, Any] | None = None
-    id: int | None = None
+    observed: Mapping[str, str] | None = None

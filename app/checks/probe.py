@@ -26,8 +26,8 @@ from app.settings import settings
 from app.units import Duration
 
 __all__ = [
-    "CannotTell", "Drift", "Duration", "Field", "Probe", "Reading", "Run", "SecretStr", "Series", "Spec", "Status", "Unreachable",
-    "drift", "own_broker", "own_database", "own_reader", "probe", "worst",
+    "CannotTell", "Drift", "Duration", "Field", "Probe", "Reading", "Run", "SecretStr", "Series", "Spec", "Status",
+    "Unreachable", "drift", "own_broker", "own_database", "own_reader", "probe", "worst",
 ]  # fmt: skip
 
 

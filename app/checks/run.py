@@ -61,7 +61,7 @@ async def take(due: Due) -> Reading:
         log.exception("probe_not_loaded", check=due.name, probe=due.check.probe)
         return Reading(Status.UNKNOWN, f'probe "{due.check.probe}" cannot be loaded: {type(error).__name__}: {error}')
     timeout = due.check.timeout.total_seconds()
-    run = Run(timeout, due.memory)
+    run = Run(timeout, due.memory, due.baseline)
     try:
         async with asyncio.timeout(timeout):
             return await _measured(probe, spec, run)
@@ -105,7 +105,10 @@ def _result(name: str, began: datetime, reading: Reading, seconds: float) -> Res
     memory = orjson.loads(orjson.dumps(dict(reading.memory))) if reading.memory is not None else None
     if "\\u0000" in orjson.dumps(memory).decode():
         raise ValueError("its memory holds a NUL character")
-    return Result(name, began, reading.status, _clean(reading.message), seconds, {"seconds": seconds, **metrics}, kept, memory)
+    observed = None if reading.observed is None else {_clean(k): _clean(v) for k, v in reading.observed.items()}
+    return Result(
+        name, began, reading.status, _clean(reading.message), seconds, {"seconds": seconds, **metrics}, kept, memory, observed
+    )
 
 
 def _clean(message: str) -> str:

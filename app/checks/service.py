@@ -73,8 +73,12 @@ def load(db: Connection, names: Sequence[str], now: datetime) -> list[Due]:
         return []
     longest = max(known[name].timeout for name in wanted)
     store.extend(db, wanted, now + longest + timedelta(seconds=WAIT_FOR_WORKER))
-    states = store.states_of(db, wanted)
-    return [Due(name, known[name], _start(states[name], now), states[name]["memory"]) for name in wanted if name in states]
+    states, baselines = store.states_of(db, wanted), store.baselines(db, wanted)
+    return [
+        Due(name, known[name], _start(states[name], now), states[name]["memory"], baselines.get(name, {}).get("accepted"))
+        for name in wanted
+        if name in states
+    ]
 
 
 def _start(state: Mapping[str, Any], now: datetime) -> datetime:

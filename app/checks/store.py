@@ -9,7 +9,7 @@ from sqlalchemy import Connection, case, delete, func, insert, select, text, upd
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.checks.model import Check, Result
-from app.checks.table import check_result, check_run, check_state, sample
+from app.checks.table import check_baseline, check_result, check_run, check_state, sample
 
 # A check that is late by whole intervals (a stopped machine) goes on from now, on its old beat.
 _CLAIM = text("""
@@ -31,27 +31,20 @@ from json_to_recordset(cast(:rows as json))
   as r(name text, status text, message text, metrics json, seconds float8, at timestamptz, memory json)
 where c.name = r.name and (c.at is null or c.at <= r.at)
 """)
-
-# One value a metric and slice of time, so that a page of sparklines is one statement whatever the interval of the checks.
-_TRENDS = text("""
-select s.check_name, s.metric, date_bin(make_interval(secs => :slice), s.at, :since) as at, avg(s.value)::float8 as value
-from sample s join unnest(cast(:names as text[]), cast(:metrics as text[])) as w(name, metric)
-  on s.check_name = w.name and s.metric = w.metric
-where s.at >= :since and s.at < :until and s.labels = '{}'
-group by 1, 2, 3 order by 1, 2, 3
+# The first observation is the baseline; later ones wait for somebody to accept them.
+_OBSERVE = text("""
+insert into check_baseline as b (check_name, accepted, accepted_at, observed, observed_at)
+select r.name, r.observed, r.at, r.observed, r.at
+from json_to_recordset(cast(:rows as json)) as r(name text, observed json, at timestamptz)
+on conflict (check_name) do update set observed = excluded.observed, observed_at = excluded.observed_at
+where b.observed_at <= excluded.observed_at
 """)
-# Each check from where its own rules have read, so that one that is new does not fetch days of all the others.
-_WANTED = "join unnest(cast(:names as text[]), cast(:after as timestamptz[])) w(name, after)"
-_SINCE = "x.check_name = w.name and x.at > w.after and x.at > :first"
-_AFTER_RESULTS = text(f"select x.* from check_result x {_WANTED} on {_SINCE} order by x.check_name, x.at")
-_AFTER_SAMPLES = text(
-    f"select x.* from sample x {_WANTED} on {_SINCE} where x.metric = any(:metrics) order by x.check_name, x.metric, x.at"
-)
 
 
 def sync(db: Connection, checks: Mapping[str, Check], now: datetime) -> None:
     """Make exactly these the checks. New ones are due at once; a changed interval counts from now; the rest goes on."""
     db.execute(delete(check_state).where(check_state.c.name.not_in(list(checks))))
+    forget_baselines(db, list(checks))
     if not checks:
         return
     rows = [
@@ -130,23 +123,9 @@ def finish(db: Connection, results: Sequence[Result]) -> None:
     ]
     if samples:
         db.execute(insert(sample), samples)
-
-
-def results_after(db: Connection, after: Mapping[str, datetime]) -> dict[str, list[Mapping[str, Any]]]:
-    """Results newer than each check's `after`, oldest first, per check."""
-    found: dict[str, list[Mapping[str, Any]]] = {name: [] for name in after}
-    for row in db.execute(_AFTER_RESULTS, _after(after)).mappings():
-        found[row["check_name"]].append(dict(row))
-    return found
-
-
-def samples_after(db: Connection, after: Mapping[str, datetime], metrics: Sequence[str]) -> list[Mapping[str, Any]]:
-    """Samples of these metrics newer than each check's `after`, oldest first."""
-    return [dict(row) for row in db.execute(_AFTER_SAMPLES, {**_after(after), "metrics": list(metrics)}).mappings()]
-
-
-def _after(after: Mapping[str, datetime]) -> dict[str, Any]:
-    return {"names": list(after), "after": list(after.values()), "first": min(after.values())}
+    seen = [{"name": one.check, "observed": dict(one.observed), "at": one.at} for one in results if one.observed is not None]
+    if seen:
+        db.execute(_OBSERVE, {"rows": orjson.dumps(seen).decode()})
 
 
 def claim_evaluation(db: Connection, now: datetime, limit: int, names: Sequence[str] | None = None) -> list[Mapping[str, Any]]:
@@ -191,6 +170,23 @@ def states_of(db: Connection, names: Sequence[str]) -> dict[str, Mapping[str, An
     return {row["name"]: dict(row) for row in rows}
 
 
+def baselines(db: Connection, names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """The baselines of those of these checks that have one."""
+    rows = db.execute(select(check_baseline).where(check_baseline.c.check_name.in_(names))).mappings()
+    return {row["check_name"]: dict(row) for row in rows}
+
+
+def accept(db: Connection, name: str, by: str, now: datetime) -> bool:
+    """Make the newest observation the baseline; whether there is one."""
+    values = {"accepted": check_baseline.c.observed, "accepted_at": now, "accepted_by": by}
+    return db.execute(update(check_baseline).where(check_baseline.c.check_name == name).values(values)).rowcount == 1
+
+
+def forget_baselines(db: Connection, keep: Sequence[str]) -> None:
+    """Drop the baselines of checks that are not among these."""
+    db.execute(delete(check_baseline).where(check_baseline.c.check_name.not_in(list(keep))))
+
+
 def set_paused(db: Connection, name: str, paused: bool, now: datetime) -> bool:
     """Pause or resume a check; whether there is one."""
     values: dict[str, Any] = {"paused": paused}
@@ -221,30 +217,3 @@ def run_subject(db: Connection, run: int) -> str | None:
     """Which check a run was asked for; None when it was answered already."""
     query = select(check_run.c.check_name).where(check_run.c.id == run, check_run.c.done_at.is_(None))
     return db.execute(query).scalar_one_or_none()
-
-
-def history(
-    db: Connection, name: str, metric: str | None, since: datetime, until: datetime, limit: int
-) -> list[Mapping[str, Any]]:
-    """Results (or the samples of one metric) of a check within [since, until), newest first."""
-    table = check_result if metric is None else sample
-    query = (
-        select(table)
-        .where(table.c.check_name == name, table.c.at >= since, table.c.at < until)
-        .order_by(table.c.at.desc())
-        .limit(limit)
-    )
-    if metric is not None:
-        query = query.where(sample.c.metric == metric)
-    return [dict(row) for row in db.execute(query).mappings()]
-
-
-def trends(
-    db: Connection, wanted: Mapping[str, str], since: datetime, until: datetime, slice_: float
-) -> dict[str, list[tuple[datetime, float]]]:
-    """Per check its `wanted` metric, averaged over slices of so many seconds, oldest first."""
-    found: dict[str, list[tuple[datetime, float]]] = {name: [] for name in wanted}
-    values = {"names": list(wanted), "metrics": list(wanted.values()), "since": since, "until": until, "slice": slice_}
-    for row in db.execute(_TRENDS, values):
-        found[row.check_name].append((row.at, row.value))
-    return found

@@ -55,6 +55,18 @@ sample = Table(
     postgresql_partition_by="range (at)",
 )
 
+# What a check saw, and what of it somebody called normal.
+check_baseline = Table(
+    "check_baseline",
+    metadata,
+    Column("check_name", Text, primary_key=True),
+    Column("accepted", JSON, nullable=False),  # thing -> how it is
+    instant("accepted_at", required=True),
+    Column("accepted_by", Text),  # null: the first observation
+    Column("observed", JSON, nullable=False),  # the newest
+    instant("observed_at", required=True),
+)
+
 # "Run it now": the answer comes back by this row, since the line has no result backend.
 check_run = Table(
     "check_run",

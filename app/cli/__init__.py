@@ -35,6 +35,7 @@ COMMANDS = {
     "config": Entry("Alerting as code: check, plan, apply, export, schema, routes test.", "config", "config", group=True),
     "users": Entry("People: list, invite, password, token.", "users", "users", group=True),
     "checks": Entry("Checks: list, show, run, pause, resume.", "checks", "checks", group=True),
+    "heartbeats": Entry("Heartbeats: list, show, pings, pause, resume, remove.", "heartbeats", "heartbeats", group=True),
     "incidents": Entry("Incidents: list, show, ack, resolve, snooze, merge, note ...", "incidents", "incidents", group=True),
     "oncall": Entry("Who holds the pager: now, shifts, coverage, override.", "oncall", "oncall", group=True),
     "preview": Entry("Who would be paged, when, over what, and why; nothing is sent.", "preview", "commands"),

@@ -49,7 +49,7 @@ def plan(folder: Dir = None, as_json: Json = False) -> None:
     from app.configfile.load import compile
     from app.db import transaction
 
-    loaded = _right(folder)
+    loaded = right(folder)
     with transaction() as db:
         changes = configuration.plan(db, loaded)
     words = whom(changes, compile(loaded.config)) if loaded.config else []
@@ -71,7 +71,7 @@ def apply(folder: Dir = None, as_json: Json = False) -> None:
     from app.db import transaction
     from app.people.model import Actor, Role
 
-    loaded = _right(folder)
+    loaded = right(folder)
     with transaction() as db:
         applied = configuration.apply(db, loaded, Actor(None, Role.ADMIN, "cli"), clock.now(db))
     if as_json:
@@ -123,7 +123,7 @@ def take(
     from app.catalog.model import Route
     from app.incidents.route import route
 
-    loaded = _right(folder)
+    loaded = right(folder)
     known = _labels(labels)
     severity = severity or _severity(known.get("severity"))
     all_routes = tuple(loaded.config.of("route", Route).values()) if loaded.config else ()
@@ -145,7 +145,7 @@ def _load(folder: Path | None) -> "Loaded":
         raise _wrong(str(error), 2) from None
 
 
-def _right(folder: Path | None) -> "Loaded":
+def right(folder: Path | None) -> "Loaded":
     loaded = _load(folder)
     if loaded.mistakes:
         _tell(loaded)

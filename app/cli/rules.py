@@ -1,12 +1,25 @@
 """`tocsin rules ...`"""
 
+import csv
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
 
-from app.cli.desk import Json, say_list
-from app.errors import NotActive
+from app.cli.desk import Json, say, say_list
+from app.errors import NotActive, NotFound
+
+if TYPE_CHECKING:
+    from app.rules.active import Active
+    from app.rules.book import Book
+    from app.rules.evaluate import Step
 
 rules = typer.Typer(help="Rules: what is in force, and where it stands.", no_args_is_help=True)
 FREE = {"ignore_unknown_options": True, "allow_extra_args": True}
+Folder = Annotated[Path | None, typer.Option("--config", help="The folder; default: TOCSIN_CONFIG.", show_default=False)]
 
 
 @rules.command("list")
@@ -22,19 +35,104 @@ def list_(as_json: Json = False) -> None:
     say_list(rows, ("name", "kind", "check", "severity", "mode", "state", "owner"), as_json, "no rule is in force")
 
 
-@rules.command(context_settings=FREE)
-def test() -> None:
-    """Run a rule over recorded samples (not active yet)."""
-    raise NotActive("`rules test` is not active yet")
+@rules.command("test")
+def try_out(
+    rule: Annotated[str, typer.Argument(help="The rule's name; check:NAME for the `alert:` of a check.")],
+    samples: Annotated[Path, typer.Option(help="CSV: timestamp,value[,label...]; an empty value could not be told.")],
+    folder: Folder = None,
+    as_json: Json = False,
+) -> None:
+    """Run a rule of the configuration over recorded samples, with the evaluator that runs live. Needs no database."""
+    from app.errors import Invalid
+    from app.review.recorded import read
+    from app.review.replay import Replay, reads_results
+
+    book = _book(folder)
+    active = _found(book, rule)
+    try:
+        with samples.open(newline="", encoding="utf-8-sig") as lines:
+            recorded = read(lines, reads_results(active))
+    except OSError as error:
+        raise Invalid(f"{samples}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise Invalid(f"{samples} is not text in UTF-8") from None
+    _print(Replay(active, book).run(recorded), as_json)
 
 
 @rules.command(context_settings=FREE)
 def backtest() -> None:
     """Run a rule over the past (not active yet)."""
-    raise NotActive("`rules backtest` is not active yet")
+    raise NotActive("`rules backtest` is not active yet; `tocsin rules test` runs a rule over a file of samples")
 
 
 @rules.command(context_settings=FREE)
 def review() -> None:
     """Say which rules are worth their pages (not active yet)."""
     raise NotActive("`rules review` is not active yet")
+
+
+def _book(folder: Path | None) -> "Book":
+    from app.checks.model import Check
+    from app.cli.config import right
+    from app.rules.book import made_of
+    from app.rules.model import Rule
+
+    config = right(folder).config
+    assert config is not None
+    return made_of(config.of("check", Check), config.of("rule", Rule))
+
+
+def _found(book: "Book", name: str) -> "Active":
+    from app.configfile.mistake import hint
+
+    known = {rule.name: rule for rule in book.rules}
+    if name not in known:
+        raise NotFound(f'there is no active rule "{name}" in the configuration{hint(name, known)}')
+    return known[name]
+
+
+def _print(steps: Iterable["Step"], as_json: bool) -> None:
+    """One line a step: at, value, score, state, because, and the labels of its series."""
+    if as_json:
+        for step in steps:
+            say(json.dumps(_row(step), ensure_ascii=False))
+        return
+    out = csv.writer(sys.stdout, lineterminator="\n")
+    out.writerow(["at", "value", "score", "state", "because", "series"])
+    for step in steps:
+        row = _row(step)
+        labels = ",".join(f"{name}={value}" for name, value in row["labels"].items())
+        out.writerow([row["at"], _plain(row["value"]), _plain(row["score"]), row["state"], row["because"], labels])
+
+
+def _row(step: "Step") -> dict[str, Any]:
+    verdict = step.verdict
+    row = {
+        "at": verdict.at.isoformat().replace("+00:00", "Z"),
+        "value": _finite(verdict.value),
+        "score": _finite(_score(step)),
+        "state": verdict.state.value,
+        "because": verdict.because,
+        "alerting": verdict.alerting,
+        "severity": verdict.severity.value,
+        "labels": json.loads(step.series),
+    }
+    if verdict.band is not None:
+        row |= {"low": verdict.band.low, "expected": verdict.band.expected, "high": verdict.band.high}
+    return row
+
+
+def _score(step: "Step") -> float | None:
+    """How unusual: the kind's own measure; where it has none, 1 while it is bad and 0 while it is well."""
+    if step.verdict.score is not None:
+        return step.verdict.score
+    return {"pending": 1.0, "firing": 1.0, "ok": 0.0}.get(step.verdict.state.value)
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no infinity: the largest number stands for it."""
+    return None if value is None else max(min(value, sys.float_info.max), -sys.float_info.max)
+
+
+def _plain(value: float | None) -> str:
+    return "" if value is None else repr(value)

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from app.rules import book, store
-from app.rules.book import Active
+from app.rules.active import Active
 
 
 def rulebook(db: Connection) -> list[dict[str, Any]]:
@@ -15,8 +15,7 @@ def rulebook(db: Connection) -> list[dict[str, Any]]:
     for row in store.states(db):
         kept = ("series", "state", "firing", "value", "because", "at")
         series[row["rule"]].append({name: row[name] for name in kept})
-    rules = [rule for of_one in book.by_check(db).values() for rule in of_one]
-    return [_shown(rule, series[rule.name]) for rule in sorted(rules, key=lambda one: one.name)]
+    return [_shown(rule, series[rule.name]) for rule in sorted(book.book(db).rules, key=lambda one: one.name)]
 
 
 def _shown(rule: Active, series: list[dict[str, Any]]) -> dict[str, Any]:
@@ -26,7 +25,7 @@ def _shown(rule: Active, series: list[dict[str, Any]]) -> dict[str, Any]:
         "kind": spec.kind,
         "check": rule.check_name,
         "family": spec.family or rule.check.family,
-        "severity": spec.severity.value,
+        "severity": rule.severity.value,
         "mode": spec.mode,
         "owner": spec.owner,
         "review_by": spec.review_by,

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -11,40 +9,30 @@ from app import plugins
 from app.catalog import store as catalog
 from app.checks.model import Check
 from app.checks.service import declared as declared_checks
-from app.rules.kinds import status
-from app.rules.model import NO_DATA_INTERVALS, Patience, Rule
+from app.rules.active import Active, of_alert
+from app.rules.model import Rule
 
 KINDS = "app.rules.kinds"
 
 
 @dataclass(frozen=True, slots=True)
-class Active:
-    """A rule with what it needs to run."""
+class Book:
+    """Rules that read a check, by check; and those made of other rules, each after the ones it is made of."""
 
-    name: str  # of the rule, or "check:NAME"
-    source: str  # "rule:NAME" or "check:NAME": the alert's source
-    alertname: str
-    spec: Any  # of the kind's own Spec
-    kind: ModuleType
-    check: Check
-    check_name: str
+    by_check: Mapping[str, tuple[Active, ...]]
+    composites: tuple[Active, ...]
 
     @property
-    def metric(self) -> str | None:
-        """The metric it reads; None when it reads statuses."""
-        return getattr(self.spec, "metric", None)
-
-    @property
-    def patience(self) -> Patience:
-        """How long it waits before it fires, and before it calls silence an alert."""
-        return Patience(self.spec.for_, self.spec.no_data, self.check.every * NO_DATA_INTERVALS)
+    def rules(self) -> tuple[Active, ...]:
+        """Every rule."""
+        return (*(rule for of_one in self.by_check.values() for rule in of_one), *self.composites)
 
 
-_books: dict[int, Mapping[str, tuple[Active, ...]]] = {}
+_books: dict[int, Book] = {}
 
 
-def by_check(db: Connection) -> Mapping[str, tuple[Active, ...]]:
-    """Every active rule under its check's name; cached by version."""
+def book(db: Connection) -> Book:
+    """Every active rule; cached by version."""
     version = catalog.version(db)
     if version not in _books:
         _books.clear()
@@ -52,38 +40,60 @@ def by_check(db: Connection) -> Mapping[str, tuple[Active, ...]]:
     return _books[version]
 
 
-def _read(db: Connection) -> Mapping[str, tuple[Active, ...]]:
-    checks = declared_checks(db)
+def by_check(db: Connection) -> Mapping[str, tuple[Active, ...]]:
+    """Every rule that reads a check, by the check's name."""
+    return book(db).by_check
+
+
+def _read(db: Connection) -> Book:
+    return made_of(declared_checks(db), rules(db))
+
+
+def made_of(checks: Mapping[str, Check], declared: Mapping[str, Rule]) -> Book:
+    """The book of these checks and rules. A rule that reads a check which is not there is left out. Pure."""
     found: dict[str, list[Active]] = {name: [] for name in checks}
     for name, check in checks.items():
         own = of_alert(name, check)
         if own is not None:
             found[name].append(own)
-    for row in catalog.specs(db, "rule"):
-        kind = plugins.module(KINDS, row.spec["kind"])
-        spec = kind.Spec.model_validate(row.spec)
-        if spec.check in checks:
-            found[spec.check].append(Active(row.name, f"rule:{row.name}", row.name, spec, kind, checks[spec.check], spec.check))
-    return {name: tuple(rules) for name, rules in found.items()}
+    for name, spec in declared.items():
+        if spec.check in checks and not _is_composite(spec):
+            found[spec.check].append(_active(name, spec, checks[spec.check], spec.check))
+    by_check = {name: tuple(of_one) for name, of_one in found.items()}
+    return Book(by_check, _composites(checks, declared, by_check))
 
 
-def of_alert(name: str, check: Check) -> Active | None:
-    """The rule that `alert:` of a check stands for; None when it is off."""
-    if check.alert == "off":
-        return None
-    spec = status.Spec.model_validate(
-        {
-            "kind": "status",
-            "check": name,
-            "severity": check.alert.severity,
-            "after": check.alert.after,
-            "clear_after": check.alert.clear_after,
-            "summary": check.alert.summary,
-            "no_data": check.unknown_means,
-            "runbook": check.runbook,
-        }
-    )
-    return Active(f"check:{name}", f"check:{name}", name, spec, status, check, name)
+def _active(name: str, spec: Rule, check: Check, check_name: str) -> Active:
+    return Active(name, f"rule:{name}", name, spec, plugins.module(KINDS, spec.kind), check, check_name)
+
+
+def _composites(
+    checks: Mapping[str, Check], declared: Mapping[str, Rule], by_check: Mapping[str, tuple[Active, ...]]
+) -> tuple[Active, ...]:
+    """Composite rules in the order in which they can be decided; one in a circle, or made of what is not there, is left out."""
+    known = {rule.name: rule for of_one in by_check.values() for rule in of_one}
+    waiting = {name: spec for name, spec in declared.items() if _is_composite(spec)}
+    done: list[Active] = []
+    while True:
+        ready = [name for name, spec in waiting.items() if _names(spec) <= known.keys()]
+        if not ready:
+            return tuple(done)
+        for name in ready:
+            spec = waiting.pop(name)
+            kind = plugins.module(KINDS, spec.kind)
+            first = known[kind.members(spec)[0]]
+            check_name = spec.check if spec.check in checks else first.check_name
+            made = _active(name, spec, checks[check_name].model_copy(update={"labels": {}}), check_name)  # labels of one member
+            known[name] = made
+            done.append(made)
+
+
+def _is_composite(spec: Rule) -> bool:
+    return hasattr(plugins.module(KINDS, spec.kind), "members")
+
+
+def _names(spec: Rule) -> set[str]:
+    return set(plugins.module(KINDS, spec.kind).members(spec))
 
 
 def rules(db: Connection) -> Mapping[str, Rule]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from app.catalog.model import Severity
-from app.rules.model import BLIND, NO_DATA_INTERVALS, Finding, Patience, Standing, State, Verdict
+from app.rules.model import BLIND, NO_DATA_INTERVALS, RECENT, Finding, Patience, Standing, State, Verdict
 from app.units import format_duration
 
 PUNCTUAL = 0.97  # runs begin a little early or late: the third missed one counts even so
@@ -13,26 +13,43 @@ PUNCTUAL = 0.97  # runs begin a little early or late: the third missed one count
 def judge(before: Standing, finding: Finding, patience: Patience, severity: Severity, at: datetime) -> tuple[Standing, Verdict]:
     """The standing after `finding` at `at`, and the verdict.
 
-    Bad for `patience.hold` fires; while firing only `finding.clear` recovers; what cannot tell changes nothing until
-    `patience.silence` has passed since it last could, then follows `patience.no_data`.
+    Bad for `patience.hold`, and so often as `patience.after` says, fires; while firing only `finding.clear` recovers; what
+    cannot tell changes nothing until `patience.silence` has passed since it last could, then follows `patience.no_data`.
     """
-    if finding.bad is None:
+    if finding.bad is None and not finding.learning:
         return silent(before, patience, severity, at, finding.because)
     severity = finding.severity or severity
     known = replace(before, known_at=at, memory=finding.memory)
-    if before.firing:
-        blind = bool(before.memory.get(BLIND)) and finding.value is not None  # it fired for want of data: there is some again
-        recovered = (finding.clear or blind) and not finding.bad
-        after = (
-            replace(known, state=State.OK, firing=False, bad_since=None) if recovered else replace(known, state=State.FIRING)
-        )
-    elif not finding.bad:
-        after = replace(known, state=State.OK, bad_since=None)
+    if finding.learning:
+        after = replace(known, state=State.LEARNING, bad_since=None)
+    elif before.firing:
+        after = _still(before, known, finding)
     else:
-        since = before.bad_since or at
-        held = at - since >= patience.hold
-        after = replace(known, state=State.FIRING if held else State.PENDING, firing=held, bad_since=since)
-    return after, Verdict(at, after.state, after.firing, severity, finding.value, finding.because)
+        after = _now(before, known, finding, patience, at)
+    return after, Verdict(
+        at, after.state, after.firing, severity, finding.value, finding.because, finding.told, finding.score, finding.band
+    )
+
+
+def _still(before: Standing, known: Standing, finding: Finding) -> Standing:
+    """Its alert is on: is it over?"""
+    blind = bool(before.memory.get(BLIND)) and finding.value is not None  # it fired for want of data: there is some again
+    if (finding.clear or blind) and not finding.bad:
+        return replace(known, state=State.OK, firing=False, bad_since=None)
+    return replace(known, state=State.FIRING)
+
+
+def _now(before: Standing, known: Standing, finding: Finding, patience: Patience, at: datetime) -> Standing:
+    """Its alert is off: does it begin? Once it does, the counting of `after` starts afresh."""
+    bad, counted = bool(finding.bad), {}
+    if patience.after is not None:
+        counted = {RECENT: [*before.memory.get(RECENT, ()), int(bad)][-patience.after.last :]}
+        bad = sum(counted[RECENT]) >= patience.after.needed
+    since = (before.bad_since or at) if bad else None
+    fires = since is not None and at - since >= patience.hold
+    state = State.FIRING if fires else State.PENDING if bad else State.OK
+    memory = finding.memory if fires else {**finding.memory, **counted}
+    return replace(known, state=state, firing=fires, bad_since=since, memory=memory)
 
 
 def silent(

@@ -9,11 +9,13 @@ from typing import Any, Literal
 from pydantic import Field
 
 from app.catalog.model import Declared, Family, Flapping, Severity
-from app.checks.model import NoData
+from app.checks.model import Count, NoData, OutOf
 from app.checks.probe import Status
+from app.rules.past import Past, Span
 from app.units import Duration, parse_duration
 
 BLIND = "blind"  # in a standing's memory: its alert is on for want of data only
+RECENT = "recent evaluations"  # in a standing's memory: which of the last were bad, for `after: K of N`
 NO_DATA_INTERVALS = 3  # a check that could not tell for this many intervals is silent
 
 
@@ -26,7 +28,9 @@ class Rule(Declared):
     severity: Severity = Severity.ERROR
     summary: str | None = Field(default=None, description="a template; {{ value }} is what was compared")
     for_: Duration = Field(default=parse_duration("0s"), alias="for", description="pending until it held this long")
+    after: Count | None = Field(default=None, description="K of N: fires when K of its last N evaluations are bad")
     no_data: NoData = "keep"
+    max_series: int = Field(default=500, ge=1, le=10_000, description="label sets it judges; more are an alert of their own")
     mode: Literal["live", "shadow"] = "live"
     runbook: str | None = None
     owner: str | None = None
@@ -57,15 +61,50 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """What a rule sees of one series at one instant."""
+
+    at: datetime
+    newest: Point  # the result at `at`
+    pasts: Mapping[timedelta, Past]  # how far back -> what is known around then; see `Reach`
+    every: timedelta  # the check's interval
+
+    def span(self, length: timedelta, back: timedelta = timedelta(0)) -> Span:
+        """The values in `(at - back - length, at - back]`."""
+        return self.pasts[back].span(length, self.at - back)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A stretch of the past that a rule needs: `length` long, ending `back` before now."""
+
+    length: timedelta
+    back: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Where a rule expects the value of one instant."""
+
+    low: float
+    expected: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """What a kind says of one instant: is it bad, is it well again, and why. `bad` None = cannot tell."""
 
     bad: bool | None
     clear: bool
-    value: float | None
+    value: float | None  # what was compared
     because: str  # "p95 0.91 > 0.8 over 10m"
     severity: Severity | None = None  # None: the rule's
     memory: Mapping[str, Any] = field(default_factory=dict)
+    told: str | None = None  # what a summary shows as its value, when that is not `value`: "43 %"
+    score: float | None = None  # how unusual or how far: a kind's own measure, higher is worse
+    learning: bool = False  # it has not seen enough to say anything
+    band: Band | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +128,9 @@ class Verdict:
     severity: Severity
     value: float | None
     because: str
+    told: str | None = None
+    score: float | None = None
+    band: Band | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +140,4 @@ class Patience:
     hold: timedelta
     no_data: NoData
     silence: timedelta
+    after: OutOf | None = None  # of its last evaluations so many must be bad

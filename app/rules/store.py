@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, tuple_
+from sqlalchemy import Connection, delete, insert, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.rules.model import Standing, State, Verdict
-from app.rules.table import standing, verdict
+from app.rules.table import band, standing, verdict
 
 Place = tuple[str, str]  # rule, series
 
@@ -68,6 +68,39 @@ def keep(db: Connection, verdicts: Sequence[tuple[Place, Verdict]]) -> None:
             for place, one in verdicts
         ]
         db.execute(insert(verdict), rows)
+
+
+def keep_bands(db: Connection, verdicts: Sequence[tuple[Place, Verdict]]) -> None:
+    """Keep where rules that learn expected each value, for the graph."""
+    rows = [
+        {
+            "rule": place[0],
+            "series": place[1],
+            "at": one.at,
+            "low": one.band.low,
+            "expected": one.band.expected,
+            "high": one.band.high,
+        }
+        for place, one in verdicts
+        if one.band is not None
+    ]
+    if rows:
+        db.execute(insert(band), rows)
+
+
+def bands(
+    db: Connection, rule: str, series: str, since: datetime, until: datetime
+) -> list[tuple[datetime, float, float, float]]:
+    """Where a rule expected one series within [since, until), oldest first: at, low, expected, high."""
+    query = select(band.c.at, band.c.low, band.c.expected, band.c.high).where(
+        band.c.rule == rule, band.c.series == series, band.c.at >= since, band.c.at < until
+    )
+    return [tuple(row) for row in db.execute(query.order_by(band.c.at))]
+
+
+def one_at_a_time(db: Connection) -> None:
+    """Wait for, and hold until the end of the transaction, the right to decide composite rules."""
+    db.execute(text("select pg_advisory_xact_lock(7073111)"))
 
 
 def forget(db: Connection, keep_rules: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Where each series of each rule stands, and every change of that."""
+"""Where each series of each rule stands, every change of that, and where rules that learn expected a value."""
 
 from sqlalchemy import JSON, Boolean, Column, Float, Index, Table, Text
 
@@ -34,5 +34,18 @@ verdict = Table(
     Column("value", Float),
     Column("because", Text, nullable=False),
     Index(None, "rule", "at"),
+    postgresql_partition_by="range (at)",
+)
+
+band = Table(
+    "band",
+    metadata,
+    Column("rule", Text, nullable=False),
+    Column("series", Text, nullable=False),
+    instant("at", required=True),
+    Column("low", Float, nullable=False),
+    Column("expected", Float, nullable=False),
+    Column("high", Float, nullable=False),
+    Index(None, "rule", "series", "at"),
     postgresql_partition_by="range (at)",
 )

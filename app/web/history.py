@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from app.alerts.model import Alert
 from app.checks import store as checks
+from app.checks.samples import store as samples
 from app.incidents.model import Incident
 from app.rules import book
 from app.web.graph import Graph, graph
@@ -56,7 +57,7 @@ def draw(
     if state is None:
         return None
     chosen = metric or main_metric(db, name, state["metrics"])
-    rows = checks.history(db, name, chosen, *window, SAMPLES)
+    rows = samples.history(db, name, chosen, *window, SAMPLES)
     points = [(row["at"], row["value"]) for row in reversed(rows) if not row["labels"]]
     made = graph(chosen, points, firing, marks, window, zone)
     return Drawn(name, chosen, made) if made else None

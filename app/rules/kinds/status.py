@@ -5,14 +5,16 @@ after a recovery counting starts afresh. A result that could not tell is neither
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
 from typing import Any
+
+from pydantic import Field
 
 from app.catalog.model import Severity
 from app.checks.model import Count, out_of
 from app.checks.probe import Status
-from app.rules.model import BLIND, Finding, Point, Rule
+from app.rules.model import BLIND, Finding, Point, Reach, Rule, View
 
+COUNTS_ITSELF = True  # `after` is its own matter
 BAD = (Status.WARNING.value, Status.CRITICAL.value)
 
 
@@ -20,24 +22,24 @@ class Spec(Rule):
     """`after` and `clear_after` as `K of N`."""
 
     kind: str = "status"
-    after: Count = "2 of 3"
-    clear_after: Count | None = None
+    after: Count = Field(default="2 of 3", description="K of N: fires when K of the last N results are bad")
+    clear_after: Count | None = Field(default=None, description="K of N ok recover; default: the first ok")
 
 
-def window(spec: Spec) -> timedelta | None:  # noqa: ARG001
+def reach(spec: Spec) -> tuple[Reach, ...]:  # noqa: ARG001
     """It remembers the last N results itself and needs only the newest."""
-    return None
+    return ()
 
 
-def evaluate(spec: Spec, points: Sequence[Point], memory: Mapping[str, Any], at: datetime) -> Finding:  # noqa: ARG001
+def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:
     """Count the newest result in.
 
     memory: `recent` (statuses, oldest first), `since` (those since it fired), `on` (fired, not recovered), `critical`, and
     `blind` (its alert is on for want of data).
     """
-    newest = points[-1] if points else None
-    if newest is None or newest.status is Status.UNKNOWN:
-        return Finding(None, False, None, newest.message if newest else "no result")
+    newest = view.newest
+    if newest.status is Status.UNKNOWN:
+        return Finding(None, False, None, newest.message or "no result")
     after, clear_after = out_of(spec.after), out_of(spec.clear_after or "1 of 1")
     judged = [*memory.get("recent", ()), newest.status.value][-after.last :]
     bad = sum(status in BAD for status in judged) >= after.needed

@@ -4,30 +4,26 @@ The aggregate is taken over `(t - window, t]`; without a window it is the newest
 a rule with `above: 0.8, clear: 0.6` recovers below 0.6.
 """
 
-import math
-import statistics
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
-from itertools import pairwise
-from typing import Any, Literal
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
 
 from pydantic import Field, model_validator
 
-from app.rules.model import Finding, Point, Rule
+from app.rules.aggregate import Agg, aggregate
+from app.rules.model import Finding, Reach, Rule, View
 from app.units import Duration, format_duration
-
-Agg = Literal["avg", "min", "max", "sum", "count", "last", "rate", "stddev", "p50", "p75", "p90", "p95", "p99"]
 
 
 class Spec(Rule):
     """`above` or `below`, and how the window is summed up."""
 
-    metric: str
+    metric: str = Field(description="metric of the check")
     agg: Agg | None = Field(default=None, description="default: last without a window, avg with one")
-    window: Duration | None = None
-    above: float | None = None
-    below: float | None = None
-    clear: float | None = None
+    window: Duration | None = Field(default=None, description="how far back it is summed up")
+    above: float | None = Field(default=None, description="fires above this, in the metric's unit")
+    below: float | None = Field(default=None, description="fires below this, in the metric's unit")
+    clear: float | None = Field(default=None, description="recovers only beyond this; default: the limit itself")
 
     @model_validator(mode="after")
     def _one_limit(self) -> "Spec":
@@ -43,20 +39,20 @@ class Spec(Rule):
         return self
 
 
-def window(spec: Spec) -> timedelta | None:
-    """How far back points are needed."""
-    return spec.window
+def reach(spec: Spec) -> tuple[Reach, ...]:
+    """The window."""
+    return (Reach(spec.window or timedelta(0)),)
 
 
-def evaluate(spec: Spec, points: Sequence[Point], memory: Mapping[str, Any], at: datetime) -> Finding:  # noqa: ARG001
-    """Compare the aggregate of the points in the window that ends at `at`; the newest point decides whether it can tell."""
-    if not points or points[-1].value is None:
-        return Finding(None, False, None, points[-1].message if points else "no sample in the window")
+def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:  # noqa: ARG001
+    """Compare the aggregate of the window that ends now; the newest result decides whether it can tell."""
+    if view.newest.value is None:
+        return Finding(None, False, None, view.newest.message or "no sample in the window")
     agg = spec.agg or ("avg" if spec.window else "last")
-    values = [(point.at, point.value) for point in points if point.value is not None]
-    value = _aggregate(agg, values)
+    span = view.span(spec.window) if spec.window else None
+    value = aggregate(agg, span) if span is not None else view.newest.value
     if value is None:
-        return Finding(None, False, None, f"{agg} needs more than {len(values)} sample")
+        return Finding(None, False, None, f"{agg} needs more samples than the {len(span or ())} in the window")
     bad, clear = _compare(spec, value)
     limit = spec.above if spec.above is not None else spec.below
     sign = (">" if bad else "<=") if spec.above is not None else ("<" if bad else ">=")
@@ -69,39 +65,3 @@ def _compare(spec: Spec, value: float) -> tuple[bool, bool]:
         return value > spec.above, value < spec.clear if spec.clear is not None else value <= spec.above
     assert spec.below is not None
     return value < spec.below, value > spec.clear if spec.clear is not None else value >= spec.below
-
-
-def _aggregate(agg: Agg, values: Sequence[tuple[datetime, float]]) -> float | None:
-    numbers = [value for _, value in values]
-    if agg.startswith("p"):
-        return percentile(numbers, int(agg[1:]) / 100)
-    if agg == "rate":
-        return _rate(values)
-    return _PLAIN[agg](numbers)
-
-
-_PLAIN: dict[str, Callable[[Sequence[float]], float | None]] = {
-    "avg": statistics.fmean,
-    "min": min,
-    "max": max,
-    "sum": math.fsum,
-    "count": lambda numbers: float(len(numbers)),
-    "last": lambda numbers: numbers[-1],
-    "stddev": lambda numbers: statistics.stdev(numbers) if len(numbers) > 1 else None,
-}
-
-
-def percentile(numbers: Sequence[float], share: float) -> float:
-    """Linear interpolation between closest ranks (PostgreSQL's percentile_cont, NumPy's default); 0 <= share <= 1."""
-    ordered = sorted(numbers)
-    place = (len(ordered) - 1) * share
-    low, high = math.floor(place), math.ceil(place)
-    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
-
-
-def _rate(values: Sequence[tuple[datetime, float]]) -> float | None:
-    """Increase per second of a counter; a drop is a restart from zero."""
-    if len(values) < 2 or values[-1][0] == values[0][0]:
-        return None
-    increase = math.fsum(after - before if after >= before else after for (_, before), (_, after) in pairwise(values))
-    return increase / (values[-1][0] - values[0][0]).total_seconds()

@@ -14,6 +14,7 @@ from app.actions.run import run_now
 from app.catalog.matcher import matches
 from app.checks import service
 from app.checks import store as checks
+from app.checks.samples import store as samples
 from app.configfile.secret import shown as starred
 from app.errors import NotFound
 from app.plugins import FAMILIES
@@ -83,7 +84,7 @@ def show(request: Request, name: str, metric: str = "", span: str = "6h") -> Res
             chosen=chosen,
             span=span if span in SPANS else "6h",
             spans=list(SPANS),
-            results=checks.history(v.db, name, None, *window, 25),
+            results=samples.history(v.db, name, None, *window, 25),
             rules=[(rule, [one for one in rules.states(v.db) if one["rule"] == rule.name]) for rule in active],
         )
 
@@ -134,5 +135,5 @@ def _worst(state: Mapping[str, Any]) -> tuple[bool, int, str]:
 
 def _trends(v: Visit, wanted: Mapping[str, str]) -> dict[str, str]:
     since = v.now - TREND
-    found = checks.trends(v.db, wanted, since, v.now, TREND.total_seconds() / SLICES) if wanted else {}
+    found = samples.trends(v.db, wanted, since, v.now, TREND.total_seconds() / SLICES) if wanted else {}
     return {name: sparkline(points, since, v.now) for name, points in found.items()}

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from app.catalog.matcher import matches
 from app.rules import book, store
-from app.rules.book import Active
+from app.rules.active import Active
 from app.web.filter import matchers
 from app.web.route import pages
 from app.web.visit import visit
@@ -40,7 +40,7 @@ def listed(request: Request, q: str = "") -> Response:
         of: dict[str, list[Mapping[str, Any]]] = {}
         for one in store.states(v.db):
             of.setdefault(one["rule"], []).append(one)
-        found = [Row(rule, tuple(of.get(rule.name, ()))) for rules in book.by_check(v.db).values() for rule in rules]
+        found = [Row(rule, tuple(of.get(rule.name, ()))) for rule in book.book(v.db).rules]
         wanted = sorted((row for row in found if _wanted(row, q.strip())), key=lambda row: (row.state == "ok", row.rule.name))
         return v.page("rules.html", rows=wanted[:MOST], found=len(wanted), total=len(found), q=q, today=v.now.date())
 
@@ -48,7 +48,7 @@ def listed(request: Request, q: str = "") -> Response:
 def _wanted(row: Row, q: str) -> bool:
     labels = {
         "rule": row.rule.name, "check": row.rule.check_name, "state": row.state, "mode": row.rule.spec.mode,
-        "owner": row.rule.spec.owner or "", "severity": row.rule.spec.severity.value, "kind": row.rule.spec.kind,
+        "owner": row.rule.spec.owner or "", "severity": row.rule.severity.value, "kind": row.rule.spec.kind,
     }  # fmt: skip
     parsed = matchers(q)
     return matches(parsed, labels) if parsed else q.lower() in " ".join(labels.values()).lower()

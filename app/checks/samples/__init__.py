@@ -1,0 +1,1 @@
+"""What was measured: results and samples, read back."""

@@ -1,0 +1,94 @@
+"""The statements that read results and samples back: for rules, for pages and for graphs."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, select, text
+
+from app.checks.table import check_result, sample
+
+# One value a metric and slice of time, so that a page of sparklines is one statement whatever the interval of the checks.
+_TRENDS = text("""
+select s.check_name, s.metric, date_bin(make_interval(secs => :slice), s.at, :since) as at, avg(s.value)::float8 as value
+from sample s join unnest(cast(:names as text[]), cast(:metrics as text[])) as w(name, metric)
+  on s.check_name = w.name and s.metric = w.metric
+where s.at >= :since and s.at < :until and s.labels = '{}'
+group by 1, 2, 3 order by 1, 2, 3
+""")
+# Each check from where its own rules have read, so that one that is new does not fetch days of all the others.
+_AFTER_RESULTS = text("""
+select x.* from check_result x join unnest(cast(:names as text[]), cast(:after as timestamptz[])) w(name, after)
+  on x.check_name = w.name and x.at > w.after and x.at > :first
+order by x.check_name, x.at
+""")
+# The bounds on the whole keep the planner out of days that nobody asked for.
+_BETWEEN = """
+select w.name as check_name, w.metric, w.back, x.at, {value} as value, {labels} as labels
+from unnest(cast(:names as text[]), cast(:metrics as text[]), cast(:backs as float8[]), cast(:after as timestamptz[]),
+            cast(:until as timestamptz[])) w(name, metric, back, after, until)
+join {table} x on x.check_name = w.name and {match} and x.at > w.after and x.at <= w.until and x.at > :first and x.at <= :last
+order by x.at
+"""
+_SAMPLES_BETWEEN = text(_BETWEEN.format(table="sample", value="x.value", labels="x.labels", match="x.metric = w.metric"))
+_STATUSES_BETWEEN = text(
+    _BETWEEN.format(
+        table="check_result", value="(x.status = 'critical')::int::float8", labels="'{}'::json", match="x.status <> 'unknown'"
+    )
+)
+
+
+def results_after(db: Connection, after: Mapping[str, datetime]) -> dict[str, list[Mapping[str, Any]]]:
+    """Results newer than each check's `after`, oldest first, per check."""
+    found: dict[str, list[Mapping[str, Any]]] = {name: [] for name in after}
+    values = {"names": list(after), "after": list(after.values()), "first": min(after.values())}
+    for row in db.execute(_AFTER_RESULTS, values).mappings():
+        found[row["check_name"]].append(dict(row))
+    return found
+
+
+def samples_between(
+    db: Connection, wanted: Sequence[tuple[str, str | None, timedelta, datetime, datetime]]
+) -> list[tuple[str, str | None, timedelta, datetime, float, Mapping[str, str]]]:
+    """Per (check, metric, back, after, until) the samples in `(after, until]`, oldest first.
+
+    Without a metric: each result that could tell, 1.0 where it was critical, else 0.0.
+    """
+    found: list[tuple[str, str | None, timedelta, datetime, float, Mapping[str, str]]] = []
+    for statement, of_status in ((_SAMPLES_BETWEEN, False), (_STATUSES_BETWEEN, True)):
+        asked = [one for one in wanted if (one[1] is None) is of_status]
+        if not asked:
+            continue
+        names, metrics, backs, after, until = (list(column) for column in zip(*asked, strict=True))
+        seconds = [back.total_seconds() for back in backs]
+        values = {"names": names, "metrics": metrics, "backs": seconds, "after": after, "until": until}
+        rows = db.execute(statement, {**values, "first": min(after), "last": max(until)})
+        found += [(row.check_name, row.metric, timedelta(seconds=row.back), row.at, row.value, row.labels) for row in rows]
+    return found
+
+
+def history(
+    db: Connection, name: str, metric: str | None, since: datetime, until: datetime, limit: int
+) -> list[Mapping[str, Any]]:
+    """Results (or the samples of one metric) of a check within [since, until), newest first."""
+    table = check_result if metric is None else sample
+    query = (
+        select(table)
+        .where(table.c.check_name == name, table.c.at >= since, table.c.at < until)
+        .order_by(table.c.at.desc())
+        .limit(limit)
+    )
+    if metric is not None:
+        query = query.where(sample.c.metric == metric)
+    return [dict(row) for row in db.execute(query).mappings()]
+
+
+def trends(
+    db: Connection, wanted: Mapping[str, str], since: datetime, until: datetime, slice_: float
+) -> dict[str, list[tuple[datetime, float]]]:
+    """Per check its `wanted` metric, averaged over slices of so many seconds, oldest first."""
+    found: dict[str, list[tuple[datetime, float]]] = {name: [] for name in wanted}
+    values = {"names": list(wanted), "metrics": list(wanted.values()), "since": since, "until": until, "slice": slice_}
+    for row in db.execute(_TRENDS, values):
+        found[row.check_name].append((row.at, row.value))
+    return found

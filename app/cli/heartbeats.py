@@ -1,0 +1,94 @@
+"""`tocsin heartbeats ...`"""
+
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.desk import As, Json, actor, say, say_json, say_list
+
+heartbeats = typer.Typer(help="Heartbeats: jobs that must ping in time, and their pings.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="The heartbeat's name.")]
+Limit = Annotated[int, typer.Option(min=1, max=100, help="How many, the newest first.")]
+
+
+@heartbeats.command("list")
+def list_(as_json: Json = False) -> None:
+    """List heartbeats with their state and the address to ping."""
+    from app import clock
+    from app.checks.heartbeats import store
+    from app.checks.heartbeats.present import present
+    from app.db import transaction
+    from app.settings import settings
+
+    with transaction() as db:
+        now = clock.now(db)
+        rows = [present(row, now, settings().url) for row in store.listed(db)]
+    shown = ("name", "state", "schedule", "last_ping", "due_at", "ping_url")
+    say_list(rows, shown, as_json, "no heartbeat is declared; docs/howto/add-a-heartbeat.md shows one")
+
+
+@heartbeats.command()
+def show(name: Name, as_json: Json = False) -> None:
+    """Show one heartbeat."""
+    from app import clock
+    from app.checks.heartbeats import service
+    from app.checks.heartbeats.present import present
+    from app.db import transaction
+    from app.settings import settings
+
+    with transaction() as db:
+        found = present(service.get(db, name), clock.now(db), settings().url)
+    if as_json:
+        say_json(found)
+        return
+    for key, value in found.items():
+        say(f"{key}: {value}")
+
+
+@heartbeats.command()
+def pings(name: Name, limit: Limit = 20, as_json: Json = False) -> None:
+    """Show the last pings; with --json what each carried, too."""
+    from app.checks.heartbeats import service, store
+    from app.checks.heartbeats.present import present_ping
+    from app.db import transaction
+    from app.signals.sources.healthchecks import BODY
+
+    with transaction() as db:
+        found = store.pings(db, service.get(db, name)["id"], None, limit, BODY)
+    rows: list[dict[str, Any]] = [present_ping(row) for row in found]
+    shown = ("n", "at", "kind", "exit_status", "seconds", "rid", "remote", "agent")
+    say_list(rows, shown, as_json, f"{name} has not been pinged yet")
+
+
+@heartbeats.command()
+def pause(name: Name, as_: As = None) -> None:
+    """Expect nothing until it is resumed or pinged; its alert ends."""
+    _set(name, True, as_)
+
+
+@heartbeats.command()
+def resume(name: Name, as_: As = None) -> None:
+    """Expect it again, from now on."""
+    _set(name, False, as_)
+
+
+@heartbeats.command()
+def remove(name: Name, as_: As = None) -> None:
+    """Remove one that a ping made; what the configuration declares is removed there."""
+    from app import clock
+    from app.actions.heartbeat import remove as gone
+    from app.db import transaction
+
+    with transaction() as db:
+        gone(db, name, actor(db, as_), clock.now(db))
+    say(f"{name} is removed")
+
+
+def _set(name: str, paused: bool, as_: str | None) -> None:
+    from app import clock
+    from app.actions.heartbeat import pause
+    from app.db import transaction
+
+    with transaction() as db:
+        pause(db, name, paused, actor(db, as_), clock.now(db))
+    say(f"{name} is {'paused until it is resumed or pinged' if paused else 'expected again, from now on'}")

@@ -1,0 +1,36 @@
+"""Watching: accepted baselines, and where rules that learn expect a value."""
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+SQL = """
+CREATE TABLE check_baseline (
+  check_name TEXT NOT NULL,
+  accepted JSON NOT NULL,
+  accepted_at TIMESTAMP WITH TIME ZONE NOT NULL,
+  accepted_by TEXT,
+  observed JSON NOT NULL,
+  observed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+  CONSTRAINT check_baseline_pkey PRIMARY KEY (check_name)
+);
+
+CREATE TABLE band (
+  rule TEXT NOT NULL,
+  series TEXT NOT NULL,
+  at TIMESTAMP WITH TIME ZONE NOT NULL,
+  low FLOAT NOT NULL,
+  expected FLOAT NOT NULL,
+  high FLOAT NOT NULL
+) PARTITION BY RANGE (at);
+
+CREATE INDEX band_rule_series_at_idx ON band (rule, series, at);
+
+CREATE TABLE band_rest PARTITION OF band DEFAULT;
+"""
+
+
+def upgrade() -> None:
+    """Make the tables."""
+    op.execute(SQL)

@@ -1,0 +1,95 @@
+"""Recorded samples as a file holds them: `timestamp,value[,label...]`, one sample a line. Pure."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from math import isfinite
+
+from app.checks.probe import Status
+from app.errors import Fault, Invalid
+from app.rules.evaluate import series_name
+from app.rules.model import Point
+
+FIRST = ("timestamp", "value")
+CODES = (Status.OK, Status.WARNING, Status.CRITICAL, Status.UNKNOWN)  # by number, as monitoring plugins count them
+MOST_FAULTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One line: the series it belongs to, and the result as a rule sees it."""
+
+    series: str
+    point: Point
+
+
+def read(lines: Iterable[str], of_status: bool) -> list[Sample]:
+    """The samples, oldest first. Raises Invalid with each line that is wrong.
+
+    The first line names the columns: `timestamp,value` and any labels. Times are RFC 3339 or `YYYY-MM-DD HH:MM:SS` in UTC; an
+    empty value could not be told. of_status: values are results, by word (`critical`) or number (0 ok to 3 unknown).
+    """
+    rows = csv.reader(lines)
+    header = [name.strip() for name in next(rows, [])]
+    if tuple(header[:2]) != FIRST:
+        raise Invalid("the first line names the columns: timestamp,value and then any labels")
+    samples, faults = [], []
+    for number, row in enumerate(rows, 2):
+        if not row:
+            continue
+        try:
+            samples.append(_sample(header, row, of_status))
+        except ValueError as error:
+            faults.append(Fault(f"line {number}", str(error)))
+    if faults:
+        raise Invalid(f"{len(faults)} lines are wrong", faults[:MOST_FAULTS])
+    return sorted(samples, key=lambda sample: sample.point.at)
+
+
+def by_instant(samples: Iterable[Sample]) -> Iterator[tuple[datetime, dict[str, Point]]]:
+    """What came at each instant, by series; a series that came twice is told twice."""
+    for at, group in groupby(samples, key=lambda sample: sample.point.at):
+        found: dict[str, Point] = {}
+        for sample in group:
+            if sample.series in found:
+                yield at, found
+                found = {}
+            found[sample.series] = sample.point
+        yield at, found
+
+
+def _sample(header: list[str], row: list[str], of_status: bool) -> Sample:
+    if len(row) != len(header):
+        raise ValueError(f"{len(row)} columns, where the first line names {len(header)}")
+    at, text = _instant(row[0].strip()), row[1].strip()
+    labels = {name: value for name, value in zip(header[2:], row[2:], strict=True) if value}
+    return Sample(series_name(labels), _result(at, text) if of_status else Point(at, _number(text)))
+
+
+def _instant(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a time; write 2026-11-23T08:00:00Z or 2026-11-23 08:00:00") from None
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def _number(text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a number; leave it empty where nothing could be told") from None
+    return value if isfinite(value) else None
+
+
+def _result(at: datetime, text: str) -> Point:
+    """A result: `critical`, or 2."""
+    status = next((one for number, one in enumerate(CODES) if text in (one.value, str(number), f"{number}.0")), None)
+    if text and status is None:
+        raise ValueError(f"{text!r} is not a result; write {', '.join(one.value for one in CODES)}, or 0 to 3")
+    status = status or Status.UNKNOWN
+    return Point(at, None if status is Status.UNKNOWN else float(status is Status.CRITICAL), status, status.value)

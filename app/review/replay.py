@@ -1,0 +1,111 @@
+"""Runs a rule over recorded samples with the evaluator that runs live, from an empty memory. Pure: no database."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from statistics import median
+
+from app.checks.probe import Status
+from app.review.recorded import Sample, by_instant
+from app.rules.active import Active
+from app.rules.book import Book
+from app.rules.combine import over_members
+from app.rules.evaluate import Pasts, Step, over_results, over_silence
+from app.rules.kinds import status
+from app.rules.model import Point, Standing
+from app.rules.past import Past
+
+MISSED = 1.5  # intervals without a sample, after which one was missed
+
+
+@dataclass(slots=True)
+class _Memory:
+    """Where every series of one rule stands, and what was seen of it."""
+
+    standings: dict[str, Standing]
+    pasts: dict[str, Pasts]
+
+
+class Replay:
+    """One rule, and those it is made of, over one recording."""
+
+    def __init__(self, rule: Active, book: Book) -> None:
+        known = {one.name: one for one in book.rules}
+        self.rule = rule
+        self.parts = [known[name] for name in _parts(rule, known)]
+        self._memory: dict[str, _Memory] = defaultdict(lambda: _Memory({}, {}))
+
+    def run(self, samples: Sequence[Sample]) -> Iterator[Step]:
+        """A step for each sample, oldest first, and for each interval that a rule misses a sample in."""
+        interval = _interval(self.rule, samples)
+        last: datetime | None = None
+        for at, points in by_instant(samples):
+            if self.rule.awaits and last is not None:
+                yield from self._missed(last, at, interval)
+            steps = self._at(at, points)
+            yield from (step for step in steps if step.series in points or self.rule.awaits or self.rule.members)
+            last = at
+
+    def _missed(self, last: datetime, until: datetime, interval: timedelta) -> Iterator[Step]:
+        memory = self._memory[self.rule.name]
+        while until - last >= interval * MISSED:
+            last += interval
+            steps = over_silence(self.rule, memory.standings, last, never_ran=False)
+            _keep(memory, steps)
+            yield from steps
+
+    def _at(self, at: datetime, points: Mapping[str, Point]) -> list[Step]:
+        steps: list[Step] = []
+        for part in self.parts:
+            memory = self._memory[part.name]
+            if part.members:
+                steps = over_members(part, {name: self._memory[name].standings for name in (part.name, *part.members)}, at)
+            else:
+                news = {series: {at.timestamp(): point} for series, point in points.items()}
+                _add(part, memory, points)
+                well = {at} if any(one.status in (Status.OK, Status.WARNING) for one in points.values()) else set()
+                steps = over_results(part, memory.standings, news, memory.pasts, [at], well)
+            _keep(memory, steps)
+        return steps
+
+
+def _add(rule: Active, memory: _Memory, points: Mapping[str, Point]) -> None:
+    """Remember the values, no longer than the rule looks back."""
+    longest = max((back + length for back, length in rule.stretches.items()), default=timedelta(0))
+    for series, point in points.items():
+        if series not in memory.pasts:
+            memory.pasts[series] = dict.fromkeys(rule.stretches, Past())
+        past = next(iter(memory.pasts[series].values()))
+        if point.value is not None:
+            past.add(point.at, point.value)
+        past.forget(point.at - longest)
+
+
+def _keep(memory: _Memory, steps: Sequence[Step]) -> None:
+    for step in steps:
+        if step.gone:
+            memory.standings.pop(step.series, None)
+        else:
+            memory.standings[step.series] = step.after
+
+
+def _parts(rule: Active, known: Mapping[str, Active]) -> list[str]:
+    """The rule's name after those of all it is made of."""
+    found: dict[str, None] = {}
+    for member in rule.members:
+        found |= dict.fromkeys(_parts(known[member], known))
+    return [*found, rule.name]
+
+
+def _interval(rule: Active, samples: Sequence[Sample]) -> timedelta:
+    """How far apart samples are: what the check says, or the recording where that is coarser."""
+    times = sorted({sample.point.at for sample in samples})
+    gaps = [(after - before).total_seconds() for before, after in pairwise(times)]
+    return max(rule.check.every, timedelta(seconds=median(gaps))) if gaps else rule.check.every
+
+
+def reads_results(rule: Active) -> bool:
+    """Whether the rule's samples are results (ok, critical) rather than numbers."""
+    return rule.kind is status

@@ -1,0 +1,63 @@
+"""What a rule's step says to the outside: the alert's signal, or nothing. Pure."""
+
+import orjson
+
+from app.rules.active import Active
+from app.rules.evaluate import ONE_SERIES, TOO_MANY, Step
+from app.rules.model import State
+from app.rules.summary import render
+from app.signals.model import Said, Signal
+
+SUMMARY_LIMIT = 1024  # characters
+
+
+def signal(rule: Active, step: Step, last: bool) -> Signal | None:
+    """The signal that follows from a step; `last`: it is the newest of its series in this evaluation."""
+    said = _said(step, last)
+    if said is None:
+        return None
+    spec, verdict = rule.spec, step.verdict
+    labels = {**rule.check.labels, **spec.labels, **({} if step.series == ONE_SERIES else orjson.loads(step.series))}
+    return Signal(
+        source=rule.source,
+        key=rule.alertname if step.series == ONE_SERIES else f"{rule.alertname}{step.series}",
+        said=said,
+        summary=_summary(rule, step, labels)[:SUMMARY_LIMIT],
+        severity=verdict.severity,
+        alertname=rule.alertname,
+        service=rule.check.service,
+        family=spec.family or rule.check.family,
+        check=rule.check_name,
+        labels=labels,
+        starts_at=verdict.at,
+        value=verdict.value,
+        because="recovered" if said is Said.RESOLVED else verdict.because,
+        runbook=spec.runbook,
+        shadow=spec.mode == "shadow",
+    )
+
+
+def _summary(rule: Active, step: Step, labels: dict[str, str]) -> str:
+    verdict = step.verdict
+    if not rule.spec.summary or step.series == TOO_MANY:
+        return f"{rule.alertname}: {verdict.because}"
+    value = verdict.value if verdict.told is None else verdict.told
+    facts = {"value": value, "check": rule.check_name, "rule": rule.alertname, "because": verdict.because}
+    return render(rule.spec.summary, facts, labels, plain=f"{rule.alertname}: {verdict.because}")
+
+
+def _said(step: Step, last: bool) -> Said | None:
+    """What this step says of the alert; None when it says nothing new.
+
+    An alert that is on is said again by the last step of every evaluation: it keeps its value current, and an alert that
+    was ended or was not to page (a rule in shadow, a file taken back) is on again when its rule says so.
+    """
+    before, after = step.before, step.after
+    if after.firing:
+        was = before.memory.get("critical")
+        return Said.FIRING if last or not before.firing or was != after.memory.get("critical") else None
+    if after.state is State.PENDING:
+        return Said.PENDING if before.state is not State.PENDING else None
+    if before.firing or before.state is State.PENDING:
+        return Said.RESOLVED
+    return None

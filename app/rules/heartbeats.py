@@ -1,0 +1,39 @@
+"""Says what became of heartbeats as signals: an alert while one is down, its end when it pings again."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from app.checks.heartbeats import service
+from app.checks.heartbeats.model import State
+from app.checks.heartbeats.service import Move
+from app.rules.summary import render
+from app.signals.model import Said, Signal
+
+
+def evaluate(db: Connection, now: datetime, limit: int = 500) -> tuple[list[Signal], int]:
+    """Judge every heartbeat that was pinged or is due; the signals that follow, and how many were looked at."""
+    moves, seen = service.judge(db, now, limit)
+    return [signal(move) for move in moves], seen
+
+
+def signal(move: Move) -> Signal:
+    """What a move means for the heartbeat's alert, of which there is one at most."""
+    spec, because = move.spec, move.after.because
+    down = move.after.state is State.DOWN
+    facts: dict[str, str | float | None] = {"heartbeat": move.name, "because": because}
+    said = because if down else because or "pinged again"
+    return Signal(
+        source=f"heartbeat:{move.name}",
+        key=move.name,
+        said=Said.FIRING if down else Said.RESOLVED,
+        summary=(render(spec.summary, facts, spec.labels) if spec.summary else f"{move.name}: {said}")[:1024],
+        severity=spec.severity,
+        alertname=move.name,
+        service=spec.service,
+        family=spec.family,
+        labels=spec.labels,
+        starts_at=move.at,
+        because=said,
+        runbook=spec.runbook,
+    )

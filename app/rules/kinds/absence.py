@@ -1,0 +1,49 @@
+"""Fires when an expected sample does not come: for each label set that was seen before, or for the check as a whole.
+
+A value is missing when nothing came for `window` (default: the check's interval); `for` says how long that may last. A label
+set that stays away for `forget` is taken for gone, and its alert ends.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from pydantic import Field
+
+from app.rules.model import Finding, Reach, Rule, View
+from app.units import Duration, format_duration, parse_duration
+
+AWAITS = True  # a series that does not come is what it waits for, not the series' end
+SLACK = 0.05  # of an interval: runs begin a little early or late
+LAST = "last"  # in memory: the newest sample, in seconds since 1970
+
+
+class Spec(Rule):
+    """What must come, and how often."""
+
+    metric: str | None = Field(default=None, description="metric of the check; default: any result that could tell")
+    window: Duration | None = Field(default=None, description="a sample must come within this; default: the check's interval")
+    forget: Duration = Field(default=parse_duration("1d"), description="a label set that stays away so long is gone")
+
+
+def reach(spec: Spec) -> tuple[Reach, ...]:  # noqa: ARG001
+    """It remembers the newest sample itself."""
+    return ()
+
+
+def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:
+    """Whether the newest sample is too old. Before the first one it counts from its own beginning."""
+    now = view.at.timestamp()
+    if view.newest.value is not None and view.newest.at == view.at:
+        return Finding(False, True, view.newest.value, "a sample came", memory={LAST: now})
+    last = memory.get(LAST, now - view.every.total_seconds())
+    away = timedelta(seconds=now - last)
+    missing = away >= (spec.window or view.every) - view.every * SLACK
+    what = spec.metric or "result"
+    because = f"no {what} for {format_duration(timedelta(seconds=round(away.total_seconds())))}"
+    return Finding(missing, not missing, None, because, memory={LAST: last})
+
+
+def gone(spec: Spec, memory: Mapping[str, Any], now: float) -> bool:
+    """Whether a label set has stayed away for so long that nobody waits for it any more."""
+    return bool(now - memory.get(LAST, now) >= spec.forget.total_seconds())
