@@ -16,6 +16,9 @@ from app import clock
 from app.alerts import service as alerts
 from app.checks import run
 from app.checks import service as checks
+from app.checks.heartbeats import service as heartbeats
+from app.checks.heartbeats.model import Call
+from app.checks.heartbeats.service import Heard
 from app.checks.model import Due, Result
 from app.checks.service import Batch
 from app.db import notify as wake
@@ -30,10 +33,12 @@ from app.notify.outcome import Sent
 from app.notify.send import send_all
 from app.notify.service import Job
 from app.plugins import FAMILIES
+from app.rules import heartbeats as expected
 from app.rules import service as rules
 from app.settings import settings
 from app.signals import service as inbox
 from app.signals.model import Signal
+from app.signals.service import Integration
 
 LIMIT = 500  # rows a stage takes at once
 PAGES = 64  # messages sent side by side
@@ -75,18 +80,38 @@ def intake(source: str, signals: Sequence[Signal], payload: Mapping[str, Any], n
     return Taken(tuple(signal.trace for signal in traced), bool(changed))
 
 
+def ping(call: Call, made_by: Integration | None = None, now: datetime | None = None) -> Heard | None:
+    """Take a heartbeat's ping: committed when this returns; None when it is nobody's. `made_by`: make the heartbeat then."""
+    with transaction() as db:
+        heard = heartbeats.hear(db, call, now)
+        if heard is None and made_by is not None:
+            heard = heartbeats.make(db, call, made_by.service, now or clock.now(db))
+        if heard is not None and heard.urgent:
+            wake_line(db, "evaluate")
+    return heard
+
+
 def dispatch(families: Sequence[str], now: datetime | None = None) -> list[Batch]:
     """Claim the checks of these families that are due within a second, in batches of one probe."""
     with transaction() as db:
         return checks.dispatch(db, families, now or clock.now(db))
 
 
-def check(names: Sequence[str], asked: int | None = None, now: datetime | None = None) -> list[str]:
-    """Run these checks and keep their results as they come; the names that have one. `asked`: answer this "run now"."""
+def check(names: Sequence[str], asked: str | None = None, now: datetime | None = None) -> list[str]:
+    """Run these checks and keep their results as they come; the names that have one. `asked`: answer these runs on demand."""
     with transaction() as db:
         at = now or clock.now(db)
         due = checks.load(db, names, at)
     return on_loop(_measure(due, at, asked)) if due else []
+
+
+def try_out(asked: str, now: datetime | None = None) -> None:
+    """Run the check that somebody wants to try, and answer; nothing of it is kept."""
+    with transaction() as db:
+        at = now or clock.now(db)
+        due = checks.load_try(db, asked, at)
+    if due:
+        on_loop(_tried(due, at, asked))
 
 
 def check_overdue(now: datetime | None = None, limit: int = 50) -> list[str]:
@@ -98,13 +123,25 @@ def check_overdue(now: datetime | None = None, limit: int = 50) -> list[str]:
 
 
 def evaluate(names: Sequence[str] | None = None, now: datetime | None = None) -> Step:
-    """Judge what is new by every rule, and turn the verdicts into alerts."""
+    """Judge what is new by every rule, and without `names` every heartbeat, and turn the verdicts into alerts."""
     with transaction() as db:
         at = now or clock.now(db)
         signals, seen = rules.evaluate(db, at, LIMIT, names)
         if alerts.accept(db, signals, at):
             wake_line(db, "dedup")
-    return Step(seen)
+    return Step(seen if names is not None else max(seen, _expect(now)))
+
+
+def _expect(now: datetime | None) -> int:
+    """Judge the heartbeats, in a transaction of their own: whatever is wrong with them, the rules have spoken."""
+    with transaction() as db:
+        at = now or clock.now(db)
+        signals, seen = expected.evaluate(db, at, LIMIT)
+        if alerts.accept(db, signals, at):
+            wake_line(db, "dedup")
+        if seen:
+            wake(db, "console", "checks")
+    return seen
 
 
 def dedup(now: datetime | None = None) -> Step:
@@ -166,16 +203,26 @@ def notify(now: datetime | None = None, limit: int = PAGES) -> tuple[Step, list[
     return Step(len(jobs)), on_loop(send(jobs, now)) if jobs else []
 
 
-async def _measure(due: Sequence[Due], now: datetime, asked: int | None = None) -> list[str]:
+async def _tried(due: Sequence[Due], now: datetime, asked: str) -> None:
+    async for results in run.run_batch(due, now):
+        await asyncio.to_thread(_answer, results, asked)
+
+
+def _answer(results: Sequence[Result], asked: str) -> None:
+    with transaction() as db:
+        checks.answer(db, asked, results, clock.now(db))
+
+
+async def _measure(due: Sequence[Due], now: datetime, asked: str | None = None) -> list[str]:
     measured: list[str] = []
     async for results in run.run_batch(due, now):
         measured += await asyncio.to_thread(_keep, results, asked)
     return measured
 
 
-def _keep(results: Sequence[Result], asked: int | None) -> list[str]:
+def _keep(results: Sequence[Result], asked: str | None) -> list[str]:
     with transaction() as db:
         if asked is not None:
-            checks.answer(db, asked, results[0], clock.now(db))
+            checks.answer(db, asked, results, clock.now(db))
         wake(db, "console", "checks")
         return checks.record(db, results)

@@ -4,10 +4,11 @@ from app import line, plugins
 from app.celery import hint, task
 
 
-def run(names: list[str], asked: int | None = None) -> None:
-    """Run these checks and hand their results to the rules; `asked` is the "run now" that wants the answer."""
-    measured = line.check(names, asked)
-    if measured:
+def run(names: list[str], asked: str | None = None) -> None:
+    """Run these checks and hand their results to the rules; `asked`: who wants the answers. Without names it is a try."""
+    if asked and not names:
+        line.try_out(asked)
+    elif measured := line.check(names, asked):
         hint("evaluate.checks", [measured])
 
 

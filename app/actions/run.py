@@ -1,40 +1,161 @@
-"""Runs a check now, through its real queue, and waits for the answer. An edge: it has transactions of its own."""
+"""Runs checks now, through their real queues. An edge: it has transactions of its own, since a worker must see the request."""
 
 import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from app import clock
+from pydantic import ValidationError
+from sqlalchemy import Connection
+
+from app import clock, plugins, seal
 from app.celery import hint
-from app.checks import service, store
+from app.checks import service
+from app.checks.demand import store
+from app.checks.model import Check
+from app.checks.service import BATCH
 from app.db import transaction
-from app.errors import Unavailable
+from app.errors import Fault, Invalid, NotFound, Unavailable
 from app.people import audit
 from app.people.model import Actor
 from app.people.permission import require
 
 LOOK = 0.03  # seconds between two looks for the answer
 QUEUE_WAIT = 10.0  # seconds for a worker to take it, beside the check's own time-out
+TRY = "try"  # the name of a check that is not declared
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What was asked for: its id, the names by task, and how long the slowest may take in seconds."""
+
+    id: str
+    checks: Mapping[str, Check]
+    tasks: Mapping[str, tuple[str, ...]]  # task id -> names
+    wait: float
+
+    def task_of(self, name: str) -> str:
+        """The task that runs a check."""
+        return next(task for task, names in self.tasks.items() if name in names)
+
+
+def ask(names: Sequence[str], actor: Actor) -> Batch:
+    """Have these checks run now. Raises NotFound, and Unavailable when the broker takes nothing."""
+    require(actor, "respond")
+    with transaction() as db:
+        declared = service.declared(db)
+        unknown = [name for name in names if name not in declared]
+        if unknown:
+            raise NotFound(f'there is no check "{unknown[0]}"')
+        batch = _batch({name: declared[name] for name in dict.fromkeys(names)})
+        _note(db, batch, actor, None)
+    _send(batch)
+    return batch
+
+
+def try_out(check: Check, actor: Actor, name: str = TRY) -> Batch:
+    """Have a check run once as `check` says, whatever is declared; nothing of it is kept. Raises Invalid for wrong settings."""
+    require(actor, "edit")
+    _refuse_wrong(check)
+    batch = _batch({name: check})
+    with transaction() as db:
+        _note(db, batch, actor, seal.seal(check.model_dump_json(by_alias=True, exclude_unset=True)))
+    _send(batch, tried=True)
+    return batch
+
+
+def results(batch: Batch) -> Iterator[dict[str, Any]]:
+    """Each answer as it comes: `name`, the result, `queue` and `task_id`. Raises Unavailable when one does not come in time."""
+    deadline, told = time.monotonic() + batch.wait, set[str]()
+    while len(told) < len(batch.checks):
+        with transaction() as db:
+            done = [row for row in store.runs(db, batch.id) if row["done_at"] is not None and row["check_name"] not in told]
+        for row in done:
+            told.add(row["check_name"])
+            yield {"name": row["check_name"], **_answer(batch, row["check_name"], row["result"])}
+        if not done:
+            _give_up(batch, told, deadline)
+            time.sleep(LOOK)
 
 
 def run_now(name: str, actor: Actor) -> dict[str, Any]:
     """The result with `queue` and `task_id`. Raises NotFound, and Unavailable when no worker of that queue answers."""
-    require(actor, "respond")
-    task_id = str(uuid4())
-    with transaction() as db:
-        check = service.check(db, name)
-        now = clock.now(db)
-        asked = store.ask_run(db, name, task_id, actor.login, now)
-        audit.record(db, actor, "check.run", f"check:{name}", {}, now)
-    if not hint(check.probe, [[name], asked], queue=check.queue, task_id=task_id):
-        raise Unavailable("the broker does not take the task; see `tocsin status`")
-    deadline = time.monotonic() + check.timeout.total_seconds() + QUEUE_WAIT
-    while time.monotonic() < deadline:
-        with transaction() as db:
-            answer = store.run_answer(db, asked)
-        if answer is not None:
-            return {**answer, "queue": check.queue, "task_id": task_id}
-        time.sleep(LOOK)
-    raise Unavailable(
-        f'no worker took it within {QUEUE_WAIT:g} s; is one running for queue "{check.queue}"? see `tocsin status`'
+    result = next(results(ask([name], actor)))
+    del result["name"]
+    return result
+
+
+def progress(db: Connection, batch: str) -> dict[str, Any]:
+    """How far a batch is: `total`, `done`, and its `items` by name, a result where there is one. Raises NotFound."""
+    rows = store.runs(db, batch)
+    if not rows:
+        raise NotFound(f'there is no run "{batch}"; runs are forgotten after a day')
+    items = [
+        {"name": row["check_name"], "task_id": row["task_id"], "done_at": row["done_at"], **(row["result"] or {})}
+        for row in rows
+    ]
+    done = sum(row["done_at"] is not None for row in rows)
+    return {
+        "id": batch,
+        "asked_at": rows[0]["asked_at"],
+        "asked_by": rows[0]["asked_by"],
+        "total": len(rows),
+        "done": done,
+        "items": items,
+    }
+
+
+def _batch(checks: Mapping[str, Check]) -> Batch:
+    """The tasks that these checks need: one for each probe and queue, and so many of them."""
+    together: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for name, check in checks.items():
+        together[check.probe, check.queue].append(name)
+    tasks = {
+        str(uuid4()): tuple(names[start : start + BATCH])
+        for names in together.values()
+        for start in range(0, len(names), BATCH)
+    }
+    return Batch(
+        str(uuid4()), checks, tasks, QUEUE_WAIT + max((one.timeout.total_seconds() for one in checks.values()), default=0)
     )
+
+
+def _note(db: Connection, batch: Batch, actor: Actor, spec: str | None) -> None:
+    now = clock.now(db)
+    for task, names in batch.tasks.items():
+        store.ask(db, batch.id, names, task, actor.login, now, spec)
+    for name, check in batch.checks.items():
+        what = {"probe": check.probe} if spec else {}
+        audit.record(db, actor, "check.try" if spec else "check.run", f"check:{name}", what, now)
+
+
+def _send(batch: Batch, tried: bool = False) -> None:
+    for task, names in batch.tasks.items():
+        check = batch.checks[names[0]]
+        if not hint(check.probe, [[] if tried else list(names), batch.id], queue=check.queue, task_id=task):
+            raise Unavailable("the broker does not take the task; see `tocsin status`")
+
+
+def _answer(batch: Batch, name: str, result: Mapping[str, Any]) -> dict[str, Any]:
+    return {**result, "queue": batch.checks[name].queue, "task_id": batch.task_of(name)}
+
+
+def _give_up(batch: Batch, told: set[str], deadline: float) -> None:
+    if time.monotonic() >= deadline:
+        queues = sorted({check.queue for name, check in batch.checks.items() if name not in told})
+        raise Unavailable(
+            f"no worker took it within {QUEUE_WAIT:g} s; is one running for queue {', '.join(queues)}? see `tocsin status`"
+        )
+
+
+def _refuse_wrong(check: Check) -> None:
+    """Raises Invalid that names each wrong setting."""
+    try:
+        plugins.probe_module(check.probe).measure.spec.model_validate(check.with_)
+    except KeyError:
+        raise NotFound(f'there is no probe "{check.probe}"') from None
+    except ValidationError as error:
+        faults = [Fault(".".join(map(str, ("with", *one["loc"]))), one["msg"]) for one in error.errors()]
+        raise Invalid("the settings are wrong", faults) from None

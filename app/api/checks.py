@@ -9,6 +9,7 @@ from fastapi import Query, Response
 from sqlalchemy import Connection
 
 from app import clock
+from app.actions import baseline
 from app.actions.check import pause
 from app.actions.run import run_now
 from app.api.answer import after, answer, listed
@@ -51,9 +52,28 @@ def shown(db: Connection, name: str) -> dict[str, Any]:
 @routes.post("/checks/{name}/run")
 async def run(caller: Caller, name: Name) -> Response:
     """Run it now, through its real queue, and give the result."""
+    return answer(await anyio.to_thread.run_sync(run_now, name, caller, limiter=limiter()))
+
+
+def limiter() -> anyio.CapacityLimiter:
+    """How many callers may wait for a worker's answer at once."""
     if not _limiters:
         _limiters.append(anyio.CapacityLimiter(RUNS))
-    return answer(await anyio.to_thread.run_sync(run_now, name, caller, limiter=_limiters[0]))
+    return _limiters[0]
+
+
+@routes.get("/checks/{name}/baseline")
+def get_baseline(name: Name) -> Response:
+    """What was accepted as normal, what was seen last, and how they differ."""
+    with transaction() as db:
+        return answer(baseline.shown(db, name))
+
+
+@routes.post("/checks/{name}/baseline")
+def accept_baseline(caller: Caller, name: Name) -> Response:
+    """Accept what was seen last as normal; the next run compares with it."""
+    with transaction() as db:
+        return answer(baseline.accept(db, name, caller, clock.now(db)))
 
 
 @routes.post("/checks/{name}/pause")

@@ -1,7 +1,8 @@
 """Every noun's routes; `/api/v1` in front of each."""
 
-from app.api import alerts, checks, config, incidents, integrations, oncall, pages, people, preview, rules
+from app.api import alerts, checks, config, demand, heartbeats, incidents, integrations, oncall, pages, people, preview, rules
 
 ROUTERS = tuple(
-    noun.routes for noun in (incidents, alerts, checks, oncall, pages, preview, rules, integrations, config, people)
+    noun.routes
+    for noun in (incidents, alerts, demand, checks, heartbeats, oncall, pages, preview, rules, integrations, config, people)
 )

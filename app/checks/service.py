@@ -10,9 +10,11 @@ from sqlalchemy import Connection
 
 from app.catalog import store as catalog
 from app.checks import store
+from app.checks.demand import store as demand
 from app.checks.model import Check, Due, Result
 from app.db import wake_line
 from app.errors import NotFound
+from app.seal import unseal
 
 AHEAD = timedelta(seconds=1)  # checks due this soon are claimed now and started at their own time
 WAIT_FOR_WORKER = 5.0  # seconds a claim holds without a worker taking it
@@ -94,9 +96,20 @@ def record(db: Connection, results: Sequence[Result]) -> list[str]:
     return [one.check for one in results]
 
 
-def answer(db: Connection, asked: int, result: Result, now: datetime) -> None:
-    """Give a result back to whoever asked for the run."""
-    store.answer_run(db, asked, shown(result), now)
+def answer(db: Connection, asked: str, results: Sequence[Result], now: datetime) -> None:
+    """Give results back to whoever asked for the runs."""
+    demand.answer(db, asked, {one.check: shown(one) for one in results}, now)
+
+
+def load_try(db: Connection, asked: str, now: datetime) -> list[Due]:
+    """The check that somebody wants to try; none when that was answered already."""
+    row = demand.tried(db, asked)
+    if row is None:
+        return []
+    check = Check.model_validate_json(unseal(row["spec"]))
+    states, baselines = store.states_of(db, [row["check_name"]]), store.baselines(db, [row["check_name"]])
+    memory = states.get(row["check_name"], {}).get("memory", {})
+    return [Due(row["check_name"], check, now, memory, baselines.get(row["check_name"], {}).get("accepted"))]
 
 
 def shown(result: Result) -> dict[str, Any]:

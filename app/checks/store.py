@@ -9,7 +9,7 @@ from sqlalchemy import Connection, case, delete, func, insert, select, text, upd
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.checks.model import Check, Result
-from app.checks.table import check_baseline, check_result, check_run, check_state, sample
+from app.checks.table import check_baseline, check_result, check_state, sample
 
 # A check that is late by whole intervals (a stopped machine) goes on from now, on its old beat.
 _CLAIM = text("""
@@ -194,26 +194,3 @@ def set_paused(db: Connection, name: str, paused: bool, now: datetime) -> bool:
         silent = now + check_state.c.every * text("interval '3 ms'")  # it may say nothing, too
         values |= {"next_due_at": now, "lease_until": None, "evaluate_at": silent}
     return db.execute(update(check_state).where(check_state.c.name == name).values(values)).rowcount == 1
-
-
-def ask_run(db: Connection, name: str, task_id: str, asked_by: str | None, now: datetime) -> int:
-    """Note that somebody wants a check run now; the request's id."""
-    values = {"check_name": name, "task_id": task_id, "asked_by": asked_by, "asked_at": now}
-    number: int = db.execute(insert(check_run).values(values).returning(check_run.c.id)).scalar_one()
-    return number
-
-
-def answer_run(db: Connection, run: int, result: Mapping[str, Any], now: datetime) -> None:
-    """Give the result back to whoever asked."""
-    db.execute(update(check_run).where(check_run.c.id == run).values(result=dict(result), done_at=now))
-
-
-def run_answer(db: Connection, run: int) -> Mapping[str, Any] | None:
-    """The result of a run that was asked for; None while it is under way."""
-    return db.execute(select(check_run.c.result).where(check_run.c.id == run)).scalar_one_or_none()
-
-
-def run_subject(db: Connection, run: int) -> str | None:
-    """Which check a run was asked for; None when it was answered already."""
-    query = select(check_run.c.check_name).where(check_run.c.id == run, check_run.c.done_at.is_(None))
-    return db.execute(query).scalar_one_or_none()

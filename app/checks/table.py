@@ -39,6 +39,7 @@ check_result = Table(
     Column("message", Text, nullable=False),
     Column("seconds", Float, nullable=False),
     Column("metrics", JSON, nullable=False),
+    Column("excused", Boolean, nullable=False, server_default=text("false")),  # the prober was cut off: no word on the target
     one_of("status", Status),
     postgresql_partition_by="range (at)",
 )
@@ -67,7 +68,7 @@ check_baseline = Table(
     instant("observed_at", required=True),
 )
 
-# "Run it now": the answer comes back by this row, since the line has no result backend.
+# "Run it now": the answer comes back by this row, since the line has no result backend. Those asked for together are a batch.
 check_run = Table(
     "check_run",
     metadata,
@@ -78,5 +79,8 @@ check_run = Table(
     Column("task_id", Text, nullable=False),
     instant("done_at"),
     Column("result", JSON),
+    Column("batch", Text, nullable=False),
+    Column("spec", Text),  # of a try: the check as it is tried, sealed; null: the check as it is declared
     Index(None, "asked_at"),
+    Index(None, "batch"),
 )

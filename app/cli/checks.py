@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.desk import As, Json, actor, say, say_json, say_list
-from app.errors import NotActive
+from app.errors import Invalid, NotActive, NotFound
 
 checks = typer.Typer(help="Checks: what is watched, and how it is.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="The check's name.")]
@@ -37,21 +37,131 @@ def show(name: Name, as_json: Json = False) -> None:
 
 
 @checks.command()
-def run(name: Name, as_json: Json = False, as_: As = None) -> None:
-    """Run it now, through its real queue. Exit 1 unless the result is ok."""
-    from app.actions.run import run_now
+def run(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="The checks' names.", show_default=False)] = None,
+    service: Annotated[str | None, typer.Option(help="All checks of this service.")] = None,
+    family: Annotated[str | None, typer.Option(help="All checks of this family.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every check.")] = False,
+    as_json: Json = False,
+    as_: As = None,
+) -> None:
+    """Run checks now, through their real queues. Exit 1 unless every result is ok."""
+    from app.actions.run import ask, results
+    from app.checks.select import select
+    from app.checks.service import declared
+    from app.db import transaction
+
+    if not (names or service or family or all_):
+        raise Invalid("say which: names, --service, --family or --all")
+    with transaction() as db:
+        who = actor(db, as_)
+        chosen = select(declared(db), names or (), service, family)
+    if not chosen:
+        raise NotFound("no check fits; see `tocsin checks list`")
+    ok, found = True, []
+    for count, result in enumerate(results(ask(chosen, who)), 1):
+        ok = ok and result["status"] == "ok"
+        found.append(result)
+        if not as_json:
+            _say_result(result, f"[{count}/{len(chosen)}] " if len(chosen) > 1 else "", metrics=len(chosen) == 1)
+    if as_json:
+        say_json({key: value for key, value in found[0].items() if key != "name"} if len(names or ()) == 1 else found)
+    raise typer.Exit(0 if ok else 1)
+
+
+@checks.command("try")
+def try_(
+    probe: Annotated[str, typer.Argument(help="FAMILY.NAME of a probe, or the name of a check.")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--with", metavar="NAME=VALUE", help="A setting; YAML after the =.")
+    ] = None,
+    timeout: Annotated[str | None, typer.Option(help="As 5s.")] = None,
+    at: Annotated[str | None, typer.Option(help="Location.")] = None,
+    as_json: Json = False,
+    as_: As = None,
+) -> None:
+    """Run a probe or check once with these settings, on a worker. Nothing is saved. Exit 1 unless the result is ok."""
+    from app.actions.run import TRY, results, try_out
+    from app.checks.model import Check
+    from app.checks.service import declared
     from app.db import transaction
 
     with transaction() as db:
-        who = actor(db, as_)
-    result = run_now(name, who)
+        who, known = actor(db, as_), declared(db).get(probe)
+    base: dict[str, Any] = known.model_dump(by_alias=True, exclude_unset=True) if known else {"probe": probe}
+    base |= {key: value for key, value in (("timeout", timeout), ("at", at)) if value is not None}
+    check = Check.model_validate({**base, "with": {**base.get("with", {}), **_settings(settings or [])}})
+    result = next(results(try_out(check, who, probe if known else TRY)))
     if as_json:
         say_json(result)
     else:
-        say(f"{name}: {result['status']} in {result['seconds']:.3f} s{': ' if result['message'] else ''}{result['message']}")
-        for metric, value in result["metrics"].items():
-            say(f"  {metric} {value:.6g}")
+        _say_result({**result, "name": probe}, "", metrics=True)
     raise typer.Exit(0 if result["status"] == "ok" else 1)
+
+
+@checks.command()
+def baseline(name: Name, as_json: Json = False) -> None:
+    """Show what was accepted as normal and what differs now. Exit 1 when something does."""
+    from app.actions.baseline import shown
+    from app.db import transaction
+
+    with transaction() as db:
+        found = shown(db, name)
+    if as_json:
+        say_json(found)
+    else:
+        _say_drift(found)
+    raise typer.Exit(1 if found["added"] or found["gone"] or found["changed"] else 0)
+
+
+@checks.command()
+def accept(name: Name, as_json: Json = False, as_: As = None) -> None:
+    """Accept what the check saw last as normal; the next run compares with it."""
+    from app import clock
+    from app.actions.baseline import accept, shown
+    from app.db import transaction
+
+    with transaction() as db:
+        before = shown(db, name)
+        found = accept(db, name, actor(db, as_), clock.now(db))
+    if as_json:
+        say_json(found)
+        return
+    _say_drift(before)
+    say(f"{name}: {len(found['accepted'])} things are normal now")
+
+
+def _settings(texts: list[str]) -> dict[str, Any]:
+    """`port=443` -> {"port": 443}; what is after the = is YAML, as in a file."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise Invalid(f"{text!r} is not a setting; write NAME=VALUE")
+        try:
+            found[name] = YAML(typ="safe", pure=True).load(value) if value else ""
+        except YAMLError:
+            found[name] = value
+    return found
+
+
+def _say_result(result: dict[str, Any], before: str, metrics: bool) -> None:
+    message = f": {result['message']}" if result["message"] else ""
+    say(f"{before}{result['name']}: {result['status']} in {result['seconds']:.3f} s{message}")
+    for metric, value in result["metrics"].items() if metrics else ():
+        say(f"  {metric} {value:.6g}")
+
+
+def _say_drift(found: dict[str, Any]) -> None:
+    for sign, key in (("+", "added"), ("-", "gone"), ("~", "changed")):
+        for thing in found[key]:
+            was, now = found["accepted"].get(thing), found["observed"].get(thing)
+            say(f"{sign} {thing}: {was} -> {now}" if key == "changed" else f"{sign} {thing}: {now or was}")
+    if not (found["added"] or found["gone"] or found["changed"]):
+        say(f"{found['check']}: {len(found['accepted'])} things, all as accepted")
 
 
 @checks.command()

@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 
 from app.alerts import service as alerts
 from app.catalog import store as catalog
-from app.catalog.model import Declaration
+from app.catalog.model import Declaration, Heartbeat
 from app.checks import service as checks
+from app.checks.heartbeats import service as heartbeats
 from app.checks.model import Check
 from app.configfile import store
 from app.configfile.diff import Change, diff
@@ -68,6 +69,7 @@ def _tell(db: Connection, config: Config, changes: Sequence[Change], now: dateti
     """Let the stages take over what they keep rows for."""
     people.sync(db, config.of("user", User), config.of("team", Team), now)
     checks.sync(db, config.of("check", Check), now)
+    heartbeats.sync(db, config.of("heartbeat", Heartbeat), catalog.defaults(db).timezone, now)
     rules.sync(db, config.of("rule", Rule), now)
     alerts.retire(db, retired(changes), now)
 

@@ -5,10 +5,11 @@ from urllib.parse import urlsplit
 
 from app.catalog.matcher import Op
 from app.catalog.model import Route
+from app.configfile.circle import circle
 from app.configfile.kinds import INBOX
 from app.configfile.mistake import Mistake, mistake
 from app.configfile.model import Items
-from app.configfile.references import dangling, references
+from app.configfile.references import dangling, members, references
 from app.configfile.tree import strings, written
 from app.net.guard import refuse_literal
 from app.people.model import known_zone
@@ -19,7 +20,7 @@ _HOSTS = ("host", "hostname", "address", "server", "target")  # fields that hold
 def check(items: Items) -> list[Mistake]:
     """Every mistake across the things of a configuration."""
     found = list(dangling(items, references(items)))
-    for one in (_last_route, _addresses, _zones, _inboxes):
+    for one in (_last_route, _addresses, _zones, _inboxes, _composites):
         found += one(items)
     return found
 
@@ -72,6 +73,19 @@ def _zones(items: Items) -> Iterator[Mistake]:
                     known_zone(node.value)
             except ValueError as error:
                 yield mistake(item.file, node.line if node else item.line, f"timezone of {item.subject}: {error}")
+
+
+def _composites(items: Items) -> Iterator[Mistake]:
+    """Rules made of rules that are made of them: nothing could be decided."""
+    depends = {name: members(str(item.node.at("when").value or "")) for name, item in items.get("rule", {}).items()}
+    done: set[str] = set()
+    for name, item in items.get("rule", {}).items():
+        found = circle(name, depends, done)
+        if found:
+            done.update(found)
+            yield mistake(
+                item.file, item.node.at("when").line, f"rules are made of each other in a circle: {' -> '.join(found)}"
+            )
 
 
 def _inboxes(items: Items) -> Iterator[Mistake]:

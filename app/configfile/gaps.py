@@ -6,12 +6,14 @@ from app.catalog.model import Platform, Route, Service
 from app.checks.model import Check
 from app.configfile import planned
 from app.configfile.check import matches_everything
+from app.configfile.circle import circle
 from app.configfile.kinds import channel_kinds, channel_spec
 from app.configfile.mistake import Mistake, mistake
 from app.configfile.model import Item, Items
 from app.configfile.references import Reference, references, used
 from app.configfile.sections import SECTIONS
 from app.configfile.tree import Node
+from app.rules.summary import check as check_template
 
 _USABLE = {
     "policy": "no route names it",
@@ -26,6 +28,7 @@ def gaps(items: Items) -> list[Mistake]:
     named = references(items)
     found = [*_planned_sections(items), *_planned_fields(items), *_unused(items, used(named)), *_nobody(items)]
     found += [*_unreachable(items), *_cycles(items), *_late_timeouts(items), *_no_address(items, named), *_no_service(items)]
+    found += _broken_summaries(items)
     return found
 
 
@@ -93,30 +96,16 @@ def _cycles(items: Items) -> Iterator[Mistake]:
     }
     done: set[str] = set()
     for start in depends:
-        circle = _circle(start, depends, done)
-        if circle:
+        found = circle(start, depends, done)
+        if found:
             item = items["service"][start]
-            path = " -> ".join(circle)
+            path = " -> ".join(found)
             yield _warn(
                 item,
                 f"services depend on each other in a circle ({path}); none of them is suppressed",
                 item.node.child("depends_on"),
             )
-            done.update(circle)
-
-
-def _circle(start: str, depends: Mapping[str, tuple[str, ...]], done: set[str]) -> list[str]:
-    """The shortest way from `start` back to itself, avoiding what is `done`; empty when there is none."""
-    ways, seen = [[start]], {start}
-    while ways and start not in done:
-        way = ways.pop(0)
-        for after in depends.get(way[-1], ()):
-            if after == start:
-                return [*way, start]
-            if after not in seen and after not in done:
-                seen.add(after)
-                ways.append([*way, after])
-    return []
+            done.update(found)
 
 
 def _late_timeouts(items: Items) -> Iterator[Mistake]:
@@ -142,6 +131,18 @@ def _no_address(items: Items, named: list[Reference]) -> Iterator[Mistake]:
                 f'{one.source.subject} pages channel "{one.name}", which has no "to": it would reach nobody',
                 Node(None, one.line),
             )
+
+
+def _broken_summaries(items: Items) -> Iterator[Mistake]:
+    """A template that is wrong: the page goes out with plain text."""
+    for kind, path in (("rule", "summary"), ("check", "alert.summary"), ("heartbeat", "summary")):
+        for item in items.get(kind, {}).values():
+            node = item.node.at(*path.split("."))
+            try:
+                if isinstance(node.value, str):
+                    check_template(node.value)
+            except ValueError as error:
+                yield _warn(item, f"{path} of {item.subject}: {error}; its pages carry plain text", node)
 
 
 def _no_service(items: Items) -> Iterator[Mistake]:

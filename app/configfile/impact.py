@@ -20,10 +20,10 @@ def whom(changes: Sequence[Change], after: Sequence[Declaration]) -> list[str]:
 
 
 def retired(changes: Sequence[Change]) -> list[str]:
-    """Sources (`check:NAME`, `rule:NAME`) whose alerts nobody would end any more: removed, not active, silent, or in shadow."""
+    """Sources (`check:NAME`, `rule:NAME`, `heartbeat:NAME`) whose alerts nobody would end: removed, silent, in shadow."""
     gone = []
     for change in changes:
-        if change.kind not in ("check", "rule") or change.before is None:
+        if change.kind not in ("check", "rule", "heartbeat") or change.before is None:
             continue
         if change.after is None or (_speaks(change.kind, change.before) and not _speaks(change.kind, change.after)):
             gone.append(f"{change.kind}:{change.name}")
@@ -34,7 +34,7 @@ def _speaks(kind: str, spec: Mapping[str, Any]) -> bool:
     """Whether it raises alerts that page."""
     if kind == "rule":
         return spec.get("mode") != "shadow"
-    return Check.model_validate(spec).alert != "off"
+    return kind == "heartbeat" or Check.model_validate(spec).alert != "off"
 
 
 def _route(change: Change, _: Sequence[Declaration]) -> Iterator[str]:
@@ -144,4 +144,5 @@ _SAY = {
     "channel": _channel,
     "check": _source,
     "rule": _source,
+    "heartbeat": _source,
 }

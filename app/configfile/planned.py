@@ -19,7 +19,7 @@ PROBES = frozenset(
     }.items()
     for name in names.split()
 )
-SECTIONS = frozenset({"heartbeats", "maintenance", "inhibit", "flapping", "audiences"})  # one warning per map
+SECTIONS = frozenset({"maintenance", "inhibit", "flapping", "audiences"})  # one warning per map
 FIELDS = {  # one warning a word, where it stands first
     "hold": "waiting before the incident opens",
     "flapping": "flapping of its own",

@@ -9,6 +9,7 @@ from app.configfile.mistake import Mistake, hint, mistake
 from app.configfile.model import Item, Items
 from app.configfile.tree import Node
 from app.people.model import FIRST_ADMIN
+from app.rules.expression import parse
 
 TARGETS = ("user", "schedule", "team", "channel")
 BUILT_IN = {"channel": (INBOX,), "user": (FIRST_ADMIN,)}  # always there
@@ -59,6 +60,7 @@ def references(items: Items) -> list[Reference]:
         for node in _at(item.node, path)
         if (one := _reference(item, names, node)) is not None
     ]
+    found += [one for item in items.get("rule", {}).values() for one in _members(item)]
     return found + [one for item in items.get("user", {}).values() for one in _contacts(item)]
 
 
@@ -109,6 +111,24 @@ def _reference(item: Item, kind: str, node: Node) -> Reference | None:
     if kind == "owner" and name.partition(":")[0] in ("team", "user") and ":" in name:
         kind, _, name = name.partition(":")
     return Reference(item, kind, name, node.line)
+
+
+def _members(rule: Item) -> Iterator[Reference]:
+    """The rules that a composite names; `check:NAME` is a check's own alert."""
+    node = rule.node.child("when")
+    if node is None or not isinstance(node.value, str):
+        return
+    for name in members(node.value):
+        kind = "check" if name.startswith("check:") else "rule"
+        yield Reference(rule, kind, name.removeprefix("check:"), node.line)
+
+
+def members(when: str) -> tuple[str, ...]:
+    """The names in a composite's expression; none when it is wrong, which its own field says."""
+    try:
+        return parse(when).names
+    except ValueError:
+        return ()
 
 
 def _contacts(user: Item) -> Iterator[Reference]:

@@ -1,4 +1,4 @@
-"""Watching: accepted baselines, and where rules that learn expect a value."""
+"""Watching: accepted baselines, runs on demand in batches, excused results, and where rules that learn expect a value."""
 
 from alembic import op
 
@@ -15,6 +15,14 @@ CREATE TABLE check_baseline (
   observed_at TIMESTAMP WITH TIME ZONE NOT NULL,
   CONSTRAINT check_baseline_pkey PRIMARY KEY (check_name)
 );
+
+ALTER TABLE check_run ADD COLUMN batch TEXT;
+UPDATE check_run SET batch = task_id;
+ALTER TABLE check_run ALTER COLUMN batch SET NOT NULL;
+ALTER TABLE check_run ADD COLUMN spec TEXT;
+CREATE INDEX check_run_batch_idx ON check_run (batch);
+
+ALTER TABLE check_result ADD COLUMN excused BOOLEAN DEFAULT false NOT NULL;
 
 CREATE TABLE band (
   rule TEXT NOT NULL,

@@ -1,0 +1,100 @@
+"""Runs on demand: many checks at once with their progress, and a check tried with other settings before it is saved."""
+
+from datetime import timedelta
+from typing import Any
+
+import anyio.to_thread
+from fastapi import Response
+from pydantic import Field
+
+from app.actions import run as demand
+from app.api.answer import answer
+from app.api.caller import Caller, router
+from app.api.checks import limiter
+from app.api.field import Body, Name, Text
+from app.catalog.matcher import parse_matchers
+from app.checks import service
+from app.checks.model import Check
+from app.checks.select import select
+from app.db import transaction
+from app.errors import Fault, Invalid
+
+routes = router("checks")
+LONGEST = 40  # seconds a try may take
+WHICH = "say which: names, service, family or match"
+
+
+class Which(Body):
+    """Which checks: those named, or those that fit every word given."""
+
+    names: list[Text] = Field(default_factory=list, max_length=5000)
+    service: Text | None = None
+    family: Text | None = None
+    match: list[Text] = Field(default_factory=list, description="matchers over name, probe, family, queue, service and labels")
+
+
+class Try(Body):
+    """What is tried instead of what is declared; settings under `with` are laid over the declared ones."""
+
+    with_: dict[str, Any] = Field(default_factory=dict, alias="with")
+    timeout: float | None = Field(default=None, ge=1, le=LONGEST, description="seconds")
+    at: Text | None = Field(default=None, description="location")
+
+
+@routes.post("/checks/run", status_code=202)
+def run_many(caller: Caller, which: Which) -> Response:
+    """Run many checks now, each through its queue; answers at once with the run's `id`, to be asked for its progress."""
+    if which == Which():
+        raise Invalid(WHICH, [Fault("names", WHICH)])
+    with transaction() as db:
+        names = select(service.declared(db), which.names, which.service, which.family, _matchers(which.match))
+    if not names:
+        raise Invalid("no check fits", [Fault("names", "no check fits")])
+    batch = demand.ask(names, caller)
+    with transaction() as db:
+        return answer(demand.progress(db, batch.id), 202)
+
+
+@routes.get("/checks/runs/{id}")
+def run_progress(id: Name) -> Response:
+    """How far a run of many checks is: `total`, `done` and `items`."""
+    with transaction() as db:
+        return answer(demand.progress(db, id))
+
+
+@routes.post("/checks/{name}/try")
+async def try_check(caller: Caller, name: Name, trial: Try) -> Response:
+    """Run a check once with other settings; nothing is saved, counted or alerted."""
+    return await _tried(caller, name, trial, name)
+
+
+@routes.post("/probes/{name}/try")
+async def try_probe(caller: Caller, name: Name, trial: Try) -> Response:
+    """Run a probe once, without a check; nothing is saved, counted or alerted."""
+    return await _tried(caller, name, trial, None)
+
+
+async def _tried(caller: Caller, name: str, trial: Try, declared: str | None) -> Response:
+    def work() -> dict[str, Any]:
+        if declared is None:
+            check = Check(probe=name)
+        else:
+            with transaction() as db:
+                check = service.check(db, declared)
+        changed: dict[str, Any] = {"with_": {**check.with_, **trial.with_}}
+        if trial.timeout is not None:
+            changed["timeout"] = timedelta(seconds=trial.timeout)
+        if trial.at is not None:
+            changed["at"] = trial.at or None
+        result = next(demand.results(demand.try_out(check.model_copy(update=changed), caller, declared or demand.TRY)))
+        del result["name"]
+        return result
+
+    return answer(await anyio.to_thread.run_sync(work, limiter=limiter()))
+
+
+def _matchers(texts: list[str]) -> Any:
+    try:
+        return tuple(one for text in texts for one in parse_matchers(text))
+    except ValueError as error:
+        raise Invalid(str(error), [Fault("match", str(error))]) from None

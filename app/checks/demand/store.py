@@ -1,0 +1,53 @@
+"""The statements about runs on demand."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, func, insert, select, text
+
+from app.checks.table import check_run
+
+_ANSWER = text("""
+update check_run c set result = r.result, done_at = :now
+from json_to_recordset(cast(:rows as json)) as r(name text, result json)
+where c.batch = :batch and c.check_name = r.name and c.done_at is null
+""")
+
+
+def ask(
+    db: Connection, batch: str, names: Sequence[str], task_id: str, by: str | None, now: datetime, spec: str | None
+) -> None:
+    """Note that somebody wants these checks run now, by one task. spec: of a try, sealed."""
+    shared = {"batch": batch, "task_id": task_id, "asked_by": by, "asked_at": now, "spec": spec}
+    db.execute(insert(check_run), [{"check_name": name, **shared} for name in names])
+
+
+def answer(db: Connection, batch: str, results: Mapping[str, Mapping[str, Any]], now: datetime) -> None:
+    """Give results back, by check."""
+    rows = [{"name": name, "result": dict(result)} for name, result in results.items()]
+    db.execute(_ANSWER, {"batch": batch, "rows": orjson.dumps(rows).decode(), "now": now})
+
+
+def tried(db: Connection, batch: str) -> Mapping[str, Any] | None:
+    """The try of this batch that has no answer yet: name, sealed spec."""
+    query = select(check_run.c.check_name, check_run.c.spec).where(
+        check_run.c.batch == batch, check_run.c.spec.is_not(None), check_run.c.done_at.is_(None)
+    )
+    row = db.execute(query).mappings().first()
+    return dict(row) if row else None
+
+
+def runs(db: Connection, batch: str) -> list[Mapping[str, Any]]:
+    """Every run of a batch, by name: check_name, task_id, asked_at, asked_by, done_at, result, and whether it was a try."""
+    columns = [check_run.c[name] for name in ("check_name", "task_id", "asked_at", "asked_by", "done_at", "result")]
+    query = select(*columns, check_run.c.spec.is_not(None).label("tried")).where(check_run.c.batch == batch)
+    return [dict(row) for row in db.execute(query.order_by(check_run.c.check_name)).mappings()]
+
+
+def left(db: Connection, batch: str) -> int:
+    """How many runs of a batch have no answer yet."""
+    query = select(func.count()).where(check_run.c.batch == batch, check_run.c.done_at.is_(None))
+    number: int = db.execute(query).scalar_one()
+    return number
