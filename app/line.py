@@ -9,17 +9,15 @@ import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from app import clock
 from app.alerts import service as alerts
-from app.checks import run
 from app.checks import service as checks
 from app.checks.heartbeats import service as heartbeats
 from app.checks.heartbeats.model import Call
 from app.checks.heartbeats.service import Heard
-from app.checks.model import Due, Result
 from app.checks.service import Batch
 from app.db import notify as wake
 from app.db import transaction, wake_line
@@ -32,7 +30,6 @@ from app.notify.compose import Desk
 from app.notify.outcome import Sent
 from app.notify.send import send_all
 from app.notify.service import Job
-from app.plugins import FAMILIES
 from app.rules import heartbeats as expected
 from app.rules import service as rules
 from app.settings import settings
@@ -42,7 +39,6 @@ from app.signals.service import Integration
 
 LIMIT = 500  # rows a stage takes at once
 PAGES = 64  # messages sent side by side
-GRACE = timedelta(seconds=2)  # checks that late are run by whoever sees them
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,31 +91,6 @@ def dispatch(families: Sequence[str], now: datetime | None = None) -> list[Batch
     """Claim the checks of these families that are due within a second, in batches of one probe."""
     with transaction() as db:
         return checks.dispatch(db, families, now or clock.now(db))
-
-
-def check(names: Sequence[str], asked: str | None = None, now: datetime | None = None) -> list[str]:
-    """Run these checks and keep their results as they come; the names that have one. `asked`: answer these runs on demand."""
-    with transaction() as db:
-        at = now or clock.now(db)
-        due = checks.load(db, names, at)
-    return on_loop(_measure(due, at, asked)) if due else []
-
-
-def try_out(asked: str, now: datetime | None = None) -> None:
-    """Run the check that somebody wants to try, and answer; nothing of it is kept."""
-    with transaction() as db:
-        at = now or clock.now(db)
-        due = checks.load_try(db, asked, at)
-    if due:
-        on_loop(_tried(due, at, asked))
-
-
-def check_overdue(now: datetime | None = None, limit: int = 50) -> list[str]:
-    """Run the checks that nobody has claimed in time: with Celery gone, this is the prober."""
-    with transaction() as db:
-        at = now or clock.now(db)
-        due = checks.take_overdue(db, FAMILIES, at, GRACE, limit)
-    return on_loop(_measure(due, at)) if due else []
 
 
 def evaluate(names: Sequence[str] | None = None, now: datetime | None = None) -> Step:
@@ -201,28 +172,3 @@ def notify(now: datetime | None = None, limit: int = PAGES) -> tuple[Step, list[
     """Send what is due; how much, and what is to be tried again when."""
     jobs = claim_pages(limit, now)
     return Step(len(jobs)), on_loop(send(jobs, now)) if jobs else []
-
-
-async def _tried(due: Sequence[Due], now: datetime, asked: str) -> None:
-    async for results in run.run_batch(due, now):
-        await asyncio.to_thread(_answer, results, asked)
-
-
-def _answer(results: Sequence[Result], asked: str) -> None:
-    with transaction() as db:
-        checks.answer(db, asked, results, clock.now(db))
-
-
-async def _measure(due: Sequence[Due], now: datetime, asked: str | None = None) -> list[str]:
-    measured: list[str] = []
-    async for results in run.run_batch(due, now):
-        measured += await asyncio.to_thread(_keep, results, asked)
-    return measured
-
-
-def _keep(results: Sequence[Result], asked: str | None) -> list[str]:
-    with transaction() as db:
-        if asked is not None:
-            checks.answer(db, asked, results, clock.now(db))
-        wake(db, "console", "checks")
-        return checks.record(db, results)

@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg
 
-from app import beats, clock, line, log
+from app import beats, clock, line, log, measure
 from app.db import transaction
 from app.errors import Unavailable
 from app.escalation import store as escalations
@@ -134,7 +134,7 @@ class Pager:
 
     def _probe_once(self) -> None:
         try:
-            line.check_overdue()
+            measure.check_overdue()
         except Unavailable as error:
             logger.warning("database_away", work="check_overdue", error=str(error))
         finally:

@@ -1,14 +1,14 @@
 """One Celery task per probe, `FAMILY.NAME`, found by the module's being there; its argument is a batch of check names."""
 
-from app import line, plugins
+from app import measure, plugins
 from app.celery import hint, task
 
 
 def run(names: list[str], asked: str | None = None) -> None:
     """Run these checks and hand their results to the rules; `asked`: who wants the answers. Without names it is a try."""
     if asked and not names:
-        line.try_out(asked)
-    elif measured := line.check(names, asked):
+        measure.try_out(asked)
+    elif measured := measure.check(names, asked):
         hint("evaluate.checks", [measured])
 
 

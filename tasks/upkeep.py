@@ -1,6 +1,6 @@
 """What keeps the house: partitions ahead of time, retention, and the sign of life for the outside watcher."""
 
-from app import clock, upkeep
+from app import clock, measure, upkeep
 from app.celery import task
 from app.db import transaction
 
@@ -21,5 +21,6 @@ def retention() -> None:
 
 @task("upkeep.watch")
 def watch() -> None:
-    """Tell the outside watcher that we are well, but only if we are."""
+    """Tell the outside watcher that we are well, but only if we are; and see whether a place that was cut off still is."""
     upkeep.sign_of_life()
+    measure.look_outside()

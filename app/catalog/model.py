@@ -1,10 +1,11 @@
 """What others refer to: services, routes, policies, groupings, channels. These types are the YAML form as well."""
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from app.catalog.matcher import Matchers, parse_matchers
 from app.people.model import Urgency
@@ -132,11 +133,23 @@ class Channel(Declared):
         return dict(self.model_extra or {})
 
 
+def _reference(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s@]+|[\w.:\[\]-]+:\d{1,5}", value):
+        raise ValueError(f"{value!r} is not a reference target; write https://HOST/ or HOST:PORT")
+    return value
+
+
+Reference = Annotated[str, AfterValidator(_reference)]
+
+
 class Platform(Declared):
     """Tocsin's own keepers."""
 
     owners: Targets = ()
     emergency: Targets = ()
+    references: tuple[Reference, ...] = Field(
+        default=(), max_length=10, description="URLs or host:port that tell whether the prober itself is cut off"
+    )
 
 
 class Defaults(Declared):
@@ -179,19 +192,6 @@ class Audience(Matching):
     via: Targets
     events: tuple[Literal["opened", "acknowledged", "updated", "resolved"], ...] = ("opened", "resolved")
     template: str | None = None
-
-
-class Heartbeat(Declared):
-    """An expected signal; when it does not come, that is the alert."""
-
-    service: str | None = None
-    cron: str | None = None
-    every: Duration | None = None
-    timezone: str | None = None
-    grace: Duration = Field(default=parse_duration("5m"))
-    severity: Severity = Severity.ERROR
-    summary: str | None = None
-    runbook: str | None = None
 
 
 class Declaration(NamedTuple):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -67,7 +67,9 @@ class Check(Declared):
     no_data: NoData | None = None
     runbook: str | None = None
     labels: dict[str, str] = Field(default_factory=dict)
-    at: str | None = Field(default=None, description="location: runs on queue FAMILY@LOCATION")
+    at: str | None = Field(
+        default=None, pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="location: runs on queue FAMILY@LOCATION"
+    )
     flapping: Flapping | Literal["off"] | None = None
     hold: Duration | None = None
 
@@ -129,3 +131,10 @@ class Result:
     series: tuple[Series, ...] = ()
     memory: Mapping[str, Any] | None = None
     observed: Mapping[str, str] | None = None
+    unreachable: bool = False  # the target did not answer, or not as it must
+    excused: bool = False  # the prober was cut off: it says nothing of the target
+    host: str | None = None  # beyond this machine, that was not reached
+
+    def at_host(self, host: str | None) -> "Result":
+        """The same, with the host that was not reached."""
+        return self if host is None else replace(self, host=host)

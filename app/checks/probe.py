@@ -81,6 +81,7 @@ class Reading:
     series: tuple[Series, ...] = ()
     memory: Mapping[str, Any] | None = None  # JSON handed to this check's next run (a file position); None keeps the last
     observed: Mapping[str, str] | None = None  # thing -> how it is; the first becomes the baseline, later ones may be accepted
+    unreachable: bool = False  # the runner's word for what `Unreachable` said
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,9 +66,9 @@ async def take(due: Due) -> Reading:
         async with asyncio.timeout(timeout):
             return await _measured(probe, spec, run)
     except TimeoutError:
-        return Reading(probe.on_timeout, f"no answer within {timeout:g} s")
+        return Reading(probe.on_timeout, f"no answer within {timeout:g} s", unreachable=probe.on_timeout is Status.CRITICAL)
     except Unreachable as error:
-        return Reading(Status.CRITICAL, str(error))
+        return Reading(Status.CRITICAL, str(error), unreachable=True)
     except CannotTell as error:
         return Reading(Status.UNKNOWN, str(error))
     except Exception as error:
@@ -107,8 +107,9 @@ def _result(name: str, began: datetime, reading: Reading, seconds: float) -> Res
         raise ValueError("its memory holds a NUL character")
     observed = None if reading.observed is None else {_clean(k): _clean(v) for k, v in reading.observed.items()}
     return Result(
-        name, began, reading.status, _clean(reading.message), seconds, {"seconds": seconds, **metrics}, kept, memory, observed
-    )
+        name, began, reading.status, _clean(reading.message), seconds, {"seconds": seconds, **metrics}, kept, memory, observed,
+        reading.unreachable,
+    )  # fmt: skip
 
 
 def _clean(message: str) -> str:

@@ -62,8 +62,8 @@ def dispatch(db: Connection, families: Sequence[str], now: datetime, limit: int 
 
 
 def take_overdue(db: Connection, families: Sequence[str], now: datetime, grace: timedelta, limit: int) -> list[Due]:
-    """Claim checks that nobody has dispatched for `grace`, to be run here."""
-    claimed = store.claim_due(db, families, now, now - grace, WAIT_FOR_WORKER, limit)
+    """Claim checks that nobody has dispatched for `grace`, to be run here. Those of a location wait for its worker."""
+    claimed = store.claim_due(db, families, now, now - grace, WAIT_FOR_WORKER, limit, anywhere=False)
     return load(db, [row["name"] for row in claimed], now)
 
 

@@ -16,6 +16,7 @@ _CLAIM = text("""
 with due as (
   select name, next_due_at from check_state
   where family = any(:families) and not paused and next_due_at <= :until and (lease_until is null or lease_until <= :now)
+    and (:anywhere or queue not like '%@%')
   order by next_due_at limit :limit for update skip locked
 )
 update check_state c set lease_until = greatest(due.next_due_at, :now) + make_interval(secs => :lease),
@@ -26,9 +27,10 @@ returning c.name, c.probe, c.queue, due.next_due_at as due_at
 """)
 _FINISH = text("""
 update check_state c set status = r.status, message = r.message, metrics = r.metrics, seconds = r.seconds, at = r.at,
-  memory = coalesce(r.memory, c.memory), lease_until = null, evaluate_at = least(coalesce(c.evaluate_at, r.at), r.at)
+  memory = coalesce(r.memory, c.memory), unreachable = r.unreachable, lease_until = null,
+  evaluate_at = least(coalesce(c.evaluate_at, r.at), r.at)
 from json_to_recordset(cast(:rows as json))
-  as r(name text, status text, message text, metrics json, seconds float8, at timestamptz, memory json)
+  as r(name text, status text, message text, metrics json, seconds float8, at timestamptz, memory json, unreachable text)
 where c.name = r.name and (c.at is null or c.at <= r.at)
 """)
 # The first observation is the baseline; later ones wait for somebody to accept them.
@@ -68,10 +70,13 @@ def sync(db: Connection, checks: Mapping[str, Check], now: datetime) -> None:
 
 
 def claim_due(
-    db: Connection, families: Sequence[str], now: datetime, until: datetime, lease: float, limit: int
+    db: Connection, families: Sequence[str], now: datetime, until: datetime, lease: float, limit: int, *, anywhere: bool = True
 ) -> list[Mapping[str, Any]]:
-    """Checks due by `until`, leased for `lease` seconds after they are due: name, probe, queue, due_at."""
-    values = {"families": list(families), "now": now, "until": until, "lease": lease, "limit": limit}
+    """Checks due by `until`, leased for `lease` seconds after they are due: name, probe, queue, due_at.
+
+    anywhere: also those that are pinned to a location.
+    """
+    values = {"families": list(families), "now": now, "until": until, "lease": lease, "limit": limit, "anywhere": anywhere}
     return [dict(row) for row in db.execute(_CLAIM, values).mappings()]
 
 
@@ -96,6 +101,7 @@ def finish(db: Connection, results: Sequence[Result]) -> None:
             "seconds": one.seconds,
             "at": one.at,
             "memory": dict(one.memory) if one.memory is not None else None,
+            "unreachable": one.host,
         }
         for one in results
     ]
@@ -108,6 +114,7 @@ def finish(db: Connection, results: Sequence[Result]) -> None:
             "message": r.message,
             "seconds": r.seconds,
             "metrics": dict(r.metrics),
+            "excused": r.excused,
         }
         for r in results
     ]

@@ -23,6 +23,7 @@ check_state = Table(
     Column("metrics", JSON, nullable=False, server_default="{}"),
     Column("seconds", Float),
     Column("memory", JSON, nullable=False, server_default="{}"),
+    Column("unreachable", Text),  # host beyond this machine that the newest run did not reach
     instant("at"),  # of the newest result
     instant("evaluated_at"),  # newest result its rules have seen
     Index("check_state_due_idx", "family", "next_due_at", postgresql_where=text("not paused")),

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from app.catalog.model import Severity
 from app.log import get
 from app.rules.active import Active
-from app.rules.judge import judge, silent
+from app.rules.judge import judge, pass_over, silent
 from app.rules.model import Finding, Patience, Point, Standing, Verdict, View
 from app.rules.past import Past
 
@@ -50,11 +50,13 @@ def over_results(
     pasts: Mapping[str, Pasts],
     times: Sequence[datetime],
     well: Set[datetime] = frozenset(),
+    excused: Mapping[datetime, str] | None = None,
 ) -> list[Step]:
     """Evaluate at each of `times` (results not seen yet, oldest first) every series that is known or has news.
 
     pasts: per series what lies within the rule's reach, news included. well: those of `times` whose run was ok or nearly so: a
-    series with labels that such a run does not name has ended, as one has where others of its metric came.
+    series with labels that such a run does not name has ended, as one has where others of its metric came. excused: those of
+    `times` that say nothing of the target, with why: nothing is decided then, and nothing counted.
     """
     now_at = dict(standings)
     names, left_out = _within_cap(rule, standings, news)
@@ -64,6 +66,11 @@ def over_results(
         instant = at.timestamp()
         for name in names:
             before = now_at.get(name, Standing())
+            if excused and at in excused:
+                after, verdict = pass_over(before, rule.severity, at, excused[at])
+                now_at[name] = after
+                steps.append(Step(name, before, after, verdict))
+                continue
             ended = instant in came or (at in well and name != ONE_SERIES)
             finding, gone = _look(rule, name, before, news.get(name, {}).get(instant), pasts.get(name, NO_PAST), at, ended)
             after, verdict = judge(before, finding, rule.patience, rule.severity, at)

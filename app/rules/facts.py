@@ -39,6 +39,10 @@ class Facts:
         """Those of them whose run was ok or nearly so."""
         return {one["at"] for one in self.results[check] if one["status"] in (Status.OK, Status.WARNING)}
 
+    def excused(self, check: str) -> Mapping[datetime, str]:
+        """Those of them that say nothing of their target, with why: the prober was cut off."""
+        return {one["at"]: one["message"] for one in self.results[check] if one["excused"]}
+
     def pasts_of(self, rule: Active) -> Mapping[str, Pasts]:
         """What lies within the rule's reach, by series."""
         if rule.metric is None and not rule.reach:

@@ -52,6 +52,12 @@ def _now(before: Standing, known: Standing, finding: Finding, patience: Patience
     return replace(known, state=state, firing=fires, bad_since=since, memory=memory)
 
 
+def pass_over(before: Standing, severity: Severity, at: datetime, because: str) -> tuple[Standing, Verdict]:
+    """The verdict when nothing could be learnt and nobody is to be told: unknown, and its time is not counted as silence."""
+    after = replace(before, state=State.UNKNOWN, known_at=at)
+    return after, Verdict(at, after.state, after.firing, severity, None, because)
+
+
 def silent(
     before: Standing, patience: Patience, severity: Severity, at: datetime, because: str = ""
 ) -> tuple[Standing, Verdict]:

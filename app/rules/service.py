@@ -77,7 +77,8 @@ def _steps(rule: Active, row: Mapping[str, Any], facts: Facts, now: datetime) ->
     standings = facts.standings.get(rule.name, {})
     name = row["name"]
     if times := facts.times(name):
-        return over_results(rule, standings, facts.news_of(rule), facts.pasts_of(rule), times, facts.well(name))
+        news, pasts = facts.news_of(rule), facts.pasts_of(rule)
+        return over_results(rule, standings, news, pasts, times, facts.well(name), facts.excused(name))
     return [] if row["paused"] else over_silence(rule, standings, now, never_ran=row["at"] is None)
 
 

@@ -24,6 +24,15 @@ CREATE INDEX check_run_batch_idx ON check_run (batch);
 
 ALTER TABLE check_result ADD COLUMN excused BOOLEAN DEFAULT false NOT NULL;
 
+ALTER TABLE check_state ADD COLUMN unreachable TEXT;
+
+CREATE TABLE prober (
+  location TEXT NOT NULL,
+  offline_since TIMESTAMP WITH TIME ZONE NOT NULL,
+  answers JSON NOT NULL,
+  CONSTRAINT prober_pkey PRIMARY KEY (location)
+);
+
 CREATE TABLE band (
   rule TEXT NOT NULL,
   series TEXT NOT NULL,

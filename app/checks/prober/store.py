@@ -1,0 +1,38 @@
+"""The statements about places that are cut off."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, select, text
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from app.checks.prober.table import prober
+
+RECENT = timedelta(minutes=2)  # failures that count as at once
+_UNREACHABLE = text("""
+select distinct unreachable from check_state
+where unreachable is not null and at > :since and queue like :queue and name <> all(:names)
+""")
+
+
+def unreachable(db: Connection, location: str, but: Sequence[str], now: datetime) -> list[str]:
+    """Hosts that checks of this location, `but` these, could not reach lately."""
+    queue = f"%@{location}" if location else "%"
+    rows = db.scalars(_UNREACHABLE, {"since": now - RECENT, "queue": queue, "names": list(but)})
+    return list(rows)
+
+
+def offline(db: Connection) -> dict[str, datetime]:
+    """The locations that are cut off, with since when."""
+    return {row.location: row.offline_since for row in db.execute(select(prober.c.location, prober.c.offline_since))}
+
+
+def went_off(db: Connection, location: str, answers: Mapping[str, bool], now: datetime) -> bool:
+    """Note that a location is cut off; whether that is news."""
+    statement = upsert(prober).values(location=location, offline_since=now, answers=dict(answers)).on_conflict_do_nothing()
+    return db.execute(statement).rowcount == 1
+
+
+def came_back(db: Connection, location: str) -> bool:
+    """Note that a location is not cut off any more; whether that is news."""
+    return db.execute(delete(prober).where(prober.c.location == location)).rowcount == 1
