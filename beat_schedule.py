@@ -12,6 +12,7 @@ EVERY = {
     "dedup.sweep": 5,
     "escalation.sweep": 5,
     "upkeep.watch": 15,
+    "upkeep.rollup": 60,
     "upkeep.partitions": 3600,
     "upkeep.retention": 3600,
 }

@@ -41,6 +41,8 @@ class Settings(BaseSettings):
     watcher_url: str | None = Field(default=None, description="outside dead-man's switch")
     smtp_port: int | None = Field(default=None, description="inbound mail; off when unset")
     retain_results_days: int = Field(default=30, ge=1, description="check results and samples are kept this long")
+    retain_rollups_days: int = Field(default=90, ge=1, description="samples rolled up to 5 minutes are kept this long")
+    retain_hours_days: int = Field(default=400, ge=1, description="samples rolled up to 1 hour are kept this long")
 
     @property
     def embedded_database(self) -> bool:

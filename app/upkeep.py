@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, text
 
 from app import beats, log, metrics
+from app.checks.samples import rollup
 from app.db import transaction
 from app.net import http
 from app.net.loop import run
 from app.settings import settings
 
-PARTITIONED = ("check_result", "sample", "verdict", "band")
+PARTITIONED = ("check_result", "sample", "verdict", "band", "rollup_5m")
 AHEAD = 3  # days
 WELL = 30.0  # seconds; with a row overdue for longer we are not well, and say nothing
 
@@ -36,16 +37,25 @@ def make_partitions(db: Connection, now: datetime) -> None:
 
 def drop_old(db: Connection, now: datetime) -> list[str]:
     """Drop the partitions of days before the retention, and answered "run now" requests; what was dropped."""
-    limit = now.astimezone(UTC).date() - timedelta(days=settings().retain_results_days)
-    names = db.scalars(text("select relname from pg_class where relkind = 'r' and relispartition"))
-    old = [name for name in names if (day := re.search(r"_(\d{8})$", name)) and day[1] < f"{limit:%Y%m%d}"]
+    names = list(db.scalars(text("select relname from pg_class where relkind = 'r' and relispartition")))
+    old = []
+    for table in PARTITIONED:
+        days = settings().retain_rollups_days if table == "rollup_5m" else settings().retain_results_days
+        limit = now.astimezone(UTC).date() - timedelta(days=days)
+        dated = ((name, re.fullmatch(rf"{table}_(\d{{8}})", name)) for name in names)
+        old += [name for name, day in dated if day and day[1] < f"{limit:%Y%m%d}"]
+        db.execute(text(f"delete from {table}_rest where at < '{limit}'"))
     for name in old:
         db.execute(text(f"drop table {name}"))
-    for table in PARTITIONED:
-        db.execute(text(f"delete from {table}_rest where at < '{limit}'"))
+    db.execute(text("delete from rollup_1h where at < :limit"), {"limit": now - timedelta(days=settings().retain_hours_days)})
     beats.forget(db, now - timedelta(days=1))
     db.execute(text("delete from check_run where asked_at < :limit"), {"limit": now - timedelta(days=1)})
     return old
+
+
+def roll_up(db: Connection, now: datetime) -> int:
+    """Roll up samples whose slice of time is over; how many slices were written."""
+    return rollup.roll_up(db, now)
 
 
 def sign_of_life() -> bool:

@@ -19,6 +19,13 @@ def retention() -> None:
         upkeep.drop_old(db, clock.now(db))
 
 
+@task("upkeep.rollup")
+def rollup() -> None:
+    """Roll up the samples of slices of time that are over."""
+    with transaction() as db:
+        upkeep.roll_up(db, clock.now(db))
+
+
 @task("upkeep.watch")
 def watch() -> None:
     """Tell the outside watcher that we are well, but only if we are; and see whether a place that was cut off still is."""

@@ -1,11 +1,14 @@
 """The statements that read results and samples back: for rules, for pages and for graphs."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, select, text
+from sqlalchemy.dialects.postgresql import insert as upsert
 
+from app.checks.samples.table import rollup_mark
 from app.checks.table import check_result, sample
 
 # One value a metric and slice of time, so that a page of sparklines is one statement whatever the interval of the checks.
@@ -36,6 +39,39 @@ _STATUSES_BETWEEN = text(
         table="check_result", value="(x.status = 'critical')::int::float8", labels="'{}'::json", match="x.status <> 'unknown'"
     )
 )
+
+_SUMS = {
+    "sample": "count(*), min(value), max(value), sum(value)",
+    "rollup_5m": "sum(count), min(low), max(high), sum(total)",
+}
+_ROLL_UP = """
+insert into {target} (check_name, metric, labels, at, count, low, high, total)
+select check_name, metric, labels, date_bin(make_interval(secs => :size), at, timestamptz 'epoch'), {sums}
+from {source} where at >= :since and at < :until group by 1, 2, 3, 4
+"""
+# What is rolled up, and the raw end that is not yet.
+_CURVE = """
+select date_bin(make_interval(secs => :slice), at, :since) as at, labels,
+       min(low) as low, sum(total) / sum(count) as mean, max(high) as high
+from (
+  select at, labels, count, low, high, total from {rolled}
+  where check_name = :name and metric = :metric and at >= :since and at < least(:mark, :until)
+  union all
+  select at, labels, 1, value, value, value from sample
+  where check_name = :name and metric = :metric and at >= greatest(:mark, :since) and at < :until
+) x group by 1, 2 order by 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """What one series was like over a slice of time that begins at `at`."""
+
+    at: datetime
+    labels: Mapping[str, str]
+    low: float
+    mean: float
+    high: float
 
 
 def results_after(db: Connection, after: Mapping[str, datetime]) -> dict[str, list[Mapping[str, Any]]]:
@@ -92,3 +128,46 @@ def trends(
     for row in db.execute(_TRENDS, values):
         found[row.check_name].append((row.at, row.value))
     return found
+
+
+RAW = timedelta(hours=26)  # a graph of so much is drawn from the samples themselves
+FINE = timedelta(days=15)  # and of so much from slices of five minutes
+SLICES = 300
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def curve(db: Connection, name: str, metric: str, since: datetime, until: datetime) -> list[Slice]:
+    """A metric of a check within [since, until) in at most SLICES slices a series, oldest first, however long that is."""
+    length = until - since
+    rolled = "rollup_5m" if length <= FINE else "rollup_1h"
+    mark = _NEVER if length <= RAW else mark_of(db, rolled)
+    slice_ = max(length.total_seconds() / SLICES, 1.0)
+    values = {"name": name, "metric": metric, "since": since, "until": until, "mark": mark, "slice": slice_}
+    rows = db.execute(text(_CURVE.format(rolled=rolled)), values)
+    return [Slice(row.at, row.labels, row.low, row.mean, row.high) for row in rows]
+
+
+def mark_of(db: Connection, target: str) -> datetime:
+    """Up to where a roll-up is made."""
+    return db.scalar(select(rollup_mark.c.until).where(rollup_mark.c.name == target)) or _NEVER
+
+
+def claim_mark(db: Connection, target: str, now: datetime) -> datetime | None:
+    """Up to where a roll-up is made, locked; None while somebody else is at it. The first time it begins with a day ago."""
+    start = (now - timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
+    db.execute(upsert(rollup_mark).values(name=target, until=start).on_conflict_do_nothing())
+    found: datetime | None = db.scalar(
+        select(rollup_mark.c.until).where(rollup_mark.c.name == target).with_for_update(skip_locked=True)
+    )
+    return found
+
+
+def move_mark(db: Connection, target: str, until: datetime) -> None:
+    """Note up to where a roll-up is made."""
+    db.execute(rollup_mark.update().where(rollup_mark.c.name == target).values(until=until))
+
+
+def roll_up(db: Connection, source: str, target: str, size: timedelta, since: datetime, until: datetime) -> int:
+    """Write the slices of [since, until); how many."""
+    statement = text(_ROLL_UP.format(source=source, target=target, sums=_SUMS[source]))
+    return db.execute(statement, {"size": size.total_seconds(), "since": since, "until": until}).rowcount

@@ -1,4 +1,5 @@
-"""Watching: accepted baselines, runs on demand in batches, excused results, and where rules that learn expect a value."""
+"""Watching: accepted baselines, runs on demand in batches, excused results, roll-ups,
+and where rules that learn expect a value."""
 
 from alembic import op
 
@@ -31,6 +32,40 @@ CREATE TABLE prober (
   offline_since TIMESTAMP WITH TIME ZONE NOT NULL,
   answers JSON NOT NULL,
   CONSTRAINT prober_pkey PRIMARY KEY (location)
+);
+
+CREATE TABLE rollup_5m (
+  check_name TEXT NOT NULL,
+  metric TEXT NOT NULL,
+  at TIMESTAMP WITH TIME ZONE NOT NULL,
+  labels JSONB NOT NULL,
+  count INTEGER NOT NULL,
+  low FLOAT NOT NULL,
+  high FLOAT NOT NULL,
+  total FLOAT NOT NULL
+) PARTITION BY RANGE (at);
+
+CREATE INDEX rollup_5m_check_name_metric_at_idx ON rollup_5m (check_name, metric, at);
+
+CREATE TABLE rollup_5m_rest PARTITION OF rollup_5m DEFAULT;
+
+CREATE TABLE rollup_1h (
+  check_name TEXT NOT NULL,
+  metric TEXT NOT NULL,
+  at TIMESTAMP WITH TIME ZONE NOT NULL,
+  labels JSONB NOT NULL,
+  count INTEGER NOT NULL,
+  low FLOAT NOT NULL,
+  high FLOAT NOT NULL,
+  total FLOAT NOT NULL
+);
+
+CREATE INDEX rollup_1h_check_name_metric_at_idx ON rollup_1h (check_name, metric, at);
+
+CREATE TABLE rollup_mark (
+  name TEXT NOT NULL,
+  until TIMESTAMP WITH TIME ZONE NOT NULL,
+  CONSTRAINT rollup_mark_pkey PRIMARY KEY (name)
 );
 
 CREATE TABLE band (
