@@ -11,6 +11,7 @@ select coalesce(max(extract(epoch from clock_timestamp() - due)), 0)::float8 fro
   union all select min(next_at) from page where state = 'queued'
   union all select min(lease_until) from page where state = 'sending'
   union all select min(dedup_at) from alert where dedup_at is not null
+  union all select min(look_at) from heartbeat where look_at is not null
   union all select min(evaluate_at) from check_state where evaluate_at is not null and not paused
 ) as rows where due < clock_timestamp()
 """)
@@ -18,6 +19,7 @@ _COUNTS = text("""
 select 'incidents' as what, state as label, count(*) as n from incident where state <> 'resolved' group by state
 union all select 'alerts', state, count(*) from alert where state <> 'resolved' group by state
 union all select 'checks', coalesce(status, 'new'), count(*) from check_state where not paused group by 2
+union all select 'heartbeats', state, count(*) from heartbeat where removed_at is null group by state
 union all select 'pages', state, count(*) from page where state in ('queued', 'sending') group by state
 union all select 'obligations', state, count(*) from obligation where state = 'open' group by state
 """)

@@ -116,6 +116,7 @@ STATES = {
     "incidents": ("triggered", "acknowledged"),
     "alerts": ("pending", "firing", "suppressed"),
     "checks": ("ok", "warning", "critical", "unknown", "new"),
+    "heartbeats": ("new", "up", "down", "paused"),
     "pages": ("queued", "sending"),
     "obligations": ("open",),
 }

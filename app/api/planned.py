@@ -25,7 +25,6 @@ PLANNED = {
     "/v2/alerts": "the Opsgenie API",
     "/v2/alerts/{rest:path}": "the Opsgenie API",
     "/v2/heartbeats/{rest:path}": "the Opsgenie API",
-    "/ping/{rest:path}": "heartbeat pings",
 }
 
 

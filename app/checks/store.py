@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, case, delete, func, insert, select, text, update
+from sqlalchemy import Connection, case, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.checks.model import Check, Result
-from app.checks.table import check_baseline, check_result, check_state, sample
+from app.checks.table import check_baseline, check_state
 
 # A check that is late by whole intervals (a stopped machine) goes on from now, on its old beat.
 _CLAIM = text("""
@@ -25,13 +25,25 @@ update check_state c set lease_until = greatest(due.next_due_at, :now) + make_in
 from due where c.name = due.name
 returning c.name, c.probe, c.queue, due.next_due_at as due_at
 """)
+# One statement and one parameter for a slice of results: their rows, their samples, and how their checks stand now.
 _FINISH = text("""
+with r as materialized (
+  select * from json_to_recordset(cast(:rows as json)) as r(name text, status text, message text, metrics json, series json,
+    seconds float8, at timestamptz, memory json, unreachable text, excused boolean)
+), kept as (
+  insert into check_result (check_name, at, status, message, seconds, metrics, excused)
+  select name, at, status, message, seconds, metrics, excused from r on conflict do nothing
+), measured as (
+  insert into sample (check_name, metric, at, value, labels)
+  select r.name, m.key, r.at, cast(m.value as float8), '{}' from r, json_each_text(r.metrics) m
+  union all
+  select r.name, s.metric, r.at, s.value, s.labels
+  from r, json_to_recordset(r.series) as s(metric text, value float8, labels jsonb)
+)
 update check_state c set status = r.status, message = r.message, metrics = r.metrics, seconds = r.seconds, at = r.at,
   memory = coalesce(r.memory, c.memory), unreachable = r.unreachable, lease_until = null,
   evaluate_at = least(coalesce(c.evaluate_at, r.at), r.at)
-from json_to_recordset(cast(:rows as json))
-  as r(name text, status text, message text, metrics json, seconds float8, at timestamptz, memory json, unreachable text)
-where c.name = r.name and (c.at is null or c.at <= r.at)
+from r where c.name = r.name and (c.at is null or c.at <= r.at)
 """)
 # The first observation is the baseline; later ones wait for somebody to accept them.
 _OBSERVE = text("""
@@ -98,38 +110,16 @@ def finish(db: Connection, results: Sequence[Result]) -> None:
             "status": one.status.value,
             "message": one.message,
             "metrics": dict(one.metrics),
+            "series": [{"metric": s.metric, "value": s.value, "labels": dict(s.labels)} for s in one.series],
             "seconds": one.seconds,
             "at": one.at,
             "memory": dict(one.memory) if one.memory is not None else None,
             "unreachable": one.host,
+            "excused": one.excused,
         }
         for one in results
     ]
     db.execute(_FINISH, {"rows": orjson.dumps(rows).decode()})
-    kept = [
-        {
-            "check_name": r.check,
-            "at": r.at,
-            "status": r.status,
-            "message": r.message,
-            "seconds": r.seconds,
-            "metrics": dict(r.metrics),
-            "excused": r.excused,
-        }
-        for r in results
-    ]
-    db.execute(upsert(check_result).on_conflict_do_nothing(), kept)
-    samples = [
-        {"check_name": one.check, "metric": metric, "at": one.at, "value": value, "labels": {}}
-        for one in results
-        for metric, value in one.metrics.items()
-    ] + [
-        {"check_name": one.check, "metric": s.metric, "at": one.at, "value": s.value, "labels": dict(s.labels)}
-        for one in results
-        for s in one.series
-    ]
-    if samples:
-        db.execute(insert(sample), samples)
     seen = [{"name": one.check, "observed": dict(one.observed), "at": one.at} for one in results if one.observed is not None]
     if seen:
         db.execute(_OBSERVE, {"rows": orjson.dumps(seen).decode()})
@@ -138,7 +128,7 @@ def finish(db: Connection, results: Sequence[Result]) -> None:
 def claim_evaluation(db: Connection, now: datetime, limit: int, names: Sequence[str] | None = None) -> list[Mapping[str, Any]]:
     """Checks whose rules have something to look at, locked until the transaction ends; others skip them."""
     query = (
-        select(check_state)
+        select(*(check_state.c[name] for name in ("name", "every", "paused", "at", "evaluated_at")))
         .where(check_state.c.evaluate_at <= now)
         .order_by(check_state.c.evaluate_at)
         .limit(limit)

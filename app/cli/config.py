@@ -28,7 +28,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @config.command()
 def check(folder: Dir = None, as_json: Json = False) -> None:
     """Find every mistake in the files. Exit 1 with mistakes, 2 when the folder cannot be read."""
-    loaded = _load(folder)
+    loaded = _with_never_pinged(_load(folder))
     ok = not loaded.mistakes
     if as_json:
         _print_json(
@@ -151,6 +151,31 @@ def right(folder: Path | None) -> "Loaded":
         _tell(loaded)
         raise typer.Exit(1)
     return loaded
+
+
+def _with_never_pinged(loaded: "Loaded") -> "Loaded":
+    """Warned of heartbeats that cannot alert yet; only where a database answers is that known."""
+    from dataclasses import replace
+
+    from app.configfile.mistake import mistake
+
+    declared = loaded.config.items.get("heartbeat", {}) if loaded.config else {}
+    if not declared:
+        return loaded
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from app.checks.heartbeats import store
+    from app.db import transaction
+    from app.errors import Unavailable
+
+    try:
+        with transaction() as db:
+            new = store.names_in(db, "new")
+    except (Unavailable, SQLAlchemyError):
+        return loaded
+    silent = [declared[name] for name in new if name in declared]
+    found = [mistake(one.file, one.line, f"{one.subject} was never pinged: until then it cannot alert") for one in silent]
+    return replace(loaded, warnings=tuple(sorted({*loaded.warnings, *found})))
 
 
 def _tell(loaded: "Loaded") -> None:

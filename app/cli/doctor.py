@@ -23,7 +23,7 @@ Finding = tuple[str, str, bool]  # what, the cure, whether it is grave
 @commands.command()
 def doctor(as_json: Json = False) -> None:
     """Say what is wrong with this installation, and the cure. Exit 1 when something is."""
-    found = [*_missing(), *_configuration(), *_watcher()]
+    found = [*_missing(), *_configuration(), *_heartbeats(), *_watcher()]
     grave = any(one[2] for one in found)
     if as_json:
         say_json({"ok": not grave, "findings": [{"what": w, "cure": cure, "grave": bad} for w, cure, bad in found]})
@@ -66,6 +66,25 @@ def _configuration() -> Iterator[Finding]:
         yield str(one), "mend it and run `tocsin config apply`", True
     for one in loaded.warnings:
         yield str(one), "see `tocsin config check`", False
+
+
+def _heartbeats() -> Iterator[Finding]:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from app.checks.heartbeats import store
+    from app.db import transaction
+
+    try:
+        with transaction() as db:
+            new = store.names_in(db, "new")
+    except (Unavailable, SQLAlchemyError):
+        return  # said already
+    for name in new:
+        yield (
+            f'heartbeat "{name}" was never pinged, so it cannot alert',
+            f"`tocsin heartbeats show {name}` has its address",
+            False,
+        )
 
 
 def _watcher() -> Iterator[Finding]:

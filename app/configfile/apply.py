@@ -10,9 +10,10 @@ from sqlalchemy import Connection
 
 from app.alerts import service as alerts
 from app.catalog import store as catalog
-from app.catalog.model import Declaration, Heartbeat
+from app.catalog.model import Declaration
 from app.checks import service as checks
 from app.checks.heartbeats import service as heartbeats
+from app.checks.heartbeats.model import Heartbeat
 from app.checks.model import Check
 from app.configfile import store
 from app.configfile.diff import Change, diff

@@ -11,7 +11,6 @@ from app.catalog.model import (
     Defaults,
     Flapping,
     Grouping,
-    Heartbeat,
     Inhibit,
     Maintenance,
     Platform,
@@ -19,6 +18,7 @@ from app.catalog.model import (
     Route,
     Service,
 )
+from app.checks.heartbeats.model import Heartbeat
 from app.checks.model import Check
 from app.oncall.model import Schedule
 from app.people.model import Team, User

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -77,12 +78,13 @@ class Lent:
 class Transfer:
     """A reusable libcurl handle and what its callbacks gather during one request."""
 
-    __slots__ = ("blocked", "body", "curl", "dns", "done", "limit", "lines", "truncated")
+    __slots__ = ("blocked", "body", "curl", "dns", "done", "limit", "lines", "spent", "truncated")
 
     def __init__(self) -> None:
         self.curl = pycurl.Curl()
         self.curl.transfer = self
         self.lines: list[bytes] = []
+        self.spent = False  # it keeps cookies, which no reset makes it forget
 
     def prepare(self, request: Request, lookup: Lookup, done: "asyncio.Future[tuple[int, str]]") -> None:
         """Forget the last request and set up this one. Raises Failed(BLOCKED) when it is malformed."""
@@ -92,10 +94,16 @@ class Transfer:
         curl.reset()
         for option, value in (*ALWAYS, *options(request)):
             curl.setopt(option, value)
+        if request.cookies is not None:
+            self.spent = True
+            curl.setopt(pycurl.COOKIEFILE, "")
+            for line in request.cookies:
+                curl.setopt(pycurl.COOKIELIST, line)
         if lookup.entry:
             curl.setopt(pycurl.RESOLVE, [lookup.entry])
         curl.setopt(pycurl.TIMEOUT_MS, milliseconds(request.timeout - lookup.seconds))
-        curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open)
+        if request.socket is None:
+            curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open)
         curl.setopt(pycurl.WRITEFUNCTION, self._write)
         curl.setopt(pycurl.HEADERFUNCTION, self.lines.append)
 
@@ -130,6 +138,7 @@ class Transfer:
             peer=f"{info(pycurl.PRIMARY_IP)}:{info(pycurl.PRIMARY_PORT)}",
             certificate_expires=_expiry(info(pycurl.INFO_CERTINFO)) if request.certificate else None,
             lines=tuple(self.lines),
+            cookies=tuple(info(pycurl.INFO_COOKIELIST)) if self.spent else (),
         )
 
     def _timings(self) -> Timings:
@@ -152,16 +161,25 @@ class Transfer:
             kind = Kind.PROTOCOL  # the same number for an answer that is no HTTP
         if kind is Kind.CONNECT and self.blocked:
             return Failed(Kind.BLOCKED, self.blocked)
+        if kind is Kind.CONNECT and request.socket is not None:
+            return self._closed_socket(request.socket)
         if kind is Kind.CONNECT and self.curl.getinfo(pycurl.OS_ERRNO) in REFUSALS:
             kind = Kind.REFUSED
         return Failed(kind, said[:1].lower() + said[1:])
+
+    def _closed_socket(self, path: str) -> Failed:
+        number = self.curl.getinfo(pycurl.OS_ERRNO)
+        if number in REFUSALS or number in (errno.ENOENT, errno.ENOTSOCK):
+            return Failed(Kind.REFUSED, f"nobody listens on {path}")
+        said = os.strerror(number).lower() if number else "cannot connect"
+        return Failed(Kind.DENIED if number in (errno.EACCES, errno.EPERM) else Kind.CONNECT, f"{path}: {said}")
 
     def _late(self, request: Request) -> str:
         info = self.curl.getinfo
         if self.lines:
             return f"the answer did not end within {request.timeout:.3g} s ({len(self.body)} bytes came)"
         if info(pycurl.REQUEST_SIZE):
-            return f"no answer within {request.timeout:.3g} s of connecting to {info(pycurl.PRIMARY_IP)}"
+            return f"no answer within {request.timeout:.3g} s of connecting to {request.socket or info(pycurl.PRIMARY_IP)}"
         if info(pycurl.CONNECT_TIME):
             return f"the TLS handshake with {info(pycurl.PRIMARY_IP)} did not end in time"
         if info(pycurl.NAMELOOKUP_TIME):

@@ -28,8 +28,10 @@ class Request:
     ca: str | None = None  # path of a bundle to believe instead of the system's
     username: str | None = None  # basic authentication; sent to the first host only
     password: str | None = field(default=None, repr=False)
+    socket: str | None = None  # path of a Unix socket to speak through; then no host is looked up or connected to
     fresh: bool = False  # new connection and full handshake, closed afterwards: what a probe wants to see
     certificate: bool = False  # read the certificate's expiry
+    cookies: tuple[str, ...] | None = field(default=None, repr=False)  # an earlier response's, () to begin; None = none at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Response:
     peer: str  # address:port
     certificate_expires: datetime | None
     lines: tuple[bytes, ...] = field(repr=False)  # header lines as received, of every answer on the way
+    cookies: tuple[str, ...] = field(default=(), repr=False)  # what is to be sent from now on, as libcurl writes it down
 
     @cached_property
     def fields(self) -> dict[str, list[str]]:
@@ -75,7 +78,7 @@ class Response:
     @property
     def text(self) -> str:
         """The body as text: by the charset of Content-Type, else (and if that is wrong or unknown) UTF-8, never failing."""
-        for part in self.headers.get("content-type", "").split(";")[1:]:
+        for part in ", ".join(self.fields.get("content-type", ())).split(";")[1:]:
             name, _, charset = part.partition("=")
             if name.strip().lower() == "charset":
                 with suppress(LookupError, ValueError):

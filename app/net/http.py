@@ -2,9 +2,10 @@
 
     response = await fetch(Request("https://shop.example/checkout", timeout=5, fresh=True))
 
-Only http and https, no proxy or .netrc from the environment, no cookies; every address connected to passes `guard`, on each
-redirect too. `timeout` ends everything, a body that drips included; `max_bytes` counts what was unpacked, so that neither an
-endless body nor a compressed bomb fills memory. There is one driver per event loop; `close()` ends the running loop's.
+Only http and https, no proxy or .netrc from the environment, no cookies but the request's own; every address connected to
+passes `guard`, on each redirect too. `timeout` ends everything, a body that drips included; `max_bytes` counts what was
+unpacked, so that neither an endless body nor a compressed bomb fills memory. There is one driver per event loop; `close()`
+ends the running loop's.
 """
 
 import asyncio
@@ -104,7 +105,7 @@ class Driver:
             host, port = host_and_port(http_url(request.url))
         except ValueError as error:
             raise Failed(Kind.BLOCKED, str(error)) from None
-        if literal(host) is not None:
+        if request.socket is not None or literal(host) is not None:
             return NUMERIC
         started = self._loop.time()
         known = None if request.fresh else self._known.get((host, port))
@@ -123,7 +124,7 @@ class Driver:
             self._running.discard(transfer)
             if not self._closed:
                 self._multi.remove_handle(transfer.curl)
-        if len(self._idle) < IDLE_HANDLES and not self._closed:
+        if len(self._idle) < IDLE_HANDLES and not (transfer.spent or self._closed):
             self._idle.append(transfer)
         else:
             transfer.curl.close()

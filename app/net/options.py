@@ -38,6 +38,8 @@ def options(request: Request) -> Iterator[tuple[int, Any]]:
     except ValueError as error:
         raise Failed(Kind.BLOCKED, str(error)) from None
     yield pycurl.CONNECTTIMEOUT_MS, milliseconds(request.connect_timeout or request.timeout)
+    if request.socket is not None:
+        yield pycurl.UNIX_SOCKET_PATH, request.socket
     yield from _asking(request)
     if request.follow_redirects:
         yield pycurl.FOLLOWLOCATION, OBEY_CODE

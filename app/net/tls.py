@@ -38,3 +38,12 @@ def context(*, verify: bool = True, name: bool = True, ca: str | None = None) ->
     if verify:
         made.load_verify_locations(ca or authorities())
     return made
+
+
+@lru_cache(maxsize=1)
+def believing_anything() -> ssl.SSLContext:
+    """A client's context that takes every certificate, key, cipher and protocol OpenSSL still knows: to look, not to trust."""
+    made = context.__wrapped__(verify=False)
+    made.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    made.set_ciphers("ALL:@SECLEVEL=0")
+    return made

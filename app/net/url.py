@@ -41,6 +41,12 @@ def host_and_port(url: str) -> tuple[str, int]:
     return match["host"].strip("[]"), int(port)
 
 
+def origin(url: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port, to be compared; None for what is no http or https URL."""
+    match = _URL.fullmatch(url)
+    return match and (url.partition(":")[0].lower(), *host_and_port(url.replace(match["host"], match["host"].lower(), 1)))
+
+
 def host_name(text: str) -> str:
     """The host, when it is a name or address without port. Raises ValueError that says what is wrong."""
     bare = text.removeprefix("[").removesuffix("]")

@@ -5,12 +5,22 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, text, tuple_
-from sqlalchemy.dialects.postgresql import insert as upsert
 
+from app.db import dumps
 from app.rules.model import Standing, State, Verdict
 from app.rules.table import band, standing, verdict
 
 Place = tuple[str, str]  # rule, series
+
+_SAVE = text("""
+insert into standing (rule, series, check_name, state, firing, bad_since, known_at, memory, value, because, at)
+select rule, series, check_name, state, firing, bad_since, known_at, memory, value, because, at
+from json_to_recordset(cast(:rows as json)) as r(rule text, series text, check_name text, state text, firing boolean,
+  bad_since timestamptz, known_at timestamptz, memory json, value float8, because text, at timestamptz)
+on conflict (rule, series) do update set check_name = excluded.check_name, state = excluded.state, firing = excluded.firing,
+  bad_since = excluded.bad_since, known_at = excluded.known_at, memory = excluded.memory, value = excluded.value,
+  because = excluded.because, at = excluded.at
+""")
 
 
 def standings(db: Connection, rules: Sequence[str]) -> dict[Place, Standing]:
@@ -30,7 +40,7 @@ def save(db: Connection, rows: Sequence[tuple[Place, str, Standing, Verdict]]) -
             "rule": place[0],
             "series": place[1],
             "check_name": check,
-            "state": one.state,
+            "state": one.state.value,
             "firing": one.firing,
             "bad_since": one.bad_since,
             "known_at": one.known_at,
@@ -41,9 +51,7 @@ def save(db: Connection, rows: Sequence[tuple[Place, str, Standing, Verdict]]) -
         }
         for place, check, one, said in rows
     ]
-    statement = upsert(standing)
-    fresh = {name: statement.excluded[name] for name in values[0] if name not in ("rule", "series")}
-    db.execute(statement.on_conflict_do_update(index_elements=["rule", "series"], set_=fresh), values)
+    db.execute(_SAVE, {"rows": dumps(values)})
 
 
 def drop(db: Connection, places: Sequence[Place]) -> None:

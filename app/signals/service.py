@@ -19,7 +19,7 @@ from app.settings import settings
 from app.signals import store
 
 SOURCES = "app.signals.sources"
-PLANNED = {"alertmanager", "cloudevents", "email", "falco", "grafana", "healthchecks", "opsgenie", "pagerduty"}
+PLANNED = {"alertmanager", "cloudevents", "email", "falco", "grafana", "opsgenie", "pagerduty"}
 PLANNED |= {"sentry", "sns", "zabbix"}
 BOTH_LIVE = timedelta(days=7)  # after a rotation the old key works on for so long
 

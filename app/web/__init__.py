@@ -3,10 +3,10 @@
 from fastapi import APIRouter, FastAPI
 
 from app.web import live, static
-from app.web.pages import admin, checks, home, incident, incidents, login, me, oncall, rules, runbooks
+from app.web.pages import admin, checks, heartbeats, home, incident, incidents, login, me, oncall, rules, runbooks
 
 router = APIRouter()
-for _part in (login, home, incidents, incident, checks, oncall, me, rules, runbooks, admin, live):
+for _part in (login, home, incidents, incident, checks, heartbeats, oncall, me, rules, runbooks, admin, live):
     router.include_router(_part.router)
 
 

@@ -1,82 +1,98 @@
-"""Answers an HTTP request as it must: status, body and headers.
+"""Answers an HTTP request, or several steps one after the other, as it must: status, headers, body, values in JSON.
 
 Metrics: `seconds` until the end of the body, `first_byte_seconds`, `status_code`, `bytes` of the unpacked body, and over TLS
-`certificate_days` until the server's certificate ends. Critical: no answer within the time-out, a certificate that is not
-believed, or anything else than what `expect` says. It never warns; rules judge how long it took.
+`certificate_days` until the server's certificate ends. With `steps`, these are the last step's, but `seconds` of all together;
+`step_seconds` of each is labelled `step`. Critical: no answer within the time-out, a certificate that is not believed, or
+anything else than what `expect` says; steps end with the first that fails. It never warns; rules judge how long it took.
 """
 
-import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Annotated, Self
 
-import re2
-from pydantic import field_validator
+from pydantic import AfterValidator, model_validator
 
-from app.checks.probe import CannotTell, Field, Reading, Run, SecretStr, Spec, Status, Unreachable, probe
+from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, Unreachable, probe
+from app.net.ask import MARGIN, Server
+from app.net.expect import Expected, judged
 from app.net.http import Failed, Kind, Request, Response, fetch
-from app.net.url import Url
+from app.net.take import Taken, fill, fill_url, hiding, places, take, url_with_places
+from app.net.url import Url, origin
 
 DAY = 86_400
-STATUSES = re.compile(r"[1-5]xx|[1-5]\d\d(-[1-5]\d\d)?")
+METHOD = r"^[A-Z]{1,20}$"
 
 
-class Expected(Spec):
-    """What the answer must be; every line counts."""
+class Step(Spec):
+    """One request of several. `{{ name }}` in url, headers and body stands for a value that an earlier step took."""
 
-    status: list[int | str] = Field(
-        default=["200-399"], min_length=1, description="one of these: numbers, ranges as `200-299`, classes as `2xx`"
+    name: str | None = Field(default=None, min_length=1, max_length=64, description="its name in messages; unset = its number")
+    url: Annotated[str, AfterValidator(url_with_places)] = Field(description="http:// or https:// address")
+    method: str = Field(default="GET", pattern=METHOD, description="HTTP method")
+    headers: dict[str, str] = Field(default={}, repr=False, description="headers sent along, besides the check's")
+    body: str | None = Field(default=None, description="text sent as the request's body")
+    expect: Expected = Field(default_factory=Expected, description="what the answer must be")
+    take: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w{0,63}$")], Taken] = Field(
+        default={},
+        description="name to where its value stands: a JSONPath, or a map of `json`, or of `header` and `matches` (RE2)",
     )
-    body_contains: str | None = Field(default=None, description="text the body must hold")
-    body_lacks: str | None = Field(default=None, description="text the body must not hold, e.g. of an error page")
-    body_matches: str | None = Field(default=None, max_length=1024, description="RE2 pattern that must match in the body")
-    header: dict[str, str] = Field(default={}, description="header name to text that its value must hold")
 
-    @field_validator("status")
-    @classmethod
-    def _are_statuses(cls, given: list[int | str]) -> list[int | str]:
-        for item in given:
-            if not STATUSES.fullmatch(str(item)):
-                raise ValueError(f"{item!r} is not a status; write 200, 200-299 or 2xx")
-        return given
-
-    @field_validator("body_matches")
-    @classmethod
-    def _is_a_pattern(cls, given: str | None) -> str | None:
-        if given is not None:
-            try:
-                re2.compile(given, QUIET)
-            except re2.error as error:
-                raise ValueError(f"not an RE2 pattern: {error}") from None
-        return given
+    def wants(self) -> set[str]:
+        """Names of the values it needs."""
+        return set().union(*map(places, (self.url, self.body or "", *self.headers.values())))
 
 
-class Target(Spec):
+class Target(Server, Spec):
     """What is asked."""
 
-    url: Url = Field(description="http:// or https:// address")
-    method: str = Field(default="GET", pattern=r"^[A-Z]{1,20}$", description="HTTP method")
-    headers: dict[str, str] = Field(default={}, repr=False, description="headers sent along")
+    url: Url | None = Field(default=None, description="http:// or https:// address; this or `steps`")  # type: ignore[assignment]
+    method: str = Field(default="GET", pattern=METHOD, description="HTTP method")
     body: str | None = Field(default=None, description="text sent as the request's body")
-    username: str | None = Field(default=None, description="user name for basic authentication")
-    password: SecretStr | None = Field(default=None, description="password for basic authentication")
-    token: SecretStr | None = Field(default=None, description="sent as `Authorization: Bearer TOKEN`")
-    expect: Expected = Field(default=Expected(), description="what the answer must be")
+    expect: Expected = Field(default_factory=Expected, description="what the answer must be")
     follow_redirects: int = Field(default=5, ge=0, le=20, description="redirects followed; 0 = judge the redirect itself")
-    verify_tls: bool = Field(default=True, description="does an untrusted certificate count as no answer")
-    ca: str | None = Field(default=None, description="path of the CA bundle to believe instead of the system's")
     max_bytes: int = Field(default=1_048_576, ge=1, le=67_108_864, description="bytes of the body that are read and judged")
+    steps: tuple[Step, ...] = Field(
+        default=(),
+        max_length=20,
+        description="requests one after the other that share cookies: maps of `name`, `url`, `method`, `headers`, `body`, "
+        "`expect` and `take: {token: $.access_token}` for later steps' `{{ token }}`. The check's headers, token and password "
+        "go to the first step's host only",
+    )
+
+    @model_validator(mode="after")
+    def _asks_one_way(self) -> Self:
+        if (self.url is None) == (not self.steps):
+            raise ValueError("write url or steps")
+        if self.steps:
+            _refuse_confusion(self)
+        return self
 
 
-QUIET = re2.Options()
-QUIET.log_errors = False
+def _refuse_confusion(spec: Target) -> None:
+    """Raises ValueError when steps do not fit together."""
+    if {"method", "body", "expect"} & spec.model_fields_set:
+        raise ValueError("method, body and expect stand in each step")
+    labels = [_label(position, step) for position, step in enumerate(spec.steps, 1)]
+    if len(set(labels)) < len(labels):
+        raise ValueError("two steps have the same name")
+    known: set[str] = set()
+    for label, step in zip(labels, spec.steps, strict=True):
+        if missing := step.wants() - known:
+            raise ValueError(f"step {label} uses {', '.join(sorted(missing))}, which no earlier step takes")
+        known |= step.take.keys()
 
 
 @probe(on_timeout=Status.CRITICAL)
 async def measure(spec: Target, run: Run) -> Reading:
+    if spec.url is None:
+        return await _walk(spec, run.timeout * MARGIN)
     try:
-        response = await fetch(_request(spec, run.timeout))
+        response = await fetch(_request(spec, spec.url, run.timeout * MARGIN))
     except Failed as failed:
         raise (CannotTell if failed.kind is Kind.BLOCKED else Unreachable)(str(failed)) from None
-    wrong = _wrong(response, spec.expect)
+    wrong = await judged(response, spec.expect)
     told = f"{response.status} in {response.timings.total:.3g} s"
     return Reading(
         Status.CRITICAL if wrong else Status.OK,
@@ -85,24 +101,14 @@ async def measure(spec: Target, run: Run) -> Reading:
     )
 
 
-def _request(spec: Target, timeout: float) -> Request:
-    headers = dict(spec.headers)
-    if spec.token is not None:
-        headers["Authorization"] = f"Bearer {spec.token.get_secret_value()}"
-    return Request(
-        spec.url,
-        spec.method,
-        headers,
-        (spec.body or "").encode(),
-        timeout=timeout * 0.95,  # to say what hung before the runner gives up
+def _request(spec: Target, url: str, timeout: float) -> Request:
+    return spec.request(
+        url,
+        timeout,
+        method=spec.method,
+        body=spec.body,
         follow_redirects=spec.follow_redirects,
-        max_bytes=spec.max_bytes,
-        verify_tls=spec.verify_tls,
-        ca=spec.ca,
-        username=spec.username,
-        password=spec.password.get_secret_value() if spec.password else None,
-        fresh=True,
-        certificate=spec.url[:6].lower() == "https:" or spec.follow_redirects > 0,
+        certificate=url[:6].lower() == "https:" or spec.follow_redirects > 0,
     )
 
 
@@ -118,33 +124,67 @@ def _metrics(response: Response) -> dict[str, float]:
     return found
 
 
-def _wrong(response: Response, expected: Expected) -> list[str]:
-    """What is not as it must be, in words."""
-    wrong = []
-    if not any(_is(response.status, item) for item in expected.status):
-        wrong.append(f"status {response.status}, expected {', '.join(map(str, expected.status))}")
-    for name, part in expected.header.items():
-        value = response.headers.get(name.lower())
-        if value is None or part not in value:
-            wrong.append(f"header {name} is {'missing' if value is None else repr(value[:80])}, expected {part!r}")
-    return wrong + _wrong_in_body(response, expected)
+def _label(position: int, step: Step) -> str:
+    return step.name or str(position)
 
 
-def _wrong_in_body(response: Response, expected: Expected) -> list[str]:
-    wrong = []
-    where = f"the first {len(response.body)} bytes" if response.truncated else "the body"
-    text = response.text
-    if expected.body_contains is not None and expected.body_contains not in text:
-        wrong.append(f"{where} does not hold {expected.body_contains!r}")
-    if expected.body_lacks is not None and expected.body_lacks in text:
-        wrong.append(f"{where} holds {expected.body_lacks!r}")
-    if expected.body_matches is not None and not re2.search(expected.body_matches, text, QUIET):
-        wrong.append(f"{where} does not match {expected.body_matches!r}")
-    return wrong
+@dataclass
+class _Walk:
+    """What the steps so far have left."""
+
+    until: float
+    values: dict[str, str] = field(default_factory=dict)
+    cookies: tuple[str, ...] = ()
+    series: list[Series] = field(default_factory=list)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    def reading(self, status: Status, message: str, *, unreachable: bool = False) -> Reading:
+        seconds = sum(one.value for one in self.series)
+        told = message or f"{len(self.series)} steps in {seconds:.3g} s"
+        metrics = {**self.metrics, "seconds": seconds}
+        return Reading(status, hiding(self.values)(told), metrics, tuple(self.series), unreachable=unreachable)
 
 
-def _is(status: int, item: int | str) -> bool:
-    low, _, high = str(item).replace("xx", "00").partition("-")
-    if str(item).endswith("xx"):
-        high = f"{low[0]}99"
-    return int(low) <= status <= int(high or low)
+async def _walk(spec: Target, timeout: float) -> Reading:
+    walk = _Walk(time.monotonic() + timeout)
+    for position, step in enumerate(spec.steps, 1):
+        label = _label(position, step)
+        try:
+            wrong = await _go(spec, step, label, walk)
+        except Failed as failed:
+            blind = failed.kind is Kind.BLOCKED
+            status = Status.UNKNOWN if blind else Status.CRITICAL
+            return walk.reading(status, f"step {label}: {failed}", unreachable=not blind)
+        if wrong:
+            return walk.reading(Status.CRITICAL, f"step {label}: {'; '.join(wrong)}")
+    return walk.reading(Status.OK, "")
+
+
+async def _go(spec: Target, step: Step, label: str, walk: _Walk) -> list[str]:
+    """Make one step: what is wrong with its answer. Raises Failed when there is none."""
+    left = walk.until - time.monotonic()
+    if left <= 0:
+        raise Failed(Kind.TIMEOUT, "the earlier steps have used up the time")
+    url = fill_url(step.url, walk.values)
+    request = spec.request(
+        url,  # judged again, as every URL that is asked
+        left,
+        method=step.method,
+        headers={name: fill(value, walk.values) for name, value in step.headers.items()},
+        body=fill(step.body or "", walk.values),
+        follow_redirects=spec.follow_redirects,
+        certificate=True,
+        trusted=origin(url) == origin(spec.steps[0].url),
+        cookies=walk.cookies,
+    )
+    response = await fetch(request)
+    walk.cookies = response.cookies
+    walk.metrics = _metrics(response)
+    walk.series.append(Series("step_seconds", response.timings.total, {"step": label}))
+    nothing = []
+    for name, place in step.take.items():
+        try:
+            walk.values[name] = take(response, place)
+        except ValueError as error:
+            nothing.append(f"no {name} to take: {error}")
+    return await judged(response, step.expect, hiding(walk.values)) + nothing

@@ -14,9 +14,11 @@ from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unre
 from app.net.failure import Failed, Kind
 from app.net.postgres import DatabaseUrl, session
 
+# Of other people's sessions a role without rights is told the database, and nothing else, not even the backend_type.
 QUERY = """
 select pg_is_in_recovery(),
-       (select count(*) from pg_stat_activity where backend_type = 'client backend') * 100.0
+       (select count(*) from pg_stat_activity
+         where datname is not null and coalesce(backend_type, 'client backend') = 'client backend') * 100.0
        / greatest(current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int, 1)
 """
 

@@ -1,29 +1,33 @@
 """How long each phase of an HTTP request takes: name, connection, TLS, first byte, all of it.
 
 Metrics: `dns_seconds`, `connect_seconds`, `tls_seconds`, `first_byte_seconds` (from the request sent to the first byte of the
-answer) and `seconds` (everything, redirects and body included), each on a new connection, as a first visitor waits. Warning
-and critical: above `warning_seconds` and `critical_seconds`, which are off unless set; critical too: no answer or an error.
+answer) and `seconds` (everything, redirects and body included), each on a new connection, as a first visitor waits; `bytes`
+of the unpacked body. With `samples` each is the median of so many requests in a row, and `slowest_seconds` the worst.
+Warning and critical: above `warning_seconds` and `critical_seconds`, which are off unless set; critical too: no answer, or
+another than `expect` says.
 """
 
+import time
+from statistics import median
 from typing import Self
 
 from pydantic import model_validator
 
-from app.checks.probe import CannotTell, Field, Reading, Run, SecretStr, Spec, Status, Unreachable, probe
-from app.net.http import Failed, Kind, Request, fetch
-from app.net.url import Url
+from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe
+from app.net.ask import MARGIN, Server
+from app.net.expect import Expected, judged
+from app.net.http import Failed, Kind, Response, fetch
 
 
-class Target(Spec):
+class Target(Server, Spec):
     """What is asked, and how long it may take."""
 
-    url: Url = Field(description="http:// or https:// address")
-    headers: dict[str, str] = Field(default={}, repr=False, description="headers sent along")
-    token: SecretStr | None = Field(default=None, description="sent as `Authorization: Bearer TOKEN`")
+    method: str = Field(default="GET", pattern=r"^[A-Z]{1,20}$", description="HTTP method")
+    body: str | None = Field(default=None, description="text sent as the request's body")
+    expect: Expected = Field(default_factory=Expected, description="what the answer must be to be measured")
     follow_redirects: int = Field(default=5, ge=0, le=20, description="redirects followed; their time counts")
-    verify_tls: bool = Field(default=True, description="does an untrusted certificate count as no answer")
-    ca: str | None = Field(default=None, description="path of the CA bundle to believe instead of the system's")
     max_bytes: int = Field(default=16_777_216, ge=1, le=268_435_456, description="bytes of the body that are read and timed")
+    samples: int = Field(default=1, ge=1, le=20, description="requests in a row, all within the time-out; the median counts")
     warning_seconds: float | None = Field(default=None, gt=0, description="total seconds above which it warns; unset = never")
     critical_seconds: float | None = Field(default=None, gt=0, description="total seconds above which it is critical")
 
@@ -36,37 +40,46 @@ class Target(Spec):
 
 @probe(on_timeout=Status.CRITICAL)
 async def measure(spec: Target, run: Run) -> Reading:
-    headers = dict(spec.headers)
-    if spec.token is not None:
-        headers["Authorization"] = f"Bearer {spec.token.get_secret_value()}"
-    request = Request(
-        spec.url,
-        headers=headers,
-        timeout=run.timeout * 0.95,  # to say what hung before the runner gives up
-        follow_redirects=spec.follow_redirects,
-        max_bytes=spec.max_bytes,
-        verify_tls=spec.verify_tls,
-        ca=spec.ca,
-        fresh=True,
-    )
+    until = time.monotonic() + run.timeout * MARGIN
+    found = []
+    for number in range(1, spec.samples + 1):
+        which = f"request {number} of {spec.samples}: " if spec.samples > 1 else ""
+        response = await _asked(spec, which, until)
+        if wrong := await judged(response, spec.expect):
+            told = f"{which}{response.status} in {response.timings.total:.3g} s: {'; '.join(wrong)}"
+            return Reading(Status.CRITICAL, told)
+        found.append(_phases(response))
+    metrics = {name: median(one[name] for one in found) for name in found[0]}
+    told = f"{metrics['seconds']:.3g} s, first byte after {metrics['first_byte_seconds']:.3g} s"
+    if spec.samples > 1:
+        metrics["slowest_seconds"] = max(one["seconds"] for one in found)
+        told = f"{told}; slowest of {spec.samples} {metrics['slowest_seconds']:.3g} s"
+    return Reading(_judge(metrics["seconds"], spec), told, metrics)
+
+
+async def _asked(spec: Target, which: str, until: float) -> Response:
+    """One answer. Raises Unreachable or CannotTell when there is none."""
+    left = until - time.monotonic()
+    if left <= 0:
+        raise Unreachable(f"{which}the earlier ones have used up the time")
     try:
-        response = await fetch(request)
+        return await fetch(
+            spec.request(spec.url, left, method=spec.method, body=spec.body, follow_redirects=spec.follow_redirects)
+        )
     except Failed as failed:
-        raise (CannotTell if failed.kind is Kind.BLOCKED else Unreachable)(str(failed)) from None
-    if response.status >= 400:
-        raise Unreachable(f"the answer is an error: {response.status}")
+        raise (CannotTell if failed.kind is Kind.BLOCKED else Unreachable)(f"{which}{failed}") from None
+
+
+def _phases(response: Response) -> dict[str, float]:
     took = response.timings
-    return Reading(
-        _judge(took.total, spec),
-        f"{took.total:.3g} s, first byte after {took.first_byte:.3g} s",
-        {
-            "dns_seconds": took.dns,
-            "connect_seconds": took.connect,
-            "tls_seconds": took.tls,
-            "first_byte_seconds": took.first_byte,
-            "seconds": took.total,
-        },
-    )
+    return {
+        "dns_seconds": took.dns,
+        "connect_seconds": took.connect,
+        "tls_seconds": took.tls,
+        "first_byte_seconds": took.first_byte,
+        "seconds": took.total,
+        "bytes": float(len(response.body)),
+    }
 
 
 def _judge(seconds: float, spec: Target) -> Status:

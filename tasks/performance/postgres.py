@@ -1,8 +1,13 @@
-"""How well a PostgreSQL database works: cache, long transactions, deadlocks, replication lag.
+"""How well a PostgreSQL database works: cache, long and idle transactions, slow statements, deadlocks, lag, transaction ids.
 
-Metrics: `seconds` (one simple query), `connections`, `longest_transaction_seconds`, `lag_seconds` (a standby's own, or that of
-the primary's slowest standby), and since the last run `cache_hit_percent` and `deadlocks`. Warning and critical: a transaction
-open for too long, too much lag. Without the role pg_monitor transactions and standbys stay hidden, and the message says so.
+Metrics: `seconds` (one simple query), `connections` (of this database), `connections_used_percent` (of all that ordinary users
+may open), `longest_transaction_seconds`, `longest_query_seconds`, `idle_in_transaction` sessions and the longest of them,
+`idle_in_transaction_seconds`; `lag_seconds` (a standby's own, or that of the primary's slowest standby) and by `standby`;
+`transaction_ids_used_percent` of those after which the server takes no writes (autovacuum falls behind); since the last run
+`cache_hit_percent`, `deadlocks`, `deadlocks_per_second`, `commits_per_second`, `rollbacks_per_second`,
+`temporary_bytes_per_second`. With pg_stat_statements `slow_statements`, whose mean time is above `slow_statement`, and
+`slowest_statement_seconds`, the highest mean. Warning and critical: a transaction open for
+too long, too much lag, too many transaction ids. Without the role pg_monitor most stays hidden, and the message says so.
 """
 
 import time
@@ -11,26 +16,84 @@ from datetime import timedelta
 from typing import Any
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import dict_row
 
-from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Spec, Status, Unreachable, own_database, probe
+from app.checks.probe import (
+    CannotTell,
+    Duration,
+    Field,
+    Reading,
+    Run,
+    Series,
+    Spec,
+    Status,
+    Unreachable,
+    own_database,
+    probe,
+    worst,
+)  # fmt: skip
 from app.net.failure import Failed, Kind
 from app.net.postgres import DatabaseUrl, Session, session
 
+# Of other people's sessions a role without rights is told the database, and nothing else, not even the backend_type.
 # A standby that has replayed all it received is not late, however old its last transaction is.
 QUERY = """
 select current_user as me,
        pg_has_role('pg_read_all_stats', 'usage') as sees_all,
-       (select count(*) from pg_stat_activity where datname = current_database()) as connections,
-       (select extract(epoch from max(now() - xact_start)) from pg_stat_activity
-         where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()) as longest,
-       d.deadlocks, d.blks_hit as hits, d.blks_read as reads, extract(epoch from d.stats_reset)::float8 as reset,
+       a.connections, a.used, a.longest, a.query, a.idle, a.idle_for,
+       d.deadlocks, d.blks_hit as hits, d.blks_read as reads, d.xact_commit as commits, d.xact_rollback as rollbacks,
+       d.temp_bytes as temporary, extract(epoch from d.stats_reset)::float8 as reset,
+       extract(epoch from clock_timestamp())::float8 as at,
+       (select max(age(datfrozenxid)) from pg_database) * 100.0 / 2100000000 as ids,
        case when pg_is_in_recovery()
             then case when pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() then 0
                  else extract(epoch from now() - pg_last_xact_replay_timestamp()) end
             else (select extract(epoch from max(replay_lag)) from pg_stat_replication) end as lag
-  from pg_stat_database d where d.datname = current_database()
+  from pg_stat_database d,
+       (select count(*) filter (where mine) as connections,
+               count(*) * 100.0 / greatest(current_setting('max_connections')::int
+                                           - current_setting('superuser_reserved_connections')::int, 1) as used,
+               extract(epoch from max(now() - xact_start) filter (where other)) as longest,
+               extract(epoch from max(now() - query_start) filter (where other and state = 'active')) as query,
+               count(*) filter (where other and waits) as idle,
+               extract(epoch from max(now() - state_change) filter (where other and waits)) as idle_for
+          from (select *, datname = current_database() as mine, state like 'idle in transaction%' as waits,
+                       datname = current_database() and pid <> pg_backend_pid() as other
+                  from pg_stat_activity
+                 where datname is not null and coalesce(backend_type, 'client backend') = 'client backend') sessions) a
+ where d.datname = current_database()
 """
+
+STANDBYS = """
+select coalesce(nullif(application_name, ''), host(client_addr), 'local') as standby,
+       coalesce(extract(epoch from replay_lag), 0)::float8 as lag from pg_stat_replication
+"""
+
+# The extension may live in any schema, and its columns had other names before PostgreSQL 13.
+EXTENSION = """
+select quote_ident(n.nspname) || '.pg_stat_statements' as place
+  from pg_extension e join pg_namespace n on n.oid = e.extnamespace
+ where e.extname = 'pg_stat_statements' and current_setting('server_version_num')::int >= 130000
+"""
+STATEMENTS = """
+select count(*) filter (where mean_exec_time >= {slow}) as slow, max(mean_exec_time) as slowest
+  from {place} where dbid = (select oid from pg_database where datname = current_database())
+"""
+
+COUNTERS = ("deadlocks", "hits", "reads", "commits", "rollbacks", "temporary", "reset", "at")
+RATES = {
+    "deadlocks_per_second": "deadlocks",
+    "commits_per_second": "commits",
+    "rollbacks_per_second": "rollbacks",
+    "temporary_bytes_per_second": "temporary",
+}
+SEEN = {  # column -> metric, of what only a role that sees all statistics is told
+    "longest": "longest_transaction_seconds",
+    "query": "longest_query_seconds",
+    "idle": "idle_in_transaction",
+    "idle_for": "idle_in_transaction_seconds",
+}
 
 
 class Target(Spec):
@@ -41,6 +104,15 @@ class Target(Spec):
     critical_transaction: Duration = Field(default=timedelta(hours=6), description="age of a transaction that is critical")
     warning_lag: Duration = Field(default=timedelta(minutes=1), description="replication lag from which it warns")
     critical_lag: Duration = Field(default=timedelta(minutes=10), description="replication lag that is critical")
+    warning_ids_percent: float = Field(
+        default=40, gt=0, le=100, description="transaction ids used, in percent of all there are, from which it warns"
+    )
+    critical_ids_percent: float = Field(
+        default=75, gt=0, le=100, description="transaction ids used, in percent of all there are, that are critical"
+    )
+    slow_statement: Duration = Field(
+        default=timedelta(seconds=1), description="mean time from which a statement counts as slow (pg_stat_statements)"
+    )
 
 
 @probe(on_timeout=Status.CRITICAL)
@@ -48,24 +120,21 @@ async def measure(spec: Target, run: Run) -> Reading:
     try:
         async with session(spec.url or own_database(), run.timeout) as database:
             seconds = await _simple_query(database)
-            cursor = await database.cursor(row_factory=dict_row).execute(QUERY)
-            row = await cursor.fetchone()
+            row = (await _rows(database, QUERY))[0]
+            standbys = await _rows(database, STANDBYS) if row["sees_all"] else []
+            statements = await _statements(database, spec)
     except Failed as failed:
         blind = failed.kind in (Kind.BLOCKED, Kind.DENIED)
         raise (CannotTell if blind else Unreachable)(str(failed)) from None
     except psycopg.Error as error:
         raise CannotTell(f"the statistics cannot be read: {error}") from None
-    assert row is not None
-    counters = {name: float(row[name] or 0) for name in ("deadlocks", "hits", "reads", "reset")}
-    metrics = {"seconds": seconds, "connections": float(row["connections"]), **_since(run.memory, counters)}
-    if row["sees_all"]:
-        metrics["longest_transaction_seconds"] = float(row["longest"] or 0)
-    if row["lag"] is not None:
-        metrics["lag_seconds"] = float(row["lag"])
+    counters = {name: float(row[name] or 0) for name in COUNTERS}
+    metrics = {"seconds": seconds, **_metrics(row), **statements, **_since(run.memory, counters)}
     status, told = _judge(metrics, spec)
     if not row["sees_all"]:
         told.append(f'transactions and standbys are hidden: grant pg_monitor to "{row["me"]}"')
-    return Reading(status, "; ".join(told) or f"answered in {seconds:.3g} s", metrics, memory=counters)
+    series = tuple(Series("lag_seconds", one["lag"], {"standby": one["standby"]}) for one in standbys)
+    return Reading(status, "; ".join(told) or f"answered in {seconds:.3g} s", metrics, series, memory=counters)
 
 
 async def _simple_query(database: Session) -> float:
@@ -74,26 +143,62 @@ async def _simple_query(database: Session) -> float:
     return time.perf_counter() - started
 
 
+async def _rows(database: Session, query: str | sql.Composed) -> list[dict[str, Any]]:
+    return await (await database.cursor(row_factory=dict_row).execute(query)).fetchall()
+
+
+async def _statements(database: Session, spec: Target) -> dict[str, float]:
+    """Of the extension, where it is there and this role may read it."""
+    places = await _rows(database, EXTENSION)
+    if not places:
+        return {}
+    slow = sql.Literal(spec.slow_statement.total_seconds() * 1000)
+    query = sql.SQL(STATEMENTS).format(slow=slow, place=sql.SQL(places[0]["place"]))
+    try:
+        row = (await _rows(database, query))[0]
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectNotInPrerequisiteState, psycopg.errors.UndefinedColumn):
+        return {}  # created, but not loaded into the server
+    return {"slow_statements": float(row["slow"]), "slowest_statement_seconds": float(row["slowest"] or 0) / 1000}
+
+
+def _metrics(row: Mapping[str, Any]) -> dict[str, float]:
+    found = {
+        "connections": float(row["connections"]),
+        "connections_used_percent": float(row["used"]),
+        "transaction_ids_used_percent": float(row["ids"]),
+    }
+    if row["sees_all"]:
+        found |= {metric: float(row[column] or 0) for column, metric in SEEN.items()}
+    return found if row["lag"] is None else found | {"lag_seconds": float(row["lag"])}
+
+
 def _since(before: Mapping[str, Any], now: Mapping[str, float]) -> dict[str, float]:
     """What happened since the last run; nothing on the first one and after the counters began anew."""
-    if before.get("reset") != now["reset"] or any(before[name] > value for name, value in now.items()):
+    if before.get("reset") != now["reset"] or any(name not in before or before[name] > now[name] for name in COUNTERS):
         return {}
-    deadlocks, hits, reads = (now[name] - before[name] for name in ("deadlocks", "hits", "reads"))
-    share = {"cache_hit_percent": 100 * hits / (hits + reads)} if hits + reads else {}
-    return {"deadlocks": deadlocks, **share}
+    deadlocks, hits, reads, seconds = (now[name] - before[name] for name in ("deadlocks", "hits", "reads", "at"))
+    found = {"deadlocks": deadlocks}
+    if hits + reads:
+        found["cache_hit_percent"] = 100 * hits / (hits + reads)
+    if seconds > 0:
+        found |= {metric: (now[name] - before[name]) / seconds for metric, name in RATES.items()}
+    return found
 
 
 def _judge(metrics: Mapping[str, float], spec: Target) -> tuple[Status, list[str]]:
-    status, told = Status.OK, []
-    for name, what, warning, critical in (
-        ("longest_transaction_seconds", "a transaction is open for", spec.warning_transaction, spec.critical_transaction),
-        ("lag_seconds", "replication is late by", spec.warning_lag, spec.critical_lag),
+    long, late = (spec.warning_transaction, spec.critical_transaction), (spec.warning_lag, spec.critical_lag)
+    findings = []
+    for name, what, unit, (warning, critical) in (
+        ("longest_transaction_seconds", "a transaction is open for", "s", tuple(one.total_seconds() for one in long)),
+        ("lag_seconds", "replication is late by", "s", tuple(one.total_seconds() for one in late)),
+        (
+            "transaction_ids_used_percent",
+            "the server stops taking writes when its transaction ids are used up: vacuum; used are",
+            "%",
+            (spec.warning_ids_percent, spec.critical_ids_percent),
+        ),
     ):
         value = metrics.get(name, 0.0)
-        if value >= warning.total_seconds():
-            told.append(f"{what} {value:.0f} s")
-            if value >= critical.total_seconds():
-                status = Status.CRITICAL
-            elif status is Status.OK:
-                status = Status.WARNING
-    return status, told
+        if value >= warning:
+            findings.append((Status.CRITICAL if value >= critical else Status.WARNING, f"{what} {value:.0f} {unit}"))
+    return worst(status for status, _ in findings), [text for _, text in findings]

@@ -1,41 +1,50 @@
-"""Counts failed logins, logins of root and invalid users since its last run, from the system's log.
+"""Counts failed and accepted logins, invalid users, refused sudo and changed accounts since its last run, from the log.
 
-Metrics: `failed_logins`, also by `source` address for the ten worst; `root_logins`; `invalid_users`. It reads the file `path`
-through rotation and truncation, or without one systemd's journal; the first run starts at the end and reads nothing old. It is
-ok however much it counts (any server on the internet is tried all day; rules judge), unless `warning_failed` or
-`critical_failed` say otherwise.
+Metrics: `failed_logins` and `logins` (accepted), also by `source` address for the ten most; `root_logins`; `invalid_users`;
+`sudo_failures` (wrong password, not allowed); `account_changes` (users and groups added, changed or deleted, passwords set).
+It reads the file `path` through rotation and truncation, or without one systemd's journal; the first run starts at the end and
+reads nothing old. It is ok however much it counts (any server on the internet is tried all day; rules judge), unless
+`warning_failed` or `critical_failed` say otherwise, or `new_sources`, for a login from an address that is not accepted.
 """
 
-import json
-import os
 import re
-import shutil
-import subprocess
-import threading
+import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from hashlib import blake2b
-from itertools import islice
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, Literal
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, probe
+from app.checks.follow import LONGEST, Follower, Limits
+from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, drift, probe, worst
+from app.net.failure import Failed
+from app.net.journal import JOURNALS, Journal, present, text
 
-HEAD = 64  # bytes at a file's start that tell it from its successor on the same inode
-LONGEST = 4096  # characters of a line that are looked at
-MOST_ENTRIES = 50_000  # of the journal in one run
-JOURNALS = ("/run/log/journal", "/var/log/journal")
+MOST_LINES = 1_000_000  # in one run
+FACILITIES = ("SYSLOG_FACILITY=4", "SYSLOG_FACILITY=10")  # auth, authpriv
 WORST = 10  # sources listed; the rest counts only in the total
+MOST_SOURCES = 500  # users and addresses told apart that are not accepted yet
 
 REPEATED = re.compile(r"message repeated (\d{1,6}) times: \[ ?(.*)\]$")
 
 # A user name is whatever an attacker sent, also "x from 10.0.0.1 port 1 ssh2": the last " from " is sshd's own.
 SSH_FAILED = re.compile(r"Failed (?!none)\S+ for (?:invalid user )?.* from (?P<source>\S+) port \d+")
 SSH_INVALID = re.compile(r"Invalid user .* from \S+")
-SSH_ROOT = re.compile(r"Accepted \S+ for root from \S+ port \d+")
+SSH_ACCEPTED = re.compile(r"Accepted \S+ for (?P<user>.*) from (?P<source>\S+) port \d+")
 PAM_FAILED = re.compile(r"pam_\w+\([\w.:-]+\): authentication failure;.*? rhost=(?P<source>\S*)")
 OTHER_ROOT = re.compile(r"pam_unix\((?:login|su|su-l):session\): session opened for user root\b")
+SUDO_FAILED = re.compile(
+    r"\s*\S+ : (?:\d+ incorrect password attempts?|user NOT in sudoers|command not allowed|a password is required)"
+)
+ACCOUNT_TOOLS = frozenset(
+    f"{noun}{verb}" for noun in ("user", "group") for verb in ("add", "mod", "del")
+) | {"gpasswd", "adduser", "deluser", "passwd", "chpasswd", "chage"}  # fmt: skip
+ACCOUNT_CHANGED = re.compile(
+    r"new (?:user|group):|(?:add|delete|remove|change) |(?:user|group) \S+ (?:added|removed|deleted)|"
+    r"(?:user|members of group) \S+ (?:added|removed|set) by|group (?:added|removed) to|"
+    r"pam_unix\(\w+:chauthtok\): password changed for |changed (?:password expiry|user) "
+)
+# RFC 5424 6: `<86>1 time host program pid id [data] message`; in the traditional form the program stands before ": ".
+RFC_5424 = re.compile(r"(?:<\d{1,3}>)?1 \d\S* \S+ (?P<program>\S+) \S+ \S+ (?:-|(?:\[(?:[^\]\\]|\\.)*\])+) \ufeff?(?P<said>.*)")
 
 
 class Log(Spec):
@@ -47,6 +56,9 @@ class Log(Spec):
     max_bytes: int = Field(default=8_388_608, ge=4096, description="bytes read in one run; the rest waits for the next")
     warning_failed: int | None = Field(default=None, ge=1, description="failed logins since the last run from which it warns")
     critical_failed: int | None = Field(default=None, ge=1, description="failed logins since the last run that are critical")
+    new_sources: Literal["ok", "warning", "critical"] = Field(
+        default="ok", description="what a login is whose user and address are not in the accepted baseline; ok = not compared"
+    )
 
 
 @dataclass(slots=True)
@@ -54,51 +66,98 @@ class Tally:
     """What was counted."""
 
     failed: Counter[str] = field(default_factory=Counter)  # by source
+    accepted: Counter[tuple[str, str]] = field(default_factory=Counter)  # by user and source
     roots: int = 0
     invalid: int = 0
+    sudo: int = 0
+    accounts: int = 0
 
     def add(self, program: str, said: str) -> None:
         """Count one message of one program."""
-        times = 1
+        times, program = 1, program.rpartition("/")[2]
         repeated = REPEATED.match(said)
         if repeated:
             times, said = int(repeated[1]), repeated[2]
-        if program.rpartition("/")[2].startswith("sshd"):
-            if failed := SSH_FAILED.match(said):
-                self.failed[failed["source"]] += times
-            elif SSH_ROOT.match(said):
-                self.roots += times
-            elif SSH_INVALID.match(said):
-                self.invalid += times
+        if program.startswith("sshd"):
+            self._add_ssh(said, times)
         elif failed := PAM_FAILED.match(said):  # sshd's own are told twice, here and above
             self.failed[failed["source"] or "local"] += times
         elif OTHER_ROOT.match(said):
             self.roots += times
+        elif program == "sudo":
+            self.sudo += times * (SUDO_FAILED.match(said) is not None)
+        elif program in ACCOUNT_TOOLS:
+            self.accounts += times * (ACCOUNT_CHANGED.match(said) is not None)
+
+    def _add_ssh(self, said: str, times: int) -> None:
+        if failed := SSH_FAILED.match(said):
+            self.failed[failed["source"]] += times
+        elif accepted := SSH_ACCEPTED.match(said):
+            self.accepted[accepted["user"], accepted["source"]] += times
+            self.roots += times * (accepted["user"] == "root")
+        elif SSH_INVALID.match(said):
+            self.invalid += times
+
+    def metrics(self) -> dict[str, float]:
+        """Every count, under its name."""
+        return {
+            "failed_logins": float(self.failed.total()),
+            "logins": float(self.accepted.total()),
+            "root_logins": float(self.roots),
+            "invalid_users": float(self.invalid),
+            "sudo_failures": float(self.sudo),
+            "account_changes": float(self.accounts),
+        }
+
+    def series(self) -> tuple[Series, ...]:
+        """The sources with the most of each kind."""
+        sources: Counter[str] = Counter()
+        for (_, source), count in self.accepted.items():
+            sources[source] += count
+        kinds = (("failed_logins", self.failed), ("logins", sources))
+        return tuple(
+            Series(metric, float(count), {"source": source})
+            for metric, counted in kinds
+            for source, count in counted.most_common(WORST)
+        )
+
+    def __str__(self) -> str:
+        text = f"{self.failed.total()} failed logins, {self.roots} of root, {self.invalid} invalid users"
+        if worst := self.failed.most_common(3):
+            text += "; most from " + ", ".join(f"{source} ({count})" for source, count in worst)
+        text += f"; {self.sudo} refused sudo" if self.sudo else ""
+        return text + (f"; {self.accounts} changes of accounts" if self.accounts else "")
 
 
 @probe()
 def measure(spec: Log, run: Run) -> Reading:
     tally = Tally()
-    if spec.path is not None and (Path(spec.path).exists() or not _has_journal()):
-        memory, behind = _follow(Path(spec.path), run.memory, spec.max_bytes, tally)
-    elif _has_journal():
-        memory, behind = _journal(run.memory, run.timeout * 0.9, tally)
+    followed = "mark" in run.memory  # in the moment of a rotation there is no file, and its place is still needed
+    if spec.path is not None and (followed or Path(spec.path).exists() or not present(JOURNALS)):
+        memory, behind = _follow(Path(spec.path), run, spec.max_bytes, tally)
+    elif present(JOURNALS):
+        memory, behind = _journal(run, tally)
     else:
         raise CannotTell("there is no systemd journal here; give the path of the log, e.g. /var/log/auth.log")
-    total = tally.failed.total()
-    metrics = {"failed_logins": total, "root_logins": tally.roots, "invalid_users": tally.invalid}
-    worst = tally.failed.most_common(WORST)
-    message = f"{total} failed logins, {tally.roots} of root, {tally.invalid} invalid users"
-    if worst:
-        message += "; most from " + ", ".join(f"{source} ({count})" for source, count in worst[:3])
-    if behind:
-        message += f"; {behind} bytes wait for the next run"
-    return Reading(
-        _judge(total, spec),
-        message,
-        {name: float(value) for name, value in metrics.items()},
-        tuple(Series("failed_logins", float(count), {"source": source}) for source, count in worst),
-        memory,
+    message = f"{tally}; {behind} bytes wait for the next run" if behind else str(tally)
+    reading = Reading(_judge(tally.failed.total(), spec), message, tally.metrics(), tally.series(), memory)
+    return reading if spec.new_sources == "ok" else _with_sources(reading, tally, Status(spec.new_sources), run)
+
+
+def _with_sources(reading: Reading, tally: Tally, new: Status, run: Run) -> Reading:
+    """The reading with who logged in from where, compared with the baseline; what is new stays so until it is accepted."""
+    seen = [f"{user} from {source}" for user, source in tally.accepted]
+    accepted = run.baseline or {}
+    waiting = [one for one in dict.fromkeys([*run.memory.get("sources", ()), *seen]) if one not in accepted][:MOST_SOURCES]
+    observed = {**accepted, **dict.fromkeys(waiting, "logged in")}
+    reading = replace(reading, memory={**(reading.memory or {}), "sources": waiting}, observed=observed)
+    if run.baseline is None:
+        return replace(reading, message=f"{reading.message}; baseline taken: {len(observed)} users and addresses")
+    found = drift(run.baseline, observed)
+    if not found:
+        return reading
+    return replace(
+        reading, status=worst([reading.status, new]), message=f"logins that are not accepted: {found}; {reading.message}"
     )
 
 
@@ -110,101 +169,29 @@ def _judge(total: int, spec: Log) -> Status:
     return Status.OK
 
 
-def _follow(path: Path, before: Mapping[str, Any], limit: int, tally: Tally) -> tuple[dict[str, Any], int]:
-    """Count what was written since; returns where to go on, and how many bytes are left.
-
-    A renamed predecessor is read to its end first; a file that became shorter, or begins otherwise, starts anew.
-    """
+def _follow(path: Path, run: Run, limit: int, tally: Tally) -> tuple[dict[str, Any], int]:
+    """Count what was written since; returns where to go on, and how many bytes are left."""
+    follower = Follower(path, run.memory, Limits(limit, MOST_LINES, time.monotonic() + run.timeout * 0.8))
     try:
-        file = path.open("rb")
+        for line in follower.lines():
+            told = line.decode(errors="replace")
+            if new := RFC_5424.match(told):
+                tally.add(new["program"], new["said"])
+                continue
+            head, colon, said = told.partition(": ")  # time, host, program[pid]: message
+            if colon:
+                tally.add(re.split(r"[\[(]", head.rpartition(" ")[2])[0], said)
     except OSError as error:
         raise CannotTell(f"{path}: {error.strerror}; is the path right, and may this worker read it (group adm)?") from None
-    with file:
-        found = os.fstat(file.fileno())
-        position = 0
-        if not before.get("inode"):
-            position = found.st_size
-        elif before["inode"] == found.st_ino and found.st_size >= before["position"] and _head(file, before) == before["head"]:
-            position = int(before["position"])
-        elif before["inode"] != found.st_ino:
-            limit -= _finish(path, before, limit, tally)
-        position += _count(file, position, max(limit, 0), tally)
-        memory = {"inode": found.st_ino, "position": position, "length": min(position, HEAD)}
-        return {**memory, "head": _head(file, memory)}, max(0, found.st_size - position)
+    return follower.memory, follower.behind
 
 
-def _head(file: BinaryIO, memory: Mapping[str, Any]) -> str:
-    file.seek(0)
-    return blake2b(file.read(int(memory.get("length", 0))), digest_size=8).hexdigest()
-
-
-def _finish(path: Path, before: Mapping[str, Any], limit: int, tally: Tally) -> int:
-    """Read the rest of the file that was rotated away, if it still lies beside (auth.log.1, auth.log-20290115)."""
-    for old in sorted(path.parent.glob(f"{path.name}[.-]*")):
-        try:
-            if old.stat().st_ino == before["inode"]:
-                with old.open("rb") as file:
-                    return _count(file, int(before["position"]), limit, tally)
-        except OSError:
-            continue
-    return 0
-
-
-def _count(file: BinaryIO, position: int, limit: int, tally: Tally) -> int:
-    """Count whole lines from `position`, at most `limit` bytes; returns how many bytes were used up."""
-    file.seek(position)
-    chunk = file.read(limit)
-    end = chunk.rfind(b"\n") + 1
-    if not end and len(chunk) == limit:  # one line longer than all we read: not a log's
-        return limit
-    for line in chunk[:end].split(b"\n"):
-        head, colon, said = line[:LONGEST].decode(errors="replace").partition(": ")  # time, host, program[pid]: message
-        if colon:
-            tally.add(re.split(r"[\[(]", head.rpartition(" ")[2])[0], said)
-    return end
-
-
-def _has_journal() -> bool:
-    return shutil.which("journalctl") is not None and any(map(os.path.exists, JOURNALS))
-
-
-def _journal(before: Mapping[str, Any], timeout: float, tally: Tally) -> tuple[dict[str, Any], int]:
-    """Count the journal's entries of the security facilities since the last run; returns where to go on."""
-    cursor = before.get("cursor")  # empty: the journal was
-    where = ["--lines=1"] if cursor is None else [f"--after-cursor={cursor}"] if cursor else []
-    command = ["journalctl", "--output=json", "--no-pager", "--quiet", *where, "SYSLOG_FACILITY=4", "SYSLOG_FACILITY=10"]
-    memory = {"cursor": cursor or ""}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        alarm = threading.Timer(timeout, process.kill)
-        alarm.start()
-        try:
-            for entry in _entries(islice(process.stdout, MOST_ENTRIES)):
-                if cursor is not None:
-                    tally.add(str(entry.get("SYSLOG_IDENTIFIER", "")), _text(entry.get("MESSAGE"))[:LONGEST])
-                memory = {"cursor": entry["__CURSOR"]}
-            more = process.stdout.readline()
-            if more:
-                process.kill()
-            said = process.stderr.read(LONGEST).decode(errors="replace").strip().partition("\n")[0]
-        finally:
-            alarm.cancel()
-    if process.returncode and not more:
-        raise CannotTell(f"journalctl: {said or 'did not end in time'}; add this account to the group systemd-journal")
-    return memory, len(more)
-
-
-def _entries(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    for line in lines:
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict) and "__CURSOR" in entry:
-            yield entry
-
-
-def _text(message: object) -> str:
-    """A message as text; the journal gives one that is not UTF-8 as a list of bytes."""
-    return bytes(message).decode(errors="replace") if isinstance(message, list) else str(message)
+def _journal(run: Run, tally: Tally) -> tuple[dict[str, Any], int]:
+    """Count the journal's security entries since the last run; returns where to go on, and 1 if there is more."""
+    journal = Journal(FACILITIES, run.memory.get("cursor"), timeout=run.timeout * 0.9)
+    try:
+        for entry in journal.entries():
+            tally.add(text(entry.get("SYSLOG_IDENTIFIER")), text(entry.get("MESSAGE"))[:LONGEST])
+    except Failed as failed:
+        raise CannotTell(str(failed)) from None
+    return {"cursor": journal.cursor}, int(journal.behind)

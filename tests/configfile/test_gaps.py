@@ -42,7 +42,7 @@ def test_nothing_is_said_of_what_is_whole():
         (with_("checks", "up", hold="1m"), 'hold of check "up": waiting before the incident opens is not active yet'),
         (with_("rules", "slow", flapping="off"), 'flapping of rule "slow": flapping of its own is not active yet'),
         ({"flapping": "off"}, '"flapping" is not active yet'),
-        ({"heartbeats": {"backup": {"every": "1d"}}}, '"heartbeats" is not active yet'),
+        ({"maintenance": {"backup": {"rrule": "FREQ=DAILY"}}}, '"maintenance" is not active yet'),
         ({"inhibit": [{"when": "a=b", "mute": "c=d"}]}, '"inhibit" is not active yet'),
     ],
 )

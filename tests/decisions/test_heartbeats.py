@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.catalog.model import Heartbeat
-from app.checks.heartbeats.decide import RUNS, hear, look, next_expected
-from app.checks.heartbeats.model import Beat, Cause, Expectation, Kind, Ping, Run, State
+from app.checks.heartbeats.decide import RUNS, hear, last_line, look, next_expected
+from app.checks.heartbeats.model import Beat, Cause, Expectation, Heartbeat, Kind, Ping, Run, State
 from app.checks.heartbeats.present import schedule, shown_state
 from app.checks.heartbeats.service import slug_of
 from app.signals.sources.healthchecks import Address, Refused, parse
@@ -25,7 +24,9 @@ def at(minutes: float) -> datetime:
     return NOON + timedelta(minutes=minutes)
 
 
-def told(*pings: tuple[float, str] | tuple[float, str, str | None], beat: Beat | None = None) -> tuple[Beat, list[float | None]]:
+def told(
+    *pings: tuple[float, str] | tuple[float, str, str | None], beat: Beat | None = None
+) -> tuple[Beat, list[float | None]]:
     """The heartbeat after pings of (minute, what it says, rid); `exit 3` is an exit status."""
     beat, measured = beat or Beat(), []
     for n, (minute, say, *rid) in enumerate(pings, 1):
@@ -63,12 +64,18 @@ def how(beat: Beat, minute: float, expected: Expectation = HOURLY) -> tuple[str,
         pytest.param([(0, "start"), (9, "success")], 79, "down", id="it counts from the end of the run, not from its start"),
         pytest.param([(0, "start"), (9, "log")], 10, "down", id="a log line ends no run"),
         pytest.param([(0, "start"), (9, "start")], 18, "up", id="a start without run id replaces the one before"),
-        pytest.param([(0, "start", A), (5, "start", B), (9, "success", B)], 10, "down", id="the end of one run is not another's"),
+        pytest.param(
+            [(0, "start", A), (5, "start", B), (9, "success", B)], 10, "down", id="the end of one run is not another's"
+        ),
         pytest.param([(0, "start", A), (5, "start", B), (9, "success", A)], 14, "up", id="the other run has its own grace"),
         pytest.param([(0, "start", A), (5, "start", B), (9, "success", A)], 15, "down", id="and is down when that is over"),
         pytest.param([(0, "start", A), (5, "start", B), (9, "success")], 60, "up", id="an end without run id ends all runs"),
-        pytest.param([(0, "start"), (5, "start", B), (9, "success")], 15, "down", id="but only the one without, if there is one"),
-        pytest.param([(0, "start", A), (20, "start", B), (25, "success", B)], 26, "up", id="a later end forgets a run that hangs"),
+        pytest.param(
+            [(0, "start"), (5, "start", B), (9, "success")], 15, "down", id="but only the one without, if there is one"
+        ),
+        pytest.param(
+            [(0, "start", A), (20, "start", B), (25, "success", B)], 26, "up", id="a later end forgets a run that hangs"
+        ),
         pytest.param([(0, "start", A), (20, "success", A)], 21, "up", id="a run that ends late is up again"),
         pytest.param([(0, "start", A), (1, "fail", B)], 1, "down", id="a failure of an unknown run is a failure"),
     ],
@@ -80,9 +87,7 @@ def test_how_it_stands(pings: list[tuple[float, str]], minute: float, state: str
 def test_the_reason_says_what_whoever_is_woken_needs() -> None:
     paris = replace(HOURLY, zone=ZoneInfo("Europe/Paris"))
     said = look(told((0, "success"))[0], paris, at(70)).beat
-    assert said.because == (
-        "no ping since Mon 23 Nov 13:00:00 CET; expected at Mon 23 Nov 14:00:00 CET, 10m of grace are over"
-    )
+    assert said.because == ("no ping since Mon 23 Nov 13:00:00 CET; expected at Mon 23 Nov 14:00:00 CET, 10m of grace are over")
     assert said.since == at(70)
     overrun = look(told((0, "start", A))[0], HOURLY, at(10)).beat
     assert overrun.because == f"it started at Mon 23 Nov 12:00:00 UTC (run {A}) and has not ended within 10m"
@@ -96,7 +101,9 @@ def test_the_reason_says_what_whoever_is_woken_needs() -> None:
         pytest.param([(0, "start"), (2, "success")], [None, 120], id="from start to success"),
         pytest.param([(0, "start"), (2, "exit 1")], [None, 120], id="a failed run took its time, too"),
         pytest.param([(0, "success")], [None], id="without a start nothing is known"),
-        pytest.param([(0, "start", A), (1, "start", B), (3, "success", A), (4, "success", B)], [None, None, 180, 180], id="per run"),
+        pytest.param(
+            [(0, "start", A), (1, "start", B), (3, "success", A), (4, "success", B)], [None, None, 180, 180], id="per run"
+        ),
         pytest.param([(0, "start", A), (2, "success", A), (3, "success", A)], [None, 120, None], id="an end that comes twice"),
         pytest.param([(0, "start", A), (2, "success", B)], [None, None], id="the end of another run"),
         pytest.param([(5, "start"), (2, "success")], [None, None], id="a clock that was set back"),
@@ -139,13 +146,25 @@ def cron(line: str, zone: str = "Europe/Paris") -> Expectation:
     [
         pytest.param("15 2 * * *", "UTC", "2026-11-23T02:15:03Z", "2026-11-24T02:15:00Z", id="the next day"),
         pytest.param("15 2 * * *", "UTC", "2026-11-23T02:14:55Z", "2026-11-24T02:15:00Z", id="a clock five seconds ahead"),
-        pytest.param("15 2 * * *", "UTC", "2026-11-23T02:14:00Z", "2026-11-23T02:15:00Z", id="a minute before is yesterday's, late"),
+        pytest.param(
+            "15 2 * * *", "UTC", "2026-11-23T02:14:00Z", "2026-11-23T02:15:00Z", id="a minute before is yesterday's, late"
+        ),
         pytest.param("15 2 * * *", "Europe/Paris", "2026-07-01T00:15:01Z", "2026-07-02T00:15:00Z", id="in its zone, in summer"),
-        pytest.param("15 2 * * *", "Europe/Paris", "2026-03-28T01:15:01Z", "2026-03-29T01:00:00Z", id="a time that does not exist"),
-        pytest.param("15 2 * * *", "Europe/Paris", "2026-10-24T00:15:01Z", "2026-10-25T00:15:00Z", id="a time that comes twice: first"),
-        pytest.param("15 2 * * *", "Europe/Paris", "2026-10-25T00:15:01Z", "2026-10-26T01:15:00Z", id="and not again in the second"),
-        pytest.param("15 2 * * *", "Europe/Paris", "2026-10-25T01:05:00Z", "2026-10-26T01:15:00Z", id="nor from within the second"),
-        pytest.param("*/30 * * * *", "Europe/Paris", "2026-10-25T00:30:01Z", "2026-10-25T01:00:00Z", id="each half hour goes on"),
+        pytest.param(
+            "15 2 * * *", "Europe/Paris", "2026-03-28T01:15:01Z", "2026-03-29T01:00:00Z", id="a time that does not exist"
+        ),
+        pytest.param(
+            "15 2 * * *", "Europe/Paris", "2026-10-24T00:15:01Z", "2026-10-25T00:15:00Z", id="a time that comes twice: first"
+        ),
+        pytest.param(
+            "15 2 * * *", "Europe/Paris", "2026-10-25T00:15:01Z", "2026-10-26T01:15:00Z", id="and not again in the second"
+        ),
+        pytest.param(
+            "15 2 * * *", "Europe/Paris", "2026-10-25T01:05:00Z", "2026-10-26T01:15:00Z", id="nor from within the second"
+        ),
+        pytest.param(
+            "*/30 * * * *", "Europe/Paris", "2026-10-25T00:30:01Z", "2026-10-25T01:00:00Z", id="each half hour goes on"
+        ),
         pytest.param("0 9 * * 1-5", "America/New_York", "2026-11-20T14:00:01Z", "2026-11-23T14:00:00Z", id="over a weekend"),
         pytest.param("0 0 29 2 *", "UTC", "2026-11-23T12:00:00Z", "2028-02-29T00:00:00Z", id="a leap day"),
     ],
@@ -156,7 +175,7 @@ def test_when_a_cron_line_expects_a_ping(line: str, zone: str, after: str, expec
 
 @quick
 @given(
-    st.datetimes(datetime(2026, 1, 1), datetime(2028, 1, 1)).map(lambda one: one.replace(tzinfo=UTC)),
+    st.integers(0, 2 * 366 * 86_400).map(lambda seconds: datetime(2026, 1, 1, tzinfo=UTC) + s(seconds)),
     st.sampled_from(["15 2 * * *", "*/7 * * * *", "0 */3 * * *", "30 1,2,3 * * 0", "59 23 L * *"]),
     st.sampled_from(["UTC", "Europe/Paris", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"]),
 )
@@ -174,7 +193,9 @@ SAYS = st.sampled_from(["success", "start", "fail", "log", "exit 0", "exit 2"])
 
 @quick
 @given(st.lists(st.tuples(st.integers(0, 500), SAYS, st.sampled_from([None, A, B])), max_size=30), st.integers(500, 1200))
-def test_whatever_comes_looking_twice_is_looking_once_and_new_never_alerts(pings: list[tuple[int, str, str]], minute: int) -> None:
+def test_whatever_comes_looking_twice_is_looking_once_and_new_never_alerts(
+    pings: list[tuple[int, str, str]], minute: int
+) -> None:
     beat, _ = told(*sorted(pings, key=lambda ping: ping[0]))
     once = look(beat, HOURLY, at(minute))
     assert look(once.beat, HOURLY, at(minute)) == once
@@ -262,3 +283,18 @@ def test_a_run_id_is_a_uuid_with_dashes() -> None:
 def test_runs_stay_in_the_order_they_began() -> None:
     beat, _ = told((0, "start", A), (1, "start", B), (2, "start", A))
     assert beat.runs == (Run(B, at(1)), Run(A, at(2)))
+
+
+@pytest.mark.parametrize(
+    "output, line",
+    [
+        (b"", ""),
+        (b"\n \n", ""),
+        (b"one\ntwo\r\n\n", "two"),
+        (b"\x1b[31merror:\x1b[0m disk\0 full\x07", "error: disk full"),
+        (b"\xff\xfe", "\ufffd\ufffd"),
+        (b"x" * 201, "…" + "x" * 200),
+    ],
+)
+def test_the_last_line_of_a_failed_job(output: bytes, line: str) -> None:
+    assert last_line(output) == line

@@ -60,7 +60,7 @@ def test_the_tables_in_the_code_are_those_that_are_migrated(engine: object) -> N
         assert compare_metadata(context, metadata) == []
 
 
-STAGES = ("catalog", "people", "oncall", "signals", "checks", "rules", "alerts", "incidents", "escalation", "notify")
+STAGES = ("catalog", "people", "oncall", "signals", "checks", "checks.heartbeats", "rules", "alerts", "incidents", "escalation", "notify")
 PARTITIONS = ("check_result_", "sample_", "verdict_", "alembic_version")
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from app.supervisor import binaries
 from app.supervisor.account import identity, run, unprivileged
+from tests.probes.servers.mariadb import mariadb, mariadb_folder, replica  # noqa: F401 - fixtures
 
 WHO = "host all locked 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n"
 ROLES = """

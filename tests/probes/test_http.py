@@ -1,5 +1,7 @@
 """health.http and performance.http against servers that behave, fail, hang and lie."""
 
+import asyncio
+
 import pytest
 from pydantic import ValidationError
 
@@ -146,7 +148,9 @@ def performance(answer, **with_):
 def test_every_phase_is_timed(tmp_path):
     reading = performance(PAY)
     assert reading.status == "ok"
-    assert set(reading.metrics) == {"dns_seconds", "connect_seconds", "tls_seconds", "first_byte_seconds", "seconds"}
+    assert set(reading.metrics) == {
+        *("dns_seconds", "connect_seconds", "tls_seconds", "first_byte_seconds", "seconds", "bytes"),
+    }
     assert reading.metrics["tls_seconds"] == 0
     pem = certificate(tmp_path)
     assert performance(PAY, url="https://127.0.0.1:PORT/", tls=context(pem), ca=str(pem)).metrics["tls_seconds"] > 0
@@ -164,6 +168,41 @@ def test_an_error_or_no_answer_is_critical():
     assert performance(ok(status="500 Oops")).status == "critical"
     assert performance(hangs, timeout=0.3).status == "critical"
     assert performance(redirect("http://169.254.169.254/")).status == "unknown"
+
+
+def test_of_several_requests_the_middle_one_counts_and_the_slowest_is_told():
+    calls = []
+
+    async def stumbles(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        calls.append(1)
+        if len(calls) == 2:
+            await asyncio.sleep(0.3)  # the server's own slowness, which is what is measured
+        writer.write(PAY)
+        await writer.drain()
+
+    reading = performance(stumbles, samples=3, warning_seconds=0.25)
+    assert (reading.status, len(calls)) == ("ok", 3), reading.message
+    assert reading.metrics["seconds"] < 0.25 < reading.metrics["slowest_seconds"]
+    assert "slowest of 3" in reading.message
+
+
+def test_one_of_several_requests_that_fails_or_hangs_is_critical_and_named():
+    calls = []
+
+    async def second(reader, writer):
+        calls.append(1)
+        await (says(PAY) if len(calls) % 2 else hangs)(reader, writer)
+
+    reading = performance(second, samples=3, timeout=0.5)
+    assert reading.status == "critical"
+    assert reading.message.startswith("request 2 of 3: no answer within")
+
+
+def test_an_answer_other_than_expected_is_not_measured():
+    reading = performance(PAY, expect={"body_contains": "Buy", "json": {"$.a": 1}})
+    assert (reading.status, "does not hold 'Buy'; the body is not JSON" in reading.message) == ("critical", True)
+    assert not reading.metrics
 
 
 def test_limits_the_wrong_way_round_are_refused():

@@ -129,9 +129,59 @@ def test_a_long_transaction_is_told(server):
         assert "a transaction is open for" in reading.message
 
 
+def test_rates_are_counted_between_two_runs(server, orders):
+    first = measure("performance.postgres", url=orders)
+    assert not {name for name in first.metrics if name.endswith("_per_second")}
+    with psycopg.connect(server.format("postgres"), autocommit=True) as database:
+        for _ in range(20):
+            database.execute("select 1")
+        database.execute("select pg_stat_force_next_flush()")
+    memory = {**first.memory, "at": first.memory["at"] - 10}
+    second = measure("performance.postgres", url=orders, memory=memory)
+    assert second.metrics["commits_per_second"] >= 1.9
+    assert second.metrics["deadlocks_per_second"] == second.metrics["temporary_bytes_per_second"] == 0
+    assert measure("performance.postgres", url=orders, memory={"reset": first.memory["reset"]}).status == "ok"
+
+
+def test_a_session_idle_in_its_transaction_is_counted(server):
+    with psycopg.connect(server.format("writer")) as held:
+        held.execute("select 1")
+        metrics = measure("performance.postgres", url=server.format("postgres")).metrics
+    assert metrics["idle_in_transaction"] == 1
+    assert metrics["idle_in_transaction_seconds"] >= 0
+    assert metrics["longest_query_seconds"] == 0
+    assert 0 < metrics["transaction_ids_used_percent"] < 1
+
+
+@BOTH
+def test_sessions_of_others_are_counted_whoever_asks(name, server, orders):
+    before = measure(name, url=orders).metrics["connections_used_percent"]
+    with ExitStack() as held:
+        for _ in range(5):
+            held.enter_context(psycopg.connect(server.format("postgres")))
+        assert measure(name, url=orders).metrics["connections_used_percent"] > before + 20
+
+
+def test_slow_statements_are_told_where_the_extension_is_loaded(server):
+    with psycopg.connect(server.format("postgres"), autocommit=True) as database:
+        if not database.execute("select 1 from pg_available_extensions where name = 'pg_stat_statements'").fetchone():
+            pytest.skip("this PostgreSQL comes without pg_stat_statements")
+        database.execute('create schema if not exists "of mine"')
+        database.execute('create extension if not exists pg_stat_statements schema "of mine"')
+        try:
+            reading = measure("performance.postgres", url=server.format("postgres"), slow_statement="0s")
+            loaded = database.execute("show shared_preload_libraries").fetchone() == ("pg_stat_statements",)
+            assert ("slow_statements" in reading.metrics) is loaded
+            assert reading.status == "ok", reading.message
+        finally:
+            database.execute("drop extension pg_stat_statements")
+
+
 @pytest.mark.parametrize(
     "metrics, status",
     [
+        ({"transaction_ids_used_percent": 41.0}, "warning"),
+        ({"transaction_ids_used_percent": 80.0, "lag_seconds": 61.0}, "critical"),
         ({"lag_seconds": 59.0}, "ok"),
         ({"lag_seconds": 61.0}, "warning"),
         ({"lag_seconds": 601.0}, "critical"),

@@ -197,6 +197,7 @@ def test_an_old_protocol_is_told(tmp_path):
                 async def pump(source, sink):
                     while data := await source.read(65536):
                         sink.write(data)
+                    sink.transport.abort()
 
                 try:
                     await asyncio.gather(pump(reader, inner_writer), pump(inner_reader, writer))

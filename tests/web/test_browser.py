@@ -26,6 +26,7 @@ PAGES = {
     "incident": "/incidents/1",
     "checks": "/checks",
     "check": "/checks/web",
+    "heartbeats": "/heartbeats",
     "oncall": "/oncall",
     "me": "/me",
     "rules": "/rules",

@@ -23,6 +23,8 @@ PAGES = (
     "/checks?family=health",
     "/checks/web",
     "/checks/web?span=7d&metric=nope",
+    "/heartbeats",
+    "/heartbeats?state=down&q=x",
     "/oncall",
     "/oncall?zone=schedule&shift=-7",
     "/me",

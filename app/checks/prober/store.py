@@ -30,7 +30,7 @@ def offline(db: Connection) -> dict[str, datetime]:
 def went_off(db: Connection, location: str, answers: Mapping[str, bool], now: datetime) -> bool:
     """Note that a location is cut off; whether that is news."""
     statement = upsert(prober).values(location=location, offline_since=now, answers=dict(answers)).on_conflict_do_nothing()
-    return db.execute(statement).rowcount == 1
+    return db.scalar(statement.returning(prober.c.location)) is not None
 
 
 def came_back(db: Connection, location: str) -> bool:

@@ -1,0 +1,88 @@
+"""Heartbeats: how each stands, the pings it had, pause, resume and remove."""
+
+from typing import Annotated, Any
+
+from fastapi import Path, Response
+from sqlalchemy import Connection
+
+from app import clock
+from app.actions import heartbeat as actions
+from app.api.answer import after, answer, before_id, listed
+from app.api.caller import Caller, router
+from app.api.field import LIST, SMALL_LIST, Cursor, Limit, Name
+from app.checks.heartbeats import service, store
+from app.checks.heartbeats.present import present, present_ping
+from app.db import transaction
+from app.errors import NotFound
+from app.settings import settings
+from app.signals.sources.healthchecks import BODY
+
+routes = router("heartbeats")
+PingNumber = Annotated[int, Path(ge=1, le=2**63 - 1, description="the ping's number")]
+
+
+@routes.get("/heartbeats")
+def list_heartbeats(cursor: Cursor = None, limit: Limit = SMALL_LIST) -> Response:
+    """List heartbeats by name, each with the address to ping."""
+    last = after(cursor) or ""
+    with transaction() as db:
+        rows, now = [row for row in store.listed(db) if row["name"] > last], clock.now(db)
+    shown = [present(row, now, settings().url) for row in rows[: limit + 1]]
+    return listed(shown, limit, lambda one: one["name"], lambda one: one)
+
+
+@routes.get("/heartbeats/{name}")
+def get_heartbeat(name: Name) -> Response:
+    """One heartbeat."""
+    with transaction() as db:
+        return answer(_shown(db, name))
+
+
+@routes.get("/heartbeats/{name}/pings")
+def pings(name: Name, cursor: Cursor = None, limit: Limit = LIST) -> Response:
+    """The newest hundred pings, newest first, each with what it carried."""
+    with transaction() as db:
+        row = service.get(db, name)
+        found = store.pings(db, row["id"], before_id(cursor), limit + 1, BODY)
+    return listed(found, limit, lambda ping: ping["n"], present_ping)
+
+
+@routes.get("/heartbeats/{name}/pings/{n}/body")
+def body(name: Name, n: PingNumber) -> Response:
+    """What one ping carried, byte by byte."""
+    with transaction() as db:
+        found = store.body(db, service.get(db, name)["id"], n)
+    if found is None:
+        raise NotFound(f"heartbeat {name} has no ping {n} (any more); the newest hundred are kept")
+    headers = {"Content-Disposition": f'attachment; filename="ping-{n}"'}
+    return Response(found, headers=headers, media_type="application/octet-stream")
+
+
+@routes.post("/heartbeats/{name}/pause")
+def pause(caller: Caller, name: Name) -> Response:
+    """Expect nothing until it is resumed or pinged; its alert ends."""
+    return _paused(caller, name, True)
+
+
+@routes.post("/heartbeats/{name}/resume")
+def resume(caller: Caller, name: Name) -> Response:
+    """Expect it again, from now on."""
+    return _paused(caller, name, False)
+
+
+@routes.delete("/heartbeats/{name}", status_code=204)
+def remove(caller: Caller, name: Name) -> Response:
+    """Remove one that a ping made; what the configuration declares is removed there."""
+    with transaction() as db:
+        actions.remove(db, name, caller, clock.now(db))
+    return Response(status_code=204)
+
+
+def _paused(caller: Any, name: str, paused: bool) -> Response:
+    with transaction() as db:
+        actions.pause(db, name, paused, caller, clock.now(db))
+        return answer(_shown(db, name))
+
+
+def _shown(db: Connection, name: str) -> dict[str, Any]:
+    return present(service.get(db, name), clock.now(db), settings().url)

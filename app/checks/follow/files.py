@@ -1,0 +1,97 @@
+"""Follows all files that some globs mean, within one run's limits; each gets its share of them."""
+
+import glob
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from app.checks.follow.follower import LONGEST, Follower, Limits
+from app.checks.follow.rotated import PACKED, rotated_from
+
+MOST_FILES = 256  # followed at once
+MOST_FOUND = 10_000  # paths looked at that the globs mean
+MOST_GONE = 64  # vanished files whose places are kept, in case they come back
+
+
+class Files:
+    """Several files and what became of them since the last run.
+
+    before: what `memory` was then; None in the first run, which begins at the files' ends unless `from_start`. Files that
+    appear later are read from their start. Afterwards: `troubles` (why files could not be read), `notes` (what is lost),
+    `bytes` read, `behind` bytes that wait, `readable` files.
+    """
+
+    def __init__(self, globs: Sequence[str], before: Mapping[str, Any] | None, limits: Limits, *, from_start: bool) -> None:
+        self.globs, self.before, self.limits = globs, before or {}, limits
+        self.from_start = from_start or before is not None
+        self.memory: dict[str, Any] = {}
+        self.troubles: list[str] = []
+        self.notes: list[str] = []
+        self.bytes = self.behind = self.readable = 0
+
+    def lines(self) -> Iterator[tuple[str, bytes]]:
+        """Path and line of what was written since; of each file oldest first."""
+        paths = self._found()
+        gone = {path: place for path, place in self.before.items() if path not in paths}
+        renamed = {place.get("inode"): place for place in gone.values()}
+        busy: set[Any] = set()  # inodes that are being read under the name of their successor
+        for number, path in enumerate(paths):
+            inode = _inode(path)
+            if path not in self.before and inode in busy:
+                continue
+            before = self.before.get(path, renamed.get(inode, {}))
+            follower = self._follower(path, before, len(paths) - number)
+            share = follower.limits.bytes
+            try:
+                for line in follower.lines():
+                    yield path, line
+                self.readable += 1
+            except OSError as error:
+                self._unread(path, error)
+            self.bytes += share - follower.limits.bytes
+            self.limits.bytes -= share - follower.limits.bytes
+            self.limits.lines = follower.limits.lines
+            self.behind += follower.behind
+            renamed |= {inode: place.memory() for inode, place in follower.passed.items()}
+            if follower.memory.get("inode") in follower.passed:
+                busy.add(follower.memory["inode"])
+            if follower.lost:
+                self.notes.append(f"{path}: {follower.lost}")
+            if follower.memory or inode is not None:
+                self.memory[path] = follower.memory
+        self.memory |= dict(list(gone.items())[-MOST_GONE:])
+
+    def _follower(self, path: str, before: Mapping[str, Any], left: int) -> Follower:
+        """One file with its share of the limits, at least a line. One that could not be read before is no new one."""
+        share = Limits(max(self.limits.bytes // left, LONGEST), self.limits.lines, self.limits.deadline)
+        return Follower(Path(path), before, share, from_start=self.from_start and path not in self.before)
+
+    def _unread(self, path: str, error: OSError) -> None:
+        if isinstance(error, FileNotFoundError) and path not in self.globs:
+            return  # it vanished between the glob and the reading: nothing is wrong
+        self.troubles.append(f"{path} cannot be read: {(error.strerror or str(error)).lower()}")
+
+    def _found(self) -> list[str]:
+        """The files the globs mean, those known before first, without those that are the past of another."""
+        found: dict[str, None] = {}
+        for pattern in self.globs:
+            many = glob.has_magic(pattern) and not os.path.exists(pattern)
+            hits = list(islice(glob.iglob(pattern, recursive=True), MOST_FOUND)) if many else [pattern]
+            hits = [path for path in hits if not many or (os.path.isfile(path) and not PACKED.search(path))]
+            if not hits:
+                self.troubles.append(f"no file is called {pattern}")
+            found |= dict.fromkeys(sorted(hits))
+        names = {path for path in found if path in self.globs or not rotated_from(path, found)}
+        ordered = sorted(names, key=lambda path: (path not in self.before, path))
+        if len(ordered) > MOST_FILES:
+            self.troubles.append(f"{len(ordered)} files are meant and {MOST_FILES} are followed: narrow the paths")
+        return ordered[:MOST_FILES]
+
+
+def _inode(path: str) -> int | None:
+    try:
+        return os.stat(path).st_ino
+    except OSError:
+        return None

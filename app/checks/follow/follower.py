@@ -1,0 +1,124 @@
+"""Follows a log file from run to run: through rotation, truncation, packing and garbage, in bounded bytes, lines and time.
+
+What is remembered between runs is small JSON: inode, position, and a mark of the bytes that were read, which tells a file from
+its successor on the same inode and finds it again as a copy or packed. A predecessor is read to its end before its successor.
+"""
+
+import os
+import time
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from app.checks.follow.rotated import BROKEN, Edges, Place, fits, open_regular, predecessors, unpacked
+
+LONGEST = 4096  # bytes of a line that are looked at; its rest is passed over
+
+
+@dataclass(slots=True)
+class Limits:
+    """How much one run may still read; shared by the files of a run."""
+
+    bytes: int
+    lines: int
+    deadline: float = field(default_factory=lambda: time.monotonic() + 5)  # of time.monotonic()
+
+    def spent(self) -> bool:
+        """Whether nothing more may be read."""
+        return self.bytes <= 0 or self.lines <= 0 or time.monotonic() >= self.deadline
+
+
+class Follower:
+    """One file and what became of it since the last run.
+
+    `lines()` gives what was written since, without line ends; when it is used up (or left), `memory` is what the next run
+    needs, `behind` counts bytes that wait for it, and `lost` says in words what can never be read.
+    """
+
+    def __init__(self, path: Path, before: Mapping[str, Any], limits: Limits, *, from_start: bool = False) -> None:
+        self.path, self.limits, self.from_start = path, limits, from_start
+        known = isinstance(before.get("inode"), int) and "mark" in before
+        self.place = Place(**{key: before[key] for key in Place.__slots__ if key in before}) if known else None
+        self.behind = 0
+        self.lost = ""
+        self.passed: dict[int, Place] = {}  # inode -> how far the predecessors were read
+
+    @property
+    def memory(self) -> dict[str, Any]:
+        """The place as JSON; empty when there is none."""
+        return self.place.memory() if self.place else {}
+
+    def lines(self) -> Iterator[bytes]:
+        """What is new, oldest first. Raises OSError when the file cannot be read."""
+        with open_regular(self.path) as current:
+            found = os.fstat(current.fileno())
+            if self.place is None:
+                self.place = _end(current, found) if not self.from_start else Place(found.st_ino)
+            elif not self._is(current, found, self.place):
+                size, olds = found.st_size, predecessors(self.path, self.place)
+                if olds or not (self.place.position and fits(current, self.place)):
+                    if not (yield from self._finish(olds, size)):
+                        return
+                    self.place = Place(found.st_ino)
+            self.place.inode = found.st_ino
+            yield from self._read(current, self.place)
+            self.behind = max(0, os.fstat(current.fileno()).st_size - self.place.position)
+
+    def _is(self, current: BinaryIO, found: os.stat_result, place: Place) -> bool:
+        return found.st_ino == place.inode and found.st_size >= place.position and fits(current, place)
+
+    def _finish(self, olds: list[Path], size: int) -> Generator[bytes, None, bool]:
+        """Read what is left of the predecessors; returns whether all of it was read and the successor's turn has come.
+
+        While the successor is empty its writer may not have noticed the rotation yet: the old file may still grow.
+        """
+        assert self.place is not None
+        if not olds and self.place.position:
+            self.lost = "it was replaced or cut, and its predecessor is not beside it: what it was last told may be lost"
+        for number, path in enumerate(olds):
+            try:
+                with open_regular(path) as raw, unpacked(raw) as file:
+                    if number:
+                        self.place = Place(os.fstat(raw.fileno()).st_ino)
+                    self.place.inode = os.fstat(raw.fileno()).st_ino
+                    last = number + 1 == len(olds)
+                    self.passed[self.place.inode] = self.place
+                    yield from self._read(file, self.place, whole=not last or size > 0)
+                    if self.limits.spent():
+                        self.behind = size + max(0, os.fstat(raw.fileno()).st_size - self.place.position)
+                        return False
+                    if last and not size:
+                        return False
+            except BROKEN:
+                self.lost = f"{path.name} cannot be read to its end"
+        return True
+
+    def _read(self, file: BinaryIO, place: Place, *, whole: bool = False) -> Iterator[bytes]:
+        """Lines from the place on, which moves along; a last one without its end only when the file is `whole`."""
+        seen = Edges(file, place.position)
+        file.seek(place.position)
+        try:
+            while not self.limits.spent() and (line := file.readline(LONGEST)):
+                ended = line.endswith(b"\n")
+                if not (ended or len(line) == LONGEST or whole or place.cut):
+                    return
+                if len(line) > self.limits.bytes:
+                    self.limits.bytes = 0
+                    return
+                told, place.cut = not place.cut, not ended
+                place.position += len(line)
+                seen.add(line)
+                self.limits.bytes -= len(line)
+                if told:
+                    self.limits.lines -= 1
+                    yield line.rstrip(b"\r\n")
+        finally:
+            place.mark = seen.mark()
+
+
+def _end(file: BinaryIO, found: os.stat_result) -> Place:
+    """The end of what is there; what is written of a line stands before it."""
+    file.seek(max(0, found.st_size - 1))
+    cut = file.read(1) not in (b"", b"\n")
+    return Place(found.st_ino, found.st_size, Edges(file, found.st_size).mark(), cut)

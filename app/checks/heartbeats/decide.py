@@ -1,0 +1,152 @@
+"""What a ping and the passing of time make of a heartbeat. Pure; Healthchecks' rules, for several runs side by side.
+
+1. A success is the beat: the next one is expected from it on. A failure, or an exit status above 0, is down at once.
+2. A start begins a run; an end with the same run id ends that run and measures it. An end without a run id, where no run was
+   started without one, ends them all: nobody can say which it was.
+3. Down: the expected ping has not come within the grace, or a run has not ended within the grace since it started.
+4. A run that hangs for ever is forgotten when a later one ends: the job works again.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from cronsim import CronSim
+
+from app.checks.heartbeats.model import Beat, Cause, Expectation, Kind, Outlook, Ping, Run, State
+from app.units import format_duration
+
+LINE = 200  # characters of a job's last line that are told
+RUNS = 50  # runs kept in mind; a job that starts more and ends none is late by its oldest
+_COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # ANSI's control sequences
+EARLY = timedelta(seconds=10)  # clocks of two machines differ: a ping this shortly before its time is that time's ping
+
+
+def hear(beat: Beat, ping: Ping, grace: timedelta) -> tuple[Beat, float | None]:
+    """The heartbeat after this ping, and how many seconds the run took that it ended, where that is known."""
+    if ping.kind is Kind.LOG:
+        return beat, None
+    if ping.kind is Kind.START:
+        return _started(beat, ping, grace), None
+    runs, seconds = _ended(beat.runs, ping, grace)
+    failed = ping.kind is Kind.FAIL
+    state, cause, because = (
+        (State.DOWN, Cause.FAILED, failure(ping)) if failed else (State.UP, Cause.NONE, _well(beat))
+    )  # fmt: skip
+    after = replace(
+        beat,
+        state=state,
+        cause=cause,
+        because=because,
+        since=beat.since if beat.state is state else ping.at,
+        counts_from=ping.at,
+        last_ping=ping.at,
+        runs=runs,
+        run_seconds=beat.run_seconds if seconds is None else seconds,
+    )
+    return after, seconds
+
+
+def look(beat: Beat, expected: Expectation, now: datetime) -> Outlook:
+    """How it stands at `now`. What lies in the future (the clock was set back) counts as now."""
+    if beat.state in (State.NEW, State.PAUSED) or beat.counts_from is None:
+        return Outlook(beat)
+    base = min(beat.counts_from, now)
+    runs = tuple(replace(run, since=min(run.since, now)) for run in beat.runs)
+    beat = replace(beat, counts_from=base, runs=runs)
+    if beat.cause is Cause.FAILED:
+        return Outlook(beat)
+    at = next_expected(expected, base)
+    oldest = min(runs, key=lambda run: run.since, default=None)
+    ends = [(oldest.since + expected.grace, Cause.OVERRUN, overran(oldest, expected))] if oldest is not None else []
+    ends += [(at + expected.grace, Cause.SILENT, missed(beat, at, expected))] if at is not None else []
+    due, cause, because = min(ends, key=lambda end: end[0], default=(None, Cause.NONE, ""))
+    if due is None or now < due:
+        return Outlook(_up_again(beat, now), at, due)
+    return Outlook(_down(beat, cause, because, due), at)
+
+
+def next_expected(expected: Expectation, after: datetime) -> datetime | None:
+    """When the first ping after `after` is expected; None when the calendar has no such day any more."""
+    if expected.every is not None:
+        return after + expected.every
+    times = CronSim(str(expected.cron), (after + EARLY).astimezone(expected.zone))
+    for at in times:
+        instant = at.astimezone(UTC)
+        if instant > after:  # where an hour comes twice, the library may name the first one although it is over
+            return instant
+    return None
+
+
+def missed(beat: Beat, at: datetime, expected: Expectation) -> str:
+    """Why it is down when no ping came."""
+    last = f"no ping since {_clock(beat.last_ping, expected)}" if beat.last_ping else "it has started and never pinged an end"
+    return f"{last}; expected at {_clock(at, expected)}, {format_duration(expected.grace)} of grace are over"
+
+
+def overran(run: Run, expected: Expectation) -> str:
+    """Why it is down when a run does not end."""
+    which = f" (run {run.rid})" if run.rid else ""
+    return f"it started at {_clock(run.since, expected)}{which} and has not ended within {format_duration(expected.grace)}"
+
+
+def failure(ping: Ping) -> str:
+    """Why it is down when the job said so; with the last line of what it sent."""
+    what = f"it ended with exit status {ping.exit_status}" if ping.exit_status else "it reported a failure"
+    return f"{what}: {ping.tail}" if ping.tail else what
+
+
+def last_line(output: bytes) -> str:
+    """What a failed job said last: its end where it is long, without colours and other control characters."""
+    plain = _COLOUR.sub("", output.decode("utf-8", "replace"))
+    lines = ("".join(char for char in line if char.isprintable()).strip() for line in reversed(plain.splitlines()))
+    last = next((line for line in lines if line), "")
+    return last if len(last) <= LINE else f"…{last[-LINE:]}"
+
+
+def _started(beat: Beat, ping: Ping, grace: timedelta) -> Beat:
+    runs = [run for run in beat.runs if run.rid != ping.rid]
+    if len(runs) >= RUNS:
+        runs = [run for run in runs if run.since + grace > ping.at]
+    if len(runs) < RUNS:
+        runs.append(Run(ping.rid, ping.at))
+    after = replace(beat, last_start=ping.at, runs=tuple(runs))
+    if beat.state in (State.NEW, State.PAUSED):
+        after = replace(after, state=State.UP, cause=Cause.NONE, because="", since=ping.at, counts_from=ping.at)
+    return after
+
+
+def _ended(runs: Sequence[Run], ping: Ping, grace: timedelta) -> tuple[tuple[Run, ...], float | None]:
+    """The runs still under way after an end, and how long the ended one took."""
+    ended = next((run for run in runs if run.rid == ping.rid), None)
+    if ended is None and ping.rid is None:
+        return (), None
+    left = [run for run in runs if run is not ended]
+    newest = ended.since if ended is not None else ping.at
+    left = [run for run in left if run.since > newest or run.since + grace > ping.at]
+    if ended is None or ended.since > ping.at:
+        return tuple(left), None
+    return tuple(left), (ping.at - ended.since).total_seconds()
+
+
+def _down(beat: Beat, cause: Cause, because: str, at: datetime) -> Beat:
+    since = beat.since if beat.state is State.DOWN else at
+    return replace(beat, state=State.DOWN, cause=cause, because=because, since=since)
+
+
+def _up_again(beat: Beat, now: datetime) -> Beat:
+    """Not late any more: its schedule or grace was changed."""
+    if beat.state is State.UP:
+        return beat
+    return replace(beat, state=State.UP, cause=Cause.NONE, because="not late any more", since=now)
+
+
+def _well(beat: Beat) -> str:
+    return "pinged again" if beat.state is State.DOWN else ""
+
+
+def _clock(at: datetime, expected: Expectation) -> str:
+    """`Mon 23 Nov 02:15:04 CET`: whoever is woken need not compute."""
+    local = at.astimezone(expected.zone)
+    return f"{local:%a} {local.day} {local:%b %H:%M:%S %Z}"

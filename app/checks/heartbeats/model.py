@@ -1,0 +1,154 @@
+"""Heartbeats: what is expected of a job, what was heard of it, how it stands. `Heartbeat` is the YAML form as well. Pure."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from app.catalog.model import Declared, Family, Severity
+from app.units import Duration, parse_duration
+
+
+def _cron(value: str) -> str:
+    fields = value.split()
+    try:
+        if len(fields) != 5:
+            raise CronSimError(f"{len(fields)} fields")
+        next(CronSim(value, datetime(2026, 1, 1, tzinfo=UTC)))
+    except StopIteration:
+        raise ValueError(f"{value!r} never happens") from None
+    except CronSimError as error:
+        why = str(error)[:1].lower() + str(error)[1:]
+        raise ValueError(f'{value!r} is not understood ({why}); write five fields: "15 2 * * *"') from None
+    return value
+
+
+Cron = Annotated[str, AfterValidator(_cron)]
+
+
+class Heartbeat(Declared):
+    """An expected signal; when it does not come, that is the alert."""
+
+    service: str | None = None
+    cron: Cron | None = Field(default=None, description="when a ping is due, in five fields and `timezone`; or use `every`")
+    every: Duration | None = Field(default=None, description="longest time between two pings; or use `cron`")
+    timezone: str | None = Field(default=None, description="zone of `cron`; default: `defaults.timezone`")
+    grace: Duration = Field(default=parse_duration("5m"), description="how late a ping may come, and how long a run may take")
+    severity: Severity = Severity.ERROR
+    summary: str | None = None
+    runbook: str | None = None
+    family: Family = "health"
+    labels: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("every")
+    @classmethod
+    def _at_least_a_second(cls, value: timedelta | None) -> timedelta | None:
+        if value is not None and value.total_seconds() < 1:
+            raise ValueError("must be at least 1s")
+        return value
+
+    @model_validator(mode="after")
+    def _one_schedule(self) -> "Heartbeat":
+        if (self.cron is None) == (self.every is None):
+            raise ValueError('write either every: 1h or cron: "15 2 * * *"')
+        return self
+
+
+class State(StrEnum):
+    """How a heartbeat stands as far as its alert is concerned."""
+
+    NEW = "new"  # never pinged: it cannot alert
+    UP = "up"
+    DOWN = "down"  # its alert is on
+    PAUSED = "paused"  # until it is resumed or pinged
+
+
+class Cause(StrEnum):
+    """Why it is down."""
+
+    NONE = ""
+    SILENT = "silent"  # no ping came
+    OVERRUN = "overrun"  # a run started and did not end
+    FAILED = "failed"  # the job said so
+
+
+class Kind(StrEnum):
+    """What a ping says."""
+
+    SUCCESS = "success"
+    START = "start"
+    FAIL = "fail"
+    LOG = "log"  # only noted
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """When pings are due: `every` after the last one, or at the instants of `cron` in `zone`; both with `grace`."""
+
+    zone: ZoneInfo
+    grace: timedelta
+    every: timedelta | None = None
+    cron: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """One ping as kept; `n` counts from 1. `tail` is the last line of a failure's body."""
+
+    n: int
+    at: datetime
+    kind: Kind
+    exit_status: int | None = None
+    rid: str | None = None
+    tail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run under way; `rid` is what its pings carry, None for a job that sends none."""
+
+    rid: str | None
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """Where a heartbeat stands. `counts_from` is the instant from which the next ping is expected."""
+
+    state: State = State.NEW
+    cause: Cause = Cause.NONE
+    because: str = ""
+    since: datetime | None = None  # when it came into this state
+    counts_from: datetime | None = None
+    last_ping: datetime | None = None  # the last success or failure
+    last_start: datetime | None = None
+    runs: tuple[Run, ...] = ()  # under way, the oldest first
+    run_seconds: float | None = None  # of the last run that was measured
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """A look at a heartbeat: how it stands now, when its next ping is expected, and when silence becomes its alert."""
+
+    beat: Beat
+    expected_at: datetime | None = None
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A ping as it comes in, before anybody knows whose it is: by `uuid`, or by `slug`."""
+
+    kind: Kind
+    uuid: str | None = None
+    slug: str | None = None
+    exit_status: int | None = None
+    rid: str | None = None
+    method: str = ""
+    remote: str = ""
+    agent: str = ""
+    body: bytes = field(default=b"", repr=False)

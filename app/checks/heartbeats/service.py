@@ -1,0 +1,192 @@
+"""Hears pings and judges heartbeats: load, decide, save, in the caller's transaction."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+from sqlalchemy import Connection
+
+from app.checks.heartbeats import store
+from app.checks.heartbeats.decide import hear as heard
+from app.checks.heartbeats.decide import last_line, look
+from app.checks.heartbeats.model import Beat, Call, Cause, Expectation, Heartbeat, Kind, Outlook, Ping, Run, State
+from app.errors import Conflict, NotFound
+
+EACH = 500  # pings of one heartbeat judged at once
+MADE = 1000  # heartbeats that pings may make
+BY_PING = {"every": "1d", "grace": "1h"}  # what Healthchecks expects of one that a ping makes
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A ping that is kept. `urgent`: somebody should look now, and not within a second."""
+
+    n: int
+    urgent: bool
+    made: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A heartbeat's way from one state to the next, or what is newly said of one that is down."""
+
+    name: str
+    spec: Heartbeat
+    before: State
+    after: Beat
+    at: datetime
+
+
+def sync(db: Connection, declared: Mapping[str, Heartbeat], zone: str, now: datetime) -> None:
+    """Make the declared heartbeats exactly these; those that pings made stay. `zone`: of those that name none."""
+    store.remove_others(db, list(declared), now)
+    by_zone: dict[str, list[dict[str, Any]]] = {}
+    for name, one in declared.items():
+        by_zone.setdefault(one.timezone or zone, []).append(_declared(name, one.model_dump(mode="json", exclude_unset=True)))
+    for of, rows in by_zone.items():
+        store.sync(db, rows, "config", of, now)
+
+
+def hear(db: Connection, call: Call, now: datetime | None = None) -> Heard | None:
+    """Keep a ping; None when it is nobody's. Raises Conflict when its slug is that of several."""
+    row = store.hear(db, call, now)
+    if row is not None:
+        return Heard(row["n"], call.kind is Kind.FAIL or row["state"] != State.UP)
+    if call.slug is not None and store.count_slug(db, call.slug) > 1:
+        raise Conflict(f'several heartbeats have the slug "{call.slug}"; ping one of them by its UUID')
+    return None
+
+
+def make(db: Connection, call: Call, service: str | None, now: datetime) -> Heard | None:
+    """Make the heartbeat that this ping by slug is for, as Healthchecks does, and keep the ping; None when there are enough."""
+    if call.slug is None or store.count_made(db) >= MADE:
+        return None
+    spec = {**BY_PING, **({"service": service} if service else {})}
+    store.sync(db, [_declared(call.slug, spec)], "ping", "UTC", now)
+    kept = hear(db, call, now)
+    return replace(kept, made=True) if kept else None
+
+
+def judge(db: Connection, now: datetime, limit: int) -> tuple[list[Move], int]:
+    """Take what was heard into account and see who is late; what that changed, and how many were looked at."""
+    return _judge(db, store.claim(db, now, limit), now)
+
+
+def pause(db: Connection, name: str, paused: bool, now: datetime) -> list[Move]:
+    """Expect nothing of a heartbeat until it is resumed or pinged; or expect it from now on. Raises NotFound."""
+    row = _locked(db, name)
+    moves, _ = _judge(db, [row], now)
+    row = _locked(db, name)
+    before = _beat(row)
+    if paused:
+        after = replace(before, state=State.PAUSED, cause=Cause.NONE, because="paused", since=now, runs=())
+    elif before.state is State.PAUSED:
+        after = replace(before, state=State.UP if before.counts_from else State.NEW, because="", since=now)
+        after = replace(after, counts_from=now if before.counts_from else None)
+    else:
+        return moves
+    outlook = look(after, _expectation(row), now)
+    store.save(db, [_row(row, outlook, row["judged"], more=False, now=now)])
+    return [*moves, Move(name, _spec(row), before.state, outlook.beat, now)]
+
+
+def remove(db: Connection, name: str, now: datetime) -> None:
+    """Remove a heartbeat that a ping made. Raises NotFound, or Conflict for one that the configuration declares."""
+    if _locked(db, name)["origin"] == "config":
+        raise Conflict(f'heartbeat "{name}" is declared in the configuration; remove it there')
+    store.remove(db, name, now)
+
+
+def get(db: Connection, name: str) -> Mapping[str, Any]:
+    """One heartbeat's row. Raises NotFound."""
+    row = store.get(db, name)
+    if row is None:
+        raise NotFound(f'there is no heartbeat "{name}"')
+    return row
+
+
+def slug_of(name: str) -> str:
+    """A name as it may stand in a ping's address: `Nightly Backup` -> `nightly-backup`."""
+    return re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-")
+
+
+def _judge(db: Connection, rows: Sequence[Mapping[str, Any]], now: datetime) -> tuple[list[Move], int]:
+    if not rows:
+        return [], 0
+    waiting = store.unjudged(db, {row["id"]: row["judged"] for row in rows}, EACH)
+    moves: list[Move] = []
+    saved, runs = [], []
+    for row in rows:
+        pings = [_ping(one) for one in waiting[row["id"]]]
+        spec, beat, expectation = _spec(row), _beat(row), _expectation(row)
+        way: list[tuple[State, Beat, datetime]] = []
+        for ping in pings:
+            before = beat
+            beat, seconds = heard(beat, ping, expectation.grace)
+            way.append((before.state, beat, ping.at))
+            if seconds is not None:
+                runs.append({"id": row["id"], "name": row["name"], "n": ping.n, "at": ping.at, "seconds": seconds})
+        outlook = look(beat, expectation, now)
+        if outlook.beat.state is not beat.state or outlook.beat.because != beat.because or not pings:
+            way.append((beat.state, outlook.beat, outlook.beat.since or now))
+        moves += [Move(row["name"], spec, before, after, at) for before, after, at in way if _worth_saying(before, after)]
+        saved.append(_row(row, outlook, pings[-1].n if pings else row["judged"], more=len(pings) >= EACH, now=now))
+    store.save(db, saved)
+    store.measured(db, runs)
+    return moves, len(rows)
+
+
+def _worth_saying(before: State, after: Beat) -> bool:
+    """Its alert begins or ends, or is still on: then its reason or its severity may be new."""
+    return State.DOWN in (before, after.state)
+
+
+def _locked(db: Connection, name: str) -> Mapping[str, Any]:
+    row = store.lock(db, name)
+    if row is None:
+        raise NotFound(f'there is no heartbeat "{name}"')
+    return row
+
+
+def _declared(name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": name, "slug": slug_of(name), "spec": dict(spec)}
+
+
+@lru_cache(maxsize=4096)
+def _parsed(spec: bytes) -> Heartbeat:
+    return Heartbeat.model_validate(orjson.loads(spec))
+
+
+def _spec(row: Mapping[str, Any]) -> Heartbeat:
+    return _parsed(orjson.dumps(row["spec"]))
+
+
+def _expectation(row: Mapping[str, Any]) -> Expectation:
+    spec = _spec(row)
+    return Expectation(ZoneInfo(row["zone"]), spec.grace, spec.every, spec.cron)
+
+
+def _beat(row: Mapping[str, Any]) -> Beat:
+    runs = tuple(Run(rid, datetime.fromisoformat(since)) for rid, since in row["runs"])
+    known = ("because", "since", "counts_from", "last_ping", "last_start", "run_seconds")
+    return Beat(state=State(row["state"]), cause=Cause(row["cause"]), runs=runs, **{name: row[name] for name in known})
+
+
+def _ping(row: Mapping[str, Any]) -> Ping:
+    return Ping(row["n"], row["at"], Kind(row["kind"]), row["exit_status"], row["rid"], last_line(bytes(row["tail"] or b"")))
+
+
+def _row(row: Mapping[str, Any], outlook: Outlook, judged: int, *, more: bool, now: datetime) -> dict[str, Any]:
+    beat = outlook.beat
+    return {
+        "id": row["id"], "state": beat.state, "cause": beat.cause, "because": beat.because, "since": beat.since,
+        "counts_from": beat.counts_from, "last_ping": beat.last_ping, "last_start": beat.last_start,
+        "runs": [[run.rid, run.since] for run in beat.runs], "run_seconds": beat.run_seconds,
+        "expected_at": outlook.expected_at, "due_at": outlook.due_at, "judged": judged,
+        "look_at": now if more else outlook.due_at,
+    }  # fmt: skip

@@ -1,0 +1,218 @@
+"""The statements about heartbeats and their pings."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, LargeBinary, func, insert, select, text, update
+
+from app.checks.heartbeats.model import Call
+from app.checks.heartbeats.table import heartbeat, heartbeat_ping
+from app.checks.table import sample
+
+KEPT = 100  # pings of one heartbeat
+TAIL = 400  # bytes of a failure's body that are looked at
+
+# The whole of a ping: its row, and a mark for whoever judges. The heartbeat's row lock gives pings their order.
+_HEAR = """
+with beat as (
+  update heartbeat set pings = pings + 1, pinged_at = {at}, look_at = least(look_at, {at})
+  where {whose} and removed_at is null returning id, pings, pinged_at, state
+), kept as (
+  insert into heartbeat_ping (heartbeat, n, at, kind, exit_status, rid, method, remote, agent, body)
+  select id, pings, pinged_at, cast(:kind as text), cast(:exit_status as integer), cast(:rid as text), cast(:method as text),
+    cast(:remote as text), cast(:agent as text), cast(:body as bytea) from beat
+)
+select pings as n, state from beat
+"""
+_AT = "coalesce(cast(:now as timestamptz), clock_timestamp())"
+_ALONE = "(select count(*) from heartbeat other where other.slug = :slug and other.removed_at is null) = 1"
+_BY_UUID = text(_HEAR.format(at=_AT, whose="uuid = cast(:uuid as uuid)"))
+_BY_SLUG = text(_HEAR.format(at=_AT, whose=f"slug = :slug and {_ALONE}"))
+_UNJUDGED = text("""
+select p.heartbeat, p.n, p.at, p.kind, p.exit_status, p.rid,
+  case when p.kind = 'fail' then substring(p.body from greatest(1, length(p.body) - :tail + 1)) end as tail
+from unnest(cast(:ids as bigint[]), cast(:judged as bigint[])) as w(id, judged) cross join lateral (
+  select * from heartbeat_ping where heartbeat = w.id and n > w.judged order by n limit :each) as p
+order by p.heartbeat, p.n
+""")
+_ENDS = text("""
+select p.* from unnest(cast(:ids as bigint[])) as w(id) cross join lateral (
+  select heartbeat, n, at, kind, seconds from heartbeat_ping where heartbeat = w.id and kind in ('success', 'fail')
+  order by n desc limit :each) as p
+order by p.heartbeat, p.n
+""")
+_SAVE = text("""
+update heartbeat h set state = r.state, cause = r.cause, because = r.because, since = r.since, counts_from = r.counts_from,
+  last_ping = r.last_ping, last_start = r.last_start, runs = r.runs, run_seconds = r.run_seconds, expected_at = r.expected_at,
+  due_at = r.due_at, look_at = r.look_at, judged = r.judged
+from jsonb_to_recordset(cast(:rows as jsonb)) as r(id bigint, state text, cause text, because text, since timestamptz,
+  counts_from timestamptz, last_ping timestamptz, last_start timestamptz, runs jsonb, run_seconds float8,
+  expected_at timestamptz, due_at timestamptz, look_at timestamptz, judged bigint)
+where h.id = r.id
+""")
+_MEASURED = text("""
+update heartbeat_ping p set seconds = r.seconds
+from unnest(cast(:ids as bigint[]), cast(:numbers as bigint[]), cast(:seconds as float8[])) as r(id, n, seconds)
+where p.heartbeat = r.id and p.n = r.n
+""")
+_TRIM = text("""
+delete from heartbeat_ping p using unnest(cast(:ids as bigint[]), cast(:before as bigint[])) as r(id, before)
+where p.heartbeat = r.id and p.n <= r.before
+""")
+# A heartbeat that comes back is expected from now on, whatever it missed while it was away.
+_SYNC = text("""
+insert into heartbeat as h (name, uuid, slug, origin, spec, zone, created_at)
+select r.name, gen_random_uuid(), r.slug, :origin, r.spec, :zone, :now
+from jsonb_to_recordset(cast(:rows as jsonb)) as r(name text, slug text, spec jsonb)
+on conflict (name) do update set slug = excluded.slug, origin = excluded.origin, spec = excluded.spec, zone = excluded.zone,
+  look_at = case when (h.removed_at, h.spec, h.zone) is distinct from (null, excluded.spec, excluded.zone) then :now
+                 else h.look_at end,
+  state = case when h.removed_at is not null and h.state = 'down' then 'up' else h.state end,
+  cause = case when h.removed_at is not null then '' else h.cause end,
+  because = case when h.removed_at is not null then '' else h.because end,
+  counts_from = case when h.removed_at is not null and h.counts_from is not null then :now else h.counts_from end,
+  runs = case when h.removed_at is not null then '[]' else h.runs end,
+  judged = case when h.removed_at is not null then h.pings else h.judged end,
+  removed_at = null
+""")
+
+
+def hear(db: Connection, call: Call, now: datetime | None) -> Mapping[str, Any] | None:
+    """Keep a ping: its number and the heartbeat's state before it; None when it is nobody's, or more than one's."""
+    values = {
+        "kind": call.kind.value, "exit_status": call.exit_status, "rid": call.rid, "method": call.method,
+        "remote": call.remote, "agent": call.agent, "body": call.body, "now": now,
+    }  # fmt: skip
+    if call.uuid is not None:
+        row = db.execute(_BY_UUID, {**values, "uuid": call.uuid}).mappings().one_or_none()
+    else:
+        row = db.execute(_BY_SLUG, {**values, "slug": call.slug}).mappings().one_or_none()
+    return dict(row) if row else None
+
+
+def count_slug(db: Connection, slug: str) -> int:
+    """How many heartbeats have this slug."""
+    query = select(func.count()).where(heartbeat.c.slug == slug, heartbeat.c.removed_at.is_(None))
+    return db.execute(query).scalar_one()
+
+
+def count_made(db: Connection) -> int:
+    """How many heartbeats were made by pings."""
+    query = select(func.count()).where(heartbeat.c.origin == "ping", heartbeat.c.removed_at.is_(None))
+    return db.execute(query).scalar_one()
+
+
+def sync(db: Connection, rows: Sequence[Mapping[str, Any]], origin: str, zone: str, now: datetime) -> None:
+    """Make these heartbeats, change them, or bring them back: name, slug and spec each."""
+    if rows:
+        db.execute(_SYNC, {"rows": orjson.dumps(list(rows)).decode(), "origin": origin, "zone": zone, "now": now})
+
+
+def remove_others(db: Connection, names: Sequence[str], now: datetime) -> None:
+    """Remove what the configuration declared before and does not any more."""
+    gone = (heartbeat.c.origin == "config", heartbeat.c.name.not_in(names), heartbeat.c.removed_at.is_(None))
+    db.execute(update(heartbeat).where(*gone).values(removed_at=now, look_at=None))
+
+
+def remove(db: Connection, name: str, now: datetime) -> None:
+    """Remove one."""
+    db.execute(update(heartbeat).where(heartbeat.c.name == name).values(removed_at=now, look_at=None))
+
+
+def claim(db: Connection, now: datetime, limit: int) -> list[Mapping[str, Any]]:
+    """Heartbeats somebody has to look at, locked until the transaction ends; others skip them."""
+    query = (
+        select(heartbeat)
+        .where(heartbeat.c.look_at <= now, heartbeat.c.removed_at.is_(None))
+        .order_by(heartbeat.c.look_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [dict(row) for row in db.execute(query).mappings()]
+
+
+def lock(db: Connection, name: str) -> Mapping[str, Any] | None:
+    """One heartbeat, locked until the transaction ends."""
+    query = select(heartbeat).where(heartbeat.c.name == name, heartbeat.c.removed_at.is_(None)).with_for_update()
+    row = db.execute(query).mappings().one_or_none()
+    return dict(row) if row else None
+
+
+def unjudged(db: Connection, judged: Mapping[int, int], each: int) -> dict[int, list[Mapping[str, Any]]]:
+    """Pings after the last judged one of each heartbeat id, oldest first, at most `each`."""
+    found: dict[int, list[Mapping[str, Any]]] = {one: [] for one in judged}
+    values = {"ids": list(judged), "judged": list(judged.values()), "each": each, "tail": TAIL}
+    for row in db.execute(_UNJUDGED, values).mappings():
+        found[row["heartbeat"]].append(dict(row))
+    return found
+
+
+def save(db: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write down how heartbeats stand, and drop the pings that are judged and beyond the newest hundred."""
+    db.execute(_SAVE, {"rows": orjson.dumps(list(rows)).decode()})
+    db.execute(_TRIM, {"ids": [row["id"] for row in rows], "before": [row["judged"] - KEPT for row in rows]})
+
+
+def measured(db: Connection, runs: Sequence[Mapping[str, Any]]) -> None:
+    """Keep how long runs took (`id`, `name`, `n`, `at`, `seconds`): beside their last ping, and as samples of `run_seconds`."""
+    if not runs:
+        return
+    columns = {key: [run[key] for run in runs] for key in ("id", "n", "seconds")}
+    db.execute(_MEASURED, {"ids": columns["id"], "numbers": columns["n"], "seconds": columns["seconds"]})
+    samples = [
+        {
+            "check_name": f"heartbeat:{run['name']}",
+            "metric": "run_seconds",
+            "at": run["at"],
+            "value": run["seconds"],
+            "labels": {},
+        }
+        for run in runs
+    ]
+    db.execute(insert(sample), samples)
+
+
+def listed(db: Connection) -> list[Mapping[str, Any]]:
+    """Every heartbeat, by name."""
+    query = select(heartbeat).where(heartbeat.c.removed_at.is_(None)).order_by(heartbeat.c.name)
+    return [dict(row) for row in db.execute(query).mappings()]
+
+
+def get(db: Connection, name: str) -> Mapping[str, Any] | None:
+    """One heartbeat."""
+    query = select(heartbeat).where(heartbeat.c.name == name, heartbeat.c.removed_at.is_(None))
+    row = db.execute(query).mappings().one_or_none()
+    return dict(row) if row else None
+
+
+def names_in(db: Connection, state: str) -> list[str]:
+    """Names of the heartbeats in this state."""
+    query = select(heartbeat.c.name).where(heartbeat.c.state == state, heartbeat.c.removed_at.is_(None))
+    return list(db.scalars(query.order_by(heartbeat.c.name)))
+
+
+def pings(db: Connection, id_: int, before: int | None, limit: int, most: int) -> list[Mapping[str, Any]]:
+    """Pings of a heartbeat, newest first, from below number `before`, each with the first `most` bytes of what it carried."""
+    columns = [column for column in heartbeat_ping.c if column.name not in ("heartbeat", "body")]
+    shown = func.substring(heartbeat_ping.c.body, 1, most, type_=LargeBinary).label("body")
+    size = func.length(heartbeat_ping.c.body).label("body_bytes")
+    query = select(*columns, shown, size).where(heartbeat_ping.c.heartbeat == id_)
+    if before is not None:
+        query = query.where(heartbeat_ping.c.n < before)
+    return [dict(row) for row in db.execute(query.order_by(heartbeat_ping.c.n.desc()).limit(limit)).mappings()]
+
+
+def body(db: Connection, id_: int, n: int) -> bytes | None:
+    """What one ping carried; None when there is no such ping (any more)."""
+    query = select(heartbeat_ping.c.body).where(heartbeat_ping.c.heartbeat == id_, heartbeat_ping.c.n == n)
+    return db.execute(query).scalar_one_or_none()
+
+
+def ends(db: Connection, ids: Sequence[int], each: int) -> dict[int, list[Mapping[str, Any]]]:
+    """The newest ends of runs of each heartbeat, oldest first: at, kind and seconds."""
+    found: dict[int, list[Mapping[str, Any]]] = {one: [] for one in ids}
+    for row in db.execute(_ENDS, {"ids": list(ids), "each": each}).mappings():
+        found[row["heartbeat"]].append(dict(row))
+    return found

@@ -1,0 +1,62 @@
+"""What every probe that asks over HTTP is configured with, and the request that follows from it."""
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel, Field, SecretStr
+
+from app.net.exchange import Request
+from app.net.url import Url
+
+MARGIN = 0.95  # of a run's time-out: to say what hung before the runner gives up
+
+
+class Server(BaseModel):
+    """Where to ask, as whom, how much to believe and how much to read."""
+
+    url: Url = Field(description="http:// or https:// address")
+    headers: dict[str, str] = Field(default={}, repr=False, description="headers sent along")
+    username: str | None = Field(default=None, description="user name for basic authentication")
+    password: SecretStr | None = Field(default=None, description="password for basic authentication")
+    token: SecretStr | None = Field(default=None, description="sent as `Authorization: Bearer TOKEN`")
+    verify_tls: bool = Field(default=True, description="does an untrusted certificate count as no answer")
+    ca: str | None = Field(default=None, description="path of the CA bundle to believe instead of the system's")
+    max_bytes: int = Field(default=1_048_576, ge=1, le=67_108_864, description="bytes of the answer that are read")
+
+    def request(
+        self,
+        url: str,
+        timeout: float,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        body: str | None = None,
+        follow_redirects: int = 0,
+        certificate: bool = False,
+        trusted: bool = True,
+        cookies: tuple[str, ...] | None = None,
+    ) -> Request:
+        """A request on a new connection, to end within `timeout` seconds. `headers` come on top of the spec's own.
+
+        trusted: send the spec's headers and secrets; not to a host that an answer named.
+        """
+        sent = dict(self.headers) if trusted else {}
+        if trusted and self.token is not None:
+            sent["Authorization"] = f"Bearer {self.token.get_secret_value()}"
+        if headers:
+            sent.update(headers)
+        return Request(
+            url,
+            method,
+            sent,
+            (body or "").encode(),
+            timeout=timeout,
+            follow_redirects=follow_redirects,
+            max_bytes=self.max_bytes,
+            verify_tls=self.verify_tls,
+            ca=self.ca,
+            username=self.username if trusted else None,
+            password=self.password.get_secret_value() if trusted and self.password else None,
+            fresh=True,
+            certificate=certificate,
+            cookies=cookies,
+        )

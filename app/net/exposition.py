@@ -1,0 +1,90 @@
+"""A /metrics page: what is asked for of it, read without the rest, and quantiles out of its histograms.
+
+Formats: Prometheus text 0.0.4 and OpenMetrics 1.0, by prometheus_client's parsers. Those are pure Python and take
+milliseconds for a crooked line, so only the lines of wanted metrics reach them, short ones, and not for longer than agreed.
+"""
+
+import math
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from prometheus_client import Metric
+from prometheus_client.openmetrics.parser import text_fd_to_metric_families as openmetrics
+from prometheus_client.parser import text_fd_to_metric_families as prometheus
+
+from app.net.exchange import Response
+
+ACCEPT = "text/plain;version=0.0.4,application/openmetrics-text;version=1.0.0;q=0.8"
+PARTS = ("_total", "_bucket", "_count", "_sum")
+LONGEST = 4096  # bytes of a line
+MOST = 5000  # lines
+
+
+def families(response: Response, names: Sequence[str], until: float) -> list[Metric]:
+    """The page's metric families that these names are of, or samples in. Raises ValueError that says what is wrong.
+
+    until: time.monotonic() at which reading ends.
+    """
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in ("", "text/plain", "application/openmetrics-text"):
+        raise ValueError(f"the page is {kind[:80]}, neither Prometheus' text format nor OpenMetrics")
+    if response.truncated:
+        raise ValueError(f"the page is longer than {len(response.body)} bytes; raise max_bytes")
+    is_open = kind == "application/openmetrics-text"
+    if is_open and not response.body.endswith((b"# EOF\n", b"# EOF")):
+        raise ValueError("the page is cut off: its last line is not # EOF")
+    lines = _wanted(response.body, names, until)
+    try:
+        read: Callable[[Iterator[str]], Iterable[Metric]] = openmetrics if is_open else prometheus  # type: ignore[assignment]
+        return list(read(_ended(lines) if is_open else lines))
+    except _Stopped:
+        raise
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:  # the parsers fall over some lies
+        raise ValueError(f"the page does not keep its format: {str(error)[:200] or type(error).__name__}") from None
+
+
+class _Stopped(ValueError):
+    """We read no further."""
+
+
+def _wanted(body: bytes, names: Sequence[str], until: float) -> Iterator[str]:
+    bases = {name.removesuffix(part) if name.endswith(part) else name for name in names for part in ("", *PARTS)}
+    known = "|".join(re.escape(name) for name in sorted(bases))
+    line = re.compile(rf"^(?:# TYPE )?(?:{known})(?:{'|'.join(PARTS)})?(?=[{{ \t]).*$".encode(), re.MULTILINE)
+    for count, found in enumerate(line.finditer(body)):
+        if count >= MOST:
+            raise _Stopped(f"more than {MOST} lines of the wanted metrics; name fewer")
+        if len(found[0]) > LONGEST:
+            raise _Stopped(f"a line of the page has more than {LONGEST} bytes")
+        if time.monotonic() > until:
+            raise _Stopped(f"the page was not read in time: {count} lines so far")
+        yield found[0].decode(errors="replace").rstrip("\r") + "\n"
+
+
+def _ended(lines: Iterable[str]) -> Iterator[str]:
+    yield from lines
+    yield "# EOF\n"
+
+
+def quantile(wanted: float, buckets: Mapping[float, float]) -> float | None:
+    """The value below which a share of what fell into the buckets lies, by a straight line through its bucket.
+
+    buckets: upper bound -> count of everything up to it, `inf` included. None without it or without a count. What lies
+    beyond the last finite bound is that bound. Source: Prometheus, `histogram_quantile()`.
+    """
+    bounds = sorted(buckets)
+    if len(bounds) < 2 or bounds[-1] != math.inf or not buckets[math.inf] > 0:
+        return None
+    counts: list[float] = []
+    for bound in bounds:  # a scrape amid an observation may see a larger bucket before it has grown
+        counts.append(max(buckets[bound], counts[-1] if counts else 0.0))
+    rank = wanted * counts[-1]
+    at = next(index for index, count in enumerate(counts) if count >= rank)
+    if at == len(bounds) - 1:
+        return bounds[-2]
+    if at == 0 and bounds[0] <= 0:
+        return bounds[0]
+    start, before = (bounds[at - 1], counts[at - 1]) if at else (0.0, 0.0)
+    inside = counts[at] - before
+    return start + (bounds[at] - start) * ((rank - before) / inside) if inside else start

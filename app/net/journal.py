@@ -1,0 +1,123 @@
+"""Reads systemd's journal on from a cursor, as a stream that is left when enough was read or the time is over.
+
+`app.net.program` keeps the beginning of what a program says and takes a flood for a failure; a journal may flood for hours,
+and what was read before the end of our patience counts.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
+from typing import Any
+
+from app.net.failure import Failed, Kind
+
+JOURNALS = ("/run/log/journal", "/var/log/journal")
+SHOW = ("--output=json", "--output-fields=MESSAGE,SYSLOG_IDENTIFIER", "--all", "--no-pager")
+BLIND = ("not seeing messages", "insufficient permissions", "Permission denied", "No journal files")
+MOST_ENTRIES = 50_000  # in one run
+LONGEST = 1 << 20  # bytes of one entry
+MOST_NOISE = 4096  # bytes read of what journalctl complains
+
+
+def present(folders: Sequence[str] = JOURNALS) -> bool:
+    """Is there a systemd journal on this machine?"""
+    return shutil.which("journalctl") is not None and any(map(os.path.exists, folders))
+
+
+class Journal:
+    """The entries after a cursor; when they are used up, `cursor` is where to go on and `behind` whether there was more.
+
+    matches: further arguments of journalctl. cursor: None for the first run, which gives nothing but a cursor at the end
+    (or everything, `from_start`); empty when the journal was.
+    """
+
+    def __init__(
+        self, matches: Sequence[str], cursor: str | None, *, timeout: float, most: int = MOST_ENTRIES, from_start: bool = False
+    ) -> None:
+        self.matches, self.timeout, self.most = matches, timeout, most
+        self.only_end = cursor is None and not from_start
+        self.cursor = cursor or ""
+        self.behind = False
+        self._late = self._read_some = False
+
+    def entries(self) -> Iterator[dict[str, Any]]:
+        """What was told since, oldest first. Raises Failed when journalctl says no or is silent until the time is over."""
+        after = ["--lines=1"] if self.only_end else [f"--after-cursor={self.cursor}"] if self.cursor else []
+        command = ["journalctl", *SHOW, *after, *self.matches]  # not quiet: it must say when it hides what others wrote
+        with subprocess.Popen(
+            command, start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            alarm = threading.Timer(self.timeout, self._end, [process])
+            alarm.daemon = True
+            alarm.start()
+            try:
+                yield from self._read(process)
+                said = self._said(process)
+            finally:
+                alarm.cancel()
+                _kill(process)
+        self._judge(process.returncode, said)
+
+    def _end(self, process: "subprocess.Popen[bytes]") -> None:
+        self._late = True
+        _kill(process)
+
+    def _read(self, process: "subprocess.Popen[bytes]") -> Iterator[dict[str, Any]]:
+        assert process.stdout is not None
+        read = process.stdout.readline
+        for entry in _decoded(islice(iter(lambda: read(LONGEST), b""), self.most)):
+            self._read_some = True
+            if not self.only_end:
+                yield entry
+            self.cursor = entry["__CURSOR"]
+        self.behind = bool(read(LONGEST))
+
+    def _said(self, process: "subprocess.Popen[bytes]") -> bytes:
+        """What it complained about; waits for its own end, unless it has more to tell."""
+        assert process.stderr is not None
+        if self.behind:
+            return b""
+        said = process.stderr.read(MOST_NOISE)
+        process.wait()
+        return said
+
+    def _judge(self, code: int, said: bytes) -> None:
+        self.behind = self.behind or (self._late and self._read_some)
+        if self.behind:
+            return
+        if self._late:
+            raise Failed(Kind.TIMEOUT, f"journalctl did not answer within {self.timeout:.3g} s")
+        why = said.decode(errors="replace").strip().partition("\n")[0]
+        blind = any(sign in why for sign in BLIND)
+        if code or blind:
+            advice = "; add this account to the group systemd-journal" if blind else ""
+            raise Failed(Kind.OTHER, f"journalctl: {why or f'ended with code {code}'}{advice}")
+
+
+def text(message: object) -> str:
+    """A field as text; the journal gives one that is not UTF-8 as a list of bytes, and null for one that is too long."""
+    if isinstance(message, list):
+        with suppress(ValueError, TypeError):
+            return bytes(message).decode(errors="replace")
+        return text(message[0]) if message else ""  # a field that the entry has several times
+    return "" if message is None else str(message)
+
+
+def _decoded(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        with suppress(ValueError):
+            entry = json.loads(line)
+            if isinstance(entry, dict) and isinstance(entry.get("__CURSOR"), str):
+                yield entry
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    if process.returncode is None:  # not reaped: nobody else can have its number
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)

@@ -1,0 +1,241 @@
+"""Guarded MySQL and MariaDB sessions for probes: resolve, check, connect to what was checked, and end in time whatever hangs.
+
+PyMySQL blocks, so a session lives in a thread. It is handed a connected socket, reads no more bytes than it may, sends no file
+(LOCAL INFILE is off) and no password in clear text to a server it cannot be sure of.
+"""
+
+import asyncio
+import os
+import socket
+import struct
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from ssl import SSLError
+from typing import Any, TypeVar
+
+import pymysql
+from pymysql.connections import Connection
+
+from app.net import blocking, threads, tls
+from app.net.failure import Failed, Kind
+from app.net.mysql_url import MysqlUrl, Target, parse
+from app.net.mysql_values import CONVERSIONS
+from app.net.resolve import Endpoint, resolve_now
+from app.net.tcp import connect_failure
+
+T = TypeVar("T")
+
+__all__ = ["ASK", "LARGEST", "MysqlUrl", "Session", "ask", "code", "said"]
+
+CONNECTION: Any = Connection  # its types leave out what is overridden here
+
+LARGEST = 1 << 22  # bytes a session may receive, unless told otherwise
+ASK, TEAR = 0.8, 0.95  # shares of the time-out: until then a query may run; then it is killed; then the socket is shut
+
+# Source: the servers' lists of errors; 2000 and above are the client's own.
+FULL = frozenset({1040, 1053, 1203, 1226})  # too many connections, shutting down: down, not a mistake of ours
+LOST = frozenset({2006, 2013, 2014, 2055})
+NO_TLS = 2026
+
+# What PyMySQL raises when the bytes make no sense; RuntimeError: the server asks for a file of ours.
+NONSENSE = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError, struct.error)
+
+
+class Session(CONNECTION):  # type: ignore[misc]
+    """One connection of PyMySQL in a thread, with a limit to what it receives. `left`: bytes it may still receive."""
+
+    def __init__(self, target: Target, seconds: float, left: int) -> None:
+        super().__init__(
+            host=target.host or "localhost", port=target.port, user=target.username, database=target.database or None,
+            password=target.password.encode(), charset="utf8mb4", conv=CONVERSIONS, autocommit=True, local_infile=False,
+            read_timeout=seconds, write_timeout=seconds, program_name="tocsin",
+            ssl_disabled=True, defer_connect=True,
+        )  # fmt: skip
+        self.left = left
+        verify = target.mode.startswith("VERIFY")
+        self.sure = bool(target.path) or verify
+        self.ssl = target.mode != "DISABLED" and not target.path
+        self._ssl_required = self.ssl and target.mode != "PREFERRED"
+        self.ctx = tls.context(verify=verify, name=target.mode == "VERIFY_IDENTITY", ca=target.ca)
+
+    @property
+    def is_mariadb(self) -> bool:
+        return "mariadb" in str(self.server_version).lower()
+
+    def rows(self, query: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
+        """All rows of a query, by column name. Raises pymysql.MySQLError when the server refuses it."""
+        with self.cursor(pymysql.cursors.DictCursor) as cursor:
+            cursor.execute(query, values or None)
+            return list(cursor.fetchall())
+
+    def some(self, query: str, most: int) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Columns and at most so many rows; what the server would still send is left with the connection, which closes."""
+        self.query(query, unbuffered=True)
+        result = self._result
+        rows: list[tuple[Any, ...]] = []
+        try:
+            while len(rows) < most and (row := result._read_rowdata_packet_unbuffered()) is not None:
+                rows.append(row)
+        finally:
+            if result.unbuffered_active:
+                result.unbuffered_active = False
+                self._force_close()
+        return [str(column[0]) for column in result.description or ()], rows
+
+    def _read_bytes(self, num_bytes: int) -> bytes:
+        self.left -= num_bytes
+        if self.left < 0:
+            self._force_close()
+            raise Failed(Kind.PROTOCOL, "it sends more bytes than may be read")
+        return bytes(super()._read_bytes(num_bytes))
+
+    def _process_auth(self, plugin_name: bytes, auth_packet: Any, handler: Any = None) -> Any:
+        if plugin_name in (b"mysql_clear_password", b"dialog") and not self.sure:
+            raise Failed(Kind.DENIED, "it wants the password in clear text, which takes ssl-mode=VERIFY_IDENTITY")
+        return super()._process_auth(plugin_name, auth_packet, handler)
+
+
+async def ask(url: str, timeout: float, work: Callable[[Session], T], *, max_bytes: int = LARGEST) -> T:
+    """What `work` returns, which is called in a thread with a session in autocommit mode; over before `timeout` seconds are.
+
+    Raises Failed: dns, refused, connect, tls, timeout, blocked, denied (bad password, no such database), protocol (gone, or
+    takes nobody now). A query still running at 80 % of the time is killed, and that is Failed(TIMEOUT) too. What the server
+    says against a query is pymysql.MySQLError.
+    """
+    target = parse(url)
+    line = _Line(target, timeout)
+    loop = asyncio.get_running_loop()
+    alarms = (loop.call_later(timeout * ASK, line.kill), loop.call_later(timeout * TEAR, line.tear))
+    try:
+        return await blocking.result(partial(_run, line, work, max_bytes))
+    finally:
+        for alarm in alarms:
+            alarm.cancel()
+        line.tear()
+
+
+class _Line:
+    """The socket under a session, which another thread may shut; and the clock."""
+
+    def __init__(self, target: Target, timeout: float) -> None:
+        self.target, self.timeout = target, timeout
+        self.end = time.monotonic() + timeout * TEAR
+        self.late = False
+        self.number = 0  # the server's number of the session
+        self._torn = False
+        self._sockets: list[socket.socket] = []
+
+    def left(self) -> float:
+        return max(0.01, self.end - time.monotonic())
+
+    def hold(self, made: socket.socket) -> socket.socket:
+        """Keep a second handle: TLS takes the first one away from its object."""
+        self._sockets.append(made.dup())
+        if self._torn:
+            self.tear()
+        return made
+
+    def tear(self) -> None:
+        self._torn = True
+        with suppress(IndexError):  # two threads may empty it
+            while True:
+                with self._sockets.pop() as shared, suppress(OSError):
+                    shared.shutdown(socket.SHUT_RDWR)
+
+    def kill(self) -> None:
+        self.late = True
+        if self.number:
+            threads.start(self._kill)
+
+    def _kill(self) -> None:
+        with suppress(Failed, pymysql.MySQLError, OSError, *NONSENSE), _opened(self, LARGEST) as second:
+            second.query(f"kill query {self.number:d}")
+
+
+def _run(line: _Line, work: Callable[[Session], T], max_bytes: int) -> T:
+    session = _opened(line, max_bytes)
+    line.number = session.thread_id()
+    try:
+        with session:
+            found = work(session)
+    except pymysql.MySQLError as error:
+        if line.late:
+            raise _too_long(line) from None
+        if code(error) in LOST:
+            raise Failed(Kind.PROTOCOL, "it closed the connection") from None
+        raise
+    except NONSENSE:
+        raise Failed(Kind.PROTOCOL, "it does not speak the MySQL protocol") from None
+    if line.late:  # SLEEP() ends well when it is killed
+        raise _too_long(line)
+    return found
+
+
+def _opened(line: _Line, max_bytes: int) -> Session:
+    target = line.target
+    try:
+        session = Session(target, line.left(), max_bytes)
+        session.connect(line.hold(_connected(target, line)))
+    except pymysql.MySQLError as error:
+        raise (_no_session(line) if line.late else _refusal(target, error)) from None
+    except OSError as error:
+        raise Failed(Kind.TLS, f"ssl-ca: {os.strerror(error.errno or 0)}") from None
+    except NONSENSE:
+        raise Failed(Kind.PROTOCOL, "it does not speak the MySQL protocol") from None
+    return session
+
+
+def _connected(target: Target, line: _Line) -> socket.socket:
+    if target.path:
+        made = socket.socket(socket.AF_UNIX)
+        made.settimeout(line.left())
+        try:
+            made.connect(target.path)
+        except OSError as error:
+            made.close()
+            raise Failed(Kind.REFUSED, f"{target.path}: {error.strerror or 'no answer'}") from None
+        return made
+    endpoints = resolve_now(target.host, target.port, line.left())
+    last: Failed | None = None
+    for waiting, endpoint in zip(range(len(endpoints), 0, -1), endpoints, strict=True):
+        try:
+            return socket.create_connection((endpoint.address, endpoint.port), line.left() / waiting)
+        except TimeoutError:
+            last = Failed(Kind.TIMEOUT, f"{endpoint} did not take a connection in time")
+        except OSError as error:
+            last = connect_failure(endpoint, error)
+    assert last is not None
+    raise last
+
+
+def code(error: pymysql.MySQLError) -> int:
+    """The server's or the client's number of an error; 0 when there is none."""
+    return error.args[0] if error.args and isinstance(error.args[0], int) else 0
+
+
+def said(error: pymysql.MySQLError) -> str:
+    """The first line of what the server said, without its number."""
+    return str(error.args[-1] if error.args else error).strip().partition("\n")[0][:500]
+
+
+def _refusal(target: Target, error: pymysql.MySQLError) -> Failed:
+    number, cause = code(error), getattr(error, "original_exception", None)
+    if isinstance(cause, SSLError):
+        return connect_failure(Endpoint(socket.AF_INET, target.host, target.port), cause)
+    if number == NO_TLS:
+        return Failed(Kind.TLS, "it speaks no TLS, and ssl-mode wants it")
+    if number in LOST or cause is not None:
+        return Failed(Kind.PROTOCOL, "it closed the connection during the login")
+    if number in FULL:
+        return Failed(Kind.PROTOCOL, said(error))
+    return Failed(Kind.DENIED if number else Kind.PROTOCOL, said(error))
+
+
+def _no_session(line: _Line) -> Failed:
+    return Failed(Kind.TIMEOUT, f"no session within {line.timeout * ASK:.3g} s")
+
+
+def _too_long(line: _Line) -> Failed:
+    return Failed(Kind.TIMEOUT, f"the query did not end within {line.timeout * ASK:.3g} s and was killed")

@@ -1,0 +1,163 @@
+"""Instant queries to a server that speaks Prometheus' HTTP API: Prometheus, Thanos, Mimir, VictoriaMetrics.
+
+Source: Prometheus documentation, "HTTP API", "Instant queries"; `isPartial` is VictoriaMetrics' own word.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+
+from pydantic import AfterValidator, Field
+
+from app.net.ask import MARGIN, Server
+from app.net.exchange import Response
+from app.net.expect import LONG, document
+from app.net.failure import Failed, Kind
+from app.net.http import fetch
+from app.net.limits import Limits
+from app.net.url import Url
+
+PATH = "/api/v1/query"
+OWN = 0.9  # of our time: the server gives up first, and says why
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+SAID = 300  # characters of the server's own words
+
+Labels = Mapping[str, str]
+
+
+def _not_blank(given: str) -> str:
+    if not given.strip():
+        raise ValueError("the query is empty")
+    return given
+
+
+class Query(Server, Limits):
+    """What is asked of which server."""
+
+    url: Url = Field(description="the server's http:// or https:// address, with its path prefix if it has one")
+    query: Annotated[str, AfterValidator(_not_blank)] = Field(max_length=20_000, description="PromQL, evaluated as of now")
+    metric: str = Field(
+        default="value", pattern=r"^[A-Za-z_]\w{0,99}$", description="name of the metric the values are kept under"
+    )
+    empty: Literal["ok", "unknown", "critical"] = Field(
+        default="unknown", description="what no result means: `ok` for queries that find trouble, as `up == 0`"
+    )
+    partial: Literal["ok", "warning", "unknown"] = Field(
+        default="unknown", description="what it means that the server could not ask all of its stores"
+    )
+    max_series: int = Field(default=500, ge=1, le=10_000, description="label sets that are read; more are an error")
+    max_bytes: int = Field(default=16_777_216, ge=1, le=67_108_864, description="bytes of the answer that are read")
+    method: Literal["GET", "POST"] = Field(default="POST", description="POST bears long queries, GET passes every proxy")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server answered: each label set once."""
+
+    samples: tuple[tuple[Labels, float], ...]
+    skipped: tuple[str, ...]  # what was no number
+    warnings: tuple[str, ...]  # the server's own
+    partial: bool
+
+
+def judge(answer: Answer, query: Query) -> tuple[list[str], str]:
+    """The statuses that an answer deserves, of which the worst counts, and what to say of it."""
+    grade, told = query.judge({f"{query.metric}{written(labels)}": value for labels, value in answer.samples})
+    statuses: list[str] = [grade]
+    if not answer.samples:
+        statuses.append("unknown" if answer.skipped else query.empty)
+        told = ["the query gives no value"]
+    if answer.partial:
+        statuses.append(query.partial)
+    if not told:
+        labels, value = answer.samples[0]
+        told = [f"{len(answer.samples)} series" if len(answer.samples) > 1 else f"{query.metric}{written(labels)} {value:g}"]
+    return statuses, "; ".join((*told, *answer.skipped, *answer.warnings))
+
+
+async def ask(query: Query, timeout: float) -> Answer:
+    """The query's answer. Raises Failed when there is none, ValueError when it is none that can be measured."""
+    response = await fetch(_request(query, timeout * MARGIN))
+    long = len(response.body) > LONG
+    return await asyncio.to_thread(_read, response, query) if long else _read(response, query)
+
+
+def _request(query: Query, timeout: float) -> Any:
+    path, mark, given = query.url.partition("?")
+    if not path.endswith(PATH):
+        path = path.rstrip("/") + PATH
+    form = urlencode({"query": query.query, "timeout": f"{timeout * OWN * 1000:.0f}ms", "limit": query.max_series + 1})
+    if query.method == "GET":
+        return query.request(f"{path}?{given + '&' if given else ''}{form}", timeout, follow_redirects=5)
+    return query.request(path + mark + given, timeout, method="POST", headers=FORM, body=form, follow_redirects=5)
+
+
+def _read(response: Response, query: Query) -> Answer:
+    if response.status in (401, 403):
+        raise Failed(Kind.DENIED, f"the server refuses us: {response.status}; token, username and password decide it")
+    try:
+        said = document(response)
+    except ValueError as error:
+        raise ValueError(f"{response.status} from {response.url.partition('?')[0]}: {error}") from None
+    if not isinstance(said, dict) or said.get("status") not in ("success", "error"):
+        raise ValueError(f"{response.status}: the answer is not of Prometheus' HTTP API")
+    if said["status"] == "error":
+        raise ValueError(f"the server says {said.get('errorType')}: {str(said.get('error'))[:SAID]}")
+    warnings = [str(one)[:SAID] for one in said.get("warnings") or [] if isinstance(one, str)]
+    samples, skipped = _samples(said.get("data"), query)
+    # Remarks on the query itself are marked as such; the other warnings tell of stores that could not be read.
+    partial = said.get("isPartial") is True or any(not one.startswith("PromQL ") for one in warnings)
+    if said.get("isPartial") is True:
+        warnings.append("the server says its answer is partial")
+    return Answer(samples, tuple(skipped), tuple(warnings[:3]), partial)
+
+
+def _samples(data: Any, query: Query) -> tuple[tuple[tuple[Labels, float], ...], list[str]]:
+    kind, result = (data.get("resultType"), data.get("result")) if isinstance(data, dict) else (None, None)
+    if kind == "scalar":
+        result = [{"metric": {}, "value": result}]
+    elif kind != "vector":
+        raise ValueError(f"the query gives a {kind or 'result of no kind'}; an instant vector or a scalar can be measured")
+    if not isinstance(result, list):
+        raise ValueError("the answer's result is no list")
+    if len(result) > query.max_series:
+        raise ValueError(f"more than {query.max_series} series; aggregate in the query, or raise max_series")
+    found: list[tuple[Labels, float]] = []
+    histograms = infinite = 0
+    for one in result:
+        labels, value = _sample(one)
+        if value is None:
+            histograms += 1
+        elif abs(value) < float("inf"):  # false for NaN too
+            found.append((labels, value))
+        else:
+            infinite += 1
+    skipped = [f"{infinite} NaN or infinite skipped"] * bool(infinite)
+    skipped += [f"{histograms} histograms skipped; use histogram_quantile()"] * bool(histograms)
+    return _told_apart(found), skipped
+
+
+def _sample(one: Any) -> tuple[Labels, float | None]:
+    """Labels and value; None for the value of a native histogram."""
+    try:
+        labels = {str(name): str(value) for name, value in one["metric"].items()}
+        return labels, None if "value" not in one and "histogram" in one else float(one["value"][1])
+    except (TypeError, KeyError, AttributeError, IndexError, ValueError):
+        raise ValueError("a sample of the answer is none") from None
+
+
+def _told_apart(samples: list[tuple[Labels, float]]) -> tuple[tuple[Labels, float], ...]:
+    """Without the metric's name, unless they have several, as `{__name__=~"a|b"}` does. Raises ValueError for twins."""
+    names = {labels.get("__name__") for labels, _ in samples}
+    if len(names) <= 1:
+        samples = [({k: v for k, v in labels.items() if k != "__name__"}, value) for labels, value in samples]
+    if len({tuple(sorted(labels.items())) for labels, _ in samples}) < len(samples):
+        raise ValueError("two samples of the answer have the same labels")
+    return tuple(samples)
+
+
+def written(labels: Labels) -> str:
+    """A label set as PromQL writes it; empty for none."""
+    return "{" + ", ".join(f'{name}="{value}"' for name, value in labels.items()) + "}" if labels else ""

@@ -1,0 +1,72 @@
+"""Which TCP ports of a few addresses take a connection: many tries side by side, all within one time."""
+
+import asyncio
+import errno
+import os
+import socket
+import struct
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from app.net.resolve import Endpoint
+
+AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: reset instead of a minute of TIME_WAIT for each port
+EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+@dataclass(slots=True)
+class Scan:
+    """What was found so far; a port counts as open when one of the addresses takes a connection on it."""
+
+    open: set[int] = field(default_factory=set)
+    refused: set[int] = field(default_factory=set)  # by one address at least: somebody is there
+    tried: set[int] = field(default_factory=set)  # on every address, to an end
+    said: str = ""  # the last thing the network said, e.g. "no route to host"
+    exhausted: str = ""  # why we gave up before the end: no more sockets
+
+
+async def scan(
+    addresses: tuple[Endpoint, ...], ports: Iterable[int], *, concurrency: int, connect_timeout: float, timeout: float
+) -> Scan:
+    """Try each port of each (checked) address; what was found within `timeout` seconds, which may not be all.
+
+    connect_timeout: seconds after which a silent port counts as closed by a firewall.
+    """
+    found, waiting = Scan(), iter(ports)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout), asyncio.TaskGroup() as group:
+            for _ in range(concurrency):
+                group.create_task(_work(waiting, addresses, connect_timeout, found))
+    return found
+
+
+async def _work(ports: Iterator[int], addresses: tuple[Endpoint, ...], connect_timeout: float, found: Scan) -> None:
+    for port in ports:
+        for address in addresses:
+            await _try(address, port, connect_timeout, found)
+            await asyncio.sleep(0)  # without a route each try fails at once, and nobody else would get a turn
+            if found.exhausted:
+                return
+        found.tried.add(port)
+
+
+async def _try(address: Endpoint, port: int, timeout: float, found: Scan) -> None:
+    try:
+        with socket.socket(address.family, socket.SOCK_STREAM) as made:
+            made.setblocking(False)
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+            async with asyncio.timeout(timeout):
+                await asyncio.get_running_loop().sock_connect(made, (address.address, port))
+            if made.getsockname() != made.getpeername():  # a socket that got this very port met itself
+                found.open.add(port)
+    except TimeoutError:
+        pass
+    except ConnectionRefusedError:
+        found.refused.add(port)
+    except OSError as error:
+        said = os.strerror(error.errno or 0).lower()
+        if error.errno in EXHAUSTED:
+            found.exhausted = said
+        else:
+            found.said = said

@@ -1,0 +1,204 @@
+"""Guarded SMTP sessions for probes: command and reply on a checked connection, as far as the envelope; never a message.
+
+Source: RFC 5321 (SMTP), RFC 3207 (STARTTLS), RFC 4954 (AUTH), RFC 4616 (PLAIN). The channel's library says
+neither what hung nor what a refusal was about.
+"""
+
+import asyncio
+import re
+import socket
+import ssl
+import time
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from app.net import tcp
+from app.net.failure import Failed, Kind
+from app.net.resolve import Endpoint
+
+LARGEST = 65_536  # bytes of one reply
+PARTING = 0.04  # of the time-out, for the answer to QUIT: a server that gets none logs a lost connection
+LINE = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the server said: a code and the text of every line."""
+
+    code: int
+    lines: tuple[str, ...]
+
+    def __str__(self) -> str:
+        words = " ".join(" ".join(self.lines).split())
+        return f"{self.code} {words[:200]}".rstrip()
+
+
+class Refused(Failed):
+    """The server understood and said no, in its own words: 4xx for now, 5xx for good."""
+
+    def __init__(self, asked: str, reply: Reply) -> None:
+        super().__init__(Kind.DENIED, f"{asked} was answered {reply}")
+        self.code = reply.code
+
+
+class Session:
+    """One connection; a command is sent after the reply to the last. `asked` is what is waited for, to say what hung."""
+
+    def __init__(self, streams: tcp.Streams) -> None:
+        self._reader, self._writer = streams
+        self._in_between = False  # neither clear nor encrypted: asyncio never tells the end of such a connection
+        self._started = time.perf_counter()
+        self.asked = "our connection"  # by a greeting
+        self.greeting = Reply(0, ())
+        self.greeting_seconds = 0.0
+        self.offers: dict[str, str] = {}  # EHLO keyword -> its parameters
+
+    @property
+    def certificate(self) -> bytes | None:
+        """The server's certificate (DER); None while nothing is encrypted."""
+        secured: ssl.SSLObject | None = self._writer.get_extra_info("ssl_object")
+        return secured.getpeercert(binary_form=True) if secured else None
+
+    async def greet(self, name: str | None) -> None:
+        """Wait for the banner and introduce ourselves, as `name` or by our address. Raises Failed."""
+        self.greeting = _good(self.asked, await self._reply(), 220)
+        self.greeting_seconds = time.perf_counter() - self._started
+        await self.hello(name)
+
+    async def hello(self, name: str | None) -> None:
+        """EHLO, or HELO where that is not known. Raises Failed."""
+        ours = name or _literal(self._writer.get_extra_info("sockname")[0])
+        reply = await self._command(f"EHLO {ours}", "EHLO")
+        if reply.code in (500, 502):
+            reply = Reply((await self.ask(f"HELO {ours}", "HELO", 250)).code, ())
+        keywords = (line.replace("=", " ", 1).partition(" ") for line in _good("EHLO", reply, 250).lines[1:])
+        self.offers = {word.upper(): rest for word, _, rest in keywords}
+
+    async def start_tls(self, context: ssl.SSLContext, server_name: str) -> None:
+        """Encrypt from here on; what was offered before counts no longer. Raises Failed."""
+        await self.ask("STARTTLS", "STARTTLS", 220)
+        if await self._waiting():  # it would be taken for an answer given under TLS (CVE-2011-0411)
+            raise Failed(Kind.PROTOCOL, "it sent more before the encryption began: somebody may stand in between")
+        self.asked, self._in_between = "the TLS handshake", True
+        address, port = self._writer.get_extra_info("peername")[:2]
+        try:
+            await self._writer.start_tls(context, server_hostname=server_name)
+        except OSError as error:
+            raise tcp.connect_failure(Endpoint(socket.AF_UNSPEC, address, port), error) from None
+        self._in_between = False
+
+    async def login(self, username: str, password: str) -> None:
+        """AUTH, by PLAIN or LOGIN. Raises Failed; Refused when the server does not take the password."""
+        ways = self.offers.get("AUTH", "").upper().split()
+        plain = b64encode(f"\0{username}\0{password}".encode()).decode()
+        if "PLAIN" in ways:
+            _good("AUTH", await self._command(f"AUTH PLAIN {plain}", "AUTH", secret=(password, plain)), 235)
+        elif "LOGIN" in ways:
+            name, word = (b64encode(text.encode()).decode() for text in (username, password))
+            await self.ask("AUTH LOGIN", "AUTH", 334)
+            _good("AUTH", await self._command(name, "AUTH"), 334)
+            _good("AUTH", await self._command(word, "AUTH", secret=(password, word)), 235)
+        else:
+            offered = f"only AUTH {' '.join(ways)[:80]}" if ways else "no AUTH"
+            raise Failed(Kind.PROTOCOL, f"it offers {offered} here; PLAIN or LOGIN is wanted")
+
+    async def ask(self, command: str, asked: str, *good: int) -> Reply:
+        """The reply to a command, which must have one of the codes. Raises Failed."""
+        return _good(asked, await self._command(command, asked), *good)
+
+    async def quit(self, within: float) -> None:
+        """Say good-bye; whether it is heard does not matter."""
+        with suppress(Failed, TimeoutError):
+            async with asyncio.timeout(within):
+                await self._command("QUIT", "QUIT")
+
+    async def close(self) -> None:
+        """End the connection, whatever the other side thinks of it."""
+        if self._in_between:
+            self._writer.transport.abort()
+        else:
+            await tcp.close(self._writer)
+
+    async def _command(self, command: str, asked: str, secret: tuple[str, ...] = ()) -> Reply:
+        self.asked = asked
+        try:
+            self._writer.write(f"{command}\r\n".encode())
+            await self._writer.drain()
+        except OSError:
+            raise Failed(Kind.PROTOCOL, f"the connection broke before {asked}") from None
+        reply = await self._reply()
+        return Reply(reply.code, tuple(_without(line, secret) for line in reply.lines)) if secret else reply
+
+    async def _reply(self) -> Reply:
+        lines: list[str] = []
+        size, code, more = 0, b"", b"-"
+        try:
+            while more == b"-":
+                line = await self._reader.readuntil(b"\n")
+                size += len(line)
+                match = LINE.fullmatch(line.rstrip(b"\r\n"))
+                if match is None or (code and match[1] != code) or size > LARGEST:
+                    raise self._nonsense(line)
+                code, more = match[1], match[2]
+                lines.append((match[3] or b"").decode(errors="replace"))
+        except asyncio.IncompleteReadError as error:
+            said = f" after saying {_shown(error.partial)!r}" if error.partial else ""
+            raise Failed(Kind.PROTOCOL, f"it hung up on {self.asked}{said}") from None
+        except asyncio.LimitOverrunError:
+            raise Failed(Kind.PROTOCOL, f"its answer to {self.asked} has no end") from None
+        except OSError:
+            raise Failed(Kind.PROTOCOL, f"the connection broke during {self.asked}") from None
+        return Reply(int(code), tuple(lines))
+
+    def _nonsense(self, line: bytes) -> Failed:
+        return Failed(Kind.PROTOCOL, f"it does not speak SMTP: {self.asked} was answered {_shown(line)!r}")
+
+    async def _waiting(self) -> bool:
+        """Has anything come that nobody has read?"""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0):
+                return bool(await self._reader.read(1))
+        return False
+
+
+@asynccontextmanager
+async def session(
+    host: str, port: int, *, timeout: float, tls: ssl.SSLContext | None = None, server_name: str | None = None
+) -> AsyncIterator[Session]:
+    """A connection, not yet greeted, encrypted from the first byte when `tls` is given; QUIT is said at its end.
+
+    Raises Failed; everything inside ends within `timeout` seconds (QUIT may take a little more), and it says what hung.
+    """
+    end = asyncio.get_running_loop().time() + timeout
+    opened = Session(await tcp.connect(host, port, timeout=timeout, tls=tls, server_name=server_name))
+    try:
+        async with asyncio.timeout_at(end):
+            yield opened
+        await opened.quit(timeout * PARTING)
+    except TimeoutError:
+        raise Failed(Kind.TIMEOUT, f"no answer to {opened.asked} within {timeout:.3g} s") from None
+    finally:
+        await opened.close()
+
+
+def _good(asked: str, reply: Reply, *codes: int) -> Reply:
+    if reply.code not in codes:
+        raise Refused(asked, reply)
+    return reply
+
+
+def _literal(address: str) -> str:
+    """Our address as EHLO takes it where there is no name. Source: RFC 5321 4.1.3."""
+    return f"[IPv6:{address.partition('%')[0]}]" if ":" in address else f"[{address}]"
+
+
+def _without(line: str, secret: tuple[str, ...]) -> str:
+    for text in filter(None, secret):
+        line = line.replace(text, "***")
+    return line
+
+
+def _shown(line: bytes) -> str:
+    return line[:80].decode(errors="replace").strip()

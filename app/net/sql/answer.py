@@ -1,0 +1,42 @@
+"""What may be asked of a database, and what it answers: the same for every kind of database."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.net.failure import Failed, Kind
+
+Row = Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of an answer is taken."""
+
+    seconds: float  # for everything
+    max_rows: int = 100
+    max_bytes: int = 262_144
+    utc: bool = False  # MySQL keeps some times as moments and shows them in the session's time zone: let that be UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Columns and rows."""
+
+    names: list[str]
+    rows: list[Row]
+
+
+def too_many(limits: Limits) -> Failed:
+    """The answer has more rows than may be read."""
+    return Failed(Kind.OTHER, f"more than {limits.max_rows} rows; aggregate, or add a limit")
+
+
+def too_large(limits: Limits) -> Failed:
+    """The answer has more bytes than may be read."""
+    return Failed(Kind.OTHER, f"more than {limits.max_bytes} bytes; select less")
+
+
+def refused(said: str) -> Failed:
+    """The database does not take the query."""
+    return Failed(Kind.OTHER, f"the query failed: {said}")

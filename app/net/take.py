@@ -1,0 +1,114 @@
+"""Values that one answer gives and a later request uses: taken out, filled in, and never shown."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Self
+from urllib.parse import quote
+
+import orjson
+import re2
+from pydantic import BaseModel, Field, model_validator
+
+from app.net.exchange import Response
+from app.net.expect import STRICT, Pattern, document
+from app.net.jsonpath import QUIET, JsonPath, TooMuch, select
+from app.net.url import http_url
+
+PLACE = re.compile(r"\{\{ *([A-Za-z_]\w{0,63}) *\}\}")
+LONGEST = 16_384  # characters of a value
+WORD = 4  # characters from which a value is hidden inside of other words too
+
+
+class Taken(BaseModel):
+    """Where in an answer a value stands. A JSONPath alone stands for `json`."""
+
+    model_config = STRICT
+    json_: JsonPath | None = Field(default=None, alias="json", description="JSONPath (RFC 9535); the first it selects")
+    header: str | None = Field(default=None, description="header's name; with `matches`, the part of it that is taken")
+    matches: Pattern | None = Field(default=None, description="RE2 pattern for the body or header; its first group, else all")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, given: object) -> object:
+        return {"json": given} if isinstance(given, str) else given
+
+    @model_validator(mode="after")
+    def _is_one_place(self) -> Self:
+        if (self.json_ is None) == (self.header is None and self.matches is None):
+            raise ValueError("write one of json, header, matches, or header with matches")
+        return self
+
+
+def take(response: Response, wanted: Taken) -> str:
+    """The value as text. Raises ValueError that says why there is none, without quoting the answer."""
+    value = _from_text(response, wanted) if wanted.json_ is None else _from_json(response, wanted.json_)
+    if len(value) > LONGEST:
+        raise ValueError(f"it has more than {LONGEST} characters")
+    return value
+
+
+def _from_json(response: Response, path: str) -> str:
+    try:
+        found = select(path, document(response))
+    except TooMuch as error:
+        raise ValueError(f"{path}: {error}") from None
+    if not found:
+        raise ValueError(f"{path} is missing")
+    if found[0] is None or isinstance(found[0], list | dict):
+        raise ValueError(f"{path} is no text and no number")
+    return found[0] if isinstance(found[0], str) else orjson.dumps(found[0]).decode()
+
+
+def _from_text(response: Response, wanted: Taken) -> str:
+    text: str | None = response.text
+    if wanted.header is not None:
+        text = response.headers.get(wanted.header.lower())
+        if text is None:
+            raise ValueError(f"header {wanted.header} is missing")
+    assert text is not None
+    if wanted.matches is None:
+        return text
+    match = re2.search(wanted.matches, text, QUIET)
+    value = None if match is None else match[1 if match.re.groups else 0]
+    if value is None:
+        raise ValueError(f"nothing matches {wanted.matches!r}")
+    return str(value)
+
+
+def places(text: str) -> set[str]:
+    """Names of the values that a text wants: `{{ name }}`."""
+    return set(PLACE.findall(text))
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """The text with its values, as they are."""
+    return PLACE.sub(lambda place: values[place[1]], text) if "{{" in text else text
+
+
+def fill_url(url: str, values: Mapping[str, str]) -> str:
+    """The URL with its values: percent-encoded, so that none changes the host; one the URL begins with is taken as it is."""
+    return PLACE.sub(lambda place: values[place[1]] if place.start() == 0 else quote(values[place[1]], safe=""), url)
+
+
+def url_with_places(url: str) -> str:
+    """The URL, when it can become a sound one. Raises ValueError that says what is wrong."""
+    if not PLACE.match(url):
+        http_url(PLACE.sub("1", url))
+    return url
+
+
+def hiding(values: Mapping[str, str]) -> Callable[[str], str]:
+    """What takes these values out of a text, in every form they may have got in a URL, in JSON or quoted."""
+    forms = {form for value in values.values() for form in _forms(value) if form}
+    if not forms:
+        return str
+    pattern = "|".join(
+        re.escape(form) if len(form) >= WORD else rf"(?<!\w){re.escape(form)}(?!\w)"
+        for form in sorted(forms, key=len, reverse=True)
+    )
+    found = re.compile(pattern)
+    return lambda text: found.sub("***", text)
+
+
+def _forms(value: str) -> tuple[str, ...]:
+    return value, quote(value, safe=""), quote(value), orjson.dumps(value).decode()[1:-1], repr(value)[1:-1]

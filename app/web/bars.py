@@ -1,0 +1,51 @@
+"""The last runs of a heartbeat as bars: as high as took long, failed ones told apart. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from app.web import words
+
+MOST = 40  # bars; the drawing is so many units wide, and 24 high
+HEIGHT, LEAST = 24.0, 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One run's end; `look` is ok, fail or none (not measured)."""
+
+    x: int
+    y: float
+    height: float
+    look: str
+    title: str
+
+
+def bars(ends: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> tuple[Bar, ...]:
+    """The newest at the right."""
+    shown = ends[-MOST:]
+    longest = max((one["seconds"] or 0.0 for one in shown), default=0.0)
+    first = MOST - len(shown)
+    return tuple(_bar(first + place, one, longest, zone) for place, one in enumerate(shown))
+
+
+def summary(ends: Sequence[Mapping[str, Any]]) -> str:
+    """The same in words."""
+    shown = ends[-MOST:]
+    took = [one["seconds"] for one in shown if one["seconds"] is not None]
+    failed = sum(one["kind"] == "fail" for one in shown)
+    figures = dict.fromkeys(words.figure("seconds", one) for one in (min(took), max(took))) if took else ()
+    span = f"; took {' to '.join(figures)}" if took else ""
+    return f"{len(shown)} {'run' if len(shown) == 1 else 'runs'}, {failed} failed{span}"
+
+
+def _bar(x: int, end: Mapping[str, Any], longest: float, zone: ZoneInfo) -> Bar:
+    seconds: float | None = end["seconds"]
+    at: datetime = end["at"]
+    height = LEAST if seconds is None or not longest else max(LEAST, HEIGHT * seconds / longest)
+    look = "fail" if end["kind"] == "fail" else "none" if seconds is None else "ok"
+    took = "" if seconds is None else f", took {words.figure('seconds', seconds)}"
+    said = "failed" if end["kind"] == "fail" else "done"
+    return Bar(x, HEIGHT - height, height, look, f"{said} {words.exact(at, zone)}{took}")

@@ -1,0 +1,103 @@
+"""Heartbeats: which jobs must ping, and do they?"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.actions import heartbeat as actions
+from app.catalog.matcher import matches
+from app.checks.heartbeats import service, store
+from app.checks.heartbeats.present import present, present_ping
+from app.settings import settings
+from app.web.bars import MOST, bars, summary
+from app.web.filter import matchers
+from app.web.route import pages
+from app.web.toast import Toast
+from app.web.visit import Typed, go, local_path, visit
+
+router = pages()
+PAGE, PINGS, SHOWN = 25, 30, 500  # heartbeats a page, pings of one, bytes of a body that are shown
+ORDER = {"down": 0, "late": 1, "new": 2, "up": 3, "paused": 4}
+
+
+@router.get("/heartbeats")
+def listed(request: Request, state: str = "", q: str = "", page: Annotated[int, Query(ge=1, le=10_000)] = 1) -> Response:
+    """What is bad first, then by name."""
+    with visit(request) as v:
+        rows = {row["name"]: row for row in store.listed(v.db)}
+        beats = [present(row, v.now, settings().url) for row in rows.values()]
+        wanted = [one for one in beats if _wanted(one, state, q.strip())]
+        found = sorted(wanted, key=lambda one: (ORDER[one["state"]], one["name"]))
+        shown = found[(page - 1) * PAGE : page * PAGE]
+        ends = store.ends(v.db, [rows[one["name"]]["id"] for one in shown], MOST)
+        return v.page(
+            "heartbeats.html",
+            beats=shown,
+            bars={one["name"]: bars(ends[rows[one["name"]]["id"]], v.zone) for one in shown},
+            total=len(beats),
+            counts={word: sum(one["state"] == word for one in beats) for word in ORDER},
+            state_filter=state,
+            q=q,
+            newer=_page(state, q, page - 1) if page > 1 else None,
+            older=_page(state, q, page + 1) if len(found) > page * PAGE else None,
+        )
+
+
+@router.get("/heartbeats/{name}")
+def show(request: Request, name: str) -> Response:
+    """One heartbeat: where to ping, and the pings it had."""
+    with visit(request) as v:
+        row = service.get(v.db, name)
+        ends = store.ends(v.db, [row["id"]], MOST)[row["id"]]
+        return v.page(
+            "heartbeat.html",
+            beat=present(row, v.now, settings().url),
+            cron=row["spec"].get("cron") or "0 * * * *",
+            bars=bars(ends, v.zone),
+            summary=summary(ends),
+            pings=[present_ping(ping) for ping in store.pings(v.db, row["id"], None, PINGS, SHOWN)],
+        )
+
+
+@router.post("/heartbeats/{name}/pause")
+def pause(request: Request, name: str, typed: Typed) -> Response:
+    """Expect nothing for now."""
+    return _set_paused(request, name, typed, True)
+
+
+@router.post("/heartbeats/{name}/resume")
+def resume(request: Request, name: str, typed: Typed) -> Response:
+    """Expect it again."""
+    return _set_paused(request, name, typed, False)
+
+
+@router.post("/heartbeats/{name}/remove")
+def remove(request: Request, name: str) -> Response:
+    """Remove one that a ping made."""
+    with visit(request) as v:
+        actions.remove(v.db, name, v.actor, v.now)
+    return go("/heartbeats", Toast.say(f"{name} is removed; a ping that says create=1 makes it again"))
+
+
+def _set_paused(request: Request, name: str, typed: Mapping[str, str], paused: bool) -> Response:
+    with visit(request) as v:
+        actions.pause(v.db, name, paused, v.actor, v.now)
+    said = f"{name} is paused until it is resumed or pinged" if paused else f"{name} is expected again, from now on"
+    return go(local_path(typed.get("back"), "/heartbeats"), Toast.say(said))
+
+
+def _wanted(beat: Mapping[str, Any], state: str, q: str) -> bool:
+    if state and beat["state"] != state:
+        return False
+    labels = {name: str(beat[name] or "") for name in ("name", "state", "service", "severity", "schedule", "because", "origin")}
+    parsed = matchers(q)
+    return matches(parsed, {**beat["labels"], **labels}) if parsed else q.lower() in " ".join(labels.values()).lower()
+
+
+def _page(state: str, q: str, page: int) -> str:
+    known = {name: text for name, text in (("state", state), ("q", q)) if text}
+    return f"/heartbeats?{urlencode({**known, 'page': page})}"

@@ -1,0 +1,144 @@
+"""Numbers out of a JSON API: orders today, items in stock, the rate of exchange.
+
+Metrics: one for each line of `metrics`, under its name: a JSONPath (RFC 9535) to a number, a text that is a number, or yes and
+no as 1 and 0. A path to several, or a map of `path`, `value` and `labels`, gives one value for each, labelled with texts that
+stand beside the number (or with `item`, its position). It is ok when every metric has a value, unless `warning_*` or
+`critical_*` judge the first (the worst of several counts). No answer, another status than `expect` says, no JSON and a metric
+without a value are unknown, never critical.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, probe, worst
+from app.net.ask import MARGIN, Server
+from app.net.expect import LONG, Expected, document, judged, number, shown
+from app.net.http import Failed, Response, fetch
+from app.net.jsonpath import JsonPath, TooMuch, select
+from app.net.limits import Limits
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_]\w{0,99}$")]
+
+
+class Several(Spec):
+    """One metric of many things."""
+
+    path: JsonPath = Field(description="JSONPath (RFC 9535) to the things, e.g. `$.items[*]`")
+    value: JsonPath = Field(
+        default="$", description="JSONPath to the number, from a thing on: `$.count`; `$` is the thing itself"
+    )
+    labels: dict[Name, JsonPath] = Field(default={}, description="label to the JSONPath of its text, from a thing on: `$.name`")
+
+
+def _short_form(given: object) -> object:
+    return {"path": given} if isinstance(given, str) else given
+
+
+class Question(Server, Limits, Spec):
+    """What is asked of which API."""
+
+    method: str = Field(default="GET", pattern=r"^[A-Z]{1,20}$", description="HTTP method")
+    body: str | None = Field(default=None, description="text sent as the request's body")
+    follow_redirects: int = Field(default=5, ge=0, le=20, description="redirects followed")
+    expect: Expected = Field(default=Expected(status=["2xx"]), description="what an answer is that can be measured")
+    metrics: dict[Name, Annotated[Several, BeforeValidator(_short_form, json_schema_input_type=Several | str)]] = Field(
+        min_length=1, max_length=100, description="metric's name to its JSONPath, or to a map of `path`, `value` and `labels`"
+    )
+    max_series: int = Field(default=500, ge=1, le=10_000, description="values of one metric that are read; more are an error")
+
+
+@probe(on_timeout=Status.UNKNOWN)
+async def measure(spec: Question, run: Run) -> Reading:
+    until = time.monotonic() + run.timeout * MARGIN
+    asked = spec.request(
+        spec.url, run.timeout * MARGIN, method=spec.method, body=spec.body, follow_redirects=spec.follow_redirects
+    )
+    try:
+        response = await fetch(asked)
+        wrong = await judged(response, spec.expect)
+        if wrong:
+            raise CannotTell(f"{response.status}: {'; '.join(wrong)}")
+        if len(response.body) > LONG:
+            return await asyncio.to_thread(_reading, response, spec, until)
+        return _reading(response, spec, until)
+    except (Failed, ValueError) as error:
+        raise CannotTell(str(error)) from None
+
+
+def _reading(response: Response, spec: Question, until: float) -> Reading:
+    whole = document(response)
+    found: dict[str, list[Series]] = {}
+    missing: list[str] = []
+    for name, wanted in spec.metrics.items():
+        things = _things(wanted, whole, spec.max_series)
+        found[name], complaints = _values(name, wanted, things, until)
+        if complaints or not things:
+            missing.append(f"{name} has no value{_of(len(complaints), len(things))}: {(*complaints, 'it is missing')[0]}")
+    first = next(iter(spec.metrics))
+    grade, reasons = spec.judge({_named(one): one.value for one in found[first]})
+    statuses = [Status(grade), *(Status.UNKNOWN for values in found.values() if not values)]
+    told = reasons or [_told(first, found[first])] * bool(found[first])
+    alone = {name: values[0].value for name, values in found.items() if len(values) == 1 and not values[0].labels}
+    series = tuple(one for values in found.values() for one in values if one.labels)
+    return Reading(worst(statuses), "; ".join((*told, *missing)), alone, series)
+
+
+def _things(wanted: Several, whole: Any, most: int) -> list[Any]:
+    """What a metric's path selects. Raises ValueError when that is too much."""
+    try:
+        things = select(wanted.path, whole)
+    except TooMuch as error:
+        raise ValueError(f"{wanted.path}: {error}") from None
+    if len(things) > most:
+        raise ValueError(f"{wanted.path} selects {len(things)} values, more than {most}; raise max_series")
+    return things
+
+
+def _values(name: str, wanted: Several, things: list[Any], until: float) -> tuple[list[Series], list[str]]:
+    """A metric's values, and why others are none."""
+    found: list[Series] = []
+    complaints: list[str] = []
+    for position, thing in enumerate(things, 1):
+        if time.monotonic() > until:
+            raise ValueError(f"{name} is not read in time: {position - 1} of {len(things)} values so far")
+        stands = select(wanted.value, thing)
+        value = _number(stands[0]) if len(stands) == 1 else None
+        if value is not None:
+            found.append(Series(name, value, _labels(wanted, thing, position, len(things))))
+        else:
+            complaints.append(f"it is {shown(stands[0])}" if len(stands) == 1 else f"{len(stands)} stand at {wanted.value}")
+    if len({tuple(one.labels.items()) for one in found}) < len(found):
+        raise ValueError(f"two values of {name} have the same labels; add one that tells them apart")
+    return found, complaints
+
+
+def _of(missing: int, all_: int) -> str:
+    return f" for {missing} of {all_}" if all_ > 1 else ""
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, bool) else number(value)
+
+
+def _labels(wanted: Several, thing: Any, position: int, of: int) -> dict[str, str]:
+    labels = dict(_texts(wanted, thing))
+    return labels if labels or of == 1 else {"item": str(position)}
+
+
+def _texts(wanted: Several, thing: Any) -> Iterator[tuple[str, str]]:
+    for label, path in wanted.labels.items():
+        stands = select(path, thing)
+        if stands and stands[0] is not None:
+            yield label, stands[0] if isinstance(stands[0], str) else shown(stands[0])
+
+
+def _named(one: Series) -> str:
+    return f"{one.metric} of {', '.join(one.labels.values())}" if one.labels else one.metric
+
+
+def _told(name: str, values: list[Series]) -> str:
+    return f"{_named(values[0])} {values[0].value:g}" if len(values) == 1 else f"{len(values)} values of {name}"

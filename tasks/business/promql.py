@@ -1,0 +1,30 @@
+"""What a PromQL query says now of the business, such as orders a minute, asked of any Prometheus-compatible server.
+
+Metrics: `value`, or the name that `metric` gives; one value for each label set of the answer. NaN and infinity are no value.
+It is ok when the server answered, unless `warning_*` or `critical_*` judge a value; no result is what `empty` says, an answer
+without some of the server's stores what `partial` says, critical only if told so. No answer, an error and too many series are
+unknown: the watcher is blind then, which says nothing of what is watched.
+"""
+
+from app.checks.probe import CannotTell, Reading, Run, Series, Spec, Status, probe, worst
+from app.net.failure import Failed
+from app.net.prometheus import Query, ask, judge
+
+
+class Question(Query, Spec):
+    """What is asked of which server."""
+
+
+@probe(on_timeout=Status.UNKNOWN)
+async def measure(spec: Question, run: Run) -> Reading:
+    try:
+        answer = await ask(spec, run.timeout)
+    except (Failed, ValueError) as error:
+        raise CannotTell(str(error)) from None
+    statuses, told = judge(answer, spec)
+    return Reading(
+        worst(map(Status, statuses)),
+        told,
+        {spec.metric: value for labels, value in answer.samples if not labels},  # noqa: B035  # at most one
+        tuple(Series(spec.metric, value, labels) for labels, value in answer.samples if labels),
+    )

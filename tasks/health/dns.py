@@ -1,0 +1,133 @@
+"""Asks a resolver for a name's records, and compares them with what they must be.
+
+Metrics: `seconds` until the answer, `answers` (records of the type), `ttl_seconds` (the least of them, of the denial when there
+is none), `rcode` (0 = NOERROR, 2 = SERVFAIL, 3 = NXDOMAIN, 5 = REFUSED), `authenticated` (flag AD) and `truncated` (1 when the
+answer did not fit into UDP and TCP was asked). Asked over UDP, once more after 40 % of the time, and over TCP when the answer
+is cut. Critical: no answer that fits the question, another rcode than expected, no record, or not the expected ones. It never
+warns; rules judge how long it took. Unknown: the resolver's address is closed to us.
+"""
+
+import time
+from typing import Annotated, Self
+
+import dns.rcode
+from dns.exception import DNSException
+from pydantic import AfterValidator, model_validator
+
+from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe
+from app.net.dns import Answer, Question, Transport, ask, canonical, domain_name, record_type, servers
+from app.net.failure import Failed, Kind
+from app.net.url import Host
+
+SHOWN = 5  # records in a message; characters of each:
+LONGEST = 80
+
+
+def _rcode(text: str) -> str:
+    try:
+        return dns.rcode.to_text(dns.rcode.from_text(text))
+    except DNSException:
+        raise ValueError(f"{text!r} is not an rcode; write NOERROR, NXDOMAIN, SERVFAIL or REFUSED") from None
+
+
+class Expected(Spec):
+    """What the answer must be; every line counts."""
+
+    rcode: Annotated[str, AfterValidator(_rcode)] = Field(default="NOERROR", description="response code, e.g. NXDOMAIN")
+    values: list[str] | None = Field(
+        default=None,
+        description="the records, all of them, in any order, as zone files write them; unset = at least one, [] = none",
+    )
+    contains: list[str] = Field(default=[], description="records that must be among them")
+    lacks: list[str] = Field(default=[], description="records that must not be among them")
+    authenticated: bool = Field(default=False, description="the resolver must say that DNSSEC proved the answer (flag AD)")
+    authoritative: bool = Field(default=False, description="the server must be one of the zone's own (flag AA)")
+
+
+class Target(Spec):
+    """What is asked, and whom."""
+
+    query_name: str = Field(min_length=1, max_length=1000, description="name to ask for; for type PTR an address will do")
+    query_type: Annotated[str, AfterValidator(record_type)] = Field(
+        default="A", description="record type: A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT, CAA or any other"
+    )
+    resolver: Host | None = Field(
+        default=None, description="name or address of the server asked; unset = the system's, in the order of resolv.conf"
+    )
+    port: int = Field(default=53, ge=1, le=65535, description="UDP and TCP port of the server")
+    transport: Transport = Field(default="udp", description="udp = TCP only when the answer is cut; tcp = TCP at once")
+    recursion: bool = Field(default=True, description="ask the server to look elsewhere what it does not know itself")
+    expect: Expected = Field(default=Expected(), description="what the answer must be")
+
+    @model_validator(mode="after")
+    def _can_be_asked(self) -> Self:
+        domain_name(self.query_name, self.query_type)
+        for text in (*(self.expect.values or ()), *self.expect.contains, *self.expect.lacks):
+            canonical(self.query_type, text)
+        return self
+
+
+@probe(on_timeout=Status.CRITICAL)
+async def measure(spec: Target, run: Run) -> Reading:
+    end = time.monotonic() + run.timeout * 0.95  # to say what hung before the runner gives up
+    question = Question(spec.query_name, spec.query_type, spec.recursion, spec.expect.authenticated)
+    try:
+        where = await servers(spec.resolver, spec.port, run.timeout / 2)
+        answer = await ask(question, where, end - time.monotonic(), spec.transport)
+    except Failed as failed:
+        blind = failed.kind in (Kind.BLOCKED, Kind.DENIED)
+        raise (CannotTell if blind else Unreachable)(f"{spec.query_name} {spec.query_type}: {failed}") from None
+    wrong = _wrong(answer, spec)
+    told = f"{spec.query_name} {spec.query_type}: {_told(answer)} from {answer.server} in {answer.seconds:.3g} s"
+    return Reading(
+        Status.CRITICAL if wrong else Status.OK,
+        f"{told}; {'; '.join(wrong)}" if wrong else told,
+        {
+            "seconds": answer.seconds,
+            "answers": float(len(answer.values)),
+            "ttl_seconds": float(answer.ttl),
+            "rcode": float(dns.rcode.from_text(answer.rcode)),
+            "authenticated": float(answer.authenticated),
+            "truncated": float(answer.cut),
+        },
+    )
+
+
+def _told(answer: Answer) -> str:
+    """`93.184.216.34, 93.184.216.35`, or why there is nothing: `SERVFAIL (dnssec bogus)`."""
+    if answer.values:
+        return _some(answer.values)
+    said = "a referral to other servers" if answer.referral else "no record" if answer.rcode == "NOERROR" else answer.rcode
+    return f"{said} ({', '.join(answer.reasons)})" if answer.reasons else said
+
+
+def _some(values: tuple[str, ...] | list[str]) -> str:
+    shown = [value if len(value) <= LONGEST else f"{value[:LONGEST]}..." for value in values[:SHOWN]]
+    more = len(values) - SHOWN
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+
+
+def _wrong(answer: Answer, spec: Target) -> list[str]:
+    """What is not as it must be, in words."""
+    expected, wrong = spec.expect, []
+    if answer.rcode != expected.rcode:
+        return [f"expected {expected.rcode}"]
+    if expected.authenticated and not answer.authenticated:
+        wrong.append("not proved by DNSSEC (flag AD is missing): the zone is not signed, or the resolver does not validate")
+    if expected.authoritative and not answer.authoritative:
+        wrong.append("not from a server of the zone (flag AA is missing)")
+    return wrong + _wrong_records(set(answer.values), spec)
+
+
+def _wrong_records(found: set[str], spec: Target) -> list[str]:
+    expected = spec.expect
+    wanted = None if expected.values is None else {canonical(spec.query_type, text) for text in expected.values}
+    missing = sorted(((wanted or set()) | {canonical(spec.query_type, text) for text in expected.contains}) - found)
+    excess = set() if wanted is None else found - wanted
+    excess |= found & {canonical(spec.query_type, text) for text in expected.lacks}
+    wrong = [f"missing: {_some(missing)}"] if missing else []
+    if excess:
+        wrong.append(f"must not be there: {_some(sorted(excess))}")
+    if not found and wanted is None and not missing and expected.rcode == "NOERROR":
+        wrong.append(f"the name has no record of type {spec.query_type}")
+    return wrong

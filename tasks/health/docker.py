@@ -1,0 +1,167 @@
+"""Runs its containers, and they are healthy: a Docker engine (or Podman's) and the containers that are named or have a label.
+
+Metrics: `running`, `expected` and `unhealthy` containers, `restarts` since the last run, `seconds` for all answers; by label
+`container`: `container_up` (0 or 1) and `restart_count`. Critical: the daemon does not answer, a container is missing, does not
+run, restarts, was killed or is unhealthy. Warning: one was restarted since the last run. Unknown: the daemon's socket is not
+ours to open.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Self
+
+from pydantic import StringConstraints, model_validator
+
+from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, Unreachable, probe, worst
+from app.net.docker import Container, Engine, EngineUrl
+from app.net.failure import Failed, Kind
+
+MOST = 500  # containers looked at in one run
+AT_ONCE = 8  # questions to the daemon
+ENDED = ("exited", "dead", "restarting")
+FIX = "let the account of Tocsin's workers into the group docker, or point `url` at a read-only proxy of the socket"
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}$")]
+Finding = tuple[Status, str]
+
+
+class Target(Spec):
+    """Which daemon, and which containers must run."""
+
+    url: EngineUrl = Field(
+        default="unix:///var/run/docker.sock", description="unix:///PATH, tcp://HOST:PORT or https://HOST:PORT of the daemon"
+    )
+    containers: list[Name] = Field(default=[], max_length=MOST, description="names of the containers that must run")
+    label: str | None = Field(
+        default=None, min_length=1, description="instead: all with this label, e.g. `com.docker.compose.project=shop`"
+    )
+    minimum: int = Field(default=1, ge=0, description="with `label`: containers there must be")
+    may_end: bool = Field(default=False, description="a container that ended with code 0 has done its work and is not missed")
+    verify_tls: bool = Field(default=True, description="does an untrusted certificate count as no answer")
+    ca: str | None = Field(default=None, description="path of the CA bundle to believe instead of the system's")
+
+    @model_validator(mode="after")
+    def _is_one_choice(self) -> Self:
+        if self.containers and self.label:
+            raise ValueError("write containers or label, not both; with neither, whatever runs must be healthy")
+        return self
+
+
+@probe(on_timeout=Status.CRITICAL)
+async def measure(spec: Target, run: Run) -> Reading:
+    started = time.perf_counter()
+    limit = run.timeout * 0.95  # to say what hung before the runner gives up
+    asked = "the list of containers" if not spec.containers else "its containers"
+    try:
+        async with asyncio.timeout(limit):
+            engine = Engine(spec.url, run.timeout, spec.verify_tls, spec.ca)
+            names = spec.containers or await engine.ids(spec.label)
+            asked = "the state of its containers"
+            found = await _containers(engine, names)
+    except TimeoutError:
+        raise Unreachable(f"the Docker daemon did not tell {asked} within {limit:.3g} s") from None
+    except Failed as failed:
+        raise _as_told(failed) from None
+    return _reading(spec, run, names, found, time.perf_counter() - started)
+
+
+async def _containers(engine: Engine, names: Sequence[str]) -> list[Container | None]:
+    if len(names) > MOST:
+        raise CannotTell(
+            f"{len(names)} containers have the label, more than the {MOST} that are looked at: choose a narrower one"
+        )
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(name: str) -> Container | None:
+        async with gate:
+            return await engine.container(name)
+
+    asking = [asyncio.create_task(one(name)) for name in names]
+    try:
+        return list(await asyncio.gather(*asking))
+    finally:
+        for task in asking:  # when one has failed, the others need not go on
+            task.cancel()
+
+
+def _as_told(failed: Failed) -> Exception:
+    if failed.kind is Kind.DENIED:
+        return CannotTell(f"the Docker daemon is not ours to ask: {failed}; {FIX}")
+    if failed.kind is Kind.BLOCKED:
+        return CannotTell(str(failed))
+    return Unreachable(f"the Docker daemon does not answer as it must: {failed}")
+
+
+def _reading(spec: Target, run: Run, names: Sequence[str], found: Sequence[Container | None], seconds: float) -> Reading:
+    there = [one for one in found if one is not None]
+    missing = [name for name, one in zip(names, found, strict=True) if one is None and spec.containers]  # else: just removed
+    before: Mapping[str, Any] = run.memory.get("restarts", {})
+    restarted = {one.name: max(0, one.restarts - int(before.get(one.id, one.restarts))) for one in there}
+    findings = [(Status.CRITICAL, f"{name}: there is no such container") for name in missing]
+    now = datetime.now(UTC)
+    findings += [finding for one in there if (finding := _finding(one, spec.may_end, restarted[one.name], now))]
+    if spec.label and len(there) < spec.minimum:
+        findings.insert(
+            0, (Status.CRITICAL, f"{len(there)} containers have the label {spec.label}, {spec.minimum} must be there")
+        )
+    running = sum(one.state == "running" for one in there)
+    metrics = {
+        "running": float(running),
+        "expected": float(max(len(there) + len(missing), spec.minimum if spec.label else 0)),
+        "unhealthy": float(sum(one.health == "unhealthy" for one in there)),
+        "restarts": float(sum(restarted.values())),
+        "seconds": seconds,
+    }
+    told = f"{running} of {metrics['expected']:.0f} containers run"
+    return Reading(
+        worst(status for status, _ in findings),
+        "; ".join([told, *(said for _, said in findings)]),
+        metrics,
+        tuple(_series(there)),
+        memory={"restarts": {one.id: one.restarts for one in there}},
+    )
+
+
+def _series(there: Sequence[Container]) -> list[Series]:
+    return [
+        Series(metric, value, {"container": one.name})
+        for one in there
+        for metric, value in (("container_up", float(one.state == "running")), ("restart_count", float(one.restarts)))
+    ]
+
+
+def _finding(one: Container, may_end: bool, restarted: int, now: datetime) -> Finding | None:
+    """What is wrong with a container, if anything is."""
+    if one.state == "running":
+        if one.health == "unhealthy":
+            said = f": {one.health_said[:200]!r}" if one.health_said else ""
+            return Status.CRITICAL, f"{one.name}: unhealthy, {one.failures} health checks failed in a row{said}"
+        if restarted:
+            return Status.WARNING, f"{one.name}: restarted {restarted} times since the last run{_why(one)}"
+        return None
+    if one.state == "exited" and may_end and one.exit_code == 0:
+        return None
+    if one.state == "created":
+        return Status.CRITICAL, f"{one.name}: was never started{_error(one)}"
+    ended = f" {_ago(now - one.ended_at)}" if one.ended_at and one.state in ENDED else ""
+    last = ", last exited" if one.state == "restarting" else ""
+    code = f"{last} ({one.exit_code}{_why(one)})" if one.state in ENDED else ""
+    return Status.CRITICAL, f"{one.name}: {one.state}{code}{ended}{_error(one)}"
+
+
+def _why(one: Container) -> str:
+    return ", killed: out of memory" if one.out_of_memory else ""
+
+
+def _error(one: Container) -> str:
+    return f": {one.error[:200]}" if one.error else ""
+
+
+def _ago(passed: Any) -> str:
+    seconds = max(0.0, passed.total_seconds())
+    for size, unit in ((86_400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"

@@ -1,0 +1,215 @@
+"""Are there the files there should be, neither too old nor too young, too small or too many: backups, exports, queues.
+
+Metrics: `age_seconds` since the last change and `bytes` of the file that is judged, the newest that matches or the oldest;
+`files` and `total_bytes` of all. A symbolic link counts as what it leads to. Critical: fewer files than `min_files` (none,
+unless told), more than `max_files`, an empty or otherwise too small file, one that is too large, too old or too young.
+Unknown: a file or folder that this account may not read, a file from the future, a file system that hangs, more entries than
+`max_entries`.
+"""
+
+import errno
+import fnmatch
+import os
+import re
+import stat
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Spec, Status, probe, worst
+from app.net.failure import Failed
+from app.net.mounts import look
+
+MAGIC = re.compile(r"[*?\[]")
+FUTURE = 60.0  # seconds that two clocks may differ, that of a file server and ours
+
+
+class Wanted(Spec):
+    """Which files, and how they must be."""
+
+    path: str = Field(
+        pattern=r"^/",
+        max_length=4096,
+        description="absolute path, or pattern with * ? [a-z], and ** for any depth; * leaves out names that begin with a dot",
+    )
+    which: Literal["newest", "oldest"] = Field(default="newest", description="which of the files is judged: newest, or oldest")
+    warning_older_than: Duration | None = Field(default=None, description="age from which it warns, e.g. 25h")
+    critical_older_than: Duration | None = Field(default=None, description="age that is critical, e.g. 2d")
+    warning_younger_than: Duration | None = Field(default=None, description="age below which it warns: something writes again")
+    critical_younger_than: Duration | None = Field(default=None, description="age below which it is critical")
+    min_bytes: int = Field(default=1, ge=0, description="bytes it must have at least; a smaller one is critical")
+    max_bytes: int | None = Field(default=None, ge=0, description="bytes it may have at most; a larger one is critical")
+    min_files: int = Field(default=1, ge=0, description="fewer files are critical; 0 = there need be none")
+    max_files: int | None = Field(default=None, ge=0, description="more files are critical")
+    max_entries: int = Field(
+        default=200_000, ge=1, le=5_000_000, description="entries of folders that are looked at; more are unknown"
+    )
+
+
+@dataclass(slots=True)
+class Found:
+    """The files that match, summed up, and the one to judge."""
+
+    which: Literal["newest", "oldest"]
+    files: int = 0
+    total: int = 0
+    changed: float = 0.0
+    size: int = 0
+    path: str = ""
+
+    def add(self, path: str, told: os.stat_result) -> None:
+        """Count one file in."""
+        self.files += 1
+        self.total += told.st_size
+        later = told.st_mtime > self.changed
+        if self.files == 1 or later == (self.which == "newest"):
+            self.changed, self.size, self.path = told.st_mtime, told.st_size, path
+
+
+@probe(on_timeout=Status.UNKNOWN)
+async def measure(spec: Wanted, run: Run) -> Reading:
+    try:
+        found = await look(spec.path, lambda: _look(spec, time.monotonic() + run.timeout * 0.8), run.timeout * 0.9)
+    except Failed as failed:
+        raise CannotTell(str(failed)) from None
+    return _judge(spec, found, time.time())
+
+
+def _look(spec: Wanted, deadline: float) -> Found:
+    found, looked_at = Found(spec.which), 0
+
+    def tick() -> None:
+        nonlocal looked_at
+        looked_at += 1
+        if looked_at > spec.max_entries:
+            raise CannotTell(f"{spec.path}: more than {spec.max_entries} entries to look at; narrow the pattern")
+        if time.monotonic() > deadline:
+            raise CannotTell(f"{spec.path}: {looked_at} entries were looked at when the time was over")
+
+    try:
+        for path in _expand("/", spec.path.strip("/").split("/"), tick):
+            _count(found, path, literal=not MAGIC.search(spec.path))
+    except OSError as error:
+        raise CannotTell(f"{error.filename}: {str(error.strerror).lower()}") from None
+    except (ValueError, RecursionError):  # NUL in the path; folders nested a thousand deep
+        raise CannotTell(f"{spec.path!r} cannot be looked through") from None
+    return found
+
+
+def _count(found: Found, path: str, *, literal: bool) -> None:
+    try:
+        told = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):  # gone since it was listed, or a link to nothing
+        return
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link to itself
+            return
+        raise
+    if stat.S_ISREG(told.st_mode):
+        found.add(path, told)
+    elif literal:
+        raise CannotTell(f"{path} is no regular file; to watch a folder's files write {path}/*")
+
+
+def _expand(base: str, parts: list[str], tick: Callable[[], None]) -> Iterator[str]:
+    """Paths under `base` that match the rest of the pattern; `tick` is called for each entry looked at."""
+    part, *rest = parts
+    if part == "**":
+        yield from _at_any_depth(base, rest, tick)
+    elif not rest:
+        yield from _matching(base, part, tick, folders=False)
+    else:
+        for path in _matching(base, part, tick, folders=True):
+            yield from _expand(path, rest, tick)
+
+
+def _at_any_depth(base: str, rest: list[str], tick: Callable[[], None]) -> Iterator[str]:
+    if rest:
+        yield from _expand(base, rest, tick)
+    for entry in _entries(base, tick):
+        if entry.is_dir(follow_symlinks=False):  # never in circles
+            yield from _at_any_depth(entry.path, rest, tick)
+        elif not rest:
+            yield entry.path
+
+
+def _matching(base: str, part: str, tick: Callable[[], None], *, folders: bool) -> Iterator[str]:
+    """What one part of the pattern stands for; a plain name is not looked for in its folder."""
+    if not MAGIC.search(part):
+        tick()
+        yield os.path.join(base, part)
+        return
+    matches = re.compile(fnmatch.translate(part)).match
+    for entry in _entries(base, tick):
+        if matches(entry.name) and (part[0] == "." or entry.name[0] != ".") and (not folders or entry.is_dir()):
+            yield entry.path
+
+
+def _entries(folder: str, tick: Callable[[], None]) -> Iterator[os.DirEntry[str]]:
+    try:
+        entries = os.scandir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    with entries:
+        for entry in entries:
+            tick()
+            yield entry
+
+
+def _judge(spec: Wanted, found: Found, now: float) -> Reading:
+    metrics = {"files": float(found.files), "total_bytes": float(found.total)}
+    wrong = list(_wrong_count(spec, found.files))
+    if not found.files:
+        return Reading(worst(status for status, _ in wrong), _said(f"no file matches {spec.path}", wrong), metrics)
+    age = now - found.changed
+    metrics |= {"age_seconds": max(0.0, age), "bytes": float(found.size)}
+    wrong += _wrong_age(spec, age)
+    if found.size < spec.min_bytes:
+        wrong.append((Status.CRITICAL, f"it has less than {_amount(spec.min_bytes)}" if found.size else "it is empty"))
+    if spec.max_bytes is not None and found.size > spec.max_bytes:
+        wrong.append((Status.CRITICAL, f"it has more than {_amount(spec.max_bytes)}"))
+    told = f"{spec.which} of {found.files} files is" if found.files > 1 else "the file is"
+    said = f"{told} {found.path}, {_span(max(0.0, age))} old, {_amount(found.size)}"
+    return Reading(worst(status for status, _ in wrong), _said(said, wrong), metrics)
+
+
+def _wrong_count(spec: Wanted, count: int) -> Iterator[tuple[Status, str]]:
+    if count < spec.min_files:
+        yield Status.CRITICAL, f"there should be at least {spec.min_files}"
+    if spec.max_files is not None and count > spec.max_files:
+        yield Status.CRITICAL, f"there should be at most {spec.max_files}"
+
+
+def _wrong_age(spec: Wanted, age: float) -> Iterator[tuple[Status, str]]:
+    if age < -FUTURE:
+        yield Status.UNKNOWN, f"it is dated {_span(-age)} in the future, so its age says nothing: which clock is wrong?"
+        return
+    for status, older, younger in (
+        (Status.CRITICAL, spec.critical_older_than, spec.critical_younger_than),
+        (Status.WARNING, spec.warning_older_than, spec.warning_younger_than),
+    ):
+        if older is not None and age >= older.total_seconds():
+            yield status, f"it should be younger than {_span(older.total_seconds())}"
+            return
+        if younger is not None and age < younger.total_seconds():
+            yield status, f"it should be older than {_span(younger.total_seconds())}"
+            return
+
+
+def _said(what: str, wrong: list[tuple[Status, str]]) -> str:
+    return "; ".join([what, *(why for _, why in wrong)])
+
+
+def _amount(size: int) -> str:
+    for unit, length in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if size >= length:
+            return f"{size / length:.3g} {unit}"
+    return f"{size} {'byte' if size == 1 else 'bytes'}"
+
+
+def _span(seconds: float) -> str:
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.3g} {unit}"
+    return f"{seconds:.0f} s"

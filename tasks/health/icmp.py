@@ -1,0 +1,89 @@
+"""Answers echo requests (ping): how many, and how fast.
+
+Metrics: `loss_percent`, `sent`, `received` (requests), and of the replies that came `rtt_min_seconds`, `rtt_avg_seconds`,
+`rtt_max_seconds` and `jitter_seconds` (mean difference between one round trip and the next). Critical: `critical_percent` or
+more of the requests are lost, always when all are; warning: `warning_percent` or more. Rules judge how long it took. Unknown:
+this worker may not ping (it needs a group in the sysctl `net.ipv4.ping_group_range`, or the capability CAP_NET_RAW).
+"""
+
+import time
+from collections.abc import Sequence
+from itertools import pairwise
+from socket import AF_INET, AF_INET6
+from statistics import fmean
+from typing import Literal
+
+from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe
+from app.net.failure import Failed, Kind
+from app.net.ping import Echoes, ping
+from app.net.resolve import Endpoint, resolve
+from app.net.url import Host
+
+FAMILIES = {4: AF_INET, 6: AF_INET6}
+
+
+class Target(Spec):
+    """What is pinged, and how many losses are too many."""
+
+    host: Host = Field(description="name or address")
+    ip_version: Literal[4, 6] | None = Field(default=None, description="4 or 6; unset = the system's preference")
+    count: int = Field(default=5, ge=1, le=100, description="echo requests sent")
+    interval: float = Field(default=0.2, ge=0.01, le=10, description="seconds between requests; less when time is short")
+    wait: float = Field(default=1.0, gt=0, le=60, description="seconds after the last request in which replies count")
+    size: int = Field(default=56, ge=16, le=8192, description="bytes of content in each request")
+    warning_percent: float = Field(default=20, gt=0, le=100, description="of requests lost, in percent, from which it warns")
+    critical_percent: float = Field(default=60, gt=0, le=100, description="of requests lost, in percent, that is critical")
+
+
+@probe(on_timeout=Status.CRITICAL)
+async def measure(spec: Target, run: Run) -> Reading:
+    end = time.monotonic() + run.timeout * 0.95  # to say what hung before the runner gives up
+    try:
+        address = await _address(spec, run.timeout / 2)
+        left = end - time.monotonic()
+        wait = min(spec.wait, left / 2)
+        interval = min(spec.interval, (left - wait) / spec.count)
+        echoes = await ping(address, count=spec.count, interval=interval, wait=wait, size=spec.size)
+    except Failed as failed:
+        blind = failed.kind in (Kind.BLOCKED, Kind.DENIED, Kind.OTHER)
+        raise (CannotTell if blind else Unreachable)(str(failed)) from None
+    lost = 100 * (echoes.sent - len(echoes.seconds)) / echoes.sent
+    return Reading(_judge(lost, spec), _told(spec.host, address, echoes), _metrics(lost, echoes))
+
+
+async def _address(spec: Target, timeout: float) -> Endpoint:
+    found = await resolve(spec.host, 0, timeout)
+    fit = [one for one in found if spec.ip_version is None or one.family == FAMILIES[spec.ip_version]]
+    if not fit:
+        raise Unreachable(f"{spec.host} has no IPv{spec.ip_version} address")
+    return fit[0]
+
+
+def _judge(lost: float, spec: Target) -> Status:
+    if lost >= spec.critical_percent:
+        return Status.CRITICAL
+    return Status.WARNING if lost >= spec.warning_percent else Status.OK
+
+
+def _told(host: str, address: Endpoint, echoes: Echoes) -> str:
+    name = host if host == address.address else f"{host} ({address.address})"
+    came = len(echoes.seconds)
+    if not came:
+        return f"{name} answered none of {echoes.sent} echo requests{f': {echoes.said}' if echoes.said else ''}"
+    average = f"{1000 * fmean(echoes.seconds.values()):.3g} ms on average"
+    if came == echoes.sent:
+        return f"{name} answered {came} echo requests, {average}"
+    return f"{name} answered only {came} of {echoes.sent} echo requests, {average}"
+
+
+def _metrics(lost: float, echoes: Echoes) -> dict[str, float]:
+    found = {"loss_percent": lost, "sent": float(echoes.sent), "received": float(len(echoes.seconds))}
+    if echoes.seconds:
+        trips = [echoes.seconds[number] for number in sorted(echoes.seconds)]
+        found |= {"rtt_min_seconds": min(trips), "rtt_avg_seconds": fmean(trips), "rtt_max_seconds": max(trips)}
+        found["jitter_seconds"] = _jitter(trips)
+    return found
+
+
+def _jitter(trips: Sequence[float]) -> float:
+    return fmean(abs(after - before) for before, after in pairwise(trips)) if len(trips) > 1 else 0.0

@@ -1,0 +1,171 @@
+"""Takes a MySQL or MariaDB session, and is what it should be: primary or replica, writable, in step, not full.
+
+Metrics: `seconds` (session, queries), `connections`, `connections_used_percent` of max_connections, `threads_running`,
+`uptime_seconds`, `read_only` (1 = yes), `slow_queries_per_second` since the last run; on a replica `lag_seconds` (of the one
+source furthest behind), and by `channel` `io_running`, `sql_running` (1 = yes) and `lag_seconds`. Critical: no session; another
+role than `role` says; a replica whose threads do not run. Warning and critical: connections used, lag. Wrong credentials are
+unknown. A user that may not see the replication (SLAVE MONITOR or REPLICATION CLIENT) is told so.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+import pymysql
+
+from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Series, Spec, Status, Unreachable, probe, worst
+from app.net.failure import Failed, Kind
+from app.net.mysql import MysqlUrl, Session, ask, code, said
+
+STATUS = "show global status where variable_name in ('Threads_connected', 'Threads_running', 'Uptime', 'Slow_queries')"
+VARIABLES = "select @@global.max_connections as most, @@global.read_only as read_only"
+REPLICATION = ("show all slaves status", "show replica status", "show slave status")  # MariaDB; MySQL 8.0.22 and later; before
+
+NOT_ALLOWED, SYNTAX = 1227, 1064  # source: the servers' lists of errors
+
+
+class Target(Spec):
+    """Which server, what it must be, and what is too much."""
+
+    url: MysqlUrl = Field(description="mysql:// or mariadb:// URL; ?ssl-mode=VERIFY_IDENTITY&ssl-ca=PATH for checked TLS")
+    role: Literal["primary", "replica"] | None = Field(
+        default=None, description="what it must be: a primary is writable, a replica follows a source; unset = either"
+    )
+    warning_percent: float = Field(default=80, gt=0, le=100, description="connections used, in percent, from which it warns")
+    critical_percent: float = Field(default=95, gt=0, le=100, description="connections used, in percent, that are critical")
+    warning_lag: Duration = Field(default=timedelta(minutes=1), description="replication lag from which it warns")
+    critical_lag: Duration = Field(default=timedelta(minutes=10), description="replication lag that is critical")
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One source that a replica follows."""
+
+    name: str
+    io: str
+    sql: str
+    lag: float | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the server says of itself; channels None: it does not tell this user."""
+
+    counters: Mapping[str, float]
+    most: float
+    read_only: bool
+    channels: tuple[Channel, ...] | None
+
+
+@probe(on_timeout=Status.CRITICAL)
+async def measure(spec: Target, run: Run) -> Reading:
+    started = time.perf_counter()
+    try:
+        state = await ask(spec.url, run.timeout, _state)
+    except Failed as failed:
+        blind = failed.kind in (Kind.BLOCKED, Kind.DENIED)
+        raise (CannotTell if blind else Unreachable)(str(failed)) from None
+    except pymysql.MySQLError as error:
+        raise Unreachable(f"it refused a simple query: {said(error)}") from None
+    seconds = time.perf_counter() - started
+    memory = {"at": time.time(), "uptime": state.counters["uptime"], "slow_queries": state.counters["slow_queries"]}
+    metrics = {"seconds": seconds, **_metrics(state), **_rate(run.memory, memory)}
+    findings = list(_findings(state, metrics, spec))
+    told = [text for _, text in findings]
+    return Reading(
+        worst(status for status, _ in findings),
+        "; ".join(told) or f"answered in {seconds:.3g} s, {metrics['connections_used_percent']:.0f} % of connections used",
+        metrics,
+        tuple(_series(state)),
+        memory,
+    )
+
+
+def _state(session: Session) -> State:
+    counters = {row["Variable_name"].lower(): float(row["Value"]) for row in session.rows(STATUS)}
+    variables = session.rows(VARIABLES)[0]
+    read_only = str(variables["read_only"]).upper() in ("1", "ON")  # MariaDB 12 says more than yes and no
+    return State(counters, float(variables["most"]), read_only, _channels(session))
+
+
+def _channels(session: Session) -> tuple[Channel, ...] | None:
+    for query in REPLICATION[0 if session.is_mariadb else 1 :]:
+        try:
+            rows = session.rows(query)
+        except pymysql.MySQLError as error:
+            if code(error) == NOT_ALLOWED:
+                return None
+            if code(error) != SYNTAX:
+                raise
+        else:
+            return tuple(_channel(row) for row in rows)
+    return None
+
+
+def _channel(row: Mapping[str, Any]) -> Channel:
+    """A row of SHOW REPLICA STATUS, whose columns had other names for thirty years."""
+    named = {name.lower().replace("master", "source").replace("slave", "replica"): value for name, value in row.items()}
+    lag = named.get("seconds_behind_source")
+    return Channel(
+        str(named.get("connection_name") or named.get("channel_name") or "default"),
+        str(named["replica_io_running"]),
+        str(named["replica_sql_running"]),
+        None if lag is None else float(lag),
+        str(named.get("last_io_error") or named.get("last_sql_error") or ""),
+    )
+
+
+def _metrics(state: State) -> dict[str, float]:
+    connected = state.counters["threads_connected"]
+    found = {
+        "connections": connected,
+        "connections_used_percent": 100 * connected / max(state.most, 1),
+        "threads_running": state.counters["threads_running"],
+        "uptime_seconds": state.counters["uptime"],
+        "read_only": float(state.read_only),
+    }
+    lags = [channel.lag for channel in state.channels or () if channel.lag is not None]
+    return found | ({"lag_seconds": max(lags)} if lags else {})
+
+
+def _rate(before: Mapping[str, Any], now: Mapping[str, float]) -> dict[str, float]:
+    """Slow queries since the last run; nothing on the first one and after a restart, which counts from zero."""
+    if not before or now["uptime"] < before["uptime"] or now["at"] <= before["at"]:
+        return {}
+    grown = now["slow_queries"] - before["slow_queries"]
+    return {"slow_queries_per_second": grown / (now["at"] - before["at"])} if grown >= 0 else {}
+
+
+def _series(state: State) -> Iterator[Series]:
+    for channel in state.channels or ():
+        labels = {"channel": channel.name}
+        yield Series("io_running", float(channel.io == "Yes"), labels)
+        yield Series("sql_running", float(channel.sql == "Yes"), labels)
+        if channel.lag is not None:
+            yield Series("lag_seconds", channel.lag, labels)
+
+
+def _findings(state: State, metrics: Mapping[str, float], spec: Target) -> Iterator[tuple[Status, str]]:
+    if spec.role == "primary" and state.read_only:
+        yield Status.CRITICAL, "it is read-only, and must be a primary"
+    if spec.role == "replica" and state.channels == ():
+        yield Status.CRITICAL, "it follows no source, and must be a replica"
+    if state.channels is None:
+        status = Status.UNKNOWN if spec.role == "replica" else Status.OK
+        yield status, "replication is hidden from this user: grant it slave monitor (MySQL: replication client) on *.*"
+    for channel in state.channels or ():
+        for thread, runs in (("receives nothing (IO", channel.io), ("applies nothing (SQL", channel.sql)):
+            if runs != "Yes":
+                because = f": {channel.error}" if channel.error else ""
+                yield Status.CRITICAL, f"channel {channel.name} {thread} thread: {runs.lower()}){because}"
+    lag = metrics.get("lag_seconds", 0.0)
+    if lag >= spec.warning_lag.total_seconds():
+        late = Status.CRITICAL if lag >= spec.critical_lag.total_seconds() else Status.WARNING
+        yield late, f"replication is late by {lag:.0f} s"
+    used = metrics["connections_used_percent"]
+    if used >= min(spec.warning_percent, spec.critical_percent):
+        full = Status.CRITICAL if used >= spec.critical_percent else Status.WARNING
+        yield full, f"{used:.0f} % of connections used ({metrics['connections']:.0f} of {state.most:.0f})"

@@ -1,0 +1,208 @@
+"""Do the processes of a program run on this host, as many as there should be.
+
+Metrics: `processes`; `zombies` and `stopped` (dead, or halted by SIGSTOP: neither counts as running); `memory_bytes` (resident,
+summed up: what they share counts with each), `threads`, `open_files` (sockets too; left out where this account may not look),
+`oldest_seconds` and `youngest_seconds` since their start, `cpu_percent` since the last run (100 is one core). Critical: fewer
+than `min` or more than `max` run; a pid file that is missing, or whose process is gone or another one (it started after the
+file was written, or has not the `name`, `pattern` or `user` asked for). Warning: one is stopped. Unknown: this account may not
+see.
+"""
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+import re2
+from pydantic import model_validator
+
+from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe
+from app.net.expect import Pattern
+from app.net.jsonpath import QUIET
+
+LOOKED_AT = ("name", "cmdline", "username", "status", "create_time")
+MOST_REMEMBERED = 500  # processes whose processor time the next run gets
+LATER = 10.0  # seconds between a process's start and its pid file, either way, that clocks and slow disks explain
+LONGEST_PID_FILE = 64  # bytes
+LONGEST_COMMAND = 65_536  # characters of a command line that are matched
+
+
+class Wanted(Spec):
+    """Which processes, and how many."""
+
+    name: str | None = Field(default=None, min_length=1, description="name of the program, e.g. nginx; exactly this")
+    pattern: Pattern | None = Field(
+        default=None,
+        min_length=1,
+        description="RE2 pattern found in the command line, arguments with a space between",
+    )
+    pid_file: str | None = Field(default=None, pattern=r"^/", description="file with the process's number, e.g. /run/nginx.pid")
+    user: str | None = Field(default=None, min_length=1, description="only processes of this account")
+    min: int = Field(default=1, ge=0, description="fewer running processes are critical")
+    max: int | None = Field(default=None, ge=0, description="more running processes are critical")
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if not (self.name or self.pattern or self.pid_file):
+            raise ValueError("give name, pattern or pid_file")
+        if self.max is not None and self.max < self.min:
+            raise ValueError(f"max {self.max} is less than min {self.min}")
+        return self
+
+    def __str__(self) -> str:
+        parts = [self.name, self.pattern and f"/{self.pattern}/", self.pid_file, self.user and f"of {self.user}"]
+        return " ".join(filter(None, parts))
+
+
+@probe()
+def measure(spec: Wanted, run: Run) -> Reading:
+    found = [_of_pid_file(spec, spec.pid_file)] if spec.pid_file else list(_search(spec, time.monotonic() + run.timeout * 0.8))
+    zombies = [one for one in found if one.info["status"] in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)]
+    stopped = [one for one in found if one.info["status"] == psutil.STATUS_STOPPED]
+    running = [one for one in found if one not in zombies and one not in stopped]
+    if len(running) < spec.min and _others_are_hidden():
+        raise CannotTell(
+            f"{spec}: {len(running)} seen, but this account does not see the processes of others (/proc with hidepid)"
+        )
+    figures, memory = _figures(running, run.memory)
+    counts = {"processes": len(running), "zombies": len(zombies), "stopped": len(stopped)}
+    status, message = _judge(spec, counts, figures)
+    return Reading(status, message, {**counts, **figures}, memory=memory)
+
+
+def _search(spec: Wanted, deadline: float) -> Iterator[psutil.Process]:
+    for process in psutil.process_iter(LOOKED_AT):
+        if time.monotonic() > deadline:
+            raise CannotTell("looking through the processes took too long")
+        if process.pid != os.getpid() and _is_wanted(spec, process):  # our own command line may hold the pattern
+            yield process
+
+
+def _is_wanted(spec: Wanted, process: psutil.Process) -> bool:
+    told: dict[str, Any] = process.info
+    command = " ".join(told["cmdline"] or ())[:LONGEST_COMMAND]
+    return (
+        (spec.name is None or told["name"] == spec.name)
+        and (spec.user is None or told["username"] == spec.user)
+        and (spec.pattern is None or bool(re2.search(spec.pattern, command, QUIET)))
+    )
+
+
+def _of_pid_file(spec: Wanted, path: str) -> psutil.Process:
+    """The process of the pid file, if it is still the one that was meant."""
+    pid, written = _read(path)
+    try:
+        process = psutil.Process(pid)
+        process.info = process.as_dict(LOOKED_AT)
+    except psutil.Error:
+        if _others_are_hidden():
+            raise CannotTell(f"{path}: process {pid} is gone, or hidden from this account (/proc with hidepid)") from None
+        raise Unreachable(f"{path}: process {pid} is gone") from None
+    late = process.info["create_time"] - written
+    if late > LATER:
+        raise Unreachable(
+            f"{path}: process {pid} ({process.info['name']}) started {_span(late)} after the file was written: another one"
+        )
+    if not _is_wanted(spec, process) and process.info["status"] != psutil.STATUS_ZOMBIE:  # a zombie has lost its command line
+        raise Unreachable(f"{path}: process {pid} is {process.info['name']} of {process.info['username']}: another one")
+    return process
+
+
+def _read(path: str) -> tuple[int, float]:
+    """The number in a pid file and when it was written."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO would wait for a writer
+    except FileNotFoundError:
+        raise Unreachable(f"{path} is not there: it does not run, or writes its pid elsewhere") from None
+    except OSError as error:
+        raise CannotTell(f"{path}: {str(error.strerror).lower()}") from None
+    try:
+        text, written = os.read(file, LONGEST_PID_FILE), os.fstat(file).st_mtime
+    except OSError as error:
+        raise CannotTell(f"{path}: {str(error.strerror).lower()}") from None
+    finally:
+        os.close(file)
+    first = text.strip().partition(b"\n")[0].strip()
+    if not first.isdigit() or not 0 < int(first) < 2**31:
+        raise CannotTell(f"{path} holds no process number")
+    return int(first), written
+
+
+def _others_are_hidden() -> bool:
+    return Path("/proc/self").exists() and not Path("/proc/1").exists()
+
+
+def _figures(running: list[psutil.Process], before: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, Any]]:
+    """What they use together, and the processor time of each for the next run."""
+    now, wall = time.monotonic(), time.time()
+    ages, used, sums = [], {}, {"memory_bytes": 0.0, "threads": 0.0}
+    files: float | None = 0.0
+    for process in running:
+        try:
+            with process.oneshot():
+                times = process.cpu_times()
+                sums["memory_bytes"] += process.memory_info().rss
+                sums["threads"] += process.num_threads()
+            ages.append(max(0.0, wall - process.info["create_time"]))
+            used[str(process.pid)] = (times.user + times.system, ages[-1])
+        except psutil.Error:  # it ended under our eyes
+            continue
+        files = _files(process, files)
+    if ages:
+        sums |= {"oldest_seconds": max(ages), "youngest_seconds": min(ages)}
+        sums |= {} if files is None else {"open_files": files}
+    share = _share(used, before, now)
+    most = sorted(used, key=lambda pid: -used[pid][0])[:MOST_REMEMBERED]
+    memory = {"at": now, "cpu": {pid: round(used[pid][0], 2) for pid in most}}
+    return {**sums, **({} if share is None else {"cpu_percent": share})}, memory
+
+
+def _files(process: psutil.Process, files: float | None) -> float | None:
+    try:
+        return None if files is None else files + process.num_fds()
+    except psutil.AccessDenied:
+        return None
+    except psutil.Error:
+        return files
+
+
+def _share(used: Mapping[str, tuple[float, float]], before: Mapping[str, Any], now: float) -> float | None:
+    """Processor time since the last run in percent of one core; None on the first run, and on the first after a reboot.
+
+    A process younger than the last run counts whole, also under a number that another one had.
+    """
+    elapsed = now - float(before.get("at", now))
+    if elapsed <= 0:
+        return None
+    known: Mapping[str, float] = before["cpu"]
+    spent = 0.0
+    for pid, (seconds, age) in used.items():
+        start = 0.0 if age < elapsed else known.get(pid, seconds)
+        spent += max(0.0, seconds - start)
+    return 100 * spent / elapsed
+
+
+def _judge(spec: Wanted, counts: Mapping[str, int], figures: Mapping[str, float]) -> tuple[Status, str]:
+    count = counts["processes"]
+    told = [f"{count} {'process runs' if count == 1 else 'processes run'}"]
+    told += [
+        f"{counts[state]} {state.removesuffix('s') if counts[state] == 1 else state}" for state in ("zombies",) if counts[state]
+    ]
+    told += [f"{counts['stopped']} stopped by a signal"] if counts["stopped"] else []
+    if "youngest_seconds" in figures:
+        told += [f"youngest {_span(figures['youngest_seconds'])} old", f"{figures['memory_bytes'] / 1_048_576:.0f} MiB"]
+    said = f"{spec}: {', '.join(told)}"
+    if count < spec.min:
+        return Status.CRITICAL, f"{said}; at least {spec.min} should"
+    if spec.max is not None and count > spec.max:
+        return Status.CRITICAL, f"{said}; at most {spec.max} should"
+    return (Status.WARNING if counts["stopped"] else Status.OK), said
+
+
+def _span(seconds: float) -> str:
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,136 @@
+"""Greets, encrypts and takes mail as it must: an SMTP server, without sending any.
+
+Metrics: `seconds` for the whole conversation, `banner_seconds` until the greeting, `encrypted` (0 or 1), and over TLS
+`certificate_days` until the server's certificate ends. Critical: no answer, no greeting, no STARTTLS where it is wanted, a
+certificate that is not believed, the recipient refused for good (5xx). Warning: the recipient refused for now (4xx, e.g.
+greylisting). Unknown: the login is refused. It says the server's own words.
+"""
+
+import time
+from datetime import UTC, datetime
+from ssl import SSLContext
+from typing import Literal, Self
+
+from cryptography import x509
+from pydantic import model_validator
+
+from app.checks.probe import CannotTell, Field, Reading, Run, SecretStr, Spec, Status, Unreachable, probe
+from app.net import tls
+from app.net.failure import Failed, Kind
+from app.net.smtp import Refused, Session, session
+from app.net.url import Host
+
+DAY = 86_400
+SMTPS = 465  # TLS from the first byte (RFC 8314 3.3)
+ADDRESS = r"^[\x21-\x3b\x3d\x3f-\x7e]+@[\x21-\x3b\x3d\x3f-\x7e]+$"
+
+
+class Target(Spec):
+    """Which server, how it is secured, and how far the conversation goes."""
+
+    host: Host = Field(description="name or address of the mail server")
+    port: int = Field(default=25, ge=1, le=65535, description="TCP port: 25 between servers, 587 or 465 for submission")
+    tls: Literal["auto", "starttls", "implicit", "off"] = Field(
+        default="auto",
+        description="auto: from the first byte on port 465, else STARTTLS where it is offered; starttls: it must be offered",
+    )
+    verify_tls: bool = Field(default=True, description="does an untrusted certificate count as no answer")
+    server_name: Host | None = Field(default=None, description="name the certificate must be for; unset = host")
+    ca: str | None = Field(default=None, description="path of the CA bundle to believe instead of the system's")
+    hello: Host | None = Field(default=None, description="name given with EHLO; unset = our address")
+    expect: str | None = Field(default=None, min_length=1, description="text the greeting must hold, e.g. `mx1.example.org`")
+    username: str | None = Field(default=None, description="user name to log in with; unset = no login")
+    password: SecretStr | None = Field(default=None, description="its password; only sent encrypted, unless `tls: off`")
+    recipient: str | None = Field(
+        default=None, pattern=ADDRESS, description="address asked for with RCPT TO; nothing is sent to it"
+    )
+    sender: str | None = Field(
+        default=None, pattern=ADDRESS, description="address given with MAIL FROM; unset = `<>`, as in bounces"
+    )
+
+    @model_validator(mode="after")
+    def _is_a_whole_login(self) -> Self:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password come together")
+        return self
+
+
+@probe(on_timeout=Status.CRITICAL)
+async def measure(spec: Target, run: Run) -> Reading:
+    started = time.perf_counter()
+    context = _context(spec)
+    implicit = spec.tls == "implicit" or (spec.tls == "auto" and spec.port == SMTPS)
+    limit = run.timeout * 0.95  # to say what hung before the runner gives up
+    try:
+        async with session(
+            spec.host, spec.port, timeout=limit, tls=context if implicit else None, server_name=spec.server_name
+        ) as server:
+            status, told = await _talk(spec, server, context)
+            metrics = _metrics(server) | {"seconds": time.perf_counter() - started}
+    except Failed as failed:
+        raise (CannotTell if failed.kind is Kind.BLOCKED else Unreachable)(str(failed)) from None
+    return Reading(status, told or f"answered in {metrics['seconds']:.3g} s: {server.greeting}", metrics)
+
+
+def _context(spec: Target) -> SSLContext:
+    try:
+        return tls.context(verify=spec.verify_tls, ca=spec.ca)
+    except OSError as error:
+        raise CannotTell(f"{spec.ca} cannot be read as a bundle of authorities: {error.strerror}") from None
+
+
+async def _talk(spec: Target, server: Session, context: SSLContext) -> tuple[Status, str]:
+    """The conversation, as far as it is wanted, and what was wrong with it. Raises Failed."""
+    await server.greet(spec.hello)
+    if spec.expect is not None and spec.expect not in " ".join(server.greeting.lines):
+        raise Unreachable(f"it greets with {str(server.greeting)!r}, without {spec.expect!r}")
+    if server.certificate is None and spec.tls in ("auto", "starttls"):
+        await _encrypt(spec, server, context)
+    if spec.username is not None and spec.password is not None:
+        await _log_in(server, spec.username, spec.password.get_secret_value())
+    if spec.recipient is None:
+        return Status.OK, ""
+    return await _offer_mail(server, spec.sender or "", spec.recipient)
+
+
+async def _encrypt(spec: Target, server: Session, context: SSLContext) -> None:
+    if "STARTTLS" in server.offers:
+        await server.start_tls(context, spec.server_name or spec.host)
+        await server.hello(spec.hello)
+    elif spec.tls == "starttls":
+        raise Unreachable("it does not offer STARTTLS: mail and passwords would travel in clear")
+    elif spec.username is not None:  # somebody in between may have struck it out of the offers
+        raise Unreachable("it does not offer STARTTLS, so the password was not sent")
+
+
+async def _log_in(server: Session, username: str, password: str) -> None:
+    try:
+        await server.login(username, password)
+    except Refused as refused:
+        if refused.code < 500:  # its user database is away, not our password wrong (RFC 4954 6)
+            raise
+        raise CannotTell(f"the login of {username} is refused: {refused}") from None
+
+
+async def _offer_mail(server: Session, sender: str, recipient: str) -> tuple[Status, str]:
+    """Would it take a mail? The envelope is taken back before any content."""
+    try:
+        await server.ask(f"MAIL FROM:<{sender}>", f"MAIL FROM:<{sender}>", 250)
+        await server.ask(f"RCPT TO:<{recipient}>", f"RCPT TO:<{recipient}>", 250, 251, 252)
+        await server.ask("RSET", "RSET", 250)
+    except Refused as refused:
+        later = 421 < refused.code < 500  # 421: it closes
+        return Status.WARNING if later else Status.CRITICAL, f"{refused}{' (for now)' if later else ''}"
+    return Status.OK, ""
+
+
+def _metrics(server: Session) -> dict[str, float]:
+    shown = server.certificate
+    found = {"banner_seconds": server.greeting_seconds, "encrypted": float(shown is not None)}
+    if shown is not None:
+        try:
+            ends = x509.load_der_x509_certificate(shown).not_valid_after_utc
+        except ValueError:
+            raise Unreachable("its certificate cannot be read") from None
+        found["certificate_days"] = (ends - datetime.now(UTC)).total_seconds() / DAY
+    return found

@@ -1,0 +1,110 @@
+"""Is an SSH server, and still the same one: it offers a key exchange and proves to own the host key that was accepted.
+
+Metrics: `seconds` until all was seen, `banner_seconds` until its identification, `weak_algorithms`, how many it offers,
+`host_key_matches` (0 or 1) once there is a key to compare with. Critical: no answer, no SSH server, or another host key than
+`fingerprint` says or, without it, than the first one seen. Warning: weak algorithms, with `warn_weak`. Unknown: no host key can
+be asked for. Nobody logs in.
+"""
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+
+from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe, worst
+from app.net.failure import Failed, Kind
+from app.net.ssh import HostKey, Offers, Server, meet
+from app.net.sshkey import KINDS
+from app.net.url import Host
+
+# Broken or close to it: SHA-1 in signatures and exchanges, DSA, CBC (plaintext recovery), RC4, MD5, and nothing at all.
+WEAK = re.compile(r"none|ssh-dss|ssh-rsa|(diffie-hellman|gss|rsa).*sha1.*|.*-cbc(@.*)?|arcfour.*|hmac-(md5|sha1-96).*")
+
+
+class Target(Spec):
+    """Which server, and what it is recognised by."""
+
+    host: Host = Field(description="name or address")
+    port: int = Field(default=22, ge=1, le=65535, description="TCP port")
+    fingerprint: str | None = Field(
+        default=None,
+        pattern=r"^SHA256:[A-Za-z0-9+/]{43}$",
+        description="of any of its host keys, as `ssh-keygen -l` shows it; unset = the first key seen is the baseline",
+    )
+    host_key: bool = Field(default=True, description="compare the host key; false = only see that it is an SSH server")
+    expect: str | None = Field(default=None, min_length=1, description="text its identification must hold, e.g. `OpenSSH_9`")
+    warn_weak: bool = Field(default=False, description="warn of algorithms that are broken or close to it")
+
+
+@probe(on_timeout=Status.CRITICAL)
+async def measure(spec: Target, run: Run) -> Reading:
+    started = time.perf_counter()
+    try:
+        server, seen = await _meet(spec, run, started + run.timeout * 0.95)  # to say what hung before the runner gives up
+    except Failed as failed:
+        raise (CannotTell if failed.kind is Kind.BLOCKED else Unreachable)(str(failed)) from None
+    weak = _weak(server.offers)
+    metrics = {
+        "seconds": time.perf_counter() - started,
+        "banner_seconds": server.banner_seconds,
+        "weak_algorithms": float(len(weak)),
+    }
+    wrong = []
+    if spec.expect is not None and spec.expect not in server.identification:
+        wrong.append(f"it is {server.identification!r}, without {spec.expect!r}")
+    if spec.host_key and (spec.fingerprint or run.baseline is not None):
+        other = _another(spec.fingerprint, run.baseline or {}, server, seen)
+        metrics["host_key_matches"] = float(not other)
+        wrong += filter(None, [other])
+    status = Status.CRITICAL if wrong else Status.OK
+    if weak and spec.warn_weak:
+        wrong.append(f"it offers weak algorithms: {', '.join(weak)[:300]}")
+        status = worst([status, Status.WARNING])
+    observed = {key.kind: key.fingerprint for key in seen} if seen and not spec.fingerprint else None
+    return Reading(status, "; ".join(wrong) or _told(server, seen, metrics), metrics, observed=observed)
+
+
+async def _meet(spec: Target, run: Run, end: float) -> tuple[Server, list[HostKey]]:
+    """The server, and its keys up to the expected one: of each kind it shows one per connection. Raises Failed."""
+    accepted = run.baseline or {}
+    left = (
+        sorted(KINDS, key=lambda name: KINDS[name][0] not in accepted) if spec.host_key else []
+    )  # known kinds first, as ssh does
+    seen: list[HostKey] = []
+    while True:
+        server = await meet(spec.host, spec.port, timeout=end - time.perf_counter(), keys=left)
+        if server.key is None:
+            return server, seen
+        seen.append(server.key)
+        if spec.fingerprint in (None, server.key.fingerprint):
+            return server, seen
+        left = [name for name in left if KINDS[name][0] != server.key.kind]
+
+
+def _another(fingerprint: str | None, baseline: Mapping[str, str], server: Server, seen: Sequence[HostKey]) -> str:
+    """How the host key is not the expected one, in words; empty when it is. Raises CannotTell when it shows none."""
+    if not seen:
+        raise CannotTell(
+            f"{server.identification} offers no host key we can ask for: {', '.join(server.offers.host_keys)[:200]}"
+        )
+    last = seen[-1]
+    shown = ", ".join(f"{key.kind} {key.fingerprint}" for key in seen)
+    if fingerprint is not None:
+        fits = last.fingerprint == fingerprint
+        return "" if fits else f"none of its host keys is {fingerprint}: {shown}; reinstalled, or somebody stands in between"
+    if baseline.get(last.kind) == last.fingerprint:
+        return ""
+    accepted = ", ".join(f"{kind} {value}" for kind, value in baseline.items())
+    return f"its host key is another: {shown}, accepted was {accepted}; reinstalled, or somebody stands in between"
+
+
+def _weak(offers: Offers) -> list[str]:
+    names = (*offers.exchanges, *offers.host_keys, *offers.ciphers, *offers.macs)
+    return [name for name in names if WEAK.fullmatch(name)]
+
+
+def _told(server: Server, seen: Sequence[HostKey], metrics: Mapping[str, float]) -> str:
+    parts = [f"{server.identification} answered in {metrics['seconds']:.3g} s"]
+    parts += [f"{key.kind} {key.fingerprint}" for key in seen[-1:]]
+    if "host_key_matches" not in metrics and seen:
+        parts.append("baseline taken: 1 host key")
+    return "; ".join(parts)

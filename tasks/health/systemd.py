@@ -1,0 +1,240 @@
+"""Are these units of systemd as they should be; with none named: has any unit failed.
+
+Metrics: `units`, `failed_units`, `active_units`, and by `unit`: `active` (0 or 1), `restarts` (by systemd itself, since
+somebody last started it), `state_seconds` since its state changed, for a timer `trigger_age_seconds` since it last set
+something off. Critical: a unit that failed, is not there, masked, broken, inactive or waits to be restarted; a timer whose
+last trigger is too long ago. A oneshot service may be inactive if it ended well. Warning: one that is only starting or
+stopping, or that systemd had to restart since the last run. Unknown: there is no systemd, or it does not answer.
+"""
+
+import fnmatch
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Series, Spec, Status, probe, worst
+from app.net import program
+from app.net.failure import Failed
+
+PROPERTIES = (
+    "Id", "Names", "Type", "LoadState", "ActiveState", "SubState", "Result", "NRestarts", "ExecMainStatus",
+    "StateChangeTimestamp", "LastTriggerUSec",
+)  # fmt: skip
+WANTED = f"--property={','.join(PROPERTIES)}"
+SUFFIX = re.compile(r"\.(service|socket|timer|target|mount|automount|path|slice|scope|swap|device)$")
+GLOB = re.compile(r"[*?\[]")
+MOST_OUTPUT = 1_048_576  # bytes: some 3000 units
+MOST_SERIES = 200  # units with metrics of their own
+NAMED = 5  # units named in the message
+WELL = ("active", "reloading", "refreshing")
+
+UnitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9:_.@\\*?\[][A-Za-z0-9:_.@\\*?\[\]!-]*$", max_length=255)]
+
+
+class Wanted(Spec):
+    """Which units, and of which systemd."""
+
+    units: list[UnitName] = Field(
+        default=[], description="units, e.g. nginx.service, backup.timer or postgresql@*; unset = any unit that has failed"
+    )
+    ignore: list[UnitName] = Field(default=[], description="units, or patterns with * and ?, that may be as they are")
+    scope: Literal["system", "user"] = Field(default="system", description="system's units, or those of the worker's account")
+    command: list[str] = Field(
+        default=["systemctl"],
+        min_length=1,
+        description="how systemctl is called, e.g. [systemctl, --host, watch@web1], [systemctl, --machine, web]",
+    )
+    warning_restarts: int = Field(default=1, ge=1, description="restarts of one unit since the last run from which it warns")
+    warning_trigger_older_than: Duration | None = Field(
+        default=None, description="age of a timer's last trigger from which it warns"
+    )
+    critical_trigger_older_than: Duration | None = Field(
+        default=None, description="age of a timer's last trigger that is critical"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One unit, as `systemctl show` tells it."""
+
+    told: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        return self.told["Id"]
+
+    @property
+    def state(self) -> str:
+        return self.told.get("ActiveState", "")
+
+    @property
+    def restarts(self) -> int | None:
+        """How often systemd restarted it; None for what is no service."""
+        given = self.told.get("NRestarts", "")
+        return int(given) if given.isdigit() else None
+
+    def since(self, what: str) -> datetime | None:
+        """A time it tells; None when it is not known. The program is run with TZ=UTC."""
+        try:
+            return datetime.strptime(self.told.get(what, ""), "%a %Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
+        except ValueError:
+            return None
+
+
+@probe(on_timeout=Status.UNKNOWN)
+async def measure(spec: Wanted, run: Run) -> Reading:
+    deadline = time.monotonic() + run.timeout * 0.9
+    if spec.units:
+        units = parse(await _ask(spec, deadline, WANTED, "--", *spec.units))
+        _refuse_gaps(spec.units, units)
+    else:
+        manager = await _ask(spec, deadline, "--property=Version,NFailedUnits")
+        if "Version=" not in manager:
+            raise CannotTell(f"{spec.command[0]} says nothing of systemd")
+        none = "NFailedUnits=0" in manager.split()
+        units = [] if none else parse(await _ask(spec, deadline, WANTED, "--state=failed", "--", "*"))
+        units = [unit for unit in units if unit.state == "failed"]
+    units = [unit for unit in units if not any(fnmatch.fnmatchcase(unit.name, one) for one in spec.ignore)]
+    return judge(spec, units, datetime.now(UTC), run.memory)
+
+
+async def _ask(spec: Wanted, deadline: float, *words: str) -> str:
+    env = {"TZ": "UTC"}
+    if spec.scope == "user":
+        env["XDG_RUNTIME_DIR"] = os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
+    command = [*spec.command, f"--{spec.scope}", "--no-pager", "show", *words]
+    try:
+        ended = await program.run(command, deadline - time.monotonic(), env=program.environment(env), most=MOST_OUTPUT)
+    except Failed as failed:
+        raise CannotTell(str(failed)) from None
+    if ended.code:
+        why = " ".join((ended.err.strip() or ended.out.strip()).split()) or f"it ended with {ended.code}"
+        raise CannotTell(f"systemd does not answer: {why[:300]}")
+    if ended.cut:
+        raise CannotTell(f"systemd told more than {MOST_OUTPUT} bytes; name fewer units")
+    return ended.out
+
+
+def parse(out: str) -> list[Unit]:
+    """Units of `systemctl show`: lines of NAME=VALUE, an empty line between units; one that was asked for twice counts once."""
+    units = {}
+    for block in re.split(r"\n\s*\n", out):
+        told = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        if told.get("Id"):
+            units[told["Id"]] = Unit(told)
+    return list(units.values())
+
+
+def _refuse_gaps(asked: list[str], units: list[Unit]) -> None:
+    known = {name for unit in units for name in (unit.name, *unit.told.get("Names", "").split())}
+    for name in asked:
+        if not GLOB.search(name) and name not in known and f"{name}.service" not in known:
+            raise CannotTell(f"systemctl said nothing of {name}")
+
+
+def judge(spec: Wanted, units: list[Unit], now: datetime, memory: Mapping[str, Any]) -> Reading:
+    """What the units' states mean."""
+    before: Mapping[str, int] = memory.get("restarts", {})
+    wrong = [(status, f"{unit.name}: {why}") for unit in units for status, why in _wrong(spec, unit, now, before)]
+    wrong += [(Status.CRITICAL, f"no unit matches {one}") for one in spec.units if GLOB.search(one) and not _match(one, units)]
+    wrong.sort(key=lambda found: found[0] is not Status.CRITICAL)
+    metrics = {
+        "units": float(len(units)),
+        "failed_units": float(sum(unit.state == "failed" for unit in units)),
+        "active_units": float(sum(unit.state in WELL for unit in units)),
+    }
+    series = tuple(one for unit in units[:MOST_SERIES] for one in _series(unit, now))
+    restarts = {unit.name: unit.restarts for unit in units[:MOST_SERIES] if unit.restarts is not None}
+    message = _message(units, [why for _, why in wrong])
+    return Reading(worst(status for status, _ in wrong), message, metrics, series, {"restarts": restarts})
+
+
+def _match(pattern: str, units: list[Unit]) -> bool:
+    full = pattern if SUFFIX.search(pattern) else f"{pattern}.service"
+    return any(fnmatch.fnmatchcase(unit.name, one) for unit in units for one in (pattern, full))
+
+
+def _wrong(spec: Wanted, unit: Unit, now: datetime, before: Mapping[str, int]) -> Iterator[tuple[Status, str]]:
+    found = _state(unit)
+    if found:
+        since = unit.since("StateChangeTimestamp")
+        yield found[0], f"{found[1]}, {_span((now - since).total_seconds())} ago" if since else found[1]
+    count, known = unit.restarts or 0, before.get(unit.name)
+    fresh = 0 if known is None else count - known if count >= known else count
+    if fresh >= spec.warning_restarts:
+        yield Status.WARNING, f"restarted {fresh} {'time' if fresh == 1 else 'times'} since the last run"
+    age = _trigger_age(unit, now)
+    if unit.name.endswith(".timer") and age is not None:
+        for status, limit in (
+            (Status.CRITICAL, spec.critical_trigger_older_than),
+            (Status.WARNING, spec.warning_trigger_older_than),
+        ):
+            if limit is not None and age >= limit.total_seconds():
+                yield status, f"has set nothing off for {_span(age)}"
+                return
+
+
+def _state(unit: Unit) -> tuple[Status, str] | None:
+    """What is wrong with the state itself."""
+    load, state, sub = unit.told.get("LoadState", ""), unit.state, unit.told.get("SubState", "")
+    if load != "loaded":
+        return Status.CRITICAL, {"not-found": "there is no such unit", "masked": "is masked"}.get(
+            load, f"cannot be loaded ({load})"
+        )
+    if state in WELL:
+        return None
+    if state == "failed":
+        return Status.CRITICAL, f"failed ({_result(unit)})"
+    if sub.startswith("auto-restart"):
+        return Status.CRITICAL, f"waits to be restarted ({_result(unit)})"
+    if state in ("activating", "deactivating"):
+        return Status.WARNING, f"is {'starting' if state == 'activating' else 'stopping'} ({sub})"
+    if state == "inactive" and unit.told.get("Type") == "oneshot" and unit.told.get("Result") == "success":
+        return None
+    return Status.CRITICAL, f"is {state or 'in no state'} ({sub})"
+
+
+def _result(unit: Unit) -> str:
+    """`exit-code 203`, `signal 11`, `timeout`, `oom-kill`."""
+    result, number = unit.told.get("Result", ""), unit.told.get("ExecMainStatus", "")
+    return f"{result} {number}" if result in ("exit-code", "signal", "core-dump") else result
+
+
+def _trigger_age(unit: Unit, now: datetime) -> float | None:
+    """Since the last trigger; without one, since the timer was started."""
+    last = unit.since("LastTriggerUSec") or unit.since("StateChangeTimestamp")
+    return max(0.0, (now - last).total_seconds()) if last else None
+
+
+def _series(unit: Unit, now: datetime) -> Iterator[Series]:
+    labels = {"unit": unit.name}
+    yield Series("active", float(unit.state in WELL), labels)
+    if unit.restarts is not None:
+        yield Series("restarts", float(unit.restarts), labels)
+    since = unit.since("StateChangeTimestamp")
+    if since:
+        yield Series("state_seconds", max(0.0, (now - since).total_seconds()), labels)
+    age = _trigger_age(unit, now) if unit.name.endswith(".timer") else None
+    if age is not None:
+        yield Series("trigger_age_seconds", age, labels)
+
+
+def _message(units: list[Unit], wrong: list[str]) -> str:
+    if not wrong:
+        if len(units) < 2:
+            return f"{units[0].name} is as it should be" if units else "no unit has failed"
+        named = ", ".join(unit.name for unit in units[:NAMED]) + (", …" if len(units) > NAMED else "")
+        return f"{len(units)} units are as they should be: {named}"
+    more = f"; and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
+    return "; ".join(wrong[:NAMED]) + more
+
+
+def _span(seconds: float) -> str:
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"

@@ -1,0 +1,146 @@
+"""How fast Celery works: how long messages wait, how many tasks run, for how long, and how many are done per second.
+
+Metrics: by `queue` `depth` (messages that wait) and `oldest_seconds` (how long the first has waited; Redis only, and only for
+messages whose `sent_at` header says when they were sent), and `depth` and `oldest_seconds` over all; `workers`, `active_tasks`,
+`reserved_tasks` (held by workers, not begun), `concurrency`, `busy_percent` (active tasks of what could run),
+`longest_active_seconds`; from the second run on `tasks_per_second`, by `task` too, and `drain_seconds`: what the depth takes
+at that rate. Critical: the broker does not answer. Warning and critical: the age of the first message, and no worker answers.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+from app.checks.probe import (
+    CannotTell,
+    Duration,
+    Field,
+    Reading,
+    Run,
+    Series,
+    Spec,
+    Status,
+    Unreachable,
+    own_broker,
+    probe,
+    worst,
+)
+from app.net.celery import OWN, Broker, BrokerUrl, broker
+from app.net.failure import Failed, Kind
+
+WORKERS_ANSWER_WITHIN = 1.0  # seconds; the only way to know that no more answers come
+MOST_TASKS = 100  # kinds of tasks that are told apart
+
+Answers = Mapping[str, Any]
+
+
+class Target(Spec):
+    """Which broker, which queues, and what is too slow."""
+
+    url: BrokerUrl | None = Field(
+        default=None, description="redis, rediss, redis+socket, amqp or amqps URL; unset = Tocsin's own broker"
+    )
+    queues: list[str] = Field(default=OWN, min_length=1, max_length=200, description="queues that are looked at")
+    warning_age: Duration = Field(default=timedelta(seconds=30), description="age of a waiting message from which it warns")
+    critical_age: Duration = Field(default=timedelta(minutes=5), description="age of a waiting message that is critical")
+    warning_active: Duration | None = Field(default=None, description="run time of a task from which it warns; unset = never")
+    warning_depth: int | None = Field(default=None, ge=1, description="waiting messages in one queue from which it warns")
+
+
+@probe(on_timeout=Status.CRITICAL)
+def measure(spec: Target, run: Run) -> Reading:
+    try:
+        with broker(spec.url or own_broker(), run.timeout / 6) as seen:
+            stats, active, reserved = _asked(seen, min(WORKERS_ANSWER_WITHIN, run.timeout / 6))
+            depth = {queue: seen.waiting(queue) for queue in spec.queues}
+            ages = {queue: age for queue in spec.queues if depth[queue] and (age := seen.oldest(queue)) is not None}
+    except Failed as failed:
+        raise (CannotTell if failed.kind is Kind.BLOCKED else Unreachable)(str(failed)) from None
+    memory = {"at": time.time(), "done": _done(stats)}
+    rates = _rates(run.memory, memory)
+    metrics = {"workers": float(len(stats)), "depth": float(sum(depth.values())), **_running(stats, active, reserved)}
+    if ages or not metrics["depth"]:
+        metrics["oldest_seconds"] = max(ages.values(), default=0.0)
+    if rates is not None:
+        metrics["tasks_per_second"] = sum(rates.values())
+        if metrics["tasks_per_second"] or not metrics["depth"]:
+            metrics["drain_seconds"] = metrics["depth"] / (metrics["tasks_per_second"] or 1)
+    series = [Series("depth", float(count), {"queue": queue}) for queue, count in depth.items()]
+    series += [Series("oldest_seconds", age, {"queue": queue}) for queue, age in ages.items()]
+    series += [Series("tasks_per_second", rate, {"task": task}) for task, rate in (rates or {}).items()]
+    findings = list(_findings(metrics, depth, ages, spec))
+    told = "; ".join(text for _, text in findings)
+    calm = f"{metrics['active_tasks']:.0f} tasks run on {len(stats)} workers, {metrics['depth']:.0f} messages wait"
+    return Reading(worst(status for status, _ in findings), told or calm, metrics, tuple(series), memory)
+
+
+def _asked(seen: Broker, wait: float) -> tuple[Answers, Answers, Answers]:
+    """Who answered the first question is who is waited for in the others."""
+    stats = {name: said for name, said in seen.inspect("stats", wait).items() if isinstance(said, dict) and "error" not in said}
+    if not stats:
+        return {}, {}, {}
+    return stats, seen.inspect("active", wait, len(stats)), seen.inspect("reserved", wait, len(stats))
+
+
+def _running(stats: Answers, active: Answers, reserved: Answers) -> dict[str, float]:
+    now = time.time()
+    tasks = [task for said in active.values() if isinstance(said, list) for task in said if isinstance(task, dict)]
+    began = [task["time_start"] for task in tasks if isinstance(task.get("time_start"), int | float)]
+    slots = sum(_slots(said.get("pool")) for said in stats.values())
+    found = {
+        "active_tasks": float(len(tasks)),
+        "reserved_tasks": float(sum(len(said) for said in reserved.values() if isinstance(said, list))),
+        "concurrency": float(slots),
+        "longest_active_seconds": max((max(0.0, now - at) for at in began), default=0.0),
+    }
+    return found | ({"busy_percent": min(100.0, 100 * len(tasks) / slots)} if slots else {})
+
+
+def _slots(pool: Any) -> int:
+    count = pool.get("max-concurrency") if isinstance(pool, dict) else None
+    return count if isinstance(count, int) else 0
+
+
+def _done(stats: Answers) -> dict[str, dict[str, float]]:
+    """Tasks begun since each worker's start, by worker (a new process is another worker) and task."""
+    return {
+        f"{name} {said.get('pid')}": {
+            task: float(count) for task, count in list(said["total"].items())[:MOST_TASKS] if isinstance(count, int | float)
+        }
+        for name, said in stats.items()
+        if isinstance(said.get("total"), dict)
+    }
+
+
+def _rates(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, float] | None:
+    """Tasks per second since the last run; a worker that is new has done all it did since then. None on the first run."""
+    seconds = now["at"] - before["at"] if before else 0.0
+    if seconds <= 0:
+        return None
+    grown: Counter[str] = Counter()
+    for worker, totals in now["done"].items():
+        earlier = before["done"].get(worker, {})
+        for task, count in totals.items():
+            grown[task] += max(0.0, count - earlier.get(task, 0.0))
+    return {task: count / seconds for task, count in grown.most_common(MOST_TASKS)}
+
+
+def _findings(
+    metrics: Mapping[str, float], depth: Mapping[str, int], ages: Mapping[str, float], spec: Target
+) -> Iterator[tuple[Status, str]]:
+    if not metrics["workers"]:
+        waits = metrics["depth"] > 0
+        yield Status.CRITICAL if waits else Status.WARNING, "no worker answers" + (" while messages wait" if waits else "")
+    if ages:
+        queue, age = max(ages.items(), key=lambda item: item[1])
+        if age >= min(spec.warning_age, spec.critical_age).total_seconds():
+            status = Status.CRITICAL if age >= spec.critical_age.total_seconds() else Status.WARNING
+            yield status, f"the first message in {queue} waits for {age:.0f} s"
+    queue, most = max(depth.items(), key=lambda item: item[1])
+    if spec.warning_depth is not None and most >= spec.warning_depth:
+        yield Status.WARNING, f"{most} messages wait in {queue}"
+    longest = metrics["longest_active_seconds"]
+    if spec.warning_active is not None and longest >= spec.warning_active.total_seconds():
+        yield Status.WARNING, f"a task runs for {longest:.0f} s"

@@ -1,0 +1,189 @@
+"""What a service tells of itself on its /metrics page, read without a Prometheus server.
+
+Metrics: for each name in `metrics`, a gauge under its own name; a counter as `NAME_per_second` (without `_total`) since the
+last run; a histogram as `NAME_p50`, `NAME_p95`, `NAME_p99` of what fell into it since the last run, and
+`NAME_count_per_second`; a summary likewise, with the quantiles the service gives. Each label set is a value of its own.
+Critical: no answer, or an error. Unknown: a page that cannot be read, a name that is not on it. It never warns; rules judge
+the numbers.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
+from typing import Annotated, Any
+
+from pydantic import model_validator
+
+from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, Unreachable, probe
+from app.net.ask import MARGIN, Server
+from app.net.expect import LONG
+from app.net.exposition import ACCEPT, families, quantile
+from app.net.http import Failed, Kind, Response, fetch
+
+Labels = tuple[tuple[str, str], ...]
+Found = dict[str, dict[Labels, float]]  # metric -> its values
+
+
+class Page(Server, Spec):
+    """Which page, and what of it."""
+
+    metrics: list[Annotated[str, Field(pattern=r"^[A-Za-z_:][\w:]{0,199}$")]] = Field(
+        min_length=1, max_length=50, description="names as on the page, of whole histograms or of single lines: `jobs_total`"
+    )
+    match: dict[str, str] = Field(default={}, description="labels and their values that a line must have")
+    quantiles: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        default=[0.5, 0.95, 0.99], max_length=10, description="of histograms: 0.95 is kept as `NAME_p95`"
+    )
+    max_series: int = Field(default=500, ge=1, le=5000, description="values that are kept of one run; more are an error")
+    max_bytes: int = Field(default=16_777_216, ge=1, le=67_108_864, description="bytes of the page that are read")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_are_a_list(cls, given: Any) -> Any:
+        one = given.get("metrics") if isinstance(given, dict) else None
+        return {**given, "metrics": [one]} if isinstance(one, str) else given
+
+
+@probe(on_timeout=Status.CRITICAL)
+async def measure(spec: Page, run: Run) -> Reading:
+    until = time.monotonic() + run.timeout * MARGIN
+    try:
+        response = await fetch(spec.request(spec.url, run.timeout * MARGIN, headers={"Accept": ACCEPT}, follow_redirects=5))
+    except Failed as failed:
+        raise (CannotTell if failed.kind is Kind.BLOCKED else Unreachable)(str(failed)) from None
+    if response.status in (401, 403):
+        raise CannotTell(f"the page refuses us: {response.status}; token, username and password decide it")
+    if not 200 <= response.status < 300:
+        return Reading(Status.CRITICAL, f"the page answers {response.status}")
+    now = time.time()  # the same clock for every worker; a run after a step back in time gives no rates
+    try:
+        if len(response.body) > LONG:
+            return await asyncio.to_thread(_reading, response, spec, run.memory, now, until)
+        return _reading(response, spec, run.memory, now, until)
+    except ValueError as error:
+        raise CannotTell(str(error)) from None
+
+
+def _reading(response: Response, spec: Page, memory: Mapping[str, Any], now: float, until: float) -> Reading:
+    tally = _Tally(spec, memory, now)
+    seen: set[str] = set()
+    for family in families(response, spec.metrics, until):
+        lines = []
+        for one in family.samples:
+            wanted = {name for name in spec.metrics if _is_of(one.name, name, family.name)}
+            seen |= wanted
+            if wanted and spec.match.items() <= one.labels.items():
+                lines.append((one.name, one.labels, float(one.value)))
+        tally.add(family.name, family.type, lines)
+    return tally.reading([name for name in spec.metrics if name not in seen])
+
+
+def _is_of(sample: str, name: str, family: str) -> bool:
+    """Is a line meant by a name? A counter's may be written with or without `_total`."""
+    if sample.endswith("_created"):
+        return False
+    return name == family or sample in (name, f"{name}_total")
+
+
+class _Tally:
+    """Gathers values of this run, and what the next one counts from."""
+
+    def __init__(self, spec: Page, memory: Mapping[str, Any], now: float) -> None:
+        self._spec, self._now = spec, now
+        self._before: Mapping[str, float] = memory.get("counts", {})
+        self._elapsed = now - float(memory.get("at", now))
+        self._counts: dict[str, float] = {}
+        self._values: Found = {}
+        self._began = 0
+
+    def add(self, family: str, kind: str, lines: list[tuple[str, dict[str, str], float]]) -> None:
+        buckets: dict[Labels, dict[float, float]] = {}
+        for name, labels, value in lines:
+            if kind == "counter" or (kind in ("histogram", "summary") and name in (f"{family}_count", f"{family}_sum")):
+                if not name.endswith("_sum"):
+                    self._rate(name, labels, value)
+            elif kind == "histogram" and name == f"{family}_bucket":
+                bound, key = _split(labels, "le")
+                buckets.setdefault(key, {})[bound] = value
+            elif kind == "summary" and "quantile" in labels:
+                share, key = _split(labels, "quantile")
+                self._put(f"{family}_p{_percent(share)}", key, value)
+            else:
+                self._put(name, _key(labels), value)
+        for key, counts in buckets.items():
+            self._quantiles(family, key, counts)
+
+    def _rate(self, name: str, labels: dict[str, str], value: float) -> None:
+        key = _key(labels)
+        since = self._since(name, key, {0.0: value})
+        if since is not None:
+            self._put(f"{name.removesuffix('_total')}_per_second", key, since[0.0] / self._elapsed)
+
+    def _quantiles(self, family: str, key: Labels, counts: dict[float, float]) -> None:
+        since = self._since(family, key, counts)
+        for wanted in self._spec.quantiles if since else ():
+            value = quantile(wanted, since or {})
+            if value is not None:
+                self._put(f"{family}_p{_percent(wanted)}", key, value)
+
+    def _since(self, name: str, key: Labels, now: dict[float, float]) -> dict[float, float] | None:
+        """What counts grew by since the last run; None at the first. What shrank began again at zero, all buckets."""
+        marks = {mark: _mark(name, key, mark) for mark in now}
+        self._counts.update((marks[mark], value) for mark, value in now.items())
+        before = {mark: self._before[marks[mark]] for mark in now if marks[mark] in self._before}
+        if len(before) < len(now) or self._elapsed <= 0:
+            self._began += 1
+            return None
+        again = any(now[mark] < before[mark] for mark in now)
+        return {mark: value - (0.0 if again else before[mark]) for mark, value in now.items()}
+
+    def _put(self, metric: str, key: Labels, value: float) -> None:
+        if abs(value) < float("inf"):
+            self._values.setdefault(metric, {})[key] = value
+
+    def reading(self, missing: list[str]) -> Reading:
+        """All of it. Raises ValueError when it is too much, or nothing was found."""
+        total = sum(len(values) for values in self._values.values())
+        if total > self._spec.max_series:
+            raise ValueError(f"{total} values, more than {self._spec.max_series}; use match, or raise max_series")
+        told = [f"{total} values of {len(self._values)} metrics"]
+        if self._began:
+            told.append(f"{self._began} counters give a rate from the next run on")
+        if missing:
+            told.append(f"not on the page: {', '.join(missing)}")
+        elif not total and not self._began:
+            told = ["no line of the page is matched"]
+            missing = self._spec.metrics
+        return Reading(
+            Status.UNKNOWN if missing else Status.OK,
+            "; ".join(told),
+            {metric: values[()] for metric, values in self._values.items() if () in values},
+            tuple(self._series()),
+            {"at": self._now, "counts": self._counts},
+        )
+
+    def _series(self) -> Iterator[Series]:
+        for metric, values in self._values.items():
+            yield from (Series(metric, value, dict(key)) for key, value in values.items() if key)
+
+
+def _key(labels: Mapping[str, str]) -> Labels:
+    return tuple(sorted(labels.items()))
+
+
+def _split(labels: Mapping[str, str], apart: str) -> tuple[float, Labels]:
+    """The number in one label, and the others. Raises ValueError when it is none."""
+    try:
+        return float(labels[apart]), _key({label: text for label, text in labels.items() if label != apart})
+    except (KeyError, ValueError):
+        raise ValueError(f'the page has a bucket or quantile without a number in its label "{apart}"') from None
+
+
+def _mark(name: str, key: Labels, bound: float) -> str:
+    """A short name for a counter in memory: pages have thousands."""
+    return blake2b(repr((name, key, bound)).encode(), digest_size=8).hexdigest()
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:g}".replace(".", "_")

@@ -1,0 +1,205 @@
+"""Counts the lines of log files and of systemd's journal that match patterns, since its last run.
+
+Metrics: `matches` (lines, also by `pattern`), `labelled_matches` by `pattern` and its named groups (the `top` worst, the rest
+as `other`), `lines` and `bytes` read, `lines_per_second`, `behind_bytes` that wait for the next run. Files are followed through
+rotation, truncation and packing. Critical: more matches than `critical_above`, warning: more than `warning_above`; without
+either, any match is critical. Unknown: a file or the journal cannot be read, or no file is there.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Annotated, Any, Literal
+
+import re2
+from pydantic import AfterValidator, model_validator
+
+from app.checks.follow import LONGEST, Files, Limits
+from app.checks.probe import Field, Reading, Run, Series, Spec, Status, probe, worst
+from app.net.failure import Failed
+from app.net.journal import Journal, text
+
+MOST_VALUES = 5000  # sets of labels counted apart in one run
+SAMPLE = 200  # characters shown of a line
+VALUE = 100  # characters of a label
+PATTERN = 2000  # characters
+
+
+@lru_cache(maxsize=512)
+def compiled(pattern: str) -> "re2._Regexp[str]":
+    """The pattern, ready. Raises ValueError that says what is wrong with it."""
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(pattern, options)
+    except re2.error as error:
+        reason = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
+        raise ValueError(f"pattern {pattern!r}: {reason} (RE2 has no look-around and no back-references)") from None
+
+
+def _sound(pattern: str) -> str:
+    if "pattern" in compiled(pattern).groupindex:
+        raise ValueError('a group cannot be named "pattern": that label is the pattern\'s own name')
+    return pattern
+
+
+Pattern = Annotated[str, Field(min_length=1, max_length=PATTERN), AfterValidator(_sound)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.-]{0,63}$")]
+AbsolutePath = Annotated[str, Field(pattern=r"^/[^\x00]*$")]
+Word = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f]+$")]
+PRIORITIES = Literal["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]
+
+
+class Entries(Spec):
+    """Which entries of systemd's journal; what is left out does not matter."""
+
+    units: tuple[Word, ...] = Field(default=(), description="systemd units, e.g. nginx.service; several: any of them")
+    identifiers: tuple[Word, ...] = Field(default=(), description="syslog identifiers (programs), e.g. sshd")
+    priority: PRIORITIES | None = Field(default=None, description="entries of this priority and worse")
+
+
+class Logs(Spec):
+    """Where to read, what to look for, and how much is too much."""
+
+    paths: tuple[AbsolutePath, ...] = Field(
+        default=(), description="log files; *, ? and [a-z] stand for many, ** for any folders"
+    )
+    journal: Entries | None = Field(
+        default=None, description="read systemd's journal too: units, identifiers, priority; {} = all of it"
+    )
+    patterns: dict[Name, Pattern] = Field(
+        min_length=1, max_length=50, description="name -> RE2 pattern sought anywhere in a line; named groups become labels"
+    )
+    ignore: tuple[Pattern, ...] = Field(default=(), max_length=50, description="RE2 patterns of lines that do not count")
+    warning_above: int | None = Field(default=None, ge=0, description="more matching lines since the last run than this warn")
+    critical_above: int | None = Field(default=None, ge=0, description="more matching lines than this are critical")
+    from_: Literal["end", "start"] = Field(
+        default="end", alias="from", description="where the first run begins; files that appear later are read from their start"
+    )
+    top: int = Field(default=10, ge=1, le=100, description="sets of labels told of one pattern; the rest is summed as other")
+    sample: bool = Field(default=True, description="show the newest matching line in the message; false if lines hold secrets")
+    max_bytes: int = Field(default=16_777_216, ge=65_536, description="bytes read from files in one run; the rest waits")
+    max_lines: int = Field(default=500_000, ge=1000, description="lines read in one run, and entries; the rest waits")
+
+    @model_validator(mode="after")
+    def _reads_something(self) -> "Logs":
+        if not self.paths and self.journal is None:
+            raise ValueError("give paths of log files, or journal")
+        return self
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was found."""
+
+    spec: Logs
+    lines: int = 0
+    matching: int = 0
+    counts: Counter[str] = field(default_factory=Counter)  # by pattern
+    labelled: Counter[tuple[str, tuple[str, ...]]] = field(default_factory=Counter)  # by pattern and groups; () = the rest
+    newest: tuple[str, bytes] | None = None  # where, line
+    wanted: list[tuple[str, Any, dict[str, int]]] = field(init=False)  # name, pattern, named groups and their numbers
+    unwanted: list[Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        patterns = [(name, compiled(pattern)) for name, pattern in self.spec.patterns.items()]
+        self.wanted = [(name, pattern, dict(pattern.groupindex)) for name, pattern in patterns]
+        self.unwanted = [compiled(pattern) for pattern in self.spec.ignore]
+
+    def add(self, line: bytes, where: str) -> None:
+        """Judge one line. RE2 on bytes takes them for UTF-8, and `.` is no broken one: those are replaced before."""
+        self.lines += 1
+        sound = line if line.isascii() else line.decode(errors="replace").encode()
+        found = [(name, match, groups) for name, pattern, groups in self.wanted if (match := pattern.search(sound))]
+        if not found or any(pattern.search(sound) for pattern in self.unwanted):
+            return
+        self.matching += 1
+        self.newest = where, sound
+        for name, match, groups in found:
+            self.counts[name] += 1
+            if groups:
+                values = tuple(shown(match[number] or b"", VALUE) for number in groups.values())
+                key = name, values
+                self.labelled[key if key in self.labelled or len(self.labelled) < MOST_VALUES else (name, ())] += 1
+
+    def series(self) -> Iterator[Series]:
+        """One of every pattern, and the worst sets of labels of those with named groups."""
+        for name, _, groups in self.wanted:
+            yield Series("matches", float(self.counts[name]), {"pattern": name})
+            own = Counter({values: count for (of, values), count in self.labelled.items() if of == name and values})
+            told = own.most_common(self.spec.top)
+            for values, count in told:
+                yield Series("labelled_matches", float(count), dict(zip(groups, values, strict=True)) | {"pattern": name})
+            rest = self.counts[name] - sum(count for _, count in told)
+            if groups and rest:
+                yield Series("labelled_matches", float(rest), dict.fromkeys(groups, "other") | {"pattern": name})
+
+
+def shown(text: bytes, most: int) -> str:
+    """Text for people: no control characters, cut."""
+    clean = text[: 4 * most].decode(errors="replace").strip()
+    if not clean.isprintable():
+        clean = "".join(char if char.isprintable() else " " for char in clean).strip()
+    return clean if len(clean) <= most else clean[: most - 1] + "…"
+
+
+@probe()
+def measure(spec: Logs, run: Run) -> Reading:
+    now, clock, tally = time.time(), time.monotonic(), Tally(spec)
+    limits = Limits(spec.max_bytes, spec.max_lines, clock + run.timeout * (0.4 if spec.journal else 0.8))
+    files = Files(spec.paths, run.memory.get("files"), limits, from_start=spec.from_ == "start")
+    for path, line in files.lines():
+        tally.add(line, path)
+    memory: dict[str, Any] = {"files": files.memory, "at": now}
+    more = False
+    if spec.journal is not None:
+        left = run.timeout * 0.9 - (time.monotonic() - clock)
+        memory["cursor"], more = _journal(spec, run.memory.get("cursor"), left, tally, files.troubles)
+    if files.troubles and not files.readable and memory.get("cursor") is None:
+        return Reading(Status.UNKNOWN, "; ".join(files.troubles[:5]), memory=memory)
+    metrics = {"matches": tally.matching, "lines": tally.lines, "bytes": files.bytes, "behind_bytes": files.behind}
+    if (elapsed := now - run.memory.get("at", now)) > 0:  # the clock may have been set back
+        metrics["lines_per_second"] = tally.lines / elapsed
+    status = worst([_judge(tally.matching, spec), Status.UNKNOWN if files.troubles else Status.OK])
+    numbers = {name: float(value) for name, value in metrics.items()}
+    return Reading(status, _message(tally, files, more), numbers, tuple(tally.series()), memory)
+
+
+def _judge(matching: int, spec: Logs) -> Status:
+    critical = 0 if spec.critical_above is None and spec.warning_above is None else spec.critical_above
+    if critical is not None and matching > critical:
+        return Status.CRITICAL
+    if spec.warning_above is not None and matching > spec.warning_above:
+        return Status.WARNING
+    return Status.OK
+
+
+def _message(tally: Tally, files: Files, more: bool) -> str:
+    """`3 lines of 120 match: oom 2, segfault 1; last in /var/log/kern.log: ...`, and what stood in the way."""
+    parts = [f"{tally.matching} of {tally.lines} lines match"]
+    if tally.matching:
+        parts[0] += ": " + ", ".join(f"{name} {count}" for name, count in tally.counts.most_common(5))
+    if tally.newest and tally.spec.sample:
+        parts.append(f"last in {tally.newest[0]}: {shown(tally.newest[1], SAMPLE)}")
+    if files.behind or more:
+        parts.append(f"behind: {files.behind} bytes wait for the next run" if files.behind else "behind: the journal has more")
+    return "; ".join(parts + files.notes[:3] + files.troubles[:3])
+
+
+def _journal(spec: Logs, cursor: str | None, timeout: float, tally: Tally, troubles: list[str]) -> tuple[str | None, bool]:
+    """Judge the journal's new entries; returns where to go on, and whether there was more."""
+    assert spec.journal is not None
+    matches = [f"--unit={unit}" for unit in spec.journal.units] + [f"--identifier={name}" for name in spec.journal.identifiers]
+    if spec.journal.priority:
+        matches.append(f"--priority={spec.journal.priority}")
+    journal = Journal(matches, cursor, timeout=timeout, most=spec.max_lines, from_start=spec.from_ == "start")
+    try:
+        for entry in journal.entries():
+            message = text(entry.get("MESSAGE"))
+            tally.add(message[:LONGEST].encode(errors="replace"), text(entry.get("SYSLOG_IDENTIFIER")) or "the journal")
+    except Failed as failed:
+        troubles.append(str(failed))
+        return cursor, False
+    return journal.cursor, journal.behind

@@ -1,0 +1,146 @@
+"""Watches which TCP ports of a host take connections, against those that were accepted.
+
+Metrics: `open_ports`, `opened_ports` and `closed_ports` (against the baseline), `tried_ports`, `seconds`. A name with several
+addresses counts as one host: a port is open when any of them takes a connection. Critical: a port is open that was not
+accepted, or more of them than any host has services; warning: an accepted one is closed. Unknown: the scan could not finish
+within the time-out (what it did not reach stays as accepted), or the host, which had open ports, is silent altogether.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator
+
+from app.checks.probe import CannotTell, Drift, Field, Reading, Run, Spec, Status, Unreachable, drift, probe
+from app.net.failure import Failed
+from app.net.resolve import Endpoint, resolve
+from app.net.scan import Scan, scan
+from app.net.url import Host
+
+MOST_OPEN = 500  # beyond it a firewall or a tarpit answers in the host's place
+OPEN = "open"
+
+
+def parsed(ports: str) -> tuple[int, ...]:
+    """`22,80,8000-8100` -> its ports in order, each once. Raises ValueError."""
+    found: set[int] = set()
+    for part in ports.split(","):
+        low, dash, high = part.strip().partition("-")
+        if not (low.isdecimal() and low.isascii() and (not dash or (high.isdecimal() and high.isascii()))):
+            raise ValueError(f"{part.strip()!r} is not a port or a range; write 22,80,443,8000-8100")
+        first, last = int(low[:9]), int((high or low)[:9])
+        if not 1 <= first <= last <= 65535:
+            raise ValueError(f"{part.strip()!r} is not between 1 and 65535, from low to high")
+        found.update(range(first, last + 1))
+    return tuple(sorted(found))
+
+
+def _is_parsed(ports: str) -> str:
+    parsed(ports)
+    return ports
+
+
+def _text(ports: Any) -> Any:
+    """A lone number, as YAML reads `ports: 22`."""
+    return str(ports) if type(ports) is int else ports
+
+
+class Target(Spec):
+    """Whose ports, and how they are tried."""
+
+    host: Host = Field(description="name or address")
+    ports: Annotated[str, BeforeValidator(_text), AfterValidator(_is_parsed)] = Field(
+        default="1-1024", max_length=2000, description="TCP ports and ranges that are tried, e.g. `22,80,443,8000-8100`"
+    )
+    concurrency: int = Field(default=200, ge=1, le=500, description="ports tried at the same time")
+    connect_timeout: float = Field(default=1.0, gt=0, le=30, description="seconds after which a silent port counts as closed")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A scan beside the baseline."""
+
+    observed: Mapping[str, str]  # what was not tried is as it was accepted
+    drift: Drift
+    finished: bool
+
+
+@probe()
+async def measure(spec: Target, run: Run) -> Reading:
+    began = time.monotonic()
+    end = began + run.timeout * 0.9  # to tell what was found before the runner gives up
+    ports = parsed(spec.ports)
+    try:
+        addresses = await resolve(spec.host, 0, run.timeout / 2)
+    except Failed as failed:
+        raise CannotTell(str(failed)) from None
+    found = await _scanned(spec, addresses, ports, run.baseline or {}, end)
+    if len(found.open) > MOST_OPEN:
+        why = "it is wide open, or a firewall or tarpit answers for it"
+        raise Unreachable(f"{spec.host} takes connections on {len(found.open)} of {len(found.tried)} ports: {why}")
+    if found.exhausted:
+        raise CannotTell(f"no more sockets to try ports with: {found.exhausted}; use less concurrency")
+    judged = _judged(found, ports, run.baseline)
+    if run.baseline and judged.finished and not (found.open or found.refused):
+        raise CannotTell(
+            f"{spec.host} is silent on all {len(ports)} ports{f': {found.said}' if found.said else ''}; is it down?"
+        )
+    metrics = {
+        "open_ports": len(found.open),
+        "opened_ports": len(judged.drift.added),
+        "closed_ports": len(judged.drift.gone),
+        "tried_ports": len(found.tried),
+        "seconds": time.monotonic() - began,
+    }
+    status, message = _told(spec.host, found, judged, len(ports), first=run.baseline is None)
+    observed = judged.observed if judged.finished or run.baseline is not None else None  # half a scan is no baseline
+    return Reading(status, message, {name: float(value) for name, value in metrics.items()}, observed=observed)
+
+
+async def _scanned(
+    spec: Target, addresses: tuple[Endpoint, ...], ports: tuple[int, ...], accepted: Mapping[str, str], end: float
+) -> Scan:
+    """One scan, and a second look at accepted ports that were silent: one lost packet closes no port."""
+    found = await scan(
+        addresses, ports, concurrency=spec.concurrency, connect_timeout=spec.connect_timeout, timeout=end - time.monotonic()
+    )
+    silent = [port for port in found.tried - found.open - found.refused if _name(port) in accepted]
+    if silent and not found.exhausted and (found.open or found.refused):
+        found.tried.difference_update(silent)
+        again = await scan(
+            addresses,
+            silent,
+            concurrency=spec.concurrency,
+            connect_timeout=spec.connect_timeout,
+            timeout=end - time.monotonic(),
+        )
+        found.open |= again.open
+        found.tried |= again.tried | again.open
+    return found
+
+
+def _name(port: int) -> str:
+    return f"tcp/{port}"
+
+
+def _judged(found: Scan, ports: tuple[int, ...], baseline: Mapping[str, str] | None) -> Judged:
+    observed = {_name(port): OPEN for port in sorted(found.open)}
+    watched, tried = {_name(port) for port in ports}, {_name(port) for port in found.tried}
+    accepted = observed if baseline is None else {name: how for name, how in baseline.items() if name in watched}
+    now = {name: how for name, how in accepted.items() if name not in tried} | observed
+    return Judged(now, drift(accepted, now), len(found.tried) == len(ports))
+
+
+def _told(host: str, found: Scan, judged: Judged, wanted: int, *, first: bool) -> tuple[Status, str]:
+    short = "" if judged.finished else f"; only {len(found.tried)} of {wanted} ports could be tried in time"
+    if judged.drift.added:
+        return Status.CRITICAL, f"{host}: {judged.drift}{short}"
+    if short:
+        return Status.UNKNOWN, f"{host}: {judged.drift}{short}"
+    if first:
+        return Status.OK, f"{host}: baseline taken: {len(found.open)} of {wanted} ports are open"
+    if judged.drift:
+        return Status.WARNING, f"{host}: {judged.drift}"
+    return Status.OK, f"{host}: {len(found.open)} of {wanted} ports are open, as accepted"

@@ -1,0 +1,194 @@
+"""Are there security updates that this host has not installed, and does it wait for a reboot.
+
+Metrics: `security_updates`, `updates` (of apt: all that are pending), `held_packages` (held back, with what they would mend),
+`reboot_required` (0 or 1), `lists_age_seconds` since the package lists last changed. It asks apt-get, dnf or yum about the
+lists they have and loads nothing; to refresh them is the host's own duty. Warning: any, a reboot that waits, or lists too old
+to be believed. Critical: only from `critical_above` on. Unknown: no package manager, no lists, or it did not say.
+"""
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Spec, Status, probe, worst
+from app.net import program
+from app.net.blocking import result
+from app.net.failure import Failed
+
+MANAGERS = ("apt-get", "dnf", "yum")
+NAMED = 5  # packages named in the message
+MOST_OUTPUT = 1_048_576  # bytes
+FINE, WARN = Status.OK, Status.WARNING
+
+APT_INSTALL = re.compile(
+    r"Inst (?P<name>\S+) \[[^\]]*\] \(\S+ (?P<origins>[^()]*)\)", re.ASCII
+)  # [old version]: none is no update
+APT_SECURE = re.compile(r"\bDebian-Security:|-security(?:[ ,\[]|$)")
+APT_DONE = re.compile(r"^\d+ upgraded, \d+ newly installed, \d+ to remove and \d+ not upgraded\.", re.MULTILINE)
+APT_HELD = re.compile(r"^The following packages have been kept back:\n((?: .*\n?)+)", re.MULTILINE)
+APT_FRESH = ("lists", "lists/partial", "periodic/update-success-stamp")  # what a download of lists touches
+DNF_FRESH = ("var/cache/dnf", "var/cache/libdnf5", "var/cache/yum")
+NEVRA = re.compile(r"(?P<name>\S+)-[^-\s]+-[^-\s]+\.[a-z][a-z0-9_]+", re.ASCII)  # name-version-release.architecture
+
+
+class Host(Spec):
+    """Which host, and how much is too much."""
+
+    root: str = Field(default="/", pattern=r"^/", description="where the host's files are, e.g. /host in a container")
+    command: list[str] | None = Field(
+        default=None,
+        min_length=1,
+        description="how apt-get, dnf or yum is called, e.g. [sudo, -n, dnf]; unset = the one there is",
+    )
+    warning_above: int = Field(default=0, ge=0, description="pending security updates above which it warns")
+    critical_above: int | None = Field(default=None, ge=0, description="pending security updates above which it is critical")
+    warn_of_reboot: bool = Field(default=True, description="warn while the host waits for a reboot")
+    warning_lists_older_than: Duration = Field(
+        default=timedelta(days=7), description="age of the package lists from which it warns"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What a package manager would install."""
+
+    security: tuple[str, ...]  # names of packages
+    all: int | None = None
+    held: int | None = None
+
+
+@probe(on_timeout=Status.UNKNOWN)
+async def measure(spec: Host, run: Run) -> Reading:
+    command = spec.command or _found()
+    manager = command[-1].rpartition("/")[2]
+    if manager not in MANAGERS:
+        raise CannotTell(f"{manager} is none of {', '.join(MANAGERS)}")
+    apt = manager == "apt-get"
+    changed = await result(lambda: _lists_of_apt(spec.root) if apt else _lists_of_dnf(spec.root))
+    words = _apt_words(spec.root) if apt else _dnf_words(spec.root, manager)
+    try:
+        ended = await program.run([*command, *words], run.timeout * 0.9, most=MOST_OUTPUT)
+    except Failed as failed:
+        raise CannotTell(str(failed)) from None
+    if ended.code or ended.cut:
+        why = f"it said more than {MOST_OUTPUT} bytes" if ended.cut else _complaint(ended.err) or f"it ended with {ended.code}"
+        raise CannotTell(f"{manager} cannot tell: {why}")
+    pending = pending_of_apt(ended.out) if apt else pending_of_dnf(ended.out)
+    reboot = await result(lambda: _waits_for_reboot(spec.root))
+    return _judge(spec, pending, reboot, None if changed is None else max(0.0, time.time() - changed))
+
+
+def _found() -> list[str]:
+    for name in MANAGERS:
+        if shutil.which(name, path=program.PATH):
+            return [name]
+    raise CannotTell(f"there is no {', '.join(MANAGERS[:-1])} or {MANAGERS[-1]} here")
+
+
+def _apt_words(root: str) -> Iterator[str]:
+    """A simulation; dist-upgrade, since a new kernel is a new package, which a mere upgrade would not name."""
+    yield from ("-s", "-o", "Debug::NoLocking=1")
+    if root != "/":
+        folders = {"State": "var/lib/apt", "State::status": "var/lib/dpkg/status", "Etc": "etc/apt", "Cache": "var/cache/apt"}
+        for option, folder in folders.items():
+            yield from ("-o", f"Dir::{option}={os.path.join(root, folder)}")
+        yield from ("-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=")  # nothing is written there
+    yield "dist-upgrade"
+
+
+def _dnf_words(root: str, manager: str) -> Iterator[str]:
+    yield from ("-q", "-C")  # from its cache
+    if root != "/":
+        yield f"--installroot={root}"
+    yield from ("updateinfo", "list", "security" if manager == "yum" else "--security")
+
+
+def _lists_of_apt(root: str) -> float:
+    """When the lists changed. Without lists, or without the list of what is installed, apt-get says that all is well."""
+    folder, status = os.path.join(root, "var/lib/apt"), os.path.join(root, "var/lib/dpkg/status")
+    try:
+        names = os.listdir(os.path.join(folder, "lists"))
+        with open(status, "rb") as file:
+            installed = file.read(1)
+    except OSError as error:
+        raise CannotTell(f"{error.filename}: {str(error.strerror).lower()}") from None
+    if not installed:
+        raise CannotTell(f"{status} is empty: what is installed is not known")
+    if not any("_Packages" in name for name in names):
+        raise CannotTell(f"{folder}/lists holds no package lists: run apt-get update")
+    changed = _newest([os.path.join(folder, one) for one in APT_FRESH])
+    assert changed is not None
+    return changed
+
+
+def _lists_of_dnf(root: str) -> float | None:
+    """When its cache changed, if it is where it usually is; dnf itself says when there is none."""
+    return _newest([os.path.join(root, one) for one in DNF_FRESH])
+
+
+def _newest(paths: list[str]) -> float | None:
+    found = []
+    for path in paths:
+        try:
+            found.append(os.stat(path).st_mtime)
+        except OSError:
+            continue
+    return max(found, default=None)
+
+
+def pending_of_apt(out: str) -> Pending:
+    """What `apt-get -s dist-upgrade` would install."""
+    if not APT_DONE.search(out):
+        raise CannotTell("apt-get did not come to its end")
+    lines = [found for found in map(APT_INSTALL.match, out.splitlines()) if found]
+    secure = {found["name"]: None for found in lines if APT_SECURE.search(found["origins"])}
+    held = APT_HELD.search(out)
+    return Pending(tuple(secure), len(lines), len(held[1].split()) if held else 0)
+
+
+def pending_of_dnf(out: str) -> Pending:
+    """What `dnf updateinfo list --security` (4 and 5) or yum's lists: one line for each advisory and package."""
+    names: dict[str, None] = {}
+    for line in out.splitlines():
+        advisory, *words = line.split() or [""]
+        if words and (words[0].endswith("/Sec.") or words[0] == "security"):
+            package = next(filter(None, map(NEVRA.fullmatch, words)), None)
+            names[package["name"] if package else advisory] = None
+    return Pending(tuple(names))
+
+
+def _waits_for_reboot(root: str) -> bool:
+    return any(os.path.exists(os.path.join(root, folder, "reboot-required")) for folder in ("run", "var/run"))
+
+
+def _complaint(err: str) -> str:
+    lines = [line.strip() for line in err.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith(("E:", "Error", "error"))]
+    return " ".join((errors or lines)[:2])[:300]
+
+
+def _judge(spec: Host, pending: Pending, reboot: bool, age: float | None) -> Reading:
+    count = len(pending.security)
+    metrics = {"security_updates": float(count), "reboot_required": float(reboot)}
+    metrics |= {"updates": float(pending.all)} if pending.all is not None else {}
+    metrics |= {"held_packages": float(pending.held)} if pending.held is not None else {}
+    metrics |= {"lists_age_seconds": age} if age is not None else {}
+    named = ", ".join(pending.security[:NAMED]) + (f" and {count - NAMED} more" if count > NAMED else "")
+    parts = [
+        (FINE, f"{count or 'no'} security {'update' if count == 1 else 'updates'} pending" + (f": {named}" if named else ""))
+    ]
+    if spec.critical_above is not None and count > spec.critical_above:
+        parts.append((Status.CRITICAL, f"more than {spec.critical_above}"))
+    elif count > spec.warning_above:
+        parts.append((WARN, ""))
+    if pending.held:
+        parts.append((FINE, f"{pending.held} held back"))
+    if reboot:
+        parts.append((WARN if spec.warn_of_reboot else FINE, "the host waits for a reboot"))
+    if age is not None and age >= spec.warning_lists_older_than.total_seconds():
+        parts.append((WARN, f"but the package lists are {age / 86_400:.3g} d old, so there may be more"))
+    return Reading(worst(status for status, _ in parts), "; ".join(why for _, why in parts if why), metrics)

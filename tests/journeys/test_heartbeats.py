@@ -1,0 +1,209 @@
+"""Stories of a heartbeat: a job that must ping, and what becomes of it when it does not."""
+
+from typing import Any
+
+import pytest
+
+from app import line
+from app.actions import heartbeat as actions
+from app.checks.heartbeats import store
+from app.checks.heartbeats.model import Call, Kind
+from app.db import transaction
+from app.errors import Conflict
+from app.people.model import SYSTEM
+from app.signals.service import Integration
+from tests.journeys.world import World, minutes, seconds
+
+CONFIG = """
+users: {ada: {contacts: {hook: ada}}}
+channels: {hook: {kind: webhook, url: PAGES/hook}}
+platform: {owners: ["user:ada"]}
+teams: {ops: {members: [ada]}}
+services: {shop-db: {team: ops, tier: critical}}
+policies: {p: {steps: [{page: "user:ada", wait: 60m}]}}
+routes: [{policy: p}]
+heartbeats:
+  invoices: {service: shop-db, every: 1h, grace: 10m, severity: warning, labels: {job: invoices}}
+  nightly: {cron: "15 2 * * *", timezone: Europe/Paris, grace: 30m, summary: "{{ heartbeat }}: {{ because }}"}
+"""
+A, B = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+
+
+def ping(world: World, kind: str = "success", name: str = "invoices", **more: Any) -> None:
+    heard = line.ping(Call(Kind(kind), slug=name, **more), now=world.now)
+    assert heard is not None
+    world.settle()
+
+
+def row(name: str = "invoices") -> Any:
+    with transaction() as db:
+        return store.get(db, name)
+
+
+def test_one_that_was_never_pinged_pages_nobody(world: World) -> None:
+    world.configure(CONFIG)
+    world.advance(minutes(60 * 48))
+    world.expect_nothing()
+    assert row()["state"] == "new"
+
+
+def test_silence_pages_when_the_grace_is_over_and_the_next_ping_ends_it(world: World) -> None:
+    world.configure(CONFIG)
+    ping(world)
+    world.advance(minutes(69))
+    world.expect_nothing()
+    world.advance(minutes(2))
+    (page,) = world.expect_page("ada")
+    assert page["incident"]["title"].startswith(
+        "invoices: no ping since Mon 23 Nov 12:00:00 UTC; expected at Mon 23 Nov 13:00:00"
+    )
+    (alert,) = world.alerts()
+    assert alert.labels == {
+        "alertname": "invoices", "service": "shop-db", "team": "ops", "tier": "critical", "severity": "warning",
+        "family": "health", "job": "invoices",
+    }  # fmt: skip
+    assert alert.source == "heartbeat:invoices"
+    ping(world)
+    world.expect_page("ada", event="resolved")
+    assert world.alerts()[0].reason == "pinged again"
+
+
+def test_a_failure_pages_at_once_with_what_the_job_said(world: World) -> None:
+    world.configure(CONFIG)
+    ping(world, "fail", exit_status=3, body=b"pg_dump: connecting\npg_dump: error: disk full\n\n")
+    (page,) = world.expect_page("ada")
+    assert page["incident"]["title"] == "invoices: it ended with exit status 3: pg_dump: error: disk full"
+    ping(world, "log", body=b"trying again")
+    ping(world, "start")
+    world.expect_nothing()
+    ping(world)
+    world.expect_page("ada", event="resolved")
+
+
+def test_a_run_that_does_not_end_pages_and_runs_side_by_side_are_told_apart(world: World) -> None:
+    world.configure(CONFIG)
+    ping(world, "start", rid=A)
+    world.advance(minutes(6))
+    ping(world, "start", rid=B)
+    world.advance(minutes(3))
+    ping(world, rid=B)
+    assert row()["run_seconds"] == 180
+    world.advance(minutes(2))
+    (page,) = world.expect_page("ada")
+    assert f"it started at Mon 23 Nov 12:00:00 UTC (run {A}) and has not ended within 10m" in page["incident"]["title"]
+    ping(world, rid=A)
+    world.expect_page("ada", event="resolved")
+    assert row()["run_seconds"] == 660
+
+
+def test_a_cron_heartbeat_is_expected_by_the_clock_of_its_zone(world: World) -> None:
+    world.configure(CONFIG)
+    ping(world, name="nightly")  # at 13:00 in Paris
+    world.advance(minutes(13 * 60 + 44))
+    world.expect_nothing()
+    world.advance(minutes(2))  # 02:46 there
+    (page,) = world.expect_page("ada")
+    assert "expected at Tue 24 Nov 02:15:00 CET, 30m of grace are over" in page["incident"]["title"]
+    ping(world, name="nightly")
+    world.expect_page("ada", event="resolved")
+
+
+def test_a_failure_between_two_looks_is_not_lost(world: World) -> None:
+    world.configure(CONFIG)
+    for kind in (Kind.SUCCESS, Kind.FAIL, Kind.FAIL):
+        line.ping(Call(kind, slug="invoices"), now=world.now)
+    world.settle()
+    world.expect_page("ada")
+    ping(world)
+    world.expect_page("ada", event="resolved")
+
+
+def test_a_removed_heartbeat_ends_its_alert_and_keeps_its_address_when_it_returns(world: World) -> None:
+    world.configure(CONFIG)
+    ping(world, "fail")
+    world.expect_page("ada")
+    address = row()["uuid"]
+    world.configure("\n".join(one for one in CONFIG.splitlines() if "invoices" not in one))
+    world.settle()
+    world.expect_nothing()
+    assert world.alerts()[0].reason == "removed"
+    assert row() is None
+    assert line.ping(Call(Kind.SUCCESS, uuid=str(address)), now=world.now) is None
+    world.configure(CONFIG)
+    assert row()["uuid"] == address
+    world.advance(minutes(69))
+    world.expect_nothing()
+    world.advance(minutes(2))  # it was pinged before, so it is expected from its return on
+    world.expect_page("ada")
+    world.act("acknowledge", 2)
+
+
+def test_a_longer_schedule_ends_what_is_not_late_by_it(world: World) -> None:
+    world.configure(CONFIG)
+    ping(world)
+    world.advance(minutes(75))
+    world.expect_page("ada")
+    world.configure(CONFIG.replace("every: 1h", "every: 1d"))
+    world.settle()
+    world.expect_page("ada", event="resolved")
+
+
+def test_a_pause_ends_the_alert_and_a_ping_ends_the_pause(world: World) -> None:
+    world.configure(CONFIG)
+    ping(world, "fail")
+    world.expect_page("ada")
+    with transaction() as db:
+        actions.pause(db, "invoices", True, SYSTEM, world.now)
+    world.settle()
+    world.expect_page("ada", event="resolved")
+    world.advance(minutes(500))
+    world.expect_nothing()
+    ping(world)
+    assert row()["state"] == "up"
+    with transaction() as db:
+        actions.pause(db, "invoices", True, SYSTEM, world.now)
+    world.advance(minutes(500))
+    with transaction() as db:
+        actions.pause(db, "invoices", False, SYSTEM, world.now)
+    world.advance(minutes(69))
+    world.expect_nothing()
+    world.advance(minutes(2))
+    world.expect_page("ada")
+    world.act("acknowledge", 2)
+
+
+def test_one_that_a_ping_made_pages_like_any_other_until_it_is_removed(world: World) -> None:
+    world.configure(CONFIG)
+    made = line.ping(Call(Kind.SUCCESS, slug="from-cron"), Integration("host", "healthchecks", "shop-db"), world.now)
+    assert made is not None
+    assert made.made
+    world.settle()
+    world.configure(CONFIG + "  another: {every: 1h}\n")  # what files declare is theirs, the rest stays
+    world.advance(minutes(25 * 60 - 1))
+    world.expect_nothing()
+    world.advance(minutes(2))
+    (page,) = world.expect_page("ada")
+    assert page["incident"]["service"] == "shop-db"
+    with transaction() as db, pytest.raises(Conflict):
+        actions.remove(db, "invoices", SYSTEM, world.now)
+    with transaction() as db:
+        actions.remove(db, "from-cron", SYSTEM, world.now)
+    world.settle()
+    world.expect_nothing()
+    assert world.alerts()[0].reason == "removed"
+
+
+def test_the_newest_hundred_pings_are_kept_and_run_times_are_samples(world: World) -> None:
+    world.configure(CONFIG)
+    for _ in range(70):
+        line.ping(Call(Kind.START, slug="invoices"), now=world.now)
+        world.now += seconds(2)
+        line.ping(Call(Kind.SUCCESS, slug="invoices"), now=world.now)
+    world.settle()
+    with transaction() as db:
+        kept = store.pings(db, row()["id"], None, 1000, 10)
+        runs = store.ends(db, [row()["id"]], 1000)[row()["id"]]
+    assert [one["n"] for one in kept] == list(range(140, 40, -1))
+    assert kept[0]["seconds"] == 2
+    assert [one["seconds"] for one in runs] == [2] * 50
+    assert row()["pings"] == row()["judged"] == 140

@@ -1,0 +1,165 @@
+"""business.freshness on PostgreSQL, MariaDB and SQLite: ages, time zones, epochs, empty tables and the future."""
+
+import sqlite3
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from pydantic import ValidationError
+
+from app import plugins
+from tests.net.serve import hangs
+from tests.probes.run import against, measure
+
+freshness = plugins.probe_module("business.freshness")
+DAY = {"critical_after": "1d"}
+
+
+@pytest.fixture
+def file(tmp_path):
+    """URL of a SQLite database, and a function that puts one value into its one table, of an odd name."""
+    path = tmp_path / "import.db"
+    with sqlite3.connect(path) as database:
+        database.execute('create table "im`port ""1""" ("at-" )')
+    database.close()
+
+    def put(value):
+        with sqlite3.connect(path) as database:
+            database.execute('insert into "im`port ""1""" values (?)', [value])
+        database.close()
+
+    return f"sqlite:///{path}", put
+
+
+def ago(**length):
+    return datetime.now(UTC) - timedelta(**length)
+
+
+def of(file, value, **with_):
+    url, put = file
+    put(value)
+    return measure("business.freshness", url=url, table='im`port "1"', column="at-", **DAY | with_)
+
+
+@pytest.mark.parametrize(
+    "age, status",
+    [(timedelta(minutes=5), "ok"), (timedelta(minutes=70), "warning"), (timedelta(days=2), "critical")],
+    ids=["new", "late", "too late"],
+)
+def test_the_age_of_the_newest_row_is_judged(file, age, status):
+    reading = of(file, (datetime.now(UTC) - age).isoformat(), warning_after="1h")
+    assert reading.status == status, reading.message
+    assert reading.metrics["age_seconds"] == pytest.approx(age.total_seconds(), abs=5)
+    assert reading.message.startswith("the newest row is ")
+
+
+@pytest.mark.parametrize(
+    "value, with_",
+    [
+        (lambda at: at.timestamp(), {}),
+        (lambda at: int(at.timestamp() * 1000), {"epoch": "milliseconds"}),
+        (lambda at: int(at.timestamp() * 1e6), {"epoch": "microseconds"}),
+        (lambda at: at.strftime("%Y-%m-%d %H:%M:%S"), {}),
+        (lambda at: at.strftime("%Y-%m-%dT%H:%M:%SZ"), {}),
+        (lambda at: (at + timedelta(hours=9)).strftime("%Y-%m-%d %H:%M:%S"), {"timezone": "Asia/Tokyo"}),
+        (lambda at: (at + timedelta(hours=2)).strftime("%Y-%m-%d %H:%M:%S+02:00"), {"timezone": "Asia/Tokyo"}),
+    ],
+    ids=["seconds", "milliseconds", "microseconds", "naive is UTC", "Z", "naive in its zone", "an offset beats the zone"],
+)
+def test_every_way_to_write_a_time_is_read(file, value, with_):
+    reading = of(file, value(ago(hours=3)), **with_)
+    assert reading.metrics["age_seconds"] == pytest.approx(3 * 3600, abs=5)
+
+
+def test_no_row_at_all_is_critical_unless_said_otherwise(file):
+    url, _ = file
+    for empty, status in (("critical", "critical"), ("ok", "ok")):
+        reading = measure("business.freshness", url=url, table='im`port "1"', column="at-", empty=empty, **DAY)
+        assert (reading.status, reading.metrics) == (status, {})
+        assert "no row at all" in reading.message
+    never = measure("business.freshness", url=url, query="select 1 as at where 0", **DAY)
+    assert never.status == "critical"
+
+
+def test_a_row_from_the_future_is_said_and_a_skewed_clock_is_not(file):
+    assert of(file, ago(seconds=-20).isoformat()).status == "ok"
+    reading = of(file, ago(hours=-3).isoformat())
+    assert (reading.status, "3 h in the future" in reading.message) == ("warning", True)
+    assert reading.metrics["age_seconds"] < 0
+
+
+@pytest.mark.parametrize(
+    "with_, told",
+    [
+        ({"query": "select 'yesterday' as at"}, "no time"),
+        ({"query": "select 1e30 as at"}, "is `epoch` right"),
+        ({"query": "select 1 as a, 2 as b"}, "one time"),
+        ({"query": "select 1 as a union select 2"}, "more than 1 row"),
+        ({"query": "delete from x"}, ""),
+        ({"table": "nowhere", "column": "at"}, "no such table"),
+        ({"table": 'im`port "1"', "column": "nothing"}, "no such column"),
+        ({"table": "x` where 1; --", "column": "a) --"}, "no such table"),
+    ],
+    ids=str,
+)
+def test_what_is_no_time_is_unknown(file, with_, told):
+    reading = measure("business.freshness", url=file[0], **DAY, **with_)
+    assert (reading.status, told in reading.message) == ("unknown", True), reading.message
+
+
+@pytest.mark.xdist_group("postgres")
+def test_postgres_is_asked_by_table_and_by_query(server, orders):
+    with psycopg.connect(server.format("postgres"), autocommit=True) as database:
+        database.execute('create table if not exists "Im""port" (at timestamptz, "lo cal" timestamp, day date)')
+        database.execute('truncate "Im""port"')
+        database.execute(
+            "insert into \"Im\"\"port\" values (now() - interval '1 h', now() at time zone 'Asia/Tokyo', '2000-01-01')"
+        )
+        database.execute('grant select on "Im""port" to watch')
+    table = {"url": orders, "table": 'public.Im"port', **DAY}
+    assert measure("business.freshness", column="at", **table).metrics["age_seconds"] == pytest.approx(3600, abs=5)
+    local = measure("business.freshness", column="lo cal", timezone="Asia/Tokyo", **table)
+    assert local.metrics["age_seconds"] == pytest.approx(0, abs=5)
+    assert measure("business.freshness", column="day", **table).status == "critical"
+    epoch = 'select extract(epoch from at) from "Im""port"'
+    assert measure("business.freshness", url=orders, query=epoch, **DAY).status == "ok"
+    assert measure("business.freshness", url=server.format("postgres"), query=epoch, **DAY).status == "unknown"
+    assert "column" in measure("business.freshness", column='at") from "x', **table).message
+
+
+@pytest.mark.xdist_group("mariadb")
+def test_mysql_is_asked_and_its_moments_are_not_mistaken_for_local_times(mariadb):
+    mariadb.root(
+        "set global time_zone = '+09:00'", "set time_zone = '+00:00'", "update shop.orders set seen = now(), at = now()"
+    )
+    try:
+        for column in ("seen", "at"):
+            reading = measure("business.freshness", url=mariadb.url(), table="shop.orders", column=column, **DAY)
+            assert reading.metrics["age_seconds"] == pytest.approx(0, abs=5), (column, reading.message)
+    finally:
+        mariadb.root("set global time_zone = 'SYSTEM'")
+    assert measure("business.freshness", url=mariadb.url(), table="or`ders", column="at", **DAY).status == "unknown"
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+def test_a_server_that_hangs_is_unknown_in_time(scheme):
+    url = f"{scheme}://x@127.0.0.1:PORT/x"
+    assert against(hangs, "business.freshness", timeout=0.4, url=url, query="select 1", **DAY).status == "unknown"
+
+
+@pytest.mark.parametrize(
+    "with_",
+    [
+        {},
+        {"table": "x"},
+        {"table": "x", "column": "y", "query": "z"},
+        {"query": "z", "timezone": "Mars/Olympus"},
+        {"query": "z", "timezone": "../etc"},
+        {"query": "z", "warning_after": "2d"},
+        {"table": "x\0", "column": "y"},
+    ],
+    ids=str,
+)
+def test_a_wrong_setting_is_refused(with_):
+    with pytest.raises(ValidationError):
+        freshness.Newest(**DAY, **with_)

@@ -1,0 +1,153 @@
+"""What health.http says of JSON, of where redirects end, and of answers that are not what they say they are."""
+
+import gzip
+import json
+import time
+
+import pytest
+from pydantic import ValidationError
+
+from app import plugins
+from tests.net.serve import drips, floods, hangs, ok, redirect, says
+from tests.probes.run import against
+
+SHOP = {
+    "status": "ok", "ready": True, "none": None, "version": "2.7.1", "queue": {"depth": 7, "limit": "40"},
+    "tags": ["a", "b", 1],
+    "nodes": [{"name": "n1", "up": True}, {"name": "n2", "up": True}, {"name": "n3", "up": False}],
+}  # fmt: skip
+JSON = "Content-Type: application/json\r\n"
+URL = "http://127.0.0.1:PORT/checkout?token=s3cret"
+
+
+def health(answer, wanted, **with_):
+    handler = says(answer) if isinstance(answer, bytes) else answer
+    expect = wanted if "json" in wanted or "final_url" in wanted else {"json": wanted}
+    return against(handler, "health.http", url=URL, expect=expect, **with_)
+
+
+SOUND = ok(json.dumps(SHOP).encode(), JSON)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"$.status": "ok"},
+        {"$.ready": True, "$.none": None, "$.queue.depth": 7.0},
+        {"$.queue.depth": {"below": 100, "above": 5}},
+        {"$.queue.limit": {"below": 41}},
+        {"$.version": {"matches": r"^2\."}, "$.status": {"equals": "ok", "length": 2}},
+        {"$.tags": {"contains": "a", "length": {"above": 1}}, "$.version": {"contains": "7"}, "$.queue": {"contains": "depth"}},
+        {"$.tags": ["a", "b", 1], "$.queue": {"equals": {"depth": 7, "limit": "40"}}},
+        {"$.error": {"exists": False}, "$.status": {"exists": True}},
+        {"$.nodes[*].name": {"length": 2}, "$.nodes[?!@.up || @.up == false].name": {"exists": True}},
+        {"$": {"length": {"below": 100}}},
+    ],
+    ids=str,
+)
+def test_json_as_expected_is_ok(wanted):
+    reading = health(SOUND, wanted)
+    assert reading.status == "ok", reading.message
+
+
+@pytest.mark.parametrize(
+    "wanted, told",
+    [
+        ({"$.status": "up"}, '$.status is "ok", expected "up"'),
+        ({"$.ready": 1}, "$.ready is true, expected 1"),
+        ({"$.queue.depth": True}, "$.queue.depth is 7, expected true"),
+        ({"$.queue.depth": "7"}, '$.queue.depth is 7, expected "7"'),
+        ({"$.queue.depth": {"below": 7}}, "$.queue.depth is 7, expected below 7"),
+        ({"$.queue.depth": {"above": 7}}, "$.queue.depth is 7, expected above 7"),
+        ({"$.status": {"below": 7}}, '$.status is "ok", not a number'),
+        ({"$.ready": {"above": 0}}, "$.ready is true, not a number"),
+        ({"$.missing": "x"}, "$.missing is missing"),
+        ({"$.missing": {"exists": True}}, "$.missing is missing"),
+        ({"$.status": {"exists": False}}, '$.status is "ok", expected nothing there'),
+        ({"$.tags": {"contains": True}}, 'expected to hold true'),
+        ({"$.tags": {"length": 2}}, "of length 3, expected 2"),
+        ({"$.tags": {"length": {"above": 3}}}, "of length 3, expected above 3"),
+        ({"$.queue.depth": {"length": 2}}, "of length None, expected 2"),
+        ({"$.version": {"matches": "^3"}}, '$.version is "2.7.1", expected to match "^3"'),
+        ({"$.none": {"matches": "."}}, "$.none is null, expected to match"),
+        ({"$.nodes[*].up": True}, "$.nodes[*].up is false, expected true"),
+        ({"$.nodes[*].name": "n1"}, '$.nodes[*].name is "n2", expected "n1" (and 1 more)'),
+        ({"$.status": "up", "$.ready": False}, "; $.ready is true, expected false"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_json_that_is_not_as_expected_is_critical_and_said(wanted, told):
+    reading = health(SOUND, wanted)
+    assert reading.status == "critical"
+    assert told in reading.message
+    assert reading.metrics["status_code"] == 200
+
+
+@pytest.mark.parametrize(
+    "answer, told",
+    [
+        (ok(b"<html>Please log in</html>", JSON), "the body is not JSON"),
+        (ok(b"", JSON), "the body is empty"),
+        (ok(b'{"status": "ok"', JSON), "the body is not JSON"),
+        (ok(b'{"status": NaN}', JSON), "the body is not JSON"),
+        (ok(b"[" * 100_000, JSON), "the body is not JSON"),
+        (ok(b'{"status": "' + b"x" * 2_000_000 + b'"}', JSON), "too long to be read as JSON"),
+        (ok(gzip.compress(b"[" + b" " * 50_000_000), JSON + "Content-Encoding: gzip\r\n"), "too long to be read as JSON"),
+        (ok(b"[" + b"[]," * 300_000 + b"[]]", JSON), "visits too much"),
+        (ok(json.dumps({"status": "\ud800"}).encode(), JSON), "the body is not JSON"),
+        (ok(b'"ok"', JSON), "$.status is missing"),
+        (floods, "too long to be read as JSON"),
+    ],
+    ids=[
+        "a login page",
+        "nothing",
+        "cut off",
+        "NaN",
+        "deep",
+        "long",
+        "a gzip bomb",
+        "wide",
+        "half a letter",
+        "a text",
+        "a flood",
+    ],
+)
+def test_an_answer_that_lies_about_being_json_is_critical_soon(answer, told):
+    started = time.monotonic()
+    reading = health(answer, {"$.status": "ok", "$..*..*": {"exists": True}})
+    assert (reading.status, told in reading.message) == ("critical", True), reading.message
+    assert time.monotonic() - started < 4
+    assert len(reading.message) < 500
+
+
+@pytest.mark.parametrize("handler", [hangs, drips])
+def test_a_server_that_hangs_is_critical_within_the_time_out(handler):
+    assert health(handler, {"$.status": "ok"}, timeout=0.4).status == "critical"
+
+
+@pytest.mark.parametrize("charset, body", [("latin-1", '{"status": "\xfcber"}'), ("utf-8", '\ufeff{"status": "\xfcber"}')])
+def test_json_is_read_in_its_charset_and_with_a_byte_order_mark(charset, body):
+    answer = ok(body.encode(charset), f"Content-Type: application/json; charset={charset}\r\n")
+    assert health(answer, {"$.status": "\xfcber"}).status == "ok"
+
+
+def test_where_redirects_end_is_judged():
+    async def moves(reader, writer):
+        asked = await reader.readuntil(b"\r\n\r\n")
+        writer.write(ok() if asked.startswith(b"GET /new") else redirect("/new?x=1"))
+        await writer.drain()
+
+    assert health(moves, {"final_url": "http://127.0.0.1:"}).status == "ok"
+    reading = health(moves, {"final_url": "https://"})
+    assert reading.status == "critical"
+    assert "/new?x=1, expected https://" in reading.message
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"status": "ok"}, {"$.a": {}}, {"$.a": {"belw": 1}}, {"$.a": {"matches": "(?=x)"}}, {"$.a": {"below": "x"}}, {"$[?": 1}],
+    ids=str,
+)
+def test_a_wrong_expectation_is_refused_when_read(wrong):
+    with pytest.raises(ValidationError):
+        plugins.probe_module("health.http").Target.model_validate({"url": "http://h/", "expect": {"json": wrong}})

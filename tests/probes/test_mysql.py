@@ -1,0 +1,203 @@
+"""health.mysql against a real primary and its replica, and servers that are full, hang and lie; and what a session promises."""
+
+import asyncio
+import time
+from contextlib import ExitStack
+
+import pymysql
+import pytest
+from pydantic import ValidationError
+
+from app import plugins
+from app.net import mysql
+from app.net.failure import Failed, Kind
+from app.net.mysql_url import parse
+from tests.net.serve import hangs, slams
+from tests.probes.run import against, measure
+from tests.probes.servers.mysql import error, greeting, ok, packet
+
+pytestmark = pytest.mark.xdist_group("mariadb")
+health = plugins.probe_module("health.mysql")
+
+
+def test_a_primary_is_measured(mariadb):
+    first = measure("health.mysql", url=mariadb.url("monitor", ""), role="primary")
+    assert first.status == "ok", first.message
+    assert first.metrics["read_only"] == 0
+    assert 0 < first.metrics["connections_used_percent"] < 80
+    assert first.metrics["threads_running"] >= 1
+    assert "slow_queries_per_second" not in first.metrics
+    mariadb.root("set long_query_time = 0", "select 1")
+    second = measure("health.mysql", url=mariadb.url("monitor", ""), memory=dict(first.memory))
+    assert second.metrics["slow_queries_per_second"] >= 0
+    anew = measure("health.mysql", url=mariadb.url("monitor", ""), memory={**first.memory, "uptime": 9e9})
+    assert "slow_queries_per_second" not in anew.metrics
+
+
+def test_a_wrong_role_is_critical(mariadb, replica):
+    assert "must be a replica" in measure("health.mysql", url=mariadb.url("monitor", ""), role="replica").message
+    reading = measure("health.mysql", url=replica.url("monitor", ""), role="primary")
+    assert (reading.status, "it is read-only, and must be a primary" in reading.message) == ("critical", True)
+
+
+def test_a_replica_in_step_is_ok_and_one_that_stopped_is_critical(replica):
+    reading = measure("health.mysql", url=replica.url("monitor", ""), role="replica")
+    assert reading.status == "ok", reading.message
+    assert reading.metrics["lag_seconds"] >= 0
+    assert {(one.metric, one.value) for one in reading.series} >= {("io_running", 1), ("sql_running", 1)}
+    replica.root("stop slave io_thread")
+    stopped = measure("health.mysql", url=replica.url("monitor", ""))
+    replica.root("start slave io_thread")
+    assert stopped.status == "critical"
+    assert "channel default receives nothing (IO thread: no)" in stopped.message
+    assert "lag_seconds" not in stopped.metrics
+
+
+def test_a_replica_that_cannot_apply_says_why(mariadb, replica):
+    replica.root("drop table shop.logbook")
+    mariadb.root("insert into shop.logbook values (1)", "delete from shop.logbook")
+    deadline = time.monotonic() + 5
+    reading = measure("health.mysql", url=replica.url("monitor", ""))
+    while reading.status == "ok" and time.monotonic() < deadline:
+        reading = measure("health.mysql", url=replica.url("monitor", ""))
+    assert reading.status == "critical", reading.message
+    assert "applies nothing (SQL thread: no)" in reading.message
+    assert "logbook" in reading.message
+
+
+def test_a_user_who_may_not_see_the_replication_is_told_what_to_grant(mariadb):
+    reading = measure("health.mysql", url=mariadb.url())
+    assert (reading.status, "slave monitor" in reading.message) == ("ok", True)
+    assert measure("health.mysql", url=mariadb.url(), role="replica").status == "unknown"
+
+
+def test_a_full_server_is_told_and_one_that_takes_nobody_is_critical(mariadb):
+    assert measure("health.mysql", url=mariadb.url(), warning_percent=0.1).status == "warning"
+    assert measure("health.mysql", url=mariadb.url(), critical_percent=0.1).status == "critical"
+    with ExitStack() as held:
+        while mariadb.held_one_more(held):
+            pass
+        reading = measure("health.mysql", url=mariadb.url())
+    assert (reading.status, reading.message) == ("critical", "Too many connections")
+
+
+def test_bad_credentials_cannot_be_told_and_show_no_password(mariadb):
+    for who, more in (("watch:wr0ng", ""), ("watch:pass-w0rd", "/nowhere"), ("secure:x", "?ssl-mode=DISABLED")):
+        reading = measure("health.mysql", url=mariadb.url(who, more))
+        assert (reading.status, "denied" in reading.message) == ("unknown", True)
+        assert "wr0ng" not in reading.message
+
+
+def test_tls_is_checked_when_the_url_says_so(mariadb):
+    trusted = f"?ssl-mode=VERIFY_IDENTITY&ssl-ca={mariadb.authority}"
+    assert measure("health.mysql", url=mariadb.url("secure:x", trusted)).status == "ok"
+    reading = measure("health.mysql", url=mariadb.url("secure:x", "?ssl-mode=VERIFY_CA"))
+    assert (reading.status, "certificate refused" in reading.message) == ("critical", True)
+    assert measure("health.mysql", url=mariadb.url("secure:x", "?ssl-mode=VERIFY_CA&ssl-ca=/none")).status == "critical"
+
+
+@pytest.mark.parametrize("url", ["mysql://x@127.0.0.1:1/x", "mysql://x@/x?socket=/no/such", "mysql://x@no.such.host.invalid/x"])
+def test_nobody_there_is_critical(url):
+    assert measure("health.mysql", url=url).status == "critical"
+
+
+async def garbles(reader, writer):
+    writer.write(b"SSH-2.0-OpenSSH_9.2\r\n" * 10)
+    await hangs(reader, writer)
+
+
+async def wants_a_file(reader, writer):
+    """Takes the login, and answers its first question with a request for a file of the client's."""
+    writer.write(greeting())
+    await reader.read(4096)
+    writer.write(ok(2))
+    while b"status" not in await reader.read(4096):
+        writer.write(ok())
+    writer.write(packet(1, b"\xfb/etc/passwd"))
+    while sent := await reader.read(4096):
+        assert b"root:" not in sent
+
+
+async def wants_the_password(reader, writer):
+    """Takes the login, and asks for the password in clear text."""
+    writer.write(greeting())
+    await reader.read(4096)
+    writer.write(packet(2, b"\xfemysql_clear_password\0"))
+    assert b"s3cret" not in await reader.read(4096)
+
+
+async def hangs_later(reader, writer):
+    writer.write(greeting())
+    await reader.read(4096)
+    writer.write(ok(2))
+    await hangs(reader, writer)
+
+
+async def drips(reader, writer):
+    while True:
+        writer.write(b"\0")
+        await asyncio.sleep(0.01)
+
+
+async def is_full(reader, writer):
+    writer.write(error(0, 1040, "Too many connections"))
+    await hangs(reader, writer)
+
+
+async def blocks_us(reader, writer):
+    writer.write(error(0, 1130, "Host '10.0.0.1' is not allowed to connect"))
+    await hangs(reader, writer)
+
+
+@pytest.mark.parametrize(
+    "server, status, told",
+    [
+        (hangs, "critical", "no session within 0.4 s"),
+        (slams, "critical", "closed the connection"),
+        (garbles, "critical", ""),
+        (wants_a_file, "critical", "does not speak the MySQL protocol"),
+        (wants_the_password, "unknown", "clear text"),
+        (hangs_later, "critical", "no session within 0.4 s"),
+        (drips, "critical", ""),
+        (is_full, "critical", "Too many connections"),
+        (blocks_us, "unknown", "not allowed"),
+    ],
+    ids=lambda one: getattr(one, "__name__", ""),
+)
+def test_a_server_that_hangs_or_lies_is_told_in_time(server, status, told):
+    started = time.monotonic()
+    reading = against(server, "health.mysql", timeout=0.5, url="mysql://x:s3cret@127.0.0.1:PORT/x")
+    assert (reading.status, told in reading.message) == (status, True), reading.message
+    assert time.monotonic() - started < 1.5
+
+
+def test_what_the_server_says_against_a_query_is_said(mariadb):
+    with pytest.raises(pymysql.err.ProgrammingError) as refused:
+        asyncio.run(mysql.ask(mariadb.url(), 2, lambda session: session.rows("select * from nowhere")))
+    assert "nowhere" in mysql.said(refused.value)
+    with pytest.raises(Failed) as failed:
+        asyncio.run(mysql.ask(mariadb.url(), 2, lambda session: session.rows("select repeat('x', 99999)"), max_bytes=9999))
+    assert failed.value.kind is Kind.PROTOCOL
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://x@h/x",
+        "mysql://h/x",
+        "mysql://",
+        "mysql://x@169.254.169.254/",
+        "mysql://x@2852039166/",
+        "mysql://x@h:99999/",
+    ],
+)
+def test_a_wrong_url_is_refused(url):
+    with pytest.raises(ValidationError):
+        health.Target(url=url)
+
+
+def test_urls_are_read_as_their_owners_write_them():
+    target = parse("mariadb://a%40b:p%2Fw@[::1]:3307/shop?ssl_mode=required")
+    assert (target.host, target.port, target.username, target.password) == ("::1", 3307, "a@b", "p/w")
+    assert (target.database, target.mode) == ("shop", "REQUIRED")
+    assert parse("mysql://x@h").port == 3306

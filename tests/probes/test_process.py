@@ -1,0 +1,239 @@
+"""health.process finds the processes that are meant, and no others: dead, stopped, renamed and reused ones."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack
+
+import psutil
+import pytest
+from pydantic import ValidationError
+
+from app import plugins
+from app.checks.probe import CannotTell, Reading, Run, Status, Unreachable
+
+process = plugins.probe_module("health.process")
+
+
+def look(memory=None, **with_):
+    """What the probe finds; `tests.probes.run` has a `name` of its own."""
+    try:
+        return process.measure.measure(process.Wanted(**with_), Run(5.0, memory or {}))
+    except Unreachable as error:
+        return Reading(Status.CRITICAL, str(error))
+    except CannotTell as error:
+        return Reading(Status.UNKNOWN, str(error))
+
+
+WAIT = "import sys; sys.stdin.read()"  # until its stdin closes
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts a program under a name of its own, which waits; all of them end with the test."""
+    with ExitStack() as stack:
+
+        def started(name="tocsinone", code=WAIT, argv0=None, arguments=()):
+            program = tmp_path / name
+            if not program.exists():
+                program.symlink_to(os.path.realpath(sys.executable))
+            command = [argv0 or str(program), "-c", f"print(flush=True); {code}", *arguments]
+            child = subprocess.Popen(command, executable=program, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            stack.enter_context(child)
+            stack.callback(child.kill)
+            child.stdout.readline()
+            return child
+
+        yield started
+
+
+def test_it_counts_the_processes_of_a_name(start):
+    start()
+    start()
+    start("tocsinother")
+    reading = look(name="tocsinone", min=2, max=2)
+    assert reading.status is Status.OK
+    assert reading.metrics["processes"] == 2
+    assert reading.metrics["memory_bytes"] > 2_000_000
+    assert reading.metrics["open_files"] >= 6
+    assert 0 <= reading.metrics["youngest_seconds"] <= reading.metrics["oldest_seconds"] < 60
+    assert "cpu_percent" not in reading.metrics
+    assert reading.message.startswith("tocsinone: 2 processes run, youngest ")
+
+
+@pytest.mark.parametrize(
+    "with_, status, said",
+    [
+        ({"name": "tocsinone"}, Status.OK, "tocsinone: 1 process runs"),
+        ({"name": "tocsinone", "min": 2}, Status.CRITICAL, "1 process runs, youngest "),
+        ({"name": "tocsinone", "min": 2}, Status.CRITICAL, "; at least 2 should"),
+        ({"name": "tocsinone", "min": 0, "max": 0}, Status.CRITICAL, "; at most 0 should"),
+        ({"name": "tocsinon"}, Status.CRITICAL, "tocsinon: 0 processes run; at least 1 should"),
+        ({"name": "tocsinnone", "min": 0}, Status.OK, "0 processes run"),
+        ({"pattern": r"--pool=(web|api) mark7731$"}, Status.OK, "/--pool=(web|api) mark7731$/: 1 process runs"),
+        ({"pattern": "--pool=sms mark7731"}, Status.CRITICAL, "0 processes run"),
+        ({"name": "tocsinone", "user": psutil.Process().username()}, Status.OK, "1 process"),
+        ({"name": "tocsinone", "user": "nobody"}, Status.CRITICAL, "tocsinone of nobody: 0 processes run"),
+    ],
+    ids=["one runs", "too few, counted", "too few, wanted", "one too many", "a part of a name", "none is wanted",
+         "a pattern", "a pattern of none", "of an account", "of another account"],
+)  # fmt: skip
+def test_the_number_is_judged(start, with_, status, said):
+    start(arguments=["--pool=web", "mark7731"])
+    reading = look(**with_)
+    assert reading.status is status
+    assert said in reading.message
+
+
+def test_a_program_that_calls_itself_otherwise_is_known_by_its_name(start):
+    start("tocsinliar", argv0="tocsinhonest")
+    assert look(name="tocsinhonest").status is Status.CRITICAL
+    assert look(name="tocsinliar").status is Status.OK
+
+
+def test_a_zombie_does_not_run(start):
+    child = start()
+    child.stdin.close()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # dead, and not buried
+    reading = look(name="tocsinone")
+    assert reading.status is Status.CRITICAL
+    assert reading.message == "tocsinone: 0 processes run, 1 zombie; at least 1 should"
+    assert (reading.metrics["processes"], reading.metrics["zombies"]) == (0, 1)
+
+
+def test_one_that_hangs_in_a_stop_signal_does_not_run(start, tmp_path):
+    child, _ = start(), start()
+    child.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, child.pid, os.WSTOPPED)
+    one_left = look(name="tocsinone")
+    assert one_left.status is Status.WARNING
+    assert "1 process runs, 1 stopped by a signal" in one_left.message
+    assert look(name="tocsinone", min=2).status is Status.CRITICAL
+
+
+def test_processor_time_since_the_last_run(start):
+    busy = "import sys, time\nwhile time.process_time() < 0.3: pass\nprint(flush=True); sys.stdin.read()"
+    child = start(code=busy)
+    first = look(name="tocsinone")
+    child.stdout.readline()
+    second = look(name="tocsinone", memory=dict(first.memory))
+    assert 5 < second.metrics["cpu_percent"] < 250
+
+
+@pytest.mark.parametrize(
+    "used, before, percent",
+    [
+        ({"7": (12.0, 500)}, {"at": 90.0, "cpu": {"7": 10.0}}, 20),
+        ({"7": (12.0, 500), "8": (3.0, 5)}, {"at": 90.0, "cpu": {"7": 12.0}}, 30),
+        ({"7": (1.0, 4)}, {"at": 90.0, "cpu": {"7": 900.0}}, 10),
+        ({"7": (900.0, 5000)}, {"at": 90.0, "cpu": {}}, 0),
+        ({}, {"at": 90.0, "cpu": {"7": 900.0}}, 0),
+        ({"7": (1.0, 50)}, {}, None),
+        ({"7": (1.0, 50)}, {"at": 5000.0, "cpu": {"7": 900.0}}, None),
+    ],
+    ids=[
+        "one went on",
+        "one is new",
+        "its number was reused",
+        "one that was not known",
+        "none left",
+        "first run",
+        "after a reboot",
+    ],
+)
+def test_the_share_of_a_core(used, before, percent):
+    assert process._share(used, before, now=100.0) == percent
+
+
+@pytest.fixture
+def pid_file(tmp_path):
+    return tmp_path / "one.pid"
+
+
+def test_a_pid_file_names_the_process(start, pid_file):
+    child = start()
+    pid_file.write_text(f"{child.pid}\n")
+    reading = look(pid_file=str(pid_file), name="tocsinone")
+    assert reading.status is Status.OK
+    assert reading.metrics["processes"] == 1
+    child.kill()
+    child.wait()
+    gone = look(pid_file=str(pid_file))
+    assert gone.status is Status.CRITICAL
+    assert gone.message == f"{pid_file}: process {child.pid} is gone"
+
+
+def test_a_pid_that_was_reused_is_not_it(start, pid_file):
+    child = start()
+    pid_file.write_text(str(child.pid))
+    other = look(pid_file=str(pid_file), name="nginx")
+    assert other.status is Status.CRITICAL
+    assert "is tocsinone of" in other.message
+    born = psutil.Process(child.pid).create_time()
+    os.utime(pid_file, (born - 7200, born - 7200))
+    late = look(pid_file=str(pid_file), name="tocsinone")
+    assert late.status is Status.CRITICAL
+    assert "started 2 h after the file was written: another one" in late.message
+
+
+def test_the_zombie_of_a_pid_file_does_not_run(start, pid_file):
+    child = start()
+    pid_file.write_text(str(child.pid))
+    child.stdin.close()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    reading = look(pid_file=str(pid_file), pattern="sys.stdin")
+    assert reading.status is Status.CRITICAL
+    assert "1 zombie" in reading.message
+
+
+@pytest.mark.parametrize(
+    "held", ["", "nginx", "-1", "0", "99999999999", "1" * 5000, "\0\xff"], ids=lambda held: repr(held)[:12]
+)
+def test_a_pid_file_that_holds_no_pid_is_unknown(pid_file, held):
+    pid_file.write_text(held)
+    reading = look(pid_file=str(pid_file))
+    assert reading.status is Status.UNKNOWN
+    assert "holds no process number" in reading.message
+
+
+def test_a_pid_file_that_is_missing_is_critical_and_one_that_hangs_or_is_none_is_unknown(pid_file, tmp_path):
+    assert look(pid_file=str(pid_file)).status is Status.CRITICAL
+    assert look(pid_file=str(tmp_path)).status is Status.UNKNOWN
+    os.mkfifo(pid_file)
+    assert look(pid_file=str(pid_file)).status is Status.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "with_",
+    [
+        {},
+        {"user": "root"},
+        {"pattern": "("},
+        {"pattern": r"(a)\1"},
+        {"name": ""},
+        {"name": "x", "min": 3, "max": 2},
+        {"pid_file": "x"},
+    ],
+    ids=str,
+)
+def test_what_names_no_process_is_refused(with_):
+    with pytest.raises(ValidationError):
+        process.Wanted(**with_)
+
+
+def test_processes_hidden_from_this_account_are_unknown_not_gone():
+    if os.geteuid() != 0 or not shutil.which("unshare"):
+        pytest.skip("run as root to mount a /proc that hides processes")
+    code = (
+        "import os; from tests.probes.test_process import look; os.setgid(65534); os.setuid(65534)\n"
+        "print(look(name='init-of-no-host').message)"
+    )
+    hide = 'mount -o remount,hidepid=2 /proc 2>/dev/null || mount -t proc -o hidepid=2 proc /proc; exec "$@"'
+    ran = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", hide, "sh", sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    if "cannot mount" in ran.stderr or "permission denied" in ran.stderr.lower():
+        pytest.skip(f"no such /proc here: {ran.stderr}")
+    assert "does not see the processes of others" in ran.stdout, ran.stderr

@@ -1,0 +1,201 @@
+"""health.rabbitmq against a real node, and management APIs that tell of trouble, fail, hang and lie."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import pytest
+from pydantic import ValidationError
+
+from app import plugins
+from app.checks.probe import Reading, Status
+from app.net import http
+from app.net.http import Request
+from tests.net.serve import drips, floods, hangs, slams
+from tests.probes.run import against, measure
+from tests.probes.servers.engine import api
+from tests.probes.servers.rabbitmq import rabbitmq
+
+pytestmark = pytest.mark.xdist_group("rabbitmq")
+GUEST = {"username": "guest", "password": "guest"}
+ODD = "a/b c%d"
+
+
+def told(url: str, path: str, body: Any = None, method: str = "PUT") -> Any:
+    """What the real API answers to the administrator."""
+
+    async def story() -> Any:
+        try:
+            response = await http.fetch(Request(url + path, method, body=json.dumps(body or {}).encode(), **GUEST))
+            assert response.status < 300, response.text
+            return json.loads(response.text or "null")
+        finally:
+            await http.close()
+
+    return asyncio.run(story())
+
+
+@pytest.fixture(scope="session")
+def node() -> Iterator[str]:
+    """Its management API. Queue orders holds 3 messages, an oddly named one none; one message found no queue."""
+    with rabbitmq() as url:
+        for user, tag in (("watch", "monitoring"), ("blind", "monitoring"), ("half", "management")):
+            told(url, f"/api/users/{user}", {"password": "s3cret-hare", "tags": tag})
+        told(url, "/api/vhosts/shop")
+        for vhost in ("%2F", "shop"):
+            told(url, f"/api/permissions/{vhost}/watch", {"configure": "", "write": "", "read": ""})
+        told(url, "/api/queues/%2F/orders")
+        told(url, f"/api/queues/%2F/{quote(ODD, safe='')}")
+        for key in ("orders", "orders", "orders", "nowhere"):
+            message = {"properties": {}, "routing_key": key, "payload": "x", "payload_encoding": "string"}
+            told(url, "/api/exchanges/%2F/amq.default/publish", message, "POST")
+        while told(url, "/api/queues/%2F/orders", method="GET").get("messages_ready") != 3:  # counted within a second
+            pass
+        yield url
+
+
+def seen(node: str, **with_: Any) -> Reading:
+    return measure("health.rabbitmq", url=node, **({"username": "watch", "password": "s3cret-hare"} | with_))
+
+
+def test_a_node_without_alarms_is_ok_and_its_queues_are_counted(node: str) -> None:
+    reading = seen(node)
+    assert reading.status is Status.OK, reading.message
+    assert reading.message.startswith("1 of 1 nodes run RabbitMQ 3.")
+    assert {key: reading.metrics[key] for key in ("nodes", "nodes_running", "alarms", "partitions", "queues")} == {
+        "nodes": 1, "nodes_running": 1, "alarms": 0, "partitions": 0, "queues": 2,
+    }  # fmt: skip
+    assert reading.metrics["messages_ready"] == 3
+    series = {(one.metric, one.labels.get("queue")): one.value for one in reading.series}
+    assert series["queue_messages_ready", "orders"] == 3
+    assert series["queue_messages_ready", ODD] == series["queue_consumers", "orders"] == 0
+    assert series["node_memory_used_bytes", None] > 1e7
+    assert 0 < series["node_memory_used_percent", None] < 100
+
+
+def test_messages_that_no_queue_took_are_counted_since_the_last_run(node: str) -> None:
+    first = seen(node)
+    assert "unroutable_messages" not in first.metrics
+    assert first.memory == {"unroutable": 1.0}
+    assert seen(node, memory=first.memory).metrics["unroutable_messages"] == 0
+    assert seen(node, memory={"unroutable": None}).metrics["unroutable_messages"] == 1
+    assert seen(node, memory={"unroutable": 900.0}).metrics["unroutable_messages"] == 0  # it was started again
+
+
+@pytest.mark.parametrize(
+    "with_, status, said",
+    [
+        ({"queues": ["orders", ODD]}, "ok", "nodes run"),
+        ({"queues": ["orders", "mails"]}, "critical", "queue mails is missing in /"),
+        ({"queues": ["orders"], "vhost": "shop"}, "critical", "queue orders is missing in shop"),
+        ({"vhost": "shop", "ready_critical_above": 0}, "ok", "nodes run"),
+        ({"queues": ["orders"], "min_consumers": 2}, "critical", "queue orders has 0 consumers, 2 must be"),
+        ({"ready_warning_above": 3, "ready_critical_above": 9}, "ok", "nodes run"),
+        ({"ready_warning_above": 2, "ready_critical_above": 9}, "warning", "queue orders: 3 messages ready, above 2"),
+        ({"ready_warning_above": 1, "ready_critical_above": 2}, "critical", "queue orders: 3 messages ready, above 2"),
+        ({"unacked_critical_above": 0}, "ok", "nodes run"),
+    ],
+    ids=str,
+)
+def test_queues_are_judged(node: str, with_: dict[str, Any], status: str, said: str) -> None:
+    reading = seen(node, **with_)
+    assert reading.status == status, reading.message
+    assert said in reading.message
+
+
+@pytest.mark.parametrize(
+    "with_, said",
+    [
+        ({"password": "wr0ng-hare"}, "refuses watch: /api/overview answers 401: Login failed"),
+        ({"username": None, "password": None}, "refuses us: /api/overview answers 401"),
+        ({"username": "half"}, "it needs the tag monitoring: rabbitmqctl set_user_tags half monitoring"),
+        (
+            {"username": "blind"},
+            "none of its 2 queues is shown; it may not see the queues: rabbitmqctl set_permissions -p VHOST blind",
+        ),
+        ({"username": "blind", "queues": ["orders"]}, "not authorised to access virtual host; it may not see the queues"),
+        ({"vhost": "no such"}, "/api/queues/no%20such answers 404"),
+    ],
+    ids=["a wrong password", "no password", "no right to see nodes", "nor any queue", "nor this one", "no such virtual host"],
+)
+def test_what_it_does_not_let_us_see_is_never_ok(node: str, with_: dict[str, Any], said: str) -> None:
+    reading = seen(node, **with_)
+    assert reading.status is (Status.CRITICAL if "vhost" in with_ else Status.UNKNOWN), reading.message
+    assert said in reading.message
+    assert "hare" not in reading.message
+
+
+OVERVIEW = {"rabbitmq_version": "4.1.0", "cluster_name": "c", "object_totals": {"queues": 0}, "queue_totals": {}}
+ONE, TWO = {"name": "rabbit@a", "running": True}, {"name": "rabbit@b", "running": True}
+LOW = {"mem_alarm": True, "mem_used": 3 << 30, "mem_limit": 2 << 30}
+FULL = {"disk_free_alarm": True, "disk_free": 40 << 20, "disk_free_limit": 48 << 20}
+ALARM = [{"node": "rabbit@b", "resource": "disk space"}, {"node": "rabbit@a", "resource": "memory"}]
+
+
+def cluster(nodes: Any = (ONE, TWO), queues: Any = (), alarms: Any = (), there: int | None = None, **paths: Any) -> Any:
+    """A management API with these answers; `paths` replaces whole ones, by their last word."""
+
+    def answer(target: str) -> tuple[int, Any]:
+        path = urlsplit(target).path
+        word = path.rpartition("/")[2]
+        if word in paths:
+            return paths[word] if isinstance(paths[word], tuple) else (200, paths[word])
+        for name, whole in (("alarms", alarms), ("queues", queues)):
+            if word == name and isinstance(whole, tuple | dict) and whole:
+                return whole if isinstance(whole, tuple) else (200, whole)
+        if word == "alarms":
+            return (503, {"status": "failed", "alarms": alarms}) if alarms else (200, {"status": "ok"})
+        if word == "queues":
+            return 200, {"items": list(queues), "filtered_count": there if there is not None else len(queues)}
+        return 200, OVERVIEW if word == "overview" else list(nodes)
+
+    return api(answer)
+
+
+def queue(**told: Any) -> dict[str, Any]:
+    return {"name": "orders", "vhost": "/", "state": "running", **told}
+
+
+@pytest.mark.parametrize(
+    "handler, with_, status, said",
+    [
+        (cluster(), {}, "ok", "2 of 2 nodes run RabbitMQ 4.1.0"),
+        (cluster([ONE, TWO | {"running": False}]), {}, "critical", "1 of 2 nodes run RabbitMQ 4.1.0; node rabbit@b is down"),
+        (cluster([ONE | LOW, TWO]), {}, "critical", "node rabbit@a has a memory alarm (3072 MiB used, limit 2048 MiB)"),
+        (cluster([ONE, TWO | FULL]), {}, "critical", "node rabbit@b has a disk alarm (40 MiB free, limit 48 MiB)"),
+        (cluster(alarms=ALARM), {}, "critical", "rabbit@a has a memory alarm (? used, limit ?): publishers are blocked; node"),
+        (cluster([ONE | LOW], alarms=(404, {"error": "x"})), {}, "critical", "memory alarm"),
+        (cluster([ONE | {"partitions": ["rabbit@b"]}, TWO]), {}, "critical", "cut off from rabbit@b: a network partition"),
+        (cluster(queues=[queue(state="down")]), {"ready_warning_above": 1}, "critical", "queue orders is down"),
+        (cluster(queues=[queue()]), {"ready_warning_above": 1}, "unknown", "it is not told how many messages ready"),
+        (cluster(queues=[queue(messages_unacknowledged=8)]), {"unacked_warning_above": 7}, "warning", "8 messages unack"),
+        (cluster(queues=[queue()], there=900), {}, "ok", "only the 1 deepest of 900 queues were looked at"),
+        (cluster(queues=[queue(state="down")] * 12), {}, "critical", "queue orders is down; 2 more"),
+        (cluster(overview=(404, b"no such page")), {}, "critical", "/api/overview answers 404, no management API"),
+        (cluster(overview=(500, {"reason": "mnesia is away"})), {}, "critical", "/api/overview answers 500, mnesia is away"),
+        (cluster(overview={"status": "ok"}), {}, "critical", "/api/overview answers what is no management API's"),
+        (cluster(nodes=["x", 7]), {}, "critical", "answers what is no management API's"),
+        (cluster(alarms=["x"]), {}, "critical", "answers what is no management API's"),
+        (cluster(alarms=(503, b"no backend")), {}, "critical", "/api/health/checks/alarms answers 503, no management API"),
+        (cluster(queues={"items": 7}), {}, "critical", "answers what is no management API's"),
+        (cluster(overview=(302, b"")), {}, "critical", "/api/overview answers 302"),
+        (floods, {"max_bytes": 9999}, "critical", "more than 9999 bytes; raise max_bytes"),
+        (slams, {}, "critical", ""),
+        (hangs, {"timeout": 0.5}, "critical", "no answer to /api/overview within 0.475 s"),
+        (drips, {"timeout": 0.5}, "critical", "no answer to /api/overview within 0.475 s"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and " " in value else "",
+)
+def test_an_api_that_tells_of_trouble_fails_hangs_or_lies(handler: Any, with_: Any, status: str, said: str) -> None:
+    reading = against(handler, "health.rabbitmq", url="http://127.0.0.1:PORT", **GUEST, **with_)
+    assert reading.status == status, reading.message
+    assert said in reading.message
+
+
+def test_nobody_there_is_critical_and_wrong_settings_are_refused() -> None:
+    assert measure("health.rabbitmq", url="http://127.0.0.1:1", **GUEST).status is Status.CRITICAL
+    for with_ in ({"url": "amqp://h"}, {"url": "http://169.254.169.254"}, {"queues": [""]}, {"ready_warning_above": -1}):
+        with pytest.raises(ValidationError):
+            plugins.probe_module("health.rabbitmq").Target(**{"url": "http://h:15672", **with_})

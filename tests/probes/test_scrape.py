@@ -1,0 +1,184 @@
+"""performance.scrape: pages of real clients and of liars, rates and quantiles between runs."""
+
+import time
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary, generate_latest
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
+from pydantic import ValidationError
+
+from app import plugins
+from app.net.exposition import quantile
+from tests.net.serve import drips, floods, hangs, ok, says, slams
+from tests.probes.run import against
+
+INF = float("inf")
+
+
+class Shop:
+    """What a service counts, with the official client."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.queue = Gauge("queue_length", "h", registry=self.registry)
+        self.jobs = Counter("jobs", "h", ["state"], registry=self.registry)
+        self.took = Histogram("took_seconds", "h", ["path"], buckets=(0.1, 0.5, 1, 2), registry=self.registry)
+        self.sent = Summary("sent_bytes", "h", registry=self.registry)
+
+    def page(self, is_open: bool) -> bytes:
+        if is_open:
+            return ok(openmetrics(self.registry), f"Content-Type: {CONTENT_TYPE_LATEST}\r\n")
+        return ok(generate_latest(self.registry), "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n")
+
+
+def scraped(page, *names, ago: float = 10.0, last=None, **with_):
+    """A run; `last` is the reading of the run before, which was `ago` seconds ago."""
+    memory = {**last.memory, "at": time.time() - ago} if last else {}
+    handler = says(page) if isinstance(page, bytes) else page
+    with_ = {"metrics": list(names) or ["queue_length"], "memory": memory, **with_}
+    return against(handler, "performance.scrape", url="http://127.0.0.1:PORT/metrics", **with_)
+
+
+ALL = ("queue_length", "jobs_total", "took_seconds", "sent_bytes")
+
+
+@pytest.mark.parametrize("is_open", [False, True], ids=["text", "openmetrics"])
+def test_gauges_rates_and_quantiles_of_a_real_client(is_open):
+    shop = Shop()
+    shop.queue.set(7)
+    shop.jobs.labels("done").inc(5)
+    shop.took.labels("/").observe(0.05)
+    first = scraped(shop.page(is_open), *ALL)
+    assert first.status == "ok", first.message
+    assert first.metrics == {"queue_length": 7}
+    assert not first.series
+    assert "give a rate from the next run on" in first.message
+
+    shop.jobs.labels("done").inc(20)
+    shop.jobs.labels("lost").inc()
+    shop.sent.observe(100)
+    for seconds in [0.2] * 50 + [0.7] * 40 + [1.5] * 10:
+        shop.took.labels("/").observe(seconds)
+    second = scraped(shop.page(is_open), *ALL, last=first)
+    assert second.status == "ok", second.message
+    assert second.metrics["sent_bytes_count_per_second"] == pytest.approx(0.1, rel=0.02)
+    values = {(one.metric, *one.labels.values()): one.value for one in second.series}
+    assert values["jobs_per_second", "done"] == pytest.approx(2, rel=0.02)
+    assert ("jobs_per_second", "lost") not in values
+    assert values["took_seconds_count_per_second", "/"] == pytest.approx(10, rel=0.02)
+    assert values["took_seconds_p50", "/"] == pytest.approx(0.5)
+    assert values["took_seconds_p95", "/"] == pytest.approx(1.5)
+    assert values["took_seconds_p99", "/"] == pytest.approx(1.9)
+    again = scraped(shop.page(is_open), "took_seconds", last=second)
+    assert not any("_p" in one.metric and "per_second" not in one.metric for one in again.series)
+
+
+def test_a_service_that_began_again_counts_from_zero():
+    before, after = Shop(), Shop()
+    before.jobs.labels("done").inc(1000)
+    before.took.labels("/").observe(0.2)
+    before.took.labels("/").observe(0.2)
+    after.jobs.labels("done").inc(30)
+    after.took.labels("/").observe(1.5)
+    second = scraped(after.page(False), "jobs", "took_seconds", last=scraped(before.page(False), "jobs", "took_seconds"))
+    values = {one.metric: one.value for one in second.series}
+    assert values["jobs_per_second"] == pytest.approx(3, rel=0.02)
+    assert values["took_seconds_p50"] == pytest.approx(1.5)
+
+
+def test_a_clock_that_was_set_back_gives_no_rates():
+    shop = Shop()
+    shop.jobs.labels("done").inc()
+    reading = scraped(shop.page(False), "jobs_total", last=scraped(shop.page(False), "jobs_total"), ago=-3600)
+    assert (reading.status, reading.series) == ("ok", ())
+
+
+def test_labels_and_single_lines_are_picked():
+    shop = Shop()
+    for path in "ab":
+        shop.took.labels(path).observe(1)
+    first = scraped(shop.page(False), "took_seconds_count", match={"path": "a"})
+    shop.took.labels("a").observe(1)
+    second = scraped(shop.page(False), "took_seconds_count", last=first, match={"path": "a"})
+    assert [(one.metric, dict(one.labels)) for one in second.series] == [("took_seconds_count_per_second", {"path": "a"})]
+
+
+def test_quantiles_a_summary_gives_are_kept():
+    page = ok(b'# TYPE rpc summary\nrpc{quantile="0.99"} 3.5\nrpc{quantile="0.5"} NaN\nrpc_sum 1\nrpc_count 2\n')
+    assert scraped(page, "rpc").metrics == {"rpc_p99": 3.5}
+
+
+@pytest.mark.parametrize(
+    "wanted, buckets, value",
+    [
+        (0.5, {1: 5, 2: 10, INF: 10}, 1),
+        (0.75, {1: 5, 2: 10, INF: 10}, 1.5),
+        (0.25, {1: 5, 2: 10, INF: 10}, 0.5),
+        (0.99, {1: 5, 2: 6, INF: 10}, 2),
+        (0.5, {-1: 6, 2: 6, INF: 6}, -1),
+        (0.5, {1: 5, 2: 4, INF: 10}, 1),
+        (0.5, {1: 0, INF: 0}, None),
+        (0.5, {1: 5, 2: 10}, None),
+        (0.5, {INF: 10}, None),
+    ],
+    ids=str,
+)
+def test_a_quantile_is_what_prometheus_makes_of_the_buckets(wanted, buckets, value):
+    assert quantile(wanted, buckets) == value
+
+
+def lines(line: bytes, count: int = 1, kind: str = "text/plain") -> bytes:
+    return ok(line * count, f"Content-Type: {kind}\r\n")
+
+
+OPEN = "application/openmetrics-text"
+
+
+@pytest.mark.parametrize(
+    "page, status, told",
+    [
+        (slams, "critical", "re"),
+        (ok(status="503 Busy"), "critical", "answers 503"),
+        (ok(status="401 No"), "unknown", "refuses us"),
+        (floods, "unknown", "longer than"),
+        (ok(b"<html>", "Content-Type: text/html\r\n"), "unknown", "text/html"),
+        (lines(b"x", kind="application/vnd.google.protobuf"), "unknown", "protobuf"),
+        (ok(b""), "unknown", "not on the page: queue_length"),
+        (ok(b"queue_lengthy 5\n"), "unknown", "not on the page"),
+        (ok(b"queue_length five\n"), "unknown", "does not keep its format"),
+        (ok(b'queue_length{a="b" 5\n'), "unknown", "does not keep its format"),
+        (ok(b'queue_length{a="' + b'\\"' * 10_000 + b'"} 5\n'), "unknown", "more than 4096 bytes"),
+        (lines(b'queue_length{a="' + b'\\"' * 2000 + b'"} 5\n', 4000), "unknown", "not read in time"),
+        (lines(b"queue_length 5\n", 6000), "unknown", "more than 5000 lines"),
+        (ok(b"queue_length NaN\n"), "unknown", "no line"),
+        (lines(b"queue_length 5\n", kind=OPEN), "unknown", "# EOF"),
+        (lines(b"\xff\xfe\x00# EOF", kind=OPEN), "unknown", "not on the page"),
+        (ok(b'# TYPE queue_length histogram\nqueue_length_bucket{le="x"} 5\n'), "unknown", 'its label "le"'),
+        (ok(b"".join(b'queue_length{a="%d"} 1\n' % one for one in range(600))), "unknown", "600 values, more than 500"),
+    ],
+    ids=lambda one: one.__name__ if callable(one) else str(one)[-40:],
+)
+def test_a_page_that_fails_or_lies_is_never_ok_and_said_how(page, status, told):
+    started = time.monotonic()
+    reading = scraped(page, timeout=2.0)
+    assert (reading.status, told in reading.message) == (status, True), reading.message
+    assert time.monotonic() - started < 4
+
+
+@pytest.mark.parametrize("handler", [hangs, drips])
+def test_a_server_that_hangs_is_critical_within_the_time_out(handler):
+    assert scraped(handler, timeout=0.4).status == "critical"
+
+
+def test_the_wanted_lines_of_a_long_page_are_found_soon():
+    noise = b'other_metric{a="b",c="d"} 12345\n' * 300_000
+    started = time.process_time()
+    assert scraped(ok(noise + b"queue_length 5\n" + noise[:1000])).metrics == {"queue_length": 5}
+    assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize("wrong", [{"metrics": []}, {"metrics": ["a b"]}, {"metrics": ["a"], "quantiles": [1.5]}, {}], ids=str)
+def test_a_wrong_setting_is_refused(wrong):
+    with pytest.raises(ValidationError):
+        plugins.probe_module("performance.scrape").Page.model_validate({"url": "http://h/metrics", **wrong})

@@ -1,0 +1,107 @@
+"""The console's pages of heartbeats: where to ping, what came, and what to do."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from app import line
+from app.checks.heartbeats.model import Call, Kind
+from app.db import transaction
+from app.signals.service import Integration
+from app.web.bars import MOST, bars, summary
+from tests.web.conftest import CONFIGURATION, RUNBOOK, Site
+
+EVIL = "<script>alert(1)</script>"
+HEARTBEATS = """
+heartbeats:
+  nightly: {service: shop, cron: "15 2 * * *", grace: 30m, runbook: shop-down}
+  hourly: {every: 1h, labels: {job: invoices}}
+"""
+
+
+@pytest.fixture
+def beats(site: Site) -> Site:
+    """An admin's browser; two heartbeats are declared."""
+    from app.configfile.apply import apply
+    from app.configfile.load import load_texts
+    from app.people.model import SYSTEM
+
+    found = load_texts({"all.yaml": CONFIGURATION + HEARTBEATS, "runbooks/shop-down.md": RUNBOOK}, {})
+    assert found.mistakes == ()
+    with transaction() as db:
+        apply(db, found, SYSTEM, datetime.now(UTC))
+    return site.as_("root")
+
+
+def ping(name: str, kind: str = "success", **more: Any) -> None:
+    assert line.ping(Call(Kind(kind), slug=name, **more)) is not None
+    line.evaluate()
+
+
+def test_without_any_the_page_teaches(site: Site) -> None:
+    page = site.as_("root").get("/heartbeats")
+    assert "No job is expected yet" in page
+    assert "tocsin config apply" in page
+
+
+def test_the_list_says_what_is_down_first_and_why(beats: Site) -> None:
+    ping("nightly", "start")
+    ping("nightly", "fail", exit_status=3, body=f"{EVIL}\n{EVIL}".encode())
+    page = beats.get("/heartbeats")
+    assert page.index("nightly") < page.index("hourly")
+    assert EVIL not in page
+    assert "it ended with exit status 3: &lt;script&gt;" in page
+    assert "never pinged" in page
+    assert 'aria-current="page"' in page.partition('href="/heartbeats"')[2][:60]
+    assert "hourly" not in beats.get("/heartbeats?state=down")
+    assert "nightly" not in beats.get('/heartbeats?q=job="invoices"').partition("<main")[2]
+    assert "No heartbeat matches" in beats.get("/heartbeats?q=nope")
+
+
+def test_a_page_has_the_address_a_crontab_line_and_what_was_sent(beats: Site) -> None:
+    page = beats.get("/heartbeats/nightly")
+    assert "It was never pinged" in page
+    assert page.index("Where to ping") < page.index("<h2>Pings")
+    assert "15 2 * * * U=http://127.0.0.1:8080/ping/" in page
+    ping("nightly", "start", agent=EVIL)
+    assert "running" in beats.get("/heartbeats/nightly")
+    ping("nightly", body=EVIL.encode() * 50, remote=EVIL)
+    page = beats.get("/heartbeats/nightly")
+    assert EVIL not in page
+    assert page.index("<h2>Pings") < page.index("Where to ping")
+    assert "1.25 kB" in page
+    assert "The next ping is expected" in page
+    beats.get("/heartbeats/nope", 404)
+
+
+def test_only_editors_pause_and_what_a_ping_made_can_be_removed(beats: Site) -> None:
+    responder = beats.as_("ada")
+    assert "Pause" not in responder.get("/heartbeats/hourly")
+    responder.post("/heartbeats/hourly/pause", 403)
+    beats.post("/heartbeats/hourly/pause", back="/heartbeats/hourly")
+    assert "paused until it is resumed or pinged" in beats.toast()
+    assert "Resume" in beats.get("/heartbeats/hourly")
+    beats.post("/heartbeats/hourly/resume")
+    beats.post("/heartbeats/hourly/remove", 409)
+    assert line.ping(Call(Kind.SUCCESS, slug="made"), Integration("jobs", "healthchecks", None)) is not None
+    assert "Remove" in beats.get("/heartbeats/made")
+    beats.post("/heartbeats/made/remove")
+    beats.get("/heartbeats/made", 404)
+
+
+def test_bars_are_as_high_as_runs_took_long() -> None:
+    start = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    took = [None, 0.0, 30.0, 60.0]
+    ends = [
+        {"at": start + timedelta(hours=n), "kind": "fail" if n == 2 else "success", "seconds": seconds}
+        for n, seconds in enumerate(took)
+    ]
+    drawn = bars(ends, UTC)  # type: ignore[arg-type]
+    assert [(bar.x, bar.height, bar.look) for bar in drawn] == [
+        (36, 3.0, "none"), (37, 3.0, "ok"), (38, 12.0, "fail"), (39, 24.0, "ok"),
+    ]  # fmt: skip
+    assert drawn[2].title == "failed Mon 23 Nov 2026 14:00:00 UTC, took 30 s"
+    assert summary(ends) == "4 runs, 1 failed; took 0 ms to 60 s"
+    assert len(bars(ends * 20, UTC)) == MOST  # type: ignore[arg-type]
+    assert bars([], UTC) == ()  # type: ignore[arg-type]
