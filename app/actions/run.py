@@ -56,8 +56,11 @@ def ask(names: Sequence[str], actor: Actor) -> Batch:
 
 
 def try_out(check: Check, actor: Actor, name: str = TRY) -> Batch:
-    """Have a check run once as `check` says, whatever is declared; nothing of it is kept. Raises Invalid for wrong settings."""
-    require(actor, "edit")
+    """Have a check run once as `check` says, whatever is declared; nothing of it is kept. Raises Invalid for wrong settings.
+
+    It takes the right to apply configuration: a probe reads files and runs programs as the worker may.
+    """
+    require(actor, "administer")
     _refuse_wrong(check)
     batch = _batch({name: check})
     with transaction() as db:

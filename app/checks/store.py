@@ -56,9 +56,13 @@ where b.observed_at <= excluded.observed_at
 
 
 def sync(db: Connection, checks: Mapping[str, Check], now: datetime) -> None:
-    """Make exactly these the checks. New ones are due at once; a changed interval counts from now; the rest goes on."""
-    db.execute(delete(check_state).where(check_state.c.name.not_in(list(checks))))
-    forget_baselines(db, list(checks))
+    """Make exactly these the checks. New ones are due at once; a changed interval counts from now; the rest goes on.
+
+    What a probe remembers and the baseline go with the check: they are forgotten when it is removed or has another probe.
+    """
+    probes = [f"{name} {check.probe}" for name, check in checks.items()]
+    db.execute(delete(check_state).where((check_state.c.name + " " + check_state.c.probe).not_in(probes)))
+    db.execute(delete(check_baseline).where(check_baseline.c.check_name.not_in(select(check_state.c.name))))
     if not checks:
         return
     rows = [
@@ -177,11 +181,6 @@ def accept(db: Connection, name: str, by: str, now: datetime) -> bool:
     """Make the newest observation the baseline; whether there is one."""
     values = {"accepted": check_baseline.c.observed, "accepted_at": now, "accepted_by": by}
     return db.execute(update(check_baseline).where(check_baseline.c.check_name == name).values(values)).rowcount == 1
-
-
-def forget_baselines(db: Connection, keep: Sequence[str]) -> None:
-    """Drop the baselines of checks that are not among these."""
-    db.execute(delete(check_baseline).where(check_baseline.c.check_name.not_in(list(keep))))
 
 
 def set_paused(db: Connection, name: str, paused: bool, now: datetime) -> bool:

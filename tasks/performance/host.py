@@ -1,6 +1,6 @@
 """Where the time of this host (where the worker runs) goes: processors, hypervisor, disks, swapping, network errors.
 
-Metrics, from the second run on and between two runs: `cpu_used_percent`, `cpu_steal_percent` (taken by the hypervisor),
+Metrics: between two runs, thus from the second on: `cpu_used_percent`, `cpu_steal_percent` (taken by the hypervisor),
 `cpu_iowait_percent` (idle, with disks outstanding), `cpu_stalled_percent` (some work waited for a processor),
 `memory_stalled_percent` and `io_stalled_percent` (all work waited: pressure stall, on Linux), `swap_in_bytes_per_second`,
 `swap_out_bytes_per_second`, `disk_busy_percent` (the busiest), `disk_read_bytes_per_second`, `disk_write_bytes_per_second`,

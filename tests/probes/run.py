@@ -15,6 +15,7 @@ SECOND = timedelta(seconds=1)
 
 async def measured(
     name: str,
+    /,
     timeout: float = 5.0,
     memory: dict[str, Any] | None = None,
     baseline: Mapping[str, str] | None = None,
@@ -37,12 +38,12 @@ async def measured(
         await http.close()
 
 
-def measure(name: str, *args: Any, **with_: Any) -> Reading:
+def measure(name: str, /, *args: Any, **with_: Any) -> Reading:
     """`measured`, for a test without a loop of its own."""
     return asyncio.run(measured(name, *args, **with_))
 
 
-def against(handler: Any, name: str, tls: Any = None, timeout: float = 5.0, **with_: Any) -> Reading:
+def against(handler: Any, name: str, /, tls: Any = None, timeout: float = 5.0, **with_: Any) -> Reading:
     """What the probe finds about a server of one handler; PORT in a text stands for its port."""
     from tests.net.serve import serve
 

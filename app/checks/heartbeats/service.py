@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from app.checks.heartbeats import store
 from app.checks.heartbeats.decide import hear as heard
 from app.checks.heartbeats.decide import last_line, look
+from app.checks.heartbeats.manage import Spec, changed, free_name
 from app.checks.heartbeats.model import Beat, Call, Cause, Expectation, Heartbeat, Kind, Outlook, Ping, Run, State
 from app.errors import Conflict, NotFound
 
@@ -70,6 +71,21 @@ def make(db: Connection, call: Call, service: str | None, now: datetime) -> Hear
     store.sync(db, [_declared(call.slug, spec)], "ping", "UTC", now)
     kept = hear(db, call, now)
     return replace(kept, made=True) if kept else None
+
+
+def put(db: Connection, row: Mapping[str, Any] | None, spec: Spec, service: str | None, now: datetime) -> str:
+    """Make a heartbeat over the management API, or change one; its name. Raises Conflict for one that is declared."""
+    if row is not None and row["origin"] == "config":
+        raise Conflict(f'heartbeat "{row["name"]}" is declared in the configuration; change it there')
+    if row is None and store.count_made(db) >= MADE:
+        raise Conflict(f"{MADE} heartbeats were made by pings and clients already; remove some")
+    after = changed(row["spec"] if row is not None else None, spec)
+    if row is None and service:
+        after["service"] = service
+    name = row["name"] if row is not None else free_name(spec, {one["name"] for one in store.listed(db)})
+    slug = spec.slug if spec.slug is not None else row["slug"] if row is not None else slug_of(name)
+    store.sync(db, [{"name": name, "slug": slug, "spec": after}], "ping", after.get("timezone", "UTC"), now)
+    return str(name)
 
 
 def judge(db: Connection, now: datetime, limit: int) -> tuple[list[Move], int]:

@@ -182,6 +182,6 @@ def replica(mariadb: Server, mariadb_folder: Path) -> Iterator[Server]:
             "start slave",
         )
         deadline = time.monotonic() + 10
-        while not server.root("select count(*) from information_schema.tables where table_name = 'orders'")[0][0]:
+        while not server.root("select count(*) from mysql.user where user = 'secure'")[0][0]:
             assert time.monotonic() < deadline, "the replica does not follow"
         yield server

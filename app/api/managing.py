@@ -1,0 +1,163 @@
+"""Healthchecks' management API below `/in/KEY/api/v1/` to `/v3/`: what its clients make, read, change, pause and remove.
+
+KEY is the key of an integration of kind healthchecks; an X-Api-Key beside it is not asked for. What the configuration declares
+can be read and paused, not changed.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from app import clock
+from app.actions import heartbeat as actions
+from app.api.answer import answer
+from app.api.caller import in_thread
+from app.checks.heartbeats import manage, service, store
+from app.checks.heartbeats.manage import Spec
+from app.db import transaction
+from app.errors import Conflict, Invalid, NotFound
+from app.people.model import Actor, Role
+from app.settings import settings
+from app.signals import service as inbox
+from app.signals.service import Integration
+from app.signals.sources.generic import decode
+
+Row = Mapping[str, Any]
+CORS = {"Access-Control-Allow-Origin": "*"}
+
+
+class Desk:
+    """One call, inside its transaction."""
+
+    def __init__(self, request: Request, body: bytes, db: Connection, whose: Integration) -> None:
+        self.request, self.body, self.db, self.whose = request, body, db, whose
+        self.now = clock.now(db)
+        self.base = f"{settings().url}/in/{request.path_params['key']}/api/v{request.path_params['v']}"
+        self.actor = Actor(whose.source, Role.EDITOR, "api")
+
+    def row(self) -> Row:
+        """The heartbeat in the path. Raises NotFound."""
+        wanted: UUID = self.request.path_params["uuid"]
+        found = next((row for row in store.listed(self.db) if row["uuid"] == wanted), None)
+        if found is None:
+            raise NotFound("there is no heartbeat with this UUID")
+        return found
+
+    def spec(self) -> Spec:
+        """What was posted. Raises Invalid in Healthchecks' words."""
+        document = decode(self.body) if self.body.strip() else {}
+        if not isinstance(document, dict):
+            raise Invalid("json validation error: value is not an object")
+        try:
+            return Spec.model_validate(document)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            said = str(first["msg"]).removeprefix("Value error, ")
+            raise Invalid(f"json validation error: {'.'.join(map(str, first['loc']))}: {said}") from None
+
+    def shown(self, row: Row, status: int = 200) -> Response:
+        return answer(manage.check(row, self.now, settings().url, self.base), status, CORS)
+
+
+def checks(desk: Desk) -> Response:
+    """List, with `?slug=` and `?tag=`, or make one; with `unique` change the one that is meant."""
+    rows = store.listed(desk.db)
+    if desk.request.method == "POST":
+        spec = desk.spec()
+        known = next((row for row in rows if manage.same(row, spec)), None)
+        name = service.put(desk.db, known, spec, desk.whose.service, desk.now)
+        return desk.shown(service.get(desk.db, name), 200 if known else 201)
+    asked, tags = desk.request.query_params.get("slug"), set(desk.request.query_params.getlist("tag"))
+    found = [manage.check(row, desk.now, settings().url, desk.base) for row in rows if asked in (None, row["slug"])]
+    return answer({"checks": [one for one in found if tags <= set(one["tags"].split())]}, headers=CORS)
+
+
+def single(desk: Desk) -> Response:
+    """Show, change or remove one."""
+    row = desk.row()
+    if desk.request.method == "POST":
+        return desk.shown(service.get(desk.db, service.put(desk.db, row, desk.spec(), None, desk.now)))
+    if desk.request.method == "DELETE":
+        actions.remove(desk.db, row["name"], desk.actor, desk.now)
+    return desk.shown(row)
+
+
+def pause(desk: Desk) -> Response:
+    """Expect nothing until it is pinged or resumed."""
+    name = desk.row()["name"]
+    actions.pause(desk.db, name, True, desk.actor, desk.now)
+    return desk.shown(service.get(desk.db, name))
+
+
+def resume(desk: Desk) -> Response:
+    """Expect it again; 409 when it is not paused."""
+    row = desk.row()
+    if row["state"] != "paused":
+        return PlainTextResponse("check is not paused", 409)
+    actions.pause(desk.db, row["name"], False, desk.actor, desk.now)
+    return desk.shown(service.get(desk.db, row["name"]))
+
+
+def pings(desk: Desk) -> Response:
+    """The newest hundred."""
+    row = desk.row()
+    here = f"{desk.base}/checks/{row['uuid']}"
+    found = store.pings(desk.db, row["id"], None, store.KEPT, 0)
+    return answer({"pings": [manage.ping(one, here) for one in found]}, headers=CORS)
+
+
+def body(desk: Desk) -> Response:
+    """What one ping carried."""
+    found = store.body(desk.db, desk.row()["id"], desk.request.path_params["n"])
+    if found is None:
+        raise NotFound("there is no such ping (any more)")
+    return Response(found, media_type="text/plain", headers=CORS)
+
+
+def _error(words: str, status: int) -> Response:
+    return answer({"error": words}, status, CORS)
+
+
+def _doorway(work: Callable[[Desk], Response]) -> Callable[[Request], Any]:
+    def inside(request: Request, sent: bytes) -> Response:
+        with transaction() as db:
+            whose = inbox.by_key(db, request.path_params["key"], clock.now(db))
+            if whose is None:
+                return _error("wrong api key", 401)
+            if whose.kind != "healthchecks":
+                return _error("this takes the key of an integration of kind healthchecks", 403)
+            return work(Desk(request, sent, db, whose))
+
+    async def call(request: Request) -> Response:
+        try:
+            return await in_thread(inside, request, await request.body())
+        except NotFound as error:
+            return _error(str(error), 404)
+        except Conflict as error:
+            return _error(str(error), 403)
+        except Invalid as error:
+            return _error(str(error), 400)
+
+    return call
+
+
+_CHECKS = "/in/{key}/api/v{v:int}/checks"
+_ONE = _CHECKS + "/{uuid:uuid}"
+ROUTES = [
+    Route(path, _doorway(work), methods=methods)
+    for path, work, methods in (
+        (_CHECKS + "/", checks, ["GET", "POST"]),
+        (_CHECKS, checks, ["GET", "POST"]),
+        (_ONE, single, ["GET", "POST", "DELETE"]),
+        (_ONE + "/pause", pause, ["POST"]),
+        (_ONE + "/resume", resume, ["POST"]),
+        (_ONE + "/pings/", pings, ["GET"]),
+        (_ONE + "/pings/{n:int}/body", body, ["GET"]),
+    )
+]

@@ -1,0 +1,147 @@
+"""Where a value is expected when nothing is wrong: a level, and what the hour of the day and of the week add to it."""
+
+from array import array
+from math import exp
+
+from app.rules.detector.packing import doubles, from_doubles, from_singles, singles
+
+DAY = 86400.0
+LEVEL = DAY  # time constant of the plain level
+SEASONAL_LEVEL = 3 * DAY  # and of the level beneath a season
+CONTEST = 3 * DAY  # over how long the contestants' errors are remembered
+LEANING = 12000.0  # seconds (40 samples at least) over which a one-sided error counts as a move of the level
+HURRY = 300.0  # how much faster a level moves per unit of lean above 0.9
+WINSOR = 6.0  # an error beyond this many spreads teaches as if it were this large
+
+
+class Cycle:
+    """A profile of `buckets` deviations around a level, joined by straight lines; a bucket remembers `visits` visits."""
+
+    __slots__ = ("buckets", "evidence", "values", "visits")
+
+    def __init__(self, buckets: int, visits: float, values: str = "", evidence: str = "") -> None:
+        self.buckets, self.visits = buckets, visits
+        self.values = array("f", from_singles(values, buckets))
+        self.evidence = array("f", from_singles(evidence, buckets))
+
+    def packed(self) -> list[str]:
+        """The last two arguments of the constructor."""
+        return [singles(self.values), singles(self.evidence)]
+
+    def believed(self, place: float) -> float:
+        """The deviation at `place` buckets from the start, shrunk toward zero while there is little evidence."""
+        first = int(place)
+        share = place - first
+        second = (first + 1) % self.buckets
+        one, two = self.evidence[first], self.evidence[second]
+        start = self.values[first] * one / (one + 0.7)
+        return start + (self.values[second] * two / (two + 0.7) - start) * share
+
+    def learn(self, place: float, error: float, visit: float) -> None:
+        """Move the two buckets around `place`; `visit` is the part of a whole bucket that the sample covers."""
+        first = int(place)
+        share = place - first
+        for bucket, weight in ((first, visit * (1.0 - share)), ((first + 1) % self.buckets, visit * share)):
+            if weight > 0.0:
+                seen = min(self.evidence[bucket] + weight, self.visits)
+                self.evidence[bucket] = seen
+                self.values[bucket] += min(1.0, weight / seen) * error
+
+    def raw(self, place: float) -> float:
+        """The deviation at `place` without shrinking: what learning corrects."""
+        first = int(place)
+        start = self.values[first]
+        return start + (self.values[(first + 1) % self.buckets] - start) * (place - first)
+
+
+class Baseline:
+    """The contest between a plain level, a daily season and a weekly one."""
+
+    __slots__ = ("_added", "_daily", "_hour", "_week_hour", "_weekly", "day", "day_error", "flat", "flat_error",
+                 "flat_lean", "lean", "level", "since", "week", "week_error")  # fmt: skip
+    NUMBERS = ("flat", "level", "flat_lean", "lean", "flat_error", "day_error", "week_error", "since")
+
+    def __init__(self, packed: list[str] | None = None) -> None:
+        numbers = from_doubles(packed[0]) if packed else (0.0,) * len(self.NUMBERS)
+        (self.flat, self.level, self.flat_lean, self.lean,
+         self.flat_error, self.day_error, self.week_error, self.since) = numbers  # fmt: skip
+        self.day = Cycle(24, 6.0, *(packed[1:3] if packed else ()))
+        self.week = Cycle(168, 5.0, *(packed[3:5] if packed else ()))
+        self._hour = self._week_hour = self._daily = self._weekly = self._added = 0.0
+
+    def packed(self) -> list[str]:
+        """The constructor's argument."""
+        return [doubles([getattr(self, name) for name in self.NUMBERS]), *self.day.packed(), *self.week.packed()]
+
+    def start(self, value: float, at: float) -> None:
+        """Take the first sample as the level."""
+        self.flat = self.level = value
+        self.since = at
+
+    def season(self, age: float) -> str:
+        """Which season carries the expectation at this age in seconds, for people: "", "day" or "week"."""
+        if self._trust_day(age) < 0.5:
+            return ""
+        return "week" if self._trust_week(age) >= 0.5 else "day"
+
+    def expect(self, local: float, age: float) -> float:
+        """The value expected at a local time in seconds; call it before `learn`, which corrects this same place."""
+        hour = local / 3600.0 - 0.5  # a bucket's value stands at its middle
+        self._hour, self._week_hour = hour % 24.0, hour % 168.0
+        self._daily = self.day.believed(self._hour)
+        self._weekly = self.week.believed(self._week_hour)
+        trust = self._trust_day(age)
+        if trust <= 0.0:
+            return self.flat
+        return self.flat + trust * (self.level - self.flat + self._daily + self._trust_week(age) * self._weekly)
+
+    def _trust_day(self, age: float) -> float:
+        return _trust(self.day_error, self.flat_error) if age > 1.2 * DAY else 0.0
+
+    def _trust_week(self, age: float) -> float:
+        return _trust(self.week_error, self.day_error) if age > 8 * DAY else 0.0
+
+    def learn(self, value: float, gap: float, pace: float, spread: float, error: float) -> None:
+        """Learn from one sample: `gap` seconds after the last, at least at `pace` (1 over the samples seen at first)."""
+        limit = WINSOR * spread
+        wide = 3.0 * limit
+        lean = min(1.0 / 40.0, gap / LEANING)
+        off = value - self.flat
+        self.lean += lean * (_sign(error) - self.lean)
+        self.flat_lean += lean * (_sign(off) - self.flat_lean)
+        hurry = 1.0 + HURRY * max(0.0, abs(self.flat_lean) - 0.9)
+        self.flat += max(pace, min(0.1, hurry * (1.0 - exp(-gap / LEVEL)))) * _within(off, limit)
+        rest = value - self.level - self.day.raw(self._hour)
+        hurry = 1.0 + HURRY * max(0.0, abs(self.lean) - 0.9)
+        self.level += min(0.5, hurry * max(pace, 1.0 - exp(-gap / SEASONAL_LEVEL))) * _within(rest, wide)
+        visit = min(1.0, gap / 3600.0)
+        weekly = rest - self.week.raw(self._week_hour)
+        self.day.learn(self._hour, _within(rest, wide), visit)
+        self.week.learn(self._week_hour, _within(weekly, wide), visit)
+
+    def contest(self, value: float, gap: float, pace: float, spread: float) -> None:
+        """Remember how far off each contestant was; to be called once there is a day of data, before `learn`."""
+        if self.flat_error == 0.0:
+            self.flat_error = self.day_error = self.week_error = spread
+        limit = 3.0 * WINSOR * spread
+        gain = max(pace, 1.0 - exp(-gap / CONTEST))
+        seasonal = value - self.level - self._daily
+        self.flat_error += gain * (min(abs(value - self.flat), limit) - self.flat_error)
+        self.day_error += gain * (min(abs(seasonal), limit) - self.day_error)
+        self.week_error += gain * (min(abs(seasonal - self._weekly), limit) - self.week_error)
+
+
+def _trust(error: float, rival: float) -> float:
+    """0 while it predicts worse than its rival or as well, 1 when it is clearly better."""
+    if error <= 0.0 or rival <= 0.0:
+        return 0.0 if rival <= 0.0 else 1.0
+    odds = 1.0 / (1.0 + (error / rival) ** 6)
+    return max(0.0, (2.0 * odds - 0.8) / 1.2)
+
+
+def _sign(number: float) -> int:
+    return (number > 0.0) - (number < 0.0)
+
+
+def _within(number: float, limit: float) -> float:
+    return max(-limit, min(limit, number))

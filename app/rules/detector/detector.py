@@ -1,0 +1,178 @@
+"""One series, one sample at a time: expect, judge, learn."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from math import inf, log10
+from typing import Any
+
+from app.rules.detector import words
+from app.rules.detector.baseline import Baseline
+from app.rules.detector.outlook import Knob, Outlook, score_of
+from app.rules.detector.packing import doubles, from_doubles
+from app.rules.detector.spread import WINSOR, Spread
+from app.rules.detector.tail import Tail, height_of, surprise_of
+
+VERSION = 1
+LEAST_SAMPLES = 30  # before anything is judged
+FIRST_SAMPLES = 10  # before anything is winsorised
+BLEND = 0.7  # the baseline's part in the surprise; the rest is the one-step forecast's
+LINGER = 0.3  # how fast the remainder that may linger follows the newest error
+GAP = 20.0  # so many usual intervals without a sample: what lingered is forgotten
+FURTHEST = 100.0  # times the series' age: no longer return time is claimed
+MEMORABLE = 3.0  # log10 days: a rarer episode subdues the score no longer than this one
+RARER = 0.3  # log10: how much rarer a sample of the same episode must be to be news
+FADING = 2.0  # log10 per day: how fast an episode stops subduing the next
+BACKWARDS = 86400.0  # seconds: a clock this far back has been set, and is believed
+DAY = 86400.0
+
+
+class Detector:
+    """State and judgement of one series."""
+
+    __slots__ = ("_knob", "_sides", "alarm", "base", "carried", "heat", "last", "lingers", "samples", "sides", "spread",
+                 "step", "variance")  # fmt: skip
+    NUMBERS = ("samples", "last", "step", "lingers", "carried", "variance", "heat", "alarm")
+
+    def __init__(self, knob: Knob) -> None:
+        self._knob = knob
+        self._sides = 2.0 if knob.direction == "both" else 1.0
+        self.samples = self.last = self.step = self.lingers = self.carried = self.variance = 0.0
+        self.heat, self.alarm = -9.0, 0.0
+        self.base, self.spread, self.sides = Baseline(), Spread(), (Tail(), Tail())
+
+    @classmethod
+    def load(cls, memory: Mapping[str, Any] | None, knob: Knob) -> "Detector":
+        """Go on from `memory()`; without it (or with one of another version) start to learn. The knob may have changed."""
+        detector = cls(knob)
+        if memory and memory.get("v") == VERSION:
+            for name, value in zip(cls.NUMBERS, from_doubles(memory["n"]), strict=True):
+                setattr(detector, name, value)
+            detector.base, detector.spread = Baseline(memory["base"]), Spread(memory["spread"])
+            detector.sides = (Tail(memory["up"]), Tail(memory["down"]))
+        return detector
+
+    def memory(self) -> dict[str, Any]:
+        """Everything learnt, as JSON."""
+        up, down = self.sides
+        return {"v": VERSION, "n": doubles([getattr(self, name) for name in self.NUMBERS]), "base": self.base.packed(),
+                "spread": self.spread.packed(), "up": up.packed(), "down": down.packed()}  # fmt: skip
+
+    def advance(self, at: datetime, value: float, excluded: bool = False) -> Outlook:
+        """Judge the sample and learn from it. One that is excluded, or not newer than the last, teaches nothing."""
+        now = at.timestamp()
+        if self.samples == 0.0:
+            if not excluded:
+                self.samples, self.last = 1.0, now
+                self.base.start(value, now)
+            return self._silent(value, value, -inf, inf, "learning: the first sample")
+        if now < self.last - BACKWARDS:
+            self.base.since += now - self.last
+            self.last = now
+        return self._judge(at, now, value, excluded)
+
+    def _judge(self, at: datetime, now: float, value: float, excluded: bool) -> Outlook:
+        zone = self._knob.zone
+        local = at.astimezone(zone)
+        seconds = now + (local.utcoffset() or timedelta(0)).total_seconds()
+        gap, age = now - self.last, now - self.base.since
+        base = self.base.expect(seconds, age)
+        carry = self._carry(gap)
+        least = self.spread.least(self.base.flat)
+        wide = self.spread.hourly(local.hour, self.step)
+        near = BLEND / max(self.spread.from_baseline * wide, least)
+        next_ = (1.0 - BLEND) / max(self.spread.from_forecast * wide, least)
+        expected = base + carry * next_ / (near + next_)
+        surprise = (near + next_) * (value - expected)
+        heights = (height_of(surprise), height_of(-surprise))
+        low, high, limits = self._band(expected, near + next_)
+        if excluded:
+            return self._silent(value, expected, low, high, "not judged: excluded day", learning=False)
+        why = self._not_yet(age)
+        if why:
+            outlook = self._silent(value, expected, low, high, why)
+        else:
+            bad, clear = self._bad(heights, limits)
+            text = words.judged(value, low, high, local, self.base.season(age), age / DAY)
+            outlook = Outlook(self._score(heights, gap, age), expected, low, high, False, bad, clear, text)
+        if gap > 0.0:
+            self._learn(value, now, local.hour, base, carry, heights)
+        return outlook
+
+    def _silent(self, value: float, expected: float, low: float, high: float, why: str, learning: bool = True) -> Outlook:
+        del value
+        self.alarm = 0.0
+        return Outlook(0.0, expected, low, high, learning, False, True, why)
+
+    def _not_yet(self, age: float) -> str:
+        needed = max(self._knob.learn.total_seconds(), self._knob.per.total_seconds() / FURTHEST)
+        if age >= needed and self.samples >= LEAST_SAMPLES:
+            return ""
+        return words.learning(age / 3600.0, needed / 3600.0, int(self.samples), LEAST_SAMPLES)
+
+    def _carry(self, gap: float) -> float:
+        """The part of the last errors that is expected to last until now."""
+        if self.variance <= 0.0 or self.step <= 0.0:
+            return 0.0
+        share = max(0.0, min(1.0, self.carried / self.variance))
+        steps = gap / self.step
+        return self.lingers * (share if steps < 1.5 else share ** min(steps, 50.0))
+
+    def _band(self, expected: float, slope: float) -> tuple[float, float, tuple[float, float]]:
+        """Where the knob draws the line: as values, and as heights up and down."""
+        rate = max(self.step, 1.0) / self._knob.per.total_seconds() / self._sides
+        up = self.sides[0].limit(rate) if self._knob.direction != "down" else inf
+        down = self.sides[1].limit(rate) if self._knob.direction != "up" else inf
+        high = expected + surprise_of(up) / slope if up < inf else inf
+        low = expected - surprise_of(down) / slope if down < inf else -inf
+        return low, high, (up, down)
+
+    def _bad(self, heights: tuple[float, float], limits: tuple[float, float]) -> tuple[bool, bool]:
+        """Outside the band; once outside, until half-way back. Clear is back among the usual."""
+        for sign, height, limit, tail in zip((1.0, -1.0), heights, limits, self.sides, strict=True):
+            if height > limit or (self.alarm == sign and height > 0.5 * (limit + tail.threshold)):
+                self.alarm = sign
+                return True, False
+        usual = [min(tail.threshold, limit) for tail, limit in zip(self.sides, limits, strict=True)]
+        clear = self.alarm == 0.0 or (heights[0] <= usual[0] and heights[1] <= usual[1])
+        if clear:
+            self.alarm = 0.0
+        return False, clear
+
+    def _score(self, heights: tuple[float, float], gap: float, age: float) -> float:
+        """How rare, as news: an episode that goes on scores low unless it gets rarer."""
+        self.heat = max(-9.0, self.heat - FADING * max(gap, 0.0) / DAY)
+        best = 0.0
+        for direction, height, tail in zip(("down", "up"), heights, self.sides, strict=True):
+            if height > tail.threshold and self._knob.direction != direction:
+                best = max(best, max(self.step, 1.0) / DAY / max(1e-300, tail.rate(height)) / self._sides)
+        if best <= 0.0:
+            return 0.0
+        days = min(best, max(age / DAY, 0.01) * FURTHEST)
+        rarity = log10(days)
+        if rarity > self.heat + (RARER if self.heat > -1.0 else 0.0):
+            self.heat = min(rarity, MEMORABLE)
+            return score_of(days)
+        return round(0.3 * score_of(days), 6)
+
+    def _learn(self, value: float, now: float, hour: int, base: float, carry: float, heights: tuple[float, float]) -> None:
+        gap, count = now - self.last, self.samples + 1.0
+        pace, known = 1.0 / count, count > FIRST_SAMPLES
+        self.step = gap if self.step == 0.0 else self.step + max(0.02, pace) * max(-self.step / 2, min(self.step, gap - self.step))
+        if count > LEAST_SAMPLES:
+            self.sides[0].learn(heights[0])
+            self.sides[1].learn(heights[1])
+        error, missed = value - base, value - base - carry
+        least = self.spread.least(self.base.flat)
+        if known:
+            self.spread.learn_hour(hour, abs(missed) / max(self.spread.from_forecast, least), gap)
+        self.spread.learn(value - self.base.flat, error, missed, gap, pace, known)
+        spread = max(self.spread.from_baseline, least) if known else inf
+        if now - self.base.since > DAY:
+            self.base.contest(value, gap, pace, spread)
+        self.base.learn(value, gap, pace, spread, error)
+        kept = max(-3 * WINSOR * self.spread.from_baseline, min(3 * WINSOR * self.spread.from_baseline, error)) if known else error
+        gain = max(pace, 1.0 / 300.0)
+        self.carried += gain * (kept * self.lingers - self.carried)
+        self.variance += gain * (self.lingers * self.lingers - self.variance)
+        self.lingers += (LINGER if gap < GAP * self.step else 1.0) * (kept - self.lingers)
+        self.samples, self.last = count, now

@@ -1,0 +1,105 @@
+"""How rare a surprise is, learnt from the series' own episodes: peaks over a threshold, declustered."""
+
+from array import array
+from math import exp, log
+
+from app.rules.detector.packing import doubles, from_doubles, from_singles, singles
+
+KNEE = 40.0  # beyond it, surprises count by their logarithm: a thousand is hardly worse than a hundred
+QUIET = 10  # so many samples below the threshold end an episode
+EPISODES = 120  # how many of them are remembered
+MEMORY = EPISODES * 60.0  # and over how many samples their frequency
+SHARE = 0.03  # of the samples lie beyond the threshold
+SHAPE = 0.15  # of the tail before it is known: a little heavier than exponential
+KEPT = 12  # of the highest peaks
+FADE = 0.97  # of a kept peak's weight with each that joins
+ALIKE = 0.9  # a peak of this part of another is one of its kind
+BEARABLE = 3.0  # so many of a kind are not yet the series' habit
+
+
+class Tail:
+    """One side of one series."""
+
+    __slots__ = ("episodes", "excess", "known", "peak", "peaks", "quiet", "seen", "square", "threshold", "weights")
+    NUMBERS = ("episodes", "excess", "known", "peak", "quiet", "seen", "square", "threshold")
+
+    def __init__(self, packed: list[str] | None = None) -> None:
+        start = (0.0, 0.7, 3.0, 0.0, 0.0, 0.0, 1.0, 2.0)
+        (self.episodes, self.excess, self.known, self.peak,
+         self.quiet, self.seen, self.square, self.threshold) = from_doubles(packed[0]) if packed else start  # fmt: skip
+        self.peaks = array("f", from_singles(packed[1] if packed else "", KEPT))  # highest first
+        self.weights = array("f", from_singles(packed[2] if packed else "", KEPT))
+
+    def packed(self) -> list[str]:
+        """The constructor's argument."""
+        return [doubles([getattr(self, name) for name in self.NUMBERS]), singles(self.peaks), singles(self.weights)]
+
+    def rate(self, height: float) -> float:
+        """Episodes per sample expected to reach `height`, which is above the threshold."""
+        shape, scale = self._form()
+        smooth = self._frequency() * float((1.0 + shape * (height - self.threshold) / scale) ** (-1.0 / shape))
+        kin = sum(weight for peak, weight in zip(self.peaks, self.weights, strict=True) if peak >= height * ALIKE)
+        return max(smooth, (kin - BEARABLE) / (self.seen + 100.0))
+
+    def limit(self, rate: float) -> float:
+        """The height that is reached `rate` times per sample: the inverse of `rate`."""
+        shape, scale = self._form()
+        ratio = max(1.0, self._frequency() / rate)
+        height = self.threshold + scale / shape * (ratio**shape - 1.0)
+        bearable = BEARABLE + rate * (self.seen + 100.0)
+        kin = 0.0
+        for peak, weight in zip(self.peaks, self.weights, strict=True):
+            kin += weight
+            if kin > bearable:
+                return float(max(height, peak / ALIKE))
+        return float(height)
+
+    def _frequency(self) -> float:
+        return (self.episodes + 1.0) / (self.seen + 60.0)
+
+    def _form(self) -> tuple[float, float]:
+        """Shape and scale of the generalised Pareto tail by moments, the shape drawn to `SHAPE` while little is known."""
+        mean = self.excess
+        shape = 0.5 * (1.0 - mean * mean / max(1e-9, self.square - mean * mean))
+        trust = self.known / (self.known + 20.0)
+        shape = trust * min(0.5, max(0.02, shape)) + (1.0 - trust) * SHAPE
+        return shape, max(1e-6, mean * (1.0 - shape))
+
+    def learn(self, height: float) -> None:
+        """Take one sample in; `height` may be negative."""
+        keep = 1.0 - 1.0 / MEMORY
+        self.seen = self.seen * keep + 1.0
+        self.episodes *= keep
+        over = height > self.threshold
+        if over:
+            self.quiet = 0.0
+            self.peak = max(self.peak, height)
+        elif self.peak > 0.0:
+            self.quiet += 1.0
+            if self.quiet >= QUIET:
+                self._close()
+        step = 0.02 * max(0.1, self.excess) * (1.0 if self.seen < 500.0 else 0.3)
+        self.threshold = max(0.5, self.threshold + step * ((1.0 - SHARE) if over else -SHARE))
+
+    def _close(self) -> None:
+        """The episode is over: its peak counts once."""
+        beyond = min(max(0.0, self.peak - self.threshold), 8.0 * self.excess)
+        self.episodes += 1.0
+        self.known = min(self.known + 1.0, EPISODES)
+        self.excess += (beyond - self.excess) / self.known
+        self.square += (beyond * beyond - self.square) / self.known
+        if self.peak > self.peaks[-1]:
+            kept = sorted([*zip(self.peaks, self.weights, strict=True), (self.peak, 1.0)], reverse=True)[:KEPT]
+            self.peaks = array("f", [peak for peak, _ in kept])
+            self.weights = array("f", [weight * FADE for _, weight in kept])
+        self.peak = 0.0
+
+
+def height_of(surprise: float) -> float:
+    """A surprise on the scale the tail is drawn on."""
+    return surprise if surprise < KNEE else KNEE * (1.0 + log(min(surprise, 1e300) / KNEE))
+
+
+def surprise_of(height: float) -> float:
+    """The inverse of `height_of`."""
+    return height if height < KNEE else KNEE * exp(min(600.0, height / KNEE - 1.0))
