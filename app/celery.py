@@ -13,7 +13,7 @@ from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 
 from app import beats, log, plugins
-from app.errors import Unavailable
+from app.errors import Invalid, Unavailable
 from app.settings import settings
 from beat_schedule import beat_schedule
 
@@ -124,7 +124,10 @@ def _before_forks(sender: Any = None, **_: Any) -> None:
     if not families & set(CHECK_QUEUES):
         return
     for name in plugins.probe_names():
-        plugins.probe_module(name)
+        try:
+            plugins.probe_module(name)
+        except Invalid as error:  # its checks will say the same; those of the other probes run
+            logger.error("probe_not_loaded", probe=name, reason=str(error))
     gc.collect()
     gc.freeze()
 

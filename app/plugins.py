@@ -4,7 +4,11 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
+from traceback import extract_tb
 from types import ModuleType
+
+from app.errors import Invalid
 
 FAMILIES = ("health", "performance", "business", "security")
 
@@ -29,11 +33,38 @@ def probe_names() -> list[str]:
 
 
 def probe_module(name: str) -> ModuleType:
-    """The module of probe `family.NAME`. Raises KeyError when there is no such probe."""
+    """The module of probe `family.NAME`.
+
+    Raises KeyError when there is no such probe, and Invalid, with its file and line, when it cannot be imported: it may be
+    anybody's.
+    """
     family, _, short = name.partition(".")
     if family not in FAMILIES:
         raise KeyError(name)
-    return module(f"tasks.{family}", short)
+    try:
+        return module(f"tasks.{family}", short)
+    except (Exception, SystemExit) as error:
+        if isinstance(error, KeyError) and short not in names(f"tasks.{family}"):
+            raise
+        raise Invalid(f"{_place(name, error)}: {type(error).__name__}: {_reason(error)}") from error
+
+
+def probe_file(name: str) -> str:
+    """Where probe `family.NAME` stands, from the top of the tree."""
+    return f"tasks/{name.replace('.', '/')}.py"
+
+
+def _place(name: str, error: BaseException) -> str:
+    """The probe's file, with the line of its own at which the error came."""
+    file = probe_file(name)
+    lines = [frame.lineno for frame in extract_tb(error.__traceback__) if Path(frame.filename).as_posix().endswith(f"/{file}")]
+    if isinstance(error, SyntaxError) and str(error.filename).endswith(file):
+        lines.append(error.lineno)
+    return f"{file}:{lines[-1]}" if lines else file
+
+
+def _reason(error: BaseException) -> str:
+    return str(error.msg) if isinstance(error, SyntaxError) else " ".join(str(error).split())
 
 
 def each(package: str) -> Iterator[tuple[str, ModuleType]]:

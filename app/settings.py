@@ -29,10 +29,12 @@ class Settings(BaseSettings):
 
     home: FolderPath = Field(default=Path(".tocsin").absolute(), description="embedded data, keys, first passwords")
     host: str = Field(default="127.0.0.1", description="address the console listens on")
-    port: int = Field(default=8080, ge=0, le=65535)
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
-    flower_port: int = Field(default=5555, ge=0, le=65535)
+    port: int = Field(default=8080, ge=0, le=65535, description="port of console, API and intake")
+    tls_cert: Path | None = Field(
+        default=None, description="certificate chain, PEM; with TOCSIN_TLS_KEY the console speaks https"
+    )
+    tls_key: Path | None = Field(default=None, description="its private key, PEM")
+    flower_port: int = Field(default=5555, ge=0, le=65535, description="port of Flower, on loopback")
     config: FolderPath = Field(default=Path("infra/monitoring/alerting").absolute(), description="alerting as code")
     database_url: SecretStr | None = Field(default=None, description="PostgreSQL >= 15")
     broker_url: SecretStr | None = Field(default=None, description="redis://, rediss:// or amqp://")

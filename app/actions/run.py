@@ -10,9 +10,9 @@ from uuid import uuid4
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
-from app import clock, plugins, seal
+from app import clock, seal
 from app.celery import hint
-from app.checks import service
+from app.checks import probes, service
 from app.checks.demand import store
 from app.checks.model import Check
 from app.checks.service import BATCH
@@ -156,7 +156,7 @@ def _give_up(batch: Batch, told: set[str], deadline: float) -> None:
 def _refuse_wrong(check: Check) -> None:
     """Raises Invalid that names each wrong setting."""
     try:
-        plugins.probe_module(check.probe).measure.spec.model_validate(check.with_)
+        probes.found(check.probe).spec.model_validate(check.with_)
     except KeyError:
         raise NotFound(f'there is no probe "{check.probe}"') from None
     except ValidationError as error:

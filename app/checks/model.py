@@ -48,30 +48,30 @@ def out_of(text: str) -> OutOf:
 class StatusAlert(Declared):
     """`alert:` of a check: it alerts by itself after K of its last N results are bad."""
 
-    severity: Severity = Severity.ERROR
-    after: Count = "2 of 3"
+    severity: Severity = Field(default=Severity.ERROR, description="of critical results; warnings fire at warning")
+    after: Count = Field(default="2 of 3", description="K of N: fires when K of the last N results are bad")
     clear_after: Count | None = Field(default=None, description="default: the first ok recovers")
-    summary: str | None = None
-    no_data: NoData = "alert"
+    summary: str | None = Field(default=None, description="a template; {{ check }} is the check's name")
+    no_data: NoData = Field(default="alert", description="what follows when it could not tell for 3 intervals")
 
 
 class Check(Declared):
     """One thing watched by one probe."""
 
-    probe: str
-    service: str | None = None
-    every: Duration = Field(default=parse_duration("1m"))
-    timeout: Duration = Field(default=parse_duration("10s"))
+    probe: str = Field(description="FAMILY.NAME")
+    service: str | None = Field(default=None, description="service its alerts are of")
+    every: Duration = Field(default=parse_duration("1m"), description="at least 1s")
+    timeout: Duration = Field(default=parse_duration("10s"), description="1s to 40s")
     with_: dict[str, Any] = Field(default_factory=dict, alias="with", description="the probe's own settings")
-    alert: StatusAlert | Literal["off"] = StatusAlert()
-    no_data: NoData | None = None
-    runbook: str | None = None
-    labels: dict[str, str] = Field(default_factory=dict)
+    alert: StatusAlert | Literal["off"] = Field(default=StatusAlert(), description="its own alert, or off")
+    no_data: NoData | None = Field(default=None, description="as in alert")
+    runbook: str | None = Field(default=None, description="name of the runbook of its alerts")
+    labels: dict[str, str] = Field(default_factory=dict, description="labels its alerts carry")
     at: str | None = Field(
         default=None, pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="location: runs on queue FAMILY@LOCATION"
     )
-    flapping: Flapping | Literal["off"] | None = None
-    hold: Duration | None = None
+    flapping: Flapping | Literal["off"] | None = Field(default=None, description="its own, instead of the global one")
+    hold: Duration | None = Field(default=None, description="wait before the incident opens, cancelled by recovery")
 
     @field_validator("alert", mode="before")
     @classmethod

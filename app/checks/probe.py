@@ -122,7 +122,9 @@ def probe(*, on_timeout: Status = Status.UNKNOWN) -> Callable[[Measure | Short],
     def declare(measure: Measure | Short) -> Probe:
         module = inspect.getmodule(measure)
         assert module is not None
-        spec = get_type_hints(measure)["spec"]
+        spec = get_type_hints(measure).get("spec")
+        if not (isinstance(spec, type) and issubclass(spec, Spec)):
+            raise TypeError("measure takes `spec: YOURS, run: Run`, where YOURS is a class made from Spec")
         name = ".".join(module.__name__.split(".")[-2:])
         return Probe(
             name, inspect.getdoc(module) or "", spec, _with_run(measure), on_timeout, inspect.iscoroutinefunction(measure)

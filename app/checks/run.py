@@ -11,9 +11,10 @@ from typing import cast
 import orjson
 from pydantic import ValidationError
 
-from app import plugins
+from app.checks import probes
 from app.checks.model import Due, Result
 from app.checks.probe import CannotTell, Probe, Reading, Run, Series, Spec, Status, Unreachable
+from app.errors import Invalid
 from app.log import get
 from app.net.loop import as_they_come
 
@@ -51,15 +52,17 @@ async def run_batch(dues: Sequence[Due], now: datetime) -> AsyncIterator[list[Re
 async def take(due: Due) -> Reading:
     """One reading; whatever goes wrong is a reading too."""
     try:
-        probe = _probe(due.check.probe)
+        probe = probes.found(due.check.probe)
         spec = probe.spec.model_validate(due.check.with_)
     except KeyError:
         return Reading(Status.UNKNOWN, f'there is no probe "{due.check.probe}" on this worker')
     except ValidationError as error:
         return Reading(Status.UNKNOWN, f"the probe's settings are wrong: {error.errors()[0]['msg']}")
-    except Exception as error:  # its module may be anybody's
-        log.exception("probe_not_loaded", check=due.name, probe=due.check.probe)
-        return Reading(Status.UNKNOWN, f'probe "{due.check.probe}" cannot be loaded: {type(error).__name__}: {error}')
+    except Invalid as error:  # its module may be anybody's
+        return Reading(Status.UNKNOWN, f'probe "{due.check.probe}" cannot be loaded: {error}')
+    except Exception as error:  # a validator of its own
+        log.exception("probe_broke", check=due.name, probe=due.check.probe)
+        return Reading(Status.UNKNOWN, f"the probe broke over its settings: {type(error).__name__}: {error}")
     timeout = due.check.timeout.total_seconds()
     run = Run(timeout, due.memory, due.baseline)
     try:
@@ -85,12 +88,6 @@ async def _measured(probe: Probe, spec: Spec, run: Run) -> Reading:
     if not probe.is_async:
         return await asyncio.to_thread(cast(Callable[[Spec, Run], Reading], probe.measure), spec, run)
     return await cast(Callable[[Spec, Run], Awaitable[Reading]], probe.measure)(spec, run)
-
-
-def _probe(name: str) -> Probe:
-    found = plugins.probe_module(name).measure
-    assert isinstance(found, Probe)
-    return found
 
 
 def _result(name: str, began: datetime, reading: Reading, seconds: float) -> Result:

@@ -107,8 +107,10 @@ def export(
 @config.command()
 def schema() -> None:
     """Print the JSON Schema of a file, for editors."""
+    from app.cli.desk import warn_of_broken_probes
     from app.configfile.editor import schema as made
 
+    warn_of_broken_probes()
     _print_json(made())
 
 

@@ -39,6 +39,14 @@ def say(words: str) -> None:
     typer.echo("".join(char if char.isprintable() else "\ufffd" for char in words))
 
 
+def warn_of_broken_probes() -> None:
+    """Say on stderr which files in the probes' folders cannot be used, and why."""
+    from app.checks import probes
+
+    for why in probes.broken().values():
+        typer.secho(f"warning: {why}; left out", fg="yellow", err=True)
+
+
 def say_json(value: Any) -> None:
     """Print JSON, instants as RFC 3339."""
     import orjson

@@ -23,7 +23,7 @@ Finding = tuple[str, str, bool]  # what, the cure, whether it is grave
 @commands.command()
 def doctor(as_json: Json = False) -> None:
     """Say what is wrong with this installation, and the cure. Exit 1 when something is."""
-    found = [*_missing(), *_configuration(), *_heartbeats(), *_watcher()]
+    found = [*_missing(), *_configuration(), *_probes(), *_heartbeats(), *_watcher()]
     grave = any(one[2] for one in found)
     if as_json:
         say_json({"ok": not grave, "findings": [{"what": w, "cure": cure, "grave": bad} for w, cure, bad in found]})
@@ -66,6 +66,13 @@ def _configuration() -> Iterator[Finding]:
         yield str(one), "mend it and run `tocsin config apply`", True
     for one in loaded.warnings:
         yield str(one), "see `tocsin config check`", False
+
+
+def _probes() -> Iterator[Finding]:
+    from app.checks import probes
+
+    for why in probes.broken().values():
+        yield why, "mend or remove it, and restart the workers", True
 
 
 def _heartbeats() -> Iterator[Finding]:

@@ -12,9 +12,11 @@ import typer
 from pydantic import BaseModel, TypeAdapter
 
 from app import plugins
+from app.checks import probes
 from app.checks.model import Check, StatusAlert
+from app.cli.desk import warn_of_broken_probes
 from app.configfile import planned
-from app.configfile.kinds import CHANNELS, RULES, channel_kinds, channel_spec, probe_spec, rule_kinds, rule_spec
+from app.configfile.kinds import CHANNELS, RULES, channel_kinds, channel_spec, rule_kinds, rule_spec
 from app.rules.model import Rule
 from app.settings import Settings
 from app.signals.service import PLANNED as PLANNED_SOURCES
@@ -40,6 +42,7 @@ def reference(
     ] = None,
 ) -> None:
     """Print docs/reference.md."""
+    warn_of_broken_probes()
     if write is None:
         typer.echo(text(), nl=False)
         return
@@ -149,8 +152,8 @@ def _probes() -> Iterator[str]:
     yield "`alert:` of a check, or `off`:\n"
     yield fields(StatusAlert)
     yield "## Probes\n"
-    for name in plugins.probe_names():
-        yield from _section(name, plugins.probe_module(name), fields(probe_spec(name)))
+    for name, probe in probes.usable().items():
+        yield from _section(name, plugins.probe_module(name), fields(probe.spec))
     yield _waiting(planned.PROBES)
 
 

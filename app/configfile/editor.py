@@ -7,9 +7,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
-from app import plugins
+from app.checks import probes
 from app.configfile import planned
-from app.configfile.kinds import channel_kinds, channel_spec, probe_spec, rule_kinds, rule_spec
+from app.configfile.kinds import channel_kinds, channel_spec, rule_kinds, rule_spec
 from app.configfile.sections import SECTIONS, Shape
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -58,7 +58,7 @@ def _types() -> Iterator[type[BaseModel]]:
     yield from (section.type for section in SECTIONS.values())
     yield from (channel_spec(kind) for kind in channel_kinds())
     yield from (rule_spec(kind) for kind in rule_kinds())
-    yield from (probe_spec(name) for name in plugins.probe_names())
+    yield from (probe.spec for probe in probes.usable().values())
 
 
 def _definitions() -> tuple[dict[type[BaseModel], str], Schema]:
@@ -80,9 +80,9 @@ def _item(kind: str, plain: Schema, names: dict[type[BaseModel], str]) -> Schema
         built = [_when("kind", kind, {"$ref": names[rule_spec(kind)]}) for kind in rule_kinds()]
         return _by_kind([*rule_kinds(), *planned.RULE_KINDS], built)
     if kind == "check":
-        probes = plugins.probe_names()
-        options = [_when("probe", name, {"properties": {"with": {"$ref": names[probe_spec(name)]}}}) for name in probes]
-        known = {"properties": {"probe": {"enum": sorted({*probes, *planned.PROBES})}}}
+        usable = probes.usable()
+        options = [_when("probe", name, {"properties": {"with": {"$ref": names[one.spec]}}}) for name, one in usable.items()]
+        known = {"properties": {"probe": {"enum": sorted({*usable, *planned.PROBES})}}}
         return {"allOf": [plain, known, *options]}
     return {"anyOf": [plain, {"type": "null"}]} if kind == "service" else plain
 

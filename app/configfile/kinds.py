@@ -7,11 +7,13 @@ from functools import cache
 from pydantic import BaseModel
 
 from app import plugins
+from app.checks import probes
 from app.configfile import planned
 from app.configfile.keys import Path
 from app.configfile.mistake import hint
 from app.configfile.sections import Section
 from app.configfile.tree import Node
+from app.errors import Invalid
 
 CHANNELS = "app.notify.channels"
 RULES = "app.rules.kinds"
@@ -58,8 +60,8 @@ def _check(section: Section, node: Node, subject: str) -> Form:
 def _loaded(section: Section, name: str, subject: str) -> Form:
     try:
         return Form(section.type, options=probe_spec(name), options_at=("with",))
-    except Exception as error:  # noqa: BLE001 - anybody may drop a module into the folder
-        why = f'probe "{name}" of {subject} cannot be loaded: {type(error).__name__}: {error}'
+    except Invalid as error:
+        why = f'probe "{name}" of {subject} cannot be loaded: {error}'
         return Form(section.type, wrong=((("probe",), why),))
 
 
@@ -104,10 +106,9 @@ def rule_kinds() -> list[str]:
     return plugins.names(RULES)
 
 
-@cache
 def probe_spec(name: str) -> type[BaseModel]:
-    """What `with:` of this probe holds."""
-    return _model(plugins.probe_module(name).measure.spec, f"probe {name}")
+    """What `with:` of this probe holds. Raises Invalid when its module cannot be used."""
+    return probes.found(name).spec
 
 
 @cache

@@ -121,11 +121,16 @@ class _Line:
 
     def __init__(self, target: Target, timeout: float) -> None:
         self.target, self.timeout = target, timeout
-        self.end = time.monotonic() + timeout * TEAR
-        self.late = False
+        now = time.monotonic()
+        self.enough, self.end = now + timeout * ASK, now + timeout * TEAR
         self.number = 0  # the server's number of the session
         self._torn = False
         self._sockets: list[socket.socket] = []
+
+    @property
+    def late(self) -> bool:
+        """By the clock: what is killed, by us or by the server's own limit, may answer before our alarm is served."""
+        return time.monotonic() >= self.enough
 
     def left(self) -> float:
         return max(0.01, self.end - time.monotonic())
@@ -145,7 +150,6 @@ class _Line:
                     shared.shutdown(socket.SHUT_RDWR)
 
     def kill(self) -> None:
-        self.late = True
         if self.number:
             threads.start(self._kill)
 

@@ -23,21 +23,21 @@ class Rule(Declared):
     """What a rule of any kind may say; `app/rules/kinds/KIND.py` adds the kind's own fields."""
 
     kind: str
-    check: str
+    check: str = Field(description="the check whose results it judges")
     family: Family | None = Field(default=None, description="default: the check's")
-    severity: Severity = Severity.ERROR
+    severity: Severity = Field(default=Severity.ERROR, description="of its alerts")
     summary: str | None = Field(default=None, description="a template; {{ value }} is what was compared")
     for_: Duration = Field(default=parse_duration("0s"), alias="for", description="pending until it held this long")
     after: Count | None = Field(default=None, description="K of N: fires when K of its last N evaluations are bad")
-    no_data: NoData = "keep"
+    no_data: NoData = Field(default="keep", description="what follows when it could not tell for 3 intervals of its check")
     max_series: int = Field(default=500, ge=1, le=10_000, description="label sets it judges; more are an alert of their own")
-    mode: Literal["live", "shadow"] = "live"
-    runbook: str | None = None
-    owner: str | None = None
-    review_by: date | None = None
-    labels: dict[str, str] = Field(default_factory=dict)
-    flapping: Flapping | Literal["off"] | None = None
-    hold: Duration | None = None
+    mode: Literal["live", "shadow"] = Field(default="live", description="shadow decides and records, and pages nobody")
+    runbook: str | None = Field(default=None, description="name of the runbook of its alerts")
+    owner: str | None = Field(default=None, description="team or user who keeps the rule")
+    review_by: date | None = Field(default=None, description="day by which somebody looks whether it is worth its pages")
+    labels: dict[str, str] = Field(default_factory=dict, description="labels its alerts carry")
+    flapping: Flapping | Literal["off"] | None = Field(default=None, description="its own, instead of the global one")
+    hold: Duration | None = Field(default=None, description="wait before the incident opens, cancelled by recovery")
 
 
 class State(StrEnum):

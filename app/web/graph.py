@@ -1,15 +1,17 @@
-"""Lines over time as SVG geometry: sparklines and the graph of a metric with its limit and firing spans. Pure."""
+"""Lines over time as SVG geometry: sparklines and the graph of a metric. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from app.web import words
+from app.web.scene import Limit, Scene, Spot, Stretch
 
 WIDTH, HEIGHT = 1000.0, 100.0  # the drawing's own units; the page stretches it
-MOST = 240  # points drawn
+MOST, MANY = 150, 60  # slices drawn of a line, and of each of several
+FAR = 2.0  # an expected band widens the drawing by so many times the height of the line at most
 
 Points = Sequence[tuple[datetime, float]]
 
@@ -31,17 +33,63 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """A curve as a path."""
+
+    path: str
+    name: str
+    key: str
+    last: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A limit as a height from the top."""
+
+    y: float
+    clear: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Graph:
     """What the template draws."""
 
-    line: str  # a path
-    bands: tuple[Band, ...]  # while its alert fired
-    limit: float | None  # heights, from the top
-    clear: float | None
+    lines: tuple[Line, ...]
+    ribbon: str  # from the lowest to the highest of each slice; empty where each holds one sample
+    expected: str  # the same of the band
+    firing: tuple[Band, ...]
+    pending: tuple[Band, ...]
+    marks: tuple[Mark, ...]
     times: tuple[Label, ...]
     values: tuple[Label, ...]
     last: str
     summary: str  # the same in words
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """Where an instant and a value stand."""
+
+    window: Stretch
+    low: float
+    high: float
+    span: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "span", (self.window[1] - self.window[0]).total_seconds())
+
+    def across(self, at: datetime) -> float:
+        return min(max(WIDTH * (at - self.window[0]).total_seconds() / self.span, 0.0), WIDTH)
+
+    def down(self, value: float) -> float:
+        return min(max(HEIGHT - HEIGHT * (value - self.low) / (self.high - self.low), -HEIGHT), 2 * HEIGHT)
+
+    def stretches(self, spans: Sequence[Stretch]) -> tuple[Band, ...]:
+        """Those within the window, made one where they overlap."""
+        begin, end = self.window
+        inside = merged([(a, b) for a, b in spans if b > begin and a < end])
+        return tuple(Band(self.across(a), max(self.across(b) - self.across(a), 2.0)) for a, b in inside)
 
 
 def sparkline(points: Points, start: datetime, end: datetime) -> str:
@@ -54,39 +102,47 @@ def sparkline(points: Points, start: datetime, end: datetime) -> str:
     return "M" + "L".join(f"{x:.0f} {y:.1f}" for x, y in placed)
 
 
-def graph(
-    metric: str,
-    points: Points,
-    firing: Sequence[tuple[datetime, datetime]],
-    limits: tuple[float | None, float | None],
-    window: tuple[datetime, datetime],
-    zone: ZoneInfo,
-) -> Graph | None:
-    """The graph of one metric over `window`; `limits` are threshold and clear. None for less than two points."""
-    if len(points) < 2:
+def graph(scene: Scene) -> Graph | None:
+    """The graph of one metric; None when no curve has two spots."""
+    drawn = [(one, gathered(one.spots, scene.window, MOST if scene.alone else MANY)) for one in scene.curves]
+    drawn = [(one, spots) for one, spots in drawn if len(spots) > 1]
+    if not drawn:
         return None
-    start, end = window
-    thin = thinned(points, MOST)
-    low, high = _range([value for _, value in thin] + [one for one in limits if one is not None])
-    span = (end - start).total_seconds()
-
-    def across(at: datetime) -> float:
-        return min(max(WIDTH * (at - start).total_seconds() / span, 0.0), WIDTH)
-
-    def down(value: float) -> float:
-        return HEIGHT - HEIGHT * (value - low) / (high - low)
-
-    limit, clear = (None if one is None else down(one) for one in limits)
-    spans = merged([(a, b) for a, b in firing if b > start and a < end])
-    bands = tuple(Band(across(a), max(across(b) - across(a), 2.0)) for a, b in spans)
-    values = tuple(Label(down(value), words.figure(metric, value)) for value in (low, (low + high) / 2, high))
-    last, numbers = points[-1][1], [value for _, value in points]
-    summary = (
-        f"{metric} between {words.figure(metric, min(numbers))} and {words.figure(metric, max(numbers))}, "
-        f"now {words.figure(metric, last)}" + (f", limit {words.figure(metric, limits[0])}" if limits[0] is not None else "")
+    band = gathered(scene.band, scene.window, MOST)
+    frame = _Frame(scene.window, *_bounds([spot for _, spots in drawn for spot in spots], scene.limits, band))
+    lines = tuple(
+        Line(_line(frame, spots), one.name, one.key, words.figure(scene.metric, one.spots[-1].mean)) for one, spots in drawn
     )
-    path = _path([(across(at), down(value), at) for at, value in thin])
-    return Graph(path, bands, limit, clear, _times(start, end, zone), values, words.figure(metric, last), summary)
+    first = drawn[0][1]
+    several = scene.alone and any(spot.high > spot.low for spot in first)
+    marks = [Mark(frame.down(one.value), one.clear, _named(scene.metric, one)) for one in scene.limits]
+    ticks = (frame.low, (frame.low + frame.high) / 2, frame.high)
+    return Graph(
+        lines,
+        _ribbon(frame, first) if several else "",
+        _ribbon(frame, band) if len(band) > 1 else "",
+        frame.stretches(scene.firing),
+        frame.stretches(scene.pending),
+        tuple(marks),
+        _times(*scene.window, scene.zone),
+        tuple(Label(frame.down(value), words.figure(scene.metric, value)) for value in ticks),
+        lines[0].last if scene.alone else "",
+        _summary(scene, [spot for _, spots in drawn for spot in spots], lines),
+    )
+
+
+def gathered(spots: Sequence[Spot], window: Stretch, most: int) -> list[Spot]:
+    """At most `most` spots, one for each slice of the window; what was low and high in it stays so."""
+    if len(spots) <= most:
+        return list(spots)
+    size = (window[1] - window[0]) / most
+    slices: dict[int, list[Spot]] = {}
+    for spot in spots:
+        slices.setdefault((spot.at - window[0]) // size, []).append(spot)
+    return [
+        Spot(part[0].at, min(one.low for one in part), sum(one.mean for one in part) / len(part), max(one.high for one in part))
+        for part in slices.values()
+    ]
 
 
 def merged(spans: Sequence[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
@@ -100,17 +156,12 @@ def merged(spans: Sequence[tuple[datetime, datetime]]) -> list[tuple[datetime, d
     return whole
 
 
-def thinned(points: Points, most: int) -> Points:
-    """At most about `most` points that keep every peak: the least and the greatest of each slice."""
-    if len(points) <= most:
-        return points
-    size = -(-len(points) * 2 // most)
-    kept: list[tuple[datetime, float]] = []
-    for begin in range(0, len(points), size):
-        part = points[begin : begin + size]
-        ends = {min(part, key=lambda point: point[1]), max(part, key=lambda point: point[1])}
-        kept += sorted(ends)
-    return kept
+def _bounds(spots: Sequence[Spot], limits: Sequence[Limit], band: Sequence[Spot]) -> tuple[float, float]:
+    low, high = min(one.low for one in spots), max(one.high for one in spots)
+    room = (high - low or abs(high) or 1.0) * FAR
+    wanted = [low, high, *(one.value for one in limits)]
+    wanted += [max(one.low, low - room) for one in band] + [min(one.high, high + room) for one in band]
+    return _range(wanted)
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:
@@ -122,17 +173,48 @@ def _range(values: Sequence[float]) -> tuple[float, float]:
     return low, high + (high - low) * 0.08
 
 
-def _path(placed: Sequence[tuple[float, float, datetime]]) -> str:
-    """Broken where no sample came for four usual intervals: silence is not a straight line."""
-    steps = sorted((b[2] - a[2] for a, b in pairwise(placed)))
+def _runs(spots: Sequence[Spot]) -> Iterator[Sequence[Spot]]:
+    """Parted where nothing came for four usual intervals: silence is not a straight line."""
+    steps = sorted(b.at - a.at for a, b in pairwise(spots))
     usual = steps[len(steps) // 2] * 4
-    parts = [f"M{placed[0][0]:.0f} {placed[0][1]:.1f}"]
-    for before, point in pairwise(placed):
-        parts.append(f"{'M' if point[2] - before[2] > usual else 'L'}{point[0]:.0f} {point[1]:.1f}")
-    return "".join(parts)
+    begin = 0
+    for place, (before, spot) in enumerate(pairwise(spots), 1):
+        if spot.at - before.at > usual:
+            yield spots[begin:place]
+            begin = place
+    yield spots[begin:]
+
+
+def _line(frame: _Frame, spots: Sequence[Spot]) -> str:
+    return "".join("M" + _through(frame, run, lambda spot: spot.mean) for run in _runs(spots))
+
+
+def _ribbon(frame: _Frame, spots: Sequence[Spot]) -> str:
+    """There along the highest, and back along the lowest."""
+    return "".join(
+        f"M{_through(frame, run, lambda spot: spot.high)}L{_through(frame, run[::-1], lambda spot: spot.low)}Z"
+        for run in _runs(spots)
+        if len(run) > 1
+    )
+
+
+def _through(frame: _Frame, spots: Sequence[Spot], value: Callable[[Spot], float]) -> str:
+    return "L".join(f"{frame.across(one.at):.0f} {frame.down(value(one)):.1f}" for one in spots)
+
+
+def _named(metric: str, limit: Limit) -> str:
+    of = f" ({limit.of})" if limit.of else ""
+    return f"{'clear' if limit.clear else 'limit'} {words.figure(metric, limit.value)}{of}"
+
+
+def _summary(scene: Scene, spots: Sequence[Spot], lines: Sequence[Line]) -> str:
+    low, high = (words.figure(scene.metric, end(one.low if end is min else one.high for one in spots)) for end in (min, max))
+    now = f", now {lines[0].last}" if scene.alone else f", {len(lines)} series"
+    limits = "".join(f", {_named(scene.metric, one)}" for one in scene.limits if not one.clear)
+    return f"{scene.metric} between {low} and {high}{now}{limits}"
 
 
 def _times(start: datetime, end: datetime, zone: ZoneInfo) -> tuple[Label, ...]:
     length = end - start
-    form = "%H:%M" if length <= timedelta(days=2) else "%d %b"
+    form = "%H:%M" if length <= timedelta(days=2) else "%d %b" if length <= timedelta(days=90) else "%b %Y"
     return tuple(Label(share * 100, f"{(start + length * share).astimezone(zone):{form}}") for share in (0, 0.25, 0.5, 0.75))

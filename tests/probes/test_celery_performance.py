@@ -83,7 +83,7 @@ def test_what_runs_and_what_was_done_is_told(worker, tmp_path):
     second = look(worker, memory={**first.memory, "at": first.memory["at"] - 10}, warning_active="0s")
     (tmp_path / "go").touch()
     done = {one.labels["task"]: one.value for one in second.series if one.metric == "tasks_per_second"}
-    assert done["shop.pay"] == pytest.approx(0.5, abs=0.3)
+    assert 0.1 < done["shop.pay"] <= 0.5
     assert 0 < second.metrics["tasks_per_second"] < 1
     assert second.metrics["drain_seconds"] == 0
     assert (second.status, "a task runs for" in second.message) == ("warning", True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -50,17 +51,32 @@ select check_name, metric, labels, date_bin(make_interval(secs => :size), at, ti
 from {source} where at >= :since and at < :until group by 1, 2, 3, 4
 """
 # What is rolled up, and the raw end that is not yet.
-_CURVE = """
-select date_bin(make_interval(secs => :slice), at, :since) as at, labels,
-       min(low) as low, sum(total) / sum(count) as mean, max(high) as high
-from (
+_ROLLED = """(
   select at, labels, count, low, high, total from {rolled}
   where check_name = :name and metric = :metric and at >= :since and at < least(:mark, :until)
   union all
   select at, labels, 1, value, value, value from sample
   where check_name = :name and metric = :metric and at >= greatest(:mark, :since) and at < :until
-) x group by 1, 2 order by 1
+) x"""
+_CURVE = f"""
+select date_bin(make_interval(secs => :slice), at, :since) as at, labels,
+       min(low) as low, sum(total) / sum(count) as mean, max(high) as high
+from {_ROLLED} where cast(:only as jsonb[]) is null or labels = any(cast(:only as jsonb[])) group by 1, 2 order by 1
 """
+_SERIES = f"""
+select min(at) as at, labels, min(low) as low, sum(total) / sum(count) as mean, max(high) as high from {_ROLLED} group by labels
+"""
+# One step of the index a metric, however many samples there are.
+_METRICS = text("""
+with recursive known(metric) as (
+  (select metric from sample where check_name = :name and at >= :since order by metric limit 1)
+  union all
+  select (select s.metric from sample s where s.check_name = :name and s.at >= :since and s.metric > k.metric
+          order by s.metric limit 1)
+  from known k where k.metric is not null
+)
+select metric from known where metric is not null
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +152,35 @@ SLICES = 300
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def curve(db: Connection, name: str, metric: str, since: datetime, until: datetime) -> list[Slice]:
-    """A metric of a check within [since, until) in at most SLICES slices a series, oldest first, however long that is."""
-    length = until - since
-    rolled = "rollup_5m" if length <= FINE else "rollup_1h"
-    mark = _NEVER if length <= RAW else mark_of(db, rolled)
-    slice_ = max(length.total_seconds() / SLICES, 1.0)
-    values = {"name": name, "metric": metric, "since": since, "until": until, "mark": mark, "slice": slice_}
-    rows = db.execute(text(_CURVE.format(rolled=rolled)), values)
+def curve(
+    db: Connection, name: str, metric: str, since: datetime, until: datetime, only: Sequence[Mapping[str, str]] | None = None
+) -> list[Slice]:
+    """A metric of a check within [since, until) in at most SLICES slices a series, oldest first, however long that is.
+
+    only: of these label sets.
+    """
+    slice_ = max((until - since).total_seconds() / SLICES, 1.0)
+    wanted = None if only is None else [orjson.dumps(dict(one)).decode() for one in only]
+    return _slices(db, _CURVE, (name, metric, since, until), {"slice": slice_, "only": wanted})
+
+
+def series(db: Connection, name: str, metric: str, since: datetime, until: datetime) -> list[Slice]:
+    """The whole of [since, until) as one slice a label set."""
+    return _slices(db, _SERIES, (name, metric, since, until), {})
+
+
+def metrics(db: Connection, name: str, since: datetime) -> list[str]:
+    """The metrics, with labels or without, that a check had since then, sorted."""
+    return list(db.scalars(_METRICS, {"name": name, "since": since}))
+
+
+def _slices(db: Connection, statement: str, what: tuple[str, str, datetime, datetime], more: Mapping[str, Any]) -> list[Slice]:
+    """Raw or rolled up, whichever is fine enough for so long a time."""
+    name, metric, since, until = what
+    rolled = "rollup_5m" if until - since <= FINE else "rollup_1h"
+    mark = _NEVER if until - since <= RAW else mark_of(db, rolled)
+    values = {"name": name, "metric": metric, "since": since, "until": until, "mark": mark, **more}
+    rows = db.execute(text(statement.format(rolled=rolled)), values)
     return [Slice(row.at, row.labels, row.low, row.mean, row.high) for row in rows]
 
 

@@ -31,14 +31,14 @@ class Spec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: str
-    port: int = Field(default=587, ge=1, le=65535)
+    host: str = Field(description="SMTP server")
+    port: int = Field(default=587, ge=1, le=65535, description="its port")
     sender: str = Field(description="the From address")
     to: str | None = Field(default=None, description="recipient when the channel itself is paged")
-    username: str | None = None
-    password: SecretStr | None = None
+    username: str | None = Field(default=None, description="login")
+    password: SecretStr | None = Field(default=None, description="of the login")
     tls: Literal["auto", "starttls", "implicit", "off"] = Field(default="auto", description="auto: STARTTLS where offered")
-    verify_tls: bool = True
+    verify_tls: bool = Field(default=True, description="is an untrusted certificate refused")
 
     @field_validator("sender", "to")
     @classmethod

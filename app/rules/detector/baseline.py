@@ -2,8 +2,7 @@
 
 from array import array
 from math import exp
-
-from app.rules.detector.packing import doubles, from_doubles, from_singles, singles
+from typing import ClassVar
 
 DAY = 86400.0
 LEVEL = DAY  # time constant of the plain level
@@ -19,14 +18,10 @@ class Cycle:
 
     __slots__ = ("buckets", "evidence", "values", "visits")
 
-    def __init__(self, buckets: int, visits: float, values: str = "", evidence: str = "") -> None:
+    def __init__(self, buckets: int, visits: float) -> None:
         self.buckets, self.visits = buckets, visits
-        self.values = array("f", from_singles(values, buckets))
-        self.evidence = array("f", from_singles(evidence, buckets))
-
-    def packed(self) -> list[str]:
-        """The last two arguments of the constructor."""
-        return [singles(self.values), singles(self.evidence)]
+        self.values = array("f", bytes(4 * buckets))
+        self.evidence = array("f", bytes(4 * buckets))
 
     def believed(self, place: float) -> float:
         """The deviation at `place` buckets from the start, shrunk toward zero while there is little evidence."""
@@ -59,19 +54,19 @@ class Baseline:
 
     __slots__ = ("_added", "_daily", "_hour", "_week_hour", "_weekly", "day", "day_error", "flat", "flat_error",
                  "flat_lean", "lean", "level", "since", "week", "week_error")  # fmt: skip
-    NUMBERS = ("flat", "level", "flat_lean", "lean", "flat_error", "day_error", "week_error", "since")
+    NUMBERS: ClassVar[tuple[str, ...]] = (
+        "flat", "level", "flat_lean", "lean", "flat_error", "day_error", "week_error", "since")  # fmt: skip
 
-    def __init__(self, packed: list[str] | None = None) -> None:
-        numbers = from_doubles(packed[0]) if packed else (0.0,) * len(self.NUMBERS)
-        (self.flat, self.level, self.flat_lean, self.lean,
-         self.flat_error, self.day_error, self.week_error, self.since) = numbers  # fmt: skip
-        self.day = Cycle(24, 6.0, *(packed[1:3] if packed else ()))
-        self.week = Cycle(168, 5.0, *(packed[3:5] if packed else ()))
+    def __init__(self) -> None:
+        self.flat = self.level = self.flat_lean = self.lean = 0.0
+        self.flat_error = self.day_error = self.week_error = self.since = 0.0
+        self.day, self.week = Cycle(24, 6.0), Cycle(168, 5.0)
         self._hour = self._week_hour = self._daily = self._weekly = self._added = 0.0
 
-    def packed(self) -> list[str]:
-        """The constructor's argument."""
-        return [doubles([getattr(self, name) for name in self.NUMBERS]), *self.day.packed(), *self.week.packed()]
+    @property
+    def arrays(self) -> "tuple[array[float], ...]":
+        """What `packing` keeps beside the numbers."""
+        return self.day.values, self.day.evidence, self.week.values, self.week.evidence
 
     def start(self, value: float, at: float) -> None:
         """Take the first sample as the level."""

@@ -1,14 +1,15 @@
 """One series, one sample at a time: expect, judge, learn."""
 
+from array import array
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from math import inf, log10
-from typing import Any
+from typing import Any, ClassVar
 
 from app.rules.detector import words
 from app.rules.detector.baseline import Baseline
 from app.rules.detector.outlook import Knob, Outlook, score_of
-from app.rules.detector.packing import doubles, from_doubles
+from app.rules.detector.packing import Packable, pack, unpack
 from app.rules.detector.spread import WINSOR, Spread
 from app.rules.detector.tail import Tail, height_of, surprise_of
 
@@ -31,7 +32,7 @@ class Detector:
 
     __slots__ = ("_knob", "_sides", "alarm", "base", "carried", "heat", "last", "lingers", "samples", "sides", "spread",
                  "step", "variance")  # fmt: skip
-    NUMBERS = ("samples", "last", "step", "lingers", "carried", "variance", "heat", "alarm")
+    NUMBERS: ClassVar[tuple[str, ...]] = ("samples", "last", "step", "lingers", "carried", "variance", "heat", "alarm")
 
     def __init__(self, knob: Knob) -> None:
         self._knob = knob
@@ -45,17 +46,22 @@ class Detector:
         """Go on from `memory()`; without it (or with one of another version) start to learn. The knob may have changed."""
         detector = cls(knob)
         if memory and memory.get("v") == VERSION:
-            for name, value in zip(cls.NUMBERS, from_doubles(memory["n"]), strict=True):
-                setattr(detector, name, value)
-            detector.base, detector.spread = Baseline(memory["base"]), Spread(memory["spread"])
-            detector.sides = (Tail(memory["up"]), Tail(memory["down"]))
+            unpack(detector._parts, memory["n"], memory["a"])
         return detector
 
     def memory(self) -> dict[str, Any]:
         """Everything learnt, as JSON."""
-        up, down = self.sides
-        return {"v": VERSION, "n": doubles([getattr(self, name) for name in self.NUMBERS]), "base": self.base.packed(),
-                "spread": self.spread.packed(), "up": up.packed(), "down": down.packed()}  # fmt: skip
+        numbers, arrays = pack(self._parts)
+        return {"v": VERSION, "n": numbers, "a": arrays}
+
+    @property
+    def _parts(self) -> tuple[Packable, ...]:
+        return self, self.base, self.spread, *self.sides
+
+    @property
+    def arrays(self) -> tuple["array[float]", ...]:
+        """None of its own: its parts have them."""
+        return ()
 
     def advance(self, at: datetime, value: float, excluded: bool = False) -> Outlook:
         """Judge the sample and learn from it. One that is excluded, or not newer than the last, teaches nothing."""
@@ -157,7 +163,9 @@ class Detector:
     def _learn(self, value: float, now: float, hour: int, base: float, carry: float, heights: tuple[float, float]) -> None:
         gap, count = now - self.last, self.samples + 1.0
         pace, known = 1.0 / count, count > FIRST_SAMPLES
-        self.step = gap if self.step == 0.0 else self.step + max(0.02, pace) * max(-self.step / 2, min(self.step, gap - self.step))
+        self.step = (
+            gap if self.step == 0.0 else self.step + max(0.02, pace) * max(-self.step / 2, min(self.step, gap - self.step))
+        )
         if count > LEAST_SAMPLES:
             self.sides[0].learn(heights[0])
             self.sides[1].learn(heights[1])
@@ -170,7 +178,9 @@ class Detector:
         if now - self.base.since > DAY:
             self.base.contest(value, gap, pace, spread)
         self.base.learn(value, gap, pace, spread, error)
-        kept = max(-3 * WINSOR * self.spread.from_baseline, min(3 * WINSOR * self.spread.from_baseline, error)) if known else error
+        kept = (
+            max(-3 * WINSOR * self.spread.from_baseline, min(3 * WINSOR * self.spread.from_baseline, error)) if known else error
+        )
         gain = max(pace, 1.0 / 300.0)
         self.carried += gain * (kept * self.lingers - self.carried)
         self.variance += gain * (self.lingers * self.lingers - self.variance)

@@ -1,26 +1,44 @@
 """Numbers as short text and back, exactly: what is packed is what is unpacked."""
 
 import struct
+from array import array
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
+from typing import ClassVar, Protocol
 
 
-def doubles(numbers: Sequence[float]) -> str:
-    """Eight bytes each."""
-    return b64encode(struct.pack(f"<{len(numbers)}d", *numbers)).decode()
+class Packable(Protocol):
+    """State that is so many attributes (`NUMBERS`) and so many arrays of single precision (`ARRAYS`)."""
+
+    NUMBERS: ClassVar[tuple[str, ...]]
+
+    @property
+    def arrays(self) -> "Sequence[array[float]]":
+        """In a fixed order; each keeps its length."""
 
 
-def from_doubles(text: str) -> tuple[float, ...]:
-    """The inverse of `doubles`."""
-    raw = b64decode(text)
-    return struct.unpack(f"<{len(raw) // 8}d", raw)
+def pack(parts: Sequence[Packable]) -> tuple[str, str]:
+    """The numbers of all parts, eight bytes each, and their arrays, four bytes each, one after the other.
+
+    An array that is all zero (a season not begun) costs one byte.
+    """
+    numbers = [getattr(part, name) for part in parts for name in part.NUMBERS]
+    full = bytearray()
+    for part in parts:
+        for one in part.arrays:
+            full += b"\1" + struct.pack(f"<{len(one)}f", *one) if any(one) else b"\0"
+    return b64encode(struct.pack(f"<{len(numbers)}d", *numbers)).decode(), b64encode(full).decode()
 
 
-def singles(numbers: Sequence[float]) -> str:
-    """Four bytes each; exact for numbers that live in an `array('f')`. All zero is an empty text."""
-    return b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode() if any(numbers) else ""
-
-
-def from_singles(text: str, length: int) -> tuple[float, ...]:
-    """The inverse of `singles`."""
-    return struct.unpack(f"<{length}f", b64decode(text)) if text else (0.0,) * length
+def unpack(parts: Sequence[Packable], numbers: str, arrays: str) -> None:
+    """The inverse of `pack`, into parts of the same kinds in the same order."""
+    names = [(part, name) for part in parts for name in part.NUMBERS]
+    for (part, name), number in zip(names, struct.unpack(f"<{len(names)}d", b64decode(numbers)), strict=True):
+        setattr(part, name, number)
+    raw, place = b64decode(arrays), 0
+    for part in parts:
+        for one in part.arrays:
+            place += 1
+            if raw[place - 1]:
+                one[:] = array("f", struct.unpack_from(f"<{len(one)}f", raw, place))
+                place += 4 * len(one)

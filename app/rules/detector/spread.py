@@ -1,8 +1,7 @@
 """How far from expectation a value usually is: winsorised, quick to widen for good, and by hour of the day."""
 
 from array import array
-
-from app.rules.detector.packing import doubles, from_doubles, from_singles, singles
+from typing import ClassVar
 
 WINSOR = 6.0
 MEMORY = 500.0  # samples
@@ -15,17 +14,17 @@ class Spread:
     """Three robust mean distances: from the level (`whole`), from the baseline and from the forecast."""
 
     __slots__ = ("evidence", "from_baseline", "from_forecast", "hours", "outside", "whole")
-    NUMBERS = ("whole", "from_baseline", "from_forecast", "outside")
+    NUMBERS: ClassVar[tuple[str, ...]] = ("whole", "from_baseline", "from_forecast", "outside")
 
-    def __init__(self, packed: list[str] | None = None) -> None:
-        numbers = from_doubles(packed[0]) if packed else (0.0,) * len(self.NUMBERS)
-        self.whole, self.from_baseline, self.from_forecast, self.outside = numbers
-        self.hours = array("f", from_singles(packed[1] if packed else "", 24))  # relative to the mean, less one
-        self.evidence = array("f", from_singles(packed[2] if packed else "", 24))
+    def __init__(self) -> None:
+        self.whole = self.from_baseline = self.from_forecast = self.outside = 0.0
+        self.hours = array("f", bytes(4 * 24))  # relative to the mean, less one
+        self.evidence = array("f", bytes(4 * 24))
 
-    def packed(self) -> list[str]:
-        """The constructor's argument."""
-        return [doubles([getattr(self, name) for name in self.NUMBERS]), singles(self.hours), singles(self.evidence)]
+    @property
+    def arrays(self) -> "tuple[array[float], ...]":
+        """What `packing` keeps beside the numbers."""
+        return self.hours, self.evidence
 
     def least(self, level: float) -> float:
         """The smallest spread that is believed."""

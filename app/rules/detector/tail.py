@@ -2,8 +2,7 @@
 
 from array import array
 from math import exp, log
-
-from app.rules.detector.packing import doubles, from_doubles, from_singles, singles
+from typing import ClassVar
 
 KNEE = 40.0  # beyond it, surprises count by their logarithm: a thousand is hardly worse than a hundred
 QUIET = 10  # so many samples below the threshold end an episode
@@ -21,18 +20,19 @@ class Tail:
     """One side of one series."""
 
     __slots__ = ("episodes", "excess", "known", "peak", "peaks", "quiet", "seen", "square", "threshold", "weights")
-    NUMBERS = ("episodes", "excess", "known", "peak", "quiet", "seen", "square", "threshold")
+    NUMBERS: ClassVar[tuple[str, ...]] = (
+        "episodes", "excess", "known", "peak", "quiet", "seen", "square", "threshold")  # fmt: skip
 
-    def __init__(self, packed: list[str] | None = None) -> None:
-        start = (0.0, 0.7, 3.0, 0.0, 0.0, 0.0, 1.0, 2.0)
-        (self.episodes, self.excess, self.known, self.peak,
-         self.quiet, self.seen, self.square, self.threshold) = from_doubles(packed[0]) if packed else start  # fmt: skip
-        self.peaks = array("f", from_singles(packed[1] if packed else "", KEPT))  # highest first
-        self.weights = array("f", from_singles(packed[2] if packed else "", KEPT))
+    def __init__(self) -> None:
+        self.episodes = self.peak = self.quiet = self.seen = 0.0
+        self.excess, self.square, self.known, self.threshold = 0.7, 1.0, 3.0, 2.0
+        self.peaks = array("f", bytes(4 * KEPT))  # highest first
+        self.weights = array("f", bytes(4 * KEPT))
 
-    def packed(self) -> list[str]:
-        """The constructor's argument."""
-        return [doubles([getattr(self, name) for name in self.NUMBERS]), singles(self.peaks), singles(self.weights)]
+    @property
+    def arrays(self) -> "tuple[array[float], ...]":
+        """What `packing` keeps beside the numbers."""
+        return self.peaks, self.weights
 
     def rate(self, height: float) -> float:
         """Episodes per sample expected to reach `height`, which is above the threshold."""

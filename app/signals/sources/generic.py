@@ -52,17 +52,29 @@ class Event(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    key: Annotated[Text, Field(min_length=1, max_length=512)] | None = None
-    status: Literal["firing", "resolved"] = "firing"
-    severity: Severity = Severity.ERROR
-    summary: Annotated[Text, Field(max_length=1024)] | None = None
-    service: Annotated[Text, Field(max_length=256)] | None = None
-    family: Family | None = None
-    labels: Annotated[dict[Name, Value], Field(max_length=64)] = Field(default_factory=dict)
-    annotations: Annotated[dict[Name, Value], Field(max_length=64)] = Field(default_factory=dict)
-    starts_at: Annotated[AwareDatetime, AfterValidator(_storable)] | None = None
-    links: Annotated[list[Annotated[Text, Field(max_length=2048)]], Field(max_length=20)] = Field(default_factory=list)
-    runbook: Annotated[Text, Field(max_length=256)] | None = None
+    key: Annotated[Text, Field(min_length=1, max_length=512)] | None = Field(
+        default=None, description="the alert's identity; default: the fingerprint of the labels"
+    )
+    status: Literal["firing", "resolved"] = Field(default="firing", description="is it on or over")
+    severity: Severity = Field(default=Severity.ERROR, description="how bad")
+    summary: Annotated[Text, Field(max_length=1024)] | None = Field(
+        default=None, description="what people read first; default: alertname"
+    )
+    service: Annotated[Text, Field(max_length=256)] | None = Field(
+        default=None, description="service it is of; it need not be declared"
+    )
+    family: Family | None = Field(default=None, description="kind of trouble")
+    labels: Annotated[dict[Name, Value], Field(max_length=64)] = Field(
+        default_factory=dict, description="at most 64; values are text of at most 4 KiB"
+    )
+    annotations: Annotated[dict[Name, Value], Field(max_length=64)] = Field(default_factory=dict, description="more to read")
+    starts_at: Annotated[AwareDatetime, AfterValidator(_storable)] | None = Field(
+        default=None, description="RFC 3339 with offset; default: now"
+    )
+    links: Annotated[list[Annotated[Text, Field(max_length=2048)]], Field(max_length=20)] = Field(
+        default_factory=list, description="addresses to look at"
+    )
+    runbook: Annotated[Text, Field(max_length=256)] | None = Field(default=None, description="name of the runbook")
 
 
 def parse(body: bytes, source: str, service: str | None = None) -> list[Signal]:

@@ -3,6 +3,7 @@
 `/ping/UUID` (no key needed), `/ping/KEY/SLUG`, and `/in/KEY/UUID`, `/in/KEY/SLUG`; behind each `/start`, `/fail`, `/log` or an
 exit status from 0 to 255. `?rid=UUID` tells runs apart that overlap, `?create=1` makes a heartbeat that is not there yet
 (every 1d, grace 1h). GET, HEAD or POST; of a body the first 10,000 bytes are kept. KEY is the key of any integration.
+The management API is below `/in/KEY/api/v3/` (v1 and v2 as well), for the key of an integration of this kind.
 """
 
 import re
