@@ -43,12 +43,13 @@ class Stack:
     home: Path
     environ: Mapping[str, str]
     port: int
+    root: Path = ROOT  # whose code runs
 
     def tocsin(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command on it."""
         return subprocess.run(
             [sys.executable, "-m", "app.cli", *words],
-            cwd=ROOT,
+            cwd=self.root,
             env=dict(self.environ),
             capture_output=True,
             text=True,
@@ -99,8 +100,8 @@ class Stack:
 
 
 @contextmanager
-def running(config: str, **more: str) -> Iterator[Stack]:
-    """A stack with this configuration; nothing of it is left afterwards."""
+def running(config: str, root: Path = ROOT, **more: str) -> Iterator[Stack]:
+    """A stack with this configuration, of the code in `root`; nothing of it is left afterwards."""
     home = Path(tempfile.mkdtemp(prefix="tocsin-stack-"))
     home.chmod(0o711)
     (home / "config").mkdir()
@@ -114,7 +115,7 @@ def running(config: str, **more: str) -> Iterator[Stack]:
         "TOCSIN_CONFIG": str(home / "config"),
         **more,
     }
-    stack = Stack(home / "home", environ, port)
+    stack = Stack(home / "home", environ, port, root)
     try:
         up = stack.tocsin("up", "--detach", check=False)
         assert up.returncode == 0, up.stdout + up.stderr

@@ -21,13 +21,13 @@ from typing import Any, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from app.checks.baseline import Drift, drift
+from app.checks.baseline import Drift, drift, printable
 from app.settings import settings
 from app.units import Duration
 
 __all__ = [
     "CannotTell", "Drift", "Duration", "Field", "Probe", "Reading", "Run", "SecretStr", "Series", "Spec", "Status",
-    "Unreachable", "drift", "own_broker", "own_database", "own_reader", "probe", "worst",
+    "Unreachable", "drift", "own_broker", "own_database", "own_reader", "printable", "probe", "worst",
 ]  # fmt: skip
 
 

@@ -2,24 +2,31 @@
 
 import asyncio
 import time
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextvars import copy_context
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from math import isfinite
+from threading import Event
 from typing import cast
 
 import orjson
 from pydantic import ValidationError
 
 from app.checks import probes
-from app.checks.model import Due, Result
+from app.checks.discretion import Hush, discretion
+from app.checks.model import Check, Due, Result
 from app.checks.probe import CannotTell, Probe, Reading, Run, Series, Spec, Status, Unreachable
 from app.errors import Invalid
 from app.log import get
+from app.net.blocking import result
 from app.net.loop import as_they_come
 
 SLICE = 0.05  # seconds in which results are gathered before they are written
 MESSAGE_LIMIT = 1000  # characters
+OBSERVED_LIMIT = 10_000  # characters of a thing's name, and of how it is; what is cut differs from itself on the next run
 LABELS_LIMIT = 2000  # bytes of a series' labels as JSON: they are part of a key
 LONGEST_SLEEP = 2.0  # seconds; what is due later should not have been claimed
 
@@ -34,7 +41,8 @@ async def run_batch(dues: Sequence[Due], now: datetime) -> AsyncIterator[list[Re
         return now + timedelta(seconds=time.monotonic() - start)
 
     async def one(due: Due) -> Result:
-        await asyncio.sleep(min(max((due.due_at - now).total_seconds(), 0.0), LONGEST_SLEEP))
+        if due.due_at > now:
+            await asyncio.sleep(min((due.due_at - now).total_seconds(), LONGEST_SLEEP))
         began, clock = at(), time.monotonic()
         reading = await take(due)
         seconds = time.monotonic() - clock
@@ -53,7 +61,7 @@ async def take(due: Due) -> Reading:
     """One reading; whatever goes wrong is a reading too."""
     try:
         probe = probes.found(due.check.probe)
-        spec = probe.spec.model_validate(due.check.with_)
+        spec, hush = _spec(probe, due.check)
     except KeyError:
         return Reading(Status.UNKNOWN, f'there is no probe "{due.check.probe}" on this worker')
     except ValidationError as error:
@@ -63,11 +71,16 @@ async def take(due: Due) -> Reading:
     except Exception as error:  # a validator of its own
         log.exception("probe_broke", check=due.name, probe=due.check.probe)
         return Reading(Status.UNKNOWN, f"the probe broke over its settings: {type(error).__name__}: {error}")
+    reading = await _taken(due, probe, spec)
+    return replace(reading, message=hush(str(reading.message))) if hush is not str and isinstance(reading, Reading) else reading
+
+
+async def _taken(due: Due, probe: Probe, spec: Spec) -> Reading:
     timeout = due.check.timeout.total_seconds()
     run = Run(timeout, due.memory, due.baseline)
     try:
         async with asyncio.timeout(timeout):
-            return await _measured(probe, spec, run)
+            return await _measured(due.name, probe, spec, run)
     except TimeoutError:
         return Reading(probe.on_timeout, f"no answer within {timeout:g} s", unreachable=probe.on_timeout is Status.CRITICAL)
     except Unreachable as error:
@@ -76,7 +89,8 @@ async def take(due: Due) -> Reading:
         return Reading(Status.UNKNOWN, str(error))
     except Exception as error:
         log.exception("probe_broke", check=due.name, probe=due.check.probe)
-        return Reading(Status.UNKNOWN, f"the probe broke: {type(error).__name__}: {error}")
+        # What it remembers may be what it breaks over: it begins anew, or it would break for ever.
+        return Reading(Status.UNKNOWN, f"the probe broke: {type(error).__name__}: {error}", memory={} if due.memory else None)
 
 
 def with_parameters(due: Due, parameters: Mapping[str, object]) -> Due:
@@ -84,10 +98,51 @@ def with_parameters(due: Due, parameters: Mapping[str, object]) -> Due:
     return replace(due, check=due.check.model_copy(update={"with_": {**due.check.with_, **parameters}}))
 
 
-async def _measured(probe: Probe, spec: Spec, run: Run) -> Reading:
+async def _measured(name: str, probe: Probe, spec: Spec, run: Run) -> Reading:
     if not probe.is_async:
-        return await asyncio.to_thread(cast(Callable[[Spec, Run], Reading], probe.measure), spec, run)
+        call = cast(Callable[[Spec, Run], Reading], probe.measure)
+        return await _in_thread(name, partial(copy_context().run, call, spec, run))
     return await cast(Callable[[Spec, Run], Awaitable[Reading]], probe.measure)(spec, run)
+
+
+_hanging: dict[str, Event] = {}  # check -> set when the run that was given up returns
+
+
+async def _in_thread(name: str, call: Callable[[], Reading]) -> Reading:
+    """What `call` returns, in a thread of its own: in a pool a few that hang would keep all others waiting.
+
+    Nobody can stop a thread: a check whose last one still hangs gets no other.
+    """
+    if name in _hanging and not _hanging[name].is_set():
+        raise CannotTell("its last run still hangs, in a thread that nobody can stop")
+    returned = Event()
+
+    def work() -> Reading:
+        try:
+            return call()
+        finally:
+            returned.set()
+
+    try:
+        found = await result(work)
+    except asyncio.CancelledError:
+        _hanging[name] = returned
+        raise
+    _hanging.pop(name, None)
+    return found
+
+
+_specs: dict[int, tuple[Spec, Hush]] = {}
+
+
+def _spec(probe: Probe, check: Check) -> tuple[Spec, Hush]:
+    """What the check's settings mean and hide, read once as long as it is in force. Raises ValidationError."""
+    key = id(check)
+    if key not in _specs:
+        spec = probe.spec.model_validate(check.with_)
+        _specs[key] = spec, discretion(spec)
+        weakref.finalize(check, _specs.pop, key, None)
+    return _specs[key]
 
 
 def _result(name: str, began: datetime, reading: Reading, seconds: float) -> Result:
@@ -102,13 +157,17 @@ def _result(name: str, began: datetime, reading: Reading, seconds: float) -> Res
     memory = orjson.loads(orjson.dumps(dict(reading.memory))) if reading.memory is not None else None
     if "\\u0000" in orjson.dumps(memory).decode():
         raise ValueError("its memory holds a NUL character")
-    observed = None if reading.observed is None else {_clean(k): _clean(v) for k, v in reading.observed.items()}
+    seen = reading.observed
+    observed = None if seen is None else {_clean(key, OBSERVED_LIMIT): _clean(how, OBSERVED_LIMIT) for key, how in seen.items()}
+    lost = len(series) - len(kept)
+    message = f"{_clean(reading.message)}; {lost} series left out: labels too long" if lost else _clean(reading.message)
     return Result(
-        name, began, reading.status, _clean(reading.message), seconds, {"seconds": seconds, **metrics}, kept, memory, observed,
+        name, began, reading.status, message, seconds, {"seconds": seconds, **metrics}, kept, memory, observed,
         reading.unreachable,
     )  # fmt: skip
 
 
-def _clean(message: str) -> str:
-    printable = "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in message.replace("\0", ""))
-    return printable if len(printable) <= MESSAGE_LIMIT else printable[: MESSAGE_LIMIT - 1] + "…"
+def _clean(message: str, limit: int = MESSAGE_LIMIT) -> str:
+    if not message.isprintable():
+        message = "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in message.replace("\0", ""))
+    return message if len(message) <= limit else message[: limit - 1] + "…"

@@ -8,15 +8,20 @@ import orjson
 from sqlalchemy import Connection, case, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from app import beats
 from app.checks.model import Check, Result
 from app.checks.table import check_baseline, check_state
 
 # A check that is late by whole intervals (a stopped machine) goes on from now, on its old beat.
+# One that is pinned to a location waits until a worker there lives: a broker keeps what nobody takes, for ever.
 _CLAIM = text("""
-with due as (
+with served as (
+  select jsonb_array_elements_text(cast(detail as jsonb) -> 'queues') as queue from process_beat
+  where :anywhere and kind = 'worker' and seen_at > clock_timestamp() - make_interval(secs => :fresh)
+), due as (
   select name, next_due_at from check_state
   where family = any(:families) and not paused and next_due_at <= :until and (lease_until is null or lease_until <= :now)
-    and (:anywhere or queue not like '%@%')
+    and (queue not like '%@%' or queue in (select queue from served))
   order by next_due_at limit :limit for update skip locked
 )
 update check_state c set lease_until = greatest(due.next_due_at, :now) + make_interval(secs => :lease),
@@ -90,10 +95,17 @@ def claim_due(
 ) -> list[Mapping[str, Any]]:
     """Checks due by `until`, leased for `lease` seconds after they are due: name, probe, queue, due_at.
 
-    anywhere: also those that are pinned to a location.
+    anywhere: also those that are pinned to a location where a worker lives.
     """
-    values = {"families": list(families), "now": now, "until": until, "lease": lease, "limit": limit, "anywhere": anywhere}
+    values: dict[str, Any] = {"families": list(families), "now": now, "until": until, "lease": lease, "limit": limit}
+    values |= {"anywhere": anywhere, "fresh": beats.FRESH["worker"]}
     return [dict(row) for row in db.execute(_CLAIM, values).mappings()]
+
+
+def pinned_queues(db: Connection) -> list[str]:
+    """The queues of locations that checks are pinned to."""
+    found = select(check_state.c.queue).where(check_state.c.queue.contains("@"), ~check_state.c.paused).distinct()
+    return list(db.scalars(found.order_by(check_state.c.queue)))
 
 
 def extend(db: Connection, names: Sequence[str], until: datetime) -> None:

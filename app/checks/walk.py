@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from app.checks import baseline
 from app.checks.follow import open_regular
 
 MAGIC = frozenset("*?[")
@@ -35,6 +36,13 @@ class Walk:
     def add(self, path: str) -> bool:
         """Look for what one path or glob means; whether there is anything. Raises TooMany."""
         before = len(self.found), len(self.closed)
+        try:
+            self._look_for(path)
+        except RecursionError:
+            raise TooMany(f"{path}: folders are nested too deep") from None
+        return before != (len(self.found), len(self.closed))
+
+    def _look_for(self, path: str) -> None:
         parts = [part for part in path.split("/") if part]
         if not any(MAGIC & set(part) for part in parts) or os.path.lexists(path):
             path = "/" + "/".join(parts)
@@ -43,7 +51,6 @@ class Walk:
                 self._below(path)
         else:
             self._expand("", parts)
-        return before != (len(self.found), len(self.closed))
 
     def _expand(self, folder: str, parts: list[str]) -> None:
         if not parts:
@@ -170,7 +177,7 @@ def signature(found: os.stat_result) -> str:
 
 def printable(path: str) -> str:
     """The path as text that can be stored; names need not be UTF-8."""
-    return os.fsencode(path).decode(errors="backslashreplace")
+    return baseline.printable(os.fsencode(path).decode(errors="backslashreplace"))
 
 
 def folded(known: Mapping[str, str]) -> dict[str, dict[str, str]]:

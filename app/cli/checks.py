@@ -1,11 +1,13 @@
 """`tocsin checks ...`"""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from app.cli.desk import As, Json, actor, say, say_json, say_list
-from app.errors import Invalid, NotActive, NotFound
+from app.cli.scaffold.kind import Kind
+from app.errors import Invalid, NotFound
 
 checks = typer.Typer(help="Checks: what is watched, and how it is.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="The check's name.")]
@@ -177,9 +179,22 @@ def resume(name: Name, as_: As = None) -> None:
 
 
 @checks.command()
-def new(name: Annotated[str, typer.Argument(help="FAMILY.NAME")]) -> None:  # noqa: ARG001
-    """Scaffold a probe with its test (not active yet)."""
-    raise NotActive("`checks new` is not active yet; copy a file of tasks/FAMILY/, it is found by being there")
+def new(
+    name: Annotated[str, typer.Argument(metavar="FAMILY.NAME", help="As security.file_mode.")],
+    kind: Annotated[Kind, typer.Option(help="What it looks at; which example it begins with.")] = Kind.NETWORK,
+    description: Annotated[str | None, typer.Option(help="What it finds out, in one sentence.")] = None,
+    folder: Annotated[Path, typer.Option(help="The top of Tocsin's tree.")] = Path(),
+) -> None:
+    """Write a new probe that works as it is, its test and its place in the reference."""
+    from app.cli.scaffold.write import draft, write
+
+    made = draft(name, kind, description)
+    for written, what in write(made, folder.absolute()):
+        typer.secho(f"wrote {what}" if written else f"left out: {what}", err=not written)
+    typer.echo(
+        "next: make it yours, restart the workers (`tocsin down`, `tocsin up --detach`), declare a check that uses it:\n"
+    )
+    typer.echo(f"checks:\n  my-{made.name.replace('_', '-')}:\n    probe: {made.probe}\n    with: {made.settings}")
 
 
 def _look(name: str) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def worker(
     from app.celery import LINE_QUEUES, app
 
     warnings.simplefilter("ignore", SecurityWarning)  # it warns root of pickle, which is not accepted here
-    name = (queues or "all").partition(",")[0]
+    name = (queues or "all").partition(",")[0].replace("@", "-at-")  # what is before the @ of a worker's name is its own
     # The line waits for the database and the network, so threads do and cost one process; a probe may crash or hang in
     # foreign code, so checks run in children that can be killed.
     line_only = queues is not None and set(queues.split(",")) <= set(LINE_QUEUES)

@@ -154,7 +154,6 @@ def _probes() -> Iterator[str]:
     yield "## Probes\n"
     for name, probe in probes.usable().items():
         yield from _section(name, plugins.probe_module(name), fields(probe.spec))
-    yield _waiting(planned.PROBES)
 
 
 def _rules() -> Iterator[str]:
@@ -164,7 +163,6 @@ def _rules() -> Iterator[str]:
     for name in rule_kinds():
         own = fields(rule_spec(name), without=Rule.model_json_schema(by_alias=True)["properties"])
         yield from _section(f"kind: {name}", plugins.module(RULES, name), own)
-    yield _waiting(planned.RULE_KINDS)
 
 
 def _channels() -> Iterator[str]:

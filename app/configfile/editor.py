@@ -78,11 +78,11 @@ def _item(kind: str, plain: Schema, names: dict[type[BaseModel], str]) -> Schema
         return _by_kind([*channel_kinds(), *planned.CHANNEL_KINDS], built)
     if kind == "rule":
         built = [_when("kind", kind, {"$ref": names[rule_spec(kind)]}) for kind in rule_kinds()]
-        return _by_kind([*rule_kinds(), *planned.RULE_KINDS], built)
+        return _by_kind(rule_kinds(), built)
     if kind == "check":
         usable = probes.usable()
         options = [_when("probe", name, {"properties": {"with": {"$ref": names[one.spec]}}}) for name, one in usable.items()]
-        known = {"properties": {"probe": {"enum": sorted({*usable, *planned.PROBES})}}}
+        known = {"properties": {"probe": {"enum": sorted(usable)}}}
         return {"allOf": [plain, known, *options]}
     return {"anyOf": [plain, {"type": "null"}]} if kind == "service" else plain
 

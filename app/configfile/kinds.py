@@ -52,9 +52,7 @@ def _check(section: Section, node: Node, subject: str) -> Form:
         return Form(section.type)
     if name in plugins.probe_names():
         return _loaded(section, name, subject)
-    if name in planned.PROBES:
-        return Form(section.type, inactive=(("probe",), f'probe "{name}"'))
-    return Form(section.type, wrong=(_unknown("probe", name, subject, [*plugins.probe_names(), *planned.PROBES]),))
+    return Form(section.type, wrong=(_unknown("probe", name, subject, plugins.probe_names()),))
 
 
 def _loaded(section: Section, name: str, subject: str) -> Form:
@@ -82,9 +80,7 @@ def _rule(node: Node, subject: str) -> Form:
         return Form(None, wrong=(((), f'{subject} lacks "kind"; write one of {", ".join(rule_kinds())}'),))
     if kind in rule_kinds():
         return Form(rule_spec(kind))
-    if kind in planned.RULE_KINDS:
-        return Form(planned.PlannedRule, inactive=(("kind",), f'kind "{kind}"'))
-    return Form(None, wrong=(_unknown("kind", kind, subject, [*rule_kinds(), *planned.RULE_KINDS]),))
+    return Form(None, wrong=(_unknown("kind", kind, subject, rule_kinds()),))
 
 
 def _unknown(key: str, word: str, subject: str, known: Collection[str]) -> tuple[Path, str]:

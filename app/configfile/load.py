@@ -1,7 +1,6 @@
 """From a folder to a configuration, or to every mistake in it; and from a configuration to what is stored."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,21 +45,10 @@ def _loaded(folder: Folder) -> Loaded:
     if folder.whole:  # what an unreadable file declares would be missed by everything that names it
         said = {(one.file, one.line) for one in folder.mistakes}  # a variable that is not set names nothing
         mistakes += [one for one in check(items) if (one.file, one.line) not in said]
-        _wait_for_checks(items, warnings)
         warnings += gaps(items)
     counts = {section.key: len(items[section.kind]) for section in SECTIONS.values() if section.kind in items}
     counts |= {"runbooks": len(items.get(RUNBOOK, {})), "files": len(folder.files)}
     return Loaded(None if mistakes else Config(items), _sorted(mistakes), _sorted(warnings), folder.files, counts)
-
-
-def _wait_for_checks(items: dict[str, dict[str, Item]], warnings: list[Mistake]) -> None:
-    """A rule over a check that is not active cannot be active either."""
-    checks = items.get("check", {})
-    for name, item in items.get("rule", {}).items():
-        watched = checks.get(str(item.node.at("check").value))
-        if item.active and watched is not None and not watched.active:
-            items["rule"][name] = replace(item, active=False)
-            warnings.append(mistake(item.file, item.line, f"{item.subject} is not active yet: it waits for {watched.subject}"))
 
 
 def _sorted(mistakes: list[Mistake]) -> tuple[Mistake, ...]:

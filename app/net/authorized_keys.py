@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 
 KEY = re.compile(r"(?P<kind>(?:sk-)?(?:ssh|ecdsa)-[\w@.-]+)[ \t]+(?P<blob>[A-Za-z0-9+/]{16,}={0,3})(?:[ \t]+(?P<comment>.*))?")
-OPTIONS = re.compile(r"(?:[^\s\"]|\"(?:[^\"\\]|\\.)*\")+")
-OPTION = re.compile(r"(?:^|,)([A-Za-z0-9-]+)(?:=\"(?:[^\"\\]|\\.)*\")?")
+OPTIONS = re.compile(r"(?:[^\s\"]++|\"(?:[^\"\\]++|\\.)*+\")++")  # possessive: a line may have megabytes
+OPTION = re.compile(r"(?:^|,)([A-Za-z0-9-]++)(?:=\"(?:[^\"\\]++|\\.)*+\")?")
 LONGEST_COMMENT = 60
 
 

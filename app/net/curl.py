@@ -14,7 +14,7 @@ import pycurl
 from app.net.exchange import Request, Response, Timings
 from app.net.failure import Failed, Kind
 from app.net.guard import refusal
-from app.net.options import ALWAYS, milliseconds, options
+from app.net.options import ALWAYS, destination, options
 from app.net.resolve import Endpoint
 from app.net.url import without_secret
 
@@ -78,18 +78,29 @@ class Lent:
 class Transfer:
     """A reusable libcurl handle and what its callbacks gather during one request."""
 
-    __slots__ = ("blocked", "body", "curl", "dns", "done", "limit", "lines", "spent", "truncated")
+    __slots__ = ("blocked", "body", "curl", "dns", "done", "limit", "lines", "manner", "spent", "truncated")
 
     def __init__(self) -> None:
         self.curl = pycurl.Curl()
         self.curl.transfer = self
         self.lines: list[bytes] = []
+        self.manner: object = None  # of the request it is set up for
         self.spent = False  # it keeps cookies, which no reset makes it forget
 
     def prepare(self, request: Request, lookup: Lookup, done: "asyncio.Future[tuple[int, str]]") -> None:
         """Forget the last request and set up this one. Raises Failed(BLOCKED) when it is malformed."""
         self.done, self.body, self.lines, self.dns = done, bytearray(), [], lookup.seconds
         self.limit, self.truncated, self.blocked = request.max_bytes, False, ""
+        if self.manner != (manner := _manner(request, lookup)):  # else only what differs is said again
+            self.manner = None
+            self._set_up(request)
+            self.manner = manner
+        for option, value in destination(request, lookup.seconds):
+            self.curl.setopt(option, value)
+        if lookup.entry:
+            self.curl.setopt(pycurl.RESOLVE, [lookup.entry])
+
+    def _set_up(self, request: Request) -> None:
         curl = self.curl
         curl.reset()
         for option, value in (*ALWAYS, *options(request)):
@@ -98,14 +109,11 @@ class Transfer:
             self.spent = True
             curl.setopt(pycurl.COOKIEFILE, "")
             for line in request.cookies:
-                curl.setopt(pycurl.COOKIELIST, line)
-        if lookup.entry:
-            curl.setopt(pycurl.RESOLVE, [lookup.entry])
-        curl.setopt(pycurl.TIMEOUT_MS, milliseconds(request.timeout - lookup.seconds))
+                curl.setopt(pycurl.COOKIELIST, line.encode("latin-1"))
         if request.socket is None:
             curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open)
         curl.setopt(pycurl.WRITEFUNCTION, self._write)
-        curl.setopt(pycurl.HEADERFUNCTION, self.lines.append)
+        curl.setopt(pycurl.HEADERFUNCTION, self._read)
 
     def _open(self, _purpose: int, to: Any) -> Any:
         why = refusal(to.addr[0])
@@ -113,6 +121,9 @@ class Transfer:
             return Lent(socket.socket(to.family, to.socktype, to.protocol))
         self.blocked = why
         return pycurl.SOCKET_BAD
+
+    def _read(self, line: bytes) -> None:
+        self.lines.append(line)
 
     def _write(self, chunk: bytes) -> int | None:
         self.body += chunk
@@ -126,8 +137,8 @@ class Transfer:
         """What the finished transfer got. Raises Failed when that is no answer."""
         if code != pycurl.E_OK and not (code == pycurl.E_WRITE_ERROR and self.truncated):
             raise self._failure(code, said, request)
-        info = self.curl.getinfo
-        url = info(pycurl.EFFECTIVE_URL)
+        info, raw = self.curl.getinfo, self.curl.getinfo_raw  # raw: what the server wrote need not be UTF-8
+        url = raw(pycurl.EFFECTIVE_URL).decode(errors="replace")
         return Response(
             status=info(pycurl.RESPONSE_CODE),
             url=without_secret(url) if "@" in url else url,
@@ -136,9 +147,9 @@ class Transfer:
             timings=self._timings(),
             redirects=info(pycurl.REDIRECT_COUNT),
             peer=f"{info(pycurl.PRIMARY_IP)}:{info(pycurl.PRIMARY_PORT)}",
-            certificate_expires=_expiry(info(pycurl.INFO_CERTINFO)) if request.certificate else None,
+            certificate_expires=_expiry(raw(pycurl.INFO_CERTINFO)) if request.certificate else None,
             lines=tuple(self.lines),
-            cookies=tuple(info(pycurl.INFO_COOKIELIST)) if self.spent else (),
+            cookies=tuple(line.decode("latin-1") for line in raw(pycurl.INFO_COOKIELIST)) if self.spent else (),
         )
 
     def _timings(self) -> Timings:
@@ -187,9 +198,18 @@ class Transfer:
         return "the host's name was not resolved in time"
 
 
-def _expiry(chain: list[list[tuple[str, str]]]) -> datetime | None:
+def _manner(request: Request, lookup: Lookup) -> object:
+    """All that makes two requests differ but where they go and how long that may take, and whether a name was looked up."""
+    return (
+        request.method, dict(request.headers), request.body, request.follow_redirects, request.verify_tls, request.ca,
+        request.username, request.password, request.socket, request.fresh, request.certificate, request.cookies,
+        bool(lookup.entry),
+    )  # fmt: skip
+
+
+def _expiry(chain: list[list[tuple[bytes, bytes]]]) -> datetime | None:
     """When the server's own certificate, the first of the chain, ends."""
     for name, value in chain[0] if chain else ():
-        if name == "Expire date":
-            return datetime.fromtimestamp(cert_time_to_seconds(value), UTC)
+        if name == b"Expire date":
+            return datetime.fromtimestamp(cert_time_to_seconds(value.decode()), UTC)
     return None

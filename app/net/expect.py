@@ -16,7 +16,8 @@ from app.net.jsonpath import QUIET, JsonPath, TooMuch, parsed, re2_said, select
 STATUSES = re.compile(r"[1-5]xx|[1-5]\d\d(-[1-5]\d\d)?")
 SHOWN = 80  # characters of a found value
 STRICT = ConfigDict(frozen=True, extra="forbid")
-LONG = 65_536  # bytes of a body from which JSON is judged in a thread: other checks go on meanwhile
+LONG = 65_536  # bytes of a body from which it is judged in a thread: other checks go on meanwhile
+MOST_THINGS, MOST_VALUES = 200_000, 1_000_000  # lists and objects, and values, of a JSON body: `[]` takes 60 bytes of memory
 
 Shorten = Callable[[str], str]  # takes out of a found text what must not be shown
 
@@ -93,7 +94,7 @@ class Expected(BaseModel):
 
 async def judged(response: Response, expected: Expected, hide: Shorten = str) -> list[str]:
     """`wrong`, without keeping others waiting while a long answer is read."""
-    if expected.json_ and len(response.body) > LONG:
+    if len(response.body) > LONG:
         return await asyncio.to_thread(wrong, response, expected, hide)
     return wrong(response, expected, hide)
 
@@ -147,6 +148,8 @@ def document(response: Response) -> Any:
     """The body as JSON. Raises ValueError that says why it is none."""
     if response.truncated:
         raise ValueError(f"the body is longer than {len(response.body)} bytes, too long to be read as JSON; raise max_bytes")
+    if sum(map(response.body.count, (b"{", b"["))) > MOST_THINGS or response.body.count(b",") > MOST_VALUES:
+        raise ValueError(f"the body's JSON has more than {MOST_THINGS} lists and objects or {MOST_VALUES} values")
     try:
         return parsed(response.text)
     except ValueError as error:

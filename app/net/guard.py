@@ -14,10 +14,11 @@ from app.net.policy import Policy, current
 Address = IPv4Address | IPv6Address
 
 LINK_LOCAL = ip_network("169.254.0.0/16")  # AWS, Azure, Google, Oracle, DigitalOcean, OpenStack ...
+METADATA = frozenset({IPv4Address("100.100.100.200"), IPv4Address("192.0.0.192")})  # Alibaba, Oracle's classic one
 METADATA_V6 = frozenset({IPv6Address("fd00:ec2::254"), IPv6Address("fd20:ce::254")})  # AWS, Google
 
 # Where an IPv6 address carries an IPv4 one that a router or the kernel may unwrap: (network, how far the 32 bits stand
-# from the right). RFC 4291 2.5.5 (compatible, mapped), RFC 2765 (translated), RFC 6052 (NAT64), RFC 3056 (6to4).
+# from the right). RFC 4291 2.5.5 (compatible, mapped), RFC 2765 (translated), RFC 6052 and 8215 (NAT64), RFC 3056 (6to4).
 CARRIERS = tuple(
     (IPv6Network(network), shift)
     for network, shift in (
@@ -25,6 +26,7 @@ CARRIERS = tuple(
         ("::ffff:0:0/96", 0),
         ("::ffff:0:0:0/96", 0),
         ("64:ff9b::/96", 0),
+        ("64:ff9b:1::/48", 0),
         ("2002::/16", 80),
     )
 )
@@ -42,7 +44,7 @@ def carried(ip: Address) -> Address:
 def is_metadata(ip: Address) -> bool:
     """Is this the address of a cloud's metadata service, in any of its forms?"""
     ip = _unscoped(ip)
-    return ip in METADATA_V6 or carried(ip) in LINK_LOCAL
+    return ip in METADATA_V6 or carried(ip) in METADATA or carried(ip) in LINK_LOCAL
 
 
 def refusal(address: str, policy: Policy | None = None) -> str | None:

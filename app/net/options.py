@@ -1,5 +1,6 @@
 """How a request becomes libcurl's options; what could smuggle a second request into the first is refused here."""
 
+import os
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -8,13 +9,14 @@ import pycurl
 
 from app.net.exchange import Request
 from app.net.failure import Failed, Kind
-from app.net.tls import authorities
+from app.net.tls import authorities, readable
 from app.net.url import http_url
 
 AGENT = "Tocsin/1"
 
 TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 5.6.2
 VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "expect"})  # libcurl's own business
 
 OBEY_CODE = 2  # CURLFOLLOW_OBEYCODE: after 303 every method becomes GET, after 301 and 302 POST does, after 307 none
@@ -31,15 +33,23 @@ ALWAYS: tuple[tuple[int, Any], ...] = (
 )
 
 
-def options(request: Request) -> Iterator[tuple[int, Any]]:
-    """libcurl options that say this request. Raises Failed(BLOCKED) when it is malformed."""
+def destination(request: Request, spent: float) -> Iterator[tuple[int, Any]]:
+    """libcurl options for where a request goes and how long it may take, of which so many seconds are spent.
+
+    Raises Failed(BLOCKED) when it is malformed.
+    """
     try:
         yield pycurl.URL, http_url(request.url)
     except ValueError as error:
         raise Failed(Kind.BLOCKED, str(error)) from None
     yield pycurl.CONNECTTIMEOUT_MS, milliseconds(request.connect_timeout or request.timeout)
+    yield pycurl.TIMEOUT_MS, milliseconds(request.timeout - spent)
+
+
+def options(request: Request) -> Iterator[tuple[int, Any]]:
+    """libcurl options for everything else that a request says. Raises Failed(BLOCKED) when it is malformed."""
     if request.socket is not None:
-        yield pycurl.UNIX_SOCKET_PATH, request.socket
+        yield pycurl.UNIX_SOCKET_PATH, os.fsencode(request.socket)
     yield from _asking(request)
     if request.follow_redirects:
         yield pycurl.FOLLOWLOCATION, OBEY_CODE
@@ -50,8 +60,8 @@ def options(request: Request) -> Iterator[tuple[int, Any]]:
         yield pycurl.DNS_CACHE_TIMEOUT, 1
         yield pycurl.SSL_SESSIONID_CACHE, 0  # a resumed session shows no certificate
     if request.username is not None:
-        yield pycurl.USERNAME, request.username
-        yield pycurl.PASSWORD, request.password or ""
+        yield pycurl.USERNAME, _octets(request.username)
+        yield pycurl.PASSWORD, _octets(request.password or "")
     yield from _trust(request)
 
 
@@ -66,28 +76,43 @@ def _asking(request: Request) -> Iterator[tuple[int, Any]]:
         yield pycurl.CUSTOMREQUEST, request.method
     lines = [_line(name, value) for name, value in request.headers.items()]
     if request.body:
-        lines.append("Expect:")
+        lines.append(b"Expect:")
         if not any(name.lower() == "content-type" for name in request.headers):
-            lines.append("Content-Type:")
+            lines.append(b"Content-Type:")
     if lines:
         yield pycurl.HTTPHEADER, lines
 
 
-def _line(name: str, value: str) -> str:
+def _octets(text: str) -> bytes:
+    """A user name or password as it is sent. Source: RFC 7617 2.1: in UTF-8, without control characters."""
+    if CONTROL.search(text):
+        raise Failed(Kind.BLOCKED, "the user name or the password holds a control character")
+    return text.encode()
+
+
+def _line(name: str, value: str) -> bytes:
     if not TOKEN.fullmatch(name) or name.lower() in FRAMING:
         raise Failed(Kind.BLOCKED, f"{name!r} cannot be set as a header")
     if VALUE.search(value):
         raise Failed(Kind.BLOCKED, f"the value of header {name} holds a control character or one beyond Latin-1")
-    return f"{name}: {value}" if value.strip() else f"{name};"  # libcurl's way to send an empty one
+    return (f"{name}: {value}" if value.strip() else f"{name};").encode("latin-1")  # ; is libcurl's way to send an empty one
 
 
 def _trust(request: Request) -> Iterator[tuple[int, Any]]:
-    yield pycurl.CAINFO, request.ca or authorities()
+    yield pycurl.CAINFO, os.fsencode(_bundle(request.ca))
     if not request.verify_tls:
         yield pycurl.SSL_VERIFYPEER, 0
         yield pycurl.SSL_VERIFYHOST, 0
     if request.certificate:
         yield pycurl.OPT_CERTINFO, 1
+
+
+def _bundle(ca: str | None) -> str:
+    """The bundle to believe. libcurl would wait for ever for the writer of a FIFO, and with it everybody on the loop."""
+    try:
+        return readable(ca) if ca else authorities()
+    except OSError as error:
+        raise Failed(Kind.BLOCKED, f"{ca} cannot be read as a bundle of authorities: {str(error.strerror).lower()}") from None
 
 
 def milliseconds(seconds: float) -> int:

@@ -51,6 +51,7 @@ class Session:
         self._in_between = False  # neither clear nor encrypted: asyncio never tells the end of such a connection
         self._started = time.perf_counter()
         self.asked = "our connection"  # by a greeting
+        self._secret: tuple[str, ...] = ()  # in the last command
         self.greeting = Reply(0, ())
         self.greeting_seconds = 0.0
         self.offers: dict[str, str] = {}  # EHLO keyword -> its parameters
@@ -122,14 +123,13 @@ class Session:
             await tcp.close(self._writer)
 
     async def _command(self, command: str, asked: str, secret: tuple[str, ...] = ()) -> Reply:
-        self.asked = asked
+        self.asked, self._secret = asked, secret
         try:
             self._writer.write(f"{command}\r\n".encode())
             await self._writer.drain()
         except OSError:
             raise Failed(Kind.PROTOCOL, f"the connection broke before {asked}") from None
-        reply = await self._reply()
-        return Reply(reply.code, tuple(_without(line, secret) for line in reply.lines)) if secret else reply
+        return await self._reply()
 
     async def _reply(self) -> Reply:
         lines: list[str] = []
@@ -142,9 +142,9 @@ class Session:
                 if match is None or (code and match[1] != code) or size > LARGEST:
                     raise self._nonsense(line)
                 code, more = match[1], match[2]
-                lines.append((match[3] or b"").decode(errors="replace"))
+                lines.append(self._without_secret((match[3] or b"").decode(errors="replace")))
         except asyncio.IncompleteReadError as error:
-            said = f" after saying {_shown(error.partial)!r}" if error.partial else ""
+            said = f" after saying {self._shown(error.partial)!r}" if error.partial else ""
             raise Failed(Kind.PROTOCOL, f"it hung up on {self.asked}{said}") from None
         except asyncio.LimitOverrunError:
             raise Failed(Kind.PROTOCOL, f"its answer to {self.asked} has no end") from None
@@ -153,7 +153,16 @@ class Session:
         return Reply(int(code), tuple(lines))
 
     def _nonsense(self, line: bytes) -> Failed:
-        return Failed(Kind.PROTOCOL, f"it does not speak SMTP: {self.asked} was answered {_shown(line)!r}")
+        return Failed(Kind.PROTOCOL, f"it does not speak SMTP: {self.asked} was answered {self._shown(line)!r}")
+
+    def _shown(self, line: bytes) -> str:
+        return self._without_secret(line.decode(errors="replace"))[:80].strip()
+
+    def _without_secret(self, line: str) -> str:
+        """The line without what was sent last, if that is secret: some servers repeat it."""
+        for text in filter(None, self._secret):
+            line = line.replace(text, "***")
+        return line
 
     async def _waiting(self) -> bool:
         """Has anything come that nobody has read?"""
@@ -192,13 +201,3 @@ def _good(asked: str, reply: Reply, *codes: int) -> Reply:
 def _literal(address: str) -> str:
     """Our address as EHLO takes it where there is no name. Source: RFC 5321 4.1.3."""
     return f"[IPv6:{address.partition('%')[0]}]" if ":" in address else f"[{address}]"
-
-
-def _without(line: str, secret: tuple[str, ...]) -> str:
-    for text in filter(None, secret):
-        line = line.replace(text, "***")
-    return line
-
-
-def _shown(line: bytes) -> str:
-    return line[:80].decode(errors="replace").strip()

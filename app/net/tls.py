@@ -1,7 +1,9 @@
 """Which certificate authorities are believed, and TLS contexts for probes."""
 
+import errno
 import os
 import ssl
+import stat
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,6 +17,7 @@ BUNDLES = (
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 )
+LARGEST = 16 << 20  # bytes of a bundle; 140 authorities take 220 KiB
 
 
 @lru_cache(maxsize=1)
@@ -24,6 +27,19 @@ def authorities() -> str:
         if path and Path(path).is_file():
             return path
     return certifi.where()
+
+
+def readable(bundle: str) -> str:
+    """The path of a bundle, if it is a file of a bundle's size. Raises OSError.
+
+    OpenSSL would wait for ever for the writer of a FIFO and read a device without end, and with it all that shares its thread.
+    """
+    found = os.stat(bundle) if "\0" not in bundle else None
+    if found is None or not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file")
+    if found.st_size > LARGEST:
+        raise OSError(errno.EFBIG, f"larger than {LARGEST >> 20} MiB")
+    return bundle
 
 
 @lru_cache(maxsize=64)
@@ -36,7 +52,7 @@ def context(*, verify: bool = True, name: bool = True, ca: str | None = None) ->
     made.check_hostname = verify and name
     made.verify_mode = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE
     if verify:
-        made.load_verify_locations(ca or authorities())
+        made.load_verify_locations(readable(ca) if ca else authorities())
     return made
 
 

@@ -13,6 +13,7 @@ from app.net.guard import refuse_literal
 
 _HOST = re.compile(r"\[[0-9a-fA-F:.]+(?:%[\w.-]+)?\]|[\w.-]+", re.ASCII)
 _URL = re.compile(rf"(?i:https?)://(?:[^@/?#]*@)?(?P<host>{_HOST.pattern})(?::(?P<port>\d{{1,5}}))?(?:[/?#].*)?", re.ASCII)
+_LABELS = re.compile(r"(?=.{1,254}$)[\w-]{1,63}(?:\.[\w-]{1,63})*\.?", re.ASCII)  # RFC 1035 2.3.4
 # Spaces, controls, CR and LF, what is beyond ASCII; and the backslash, which every parser reads its own way.
 _ODD = re.compile(r"[^\x21-\x7e]|\\")
 
@@ -51,7 +52,10 @@ def host_name(text: str) -> str:
     """The host, when it is a name or address without port. Raises ValueError that says what is wrong."""
     bare = text.removeprefix("[").removesuffix("]")
     if not (_HOST.fullmatch(bare) or _HOST.fullmatch(f"[{bare}]")):
-        raise ValueError(f"{text!r} is not a host name or address; the port stands apart")
+        also = "" if bare.isascii() else "; write it in punycode, as xn--bcher-kva.example"
+        raise ValueError(f"{text[:80]!r} is not a host name or address; the port stands apart{also}")
+    if ":" not in bare and not _LABELS.fullmatch(bare):
+        raise ValueError(f"{text[:80]!r} is not a host name: between dots stand 1 to 63 characters, 253 in all")
     refuse_literal(bare)
     return bare
 

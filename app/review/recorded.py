@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from math import isfinite
+from typing import Any
 
 from app.checks.probe import Status
 from app.errors import Fault, Invalid
@@ -15,6 +16,7 @@ from app.rules.model import Point
 FIRST = ("timestamp", "value")
 CODES = (Status.OK, Status.WARNING, Status.CRITICAL, Status.UNKNOWN)  # by number, as monitoring plugins count them
 MOST_FAULTS = 20
+EPOCH = 1970
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +34,13 @@ def read(lines: Iterable[str], of_status: bool) -> list[Sample]:
     empty value could not be told. of_status: values are results, by word (`critical`) or number (0 ok to 3 unknown).
     """
     rows = csv.reader(lines)
-    header = [name.strip() for name in next(rows, [])]
-    if tuple(header[:2]) != FIRST:
-        raise Invalid("the first line names the columns: timestamp,value and then any labels")
-    samples, faults = [], []
-    for number, row in enumerate(rows, 2):
-        if not row:
-            continue
-        try:
-            samples.append(_sample(header, row, of_status))
-        except ValueError as error:
-            faults.append(Fault(f"line {number}", str(error)))
+    try:
+        header = _header(next(rows, []))
+        samples, faults = _samples(rows, header, of_status)
+    except csv.Error as error:
+        raise Invalid(f"line {rows.line_num} is no line of CSV: {error}") from None
     if faults:
-        raise Invalid(f"{len(faults)} lines are wrong", faults[:MOST_FAULTS])
+        raise Invalid("1 line is wrong" if len(faults) == 1 else f"{len(faults)} lines are wrong", faults[:MOST_FAULTS])
     return sorted(samples, key=lambda sample: sample.point.at)
 
 
@@ -60,6 +56,28 @@ def by_instant(samples: Iterable[Sample]) -> Iterator[tuple[datetime, dict[str, 
         yield at, found
 
 
+def _header(row: list[str]) -> list[str]:
+    header = [name.strip() for name in row]
+    if tuple(header[:2]) != FIRST:
+        raise Invalid("the first line names the columns: timestamp,value and then any labels")
+    if "" in header or len(set(header)) < len(header):
+        raise Invalid("the first line gives each column a name of its own")
+    return header
+
+
+def _samples(rows: Any, header: list[str], of_status: bool) -> tuple[list[Sample], list[Fault]]:
+    """The samples, and each line that is wrong. A quoted text may go over several lines; the first of them is named."""
+    samples, faults, line = [], [], rows.line_num + 1
+    for row in rows:
+        try:
+            if row:
+                samples.append(_sample(header, row, of_status))
+        except ValueError as error:
+            faults.append(Fault(f"line {line}", str(error)))
+        line = rows.line_num + 1
+    return samples, faults
+
+
 def _sample(header: list[str], row: list[str], of_status: bool) -> Sample:
     if len(row) != len(header):
         raise ValueError(f"{len(row)} columns, where the first line names {len(header)}")
@@ -70,17 +88,20 @@ def _sample(header: list[str], row: list[str], of_status: bool) -> Sample:
 
 def _instant(text: str) -> datetime:
     try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
+        at = datetime.fromisoformat(text.upper())
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is not a time; write 2026-11-23T08:00:00Z or 2026-11-23 08:00:00") from None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    if not EPOCH <= at.year < 9000:  # so that every window before it, and all the waiting after it, is on the calendar
+        raise ValueError(f"{text!r} is not a time from {EPOCH} on")
+    return at
 
 
 def _number(text: str) -> float | None:
     if not text:
         return None
     try:
-        value = float(text)
+        value = float(text.replace("_", "?"))  # Python's own 1_000 is not everybody's
     except ValueError:
         raise ValueError(f"{text!r} is not a number; leave it empty where nothing could be told") from None
     return value if isfinite(value) else None
@@ -88,7 +109,7 @@ def _number(text: str) -> float | None:
 
 def _result(at: datetime, text: str) -> Point:
     """A result: `critical`, or 2."""
-    status = next((one for number, one in enumerate(CODES) if text in (one.value, str(number), f"{number}.0")), None)
+    status = next((one for number, one in enumerate(CODES) if text.lower() in (one.value, str(number), f"{number}.0")), None)
     if text and status is None:
         raise ValueError(f"{text!r} is not a result; write {', '.join(one.value for one in CODES)}, or 0 to 3")
     status = status or Status.UNKNOWN

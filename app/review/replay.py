@@ -2,30 +2,40 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
-from statistics import median
 
 from app.checks.probe import Status
 from app.review.recorded import Sample, by_instant
 from app.rules.active import Active
 from app.rules.book import Book
 from app.rules.combine import over_members
-from app.rules.evaluate import Pasts, Step, over_results, over_silence
+from app.rules.evaluate import TOO_MANY, Pasts, Step, over_results, over_silence
 from app.rules.kinds import status
 from app.rules.model import Point, Standing
 from app.rules.past import Past
 
 MISSED = 1.5  # intervals without a sample, after which one was missed
+PUNCTUAL = 0.95  # intervals without one, after which a label set that is awaited was missed while others came
+FEWEST = 3  # distances between samples that say how coarse a recording is
 
 
 @dataclass(slots=True)
 class _Memory:
     """Where every series of one rule stands, and what was seen of it."""
 
-    standings: dict[str, Standing]
-    pasts: dict[str, Pasts]
+    standings: dict[str, Standing] = field(default_factory=dict)
+    pasts: dict[str, Pasts] = field(default_factory=dict)
+    judged: dict[str, datetime] = field(default_factory=dict)  # when each series was last
+
+    def due(self, points: Mapping[str, Point], at: datetime, away: timedelta) -> dict[str, Standing]:
+        """The standings of series that came, or have not for so long. In a recording each may have beats of its own."""
+        return {
+            series: one
+            for series, one in self.standings.items()
+            if series in points or series == TOO_MANY or at - self.judged[series] >= away
+        }
 
 
 class Replay:
@@ -35,11 +45,11 @@ class Replay:
         known = {one.name: one for one in book.rules}
         self.rule = rule
         self.parts = [known[name] for name in _parts(rule, known)]
-        self._memory: dict[str, _Memory] = defaultdict(lambda: _Memory({}, {}))
+        self._memory: dict[str, _Memory] = defaultdict(_Memory)
 
     def run(self, samples: Sequence[Sample]) -> Iterator[Step]:
         """A step for each sample, oldest first, and for each interval that a rule misses a sample in."""
-        interval = _interval(self.rule, samples)
+        self._interval = interval = _interval(self.rule, samples)
         last: datetime | None = None
         for at, points in by_instant(samples):
             if self.rule.awaits and last is not None:
@@ -66,7 +76,8 @@ class Replay:
                 news = {series: {at.timestamp(): point} for series, point in points.items()}
                 _add(part, memory, points)
                 well = {at} if any(one.status in (Status.OK, Status.WARNING) for one in points.values()) else set()
-                steps = over_results(part, memory.standings, news, memory.pasts, [at], well)
+                due = memory.due(points, at, self._interval * (PUNCTUAL if part.awaits else MISSED))
+                steps = over_results(part, due, news, memory.pasts, [at], well)
             _keep(memory, steps)
         return steps
 
@@ -85,6 +96,7 @@ def _add(rule: Active, memory: _Memory, points: Mapping[str, Point]) -> None:
 
 def _keep(memory: _Memory, steps: Sequence[Step]) -> None:
     for step in steps:
+        memory.judged[step.series] = step.verdict.at
         if step.gone:
             memory.standings.pop(step.series, None)
         else:
@@ -100,10 +112,10 @@ def _parts(rule: Active, known: Mapping[str, Active]) -> list[str]:
 
 
 def _interval(rule: Active, samples: Sequence[Sample]) -> timedelta:
-    """How far apart samples are: what the check says, or the recording where that is coarser."""
+    """How far apart samples are: what the check says, or the recording where all of it is coarser."""
     times = sorted({sample.point.at for sample in samples})
-    gaps = [(after - before).total_seconds() for before, after in pairwise(times)]
-    return max(rule.check.every, timedelta(seconds=median(gaps))) if gaps else rule.check.every
+    gaps = [after - before for before, after in pairwise(times)]
+    return max(rule.check.every, min(gaps)) if len(gaps) >= FEWEST else rule.check.every
 
 
 def reads_results(rule: Active) -> bool:

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection
 
 from app import beats, migrations
+from app.checks import store
 from app.plugins import FAMILIES
 
 QUEUES = (*FAMILIES, "evaluate", "dedup", "escalation", "notify", "upkeep")
@@ -12,14 +13,14 @@ NEEDED = frozenset({"database", "migrations", "pager"})  # without one of these 
 
 
 def missing(db: Connection) -> list[str]:
-    """`migrations`, or the processes and queues that nobody speaks for: `pager`, `beat`, `worker:QUEUE`."""
+    """`migrations`, or the processes and queues that nobody speaks for: `pager`, `beat`, `worker:QUEUE`, locations too."""
     if not migrations.is_current(db):
         return ["migrations"]
     alive = [one for one in beats.seen(db) if one.alive]
     kinds = {one.kind for one in alive}
     served = {queue for one in alive if one.kind == "worker" for queue in one.detail.get("queues", ())}
     absent = [kind for kind in ("pager", "beat") if kind not in kinds]
-    return absent + [f"worker:{queue}" for queue in QUEUES if queue not in served]
+    return absent + [f"worker:{queue}" for queue in (*QUEUES, *store.pinned_queues(db)) if queue not in served]
 
 
 def broker_address(broker: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from app.rules.active import Active
-from app.rules.evaluate import ONE_SERIES, TOO_MANY, Step
+from app.rules.evaluate import ONE_SERIES, TOO_MANY, Step, overflow
 from app.rules.judge import judge
 from app.rules.model import Finding, Standing, State
 
@@ -20,14 +20,17 @@ def over_members(rule: Active, standings: Standings, at: datetime) -> list[Step]
     own = standings.get(rule.name, {})
     names = {series: None for member in rule.members for series in standings.get(member, {}) if series != TOO_MANY}
     labelled = [series for series in names if series != ONE_SERIES] or [ONE_SERIES]
+    now = set(labelled)
+    ended = [series for series in own if series != TOO_MANY and series not in now]
+    judged = sorted(labelled, key=lambda series: series not in own)[: rule.spec.max_series]  # known ones first
     steps = []
-    for series in dict.fromkeys([*labelled, *(known for known in own if known != TOO_MANY)]):
+    for series in [*ended, *judged]:
         before = own.get(series, Standing())
-        over = series not in labelled
+        over = len(steps) < len(ended)
         finding = Finding(False, True, None, "the series has ended") if over else _finding(rule, standings, series)
         after, verdict = judge(before, finding, rule.patience, rule.severity, at)
         steps.append(Step(series, before, after, verdict, gone=over))
-    return steps[: rule.spec.max_series]
+    return steps + overflow(own.get(TOO_MANY, Standing()), len(judged), len(labelled) - len(judged), at)
 
 
 def _finding(rule: Active, standings: Standings, series: str) -> Finding:

@@ -1,7 +1,7 @@
 """Runs one rule over the results it has not seen, series by series. Pure."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -59,24 +59,52 @@ def over_results(
     `times` that say nothing of the target, with why: nothing is decided then, and nothing counted.
     """
     now_at = dict(standings)
-    names, left_out = _within_cap(rule, standings, news)
-    came = {instant for of_one in news.values() for instant in of_one}
-    steps = []
+    steps: list[Step] = []
     for at in times:
         instant = at.timestamp()
-        for name in names:
-            before = now_at.get(name, Standing())
-            if excused and at in excused:
-                after, verdict = pass_over(before, rule.severity, at, excused[at])
-                now_at[name] = after
-                steps.append(Step(name, before, after, verdict))
-                continue
-            ended = instant in came or (at in well and name != ONE_SERIES)
-            finding, gone = _look(rule, name, before, news.get(name, {}).get(instant), pasts.get(name, NO_PAST), at, ended)
-            after, verdict = judge(before, finding, rule.patience, rule.severity, at)
-            now_at[name] = after
-            steps.append(Step(name, before, after, verdict, gone))
-    return steps + _overflow(standings.get(TOO_MANY, Standing()), len(names), left_out, times[-1:])
+        fresh = {name: of_one[instant] for name, of_one in news.items() if instant in of_one}
+        of_run = _over_run(rule, now_at, _Run(at, fresh, at in well, (excused or {}).get(at)), pasts)
+        for step in of_run:
+            if step.gone:
+                now_at.pop(step.series, None)
+            else:
+                now_at[step.series] = step.after
+        steps += of_run
+    return steps
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What one run brought."""
+
+    at: datetime
+    fresh: Mapping[str, Point]  # by series
+    well: bool
+    excused: str | None  # why it says nothing of the target
+
+
+def _over_run(rule: Active, standings: Mapping[str, Standing], run: _Run, pasts: Mapping[str, Pasts]) -> list[Step]:
+    """Every series that is known, then as many new ones as there is room for, by name: whoever evaluates takes the same."""
+    most = rule.spec.max_series
+    known = sorted(name for name in standings if name != TOO_MANY)
+    steps = [_over_series(rule, name, standings[name], run, pasts) for name in known[:most]]
+    lasting = sum(not step.gone for step in steps)
+    new = sorted(name for name in run.fresh if name not in standings) or ([] if known else [ONE_SERIES])
+    taken = new[: most - lasting]
+    steps += [_over_series(rule, name, Standing(), run, pasts) for name in taken]
+    if run.fresh or run.well:
+        judged = lasting + len(taken)
+        left_out = len(known[most:]) + len(new) - len(taken)
+        steps += overflow(standings.get(TOO_MANY, Standing()), judged, left_out, run.at)
+    return steps
+
+
+def _over_series(rule: Active, name: str, before: Standing, run: _Run, pasts: Mapping[str, Pasts]) -> Step:
+    if run.excused is not None:
+        return Step(name, before, *pass_over(before, rule.severity, run.at, run.excused))
+    ended = bool(run.fresh) or (run.well and name != ONE_SERIES)
+    finding, gone = _look(rule, name, before, run.fresh.get(name), pasts.get(name, NO_PAST), run.at, ended)
+    return Step(name, before, *judge(before, finding, rule.patience, rule.severity, run.at), gone)
 
 
 def over_silence(rule: Active, standings: Mapping[str, Standing], at: datetime, never_ran: bool) -> list[Step]:
@@ -86,7 +114,7 @@ def over_silence(rule: Active, standings: Mapping[str, Standing], at: datetime, 
         if name == TOO_MANY:
             continue
         if rule.awaits:
-            finding, gone = _look(rule, name, before, None, NO_PAST, at, ended=True)
+            finding, gone = _look(rule, name, before, None, NO_PAST, at, ended=False)
             after, verdict = judge(before, finding, rule.patience, rule.severity, at)
             steps.append(Step(name, before, after, verdict, gone))
         else:
@@ -94,13 +122,6 @@ def over_silence(rule: Active, standings: Mapping[str, Standing], at: datetime, 
             after, verdict = silent(known, rule.patience, rule.severity, at)
             steps.append(Step(name, before, after, verdict))
     return steps
-
-
-def _within_cap(rule: Active, standings: Mapping[str, Standing], news: Iterable[str]) -> tuple[list[str], int]:
-    """The series that are judged, those known before first, and how many are left out."""
-    names = [name for name in dict.fromkeys([*standings, *news]) if name != TOO_MANY] or [ONE_SERIES]
-    most = rule.spec.max_series
-    return names[:most], max(len(names) - most, 0)
 
 
 def _look(
@@ -112,7 +133,9 @@ def _look(
     """
     if rule.awaits:
         found = _finding(rule, View(at, newest or Point(at, None), pasts, rule.check.every), before)
-        return found, name != ONE_SERIES and found.bad is True and rule.kind.gone(rule.spec, found.memory, at.timestamp())
+        if found.value is None and rule.kind.gone(rule.spec, found.memory, at.timestamp(), name != ONE_SERIES, ended):
+            return Finding(False, True, None, f"{found.because}: it is taken for gone"), True
+        return found, False
     if newest is None and ended and rule.metric is not None:
         newest = _last(rule, pasts, at)
         if newest is None:
@@ -138,16 +161,15 @@ def _finding(rule: Active, view: View, before: Standing) -> Finding:
     return found
 
 
-def _overflow(before: Standing, judged: int, left_out: int, times: Sequence[datetime]) -> list[Step]:
+def overflow(before: Standing, judged: int, left_out: int, at: datetime) -> list[Step]:
     """The alert that some label sets are not judged, and its end."""
-    if not times or not (left_out or before.firing):
+    if not (left_out or before.firing):
         return []
     because = (
         f"too many series: {judged + left_out} label sets, of which {left_out} are not judged; raise max_series or select fewer"
     )
     finding = Finding(left_out > 0, not left_out, float(judged + left_out), because)
-    after, verdict = judge(before, finding, _AT_ONCE, Severity.WARNING, times[-1])
-    return [Step(TOO_MANY, before, after, verdict, gone=not left_out)]
+    return [Step(TOO_MANY, before, *judge(before, finding, _AT_ONCE, Severity.WARNING, at), gone=not left_out)]
 
 
 _AT_ONCE = Patience(timedelta(0), "keep", timedelta.max)

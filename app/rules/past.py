@@ -55,11 +55,12 @@ class Past:
         """Values `start` to `end`, as indices."""
         return Span(self, start, max(start, end))
 
-    def total(self, start: int, end: int) -> float:
-        """The sum of values `start` to `end`, in constant time once it is summed up; for shares and counts."""
+    def shares(self, start: int, end: int) -> float:
+        """The sum of values `start` to `end`, each as a share of 0 to 1; in constant time once it is summed up."""
         known = len(self._sums) - 1
         if known < len(self.values):
-            self._sums.extend(list(accumulate(self.values[known:], initial=self._sums[known]))[1:])
+            fresh = (min(max(value, 0.0), 1.0) for value in self.values[known:])
+            self._sums.extend(list(accumulate(fresh, initial=self._sums[known]))[1:])
         return self._sums[end] - self._sums[start]
 
     def is_older(self, than: datetime) -> bool:
@@ -89,6 +90,6 @@ class Span:
         return self._past.values[self._start : self._end]
 
     @property
-    def total(self) -> float:
-        """Their sum."""
-        return self._past.total(self._start, self._end)
+    def shares(self) -> float:
+        """Their sum, each as a share of 0 to 1."""
+        return self._past.shares(self._start, self._end)

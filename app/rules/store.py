@@ -117,9 +117,12 @@ def forget(db: Connection, keep_rules: Sequence[str]) -> list[str]:
     return sorted(set(db.scalars(gone)))
 
 
-def states(db: Connection) -> list[Mapping[str, Any]]:
-    """Where everything stands, by rule and series."""
-    return [dict(row) for row in db.execute(select(standing).order_by(standing.c.rule, standing.c.series)).mappings()]
+def states(db: Connection, rules: Sequence[str] | None = None) -> list[Mapping[str, Any]]:
+    """Where everything stands, by rule and series; of these rules, if some are named."""
+    query = select(standing).order_by(standing.c.rule, standing.c.series)
+    if rules is not None:
+        query = query.where(standing.c.rule.in_(rules))
+    return [dict(row) for row in db.execute(query).mappings()]
 
 
 def verdicts(db: Connection, rule: str, since: datetime, until: datetime) -> list[Mapping[str, Any]]:

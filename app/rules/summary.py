@@ -9,10 +9,10 @@ goes out. A sandbox alone does not do: `'a' * 300000000` and nested loops are le
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from math import isfinite
 from typing import Any
 
 from jinja2 import Template, TemplateSyntaxError, Undefined, nodes
-from jinja2.exceptions import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 LIMIT = 1024  # characters of the result
@@ -23,6 +23,7 @@ ALLOWED = (
     nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.If, nodes.CondExpr, nodes.Add, nodes.Sub, nodes.Mul,
     nodes.Div, nodes.Neg, nodes.Concat,
 )  # fmt: skip
+TOO_DEEP = "the template is nested too deep"
 NUMERIC = (nodes.Add, nodes.Sub, nodes.Mul, nodes.Div)
 NAMES = ("value", "check", "rule", "because", "labels")
 
@@ -40,13 +41,16 @@ def check(template: str) -> None:
         _compiled(template)
     except TemplateSyntaxError as error:
         raise ValueError(f"the template is wrong: {error.message}") from None
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
 
 
 def render(template: str, facts: Mapping[str, str | float | None], labels: Mapping[str, str], plain: str = "") -> str:
-    """The text with every name filled in, at most LIMIT characters; `plain` when the template is broken."""
+    """The text with every name filled in, at most LIMIT characters; `plain` when the template is broken or says nothing."""
     try:
         text = _compiled(template).render({**facts, "labels": _Labels(labels)})
-    except (TemplateError, ValueError, TypeError, ArithmeticError, AttributeError, LookupError, RecursionError):
+        text = text if text.strip() else plain
+    except Exception:  # noqa: BLE001 - whatever a template can do, the page goes out
         text = plain or template
     return text if len(text) <= LIMIT else text[: LIMIT - 1] + "…"
 
@@ -142,7 +146,9 @@ def _compiled(template: str) -> Template:
 def _refuse(node: nodes.Node, depth: int) -> None:
     """Raises ValueError for what a summary may not hold."""
     if depth > DEEPEST:
-        raise ValueError("the template is nested too deep")
+        raise ValueError(TOO_DEEP)
+    if isinstance(node, nodes.Const) and isinstance(node.value, float) and not isfinite(node.value):
+        raise ValueError("a number in the template is too large")
     if not isinstance(node, ALLOWED):
         raise ValueError(f"a summary cannot hold {type(node).__name__.lower()}; it has values, filters and if")
     if isinstance(node, nodes.Filter) and node.name not in FILTERS:

@@ -15,7 +15,8 @@ async def missing(name: str, address: str, pid: int) -> tuple[str, ...]:
     """What `name`, process `pid`, lacks; empty when it is ready.
 
     address: `pidfile:///PATH` (PostgreSQL's), `redis+socket:///PATH` (PING), `tcp://HOST:PORT` (open),
-    `http(s)://...` (200, or what its JSON calls `missing`), or empty: always ready.
+    `http(s)://...` (200, or what its JSON calls `missing`, but for workers at other locations, which are not ours to wait
+    for), or empty: always ready.
     """
     if not address:
         return ()
@@ -25,7 +26,7 @@ async def missing(name: str, address: str, pid: int) -> tuple[str, ...]:
             return () if accepts_sessions(Path(url.path), pid) else (name,)
         async with asyncio.timeout(PATIENCE if url.scheme.startswith("http") else KNOCK):
             if url.scheme.startswith("http"):
-                return (await _http(name, url))[1]
+                return tuple(what for what in (await _http(name, url))[1] if "@" not in what)
             answer = await _socket(url)
         return () if answer.startswith(b"+PONG") or url.scheme == "tcp" else (name,)
     except (OSError, TimeoutError, ValueError):

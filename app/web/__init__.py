@@ -3,10 +3,29 @@
 from fastapi import APIRouter, FastAPI
 
 from app.web import live, static
-from app.web.pages import admin, checks, heartbeats, home, incident, incidents, login, me, oncall, rules, runbooks
+from app.web.pages import (
+    admin,
+    check,
+    checks,
+    heartbeats,
+    home,
+    incident,
+    incidents,
+    login,
+    me,
+    oncall,
+    rule,
+    rules,
+    runbooks,
+    runs,
+    tries,
+)  # fmt: skip
 
+PAGES = (
+    login, home, incidents, incident, checks, runs, tries, check, heartbeats, oncall, me, rules, rule, runbooks, admin, live,
+)  # fmt: skip
 router = APIRouter()
-for _part in (login, home, incidents, incident, checks, heartbeats, oncall, me, rules, runbooks, admin, live):
+for _part in PAGES:
     router.include_router(_part.router)
 
 

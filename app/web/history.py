@@ -1,7 +1,7 @@
 """What to draw for a check, a rule or an incident: which metric and which of its series, with what its rules say of them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -58,7 +58,7 @@ class Drawn:
     graph: Graph
     choices: tuple[Choice, ...] = ()
     chosen: str = ""
-    more: int = field(default=0)  # series beyond the choices
+    more: int = 0  # series beyond the choices
 
 
 def of_alerts(db: Connection, alerts: Sequence[Alert], incident: Incident, now: datetime, zone: ZoneInfo) -> Drawn | None:
@@ -111,7 +111,7 @@ def said(series: str) -> str:
     return ", ".join(f"{name} {value}" for name, value in orjson.loads(series).items()) or "without labels"
 
 
-def main_metric(db: Connection, check: str, metrics: Sequence[str] | dict[str, Any]) -> str:
+def main_metric(db: Connection, check: str, metrics: Collection[str]) -> str:
     """What a check is mostly about: what a rule watches, else a share of something, else how long it took."""
     watched = [rule.metric for rule in book.by_check(db).get(check, ()) if rule.metric in metrics]
     shares = [name for name in metrics if name.endswith("_percent")]

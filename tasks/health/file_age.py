@@ -8,20 +8,18 @@ Unknown: a file or folder that this account may not read, a file from the future
 """
 
 import errno
-import fnmatch
 import os
-import re
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from app.checks.follow import MAGIC, expand
 from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Spec, Status, probe, worst
 from app.net.failure import Failed
 from app.net.mounts import look
 
-MAGIC = re.compile(r"[*?\[]")
 FUTURE = 60.0  # seconds that two clocks may differ, that of a file server and ours
 
 
@@ -87,8 +85,11 @@ def _look(spec: Wanted, deadline: float) -> Found:
         if time.monotonic() > deadline:
             raise CannotTell(f"{spec.path}: {looked_at} entries were looked at when the time was over")
 
+    def closed(error: OSError) -> None:
+        raise error
+
     try:
-        for path in _expand("/", spec.path.strip("/").split("/"), tick):
+        for path in expand(spec.path, tick, closed):
             _count(found, path, literal=not MAGIC.search(spec.path))
     except OSError as error:
         raise CannotTell(f"{error.filename}: {str(error.strerror).lower()}") from None
@@ -110,51 +111,6 @@ def _count(found: Found, path: str, *, literal: bool) -> None:
         found.add(path, told)
     elif literal:
         raise CannotTell(f"{path} is no regular file; to watch a folder's files write {path}/*")
-
-
-def _expand(base: str, parts: list[str], tick: Callable[[], None]) -> Iterator[str]:
-    """Paths under `base` that match the rest of the pattern; `tick` is called for each entry looked at."""
-    part, *rest = parts
-    if part == "**":
-        yield from _at_any_depth(base, rest, tick)
-    elif not rest:
-        yield from _matching(base, part, tick, folders=False)
-    else:
-        for path in _matching(base, part, tick, folders=True):
-            yield from _expand(path, rest, tick)
-
-
-def _at_any_depth(base: str, rest: list[str], tick: Callable[[], None]) -> Iterator[str]:
-    if rest:
-        yield from _expand(base, rest, tick)
-    for entry in _entries(base, tick):
-        if entry.is_dir(follow_symlinks=False):  # never in circles
-            yield from _at_any_depth(entry.path, rest, tick)
-        elif not rest:
-            yield entry.path
-
-
-def _matching(base: str, part: str, tick: Callable[[], None], *, folders: bool) -> Iterator[str]:
-    """What one part of the pattern stands for; a plain name is not looked for in its folder."""
-    if not MAGIC.search(part):
-        tick()
-        yield os.path.join(base, part)
-        return
-    matches = re.compile(fnmatch.translate(part)).match
-    for entry in _entries(base, tick):
-        if matches(entry.name) and (part[0] == "." or entry.name[0] != ".") and (not folders or entry.is_dir()):
-            yield entry.path
-
-
-def _entries(folder: str, tick: Callable[[], None]) -> Iterator[os.DirEntry[str]]:
-    try:
-        entries = os.scandir(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    with entries:
-        for entry in entries:
-            tick()
-            yield entry
 
 
 def _judge(spec: Wanted, found: Found, now: float) -> Reading:

@@ -82,7 +82,7 @@ def _search(spec: Wanted, deadline: float) -> Iterator[psutil.Process]:
 
 def _is_wanted(spec: Wanted, process: psutil.Process) -> bool:
     told: dict[str, Any] = process.info
-    command = " ".join(told["cmdline"] or ())[:LONGEST_COMMAND]
+    command = os.fsencode(" ".join(told["cmdline"] or ())[:LONGEST_COMMAND]).decode(errors="replace")  # any bytes
     return (
         (spec.name is None or told["name"] == spec.name)
         and (spec.user is None or told["username"] == spec.user)

@@ -14,7 +14,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, drift, probe, worst
+from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, drift, printable, probe, worst
 from app.net import authorized_keys
 from app.net.failure import Failed
 from app.net.mounts import look
@@ -25,7 +25,7 @@ MOST_FILES = 500  # of sudoers
 TOLD = 3  # changes told in full
 SHOWN = 120  # characters of one state
 
-INCLUDE = re.compile(r"[@#](?P<how>includedir|include)\s+\"?(?P<path>[^\"\n]+?)\"?\s*$")
+INCLUDE = re.compile(r"[@#](?P<how>includedir|include)\s++\"?(?P<path>[^\"\n]+)\"?")
 COMMENT = re.compile(r"(^|\s)#(?!\d).*$")  # #1000 is a uid
 
 
@@ -203,7 +203,7 @@ def _sudoers(survey: Survey, path: str, seen: set[str]) -> None:
     told = os.stat(survey.place(path))
     survey.things[f"sudoers file {path}"] = f"mode {stat.S_IMODE(told.st_mode):o}, uid {told.st_uid}"
     for line in re.sub(r"\\\n\s*", " ", text).splitlines():
-        if include := INCLUDE.match(line.strip()):
+        if include := INCLUDE.fullmatch(line.strip()):
             target = os.path.join(os.path.dirname(path), include["path"])
             for one in _folder(survey, target) if include["how"] == "includedir" else [target]:
                 _sudoers(survey, one, seen)
@@ -226,7 +226,7 @@ def _folder(survey: Survey, path: str) -> list[str]:
 
 def _judge(survey: Survey, figures: dict[str, float], baseline: Mapping[str, str] | None) -> Reading:
     unseen = {name: how for name, how in (baseline or {}).items() if name.startswith(tuple(survey.blind))}
-    observed = unseen | survey.things
+    observed = unseen | {printable(name): printable(how) for name, how in survey.things.items()}
     found = drift(observed if baseline is None else baseline, observed)
     parts = [(Status.CRITICAL, why) for why in survey.bad]
     if baseline is None:

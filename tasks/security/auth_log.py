@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.checks.follow import LONGEST, Follower, Limits
-from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, drift, probe, worst
+from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, drift, printable, probe, worst
 from app.net.failure import Failed
 from app.net.journal import JOURNALS, Journal, present, text
 
@@ -146,7 +146,7 @@ def measure(spec: Log, run: Run) -> Reading:
 
 def _with_sources(reading: Reading, tally: Tally, new: Status, run: Run) -> Reading:
     """The reading with who logged in from where, compared with the baseline; what is new stays so until it is accepted."""
-    seen = [f"{user} from {source}" for user, source in tally.accepted]
+    seen = [printable(f"{user} from {source}") for user, source in tally.accepted]
     accepted = run.baseline or {}
     waiting = [one for one in dict.fromkeys([*run.memory.get("sources", ()), *seen]) if one not in accepted][:MOST_SOURCES]
     observed = {**accepted, **dict.fromkeys(waiting, "logged in")}

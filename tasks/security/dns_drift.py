@@ -16,7 +16,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, model_validator
 
-from app.checks.probe import CannotTell, Drift, Field, Reading, Run, Spec, Status, drift, probe
+from app.checks.probe import CannotTell, Drift, Field, Reading, Run, Spec, Status, drift, printable, probe
 from app.net.dns import Question, Transport, ask, domain_name, record_type, servers
 from app.net.failure import Failed
 from app.net.resolve import Endpoint
@@ -120,6 +120,7 @@ async def _asked(question: Question, where: tuple[Endpoint, ...], timeout: float
 
 
 def _kept(records: str) -> str:
+    records = printable(records)
     if len(records) <= LONGEST:
         return records
     return f"{records[:LONGEST]}... (SHA-256 {sha256(records.encode()).hexdigest()})"

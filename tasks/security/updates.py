@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+from app.checks.follow import open_regular
 from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Spec, Status, probe, worst
 from app.net import program
-from app.net.blocking import result
 from app.net.failure import Failed
+from app.net.mounts import look
 
 MANAGERS = ("apt-get", "dnf", "yum")
 NAMED = 5  # packages named in the message
@@ -68,17 +69,18 @@ async def measure(spec: Host, run: Run) -> Reading:
     if manager not in MANAGERS:
         raise CannotTell(f"{manager} is none of {', '.join(MANAGERS)}")
     apt = manager == "apt-get"
-    changed = await result(lambda: _lists_of_apt(spec.root) if apt else _lists_of_dnf(spec.root))
+    end = time.monotonic() + run.timeout * 0.9
     words = _apt_words(spec.root) if apt else _dnf_words(spec.root, manager)
     try:
-        ended = await program.run([*command, *words], run.timeout * 0.9, most=MOST_OUTPUT)
+        changed = await look(spec.root, lambda: (_lists_of_apt if apt else _lists_of_dnf)(spec.root), end - time.monotonic())
+        reboot = await look(spec.root, lambda: _waits_for_reboot(spec.root), end - time.monotonic())
+        ended = await program.run([*command, *words], end - time.monotonic(), most=MOST_OUTPUT)
     except Failed as failed:
         raise CannotTell(str(failed)) from None
     if ended.code or ended.cut:
         why = f"it said more than {MOST_OUTPUT} bytes" if ended.cut else _complaint(ended.err) or f"it ended with {ended.code}"
         raise CannotTell(f"{manager} cannot tell: {why}")
     pending = pending_of_apt(ended.out) if apt else pending_of_dnf(ended.out)
-    reboot = await result(lambda: _waits_for_reboot(spec.root))
     return _judge(spec, pending, reboot, None if changed is None else max(0.0, time.time() - changed))
 
 
@@ -112,10 +114,10 @@ def _lists_of_apt(root: str) -> float:
     folder, status = os.path.join(root, "var/lib/apt"), os.path.join(root, "var/lib/dpkg/status")
     try:
         names = os.listdir(os.path.join(folder, "lists"))
-        with open(status, "rb") as file:
+        with open_regular(status) as file:
             installed = file.read(1)
     except OSError as error:
-        raise CannotTell(f"{error.filename}: {str(error.strerror).lower()}") from None
+        raise CannotTell(f"{error.filename or status}: {str(error.strerror).lower()}") from None
     if not installed:
         raise CannotTell(f"{status} is empty: what is installed is not known")
     if not any("_Packages" in name for name in names):

@@ -1,71 +1,17 @@
-"""Pings as real clients send them: each is answered as Healthchecks answers it, and 2xx means that it is kept."""
+"""Pings: each is answered as Healthchecks answers it, and 2xx means that it is kept."""
 
-import http.client
+# ruff: noqa: F811 - a fixture that is imported is named again where it is asked for
+
 import json
-import shutil
 import socket
-import subprocess
-import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 from uuid import uuid4
 
 import pytest
 
-from app import line
-from tests.api.conftest import CONFIGURATION, Api
-
-HEARTBEATS = """
-heartbeats:
-  nightly-backup: {service: shop, cron: "15 2 * * *", timezone: Europe/Paris, grace: 30m, runbook: shop-down}
-  Invoice-Run: {every: 1h, grace: 10m}
-  same: {every: 1h}
-  Same: {every: 1h}
-"""
-RID = "123e4567-e89b-12d3-a456-426614174000"
-
-
-@pytest.fixture
-def beats(api: Api) -> Api:
-    """The API with heartbeats declared."""
-    from app.configfile.apply import apply
-    from app.configfile.load import load_texts
-    from app.db import transaction
-    from app.people.model import SYSTEM
-
-    found = load_texts({"all.yaml": CONFIGURATION + HEARTBEATS, "runbooks/shop-down.md": "# Down\n"}, {})
-    assert found.mistakes == ()
-    with transaction() as db:
-        apply(db, found, SYSTEM, datetime.now(UTC))
-    return api
-
-
-@pytest.fixture
-def key(beats: Api) -> str:
-    return str(beats.post("integrations", {"name": "jobs", "kind": "healthchecks", "service": "shop"}, 201)["key"])
-
-
-def beat(api: Api, name: str = "nightly-backup") -> dict[str, Any]:
-    """How it stands after whoever judges has looked."""
-    line.evaluate()
-    found: dict[str, Any] = api.get(f"heartbeats/{name}")
-    return found
-
-
-def path_of(api: Api, name: str = "nightly-backup") -> str:
-    return "/ping/" + str(api.get(f"heartbeats/{name}")["ping_url"]).rpartition("/")[2]
-
-
-def pings(api: Api, name: str = "nightly-backup") -> list[dict[str, Any]]:
-    line.evaluate()
-    found: list[dict[str, Any]] = api.get(f"heartbeats/{name}/pings")["items"]
-    return found
-
-
-def kinds(api: Api, name: str = "nightly-backup") -> list[str]:
-    return [one["kind"] for one in reversed(pings(api, name))]
+from tests.api.beats import RID, beat, beats, key, kinds, path_of, pings  # noqa: F401
+from tests.api.conftest import Api
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT"])
@@ -258,97 +204,6 @@ def test_only_editors_pause_and_nobody_removes_what_is_declared(beats: Api) -> N
     beats.delete("heartbeats/nightly-backup", 409, as_="ed")
     beats.delete("heartbeats/nobody", 404, as_="ed")
     assert [one["action"] for one in beats.get("audit")["items"]][:2] == ["heartbeat.resume", "heartbeat.pause"]
-
-
-@pytest.mark.skipif(shutil.which("curl") is None, reason="install curl to run this")
-def test_curl_as_every_crontab_writes_it(beats: Api, key: str) -> None:
-    where = beats.url + path_of(beats)
-    curl = ["curl", "-fsS", "-m", "10", "--retry", "5", "-o", "/dev/null"]
-    for words in (
-        [where],
-        ["--data-raw", "line 1\nline 2 & more", f"{where}/fail"],
-        ["-I", where],
-        ["-d", "", f"{where}/$?".replace("$?", "0")],
-        ["-T", __file__, f"{beats.url}/ping/{key}/nightly-backup/log"],
-    ):
-        subprocess.run([*curl, *words], check=True, timeout=20)
-    assert kinds(beats) == ["success", "fail", "success", "success", "log"]
-    assert pings(beats)[3]["body"] == "line 1\nline 2 & more"
-    refused = subprocess.run(["curl", "-fsS", f"{beats.url}/ping/{uuid4()}"], capture_output=True, text=True, timeout=20)
-    assert refused.returncode == 22
-    assert "404" in refused.stderr
-
-
-class Gate:
-    """A proxy that fails the first calls: what a client meets while its server is restarted."""
-
-    def __init__(self, to: str, failures: int) -> None:
-        self.to, self.left = to.removeprefix("http://"), failures
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        self.thread = threading.Thread(target=self._serve)
-        self.thread.start()
-
-    def _serve(self) -> None:
-        while True:
-            sock, _ = self.listener.accept()
-            with sock:
-                asked = sock.recv(65536)
-                if not asked.strip():
-                    return
-                if self.left:
-                    self.left -= 1
-                    sock.sendall(
-                        b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-                    )
-                    continue
-                host, _, port = self.to.partition(":")
-                with socket.create_connection((host, int(port)), timeout=10) as there:
-                    there.sendall(asked.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
-                    while part := there.recv(65536):
-                        sock.sendall(part)
-
-    def close(self) -> None:
-        with socket.create_connection(self.listener.getsockname()):
-            pass
-        self.thread.join(10)
-        self.listener.close()
-
-
-@pytest.fixture
-def gate(beats: Api) -> Iterator[Gate]:
-    made = Gate(beats.url, 2)
-    yield made
-    made.close()
-
-
-@pytest.mark.skipif(shutil.which("curl") is None, reason="install curl to run this")
-def test_curl_tries_again_and_pings_once(beats: Api, gate: Gate) -> None:
-    curl = ["curl", "-fsS", "-m", "10", "--retry", "5", "--retry-delay", "1", "-o", "/dev/null", gate.url + path_of(beats)]
-    subprocess.run(curl, check=True, timeout=30, capture_output=True)
-    assert kinds(beats) == ["success"]
-
-
-def test_a_wrapper_that_runs_a_job_as_runitor_does(beats: Api, key: str) -> None:
-    """POST with rid and create, the tail of the output as text, as much of it as the answer to the start allows."""
-    connection = http.client.HTTPConnection(beats.url.removeprefix("http://"), timeout=10)
-
-    def say(what: str, text: bytes = b"") -> http.client.HTTPResponse:
-        headers = {"Content-Type": "text/plain", "User-Agent": "runitor/1.4"}
-        connection.request("POST", f"/ping/{key}/job{what}?rid={RID}&create=1", text, headers)
-        response = connection.getresponse()
-        response.read()
-        return response
-
-    started = say("/start")
-    assert started.status == 201
-    limit = int(started.headers["Ping-Body-Limit"])
-    assert say("/1", (b"y" * 20_000 + b"the end")[-limit:]).status == 200
-    connection.close()
-    kept = pings(beats, "job")
-    assert [one["kind"] for one in kept] == ["fail", "start"]
-    assert kept[0]["seconds"] is not None
-    assert beat(beats, "job")["because"].endswith("the end")
 
 
 def test_the_fields_of_a_heartbeat_are_json(beats: Api) -> None:

@@ -26,7 +26,7 @@ def test_a_right_folder_exits_0_with_a_summary_on_standard_output():
     result = run("check", str(FOLDER))
     assert result.exit_code == 0
     assert result.stdout.startswith("right: 2 teams, 4 users, 6 channels, 3 services, 6 checks, 6 rules, ")
-    assert "shop.yaml:58: warning: rule" in result.stderr
+    assert "shop.yaml:3: warning: depends_on" in result.stderr
 
 
 def test_mistakes_exit_1_and_stand_on_standard_error(broken):

@@ -103,8 +103,6 @@ def test_what_has_no_say_in_paging_is_not_spoken_of():
         (with_("checks", "up", alert={"severity": "critical"}), []),
         (with_("rules", "slow", mode="shadow"), ["rule:slow"]),
         (without("rules", "slow"), ["rule:slow"]),
-        (with_("rules", "slow", kind="change"), ["rule:slow"]),
-        (with_("checks", "up", probe="health.dns"), ["check:up", "rule:slow"]),
         ({"checks": {}, "rules": {}}, ["check:up", "rule:slow"]),
     ],
 )

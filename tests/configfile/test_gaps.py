@@ -75,37 +75,30 @@ def test_a_mail_channel_without_an_address_is_named_where_it_is_paged():
     assert warned(channels={**with_mail, "mail": {**mail, "to": "x@example.org"}}, policies=policies) == []
 
 
-@pytest.mark.parametrize(
-    "section, thing",
-    [
-        ("checks", {"probe": "health.dns", "with": {"anything": [1, {"goes": True}]}, "service": "web"}),
-        ("channels", {"kind": "slack", "token": "x"}),
-        ("rules", {"kind": "composite", "any_of": ["slow"]}),
-        ("rules", {"kind": "burn_rate", "check": "up", "objective": "99.9%", "severity": {"fast": "critical"}}),
-    ],
-)
-def test_a_planned_kind_is_accepted_with_a_warning_and_stored_apart(section, thing):
-    loaded = configuration(**{section: {**BASE[section], "later": thing}})
+def test_a_planned_kind_is_accepted_with_a_warning_and_stored_apart():
+    thing = {"kind": "slack", "token": "x"}
+    loaded = configuration(channels={**BASE["channels"], "later": thing})
     assert loaded.mistakes == ()
     assert any("is not active yet" in one.message for one in loaded.warnings)
     stored = {(one.kind, one.name): one.spec for one in compile(loaded.config)}
-    assert (section.removesuffix("s"), "later") not in stored
-    assert stored["planned", f"{section.removesuffix('s')}:later"].items() >= thing.items()
+    assert ("channel", "later") not in stored
+    assert stored["planned", "channel:later"].items() >= thing.items()
 
 
-def test_a_rule_over_a_check_that_is_not_active_waits_with_it():
-    loaded = configuration(**with_("checks", "up", probe="health.dns", **{"with": {}}))
-    assert [one.message for one in loaded.warnings] == [
-        'check "up": probe "health.dns" is not active yet',
-        'rule "slow" is not active yet: it waits for check "up"',
-    ]
-    assert {one.name for one in compile(loaded.config) if one.kind == "planned"} == {"check:up", "rule:slow"}
+def test_a_summary_whose_template_is_broken_is_worth_a_word_and_no_mistake():
+    loaded = configuration(**with_("rules", "slow", summary="{{ value | rond(2) }}"))
+    assert loaded.mistakes == ()
+    (warning,) = [one.message for one in loaded.warnings]
+    assert warning.startswith('summary of rule "slow": there is no filter "rond"')
 
 
-def test_the_shared_fields_of_a_planned_rule_are_checked():
-    loaded = configuration(rules={"later": {"kind": "change", "check": "upp", "severity": "dire", "for": 5}})
-    assert [one.message for one in loaded.mistakes] == [
-        'for of rule "later": 5 is not a duration; write 30s, 5m, 1h30m, 2d or 1w',
-        'rule "later" names check "upp", which does not exist (did you mean "up"?)',
-        'severity of rule "later" must be "critical" or "error" or "warning" or "info" or a map, not "dire"',
+def test_a_composite_names_rules_that_exist_and_does_not_depend_on_itself():
+    rules = {
+        **BASE["rules"],
+        "one": {"kind": "composite", "when": "slwo or two"},
+        "two": {"kind": "composite", "when": "not one"},
+    }
+    assert [one.message for one in configuration(rules=rules).mistakes] == [
+        'rule "one" names rule "slwo", which does not exist (did you mean "slow"?)',
+        "rules are made of each other in a circle: one -> two -> one",
     ]

@@ -62,8 +62,6 @@ def test_a_mistake_is_marked_in_the_editor(validator, path, value):
 
 def test_planned_kinds_are_open(validator):
     assert validator.is_valid({"channels": {"room": {"kind": "slack", "token": "x", "room": "#shop"}}})
-    assert validator.is_valid({"rules": {"drop": {"kind": "change", "check": "orders", "drops": "40%"}}})
-    assert validator.is_valid({"checks": {"names": {"probe": "health.dns", "with": {"name": "example.org"}}}})
 
 
 def test_short_forms_fit(validator):

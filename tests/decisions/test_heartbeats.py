@@ -12,7 +12,6 @@ from app.checks.heartbeats.decide import RUNS, hear, last_line, look, next_expec
 from app.checks.heartbeats.model import Beat, Cause, Expectation, Heartbeat, Kind, Ping, Run, State
 from app.checks.heartbeats.present import schedule, shown_state
 from app.checks.heartbeats.service import slug_of
-from app.signals.sources.healthchecks import Address, Refused, parse
 from tests.decisions.words import NOON, quick, s
 
 GRACE = s(600)
@@ -238,46 +237,6 @@ def test_a_schedule_that_makes_no_sense_is_a_mistake(wrong: dict[str, str], why:
 
 def test_a_name_in_an_address() -> None:
     assert slug_of("Nightly Backup (db)") == "nightly-backup-db"
-
-
-KEY = "0123456789abcdefghijklmnopqrstuv"
-
-
-@pytest.mark.parametrize(
-    "path, found",
-    [
-        (A, Address("success", uuid=A)),
-        (A.upper(), Address("success", uuid=A.upper())),
-        (f"{A}/", Address("success", uuid=A)),
-        (f"{A}/start", Address("start", uuid=A)),
-        (f"{A}/fail/", Address("fail", uuid=A)),
-        (f"{A}/log", Address("log", uuid=A)),
-        (f"{A}/0", Address("success", uuid=A, exit_status=0)),
-        (f"{A}/255", Address("fail", uuid=A, exit_status=255)),
-        (f"{A}/256", Refused(400, "invalid url format")),
-        (f"{A}/{'9' * 5000}", Refused(400, "invalid url format")),
-        (f"{A}/-1", Address("success", key=A, slug="-1")),
-        (f"{A}/START", Refused(400, "invalid url format")),
-        (f"{KEY}/nightly-backup", Address("success", key=KEY, slug="nightly-backup")),
-        (f"{KEY}/nightly-backup/3", Address("fail", key=KEY, slug="nightly-backup", exit_status=3)),
-        (f"{KEY}/Nightly", Refused(400, "invalid url format")),
-        (f"{KEY}/nightly/stop", Refused(404, "not found")),
-        (A.replace("-", ""), Refused(404, "not found")),
-        ("", Refused(404, "not found")),
-        (f"{A}/٣", Refused(404, "not found")),
-        ("a/b/c/d", Refused(404, "not found")),
-    ],
-)
-def test_an_address_is_read_as_healthchecks_reads_it(path: str, found: object) -> None:
-    assert parse(path) == found
-
-
-def test_a_run_id_is_a_uuid_with_dashes() -> None:
-    assert parse(A, rid=B.upper()) == Address("success", uuid=A, rid=B)
-    for wrong in ("", "7", B.replace("-", ""), f"{{{B}}}"):
-        assert parse(A, rid=wrong) == Refused(400, "invalid uuid format")
-    assert parse(f"{KEY}/x", create="1") == Address("success", key=KEY, slug="x", create=True)
-    assert parse(f"{KEY}/x", create="yes") == Address("success", key=KEY, slug="x")
 
 
 def test_runs_stay_in_the_order_they_began() -> None:

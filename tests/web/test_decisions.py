@@ -1,5 +1,7 @@
 """What the console decides without a database: words, graphs, pictures of schedules, cleaned runbooks, safe links."""
 
+import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,8 +11,9 @@ from app.errors import Invalid
 from app.oncall.model import Shift, Source, Span
 from app.web import filter as filters
 from app.web import rota, wall, words
-from app.web.graph import graph, merged, sparkline, thinned
+from app.web.graph import gathered, graph, merged, sparkline
 from app.web.markdown import html
+from app.web.scene import Curve, Limit, Scene, Spot
 from app.web.template import web_link
 from app.web.toast import Toast
 from app.web.visit import local_path
@@ -121,29 +124,60 @@ def test_a_toast_survives_its_cookie_and_a_forged_one_says_nothing() -> None:
         assert Toast.read(forged) is None
 
 
+def _spots(start: datetime, values: list[float], step: float = 10) -> list[Spot]:
+    return [Spot(start + timedelta(seconds=step * n), value, value, value) for n, value in enumerate(values)]
+
+
 def test_a_graph_keeps_its_peak_its_limit_and_its_gaps() -> None:
     start = NOON - timedelta(hours=1)
-    points = [(start + timedelta(seconds=10 * n), 9.0 if n == 180 else 1.0) for n in range(360) if not 100 < n < 130]
-    made = graph(
+    spots = [spot for n, spot in enumerate(_spots(start, [9.0 if n == 180 else 1.0 for n in range(360)])) if not 100 < n < 140]
+    scene = Scene(
         "seconds",
-        points,
-        [(NOON - timedelta(minutes=5), NOON), (NOON - timedelta(minutes=6), NOON)],
-        (3.0, 2.0),
+        [Curve(spots)],
         (start, NOON),
         PARIS,
+        [Limit(3.0, of="slow"), Limit(2.0, clear=True)],
+        [(NOON - timedelta(minutes=5), NOON), (NOON - timedelta(minutes=6), NOON)],
+        [(NOON - timedelta(minutes=7), NOON - timedelta(minutes=6))],
     )
+    made = graph(scene)
     assert made is not None
-    assert made.line.count("M") == 2
-    assert len(made.bands) == 1
-    assert made.limit is not None
-    assert made.clear is not None
-    assert 0 < made.limit < made.clear < 100
+    assert made.lines[0].path.count("M") == 2
+    assert made.ribbon.count("M") == 2
+    assert (len(made.firing), len(made.pending)) == (1, 1)
+    limit, clear = made.marks
+    assert (limit.text, clear.text) == ("limit 3 s (slow)", "clear 2 s")
+    assert 0 < limit.y < clear.y < 100
     assert "between 1 s and 9 s, now 1 s, limit 3 s" in made.summary
-    assert len(thinned(points, 60)) <= 62
-    assert max(thinned(points, 60), key=lambda point: point[1])[1] == 9.0
-    assert graph("seconds", points[:1], [], (None, None), (start, NOON), PARIS) is None
-    assert sparkline(points[:1], start, NOON) == ""
+    few = gathered(spots, (start, NOON), 60)
+    assert len(few) <= 60
+    assert max(spot.high for spot in few) == 9.0
+    heights = [float(place.split(" ")[1]) for place in re.split("[MLZ]+", made.ribbon) if place]
+    assert min(heights) < 10
+    assert graph(replace(scene, curves=[Curve(spots[:1])])) is None
+    assert sparkline([(start, 1.0)], start, NOON) == ""
     assert merged([]) == []
+
+
+def test_several_series_are_lines_of_their_own_and_one_value_a_slice_is_no_ribbon() -> None:
+    start = NOON - timedelta(hours=1)
+    both = [Curve(_spots(start, [1.0] * 100), "a", "ka"), Curve(_spots(start, [5.0] * 100), "b", "kb")]
+    made = graph(Scene("orders", both, (start, NOON), PARIS, alone=False))
+    assert made is not None
+    assert [(one.name, one.last) for one in made.lines] == [("a", "1"), ("b", "5")]
+    assert (made.ribbon, made.last) == ("", "")
+    assert "2 series" in made.summary
+
+
+def test_a_band_beyond_all_bounds_does_not_flatten_the_line() -> None:
+    start = NOON - timedelta(hours=1)
+    spots = _spots(start, [10.0, 12.0] * 50)
+    wild = [Spot(spot.at, -1e9, 11.0, 1e9) for spot in spots]
+    made = graph(Scene("orders", [Curve(spots)], (start, NOON), PARIS, band=wild))
+    assert made is not None
+    assert made.expected
+    heights = [float(place.split(" ")[1]) for place in made.lines[0].path.strip("M").split("L")]
+    assert max(heights) - min(heights) > 10
 
 
 def test_a_flat_line_is_drawn_and_not_divided_by_zero() -> None:

@@ -88,7 +88,7 @@ def test_a_check_behind_an_incident_is_drawn_with_its_limit(ada: Site) -> None:
     measure("web", [0.2] * 20 + [2.5] * 10)
     number = raise_alert("web is slow", source="rule:slow", check="web", age=timedelta(minutes=8))
     page = ada.get(f"/incidents/{number}")
-    assert 'class="line" d="M' in page
+    assert 'class="line l0" d="M' in page
     assert 'class="limit"' in page
     assert 'class="firing"' in page
 

@@ -1,18 +1,24 @@
 """Follows all files that some globs mean, within one run's limits; each gets its share of them."""
 
-import glob
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from app.checks.follow.follower import LONGEST, Follower, Limits
+from app.checks.follow.globs import MAGIC, expand
 from app.checks.follow.rotated import PACKED, rotated_from
 
 MOST_FILES = 256  # followed at once
 MOST_FOUND = 10_000  # paths looked at that the globs mean
+MOST_SEEN = 200_000  # entries of folders looked at
 MOST_GONE = 64  # vanished files whose places are kept, in case they come back
+
+
+class _Enough(Exception):
+    """The search for the files takes too long."""
 
 
 class Files:
@@ -24,7 +30,9 @@ class Files:
     """
 
     def __init__(self, globs: Sequence[str], before: Mapping[str, Any] | None, limits: Limits, *, from_start: bool) -> None:
-        self.globs, self.before, self.limits = globs, before or {}, limits
+        known = before.items() if isinstance(before, Mapping) else ()
+        self.globs, self.limits = globs, limits
+        self.before = {path: place for path, place in known if isinstance(place, Mapping)}
         self.from_start = from_start or before is not None
         self.memory: dict[str, Any] = {}
         self.troubles: list[str] = []
@@ -33,23 +41,23 @@ class Files:
 
     def lines(self) -> Iterator[tuple[str, bytes]]:
         """Path and line of what was written since; of each file oldest first."""
-        paths = self._found()
-        gone = {path: place for path, place in self.before.items() if path not in paths}
+        paths = {_text(path): path for path in self._found()}
+        gone = {name: place for name, place in self.before.items() if name not in paths}
         renamed = {place.get("inode"): place for place in gone.values()}
         busy: set[Any] = set()  # inodes that are being read under the name of their successor
-        for number, path in enumerate(paths):
+        for number, (name, path) in enumerate(paths.items()):
             inode = _inode(path)
-            if path not in self.before and inode in busy:
+            if name not in self.before and inode in busy:
                 continue
-            before = self.before.get(path, renamed.get(inode, {}))
+            before = self.before.get(name, renamed.get(inode, {}))
             follower = self._follower(path, before, len(paths) - number)
             share = follower.limits.bytes
             try:
                 for line in follower.lines():
-                    yield path, line
+                    yield name, line
                 self.readable += 1
             except OSError as error:
-                self._unread(path, error)
+                self._unread(name, error)
             self.bytes += share - follower.limits.bytes
             self.limits.bytes -= share - follower.limits.bytes
             self.limits.lines = follower.limits.lines
@@ -58,15 +66,15 @@ class Files:
             if follower.memory.get("inode") in follower.passed:
                 busy.add(follower.memory["inode"])
             if follower.lost:
-                self.notes.append(f"{path}: {follower.lost}")
+                self.notes.append(f"{name}: {follower.lost}")
             if follower.memory or inode is not None:
-                self.memory[path] = follower.memory
+                self.memory[name] = follower.memory
         self.memory |= dict(list(gone.items())[-MOST_GONE:])
 
     def _follower(self, path: str, before: Mapping[str, Any], left: int) -> Follower:
         """One file with its share of the limits, at least a line. One that could not be read before is no new one."""
         share = Limits(max(self.limits.bytes // left, LONGEST), self.limits.lines, self.limits.deadline)
-        return Follower(Path(path), before, share, from_start=self.from_start and path not in self.before)
+        return Follower(Path(path), before, share, from_start=self.from_start and _text(path) not in self.before)
 
     def _unread(self, path: str, error: OSError) -> None:
         if isinstance(error, FileNotFoundError) and path not in self.globs:
@@ -77,17 +85,39 @@ class Files:
         """The files the globs mean, those known before first, without those that are the past of another."""
         found: dict[str, None] = {}
         for pattern in self.globs:
-            many = glob.has_magic(pattern) and not os.path.exists(pattern)
-            hits = list(islice(glob.iglob(pattern, recursive=True), MOST_FOUND)) if many else [pattern]
-            hits = [path for path in hits if not many or (os.path.isfile(path) and not PACKED.search(path))]
+            many = MAGIC.search(pattern) is not None and not os.path.exists(pattern)
+            hits = self._meant(pattern) if many else [pattern]
             if not hits:
                 self.troubles.append(f"no file is called {pattern}")
             found |= dict.fromkeys(sorted(hits))
         names = {path for path in found if path in self.globs or not rotated_from(path, found)}
-        ordered = sorted(names, key=lambda path: (path not in self.before, path))
+        ordered = sorted(names, key=lambda path: (_text(path) not in self.before, path))
         if len(ordered) > MOST_FILES:
             self.troubles.append(f"{len(ordered)} files are meant and {MOST_FILES} are followed: narrow the paths")
         return ordered[:MOST_FILES]
+
+    def _meant(self, pattern: str) -> list[str]:
+        """The files of a pattern, as far as there is time to look for them: half of what is left."""
+        hits: list[str] = []
+        until, seen = (time.monotonic() + self.limits.deadline) / 2, 0
+
+        def tick() -> None:
+            nonlocal seen
+            seen += 1
+            if seen > MOST_SEEN or time.monotonic() > until:
+                raise _Enough
+
+        try:
+            found = islice(expand(pattern, tick, lambda _: None), MOST_FOUND)
+            hits.extend(path for path in found if os.path.isfile(path) and not PACKED.search(path))
+        except (_Enough, RecursionError):
+            self.troubles.append(f"{pattern} means too much: {seen} names were looked at and more are left; narrow it")
+        return hits
+
+
+def _text(path: str) -> str:
+    """The path as text that can be stored; names need not be UTF-8."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def _inode(path: str) -> int | None:

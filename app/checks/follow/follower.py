@@ -38,8 +38,7 @@ class Follower:
 
     def __init__(self, path: Path, before: Mapping[str, Any], limits: Limits, *, from_start: bool = False) -> None:
         self.path, self.limits, self.from_start = path, limits, from_start
-        known = isinstance(before.get("inode"), int) and "mark" in before
-        self.place = Place(**{key: before[key] for key in Place.__slots__ if key in before}) if known else None
+        self.place = Place.remembered(before)
         self.behind = 0
         self.lost = ""
         self.passed: dict[int, Place] = {}  # inode -> how far the predecessors were read
@@ -56,7 +55,7 @@ class Follower:
             if self.place is None:
                 self.place = _end(current, found) if not self.from_start else Place(found.st_ino)
             elif not self._is(current, found, self.place):
-                size, olds = found.st_size, predecessors(self.path, self.place)
+                size, olds = found.st_size, predecessors(self.path, self.place, self.limits.deadline)
                 if olds or not (self.place.position and fits(current, self.place)):
                     if not (yield from self._finish(olds, size)):
                         return

@@ -6,13 +6,14 @@ import lzma
 import os
 import re
 import stat
+import time
 import zlib
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Self, cast
 
 EDGE = 256  # bytes at a file's start, and before the position, that tell it from every other
 SIBLINGS = 64  # newest files beside it among which a predecessor is sought
@@ -33,6 +34,14 @@ class Place:
     position: int = 0
     mark: str = ""
     cut: bool = False  # inside a line whose beginning was told already
+
+    @classmethod
+    def remembered(cls, told: Mapping[str, Any]) -> Self | None:
+        """The place of that memory; None when it is none."""
+        inode, position, mark = (told.get(key) for key in ("inode", "position", "mark"))
+        if type(inode) is int and type(position) is int and position >= 0 and isinstance(mark, str):
+            return cls(inode, position, mark, told.get("cut") is True)
+        return None
 
     def memory(self) -> dict[str, Any]:
         """As JSON for the next run."""
@@ -71,14 +80,21 @@ def open_regular(path: str | os.PathLike[str], flags: int = 0) -> BinaryIO:
         raise
 
 
-def predecessors(current: Path, place: Place) -> list[Path]:
-    """The file that was read last, under its new name or as a copy, and whole ones that came and went after it."""
+def predecessors(current: Path, place: Place, deadline: float) -> list[Path]:
+    """The file that was read last, under its new name or as a copy, and whole ones that came and went after it.
+
+    deadline: of time.monotonic(). To look into one that is packed takes a second for each 256 MiB, so that half of what is left
+    must be enough for all of them.
+    """
+    until = (time.monotonic() + deadline) / 2
     siblings = _siblings(current)
     for path in siblings:
         with suppress(*BROKEN):
             if path.stat().st_ino == place.inode and _fits_packed(path, place):
                 return [path, *_newer(current, path, siblings)]
     for path in siblings:
+        if time.monotonic() > until:
+            break
         with suppress(*BROKEN):
             if place.position and _fits_packed(path, place):
                 return [path, *_newer(current, path, siblings)]

@@ -75,9 +75,8 @@ class Baseline:
 
     def season(self, age: float) -> str:
         """Which season carries the expectation at this age in seconds, for people: "", "day" or "week"."""
-        if self._trust_day(age) < 0.5:
-            return ""
-        return "week" if self._trust_week(age) >= 0.5 else "day"
+        season, week = self._trust(age)
+        return "" if season < 0.5 else "week" if week >= 0.5 else "day"
 
     def expect(self, local: float, age: float) -> float:
         """The value expected at a local time in seconds; call it before `learn`, which corrects this same place."""
@@ -85,16 +84,15 @@ class Baseline:
         self._hour, self._week_hour = hour % 24.0, hour % 168.0
         self._daily = self.day.believed(self._hour)
         self._weekly = self.week.believed(self._week_hour)
-        trust = self._trust_day(age)
-        if trust <= 0.0:
-            return self.flat
-        return self.flat + trust * (self.level - self.flat + self._daily + self._trust_week(age) * self._weekly)
+        season, week = self._trust(age)
+        return self.flat + season * (self.level - self.flat + self._daily + week * self._weekly)
 
-    def _trust_day(self, age: float) -> float:
-        return _trust(self.day_error, self.flat_error) if age > 1.2 * DAY else 0.0
-
-    def _trust_week(self, age: float) -> float:
-        return _trust(self.week_error, self.day_error) if age > 8 * DAY else 0.0
+    def _trust(self, age: float) -> tuple[float, float]:
+        """How much the season is believed beside the plain level, and in it the week beside the day."""
+        if age < 1.2 * DAY:
+            return 0.0, 0.0
+        week = _trust(self.week_error, self.day_error) if age > 8 * DAY else 0.0
+        return _trust(self.day_error + week * (self.week_error - self.day_error), self.flat_error), week
 
     def learn(self, value: float, gap: float, pace: float, spread: float, error: float) -> None:
         """Learn from one sample: `gap` seconds after the last, at least at `pace` (1 over the samples seen at first)."""

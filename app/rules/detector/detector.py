@@ -70,7 +70,7 @@ class Detector:
             if not excluded:
                 self.samples, self.last = 1.0, now
                 self.base.start(value, now)
-            return self._silent(value, value, -inf, inf, "learning: the first sample")
+            return self._silent(value, value, value, "learning: the first sample")
         if now < self.last - BACKWARDS:
             self.base.since += now - self.last
             self.last = now
@@ -92,10 +92,10 @@ class Detector:
         heights = (height_of(surprise), height_of(-surprise))
         low, high, limits = self._band(expected, near + next_)
         if excluded:
-            return self._silent(value, expected, low, high, "not judged: excluded day", learning=False)
+            return self._silent(expected, low, high, "not judged: excluded day", learning=False)
         why = self._not_yet(age)
         if why:
-            outlook = self._silent(value, expected, low, high, why)
+            outlook = self._silent(expected, low, high, why)
         else:
             bad, clear = self._bad(heights, limits)
             text = words.judged(value, low, high, local, self.base.season(age), age / DAY)
@@ -104,8 +104,7 @@ class Detector:
             self._learn(value, now, local.hour, base, carry, heights)
         return outlook
 
-    def _silent(self, value: float, expected: float, low: float, high: float, why: str, learning: bool = True) -> Outlook:
-        del value
+    def _silent(self, expected: float, low: float, high: float, why: str, learning: bool = True) -> Outlook:
         self.alarm = 0.0
         return Outlook(0.0, expected, low, high, learning, False, True, why)
 
@@ -163,9 +162,11 @@ class Detector:
     def _learn(self, value: float, now: float, hour: int, base: float, carry: float, heights: tuple[float, float]) -> None:
         gap, count = now - self.last, self.samples + 1.0
         pace, known = 1.0 / count, count > FIRST_SAMPLES
-        self.step = (
-            gap if self.step == 0.0 else self.step + max(0.02, pace) * max(-self.step / 2, min(self.step, gap - self.step))
-        )
+        step = self.step or gap
+        self.step = step + max(0.02, pace) * _within(gap - step, 0.5 * step, step)
+        self.samples, self.last = count, now
+        lasting = LINGER if gap < GAP * self.step else 1.0
+        gap = min(gap, 3.0 * self.step)  # one sample after a missing day teaches little more than any other
         if count > LEAST_SAMPLES:
             self.sides[0].learn(heights[0])
             self.sides[1].learn(heights[1])
@@ -178,11 +179,13 @@ class Detector:
         if now - self.base.since > DAY:
             self.base.contest(value, gap, pace, spread)
         self.base.learn(value, gap, pace, spread, error)
-        kept = (
-            max(-3 * WINSOR * self.spread.from_baseline, min(3 * WINSOR * self.spread.from_baseline, error)) if known else error
-        )
+        limit = 3.0 * WINSOR * spread
+        kept = _within(error, limit, limit)
         gain = max(pace, 1.0 / 300.0)
         self.carried += gain * (kept * self.lingers - self.carried)
         self.variance += gain * (self.lingers * self.lingers - self.variance)
-        self.lingers += (LINGER if gap < GAP * self.step else 1.0) * (kept - self.lingers)
-        self.samples, self.last = count, now
+        self.lingers += lasting * (kept - self.lingers)
+
+
+def _within(number: float, below: float, above: float) -> float:
+    return max(-below, min(above, number))

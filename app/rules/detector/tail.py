@@ -4,7 +4,7 @@ from array import array
 from math import exp, log
 from typing import ClassVar
 
-KNEE = 40.0  # beyond it, surprises count by their logarithm: a thousand is hardly worse than a hundred
+KNEE = 100.0  # beyond it, surprises count by their logarithm: a thousand is hardly worse than a hundred
 QUIET = 10  # so many samples below the threshold end an episode
 EPISODES = 120  # how many of them are remembered
 MEMORY = EPISODES * 60.0  # and over how many samples their frequency

@@ -6,8 +6,7 @@ from datetime import datetime
 def number(value: float) -> str:
     """Four significant digits, and no exponent where people do without."""
     if value == 0.0 or 0.001 <= abs(value) < 1e6:
-        text = f"{value:.4g}" if abs(value) < 10000 else f"{value:.0f}"
-        return text
+        return f"{value:.4g}" if abs(value) < 10000 else f"{value:.0f}"
     return f"{value:.3e}"
 
 

@@ -16,6 +16,7 @@ from app.units import Duration, format_duration, parse_duration
 AWAITS = True  # a series that does not come is what it waits for, not the series' end
 SLACK = 0.05  # of an interval: runs begin a little early or late
 LAST = "last"  # in memory: the newest sample, in seconds since 1970
+SINCE = "since"  # in memory until a first one comes: from when on it is awaited
 
 
 class Spec(Rule):
@@ -36,14 +37,19 @@ def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:
     now = view.at.timestamp()
     if view.newest.value is not None and view.newest.at == view.at:
         return Finding(False, True, view.newest.value, "a sample came", memory={LAST: now})
-    last = memory.get(LAST, now - view.every.total_seconds())
+    last = memory.get(LAST, memory.get(SINCE, now - view.every.total_seconds()))
     away = timedelta(seconds=now - last)
     missing = away >= (spec.window or view.every) - view.every * SLACK
     what = spec.metric or "result"
     because = f"no {what} for {format_duration(timedelta(seconds=round(away.total_seconds())))}"
-    return Finding(missing, not missing, None, because, memory={LAST: last})
+    return Finding(missing, not missing, None, because, memory={LAST if LAST in memory else SINCE: last})
 
 
-def gone(spec: Spec, memory: Mapping[str, Any], now: float) -> bool:
-    """Whether a label set has stayed away for so long that nobody waits for it any more."""
+def gone(spec: Spec, memory: Mapping[str, Any], now: float, labelled: bool, others: bool) -> bool:
+    """Whether nobody waits any more: for a label set that stays away, or for a sample without labels where they have some.
+
+    others: samples of other label sets came just now.
+    """
+    if not labelled:
+        return others and LAST not in memory
     return bool(now - memory.get(LAST, now) >= spec.forget.total_seconds())

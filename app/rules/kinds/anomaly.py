@@ -5,6 +5,7 @@ the number of wrong alarms a person will bear, and not from a number of deviatio
 A level that changes for good alarms and is accepted after 2 to 3 hours. Days in `holidays` are neither judged nor learnt.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
@@ -16,10 +17,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from app.people.model import Zone
 from app.rules.aggregate import Agg, aggregate
-from app.rules.detector import Detector, Direction, Knob
+from app.rules.detector import Detector, Direction, Knob, Outlook
 from app.rules.model import Band, Finding, Reach, Rule, View
 from app.units import Duration, parse_duration
 
+KEEPS = timedelta(days=14)  # a series that stays away is remembered so long: learning it anew takes as long
 _RATE = re.compile(r"\s*(\d+)\s+per\s+(\S+)\s*")
 _FORM = "write how many in how long: 1 per 30d"
 
@@ -103,12 +105,18 @@ def judge(spec: Spec, value: float, at: datetime, memory: Mapping[str, Any]) -> 
         seen.bad,
         seen.clear,
         value,
-        f"{spec.metric} {seen.because}",
+        seen.because if excluded or seen.learning else f"{spec.metric} {seen.because}",
         memory=detector.memory(),
         score=seen.score,
         learning=seen.learning,
-        band=Band(seen.low, seen.expected, seen.high),
+        band=None if seen.learning else _drawn(seen),
     )
+
+
+def _drawn(seen: Outlook) -> Band:
+    """The band for a graph; on a side that is not judged it ends where the value is expected."""
+    low, high = (edge if math.isfinite(edge) else seen.expected for edge in (seen.low, seen.high))
+    return Band(low, seen.expected, high)
 
 
 def _free(days: tuple[str, ...], today: date) -> bool:
@@ -119,7 +127,7 @@ def _free(days: tuple[str, ...], today: date) -> bool:
 @lru_cache(maxsize=256)
 def _public(code: str) -> Mapping[date, str]:
     """The public holidays of a country or of a part of it. Raises ValueError for a code nobody knows."""
-    import holidays  # noqa: PLC0415: half a second that only rules with holidays pay for
+    import holidays  # half a second that only rules with holidays pay for
 
     country, _, part = code.partition("-")
     try:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from app.catalog.model import Declared, Severity
 from app.rules.model import Finding, Reach, Rule, View
@@ -19,6 +19,7 @@ from app.rules.past import Span
 from app.units import Duration, format_duration, parse_duration, parse_percent
 
 SLOTS = 120  # into which a period is cut for the budget that is left
+ROUNDING = 1e-9  # relative
 READS_STATUS = True  # without a metric it reads statuses, as the share of critical ones
 
 
@@ -26,7 +27,8 @@ def _share(value: object) -> object:
     return parse_percent(value) if isinstance(value, str) else value
 
 
-Share = Annotated[float, BeforeValidator(_share)]
+_SCHEMA = {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^\d+(\.\d+)?\s*%$"}], "examples": ["99.9%"]}
+Share = Annotated[float, BeforeValidator(_share), WithJsonSchema(_SCHEMA)]
 
 
 class Tiers(Declared):
@@ -62,8 +64,9 @@ class Burn(NamedTuple):
 
     @property
     def bad(self) -> bool:
-        """Both windows burn too fast."""
-        return self.full and self.long > self.factor and self.short > self.factor
+        """Both windows burn too fast; not where only the rounding of sums is above the factor."""
+        limit = self.factor * (1 + ROUNDING)
+        return self.full and self.long > limit and self.short > limit
 
 
 class Spec(Rule):
@@ -130,13 +133,13 @@ def budget_burn(bad: float, total: float, objective: float) -> float:
 
 def _burn(spec: Spec, pair: Pair, view: View, since: float) -> Burn:
     long, short = (_rate(spec, view.span(length)) for length in (pair.long, pair.short))
-    full = view.at.timestamp() - since >= pair.long.total_seconds() - view.every.total_seconds()
+    full = view.at.timestamp() - since >= pair.long.total_seconds()
     return Burn(pair, spec.factor(pair), long, short, full)
 
 
 def _rate(spec: Spec, span: Span) -> float:
     if spec.above is None and spec.below is None:
-        return budget_burn(span.total, len(span), spec.objective)
+        return budget_burn(span.shares, len(span), spec.objective)
     return budget_burn(sum(_bad(spec, value) for value in span.values), len(span), spec.objective)
 
 

@@ -12,14 +12,9 @@ from starlette.responses import Response
 from app.actions.check import pause
 from app.actions.run import run_now
 from app.catalog.matcher import matches
-from app.checks import service
 from app.checks import store as checks
 from app.checks.samples import store as samples
-from app.configfile.secret import shown as starred
-from app.errors import NotFound
 from app.plugins import FAMILIES
-from app.rules import book
-from app.rules import store as rules
 from app.web import history
 from app.web.filter import matchers
 from app.web.graph import sparkline
@@ -30,7 +25,6 @@ from app.web.visit import Typed, Visit, go, local_path, visit
 router = pages()
 PAGE = 25
 TREND, SLICES = timedelta(hours=1), 60
-SPANS = {"1h": timedelta(hours=1), "6h": timedelta(hours=6), "1d": timedelta(days=1), "7d": timedelta(days=7)}
 ORDER = {"critical": 0, "warning": 1, "unknown": 2, None: 3, "ok": 4}
 
 
@@ -41,7 +35,7 @@ def listed(
     """What is bad first, then by name."""
     with visit(request) as v:
         states = checks.states(v.db)
-        found = sorted((one for one in states if _wanted(one, family, status, q.strip())), key=_worst)
+        found = sorted((one for one in states if wanted(one, family, status, q.strip())), key=_worst)
         shown = found[(page - 1) * PAGE : page * PAGE]
         metric = {one["name"]: history.main_metric(v.db, one["name"], one["metrics"]) for one in shown}
         url = "/checks?" + urlencode({name: text for name, text in (("family", family), ("status", status), ("q", q)) if text})
@@ -59,33 +53,6 @@ def listed(
             q=q,
             newer=f"{url}&page={page - 1}" if page > 1 else None,
             older=f"{url}&page={page + 1}" if len(found) > page * PAGE else None,
-        )
-
-
-@router.get("/checks/{name}")
-def show(request: Request, name: str, metric: str = "", span: str = "6h") -> Response:
-    """One check: its graph, its results, its rules."""
-    with visit(request) as v:
-        state = checks.states_of(v.db, [name]).get(name)
-        if state is None:
-            raise NotFound(f'there is no check "{name}"')
-        check = service.check(v.db, name)
-        length = SPANS.get(span, SPANS["6h"])
-        window = (v.now - length, v.now)
-        active = book.by_check(v.db).get(name, ())
-        chosen = metric if metric in state["metrics"] else history.main_metric(v.db, name, state["metrics"])
-        marks = next((history.limits(rule.spec) for rule in active if rule.metric == chosen), (None, None))
-        return v.page(
-            "check.html",
-            state=state,
-            check=check,
-            settings=starred(check.with_),
-            drawn=history.draw(v.db, name, chosen, window, (), marks, v.zone),
-            chosen=chosen,
-            span=span if span in SPANS else "6h",
-            spans=list(SPANS),
-            results=samples.history(v.db, name, None, *window, 25),
-            rules=[(rule, [one for one in rules.states(v.db) if one["rule"] == rule.name]) for rule in active],
         )
 
 
@@ -118,7 +85,8 @@ def _set_paused(request: Request, name: str, typed: Mapping[str, str], paused: b
     return go(local_path(typed.get("back"), "/checks"), Toast.say(said))
 
 
-def _wanted(state: Mapping[str, Any], family: str, status: str, q: str) -> bool:
+def wanted(state: Mapping[str, Any], family: str, status: str, q: str) -> bool:
+    """Whether a check is among those that the filter shows."""
     how = "paused" if state["paused"] else state["status"] or "new"
     if (family and state["family"] != family) or (status and how != status):
         return False
@@ -133,7 +101,7 @@ def _worst(state: Mapping[str, Any]) -> tuple[bool, int, str]:
     return state["paused"], ORDER.get(state["status"], 3), state["name"]
 
 
-def _trends(v: Visit, wanted: Mapping[str, str]) -> dict[str, str]:
+def _trends(v: Visit, metric: Mapping[str, str]) -> dict[str, str]:
     since = v.now - TREND
-    found = samples.trends(v.db, wanted, since, v.now, TREND.total_seconds() / SLICES) if wanted else {}
+    found = samples.trends(v.db, metric, since, v.now, TREND.total_seconds() / SLICES) if metric else {}
     return {name: sparkline(points, since, v.now) for name, points in found.items()}

@@ -1,0 +1,11 @@
+"""The kinds of probe that can be begun."""
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What the probe looks at."""
+
+    NETWORK = "network"
+    PROGRAM = "program"
+    FILE = "file"

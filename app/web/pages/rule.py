@@ -1,0 +1,83 @@
+"""One rule: what does it judge, how does it stand, and is it worth its pages?"""
+
+from collections.abc import Mapping
+from inspect import getdoc
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.checks import store as checks
+from app.configfile.secret import shown as starred
+from app.errors import NotFound
+from app.rules import book
+from app.rules.active import Active
+from app.rules.evaluate import TOO_MANY
+from app.web import history
+from app.web.burn import burning
+from app.web.history import Subject, said
+from app.web.pages.check import PREFERRED, SPANS
+from app.web.route import pages
+from app.web.rulebook import Row, how, rows_of
+from app.web.trouble import Trouble, trouble
+from app.web.visit import Visit, visit
+
+router = pages()
+SERIES, ALERTS = 30, 12  # rows shown
+SHOWN_APART = ("kind", "check", "owner", "review_by", "runbook", "severity", "mode")
+
+
+@router.get("/rules/{name}")
+def show(request: Request, name: str, span: str = PREFERRED, series: str = "") -> Response:
+    """Everything about it on one page."""
+    with visit(request) as v:
+        known = book.book(v.db)
+        rule = next((one for one in known.rules if one.name == name), None)
+        if rule is None:
+            raise NotFound(f'there is no rule "{name}"')
+        span = span if span in SPANS else PREFERRED
+        (row,) = rows_of(v.db, [rule])
+        window = (v.now - SPANS[span], v.now)
+        found = trouble(v.db, rule.check_name, [rule], window, v.now, series)
+        wanted = next((one for one in row.standings if one["series"] == series), next(iter(row.standings), None))
+        members = [one for one in known.rules if one.name in rule.members]
+        return v.page(
+            "rule.html",
+            row=row,
+            rule=rule,
+            about=(getdoc(rule.kind) or "").partition("\n")[0],
+            drawn=_drawn(v, row, found, span, series),
+            judged=[(one, how(one), _named(one["series"])) for one in row.standings[:SERIES]],
+            more=max(0, len(row.standings) - SERIES),
+            burning=burning(v.db, rule, wanted, v.now) if wanted else None,
+            members=rows_of(v.db, members),
+            alerts=found.alerts[:ALERTS],
+            settings=_settings(rule),
+            span=span,
+            spans=list(SPANS),
+            today=v.now.date(),
+        )
+
+
+def _drawn(v: Visit, row: Row, found: Trouble, span: str, series: str) -> history.Drawn | None:
+    """The metric it reads; that of its check that matters most where it reads results or other rules."""
+    rule = row.rule
+    metric = rule.metric
+    if metric is None:
+        state = checks.states_of(v.db, [rule.check_name]).get(rule.check_name)
+        metric = history.main_metric(v.db, rule.check_name, state["metrics"] if state else ())
+    window = (v.now - SPANS[span], v.now)
+    return history.draw(v.db, Subject(rule.check_name, metric, window, [rule], series, found.firing, found.pending), v.zone)
+
+
+def _named(series: str) -> str:
+    return "more label sets than it judges" if series == TOO_MANY else "" if series == "{}" else said(series)
+
+
+def _settings(rule: Active) -> Mapping[str, Any]:
+    """What was written of it, but for what has a place of its own."""
+    written = rule.spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    settings: Mapping[str, Any] = starred(
+        {name: value for name, value in written.items() if name not in SHOWN_APART and value is not None}
+    )
+    return settings

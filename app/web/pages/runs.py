@@ -1,0 +1,66 @@
+"""Run many checks now, and watch the answers come."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.actions import run as demand
+from app.checks import store as checks
+from app.errors import Invalid
+from app.web.pages.checks import ORDER, wanted
+from app.web.route import pages
+from app.web.visit import Typed, go, visit
+
+router = pages()
+SHOWN = 60
+PATIENCE = timedelta(seconds=90)  # longer than any time-out and the wait for a worker: what has not come then does not come
+WAITING = 3.5  # among the badness of statuses: after what is wrong, before what is well
+
+
+@router.post("/checks/run")
+def run(request: Request, typed: Typed) -> Response:
+    """Run all checks that the filter shows; paused ones only where those are asked for."""
+    family, status, q = (typed.get(name, "").strip() for name in ("family", "status", "q"))
+    with visit(request) as v:
+        found = [one for one in checks.states(v.db) if wanted(one, family, status, q)]
+        names = [one["name"] for one in found if status == "paused" or not one["paused"]]
+        actor = v.actor
+    if not names:
+        raise Invalid("no check that runs matches the filter")
+    batch = demand.ask(names, actor)  # has a transaction of its own: a worker must see it
+    back = "/checks?" + urlencode({name: text for name, text in (("family", family), ("status", status), ("q", q)) if text})
+    return go(f"/checks/runs/{batch.id}?{urlencode({'back': back})}")
+
+
+@router.get("/checks/runs/{id}")
+def show(request: Request, id: str, back: str = "/checks") -> Response:
+    """How far it is: what is wrong first, then what is awaited, then what is well."""
+    with visit(request) as v:
+        found = demand.progress(v.db, id)
+        late = v.now - found["asked_at"] > PATIENCE
+        items = sorted(found["items"], key=_badness)
+        counts: dict[str, int] = {}
+        for one in items:
+            counts[_how(one)] = counts.get(_how(one), 0) + 1
+        return v.page(
+            "run.html",
+            run=found,
+            items=items[:SHOWN],
+            more=max(0, len(items) - SHOWN),
+            counts=counts,
+            late=late,
+            going=found["done"] < found["total"] and not late,
+            back=back if back.startswith("/checks?") else "/checks",
+        )
+
+
+def _how(item: Mapping[str, Any]) -> str:
+    return str(item.get("status") or "waiting")
+
+
+def _badness(item: Mapping[str, Any]) -> tuple[float, str]:
+    return (ORDER[item["status"]] if item.get("status") else WAITING), item["name"]
