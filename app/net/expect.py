@@ -8,10 +8,11 @@ from typing import Annotated, Any, Self
 
 import orjson
 import re2
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from app.net.exchange import Response
-from app.net.jsonpath import QUIET, JsonPath, TooMuch, parsed, re2_said, select
+from app.net.jsonpath import JsonPath, TooMuch, parsed, select
+from app.net.pattern import QUIET, Pattern
 
 STATUSES = re.compile(r"[1-5]xx|[1-5]\d\d(-[1-5]\d\d)?")
 SHOWN = 80  # characters of a found value
@@ -20,17 +21,6 @@ LONG = 65_536  # bytes of a body from which it is judged in a thread: other chec
 MOST_THINGS, MOST_VALUES = 200_000, 1_000_000  # lists and objects, and values, of a JSON body: `[]` takes 60 bytes of memory
 
 Shorten = Callable[[str], str]  # takes out of a found text what must not be shown
-
-
-def _is_a_pattern(given: str) -> str:
-    try:
-        re2.compile(given, QUIET)
-    except re2.error as error:
-        raise ValueError(f"not an RE2 pattern: {re2_said(error)}") from None
-    return given
-
-
-Pattern = Annotated[str, Field(max_length=1024), AfterValidator(_is_a_pattern)]
 
 
 class Span(BaseModel):

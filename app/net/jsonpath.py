@@ -24,14 +24,13 @@ from jsonpath.stream import TokenStream
 from jsonpath.token import Token
 from pydantic import AfterValidator
 
-__all__ = ["JsonPath", "TooMuch", "parsed", "re2_said", "select", "sound"]
+from app.net.pattern import QUIET, said
+
+__all__ = ["JsonPath", "TooMuch", "parsed", "select", "sound"]
 
 LONGEST = 1000  # characters of a path, and of a pattern that comes from the document
 MOST_STEPS = 200_000  # about a quarter of a second
 SECONDS = 1.0  # for single steps that are long: comparing two large arrays
-
-QUIET = re2.Options()
-QUIET.log_errors = False
 
 
 class TooMuch(ValueError):
@@ -156,7 +155,7 @@ class _Environment(JSONPathEnvironment):
             try:
                 re2.compile(args[1].value, QUIET)
             except re2.error as error:
-                raise ValueError(f"{args[1].value!r} is not an RE2 pattern: {re2_said(error)}") from None
+                raise ValueError(f"{args[1].value!r} is not an RE2 pattern: {said(error)}") from None
 
     def is_truthy(self, obj: object) -> bool:
         _budget.spend()
@@ -164,12 +163,6 @@ class _Environment(JSONPathEnvironment):
 
 
 _environment = _Environment(strict=True)
-
-
-def re2_said(error: Exception) -> str:
-    """What RE2 says against a pattern, as text; it says it in bytes."""
-    said = error.args[0] if error.args else ""
-    return said.decode(errors="replace") if isinstance(said, bytes) else str(said)
 
 
 @lru_cache(maxsize=1024)

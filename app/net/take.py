@@ -10,8 +10,9 @@ import re2
 from pydantic import BaseModel, Field, model_validator
 
 from app.net.exchange import Response
-from app.net.expect import STRICT, Pattern, document
-from app.net.jsonpath import QUIET, JsonPath, TooMuch, select
+from app.net.expect import STRICT, document
+from app.net.jsonpath import JsonPath, TooMuch, select
+from app.net.pattern import QUIET, Pattern
 from app.net.url import http_url
 
 PLACE = re.compile(r"\{\{ *([A-Za-z_]\w{0,63}) *\}\}")

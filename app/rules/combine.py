@@ -23,7 +23,7 @@ def over_members(rule: Active, standings: Standings, at: datetime) -> list[Step]
     now = set(labelled)
     ended = [series for series in own if series != TOO_MANY and series not in now]
     judged = sorted(labelled, key=lambda series: series not in own)[: rule.spec.max_series]  # known ones first
-    steps = []
+    steps: list[Step] = []
     for series in [*ended, *judged]:
         before = own.get(series, Standing())
         over = len(steps) < len(ended)

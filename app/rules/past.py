@@ -4,7 +4,18 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from itertools import accumulate
+from itertools import accumulate, islice
+
+
+Limits = tuple[float | None, float | None]  # a value above the one or below the other is bad
+
+
+def share(value: float, limits: Limits) -> float:
+    """How much of a value is bad, 0 to 1; without limits it is that share itself."""
+    above, below = limits
+    if above is None and below is None:
+        return min(max(value, 0.0), 1.0)
+    return float((above is not None and value > above) or (below is not None and value < below))
 
 
 class Past:
@@ -15,7 +26,7 @@ class Past:
     def __init__(self) -> None:
         self.times = array("d")
         self.values = array("d")
-        self._sums = array("d", [0.0])
+        self._sums: dict[Limits, array[float]] = {}  # of what is bad, from the first value on
 
     def __len__(self) -> int:
         return len(self.times)
@@ -28,7 +39,8 @@ class Past:
             self.values.append(value)
             return
         place = bisect_left(self.times, instant)
-        del self._sums[place + 1 :]
+        for sums in self._sums.values():
+            del sums[place + 1 :]
         if self.times[place] == instant:
             self.values[place] = value
         else:
@@ -40,7 +52,7 @@ class Past:
         end = bisect_left(self.times, before.timestamp())
         if end > 64 and end * 2 > len(self.times):
             del self.times[:end], self.values[:end]
-            self._sums = array("d", [0.0])
+            self._sums.clear()
 
     def span(self, length: timedelta, until: datetime) -> "Span":
         """What lies in `(until - length, until]`."""
@@ -55,13 +67,14 @@ class Past:
         """Values `start` to `end`, as indices."""
         return Span(self, start, max(start, end))
 
-    def shares(self, start: int, end: int) -> float:
-        """The sum of values `start` to `end`, each as a share of 0 to 1; in constant time once it is summed up."""
-        known = len(self._sums) - 1
+    def bad(self, start: int, end: int, limits: Limits) -> float:
+        """How many of the values `start` to `end` are bad; in constant time once they are summed up."""
+        sums = self._sums.setdefault(limits, array("d", [0.0]))
+        known = len(sums) - 1
         if known < len(self.values):
-            fresh = (min(max(value, 0.0), 1.0) for value in self.values[known:])
-            self._sums.extend(list(accumulate(fresh, initial=self._sums[known]))[1:])
-        return self._sums[end] - self._sums[start]
+            fresh = (share(value, limits) for value in self.values[known:])
+            sums.extend(islice(accumulate(fresh, initial=sums[known]), 1, None))
+        return sums[end] - sums[start]
 
     def is_older(self, than: datetime) -> bool:
         """Whether every value is older than that."""
@@ -89,7 +102,6 @@ class Span:
         """The values, oldest first."""
         return self._past.values[self._start : self._end]
 
-    @property
-    def shares(self) -> float:
-        """Their sum, each as a share of 0 to 1."""
-        return self._past.shares(self._start, self._end)
+    def bad(self, limits: Limits) -> float:
+        """How many of them are bad."""
+        return self._past.bad(self._start, self._end, limits)

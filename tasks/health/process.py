@@ -19,8 +19,7 @@ import re2
 from pydantic import model_validator
 
 from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe
-from app.net.expect import Pattern
-from app.net.jsonpath import QUIET
+from app.net.pattern import QUIET, Pattern
 
 LOOKED_AT = ("name", "cmdline", "username", "status", "create_time")
 MOST_REMEMBERED = 500  # processes whose processor time the next run gets

@@ -17,9 +17,8 @@ import re2
 
 from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, probe, worst
 from app.net.ask import MARGIN, Server
-from app.net.expect import Pattern
 from app.net.http import Failed, Kind, Response, fetch
-from app.net.jsonpath import QUIET
+from app.net.pattern import QUIET, Pattern
 
 AT_ONCE = 2
 SHARE = 0.3  # of the time that is left, for one path: one that hangs leaves time for the others

@@ -10,33 +10,20 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Annotated, Any, Literal
 
-import re2
 from pydantic import AfterValidator, model_validator
 
 from app.checks.follow import LONGEST, Files, Limits
 from app.checks.probe import Field, Reading, Run, Series, Spec, Status, probe, worst
 from app.net.failure import Failed
 from app.net.journal import Journal, text
+from app.net.pattern import compiled
 
 MOST_VALUES = 5000  # sets of labels counted apart in one run
 SAMPLE = 200  # characters shown of a line
 VALUE = 100  # characters of a label
 PATTERN = 2000  # characters
-
-
-@lru_cache(maxsize=512)
-def compiled(pattern: str) -> "re2._Regexp[str]":
-    """The pattern, ready. Raises ValueError that says what is wrong with it."""
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        return re2.compile(pattern, options)
-    except re2.error as error:
-        reason = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
-        raise ValueError(f"pattern {pattern!r}: {reason} (RE2 has no look-around and no back-references)") from None
 
 
 def _sound(pattern: str) -> str:

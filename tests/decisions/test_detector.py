@@ -116,11 +116,10 @@ def test_an_outlier_is_not_taken_for_the_truth() -> None:
 
 
 def test_a_season_is_used_after_three_days_and_given_up_when_it_is_gone() -> None:
-    shape = SHAPES["a daily season"]
-    outlooks = watch(series(shape, 4 * A_DAY))
+    outlooks = watch(series(SHAPES["a daily season"], 4 * A_DAY))
     assert abs(outlooks[3 * A_DAY + A_DAY // 4].expected - 700) < 60
     assert "season of 3 days" in outlooks[3 * A_DAY + A_DAY // 4].because
-    flat = watch(series(shape, 10 * A_DAY) + series(lambda rng, _: rng.gauss(500, 15), 20 * A_DAY))
+    flat = watch(series(SHAPES["a daily season"], 10 * A_DAY) + series(lambda rng, _: rng.gauss(500, 15), 20 * A_DAY))
     assert abs(flat[-A_DAY // 4].expected - 500) < 15
 
 

@@ -30,7 +30,7 @@ def bad_pairs(samples: list[tuple[float, float | None]], t: float) -> list[tuple
 
 def quiet_then(error: float, step: float, after: float, quiet: float = 3 * DAY) -> list[tuple[float, float | None]]:
     """A good past as long as the longest window, then errors at one rate."""
-    good = int(quiet / step) + 1
+    good = int(quiet / step) + 1  # the last good one is when the errors begin
     return every(step, [0.0] * good + [error] * int(after / step))
 
 

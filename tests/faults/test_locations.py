@@ -1,4 +1,4 @@
-"""A worker elsewhere, with a home of its own and over TCP: it alone runs its location's checks; while it is away nobody does."""
+"""A worker elsewhere, with its own home, over TCP: it alone runs the checks of its location; while it is away nobody does."""
 
 import json
 import os

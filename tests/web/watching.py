@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.web.conftest import CONFIGURATION, RUNBOOK, Site, raise_alert
+from tests.web.conftest import CONFIGURATION, RUNBOOK, Site
 
 WATCHED = """
   logins: {probe: security.auth_log, every: 1m, with: {path: /var/log/auth.log}, alert: off}
@@ -99,9 +99,6 @@ def watch_all(site: Site) -> Site:
     )
     results("far", 3, lambda n: {"status": Status.UNKNOWN, "message": "prober offline: none of 2 answers", "excused": n > 0})
     judge()
-    raise_alert(
-        "slow: seconds 1.4 > 1", source="rule:slow", check="web", alertname="slow", age=timedelta(minutes=14), shadow=True
-    )
     return site
 
 

@@ -26,13 +26,14 @@ peaks over threshold with declustering (Coles 2001; SPOT, Siffer et al. 2017), t
 
 Measured (November 2026). Numenta Anomaly Benchmark, its own scoring of `score`, standard profile: 57 of 100 (designed on
 one half of the files, 67; on the half held out, 51). Alarms outside labelled windows, as a multiple of what the knob asks:
-1.1 at one a day, 1.1 at one in 7 days, 1.7 at one in 30 days, 3 at one in 90; on clean synthetic series mostly 0.2 to 2.
+1.1 at one a day, 1.1 at one in 7 days, 1.7 at one in 30 days, 3 at one in 90; on clean synthetic series mostly below 2.
 
 Limits: one series, no explanatory series; seasons other than day and week are noise to it, and so is a step sharper than
 an hour within one; a slow drift is followed and never alarms; a value that freezes inside the band is not seen (that is
-the absence rule's work); the fourth like peak in a row is taken for the series' habit. Very heavy tails and bursts of
-variance alarm up to four times as often as asked in the first month. It claims no return time beyond 100 times the age of
-the series, so that a knob of one in 30 days learns for at least 7 hours, and one in a year for four days.
+the absence rule's work); after three like peaks the next are taken for the series' habit. In the first month very heavy
+tails, bursts of variance and steps at midnight alarm up to seven times as often as a knob of one in 30 days asks. It
+claims no return time beyond 100 times the age of the series, so that a knob of one in 30 days learns for at least 7 hours,
+and one in a year for four days.
 """
 
 from app.rules.detector.detector import Detector

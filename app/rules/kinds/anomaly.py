@@ -26,6 +26,7 @@ _RATE = re.compile(r"\s*(\d+)\s+per\s+(\S+)\s*")
 _FORM = "write how many in how long: 1 per 30d"
 
 
+@lru_cache(maxsize=256)
 def bearable(text: str) -> timedelta:
     """`2 per 30d` -> the time between two alarms, 15 days. Raises ValueError with the form that is understood."""
     found = _RATE.fullmatch(text)

@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from app.catalog.model import Declared, Severity
 from app.rules.model import Finding, Reach, Rule, View
-from app.rules.past import Span
+from app.rules.past import Span, share
 from app.units import Duration, format_duration, parse_duration, parse_percent
 
 SLOTS = 120  # into which a period is cut for the budget that is left
@@ -138,17 +138,7 @@ def _burn(spec: Spec, pair: Pair, view: View, since: float) -> Burn:
 
 
 def _rate(spec: Spec, span: Span) -> float:
-    if spec.above is None and spec.below is None:
-        return budget_burn(span.shares, len(span), spec.objective)
-    return budget_burn(sum(_bad(spec, value) for value in span.values), len(span), spec.objective)
-
-
-def _bad(spec: Spec, value: float) -> float:
-    """How much of one sample is bad, 0 to 1."""
-    if spec.above is None and spec.below is None:
-        return min(max(value, 0.0), 1.0)
-    over = spec.above is not None and value > spec.above
-    return float(over or (spec.below is not None and value < spec.below))
+    return budget_burn(span.bad((spec.above, spec.below)), len(span), spec.objective)
 
 
 def _count(spec: Spec, slots: Mapping[str, Any], view: View) -> dict[str, list[float]]:
@@ -158,7 +148,7 @@ def _count(spec: Spec, slots: Mapping[str, Any], view: View) -> dict[str, list[f
     slot = int(view.at.timestamp() // size)
     counted = {key: value for key, value in slots.items() if int(key) > slot - SLOTS}
     total, bad = counted.get(str(slot), (0, 0.0))
-    counted[str(slot)] = [total + 1, round(bad + _bad(spec, view.newest.value), 6)]
+    counted[str(slot)] = [total + 1, round(bad + share(view.newest.value, (spec.above, spec.below)), 6)]
     return counted
 
 

@@ -7,6 +7,7 @@ limit is its value at `t + within`. It learns until it has seen a quarter of the
 import math
 from collections.abc import Mapping
 from datetime import timedelta
+from operator import mul
 from typing import Any
 
 from pydantic import Field, model_validator
@@ -80,12 +81,13 @@ def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:  # n
 def line(span: Span, at: float) -> tuple[float, float]:
     """The least-squares line through a span: its value at `at`, its slope per second. A span of one instant is level."""
     count, values = len(span), span.values
-    offsets = [instant - at for instant in span.times]
-    mean_x, mean_y = math.fsum(offsets) / count, math.fsum(values) / count
-    spread = math.fsum((x - mean_x) ** 2 for x in offsets)
+    mean_x, mean_y = math.fsum(instant - at for instant in span.times) / count, math.fsum(values) / count
+    middle = at + mean_x
+    xs, ys = [instant - middle for instant in span.times], [value - mean_y for value in values]
+    spread = sum(map(mul, xs, xs))
     if spread == 0:
         return mean_y, 0.0
-    slope = math.fsum((x - mean_x) * (y - mean_y) for x, y in zip(offsets, values, strict=True)) / spread
+    slope = sum(map(mul, xs, ys)) / spread
     return mean_y - slope * mean_x, slope
 
 
