@@ -1,10 +1,13 @@
 """Runs checks and keeps what they found: those that are due, those that somebody asked for, and a try that is kept nowhere.
 
-One short transaction before a batch and one for each slice of results as they come; none while a probe runs.
+One short transaction before a batch and one for each slice of results as they come; none while a probe runs. A worker waits a
+moment for its batch: what takes longer goes on beside the next one and is kept when it comes, so that a target that hangs holds
+up no other check. If the worker ends before, the check's lease does, and it is run again.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, wait
 from datetime import datetime, timedelta
 
 from app import clock
@@ -18,12 +21,17 @@ from app.checks.prober import service as prober
 from app.checks.prober.service import Outlook, Place
 from app.db import notify as wake
 from app.db import transaction, wake_line
+from app.log import get
+from app.net.loop import loop
 from app.net.loop import run as on_loop
 from app.plugins import FAMILIES
 from app.signals.model import Said, Signal
 
 GRACE = timedelta(seconds=2)  # checks that late are run by whoever sees them
+PATIENCE = 2.0  # seconds a worker waits for its batch
 OFFLINE = "ProberOffline"  # the alert's name
+
+log = get(__name__)
 
 
 def check(names: Sequence[str], asked: str | None = None, now: datetime | None = None) -> list[str]:
@@ -31,7 +39,7 @@ def check(names: Sequence[str], asked: str | None = None, now: datetime | None =
     with transaction() as db:
         at = now or clock.now(db)
         due, place = checks.load(db, names, at), prober.place(db)
-    return on_loop(_measure(due, place, at, asked)) if due else []
+    return _for_a_moment(due, place, at, asked)
 
 
 def check_overdue(now: datetime | None = None, limit: int = 50) -> list[str]:
@@ -39,7 +47,7 @@ def check_overdue(now: datetime | None = None, limit: int = 50) -> list[str]:
     with transaction() as db:
         at = now or clock.now(db)
         due, place = checks.take_overdue(db, FAMILIES, at, GRACE, limit), prober.place(db)
-    return on_loop(_measure(due, place, at)) if due else []
+    return _for_a_moment(due, place, at, None)
 
 
 def try_out(asked: str, now: datetime | None = None) -> None:
@@ -59,13 +67,29 @@ def look_outside(now: datetime | None = None) -> None:
         _keep(outlook, None, now)
 
 
-async def _measure(due: Sequence[Due], place: Place, now: datetime, asked: str | None = None) -> list[str]:
-    by_name: Mapping[str, Due] = {one.name: one for one in due}
+def _for_a_moment(due: Sequence[Due], place: Place, now: datetime, asked: str | None) -> list[str]:
+    """Run checks; the names of those that have a result within the time a worker waits."""
     measured: list[str] = []
+    if due:
+        work = asyncio.run_coroutine_threadsafe(_measure(due, place, now, asked, measured), loop())
+        done, _ = wait([work], PATIENCE)
+        if done:
+            work.result()
+        else:
+            work.add_done_callback(_told)
+    return measured[:]
+
+
+def _told(work: "Future[None]") -> None:
+    if error := work.exception():  # their leases end, and they are run again
+        log.error("late_results_lost", error=repr(error))
+
+
+async def _measure(due: Sequence[Due], place: Place, now: datetime, asked: str | None, measured: list[str]) -> None:
+    by_name: Mapping[str, Due] = {one.name: one for one in due}
     async for results in run.run_batch(due, now):
         outlook = await prober.look(results, by_name, place, now)
         measured += await asyncio.to_thread(_keep, outlook, asked, None)
-    return measured
 
 
 def _keep(outlook: Outlook, asked: str | None, now: datetime | None) -> list[str]:
