@@ -4,6 +4,7 @@ The database stays the truth: a process that remembers nothing reads what lies w
 Any number of processes may take turns; each catches up by itself.
 """
 
+import threading
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ class Recall:
         self._known: dict[Stretch, _Known] = {}
         self._version = 0
         self._looks = 0
+        self._looking = threading.Lock()  # a worker evaluates in several threads, each other checks
 
     def look(
         self, db: Connection, version: int, wanted: Mapping[Stretch, timedelta], seen: Mapping[str, datetime], now: datetime
@@ -51,6 +53,12 @@ class Recall:
 
         version: of the configuration; another one forgets everything, so that a name used anew does not inherit a past.
         """
+        with self._looking:
+            return self._look(db, version, wanted, seen, now)
+
+    def _look(
+        self, db: Connection, version: int, wanted: Mapping[Stretch, timedelta], seen: Mapping[str, datetime], now: datetime
+    ) -> Mapping[Stretch, Mapping[str, Past]]:
         self._looks += 1
         if version != self._version or (self._looks % COUNTED == 0 and self._size() > MOST):
             self._known.clear()
