@@ -12,14 +12,15 @@ from app import clock
 from app.actions import baseline
 from app.actions.check import pause
 from app.actions.run import run_now
-from app.api.answer import after, answer, listed
+from app.api.answer import after, answer, listed, whole
 from app.api.caller import Caller, router
-from app.api.field import LIST, MOST, SMALL_LIST, Cursor, Limit, MaybeInstant, MaybeText, Name
+from app.api.field import LIST, MOST, SMALL_LIST, Cursor, Limit, MaybeInstant, MaybeText, Name, Text
 from app.checks import service, store
 from app.checks.present import present
 from app.checks.samples import store as samples
 from app.db import transaction
 from app.errors import Fault, Invalid
+from app.rules.evaluate import series_name
 
 routes = router("checks")
 RUNS = 4  # "run now" at once; each holds a thread until its answer is there
@@ -106,12 +107,37 @@ def results(
     """Results, or with `metric` its samples, newest first, within [from, to)."""
     with transaction() as db:
         service.check(db, name)
-        until = to or clock.now(db) + timedelta(seconds=1)
-        since = from_ or until - timedelta(days=1)
-        if since >= until:
-            raise Invalid("`to` is not after `from`", [Fault("to", "is not after from")])
+        since, until = _window(db, from_, to)
         more, rows = _page(db, name, metric, since, min(until, _instant(after(cursor)) or until), limit)
     return listed(rows, len(rows) - more, lambda row: row["at"].isoformat(), _result)
+
+
+@routes.get("/checks/{name}/curve")
+def curve(
+    name: Name,
+    metric: Annotated[Text, Query(max_length=1024)],
+    from_: Annotated[MaybeInstant, Query(alias="from", description="default: a day before `to`")] = None,
+    to: Annotated[MaybeInstant, Query(description="default: now")] = None,
+    limit: Limit = LIST,
+) -> Response:
+    """A metric to be drawn: for each label set (the highest first) at most 300 slices of [from, to), however long that is."""
+    with transaction() as db:
+        service.check(db, name)
+        window = _window(db, from_, to)
+        found = sorted(samples.series(db, name, metric, *window), key=lambda one: -one.high)[:limit]
+        slices = samples.curve(db, name, metric, *window, [one.labels for one in found])
+    by_series: dict[str, list[dict[str, Any]]] = {series_name(one.labels): [] for one in found}
+    for one in slices:
+        by_series[series_name(one.labels)].append({"at": one.at, "low": one.low, "mean": one.mean, "high": one.high})
+    return whole([{"labels": one.labels, "slices": by_series[series_name(one.labels)]} for one in found])
+
+
+def _window(db: Connection, from_: datetime | None, to: datetime | None) -> tuple[datetime, datetime]:
+    until = to or clock.now(db) + timedelta(seconds=1)
+    since = from_ or until - timedelta(days=1)
+    if since >= until:
+        raise Invalid("`to` is not after `from`", [Fault("to", "is not after from")])
+    return since, until
 
 
 def _page(

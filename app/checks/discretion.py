@@ -3,7 +3,7 @@
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 from pydantic import BaseModel, SecretStr
 
@@ -47,11 +47,19 @@ def _of_url(text: str) -> Iterator[str]:
         return
     if parts.password:
         yield from (parts.password, unquote(parts.password))
-    yield from (value for name, value in parse_qsl(parts.query) if SECRETIVE.search(name))
+        yield _basic(unquote(parts.username or ""), unquote(parts.password))
+    for pair in parts.query.split("&"):
+        name, _, value = pair.partition("=")
+        if SECRETIVE.search(unquote(name)):
+            yield from (value, unquote(value), unquote_plus(value))
 
 
 def _of_login(settings: BaseModel) -> Iterator[str]:
-    """As basic authentication sends it."""
     password = getattr(settings, "password", None)
     if isinstance(password, SecretStr):
-        yield b64encode(f"{getattr(settings, 'username', None) or ''}:{password.get_secret_value()}".encode()).decode()
+        yield _basic(getattr(settings, "username", None) or "", password.get_secret_value())
+
+
+def _basic(username: str, password: str) -> str:
+    """As basic authentication sends it."""
+    return b64encode(f"{username}:{password}".encode()).decode()

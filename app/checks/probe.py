@@ -92,6 +92,22 @@ class Run:
     memory: Mapping[str, Any] = field(default_factory=dict)  # what this check's last run left
     baseline: Mapping[str, str] | None = None  # the observation that was accepted as normal; None before there is one
 
+    def number(self, name: str) -> float | None:
+        """A number that was remembered; None when there is none, or something else by that name."""
+        return _number(self.memory.get(name))
+
+    def numbers(self, name: str) -> dict[str, float]:
+        """Numbers that were remembered by their names, without what is none."""
+        kept = self.memory.get(name)
+        found = {key: _number(value) for key, value in kept.items()} if isinstance(kept, Mapping) else {}
+        return {key: value for key, value in found.items() if value is not None}
+
+
+def _number(kept: object) -> float | None:
+    if isinstance(kept, bool) or not isinstance(kept, int | float):
+        return None
+    return kept if abs(kept) < 1e300 else None  # no infinity, no NaN
+
 
 Measure = Callable[[Any, Run], Reading] | Callable[[Any, Run], Awaitable[Reading]]
 Short = Callable[[Any], Reading] | Callable[[Any], Awaitable[Reading]]  # a probe that needs to know no circumstances

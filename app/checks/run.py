@@ -51,7 +51,8 @@ async def run_batch(dues: Sequence[Due], now: datetime) -> AsyncIterator[list[Re
         except Exception as error:  # what a probe hands back may be anything
             log.exception("reading_broke", check=due.name, probe=due.check.probe)
             why = f"the probe's reading is not one: {type(error).__name__}: {error}"
-            return Result(due.name, began, Status.UNKNOWN, _clean(why), seconds, {"seconds": seconds})
+            anew: dict[str, object] | None = {} if due.memory else None
+            return Result(due.name, began, Status.UNKNOWN, _clean(why), seconds, {"seconds": seconds}, memory=anew)
 
     async for results in as_they_come([one(due) for due in dues], SLICE):
         yield results

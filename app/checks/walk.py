@@ -189,6 +189,8 @@ def folded(known: Mapping[str, str]) -> dict[str, dict[str, str]]:
     return folders
 
 
-def unfolded(folders: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """The reverse of `folded`."""
-    return {f"{folder}/{name}": told for folder, names in folders.items() for name, told in names.items()}
+def unfolded(folders: object) -> dict[str, str]:
+    """The reverse of `folded`; what is nothing of the kind is left out."""
+    kept = folders.items() if isinstance(folders, Mapping) else ()
+    found = ((folder, names) for folder, names in kept if isinstance(names, Mapping))
+    return {f"{folder}/{name}": str(told) for folder, names in found for name, told in names.items()}

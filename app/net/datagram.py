@@ -98,6 +98,8 @@ class Datagrams:
         if isinstance(error, ConnectionRefusedError):
             return Failed(Kind.REFUSED, f"nobody listens on UDP {self._to}")
         said = os.strerror(error.errno) if error.errno else "cannot send"
+        if isinstance(error, socket.gaierror):  # of an address: it names a zone that this machine has not
+            said = str(error.strerror)
         where = str(self._to) if self._to.port else self._to.address
         kind = Kind.DENIED if error.errno in (errno.EPERM, errno.EACCES) else Kind.CONNECT
         return Failed(kind, f"{where}: {said[:1].lower()}{said[1:]}")

@@ -41,6 +41,7 @@ class Journal:
         self, matches: Sequence[str], cursor: str | None, *, timeout: float, most: int = MOST_ENTRIES, from_start: bool = False
     ) -> None:
         self.matches, self.timeout, self.most = matches, timeout, most
+        cursor = cursor if isinstance(cursor, str) else None  # it was remembered
         self.only_end = cursor is None and not from_start
         self.cursor = cursor or ""
         self.behind = False

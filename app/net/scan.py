@@ -65,7 +65,7 @@ async def _try(address: Endpoint, port: int, timeout: float, found: Scan) -> Non
     except ConnectionRefusedError:
         found.refused.add(port)
     except OSError as error:
-        said = os.strerror(error.errno or 0).lower()
+        said = str(error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)).lower()
         if error.errno in EXHAUSTED:
             found.exhausted = said
         else:

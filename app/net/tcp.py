@@ -62,4 +62,6 @@ def connect_failure(endpoint: Endpoint, error: OSError) -> Failed:
     if isinstance(error, ConnectionError):  # reset or closed after it was taken
         return Failed(Kind.PROTOCOL, f"{endpoint} closed the connection at once")
     said = os.strerror(error.errno) if error.errno else "cannot connect"
+    if isinstance(error, socket.gaierror):  # of an address: it names a zone that this machine has not
+        said = str(error.strerror)
     return Failed(Kind.CONNECT, f"{endpoint}: {said[:1].lower()}{said[1:]}")

@@ -49,12 +49,12 @@ class Replay:
 
     def run(self, samples: Sequence[Sample]) -> Iterator[Step]:
         """A step for each sample, oldest first, and for each interval that a rule misses a sample in."""
-        self._interval = interval = _interval(self.rule, samples)
+        interval = _interval(self.rule, samples)
         last: datetime | None = None
         for at, points in by_instant(samples):
             if self.rule.awaits and last is not None:
                 yield from self._missed(last, at, interval)
-            steps = self._at(at, points)
+            steps = self._at(at, points, interval)
             yield from (step for step in steps if step.series in points or self.rule.awaits or self.rule.members)
             last = at
 
@@ -66,7 +66,7 @@ class Replay:
             _keep(memory, steps)
             yield from steps
 
-    def _at(self, at: datetime, points: Mapping[str, Point]) -> list[Step]:
+    def _at(self, at: datetime, points: Mapping[str, Point], interval: timedelta) -> list[Step]:
         steps: list[Step] = []
         for part in self.parts:
             memory = self._memory[part.name]
@@ -76,7 +76,7 @@ class Replay:
                 news = {series: {at.timestamp(): point} for series, point in points.items()}
                 _add(part, memory, points)
                 well = {at} if any(one.status in (Status.OK, Status.WARNING) for one in points.values()) else set()
-                due = memory.due(points, at, self._interval * (PUNCTUAL if part.awaits else MISSED))
+                due = memory.due(points, at, interval * (PUNCTUAL if part.awaits else MISSED))
                 steps = over_results(part, due, news, memory.pasts, [at], well)
             _keep(memory, steps)
         return steps

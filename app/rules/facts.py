@@ -91,7 +91,8 @@ def load(db: Connection, claimed: Sequence[Mapping[str, Any]], now: datetime) ->
             for back, length in rule.stretches.items():
                 stretch = Stretch(rule.check_name, rule.metric, back)
                 wanted[stretch] = max(wanted.get(stretch, timedelta(0)), length)
-    pasts = RECALL.look(db, catalog.version(db), wanted, seen, now) if wanted else {}
+    until = max([now, *(of_one[-1]["at"] for of_one in results.values() if of_one)])  # a worker's clock may be ahead
+    pasts = RECALL.look(db, catalog.version(db), wanted, seen, until) if wanted else {}
     return Facts(active, results, seen, standings, pasts)
 
 

@@ -23,11 +23,12 @@ def signal(move: Move) -> Signal:
     down = move.after.state is State.DOWN
     facts: dict[str, str | float | None] = {"heartbeat": move.name, "because": because}
     said = because if down else because or "pinged again"
+    plain = f"{move.name}: {said}"
     return Signal(
         source=f"heartbeat:{move.name}",
         key=move.name,
         said=Said.FIRING if down else Said.RESOLVED,
-        summary=(render(spec.summary, facts, spec.labels) if spec.summary else f"{move.name}: {said}")[:1024],
+        summary=(render(spec.summary, facts, spec.labels, plain) if spec.summary else plain)[:1024],
         severity=spec.severity,
         alertname=move.name,
         service=spec.service,

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import accumulate, islice
 
-
 Limits = tuple[float | None, float | None]  # a value above the one or below the other is bad
 
 

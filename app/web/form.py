@@ -122,6 +122,8 @@ def written(value: Any) -> str:
     """A setting as text: words and numbers as they are, maps and lists as YAML."""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.12g}"
     if value is None:
         return ""
     return block(value) if isinstance(value, Mapping | list | tuple) else str(value)

@@ -8,7 +8,7 @@ ours to open.
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
@@ -97,7 +97,7 @@ def _as_told(failed: Failed) -> Exception:
 def _reading(spec: Target, run: Run, names: Sequence[str], found: Sequence[Container | None], seconds: float) -> Reading:
     there = [one for one in found if one is not None]
     missing = [name for name, one in zip(names, found, strict=True) if one is None and spec.containers]  # else: just removed
-    before: Mapping[str, Any] = run.memory.get("restarts", {})
+    before = run.numbers("restarts")
     restarted = {one.name: max(0, one.restarts - int(before.get(one.id, one.restarts))) for one in there}
     findings = [(Status.CRITICAL, f"{name}: there is no such container") for name in missing]
     now = datetime.now(UTC)

@@ -65,7 +65,7 @@ def measure(spec: Wanted, run: Run) -> Reading:
         raise CannotTell(
             f"{spec}: {len(running)} seen, but this account does not see the processes of others (/proc with hidepid)"
         )
-    figures, memory = _figures(running, run.memory)
+    figures, memory = _figures(running, run)
     counts = {"processes": len(running), "zombies": len(zombies), "stopped": len(stopped)}
     status, message = _judge(spec, counts, figures)
     return Reading(status, message, {**counts, **figures}, memory=memory)
@@ -133,7 +133,7 @@ def _others_are_hidden() -> bool:
     return Path("/proc/self").exists() and not Path("/proc/1").exists()
 
 
-def _figures(running: list[psutil.Process], before: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, Any]]:
+def _figures(running: list[psutil.Process], run: Run) -> tuple[dict[str, float], dict[str, Any]]:
     """What they use together, and the processor time of each for the next run."""
     now, wall = time.monotonic(), time.time()
     ages, used, sums = [], {}, {"memory_bytes": 0.0, "threads": 0.0}
@@ -152,7 +152,7 @@ def _figures(running: list[psutil.Process], before: Mapping[str, Any]) -> tuple[
     if ages:
         sums |= {"oldest_seconds": max(ages), "youngest_seconds": min(ages)}
         sums |= {} if files is None else {"open_files": files}
-    share = _share(used, before, now)
+    share = _share(used, run, now)
     most = sorted(used, key=lambda pid: -used[pid][0])[:MOST_REMEMBERED]
     memory = {"at": now, "cpu": {pid: round(used[pid][0], 2) for pid in most}}
     return {**sums, **({} if share is None else {"cpu_percent": share})}, memory
@@ -167,15 +167,15 @@ def _files(process: psutil.Process, files: float | None) -> float | None:
         return files
 
 
-def _share(used: Mapping[str, tuple[float, float]], before: Mapping[str, Any], now: float) -> float | None:
+def _share(used: Mapping[str, tuple[float, float]], run: Run, now: float) -> float | None:
     """Processor time since the last run in percent of one core; None on the first run, and on the first after a reboot.
 
     A process younger than the last run counts whole, also under a number that another one had.
     """
-    elapsed = now - float(before.get("at", now))
+    elapsed = now - (run.number("at") or now)
     if elapsed <= 0:
         return None
-    known: Mapping[str, float] = before["cpu"]
+    known = run.numbers("cpu")
     spent = 0.0
     for pid, (seconds, age) in used.items():
         start = 0.0 if age < elapsed else known.get(pid, seconds)

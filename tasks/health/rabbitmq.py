@@ -162,7 +162,7 @@ def _metrics(seen: Seen, run: Run) -> dict[str, float]:
         "partitions": float(sum(bool(node.cut_off) for node in seen.nodes)),
         **seen.overview.totals,
     }
-    before, now = run.memory.get("unroutable"), seen.overview.unroutable
+    before, now = run.number("unroutable"), seen.overview.unroutable
     if "unroutable" in run.memory:  # a restart counts from zero
         found["unroutable_messages"] = max(0.0, (now or 0.0) - (before or 0.0))
     return found

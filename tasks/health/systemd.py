@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Series, Spec, Status, probe, worst
 from app.net import program
@@ -99,7 +99,7 @@ async def measure(spec: Wanted, run: Run) -> Reading:
         units = [] if none else parse(await _ask(spec, deadline, WANTED, "--state=failed", "--", "*"))
         units = [unit for unit in units if unit.state == "failed"]
     units = [unit for unit in units if not any(fnmatch.fnmatchcase(unit.name, one) for one in spec.ignore)]
-    return judge(spec, units, datetime.now(UTC), run.memory)
+    return judge(spec, units, datetime.now(UTC), run.numbers("restarts"))
 
 
 async def _ask(spec: Wanted, deadline: float, *words: str) -> str:
@@ -136,9 +136,8 @@ def _refuse_gaps(asked: list[str], units: list[Unit]) -> None:
             raise CannotTell(f"systemctl said nothing of {name}")
 
 
-def judge(spec: Wanted, units: list[Unit], now: datetime, memory: Mapping[str, Any]) -> Reading:
-    """What the units' states mean."""
-    before: Mapping[str, int] = memory.get("restarts", {})
+def judge(spec: Wanted, units: list[Unit], now: datetime, before: Mapping[str, float]) -> Reading:
+    """What the units' states mean; before: how often each had been restarted at the last run."""
     wrong = [(status, f"{unit.name}: {why}") for unit in units for status, why in _wrong(spec, unit, now, before)]
     wrong += [(Status.CRITICAL, f"no unit matches {one}") for one in spec.units if GLOB.search(one) and not _match(one, units)]
     wrong.sort(key=lambda found: found[0] is not Status.CRITICAL)
@@ -158,13 +157,13 @@ def _match(pattern: str, units: list[Unit]) -> bool:
     return any(fnmatch.fnmatchcase(unit.name, one) for unit in units for one in (pattern, full))
 
 
-def _wrong(spec: Wanted, unit: Unit, now: datetime, before: Mapping[str, int]) -> Iterator[tuple[Status, str]]:
+def _wrong(spec: Wanted, unit: Unit, now: datetime, before: Mapping[str, float]) -> Iterator[tuple[Status, str]]:
     found = _state(unit)
     if found:
         since = unit.since("StateChangeTimestamp")
         yield found[0], f"{found[1]}, {_span((now - since).total_seconds())} ago" if since else found[1]
     count, known = unit.restarts or 0, before.get(unit.name)
-    fresh = 0 if known is None else count - known if count >= known else count
+    fresh = 0 if known is None else count - int(known) if count >= known else count
     if fresh >= spec.warning_restarts:
         yield Status.WARNING, f"restarted {fresh} {'time' if fresh == 1 else 'times'} since the last run"
     age = _trigger_age(unit, now)

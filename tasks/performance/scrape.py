@@ -59,14 +59,14 @@ async def measure(spec: Page, run: Run) -> Reading:
     now = time.time()  # the same clock for every worker; a run after a step back in time gives no rates
     try:
         if len(response.body) > LONG:
-            return await asyncio.to_thread(_reading, response, spec, run.memory, now, until)
-        return _reading(response, spec, run.memory, now, until)
+            return await asyncio.to_thread(_reading, response, spec, run, now, until)
+        return _reading(response, spec, run, now, until)
     except ValueError as error:
         raise CannotTell(str(error)) from None
 
 
-def _reading(response: Response, spec: Page, memory: Mapping[str, Any], now: float, until: float) -> Reading:
-    tally = _Tally(spec, memory, now)
+def _reading(response: Response, spec: Page, run: Run, now: float, until: float) -> Reading:
+    tally = _Tally(spec, run, now)
     seen: set[str] = set()
     for family in families(response, spec.metrics, until):
         lines = []
@@ -89,10 +89,10 @@ def _is_of(sample: str, name: str, family: str) -> bool:
 class _Tally:
     """Gathers values of this run, and what the next one counts from."""
 
-    def __init__(self, spec: Page, memory: Mapping[str, Any], now: float) -> None:
+    def __init__(self, spec: Page, run: Run, now: float) -> None:
         self._spec, self._now = spec, now
-        self._before: Mapping[str, float] = memory.get("counts", {})
-        self._elapsed = now - float(memory.get("at", now))
+        self._before = run.numbers("counts")
+        self._elapsed = now - (run.number("at") or now)
         self._counts: dict[str, float] = {}
         self._values: Found = {}
         self._began = 0

@@ -148,7 +148,9 @@ def _with_sources(reading: Reading, tally: Tally, new: Status, run: Run) -> Read
     """The reading with who logged in from where, compared with the baseline; what is new stays so until it is accepted."""
     seen = [printable(f"{user} from {source}") for user, source in tally.accepted]
     accepted = run.baseline or {}
-    waiting = [one for one in dict.fromkeys([*run.memory.get("sources", ()), *seen]) if one not in accepted][:MOST_SOURCES]
+    kept = run.memory.get("sources")
+    known = [printable(one) for one in kept if isinstance(one, str)] if isinstance(kept, list) else []
+    waiting = [one for one in dict.fromkeys([*known, *seen]) if one not in accepted][:MOST_SOURCES]
     observed = {**accepted, **dict.fromkeys(waiting, "logged in")}
     reading = replace(reading, memory={**(reading.memory or {}), "sources": waiting}, observed=observed)
     if run.baseline is None:

@@ -146,12 +146,16 @@ def measure(spec: Logs, run: Run) -> Reading:
         memory["cursor"], more = _journal(spec, run.memory.get("cursor"), left, tally, files.troubles)
     if files.troubles and not files.readable and memory.get("cursor") is None:
         return Reading(Status.UNKNOWN, "; ".join(files.troubles[:5]), memory=memory)
-    metrics = {"matches": tally.matching, "lines": tally.lines, "bytes": files.bytes, "behind_bytes": files.behind}
-    if (elapsed := now - run.memory.get("at", now)) > 0:  # the clock may have been set back
+    metrics: dict[str, float] = {
+        "matches": tally.matching,
+        "lines": tally.lines,
+        "bytes": files.bytes,
+        "behind_bytes": files.behind,
+    }
+    if (elapsed := now - (run.number("at") or now)) > 0:  # the clock may have been set back
         metrics["lines_per_second"] = tally.lines / elapsed
     status = worst([_judge(tally.matching, spec), Status.UNKNOWN if files.troubles else Status.OK])
-    numbers = {name: float(value) for name, value in metrics.items()}
-    return Reading(status, _message(tally, files, more), numbers, tuple(tally.series()), memory)
+    return Reading(status, _message(tally, files, more), metrics, tuple(tally.series()), memory)
 
 
 def _judge(matching: int, spec: Logs) -> Status:

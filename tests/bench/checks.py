@@ -1,42 +1,49 @@
-"""What a check costs beside its probe: claim, run, store, evaluate; and how many series a core evaluates in a second."""
+"""What a check costs beside its probe: claimed, run, stored, evaluated by its own alert and every fourth by a threshold as well."""
 
 from collections.abc import Iterator
 
+from tests.bench.figure import Figure
 from tests.bench.meter import metered
-from tests.bench.stage import declare
+from tests.bench.stage import declare, stage
 
-CHECKS, ROUNDS, BATCH = 2000, 3, 200
-SERIES = 10_000
+CHECKS, ROUNDS, WARM_UP, BATCH = 2000, 5, 1, 200
 
 
-def cost_of_a_check(postgres: int) -> Iterator[tuple[str, float]]:
-    """CPU microseconds a check, by stage: of this process, and of PostgreSQL beside it."""
+def measure() -> Iterator[Figure]:
+    """CPU microseconds a check: all, and by stage."""
+    with stage() as postgres:
+        rounds = _rounds(postgres)
+    totals = [sum(ours + server for ours, server in of_one.values()) for of_one in rounds]
+    share = sum(server for of_one in rounds for _, server in of_one.values()) / sum(totals)
+    yield Figure("a check beside its probe", totals, "µs CPU", most=True, aim=1000, beside=f"of it PostgreSQL {share:.0%}")
+    for stage_ in rounds[0]:
+        pairs = [of_one[stage_] for of_one in rounds]
+        ours, server = (sorted(column)[len(pairs) // 2] for column in zip(*pairs, strict=True))
+        yield Figure(stage_, [sum(pair) for pair in pairs], "µs CPU", beside=f"Tocsin {ours:.0f} µs, PostgreSQL {server:.0f} µs")
+
+
+def _rounds(postgres: int) -> list[dict[str, tuple[float, float]]]:
     from app import line, measure
     from app.db import transaction
 
     declare(CHECKS, rules=CHECKS // 4)
-    names = [f"c{n:05}" for n in range(CHECKS)]
-    spent: dict[str, float] = {}
-    for number in range(ROUNDS + 1):
-        stages = {"claim": lambda: line.dispatch(["health"]), "run and store": lambda: _run(names), "evaluate": lambda: _evaluate()}
+    names = [f"c{number:05}" for number in range(CHECKS)]
+    stages = {
+        "claim": lambda: line.dispatch(["health"]),
+        "run and store": lambda: [measure.check(names[start : start + BATCH]) for start in range(0, CHECKS, BATCH)],
+        "evaluate": _evaluate,
+    }
+    rounds = []
+    for _ in range(ROUNDS + WARM_UP):
         with transaction() as db:
             db.exec_driver_sql("update check_state set next_due_at = now(), lease_until = null")
-        for stage, work in stages.items():
+        spent = {}
+        for name, work in stages.items():
             with metered(ours=[0], postgres=[postgres]) as meter:
                 work()
-            if number:  # the first round warms up
-                for part, seconds in meter.cpu.items():
-                    key = f"{stage}, {part}"
-                    spent[key] = spent.get(key, 0.0) + seconds
-    del measure
-    yield from ((key, seconds / ROUNDS / CHECKS * 1e6) for key, seconds in spent.items())
-
-
-def _run(names: list[str]) -> None:
-    from app import measure
-
-    for start in range(0, len(names), BATCH):
-        measure.check(names[start : start + BATCH])
+            spent[name] = tuple(meter.cpu[part] / CHECKS * 1e6 for part in ("ours", "postgres"))
+        rounds.append(spent)
+    return rounds[WARM_UP:]
 
 
 def _evaluate() -> None:
@@ -44,14 +51,3 @@ def _evaluate() -> None:
 
     while line.evaluate().seen:
         pass
-
-
-if __name__ == "__main__":
-    from tests.bench.stage import stage
-
-    with stage() as postgres:
-        total = 0.0
-        for name, micros in cost_of_a_check(postgres):
-            total += micros
-            print(f"{name:30} {micros:8.1f} us")
-        print(f"{'total':30} {total:8.1f} us")

@@ -1,6 +1,5 @@
 """CPU time of processes and their children, from /proc, and percentiles."""
 
-import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,9 +31,13 @@ def tree(pid: int) -> list[psutil.Process]:
 
 
 def cpu_of(pids: Iterable[int]) -> float:
-    """CPU seconds so far, user and system, of these processes and all below, their ended children included."""
-    seconds, seen = 0.0, set[int]()
-    for process in (one for pid in pids for one in tree(pid)):
+    """CPU seconds so far, user and system, of these processes and all below, their ended children included.
+
+    0 is this process alone, without the servers it started.
+    """
+    pids = list(pids)
+    seconds, seen = time.process_time() if 0 in pids else 0.0, {0}
+    for process in (one for pid in pids if pid for one in tree(pid)):
         if process.pid in seen:
             continue
         seen.add(process.pid)
@@ -48,13 +51,12 @@ def cpu_of(pids: Iterable[int]) -> float:
 
 @contextmanager
 def metered(**groups: Sequence[int]) -> Iterator[Meter]:
-    """Measure a block; `groups` are process ids by a name. `self` names this process where it is asked for as pid 0."""
+    """Measure a block; `groups` are process ids by a name, see `cpu_of`."""
     meter = Meter()
-    pids = {name: [pid or os.getpid() for pid in of_one] for name, of_one in groups.items()}
-    before, start = {name: cpu_of(of_one) for name, of_one in pids.items()}, time.perf_counter()
+    before, start = {name: cpu_of(of_one) for name, of_one in groups.items()}, time.perf_counter()
     yield meter
     meter.wall = time.perf_counter() - start
-    meter.cpu = {name: cpu_of(of_one) - before[name] for name, of_one in pids.items()}
+    meter.cpu = {name: cpu_of(of_one) - before[name] for name, of_one in groups.items()}
 
 
 def percentile(values: Sequence[float], share: float) -> float:

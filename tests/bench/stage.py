@@ -71,8 +71,11 @@ def _postmaster() -> int:
     return parent.pid
 
 
-def declare(checks: int, rules: int = 0, every: str = "30s", rule: dict[str, Any] | None = None) -> None:
-    """Put so many checks of the probe that costs nothing in force, the first `rules` of them with a rule of their own."""
+def declare(checks: int, rules: int = 0, every: str = "30s", rule: dict[str, Any] | None = None, **more: Any) -> None:
+    """Put so many checks of the probe that costs nothing in force, the first `rules` of them with a rule of their own.
+
+    more: settings of every check.
+    """
     from app import clock
     from app.catalog.model import Declaration
     from app.catalog.store import record_version, replace_all
@@ -81,7 +84,8 @@ def declare(checks: int, rules: int = 0, every: str = "30s", rule: dict[str, Any
     from app.db import transaction
     from app.upkeep import make_partitions
 
-    specs = {f"c{n:05}": {"probe": "health.nothing", "every": every, "with": {"value": float(n)}} for n in range(checks)}
+    common = {"probe": "health.nothing", "every": every, **more}
+    specs = {f"c{n:05}": {**common, "with": {"value": float(n)}} for n in range(checks)}
     declared = [Declaration("check", name, place, spec, "bench:1") for place, (name, spec) in enumerate(specs.items())]
     given = rule or {"kind": "threshold", "metric": "value", "window": "5m", "agg": "avg", "above": 1e9}
     declared += [Declaration("rule", f"r{n:05}", n, {**given, "check": f"c{n:05}"}, "bench:1") for n in range(rules)]

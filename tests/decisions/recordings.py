@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -58,13 +59,15 @@ def file(samples: Sequence[tuple[Any, ...]]) -> str:
     return out.getvalue()
 
 
-def run(rule: Mapping[str, Any], samples: Sequence[tuple[Any, ...]], every: str = "1m", **others: Any) -> list[Row]:
+def run(
+    rule: Mapping[str, Any], samples: Sequence[tuple[Any, ...]], every: str = "1m", **others: Mapping[str, Any]
+) -> list[Row]:
     """What a rule says of samples; `others` are the rules it is made of."""
     known = book({**others, "r": rule}, every)
     active = next(one for one in known.rules if one.name == "r")
     rows = [_row(step) for step in Replay(active, known).run(read(io.StringIO(file(samples)), reads_results(active)))]
     return [
-        Row((_at(row["at"]) - NOON).total_seconds(), *(row[name] for name in Row.__annotations__ if name != "t"))  # type: ignore[arg-type]
+        Row((_at(row["at"]) - NOON).total_seconds(), *(row[name] for name in Row.__annotations__ if name != "t"))
         for row in rows
     ]
 
@@ -104,7 +107,7 @@ def summed(agg: str, found: Sequence[tuple[float, float]]) -> float | None:
         return math.sqrt(sum((value - mean) ** 2 for value in values) / (n - 1))
     if agg == "rate":
         grown = 0.0
-        for before, after in zip(values, values[1:], strict=False):
+        for before, after in itertools.pairwise(values):
             grown += after - before if after >= before else after
         return grown / (found[-1][0] - found[0][0])
     if agg.startswith("p"):

@@ -1,5 +1,6 @@
 """Absence over recordings: a line without a value for each interval that was missed, of the check or of a label set."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ def test_a_line_for_each_interval_that_was_missed(rule: dict[str, Any], minutes:
     told = [row.t / 60 for row in rows if row.value is not None]
     assert told == pytest.approx(minutes)
     missed = [row.t / 60 for row in rows if row.value is None]
-    assert missed == pytest.approx([start + n for start, end in zip(minutes, minutes[1:], strict=False)
+    assert missed == pytest.approx([start + n for start, end in itertools.pairwise(minutes)
                                     for n in range(1, int(end - start + 0.5))])  # fmt: skip
 
 

@@ -60,7 +60,10 @@ def test_what_is_no_expression_is_refused_with_a_reason(text: str) -> None:
     assert any("when" in str(one) for one in loaded.mistakes), loaded.mistakes
 
 
-ABOVE = {"high": {"kind": "threshold", "metric": "m", "above": 5}, "huge": {"kind": "threshold", "metric": "m", "above": 50}}
+ABOVE: Any = {
+    "high": {"kind": "threshold", "metric": "m", "above": 5},
+    "huge": {"kind": "threshold", "metric": "m", "above": 50},
+}
 STORIES: dict[str, tuple[dict[str, Any], list[float | None], str]] = {
     "and": ({"when": "high and huge"}, [1, 9, 90, 9], "ooFo"),
     "and not": ({"when": "high and not huge"}, [1, 9, 90, 9], "oFoF"),
@@ -77,7 +80,10 @@ def test_over_a_recording(rule: dict[str, Any], values: list[float | None], expe
 
 
 def test_one_is_made_of_another_in_whatever_order_they_are_written() -> None:
-    more = {"outer": {"kind": "composite", "when": "inner or huge"}, "inner": {"kind": "composite", "when": "high and not huge"}}
+    more = {
+        "outer": {"kind": "composite", "when": "inner or huge"},
+        "inner": {"kind": "composite", "when": "high and not huge"},
+    }
     assert states(run({"kind": "composite", "when": "not outer"}, every(60, [1, 9, 90, 1]), **{**more, **ABOVE})) == "FooF"
 
 
@@ -130,9 +136,12 @@ def test_more_label_sets_than_the_cap_are_an_alert_that_ends_and_known_ones_stay
     sets = {series_name({"host": str(n)}): ON for n in range(5)}
     own: dict[str, Standing] = {}
     for shown in (list(sets)[:2], list(reversed(sets))):
-        steps = over_members(rule, {"a": {name: ON for name in shown}, "r": own}, NOON)
+        steps = over_members(rule, {"a": dict.fromkeys(shown, ON), "r": own}, NOON)
         own = {step.series: step.after for step in steps if not step.gone}
     assert set(own) == {*list(sets)[:2], TOO_MANY}
-    assert own[TOO_MANY].firing and "5 label sets, of which 3" in steps[-1].verdict.because
-    steps = over_members(rule, {"a": {name: ON for name in list(sets)[:2]}, "r": own}, NOON + s(60))
-    assert steps[-1].series == TOO_MANY and steps[-1].gone and not steps[-1].verdict.alerting
+    assert own[TOO_MANY].firing
+    assert "5 label sets, of which 3" in steps[-1].verdict.because
+    steps = over_members(rule, {"a": dict.fromkeys(list(sets)[:2], ON), "r": own}, NOON + s(60))
+    assert steps[-1].series == TOO_MANY
+    assert steps[-1].gone
+    assert not steps[-1].verdict.alerting

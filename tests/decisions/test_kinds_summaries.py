@@ -1,4 +1,4 @@
-"""Summaries: what a template shows of a value, and that no template, however hostile, runs long, grows large or stops a page."""
+"""Summaries: what a template shows of a value, and that no template, however hostile, runs long or stops a page."""
 
 import time
 
@@ -88,7 +88,9 @@ def test_config_check_warns_of_one_and_takes_it(name: str) -> None:
     assert ["r.yaml:4" in str(one) for one in loaded.warnings if "plain text" in str(one)] == [True]
 
 
-@pytest.mark.parametrize("template", ["{{ labels.big ~ labels.big ~ labels.big }}", "{{ labels.big | truncate(99999999) }}", "{{ labels }}"])
+@pytest.mark.parametrize(
+    "template", ["{{ labels.big ~ labels.big ~ labels.big }}", "{{ labels.big | truncate(99999999) }}", "{{ labels }}"]
+)
 def test_a_long_text_is_cut(template: str) -> None:
     found = render(template, FACTS, LABELS, plain="PLAIN")
     assert len(found) <= LIMIT

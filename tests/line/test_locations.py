@@ -1,5 +1,8 @@
 """Checks that are pinned to a location: sent to where a worker lives, missed by name where none does, excused as one place."""
 
+import socket
+from collections.abc import Iterator
+
 import pytest
 from sqlalchemy import text
 
@@ -19,14 +22,21 @@ routes: [{policy: p}]
 checks:
   there: {probe: health.tcp, at: eu-west, with: {host: one.invalid, port: 9}, alert: {after: 1 of 1}}
   also-there: {probe: health.tcp, at: eu-west, with: {host: two.invalid, port: 9}, alert: {after: 1 of 1}}
+  own: {probe: health.disk, at: eu-west, with: {path: /}, alert: off}
   here: {probe: health.tcp, with: {host: 127.0.0.1, port: 9}}
 """
 
 
 @pytest.fixture(autouse=True)
-def configured(clean: None) -> None:
+def configured(clean: None) -> Iterator[None]:
     references._last.clear()
-    loaded = load_texts({"a.yaml": CONFIG}, {})
+    configure(CONFIG)
+    yield
+    references._last.clear()
+
+
+def configure(config: str) -> None:
+    loaded = load_texts({"a.yaml": config}, {})
     assert not loaded.mistakes, loaded.mistakes
     with transaction() as db:
         apply(db, loaded, SYSTEM, clock.now(db))
@@ -41,7 +51,9 @@ def worker(*queues: str, seconds_ago: float = 0.0) -> None:
 
 def sent() -> dict[str, tuple[str, ...]]:
     """What is due now, by queue; nobody takes it, so it is due again at once."""
-    found = {batch.queue: batch.names for batch in line.dispatch(["health"])}
+    found: dict[str, list[str]] = {}
+    for batch in line.dispatch(["health"]):
+        found.setdefault(batch.queue, []).extend(batch.names)
     with transaction() as db:
         db.execute(text("update check_state set lease_until = null, next_due_at = clock_timestamp()"))
     return {queue: tuple(sorted(names)) for queue, names in found.items()}
@@ -60,7 +72,7 @@ def test_a_location_where_no_worker_lives_gets_no_messages_and_is_missed_by_name
 
 def test_a_worker_there_gets_its_checks_as_soon_as_it_says_that_it_lives() -> None:
     worker("health@eu-west")
-    assert sent() == {"health": ("here",), "health@eu-west": ("also-there", "there")}
+    assert sent() == {"health": ("here",), "health@eu-west": ("also-there", "own", "there")}
     assert unserved() == set()
 
 
@@ -93,3 +105,13 @@ def test_a_location_that_is_cut_off_is_one_alert_with_its_name() -> None:
     assert [(one[0], one[1]) for one in alerts] == [("ProberOffline", "eu-west")]
     assert alerts[0][2].startswith("The prober at eu-west is offline: none of 2 reference targets answers")
     assert said == [("unknown", "prober offline: none of 2 reference targets answers (a.invalid:443, b.invalid:443)")]
+
+
+def test_a_location_is_back_when_a_reference_answers_whichever_of_its_checks_runs_then() -> None:
+    measure.check(["there", "also-there"])
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        references._last.clear()
+        configure(CONFIG.replace("a.invalid:443", f"127.0.0.1:{server.getsockname()[1]}"))
+        measure.check(["own"])  # which needs no network itself
+    with transaction() as db:
+        assert db.scalars(text("select state from alert where alertname = 'ProberOffline'")).all() == ["resolved"]

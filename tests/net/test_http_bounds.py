@@ -108,7 +108,7 @@ def test_a_certificate_is_believed_only_with_its_authority(tmp_path):
     response = fetch(says(ok()), context(own), ca=str(own), certificate=True, fresh=True)
     assert response.timings.tls > 0
     assert 89 < (response.certificate_expires.timestamp() - time.time()) / 86400 < 91
-    assert failure(says(ok()), context(own), ca="/no/such/file") is Kind.TLS
+    assert failure(says(ok()), context(own), ca="/no/such/file") is Kind.BLOCKED
 
 
 def test_a_certificate_for_another_name_or_an_old_one_is_refused(tmp_path):

@@ -43,7 +43,7 @@ def measure(name: str, /, *args: Any, **with_: Any) -> Reading:
     return asyncio.run(measured(name, *args, **with_))
 
 
-def against(handler: Any, name: str, /, tls: Any = None, timeout: float = 5.0, **with_: Any) -> Reading:
+def against(handler: Any, name: str, tls: Any = None, timeout: float = 5.0, **with_: Any) -> Reading:
     """What the probe finds about a server of one handler; PORT in a text stands for its port."""
     from tests.net.serve import serve
 

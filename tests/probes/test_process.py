@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from app import plugins
 from app.checks.probe import CannotTell, Reading, Run, Status, Unreachable
 
+pytestmark = pytest.mark.xdist_group("process")  # they count processes by name
 process = plugins.probe_module("health.process")
 
 
@@ -144,7 +145,7 @@ def test_processor_time_since_the_last_run(start):
     ],
 )
 def test_the_share_of_a_core(used, before, percent):
-    assert process._share(used, before, now=100.0) == percent
+    assert process._share(used, Run(1.0, before), now=100.0) == percent
 
 
 @pytest.fixture

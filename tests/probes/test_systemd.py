@@ -21,7 +21,7 @@ NOW = datetime(2026, 11, 23, 12, 21, 20, tzinfo=UTC)  # five minutes later
 
 def judge(*names, memory=None, **with_):
     spec = systemd.Wanted(units=names, **with_)
-    return systemd.judge(spec, [UNITS[name] for name in names if name in UNITS], NOW, memory or {})
+    return systemd.judge(spec, [UNITS[name] for name in names if name in UNITS], NOW, (memory or {}).get("restarts", {}))
 
 
 @pytest.mark.parametrize(

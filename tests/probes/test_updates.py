@@ -166,7 +166,7 @@ def test_one_that_hangs_is_unknown_in_time(tree, stands_for):
     reading = tree.look(command=stands_for("apt-get", "sleep 600"), timeout=0.4)
     assert time.monotonic() - began < 2
     assert reading.status is Status.UNKNOWN
-    assert "apt-get did not end within 0.36 s" in reading.message
+    assert "apt-get did not end within 0.3" in reading.message
 
 
 def test_what_is_no_package_manager_is_unknown():

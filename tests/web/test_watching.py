@@ -86,7 +86,7 @@ def test_what_the_prober_is_to_blame_for_is_told_apart(watched: Site) -> None:
         prober.went_off(db, "eu-west", {"a:443": False}, datetime.now(UTC))
     assert "The prober at eu-west is cut off since" in watched.get("/checks/far")
     assert "is cut off" not in watched.get("/checks/web")
-    assert "prober offline</span>" in watched.get("/checks")
+    assert "offline</span>" in watched.get("/checks")
 
 
 def test_a_baseline_shows_what_differs_and_an_editor_accepts_it(watched: Site, site: Site) -> None:
@@ -133,6 +133,8 @@ def test_a_rule_shows_its_limit_its_series_and_its_alerts(watched: Site) -> None
     page = watched.get("/rules/guessing")
     assert "review was due 2026-01-31" in page
     assert page.index("source 192.0.2.47") < page.index("source 10.0.0.1")
+    assert "source 192.0.2.47</a>" not in page
+    assert "source 192.0.2.45: last failed" in page
     assert page.count("/rules/guessing?span=6h&amp;series=") >= len(SOURCES)
 
 

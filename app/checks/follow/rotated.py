@@ -39,7 +39,7 @@ class Place:
     def remembered(cls, told: Mapping[str, Any]) -> Self | None:
         """The place of that memory; None when it is none."""
         inode, position, mark = (told.get(key) for key in ("inode", "position", "mark"))
-        if type(inode) is int and type(position) is int and position >= 0 and isinstance(mark, str):
+        if type(inode) is int and type(position) is int and 0 <= position < 1 << 62 and isinstance(mark, str):
             return cls(inode, position, mark, told.get("cut") is True)
         return None
 

@@ -44,10 +44,10 @@ async def look(results: Sequence[Result], due: Mapping[str, Due], place: Place, 
     if not place.references:
         return Outlook(list(results))
     beyond = {one.check: host for one in results if (host := decide.target(due[one.check].check.with_)) is not None}
-    location = next((due[name].check.at or "" for name in beyond), "")
+    location = next((due[one.check].check.at or "" for one in results), "")  # a batch is of one queue, so of one place
     bad = {one.check: beyond[one.check] for one in results if one.check in beyond and decide.failed(one)}
     noted = [one.at_host(bad.get(one.check)) for one in results]
-    if not beyond or not (bad or location in place.offline):
+    if not (bad or location in place.offline):
         return Outlook(noted)
     answers = await ask(place.references)
     others = await asyncio.to_thread(_unreachable, location, list(due), now) if bad and not any(answers.values()) else []

@@ -65,6 +65,7 @@ def show(request: Request, name: str, metric: str = "", span: str = PREFERRED, s
             results=results,
             excused=bool(results and results[0]["at"] == state["at"] and results[0]["excused"]),
             offline_since=_offline_since(v.db, check),
+            said=history.said,
             rules=rows_of(v.db, book.by_check(v.db).get(name, ())),
             baseline=drifted(accepted) if accepted else None,
         )

@@ -2,18 +2,18 @@
 
 from collections.abc import Mapping
 from inspect import getdoc
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.alerts.model import Alert
 from app.checks import store as checks
 from app.configfile.secret import shown as starred
 from app.errors import NotFound
 from app.rules import book
 from app.rules.active import Active
-from app.rules.evaluate import TOO_MANY
-from app.web import history
+from app.rules.evaluate import ONE_SERIES, TOO_MANY
+from app.web import form, history
 from app.web.burn import burning
 from app.web.history import Subject, said
 from app.web.pages.check import PREFERRED, SPANS
@@ -47,11 +47,11 @@ def show(request: Request, name: str, span: str = PREFERRED, series: str = "") -
             rule=rule,
             about=(getdoc(rule.kind) or "").partition("\n")[0],
             drawn=_drawn(v, row, found, span, series),
-            judged=[(one, how(one), _named(one["series"])) for one in row.standings[:SERIES]],
+            judged=[(one, how(one), _named(one["series"], len(row.standings) > 1)) for one in row.standings[:SERIES]],
             more=max(0, len(row.standings) - SERIES),
             burning=burning(v.db, rule, wanted, v.now) if wanted else None,
             members=rows_of(v.db, members),
-            alerts=found.alerts[:ALERTS],
+            alerts=[(one, _series_of(one)) for one in found.alerts[:ALERTS]],
             settings=_settings(rule),
             span=span,
             spans=list(SPANS),
@@ -70,14 +70,20 @@ def _drawn(v: Visit, row: Row, found: Trouble, span: str, series: str) -> histor
     return history.draw(v.db, Subject(rule.check_name, metric, window, [rule], series, found.firing, found.pending), v.zone)
 
 
-def _named(series: str) -> str:
-    return "more label sets than it judges" if series == TOO_MANY else "" if series == "{}" else said(series)
+def _named(series: str, of_several: bool) -> str:
+    return (
+        "more label sets than it judges" if series == TOO_MANY else said(series) if of_several or series != ONE_SERIES else ""
+    )
 
 
-def _settings(rule: Active) -> Mapping[str, Any]:
+def _series_of(alert: Alert) -> str:
+    """The label set that an alert of a rule is about, in words; nothing where there is but one."""
+    series = alert.key.removeprefix(alert.alertname)
+    return _named(series, False) if alert.key != alert.alertname and series.startswith("{") else ""
+
+
+def _settings(rule: Active) -> Mapping[str, str]:
     """What was written of it, but for what has a place of its own."""
     written = rule.spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    settings: Mapping[str, Any] = starred(
-        {name: value for name, value in written.items() if name not in SHOWN_APART and value is not None}
-    )
-    return settings
+    shown = {name: value for name, value in written.items() if name not in SHOWN_APART and value is not None}
+    return {name: form.written(value) for name, value in starred(shown).items()}

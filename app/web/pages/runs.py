@@ -18,6 +18,7 @@ from app.web.visit import Typed, go, visit
 router = pages()
 SHOWN = 60
 PATIENCE = timedelta(seconds=90)  # longer than any time-out and the wait for a worker: what has not come then does not come
+NOTHING = {"status": None, "message": "", "seconds": None}  # of a check that has not answered
 WAITING = 3.5  # among the badness of statuses: after what is wrong, before what is well
 
 
@@ -42,7 +43,7 @@ def show(request: Request, id: str, back: str = "/checks") -> Response:
     with visit(request) as v:
         found = demand.progress(v.db, id)
         late = v.now - found["asked_at"] > PATIENCE
-        items = sorted(found["items"], key=_badness)
+        items = sorted(({**NOTHING, **one} for one in found["items"]), key=_badness)
         counts: dict[str, int] = {}
         for one in items:
             counts[_how(one)] = counts.get(_how(one), 0) + 1
@@ -59,8 +60,8 @@ def show(request: Request, id: str, back: str = "/checks") -> Response:
 
 
 def _how(item: Mapping[str, Any]) -> str:
-    return str(item.get("status") or "waiting")
+    return str(item["status"] or "waiting")
 
 
 def _badness(item: Mapping[str, Any]) -> tuple[float, str]:
-    return (ORDER[item["status"]] if item.get("status") else WAITING), item["name"]
+    return (ORDER[item["status"]] if item["status"] else WAITING), item["name"]

@@ -1,6 +1,6 @@
 """Try a check with other settings, or a probe that has no check yet: nothing is saved, counted or alerted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from app.web.visit import Typed, Visit, visit
 router = pages()
 DEFAULTS = Check(probe="")
 NEW = "my-check"
+MAY = "administer"  # as whoever may apply configuration: a probe reads files and runs programs as the worker may
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Outcome:
 def choose(request: Request, probe: str = "") -> Response:
     """Every probe there is; with `probe` its form."""
     with visit(request) as v:
-        require(v.actor, "edit")
+        require(v.actor, MAY)
         if not probe:
             return v.page("probes.html", families=probes.by_family())
         return _page(v, _of_probe(probe), {}, Outcome())
@@ -65,7 +66,7 @@ def choose(request: Request, probe: str = "") -> Response:
 def ask(request: Request, name: str) -> Response:
     """The form, filled with what is declared."""
     with visit(request) as v:
-        require(v.actor, "edit")
+        require(v.actor, MAY)
         return _page(v, _of_check(v, name), {}, Outcome())
 
 
@@ -83,7 +84,7 @@ def try_check(request: Request, name: str, typed: Typed) -> Response:
 
 def _tried(request: Request, name: str | None, typed: Mapping[str, str]) -> Response:
     with visit(request) as v:
-        require(v.actor, "edit")
+        require(v.actor, MAY)
         actor = v.actor
         trial = _of_probe(typed.get("probe", "")) if name is None else _of_check(v, name)
     outcome = _outcome(trial, typed, actor)  # not inside a transaction: it waits for a worker
@@ -95,7 +96,7 @@ def _tried(request: Request, name: str | None, typed: Mapping[str, str]) -> Resp
 
 def _outcome(trial: Trial, typed: Mapping[str, str], actor: Any) -> Outcome:
     found, faults = form.settings(trial.known, typed, trial.declared)
-    faults += _wrong_about(trial, typed)
+    faults += [*_wrong_about(trial, typed), *_wrong_settings(trial, found, {one.field for one in faults})]
     try:
         check = Check.model_validate({**trial.base, "probe": trial.probe, **_given(typed), "with": found})
     except ValidationError as error:
@@ -114,6 +115,16 @@ def _outcome(trial: Trial, typed: Mapping[str, str], actor: Any) -> Outcome:
 def _wrong_about(trial: Trial, typed: Mapping[str, str]) -> list[Fault]:
     wrong = wrong_name(typed.get("name", "").strip() or NEW) if trial.name is None else None
     return [Fault("name", wrong)] if wrong else []
+
+
+def _wrong_settings(trial: Trial, found: Mapping[str, Any], known: Collection[str]) -> list[Fault]:
+    """What the probe says against settings, but for those that are known to be wrong."""
+    try:
+        probes.spec_of(trial.probe).model_validate(found)
+    except ValidationError as error:
+        said = [(".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")) for one in error.errors()]
+        return [Fault(path, why) for path, why in said if path.partition(".")[0] not in known]
+    return []
 
 
 def _given(typed: Mapping[str, str]) -> dict[str, Any]:
