@@ -25,7 +25,7 @@ on conflict (rule, series) do update set check_name = excluded.check_name, state
 
 def standings(db: Connection, rules: Sequence[str]) -> dict[Place, Standing]:
     """Where every series of these rules stands, whichever check they read then."""
-    rows = db.execute(select(standing).where(standing.c.rule.in_(rules)))
+    rows = db.execute(select(standing).where(standing.c.rule.in_(rules))).all()
     return {
         (row.rule, row.series): Standing(State(row.state), row.firing, row.bad_since, row.known_at, row.memory) for row in rows
     }

@@ -25,7 +25,6 @@ ALLOWED = (
 )  # fmt: skip
 TOO_DEEP = "the template is nested too deep"
 NUMERIC = (nodes.Add, nodes.Sub, nodes.Mul, nodes.Div)
-NAMES = ("value", "check", "rule", "because", "labels")
 
 
 class _Unknown(Undefined):

@@ -55,7 +55,7 @@ WRONG = {
     "checks pause web --as nobody": 2,
 }
 PLANNED = (
-    "explain 1", "why-not --labels a=b --user x --at T", "rules test R --samples x.csv", "rules backtest R", "rules review",
+    "explain 1", "why-not --labels a=b --user x --at T", "rules backtest R", "rules review",
     "silences list", "silences add --x y", "silences expire z", "ledger verify", "drill", "backup", "restore x",
     "import opsgenie F", "oncall swap",
 )  # fmt: skip

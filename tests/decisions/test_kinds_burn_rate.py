@@ -159,3 +159,14 @@ def test_a_sample_of_the_metric_beyond_a_limit_is_a_bad_one(limit: dict[str, flo
 def test_one_severity_for_all_is_that_of_every_pair() -> None:
     rows = run({**RULE, "severity": "error"}, quiet_then(1.0, 60, 600))
     assert {row.severity for row in rows} == {"error"}
+
+
+def test_a_window_that_lay_empty_for_its_length_is_full_again_only_after_it() -> None:
+    before = [(60.0 * n, 0.0) for n in range(300)]
+    gap = before[-1][0] + 4 * DAY
+    rows = run(RULE, [*before, *((gap + 60 * n, 1.0) for n in range(61))])
+    after = [row for row in rows if row.t >= gap]
+    assert {row.state for row in after[:-1]} == {"learning"}
+    assert after[-1].state == "firing"
+    short = run(RULE, [*before, *((before[-1][0] + 1800 + 60 * n, 1.0) for n in range(3))])
+    assert short[-1].state == "firing"  # half an hour of silence empties no long window

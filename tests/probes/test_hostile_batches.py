@@ -37,7 +37,9 @@ def test_half_a_batch_of_hostile_ones_delays_nobody():
         servers = (floods, hangs, raves, resets, slams, trickles)
         async with AsyncExitStack() as stack:
             good, *ports = [await stack.enter_async_context(serve(one)) for one in (says(ok(b'{"a": 1}')), *servers)]
-            await results([due(probe, **at(good, with_)) for probe, with_ in [*GOOD, *BAD]])  # their modules are loaded
+            await results(
+                [due(probe, timeout="1s", **at(good, with_)) for probe, with_ in [*GOOD, *BAD]]
+            )  # their modules are loaded
             now = datetime.now(UTC)
             bad = [due(BAD[n % 4][0], timeout="1s", name=f"bad {n}", **at(ports[n % 6], BAD[n % 4][1])) for n in range(25)]
             fine = [due(GOOD[n % 5][0], timeout="3s", name=f"good {n}", **at(good, GOOD[n % 5][1])) for n in range(25)]

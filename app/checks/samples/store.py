@@ -94,7 +94,7 @@ def results_after(db: Connection, after: Mapping[str, datetime]) -> dict[str, li
     """Results newer than each check's `after`, oldest first, per check."""
     found: dict[str, list[Mapping[str, Any]]] = {name: [] for name in after}
     values = {"names": list(after), "after": list(after.values()), "first": min(after.values())}
-    for row in db.execute(_AFTER_RESULTS, values).mappings():
+    for row in db.execute(_AFTER_RESULTS, values).mappings().all():
         found[row["check_name"]].append(dict(row))
     return found
 
@@ -114,7 +114,7 @@ def samples_between(
         names, metrics, backs, after, until = (list(column) for column in zip(*asked, strict=True))
         seconds = [back.total_seconds() for back in backs]
         values = {"names": names, "metrics": metrics, "backs": seconds, "after": after, "until": until}
-        rows = db.execute(statement, {**values, "first": min(after), "last": max(until)})
+        rows = db.execute(statement, {**values, "first": min(after), "last": max(until)}).all()  # in one go costs half
         found += [(row.check_name, row.metric, timedelta(seconds=row.back), row.at, row.value, row.labels) for row in rows]
     return found
 

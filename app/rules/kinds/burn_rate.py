@@ -106,12 +106,13 @@ def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:
     """Burn rates of every pair of windows that end now, and what is left of the budget."""
     if view.newest.value is None:
         return Finding(None, False, None, view.newest.message or "no result", memory=memory)
-    past = view.pasts[timedelta(0)]
-    since = min(memory.get("since", math.inf), past.times[0])
+    now = view.at.timestamp()
+    since = min(memory.get("since", math.inf), view.pasts[timedelta(0)].times[0])
+    watched = _watched(spec, memory, since, now)
     budget = _count(spec, memory.get("slots", {}), view)
-    kept = {"since": since, "slots": budget}
-    burns = [_burn(spec, pair, view, since) for pair in spec.windows]
-    left = f"{_left(spec, budget, view.at.timestamp() - since):.0%} of the {format_duration(spec.period)} budget left"
+    kept = {"since": since, "last": now, "watched": {str(length): begun for length, begun in watched.items()}, "slots": budget}
+    burns = [_burn(spec, pair, view, watched[pair.long.total_seconds()]) for pair in spec.windows]
+    left = f"{_left(spec, budget, now - since):.0%} of the {format_duration(spec.period)} budget left"
     bad = [burn for burn in burns if burn.bad]
     if not bad and not any(burn.full for burn in burns):
         first = min(pair.long for pair in spec.windows)
@@ -129,6 +130,13 @@ def budget_burn(bad: float, total: float, objective: float) -> float:
     objective: share of good events, 0 < objective < 1. Returns 0.0 when total is 0. Source: Google SRE Workbook, chapter 5.
     """
     return (bad / total) / (1 - objective) if total else 0.0
+
+
+def _watched(spec: Spec, memory: Mapping[str, Any], since: float, now: float) -> dict[float, float]:
+    """Since when each long window has been watched, by its length in seconds: one that lay empty for its length begins anew."""
+    last, begun = memory.get("last", now), memory.get("watched", {})
+    lengths = (pair.long.total_seconds() for pair in spec.windows)
+    return {length: now if now - last >= length else min(begun.get(str(length), since), now) for length in lengths}
 
 
 def _burn(spec: Spec, pair: Pair, view: View, since: float) -> Burn:
