@@ -1,4 +1,4 @@
-"""`python -m tests.bench` measures everything and writes docs/benchmarks.md; `python -m tests.bench NAME ...` prints some of it.
+"""`python -m tests.bench` measures everything and writes docs/benchmarks.md; with names it prints those and writes nothing.
 
 Each benchmark is a module here that yields figures from `measure()`; it runs in a process of its own.
 """
@@ -67,8 +67,9 @@ def _machine() -> str:
     """What it ran on, without names of hosts or paths."""
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     memory = psutil.virtual_memory().total / 2**30
+    processor = model[1] if model else platform.machine()
     parts = [
-        f"{psutil.cpu_count()} cores ({model[1] if model else platform.machine()}), {memory:.0f} GiB, Linux {platform.release()}",
+        f"{psutil.cpu_count()} cores ({processor}), {memory:.0f} GiB, Linux {platform.release()}",
         f"Python {platform.python_version()}",
         *(f"{name} {version(name)}" for name in LIBRARIES),
         peers.version("prometheus-blackbox-exporter", "prometheus-blackbox-exporter"),

@@ -1,4 +1,4 @@
-"""What a check costs beside its probe: claimed, run, stored, evaluated by its own alert and every fourth by a threshold as well."""
+"""What a check costs beside its probe: claimed, run, stored, evaluated by its own alert, every fourth by a threshold too."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,8 @@ def measure() -> Iterator[Figure]:
     for stage_ in rounds[0]:
         pairs = [of_one[stage_] for of_one in rounds]
         ours, server = (sorted(column)[len(pairs) // 2] for column in zip(*pairs, strict=True))
-        yield Figure(stage_, [sum(pair) for pair in pairs], "µs CPU", beside=f"Tocsin {ours:.0f} µs, PostgreSQL {server:.0f} µs")
+        beside = f"Tocsin {ours:.0f} µs, PostgreSQL {server:.0f} µs"
+        yield Figure(stage_, [sum(pair) for pair in pairs], "µs CPU", beside=beside)
 
 
 def _rounds(postgres: int) -> list[dict[str, tuple[float, float]]]:

@@ -37,8 +37,9 @@ class Figure:
         """A line of the table."""
         unit = f" {self.unit}" if self.unit else ""
         spread = f" ({_number(min(self.rounds))} to {_number(max(self.rounds))})" if len(self.rounds) > 1 else ""
-        cells = (self.what, f"{_number(self.median)}{unit}{spread}", self._bound(self.must), self._bound(self.aim), self.verdict)
-        return f"| {' | '.join((*cells, self.beside))} |"
+        measured = f"{_number(self.median)}{unit}{spread}"
+        cells = (self.what, measured, self._bound(self.must), self._bound(self.aim), self.verdict, self.beside)
+        return f"| {' | '.join(cells)} |"
 
     def _bound(self, bound: float | None) -> str:
         return "" if bound is None else f"{'≤' if self.most else '≥'} {_number(bound)}"

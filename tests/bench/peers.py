@@ -59,9 +59,7 @@ def nginx(folder: Path) -> Iterator[Web]:
     program, pem, http, https = find("nginx", "nginx-light"), certificate(folder), free_port(), free_port()
     (folder / "www").mkdir()
     (folder / "www" / "index.html").write_text(BODY)
-    (folder / "nginx.conf").write_text(
-        _NGINX.format(folder=folder, http=http, https=https, pem=pem, connections=CONNECTIONS)
-    )
+    (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, http=http, https=https, pem=pem, connections=CONNECTIONS))
     with _running([program, "-p", str(folder), "-c", "nginx.conf"], (http, https)) as pid:
         yield Web(pid, f"http://127.0.0.1:{http}/", f"https://127.0.0.1:{https}/", pem)
 

@@ -32,17 +32,22 @@ BOUNDS = {"http": (3.0, 8.0), "https": (0.9, 1.3), "verified": (0.9, 1.3)}
 def measure() -> Iterator[Figure]:
     """Ratio of probes per core-second, ours to the exporter's."""
     spent: dict[str, list[tuple[float, float]]] = {mode: [] for mode in PROBES}
-    with TemporaryDirectory(prefix="tocsin-bench-") as folder, nginx(Path(folder)) as web:
-        with blackbox(Path(folder), web) as (pid, exporter):
-            for _ in range(ROUNDS + WARM_UP):
-                for mode, count in PROBES.items():
-                    urls = [f"{web.http if mode == 'http' else web.https}?n={number}" for number in range(count)]
-                    ours = _ours(_dues(urls, _settings(mode, web)))
-                    before = cpu_of([pid])
-                    on_loop(_theirs([f"{exporter}?{urlencode({'target': url, 'module': mode})}" for url in urls]))
-                    spent[mode].append((ours / count, (cpu_of([pid]) - before) / count))
+    with TemporaryDirectory(prefix="tocsin-bench-") as name, nginx(folder := Path(name)) as web, blackbox(folder, web) as peer:
+        for _ in range(ROUNDS + WARM_UP):
+            for mode, count in PROBES.items():
+                ours, theirs = _round(mode, count, web, *peer)
+                spent[mode].append((ours / count, theirs / count))
     for mode, pairs in spent.items():
         yield _figure(mode, pairs[WARM_UP:])
+
+
+def _round(mode: str, count: int, web: Web, pid: int, exporter: str) -> tuple[float, float]:
+    """CPU seconds for so many probes, ours and the exporter's."""
+    urls = [f"{web.http if mode == 'http' else web.https}?n={number}" for number in range(count)]
+    ours = _ours(_dues(urls, _settings(mode, web)))
+    before = cpu_of([pid])
+    on_loop(_theirs([f"{exporter}?{urlencode({'target': url, 'module': mode})}" for url in urls]))
+    return ours, cpu_of([pid]) - before
 
 
 def _figure(mode: str, pairs: Sequence[tuple[float, float]]) -> Figure:
