@@ -60,10 +60,10 @@ def try_out(asked: str, now: datetime | None = None) -> None:
 
 
 def look_outside(now: datetime | None = None) -> None:
-    """Where this place is cut off: ask its reference targets whether it is so still."""
+    """Where this place is cut off: ask its references whether it is so still. What nobody watches from any more is over."""
     with transaction() as db:
-        place = prober.place(db)
-    for outlook in on_loop(prober.back(place)) if place.offline else ():
+        place, over = prober.place(db), prober.forsaken(db)
+    for outlook in [*over, *(on_loop(prober.back(place)) if place.offline else ())]:
         _keep(outlook, None, now)
 
 
@@ -108,7 +108,7 @@ def _keep(outlook: Outlook, asked: str | None, now: datetime | None) -> list[str
 def _said(outlook: Outlook) -> Signal:
     """The one alert there is when a place is cut off, or its end."""
     where = f" at {outlook.location}" if outlook.location else ""
-    because = decide.silent(outlook.answers)
+    because = decide.silent(outlook.answers) if outlook.offline else ""
     return Signal(
         source="prober",
         key=outlook.location or "here",
@@ -118,7 +118,7 @@ def _said(outlook: Outlook) -> Signal:
         alertname=OFFLINE,
         family="health",
         labels={"location": outlook.location} if outlook.location else {},
-        because=because if outlook.offline else "a reference target answers again",
+        because=because if outlook.offline else "a reference target answers again" if outlook.answers else "removed",
     )
 
 

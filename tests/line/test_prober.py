@@ -102,6 +102,24 @@ def test_the_alert_ends_when_a_reference_answers_again(port: int) -> None:
     assert "ProberOffline" not in alerts()
 
 
+def test_the_alert_ends_with_the_last_check_of_its_place_and_with_the_references(port: int) -> None:
+    configure(port, "a.invalid:443", "b.invalid:443")
+    run("one", "two")
+    configure(port)  # no references any more
+    measure.look_outside()
+    assert "ProberOffline" not in alerts()
+    configure(port, "a.invalid:443", "b.invalid:443")
+    run("one", "two")
+    assert "ProberOffline" in alerts()
+    loaded = load_texts({"a.yaml": CONFIG.partition("checks:")[0].replace("REFERENCES", "a.invalid:443")}, {})
+    with transaction() as db:
+        from app import clock
+
+        apply(db, loaded, SYSTEM, clock.now(db))
+    measure.look_outside()
+    assert "ProberOffline" not in alerts()
+
+
 def test_without_references_nothing_is_excused(port: int) -> None:
     configure(port)
     assert run("one", "two")["two"][0] == "critical"

@@ -77,3 +77,9 @@ async def back(place: Place) -> list[Outlook]:
         return []
     answers = await ask(place.references)
     return [Outlook([], "", answers, False)] if any(answers.values()) else []
+
+
+def forsaken(db: Connection) -> list[Outlook]:
+    """The places whose alert nobody else would end: no check is of them any more, or there are no references to ask."""
+    gone = store.forsaken(db) if catalog.platform(db).references else list(store.offline(db))
+    return [Outlook([], location, {}, False) for location in gone]

@@ -11,15 +11,25 @@ from app.checks.prober.table import prober
 RECENT = timedelta(minutes=2)  # failures that count as at once
 _UNREACHABLE = text("""
 select distinct unreachable from check_state
-where unreachable is not null and at > :since and queue like :queue and name <> all(:names)
+where unreachable is not null and at > :since and name <> all(:names)
+  and (queue like '%@' || :location or (:location = '' and queue not like '%@%'))
+""")
+_FORSAKEN = text("""
+select location from prober p
+where not exists (
+  select 1 from check_state where queue like '%@' || p.location or (p.location = '' and queue not like '%@%'))
 """)
 
 
 def unreachable(db: Connection, location: str, but: Sequence[str], now: datetime) -> list[str]:
     """Hosts that checks of this location, `but` these, could not reach lately."""
-    queue = f"%@{location}" if location else "%"
-    rows = db.scalars(_UNREACHABLE, {"since": now - RECENT, "queue": queue, "names": list(but)})
+    rows = db.scalars(_UNREACHABLE, {"since": now - RECENT, "location": location, "names": list(but)})
     return list(rows)
+
+
+def forsaken(db: Connection) -> list[str]:
+    """Locations that are cut off and that no check is of any more: nobody will ever say that they are back."""
+    return list(db.scalars(_FORSAKEN))
 
 
 def offline(db: Connection) -> dict[str, datetime]:
