@@ -3,7 +3,7 @@
 import asyncio
 import time
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextvars import copy_context
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -28,6 +28,7 @@ SLICE = 0.05  # seconds in which results are gathered before they are written
 MESSAGE_LIMIT = 1000  # characters
 OBSERVED_LIMIT = 10_000  # characters of a thing's name, and of how it is; what is cut differs from itself on the next run
 LABELS_LIMIT = 2000  # bytes of a series' labels as JSON: they are part of a key
+MOST_SERIES = 10_000  # of one run
 LONGEST_SLEEP = 2.0  # seconds; what is due later should not have been claimed
 
 log = get(__name__)
@@ -88,15 +89,14 @@ async def _taken(due: Due, probe: Probe, spec: Spec) -> Reading:
         return Reading(Status.CRITICAL, str(error), unreachable=True)
     except CannotTell as error:
         return Reading(Status.UNKNOWN, str(error))
-    except Exception as error:
+    except asyncio.CancelledError:
+        if cast("asyncio.Task[object]", asyncio.current_task()).cancelling():
+            raise
+        return Reading(Status.UNKNOWN, "the probe gave up its own work")
+    except (Exception, SystemExit) as error:
         log.exception("probe_broke", check=due.name, probe=due.check.probe)
         # What it remembers may be what it breaks over: it begins anew, or it would break for ever.
         return Reading(Status.UNKNOWN, f"the probe broke: {type(error).__name__}: {error}", memory={} if due.memory else None)
-
-
-def with_parameters(due: Due, parameters: Mapping[str, object]) -> Due:
-    """The same check with other settings, for a try."""
-    return replace(due, check=due.check.model_copy(update={"with_": {**due.check.with_, **parameters}}))
 
 
 async def _measured(name: str, probe: Probe, spec: Spec, run: Run) -> Reading:
@@ -154,14 +154,16 @@ def _result(name: str, began: datetime, reading: Reading, seconds: float) -> Res
         for one in reading.series
         if isfinite(one.value)
     ]
-    kept = tuple(one for one in series if len(orjson.dumps(dict(one.labels))) <= LABELS_LIMIT)
+    kept = tuple(one for one in series if len(orjson.dumps(dict(one.labels))) <= LABELS_LIMIT)[:MOST_SERIES]
     memory = orjson.loads(orjson.dumps(dict(reading.memory))) if reading.memory is not None else None
     if "\\u0000" in orjson.dumps(memory).decode():
         raise ValueError("its memory holds a NUL character")
     seen = reading.observed
     observed = None if seen is None else {_clean(key, OBSERVED_LIMIT): _clean(how, OBSERVED_LIMIT) for key, how in seen.items()}
     lost = len(series) - len(kept)
-    message = f"{_clean(reading.message)}; {lost} series left out: labels too long" if lost else _clean(reading.message)
+    message = (
+        f"{_clean(reading.message)}; {lost} series left out: labels too long, or too many" if lost else _clean(reading.message)
+    )
     return Result(
         name, began, reading.status, message, seconds, {"seconds": seconds, **metrics}, kept, memory, observed,
         reading.unreachable,

@@ -17,7 +17,7 @@ from app.net.curl import NUMERIC, Lookup, Transfer
 from app.net.exchange import Request, Response, Timings
 from app.net.failure import Failed, Kind
 from app.net.guard import literal
-from app.net.redirect import follow, is_private
+from app.net.redirect import follow
 from app.net.resolve import Endpoint, resolve
 from app.net.url import host_and_port, http_url
 
@@ -38,8 +38,8 @@ assert (
 
 async def fetch(request: Request) -> Response:
     """The answer to a request, whatever its status. Raises Failed when there is none."""
-    driver = _driver()
-    return await follow(request, driver.fetch) if is_private(request) else await driver.fetch(request)
+    ask = _driver().fetch
+    return await (follow(request, ask) if request.follow_redirects else ask(request))
 
 
 async def close() -> None:

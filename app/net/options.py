@@ -19,12 +19,10 @@ VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "expect"})  # libcurl's own business
 
-OBEY_CODE = 2  # CURLFOLLOW_OBEYCODE: after 303 every method becomes GET, after 301 and 302 POST does, after 307 none
 WEB = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
 ALWAYS: tuple[tuple[int, Any], ...] = (
     (pycurl.NOSIGNAL, 1),
     (pycurl.PROTOCOLS, WEB),
-    (pycurl.REDIR_PROTOCOLS, WEB),
     (pycurl.PROXY, ""),  # none, whatever http_proxy says
     (pycurl.ACCEPT_ENCODING, ""),  # everything libcurl can unpack
     (pycurl.USERAGENT, AGENT),
@@ -51,9 +49,6 @@ def options(request: Request) -> Iterator[tuple[int, Any]]:
     if request.socket is not None:
         yield pycurl.UNIX_SOCKET_PATH, os.fsencode(request.socket)
     yield from _asking(request)
-    if request.follow_redirects:
-        yield pycurl.FOLLOWLOCATION, OBEY_CODE
-        yield pycurl.MAXREDIRS, request.follow_redirects
     if request.fresh:
         yield pycurl.FRESH_CONNECT, 1
         yield pycurl.FORBID_REUSE, 1

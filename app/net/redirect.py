@@ -1,8 +1,10 @@
-"""Follows redirects one by one where a request's own headers must not leave its origin; libcurl would send them along.
+"""Follows redirects one by one, each like a request of its own: judged, looked up and bounded.
 
-libcurl keeps back `Authorization`, cookies and a password by itself, but no other header that carries a key.
+libcurl would look a new name up by itself, in one of twenty threads that a dead name server holds, and send headers that carry
+a key (all but `Authorization`) along to another host.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from urllib.parse import urljoin
@@ -18,11 +20,6 @@ BECOMES_GET = {301: frozenset({"POST"}), 302: frozenset({"POST"})}  # RFC 9110 1
 Ask = Callable[[Request], Awaitable[Response]]
 
 
-def is_private(request: Request) -> bool:
-    """Whether following its redirects could hand a secret to somebody else."""
-    return request.follow_redirects > 0 and any(name.lower() not in HARMLESS for name in request.headers)
-
-
 async def follow(request: Request, ask: Ask) -> Response:
     """The last answer; headers that may be secret, user name and password go to the first origin only.
 
@@ -32,17 +29,25 @@ async def follow(request: Request, ask: Ask) -> Response:
     timings, lines = Timings(0.0, 0.0, 0.0, 0.0, 0.0), tuple[bytes, ...]()
     for count in range(request.follow_redirects + 1):
         response = await ask(replace(asked, timeout=max(request.timeout - timings.total, 0.001)))
+        place = response.headers.get("location") if response.status in MOVED else None
+        if place is None and count == 0:
+            return response
         timings, lines = _sum(timings, response.timings), (*lines, *response.lines)
-        place = response.headers.get("location")
-        if response.status not in MOVED or place is None:
+        if place is None:
             return replace(response, redirects=count, timings=timings, lines=lines)
-        asked = _next(asked, response.status, urljoin(asked.url, place), home)
+        asked = _next(asked, response, urljoin(asked.url, _encoded(place)), home)
     raise Failed(Kind.TOO_MANY_REDIRECTS, f"more than {request.follow_redirects} redirects")
 
 
-def _next(asked: Request, status: int, url: str, home: object) -> Request:
+def _encoded(place: str) -> str:
+    """The place as a URL may be written; servers put spaces and raw bytes there."""
+    return re.sub(r"[^\x21-\x7e]", lambda found: f"%{ord(found[0]):02X}", place.strip())
+
+
+def _next(asked: Request, answer: Response, url: str, home: object) -> Request:
+    status, cookies = answer.status, answer.cookies if asked.cookies is not None else None
     try:
-        asked = replace(asked, url=http_url(url))
+        asked = replace(asked, url=http_url(url), cookies=cookies)
     except ValueError as error:
         raise Failed(Kind.BLOCKED, f"redirected to where no request may go: {error}") from None
     if status == 303 or asked.method in BECOMES_GET.get(status, ()):
@@ -50,7 +55,7 @@ def _next(asked: Request, status: int, url: str, home: object) -> Request:
     if origin(url) == home:
         return asked
     kept = {name: value for name, value in asked.headers.items() if name.lower() in HARMLESS}
-    return replace(asked, headers=kept, username=None, password=None, cookies=None)
+    return replace(asked, headers=kept, username=None, password=None)
 
 
 def _sum(one: Timings, other: Timings) -> Timings:

@@ -16,7 +16,7 @@ from tests.bench.stage import declare, stage
 if TYPE_CHECKING:
     from app.checks.model import Result
 
-SERIES, PAST, ROUNDS = 10_000, 10, 3
+SERIES, PAST, ROUNDS = 10_000, 10, 2
 EVERY = timedelta(seconds=30)
 SLICE = 500  # results stored at once
 KINDS: Mapping[str, Mapping[str, Any]] = {

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.checks import run
+from app.checks.model import Check, Due
 from app.checks.probe import Reading, Run, Series, Spec, Status, probe
 from app.net import http
 from tests.net.serve import floods, hangs, ok, says, serve, slams
@@ -115,4 +116,25 @@ def test_a_series_whose_labels_are_too_long_is_left_out_aloud():
     long = {"b": "\0\x1b" + "x" * 999, "c": "y" * 1_000_000, "d": "z" * 999}
     reading = Reading(Status.OK, "fine", series=(Series("a", 1, {"b": "c"}), Series("a", 1, long)))
     found = run._result("c", datetime.now(UTC), reading, 0.1)
-    assert (found.message, len(found.series)) == ("fine; 1 series left out: labels too long", 1)
+    assert (found.message, len(found.series)) == ("fine; 1 series left out: labels too long, or too many", 1)
+
+
+@pytest.mark.parametrize("thrown", [SystemExit(3), asyncio.CancelledError()], ids=["exit", "cancelled"])
+@pytest.mark.parametrize("is_async", [True, False], ids=["async", "in a thread"])
+def test_a_probe_that_exits_or_gives_up_ends_its_own_run_only(thrown: BaseException, is_async: bool) -> None:
+    async def later(spec: Spec) -> Reading:
+        raise thrown
+
+    def now(spec: Spec) -> Reading:
+        raise thrown
+
+    async def story() -> Reading:
+        found = probe()(later if is_async else now)
+        due = Due("c", Check(probe="health.nothing"), datetime.now(UTC), {})
+        reading = await run._taken(due, found, Spec())
+        await asyncio.sleep(0)  # the loop goes on
+        return reading
+
+    reading = asyncio.run(story())
+    assert reading.status is Status.UNKNOWN
+    assert reading.message.startswith("the probe")
