@@ -14,6 +14,9 @@ from tests.api.beats import RID, beat, beats, key, kinds, path_of, pings  # noqa
 from tests.api.conftest import Api
 
 
+NOBODY = "5f6d0f5a-0c8e-4f0e-9d2a-3f6f1c1b9a10"  # a UUID that no heartbeat has
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT"])
 def test_every_method_pings_and_answers_ok(beats: Api, method: str) -> None:
     response = beats.call(method, path_of(beats), None)
@@ -53,8 +56,8 @@ def test_every_address_pings(beats: Api, key: str, way: str, behind: str, kept: 
 @pytest.mark.parametrize(
     "path, status, text",
     [
-        (f"/ping/{uuid4()}", 404, "not found"),
-        (f"/ping/{uuid4()}/stop", 404, "not found"),
+        (f"/ping/{NOBODY}", 404, "not found"),
+        (f"/ping/{NOBODY}/stop", 404, "not found"),
         ("/ping/", 404, "not found"),
         ("/ping/nobody/nightly-backup", 404, "not found"),
         ("/ping/KEY/nobody", 404, "not found"),

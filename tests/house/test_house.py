@@ -61,18 +61,20 @@ def test_the_tables_in_the_code_are_those_that_are_migrated(engine: object) -> N
 
 
 STAGES = (
-    "catalog", "people", "oncall", "signals", "checks", "checks.heartbeats", "checks.prober", "checks.samples", "rules", "alerts",
-    "incidents", "escalation", "notify",
+    "catalog", "people", "oncall", "signals", "checks", "checks.heartbeats", "checks.prober", "checks.samples", "rules",
+    "alerts", "incidents", "escalation", "notify",
 )  # fmt: skip
 PARTITIONS = ("check_result_", "sample_", "verdict_", "band_", "rollup_5m_", "alembic_version")
 
 
-@pytest.mark.parametrize("package", ["app.notify.channels", "app.rules.kinds", "app.signals.sources"])
+OFFERS = {"app.notify.channels": ("send",), "app.rules.kinds": ("evaluate", "combine"), "app.signals.sources": ("parse",)}
+
+
+@pytest.mark.parametrize("package", OFFERS)
 def test_every_plug_in_describes_itself(package: str) -> None:
     for name, module in plugins.each(package):
         assert module.__doc__, name
-        offered = {"app.notify.channels": ("send",), "app.rules.kinds": ("evaluate", "combine"), "app.signals.sources": ("parse",)}
-        assert any(callable(getattr(module, word, None)) for word in offered[package]), name
+        assert any(callable(getattr(module, word, None)) for word in OFFERS[package]), name
 
 
 def test_no_countdown_carries_a_page() -> None:

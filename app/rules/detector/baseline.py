@@ -10,6 +10,7 @@ SEASONAL_LEVEL = 3 * DAY  # and of the level beneath a season
 CONTEST = 3 * DAY  # over how long the contestants' errors are remembered
 LEANING = 12000.0  # seconds (40 samples at least) over which a one-sided error counts as a move of the level
 HURRY = 300.0  # how much faster a level moves per unit of lean above 0.9
+VISITED = 0.5  # visits of an hour of the week before it excuses anything
 WINSOR = 6.0  # an error beyond this many spreads teaches as if it were this large
 
 
@@ -52,7 +53,7 @@ class Cycle:
 class Baseline:
     """The contest between a plain level, a daily season and a weekly one."""
 
-    __slots__ = ("_added", "_daily", "_hour", "_week_hour", "_weekly", "day", "day_error", "flat", "flat_error",
+    __slots__ = ("_daily", "_hour", "_season", "_week_hour", "_weekly", "day", "day_error", "flat", "flat_error",
                  "flat_lean", "lean", "level", "since", "week", "week_error")  # fmt: skip
     NUMBERS: ClassVar[tuple[str, ...]] = (
         "flat", "level", "flat_lean", "lean", "flat_error", "day_error", "week_error", "since")  # fmt: skip
@@ -61,7 +62,7 @@ class Baseline:
         self.flat = self.level = self.flat_lean = self.lean = 0.0
         self.flat_error = self.day_error = self.week_error = self.since = 0.0
         self.day, self.week = Cycle(24, 6.0), Cycle(168, 5.0)
-        self._hour = self._week_hour = self._daily = self._weekly = self._added = 0.0
+        self._hour = self._week_hour = self._season = self._daily = self._weekly = 0.0
 
     @property
     def arrays(self) -> "tuple[array[float], ...]":
@@ -85,7 +86,22 @@ class Baseline:
         self._daily = self.day.believed(self._hour)
         self._weekly = self.week.believed(self._week_hour)
         season, week = self._trust(age)
+        self._season = season
         return self.flat + season * (self.level - self.flat + self._daily + week * self._weekly)
+
+    def excuse(self, expected: float, age: float) -> tuple[float, float]:
+        """From where to where a value is no surprise: `expected`, and what this hour and the next were a week ago.
+
+        A week is soon a witness and late a proof: before it has won the contest it can already excuse a quiet Sunday. As
+        an hour is one bucket, a step may come anywhere between it and the next. Call it after `expect`.
+        """
+        first = int(self._week_hour)
+        second = (first + 1) % 168
+        if self._season <= 0.5 or age < 7 * DAY or min(self.week.evidence[first], self.week.evidence[second]) < VISITED:
+            return expected, expected
+        one = self.level + self.day.values[first % 24] + self.week.values[first]
+        two = self.level + self.day.values[second % 24] + self.week.values[second]
+        return min(expected, one, two), max(expected, one, two)
 
     def _trust(self, age: float) -> tuple[float, float]:
         """How much the season is believed beside the plain level, and in it the week beside the day."""

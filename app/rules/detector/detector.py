@@ -3,26 +3,27 @@
 from array import array
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from math import inf, log10
+from math import inf
 from typing import Any, ClassVar
 
-from app.rules.detector import words
+from app.rules.detector import windows, words
 from app.rules.detector.baseline import Baseline
-from app.rules.detector.outlook import Knob, Outlook, score_of
+from app.rules.detector.news import FURTHEST, News
+from app.rules.detector.outlook import Knob, Outlook
 from app.rules.detector.packing import Packable, pack, unpack
 from app.rules.detector.spread import WINSOR, Spread
 from app.rules.detector.tail import Tail, height_of, surprise_of
+from app.rules.detector.windows import Seen, Windows
 
-VERSION = 1
+VERSION = 2
 LEAST_SAMPLES = 30  # before anything is judged
 FIRST_SAMPLES = 10  # before anything is winsorised
 BLEND = 0.7  # the baseline's part in the surprise; the rest is the one-step forecast's
 LINGER = 0.3  # how fast the remainder that may linger follows the newest error
 GAP = 20.0  # so many usual intervals without a sample: what lingered is forgotten
-FURTHEST = 100.0  # times the series' age: no longer return time is claimed
-MEMORABLE = 3.0  # log10 days: a rarer episode subdues the score no longer than this one
-RARER = 0.3  # log10: how much rarer a sample of the same episode must be to be news
-FADING = 2.0  # log10 per day: how fast an episode stops subduing the next
+VALUE = 0.4  # of the false alarms that the knob allows are left to the value itself where windows are judged too
+WINDOW = 0.2  # and to each of the three ways in which a window may be unlike; together they spend the whole
+LATER = 0.25  # a window's return time counts this much in the score: what it tells is less and comes later
 BACKWARDS = 86400.0  # seconds: a clock this far back has been set, and is believed
 DAY = 86400.0
 
@@ -30,16 +31,17 @@ DAY = 86400.0
 class Detector:
     """State and judgement of one series."""
 
-    __slots__ = ("_knob", "_sides", "alarm", "base", "carried", "heat", "last", "lingers", "samples", "sides", "spread",
-                 "step", "variance")  # fmt: skip
-    NUMBERS: ClassVar[tuple[str, ...]] = ("samples", "last", "step", "lingers", "carried", "variance", "heat", "alarm")
+    __slots__ = ("_knob", "_sides", "alarm", "base", "carried", "last", "lingers", "news", "samples", "sides", "spread", "step",
+                 "variance", "windows")  # fmt: skip
+    NUMBERS: ClassVar[tuple[str, ...]] = ("samples", "last", "step", "lingers", "carried", "variance", "alarm")
 
     def __init__(self, knob: Knob) -> None:
         self._knob = knob
         self._sides = 2.0 if knob.direction == "both" else 1.0
         self.samples = self.last = self.step = self.lingers = self.carried = self.variance = 0.0
-        self.heat, self.alarm = -9.0, 0.0
+        self.alarm = 0.0  # 0 or which look alarms: 1 and -1 the value, others the windows
         self.base, self.spread, self.sides = Baseline(), Spread(), (Tail(), Tail())
+        self.windows, self.news = Windows(), News()
 
     @classmethod
     def load(cls, memory: Mapping[str, Any] | None, knob: Knob) -> "Detector":
@@ -56,7 +58,7 @@ class Detector:
 
     @property
     def _parts(self) -> tuple[Packable, ...]:
-        return self, self.base, self.spread, *self.sides
+        return self, self.base, self.spread, *self.sides, self.windows, *self.windows.tails, self.news
 
     @property
     def arrays(self) -> tuple["array[float]", ...]:
@@ -88,20 +90,26 @@ class Detector:
         near = BLEND / max(self.spread.from_baseline * wide, least)
         next_ = (1.0 - BLEND) / max(self.spread.from_forecast * wide, least)
         expected = base + carry * next_ / (near + next_)
-        surprise = (near + next_) * (value - expected)
+        least_usual, most_usual = self.base.excuse(expected, age)
+        surprise = (near + next_) * (value - min(max(value, least_usual), most_usual))
         heights = (height_of(surprise), height_of(-surprise))
-        low, high, limits = self._band(expected, near + next_)
+        limits = self._limits()
+        low, high = least_usual - surprise_of(limits[1]) / (near + next_), most_usual + surprise_of(limits[0]) / (near + next_)
         if excluded:
             return self._silent(expected, low, high, "not judged: excluded day", learning=False)
+        seen = self._look(surprise, gap)
         why = self._not_yet(age)
         if why:
             outlook = self._silent(expected, low, high, why)
         else:
-            bad, clear = self._bad(heights, limits)
+            bad, clear = self._bad(heights, limits, seen)
             text = words.judged(value, low, high, local, self.base.season(age), age / DAY)
-            outlook = Outlook(self._score(heights, gap, age), expected, low, high, False, bad, clear, text)
+            if bad and abs(self.alarm) > 1.0:
+                text += words.together(self.alarm, windows.length(self.step) * self.step)
+            score = self.news.score(self._return_time(heights, seen), gap, age)
+            outlook = Outlook(score, expected, low, high, False, bad, clear, text)
         if gap > 0.0:
-            self._learn(value, now, local.hour, base, carry, heights)
+            self._learn(value, now, local.hour, base, carry, heights, seen)
         return outlook
 
     def _silent(self, expected: float, low: float, high: float, why: str, learning: bool = True) -> Outlook:
@@ -122,44 +130,65 @@ class Detector:
         steps = gap / self.step
         return self.lingers * (share if steps < 1.5 else share ** min(steps, 50.0))
 
-    def _band(self, expected: float, slope: float) -> tuple[float, float, tuple[float, float]]:
-        """Where the knob draws the line: as values, and as heights up and down."""
-        rate = max(self.step, 1.0) / self._knob.per.total_seconds() / self._sides
-        up = self.sides[0].limit(rate) if self._knob.direction != "down" else inf
-        down = self.sides[1].limit(rate) if self._knob.direction != "up" else inf
-        high = expected + surprise_of(up) / slope if up < inf else inf
-        low = expected - surprise_of(down) / slope if down < inf else -inf
-        return low, high, (up, down)
+    def _look(self, surprise: float, gap: float) -> tuple[Seen, ...]:
+        """What the windows say that this sample belongs to; nothing of one that came late, or where samples are too rare."""
+        if gap <= 0.0 or not windows.judged(self.step):
+            return ()
+        if gap > GAP * self.step:
+            self.windows.forget()
+        self.windows.look(surprise, self.samples, self.step)
+        return tuple(self.windows.heights(self.step))
 
-    def _bad(self, heights: tuple[float, float], limits: tuple[float, float]) -> tuple[bool, bool]:
+    def _asked(self, sign: float) -> bool:
+        """Whether the knob's direction judges this side; straying has none, and is judged when both are."""
+        direction = self._knob.direction
+        return direction == "both" or (sign in (1.0, 2.0) and direction == "up") or (sign < 0.0 and direction == "down")
+
+    def _limits(self) -> tuple[float, float]:
+        """Where the knob draws the line, as heights up and down."""
+        rate = max(self.step, 1.0) / self._knob.per.total_seconds() / self._sides
+        if windows.judged(self.step):
+            rate *= VALUE
+        up, down = self.sides
+        return up.limit(rate) if self._asked(1.0) else inf, down.limit(rate) if self._asked(-1.0) else inf
+
+    def _bad(self, heights: tuple[float, float], limits: tuple[float, float], seen: tuple[Seen, ...]) -> tuple[bool, bool]:
         """Outside the band; once outside, until half-way back. Clear is back among the usual."""
         for sign, height, limit, tail in zip((1.0, -1.0), heights, limits, self.sides, strict=True):
-            if height > limit or (self.alarm == sign and height > 0.5 * (limit + tail.threshold)):
-                self.alarm = sign
+            if self._beyond(sign, height, limit, tail):
                 return True, False
+        rate = WINDOW * max(self.step, 1.0) / self._knob.per.total_seconds()
+        for sign, tail, height in seen:
+            if height > tail.threshold and self._asked(sign):
+                if self._beyond(sign, height, tail.limit(rate), tail):
+                    return True, False
+                if self.alarm == sign:
+                    return False, False
         usual = [min(tail.threshold, limit) for tail, limit in zip(self.sides, limits, strict=True)]
         clear = self.alarm == 0.0 or (heights[0] <= usual[0] and heights[1] <= usual[1])
         if clear:
             self.alarm = 0.0
         return False, clear
 
-    def _score(self, heights: tuple[float, float], gap: float, age: float) -> float:
-        """How rare, as news: an episode that goes on scores low unless it gets rarer."""
-        self.heat = max(-9.0, self.heat - FADING * max(gap, 0.0) / DAY)
-        best = 0.0
-        for direction, height, tail in zip(("down", "up"), heights, self.sides, strict=True):
-            if height > tail.threshold and self._knob.direction != direction:
-                best = max(best, max(self.step, 1.0) / DAY / max(1e-300, tail.rate(height)) / self._sides)
-        if best <= 0.0:
-            return 0.0
-        days = min(best, max(age / DAY, 0.01) * FURTHEST)
-        rarity = log10(days)
-        if rarity > self.heat + (RARER if self.heat > -1.0 else 0.0):
-            self.heat = min(rarity, MEMORABLE)
-            return score_of(days)
-        return round(0.3 * score_of(days), 6)
+    def _beyond(self, sign: float, height: float, limit: float, tail: Tail) -> bool:
+        if height > limit or (self.alarm == sign and height > 0.5 * (limit + tail.threshold)):
+            self.alarm = sign
+            return True
+        return False
 
-    def _learn(self, value: float, now: float, hour: int, base: float, carry: float, heights: tuple[float, float]) -> None:
+    def _return_time(self, heights: tuple[float, float], seen: tuple[Seen, ...]) -> float:
+        """Days until the like of it is to be expected again, by the look that finds it rarest; 0 for what is usual."""
+        days, best = max(self.step, 1.0) / DAY, 0.0
+        for sign, height, tail in zip((1.0, -1.0), heights, self.sides, strict=True):
+            if height > tail.threshold and self._asked(sign):
+                best = max(best, days / max(1e-300, tail.rate(height)) / self._sides)
+        for sign, tail, height in seen:
+            if height > tail.threshold and self._asked(sign):
+                best = max(best, days * LATER / max(1e-300, tail.rate(height)))
+        return best
+
+    def _learn(self, value: float, now: float, hour: int, base: float, carry: float, heights: tuple[float, float],
+               seen: tuple[Seen, ...]) -> None:  # fmt: skip
         gap, count = now - self.last, self.samples + 1.0
         pace, known = 1.0 / count, count > FIRST_SAMPLES
         step = self.step or gap
@@ -170,6 +199,8 @@ class Detector:
         if count > LEAST_SAMPLES:
             self.sides[0].learn(heights[0])
             self.sides[1].learn(heights[1])
+            for _, tail, height in seen:
+                tail.learn(height)
         error, missed = value - base, value - base - carry
         least = self.spread.least(self.base.flat)
         if known:

@@ -1,7 +1,7 @@
-"""How rare a surprise is, learnt from the series' own episodes: peaks over a threshold, declustered."""
+"""How rare a height is, learnt from the series' own episodes: peaks over a threshold, declustered."""
 
 from array import array
-from math import exp, log
+from math import exp, inf, log
 from typing import ClassVar
 
 KNEE = 100.0  # beyond it, surprises count by their logarithm: a thousand is hardly worse than a hundred
@@ -17,15 +17,18 @@ BEARABLE = 3.0  # so many of a kind are not yet the series' habit
 
 
 class Tail:
-    """One side of one series."""
+    """One side of one statistic; `calm` samples below the threshold end an episode."""
 
-    __slots__ = ("episodes", "excess", "known", "peak", "peaks", "quiet", "seen", "square", "threshold", "weights")
+    __slots__ = ("calm", "episodes", "excess", "known", "last", "lesser", "peak", "peaks", "quiet", "seen", "threshold",
+                 "weights")  # fmt: skip
     NUMBERS: ClassVar[tuple[str, ...]] = (
-        "episodes", "excess", "known", "peak", "quiet", "seen", "square", "threshold")  # fmt: skip
+        "episodes", "excess", "known", "last", "lesser", "peak", "quiet", "seen", "threshold")  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, calm: int = QUIET) -> None:
+        self.calm = calm
         self.episodes = self.peak = self.quiet = self.seen = 0.0
-        self.excess, self.square, self.known, self.threshold = 0.7, 1.0, 3.0, 2.0
+        self.excess, self.known, self.threshold = 0.7, 3.0, 2.0
+        self.last = self.lesser = self.excess * (1.0 - SHAPE) / (2.0 - SHAPE)
         self.peaks = array("f", bytes(4 * KEPT))  # highest first
         self.weights = array("f", bytes(4 * KEPT))
 
@@ -58,9 +61,14 @@ class Tail:
         return (self.episodes + 1.0) / (self.seen + 60.0)
 
     def _form(self) -> tuple[float, float]:
-        """Shape and scale of the generalised Pareto tail by moments, the shape drawn to `SHAPE` while little is known."""
+        """Shape and scale of the generalised Pareto tail, the shape drawn to `SHAPE` while little is known.
+
+        By L-moments (Hosking and Wallis 1987): the mean excess beside the mean of the lesser of two, which are
+        scale / (1 - shape) and scale / (2 - shape). Unlike a variance they do not understate a heavy tail.
+        """
         mean = self.excess
-        shape = 0.5 * (1.0 - mean * mean / max(1e-9, self.square - mean * mean))
+        ratio = max(1.0 + 1e-9, mean / max(1e-9, self.lesser))
+        shape = (ratio - 2.0) / (ratio - 1.0)
         trust = self.known / (self.known + 20.0)
         shape = trust * min(0.5, max(0.02, shape)) + (1.0 - trust) * SHAPE
         return shape, max(1e-6, mean * (1.0 - shape))
@@ -76,7 +84,7 @@ class Tail:
             self.peak = max(self.peak, height)
         elif self.peak > 0.0:
             self.quiet += 1.0
-            if self.quiet >= QUIET:
+            if self.quiet >= self.calm:
                 self._close()
         step = 0.02 * max(0.1, self.excess) * (1.0 if self.seen < 500.0 else 0.3)
         self.threshold = max(0.5, self.threshold + step * ((1.0 - SHARE) if over else -SHARE))
@@ -87,7 +95,8 @@ class Tail:
         self.episodes += 1.0
         self.known = min(self.known + 1.0, EPISODES)
         self.excess += (beyond - self.excess) / self.known
-        self.square += (beyond * beyond - self.square) / self.known
+        self.lesser += (min(beyond, self.last) - self.lesser) / self.known
+        self.last = beyond
         if self.peak > self.peaks[-1]:
             kept = sorted([*zip(self.peaks, self.weights, strict=True), (self.peak, 1.0)], reverse=True)[:KEPT]
             self.peaks = array("f", [peak for peak, _ in kept])
@@ -101,5 +110,5 @@ def height_of(surprise: float) -> float:
 
 
 def surprise_of(height: float) -> float:
-    """The inverse of `height_of`."""
-    return height if height < KNEE else KNEE * exp(min(600.0, height / KNEE - 1.0))
+    """The inverse of `height_of`; what is not judged stays infinite."""
+    return height if height < KNEE or height == inf else KNEE * exp(min(600.0, height / KNEE - 1.0))

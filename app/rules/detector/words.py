@@ -23,6 +23,12 @@ def judged(value: float, low: float, high: float, local: datetime, season: str, 
     return f"{number(value)} is {place} {band} expected{when}{learnt}"
 
 
+def together(look: float, seconds: float) -> str:
+    """What is wrong with a window that has no single value to blame: ", but the last 60 min together are too high"."""
+    wrong = "are too high" if look == 2.0 else "are too low" if look == -2.0 else "vary too much"
+    return f", but the last {seconds / 60.0:.0f} min together {wrong}"
+
+
 def learning(hours: float, needed: float, samples: int, least: int) -> str:
     """ "learning: 3 of 12 h; daily season after 3 days"."""
     if hours < needed:
