@@ -25,18 +25,22 @@ async def follow(request: Request, ask: Ask) -> Response:
 
     Raises Failed: what `ask` raises, too_many_redirects, and blocked for a redirect to anything but http and https.
     """
-    home, asked = origin(request.url), replace(request, follow_redirects=0)
-    timings, lines = Timings(0.0, 0.0, 0.0, 0.0, 0.0), tuple[bytes, ...]()
-    for count in range(request.follow_redirects + 1):
+    response = await ask(request)
+    if not _moved(response):
+        return response
+    home, asked = origin(request.url), request
+    timings, lines = response.timings, response.lines
+    for count in range(1, request.follow_redirects + 1):
+        asked = _next(asked, response, urljoin(asked.url, _encoded(response.headers["location"])), home)
         response = await ask(replace(asked, timeout=max(request.timeout - timings.total, 0.001)))
-        place = response.headers.get("location") if response.status in MOVED else None
-        if place is None and count == 0:
-            return response
         timings, lines = _sum(timings, response.timings), (*lines, *response.lines)
-        if place is None:
+        if not _moved(response):
             return replace(response, redirects=count, timings=timings, lines=lines)
-        asked = _next(asked, response, urljoin(asked.url, _encoded(place)), home)
     raise Failed(Kind.TOO_MANY_REDIRECTS, f"more than {request.follow_redirects} redirects")
+
+
+def _moved(response: Response) -> bool:
+    return response.status in MOVED and "location" in response.headers
 
 
 def _encoded(place: str) -> str:

@@ -13,7 +13,6 @@ import pytest
 from tests.api.beats import RID, beat, beats, key, kinds, path_of, pings  # noqa: F401
 from tests.api.conftest import Api
 
-
 NOBODY = "5f6d0f5a-0c8e-4f0e-9d2a-3f6f1c1b9a10"  # a UUID that no heartbeat has
 
 
