@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from app.catalog.matcher import Op
 from app.catalog.model import Route
+from app.checks.model import Check
 from app.configfile.circle import circle
 from app.configfile.kinds import INBOX
 from app.configfile.mistake import Mistake, mistake
@@ -77,6 +78,7 @@ def _zones(items: Items) -> Iterator[Mistake]:
 
 def _composites(items: Items) -> Iterator[Mistake]:
     """Rules made of rules that are made of them: nothing could be decided."""
+    yield from _silent_members(items)
     depends = {name: members(str(item.node.at("when").value or "")) for name, item in items.get("rule", {}).items()}
     done: set[str] = set()
     for name, item in items.get("rule", {}).items():
@@ -86,6 +88,17 @@ def _composites(items: Items) -> Iterator[Mistake]:
             yield mistake(
                 item.file, item.node.at("when").line, f"rules are made of each other in a circle: {' -> '.join(found)}"
             )
+
+
+def _silent_members(items: Items) -> Iterator[Mistake]:
+    """A composite over a check that never alerts could never be decided."""
+    for item in items.get("rule", {}).values():
+        node = item.node.child("when")
+        for name in members(node.value) if node is not None and isinstance(node.value, str) else ():
+            watched = items.get("check", {}).get(name.removeprefix("check:")) if name.startswith("check:") else None
+            if watched is not None and isinstance(watched.value, Check) and watched.value.alert == "off" and node is not None:
+                message = f"{item.subject} names {name}, but {watched.subject} has alert: off; name a rule over it instead"
+                yield mistake(item.file, node.line, message)
 
 
 def _inboxes(items: Items) -> Iterator[Mistake]:

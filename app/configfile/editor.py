@@ -97,13 +97,14 @@ def _when(key: str, word: str, then: Schema) -> Schema:
 
 
 def _variables(value: Any) -> Any:
-    """Where a number or yes/no is wanted, `${VAR}` may stand."""
+    """Where a number, yes/no or a text of a certain form is wanted, `${VAR}` may stand."""
     if isinstance(value, list):
         return [_variables(one) for one in value]
     if not isinstance(value, dict):
         return value
     found = {key: _variables(one) for key, one in value.items()}
-    if found.get("type") in ("integer", "number", "boolean"):
+    judged = found.get("type") == "string" and {"pattern", "format", "minLength", "maxLength", "enum"} & found.keys()
+    if found.get("type") in ("integer", "number", "boolean") or (judged and found != _VARIABLE):
         about = {key: found.pop(key) for key in ("title", "description", "default") if key in found}
         return {**about, "anyOf": [found, _VARIABLE]}
     return found

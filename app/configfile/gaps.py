@@ -13,6 +13,7 @@ from app.configfile.model import Item, Items
 from app.configfile.references import Reference, references, used
 from app.configfile.sections import SECTIONS
 from app.configfile.tree import Node
+from app.rules.summary import NAMES
 from app.rules.summary import check as check_template
 
 _USABLE = {
@@ -21,6 +22,12 @@ _USABLE = {
     "channel": "no contact and no policy uses it",
     "runbook": "nothing names it",
 }
+
+SUMMARIES = (
+    ("rule", "summary", NAMES),
+    ("check", "alert.summary", NAMES),
+    ("heartbeat", "summary", ("heartbeat", "because", "labels")),
+)
 
 
 def gaps(items: Items) -> list[Mistake]:
@@ -134,15 +141,15 @@ def _no_address(items: Items, named: list[Reference]) -> Iterator[Mistake]:
 
 
 def _broken_summaries(items: Items) -> Iterator[Mistake]:
-    """A template that is wrong: the page goes out with plain text."""
-    for kind, path in (("rule", "summary"), ("check", "alert.summary"), ("heartbeat", "summary")):
+    """A template that is wrong: the page goes out with plain text, or shows a name that means nothing."""
+    for kind, path, names in SUMMARIES:
         for item in items.get(kind, {}).values():
             node = item.node.at(*path.split("."))
             try:
                 if isinstance(node.value, str):
-                    check_template(node.value)
+                    check_template(node.value, names)
             except ValueError as error:
-                yield _warn(item, f"{path} of {item.subject}: {error}; its pages carry plain text", node)
+                yield _warn(item, f"{path} of {item.subject}: {error}; pages would carry plain text", node)
 
 
 def _no_service(items: Items) -> Iterator[Mistake]:

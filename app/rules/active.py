@@ -65,9 +65,9 @@ class Active:
 
     @property
     def severity(self) -> Severity:
-        """How bad it is where its kind does not say."""
+        """How bad it is where its kind does not say; the worst of several."""
         said = self.spec.severity
-        return said if isinstance(said, Severity) else Severity.ERROR
+        return said if isinstance(said, Severity) else max((one for _, one in said), key=lambda one: one.rank)
 
     @property
     def patience(self) -> Patience:

@@ -1,12 +1,13 @@
 """Evaluates what is new and says it as signals: load, decide, save, in the caller's transaction."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
+from app.catalog.model import Severity
 from app.checks import store as checks
 from app.rules import book, store
 from app.rules.active import Active
@@ -14,7 +15,7 @@ from app.rules.announce import signal
 from app.rules.combine import in_order, over_members
 from app.rules.evaluate import Step, over_results, over_silence
 from app.rules.facts import Facts, load
-from app.rules.model import NO_DATA_INTERVALS, Rule, Standing, Verdict
+from app.rules.model import NO_DATA_INTERVALS, Rule, Standing, State, Verdict
 from app.signals.model import Signal
 
 Place = tuple[str, str]  # rule, series
@@ -45,6 +46,17 @@ def evaluate(db: Connection, now: datetime, limit: int = 500, names: Sequence[st
     store.keep_bands(db, work.bands)
     checks.evaluated(db, done)
     return work.signals, len(claimed)
+
+
+def fall_silent(db: Connection, check: str, now: datetime) -> list[Signal]:
+    """A check is paused: its rules forget where they stand, and what was on is over; the signals that say so."""
+    rules = {rule.name: rule for rule in book.by_check(db).get(check, ())}
+    standings = store.standings(db, list(rules))
+    store.drop(db, list(standings))
+    over = Verdict(now, State.OK, False, Severity.ERROR, None, "its check is paused")
+    steps = [(rules[name], Step(series, one, Standing(), over)) for (name, series), one in standings.items()]
+    found = [signal(rule, step, last=True) for rule, step in steps]
+    return [replace(one, because=over.because) for one in found if one is not None]
 
 
 @dataclass(slots=True)

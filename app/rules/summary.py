@@ -7,7 +7,7 @@ below. It has no loops, calls, macros or attributes but those of `labels`. One t
 goes out. A sandbox alone does not do: `'a' * 300000000` and nested loops are legal there.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from math import isfinite
 from typing import Any
@@ -24,6 +24,7 @@ ALLOWED = (
     nodes.Div, nodes.Neg, nodes.Concat,
 )  # fmt: skip
 TOO_DEEP = "the template is nested too deep"
+NAMES = ("value", "check", "rule", "because", "labels")
 NUMERIC = (nodes.Add, nodes.Sub, nodes.Mul, nodes.Div)
 
 
@@ -34,14 +35,29 @@ class _Unknown(Undefined):
         return f"{{{{ {self._undefined_name} }}}}"
 
 
-def check(template: str) -> None:
-    """Raises ValueError that says what is wrong with a template."""
+def check(template: str, names: Collection[str] = NAMES) -> None:
+    """Raises ValueError that says what is wrong with a template that may name these."""
     try:
         _compiled(template)
+        _look_up(_ENVIRONMENT.parse(template), names)
     except TemplateSyntaxError as error:
         raise ValueError(f"the template is wrong: {error.message}") from None
     except RecursionError:
         raise ValueError(TOO_DEEP) from None
+
+
+def _look_up(parsed: nodes.Template, names: Collection[str]) -> None:
+    """Raises ValueError for what could only give nonsense."""
+    for name in parsed.find_all(nodes.Name):
+        if name.name not in names:
+            raise ValueError(f'there is no "{name.name}"; there are {", ".join(names)}')
+    parts: list[nodes.Getattr | nodes.Getitem] = [*parsed.find_all(nodes.Getattr), *parsed.find_all(nodes.Getitem)]
+    for part in parts:
+        if not isinstance(part.node, nodes.Name) or part.node.name != "labels":
+            raise ValueError("only labels have parts: labels.host")
+    for both in parsed.find_all(NUMERIC):
+        if any(isinstance(side, nodes.Const) and isinstance(side.value, str) for side in (both.left, both.right)):
+            raise ValueError("arithmetic is for numbers")
 
 
 def render(template: str, facts: Mapping[str, str | float | None], labels: Mapping[str, str], plain: str = "") -> str:

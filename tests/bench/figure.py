@@ -27,7 +27,8 @@ class Figure:
         if self.aim is not None and self._keeps(self.aim):
             return "as aimed"
         if self.must is not None:
-            return "holds" if self._keeps(self.must) else "**missed**"
+            kept = "must kept, aim missed" if self.aim is not None else "kept"
+            return kept if self._keeps(self.must) else "**missed**"
         return "**missed**" if self.aim is not None else ""
 
     def _keeps(self, bound: float) -> bool:
@@ -52,6 +53,8 @@ def table(figures: Iterable[Figure]) -> str:
 
 
 def _number(value: float) -> str:
+    if value == float("inf"):
+        return "beyond what can be told"
     if abs(value) >= 1000:
         return f"{value:,.0f}".replace(",", " ")
     return f"{value:.3g}"

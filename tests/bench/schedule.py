@@ -1,9 +1,11 @@
 """The scheduler of a real stack: how late runs start and what each process takes, at 333 and at 1000 checks a second.
 
 `tocsin up` in a home of its own, from a copy of this tree with one more probe, `health.nothing`. Each check has its own alert.
-Late is from the moment that a check's beat says to the beginning of its run; a beat without a run is late by a whole interval.
+Late is from the moment that a check's beat says to the beginning of its run; a beat without a run is late without bound:
+how late cannot be told from the results, and it is more than an interval.
 """
 
+import math
 import os
 import shutil
 import time
@@ -60,7 +62,7 @@ def _watch(stack: Stack, checks: int, every: int) -> tuple[list[float], float, M
     late = [(after + EARLY) % every - EARLY for (after,) in _execute(_RUNS, (since, until))]
     beats = round(checks * (until - since).total_seconds() / every)
     missed = max(beats - len(late), 0)
-    return late + [float(every)] * missed, missed / beats, cpu
+    return late + [math.inf] * missed, missed / beats, cpu
 
 
 def _execute(statement: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:

@@ -92,6 +92,28 @@ def test_a_summary_whose_template_is_broken_is_worth_a_word_and_no_mistake():
     assert warning.startswith('summary of rule "slow": there is no filter "rond"')
 
 
+@pytest.mark.parametrize(
+    "summary,why",
+    [
+        ("{{ vlaue }}", 'there is no "vlaue"; there are value, check, rule, because, labels'),
+        ("{{ value.__class__ }}", "only labels have parts: labels.host"),
+        ("{{ 'a' * 300000000 }}", "arithmetic is for numbers"),
+        ("{% for x in labels %}{% endfor %}", "a summary cannot hold for; it has values, filters and if"),
+    ],
+)
+def test_a_summary_that_could_only_give_nonsense_is_worth_a_word(summary, why):
+    (warning,) = [one.message for one in configuration(**with_("rules", "slow", summary=summary)).warnings]
+    assert why in warning
+
+
+def test_a_composite_over_a_check_that_never_alerts_is_a_mistake():
+    both = {"kind": "composite", "when": "slow and check:up"}
+    loaded = configuration(rules={**BASE["rules"], "both": both}, **with_("checks", "up", alert="off"))
+    assert [one.message for one in loaded.mistakes] == [
+        'rule "both" names check:up, but check "up" has alert: off; name a rule over it instead'
+    ]
+
+
 def test_a_composite_names_rules_that_exist_and_does_not_depend_on_itself():
     rules = {
         **BASE["rules"],

@@ -1,15 +1,20 @@
 """The JSON Schema for editors takes what `config check` takes, and marks what it refuses."""
 
 import copy
+import json
+from pathlib import Path
 
 import jsonschema_rs
 import pytest
+from ruamel.yaml import YAML
 
 from app.configfile.editor import schema
 from app.configfile.read import read
 from app.configfile.tree import plain
 from tests.configfile.test_examples import FOLDER
 from tests.configfile.words import BASE
+
+SHIPPED = Path(__file__).parents[2] / "infra/monitoring/alerting"
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +28,13 @@ def validator():
 def test_every_example_file_fits_the_schema(validator, name):
     document = plain(read(FOLDER, {}).trees[name])
     assert [error.message for error in validator.iter_errors(document)] == []
+
+
+@pytest.mark.parametrize("folder", [FOLDER, SHIPPED], ids=["examples", "shipped"])
+def test_every_file_fits_the_schema_as_it_is_written(validator, folder):
+    for file in sorted(folder.glob("*.yaml")):
+        document = json.loads(json.dumps(YAML(typ="safe", pure=True).load(file), default=str))
+        assert [error.message for error in validator.iter_errors(document)] == [], file.name
 
 
 def test_a_file_before_its_variables_are_filled_in_fits_the_schema(validator):

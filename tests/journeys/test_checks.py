@@ -1,6 +1,9 @@
 """Stories of a check: from results to a page and back."""
 
+from app.actions.check import pause
 from app.checks.probe import Status
+from app.db import transaction
+from app.people.model import Actor, Role
 from tests.journeys.world import World, minutes, seconds
 
 CONFIG = """
@@ -120,4 +123,19 @@ def test_a_rule_in_shadow_pages_nobody(world: World) -> None:
     for _ in range(4):
         run(world, "numbers", Status.OK, seconds=2.0)
     world.advance(minutes(10))
+    world.expect_nothing()
+
+
+def test_a_check_that_is_paused_ends_its_alert_and_those_of_its_rules(world: World) -> None:
+    world.configure(CONFIG)
+    run(world, "port", Status.CRITICAL)
+    run(world, "port", Status.CRITICAL)
+    world.expect_page("ada")
+    with transaction() as db:
+        pause(db, "port", True, Actor("ed", Role.EDITOR, "test"), world.now)
+    world.settle()
+    world.expect_page("ada", event="resolved")
+    with transaction() as db:
+        pause(db, "port", False, Actor("ed", Role.EDITOR, "test"), world.now)
+    run(world, "port", Status.CRITICAL)  # counting starts afresh
     world.expect_nothing()

@@ -114,7 +114,7 @@ def samples_between(
         names, metrics, backs, after, until = (list(column) for column in zip(*asked, strict=True))
         seconds = [back.total_seconds() for back in backs]
         values = {"names": names, "metrics": metrics, "backs": seconds, "after": after, "until": until}
-        rows = db.execute(statement, {**values, "first": min(after), "last": max(until)}).all()  # in one go costs half
+        rows = db.execute(statement, {**values, "first": min(after), "last": max(until)}).all()
         found += [(row.check_name, row.metric, timedelta(seconds=row.back), row.at, row.value, row.labels) for row in rows]
     return found
 

@@ -53,7 +53,7 @@ class Cycle:
 class Baseline:
     """The contest between a plain level, a daily season and a weekly one."""
 
-    __slots__ = ("_daily", "_hour", "_season", "_week_hour", "_weekly", "day", "day_error", "flat", "flat_error",
+    __slots__ = ("_daily", "_hour", "_season", "_week", "_week_hour", "_weekly", "day", "day_error", "flat", "flat_error",
                  "flat_lean", "lean", "level", "since", "week", "week_error")  # fmt: skip
     NUMBERS: ClassVar[tuple[str, ...]] = (
         "flat", "level", "flat_lean", "lean", "flat_error", "day_error", "week_error", "since")  # fmt: skip
@@ -62,7 +62,7 @@ class Baseline:
         self.flat = self.level = self.flat_lean = self.lean = 0.0
         self.flat_error = self.day_error = self.week_error = self.since = 0.0
         self.day, self.week = Cycle(24, 6.0), Cycle(168, 5.0)
-        self._hour = self._week_hour = self._season = self._daily = self._weekly = 0.0
+        self._hour = self._week_hour = self._season = self._week = self._daily = self._weekly = 0.0
 
     @property
     def arrays(self) -> "tuple[array[float], ...]":
@@ -86,18 +86,19 @@ class Baseline:
         self._daily = self.day.believed(self._hour)
         self._weekly = self.week.believed(self._week_hour)
         season, week = self._trust(age)
-        self._season = season
+        self._season, self._week = season, week
         return self.flat + season * (self.level - self.flat + self._daily + week * self._weekly)
 
     def excuse(self, expected: float, age: float) -> tuple[float, float]:
         """From where to where a value is no surprise: `expected`, and what this hour and the next were a week ago.
 
-        A week is soon a witness and late a proof: before it has won the contest it can already excuse a quiet Sunday. As
-        an hour is one bucket, a step may come anywhere between it and the next. Call it after `expect`.
+        A week is soon a witness and late a proof: until it has won the contest, and is expected, it can already excuse a
+        quiet Sunday. As an hour is one bucket, a step may come anywhere between it and the next. Call it after `expect`.
         """
         first = int(self._week_hour)
         second = (first + 1) % 168
-        if self._season <= 0.5 or age < 7 * DAY or min(self.week.evidence[first], self.week.evidence[second]) < VISITED:
+        undecided = self._season > 0.5 and self._week <= 0.5 and age >= 7 * DAY
+        if not undecided or min(self.week.evidence[first], self.week.evidence[second]) < VISITED:
             return expected, expected
         one = self.level + self.day.values[first % 24] + self.week.values[first]
         two = self.level + self.day.values[second % 24] + self.week.values[second]
