@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from app import clock
+from app.actions.heartbeat import make
 from app.alerts import service as alerts
 from app.checks import service as checks
 from app.checks.heartbeats import service as heartbeats
@@ -81,7 +82,7 @@ def ping(call: Call, made_by: Integration | None = None, now: datetime | None = 
     with transaction() as db:
         heard = heartbeats.hear(db, call, now)
         if heard is None and made_by is not None:
-            heard = heartbeats.make(db, call, made_by.service, now or clock.now(db))
+            heard = make(db, call, made_by, now or clock.now(db))
         if heard is not None and heard.urgent:
             wake_line(db, "evaluate")
     return heard

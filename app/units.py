@@ -1,4 +1,4 @@
-"""Durations and ratios as people write them: `30s`, `1h30m`, `2 of 3`, `40%`. Parsed once, at the edge."""
+"""Durations, ratios and counts as people write them: `30s`, `1h30m`, `2 of 3`, `40%`, `1 value`. Parsed once, at the edge."""
 
 import re
 from datetime import timedelta
@@ -45,6 +45,11 @@ Duration = Annotated[
     PlainSerializer(format_duration, return_type=str),
     WithJsonSchema({"type": "string", "pattern": f"^{_WHOLE.pattern}$", "examples": ["30s", "5m", "1h30m"]}),
 ]
+
+
+def counted(count: float, one: str, many: str = "") -> str:
+    """`1 value`, `3 values`; `many` where a plural is not made by an s."""
+    return f"{count:.0f} {one if count == 1 else many or f'{one}s'}"
 
 
 def parse_percent(value: Any) -> float:

@@ -1,18 +1,48 @@
 """What a person does to a heartbeat, in the caller's transaction."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
 from app.alerts import service as alerts
 from app.checks.heartbeats import service
-from app.checks.heartbeats.model import State
+from app.checks.heartbeats.manage import Spec
+from app.checks.heartbeats.model import Call, State
+from app.checks.heartbeats.service import Heard
 from app.db import notify as wake
 from app.db import wake_line
 from app.people import audit
-from app.people.model import Actor
+from app.people.model import Actor, Role
 from app.people.permission import require
 from app.rules.heartbeats import signal
+from app.signals.service import Integration
+
+
+def client(whose: Integration) -> Actor:
+    """Who acts where all that is known is an integration's key."""
+    return Actor(whose.source, Role.EDITOR, "api")
+
+
+def make(db: Connection, call: Call, whose: Integration, now: datetime) -> Heard | None:
+    """Make the heartbeat that a ping asks for, and keep the ping; None when there are enough."""
+    heard = service.make(db, call, whose.service, now)
+    if heard is not None:
+        audit.record(db, client(whose), "heartbeat.create", f"heartbeat:{call.slug}", {"by": "ping"}, now)
+        wake(db, "console", "checks")
+    return heard
+
+
+def put(db: Connection, known: Mapping[str, Any] | None, spec: Spec, whose: Integration, now: datetime) -> Mapping[str, Any]:
+    """Make a heartbeat, or change the `known` one; its row. Raises Conflict for one that is declared."""
+    row = service.get(db, service.put(db, known, spec, whose.service, now))
+    if known is None or (known["slug"], known["spec"]) != (row["slug"], row["spec"]):
+        asked = spec.model_dump(exclude_unset=True, exclude={"unique"})
+        action = "heartbeat.create" if known is None else "heartbeat.update"
+        audit.record(db, client(whose), action, f"heartbeat:{row['name']}", asked, now)
+        wake(db, "console", "checks")
+    return row
 
 
 def pause(db: Connection, name: str, paused: bool, actor: Actor, now: datetime) -> None:

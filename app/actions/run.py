@@ -25,6 +25,7 @@ from app.people.permission import require
 LOOK = 0.03  # seconds between two looks for the answer
 QUEUE_WAIT = 10.0  # seconds for a worker to take it, beside the check's own time-out
 TRY = "try"  # the name of a check that is not declared
+MAY = "administer"  # the right to try: a probe reads files and runs programs as the worker may
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +57,8 @@ def ask(names: Sequence[str], actor: Actor) -> Batch:
 
 
 def try_out(check: Check, actor: Actor, name: str = TRY) -> Batch:
-    """Have a check run once as `check` says, whatever is declared; nothing of it is kept. Raises Invalid for wrong settings.
-
-    It takes the right to apply configuration: a probe reads files and runs programs as the worker may.
-    """
-    require(actor, "administer")
+    """Have a check run once as `check` says, whatever is declared; nothing of it is kept. Raises Invalid for wrong settings."""
+    require(actor, MAY)
     _refuse_wrong(check)
     batch = _batch({name: check})
     with transaction() as db:
@@ -91,12 +89,15 @@ def run_now(name: str, actor: Actor) -> dict[str, Any]:
 
 
 def progress(db: Connection, batch: str) -> dict[str, Any]:
-    """How far a batch is: `total`, `done`, and its `items` by name, a result where there is one. Raises NotFound."""
+    """How far a batch is: `total`, `done`, and its `items` by name, a result where there is one. Raises NotFound.
+
+    Results are without their `series`: of a batch's thousands of checks they would be too much.
+    """
     rows = store.runs(db, batch)
     if not rows:
         raise NotFound(f'there is no run "{batch}"; runs are forgotten after a day')
     items = [
-        {"name": row["check_name"], "task_id": row["task_id"], "done_at": row["done_at"], **(row["result"] or {})}
+        {"name": row["check_name"], "task_id": row["task_id"], "done_at": row["done_at"], **_without_series(row["result"])}
         for row in rows
     ]
     done = sum(row["done_at"] is not None for row in rows)
@@ -108,6 +109,10 @@ def progress(db: Connection, batch: str) -> dict[str, Any]:
         "done": done,
         "items": items,
     }
+
+
+def _without_series(result: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {key: value for key, value in (result or {}).items() if key != "series"}
 
 
 def _batch(checks: Mapping[str, Check]) -> Batch:

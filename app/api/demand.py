@@ -14,10 +14,12 @@ from app.api.checks import limiter
 from app.api.field import Body, Name, Text
 from app.catalog.matcher import parse_matchers
 from app.checks import service
-from app.checks.model import Check
 from app.checks.select import select
+from app.configfile.trial import trial as read
 from app.db import transaction
 from app.errors import Fault, Invalid
+from app.people.permission import require
+from app.units import format_duration
 
 routes = router("checks")
 LONGEST = 40  # seconds a try may take
@@ -76,17 +78,20 @@ async def try_probe(caller: Caller, name: Name, trial: Try) -> Response:
 
 async def _tried(caller: Caller, name: str, trial: Try, declared: str | None) -> Response:
     def work() -> dict[str, Any]:
-        if declared is None:
-            check = Check(probe=name)
-        else:
+        require(caller, demand.MAY)
+        given: dict[str, Any] = {"probe": name}
+        if declared is not None:
             with transaction() as db:
-                check = service.check(db, declared)
-        changed: dict[str, Any] = {"with_": {**check.with_, **trial.with_}}
+                given = service.check(db, declared).model_dump(mode="json", by_alias=True, exclude_unset=True)
+        given["with"] = {**given.get("with", {}), **trial.with_}
         if trial.timeout is not None:
-            changed["timeout"] = timedelta(seconds=trial.timeout)
+            given["timeout"] = format_duration(timedelta(seconds=trial.timeout))
         if trial.at is not None:
-            changed["at"] = trial.at or None
-        result = next(demand.results(demand.try_out(check.model_copy(update=changed), caller, declared or demand.TRY)))
+            given["at"] = trial.at or None
+        check, faults = read(given, name)
+        if check is None:
+            raise Invalid("the settings are wrong", faults)
+        result = next(demand.results(demand.try_out(check, caller, declared or demand.TRY)))
         del result["name"]
         return result
 

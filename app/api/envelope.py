@@ -39,7 +39,8 @@ class Envelope:
             return
         trace = secrets.token_hex(8)
         head = scope["method"] == "HEAD"
-        inner = {**scope, "method": "GET" if head else scope["method"], "state": {**scope.get("state", {}), "trace": trace}}
+        state = {**scope.get("state", {}), "trace": trace, "method": scope["method"]}
+        inner = {**scope, "method": "GET" if head else scope["method"], "state": state}
         begun = told = False
 
         async def ended() -> Message:

@@ -1,10 +1,12 @@
 """Healthchecks' management API below `/in/KEY/api/v1/` to `/v3/`: what its clients make, read, change, pause and remove.
 
-KEY is the key of an integration of kind healthchecks; an X-Api-Key beside it is not asked for. What the configuration declares
-can be read and paused, not changed.
+KEY is the key of an integration of kind healthchecks; an X-Api-Key beside it is not asked for, but must be the same where
+there is one. What the configuration declares can be read and paused, not changed. There are no channels and no badges.
 """
 
+import hmac
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,13 +18,14 @@ from starlette.routing import Route
 
 from app import clock
 from app.actions import heartbeat as actions
+from app.alerts import store as alerts
+from app.alerts.model import State
 from app.api.answer import answer
 from app.api.caller import in_thread
 from app.checks.heartbeats import manage, service, store
 from app.checks.heartbeats.manage import Spec
 from app.db import transaction
 from app.errors import Conflict, Invalid, NotFound
-from app.people.model import Actor, Role
 from app.settings import settings
 from app.signals import service as inbox
 from app.signals.service import Integration
@@ -30,6 +33,7 @@ from app.signals.sources.generic import decode
 
 Row = Mapping[str, Any]
 CORS = {"Access-Control-Allow-Origin": "*"}
+LAST = 10_000_000_000  # Unix time of the year 2286: what is later is a mistake
 
 
 class Desk:
@@ -39,7 +43,7 @@ class Desk:
         self.request, self.body, self.db, self.whose = request, body, db, whose
         self.now = clock.now(db)
         self.base = f"{settings().url}/in/{request.path_params['key']}/api/v{request.path_params['v']}"
-        self.actor = Actor(whose.source, Role.EDITOR, "api")
+        self.actor = actions.client(whose)
 
     def row(self) -> Row:
         """The heartbeat in the path. Raises NotFound."""
@@ -71,8 +75,7 @@ def checks(desk: Desk) -> Response:
     if desk.request.method == "POST":
         spec = desk.spec()
         known = next((row for row in rows if manage.same(row, spec)), None)
-        name = service.put(desk.db, known, spec, desk.whose.service, desk.now)
-        return desk.shown(service.get(desk.db, name), 200 if known else 201)
+        return desk.shown(actions.put(desk.db, known, spec, desk.whose, desk.now), 200 if known else 201)
     asked, tags = desk.request.query_params.get("slug"), set(desk.request.query_params.getlist("tag"))
     found = [manage.check(row, desk.now, settings().url, desk.base) for row in rows if asked in (None, row["slug"])]
     return answer({"checks": [one for one in found if tags <= set(one["tags"].split())]}, headers=CORS)
@@ -82,7 +85,7 @@ def single(desk: Desk) -> Response:
     """Show, change or remove one."""
     row = desk.row()
     if desk.request.method == "POST":
-        return desk.shown(service.get(desk.db, service.put(desk.db, row, desk.spec(), None, desk.now)))
+        return desk.shown(actions.put(desk.db, row, desk.spec(), desk.whose, desk.now))
     if desk.request.method == "DELETE":
         actions.remove(desk.db, row["name"], desk.actor, desk.now)
     return desk.shown(row)
@@ -120,6 +123,53 @@ def body(desk: Desk) -> Response:
     return Response(found, media_type="text/plain", headers=CORS)
 
 
+def flips(desk: Desk) -> Response:
+    """When its last hundred alerts began and ended, newest first; with `?seconds=`, `?start=` and `?end=` (Unix time)."""
+    name, query = desk.row()["name"], desk.request.query_params
+    asked = {key: _whole(key, query[key]) for key in ("seconds", "start", "end") if key in query}
+    since = max(asked.get("start", 0), desk.now.timestamp() - asked["seconds"] if "seconds" in asked else 0)
+    found: list[tuple[datetime, int]] = []
+    for one in alerts.listed(desk.db, state=None, service=None, labels={"alertname": name}, before=None, limit=store.KEPT):
+        if one.source != f"heartbeat:{name}":
+            continue
+        if one.state is State.RESOLVED and one.ends_at is not None and one.reason not in ("paused", "removed"):
+            found.append((one.ends_at, 1))
+        found.append((one.starts_at, 0))
+    shown = [
+        {"timestamp": at.replace(microsecond=0).isoformat(), "up": up}
+        for at, up in found
+        if since <= at.timestamp() < asked.get("end", LAST)
+    ]
+    return answer(shown, headers=CORS)
+
+
+def _whole(key: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 11 and int(text) <= LAST):
+        raise Invalid(f"{key} is not a whole number of seconds")
+    return int(text)
+
+
+def channels(_: Desk) -> Response:
+    """None: whom an alert reaches is in the routes and policies of the configuration."""
+    return answer({"channels": []}, headers=CORS)
+
+
+def badges(_: Desk) -> Response:
+    """None."""
+    return answer({"badges": {}}, headers=CORS)
+
+
+async def status(_: Request) -> Response:
+    """`OK` when the database answers; no key is needed."""
+    await in_thread(_ask)
+    return PlainTextResponse("OK", headers=CORS)
+
+
+def _ask() -> None:
+    with transaction() as db:
+        clock.now(db)
+
+
 def _error(words: str, status: int) -> Response:
     return answer({"error": words}, status, CORS)
 
@@ -132,6 +182,9 @@ def _doorway(work: Callable[[Desk], Response]) -> Callable[[Request], Any]:
                 return _error("wrong api key", 401)
             if whose.kind != "healthchecks":
                 return _error("this takes the key of an integration of kind healthchecks", 403)
+            beside = request.headers.get("x-api-key", request.path_params["key"])
+            if not hmac.compare_digest(beside.encode(), request.path_params["key"].encode()):
+                return _error("wrong api key", 401)
             return work(Desk(request, sent, db, whose))
 
     async def call(request: Request) -> Response:
@@ -147,7 +200,8 @@ def _doorway(work: Callable[[Desk], Response]) -> Callable[[Request], Any]:
     return call
 
 
-_CHECKS = "/in/{key}/api/v{v:int}/checks"
+_API = "/in/{key}/api/v{v:int}"
+_CHECKS = _API + "/checks"
 _ONE = _CHECKS + "/{uuid:uuid}"
 ROUTES = [
     Route(path, _doorway(work), methods=methods)
@@ -159,5 +213,8 @@ ROUTES = [
         (_ONE + "/resume", resume, ["POST"]),
         (_ONE + "/pings/", pings, ["GET"]),
         (_ONE + "/pings/{n:int}/body", body, ["GET"]),
+        (_ONE + "/flips/", flips, ["GET"]),
+        (_API + "/channels/", channels, ["GET"]),
+        (_API + "/badges/", badges, ["GET"]),
     )
-]
+] + [Route(_API + "/status/", status, methods=["GET"])]

@@ -83,7 +83,7 @@ async def _said(request: Request, address: Address) -> Response:
         slug=address.slug,
         exit_status=address.exit_status,
         rid=address.rid,
-        method=request.method,
+        method=request.state.method,  # the envelope makes a GET of a HEAD
         remote=_remote(request),
         agent=_shown(request.headers.get("user-agent", "")),
         body=await _body(request),

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from app import log
 from app.api.answer import problem
 from app.errors import Conflict, Denied, Invalid, NotActive, NotFound, TocsinError, TooLarge, Unavailable
+from app.units import counted
 
 STATUS: Sequence[tuple[type[TocsinError], int]] = (
     (TooLarge, 413),
@@ -65,7 +66,7 @@ async def _ours(request: Request, error: Any) -> Response:
 async def _validation(request: Request, error: Any) -> Response:
     """What FastAPI refused: one fault for each field."""
     faults = [{"index": None, "field": _field(one["loc"]), "detail": _detail(one)} for one in error.errors()]
-    return problem(request, 422, f"{len(faults)} mistakes in the request; nothing was done", faults)
+    return problem(request, 422, f"{counted(len(faults), 'mistake')} in the request; nothing was done", faults)
 
 
 def _field(place: Sequence[object]) -> str:

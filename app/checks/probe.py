@@ -23,11 +23,11 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from app.checks.baseline import Drift, drift, printable
 from app.settings import settings
-from app.units import Duration
+from app.units import Duration, counted
 
 __all__ = [
     "CannotTell", "Drift", "Duration", "Field", "Probe", "Reading", "Run", "SecretStr", "Series", "Spec", "Status",
-    "Unreachable", "drift", "own_broker", "own_database", "own_reader", "printable", "probe", "worst",
+    "Unreachable", "counted", "drift", "own_broker", "own_database", "own_reader", "printable", "probe", "worst",
 ]  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from app.seal import unseal
 AHEAD = timedelta(seconds=1)  # checks due this soon are claimed now and started at their own time
 WAIT_FOR_WORKER = 5.0  # seconds a claim holds without a worker taking it
 BATCH = 200  # checks of one probe in one task
+MOST_SHOWN = 100  # series of a result given back to whoever asked for the run
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,5 +119,8 @@ def shown(result: Result) -> dict[str, Any]:
         "status": result.status.value,
         "message": result.message,
         "metrics": dict(result.metrics),
+        "series": [
+            {"metric": one.metric, "labels": dict(one.labels), "value": one.value} for one in result.series[:MOST_SHOWN]
+        ],
         "seconds": result.seconds,
     }

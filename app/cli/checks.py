@@ -1,13 +1,15 @@
 """`tocsin checks ...`"""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from app.cli.desk import As, Json, actor, say, say_json, say_list
+from app.cli.desk import As, Json, actor, cell, say, say_json, say_list
 from app.cli.scaffold.kind import Kind
 from app.errors import Invalid, NotFound
+from app.units import counted, format_duration
 
 checks = typer.Typer(help="Checks: what is watched, and how it is.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="The check's name.")]
@@ -35,7 +37,7 @@ def show(name: Name, as_json: Json = False) -> None:
         say_json(found)
         return
     for key, value in found.items():
-        say(f"{key}: {value}")
+        say(f"{key}: {'paused' if key == 'next_due_at' and found['paused'] else _words(key, value)}")
 
 
 @checks.command()
@@ -84,15 +86,17 @@ def try_(
 ) -> None:
     """Run a probe or check once with these settings, on a worker. Nothing is saved. Exit 1 unless the result is ok."""
     from app.actions.run import TRY, results, try_out
-    from app.checks.model import Check
     from app.checks.service import declared
+    from app.configfile.trial import trial
     from app.db import transaction
 
     with transaction() as db:
         who, known = actor(db, as_), declared(db).get(probe)
-    base: dict[str, Any] = known.model_dump(by_alias=True, exclude_unset=True) if known else {"probe": probe}
+    base: dict[str, Any] = known.model_dump(mode="json", by_alias=True, exclude_unset=True) if known else {"probe": probe}
     base |= {key: value for key, value in (("timeout", timeout), ("at", at)) if value is not None}
-    check = Check.model_validate({**base, "with": {**base.get("with", {}), **_settings(settings or [])}})
+    check, wrong = trial({**base, "with": {**base.get("with", {}), **_settings(settings or [])}}, probe)
+    if check is None:
+        raise Invalid("; ".join(one.detail for one in wrong))
     result = next(results(try_out(check, who, probe if known else TRY)))
     if as_json:
         say_json(result)
@@ -130,7 +134,7 @@ def accept(name: Name, as_json: Json = False, as_: As = None) -> None:
         say_json(found)
         return
     _say_drift(before)
-    say(f"{name}: {len(found['accepted'])} things are normal now")
+    say(f"{name}: {counted(len(found['accepted']), 'thing is', 'things are')} normal now")
 
 
 def _settings(texts: list[str]) -> dict[str, Any]:
@@ -155,6 +159,20 @@ def _say_result(result: dict[str, Any], before: str, metrics: bool) -> None:
     say(f"{before}{result['name']}: {result['status']} in {result['seconds']:.3f} s{message}")
     for metric, value in result["metrics"].items() if metrics else ():
         say(f"  {metric} {value:.6g}")
+    for one in result.get("series", ()) if metrics else ():
+        labels = ",".join(f'{name}="{value}"' for name, value in one["labels"].items())
+        say(f"  {one['metric']}{{{labels}}} {one['value']:.6g}")
+
+
+def _words(key: str, value: Any) -> str:
+    """A value of a check as a person says it."""
+    if key == "every":
+        return format_duration(timedelta(seconds=value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={_words(name, one)}" for name, one in value.items()) or "-"
+    return f"{value:.6g}" if isinstance(value, float) else cell(value)
 
 
 def _say_drift(found: dict[str, Any]) -> None:
@@ -163,7 +181,7 @@ def _say_drift(found: dict[str, Any]) -> None:
             was, now = found["accepted"].get(thing), found["observed"].get(thing)
             say(f"{sign} {thing}: {was} -> {now}" if key == "changed" else f"{sign} {thing}: {now or was}")
     if not (found["added"] or found["gone"] or found["changed"]):
-        say(f"{found['check']}: {len(found['accepted'])} things, all as accepted")
+        say(f"{found['check']}: {counted(len(found['accepted']), 'thing')}, all as accepted")
 
 
 @checks.command()

@@ -62,7 +62,7 @@ def say_list(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json:
     if not rows:
         say(empty)
         return
-    cells = [[column.upper() for column in columns], *([_cell(row.get(column)) for column in columns] for row in rows)]
+    cells = [[column.upper() for column in columns], *([cell(row.get(column)) for column in columns] for row in rows)]
     widths = [max(len(line[at]) for line in cells) for at in range(len(columns))]
     for line in cells:
         say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
@@ -107,7 +107,8 @@ def labels(text: str) -> dict[str, str]:
     return {one.name: one.value for one in found}
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """A value in a table or a line: nothing is `-`, an instant is UTC."""
     if value is None:
         return "-"
     if isinstance(value, datetime):

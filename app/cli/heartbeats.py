@@ -1,10 +1,14 @@
 """`tocsin heartbeats ...`"""
 
+from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
 
-from app.cli.desk import As, Json, actor, say, say_json, say_list
+from app.cli.desk import As, Json, actor, cell, say, say_json, say_list
+from app.units import format_duration
+
+LONGEST = 48  # characters of a name in the table
 
 heartbeats = typer.Typer(help="Heartbeats: jobs that must ping in time, and their pings.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="The heartbeat's name.")]
@@ -24,6 +28,8 @@ def list_(as_json: Json = False) -> None:
         now = clock.now(db)
         rows = [present(row, now, settings().url) for row in store.listed(db)]
     shown = ("name", "state", "schedule", "last_ping", "due_at", "ping_url")
+    if not as_json:
+        rows = [{**row, "name": _cut(row["name"])} for row in rows]
     say_list(rows, shown, as_json, "no heartbeat is declared; docs/howto/add-a-heartbeat.md shows one")
 
 
@@ -42,7 +48,7 @@ def show(name: Name, as_json: Json = False) -> None:
         say_json(found)
         return
     for key, value in found.items():
-        say(f"{key}: {value}")
+        say(f"{key}: {_words(key, value)}")
 
 
 @heartbeats.command()
@@ -82,6 +88,23 @@ def remove(name: Name, as_: As = None) -> None:
     with transaction() as db:
         gone(db, name, actor(db, as_), clock.now(db))
     say(f"{name} is removed")
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+
+
+def _words(key: str, value: Any) -> str:
+    """A value of a heartbeat as a person says it."""
+    if key == "grace":
+        return format_duration(timedelta(seconds=value))
+    if key == "run_seconds" and value is not None:
+        return f"{value:.6g} s"
+    if key == "running":
+        return cell([f"since {cell(run['since'])}" + (f" (run {run['rid']})" if run["rid"] else "") for run in value])
+    if isinstance(value, dict):
+        return cell([f"{name}={one}" for name, one in value.items()])
+    return cell(value) or "-"
 
 
 def _set(name: str, paused: bool, as_: str | None) -> None:

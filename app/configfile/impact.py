@@ -125,11 +125,8 @@ def _source(change: Change, _: Sequence[Declaration]) -> Iterator[str]:
     if retired([change]):
         yield f"{change.subject} pages nobody any more; its open alerts are resolved and nobody is told"
     elif change.action is Action.ADDED:
-        yield (
-            f"{change.subject} can alert"
-            if _speaks(change.kind, change.after or {})
-            else f"{change.subject} is watched and pages nobody"
-        )
+        speaks = "alerts after its first ping" if change.kind == "heartbeat" else "can alert"
+        yield f"{change.subject} {speaks if _speaks(change.kind, change.after or {}) else 'is watched and pages nobody'}"
     elif change.action is Action.CHANGED:
         yield f"{change.subject} decides differently: {'; '.join(change.details)}"
 

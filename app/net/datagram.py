@@ -96,7 +96,8 @@ class Datagrams:
 
     def _failure(self, error: OSError) -> Failed:
         if isinstance(error, ConnectionRefusedError):
-            return Failed(Kind.REFUSED, f"nobody listens on UDP {self._to}")
+            no_way = f"{self._to.address}: no route: the network, or a firewall on the way, refuses it"
+            return Failed(Kind.REFUSED, f"nobody listens on UDP {self._to}" if self._to.port else no_way)
         said = os.strerror(error.errno) if error.errno else "cannot send"
         if isinstance(error, socket.gaierror):  # of an address: it names a zone that this machine has not
             said = str(error.strerror)

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from app.net.failure import Failed, Kind
@@ -25,9 +26,9 @@ LONGEST = 1 << 20  # bytes of one entry
 MOST_NOISE = 4096  # bytes read of what journalctl complains
 
 
-def present(folders: Sequence[str] = JOURNALS) -> bool:
+def present() -> bool:
     """Is there a systemd journal on this machine?"""
-    return shutil.which("journalctl") is not None and any(map(os.path.exists, folders))
+    return shutil.which("journalctl") is not None and any(map(os.path.exists, JOURNALS))
 
 
 class Journal:
@@ -99,6 +100,12 @@ class Journal:
         if code or blind:
             advice = "; add this account to the group systemd-journal" if blind else ""
             raise Failed(Kind.OTHER, f"journalctl: {why or f'ended with code {code}'}{advice}")
+        if not (self._read_some or _has_files()):  # which journalctl says in some versions only, and ends well in all
+            raise Failed(Kind.OTHER, f"no journal files in {' or '.join(JOURNALS)} that this account may see")
+
+
+def _has_files() -> bool:
+    return any(one for folder in JOURNALS for one in Path(folder).glob("*/*.journal"))
 
 
 def text(message: object) -> str:

@@ -26,11 +26,15 @@ async def connect(
     last: Failed | None = None
     for waiting, endpoint in zip(range(len(endpoints), 0, -1), endpoints, strict=True):
         left = end - asyncio.get_running_loop().time()
+        silent = "did not take a connection"
         try:
             async with asyncio.timeout(left / waiting):  # a silent first address leaves time for the second
-                return await _open(endpoint, tls, (server_name or host) if tls else None)
+                taken = await _taken(endpoint)
+                silent = "took the connection, but the TLS handshake did not end"
+                name = (server_name or host) if tls else None
+                return await asyncio.open_connection(sock=taken, ssl=tls, server_hostname=name, limit=STREAM_LIMIT)
         except TimeoutError:
-            last = Failed(Kind.TIMEOUT, f"{endpoint} did not take a connection within {left / waiting:.3g} s")
+            last = Failed(Kind.TIMEOUT, f"{endpoint} {silent} within {left / waiting:.3g} s")
         except OSError as error:
             last = connect_failure(endpoint, error)
     assert last is not None
@@ -44,11 +48,16 @@ async def close(writer: asyncio.StreamWriter) -> None:
         await writer.wait_closed()
 
 
-async def _open(endpoint: Endpoint, tls: SSLContext | None, server_name: str | None) -> Streams:
-    return await asyncio.open_connection(
-        endpoint.address, endpoint.port, family=endpoint.family, flags=socket.AI_NUMERICHOST,
-        ssl=tls, server_hostname=server_name, limit=STREAM_LIMIT,
-    )  # fmt: skip
+async def _taken(endpoint: Endpoint) -> socket.socket:
+    """A connection in which nothing was said yet."""
+    opened = socket.socket(endpoint.family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        opened.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(opened, (endpoint.address, endpoint.port))
+    except BaseException:
+        opened.close()
+        raise
+    return opened
 
 
 def connect_failure(endpoint: Endpoint, error: OSError) -> Failed:

@@ -13,7 +13,7 @@ from socket import AF_INET, AF_INET6
 from statistics import fmean
 from typing import Literal
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe
+from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, counted, probe
 from app.net.failure import Failed, Kind
 from app.net.ping import Echoes, ping
 from app.net.resolve import Endpoint, resolve
@@ -69,10 +69,10 @@ def _told(host: str, address: Endpoint, echoes: Echoes) -> str:
     name = host if host == address.address else f"{host} ({address.address})"
     came = len(echoes.seconds)
     if not came:
-        return f"{name} answered none of {echoes.sent} echo requests{f': {echoes.said}' if echoes.said else ''}"
+        return f"{name} answered none of {counted(echoes.sent, 'echo request')}{f': {echoes.said}' if echoes.said else ''}"
     average = f"{1000 * fmean(echoes.seconds.values()):.3g} ms on average"
     if came == echoes.sent:
-        return f"{name} answered {came} echo requests, {average}"
+        return f"{name} answered {counted(came, 'echo request')}, {average}"
     return f"{name} answered only {came} of {echoes.sent} echo requests, {average}"
 
 

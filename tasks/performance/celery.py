@@ -4,7 +4,8 @@ Metrics: by `queue` `depth` (messages that wait) and `oldest_seconds` (how long 
 messages whose `sent_at` header says when they were sent), and `depth` and `oldest_seconds` over all; `workers`, `active_tasks`,
 `reserved_tasks` (held by workers, not begun), `concurrency`, `busy_percent` (active tasks of what could run),
 `longest_active_seconds`; from the second run on `tasks_per_second`, by `task` too, and `drain_seconds`: what the depth takes
-at that rate. Critical: the broker does not answer. Warning and critical: the age of the first message, and no worker answers.
+at that rate. Critical: the broker does not answer. Warning and critical: the age of the first message, and no worker answers;
+unknown as long as none answers and no message has waited for 10 s, as when the workers start.
 """
 
 import time
@@ -23,6 +24,7 @@ from app.checks.probe import (
     Spec,
     Status,
     Unreachable,
+    counted,
     own_broker,
     probe,
     worst,
@@ -31,6 +33,7 @@ from app.net.celery import OWN, Broker, BrokerUrl, broker
 from app.net.failure import Failed, Kind
 
 WORKERS_ANSWER_WITHIN = 1.0  # seconds; the only way to know that no more answers come
+FRESH = 10.0  # seconds a message may wait before no answer means that nobody works: workers may just be starting
 MOST_TASKS = 100  # kinds of tasks that are told apart
 
 Answers = Mapping[str, Any]
@@ -72,7 +75,8 @@ def measure(spec: Target, run: Run) -> Reading:
     series += [Series("tasks_per_second", rate, {"task": task}) for task, rate in (rates or {}).items()]
     findings = list(_findings(metrics, depth, ages, spec))
     told = "; ".join(text for _, text in findings)
-    calm = f"{metrics['active_tasks']:.0f} tasks run on {len(stats)} workers, {metrics['depth']:.0f} messages wait"
+    running, waiting = counted(metrics["active_tasks"], "task runs", "tasks run"), _waiting(metrics["depth"])
+    calm = f"{running} on {counted(len(stats), 'worker')}, {waiting}"
     return Reading(worst(status for status, _ in findings), told or calm, metrics, tuple(series), memory)
 
 
@@ -127,12 +131,26 @@ def _rates(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, float
     return {task: count / seconds for task, count in grown.most_common(MOST_TASKS)}
 
 
+def _waiting(messages: float) -> str:
+    return counted(messages, "message waits", "messages wait")
+
+
+def _idle(depth: Mapping[str, int], ages: Mapping[str, float]) -> tuple[Status, str]:
+    """What it means that no worker answers."""
+    waits = [queue for queue, count in depth.items() if count]
+    if not waits:
+        return Status.WARNING, "no worker answers"
+    oldest = max(ages.get(queue, FRESH) for queue in waits)
+    if oldest < FRESH:
+        return Status.UNKNOWN, f"no worker answers yet; the first message waits for {oldest:.0f} s"
+    return Status.CRITICAL, "no worker answers while messages wait"
+
+
 def _findings(
     metrics: Mapping[str, float], depth: Mapping[str, int], ages: Mapping[str, float], spec: Target
 ) -> Iterator[tuple[Status, str]]:
     if not metrics["workers"]:
-        waits = metrics["depth"] > 0
-        yield Status.CRITICAL if waits else Status.WARNING, "no worker answers" + (" while messages wait" if waits else "")
+        yield _idle(depth, ages)
     if ages:
         queue, age = max(ages.items(), key=lambda item: item[1])
         if age >= min(spec.warning_age, spec.critical_age).total_seconds():
@@ -140,7 +158,7 @@ def _findings(
             yield status, f"the first message in {queue} waits for {age:.0f} s"
     queue, most = max(depth.items(), key=lambda item: item[1])
     if spec.warning_depth is not None and most >= spec.warning_depth:
-        yield Status.WARNING, f"{most} messages wait in {queue}"
+        yield Status.WARNING, f"{_waiting(most)} in {queue}"
     longest = metrics["longest_active_seconds"]
     if spec.warning_active is not None and longest >= spec.warning_active.total_seconds():
         yield Status.WARNING, f"a task runs for {longest:.0f} s"

@@ -54,7 +54,8 @@ async def measure(spec: Target, run: Run) -> Reading:
     if spec.samples > 1:
         metrics["slowest_seconds"] = max(one["seconds"] for one in found)
         told = f"{told}; slowest of {spec.samples} {metrics['slowest_seconds']:.3g} s"
-    return Reading(_judge(metrics["seconds"], spec), told, metrics)
+    status, passed = _judge(metrics["seconds"], spec)
+    return Reading(status, told + passed, metrics)
 
 
 async def _asked(spec: Target, which: str, until: float) -> Response:
@@ -82,9 +83,10 @@ def _phases(response: Response) -> dict[str, float]:
     }
 
 
-def _judge(seconds: float, spec: Target) -> Status:
+def _judge(seconds: float, spec: Target) -> tuple[Status, str]:
+    """The status, and which limit was passed."""
     if spec.critical_seconds is not None and seconds > spec.critical_seconds:
-        return Status.CRITICAL
+        return Status.CRITICAL, f"; more than critical_seconds ({spec.critical_seconds:g} s)"
     if spec.warning_seconds is not None and seconds > spec.warning_seconds:
-        return Status.WARNING
-    return Status.OK
+        return Status.WARNING, f"; more than warning_seconds ({spec.warning_seconds:g} s)"
+    return Status.OK, ""

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import model_validator
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, Unreachable, probe
+from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, Unreachable, counted, probe
 from app.net.ask import MARGIN, Server
 from app.net.expect import LONG
 from app.net.exposition import ACCEPT, families, quantile
@@ -147,9 +147,9 @@ class _Tally:
         total = sum(len(values) for values in self._values.values())
         if total > self._spec.max_series:
             raise ValueError(f"{total} values, more than {self._spec.max_series}; use match, or raise max_series")
-        told = [f"{total} values of {len(self._values)} metrics"]
+        told = [f"{counted(total, 'value')} of {counted(len(self._values), 'metric')}"]
         if self._began:
-            told.append(f"{self._began} counters give a rate from the next run on")
+            told.append(f"{counted(self._began, 'counter gives', 'counters give')} a rate from the next run on")
         if missing:
             told.append(f"not on the page: {', '.join(missing)}")
         elif not total and not self._began:

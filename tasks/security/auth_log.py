@@ -2,9 +2,10 @@
 
 Metrics: `failed_logins` and `logins` (accepted), also by `source` address for the ten most; `root_logins`; `invalid_users`;
 `sudo_failures` (wrong password, not allowed); `account_changes` (users and groups added, changed or deleted, passwords set).
-It reads the file `path` through rotation and truncation, or without one systemd's journal; the first run starts at the end and
-reads nothing old. It is ok however much it counts (any server on the internet is tried all day; rules judge), unless
-`warning_failed` or `critical_failed` say otherwise, or `new_sources`, for a login from an address that is not accepted.
+It reads the file `path` through rotation and truncation, or when it is not set systemd's journal; the first run starts at the
+end and reads nothing old. Unknown: there is no such file or journal, or it cannot be read. Else it is ok however much it counts
+(any server on the internet is tried all day; rules judge), unless `warning_failed` or `critical_failed` say otherwise, or
+`new_sources`, for a login from an address that is not accepted.
 """
 
 import re
@@ -15,9 +16,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.checks.follow import LONGEST, Follower, Limits
-from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, drift, printable, probe, worst
+from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, counted, drift, printable, probe, worst
 from app.net.failure import Failed
-from app.net.journal import JOURNALS, Journal, present, text
+from app.net.journal import Journal, present, text
 
 MOST_LINES = 1_000_000  # in one run
 FACILITIES = ("SYSLOG_FACILITY=4", "SYSLOG_FACILITY=10")  # auth, authpriv
@@ -122,24 +123,23 @@ class Tally:
         )
 
     def __str__(self) -> str:
-        text = f"{self.failed.total()} failed logins, {self.roots} of root, {self.invalid} invalid users"
+        text = f"{counted(self.failed.total(), 'failed login')}, {self.roots} of root, {counted(self.invalid, 'invalid user')}"
         if worst := self.failed.most_common(3):
             text += "; most from " + ", ".join(f"{source} ({count})" for source, count in worst)
         text += f"; {self.sudo} refused sudo" if self.sudo else ""
-        return text + (f"; {self.accounts} changes of accounts" if self.accounts else "")
+        return text + (f"; {counted(self.accounts, 'change')} of accounts" if self.accounts else "")
 
 
 @probe()
 def measure(spec: Log, run: Run) -> Reading:
     tally = Tally()
-    followed = "mark" in run.memory  # in the moment of a rotation there is no file, and its place is still needed
-    if spec.path is not None and (followed or Path(spec.path).exists() or not present(JOURNALS)):
+    if spec.path is not None:
         memory, behind = _follow(Path(spec.path), run, spec.max_bytes, tally)
-    elif present(JOURNALS):
+    elif present():
         memory, behind = _journal(run, tally)
     else:
         raise CannotTell("there is no systemd journal here; give the path of the log, e.g. /var/log/auth.log")
-    message = f"{tally}; {behind} bytes wait for the next run" if behind else str(tally)
+    message = f"{tally}; {counted(behind, 'byte waits', 'bytes wait')} for the next run" if behind else str(tally)
     reading = Reading(_judge(tally.failed.total(), spec), message, tally.metrics(), tally.series(), memory)
     return reading if spec.new_sources == "ok" else _with_sources(reading, tally, Status(spec.new_sources), run)
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.hashes import MD5, SHA1, SHA256
 from cryptography.x509.oid import NameOID
 from pydantic import AfterValidator
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe
+from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, counted, probe
 from app.net import tcp, tls
 from app.net.failure import Failed, Kind
 from app.net.guard import literal
@@ -115,7 +115,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     weak += [key] if key else []
     if spec.weak != "ok":
         (findings.critical if spec.weak == "critical" else findings.warning).extend(weak)
-    return findings.reading(f"{days:.0f} days left, {shown.version}", metrics)
+    return findings.reading(f"{counted(round(days), 'day')} left, {shown.version}", metrics)
 
 
 async def _weaknesses(spec: Target, name: str, timeout: float) -> tuple[str | None, str | None]:
@@ -128,7 +128,8 @@ async def _weaknesses(spec: Target, name: str, timeout: float) -> tuple[str | No
 
 
 def _judge_time(spec: Target, certificate: x509.Certificate, days: float, findings: Findings) -> None:
-    left = f"{days:.0f} days left" if days >= 0 else f"the certificate ended {-days:.0f} days ago"
+    count = counted(round(abs(days)), "day")
+    left = f"{count} left" if days >= 0 else f"the certificate ended {count} ago"
     if days <= spec.warn_days:
         (findings.critical if days <= spec.critical_days else findings.warning).append(left)
     if certificate.not_valid_before_utc > datetime.now(UTC):

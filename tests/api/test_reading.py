@@ -326,3 +326,18 @@ def test_unknown_routes_and_wrong_methods_are_problems(api: Api) -> None:
     api.get("incidents/", 404)
     api.delete("incidents", 405)
     assert api.call("PUT", "incidents/1").headers["allow"]
+
+
+def test_what_cannot_be_tried_is_said_by_field_as_config_check_says_it(api: Api) -> None:
+    wrong = {"with": {"hots": "x", "port": "many"}, "at": "No Place"}
+    refused = api.call("POST", "probes/health.tcp/try", json=wrong)
+    assert refused.status_code == 422
+    assert {one["field"]: one["detail"] for one in refused.json()["errors"]}.items() >= {
+        "with.host": 'with of health.tcp lacks "host"',
+        "with.port": 'with.port of health.tcp must be a whole number, not "many"',
+        "with.hots": 'unknown key "hots" in with of health.tcp (did you mean "host"?)',
+    }.items()
+    unknown = api.call("POST", "probes/health.tpc/try", json={})
+    assert (unknown.status_code, '"health.tcp"' in unknown.json()["detail"]) == (404, True)
+    assert api.call("POST", "probes/health.tcp/try", as_="ed", json=wrong).status_code == 403
+    assert api.call("POST", "checks/run", json={"nmaes": []}).json()["detail"].startswith("1 mistake in the request")

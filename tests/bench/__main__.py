@@ -35,7 +35,10 @@ def main(words: Sequence[str]) -> int:
         print(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
         return 2
     sections = {name: _apart(name) for name in words or BENCHMARKS}
-    measured = "\n\n".join(f"### {name}\n\n{text}" for name, text in sections.items())
+    measured = "\n\n".join(f"### {name}\n\n{text or 'failed'}" for name, text in sections.items())
+    if failed := [name for name, text in sections.items() if text is None]:
+        print(f"{measured}\n\nnothing is written: {', '.join(failed)} failed")
+        return 1
     if not words:
         PAGE.write_text(_filled(PAGE.read_text(), f"{_machine()}\n\n{measured}"))
     print(measured)
@@ -53,14 +56,14 @@ def _one(name: str, into: Path) -> int:
     return 0
 
 
-def _apart(name: str) -> str:
-    """One benchmark in a process of its own, as a table."""
+def _apart(name: str) -> str | None:
+    """One benchmark in a process of its own, as a table, or why it is left out; None where it failed."""
     print(f"{name} ...", file=sys.stderr, flush=True)
     with tempfile.NamedTemporaryFile("r", suffix=".json") as into:
         done = subprocess.run([sys.executable, "-m", "tests.bench", name, "--into", into.name], check=False)
         if done.returncode == 0:
             return table(Figure(**one) for one in json.load(into))
-        return str(json.load(into)) if done.returncode == LEFT_OUT else f"failed with exit status {done.returncode}"
+        return str(json.load(into)) if done.returncode == LEFT_OUT else None
 
 
 def _machine() -> str:

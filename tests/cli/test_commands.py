@@ -3,6 +3,7 @@
 import pytest
 
 from app.cli import COMMANDS
+from app.cli.checks import _say_result
 from tests.cli.conftest import Tocsin
 
 
@@ -31,6 +32,11 @@ WRONG = {
     "incidents list --limit 0": 2,
     "checks show nope": 2,
     "checks run nope": 2,
+    "checks try nope": 2,
+    "checks try health.tpc": 2,
+    "checks try web --timeout 41s": 2,
+    "checks try web --timeout banana": 2,
+    "checks try health.tcp --with hots=x --with port=99999": 2,
     "checks pause nope": 2,
     "oncall shifts nope": 2,
     "oncall now --at 2026-11-04T12:00:00": 2,
@@ -68,6 +74,23 @@ def test_a_mistake_is_one_line_that_says_what_to_do(tocsin: Tocsin, words: str, 
     assert said.out == ""
     assert said.err.startswith("tocsin: ")
     assert said.err.count("\n") == 1
+
+
+TRIED = {
+    "health.tpc": 'there is no probe "health.tpc" (did you mean "health.tcp"?)',
+    "web --timeout 41s": "timeout of web: a check may take 40s at most; watch longer work with a heartbeat",
+    "web --timeout banana": "timeout of web: 'banana' is not a duration; write 30s, 5m, 1h30m, 2d or 1w",
+    "health.tcp --with hots=x --with port=many": (
+        'with of health.tcp lacks "host"; with.port of health.tcp must be a whole number, not "many"; '
+        'unknown key "hots" in with of health.tcp (did you mean "host"?)'
+    ),
+}
+
+
+@pytest.mark.parametrize("words, told", TRIED.items())
+def test_what_cannot_be_tried_is_said_as_config_check_says_it(tocsin: Tocsin, words: str, told: str) -> None:
+    said = tocsin("checks", "try", *words.split())
+    assert (said.status, said.err) == (2, f"tocsin: {told}\n")
 
 
 @pytest.mark.parametrize("words", PLANNED)
@@ -162,10 +185,19 @@ def test_integrations_print_their_key_and_url(tocsin: Tocsin) -> None:
     assert tocsin("integrations", "add", "ci").status == 1
 
 
+def test_a_labelled_value_of_a_result_is_printed_with_its_labels(capsys: pytest.CaptureFixture[str]) -> None:
+    series = [{"metric": "up", "labels": {"job": "x", "zone": "b"}, "value": 1.0}]
+    result = {"name": "web", "status": "ok", "seconds": 0.1, "message": "", "metrics": {"seconds": 0.1}, "series": series}
+    _say_result(result, "", metrics=True)
+    assert capsys.readouterr().out.splitlines() == ["web: ok in 0.100 s", "  seconds 0.1", '  up{job="x",zone="b"} 1']
+
+
 def test_checks_are_shown_paused_and_resumed(tocsin: Tocsin) -> None:
     assert tocsin("checks", "show", "web", "--json").json["probe"] == "health.tcp"
     assert tocsin("checks", "pause", "web", "--as", "ed").status == 0
     assert tocsin("checks", "show", "web", "--json").json["paused"] is True
+    shown = tocsin("checks", "show", "web").out.splitlines()
+    assert {"status: -", "next_due_at: paused", "paused: yes", "every: 1m", "labels: -"} <= set(shown)
     assert tocsin("checks", "resume", "web").status == 0
 
 

@@ -55,8 +55,30 @@ def test_check_and_doctor_name_one_that_was_never_pinged_until_it_is(tocsin: Toc
     assert never not in tocsin("doctor").out
 
 
-def test_a_plan_says_that_it_can_alert(tocsin: Tocsin, declared: Path) -> None:
+def test_a_plan_says_when_it_can_alert(tocsin: Tocsin, declared: Path) -> None:
     (declared / "all.yaml").write_text(CONFIGURATION + HEARTBEATS.replace("nightly", "weekly"))
     said = tocsin("config", "plan", str(declared)).out
-    assert 'heartbeat "weekly" can alert' in said
+    assert 'heartbeat "weekly" alerts after its first ping' in said
     assert 'heartbeat "nightly" pages nobody any more; its open alerts are resolved and nobody is told' in said
+
+
+def test_it_is_shown_in_words_and_a_long_name_is_cut_in_the_table_only(tocsin: Tocsin, tmp_path: Path) -> None:
+    name = "x" * 120
+    (tmp_path / "runbooks").mkdir()
+    (tmp_path / "runbooks/shop-down.md").write_text(RUNBOOK)
+    lines = f"heartbeats:\n  {name}: {{every: 1h, grace: 90s, labels: {{a: b, c: d}}}}\n"
+    (tmp_path / "all.yaml").write_text(CONFIGURATION + lines)
+    tocsin("config", "apply", str(tmp_path))
+    assert f"{'x' * 47}…  new" in tocsin("heartbeats", "list").out
+    (one,) = tocsin("heartbeats", "list", "--json").json["items"]
+    assert one["name"] == name
+    for kind, rid in ((Kind.START, None), (Kind.START, "123e4567-e89b-12d3-a456-426614174000")):
+        line.ping(Call(kind, uuid=one["ping_url"].rpartition("/")[2], rid=rid))
+    line.evaluate()
+    shown = tocsin("heartbeats", "show", name).out
+    for words in ("service: -", "because: -", "last_ping: -", "grace: 1m30s", "labels: a=b, c=d", "run_seconds: -"):
+        assert f"\n{words}\n" in shown
+    for wrong in ("None", "datetime", "{", "["):
+        assert wrong not in shown
+    running = next(words for words in shown.splitlines() if words.startswith("running: since 20"))
+    assert running.endswith("Z (run 123e4567-e89b-12d3-a456-426614174000)")

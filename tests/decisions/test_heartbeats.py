@@ -68,13 +68,15 @@ def how(beat: Beat, minute: float, expected: Expectation = HOURLY) -> tuple[str,
         ),
         pytest.param([(0, "start", A), (5, "start", B), (9, "success", A)], 14, "up", id="the other run has its own grace"),
         pytest.param([(0, "start", A), (5, "start", B), (9, "success", A)], 15, "down", id="and is down when that is over"),
-        pytest.param([(0, "start", A), (5, "start", B), (9, "success")], 60, "up", id="an end without run id ends all runs"),
+        pytest.param([(0, "start", A), (9, "success")], 10, "down", id="an end without run id ends no run that has one"),
+        pytest.param([(0, "start", A), (9, "success"), (9.5, "success", A)], 60, "up", id="which ends by its own end"),
+        pytest.param([(0, "start"), (5, "start", B), (9, "success")], 15, "down", id="it ends the one without"),
+        pytest.param([(0, "start"), (5, "start", B), (9, "success", B)], 10, "down", id="which no other end does"),
         pytest.param(
-            [(0, "start"), (5, "start", B), (9, "success")], 15, "down", id="but only the one without, if there is one"
+            [(0, "start", A), (20, "start", B), (25, "success", B)], 26, "down", id="a later end ends no run that hangs"
         ),
-        pytest.param(
-            [(0, "start", A), (20, "start", B), (25, "success", B)], 26, "up", id="a later end forgets a run that hangs"
-        ),
+        pytest.param([(0, "start", A), (20, "start", A)], 21, "up", id="a start with the same run id begins it anew"),
+        pytest.param([(0, "start", A), (20, "fail"), (21, "success")], 22, "down", id="nor of a failure and its end"),
         pytest.param([(0, "start", A), (20, "success", A)], 21, "up", id="a run that ends late is up again"),
         pytest.param([(0, "start", A), (1, "fail", B)], 1, "down", id="a failure of an unknown run is a failure"),
     ],
@@ -134,6 +136,8 @@ def test_more_runs_than_are_kept_still_overrun_by_the_oldest() -> None:
     beat, _ = told(*[(n / 100, "start", f"{n}") for n in range(RUNS + 20)])
     assert len(beat.runs) == RUNS
     assert look(beat, HOURLY, at(10)).beat.cause is Cause.OVERRUN
+    beat, _ = told((20, "start", B), beat=beat)
+    assert beat.runs == (Run("0", at(0)), Run(B, at(20)))  # the oldest stands for all that hang
 
 
 def cron(line: str, zone: str = "Europe/Paris") -> Expectation:
@@ -237,6 +241,7 @@ def test_a_schedule_that_makes_no_sense_is_a_mistake(wrong: dict[str, str], why:
 
 def test_a_name_in_an_address() -> None:
     assert slug_of("Nightly Backup (db)") == "nightly-backup-db"
+    assert slug_of("x" * 99 + " (db)") == "x" * 99
 
 
 def test_runs_stay_in_the_order_they_began() -> None:

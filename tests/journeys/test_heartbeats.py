@@ -130,12 +130,60 @@ def test_a_removed_heartbeat_ends_its_alert_and_keeps_its_address_when_it_return
     assert row() is None
     assert line.ping(Call(Kind.SUCCESS, uuid=str(address)), now=world.now) is None
     world.configure(CONFIG)
-    assert row()["uuid"] == address
-    world.advance(minutes(69))
+    world.settle()
+    back = row()
+    assert (back["uuid"], back["state"], back["pings"]) == (address, "new", 1)
+    assert back["because"] == "it failed before it was removed; it alerts after its next ping"
+    world.advance(minutes(500))
     world.expect_nothing()
-    world.advance(minutes(2))  # it was pinged before, so it is expected from its return on
+    ping(world)
+    assert (row()["state"], row()["because"]) == ("up", "")
+    world.advance(minutes(71))
     world.expect_page("ada")
     world.act("acknowledge", 2)
+
+
+def test_a_removed_heartbeat_that_was_well_or_silent_is_expected_from_its_return_on(world: World) -> None:
+    world.configure(CONFIG)
+    ping(world)
+    for number in (1, 2):  # first it is up when it is removed, then down
+        world.configure("\n".join(one for one in CONFIG.splitlines() if "invoices" not in one))
+        world.advance(minutes(500))
+        world.expect_nothing()
+        world.configure(CONFIG)
+        world.settle()
+        assert row()["state"] == "up"
+        world.advance(minutes(69))
+        world.expect_nothing()
+        world.advance(minutes(2))
+        world.expect_page("ada")
+        world.act("acknowledge", number)
+
+
+def test_the_end_of_another_run_tells_nobody_of_one_that_hangs(world: World) -> None:
+    world.configure(CONFIG)
+    ping(world, "start", rid=A)
+    world.advance(minutes(11))
+    world.expect_page("ada")
+    for kind, rid in (("start", B), ("success", B), ("success", None)):
+        ping(world, kind, rid=rid)
+        assert row()["state"] == "down"
+    world.expect_nothing()
+    ping(world, rid=A)
+    world.expect_page("ada", event="resolved")
+
+
+def test_a_run_whose_end_never_comes_is_forgotten_by_a_pause(world: World) -> None:
+    world.configure(CONFIG)
+    ping(world, "start", rid=A)
+    world.advance(minutes(11))
+    world.expect_page("ada")
+    for paused in (True, False):
+        with transaction() as db:
+            actions.pause(db, "invoices", paused, SYSTEM, world.now)
+    world.settle()
+    world.expect_page("ada", event="resolved")
+    assert (row()["state"], row()["runs"]) == ("up", [])
 
 
 def test_a_longer_schedule_ends_what_is_not_late_by_it(world: World) -> None:

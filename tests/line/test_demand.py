@@ -18,6 +18,7 @@ from app.configfile.load import load_texts
 from app.db import transaction
 from app.errors import Denied, Invalid, NotFound
 from app.people.model import SYSTEM, Actor, Role
+from app.settings import settings
 
 CONFIG = """
 users: {ada: {}}
@@ -109,6 +110,18 @@ def test_a_try_is_answered_once(port: int) -> None:
     work(batch, tried=True)
     measure.try_out(batch.id)  # the message came twice
     assert len(list(results(batch))) == 1
+
+
+def test_labelled_values_are_given_back_but_not_in_the_progress_of_many(port: int) -> None:
+    pool = {"url": settings().database.replace("+psycopg", ""), "query": "select 'a' as shop, 1 as orders union select 'b', 2"}
+    batch = try_out(Check.model_validate({"probe": "business.sql", "with": pool}), ADMIN)
+    (answer,) = work(batch, tried=True).values()
+    assert sorted(answer["series"], key=str) == [
+        {"metric": "orders", "labels": {"shop": "a"}, "value": 1.0},
+        {"metric": "orders", "labels": {"shop": "b"}, "value": 2.0},
+    ]
+    with transaction() as db:
+        assert "series" not in progress(db, batch.id)["items"][0]
 
 
 def test_a_try_with_wrong_settings_names_each_and_takes_the_right_to_apply(port: int) -> None:

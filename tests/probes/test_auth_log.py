@@ -3,6 +3,7 @@
 import pytest
 
 from app import plugins
+from app.net import journal as journals
 from tests.probes.run import measure
 
 auth_log = plugins.probe_module("security.auth_log")
@@ -175,7 +176,7 @@ def test_it_judges_only_when_asked(log, limits, status):
 
 
 def test_nothing_to_read_cannot_be_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(auth_log, "JOURNALS", ())
+    monkeypatch.setattr(journals, "JOURNALS", ())
     for with_ in ({}, {"path": str(tmp_path / "none")}):
         reading = measure("security.auth_log", **with_)
         assert reading.status == "unknown"
@@ -201,7 +202,23 @@ def journal(tmp_path, monkeypatch):
     program.write_text(JOURNAL)
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(auth_log, "JOURNALS", (str(tmp_path),))
+    monkeypatch.setattr(journals, "JOURNALS", (str(tmp_path),))
+    (tmp_path / "0123" / "system.journal").mkdir(parents=True)
+
+
+def test_a_path_without_a_file_cannot_be_told_however_much_the_journal_holds(journal, tmp_path):
+    reading = measure("security.auth_log", path=str(tmp_path / "none"))
+    assert (reading.status, "is the path right" in reading.message) == ("unknown", True)
+
+
+@pytest.mark.parametrize("said", ["", "echo No journal files were found. >&2"], ids=["silent", "said"])
+def test_a_journal_without_files_cannot_be_told(journal, tmp_path, said):
+    (tmp_path / "journalctl").write_text(f"#!/bin/sh\n{said}\n")
+    (tmp_path / "0123" / "system.journal").rmdir()
+    for name, with_ in (("auth_log", {}), ("log_match", {"journal": {}, "patterns": {"any": "."}})):
+        for memory in ({}, {"cursor": ""}):
+            reading = measure(f"security.{name}", memory=memory, **with_)
+            assert (reading.status, "journal files" in reading.message) == ("unknown", True), reading
 
 
 def test_the_journal_is_read_from_where_it_was_left(journal):

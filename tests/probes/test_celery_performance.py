@@ -118,6 +118,16 @@ def test_no_worker_is_worse_when_messages_wait():
     assert "oldest_seconds" not in reading.metrics
 
 
+def test_no_worker_cannot_be_told_from_one_that_starts_until_messages_have_waited():
+    with running() as port:
+        url = f"redis://127.0.0.1:{port}/0"
+        tell(port, f'LPUSH paid {{"headers":{{"sent_at":{time.time()}}}}}')
+        reading = look(url)
+        assert (reading.status, "no worker answers yet" in reading.message) == ("unknown", True)
+        tell(port, f'LPUSH unpaid {{"headers":{{"sent_at":{time.time() - 11}}}}}')
+        assert (look(url).status, look(url).message) == ("critical", "no worker answers while messages wait")
+
+
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])
 @pytest.mark.parametrize("handler", [hangs, slams])
 def test_a_broker_that_hangs_or_lies_is_critical_in_time(scheme, handler):

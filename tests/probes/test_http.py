@@ -161,7 +161,9 @@ def test_every_phase_is_timed(tmp_path):
     [({"warning_seconds": 1e-9}, "warning"), ({"critical_seconds": 1e-9}, "critical"), ({"warning_seconds": 4.0}, "ok")],
 )
 def test_the_total_is_judged_when_asked(limits, status):
-    assert performance(PAY, **limits).status == status
+    reading = performance(PAY, **limits)
+    assert reading.status == status
+    assert all((f"more than {name}" in reading.message) == (status != "ok") for name in limits)
 
 
 def test_an_error_or_no_answer_is_critical():

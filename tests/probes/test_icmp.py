@@ -85,6 +85,12 @@ def test_where_the_tests_run_it_answers_or_says_what_to_do():
     assert reading.status == "ok" or (reading.status == "unknown" and "ping_group_range" in reading.message)
 
 
+def test_a_network_that_nothing_leads_to_is_never_told_of_as_a_port():
+    reading = measure("health.icmp", 0.5, host="192.0.2.1", count=1)
+    assert reading.status in ("critical", "unknown")
+    assert "UDP" not in reading.message
+
+
 @pytest.mark.parametrize("host, version, told", [("127.0.0.1", 6, "no IPv6 address"), ("::1", 4, "no IPv4 address")])
 def test_a_host_without_an_address_of_the_wanted_kind_is_critical(host, version, told):
     reading = measure("health.icmp", host=host, ip_version=version)

@@ -113,6 +113,14 @@ def shown(pem, handler=hangs, **with_):
     )
 
 
+def test_a_server_that_takes_the_connection_and_shakes_no_hands_is_said_to():
+    reading = shown(None, timeout=1.0)
+    assert (reading.status, "took the connection, but the TLS handshake did not end within 0.3 s" in reading.message) == (
+        "critical",
+        True,
+    ), reading.message
+
+
 def test_a_good_certificate_is_ok(tmp_path):
     pem = certificate(tmp_path)
     reading = shown(pem, ca=str(pem))

@@ -1,10 +1,10 @@
 """What a ping and the passing of time make of a heartbeat. Pure; Healthchecks' rules, for several runs side by side.
 
 1. A success is the beat: the next one is expected from it on. A failure, or an exit status above 0, is down at once.
-2. A start begins a run; an end with the same run id ends that run and measures it. An end without a run id, where no run was
-   started without one, ends them all: nobody can say which it was.
+2. A start begins a run; an end with the same run id ends that run, and only that one, and measures it. Pings without a run id
+   speak of the run without one.
 3. Down: the expected ping has not come within the grace, or a run has not ended within the grace since it started.
-4. A run that hangs for ever is forgotten when a later one ends: the job works again.
+4. A run that hangs is down until its own end, whatever other runs say; a start with its run id, or a pause, forgets it.
 """
 
 import re
@@ -29,11 +29,14 @@ def hear(beat: Beat, ping: Ping, grace: timedelta) -> tuple[Beat, float | None]:
         return beat, None
     if ping.kind is Kind.START:
         return _started(beat, ping, grace), None
-    runs, seconds = _ended(beat.runs, ping, grace)
-    failed = ping.kind is Kind.FAIL
-    state, cause, because = (
-        (State.DOWN, Cause.FAILED, failure(ping)) if failed else (State.UP, Cause.NONE, _well(beat))
-    )  # fmt: skip
+    runs, seconds = _ended(beat.runs, ping)
+    hangs = beat.state is State.DOWN and any(run.since + grace <= ping.at for run in runs)
+    if ping.kind is Kind.FAIL:
+        state, cause, because = State.DOWN, Cause.FAILED, failure(ping)
+    elif hangs:  # no end of its alert and a new one: `look` says which run it is
+        state, cause, because = State.DOWN, Cause.OVERRUN, beat.because
+    else:
+        state, cause, because = State.UP, Cause.NONE, _well(beat)
     after = replace(
         beat,
         state=state,
@@ -107,8 +110,9 @@ def last_line(output: bytes) -> str:
 
 def _started(beat: Beat, ping: Ping, grace: timedelta) -> Beat:
     runs = [run for run in beat.runs if run.rid != ping.rid]
-    if len(runs) >= RUNS:
-        runs = [run for run in runs if run.since + grace > ping.at]
+    if len(runs) >= RUNS:  # of those that hang the oldest is enough
+        hung = [run for run in runs if run.since + grace <= ping.at]
+        runs = [run for run in runs if run not in hung[1:]]
     if len(runs) < RUNS:
         runs.append(Run(ping.rid, ping.at))
     after = replace(beat, last_start=ping.at, runs=tuple(runs))
@@ -117,17 +121,13 @@ def _started(beat: Beat, ping: Ping, grace: timedelta) -> Beat:
     return after
 
 
-def _ended(runs: Sequence[Run], ping: Ping, grace: timedelta) -> tuple[tuple[Run, ...], float | None]:
+def _ended(runs: Sequence[Run], ping: Ping) -> tuple[tuple[Run, ...], float | None]:
     """The runs still under way after an end, and how long the ended one took."""
     ended = next((run for run in runs if run.rid == ping.rid), None)
-    if ended is None and ping.rid is None:
-        return (), None
-    left = [run for run in runs if run is not ended]
-    newest = ended.since if ended is not None else ping.at
-    left = [run for run in left if run.since > newest or run.since + grace > ping.at]
+    left = tuple(run for run in runs if run is not ended)
     if ended is None or ended.since > ping.at:
-        return tuple(left), None
-    return tuple(left), (ping.at - ended.since).total_seconds()
+        return left, None
+    return left, (ping.at - ended.since).total_seconds()
 
 
 def _down(beat: Beat, cause: Cause, because: str, at: datetime) -> Beat:

@@ -1,6 +1,6 @@
 """Heartbeats as Healthchecks' management API writes and reads them (v1 to v3). Pure.
 
-What has no meaning here (channels, methods, keyword filters) is taken and left alone; `tags` is a label.
+What has no meaning here (channels, methods, keyword filters) is taken and left alone; `tags` and `desc` are labels.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.checks.heartbeats.model import Cron, Heartbeat
+from app.checks.heartbeats.model import SLUG, Cron, Heartbeat
 from app.checks.heartbeats.present import LATE, shown_state
 from app.people.model import Zone
 
@@ -24,8 +24,9 @@ class Spec(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True)
 
     name: Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f/]*$")] | None = None
-    slug: Annotated[str, Field(max_length=100, pattern=r"^[a-z0-9_-]*$")] | None = None
+    slug: Annotated[str, Field(max_length=SLUG, pattern=r"^[a-z0-9_-]*$")] | None = None
     tags: Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$")] | None = None
+    desc: Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")] | None = None
     timeout: Seconds | None = None
     grace: Seconds | None = None
     schedule: Cron | None = None
@@ -46,8 +47,9 @@ def changed(known: Mapping[str, Any] | None, spec: Spec) -> dict[str, Any]:
         after["grace"] = f"{spec.grace}s"
     if spec.tz is not None:
         after["timezone"] = spec.tz
-    if spec.tags is not None:
-        after["labels"] = {**after.get("labels", {}), "tags": spec.tags}
+    given = {key: value for key in ("tags", "desc") if (value := getattr(spec, key)) is not None}
+    if given:
+        after["labels"] = {key: value for key, value in {**after.get("labels", {}), **given}.items() if value or key != "desc"}
     return Heartbeat.model_validate(after).model_dump(mode="json", exclude_unset=True)
 
 
@@ -64,7 +66,8 @@ def check(row: Mapping[str, Any], now: datetime, url: str, base: str) -> dict[st
     spec = Heartbeat.model_validate(row["spec"])
     state, here = shown_state(row, now), f"{base}/checks/{row['uuid']}"
     shown: dict[str, Any] = {
-        "name": row["name"], "slug": row["slug"], "tags": spec.labels.get("tags", ""), "desc": "", "n_pings": row["pings"],
+        "name": row["name"], "slug": row["slug"], "tags": spec.labels.get("tags", ""), "n_pings": row["pings"],
+        "desc": spec.labels.get("desc", ""),
         "status": STATUS.get(state, state), "started": bool(row["runs"]), "last_ping": _instant(row["last_ping"]),
         "next_ping": _instant(row["expected_at"]) if state in ("up", LATE) else None, "manual_resume": False, "methods": "",
         "subject": "", "subject_fail": "", "start_kw": "", "success_kw": "", "failure_kw": "", "filter_subject": False,

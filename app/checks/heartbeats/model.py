@@ -27,6 +27,7 @@ def _cron(value: str) -> str:
     return value
 
 
+SLUG = 100  # characters of a slug, as in Healthchecks
 Cron = Annotated[str, AfterValidator(_cron)]
 
 
@@ -61,7 +62,7 @@ class Heartbeat(Declared):
 class State(StrEnum):
     """How a heartbeat stands as far as its alert is concerned."""
 
-    NEW = "new"  # never pinged: it cannot alert
+    NEW = "new"  # never pinged, or not since it failed, was removed and came back: it cannot alert
     UP = "up"
     DOWN = "down"  # its alert is on
     PAUSED = "paused"  # until it is resumed or pinged

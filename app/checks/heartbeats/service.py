@@ -15,7 +15,7 @@ from app.checks.heartbeats import store
 from app.checks.heartbeats.decide import hear as heard
 from app.checks.heartbeats.decide import last_line, look
 from app.checks.heartbeats.manage import Spec, changed, free_name
-from app.checks.heartbeats.model import Beat, Call, Cause, Expectation, Heartbeat, Kind, Outlook, Ping, Run, State
+from app.checks.heartbeats.model import SLUG, Beat, Call, Cause, Expectation, Heartbeat, Kind, Outlook, Ping, Run, State
 from app.errors import Conflict, NotFound
 
 EACH = 500  # pings of one heartbeat judged at once
@@ -128,7 +128,7 @@ def get(db: Connection, name: str) -> Mapping[str, Any]:
 
 def slug_of(name: str) -> str:
     """A name as it may stand in a ping's address: `Nightly Backup` -> `nightly-backup`."""
-    return re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-")
+    return re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-")[:SLUG].rstrip("-")
 
 
 def _judge(db: Connection, rows: Sequence[Mapping[str, Any]], now: datetime) -> tuple[list[Move], int]:

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from app.catalog.model import Family, Severity
 from app.errors import Fault, Invalid, TooLarge
 from app.signals.model import Said, Signal, labels_key
+from app.units import counted
 
 EVENTS, BODY, NESTING, VALUE = 5_000, 8 << 20, 20, 4 << 10
 
@@ -94,7 +95,7 @@ def parse(body: bytes, source: str, service: str | None = None) -> list[Signal]:
         except ValidationError as error:
             faults += [_fault(one, index) for one in error.errors(include_url=False, include_input=False)]
     if faults:
-        raise Invalid(f"{len(faults)} mistakes in {len(events)} events; nothing was accepted", faults)
+        raise Invalid(f"{counted(len(faults), 'mistake')} in {counted(len(events), 'event')}; nothing was accepted", faults)
     return signals
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 BODY = 10_000  # bytes of a ping's body that are kept, which the header Ping-Body-Limit tells
+SLUG = 100  # characters: no heartbeat has a longer one
 NOT_FOUND, BAD_ADDRESS, BAD_RUN = "not found", "invalid url format", "invalid uuid format"
 
 _UUID = re.compile(r"(?i:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})")
@@ -48,7 +49,7 @@ def parse(path: str, rid: str | None = None, create: str | None = None) -> Addre
         return Refused(404, NOT_FOUND)
     slug, say = found["slug"], found["say"] or ""
     status = (int(say) if len(say) < 10 else 256) if say.isdigit() else None
-    if (slug is not None and slug != slug.lower()) or (status is not None and status > 255):
+    if (slug is not None and (slug != slug.lower() or len(slug) > SLUG)) or (status is not None and status > 255):
         return Refused(400, BAD_ADDRESS)
     if rid is not None and not _UUID.fullmatch(rid):
         return Refused(400, BAD_RUN)

@@ -1,10 +1,9 @@
 """Try a check with other settings, or a probe that has no check yet: nothing is saved, counted or alerted."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -12,6 +11,7 @@ from app.actions import run as demand
 from app.checks import service
 from app.checks.model import Check
 from app.configfile.schema import wrong_name
+from app.configfile.trial import trial as read
 from app.errors import Fault, Invalid, Unavailable
 from app.people.permission import require
 from app.units import format_duration
@@ -23,7 +23,6 @@ from app.web.visit import Typed, Visit, visit
 router = pages()
 DEFAULTS = Check(probe="")
 NEW = "my-check"
-MAY = "administer"  # as whoever may apply configuration: a probe reads files and runs programs as the worker may
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class Outcome:
 def choose(request: Request, probe: str = "") -> Response:
     """Every probe there is; with `probe` its form."""
     with visit(request) as v:
-        require(v.actor, MAY)
+        require(v.actor, demand.MAY)
         if not probe:
             return v.page("probes.html", families=probes.by_family())
         return _page(v, _of_probe(probe), {}, Outcome())
@@ -66,7 +65,7 @@ def choose(request: Request, probe: str = "") -> Response:
 def ask(request: Request, name: str) -> Response:
     """The form, filled with what is declared."""
     with visit(request) as v:
-        require(v.actor, MAY)
+        require(v.actor, demand.MAY)
         return _page(v, _of_check(v, name), {}, Outcome())
 
 
@@ -84,7 +83,7 @@ def try_check(request: Request, name: str, typed: Typed) -> Response:
 
 def _tried(request: Request, name: str | None, typed: Mapping[str, str]) -> Response:
     with visit(request) as v:
-        require(v.actor, MAY)
+        require(v.actor, demand.MAY)
         actor = v.actor
         trial = _of_probe(typed.get("probe", "")) if name is None else _of_check(v, name)
     outcome = _outcome(trial, typed, actor)  # not inside a transaction: it waits for a worker
@@ -96,12 +95,10 @@ def _tried(request: Request, name: str | None, typed: Mapping[str, str]) -> Resp
 
 def _outcome(trial: Trial, typed: Mapping[str, str], actor: Any) -> Outcome:
     found, faults = form.settings(trial.known, typed, trial.declared)
-    faults += [*_wrong_about(trial, typed), *_wrong_settings(trial, found, {one.field for one in faults})]
-    try:
-        check = Check.model_validate({**trial.base, "probe": trial.probe, **_given(typed), "with": found})
-    except ValidationError as error:
-        faults += [Fault(str(one["loc"][0]), one["msg"].removeprefix("Value error, ")) for one in error.errors()]
-    if faults:
+    said = {one.field for one in faults}
+    check, wrong = read({**trial.base, "probe": trial.probe, **_given(typed), "with": found}, trial.name or trial.probe)
+    faults += [*_wrong_about(trial, typed), *(one for one in wrong if _field(one) not in said)]
+    if check is None or faults:
         return Outcome(faults=faults)
     try:
         result = next(demand.results(demand.try_out(check, actor, trial.name or demand.TRY)))
@@ -117,14 +114,8 @@ def _wrong_about(trial: Trial, typed: Mapping[str, str]) -> list[Fault]:
     return [Fault("name", wrong)] if wrong else []
 
 
-def _wrong_settings(trial: Trial, found: Mapping[str, Any], known: Collection[str]) -> list[Fault]:
-    """What the probe says against settings, but for those that are known to be wrong."""
-    try:
-        probes.spec_of(trial.probe).model_validate(found)
-    except ValidationError as error:
-        said = [(".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")) for one in error.errors()]
-        return [Fault(path, why) for path, why in said if path.partition(".")[0] not in known]
-    return []
+def _field(fault: Fault) -> str:
+    return fault.field.removeprefix("with.").partition(".")[0]
 
 
 def _given(typed: Mapping[str, str]) -> dict[str, Any]:
@@ -155,7 +146,7 @@ def _page(v: Visit, trial: Trial, typed: Mapping[str, str], outcome: Outcome) ->
         place=typed.get("at", trial.base.get("at") or ""),
         name=typed.get("name", ""),
         wrong={one.field.removeprefix("with."): one.detail for one in outcome.faults},
-        elsewhere=[one for one in outcome.faults if one.field.removeprefix("with.").partition(".")[0] not in shown],
+        elsewhere=[one for one in outcome.faults if _field(one) not in shown],
         outcome=outcome,
         about=probes.about(trial.probe),
     )
