@@ -73,7 +73,7 @@ def how(beat: Beat, minute: float, expected: Expectation = HOURLY) -> tuple[str,
         pytest.param([(0, "start"), (5, "start", B), (9, "success")], 15, "down", id="it ends the one without"),
         pytest.param([(0, "start"), (5, "start", B), (9, "success", B)], 10, "down", id="which no other end does"),
         pytest.param(
-            [(0, "start", A), (20, "start", B), (25, "success", B)], 26, "down", id="a later end ends no run that hangs"
+            [(0, "start", A), (20, "start", B), (25, "success", B)], 26, "up", id="the job has run since: what hung is over"
         ),
         pytest.param([(0, "start", A), (20, "start", A)], 21, "up", id="a start with the same run id begins it anew"),
         pytest.param([(0, "start", A), (20, "fail"), (21, "success")], 22, "down", id="nor of a failure and its end"),

@@ -26,7 +26,7 @@ heartbeats:
   invoices: {service: shop-db, every: 1h, grace: 10m, severity: warning, labels: {job: invoices}}
   nightly: {cron: "15 2 * * *", timezone: Europe/Paris, grace: 30m, summary: "{{ heartbeat }}: {{ because }}"}
 """
-A, B = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+A, B, C = (f"{digit * 8}-{digit * 4}-4{digit * 3}-8{digit * 3}-{digit * 12}" for digit in "123")
 
 
 def ping(world: World, kind: str = "success", name: str = "invoices", **more: Any) -> None:
@@ -160,16 +160,19 @@ def test_a_removed_heartbeat_that_was_well_or_silent_is_expected_from_its_return
         world.act("acknowledge", number)
 
 
-def test_the_end_of_another_run_tells_nobody_of_one_that_hangs(world: World) -> None:
+def test_the_end_of_a_run_beside_it_tells_nobody_of_one_that_hangs_and_that_of_a_later_one_ends_it(world: World) -> None:
     world.configure(CONFIG)
     ping(world, "start", rid=A)
-    world.advance(minutes(11))
+    world.advance(minutes(5))
+    ping(world, "start", rid=B)
+    world.advance(minutes(6))
     world.expect_page("ada")
-    for kind, rid in (("start", B), ("success", B), ("success", None)):
-        ping(world, kind, rid=rid)
+    for rid in (B, None):
+        ping(world, rid=rid)
         assert row()["state"] == "down"
     world.expect_nothing()
-    ping(world, rid=A)
+    ping(world, "start", rid=C)
+    ping(world, rid=C)
     world.expect_page("ada", event="resolved")
 
 

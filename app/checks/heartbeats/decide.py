@@ -4,7 +4,8 @@
 2. A start begins a run; an end with the same run id ends that run, and only that one, and measures it. Pings without a run id
    speak of the run without one.
 3. Down: the expected ping has not come within the grace, or a run has not ended within the grace since it started.
-4. A run that hangs is down until its own end, whatever other runs say; a start with its run id, or a pause, forgets it.
+4. A run that hangs is down until its own end, whatever the runs beside it say. The end of a run that began after it was overdue
+   forgets it: the job has been started again and works. So does a start with its run id, or a pause.
 """
 
 import re
@@ -29,7 +30,7 @@ def hear(beat: Beat, ping: Ping, grace: timedelta) -> tuple[Beat, float | None]:
         return beat, None
     if ping.kind is Kind.START:
         return _started(beat, ping, grace), None
-    runs, seconds = _ended(beat.runs, ping)
+    runs, seconds = _ended(beat.runs, ping, grace)
     hangs = beat.state is State.DOWN and any(run.since + grace <= ping.at for run in runs)
     if ping.kind is Kind.FAIL:
         state, cause, because = State.DOWN, Cause.FAILED, failure(ping)
@@ -121,12 +122,14 @@ def _started(beat: Beat, ping: Ping, grace: timedelta) -> Beat:
     return after
 
 
-def _ended(runs: Sequence[Run], ping: Ping) -> tuple[tuple[Run, ...], float | None]:
+def _ended(runs: Sequence[Run], ping: Ping, grace: timedelta) -> tuple[tuple[Run, ...], float | None]:
     """The runs still under way after an end, and how long the ended one took."""
     ended = next((run for run in runs if run.rid == ping.rid), None)
     left = tuple(run for run in runs if run is not ended)
     if ended is None or ended.since > ping.at:
         return left, None
+    if ping.kind is Kind.SUCCESS:
+        left = tuple(run for run in left if run.since + grace > ended.since)
     return left, (ping.at - ended.since).total_seconds()
 
 
