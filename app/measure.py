@@ -6,9 +6,10 @@ up no other check. If the worker ends before, the check's lease does, and it is 
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from datetime import datetime, timedelta
+from threading import Event
 
 from app import clock
 from app.alerts import service as alerts
@@ -28,18 +29,24 @@ from app.plugins import FAMILIES
 from app.signals.model import Said, Signal
 
 GRACE = timedelta(seconds=2)  # checks that late are run by whoever sees them
-PATIENCE = 2.0  # seconds a worker waits for its batch
+PATIENCE = 0.25  # seconds a worker waits for its batch
 OFFLINE = "ProberOffline"  # the alert's name
 
 log = get(__name__)
 
 
-def check(names: Sequence[str], asked: str | None = None, now: datetime | None = None) -> list[str]:
-    """Run these checks and keep their results as they come; the names that have one. `asked`: answer these runs on demand."""
+Told = Callable[[list[str]], object]
+
+
+def check(names: Sequence[str], asked: str | None = None, now: datetime | None = None, told: Told | None = None) -> list[str]:
+    """Run these checks and keep their results as they come; the names that have one within a moment.
+
+    asked: answer these runs on demand. told: is called with the names of those that have one later, as they come.
+    """
     with transaction() as db:
         at = now or clock.now(db)
         due, place = checks.load(db, names, at), prober.place(db)
-    return _for_a_moment(due, place, at, asked)
+    return _for_a_moment(due, place, at, asked, told)
 
 
 def check_overdue(now: datetime | None = None, limit: int = 50) -> list[str]:
@@ -67,29 +74,39 @@ def look_outside(now: datetime | None = None) -> None:
         _keep(outlook, None, now)
 
 
-def _for_a_moment(due: Sequence[Due], place: Place, now: datetime, asked: str | None) -> list[str]:
+def _for_a_moment(due: Sequence[Due], place: Place, now: datetime, asked: str | None, told: Told | None = None) -> list[str]:
     """Run checks; the names of those that have a result within the time a worker waits."""
     measured: list[str] = []
+    late = Event()
+
+    def keep(outlook: Outlook) -> None:
+        names = _keep(outlook, asked, None)
+        if not late.is_set():
+            measured.extend(names)
+        elif told is not None:
+            told(names)
+
     if due:
-        work = asyncio.run_coroutine_threadsafe(_measure(due, place, now, asked, measured), loop())
+        work = asyncio.run_coroutine_threadsafe(_measure(due, place, now, keep), loop())
         done, _ = wait([work], PATIENCE)
         if done:
             work.result()
         else:
-            work.add_done_callback(_told)
+            late.set()
+            work.add_done_callback(_lost)
     return measured[:]
 
 
-def _told(work: "Future[None]") -> None:
+def _lost(work: "Future[None]") -> None:
     if error := work.exception():  # their leases end, and they are run again
         log.error("late_results_lost", error=repr(error))
 
 
-async def _measure(due: Sequence[Due], place: Place, now: datetime, asked: str | None, measured: list[str]) -> None:
+async def _measure(due: Sequence[Due], place: Place, now: datetime, keep: Callable[[Outlook], None]) -> None:
     by_name: Mapping[str, Due] = {one.name: one for one in due}
     async for results in run.run_batch(due, now):
         outlook = await prober.look(results, by_name, place, now)
-        measured += await asyncio.to_thread(_keep, outlook, asked, None)
+        await asyncio.to_thread(keep, outlook)
 
 
 def _keep(outlook: Outlook, asked: str | None, now: datetime | None) -> list[str]:

@@ -12,6 +12,8 @@ from app import beats
 from app.checks.model import Check, Result
 from app.checks.table import check_baseline, check_state
 
+SPREAD = timedelta(milliseconds=10)  # between the first runs of two new checks: they keep their beat
+
 # A check that is late by whole intervals (a stopped machine) goes on from now, on its old beat.
 # One that is pinned to a location waits until a worker there lives: a broker keeps what nobody takes, for ever.
 _CLAIM = text("""
@@ -61,7 +63,7 @@ where b.observed_at <= excluded.observed_at
 
 
 def sync(db: Connection, checks: Mapping[str, Check], now: datetime) -> None:
-    """Make exactly these the checks. New ones are due at once; a changed interval counts from now; the rest goes on.
+    """Make exactly these the checks. New ones are due now, a little apart; a changed interval counts from now; others go on.
 
     What a probe remembers and the baseline go with the check: they are forgotten when it is removed or has another probe.
     """
@@ -77,10 +79,10 @@ def sync(db: Connection, checks: Mapping[str, Check], now: datetime) -> None:
             "family": check.family,
             "queue": check.queue,
             "every": int(check.every.total_seconds() * 1000),
-            "next_due_at": now,
+            "next_due_at": now + min(check.every / len(checks), SPREAD) * place,
             "evaluate_at": now + 3 * check.every + timedelta(seconds=10),  # a check that never runs is silent, too
         }
-        for name, check in checks.items()
+        for place, (name, check) in enumerate(checks.items())
     ]
     statement = upsert(check_state)
     fresh = {name: statement.excluded[name] for name in ("probe", "family", "queue", "every")}

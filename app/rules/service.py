@@ -19,6 +19,7 @@ from app.rules.model import NO_DATA_INTERVALS, Rule, Standing, State, Verdict
 from app.signals.model import Signal
 
 Place = tuple[str, str]  # rule, series
+MANY = 1000  # series; judging more takes its time
 UNPUNCTUAL = 1.5  # intervals after which a result that did not come is missed
 
 
@@ -33,6 +34,8 @@ def evaluate(db: Connection, now: datetime, limit: int = 500, names: Sequence[st
     if not claimed:
         return [], 0
     facts = load(db, claimed, now)
+    if sum(len(series) for series in facts.pasts.values()) > MANY:
+        store.take_time(db)
     work, done = _Work(), []
     for row in claimed:
         rules = facts.rules.get(row["name"], ())

@@ -106,6 +106,11 @@ def bands(
     return [tuple(row) for row in db.execute(query.order_by(band.c.at))]
 
 
+def take_time(db: Connection) -> None:
+    """Let this transaction think for longer than the 10 s that a session may be idle in one."""
+    db.execute(text("set local idle_in_transaction_session_timeout = '60s'"))
+
+
 def one_at_a_time(db: Connection) -> None:
     """Wait for, and hold until the end of the transaction, the right to decide composite rules."""
     db.execute(text("select pg_advisory_xact_lock(7073111)"))
