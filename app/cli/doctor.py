@@ -23,7 +23,7 @@ Finding = tuple[str, str, bool]  # what, the cure, whether it is grave
 @commands.command()
 def doctor(as_json: Json = False) -> None:
     """Say what is wrong with this installation, and the cure. Exit 1 when something is."""
-    found = [*_missing(), *_configuration(), *_probes(), *_heartbeats(), *_watcher()]
+    found = [*_missing(), *_configuration(), *_probes(), *_heartbeats(), *_blind_rules(), *_watcher()]
     grave = any(one[2] for one in found)
     if as_json:
         say_json({"ok": not grave, "findings": [{"what": w, "cure": cure, "grave": bad} for w, cure, bad in found]})
@@ -92,6 +92,33 @@ def _heartbeats() -> Iterator[Finding]:
             f"`tocsin heartbeats show {name}` has its address",
             False,
         )
+
+
+def _blind_rules() -> Iterator[Finding]:
+    """Rules over a metric that their check ran without, in any label set: they can never fire."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from app.checks import store as checks
+    from app.configfile.mistake import hint
+    from app.db import transaction
+    from app.rules import book, store
+    from app.rules.evaluate import NO_METRIC
+
+    try:
+        with transaction() as db:
+            rules, metrics = book.book(db).rules, {row["name"]: row["metrics"] for row in checks.states(db)}
+            standings = store.states(db)
+    except (Unavailable, SQLAlchemyError):
+        return  # said already
+    for rule in rules:
+        said = [one["because"] for one in standings if one["rule"] == rule.name]
+        if rule.metric is not None and said and all(NO_METRIC in because for because in said):
+            near = hint(rule.metric, metrics.get(rule.check_name, {}))
+            yield (
+                f'rule "{rule.name}" reads {rule.metric}, which check "{rule.check_name}" does not give{near}',
+                "mend its metric",
+                False,
+            )
 
 
 def _watcher() -> Iterator[Finding]:

@@ -25,6 +25,7 @@ def series_name(labels: Mapping[str, str]) -> str:
 
 
 TOO_MANY = series_name({"too_many_series": "true"})  # where the alert about a rule's label sets stands
+NO_METRIC = "this result has no such metric"
 NO_PAST: Pasts = {timedelta(0): Past()}
 
 
@@ -141,7 +142,7 @@ def _look(
         if newest is None:
             kept = before.known_at is not None and at - before.known_at < rule.keeps
             return Finding(False, True, None, "the series has ended", memory=before.memory if kept else {}), not kept
-    newest = newest or Point(at, None, message="this result has no such metric")
+    newest = newest or Point(at, None, message=NO_METRIC)
     return _finding(rule, View(at, newest, pasts, rule.check.every), before), False
 
 
