@@ -1,9 +1,7 @@
 """Signs of life: every pager, worker and beat says every few seconds that it is there; readiness and metrics read it."""
 
-import os
-import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +11,9 @@ from sqlalchemy import JSON, Column, Connection, Table, Text, delete, func, sele
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import SQLAlchemyError
 
+from app import clock, uptime
 from app.db import connect, instant, metadata
+from app.identity import me
 from app.settings import settings
 
 FRESH = {"pager": 5.0, "worker": 30.0, "beat": 30.0}  # seconds after which a process of that kind counts as gone
@@ -23,7 +23,7 @@ process_beat = Table(
     "process_beat",
     metadata,
     Column("kind", Text, primary_key=True),  # pager, worker, beat
-    Column("name", Text, primary_key=True),  # HOST:PID
+    Column("name", Text, primary_key=True),  # HOST:PID:START
     instant("seen_at", required=True),
     Column("detail", JSON, nullable=False, server_default="{}"),  # of a worker: {"queues": [...]}
 )
@@ -41,11 +41,6 @@ class Seen:
     @property
     def alive(self) -> bool:
         return self.age <= FRESH.get(self.kind, EVERY)
-
-
-def me() -> str:
-    """This process's name."""
-    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def touch(db: Connection, kind: str, detail: Mapping[str, Any] | None = None) -> None:
@@ -67,6 +62,11 @@ def forget(db: Connection, before: datetime) -> None:
     db.execute(delete(process_beat).where(process_beat.c.seen_at < before))
 
 
+def turn_back(db: Connection, now: datetime) -> None:
+    """The clock was set back: a sign of life from ahead says nothing; whoever lives gives another."""
+    db.execute(delete(process_beat).where(process_beat.c.seen_at > now))
+
+
 def seen(db: Connection) -> list[Seen]:
     """Every process by kind and name."""
     age = func.extract("epoch", func.clock_timestamp() - process_beat.c.seen_at)
@@ -80,12 +80,17 @@ def say(kind: str, detail: Mapping[str, Any] | None = None) -> None:
     _alone(lambda db: touch(db, kind, detail))
 
 
+def tick(locations: Iterable[str]) -> None:
+    """Say that the checks of these locations are run."""
+    _alone(lambda db: [uptime.tick(db, uptime.part_of(one), clock.now(db)) for one in sorted(locations)])
+
+
 def leave(kind: str) -> None:
     """`end` in the same way."""
     _alone(lambda db: end(db, kind))
 
 
-def _alone(work: Callable[[Connection], None]) -> None:
+def _alone(work: Callable[[Connection], object]) -> None:
     made = connect(settings().database, size=1)
     try:
         with suppress(SQLAlchemyError, OSError, RuntimeError), made.begin() as db:

@@ -12,7 +12,7 @@ from celery.signals import beat_init, before_task_publish, setup_logging, worker
 from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 
-from app import beats, log, plugins
+from app import beats, log, plugins, uptime
 from app.errors import Invalid, Unavailable
 from app.settings import settings
 from beat_schedule import beat_schedule
@@ -153,6 +153,10 @@ class SignOfLife(bootsteps.StartStopStep):  # type: ignore[misc]
         detail = {"queues": sorted(worker.app.amqp.queues.consume_from)}
         beats.say("worker", detail)
         worker.timer.call_repeatedly(beats.EVERY, beats.say, ("worker", detail))
+        locations = {queue.partition("@")[2] for queue in detail["queues"] if "@" in queue}
+        if locations:
+            beats.tick(locations)
+            worker.timer.call_repeatedly(uptime.EVERY_AWAY, beats.tick, (locations,))
 
     def stop(self, worker: Any) -> None:  # noqa: ARG002
         beats.leave("worker")

@@ -3,14 +3,30 @@
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import CheckConstraint, Column, Connection, DateTime, Engine, MetaData, create_engine, event, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Connection,
+    DateTime,
+    Engine,
+    MetaData,
+    case,
+    create_engine,
+    event,
+    func,
+    or_,
+    text,
+    update,
+)
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from app.errors import Unavailable
+from app.errors import Busy, Unavailable
+from app.identity import me
 from app.settings import settings
 
 metadata = MetaData(
@@ -24,10 +40,13 @@ metadata = MetaData(
 )
 
 # Every session is in UTC and gives up soon: a hung lock or a lost peer must not hold a page.
-SESSION = (
-    "-c timezone=UTC -c lock_timeout=2s -c statement_timeout=10s -c idle_in_transaction_session_timeout=10s"
-    " -c application_name={name}"
-)
+SESSION = "-c timezone=UTC -c lock_timeout=2s -c statement_timeout=10s -c idle_in_transaction_session_timeout=10s"
+# SQLSTATEs (PostgreSQL, appendix A) after which a session is of no use, as every failover looks: read-only; shut down, starting
+# up, closed for idling; connection lost. Each later session of the pool would say the same, so all are closed.
+STALE = ("25006", "57P01", "57P02", "57P03", "57P05", "08")
+# Out of disk or memory, I/O error, time-out, deadlock, damaged page: nothing is wrong with what was asked.
+AWAY = (*STALE, "53", "58", "57014", "40", "XX001", "XX002")
+BUSY = "55P03"  # another transaction held a row beyond the lock time-out
 _engines: dict[int, Engine] = {}
 
 
@@ -69,7 +88,9 @@ def connect(url: str, size: int = 4) -> Engine:
         json_serializer=dumps,
         json_deserializer=orjson.loads,
         connect_args={
-            "options": SESSION.format(name="tocsin"),
+            "options": SESSION,
+            "application_name": session_name(me()),
+            "target_session_attrs": "read-write",  # a standby, or a primary on its way down, takes nothing
             "client_encoding": "utf8",  # a database made without a locale would answer in bytes
             "connect_timeout": 3,
             "keepalives_idle": 10,
@@ -83,14 +104,37 @@ def connect(url: str, size: int = 4) -> Engine:
     return made
 
 
+def session_name(process: str) -> str:
+    """The application name of the sessions of this process: who has none has ended, see `app.notify.flight`."""
+    return f"tocsin {process}"
+
+
 @contextmanager
 def transaction() -> Iterator[Connection]:
-    """One transaction: committed at the end, rolled back on any error. Raises Unavailable when PostgreSQL is away."""
+    """One transaction: committed at the end, rolled back on any error.
+
+    Raises Unavailable when PostgreSQL is away or takes nothing, Busy (an Unavailable) when somebody held a row for too long.
+    """
+    made = engine()
     try:
-        with engine().begin() as db:
+        with made.begin() as db:
             yield db
-    except OperationalError as error:
-        raise Unavailable(f"the database does not answer: {_first_line(error)}") from error
+    except PoolTimeout as error:
+        raise Unavailable("the database does not answer: every connection of this process is in use") from error
+    except DBAPIError as error:
+        state = _sqlstate(error)
+        if state.startswith(STALE) or error.connection_invalidated:
+            made.dispose()
+        if state == BUSY:
+            raise Busy(f"the database is busy: {_first_line(error)}") from error
+        if isinstance(error, OperationalError | InterfaceError) or state.startswith(AWAY):
+            raise Unavailable(f"the database does not answer: {_first_line(error)}") from error
+        raise
+
+
+def _sqlstate(error: DBAPIError) -> str:
+    """PostgreSQL's five characters; empty when it said none (it was not reached). Source: PostgreSQL, appendix A."""
+    return getattr(error.orig, "sqlstate", None) or ""
 
 
 def notify(db: Connection, channel: str, payload: str = "") -> None:
@@ -100,7 +144,14 @@ def notify(db: Connection, channel: str, payload: str = "") -> None:
 
 def wake_line(db: Connection, stage: str) -> None:
     """Tell the pagers, when this transaction commits, that `stage` has something to look at, and which process says so."""
-    notify(db, "line", f"{stage}:{os.getpid()}")
+    notify(db, "line", f"{stage}:{me()}")
+
+
+def turn_back(db: Connection, columns: Iterable[Column[datetime]], by: timedelta, now: datetime) -> None:
+    """The clock was set back: what of these columns of one table lies ahead moves back by as much, but not behind `now`."""
+    named = list(columns)
+    moved = {one.name: case((one > now, func.greatest(one - by, now)), else_=one) for one in named}
+    db.execute(update(named[0].table).where(or_(*(one > now for one in named))).values(moved))
 
 
 def _mark_process(_: Any, record: Any) -> None:

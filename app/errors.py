@@ -7,6 +7,7 @@ TocsinError
 ├── Conflict       the state forbids this move               -> HTTP 409, exit 1
 ├── NotActive      planned, not built yet                    -> HTTP 501, exit 2
 ├── Unavailable    database or broker is away: try again     -> HTTP 503, exit 1
+│   └── Busy       another transaction holds the row: likewise
 └── DeliveryError  a channel did not take the message
     ├── Transient  try again: time-out, refused, 408, 429, 5xx
     └── Permanent  never again: bad address, bad token, other 4xx
@@ -59,6 +60,10 @@ class NotActive(TocsinError):
 
 class Unavailable(TocsinError):
     """The database or the broker is away; the same call may work in a moment."""
+
+
+class Busy(Unavailable):
+    """Another transaction held a row for longer than we wait; the rest of the database is well."""
 
 
 class DeliveryError(TocsinError):

@@ -9,30 +9,41 @@ import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from app import clock
+from sqlalchemy import Connection
+
+from app import beats, clock, uptime
 from app.actions.heartbeat import make
 from app.alerts import service as alerts
+from app.alerts import store as alert_store
 from app.checks import service as checks
+from app.checks import store as check_store
 from app.checks.heartbeats import service as heartbeats
+from app.checks.heartbeats import store as heartbeat_store
 from app.checks.heartbeats.model import Call
 from app.checks.heartbeats.service import Heard
 from app.checks.service import Batch
 from app.db import notify as wake
 from app.db import transaction, wake_line
+from app.downtime import NEVER_RAN
 from app.escalation import service as escalation
+from app.escalation import store as escalation_store
 from app.incidents import service as incidents
+from app.incidents import store as incident_store
+from app.log import get
 from app.net.loop import run as on_loop
 from app.notify import outcome
 from app.notify import service as pages
+from app.notify import store as page_store
 from app.notify.compose import Desk
 from app.notify.outcome import Sent
 from app.notify.send import send_all
 from app.notify.service import Job
 from app.rules import heartbeats as expected
 from app.rules import service as rules
+from app.rules import store as rule_store
 from app.settings import settings
 from app.signals import service as inbox
 from app.signals.model import Signal
@@ -40,6 +51,8 @@ from app.signals.service import Integration
 
 LIMIT = 500  # rows a stage takes at once
 PAGES = 64  # messages sent side by side
+
+log = get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +101,39 @@ def ping(call: Call, made_by: Integration | None = None, now: datetime | None = 
     return heard
 
 
+def tick(part: str = uptime.CHECKS) -> None:
+    """Say that a part of this stack runs, so that downtime is known as such; see to what a clock that was set back leaves."""
+    with transaction() as db:
+        at = clock.now(db)
+        found = uptime.tick(db, part, at)
+        if found.set_back:
+            log.warning("clock_set_back", part=part, seconds=round(found.set_back.total_seconds(), 1))
+            _turn_back(db, found.set_back, at)
+        elif found.downtime and found.downtime.began > NEVER_RAN:
+            log.warning(
+                "was_down", part=part, since=found.downtime.began, seconds=round(found.downtime.length.total_seconds(), 1)
+            )
+
+
+def _turn_back(db: Connection, by: timedelta, now: datetime) -> None:
+    """Bring what waits for an instant of the old clock to the new one: every stage knows what of its rows that is."""
+    for store in (check_store, heartbeat_store, rule_store, alert_store, incident_store, escalation_store, page_store):
+        store.turn_back(db, by, now)
+    beats.turn_back(db, now)
+
+
 def dispatch(families: Sequence[str], now: datetime | None = None) -> list[Batch]:
     """Claim the checks of these families that are due within a second, in batches of one probe."""
+    if now is None:
+        tick()
     with transaction() as db:
         return checks.dispatch(db, families, now or clock.now(db))
 
 
 def evaluate(names: Sequence[str] | None = None, now: datetime | None = None) -> Step:
     """Judge what is new by every rule, and without `names` every heartbeat, and turn the verdicts into alerts."""
+    if now is None:
+        tick()  # before it judges: after a pause, what it sees is old
     with transaction() as db:
         at = now or clock.now(db)
         signals, seen = rules.evaluate(db, at, LIMIT, names)

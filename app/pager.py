@@ -4,10 +4,10 @@
 2. Decide: evaluate, dedup, escalate, until nothing is left.
 3. A second thread leases due pages and sends them, many at once, so that a slow provider holds up no decision.
 4. A third runs the checks that nobody has claimed in time.
+5. A fourth says that this stack runs: while nobody does, nobody's silence counts.
 """
 
 import asyncio
-import os
 import threading
 import time
 from concurrent.futures import Future
@@ -17,10 +17,11 @@ from typing import Any
 
 import psycopg
 
-from app import beats, clock, line, log, measure
+from app import beats, clock, line, log, measure, uptime
 from app.db import transaction
 from app.errors import Unavailable
 from app.escalation import store as escalations
+from app.identity import me
 from app.net.loop import loop
 from app.notify import store as pages
 from app.settings import settings
@@ -69,7 +70,9 @@ class Pager:
 
     def run(self) -> None:
         """Run until `stop`."""
-        threads = [threading.Thread(target=self._forever, args=(work,), daemon=True) for work in (self._send, self._probe)]
+        threads = [
+            threading.Thread(target=self._forever, args=(work,), daemon=True) for work in (self._send, self._probe, self._tick)
+        ]
         for thread in threads:
             thread.start()
         self._forever(self._decide)
@@ -127,6 +130,10 @@ class Pager:
         if done.exception() is not None:  # the leases run out, and the pages are taken again
             logger.error("send_broke", error=repr(done.exception()))
 
+    def _tick(self) -> None:
+        line.tick()
+        self.stopping.wait(uptime.EVERY)
+
     def _probe(self) -> None:
         self.stopping.wait(LOOK)
         if self.probing.acquire(blocking=False):
@@ -143,7 +150,7 @@ class Pager:
 
 def _listen(ear: psycopg.Connection[Any], seconds: float) -> None:
     """Wait until somebody says that something changed, at most so long. What `decide` just said itself is no news to it."""
-    ours = {f"{stage}:{os.getpid()}" for stage in ("dedup", "escalation", "notify")}
+    ours = {f"{stage}:{me()}" for stage in ("dedup", "escalation", "notify")}
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         if any(heard.payload not in ours for heard in ear.notifies(timeout=left, stop_after=1)):

@@ -1,16 +1,18 @@
 """The web process: intake, API and console in one application."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import anyio.to_thread
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from app import api, web
+from app import api, line, uptime, web
 from app.api import problem
 from app.api.caller import THREADS
 from app.api.envelope import Envelope
+from app.errors import Unavailable
 
 
 def create() -> FastAPI:
@@ -33,4 +35,14 @@ def create() -> FastAPI:
 @asynccontextmanager
 async def _life(_: FastAPI) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+    ticking = asyncio.create_task(_tick())
     yield
+    ticking.cancel()
+
+
+async def _tick() -> None:
+    """Say that pings are heard, as long as this loop turns and the database takes them."""
+    while True:
+        with suppress(Unavailable):
+            await asyncio.to_thread(line.tick, uptime.INTAKE)
+        await asyncio.sleep(uptime.EVERY)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, text
 
-from app import beats, log, metrics
+from app import beats, log, metrics, uptime
 from app.checks.samples import rollup
 from app.db import transaction
 from app.net import http
@@ -49,6 +49,7 @@ def drop_old(db: Connection, now: datetime) -> list[str]:
         db.execute(text(f"drop table {name}"))
     db.execute(text("delete from rollup_1h where at < :limit"), {"limit": now - timedelta(days=settings().retain_hours_days)})
     beats.forget(db, now - timedelta(days=1))
+    uptime.forget(db, now - timedelta(days=settings().retain_results_days))
     db.execute(text("delete from check_run where asked_at < :limit"), {"limit": now - timedelta(days=1)})
     return old
 

@@ -1,7 +1,7 @@
 """The alert table's statements. Batches go in as one JSON value: cheaper than arrays, and one statement for any size."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, func, or_, select, text, update
 from app.alerts.model import Alert, State
 from app.alerts.table import alert
 from app.catalog.model import Severity
+from app.db import turn_back as clock_set_back
 
 # Rows arrive sorted by fingerprint, so that two writers cannot lock each other out.
 _RAISE = text("""
@@ -168,3 +169,9 @@ def _alert(row: Row[Any]) -> Alert:
     values["links"] = tuple(values["links"])
     values["suppressed_by"] = tuple(values["suppressed_by"])
     return Alert(**values)
+
+
+def turn_back(db: Connection, by: timedelta, now: datetime) -> None:
+    """What waits for an instant of a clock that was set back."""
+    columns = [alert.c.dedup_at]
+    clock_set_back(db, columns, by, now)

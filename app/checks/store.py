@@ -10,27 +10,32 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app import beats
 from app.checks.model import Check, Result
-from app.checks.table import check_baseline, check_state
+from app.checks.table import check_baseline, check_result, check_state, sample
+from app.db import turn_back as clock_set_back
 
+LONGEST_LEASE = 120.0  # seconds; more than any time-out, so a lease that ends later is of a clock that was set back
 SPREAD = timedelta(milliseconds=10)  # between the first runs of two new checks: they keep their beat
 
-# A check that is late by whole intervals (a stopped machine) goes on from now, on its old beat.
+# A check that is late by whole intervals (a stopped machine) goes on from now, on its old beat. One that is due further ahead
+# than its interval (the clock was set back) is due now.
 # One that is pinned to a location waits until a worker there lives: a broker keeps what nobody takes, for ever.
 _CLAIM = text("""
 with served as (
   select jsonb_array_elements_text(cast(detail as jsonb) -> 'queues') as queue from process_beat
   where :anywhere and kind = 'worker' and seen_at > clock_timestamp() - make_interval(secs => :fresh)
 ), due as (
-  select name, next_due_at from check_state
-  where family = any(:families) and not paused and next_due_at <= :until and (lease_until is null or lease_until <= :now)
+  select name, case when next_due_at <= :until then next_due_at else cast(:now as timestamptz) end as due_at from check_state
+  where family = any(:families) and not paused
+    and (next_due_at <= :until or next_due_at > :now + make_interval(secs => every / 1000.0 + 2))
+    and (lease_until is null or lease_until <= :now or lease_until > :now + make_interval(secs => :longest))
     and (queue not like '%@%' or queue in (select queue from served))
   order by next_due_at limit :limit for update skip locked
 )
-update check_state c set lease_until = greatest(due.next_due_at, :now) + make_interval(secs => :lease),
-  next_due_at = due.next_due_at + make_interval(secs => c.every / 1000.0
-      * greatest(1, ceil(extract(epoch from (cast(:now as timestamptz) - due.next_due_at)) * 1000 / c.every)))
+update check_state c set lease_until = greatest(due.due_at, :now) + make_interval(secs => :lease),
+  next_due_at = due.due_at + make_interval(secs => c.every / 1000.0
+      * greatest(1, ceil(extract(epoch from (cast(:now as timestamptz) - due.due_at)) * 1000 / c.every)))
 from due where c.name = due.name
-returning c.name, c.probe, c.queue, due.next_due_at as due_at
+returning c.name, c.probe, c.queue, due.due_at
 """)
 # One statement and one parameter for a slice of results: their rows, their samples, and how their checks stand now.
 _FINISH = text("""
@@ -100,7 +105,7 @@ def claim_due(
     anywhere: also those that are pinned to a location where a worker lives.
     """
     values: dict[str, Any] = {"families": list(families), "now": now, "until": until, "lease": lease, "limit": limit}
-    values |= {"anywhere": anywhere, "fresh": beats.FRESH["worker"]}
+    values |= {"anywhere": anywhere, "fresh": beats.FRESH["worker"], "longest": LONGEST_LEASE}
     return [dict(row) for row in db.execute(_CLAIM, values).mappings()]
 
 
@@ -204,3 +209,11 @@ def set_paused(db: Connection, name: str, paused: bool, now: datetime) -> bool:
         silent = now + check_state.c.every * text("interval '3 ms'")  # it may say nothing, too
         values |= {"next_due_at": now, "lease_until": None, "evaluate_at": silent}
     return db.execute(update(check_state).where(check_state.c.name == name).values(values)).rowcount == 1
+
+
+def turn_back(db: Connection, by: timedelta, now: datetime) -> None:
+    """What waits for an instant of a clock that was set back."""
+    columns = [check_state.c[name] for name in ("next_due_at", "lease_until", "evaluate_at", "at", "evaluated_at")]
+    clock_set_back(db, columns, by, now)
+    for table in (check_result, sample):  # stamped by a clock that was wrong: they would hide what comes now
+        db.execute(delete(table).where(table.c.at > now))

@@ -1,12 +1,13 @@
 """The statements about escalations and obligations. An escalation row changes only under its incident's lock."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from app.db import turn_back as clock_set_back
 from app.escalation.model import Debt, Due, Obligation, Standing, State
 from app.escalation.table import escalation, obligation
 
@@ -128,3 +129,9 @@ def _obligation(row: Row[Any]) -> Obligation:
         row.made_at,
         row.reason,
     )
+
+
+def turn_back(db: Connection, by: timedelta, now: datetime) -> None:
+    """What waits for an instant of a clock that was set back."""
+    columns = [escalation.c.due_at]
+    clock_set_back(db, columns, by, now)

@@ -1,7 +1,7 @@
 """The incident table's statements."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
 from app.catalog.model import Policy, Severity
+from app.db import turn_back as clock_set_back
 from app.incidents.model import Event, Incident, State
 from app.incidents.table import incident, incident_event
 from app.log import get as logger
@@ -210,3 +211,9 @@ def _policy(spec: Mapping[str, Any] | None, number: int) -> Policy | None:
     except ValidationError as error:
         log.error("policy_unreadable", incident=number, error=str(error))
         return None
+
+
+def turn_back(db: Connection, by: timedelta, now: datetime) -> None:
+    """What waits for an instant of a clock that was set back."""
+    columns = [incident.c.resolve_at, incident.c.snoozed_until]
+    clock_set_back(db, columns, by, now)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, func, insert, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from app.db import turn_back as clock_set_back
 from app.notify.model import Claim, Draft, Kind, Outcome, State
 from app.notify.table import page, page_attempt
 from app.people.model import INBOX
@@ -234,3 +235,9 @@ def _claim(row: Row[Any]) -> Claim:
         row.reason,
     )
     return Claim(row.id, row.fence, row.attempts, draft)
+
+
+def turn_back(db: Connection, by: timedelta, now: datetime) -> None:
+    """What waits for an instant of a clock that was set back."""
+    columns = [page.c.due_at, page.c.next_at, page.c.lease_until]
+    clock_set_back(db, columns, by, now)

@@ -4,7 +4,7 @@ import orjson
 
 from app.rules.active import Active
 from app.rules.evaluate import ONE_SERIES, TOO_MANY, Step
-from app.rules.model import State
+from app.rules.model import BLIND, State
 from app.rules.summary import render
 from app.signals.model import Said, Signal
 
@@ -39,7 +39,8 @@ def signal(rule: Active, step: Step, last: bool) -> Signal | None:
 
 def _summary(rule: Active, step: Step, labels: dict[str, str]) -> str:
     verdict = step.verdict
-    if not rule.spec.summary or step.series == TOO_MANY:
+    blind = step.after.firing and step.after.memory.get(BLIND)  # nothing is known of what the rule is about
+    if not rule.spec.summary or step.series == TOO_MANY or blind:
         return f"{rule.alertname}: {verdict.because}"
     value = verdict.value if verdict.told is None else verdict.told
     facts = {"value": value, "check": rule.check_name, "rule": rule.alertname, "because": verdict.because}

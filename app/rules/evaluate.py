@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from app.catalog.model import Severity
+from app.downtime import Downtime
 from app.log import get
 from app.rules.active import Active
 from app.rules.judge import judge, pass_over, silent
@@ -52,19 +53,21 @@ def over_results(
     times: Sequence[datetime],
     well: Set[datetime] = frozenset(),
     excused: Mapping[datetime, str] | None = None,
+    away: Sequence[Downtime] = (),
 ) -> list[Step]:
     """Evaluate at each of `times` (results not seen yet, oldest first) every series that is known or has news.
 
     pasts: per series what lies within the rule's reach, news included. well: those of `times` whose run was ok or nearly so: a
     series with labels that such a run does not name has ended, as one has where others of its metric came. excused: those of
-    `times` that say nothing of the target, with why: nothing is decided then, and nothing counted.
+    `times` that say nothing of the target, with why: nothing is decided then, and nothing counted. away: when Tocsin itself did
+    not run, oldest first.
     """
     now_at = dict(standings)
     steps: list[Step] = []
     for at in times:
         instant = at.timestamp()
         fresh = {name: of_one[instant] for name, of_one in news.items() if instant in of_one}
-        of_run = _over_run(rule, now_at, _Run(at, fresh, at in well, (excused or {}).get(at)), pasts)
+        of_run = _over_run(rule, now_at, _Run(at, fresh, at in well, (excused or {}).get(at), away), pasts)
         for step in of_run:
             if step.gone:
                 now_at.pop(step.series, None)
@@ -82,6 +85,7 @@ class _Run:
     fresh: Mapping[str, Point]  # by series
     well: bool
     excused: str | None  # why it says nothing of the target
+    away: Sequence[Downtime]
 
 
 def _over_run(rule: Active, standings: Mapping[str, Standing], run: _Run, pasts: Mapping[str, Pasts]) -> list[Step]:
@@ -104,36 +108,40 @@ def _over_series(rule: Active, name: str, before: Standing, run: _Run, pasts: Ma
     if run.excused is not None:
         return Step(name, before, *pass_over(before, rule.severity, run.at, run.excused))
     ended = bool(run.fresh) or (run.well and name != ONE_SERIES)
-    finding, gone = _look(rule, name, before, run.fresh.get(name), pasts.get(name, NO_PAST), run.at, ended)
-    return Step(name, before, *judge(before, finding, rule.patience, rule.severity, run.at), gone)
+    finding, gone = _look(rule, name, before, run.fresh.get(name), pasts.get(name, NO_PAST), run, ended)
+    return Step(name, before, *judge(before, finding, replace(rule.patience, away=run.away), rule.severity, run.at), gone)
 
 
-def over_silence(rule: Active, standings: Mapping[str, Standing], at: datetime, never_ran: bool) -> list[Step]:
+def over_silence(
+    rule: Active, standings: Mapping[str, Standing], at: datetime, never_ran: bool, away: Sequence[Downtime] = ()
+) -> list[Step]:
     """Every known series when no result has come."""
     steps = []
+    patience, run = replace(rule.patience, away=away), _Run(at, {}, False, None, away)
     for name, before in (standings or {ONE_SERIES: Standing()}).items():
         if name == TOO_MANY:
             continue
         if rule.awaits:
-            finding, gone = _look(rule, name, before, None, NO_PAST, at, ended=False)
-            after, verdict = judge(before, finding, rule.patience, rule.severity, at)
+            finding, gone = _look(rule, name, before, None, NO_PAST, run, ended=False)
+            after, verdict = judge(before, finding, patience, rule.severity, at)
             steps.append(Step(name, before, after, verdict, gone))
         else:
-            known = Standing(known_at=at - rule.patience.silence) if never_ran else before
-            after, verdict = silent(known, rule.patience, rule.severity, at)
+            known = replace(before, known_at=at - patience.silence) if never_ran and before.known_at is None else before
+            after, verdict = silent(known, patience, rule.severity, at)
             steps.append(Step(name, before, after, verdict))
     return steps
 
 
 def _look(
-    rule: Active, name: str, before: Standing, newest: Point | None, pasts: Pasts, at: datetime, ended: bool
+    rule: Active, name: str, before: Standing, newest: Point | None, pasts: Pasts, run: _Run, ended: bool
 ) -> tuple[Finding, bool]:
     """What the rule finds at one instant, and whether the series is over.
 
     ended: this run names others, or is well, and does not name this series: what is left in the window still counts.
     """
+    at = run.at
     if rule.awaits:
-        found = _finding(rule, View(at, newest or Point(at, None), pasts, rule.check.every), before)
+        found = _finding(rule, View(at, newest or Point(at, None), pasts, rule.check.every, run.away), before)
         if found.value is None and rule.kind.gone(rule.spec, found.memory, at.timestamp(), name != ONE_SERIES, ended):
             return Finding(False, True, None, f"{found.because}: it is taken for gone"), True
         return found, False
@@ -143,7 +151,7 @@ def _look(
             kept = before.known_at is not None and at - before.known_at < rule.keeps
             return Finding(False, True, None, "the series has ended", memory=before.memory if kept else {}), not kept
     newest = newest or Point(at, None, message=NO_METRIC)
-    return _finding(rule, View(at, newest, pasts, rule.check.every), before), False
+    return _finding(rule, View(at, newest, pasts, rule.check.every, run.away), before), False
 
 
 def _last(rule: Active, pasts: Pasts, at: datetime) -> Point | None:

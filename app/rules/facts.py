@@ -8,9 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from app import uptime
 from app.catalog import store as catalog
 from app.checks.probe import Status
 from app.checks.samples import store as samples
+from app.downtime import Downtime
 from app.rules import book, store
 from app.rules.active import NOW, Active
 from app.rules.evaluate import ONE_SERIES, News, Pasts
@@ -30,6 +32,12 @@ class Facts:
     seen: Mapping[str, datetime]  # by check: the newest instant that was judged
     standings: Mapping[str, Mapping[str, Standing]]  # by rule, by series
     pasts: Mapping[Stretch, Mapping[str, Past]]
+    away: Mapping[str, Sequence[Downtime]]  # by part: when Tocsin itself did not run
+
+    def away_of(self, rule: Active) -> Sequence[Downtime]:
+        """When nothing ran where the rule's check runs, oldest first."""
+        here, there = self.away[uptime.CHECKS], self.away[uptime.part_of(rule.check.at or "")]
+        return here if here is there else sorted((*here, *there), key=lambda one: one.ended)
 
     def times(self, check: str) -> list[datetime]:
         """When its new results began."""
@@ -93,7 +101,9 @@ def load(db: Connection, claimed: Sequence[Mapping[str, Any]], now: datetime) ->
                 wanted[stretch] = max(wanted.get(stretch, timedelta(0)), length)
     until = max([now, *(of_one[-1]["at"] for of_one in results.values() if of_one)])  # a worker's clock may be ahead
     pasts = RECALL.look(db, catalog.version(db), wanted, seen, until) if wanted else {}
-    return Facts(active, results, seen, standings, pasts)
+    places = {rule.check.at or "" for of_one in active.values() for rule in of_one}
+    away = uptime.downtimes(db, {uptime.CHECKS, *map(uptime.part_of, places)}, now)
+    return Facts(active, results, seen, standings, pasts, away)
 
 
 def _as_point(result: Mapping[str, Any]) -> Point:

@@ -1,12 +1,14 @@
 """From one finding to a verdict: pending, firing, recovery and missing data, the same for every kind of rule. Pure."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app.catalog.model import Severity
+from app.downtime import silent_since
 from app.rules.model import BLIND, NO_DATA_INTERVALS, RECENT, Finding, Patience, Standing, State, Verdict
 from app.units import format_duration
 
+SETTLE = timedelta(seconds=10)  # after a start, until checks run on time again: workers take so long to come up
 PUNCTUAL = 0.97  # runs begin a little early or late: the third missed one counts even so
 
 
@@ -61,15 +63,23 @@ def pass_over(before: Standing, severity: Severity, at: datetime, because: str) 
 def silent(
     before: Standing, patience: Patience, severity: Severity, at: datetime, because: str = ""
 ) -> tuple[Standing, Verdict]:
-    """The verdict when nothing was learnt at `at`: unknown, and an alert once it has lasted if the rule wants one."""
+    """The verdict when nothing was learnt at `at`: unknown, and an alert once it has lasted if the rule wants one.
+
+    Time in which Tocsin itself did not run is not silence; what is remembered stays the instant at which it last could tell.
+    """
     known_at = before.known_at or at - patience.silence / NO_DATA_INTERVALS  # the run before the first is not missed
-    overdue = at - known_at >= patience.silence * PUNCTUAL
     reason = because or "no result"
     after = replace(before, state=State.UNKNOWN, known_at=known_at)
-    if overdue:
+    if at >= overdue_at(after, patience, at):
         reason = f"no data for {format_duration(patience.silence)}: {reason}"
         after = _overdue(after, patience)
     return after, Verdict(at, after.state, after.firing, severity, None, reason)
+
+
+def overdue_at(standing: Standing, patience: Patience, at: datetime) -> datetime:
+    """When it counts as silent, by what is known at `at`."""
+    since = silent_since(standing.known_at or at, patience.silence, patience.away, SETTLE)
+    return since + patience.silence * PUNCTUAL
 
 
 def _overdue(standing: Standing, patience: Patience) -> Standing:

@@ -1,6 +1,6 @@
 """Rules: what a series of results means. `Rule` is the part of the YAML form that every kind shares."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -11,6 +11,7 @@ from pydantic import Field
 from app.catalog.model import Declared, Family, Flapping, Severity
 from app.checks.model import Count, NoData, OutOf
 from app.checks.probe import Status
+from app.downtime import Downtime
 from app.rules.past import Past, Span
 from app.units import Duration, parse_duration
 
@@ -68,6 +69,7 @@ class View:
     newest: Point  # the result at `at`
     pasts: Mapping[timedelta, Past]  # how far back -> what is known around then; see `Reach`
     every: timedelta  # the check's interval
+    away: Sequence[Downtime] = ()  # when Tocsin itself did not run, oldest first
 
     def span(self, length: timedelta, back: timedelta = timedelta(0)) -> Span:
         """The values in `(at - back - length, at - back]`."""
@@ -141,3 +143,4 @@ class Patience:
     no_data: NoData
     silence: timedelta
     after: OutOf | None = None  # of its last evaluations so many must be bad
+    away: Sequence[Downtime] = ()  # when Tocsin itself did not run, oldest first

@@ -67,7 +67,7 @@ class Recall:
         for stretch, length in wanted.items():
             first = seen[stretch.check] - stretch.back - length
             known = self._known.get(stretch)
-            if known is None or known.since > first:
+            if known is None or known.since > first or known.until > now:  # from ahead: the clock was set back
                 known = self._known[stretch] = _Known(first, first)
                 read[stretch] = (first, now - stretch.back)
             else:

@@ -15,6 +15,7 @@ from app.rules.announce import signal
 from app.rules.combine import in_order, over_members
 from app.rules.evaluate import Step, over_results, over_silence
 from app.rules.facts import Facts, load
+from app.rules.judge import overdue_at
 from app.rules.model import NO_DATA_INTERVALS, Rule, Standing, State, Verdict
 from app.signals.model import Signal
 
@@ -39,9 +40,13 @@ def evaluate(db: Connection, now: datetime, limit: int = 500, names: Sequence[st
     work, done = _Work(), []
     for row in claimed:
         rules = facts.rules.get(row["name"], ())
+        silent_until: list[datetime] = []
         for rule in rules:
-            work.take(rule, row["name"], _steps(rule, row, facts, now))
-        done.append((row["name"], _seen(row, facts), _again(row, rules, facts.times(row["name"]), now)))
+            steps = _steps(rule, row, facts, now)
+            work.take(rule, row["name"], steps)
+            patience = replace(rule.patience, away=facts.away_of(rule))
+            silent_until += [overdue_at(step.after, patience, now) for step in steps]
+        done.append((row["name"], _seen(row, facts), _again(row, rules, facts.times(row["name"]), silent_until, now)))
     _combine(db, work, now)
     store.save(db, work.saved)
     store.drop(db, work.gone)
@@ -93,8 +98,8 @@ def _steps(rule: Active, row: Mapping[str, Any], facts: Facts, now: datetime) ->
     name = row["name"]
     if times := facts.times(name):
         news, pasts = facts.news_of(rule), facts.pasts_of(rule)
-        return over_results(rule, standings, news, pasts, times, facts.well(name), facts.excused(name))
-    return [] if row["paused"] else over_silence(rule, standings, now, never_ran=row["at"] is None)
+        return over_results(rule, standings, news, pasts, times, facts.well(name), facts.excused(name), facts.away_of(rule))
+    return [] if row["paused"] else over_silence(rule, standings, now, row["at"] is None, facts.away_of(rule))
 
 
 def _combine(db: Connection, work: _Work, now: datetime) -> None:
@@ -118,9 +123,13 @@ def _seen(row: Mapping[str, Any], facts: Facts) -> datetime | None:
     return times[-1] if times else row["evaluated_at"]
 
 
-def _again(row: Mapping[str, Any], rules: Sequence[Active], times: Sequence[datetime], now: datetime) -> datetime | None:
+def _again(
+    row: Mapping[str, Any], rules: Sequence[Active], times: Sequence[datetime], silent_until: Sequence[datetime], now: datetime
+) -> datetime | None:
     """When to look even without a result: once it has been silent for its intervals; each interval where a rule awaits one."""
     every = timedelta(milliseconds=row["every"])
     if any(rule.awaits for rule in rules) and not row["paused"]:
         return max(times[-1] + every * UNPUNCTUAL, now) if times else now + every
-    return max(times[-1] + every * NO_DATA_INTERVALS, now) if times else None
+    if times:
+        return max(times[-1] + every * NO_DATA_INTERVALS, now)
+    return min((at for at in silent_until if at > now), default=None)  # it was Tocsin that did not run: its time is yet to come

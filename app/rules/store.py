@@ -1,12 +1,13 @@
 """The statements about standings and verdicts."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, text, tuple_
 
 from app.db import dumps
+from app.db import turn_back as clock_set_back
 from app.rules.model import Standing, State, Verdict
 from app.rules.table import band, standing, verdict
 
@@ -134,3 +135,11 @@ def verdicts(db: Connection, rule: str, since: datetime, until: datetime) -> lis
     """The changes of a rule within [since, until), oldest first."""
     query = select(verdict).where(verdict.c.rule == rule, verdict.c.at >= since, verdict.c.at < until).order_by(verdict.c.at)
     return [dict(row) for row in db.execute(query).mappings()]
+
+
+def turn_back(db: Connection, by: timedelta, now: datetime) -> None:
+    """What waits for an instant of a clock that was set back."""
+    columns = [standing.c.known_at, standing.c.bad_since]
+    clock_set_back(db, columns, by, now)
+    for table in (verdict, band):
+        db.execute(delete(table).where(table.c.at > now))

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from cronsim import CronSim
 
 from app.checks.heartbeats.model import Beat, Cause, Expectation, Kind, Outlook, Ping, Run, State
+from app.downtime import Downtime, silent_since
 from app.units import format_duration
 
 LINE = 200  # characters of a job's last line that are told
@@ -52,8 +53,12 @@ def hear(beat: Beat, ping: Ping, grace: timedelta) -> tuple[Beat, float | None]:
     return after, seconds
 
 
-def look(beat: Beat, expected: Expectation, now: datetime) -> Outlook:
-    """How it stands at `now`. What lies in the future (the clock was set back) counts as now."""
+def look(beat: Beat, expected: Expectation, now: datetime, away: Sequence[Downtime] = ()) -> Outlook:
+    """How it stands at `now`. What lies in the future (the clock was set back) counts as now.
+
+    away: when nobody listened, oldest first. A ping that was expected then may have been lost: intervals and graces count from
+    when somebody listens again, but are put off by one interval at most, so that downtime that keeps coming hides nothing.
+    """
     if beat.state in (State.NEW, State.PAUSED) or beat.counts_from is None:
         return Outlook(beat)
     base = min(beat.counts_from, now)
@@ -61,14 +66,39 @@ def look(beat: Beat, expected: Expectation, now: datetime) -> Outlook:
     beat = replace(beat, counts_from=base, runs=runs)
     if beat.cause is Cause.FAILED:
         return Outlook(beat)
-    at = next_expected(expected, base)
+    if beat.state is State.DOWN and beat.since is not None:  # what came after it went down does not take that back
+        away = [one for one in away if one.ended <= beat.since]
+    at, silent = _silent_at(expected, base, away)
     oldest = min(runs, key=lambda run: run.since, default=None)
-    ends = [(oldest.since + expected.grace, Cause.OVERRUN, overran(oldest, expected))] if oldest is not None else []
-    ends += [(at + expected.grace, Cause.SILENT, missed(beat, at, expected))] if at is not None else []
+    ends = [(_hung_at(oldest, expected, away), Cause.OVERRUN, overran(oldest, expected))] if oldest is not None else []
+    ends += [(silent, Cause.SILENT, missed(beat, at, expected))] if at is not None and silent is not None else []
     due, cause, because = min(ends, key=lambda end: end[0], default=(None, Cause.NONE, ""))
     if due is None or now < due:
         return Outlook(_up_again(beat, now), at, due)
     return Outlook(_down(beat, cause, because, due), at)
+
+
+def _silent_at(expected: Expectation, base: datetime, away: Sequence[Downtime]) -> tuple[datetime | None, datetime | None]:
+    """When the next ping is expected, and when its absence is an alert."""
+    first = at = next_expected(expected, base)
+    if first is None:
+        return None, None
+    late_from, missed_time, since = first, timedelta(0), base
+    for one in (one for one in away if one.ended > base):
+        missed_time += one.ended - max(one.began, base)
+        if at is not None and at <= one.began:
+            late_from = max(late_from, one.ended)  # it was late before nobody listened: its grace begins again
+        else:
+            since = one.ended
+            at = next_expected(expected, since)
+            late_from = at or late_from
+    second = next_expected(expected, first) or first
+    return at or first, min(late_from + expected.grace, second + missed_time + 2 * expected.grace)
+
+
+def _hung_at(run: Run, expected: Expectation, away: Sequence[Downtime]) -> datetime:
+    """When a run that has not ended is an alert; its end may have been lost while nobody listened."""
+    return silent_since(run.since, expected.grace, away) + expected.grace
 
 
 def next_expected(expected: Expectation, after: datetime) -> datetime | None:

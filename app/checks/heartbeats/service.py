@@ -11,11 +11,13 @@ from zoneinfo import ZoneInfo
 import orjson
 from sqlalchemy import Connection
 
+from app import uptime
 from app.checks.heartbeats import store
 from app.checks.heartbeats.decide import hear as heard
 from app.checks.heartbeats.decide import last_line, look
 from app.checks.heartbeats.manage import Spec, changed, free_name
 from app.checks.heartbeats.model import SLUG, Beat, Call, Cause, Expectation, Heartbeat, Kind, Outlook, Ping, Run, State
+from app.downtime import Downtime
 from app.errors import Conflict, NotFound
 
 EACH = 500  # pings of one heartbeat judged at once
@@ -106,7 +108,7 @@ def pause(db: Connection, name: str, paused: bool, now: datetime) -> list[Move]:
         after = replace(after, counts_from=now if before.counts_from else None)
     else:
         return moves
-    outlook = look(after, _expectation(row), now)
+    outlook = look(after, _expectation(row), now, _away(db, now))
     store.save(db, [_row(row, outlook, row["judged"], more=False, now=now)])
     return [*moves, Move(name, _spec(row), before.state, outlook.beat, now)]
 
@@ -135,6 +137,7 @@ def _judge(db: Connection, rows: Sequence[Mapping[str, Any]], now: datetime) -> 
     if not rows:
         return [], 0
     waiting = store.unjudged(db, {row["id"]: row["judged"] for row in rows}, EACH)
+    away = _away(db, now)
     moves: list[Move] = []
     saved, runs = [], []
     for row in rows:
@@ -147,7 +150,7 @@ def _judge(db: Connection, rows: Sequence[Mapping[str, Any]], now: datetime) -> 
             way.append((before.state, beat, ping.at))
             if seconds is not None:
                 runs.append({"id": row["id"], "name": row["name"], "n": ping.n, "at": ping.at, "seconds": seconds})
-        outlook = look(beat, expectation, now)
+        outlook = look(beat, expectation, now, away)
         if outlook.beat.state is not beat.state or outlook.beat.because != beat.because or not pings:
             way.append((beat.state, outlook.beat, outlook.beat.since or now))
         moves += [Move(row["name"], spec, before, after, at) for before, after, at in way if _worth_saying(before, after)]
@@ -155,6 +158,12 @@ def _judge(db: Connection, rows: Sequence[Mapping[str, Any]], now: datetime) -> 
     store.save(db, saved)
     store.measured(db, runs)
     return moves, len(rows)
+
+
+def _away(db: Connection, now: datetime) -> Sequence[Downtime]:
+    """When nobody heard pings, or nobody could judge them, oldest first."""
+    found = uptime.downtimes(db, (uptime.INTAKE, uptime.CHECKS), now)
+    return sorted((*found[uptime.INTAKE], *found[uptime.CHECKS]), key=lambda one: one.ended)
 
 
 def _worth_saying(before: State, after: Beat) -> bool:

@@ -1,7 +1,7 @@
 """The statements about heartbeats and their pings."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -10,6 +10,7 @@ from sqlalchemy import Connection, LargeBinary, func, insert, select, text, upda
 from app.checks.heartbeats.model import Call
 from app.checks.heartbeats.table import heartbeat, heartbeat_ping
 from app.checks.table import sample
+from app.db import turn_back as clock_set_back
 
 KEPT = 100  # pings of one heartbeat
 TAIL = 400  # bytes of a failure's body that are looked at
@@ -221,3 +222,9 @@ def ends(db: Connection, ids: Sequence[int], each: int) -> dict[int, list[Mappin
     for row in db.execute(_ENDS, {"ids": list(ids), "each": each}).mappings():
         found[row["heartbeat"]].append(dict(row))
     return found
+
+
+def turn_back(db: Connection, by: timedelta, now: datetime) -> None:
+    """What waits for an instant of a clock that was set back."""
+    columns = [heartbeat.c.look_at, heartbeat.c.due_at, heartbeat.c.expected_at]
+    clock_set_back(db, columns, by, now)

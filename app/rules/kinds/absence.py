@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
+from app.downtime import silent_since
 from app.rules.model import Finding, Reach, Rule, View
 from app.units import Duration, format_duration, parse_duration
 
@@ -37,9 +38,11 @@ def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:
     now = view.at.timestamp()
     if view.newest.value is not None and view.newest.at == view.at:
         return Finding(False, True, view.newest.value, "a sample came", memory={LAST: now})
-    last = memory.get(LAST, memory.get(SINCE, now - view.every.total_seconds()))
+    last = min(memory.get(LAST, memory.get(SINCE, now - view.every.total_seconds())), now)  # a clock may be set back
     away = timedelta(seconds=now - last)
-    missing = away >= (spec.window or view.every) - view.every * SLACK
+    awaited = spec.window or view.every
+    silence = view.at - silent_since(view.at - away, awaited, view.away)  # while Tocsin itself did not run, nobody listened
+    missing = silence >= awaited - view.every * SLACK
     what = spec.metric or "result"
     because = f"no {what} for {format_duration(timedelta(seconds=round(away.total_seconds())))}"
     return Finding(missing, not missing, None, because, memory={LAST if LAST in memory else SINCE: last})
