@@ -104,6 +104,11 @@ def connect(url: str, size: int = 4) -> Engine:
     return made
 
 
+def give_up_soon(db: Connection) -> None:
+    """Wait for no row in this transaction: somebody holds one for long, and there is other work."""
+    db.execute(text("set local lock_timeout = '100ms'"))
+
+
 def session_name(process: str) -> str:
     """The application name of the sessions of this process: who has none has ended, see `app.notify.flight`."""
     return f"tocsin {process}"

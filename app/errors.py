@@ -9,6 +9,7 @@ TocsinError
 ├── Unavailable    database or broker is away: try again     -> HTTP 503, exit 1
 │   └── Busy       another transaction holds the row: likewise
 └── DeliveryError  a channel did not take the message
+    ├── Stale      it was not sent: ask first whether it is still wanted
     ├── Transient  try again: time-out, refused, 408, 429, 5xx
     └── Permanent  never again: bad address, bad token, other 4xx
 """
@@ -68,6 +69,10 @@ class Busy(Unavailable):
 
 class DeliveryError(TocsinError):
     """A channel did not take the message."""
+
+
+class Stale(DeliveryError):
+    """Nothing has left: too much time has passed since somebody made sure that the message is wanted."""
 
 
 class Transient(DeliveryError):

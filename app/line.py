@@ -5,9 +5,9 @@ it. `now` is the database's time unless a story or a drill acts as of another. W
 caller (what may be worth looking at next); losing it changes nothing but seconds.
 """
 
-import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,32 +25,29 @@ from app.checks.heartbeats import store as heartbeat_store
 from app.checks.heartbeats.model import Call
 from app.checks.heartbeats.service import Heard
 from app.checks.service import Batch
+from app.db import give_up_soon, transaction, wake_line
 from app.db import notify as wake
-from app.db import transaction, wake_line
+from app.deliver import PAGES, claim_pages, send
 from app.downtime import NEVER_RAN
+from app.errors import Busy
 from app.escalation import service as escalation
 from app.escalation import store as escalation_store
 from app.incidents import service as incidents
 from app.incidents import store as incident_store
 from app.log import get
 from app.net.loop import run as on_loop
-from app.notify import outcome
 from app.notify import service as pages
 from app.notify import store as page_store
-from app.notify.compose import Desk
-from app.notify.outcome import Sent
-from app.notify.send import send_all
-from app.notify.service import Job
 from app.rules import heartbeats as expected
 from app.rules import service as rules
 from app.rules import store as rule_store
-from app.settings import settings
 from app.signals import service as inbox
 from app.signals.model import Signal
 from app.signals.service import Integration
 
 LIMIT = 500  # rows a stage takes at once
-PAGES = 64  # messages sent side by side
+HELD = timedelta(seconds=2)  # an alert whose incident somebody holds is looked at again then
+LONGEST = 20.0  # seconds a caller of `notify` waits: a Celery task may take 50
 
 log = get(__name__)
 
@@ -156,9 +153,34 @@ def _expect(now: datetime | None) -> int:
 
 def dedup(now: datetime | None = None) -> Step:
     """Collapse alerts into incidents, start their policies, and end the incidents whose alerts are over."""
+    try:
+        return _dedup(now)
+    except Busy as error:
+        log.warning("incident_held", error=str(error))
+        return _dedup_apart(now)
+
+
+def _dedup_apart(now: datetime | None) -> Step:
+    """Somebody holds an incident of the batch: each alert by itself, so that only that incident's wait for it."""
     with transaction() as db:
+        waiting = alert_store.changed(db, now or clock.now(db), LIMIT)
+    steps, held = [], []
+    for id_ in waiting:
+        try:
+            steps.append(_dedup(now, [id_]))
+        except Busy:
+            held.append(id_)
+    with transaction() as db:
+        alert_store.postpone(db, held, (now or clock.now(db)) + HELD)
+    return Step(sum(step.seen for step in steps), told=any(step.told for step in steps))
+
+
+def _dedup(now: datetime | None, only: Sequence[int] | None = None) -> Step:
+    with transaction() as db:
+        if only is not None:
+            give_up_soon(db)
         at = now or clock.now(db)
-        placed = incidents.place(db, at, LIMIT)
+        placed = incidents.place(db, at, LIMIT, only)
         escalation.begin(db, [*placed.opened, *placed.restarted], at)
         pages.supersede(db, [one.number for one in placed.restarted], at)
         pages.tell_update(db, placed.updated, at)
@@ -183,31 +205,11 @@ def escalate(now: datetime | None = None) -> Step:
     return Step(advance.seen, tuple(sorted({(due - at).total_seconds() for _, due in advance.due})))
 
 
-def claim_pages(limit: int = PAGES, now: datetime | None = None) -> list[Job]:
-    """Lease the pages that are due; whoever holds a lease sends."""
-    with transaction() as db:
-        at = now or clock.now(db)
-        outcome.expire(db, at)
-        return pages.claim(db, Desk(settings().url, settings().key), at, limit)
-
-
-async def send(jobs: Sequence[Job], now: datetime | None = None) -> list[tuple[int, float]]:
-    """Send leased pages side by side and keep each outcome as it comes; pages to be tried again, with seconds to wait."""
-    again: list[tuple[int, float]] = []
-    async for sent in send_all(jobs):
-        again += await asyncio.to_thread(_record, sent, now)
-    return again
-
-
-def _record(sent: Sequence[Sent], now: datetime | None) -> list[tuple[int, float]]:
-    with transaction() as db:
-        again = outcome.record(db, sent, now or clock.now(db))
-        wake_line(db, "notify")
-        wake(db, "console", "pages")
-    return again
-
-
 def notify(now: datetime | None = None, limit: int = PAGES) -> tuple[Step, list[tuple[int, float]]]:
-    """Send what is due; how much, and what is to be tried again when."""
+    """Send what is due; how much, and what is to be tried again when. What takes long goes on beside."""
     jobs = claim_pages(limit, now)
-    return Step(len(jobs)), on_loop(send(jobs, now)) if jobs else []
+    if not jobs:
+        return Step(0), []
+    with suppress(TimeoutError):
+        return Step(len(jobs)), on_loop(send(jobs, now), LONGEST if now is None else None)
+    return Step(len(jobs)), []

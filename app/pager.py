@@ -12,22 +12,23 @@ import threading
 import time
 from concurrent.futures import Future
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 import psycopg
 
-from app import beats, clock, line, log, measure, uptime
+from app import beats, clock, deliver, line, log, measure, uptime
 from app.db import transaction
 from app.errors import Unavailable
 from app.escalation import store as escalations
 from app.identity import me
 from app.net.loop import loop
 from app.notify import store as pages
+from app.notify.flight import FLIGHT
 from app.settings import settings
 
 LOOK = 1.0  # seconds between two looks when nobody calls
-IN_FLIGHT = 512  # pages under way at once
+LANDING = 10.0  # seconds that what is under way may take when the pager ends
+STUCK = 60.0  # seconds without a decision, though the database answers, after which the pager starts anew
 PROBERS = 4  # batches of overdue checks at once
 
 logger = log.get(__name__)
@@ -63,9 +64,10 @@ class Pager:
     def __init__(self) -> None:
         self.stopping = threading.Event()
         self.pages_due = threading.Event()
-        self.in_flight = 0
-        self.counting = threading.Lock()
+        self.looked = -LOOK  # when it last looked for senders that have ended (time.monotonic)
         self.probing = threading.Semaphore(PROBERS)
+        self.decided = time.monotonic()  # when it could decide last
+        self.failed = False  # it ends because it can decide no more
         self.said = -LOOK  # when it last said that it lives (time.monotonic)
 
     def run(self) -> None:
@@ -78,6 +80,9 @@ class Pager:
         self._forever(self._decide)
         for thread in threads:
             thread.join(timeout=10)
+        end = time.monotonic() + LANDING
+        while FLIGHT.ids and time.monotonic() < end:  # what a provider has taken is written down: it need not be sent again
+            time.sleep(0.05)
 
     def stop(self, *_: Any) -> None:
         """End after what is under way."""
@@ -88,18 +93,29 @@ class Pager:
         while not self.stopping.is_set():
             try:
                 work()
+                continue
             except (Unavailable, psycopg.OperationalError) as error:
                 logger.warning("database_away", work=work.__name__, error=str(error))
                 self.stopping.wait(0.3)
             except Exception:
                 logger.exception("pager_stumbled", work=work.__name__)
                 self.stopping.wait(LOOK)
+            if work == self._decide:
+                self._start_anew_if_stuck()
+
+    def _start_anew_if_stuck(self) -> None:
+        stuck = time.monotonic() - self.decided
+        if stuck > STUCK and _answers():
+            logger.error("pager_stuck", seconds=round(stuck), then="starts anew")
+            self.failed = True
+            self.stop()
 
     def _decide(self) -> None:
         with psycopg.connect(_libpq(), autocommit=True, connect_timeout=3, client_encoding="utf8") as ear:
             ear.execute("listen line")
             while not self.stopping.is_set():
                 full = decide() >= line.LIMIT
+                self.decided = time.monotonic()
                 self.pages_due.set()
                 self._live()
                 if not full:
@@ -115,17 +131,13 @@ class Pager:
     def _send(self) -> None:
         self.pages_due.wait(_until(pages.next_due))
         self.pages_due.clear()
-        while self.in_flight < IN_FLIGHT and (jobs := line.claim_pages()):
-            self._count(len(jobs))
-            sending = asyncio.run_coroutine_threadsafe(line.send(jobs), loop())
-            sending.add_done_callback(partial(self._sent, len(jobs)))
+        if time.monotonic() - self.looked >= LOOK:
+            self.looked = time.monotonic()
+            deliver.free_orphans()
+        while not FLIGHT.full and (jobs := deliver.claim_pages()):
+            asyncio.run_coroutine_threadsafe(deliver.send(jobs), loop()).add_done_callback(self._sent)
 
-    def _count(self, change: int) -> None:
-        with self.counting:  # two threads count: a lost decrement would shut the door for ever
-            self.in_flight += change
-
-    def _sent(self, count: int, done: "Future[Any]") -> None:
-        self._count(-count)
+    def _sent(self, done: "Future[Any]") -> None:
         self.pages_due.set()
         if done.exception() is not None:  # the leases run out, and the pages are taken again
             logger.error("send_broke", error=repr(done.exception()))
@@ -157,6 +169,15 @@ def _listen(ear: psycopg.Connection[Any], seconds: float) -> None:
             return
 
 
+def _answers() -> bool:
+    """Whether a new session may write: then it is not the database that keeps us from deciding."""
+    try:
+        with psycopg.connect(_libpq(), connect_timeout=3, target_session_attrs="read-write") as session:
+            return session.execute("select 1").fetchone() is not None
+    except psycopg.Error:
+        return False
+
+
 def _until(next_due: Any) -> float:
     """Seconds to wait: until something falls due, at most LOOK."""
     with transaction() as db:
@@ -180,3 +201,5 @@ def main() -> None:
     pager.run()
     beats.leave("pager")
     logger.info("pager_ended", seconds=round(time.monotonic() - began))
+    if pager.failed:
+        raise SystemExit(1)  # whoever keeps it starts it again, with connections of its own

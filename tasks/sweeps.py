@@ -4,7 +4,7 @@ import math
 
 from celery import Task
 
-from app import clock, line
+from app import clock, deliver, line
 from app.celery import hint, task
 from app.db import transaction
 from app.escalation import store as escalations
@@ -39,6 +39,7 @@ def dedup(at: str | None = None) -> None:
 @task("escalation.sweep")
 def escalate() -> None:
     """Arm what falls due before the next sweep: the first to the moment, others that may follow it to the second."""
+    deliver.free_orphans()
     with transaction() as db:
         now = clock.now(db)
         due = {"escalation.advance": escalations.next_due(db), "notify.send": pages.next_due(db)}

@@ -74,8 +74,20 @@ def open_of_sources(db: Connection, sources: Sequence[str]) -> list[str]:
     return list(db.scalars(query))
 
 
-def claim_changed(db: Connection, now: datetime, limit: int) -> list[Alert]:
-    """Alerts the dedup stage must look at, locked until the transaction ends; others skip them."""
+def changed(db: Connection, now: datetime, limit: int) -> list[int]:
+    """Ids of the alerts the dedup stage must look at, in its order, not locked."""
+    query = select(alert.c.id).where(alert.c.dedup_at <= now).order_by(alert.c.dedup_at, alert.c.id).limit(limit)
+    return list(db.scalars(query))
+
+
+def postpone(db: Connection, ids: Sequence[int], until: datetime) -> None:
+    """Look at these again then: somebody holds their incident."""
+    if ids:
+        db.execute(update(alert).where(alert.c.id.in_(ids), alert.c.dedup_at.is_not(None)).values(dedup_at=until))
+
+
+def claim_changed(db: Connection, now: datetime, limit: int, only: Sequence[int] | None = None) -> list[Alert]:
+    """Alerts (of `only`) the dedup stage must look at, locked until the transaction ends; others skip them."""
     query = (
         select(alert)
         .where(alert.c.dedup_at <= now)
@@ -83,6 +95,8 @@ def claim_changed(db: Connection, now: datetime, limit: int) -> list[Alert]:
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
+    if only is not None:
+        query = query.where(alert.c.id.in_(only))
     return [_alert(row) for row in db.execute(query)]
 
 

@@ -31,9 +31,9 @@ class Placement:
     seen: int = 0  # alerts looked at
 
 
-def place(db: Connection, now: datetime, limit: int = 500) -> Placement:
-    """Give every changed alert its incident: join the open one, reopen a recent one, or open a new one."""
-    changed = alerts.claim_changed(db, now, limit)
+def place(db: Connection, now: datetime, limit: int = 500, only: Sequence[int] | None = None) -> Placement:
+    """Give every changed alert (of `only`) its incident: join the open one, reopen a recent one, or open a new one."""
+    changed = alerts.claim_changed(db, now, limit, only)
     placement = Placement(seen=len(changed))
     if not changed:
         return placement

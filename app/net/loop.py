@@ -11,9 +11,12 @@ _loops: dict[int, asyncio.AbstractEventLoop] = {}
 _making = threading.Lock()
 
 
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work` on this process's loop and wait for its result. Not to be called from that loop."""
-    return asyncio.run_coroutine_threadsafe(work, loop()).result()
+def run(work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+    """Run `work` on this process's loop and wait for its result. Not to be called from that loop.
+
+    Raises TimeoutError when there is none within `timeout` seconds; the work goes on.
+    """
+    return asyncio.run_coroutine_threadsafe(work, loop()).result(timeout)
 
 
 async def as_they_come(work: Iterable[Coroutine[Any, Any, T]], gather: float) -> AsyncIterator[list[T]]:

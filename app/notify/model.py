@@ -1,5 +1,6 @@
 """Pages: one message to one contact, from its row to a provider's answer."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -80,6 +81,7 @@ class Message:
     json: Mapping[str, Any]
     thread: str | None  # what belongs together, e.g. "incident-42"
     attempt: int
+    not_after: float = math.inf  # by `flight.awake`; a channel raises Stale instead of putting the first byte on the wire later
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,35 +1,57 @@
-"""Hands messages to their channels, many at once, each with its own deadline. No database in here."""
+"""Hands messages to their channels, many at once, each with its own deadline. No database in here.
+
+A page leaves only if it was wanted a moment ago: who was stopped meanwhile, or is slow to connect, asks again.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
 
 from pydantic import ValidationError
 
 from app import plugins
-from app.errors import DeliveryError, Permanent, Transient
+from app.errors import DeliveryError, Permanent, Stale, Transient, Unavailable
 from app.log import get
 from app.net.loop import as_they_come
+from app.notify.flight import awake
 from app.notify.model import Channel as ChannelPlugin
-from app.notify.model import Receipt
+from app.notify.model import Claim, Receipt
 from app.notify.outcome import Sent
 from app.notify.service import Job
 
 DEADLINE = 8.0  # seconds for one message, all in all; less than the lease
+SURE = 1.0  # seconds for which a page counts as wanted once that was asked
+LATEST = 1.8  # seconds after that at which its first byte may leave
 SLICE = 0.02  # seconds in which outcomes are gathered before they are written
 
 log = get(__name__)
 
 
-async def send_all(jobs: Sequence[Job]) -> AsyncIterator[list[Sent]]:
-    """Send all jobs concurrently; yields outcomes in small batches as they come, so that a slow one holds up no other."""
-    async for sent in as_they_come([_send(job) for job in jobs], SLICE):
-        yield sent
+Ask = Callable[[Claim], Awaitable[bool]]
 
 
-async def _send(job: Job) -> Sent:
+async def send_all(jobs: Sequence[Job], ask: Ask) -> AsyncIterator[list[Sent]]:
+    """Send all jobs concurrently; yields outcomes in small batches as they come, so that a slow one holds up no other.
+
+    ask: whether a page is still ours and wanted. Of one that is not, nothing is sent and nothing yielded.
+    """
+    async for sent in as_they_come([_send(job, ask) for job in jobs], SLICE):
+        yield [one for one in sent if one is not None]
+
+
+async def _send(job: Job, ask: Ask) -> Sent | None:
     try:
-        async with asyncio.timeout(DEADLINE):
-            return Sent(job.claim, await _hand_over(job))
+        if awake() - job.asked <= SURE:
+            with suppress(Stale):
+                return Sent(job.claim, await _in_time(_hand_over(job, job.asked + LATEST)))
+        if not await ask(job.claim):
+            return None
+        return Sent(job.claim, await _in_time(_hand_over(job, awake() + DEADLINE)))  # now it may take its time to connect
+    except Unavailable as error:  # nobody can say whether it is wanted; whoever holds the lease next will ask
+        log.warning("page_held_back", page=job.claim.id, error=str(error))
+        return None
     except TimeoutError:
         return Sent(job.claim, Transient(f"no answer within {DEADLINE:g} s"))
     except DeliveryError as error:
@@ -39,7 +61,23 @@ async def _send(job: Job) -> Sent:
         return Sent(job.claim, Transient(f"the channel broke: {type(error).__name__}: {error}"))
 
 
-async def _hand_over(job: Job) -> Receipt:
+async def _in_time(work: Coroutine[Any, Any, Receipt]) -> Receipt:
+    """Its receipt within DEADLINE. Who was stopped meanwhile looks first whether the answer has come. Raises TimeoutError."""
+    task, began = asyncio.ensure_future(work), awake()
+    try:
+        done, _ = await asyncio.wait({task}, timeout=DEADLINE)
+        if not done and awake() - began > DEADLINE + SURE:
+            done, _ = await asyncio.wait({task}, timeout=SURE)
+        if not done:
+            raise TimeoutError
+        return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=SURE)
+
+
+async def _hand_over(job: Job, not_after: float) -> Receipt:
     name = job.claim.draft.channel
     if job.channel is None:
         raise Permanent(f'there is no channel "{name}"')
@@ -51,4 +89,4 @@ async def _hand_over(job: Job) -> Receipt:
         spec = plugin.Spec.model_validate(job.channel.options)
     except ValidationError as error:
         raise Permanent(f'channel "{name}": its settings are wrong: {error.errors()[0]["msg"]}') from None
-    return await plugin.send(spec, job.message, DEADLINE)
+    return await plugin.send(spec, replace(job.message, not_after=not_after), DEADLINE)

@@ -19,6 +19,7 @@ from app.incidents.model import Incident
 from app.incidents.model import State as IncidentState
 from app.notify import store
 from app.notify.compose import SHOWN_ALERTS, Desk, compose
+from app.notify.flight import FLIGHT, Flight, awake
 from app.notify.links import LIFE as LINK_LIFE
 from app.notify.model import Claim, Draft, Kind, Message, State
 from app.people import store as people
@@ -26,6 +27,7 @@ from app.people.model import INBOX, Contact, Directory
 from app.people.reach import reach
 
 LEASE = timedelta(seconds=15)
+ORPHANED = timedelta(seconds=2)  # a sender that has just lost its sessions, not its life, has so long to say so
 PAGE_LIFE = timedelta(hours=24)  # what nobody would take for so long is of no use any more
 REMOVED = "removed"  # why an alert ended whose check or rule the configuration no longer has: nobody is told of that
 BUILT_IN = Channel(kind=INBOX)
@@ -38,6 +40,7 @@ class Job:
     claim: Claim
     message: Message
     channel: Channel | None  # None: the configuration has no such channel
+    asked: float  # by `flight.awake`: it was wanted then at the latest
 
 
 def queue(db: Connection, calls: Sequence[Call], now: datetime) -> list[int]:
@@ -75,11 +78,14 @@ def _draft(call: Call, contact: str | None, channel: str, to: str | None, at: da
     )  # fmt: skip
 
 
-def claim(db: Connection, desk: Desk, now: datetime, limit: int, ids: Sequence[int] | None = None) -> list[Job]:
+def claim(
+    db: Connection, desk: Desk, now: datetime, limit: int, flight: Flight = FLIGHT, ids: Sequence[int] | None = None
+) -> list[Job]:
     """Lease what is due and compose it. Pages of incidents that need nobody any more are superseded instead."""
+    asked = awake()
     live: list[Claim] = []
     found: dict[int, Incident] = {}
-    while not live and (claims := store.claim(db, now, LEASE, limit, ids)):
+    while not live and (claims := store.claim(db, now, LEASE, limit, flight, ids)):
         found = incidents.by_numbers(db, sorted({one.draft.incident for one in claims if one.draft.incident is not None}))
         stale = [one for one in claims if not wanted(one.draft, found)]
         if stale:
@@ -91,7 +97,32 @@ def claim(db: Connection, desk: Desk, now: datetime, limit: int, ids: Sequence[i
     for alert in alerts.shown(db, list(found), SHOWN_ALERTS):
         facts[alert.incident or 0].append(alert)
     channels = {**catalog.channels(db), INBOX: BUILT_IN}
-    return [Job(one, _message(one, found, facts, desk), channels.get(one.draft.channel)) for one in live]
+    return [Job(one, _message(one, found, facts, desk), channels.get(one.draft.channel), asked) for one in live]
+
+
+def confirm(db: Connection, claims: Sequence[Claim], now: datetime) -> set[int]:
+    """Ask again, as `claim` does: those of these pages that are still ours and wanted. Their leases begin anew.
+
+    Whoever is just acknowledging one of the incidents is waited for.
+    """
+    numbers = sorted({one.draft.incident for one in claims if one.draft.incident is not None})
+    incidents.hold(db, numbers)
+    ours = store.renew(db, claims, now + LEASE)
+    found = incidents.by_numbers(db, numbers)
+    stale = [one for one in claims if one.id in ours and not wanted(one.draft, found)]
+    if stale:
+        store.end_claims(db, stale, State.SUPERSEDED, now)
+    return ours - {one.id for one in stale}
+
+
+def renew(db: Connection, claims: Sequence[Claim], now: datetime) -> None:
+    """Hold the leases of what is still under way."""
+    store.renew(db, claims, now + LEASE)
+
+
+def free_orphans(db: Connection, now: datetime) -> list[str]:
+    """Let go what senders that have ended had leased; their names."""
+    return store.free(db, now + ORPHANED)
 
 
 def wanted(draft: Draft, found: Mapping[int, Incident]) -> bool:

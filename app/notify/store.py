@@ -7,7 +7,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, func, insert, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from app.db import dumps, session_name
 from app.db import turn_back as clock_set_back
+from app.identity import me
+from app.notify.flight import PER_CHANNEL, Flight
 from app.notify.model import Claim, Draft, Kind, Outcome, State
 from app.notify.table import page, page_attempt
 from app.people.model import INBOX
@@ -18,19 +21,42 @@ _DRAFTED = (
     "key", "kind", "incident", "obligation", "generation", "round", "step", "contact", "channel", "to", "reason", "due_at",
 )  # fmt: skip
 
+# A lease that has run out is not taken just after a pause of the whole stack: whoever held it is back as well, and may be about
+# to write the outcome down. A channel takes no more than it has room for; a row beyond that is let go with the transaction.
 _CLAIM = """
 with leased as (
-  select id from page where state = 'sending' and lease_until <= :now {only}
+  select id, channel, lease_until as at from page
+  where state = 'sending' and lease_until <= :now and id <> all(:mine) and channel <> all(:full) {only}
+    and not exists (
+      select 1 from uptime where part = 'checks' and seen_at > clock_timestamp() - interval '1 min'
+        and (since > clock_timestamp() - interval '1.5 s' or seen_at < clock_timestamp() - interval '2 s'))
   order by lease_until limit :limit for update skip locked
 ), queued as (
-  select id from page where state = 'queued' and next_at <= :now {only}
+  select id, channel, next_at as at from page where state = 'queued' and next_at <= :now and channel <> all(:full) {only}
   order by next_at limit :limit for update skip locked
-), due as (select id from leased union all select id from queued limit :limit)
-update page set state = 'sending', attempts = attempts + 1, fence = fence + 1, lease_until = :until
-from due where page.id = due.id returning page.*
+), due as (
+  select id, channel, first, at, row_number() over (partition by channel order by first, at, id) as n
+  from (select 1 as first, * from leased union all select 2, * from queued) as found
+), taken as (
+  select id from due where n <= coalesce(cast(cast(:room as json) ->> channel as int), :most)
+  order by first, at limit :limit
+)
+update page set state = 'sending', attempts = attempts + 1, fence = fence + 1, lease_until = :until, lease_owner = :owner
+from taken where page.id = taken.id returning page.*
 """
 _CLAIM_ANY = text(_CLAIM.format(only=""))
 _CLAIM_THESE = text(_CLAIM.format(only="and id = any(:ids)"))
+# A sender whose sessions are gone has ended; one that merely lost them has new ones soon, and renews what it holds.
+_FREE = text("""
+update page set lease_until = :until where state = 'sending' and lease_until > :until and lease_owner is not null
+  and not exists (select 1 from pg_stat_activity where application_name = :prefix || lease_owner)
+returning lease_owner
+""")
+_RENEW = text("""
+update page set lease_until = :until
+from unnest(cast(:ids as bigint[]), cast(:fences as int[])) as r(id, fence)
+where page.id = r.id and page.fence = r.fence and page.state = 'sending' returning page.id
+""")
 _RECORD = text("""
 update page set state = r.state, next_at = coalesce(r.next_at, page.next_at), lease_until = null, ended_at = r.ended_at
 from unnest(cast(:ids as bigint[]), cast(:fences as int[]), cast(:states as text[]), cast(:next as timestamptz[]),
@@ -82,14 +108,33 @@ def hurry(db: Connection, late: Sequence[tuple[Draft, str]], now: datetime) -> l
     return moved
 
 
-def claim(db: Connection, now: datetime, lease: timedelta, limit: int, ids: Sequence[int] | None = None) -> list[Claim]:
-    """Lease due pages (or those of `ids` that are due) and open an attempt of unknown outcome for each."""
-    values: dict[str, Any] = {"now": now, "until": now + lease, "limit": limit}
+def claim(
+    db: Connection, now: datetime, lease: timedelta, limit: int, flight: Flight | None = None, ids: Sequence[int] | None = None
+) -> list[Claim]:
+    """Lease due pages (or those of `ids` that are due) and open an attempt of unknown outcome for each.
+
+    flight: what this process has under way already; a channel that is full there gets nothing.
+    """
+    flight = flight or Flight()
+    room = flight.room()
+    values: dict[str, Any] = {"now": now, "until": now + lease, "limit": limit, "owner": me(), "mine": flight.ids}
+    values |= {"full": [one for one, left in room.items() if not left], "room": dumps(room), "most": PER_CHANNEL}
     found = db.execute(_CLAIM_ANY, values) if ids is None else db.execute(_CLAIM_THESE, {**values, "ids": list(ids)})
     claims = [_claim(row) for row in found]
     if claims:
         db.execute(insert(page_attempt), [{"page": one.id, "n": one.attempt, "at": now} for one in claims])
     return claims
+
+
+def renew(db: Connection, claims: Sequence[Claim], until: datetime) -> set[int]:
+    """Hold the leases of these pages until then; the ids of those that are still ours."""
+    values = {"ids": [one.id for one in claims], "fences": [one.fence for one in claims], "until": until}
+    return set(db.scalars(_RENEW, values))
+
+
+def free(db: Connection, until: datetime) -> list[str]:
+    """Let the leases of senders that have ended run out at `until`; the name of each such sender."""
+    return sorted(set(db.scalars(_FREE, {"until": until, "prefix": session_name("")})))
 
 
 def expire(db: Connection, now: datetime) -> list[Claim]:

@@ -28,6 +28,7 @@ page = Table(
     instant("expires_at", required=True),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     instant("lease_until"),
+    Column("lease_owner", Text),  # the process that sends, as `identity.me` names it
     Column("fence", Integer, nullable=False, server_default=text("0")),
     instant("ended_at"),
     instant("seen_at"),  # read in the inbox

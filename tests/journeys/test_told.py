@@ -2,7 +2,7 @@
 
 from app.actions import service as actions
 from app.db import transaction
-from app.line import claim_pages, send
+from app.deliver import claim_pages, send
 from app.net.loop import run as on_loop
 from app.people.model import Actor, Role
 from tests.journeys.test_grouping import configure

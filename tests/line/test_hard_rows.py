@@ -16,6 +16,7 @@ from app.checks import service as checks
 from app.checks.model import Check, Due, Result
 from app.checks.probe import Reading, Series, Status
 from app.db import transaction
+from app.deliver import claim_pages
 from app.notify import store as pages
 from app.notify.model import Draft, Kind
 from app.notify.service import PAGE_LIFE
@@ -92,7 +93,7 @@ def test_pages_that_nobody_needs_any_more_do_not_hide_those_behind_them(clean: N
     stale = [page(f"s{n}", kind=Kind.PAGE, incident=999, user=None) for n in range(70)]
     with transaction() as db:
         pages.queue_all(db, [*stale, page("live", due_at=NOW + timedelta(seconds=1))], NOW, PAGE_LIFE)
-    assert [job.claim.draft.key for job in line.claim_pages(now=NOW + timedelta(seconds=1))] == ["live"]
+    assert [job.claim.draft.key for job in claim_pages(now=NOW + timedelta(seconds=1))] == ["live"]
 
 
 def test_a_stage_that_breaks_keeps_no_other_stage_from_its_work(clean: None, monkeypatch: pytest.MonkeyPatch) -> None:

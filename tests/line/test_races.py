@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
-from app import line
+from app import deliver, line
 from app.actions import service as actions
 from app.configfile.apply import apply
 from app.configfile.load import load_texts
@@ -119,8 +119,8 @@ def test_a_page_taken_while_its_incident_is_resolved_is_always_followed_by_the_e
         for number in range(1, 9):
             say(f"k{number}", f"s{number}")
             line.dedup(NOW), line.escalate(NOW)
-            jobs = line.claim_pages(now=NOW)
-            assert together(lambda jobs=jobs: on_loop(line.send(jobs, NOW)), lambda number=number: resolve(number)) == []  # type: ignore[misc]
+            jobs = deliver.claim_pages(now=NOW)
+            assert together(lambda jobs=jobs: on_loop(deliver.send(jobs, NOW)), lambda number=number: resolve(number)) == []  # type: ignore[misc]
             line.notify(NOW + timedelta(seconds=1))
         told = [(one.json["event"], one.json["incident"]["number"]) for one in kept.received]
         assert sorted(told) == sorted([("page", n) for n in range(1, 9)] + [("resolved", n) for n in range(1, 9)])

@@ -14,6 +14,7 @@ from app.errors import Permanent, Transient
 from app.net.loop import run
 from app.notify import send
 from app.notify.channels import webhook
+from app.notify.flight import awake
 from app.notify.model import Claim, Draft, Kind, Message, Receipt
 from app.notify.outcome import Sent
 from app.notify.retry import wait
@@ -147,15 +148,19 @@ def test_an_address_that_may_never_be_called_is_refused_for_good(url: str) -> No
 
 def job(name: str, channel: Channel | None) -> Job:
     draft = Draft("k", Kind.PAGE, 1, 1, 1, 0, 1, "ada", name, name, "x", NOON, "r")
-    return Job(Claim(1, 1, 1, draft), message(), channel)
+    return Job(Claim(1, 1, 1, draft), message(), channel, awake())
+
+
+async def still_wanted(_: Claim) -> bool:
+    return True
 
 
 def sent(*jobs: Job) -> list[Sent]:
     async def all_of() -> list[Sent]:
         return (
-            [one async for batch in send.send_all(jobs) for one in [batch]][-1]
+            [one async for batch in send.send_all(jobs, still_wanted) for one in [batch]][-1]
             if len(jobs) == 1
-            else [one for batch in [batch async for batch in send.send_all(jobs)] for one in batch]
+            else [one for batch in [batch async for batch in send.send_all(jobs, still_wanted)] for one in batch]
         )
 
     return run(all_of())
@@ -185,7 +190,7 @@ def test_a_slow_receiver_holds_up_no_other(there: Receiver) -> None:
     jobs = [job(name, Channel.model_validate({"kind": "webhook", "url": f"{there.url}/{name}"})) for name in ("slow", "fast")]
 
     async def first() -> str:
-        async for batch in send.send_all(jobs):
+        async for batch in send.send_all(jobs, still_wanted):
             return batch[0].claim.draft.channel
         return ""
 

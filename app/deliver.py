@@ -1,0 +1,125 @@
+"""Sends the pages that are due and keeps how that went: lease, ask once more, hand over, write down, whatever else goes wrong.
+
+A transaction before the network and one for each slice of outcomes as they come; none while a provider answers.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from itertools import chain, repeat
+
+from app import clock
+from app.db import give_up_soon, transaction, wake_line
+from app.db import notify as wake
+from app.errors import Busy, Unavailable
+from app.log import get
+from app.notify import outcome
+from app.notify import service as pages
+from app.notify.compose import Desk
+from app.notify.flight import FLIGHT
+from app.notify.model import Claim
+from app.notify.outcome import Sent
+from app.notify.send import send_all
+from app.notify.service import Job
+from app.settings import settings
+
+PAGES = 64  # messages sent side by side
+WAITS = (0.2, 0.5, 1.0, 2.0)  # seconds between two tries to write an outcome down; the last one repeats
+LASTS = 1.0  # seconds between two renewals of what is in flight
+
+log = get(__name__)
+Again = list[tuple[int, float]]  # pages to be tried again, with the seconds to wait
+
+
+def claim_pages(limit: int = PAGES, now: datetime | None = None) -> list[Job]:
+    """Lease the pages that are due; whoever holds a lease sends."""
+    with transaction() as db:
+        at = now or clock.now(db)
+        outcome.expire(db, at)
+        jobs = pages.claim(db, Desk(settings().url, settings().key), at, limit)
+    FLIGHT.took(job.claim for job in jobs)
+    return jobs
+
+
+async def send(jobs: Sequence[Job], now: datetime | None = None) -> Again:
+    """Send leased pages side by side and keep each outcome as it comes; pages to be tried again, with seconds to wait."""
+    holding = asyncio.create_task(_hold_leases(jobs)) if now is None else None
+    try:
+        coming = send_all(jobs, partial(_still_wanted, now=now))
+        writing = [asyncio.create_task(_write_down(sent, now)) async for sent in coming]
+        return [one for written in await asyncio.gather(*writing) for one in written]
+    finally:
+        if holding is not None:
+            holding.cancel()
+        FLIGHT.landed(job.claim.id for job in jobs)
+
+
+async def _still_wanted(claim: Claim, now: datetime | None) -> bool:
+    def ask() -> bool:
+        with transaction() as db:
+            return claim.id in pages.confirm(db, [claim], now or clock.now(db))
+
+    return await asyncio.to_thread(ask)
+
+
+async def _write_down(sent: Sequence[Sent], now: datetime | None) -> Again:
+    """Keep outcomes until they are written: what a provider has taken must not be sent again because a row was held.
+
+    One held incident holds up its own pages only; the leases of what waits are renewed meanwhile.
+    """
+    for pause in chain(WAITS, repeat(WAITS[-1])):
+        try:
+            again = await asyncio.to_thread(_record, sent, now, pause > WAITS[0])
+        except Unavailable as error:
+            if isinstance(error, Busy) and len(sent) > 1:
+                return await _write_apart(sent, now)
+            log.warning("outcome_waits", pages=[one.claim.id for one in sent], error=str(error))
+            await asyncio.sleep(pause)
+        except Exception:
+            if len(sent) > 1:
+                return await _write_apart(sent, now)
+            log.exception("outcome_lost", page=sent[0].claim.id)  # its lease runs out, and it is sent again
+            break
+        else:
+            FLIGHT.landed(one.claim.id for one in sent)
+            return again
+    return []
+
+
+async def _write_apart(sent: Sequence[Sent], now: datetime | None) -> Again:
+    alone = await asyncio.gather(*(_write_down([one], now) for one in sent))
+    return [one for written in alone for one in written]
+
+
+def _record(sent: Sequence[Sent], now: datetime | None, again: bool) -> Again:
+    with transaction() as db:
+        if again:
+            give_up_soon(db)  # many may wait for one row: none may keep the others waiting
+        tried_again = outcome.record(db, sent, now or clock.now(db))
+        wake_line(db, "notify")
+        wake(db, "console", "pages")
+    return tried_again
+
+
+async def _hold_leases(jobs: Sequence[Job]) -> None:
+    """Renew the leases of what is in flight, as long as it is."""
+    while True:
+        await asyncio.sleep(LASTS)
+        mine = FLIGHT.those(job.claim for job in jobs)
+        try:
+            await asyncio.to_thread(_renew, mine)
+        except Unavailable as error:
+            log.warning("lease_not_renewed", pages=len(mine), error=str(error))
+
+
+def _renew(claims: Sequence[Claim]) -> None:
+    with transaction() as db:
+        pages.renew(db, claims, clock.now(db))
+
+
+def free_orphans() -> None:
+    """Let go what senders that have ended had leased: it is sent two seconds later instead of when its leases run out."""
+    with transaction() as db:
+        if gone := pages.free_orphans(db, clock.now(db)):
+            log.warning("leases_freed", senders=gone)
