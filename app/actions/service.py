@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from app.alerts import store as alerts
+from app.alerts.store import Tally
 from app.catalog import store as catalog
+from app.catalog.model import Severity
 from app.db import notify as wake
 from app.db import wake_line
 from app.errors import Conflict, Invalid, NotFound
@@ -128,18 +130,43 @@ def merge(db: Connection, number: int, into: int, actor: Actor, now: datetime) -
     if not target.open:
         raise Conflict(f"#{into} is resolved; reopen it first")
     after = replace(
-        source, state=state, merged_into=into, resolved_at=now, resolved_by=actor.login, resolve_at=None, snoozed_until=None
+        source,
+        state=state,
+        merged_into=into,
+        resolved_at=now,
+        resolved_by=actor.login,
+        resolve_at=None,
+        snoozed_until=None,
+        alert_count=0,  # its alerts belong to the other
     )
     _stop(db, after, f"merged into #{into}", None, now)
     alerts.move_all(db, number, into)
-    still_open, total = alerts.open_by_incident(db, [into]).get(into, (0, 0))
-    severity = max(source.severity, target.severity, key=lambda one: one.rank)
-    ending = None if still_open else target.resolve_at
-    urgency = Urgency.HIGH if Urgency.HIGH in (source.urgency, target.urgency) else Urgency.LOW
-    grown = replace(target, alert_count=total, severity=severity, urgency=urgency, resolve_at=ending)
-    store.save_all(db, [grown])
+    grown = _grown(db, source, target, now)
     store.record(db, [Event(into, "merged", f"#{number} was merged into this by {_name(actor)}", actor.login)], now)
     _done(db, after, actor, "merged", f"merged into #{into} by {_name(actor)}", now)
+    return grown
+
+
+def _grown(db: Connection, source: Incident, target: Incident, now: datetime) -> Incident:
+    """The incident that another was merged into: as bad as the worse of both.
+
+    Where the other is the worse one and nobody has acknowledged this one, it goes on under the other's policy from step 1: who
+    would have been paged for that one still is.
+    """
+    tally = alerts.tally(db, [target.number]).get(target.number, Tally())
+    severity = max(source.severity, target.severity, key=lambda one: one.rank)
+    urgency = Urgency.HIGH if Urgency.HIGH in (source.urgency, target.urgency) else Urgency.LOW
+    ending = None if tally.open else target.resolve_at
+    title = tally.title or target.title
+    grown = replace(target, alert_count=tally.total, title=title, severity=severity, urgency=urgency, resolve_at=ending)
+    critical = severity is Severity.CRITICAL and target.severity is not Severity.CRITICAL
+    if (critical or urgency is not target.urgency) and target.state is State.TRIGGERED:
+        grown = incidents.relapse(replace(grown, policy_name=source.policy_name, policy=source.policy))
+        store.freeze(db, grown)
+        pages.supersede(db, [grown.number], now)
+        escalation.begin(db, [grown], now)
+        wake_line(db, "escalation")
+    store.save_all(db, [grown])
     return grown
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, Row, func, or_, select, text, update
@@ -11,6 +11,13 @@ from app.alerts.model import Alert, State
 from app.alerts.table import alert
 from app.catalog.model import Severity
 from app.db import turn_back as clock_set_back
+
+
+def _rank(column: str) -> str:
+    """A severity's rank as an expression."""
+    cases = " ".join(f"when '{one}' then {one.rank}" for one in Severity)
+    return f"case {column} {cases} end"
+
 
 # Rows arrive sorted by fingerprint, so that two writers cannot lock each other out.
 _RAISE = text("""
@@ -52,6 +59,13 @@ _SHOWN = text("""
 select a.* from unnest(cast(:numbers as bigint[])) as wanted(number) cross join lateral (
   select * from alert where incident = number order by (state = 'resolved'), id limit :each) as a
 order by a.incident, (a.state = 'resolved'), a.id
+""")
+
+
+_TALLY = text(f"""
+select incident, count(*) filter (where state <> 'resolved') as open, count(*) as total,
+  (array_agg(summary order by {_rank("severity")} desc, starts_at, id) filter (where state = 'firing'))[1] as title
+from alert where incident = any(:numbers) group by incident
 """)
 
 
@@ -144,14 +158,17 @@ def of_incidents(db: Connection, numbers: Sequence[int]) -> list[Alert]:
     return [_alert(row) for row in db.execute(query)]
 
 
-def open_by_incident(db: Connection, numbers: Sequence[int]) -> dict[int, tuple[int, int]]:
-    """Per incident: how many of its alerts are open, and how many it has at all."""
-    query = (
-        select(alert.c.incident, func.count().filter(alert.c.state != State.RESOLVED), func.count())
-        .where(alert.c.incident.in_(numbers))
-        .group_by(alert.c.incident)
-    )
-    return {row[0]: (row[1], row[2]) for row in db.execute(query)}
+class Tally(NamedTuple):
+    """What an incident's alerts are, all in all."""
+
+    open: int = 0
+    total: int = 0
+    title: str | None = None  # summary of the worst that fires, the earliest of equals; None when none does
+
+
+def tally(db: Connection, numbers: Sequence[int]) -> dict[int, Tally]:
+    """Per incident what its alerts are; an incident without any is left out."""
+    return {row.incident: Tally(row.open, row.total, row.title) for row in db.execute(_TALLY, {"numbers": list(numbers)})}
 
 
 def by_ids(db: Connection, ids: Sequence[int]) -> list[Alert]:

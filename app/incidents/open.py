@@ -1,18 +1,22 @@
 """Finds or opens the incident of each group of alerts."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from app.alerts.model import Alert
+from app.alerts.model import State as AlertState
 from app.catalog import store as catalog
 from app.incidents import store
 from app.incidents.correlate import Group
 from app.incidents.lifecycle import Move, step
 from app.incidents.model import Event, Incident
+from app.incidents.rise import lead
 from app.incidents.route import route
+from app.people.model import Urgency
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +33,10 @@ def find(db: Connection, joining: Sequence[Alert], groups: Mapping[int, Group], 
     `others` are incidents the caller changes, too: all are locked at once in one order, so that two callers never wait for
     each other.
     """
-    first: dict[str, Alert] = {}
+    together: dict[str, list[Alert]] = defaultdict(list)
     wanted: dict[str, Group] = {}
     for alert in joining:
-        first.setdefault(groups[alert.id].key, alert)
+        together[groups[alert.id].key].append(alert)
         wanted.setdefault(groups[alert.id].key, groups[alert.id])
     known = store.lock_open(db, sorted(wanted), others)
     missing = sorted(set(wanted) - set(known))
@@ -47,7 +51,8 @@ def find(db: Connection, joining: Sequence[Alert], groups: Mapping[int, Group], 
             new[former.number] = "reopened"
     store.save_all(db, [known[key] for key in missing if key in known and known[key].number in new])
     store.record(db, [Event(number, "reopened", "its alerts are back") for number in new], now)
-    rows = [_row(db, first[key], wanted[key], now) for key in missing if key not in known]
+    urgency_of = urgencies(db)
+    rows = [_row(db, _lead(together[key], urgency_of), wanted[key], now) for key in missing if key not in known]
     for incident in store.open_all(db, rows) if rows else []:
         known[incident.group_key] = incident
         new[incident.number] = "opened"
@@ -71,6 +76,28 @@ def _former(db: Connection, keys: Sequence[str], groups: Mapping[str, Group], no
             recent[one.number] = key
     locked = store.lock(db, sorted(recent)) if recent else {}
     return usable | {recent[number]: one for number, one in locked.items()}
+
+
+def urgencies(db: Connection) -> Callable[[Alert], Urgency]:
+    """With which urgency an alert is routed now."""
+    routes = catalog.routes(db)
+    return lambda alert: route(alert.labels, alert.severity, routes).urgency
+
+
+def rerouted(db: Connection, incident: Incident, by: Alert) -> Incident:
+    """The incident under the route of an alert that rose: its policy is frozen anew, its urgency never falls."""
+    routed = route(by.labels, by.severity, catalog.routes(db))
+    urgency = Urgency.HIGH if Urgency.HIGH in (incident.urgency, routed.urgency) else Urgency.LOW
+    policy = catalog.policies(db).get(routed.policy) if routed.policy else None
+    after = replace(incident, policy_name=routed.policy, policy=policy, urgency=urgency, runbook=by.runbook or incident.runbook)
+    store.freeze(db, after)
+    return after
+
+
+def _lead(together: Sequence[Alert], urgency_of: Callable[[Alert], Urgency]) -> Alert:
+    """The alert that an incident opens with: those that came and went already count only among themselves."""
+    firing = [alert for alert in together if alert.state is AlertState.FIRING]
+    return lead(firing or together, urgency_of)
 
 
 def _reopened(incident: Incident, now: datetime) -> Incident:

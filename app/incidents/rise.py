@@ -1,6 +1,6 @@
 """What an alert changes in the incident it joins: nothing, a word to those who know, or the policy from the top. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -27,17 +27,38 @@ class Rise:
     severity: Severity
     urgency: Urgency
     because: str
+    by: Alert | None = None  # the alert that rose: a restart is routed by it
 
 
-def rise(incident: Incident, joined: Sequence[Alert], changed: Sequence[Alert], urgency: Urgency, now: datetime) -> Rise:
-    """What `joined` (new) and `changed` (known) open alerts do; `urgency` is the highest they are routed with."""
-    top = max((alert.severity for alert in (*joined, *changed)), key=lambda one: one.rank, default=incident.severity)
+def lead(alerts: Sequence[Alert], urgency_of: Callable[[Alert], Urgency], *, severity_first: bool = True) -> Alert:
+    """The alert that decides: the worst by severity and then urgency, or the other way; of equals the earliest."""
+
+    def weight(alert: Alert) -> tuple[int, int, float]:
+        severity, urgency = alert.severity.rank, int(urgency_of(alert) is Urgency.HIGH)
+        first, second = (severity, urgency) if severity_first else (urgency, severity)
+        return first, second, -alert.starts_at.timestamp()
+
+    return max(alerts, key=weight)
+
+
+def rise(
+    incident: Incident,
+    joined: Sequence[Alert],
+    changed: Sequence[Alert],
+    urgency_of: Callable[[Alert], Urgency],
+    now: datetime,
+) -> Rise:
+    """What `joined` (new) and `changed` (known) firing alerts do; `urgency_of` says with which urgency one is routed."""
+    firing = (*joined, *changed)
+    top = max((alert.severity for alert in firing), key=lambda one: one.rank, default=incident.severity)
     worse = top.rank > incident.severity.rank
     severity = top if worse else incident.severity
-    louder = urgency is Urgency.HIGH and incident.urgency is Urgency.LOW
-    if louder or (worse and top is Severity.CRITICAL):
+    louder = incident.urgency is Urgency.LOW and any(urgency_of(alert) is Urgency.HIGH for alert in firing)
+    critical = worse and top is Severity.CRITICAL
+    if louder or critical:
         what = f"severity rose to {top}" if worse else "urgency rose to high"
-        return Rise(Effect.RESTART, severity, urgency if louder else incident.urgency, what)
+        by = lead(firing, urgency_of, severity_first=critical)
+        return Rise(Effect.RESTART, severity, Urgency.HIGH if louder else incident.urgency, what, by)
     if worse:
         return Rise(Effect.UPDATE, severity, incident.urgency, f"severity rose to {top}")
     if joined and now - incident.since > timedelta(seconds=incident.window):

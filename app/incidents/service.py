@@ -10,15 +10,14 @@ from sqlalchemy import Connection
 from app.alerts import store as alerts
 from app.alerts.model import Alert
 from app.alerts.model import State as AlertState
+from app.alerts.store import Tally
 from app.catalog import store as catalog
 from app.incidents import store
 from app.incidents.correlate import group
 from app.incidents.lifecycle import Move, step
 from app.incidents.model import Event, Incident, State
-from app.incidents.open import find
+from app.incidents.open import find, rerouted, urgencies
 from app.incidents.rise import Effect, Rise, rise
-from app.incidents.route import route
-from app.people.model import Urgency
 
 
 @dataclass(slots=True)
@@ -68,7 +67,7 @@ def _count(
     now: datetime,
 ) -> None:
     """Bring each touched incident's counts, severity and end up to date, and note it in its timeline."""
-    counts = alerts.open_by_incident(db, sorted(incidents))
+    tallies = alerts.tally(db, sorted(incidents))
     joined, known = defaultdict(list), defaultdict(list)
     for alert in joining:
         joined[placed[alert.id]].append(alert)
@@ -77,8 +76,8 @@ def _count(
             known[alert.incident].append(alert)
     saved, events = [], []
     for number, before in incidents.items():
-        still_open, total = counts.get(number, (0, 0))
-        after = replace(before, alert_count=total)
+        tally = tallies.get(number, Tally())
+        after = replace(before, alert_count=tally.total, title=tally.title or before.title)
         if number in new:
             after = _grown(db, after, joined[number], now)
             (placement.opened if new[number] == "opened" else placement.restarted).append(after)
@@ -86,7 +85,7 @@ def _count(
             after = _risen(db, after, joined[number], known[number], placement, now)
         if after.open:
             quiet = timedelta(seconds=0 if number in new else after.resolve_after)  # over before anybody heard: at once
-            after = replace(after, resolve_at=None if still_open else now + quiet)
+            after = replace(after, resolve_at=None if tally.open else now + quiet)
         saved.append(after)
         events += _told(number, joined[number], known[number], first=new.get(number))
     store.save_all(db, saved)
@@ -98,10 +97,12 @@ def _risen(
 ) -> Incident:
     decided = _rise(db, incident, joined, known, now)
     after = replace(incident, severity=decided.severity, urgency=decided.urgency)
-    if decided.effect is Effect.RESTART:
-        after = relapse(after)
+    if decided.by is not None:
+        after = relapse(rerouted(db, after, decided.by))
         placement.restarted.append(after)
-        store.record(db, [Event(after.number, "restarted", f"{decided.because}; the policy starts again")], now)
+        policy = f"policy {after.policy_name}" if after.policy_name else "no policy"
+        text = f"{decided.because} by {decided.by.alertname}; routed again: {policy}, from step 1"
+        store.record(db, [Event(after.number, "restarted", text)], now)
     elif decided.effect is Effect.UPDATE:
         placement.updated.append((after, decided.because))
     return after
@@ -110,15 +111,14 @@ def _risen(
 def _grown(db: Connection, incident: Incident, joined: Sequence[Alert], now: datetime) -> Incident:
     """A new incident is as bad as the worst alert that came with the first one."""
     decided = _rise(db, incident, joined, (), now)
-    return replace(incident, severity=decided.severity, urgency=decided.urgency)
+    after = replace(incident, severity=decided.severity, urgency=decided.urgency)
+    return after if decided.by is None else rerouted(db, after, decided.by)
 
 
 def _rise(db: Connection, incident: Incident, joined: Sequence[Alert], known: Sequence[Alert], now: datetime) -> Rise:
     firing = [alert for alert in joined if alert.state is AlertState.FIRING]
     still = [alert for alert in known if alert.state is AlertState.FIRING]
-    routes = catalog.routes(db)
-    urgencies = {route(alert.labels, alert.severity, routes).urgency for alert in (*firing, *still)}
-    return rise(incident, firing, still, Urgency.HIGH if Urgency.HIGH in urgencies else incident.urgency, now)
+    return rise(incident, firing, still, urgencies(db), now)
 
 
 def relapse(incident: Incident) -> Incident:

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 from pydantic import ValidationError
-from sqlalchemy import Connection, Row, and_, func, insert, or_, select, text
+from sqlalchemy import Connection, Row, and_, func, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
@@ -115,6 +115,13 @@ def save_all(db: Connection, incidents: Sequence[Incident]) -> None:
         return
     rows = [{"number": one.number, **{name: getattr(one, name) for name in _NAMES}} for one in incidents]
     db.execute(_SAVE, {"rows": orjson.dumps(rows).decode()})
+
+
+def freeze(db: Connection, one: Incident) -> None:
+    """Write the policy, its name and the runbook, which change only when an incident is routed again."""
+    policy = one.policy.model_dump(mode="json") if one.policy else None
+    values = {"policy_name": one.policy_name, "policy": policy, "runbook": one.runbook}
+    db.execute(update(incident).where(incident.c.number == one.number).values(values))
 
 
 def save_alone(db: Connection, incident: Incident) -> bool:

@@ -121,7 +121,7 @@ def test_what_an_alert_changes(before: Any, joined: Any, known: Any, urgency: Ur
         incident(**before),
         [alert(one) for one in joined],
         [alert(one) for one in known],
-        urgency,
+        lambda _: urgency,
         NOON + timedelta(seconds=after),
     )
     assert decided.effect is effect
@@ -140,9 +140,10 @@ def test_neither_severity_nor_urgency_ever_falls_while_it_is_open(
     severity: Severity, urgency: Urgency, joined: list[Severity], known: list[Severity], routed: Urgency
 ) -> None:
     before = incident(severity=severity, urgency=urgency)
-    decided = rise(before, [alert(one) for one in joined], [alert(one) for one in known], routed, NOON)
+    decided = rise(before, [alert(one) for one in joined], [alert(one) for one in known], lambda _: routed, NOON)
     assert decided.severity.rank == max(one.rank for one in (severity, *joined, *known))
-    assert decided.urgency is (HIGH if HIGH in (urgency, routed) else LOW)
+    assert decided.urgency is (HIGH if urgency == HIGH or (routed == HIGH and (joined or known)) else LOW)
+    assert (decided.by is None) is (decided.effect is not Effect.RESTART)
     assert decided.effect is not Effect.NONE or (decided.severity, decided.urgency) == (severity, urgency)
 
 

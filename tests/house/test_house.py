@@ -8,7 +8,7 @@ import pytest
 from app import plugins
 
 ROOT = Path(__file__).parents[2]
-FILE_LINES, FUNCTION_LINES, TASK_LINES = 250, 40, 10
+FILE_LINES, FUNCTION_LINES, TASK_LINES = 400, 40, 10  # DESIGN.md, idea 8
 FOLDERS = ("app", "tasks")
 SOURCES = [
     *sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py") if "versions" not in path.parts),

@@ -143,7 +143,7 @@ def test_a_batch_with_worse_alerts_behind_the_first_opens_as_bad_as_the_worst(wo
     intake("user:test", batch, {}, world.now)
     world.settle()
     (page,) = world.expect_page("ada")
-    assert (page["incident"]["severity"], page["incident"]["urgency"], page["incident"]["title"]) == ("critical", "high", "w")
+    assert (page["incident"]["severity"], page["incident"]["urgency"], page["incident"]["title"]) == ("critical", "high", "c")
     world.act("acknowledge")
 
 

@@ -83,14 +83,13 @@ def _silent_at(expected: Expectation, base: datetime, away: Sequence[Downtime]) 
     first = at = next_expected(expected, base)
     if first is None:
         return None, None
-    late_from, missed_time, since = first, timedelta(0), base
+    late_from, missed_time = first, timedelta(0)
     for one in (one for one in away if one.ended > base):
         missed_time += one.ended - max(one.began, base)
         if at is not None and at <= one.began:
             late_from = max(late_from, one.ended)  # it was late before nobody listened: its grace begins again
         else:
-            since = one.ended
-            at = next_expected(expected, since)
+            at = next_expected(expected, one.ended if expected.every is not None else one.ended - EARLY)
             late_from = at or late_from
     second = next_expected(expected, first) or first
     return at or first, min(late_from + expected.grace, second + missed_time + 2 * expected.grace)
