@@ -11,6 +11,7 @@ EVERY = {
     "evaluate.sweep": 5,
     "dedup.sweep": 5,
     "escalation.sweep": 5,
+    "notify.sweep": 2,
     "upkeep.watch": 15,
     "upkeep.rollup": 60,
     "upkeep.partitions": 3600,

@@ -36,10 +36,15 @@ def dedup(at: str | None = None) -> None:
     hint("dedup.alerts", [at])
 
 
+@task("notify.sweep")
+def notify() -> None:
+    """Let go what senders that have ended had leased."""
+    deliver.free_orphans()
+
+
 @task("escalation.sweep")
 def escalate() -> None:
     """Arm what falls due before the next sweep: the first to the moment, others that may follow it to the second."""
-    deliver.free_orphans()
     with transaction() as db:
         now = clock.now(db)
         due = {"escalation.advance": escalations.next_due(db), "notify.send": pages.next_due(db)}

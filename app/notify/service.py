@@ -27,7 +27,7 @@ from app.people.model import INBOX, Contact, Directory
 from app.people.reach import reach
 
 LEASE = timedelta(seconds=15)
-ORPHANED = timedelta(seconds=2)  # a sender that has just lost its sessions, not its life, has so long to say so
+ORPHANED = timedelta(seconds=1.5)  # a sender that has just lost its sessions, not its life, has so long to say so
 PAGE_LIFE = timedelta(hours=24)  # what nobody would take for so long is of no use any more
 REMOVED = "removed"  # why an alert ended whose check or rule the configuration no longer has: nobody is told of that
 BUILT_IN = Channel(kind=INBOX)

@@ -1,0 +1,216 @@
+"""What is in flight: bounded, held as long as its sender lives, asked about again after a pause, written down in the end."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from app import clock, deliver, pager
+from app.actions import service as actions
+from app.configfile.apply import apply
+from app.configfile.load import load_texts
+from app.db import connect, engine, session_name, transaction
+from app.line import intake
+from app.net.loop import run as on_loop
+from app.notify import service as pages
+from app.notify import store
+from app.notify.flight import MOST, PER_CHANNEL, Flight, awake
+from app.people.model import SYSTEM, Actor, Role
+from app.settings import settings
+from app.signals.model import Said, Signal
+from tests.receiver import Receiver, receiver
+from tests.stack import until
+
+ADA = Actor("ada", Role.RESPONDER, "api")
+CONFIG = """
+users: {ada: {contacts: {hook: ada}, notify: {high: [hook]}}, bo: {contacts: {other: bo}, notify: {high: [other]}}}
+channels: {hook: {kind: webhook, url: PAGES/hook}, other: {kind: webhook, url: PAGES/other}}
+platform: {owners: ["user:bo"]}
+policies: {p: {steps: [{page: "user:ada", wait: 1h}]}, q: {steps: [{page: "user:bo", wait: 1h}]}}
+routes: [{match: ['to="bo"'], policy: q}, {policy: p}]
+grouping: [{by: [alertname]}]
+"""
+
+
+@pytest.fixture
+def there(clean: None) -> Iterator[Receiver]:
+    with receiver() as kept:
+        with transaction() as db:
+            loaded = load_texts({"a.yaml": CONFIG.replace("PAGES", kept.url)}, {})
+            assert not loaded.mistakes
+            apply(db, loaded, SYSTEM, clock.now(db))
+        yield kept
+        deliver.FLIGHT.clear()
+
+
+def raised(*keys: str, **labels: str) -> None:
+    """Incidents whose pages are queued and due."""
+    intake("user:t", [Signal("user:t", key, Said.FIRING, key, alertname=key, labels=labels) for key in keys], {})
+    with transaction() as db:
+        now = clock.now(db)
+    pager.decide(now)  # as of now, and without a tick: nobody runs but this test
+
+
+def states() -> dict[str, int]:
+    with transaction() as db:
+        rows = db.execute(text("select state, count(*) from page where kind = 'page' group by state"))
+        return {row[0]: row[1] for row in rows}
+
+
+@contextmanager
+def held(number: int) -> Iterator[None]:
+    """Somebody holds an incident's row."""
+    with engine().connect() as other:
+        other.execute(text("select 1 from incident where number = :n for update"), {"n": number})
+        yield
+        other.rollback()
+
+
+def test_a_page_that_was_acknowledged_while_its_sender_was_stopped_is_not_sent(there: Receiver) -> None:
+    raised("a", "b")
+    jobs = [replace(one, asked=one.asked - 60) for one in deliver.claim_pages()]
+    with transaction() as db:
+        actions.acknowledge(db, 1, ADA, clock.now(db))
+    on_loop(deliver.send(jobs))
+    assert [one.json["incident"]["number"] for one in there.received] == [2]
+    assert states() == {"superseded": 1, "accepted": 1}
+
+
+def test_nor_is_one_whose_lease_somebody_else_has_by_now(there: Receiver) -> None:
+    raised("a")
+    mine = [replace(one, asked=one.asked - 60) for one in deliver.claim_pages()]
+    with transaction() as db:
+        later = clock.now(db) + timedelta(seconds=16)
+        (theirs,) = pages.claim(db, deliver.Desk("http://x", b"k"), later, 10, Flight())
+    on_loop(deliver.send(mine))
+    assert there.received == []
+    assert theirs.claim.attempt == 2
+
+
+def test_an_acknowledgement_under_way_is_waited_for(there: Receiver) -> None:
+    raised("a")
+    jobs = [replace(one, asked=one.asked - 60) for one in deliver.claim_pages()]
+    acknowledging = threading.Event()
+
+    def acknowledge() -> None:
+        with transaction() as db:
+            actions.acknowledge(db, 1, ADA, clock.now(db))
+            acknowledging.set()
+            db.execute(text("select pg_sleep(0.3)"))
+
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(acknowledge)
+        acknowledging.wait(5)
+        on_loop(deliver.send(jobs))
+        done.result()
+    assert there.received == []
+
+
+def test_when_nobody_can_say_whether_it_is_wanted_it_is_held_back(there: Receiver) -> None:
+    raised("a")
+    jobs = [replace(one, asked=one.asked - 60) for one in deliver.claim_pages()]
+    with held(1):
+        on_loop(deliver.send(jobs))
+    assert there.received == []
+    assert states() == {"sending": 1}, "whoever takes it over when the lease ends asks again"
+
+
+def test_outcomes_of_others_are_written_while_one_incident_is_held_and_its_own_when_it_is_let_go(there: Receiver) -> None:
+    raised(*"abcdef")
+    jobs = deliver.claim_pages()
+    with ThreadPoolExecutor(1) as pool:
+        with held(3):
+            sending = pool.submit(on_loop, deliver.send(jobs))
+            until(lambda: states().get("accepted") == 5, 20)
+            assert states() == {"accepted": 5, "sending": 1}
+            with transaction() as db:
+                lease = db.scalar(text("select lease_until from page where state = 'sending'"))
+            until(lambda: _lease() > lease, 10)
+        sending.result(20)
+    assert states() == {"accepted": 6}
+    assert len(there.received) == 6
+
+
+def _lease() -> Any:
+    with transaction() as db:
+        return db.scalar(text("select lease_until from page where state = 'sending'"))
+
+
+def test_a_channel_gets_no_more_than_its_share_and_the_others_go_on(there: Receiver) -> None:
+    raised(*(f"slow{n}" for n in range(PER_CHANNEL + 20)))
+    raised("fast", to="bo")
+    first = deliver.claim_pages()
+    assert {one.claim.draft.channel for one in first} == {"hook"}
+    assert len(first) == PER_CHANNEL
+    (second,) = deliver.claim_pages()
+    assert second.claim.draft.channel == "other"
+    assert deliver.claim_pages() == []
+    on_loop(deliver.send(first[:10]))
+    assert len(deliver.claim_pages()) == 10
+    assert MOST > PER_CHANNEL
+
+
+def leased_by(owner: str) -> None:
+    with transaction() as db:
+        deliver.FLIGHT.clear()
+        store.claim(db, clock.now(db), pages.LEASE, 10, Flight())
+        db.execute(text("update page set lease_owner = :owner"), {"owner": owner})
+
+
+def test_the_leases_of_a_sender_that_has_ended_are_free_within_seconds(there: Receiver) -> None:
+    raised("a")
+    leased_by("elsewhere:1:abc")
+    deliver.free_orphans()
+    with transaction() as db:
+        left = _lease() - clock.now(db)
+    assert left <= pages.ORPHANED
+
+
+def test_those_of_one_that_lives_are_not(there: Receiver) -> None:
+    raised("a")
+    leased_by("elsewhere:1:abc")
+    lives = connect(settings().database)
+    with lives.connect() as session:
+        session.execute(text("select set_config('application_name', :name, false)"), {"name": session_name("elsewhere:1:abc")})
+        session.commit()
+        deliver.free_orphans()
+        with transaction() as db:
+            assert _lease() - clock.now(db) > timedelta(seconds=10)
+    lives.dispose()
+
+
+def test_what_this_process_is_still_sending_it_does_not_take_again(there: Receiver) -> None:
+    raised("a")
+    (mine,) = deliver.claim_pages()
+    with transaction() as db:
+        later = clock.now(db) + timedelta(seconds=16)
+    assert deliver.claim_pages(now=later) == []
+    deliver.FLIGHT.landed([mine.claim.id])
+    assert len(deliver.claim_pages(now=later)) == 1
+
+
+@pytest.mark.parametrize(
+    "seen,since,taken",
+    [(0.1, 60, 1), (0.1, 0.5, 0), (5, 60, 0), (600, 900, 1)],
+    ids=["running", "back for half a second", "not back yet", "nobody says that it runs"],
+)
+def test_after_a_pause_of_everything_leases_that_ran_out_meanwhile_are_left_for_a_moment(
+    there: Receiver, seen: float, since: float, taken: int
+) -> None:
+    raised("a")
+    with transaction() as db:
+        now = datetime.now(UTC)
+        store.claim(db, now, timedelta(milliseconds=1), 10, Flight())
+        values = {"seen": now - timedelta(seconds=seen), "since": now - timedelta(seconds=since)}
+        db.execute(text("insert into uptime (part, since, seen_at) values ('checks', :since, :seen)"), values)
+    assert len(deliver.claim_pages()) == taken
+
+
+def test_time_that_passes_while_nobody_counts_it_counts() -> None:
+    assert awake() <= awake()
