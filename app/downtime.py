@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+SETTLE = timedelta(seconds=10)  # after a start, until checks run on time again: workers take so long to come up
 STEP = timedelta(seconds=2)  # a clock that is behind the last tick by more was set back
 NEVER_RAN = datetime(1970, 1, 1, tzinfo=UTC)  # nothing is known of the time before a part's first tick
 

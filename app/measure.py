@@ -11,11 +11,12 @@ from concurrent.futures import Future, wait
 from datetime import datetime, timedelta
 from threading import Event
 
-from app import clock
+from app import beats, clock, uptime
 from app.alerts import service as alerts
 from app.catalog.model import Severity
 from app.checks import run
 from app.checks import service as checks
+from app.checks import store as check_store
 from app.checks.model import Due, Result
 from app.checks.prober import decide
 from app.checks.prober import service as prober
@@ -31,6 +32,8 @@ from app.signals.model import Said, Signal
 GRACE = timedelta(seconds=2)  # checks that late are run by whoever sees them
 PATIENCE = 0.25  # seconds a worker waits for its batch
 OFFLINE = "ProberOffline"  # the alert's name
+NO_WORKER = "NoWorker"  # likewise
+GONE = timedelta(seconds=beats.FRESH["worker"])  # without a tick for so long, a location has no worker
 
 log = get(__name__)
 
@@ -72,6 +75,33 @@ def look_outside(now: datetime | None = None) -> None:
         place, over = prober.place(db), prober.forsaken(db)
     for outlook in [*over, *(on_loop(prober.back(place)) if place.offline else ())]:
         _keep(outlook, None, now)
+    look_for_workers(now)
+
+
+def look_for_workers(now: datetime | None = None) -> None:
+    """One alert for each location whose worker is gone, instead of one for each of its checks; its end when it is back."""
+    with transaction() as db:
+        at = now or clock.now(db)
+        pinned = {queue.partition("@")[2] for queue in check_store.pinned_queues(db)}
+        seen = {part.partition("@")[2]: when for part, when in uptime.last_seen(db).items() if "@" in part}
+        said = [_worker(location, when, location in pinned and at - when > GONE) for location, when in seen.items()]
+        if alerts.accept(db, said, at):
+            wake_line(db, "dedup")
+
+
+def _worker(location: str, seen: datetime, gone: bool) -> Signal:
+    because = f"no worker there since {seen:%Y-%m-%d %H:%M:%S} UTC" if gone else "a worker there runs"
+    return Signal(
+        source="prober",
+        key=f"worker:{location}",
+        said=Said.FIRING if gone else Said.RESOLVED,
+        summary=f"No worker runs the checks of {location}: their results are missing",
+        severity=Severity.ERROR,
+        alertname=NO_WORKER,
+        family="health",
+        labels={"location": location},
+        because=because,
+    )
 
 
 def _for_a_moment(due: Sequence[Due], place: Place, now: datetime, asked: str | None, told: Told | None = None) -> list[str]:

@@ -15,9 +15,9 @@ from app.downtime import Downtime, Tick, between
 CHECKS = "checks"
 INTAKE = "intake"
 EVERY = 0.5  # seconds between two ticks of this stack's parts
-EVERY_AWAY = 2.0  # seconds between two ticks of a location
+EVERY_AWAY = 1.5  # seconds between two ticks of a location
 GAP = timedelta(seconds=2)  # without a tick for so long, a part did not run
-GAP_AWAY = timedelta(seconds=8)
+GAP_AWAY = timedelta(seconds=5)
 LOOKED_AT = 50  # newest downtimes of a part that are of interest
 KEPT = 500
 

@@ -33,6 +33,11 @@ class Facts:
     standings: Mapping[str, Mapping[str, Standing]]  # by rule, by series
     pasts: Mapping[Stretch, Mapping[str, Past]]
     away: Mapping[str, Sequence[Downtime]]  # by part: when Tocsin itself did not run
+    ticked: Mapping[str, datetime]  # by part: when it ran last
+
+    def heard_until(self, rule: Active, now: datetime) -> datetime:
+        """Until when its silence is known: of a location, until its worker's last tick."""
+        return min(now, self.ticked.get(uptime.part_of(rule.check.at), now)) if rule.check.at else now
 
     def away_of(self, rule: Active) -> Sequence[Downtime]:
         """When nothing ran where the rule's check runs, oldest first."""
@@ -103,7 +108,8 @@ def load(db: Connection, claimed: Sequence[Mapping[str, Any]], now: datetime) ->
     pasts = RECALL.look(db, catalog.version(db), wanted, seen, until) if wanted else {}
     places = {rule.check.at or "" for of_one in active.values() for rule in of_one}
     away = uptime.downtimes(db, {uptime.CHECKS, *map(uptime.part_of, places)}, now)
-    return Facts(active, results, seen, standings, pasts, away)
+    ticked = uptime.last_seen(db) if any(places) else {}
+    return Facts(active, results, seen, standings, pasts, away, ticked)
 
 
 def _as_point(result: Mapping[str, Any]) -> Point:

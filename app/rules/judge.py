@@ -1,14 +1,13 @@
 """From one finding to a verdict: pending, firing, recovery and missing data, the same for every kind of rule. Pure."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from app.catalog.model import Severity
-from app.downtime import silent_since
+from app.downtime import SETTLE, silent_since
 from app.rules.model import BLIND, NO_DATA_INTERVALS, RECENT, Finding, Patience, Standing, State, Verdict
 from app.units import format_duration
 
-SETTLE = timedelta(seconds=10)  # after a start, until checks run on time again: workers take so long to come up
 PUNCTUAL = 0.97  # runs begin a little early or late: the third missed one counts even so
 
 

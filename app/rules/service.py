@@ -21,6 +21,7 @@ from app.signals.model import Signal
 
 Place = tuple[str, str]  # rule, series
 MANY = 1000  # series; judging more takes its time
+LOOK_AGAIN = timedelta(seconds=1)  # at what is silent, once nobody says that somebody listens
 UNPUNCTUAL = 1.5  # intervals after which a result that did not come is missed
 
 
@@ -44,8 +45,9 @@ def evaluate(db: Connection, now: datetime, limit: int = 500, names: Sequence[st
         for rule in rules:
             steps = _steps(rule, row, facts, now)
             work.take(rule, row["name"], steps)
-            patience = replace(rule.patience, away=facts.away_of(rule))
-            silent_until += [overdue_at(step.after, patience, now) for step in steps]
+            patience, heard = replace(rule.patience, away=facts.away_of(rule)), facts.heard_until(rule, now)
+            due = [overdue_at(step.after, patience, heard) for step in steps]
+            silent_until += [max(at, now + LOOK_AGAIN) for at in due if at > heard]
         done.append((row["name"], _seen(row, facts), _again(row, rules, facts.times(row["name"]), silent_until, now)))
     _combine(db, work, now)
     store.save(db, work.saved)
@@ -99,7 +101,9 @@ def _steps(rule: Active, row: Mapping[str, Any], facts: Facts, now: datetime) ->
     if times := facts.times(name):
         news, pasts = facts.news_of(rule), facts.pasts_of(rule)
         return over_results(rule, standings, news, pasts, times, facts.well(name), facts.excused(name), facts.away_of(rule))
-    return [] if row["paused"] else over_silence(rule, standings, now, row["at"] is None, facts.away_of(rule))
+    if row["paused"]:
+        return []
+    return over_silence(rule, standings, facts.heard_until(rule, now), row["at"] is None, facts.away_of(rule))
 
 
 def _combine(db: Connection, work: _Work, now: datetime) -> None:
@@ -132,4 +136,4 @@ def _again(
         return max(times[-1] + every * UNPUNCTUAL, now) if times else now + every
     if times:
         return max(times[-1] + every * NO_DATA_INTERVALS, now)
-    return min((at for at in silent_until if at > now), default=None)  # it was Tocsin that did not run: its time is yet to come
+    return min(silent_until, default=None)  # it was Tocsin that did not run: its time is yet to come

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from app.catalog.model import Severity
 from app.checks.heartbeats.decide import look
 from app.checks.heartbeats.model import Beat, Cause, Expectation, Run, State
-from app.downtime import NEVER_RAN, Downtime, Tick, between, silent_since
-from app.rules.judge import SETTLE, silent
+from app.downtime import NEVER_RAN, SETTLE, Downtime, Tick, between, silent_since
+from app.rules.judge import silent
 from app.rules.model import Patience, Standing
 from tests.decisions.words import NOON, quick, s
 

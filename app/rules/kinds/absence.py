@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
-from app.downtime import silent_since
+from app.downtime import SETTLE, silent_since
 from app.rules.model import Finding, Reach, Rule, View
 from app.units import Duration, format_duration, parse_duration
 
@@ -41,7 +41,7 @@ def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:
     last = min(memory.get(LAST, memory.get(SINCE, now - view.every.total_seconds())), now)  # a clock may be set back
     away = timedelta(seconds=now - last)
     awaited = spec.window or view.every
-    silence = view.at - silent_since(view.at - away, awaited, view.away)  # while Tocsin itself did not run, nobody listened
+    silence = view.at - silent_since(view.at - away, awaited, view.away, SETTLE)
     missing = silence >= awaited - view.every * SLACK
     what = spec.metric or "result"
     because = f"no {what} for {format_duration(timedelta(seconds=round(away.total_seconds())))}"
