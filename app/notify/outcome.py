@@ -20,7 +20,7 @@ from app.incidents.model import Event
 from app.notify import service, store
 from app.notify.model import Claim, Draft, Kind, Outcome, Receipt, State
 from app.notify.retry import wait
-from app.notify.settle import FALLBACK, next_contact, settle
+from app.notify.settle import FALLBACK, hopeful, next_contact, not_answering, settle
 from app.people import store as people
 
 
@@ -42,7 +42,7 @@ def record(db: Connection, sent: Sequence[Sent], now: datetime) -> list[tuple[in
     written = {one.id for one in store.record(db, ended, now)}
     ours = [one for one in ended if one.claim.id in written]
     _note(db, ours, now)
-    _fall_back(db, [one for one in ours if one.state is State.FAILED], now)
+    _fall_back(db, _lost(db, ours, now), now)
     keep_promises(db, [one.claim.draft for one in ours], now)
     _late(db, [one.claim.draft for one in ours if one.state in store.REACHED], now)
     return [(one.claim.id, (one.next_at - now).total_seconds()) for one in ours if one.next_at is not None]
@@ -81,22 +81,32 @@ def _note(db: Connection, ended: Sequence[store.Ended], now: datetime) -> None:
     incidents.record(db, events, now)
 
 
-def _fall_back(db: Connection, failed: Sequence[store.Ended], now: datetime) -> None:
-    """A contact that failed for good falls to the person's next one, at once: one waiting for its `after`, or an unused one."""
-    lost = [one for one in failed if one.claim.draft.user and one.claim.draft.kind is Kind.PAGE]
+def _lost(db: Connection, ended: Sequence[store.Ended], now: datetime) -> list[store.Ended]:
+    """Whose contact failed for good, or does not answer while nothing else of the step reaches the person: retries go on."""
+    pages = [one for one in ended if one.claim.draft.user and one.claim.draft.kind is Kind.PAGE]
+    before = {one.claim.id: not_answering(one.claim.attempt - 1, one.claim.draft.due_at, now) for one in pages}
+    failed = [one for one in pages if one.state is State.FAILED and not (one.claim.attempt > 1 and before[one.claim.id])]
+    late = [one for one in pages if one not in failed and one.outcome is not Outcome.ACCEPTED]
+    late = [one for one in late if not_answering(one.claim.attempt, one.claim.draft.due_at, now)]
+    known = _pages(db, [one.claim.draft for one in late])
+    return failed + [one for one in late if not hopeful(known[_place(one.claim.draft)], now)]
+
+
+def _fall_back(db: Connection, lost: Sequence[store.Ended], now: datetime) -> None:
+    """A contact that failed falls to the person's next one, at once: one waiting for its `after`, or an unused one."""
     lost = [one for one in lost if not store.hurry(db, [(one.claim.draft, _fallen(one))], now)]
     if not lost:
         return
     directory = people.directory(db, catalog.defaults(db).timezone)
-    used = _used(db, [one.claim.draft for one in lost])
+    pages = _pages(db, [one.claim.draft for one in lost])
+    used = defaultdict(list, {place: [page["contact"] for page in of_one] for place, of_one in pages.items()})
     drafts: list[Draft] = []
     for one in lost:
         draft = one.claim.draft
         person = directory.people.get(draft.user or "")
-        place = (draft.incident, draft.generation, draft.round, draft.step, draft.user)
-        contact = next_contact(person.contacts, used[place], draft.contact or "") if person else None
+        contact = next_contact(person.contacts, used[_place(draft)], draft.contact or "") if person else None
         if contact is not None:
-            used[place].append(contact.name)
+            used[_place(draft)].append(contact.name)
             key = f"{draft.key.rpartition(':')[0]}:{contact.name}"
             moved = replace(draft, contact=contact.name, channel=contact.channel, to=contact.to)
             drafts.append(replace(moved, key=key, due_at=now, reason=_fallen(one)))
@@ -104,15 +114,21 @@ def _fall_back(db: Connection, failed: Sequence[store.Ended], now: datetime) -> 
 
 
 def _fallen(one: store.Ended) -> str:
-    return f"{FALLBACK}: {one.claim.draft.channel} failed ({one.error})"
+    how = f"did not take it in {one.claim.attempt} attempts" if one.outcome is Outcome.TRANSIENT else "failed"
+    return f"{FALLBACK}: {one.claim.draft.channel} {how} ({one.error})"
 
 
-def _used(db: Connection, drafts: Sequence[Draft]) -> defaultdict[tuple[Any, ...], list[str]]:
-    used: defaultdict[tuple[Any, ...], list[str]] = defaultdict(list)
-    for page in store.of_incidents(db, sorted({one.incident or 0 for one in drafts})):
-        place = (page["incident"], page["generation"], page["round"], page["step"], page["user_name"])
-        used[place].append(page["contact"])
-    return used
+def _place(draft: Draft) -> tuple[Any, ...]:
+    """One step to one person: what their contacts stand in for each other in."""
+    return (draft.incident, draft.generation, draft.round, draft.step, draft.user)
+
+
+def _pages(db: Connection, drafts: Sequence[Draft]) -> defaultdict[tuple[Any, ...], list[Mapping[str, Any]]]:
+    """Every page of these drafts' incidents, by its place."""
+    found: defaultdict[tuple[Any, ...], list[Mapping[str, Any]]] = defaultdict(list)
+    for page in store.of_incidents(db, sorted({one.incident or 0 for one in drafts})) if drafts else ():
+        found[page["incident"], page["generation"], page["round"], page["step"], page["user_name"]].append(page)
+    return found
 
 
 def keep_promises(db: Connection, drafts: Sequence[Draft], now: datetime) -> None:

@@ -1,0 +1,42 @@
+"""When a contact that takes nothing counts as out of order, and whether the person is reached otherwise. Pure."""
+
+from typing import Any
+
+import pytest
+
+from app.notify.model import State
+from app.notify.settle import hopeful, not_answering
+from tests.decisions.words import NOON, s
+
+
+@pytest.mark.parametrize(
+    "attempts,seconds,answer",
+    [(1, 0, False), (1, 8, False), (2, 18, False), (2, 29.9, False), (3, 7, True), (3, 31, True), (2, 30, True), (1, 600, True)],
+)
+def test_a_contact_is_given_three_attempts_or_half_a_minute(attempts: int, seconds: float, answer: bool) -> None:
+    assert not_answering(attempts, NOON - s(seconds), NOON) is answer
+
+
+def page(state: State = State.QUEUED, attempts: int = 0, age: float = 1, channel: str = "mail") -> dict[str, Any]:
+    return {"state": state.value, "attempts": attempts, "due_at": NOON - s(age), "channel": channel}
+
+
+HOPE = {
+    "nothing else": ([], False),
+    "taken": ([page(State.ACCEPTED, 1)], True),
+    "delivered long ago": ([page(State.DELIVERED, 1, 4000)], True),
+    "just begun": ([page(State.SENDING, 1)], True),
+    "queued": ([page()], True),
+    "tried in vain as well": ([page(State.QUEUED, 3, 20)], False),
+    "tried for long": ([page(State.SENDING, 2, 31)], False),
+    "waits for its turn": ([page(age=-300)], False),
+    "failed": ([page(State.FAILED, 1)], False),
+    "taken back": ([page(State.SUPERSEDED)], False),
+    "the inbox wakes nobody": ([page(State.DELIVERED, 1, channel="inbox")], False),
+    "one of several": ([page(State.FAILED), page(State.QUEUED, 5, 99), page(State.ACCEPTED, 1)], True),
+}
+
+
+@pytest.mark.parametrize("pages,answer", HOPE.values(), ids=HOPE)
+def test_a_person_is_reached_otherwise_by_what_was_taken_or_still_may_be(pages: list[dict[str, Any]], answer: bool) -> None:
+    assert hopeful(pages, NOON) is answer
