@@ -14,7 +14,7 @@ import pycurl
 from app.net.exchange import Request, Response, Timings
 from app.net.failure import Failed, Kind
 from app.net.guard import refusal
-from app.net.options import ALWAYS, destination, options
+from app.net.options import ALWAYS, destination, once, options
 from app.net.resolve import Endpoint
 from app.net.url import without_secret
 
@@ -36,6 +36,7 @@ KINDS = {
     pycurl.E_PARTIAL_FILE: Kind.PROTOCOL,
     pycurl.E_RECV_ERROR: Kind.PROTOCOL,
     pycurl.E_SEND_ERROR: Kind.PROTOCOL,
+    pycurl.E_SEND_FAIL_REWIND: Kind.PROTOCOL,  # it ended without an answer, and is not sent again: see options.once
     pycurl.E_BAD_CONTENT_ENCODING: Kind.PROTOCOL,
     pycurl.E_HTTP2: Kind.PROTOCOL,
 }
@@ -78,7 +79,7 @@ class Lent:
 class Transfer:
     """A reusable libcurl handle and what its callbacks gather during one request."""
 
-    __slots__ = ("blocked", "body", "curl", "dns", "done", "limit", "lines", "manner", "spent", "truncated")
+    __slots__ = ("blocked", "body", "curl", "dns", "done", "limit", "lines", "manner", "spent", "truncated", "unsent")
 
     def __init__(self) -> None:
         self.curl = pycurl.Curl()
@@ -87,14 +88,17 @@ class Transfer:
         self.manner: object = None  # of the request it is set up for
         self.spent = False  # it keeps cookies, which no reset makes it forget
 
-    def prepare(self, request: Request, lookup: Lookup, done: "asyncio.Future[tuple[int, str]]") -> None:
-        """Forget the last request and set up this one. Raises Failed(BLOCKED) when it is malformed."""
+    def prepare(self, request: Request, lookup: Lookup, done: "asyncio.Future[tuple[int, str]]", fresh: bool) -> None:
+        """Forget the last request and set up this one, `fresh` over a new connection. Raises Failed(BLOCKED): malformed."""
         self.done, self.body, self.lines, self.dns = done, bytearray(), [], lookup.seconds
         self.limit, self.truncated, self.blocked = request.max_bytes, False, ""
+        self.unsent = memoryview(request.body)
         if self.manner != (manner := _manner(request, lookup)):  # else only what differs is said again
             self.manner = None
             self._set_up(request)
             self.manner = manner
+        if once(request):
+            self.curl.setopt(pycurl.FRESH_CONNECT, int(fresh or request.fresh or not request.body))
         for option, value in destination(request, lookup.seconds):
             self.curl.setopt(option, value)
         if lookup.entry:
@@ -112,6 +116,9 @@ class Transfer:
                 curl.setopt(pycurl.COOKIELIST, line.encode("latin-1"))
         if request.socket is None:
             curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open)
+        if request.body and once(request):
+            curl.setopt(pycurl.READFUNCTION, self._give)
+            curl.setopt(pycurl.SEEKFUNCTION, _never)
         curl.setopt(pycurl.WRITEFUNCTION, self._write)
         curl.setopt(pycurl.HEADERFUNCTION, self._read)
 
@@ -121,6 +128,10 @@ class Transfer:
             return Lent(socket.socket(to.family, to.socktype, to.protocol))
         self.blocked = why
         return pycurl.SOCKET_BAD
+
+    def _give(self, size: int) -> bytes:
+        given, self.unsent = self.unsent[:size], self.unsent[size:]
+        return bytes(given)
 
     def _read(self, line: bytes) -> None:
         self.lines.append(line)
@@ -176,6 +187,8 @@ class Transfer:
             return self._closed_socket(request.socket)
         if kind is Kind.CONNECT and self.curl.getinfo(pycurl.OS_ERRNO) in REFUSALS:
             kind = Kind.REFUSED
+        if code == pycurl.E_SEND_FAIL_REWIND:
+            said = "the connection ended before an answer came"
         return Failed(kind, said[:1].lower() + said[1:])
 
     def _closed_socket(self, path: str) -> Failed:
@@ -196,6 +209,11 @@ class Transfer:
         if info(pycurl.NAMELOOKUP_TIME):
             return "no connection in time: the host does not answer, or a firewall drops what we send"
         return "the host's name was not resolved in time"
+
+
+def _never(_offset: int, _origin: int) -> int:
+    """Our answer to libcurl, which wants to send a body again."""
+    return int(pycurl.SEEKFUNC_FAIL)
 
 
 def _manner(request: Request, lookup: Lookup) -> object:

@@ -9,6 +9,7 @@ ends the running loop's.
 """
 
 import asyncio
+import select
 import selectors
 
 import pycurl
@@ -17,6 +18,7 @@ from app.net.curl import NUMERIC, Lookup, Transfer
 from app.net.exchange import Request, Response, Timings
 from app.net.failure import Failed, Kind
 from app.net.guard import literal
+from app.net.options import LONGEST_IDLE, once
 from app.net.redirect import follow
 from app.net.resolve import Endpoint, resolve
 from app.net.url import host_and_port, http_url
@@ -65,6 +67,8 @@ class Driver:
         self._idle: list[Transfer] = []
         self._known: dict[tuple[str, int], tuple[Endpoint, ...]] = {}
         self._watched: set[int] = set()
+        self._kept = select.poll()  # sockets that libcurl may use again,
+        self._since: dict[int, float] = {}  # and when each was done with
         self._sockets = selectors.DefaultSelector()
         loop.add_reader(self._sockets, self._ready)  # it has a fileno() on every system we run on
         self._closed = False
@@ -78,7 +82,7 @@ class Driver:
         transfer = self._idle.pop() if self._idle else Transfer()
         done: asyncio.Future[tuple[int, str]] = self._loop.create_future()
         try:
-            transfer.prepare(request, lookup, done)
+            transfer.prepare(request, lookup, done, fresh=once(request) and self._one_has_ended())
             self._multi.add_handle(transfer.curl)
             self._running.add(transfer)
             code, said = await done
@@ -131,15 +135,32 @@ class Driver:
         else:
             transfer.curl.close()
 
+    def _one_has_ended(self) -> bool:
+        """Whether a kept connection may be over: libcurl looks once a second, and what is sent on such a one is lost."""
+        ended = False
+        for fd, event in self._kept.poll(0):
+            if event & select.POLLNVAL or self._loop.time() - self._since[fd] > LONGEST_IDLE + 1:
+                self._forget(fd)  # libcurl has closed it; somebody else's socket may have got its number
+            else:
+                ended = True
+        return ended
+
+    def _forget(self, fd: int) -> None:
+        if self._since.pop(fd, None) is not None:
+            self._kept.unregister(fd)
+
     def _watch(self, what: int, fd: int, _multi: object, _data: object) -> None:
         if what == pycurl.POLL_REMOVE:
             self._watched.discard(fd)
             self._sockets.unregister(fd)
+            self._kept.register(fd, select.POLLIN)
+            self._since[fd] = self._loop.time()
         elif fd in self._watched:
             self._sockets.modify(fd, what)
         else:
             self._watched.add(fd)
             self._sockets.register(fd, what)
+            self._forget(fd)
 
     def _wake_in(self, milliseconds: int) -> None:
         if milliseconds == 0:

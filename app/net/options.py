@@ -19,6 +19,11 @@ VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "expect"})  # libcurl's own business
 
+SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110 9.2.1: they change nothing
+
+# Seconds. Many servers end a connection that is idle for 5 s, and what is sent meanwhile is lost with it and not sent again.
+LONGEST_IDLE = 4
+
 WEB = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
 ALWAYS: tuple[tuple[int, Any], ...] = (
     (pycurl.NOSIGNAL, 1),
@@ -27,7 +32,7 @@ ALWAYS: tuple[tuple[int, Any], ...] = (
     (pycurl.ACCEPT_ENCODING, ""),  # everything libcurl can unpack
     (pycurl.USERAGENT, AGENT),
     (pycurl.PATH_AS_IS, 1),
-    (pycurl.MAXAGE_CONN, 10),  # seconds; a connection idle for longer is likely gone: a new one is cheaper than a failed page
+    (pycurl.MAXAGE_CONN, LONGEST_IDLE),
 )
 
 
@@ -63,7 +68,10 @@ def options(request: Request) -> Iterator[tuple[int, Any]]:
 def _asking(request: Request) -> Iterator[tuple[int, Any]]:
     if not TOKEN.fullmatch(request.method):
         raise Failed(Kind.BLOCKED, f"{request.method!r} is no HTTP method")
-    if request.body:
+    if request.body and once(request):
+        yield pycurl.POST, 1
+        yield pycurl.POSTFIELDSIZE_LARGE, len(request.body)
+    elif request.body:
         yield pycurl.POSTFIELDS, request.body
     if request.method == "HEAD":
         yield pycurl.NOBODY, 1
@@ -76,6 +84,16 @@ def _asking(request: Request) -> Iterator[tuple[int, Any]]:
             lines.append(b"Content-Type:")
     if lines:
         yield pycurl.HTTPHEADER, lines
+
+
+def once(request: Request) -> bool:
+    """Whether libcurl must be kept from sending it again by itself.
+
+    It does so, unasked, when a connection that it reuses ends before an answer: the server may have done the work by then.
+    No option turns that off. A body that it must fetch from us again, and is not given, ends the transfer instead
+    (E_SEND_FAIL_REWIND); what has no body goes over a new connection, on which it never repeats.
+    """
+    return request.method not in SAFE
 
 
 def _octets(text: str) -> bytes:

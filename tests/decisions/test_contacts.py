@@ -11,7 +11,16 @@ from tests.decisions.words import NOON, s
 
 @pytest.mark.parametrize(
     "attempts,seconds,answer",
-    [(1, 0, False), (1, 8, False), (2, 18, False), (2, 29.9, False), (3, 7, True), (3, 31, True), (2, 30, True), (1, 600, True)],
+    [
+        (1, 0, False),
+        (1, 8, False),
+        (2, 18, False),
+        (2, 29.9, False),
+        (3, 7, True),
+        (3, 31, True),
+        (2, 30, True),
+        (1, 600, True),
+    ],
 )
 def test_a_contact_is_given_three_attempts_or_half_a_minute(attempts: int, seconds: float, answer: bool) -> None:
     assert not_answering(attempts, NOON - s(seconds), NOON) is answer

@@ -2,8 +2,13 @@
 
 import asyncio
 import hmac
+import json
+import socket
+import struct
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any
 
@@ -127,6 +132,47 @@ def test_a_receiver_that_hangs_is_given_up_in_time(there: Receiver) -> None:
     with pytest.raises(Transient):
         post(f"{there.url}/a", timeout=0.3)
     assert time.monotonic() - began < 1.5
+
+
+def test_an_attempt_reaches_the_receiver_once_also_when_it_hangs_up_on_a_kept_connection() -> None:
+    """libcurl would send it again by itself, and the receiver could not tell: same key, same attempt."""
+    seen: list[tuple[str, int]] = []
+
+    def one_connection(there: socket.socket) -> None:
+        with there, there.makefile("rb") as lines:
+            for count in range(2):
+                head = {}
+                while (line := lines.readline()).strip():
+                    name, _, value = line.decode().partition(":")
+                    head[name.lower()] = value.strip()
+                body = json.loads(lines.read(int(head.get("content-length", 0))) or "null")
+                if body is None:
+                    return
+                seen.append((head["idempotency-key"], body["page"]["attempt"]))
+                if count == 0:
+                    there.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            there.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, not an end
+
+    def accept(listening: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                one_connection(listening.accept()[0])
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=accept, args=(listening,), daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/a"
+        results = []
+        for attempt in (1, 2, 3, 4):
+            said = message(key="k", attempt=attempt, json={"page": {"attempt": attempt}})
+            try:
+                results.append(post(url, said=said))
+            except Transient as error:
+                results.append(str(error))
+        listening.shutdown(socket.SHUT_RDWR)
+    thread.join(5)
+    assert seen == [("k", attempt) for attempt in (1, 2, 3, 4)]
+    assert [isinstance(one, Receipt) for one in results] == [True, False, True, False]
 
 
 @pytest.mark.parametrize(
