@@ -48,10 +48,12 @@ def warn_of_broken_probes() -> None:
 
 
 def say_json(value: Any) -> None:
-    """Print JSON, instants as RFC 3339."""
+    """Print JSON, instants as RFC 3339; what a terminal might obey is escaped in it."""
     import orjson
 
-    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode() + "\n")
+    from app.visible import plain_json
+
+    sys.stdout.write(plain_json(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode()) + "\n")
 
 
 def say_list(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json: bool, empty: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from app.errors import Conflict, Invalid, TocsinError, Unavailable
+from app.visible import visible
 
 NO, WRONG = 1, 2  # the answer is no, or nobody could say; wrong use or bad input
 UNDEFINED_TABLE = "42P01"
@@ -34,7 +35,7 @@ def told(run: Callable[[], Any]) -> int:
 
 
 def _say(line: str, status: int) -> int:
-    typer.secho(f"tocsin: {' '.join(line.split())}", fg="red", err=True)
+    typer.secho(f"tocsin: {visible(' '.join(line.split()))}", fg="red", err=True)
     return status
 
 

@@ -11,6 +11,7 @@ import typer
 
 from app.cli.desk import Json, say, say_list
 from app.errors import NotActive, NotFound
+from app.visible import plain_json, visible
 
 if TYPE_CHECKING:
     from app.rules.active import Active
@@ -95,14 +96,15 @@ def _print(steps: Iterable["Step"], as_json: bool) -> None:
     """One line a step: at, value, score, state, because, and the labels of its series."""
     if as_json:
         for step in steps:
-            say(json.dumps(_row(step), ensure_ascii=False))
+            say(plain_json(json.dumps(_row(step), ensure_ascii=False)))
         return
     out = csv.writer(sys.stdout, lineterminator="\n")
     out.writerow(["at", "value", "score", "state", "because", "series"])
     for step in steps:
         row = _row(step)
         labels = ",".join(f"{name}={value}" for name, value in row["labels"].items())
-        out.writerow([row["at"], _plain(row["value"]), _plain(row["score"]), row["state"], row["because"], labels])
+        because, series = visible(row["because"]), visible(labels)
+        out.writerow([row["at"], _plain(row["value"]), _plain(row["score"]), row["state"], because, series])
 
 
 def _row(step: "Step") -> dict[str, Any]:

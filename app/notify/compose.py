@@ -1,8 +1,10 @@
 """What a page says: short enough for a phone at night, complete enough to act on. Pure."""
 
+import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from html import escape
 from typing import Any
 
@@ -11,9 +13,9 @@ from app.incidents.model import Incident
 from app.incidents.present import present
 from app.notify.links import token
 from app.notify.model import Claim, Draft, Kind, Message
+from app.visible import visible
 
 SHOWN_ALERTS = 5
-HEADS = {Kind.PAGE: "", Kind.UPDATE: "Update: ", Kind.RESOLVED: "Resolved: ", Kind.TEST: ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,8 @@ def compose(claim: Claim, incident: Incident | None, alerts: Sequence[Alert], de
     """The message of one attempt. `alerts` are the incident's first, open ones before others; a test page has none."""
     draft = claim.draft
     links = _links(draft, incident, desk, expires_at)
-    title = _title(draft, incident)
-    lines = _lines(draft, incident, alerts, claim.attempt)
+    title = visible(_title(draft, incident))
+    lines = [visible(line) for line in _lines(draft, incident, alerts, claim.attempt)]
     document = {
         "version": 1,
         "event": draft.kind.value,
@@ -45,15 +47,24 @@ def compose(claim: Claim, incident: Incident | None, alerts: Sequence[Alert], de
         text=_text(lines, links),
         html=_html(title, lines, links),
         json=document,
-        thread=f"incident-{incident.number}" if incident else None,
+        thread=f"incident-{incident.number}-{_unique(desk, incident, 'thread')[:16]}" if incident else None,
         attempt=claim.attempt,
+        uid=_unique(desk, incident, draft.key),
     )
+
+
+def _unique(desk: Desk, incident: Incident | None, what: str) -> str:
+    """32 hex digits that no other stack has for this, nor this one for the same number after its database was made anew."""
+    since = f"{incident.number}|{incident.opened_at.isoformat()}" if incident else ""
+    return hmac.new(desk.secret, f"message|{since}|{what}".encode(), sha256).hexdigest()[:32]
 
 
 def _title(draft: Draft, incident: Incident | None) -> str:
     if incident is None:
         return "Test: this is how Tocsin reaches you"
-    return f"{HEADS[draft.kind]}[{incident.severity.upper()}] #{incident.number} {incident.title}"
+    severity = f"[{incident.severity.upper()}]"
+    head = {Kind.UPDATE: f"[UPDATE] {severity}", Kind.RESOLVED: "[RESOLVED]"}.get(draft.kind, severity)
+    return f"{head} #{incident.number} {incident.title}"  # what stands in brackets does not part a conversation in Gmail
 
 
 def _lines(draft: Draft, incident: Incident | None, alerts: Sequence[Alert], attempt: int) -> list[str]:
@@ -94,8 +105,8 @@ def _text(lines: Sequence[str], links: dict[str, Any]) -> str:
 
 
 def _html(title: str, lines: Sequence[str], links: dict[str, Any]) -> str:
-    body = "".join(f"<p>{escape(line)}</p>" for line in lines)
+    body = "".join(f"<p><bdi>{escape(line)}</bdi></p>" for line in lines)
     buttons = " &nbsp; ".join(
         f'<a href="{escape(url, quote=True)}">{name.capitalize()}</a>' for name, url in links.items() if url
     )
-    return f"<!doctype html><html><body><h2>{escape(title)}</h2>{body}<p>{buttons}</p></body></html>"
+    return f"<!doctype html><html><body><h2><bdi>{escape(title)}</bdi></h2>{body}<p>{buttons}</p></body></html>"

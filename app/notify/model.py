@@ -73,15 +73,16 @@ class Claim:
 class Message:
     """What a channel sends: the same facts as text, HTML and JSON."""
 
-    key: str  # the same on every repeat
+    key: str  # the same on every repeat; another stack may have the same
     to: str | None
     title: str
     text: str
     html: str
     json: Mapping[str, Any]
-    thread: str | None  # what belongs together, e.g. "incident-42"
+    thread: str | None  # what belongs together, e.g. "incident-42-8f3e..."; no other stack has it
     attempt: int
     not_after: float = math.inf  # by `flight.awake`; a channel raises Stale instead of putting the first byte on the wire later
+    uid: str = ""  # of the message, the same on every repeat; no other stack has it
 
 
 @dataclass(frozen=True, slots=True)

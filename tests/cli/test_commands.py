@@ -266,3 +266,35 @@ def test_without_a_database_the_answer_is_no(tocsin: Tocsin) -> None:
     assert said.status == 1
     assert said.err.count("\n") == 1
     assert "database" in said.err
+
+
+SUMMARY = "db \x1b]0;owned\x07\x1b[2J \x9b31m \u202etxt\u202c \x7f \u2066x"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "incidents list",
+        "incidents list --json",
+        "incidents show 1",
+        "incidents show 1 --json",
+        "incidents ack 1",
+        "audit --json",
+    ],
+)
+def test_no_command_lets_a_summary_steer_the_terminal(tocsin: Tocsin, words: str) -> None:
+    from app import line
+
+    tocsin("send", "--service", "shop", "--summary", SUMMARY, "--key", "k")
+    line.dedup()
+    said = tocsin(*words.split())
+    assert said.status == 0
+    assert (said.out + said.err).replace("\n", "").isprintable()
+    if words == "incidents show 1 --json":
+        assert said.json["title"] == SUMMARY
+
+
+def test_an_error_does_not_either(tocsin: Tocsin) -> None:
+    said = tocsin("incidents", "show", "\x1b[2J\u202e1")
+    assert said.status == 2
+    assert said.err.replace("\n", "").replace("\x1b[31m", "").replace("\x1b[0m", "").isprintable()

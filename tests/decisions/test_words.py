@@ -164,6 +164,53 @@ def test_many_alerts_are_a_few_and_a_number() -> None:
     assert f"and {50_000 - SHOWN_ALERTS} more" in message.text
 
 
+@pytest.mark.parametrize(
+    "kind,title",
+    [
+        (Kind.PAGE, "[ERROR] #1 db is down"),
+        (Kind.UPDATE, "[UPDATE] [ERROR] #1 db is down"),
+        (Kind.RESOLVED, "[RESOLVED] #1 db is down"),
+    ],
+)
+def test_what_a_message_is_stands_in_brackets_so_that_mail_programs_keep_one_conversation(kind: Kind, title: str) -> None:
+    assert said(page(kind), title="db is down").title == title
+
+
+def test_messages_of_one_incident_have_one_thread_and_each_page_its_own_id() -> None:
+    first, repeat, end = said(page()), said(page(), attempt=2), said(page(Kind.RESOLVED, key="1:1:resolved:ada"))
+    assert first.thread == repeat.thread == end.thread
+    assert first.uid == repeat.uid != end.uid
+    assert said(page(Kind.TEST, incident=None)).thread is None
+
+
+OTHERS = {
+    "a stack with another key": (Desk("https://tocsin.example", b"another"), {}),
+    "the same key over a new database": (DESK, {"opened_at": NOON + timedelta(days=1)}),
+    "another incident": (DESK, {"number": 2}),
+}
+
+
+@pytest.mark.parametrize("desk,facts", OTHERS.values(), ids=OTHERS)
+def test_no_other_stack_or_database_has_this_thread_or_this_id(desk: Desk, facts: dict[str, Any]) -> None:
+    ours = said(page())
+    theirs = compose(Claim(7, 1, 1, page()), incident(**facts), [], desk, NOON)
+    assert ours.thread != theirs.thread
+    assert ours.uid != theirs.uid
+    assert ours.key == theirs.key
+
+
+EVIL = "x\u202egnp.exe\u202c\x1b[2J\x9b31m\r\nBcc: eve@example.com\u2028\u200by"
+
+
+def test_no_text_from_outside_steers_what_shows_it() -> None:
+    message = said(page(reason=EVIL), alerts=[alert(summary=EVIL, because=EVIL + "z")], title=EVIL, service=EVIL, team=EVIL)
+    assert message.title == "[ERROR] #1 xgnp.exe Bcc: eve@example.com y"
+    for text in (message.text, message.html):
+        assert text.replace("\n", "").isprintable()
+    assert "\nBcc" not in message.text
+    assert message.json["incident"]["title"] == EVIL  # data is kept as it came; its own encoding escapes it
+
+
 @quick
 @given(st.text(max_size=200))
 def test_no_text_from_outside_becomes_markup_or_breaks_the_json(text: str) -> None:

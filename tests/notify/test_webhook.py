@@ -72,6 +72,15 @@ def test_without_a_secret_nothing_is_signed_and_headers_cannot_replace_the_key(t
     assert got.headers["idempotency-key"] == "1:1:0:1:ada:hook"
 
 
+def test_a_text_arrives_as_it_is_and_nothing_in_the_body_steers_a_terminal(there: Receiver) -> None:
+    text = "db \x1b[2J\x9b31m \u202etxt\u202c \x7f 漢字 🚨 \U000e0041"
+    post(f"{there.url}/a", said=message(json={"incident": {"title": text}}))
+    (got,) = there.received
+    assert got.json["incident"]["title"] == text
+    assert got.body.decode().isprintable()
+    assert "漢字 🚨".encode() in got.body
+
+
 ANSWERS = {
     **dict.fromkeys((200, 201, 202, 204, 299), Receipt),
     **dict.fromkeys((408, 429, 500, 502, 503, 504, 599), Transient),

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from app.errors import Permanent, Transient
 from app.net import http
 from app.notify.model import Message, Receipt
+from app.visible import plain_json
 
 TRY_AGAIN = (408, 429)  # and every 5xx
 
@@ -30,7 +31,7 @@ class Spec(BaseModel):
 
 async def send(spec: Spec, message: Message, timeout: float) -> Receipt:
     """2xx is a yes. Time-outs, refused connections, 408, 429 and 5xx may be tried again; anything else may not."""
-    body = orjson.dumps(message.json)
+    body = plain_json(orjson.dumps(message.json).decode()).encode()
     headers = {"Content-Type": "application/json", "User-Agent": "Tocsin", **spec.headers, "Idempotency-Key": message.key}
     if spec.secret is not None:
         headers["Tocsin-Signature"] = sign(spec.secret.get_secret_value().encode(), int(time.time()), body)
