@@ -1,23 +1,26 @@
-"""Guarded SMTP sessions for probes: command and reply on a checked connection, as far as the envelope; never a message.
+"""Guarded SMTP sessions: command and reply on a checked connection, within one deadline; says what hung and what was refused.
 
-Source: RFC 5321 (SMTP), RFC 3207 (STARTTLS), RFC 4954 (AUTH), RFC 4616 (PLAIN). The channel's library says
-neither what hung nor what a refusal was about.
+Source: RFC 5321 (SMTP), RFC 3207 (STARTTLS), RFC 4954 (AUTH), RFC 4616 (PLAIN), RFC 2195 (CRAM-MD5), RFC 6531 (SMTPUTF8),
+RFC 8314 (TLS from the first byte).
 """
 
 import asyncio
+import hmac
 import re
 import socket
 import ssl
 import time
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from app.net import tcp
 from app.net.failure import Failed, Kind
 from app.net.resolve import Endpoint
 
+SMTPS = 465  # TLS from the first byte (RFC 8314 3.3)
 LARGEST = 65_536  # bytes of one reply
 PARTING = 0.04  # of the time-out, for the answer to QUIT: a server that gets none logs a lost connection
 LINE = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?", re.DOTALL)
@@ -43,6 +46,18 @@ class Refused(Failed):
         self.code = reply.code
 
 
+class NotOffered(Failed):
+    """The server lacks what we need."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(Kind.PROTOCOL, said)
+
+
+def from_the_first_byte(tls: str, port: int) -> bool:
+    """Whether a server set up so is spoken to in TLS at once; on 465 it waits for that, and would never greet."""
+    return tls == "implicit" or (tls == "auto" and port == SMTPS)
+
+
 class Session:
     """One connection; a command is sent after the reply to the last. `asked` is what is waited for, to say what hung."""
 
@@ -61,6 +76,11 @@ class Session:
         """The server's certificate (DER); None while nothing is encrypted."""
         secured: ssl.SSLObject | None = self._writer.get_extra_info("ssl_object")
         return secured.getpeercert(binary_form=True) if secured else None
+
+    @property
+    def nearby(self) -> bool:
+        """Whether the server is on this very machine: nobody stands in between."""
+        return ip_address(str(self._writer.get_extra_info("peername")[0]).partition("%")[0]).is_loopback
 
     async def greet(self, name: str | None) -> None:
         """Wait for the banner and introduce ourselves, as `name` or by our address. Raises Failed."""
@@ -91,7 +111,7 @@ class Session:
         self._in_between = False
 
     async def login(self, username: str, password: str) -> None:
-        """AUTH, by PLAIN or LOGIN. Raises Failed; Refused when the server does not take the password."""
+        """AUTH, by PLAIN, LOGIN or CRAM-MD5. Raises Failed; Refused when the server does not take the password."""
         ways = self.offers.get("AUTH", "").upper().split()
         plain = b64encode(f"\0{username}\0{password}".encode()).decode()
         if "PLAIN" in ways:
@@ -101,9 +121,18 @@ class Session:
             await self.ask("AUTH LOGIN", "AUTH", 334)
             _good("AUTH", await self._command(name, "AUTH"), 334)
             _good("AUTH", await self._command(word, "AUTH", secret=(password, word)), 235)
+        elif "CRAM-MD5" in ways:
+            proof = _proof(password, (await self.ask("AUTH CRAM-MD5", "AUTH", 334)).lines[0])
+            _good("AUTH", await self._command(b64encode(f"{username} {proof}".encode()).decode(), "AUTH"), 235)
         else:
             offered = f"only AUTH {' '.join(ways)[:80]}" if ways else "no AUTH"
-            raise Failed(Kind.PROTOCOL, f"it offers {offered} here; PLAIN or LOGIN is wanted")
+            raise NotOffered(f"it offers {offered} here; PLAIN or LOGIN is wanted")
+
+    async def data(self, mail: bytes) -> Reply:
+        """The reply to a message, header and body, lines ended by CRLF, whose envelope was taken. Raises Failed."""
+        await self.ask("DATA", "DATA", 354)
+        await self._send("the message", re.sub(rb"(?m)^\.", b"..", mail) + b".\r\n")  # RFC 5321 4.5.2
+        return _good(self.asked, await self._reply(), 250)
 
     async def ask(self, command: str, asked: str, *good: int) -> Reply:
         """The reply to a command, which must have one of the codes. Raises Failed."""
@@ -123,13 +152,17 @@ class Session:
             await tcp.close(self._writer)
 
     async def _command(self, command: str, asked: str, secret: tuple[str, ...] = ()) -> Reply:
-        self.asked, self._secret = asked, secret
+        self._secret = secret
+        await self._send(asked, f"{command}\r\n".encode())
+        return await self._reply()
+
+    async def _send(self, asked: str, octets: bytes) -> None:
+        self.asked = asked
         try:
-            self._writer.write(f"{command}\r\n".encode())
+            self._writer.write(octets)
             await self._writer.drain()
         except OSError:
             raise Failed(Kind.PROTOCOL, f"the connection broke before {asked}") from None
-        return await self._reply()
 
     async def _reply(self) -> Reply:
         lines: list[str] = []
@@ -196,6 +229,14 @@ def _good(asked: str, reply: Reply, *codes: int) -> Reply:
     if reply.code not in codes:
         raise Refused(asked, reply)
     return reply
+
+
+def _proof(password: str, challenge: str) -> str:
+    """What CRAM-MD5 wants. Source: RFC 2195."""
+    try:
+        return hmac.new(password.encode(), b64decode(challenge, validate=True), "md5").hexdigest()
+    except ValueError:
+        raise Failed(Kind.PROTOCOL, f"it does not speak SMTP: its challenge is {challenge[:80]!r}") from None
 
 
 def _literal(address: str) -> str:

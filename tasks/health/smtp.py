@@ -17,11 +17,10 @@ from pydantic import model_validator
 from app.checks.probe import CannotTell, Field, Reading, Run, SecretStr, Spec, Status, Unreachable, probe
 from app.net import tls
 from app.net.failure import Failed, Kind
-from app.net.smtp import Refused, Session, session
+from app.net.smtp import SMTPS, Refused, Session, from_the_first_byte, session
 from app.net.url import Host
 
 DAY = 86_400
-SMTPS = 465  # TLS from the first byte (RFC 8314 3.3)
 ADDRESS = r"^[\x21-\x3b\x3d\x3f-\x7e]+@[\x21-\x3b\x3d\x3f-\x7e]+$"
 
 
@@ -32,7 +31,7 @@ class Target(Spec):
     port: int = Field(default=25, ge=1, le=65535, description="TCP port: 25 between servers, 587 or 465 for submission")
     tls: Literal["auto", "starttls", "implicit", "off"] = Field(
         default="auto",
-        description="auto: from the first byte on port 465, else STARTTLS where it is offered; starttls: it must be offered",
+        description=f"auto: from the first byte on port {SMTPS}, else STARTTLS where offered; starttls: it must be offered",
     )
     verify_tls: bool = Field(default=True, description="does an untrusted certificate count as no answer")
     server_name: Host | None = Field(default=None, description="name the certificate must be for; unset = host")
@@ -59,7 +58,7 @@ class Target(Spec):
 async def measure(spec: Target, run: Run) -> Reading:
     started = time.perf_counter()
     context = _context(spec)
-    implicit = spec.tls == "implicit" or (spec.tls == "auto" and spec.port == SMTPS)
+    implicit = from_the_first_byte(spec.tls, spec.port)
     limit = run.timeout * 0.95  # to say what hung before the runner gives up
     try:
         async with session(

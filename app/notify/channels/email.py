@@ -1,29 +1,35 @@
 """Sends mail over SMTP, plain text and HTML, one thread per incident.
 
 A repeat carries the same Message-ID; every message of an incident refers to the incident's own id, so that mail programs
-show them together. 4xx answers are tried again, 5xx are final.
+show them together. 4xx answers and what does not answer are tried again, 5xx are final. Domains beyond ASCII travel as
+`xn--`; a name before the @ beyond ASCII needs a server that offers SMTPUTF8.
 """
 
-import asyncio
 import re
 import socket
-import ssl
-from email.errors import MessageError
-from email.headerregistry import Address
+from base64 import b64encode
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
+from email.policy import SMTP
+from email.utils import format_datetime
 from hashlib import sha256
-from typing import Literal
+from typing import Literal, Self
 
-import aiosmtplib
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from app.errors import Permanent, Transient
+from app.net import tls
 from app.net.failure import Failed, Kind
-from app.net.resolve import resolve
+from app.net.mailbox import Mailbox, mailbox, named, several
+from app.net.smtp import NotOffered, Refused
+from app.net.submission import Server, submit
+from app.net.url import Host
 from app.notify.model import Message, Receipt
+from app.visible import short, visible
 
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+LONGEST_SUBJECT = 200  # characters; the whole title stands in the text
+OUTLOOKS_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
+SHARE = 0.95  # of the deadline: what hung is said before the sender gives up
 
 
 class Spec(BaseModel):
@@ -33,109 +39,105 @@ class Spec(BaseModel):
 
     host: str = Field(description="SMTP server")
     port: int = Field(default=587, ge=1, le=65535, description="its port")
-    sender: str = Field(description="the From address")
-    to: str | None = Field(default=None, description="recipient when the channel itself is paged")
+    sender: str = Field(description="the From address: `tocsin@example.org` or `Tocsin <tocsin@example.org>`")
+    to: str | None = Field(default=None, description="recipients when the channel itself is paged, separated by commas")
     username: str | None = Field(default=None, description="login")
-    password: SecretStr | None = Field(default=None, description="of the login")
-    tls: Literal["auto", "starttls", "implicit", "off"] = Field(default="auto", description="auto: STARTTLS where offered")
+    password: SecretStr | None = Field(
+        default=None, description="of the login; sent encrypted only, unless `tls: off` or the server is this machine"
+    )
+    tls: Literal["auto", "starttls", "implicit", "off"] = Field(
+        default="auto",
+        description="auto: from the first byte on port 465, else STARTTLS where offered; starttls: it must be offered",
+    )
     verify_tls: bool = Field(default=True, description="is an untrusted certificate refused")
+    hello: Host | None = Field(default=None, description="name given with EHLO; unset = this machine's full name or address")
 
-    @field_validator("sender", "to")
+    @field_validator("sender")
     @classmethod
-    def _address(cls, value: str | None) -> str | None:
-        if value is not None and not plausible(value):
-            raise ValueError(f"{value!r} is not a mail address")
+    def _one(cls, value: str) -> str:
+        named(value)
         return value
+
+    @field_validator("to")
+    @classmethod
+    def _some(cls, value: str | None) -> str | None:
+        if value is not None:
+            several(value)
+        return value
+
+    @model_validator(mode="after")
+    def _is_a_whole_login(self) -> Self:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password come together")
+        return self
 
 
 def plausible(address: str) -> bool:
     """Whether this can be the address of one recipient."""
-    try:  # the library's parser takes ASCII only; in an address any other letter may stand where a letter may (RFC 6531)
-        return Address(addr_spec=_NOT_ASCII.sub("x", address)).domain != "" and address.isprintable()
-    except (ValueError, IndexError, MessageError):
+    try:
+        return bool(mailbox(address))
+    except ValueError:
         return False
 
 
 async def send(spec: Spec, message: Message, timeout: float) -> Receipt:
-    """Hand one mail to the server."""
-    to = message.to or spec.to
-    if to is None or not plausible(to):
-        raise Permanent(f"{to!r} is not a mail address")
-    mail = build(spec.sender, to, message)
+    """Hand one mail to the server, within `timeout` seconds for everything. Accepted is what it takes for one recipient."""
     try:
-        async with _client(spec, timeout, await _connected(spec, timeout)) as server:
-            _, answer = await server.send_message(mail)
-    except aiosmtplib.SMTPRecipientsRefused as error:
-        _refuse(error.recipients[0].code, error.recipients[0].message)
-    except aiosmtplib.SMTPResponseException as error:
-        _refuse(error.code, error.message)
+        to = several(spec.to) if message.to is None and spec.to is not None else (mailbox(message.to or ""),)
+    except ValueError as error:
+        raise Permanent(str(error)) from None
+    sender = named(spec.sender)
+    mail = _mail(sender, to, message, datetime.now(UTC))
+    addresses = [one.address for one in to]
+    try:
+        taken = await submit(_server(spec), sender.address, addresses, mail.as_bytes(), timeout * SHARE)
     except Failed as error:
-        raise (Permanent if error.kind is Kind.BLOCKED else Transient)(f"the mail server: {error}") from None
-    except aiosmtplib.SMTPNotSupported as error:
-        raise Permanent(f"the mail server {spec.host} does not take this: {error}") from None
-    except (aiosmtplib.SMTPException, OSError) as error:
-        raise Transient(f"the mail server {spec.host}:{spec.port} failed: {error}") from None
-    return Receipt(provider_id=answer[:200])
+        final = error.code >= 500 if isinstance(error, Refused) else isinstance(error, NotOffered) or error.kind is Kind.BLOCKED
+        raise (Permanent if final else Transient)(visible(f"the mail server {spec.host}: {error}")) from None
+    refused = "".join(f"; {one}" for one in taken.refused)
+    return Receipt(provider_id=visible(f"{taken.reply}{refused}")[:500])
 
 
-def build(sender: str, to: str, message: Message) -> EmailMessage:
-    """The mail itself."""
-    domain = sender.rpartition("@")[2]
-    mail = EmailMessage(policy=SMTP if (sender + to).isascii() else SMTPUTF8)
-    mail["From"], mail["To"] = sender, to
-    mail["Subject"] = _line(message.title)
-    mail["Message-ID"] = f"<{sha256(message.key.encode()).hexdigest()[:32]}@{domain}>"
+def build(sender: str, to: str, message: Message, at: datetime | None = None) -> EmailMessage:
+    """The mail itself; `at` is when it is sent, now unless given. Raises ValueError when an address is none."""
+    return _mail(named(sender), several(to), message, at or datetime.now(UTC))
+
+
+def _mail(sender: Mailbox, to: tuple[Mailbox, ...], message: Message, at: datetime) -> EmailMessage:
+    wide = any(one.international for one in (sender, *to))
+    mail = EmailMessage(policy=SMTP.clone(utf8=wide, cte_type="7bit"))
+    mail["Date"] = format_datetime(at)
+    mail["From"], mail["To"] = sender.header, [one.header for one in to]
+    mail["Subject"] = short(visible(message.title), LONGEST_SUBJECT)
+    mail["Message-ID"] = f"<{message.uid or sha256(message.key.encode()).hexdigest()[:32]}@{sender.domain}>"
     if message.thread:
-        mail["In-Reply-To"] = mail["References"] = f"<{message.thread}@{domain}>"
+        mail["In-Reply-To"] = mail["References"] = f"<{message.thread}@{sender.domain}>"
+        mail["Thread-Index"] = _thread_index(message)
+        mail["Thread-Topic"] = re.sub(r"^(?:\[[^\]]*\] )+", "", mail["Subject"])
     mail["Auto-Submitted"] = "auto-generated"
-    mail["X-Tocsin-Key"] = _line(message.key)
-    mail.set_content(message.text)
-    mail.add_alternative(message.html, subtype="html")
+    mail["X-Auto-Response-Suppress"] = "All"
+    mail["X-Tocsin-Key"] = visible(message.key)
+    mail.set_content(message.text, cte="quoted-printable")
+    mail.add_alternative(message.html, subtype="html", cte="quoted-printable")
     return mail
 
 
-async def _connected(spec: Spec, timeout: float) -> socket.socket:
-    """A connection to an address that passed the guard; raises Failed or OSError."""
-    endpoints = await resolve(spec.host, spec.port, timeout)
-    for endpoint in endpoints:
-        sock = socket.socket(endpoint.family, socket.SOCK_STREAM)
-        sock.setblocking(False)
-        try:
-            async with asyncio.timeout(timeout / (len(endpoints) + 1)):  # an address that says nothing leaves time for the next
-                await asyncio.get_running_loop().sock_connect(sock, (endpoint.address, endpoint.port))
-        except OSError as error:  # TimeoutError is one
-            sock.close()
-            problem = error
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
-    raise problem
+def _thread_index(message: Message) -> str:
+    """Outlook's id of a conversation: the incident's start and 16 octets of its thread. Source: MS-OXOMSG 2.2.1.3."""
+    incident = message.json.get("incident") or {}
+    since = datetime.fromisoformat(incident["opened_at"]) if "opened_at" in incident else datetime(2026, 1, 1, tzinfo=UTC)
+    ticks = (since - OUTLOOKS_EPOCH) // timedelta(microseconds=1) * 10
+    return b64encode(ticks.to_bytes(8, "big")[:6] + sha256((message.thread or "").encode()).digest()[:16]).decode()
 
 
-def _client(spec: Spec, timeout: float, sock: socket.socket) -> aiosmtplib.SMTP:
-    context = ssl.create_default_context()
-    if not spec.verify_tls:
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return aiosmtplib.SMTP(
-        hostname=spec.host,  # for TLS; the connection stands already
-        port=None,
-        sock=sock,
-        timeout=timeout,
-        use_tls=spec.tls == "implicit",
-        start_tls={"auto": None, "starttls": True, "implicit": False, "off": False}[spec.tls],
+def _server(spec: Spec) -> Server:
+    ours = socket.gethostname()
+    return Server(
+        host=spec.host,
+        port=spec.port,
+        tls=spec.tls,
+        context=tls.context(verify=spec.verify_tls),
+        hello=spec.hello or (ours if "." in ours else None),
         username=spec.username,
         password=spec.password.get_secret_value() if spec.password else None,
-        tls_context=context,
     )
-
-
-def _refuse(code: int, said: str) -> None:
-    text = f"the mail server answered {code} {_line(said)[:200]}"
-    raise Permanent(text) if code >= 500 else Transient(text)
-
-
-def _line(text: str) -> str:
-    """One line: a label must not add headers."""
-    return " ".join(text.split())

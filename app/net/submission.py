@@ -1,0 +1,92 @@
+"""Hands one message to a mail server: how the connection is secured, who may be told the password, whom the server refuses."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ssl import SSLContext
+
+from app.net.failure import Failed, Kind
+from app.net.smtp import NotOffered, Refused, Reply, Session, from_the_first_byte, session
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where mail is handed over, and how."""
+
+    host: str
+    port: int
+    tls: str  # auto, starttls, implicit, off
+    context: SSLContext
+    hello: str | None  # name given with EHLO; None = our address
+    username: str | None
+    password: str | None
+
+    @property
+    def implicit(self) -> bool:
+        return from_the_first_byte(self.tls, self.port)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What the server said to the message, and which recipients it refused."""
+
+    reply: Reply
+    refused: tuple[Refused, ...]
+
+
+async def submit(to: Server, sender: str, recipients: Sequence[str], mail: bytes, timeout: float) -> Taken:
+    """Hand the message over within `timeout` seconds for everything; `mail` has lines ended by CRLF.
+
+    Raises Failed, with a hint where the settings are likely wrong; Refused when nobody is taken: for now, if for anybody.
+    """
+    greeted = False
+    try:
+        async with session(to.host, to.port, timeout=timeout, tls=to.context if to.implicit else None) as server:
+            await server.greet(to.hello)
+            greeted = True
+            await _secure(to, server)
+            return await _hand_over(server, sender, recipients, mail)
+    except Failed as failed:
+        hint = "" if greeted else _hint(to, failed)
+        if not hint:
+            raise
+        raise Failed(failed.kind, f"{failed}; {hint}") from None
+
+
+async def _secure(to: Server, server: Session) -> None:
+    if server.certificate is None and to.tls in ("auto", "starttls"):
+        if "STARTTLS" in server.offers:
+            await server.start_tls(to.context, to.host)
+            await server.hello(to.hello)
+        elif to.tls == "starttls":
+            raise NotOffered("it does not offer STARTTLS, and `tls: starttls` wants it")
+        elif to.username is not None and not server.nearby:  # somebody in between may have struck it out of the offers
+            raise NotOffered("it does not offer STARTTLS, so the password was not sent; `tls: off` sends it in clear")
+    if to.username is not None and to.password is not None:
+        await server.login(to.username, to.password)
+
+
+async def _hand_over(server: Session, sender: str, recipients: Sequence[str], mail: bytes) -> Taken:
+    beyond = next((one for one in (sender, *recipients) if not one.isascii()), None)
+    if beyond is not None and "SMTPUTF8" not in server.offers:
+        raise NotOffered(f"it does not offer SMTPUTF8, which the address {beyond} needs")
+    size = f" SIZE={len(mail)}" if "SIZE" in server.offers else ""
+    wide = " SMTPUTF8 BODY=8BITMIME" if beyond is not None else ""
+    await server.ask(f"MAIL FROM:<{sender}>{size}{wide}", f"MAIL FROM:<{sender}>", 250)
+    refused = []
+    for one in recipients:
+        try:
+            await server.ask(f"RCPT TO:<{one}>", f"RCPT TO:<{one}>", 250, 251, 252)
+        except Refused as error:
+            refused.append(error)
+    if len(refused) == len(recipients):
+        raise min(refused, key=lambda error: error.code)
+    return Taken(await server.data(mail), tuple(refused))
+
+
+def _hint(to: Server, failed: Failed) -> str:
+    """What is likely wrong with the settings when a server does not greet as they say."""
+    if to.implicit and failed.kind is Kind.TLS and "no TLS" in str(failed):
+        return f"if port {to.port} begins in plain text, set `tls: starttls`"
+    if not to.implicit and failed.kind is Kind.TIMEOUT and "our connection" in str(failed):
+        return f"if port {to.port} speaks TLS from the first byte, set `tls: implicit`"
+    return ""
