@@ -7,7 +7,7 @@ from app.checks.model import Check
 from app.configfile import planned
 from app.configfile.check import matches_everything
 from app.configfile.circle import circle
-from app.configfile.kinds import channel_kinds, channel_spec
+from app.configfile.kinds import channel_address, channel_kinds, channel_spec
 from app.configfile.mistake import Mistake, mistake
 from app.configfile.model import Item, Items
 from app.configfile.references import Reference, references, used
@@ -35,7 +35,7 @@ def gaps(items: Items) -> list[Mistake]:
     named = references(items)
     found = [*_planned_sections(items), *_planned_fields(items), *_unused(items, used(named)), *_nobody(items)]
     found += [*_unreachable(items), *_cycles(items), *_late_timeouts(items), *_no_address(items, named), *_no_service(items)]
-    found += _broken_summaries(items)
+    found += [*_broken_summaries(items), *_wrong_addresses(items)]
     return found
 
 
@@ -138,6 +138,22 @@ def _no_address(items: Items, named: list[Reference]) -> Iterator[Mistake]:
                 f'{one.source.subject} pages channel "{one.name}", which has no "to": it would reach nobody',
                 Node(None, one.line),
             )
+
+
+def _wrong_addresses(items: Items) -> Iterator[Mistake]:
+    """Contacts that their channel could never reach."""
+    for user in items.get("user", {}).values():
+        contacts = user.node.at("contacts").value
+        for name, node in contacts.items() if isinstance(contacts, dict) else ():
+            to = node if isinstance(node.value, str) else node.at("to")
+            channel = items.get("channel", {}).get(str(name if to is node else node.at("channel").value))
+            kind = str(channel.node.at("kind").value) if channel else ""
+            address = channel_address(kind) if kind in channel_kinds() else None
+            try:
+                if address is not None and isinstance(to.value, str):
+                    address(to.value)
+            except ValueError as error:
+                yield _warn(user, f'contact "{name}" of {user.subject}: {error}; it would never be reached', to)
 
 
 def _broken_summaries(items: Items) -> Iterator[Mistake]:

@@ -63,7 +63,8 @@ def named(text: str) -> Mailbox:
     match = _NAMED.fullmatch(text.strip())
     if match is None:
         return mailbox(text)
-    name = re.sub(r"\\(.)", r"\1", match["name"].strip().strip('"'))
+    name = match["name"]
+    name = re.sub(r"\\(.)", r"\1", name[1:-1]) if name.startswith('"') else name
     if not name.isprintable():
         raise ValueError(f"the name in {text[:80]!r} holds a character that cannot be shown")
     found = mailbox(match["address"])

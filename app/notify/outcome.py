@@ -22,6 +22,7 @@ from app.notify.model import Claim, Draft, Kind, Outcome, Receipt, State
 from app.notify.retry import wait
 from app.notify.settle import FALLBACK, hopeful, next_contact, not_answering, settle
 from app.people import store as people
+from app.visible import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,8 @@ def expire(db: Connection, now: datetime) -> None:
 def _ended(one: Sent, now: datetime) -> store.Ended:
     if isinstance(one.answer, Receipt):
         state = State.DELIVERED if one.answer.delivered else State.ACCEPTED
-        return store.Ended(one.claim, Outcome.ACCEPTED, state, None, one.answer.provider_id, None)
-    error = str(one.answer)[:500]
+        return store.Ended(one.claim, Outcome.ACCEPTED, state, None, visible(one.answer.provider_id or "") or None, None)
+    error = visible(str(one.answer))[:500]  # a provider's own words may hold anything, also what no database takes
     if isinstance(one.answer, Permanent):
         return store.Ended(one.claim, Outcome.PERMANENT, State.FAILED, None, None, error)
     asked = one.answer.retry_after if isinstance(one.answer, Transient) else None

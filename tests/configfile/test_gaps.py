@@ -75,6 +75,24 @@ def test_a_mail_channel_without_an_address_is_named_where_it_is_paged():
     assert warned(channels={**with_mail, "mail": {**mail, "to": "x@example.org"}}, policies=policies) == []
 
 
+@pytest.mark.parametrize(
+    "contacts,words",
+    [
+        ({"mail": "nobody"}, 'contact "mail" of user "ada": \'nobody\' is not a mail address'),
+        ({"home": {"channel": "mail", "to": "a@b.example, c@d.example"}}, 'contact "home" of user "ada": '),
+        ({"mail": "ada@-ü.example"}, "'-ü.example' is not a domain"),
+        ({"mail": "ada@bücher.example"}, None),
+        ({"home": {"channel": "mail", "to": "jörg@example.com"}, "hook": "anything"}, None),
+    ],
+)
+def test_a_contact_that_is_no_mail_address_is_worth_a_word(contacts, words):
+    mail = {"kind": "email", "host": "127.0.0.1", "sender": "t@example.org"}
+    users = {**BASE["users"], "ada": {"contacts": {"hook": "a", **contacts}}}
+    found = warned(channels={**BASE["channels"], "mail": mail}, users=users)
+    assert len(found) == (words is not None)
+    assert all(words in one for one in found)
+
+
 def test_a_planned_kind_is_accepted_with_a_warning_and_stored_apart():
     thing = {"kind": "slack", "token": "x"}
     loaded = configuration(channels={**BASE["channels"], "later": thing})

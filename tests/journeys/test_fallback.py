@@ -1,7 +1,15 @@
 """Stories of a contact that does not answer: its retries go on, and the person's next contact does not wait for them."""
 
 import pytest
+from sqlalchemy import text
 
+from app import line
+from app.db import transaction
+from app.errors import Transient
+from app.line import claim_pages
+from app.notify import outcome
+from app.notify.model import Receipt
+from app.notify.outcome import Sent
 from tests.journeys.test_never_silence import configure, obligations
 from tests.journeys.world import World, minutes, seconds
 
@@ -83,3 +91,18 @@ def test_the_end_of_an_incident_is_tried_on_and_falls_to_nobody_else(world: Worl
     world.end_alert()
     world.advance(minutes(2))
     assert set(paths(world)) == {"/broken"}
+
+
+def test_what_a_provider_says_is_kept_without_what_no_database_takes(world: World) -> None:
+    configure(world)
+    world.settle = lambda: None  # type: ignore[method-assign]
+    world.raise_alert(service=None)
+    line.dedup(world.now), line.escalate(world.now)
+    jobs = claim_pages(now=world.now)
+    said = "no\0 \ud800 \x1b[2J\u202eway"
+    answers = [Transient(said), Receipt(said)]
+    with transaction() as db:
+        outcome.record(db, [Sent(job.claim, answer) for job, answer in zip(jobs, answers, strict=False)], world.now)
+        kept = db.execute(text("select coalesce(error, provider_id) from page_attempt where outcome <> 'unknown'")).scalars()
+        assert set(kept) == {"no  way"}
+    world.act("acknowledge")

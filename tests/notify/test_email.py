@@ -3,19 +3,25 @@
 import asyncio
 import email
 import email.policy
+from base64 import b64decode
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from app.errors import Permanent, Transient
 from app.net.loop import run
-from app.notify.channels.email import Spec, build, plausible, send
+from app.notify.channels.email import LONGEST_SUBJECT, Spec, build, plausible, send
 from app.notify.model import Receipt
+from app.visible import short, visible
+from tests.decisions.words import quick
 from tests.notify.test_webhook import message
 
 POLICY = email.policy.default
@@ -201,3 +207,140 @@ def test_a_server_that_hangs_is_given_up_in_time(there: tuple[Post, Spec]) -> No
 def test_the_metadata_address_is_refused_for_good() -> None:
     with pytest.raises(Permanent, match=r"169\.254"):
         mail(Spec(host="169.254.169.254", port=25, sender="a@b.example"))
+
+
+# --- the mail itself
+
+
+def parsed(**more: Any) -> EmailMessage:
+    made = build("Tocsin <tocsin@ops.example>", "ada@example.com", message(**more), AT).as_bytes()
+    assert max(len(line) for line in made.split(b"\r\n")) <= 998
+    assert made.count(b"\n") == made.count(b"\r\n") == made.count(b"\r")
+    made.decode("ascii")
+    found = email.message_from_bytes(made, policy=POLICY)
+    assert isinstance(found, EmailMessage)
+    return found
+
+
+AT = datetime(2026, 11, 23, 12, 0, 1, tzinfo=UTC)
+
+
+def test_every_mail_says_when_it_was_sent_and_that_nobody_need_answer() -> None:
+    got = parsed()
+    assert got["Date"] == "Mon, 23 Nov 2026 12:00:01 +0000"
+    assert got["Date"].datetime == AT
+    assert got["Auto-Submitted"] == "auto-generated"
+    assert got["X-Auto-Response-Suppress"] == "All"
+    assert str(got["From"]) == "Tocsin <tocsin@ops.example>"
+    for name in ("Date", "From", "To", "Subject", "Message-ID", "MIME-Version"):
+        assert len(got.get_all(name)) == 1
+
+
+def test_the_date_is_that_of_the_attempt_and_the_id_is_not(there: tuple[Post, Spec]) -> None:
+    post, spec = there
+    mail(spec, uid="7f")
+    (_, _, got) = post.mails[0]
+    assert abs((got["Date"].datetime - datetime.now(UTC)).total_seconds()) < 60
+    assert got["Message-ID"] == "<7f@ops.example>"
+
+
+def test_two_stacks_with_one_sender_have_nothing_in_common() -> None:
+    ours, theirs = parsed(uid="a1", thread="incident-1-a"), parsed(uid="b2", thread="incident-1-b")
+    for name in ("Message-ID", "References", "In-Reply-To", "Thread-Index"):
+        assert ours[name] != theirs[name], name
+
+
+def test_all_of_an_incident_are_one_conversation_by_every_program_s_rule() -> None:
+    """Apple Mail and most go by References; Gmail wants the same subject but for brackets as well; Outlook has its own id."""
+    first = parsed(title="[CRITICAL] #42 db is down")
+    for title in ("[UPDATE] [CRITICAL] #42 db is down", "[RESOLVED] #42 db is down"):
+        later = parsed(title=title, key="other")
+        for name in ("References", "In-Reply-To", "Thread-Index", "Thread-Topic"):
+            assert first[name] == later[name], name
+    assert first["Thread-Topic"] == "#42 db is down"
+
+
+def test_outlooks_id_begins_with_the_incidents_start() -> None:
+    index = b64decode(parsed(json={"incident": {"opened_at": "2026-11-23T12:00:00+00:00"}})["Thread-Index"])
+    assert len(index) == 22
+    started = datetime(1601, 1, 1, tzinfo=UTC) + timedelta(microseconds=int.from_bytes(index[:6] + b"\0\0", "big") / 10)
+    assert abs((started - AT).total_seconds()) < 10
+    assert parsed(json={"incident": {"opened_at": "2026-11-23T12:00:00+00:00"}}, thread="x")["Thread-Index"][-8:] != index[-8:]
+
+
+SUBJECTS = {
+    "long and plain": "word " * 30,
+    "one long word": "x" * 190,
+    "long and not ASCII": "漢字" * 95,
+    "emoji of several parts": "👩‍💻" * 60,
+    "accents that stand apart": "e\u0301" * 90,
+    "looks like a header's encoding": "=?utf-8?q?x?= " * 10,
+    "mixed": "db → 漢字 ü plain " * 12,
+}
+
+
+@pytest.mark.parametrize("title", SUBJECTS.values(), ids=SUBJECTS)
+def test_a_long_subject_is_folded_and_arrives_as_it_was(title: str) -> None:
+    assert parsed(title=title)["Subject"].split() == short(title, LONGEST_SUBJECT).split()
+
+
+@pytest.mark.parametrize("spoof", ["=?utf-8?q?=E2=80=AEtxt=0D=0ABcc=3A_x?=", "=?utf-8?b?4oCu?= x", "=?x"])
+def test_what_looks_like_an_encoded_word_is_read_as_it_was_written(spoof: str) -> None:
+    assert parsed(title=spoof)["Subject"] == spoof
+
+
+def test_a_key_of_any_length_is_folded() -> None:
+    assert parsed(key="k" * 3000)["X-Tocsin-Key"] == "k" * 3000
+
+
+def test_a_very_long_subject_is_cut_between_letters() -> None:
+    got = str(parsed(title="[CRITICAL] #1 " + "🚨" * 1000)["Subject"])
+    assert len(got) == LONGEST_SUBJECT
+    assert got.endswith("🚨…")
+
+
+@quick
+@given(st.text(max_size=300))
+def test_no_title_or_key_breaks_a_header(text: str) -> None:
+    text = text.encode("utf-8", "ignore").decode()
+    got = parsed(title=text, key=text)
+    assert set(got.keys()) <= HEADERS
+    assert str(got["Subject"]).split() == short(visible(text), LONGEST_SUBJECT).split()
+
+
+HEADERS = {
+    "Date", "From", "To", "Subject", "Message-ID", "In-Reply-To", "References", "Thread-Index", "Thread-Topic",
+    "Auto-Submitted", "X-Auto-Response-Suppress", "X-Tocsin-Key", "MIME-Version", "Content-Type",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Tocsin", "Wächter → 漢字", "Ops, on call", "x" * 300, 'say "hello"'],
+    ids=["plain", "any script", "a comma", "long", "quotes"],
+)
+def test_the_senders_name_arrives(name: str) -> None:
+    quoted = name.replace('"', '\\"')
+    made = build(f'"{quoted}" <tocsin@ops.example>', "ada@example.com", message()).as_bytes()
+    (found,) = email.message_from_bytes(made, policy=POLICY)["From"].addresses
+    assert (found.display_name, found.addr_spec) == (name, "tocsin@ops.example")
+
+
+@pytest.mark.parametrize("field", ["sender", "to"])
+@pytest.mark.parametrize("value", ["nobody", "a@-ü.example", "a@b.example\r\nBcc: x@y.example", "a@b.example; c@d.example"])
+def test_an_address_that_is_none_is_refused_by_the_configuration(field: str, value: str) -> None:
+    with pytest.raises(ValidationError, match="not a mail address"):
+        Spec(**{"host": "x", "sender": "a@b.example"} | {field: value})  # type: ignore[arg-type]
+
+
+def test_the_sender_is_one() -> None:
+    with pytest.raises(ValidationError, match="not a mail address"):
+        Spec(host="x", sender="a@b.example, c@d.example")
+
+
+def test_a_channel_may_have_several_recipients(there: tuple[Post, Spec]) -> None:
+    post, spec = there
+    mail(spec.model_copy(update={"to": "Room <room@example.com>, bo@bücher.example"}), to=None)
+    ((_, to, got),) = post.mails
+    assert to == ["room@example.com", "bo@xn--bcher-kva.example"]
+    assert str(got["To"]) == "Room <room@example.com>, bo@xn--bcher-kva.example"

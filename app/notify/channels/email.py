@@ -9,8 +9,9 @@ import re
 import socket
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
+from email.header import Header as Encoder
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, EmailPolicy
 from email.utils import format_datetime
 from hashlib import sha256
 from typing import Literal, Self
@@ -27,9 +28,31 @@ from app.net.url import Host
 from app.notify.model import Message, Receipt
 from app.visible import short, visible
 
+LONGEST_WORD = 900  # octets; a line has at most 998, and is folded between words
 LONGEST_SUBJECT = 200  # characters; the whole title stands in the text
 OUTLOOKS_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 SHARE = 0.95  # of the deadline: what hung is said before the sender gives up
+
+
+class Header(str):
+    """A header's text that is encoded and folded here.
+
+    Python's own folding leaves alone what looks like an encoded word, so that a summary could write one, which the reader's
+    program decodes; and it drops spaces between words that it encodes. Source: RFC 2047.
+    """
+
+    __slots__ = ("name",)
+    name: str
+
+    def __new__(cls, name: str, text: str) -> "Header":
+        made = super().__new__(cls, text)
+        made.name = name
+        return made
+
+    def fold(self, *, policy: EmailPolicy) -> str:
+        plain = self.isascii() and "=?" not in self and all(len(word) < LONGEST_WORD for word in self.split())
+        charset = "us-ascii" if plain else "utf-8"
+        return f"{self.name}: {Encoder(str(self), charset, 76, self.name).encode(linesep=policy.linesep)}{policy.linesep}"
 
 
 class Spec(BaseModel):
@@ -72,10 +95,15 @@ class Spec(BaseModel):
         return self
 
 
-def plausible(address: str) -> bool:
+def address(text: str) -> None:
+    """Raises ValueError, which says why, when a contact's `to` is not one mail address."""
+    mailbox(text)
+
+
+def plausible(text: str) -> bool:
     """Whether this can be the address of one recipient."""
     try:
-        return bool(mailbox(address))
+        return bool(mailbox(text))
     except ValueError:
         return False
 
@@ -108,15 +136,16 @@ def _mail(sender: Mailbox, to: tuple[Mailbox, ...], message: Message, at: dateti
     mail = EmailMessage(policy=SMTP.clone(utf8=wide, cte_type="7bit"))
     mail["Date"] = format_datetime(at)
     mail["From"], mail["To"] = sender.header, [one.header for one in to]
-    mail["Subject"] = short(visible(message.title), LONGEST_SUBJECT)
+    subject = short(visible(message.title), LONGEST_SUBJECT)
+    mail["Subject"] = Header("Subject", subject)
     mail["Message-ID"] = f"<{message.uid or sha256(message.key.encode()).hexdigest()[:32]}@{sender.domain}>"
     if message.thread:
         mail["In-Reply-To"] = mail["References"] = f"<{message.thread}@{sender.domain}>"
         mail["Thread-Index"] = _thread_index(message)
-        mail["Thread-Topic"] = re.sub(r"^(?:\[[^\]]*\] )+", "", mail["Subject"])
+        mail["Thread-Topic"] = Header("Thread-Topic", re.sub(r"^(?:\[[^\]]*\] )+", "", subject))
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
-    mail["X-Tocsin-Key"] = visible(message.key)
+    mail["X-Tocsin-Key"] = Header("X-Tocsin-Key", visible(message.key))
     mail.set_content(message.text, cte="quoted-printable")
     mail.add_alternative(message.html, subtype="html", cte="quoted-printable")
     return mail
