@@ -12,7 +12,7 @@ from typing import Any, Self
 import pycurl
 
 from app.net.exchange import Request, Response, Timings
-from app.net.failure import Failed, Kind
+from app.net.failure import Failed, Kind, NotSent
 from app.net.guard import refusal
 from app.net.options import ALWAYS, destination, once, options
 from app.net.resolve import Endpoint
@@ -79,7 +79,10 @@ class Lent:
 class Transfer:
     """A reusable libcurl handle and what its callbacks gather during one request."""
 
-    __slots__ = ("blocked", "body", "curl", "dns", "done", "limit", "lines", "manner", "spent", "truncated", "unsent")
+    __slots__ = (
+        "blocked", "body", "curl", "declined", "dns", "done", "limit", "lines", "manner", "spent", "truncated",
+        "unsent", "wanted",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.curl = pycurl.Curl()
@@ -92,7 +95,7 @@ class Transfer:
         """Forget the last request and set up this one, `fresh` over a new connection. Raises Failed(BLOCKED): malformed."""
         self.done, self.body, self.lines, self.dns = done, bytearray(), [], lookup.seconds
         self.limit, self.truncated, self.blocked = request.max_bytes, False, ""
-        self.unsent = memoryview(request.body)
+        self.unsent, self.wanted, self.declined = memoryview(request.body), request.wanted, False
         if self.manner != (manner := _manner(request, lookup)):  # else only what differs is said again
             self.manner = None
             self._set_up(request)
@@ -119,6 +122,8 @@ class Transfer:
         if request.body and once(request):
             curl.setopt(pycurl.READFUNCTION, self._give)
             curl.setopt(pycurl.SEEKFUNCTION, _never)
+        if request.wanted is not None:
+            curl.setopt(pycurl.PREREQFUNCTION, self._begin)
         curl.setopt(pycurl.WRITEFUNCTION, self._write)
         curl.setopt(pycurl.HEADERFUNCTION, self._read)
 
@@ -128,6 +133,10 @@ class Transfer:
             return Lent(socket.socket(to.family, to.socktype, to.protocol))
         self.blocked = why
         return pycurl.SOCKET_BAD
+
+    def _begin(self, *_addresses: object) -> int:
+        self.declined = self.wanted is not None and not self.wanted()
+        return int(pycurl.PREREQFUNC_ABORT if self.declined else pycurl.PREREQFUNC_OK)
 
     def _give(self, size: int) -> bytes:
         given, self.unsent = self.unsent[:size], self.unsent[size:]
@@ -146,6 +155,8 @@ class Transfer:
 
     def response(self, code: int, said: str, request: Request) -> Response:
         """What the finished transfer got. Raises Failed when that is no answer."""
+        if self.declined:
+            raise NotSent
         if code != pycurl.E_OK and not (code == pycurl.E_WRITE_ERROR and self.truncated):
             raise self._failure(code, said, request)
         info, raw = self.curl.getinfo, self.curl.getinfo_raw  # raw: what the server wrote need not be UTF-8
@@ -221,7 +232,7 @@ def _manner(request: Request, lookup: Lookup) -> object:
     return (
         request.method, dict(request.headers), request.body, request.follow_redirects, request.verify_tls, request.ca,
         request.username, request.password, request.socket, request.fresh, request.certificate, request.cookies,
-        bool(lookup.entry),
+        bool(lookup.entry), request.wanted is None,
     )  # fmt: skip
 
 

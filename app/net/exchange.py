@@ -2,7 +2,7 @@
 
 import codecs
 import encodings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -36,6 +36,7 @@ class Request:
     password: str | None = field(default=None, repr=False)
     socket: str | None = None  # path of a Unix socket to speak through; then no host is looked up or connected to
     fresh: bool = False  # new connection and full handshake, closed afterwards: what a probe wants to see
+    wanted: Callable[[], bool] | None = field(default=None, repr=False)  # asked once connected; no = nothing is sent
     certificate: bool = False  # read the certificate's expiry
     cookies: tuple[str, ...] | None = field(default=None, repr=False)  # an earlier response's, () to begin; None = none at all
 

@@ -26,3 +26,10 @@ class Failed(TocsinError):
     def __init__(self, kind: Kind, message: str) -> None:
         super().__init__(message)
         self.kind = kind
+
+
+class NotSent(Failed):
+    """Nothing has left: whoever asked for it wants it no more."""
+
+    def __init__(self) -> None:
+        super().__init__(Kind.OTHER, "it was not sent: it is not wanted any more")

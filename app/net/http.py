@@ -16,14 +16,14 @@ import pycurl
 
 from app.net.curl import NUMERIC, Lookup, Transfer
 from app.net.exchange import Request, Response, Timings
-from app.net.failure import Failed, Kind
+from app.net.failure import Failed, Kind, NotSent
 from app.net.guard import literal
 from app.net.options import LONGEST_IDLE, once
 from app.net.redirect import follow
 from app.net.resolve import Endpoint, resolve
 from app.net.url import host_and_port, http_url
 
-__all__ = ["Driver", "Failed", "Kind", "Request", "Response", "Timings", "close", "fetch"]
+__all__ = ["Driver", "Failed", "Kind", "NotSent", "Request", "Response", "Timings", "close", "fetch"]
 
 IDLE_HANDLES = 256  # kept for reuse; one costs a few kilobytes, making it 30 µs
 

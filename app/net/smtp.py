@@ -11,13 +11,13 @@ import socket
 import ssl
 import time
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 
 from app.net import tcp
-from app.net.failure import Failed, Kind
+from app.net.failure import Failed, Kind, NotSent
 from app.net.resolve import Endpoint
 
 SMTPS = 465  # TLS from the first byte (RFC 8314 3.3)
@@ -128,9 +128,14 @@ class Session:
             offered = f"only AUTH {' '.join(ways)[:80]}" if ways else "no AUTH"
             raise NotOffered(f"it offers {offered} here; PLAIN or LOGIN is wanted")
 
-    async def data(self, mail: bytes) -> Reply:
-        """The reply to a message, header and body, lines ended by CRLF, whose envelope was taken. Raises Failed."""
+    async def data(self, mail: bytes, wanted: Callable[[], bool] = lambda: True) -> Reply:
+        """The reply to a message, header and body, lines ended by CRLF, whose envelope was taken.
+
+        wanted: asked when nothing but the message is left to send. Raises Failed; NotSent when it is not wanted.
+        """
         await self.ask("DATA", "DATA", 354)
+        if not wanted():
+            raise NotSent
         await self._send("the message", re.sub(rb"(?m)^\.", b"..", mail) + b".\r\n")  # RFC 5321 4.5.2
         return _good(self.asked, await self._reply(), 250)
 

@@ -1,6 +1,6 @@
 """Hands one message to a mail server: how the connection is secured, who may be told the password, whom the server refuses."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ssl import SSLContext
 
@@ -33,10 +33,21 @@ class Taken:
     refused: tuple[Refused, ...]
 
 
-async def submit(to: Server, sender: str, recipients: Sequence[str], mail: bytes, timeout: float) -> Taken:
-    """Hand the message over within `timeout` seconds for everything; `mail` has lines ended by CRLF.
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """An envelope and what is in it: header and body, lines ended by CRLF."""
 
-    Raises Failed, with a hint where the settings are likely wrong; Refused when nobody is taken: for now, if for anybody.
+    sender: str
+    recipients: Sequence[str]
+    content: bytes
+    wanted: Callable[[], bool] = lambda: True  # asked when nothing but the content is left to send
+
+
+async def submit(to: Server, mail: Mail, timeout: float) -> Taken:
+    """Hand the message over within `timeout` seconds for everything.
+
+    Raises Failed, with a hint where the settings are likely wrong; Refused when nobody is taken: for now, if for anybody;
+    NotSent when it is not wanted any more.
     """
     greeted = False
     try:
@@ -44,7 +55,7 @@ async def submit(to: Server, sender: str, recipients: Sequence[str], mail: bytes
             await server.greet(to.hello)
             greeted = True
             await _secure(to, server)
-            return await _hand_over(server, sender, recipients, mail)
+            return await _hand_over(server, mail)
     except Failed as failed:
         hint = "" if greeted else _hint(to, failed)
         if not hint:
@@ -65,22 +76,22 @@ async def _secure(to: Server, server: Session) -> None:
         await server.login(to.username, to.password)
 
 
-async def _hand_over(server: Session, sender: str, recipients: Sequence[str], mail: bytes) -> Taken:
-    beyond = next((one for one in (sender, *recipients) if not one.isascii()), None)
+async def _hand_over(server: Session, mail: Mail) -> Taken:
+    beyond = next((one for one in (mail.sender, *mail.recipients) if not one.isascii()), None)
     if beyond is not None and "SMTPUTF8" not in server.offers:
         raise NotOffered(f"it does not offer SMTPUTF8, which the address {beyond} needs")
-    size = f" SIZE={len(mail)}" if "SIZE" in server.offers else ""
+    size = f" SIZE={len(mail.content)}" if "SIZE" in server.offers else ""
     wide = " SMTPUTF8 BODY=8BITMIME" if beyond is not None else ""
-    await server.ask(f"MAIL FROM:<{sender}>{size}{wide}", f"MAIL FROM:<{sender}>", 250)
+    await server.ask(f"MAIL FROM:<{mail.sender}>{size}{wide}", f"MAIL FROM:<{mail.sender}>", 250)
     refused = []
-    for one in recipients:
+    for one in mail.recipients:
         try:
             await server.ask(f"RCPT TO:<{one}>", f"RCPT TO:<{one}>", 250, 251, 252)
         except Refused as error:
             refused.append(error)
-    if len(refused) == len(recipients):
+    if len(refused) == len(mail.recipients):
         raise min(refused, key=lambda error: error.code)
-    return Taken(await server.data(mail), tuple(refused))
+    return Taken(await server.data(mail.content, mail.wanted), tuple(refused))
 
 
 def _hint(to: Server, failed: Failed) -> str:

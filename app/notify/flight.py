@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from app.notify.model import Claim
+from app.notify.model import Claim, Message
 
 PER_CHANNEL = 64
 MOST = 512  # over all channels
@@ -18,6 +18,11 @@ MOST = 512  # over all channels
 def awake() -> float:
     """Seconds that never stop and never jump: they count while this process is stopped, and while the machine sleeps."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+def in_time(message: Message) -> bool:
+    """Whether a channel may still begin to send it; later it raises Stale."""
+    return awake() <= message.not_after
 
 
 class Flight:

@@ -12,10 +12,11 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
 from pydantic import ValidationError
 
-from app.errors import DeliveryError, Permanent, Transient
+from app.errors import DeliveryError, Permanent, Stale, Transient
 from app.net import submission, tls
 from app.notify.channels import email
 from app.notify.channels.email import Spec
+from app.notify.flight import awake
 from app.notify.model import Receipt
 from tests.net.serve import certificate, context, drips, hangs, says, serve, slams
 from tests.notify.test_webhook import message
@@ -335,6 +336,25 @@ def test_a_server_that_took_the_mail_and_says_no_good_bye_has_taken_it() -> None
 )
 def test_what_is_no_mail_server_is_tried_again(handler: Any) -> None:
     assert isinstance(talk(handler, timeout=2), Transient)
+
+
+def test_a_mail_that_is_no_longer_wanted_when_the_server_is_ready_for_it_is_not_sent() -> None:
+    said: list[str] = []
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.test ESMTP\r\n")
+        while line := await reader.readline():
+            said.append(line.decode().split()[0])
+            writer.write({"DATA": b"354 go\r\n"}.get(said[-1], b"250 ok\r\n"))
+
+    async def story(left: float) -> Receipt:
+        async with serve(handler) as port:
+            spec = Spec(host="127.0.0.1", port=port, sender="tocsin@ops.example", tls="off")
+            return await email.send(spec, message(to="ada@example.com", not_after=awake() + left), 5)
+
+    with pytest.raises(Stale):
+        asyncio.run(story(-0.01))
+    assert said == ["EHLO", "MAIL", "RCPT", "DATA"]
 
 
 # --- whom it refuses

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from app.catalog.model import Channel
-from app.errors import Permanent, Transient
+from app.errors import Permanent, Stale, Transient
 from app.net.loop import run
 from app.notify import send
 from app.notify.channels import webhook
@@ -79,6 +79,15 @@ def test_a_text_arrives_as_it_is_and_nothing_in_the_body_steers_a_terminal(there
     assert got.json["incident"]["title"] == text
     assert got.body.decode().isprintable()
     assert "漢字 🚨".encode() in got.body
+
+
+def test_what_is_no_longer_wanted_when_the_connection_stands_is_not_sent(there: Receiver) -> None:
+    post(f"{there.url}/a", said=message(not_after=awake() + 60))
+    for _ in range(2):  # over the connection that is kept, and over another
+        with pytest.raises(Stale):
+            post(f"{there.url}/a", said=message(not_after=awake() - 0.01))
+    post(f"{there.url}/a", said=message(not_after=awake() + 60))
+    assert len(there.received) == 2
 
 
 ANSWERS = {

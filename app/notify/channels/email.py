@@ -13,18 +13,20 @@ from email.header import Header as Encoder
 from email.message import EmailMessage
 from email.policy import SMTP, EmailPolicy
 from email.utils import format_datetime
+from functools import partial
 from hashlib import sha256
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from app.errors import Permanent, Transient
+from app.errors import Permanent, Stale, Transient
 from app.net import tls
-from app.net.failure import Failed, Kind
+from app.net.failure import Failed, Kind, NotSent
 from app.net.mailbox import Mailbox, mailbox, named, several
 from app.net.smtp import NotOffered, Refused
-from app.net.submission import Server, submit
+from app.net.submission import Mail, Server, submit
 from app.net.url import Host
+from app.notify.flight import in_time
 from app.notify.model import Message, Receipt
 from app.visible import short, visible
 
@@ -116,9 +118,11 @@ async def send(spec: Spec, message: Message, timeout: float) -> Receipt:
         raise Permanent(str(error)) from None
     sender = named(spec.sender)
     mail = _mail(sender, to, message, datetime.now(UTC))
-    addresses = [one.address for one in to]
+    letter = Mail(sender.address, [one.address for one in to], mail.as_bytes(), partial(in_time, message))
     try:
-        taken = await submit(_server(spec), sender.address, addresses, mail.as_bytes(), timeout * SHARE)
+        taken = await submit(_server(spec), letter, timeout * SHARE)
+    except NotSent as error:
+        raise Stale(str(error)) from None
     except Failed as error:
         final = error.code >= 500 if isinstance(error, Refused) else isinstance(error, NotOffered) or error.kind is Kind.BLOCKED
         raise (Permanent if final else Transient)(visible(f"the mail server {spec.host}: {error}")) from None

@@ -5,13 +5,16 @@
 
 import hmac
 import time
+from functools import partial
 from hashlib import sha256
+from typing import Any
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from app.errors import Permanent, Transient
+from app.errors import Permanent, Stale, Transient
 from app.net import http
+from app.notify.flight import in_time
 from app.notify.model import Message, Receipt
 from app.visible import plain_json
 
@@ -35,9 +38,11 @@ async def send(spec: Spec, message: Message, timeout: float) -> Receipt:
     headers = {"Content-Type": "application/json", "User-Agent": "Tocsin", **spec.headers, "Idempotency-Key": message.key}
     if spec.secret is not None:
         headers["Tocsin-Signature"] = sign(spec.secret.get_secret_value().encode(), int(time.time()), body)
-    request = http.Request(spec.url, "POST", headers, body, timeout=timeout, max_bytes=65_536, verify_tls=spec.verify_tls)
+    bounds: dict[str, Any] = {"timeout": timeout, "max_bytes": 65_536, "wanted": partial(in_time, message)}
     try:
-        response = await http.fetch(request)
+        response = await http.fetch(http.Request(spec.url, "POST", headers, body, verify_tls=spec.verify_tls, **bounds))
+    except http.NotSent as failure:
+        raise Stale(str(failure)) from None
     except http.Failed as failure:
         kind = Permanent if failure.kind is http.Kind.BLOCKED else Transient
         raise kind(str(failure)) from None
