@@ -5,19 +5,14 @@ So much at most is repeated when it is killed, so it is bounded per channel; as 
 
 import os
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from app.net.deadline import awake
 from app.notify.model import Claim, Message
 
 PER_CHANNEL = 64
 MOST = 512  # over all channels
-
-
-def awake() -> float:
-    """Seconds that never stop and never jump: they count while this process is stopped, and while the machine sleeps."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 def in_time(message: Message) -> bool:

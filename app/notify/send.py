@@ -3,19 +3,17 @@
 A page leaves only if it was wanted a moment ago: who was stopped meanwhile, or is slow to connect, asks again.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 from pydantic import ValidationError
 
 from app import plugins
 from app.errors import DeliveryError, Permanent, Stale, Transient, Unavailable
 from app.log import get
+from app.net.deadline import awake, within
 from app.net.loop import as_they_come
-from app.notify.flight import awake
 from app.notify.model import Channel as ChannelPlugin
 from app.notify.model import Claim, Receipt
 from app.notify.outcome import Sent
@@ -45,10 +43,12 @@ async def _send(job: Job, ask: Ask) -> Sent | None:
     try:
         if awake() - job.asked <= SURE:
             with suppress(Stale):
-                return Sent(job.claim, await _in_time(_hand_over(job, job.asked + LATEST)))
+                return Sent(job.claim, await within(DEADLINE, _hand_over(job, job.asked + LATEST)))
         if not await ask(job.claim):
             return None
-        return Sent(job.claim, await _in_time(_hand_over(job, awake() + DEADLINE)))  # now it may take its time to connect
+        return Sent(
+            job.claim, await within(DEADLINE, _hand_over(job, awake() + DEADLINE))
+        )  # now it may take its time to connect
     except Unavailable as error:  # nobody can say whether it is wanted; whoever holds the lease next will ask
         log.warning("page_held_back", page=job.claim.id, error=str(error))
         return None
@@ -59,22 +59,6 @@ async def _send(job: Job, ask: Ask) -> Sent | None:
     except Exception as error:
         log.exception("channel_broke", channel=job.claim.draft.channel, page=job.claim.id)
         return Sent(job.claim, Transient(f"the channel broke: {type(error).__name__}: {error}"))
-
-
-async def _in_time(work: Coroutine[Any, Any, Receipt]) -> Receipt:
-    """Its receipt within DEADLINE. Who was stopped meanwhile looks first whether the answer has come. Raises TimeoutError."""
-    task, began = asyncio.ensure_future(work), awake()
-    try:
-        done, _ = await asyncio.wait({task}, timeout=DEADLINE)
-        if not done and awake() - began > DEADLINE + SURE:
-            done, _ = await asyncio.wait({task}, timeout=SURE)
-        if not done:
-            raise TimeoutError
-        return task.result()
-    finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task}, timeout=SURE)
 
 
 async def _hand_over(job: Job, not_after: float) -> Receipt:

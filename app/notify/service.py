@@ -17,9 +17,10 @@ from app.escalation.service import Call
 from app.incidents import store as incidents
 from app.incidents.model import Incident
 from app.incidents.model import State as IncidentState
+from app.net.deadline import awake
 from app.notify import store
 from app.notify.compose import SHOWN_ALERTS, Desk, compose
-from app.notify.flight import FLIGHT, Flight, awake
+from app.notify.flight import FLIGHT, Flight
 from app.notify.links import LIFE as LINK_LIFE
 from app.notify.model import Claim, Draft, Kind, Message, State
 from app.people import store as people
@@ -27,7 +28,7 @@ from app.people.model import INBOX, Contact, Directory
 from app.people.reach import reach
 
 LEASE = timedelta(seconds=15)
-ORPHANED = timedelta(seconds=1.5)  # a sender that has just lost its sessions, not its life, has so long to say so
+WARNED = timedelta(seconds=1.5)  # before a lease is taken from its holder, so long it may say that it lives
 PAGE_LIFE = timedelta(hours=24)  # what nobody would take for so long is of no use any more
 REMOVED = "removed"  # why an alert ended whose check or rule the configuration no longer has: nobody is told of that
 BUILT_IN = Channel(kind=INBOX)
@@ -83,6 +84,7 @@ def claim(
 ) -> list[Job]:
     """Lease what is due and compose it. Pages of incidents that need nobody any more are superseded instead."""
     asked = awake()
+    store.contest_late(db, now, now + WARNED)
     live: list[Claim] = []
     found: dict[int, Incident] = {}
     while not live and (claims := store.claim(db, now, LEASE, limit, flight, ids)):
@@ -122,7 +124,7 @@ def renew(db: Connection, claims: Sequence[Claim], now: datetime) -> None:
 
 def free_orphans(db: Connection, now: datetime) -> list[str]:
     """Let go what senders that have ended had leased; their names."""
-    return store.free(db, now + ORPHANED)
+    return store.contest_gone(db, now + WARNED)
 
 
 def wanted(draft: Draft, found: Mapping[int, Incident]) -> bool:

@@ -21,15 +21,11 @@ _DRAFTED = (
     "key", "kind", "incident", "obligation", "generation", "round", "step", "contact", "channel", "to", "reason", "due_at",
 )  # fmt: skip
 
-# A lease that has run out is not taken just after a pause of the whole stack: whoever held it is back as well, and may be about
-# to write the outcome down. A channel takes no more than it has room for; a row beyond that is let go with the transaction.
+# A channel takes no more than it has room for; a row beyond that is let go with the transaction.
 _CLAIM = """
 with leased as (
   select id, channel, lease_until as at from page
-  where state = 'sending' and lease_until <= :now and id <> all(:mine) and channel <> all(:full) {only}
-    and not exists (
-      select 1 from uptime where part = 'checks' and seen_at > clock_timestamp() - interval '1 min'
-        and (since > clock_timestamp() - interval '1.5 s' or seen_at < clock_timestamp() - interval '2 s'))
+  where state = 'sending' and contested and lease_until <= :now and id <> all(:mine) and channel <> all(:full) {only}
   order by lease_until limit :limit for update skip locked
 ), queued as (
   select id, channel, next_at as at from page where state = 'queued' and next_at <= :now and channel <> all(:full) {only}
@@ -41,19 +37,27 @@ with leased as (
   select id from due where n <= coalesce(cast(cast(:room as json) ->> channel as int), :most)
   order by first, at limit :limit
 )
-update page set state = 'sending', attempts = attempts + 1, fence = fence + 1, lease_until = :until, lease_owner = :owner
+update page set state = 'sending', attempts = attempts + 1, fence = fence + 1, lease_until = :until, lease_owner = :owner,
+  contested = false
 from taken where page.id = taken.id returning page.*
 """
 _CLAIM_ANY = text(_CLAIM.format(only=""))
 _CLAIM_THESE = text(_CLAIM.format(only="and id = any(:ids)"))
-# A sender whose sessions are gone has ended; one that merely lost them has new ones soon, and renews what it holds.
-_FREE = text("""
-update page set lease_until = :until where state = 'sending' and lease_until > :until and lease_owner is not null
-  and not exists (select 1 from pg_stat_activity where application_name = :prefix || lease_owner)
-returning lease_owner
-""")
+# Nobody's lease is taken without a warning: who was stopped with everybody else is back, too, and about to write the outcome
+# down; who has lost its sessions, not its life, has new ones soon. Both renew what they hold. One without sessions has ended.
+_CONTEST = """
+update page set lease_until = :until, contested = true
+where state = 'sending' and not contested and {which} returning lease_owner
+"""
+_CONTEST_LATE = text(_CONTEST.format(which="lease_until <= :now"))
+_CONTEST_GONE = text(
+    _CONTEST.format(
+        which="lease_owner is not null"
+        " and not exists (select 1 from pg_stat_activity where application_name = :prefix || lease_owner)"
+    )
+)
 _RENEW = text("""
-update page set lease_until = :until
+update page set lease_until = :until, contested = false
 from unnest(cast(:ids as bigint[]), cast(:fences as int[])) as r(id, fence)
 where page.id = r.id and page.fence = r.fence and page.state = 'sending' returning page.id
 """)
@@ -132,9 +136,14 @@ def renew(db: Connection, claims: Sequence[Claim], until: datetime) -> set[int]:
     return set(db.scalars(_RENEW, values))
 
 
-def free(db: Connection, until: datetime) -> list[str]:
-    """Let the leases of senders that have ended run out at `until`; the name of each such sender."""
-    return sorted(set(db.scalars(_FREE, {"until": until, "prefix": session_name("")})))
+def contest_late(db: Connection, now: datetime, until: datetime) -> None:
+    """Let leases that have run out be renewed until then; after that they are free."""
+    db.execute(_CONTEST_LATE, {"now": now, "until": until})
+
+
+def contest_gone(db: Connection, until: datetime) -> list[str]:
+    """The same for those of senders that have ended, whenever they run out; the name of each such sender."""
+    return sorted(set(db.scalars(_CONTEST_GONE, {"until": until, "prefix": session_name("")})))
 
 
 def expire(db: Connection, now: datetime) -> list[Claim]:

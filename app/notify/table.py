@@ -1,6 +1,6 @@
 """Pages and their attempts; the key makes a second page for the same reason impossible."""
 
-from sqlalchemy import BigInteger, Column, Identity, Index, Integer, Table, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, Boolean, Column, Identity, Index, Integer, Table, Text, UniqueConstraint, text
 
 from app.db import instant, metadata, one_of
 from app.notify.model import Kind, Outcome, State
@@ -29,6 +29,7 @@ page = Table(
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     instant("lease_until"),
     Column("lease_owner", Text),  # the process that sends, as `identity.me` names it
+    Column("contested", Boolean, nullable=False, server_default=text("false")),  # free once it runs out again
     Column("fence", Integer, nullable=False, server_default=text("0")),
     instant("ended_at"),
     instant("seen_at"),  # read in the inbox

@@ -74,8 +74,11 @@ def test_a_page_whose_sender_died_is_due_again_when_its_lease_ends_even_if_no_ot
         pages.queue_all(db, [page("k")], NOW, PAGE_LIFE)
         (claimed,) = pages.claim(db, NOW, timedelta(seconds=15), 10)
         assert pages.next_due(db) == NOW + timedelta(seconds=15)
-        assert pages.claim(db, NOW + timedelta(seconds=14), timedelta(seconds=15), 10) == []
-        (again,) = pages.claim(db, NOW + timedelta(seconds=15), timedelta(seconds=15), 10)
+        late, warned = NOW + timedelta(seconds=15), NOW + timedelta(seconds=17)
+        pages.contest_late(db, late, warned)
+        assert pages.next_due(db) == warned
+        assert pages.claim(db, warned - timedelta(seconds=1), timedelta(seconds=15), 10) == []
+        (again,) = pages.claim(db, warned, timedelta(seconds=15), 10)
     assert (claimed.attempt, again.attempt, again.fence) == (1, 2, claimed.fence + 1)
 
 
@@ -83,6 +86,7 @@ def test_a_page_that_is_taken_back_after_a_crash_keeps_its_unknown_attempt_unkno
     with transaction() as db:
         pages.queue_all(db, [page("k")], NOW, PAGE_LIFE)
         pages.claim(db, NOW, timedelta(seconds=15), 10)
+        pages.contest_late(db, NOW + timedelta(seconds=15), NOW + timedelta(seconds=15))
         second = pages.claim(db, NOW + timedelta(seconds=15), timedelta(seconds=15), 10)
         pages.end_claims(db, second, pages.State.SUPERSEDED, NOW)
         outcomes = list(db.scalars(text("select outcome from page_attempt order by n")))

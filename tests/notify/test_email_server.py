@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 from app.errors import DeliveryError, Permanent, Stale, Transient
 from app.net import submission, tls
+from app.net.deadline import awake
 from app.notify.channels import email
 from app.notify.channels.email import Spec
-from app.notify.flight import awake
 from app.notify.model import Receipt
 from tests.net.serve import certificate, context, drips, hangs, says, serve, slams
 from tests.notify.test_webhook import message

@@ -16,10 +16,10 @@ import pytest
 
 from app.catalog.model import Channel
 from app.errors import Permanent, Stale, Transient
+from app.net.deadline import awake
 from app.net.loop import run
 from app.notify import send
 from app.notify.channels import webhook
-from app.notify.flight import awake
 from app.notify.model import Claim, Draft, Kind, Message, Receipt
 from app.notify.outcome import Sent
 from app.notify.retry import wait

@@ -19,6 +19,7 @@ CREATE TABLE downtime (
   CONSTRAINT downtime_pkey PRIMARY KEY (part, ended)
 );
 ALTER TABLE page ADD COLUMN lease_owner TEXT;
+ALTER TABLE page ADD COLUMN contested BOOLEAN DEFAULT false NOT NULL;
 """
 
 
@@ -27,4 +28,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DROP TABLE uptime; DROP TABLE downtime; ALTER TABLE page DROP COLUMN lease_owner")
+    op.execute("DROP TABLE uptime; DROP TABLE downtime; ALTER TABLE page DROP COLUMN lease_owner; ALTER TABLE page DROP COLUMN contested")

@@ -14,10 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from app.errors import Permanent, Stale, Transient
 from app.net import http
+from app.net.deadline import within
 from app.notify.flight import in_time
 from app.notify.model import Message, Receipt
 from app.visible import plain_json
 
+LONGER = 60.0  # seconds
 TRY_AGAIN = (408, 429)  # and every 5xx
 
 
@@ -38,9 +40,15 @@ async def send(spec: Spec, message: Message, timeout: float) -> Receipt:
     headers = {"Content-Type": "application/json", "User-Agent": "Tocsin", **spec.headers, "Idempotency-Key": message.key}
     if spec.secret is not None:
         headers["Tocsin-Signature"] = sign(spec.secret.get_secret_value().encode(), int(time.time()), body)
-    bounds: dict[str, Any] = {"timeout": timeout, "max_bytes": 65_536, "wanted": partial(in_time, message)}
+    # `within` ends it: libcurl's own clock would drop an answer that came while we were stopped, and it would be sent again.
+    bounds: dict[str, Any] = {"connect_timeout": timeout, "timeout": timeout + LONGER, "max_bytes": 65_536}
+    request = http.Request(
+        spec.url, "POST", headers, body, verify_tls=spec.verify_tls, wanted=partial(in_time, message), **bounds
+    )
     try:
-        response = await http.fetch(http.Request(spec.url, "POST", headers, body, verify_tls=spec.verify_tls, **bounds))
+        response = await within(timeout, http.fetch(request))
+    except TimeoutError:
+        raise Transient(f"no answer within {timeout:g} s") from None
     except http.NotSent as failure:
         raise Stale(str(failure)) from None
     except http.Failed as failure:
