@@ -39,7 +39,13 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(default=None, description="PostgreSQL >= 15")
     broker_url: SecretStr | None = Field(default=None, description="redis://, rediss:// or amqp://")
     secret_key: SecretStr | None = Field(default=None, description="signs links and sessions; default: HOME/secret-key")
+    location_key: SecretStr | None = Field(
+        default=None, description="a worker elsewhere: its location's key (`tocsin locations key`), several comma-separated"
+    )
     base_url: str | None = Field(default=None, description="links in pages")
+    trusted_proxies: str | None = Field(
+        default=None, description="proxies whose X-Forwarded-For, -Proto and -Host count: addresses or CIDR, comma-separated"
+    )
     watcher_url: str | None = Field(default=None, description="outside dead-man's switch")
     smtp_port: int | None = Field(default=None, description="inbound mail; off when unset")
     retain_results_days: int = Field(default=30, ge=1, description="check results and samples are kept this long")
@@ -87,6 +93,12 @@ class Settings(BaseSettings):
         if self.broker_url is not None:
             return self.broker_url.get_secret_value()
         return f"redis+socket://{self.sockets}/valkey.sock"
+
+    @cached_property
+    def location_keys(self) -> tuple[str, ...]:
+        """The keys of the locations this worker serves; none where the secret key is, from which they follow."""
+        given = self.location_key.get_secret_value() if self.location_key else ""
+        return tuple(one.strip() for one in given.split(",") if one.strip())
 
     @cached_property
     def url(self) -> str:

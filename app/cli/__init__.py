@@ -47,6 +47,7 @@ COMMANDS = {
     "audit": Entry("Who changed what.", "audit", "commands"),
     "send": Entry("Raise or resolve an alert from a shell.", "send", "commands"),
     "integrations": Entry("Ways in: list, add, rotate.", "integrations", "integrations", group=True),
+    "locations": Entry("Workers elsewhere: their key, their database role.", "locations", "locations", group=True),
     "ledger": Entry("Verify the ledger.", "planned", "ledger", group=True),
     "doctor": Entry("Say what is wrong with this installation, and the fix.", "doctor", "commands"),
     "drill": Entry("Prove the way of a page from end to end.", "planned", "commands"),

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from app import errors, log
-from app.configfile.secret import is_secret
+from app.redact import is_secret
 from app.web.guard import HEADERS
 from app.web.template import render
 from app.web.visit import LogInFirst, here, theme
