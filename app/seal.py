@@ -18,6 +18,7 @@ from app.errors import Invalid
 from app.redact import SEALED
 from app.settings import settings
 
+
 class Unreadable(Invalid):
     """Sealed with another key than this process has."""
 

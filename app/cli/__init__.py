@@ -33,7 +33,7 @@ COMMANDS = {
     "flower": Entry("Run Flower, the view of Celery.", "stack", "commands"),
     "prepare": Entry("Migrate, make the first admin, apply the configuration.", "process", "processes", hidden=True),
     "config": Entry("Alerting as code: check, plan, apply, export, schema, routes test.", "config", "config", group=True),
-    "users": Entry("People: list, invite, password, token.", "users", "users", group=True),
+    "users": Entry("People: list, invite, remove, password, token.", "users", "users", group=True),
     "checks": Entry("Checks: list, show, run, pause, resume.", "checks", "checks", group=True),
     "heartbeats": Entry("Heartbeats: list, show, pings, pause, resume, remove.", "heartbeats", "heartbeats", group=True),
     "incidents": Entry("Incidents: list, show, ack, resolve, snooze, merge, note ...", "incidents", "incidents", group=True),

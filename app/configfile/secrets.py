@@ -79,4 +79,3 @@ def _own_part(kind: str, spec: Spec, work: Any) -> dict[str, Any]:
     if kind == "check":
         return {**spec, "with": work(spec["with"], type_)} if "with" in spec else dict(spec)
     return {**work(spec, type_), **({"kind": spec["kind"]} if "kind" in spec else {})}
-

@@ -108,7 +108,11 @@ def test_an_unchanged_secret_is_no_change_and_a_changed_one_is_seen_and_not_show
 
 
 def test_the_files_come_back_with_their_variables_and_without_what_is_secret(db):
-    put(db, 'routes: []\nchannels: {c: {kind: webhook, url: "https://a:${PW}@h/", secret: CANARY-1}}  # why\n', {"PW": "CANARY-2"})
+    put(
+        db,
+        'routes: []\nchannels: {c: {kind: webhook, url: "https://a:${PW}@h/", secret: CANARY-1}}  # why\n',
+        {"PW": "CANARY-2"},
+    )
     assert written(store.files(db))["a.yaml"] == (
         'routes: []\nchannels: {c: {kind: webhook, url: "https://a:${PW}@h/", secret: "***"}}  # why\n'
     )

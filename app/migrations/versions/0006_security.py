@@ -28,6 +28,14 @@ CREATE TABLE ended_session (
   until TIMESTAMP WITH TIME ZONE NOT NULL,
   CONSTRAINT ended_session_pkey PRIMARY KEY (id)
 );
+
+-- Who was removed stays so, whoever comes by the same name.
+UPDATE person SET password_hash = NULL, session_epoch = session_epoch + 1 WHERE NOT active;
+UPDATE token SET revoked_at = now()
+WHERE revoked_at IS NULL AND login NOT IN (SELECT login FROM person WHERE active);
+-- Whoever has a password needs no older invitation to set one.
+UPDATE invitation SET expires_at = now()
+WHERE used_at IS NULL AND expires_at > now() AND login NOT IN (SELECT login FROM person WHERE active AND password_hash IS NULL);
 """
 
 

@@ -15,9 +15,9 @@ from app.people import service as people
 from app.people import store
 from app.people.model import Role
 from app.people.permission import require
-from app.settings import settings
 from app.signals import service as signals
 from app.signals import store as ways_in
+from app.web.guard import base_url
 from app.web.route import pages
 from app.web.template import path
 from app.web.toast import Toast
@@ -51,7 +51,7 @@ def invite(request: Request, typed: Typed) -> Response:
         if role not in list(Role):
             raise Invalid(f'there is no role "{role}"')
         secret = people.invite(v.db, login, Role(role), typed.get("name", "").strip() or None, v.actor, v.now)
-        return _page(v, invited={"login": login, "url": settings().url + path("invite", secret)})
+        return _page(v, invited={"login": login, "url": base_url(request) + path("invite", secret)})
 
 
 @router.post("/admin/integrations")
