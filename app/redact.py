@@ -5,9 +5,9 @@ in any text, the user and password of a URL and the values of its parameters tha
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, cast, get_args, get_origin
 from urllib.parse import unquote
 
 from pydantic import BaseModel, SecretStr
@@ -37,7 +37,7 @@ def is_secret(path: Sequence[str | int]) -> bool:
 
 
 def shown(value: Any, path: Sequence[str | int] = (), type_: type[BaseModel] | None = None) -> Any:
-    """`value` with its secrets starred. path: where it stands in its settings; type_: what it is parsed into, if that is known."""
+    """`value` with its secrets starred. path: where it stands; type_: what it is parsed into, if that is known."""
     types, secret = _types(type_), False
     for step in path:
         if isinstance(step, str):
@@ -86,7 +86,7 @@ def _below(types: Types, secret: bool, key: str) -> tuple[Types, bool]:
         if key in (name, field.alias)
     ]
     if fields:
-        found = frozenset().union(*(_flat(field.annotation) for field in fields))
+        found = frozenset().union(*(_flat(cast(Hashable, field.annotation)) for field in fields))
         return found, SecretStr in found or (bool(found & _TEXTS) and _NAMES.search(key) is not None)
     if dict not in types and not types & _TEXTS:  # nothing is known of it
         return (_FREE if key.lower() in _MAPS else _UNTYPED), secret or _NAMES.search(key) is not None
@@ -98,7 +98,7 @@ def _types(type_: type[BaseModel] | None) -> Types:
 
 
 @lru_cache(maxsize=1024)
-def _flat(annotation: Any) -> Types:
+def _flat(annotation: Hashable) -> Types:
     """Every type in an annotation: those of a union, of a list's items, of a map's values."""
     inner = get_args(annotation)
     if get_origin(annotation) is Literal:

@@ -47,7 +47,7 @@ def marked(plain: str, location: str = "") -> str:
 
 
 def opened(value: Any, strict: bool = True) -> Any:
-    """Settings with what is sealed in them in clear. Raises Unreadable for what does not open; unless strict, it stays as it is."""
+    """Settings with what is sealed in them in clear. Raises Unreadable for what does not open, or leaves it unless strict."""
     if isinstance(value, Mapping):
         return {key: opened(one, strict) for key, one in value.items()}
     if isinstance(value, list | tuple):

@@ -66,7 +66,7 @@ def invite(
 
 @users.command()
 def remove(login: Login, as_: As = None) -> None:
-    """Remove a person who was invited: sessions, tokens and invitations end for good. A declared one is removed in the files."""
+    """Remove a person who was invited: sessions, tokens and invitations end for good. Declared people leave by the files."""
     from app import clock
     from app.db import transaction
     from app.people.permission import require

@@ -62,7 +62,7 @@ def apply(db: Connection, loaded: Loaded, actor: Actor, now: datetime) -> Applie
 
 
 def digest_of(files: Mapping[str, str], declarations: Sequence[Declaration]) -> str:
-    """Tells two configurations apart: by their files, by what the environment made of them, and by the key they are sealed with."""
+    """Tells two configurations apart: by their files, what the environment made of them, and the key they are sealed with."""
     content = json.dumps([sorted(files.items()), declarations])
     return keyed_digest(content.encode())
 

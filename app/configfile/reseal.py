@@ -1,4 +1,4 @@
-"""Seals what an earlier release has stored in clear, or what only this one knows to be secret; at every start, mostly in vain."""
+"""Seals what an earlier release has stored in clear, or what only this one knows to be secret; at every start."""
 
 from sqlalchemy import Connection
 

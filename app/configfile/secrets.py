@@ -1,4 +1,4 @@
-"""Declared secrets: which they are, by what a thing is parsed into; sealed for the database, starred for people, opened to compare."""
+"""Declared secrets: which they are, by what a thing is parsed into; sealed for the database, starred for people."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -50,6 +50,11 @@ def starred(kind: str, spec: Spec) -> Spec:
 def in_clear(declarations: Sequence[Declaration]) -> list[Declaration]:
     """To be compared with what files say; what does not open stays sealed, and differs from everything."""
     return [one._replace(spec=opened(one.spec, strict=False)) for one in declarations]
+
+
+def closed(declarations: Sequence[Declaration]) -> list[Declaration]:
+    """Those of `in_clear` that did not open."""
+    return [one for one in declarations if one.kind in SEALING and SEALED.search(json.dumps(one.spec))]
 
 
 def sealed_files(files: Mapping[str, str]) -> dict[str, str]:

@@ -88,7 +88,7 @@ def set_password(db: Connection, login: str, password: str, actor: Actor, now: d
 
 
 def invite(db: Connection, login: str, role: Role, name: str | None, actor: Actor, now: datetime) -> str:
-    """Make an invitation for `login` (added when new); its secret, shown once. Older ones end; a declared person keeps the role."""
+    """Make an invitation for `login` (added when new); its secret, shown once. Older ones end; a declared role stays."""
     if not login or len(login) > 128 or any(char in login for char in ":/#@ \t\n"):
         raise Invalid(f'"{login}" is not a login; use letters, digits, dots and dashes')
     known = store.get(db, login)

@@ -62,7 +62,7 @@ def no_longer_declared(db: Connection, logins: Collection[str]) -> list[str]:
 
 
 def remove(db: Connection, logins: Sequence[str], now: datetime) -> None:
-    """These can no longer log in or be paged: password, sessions, tokens and invitations end for good, whoever comes by the name."""
+    """These can no longer log in or be paged: password, sessions, tokens and invitations end for good."""
     values = {"active": False, "password_hash": None, "session_epoch": person.c.session_epoch + 1}
     db.execute(update(person).where(person.c.login.in_(logins)).values(values))
     db.execute(update(token).where(token.c.login.in_(logins), token.c.revoked_at.is_(None)).values(revoked_at=now))

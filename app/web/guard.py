@@ -69,7 +69,7 @@ def over_tls(request: Request) -> bool:
 
 
 def base_url(request: Request) -> str:
-    """How people reach us, for a link shown to them: as declared, else as a trusted proxy says; never as a stranger's header."""
+    """How people reach us, for a link shown to them: as declared, else as a trusted proxy says; never by a stranger's word."""
     if settings().base_url is None and getattr(request.state, "proxied", False):
         return f"{request.url.scheme}://{request.headers.get('host', '')}"
     return settings().url

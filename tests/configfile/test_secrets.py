@@ -225,7 +225,7 @@ def another_key(monkeypatch):
 def test_with_another_key_what_is_secret_says_so_and_an_apply_mends_it(db, another_key):
     put(db)
     another_key()
-    with pytest.raises(seal.Unreadable, match="sealed with another secret key; restore TOCSIN_SECRET_KEY .* config apply"):
+    with pytest.raises(seal.Unreadable, match=r"sealed with another secret key; restore TOCSIN_SECRET_KEY .* config apply"):
         seal.opened(catalog.channels(db)["hook"].options)
     planned = configuration.plan(db, load_texts({"a.yaml": CONFIG}, {}))
     assert '~ channel "mail": password: changed' in map(str, planned)
