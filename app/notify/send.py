@@ -56,10 +56,10 @@ async def _send(job: Job, ask: Ask) -> Sent | None:
         return None
     except TimeoutError:
         return Sent(job.claim, Transient(f"no answer within {DEADLINE:g} s"))
-    except Transient as error:
-        return Sent(job.claim, Transient(_hushed(job, str(error)), error.retry_after))
-    except DeliveryError as error:
+    except Permanent as error:
         return Sent(job.claim, Permanent(_hushed(job, str(error))))
+    except DeliveryError as error:
+        return Sent(job.claim, Transient(_hushed(job, str(error)), getattr(error, "retry_after", None)))
     except Exception as error:
         log.exception("channel_broke", channel=job.claim.draft.channel, page=job.claim.id)
         return Sent(job.claim, Transient(_hushed(job, f"the channel broke: {type(error).__name__}: {error}")))

@@ -88,6 +88,8 @@ def test_a_worker_with_the_role_of_its_location_does_its_work_and_sees_nothing_e
             until(lambda: checks(stack)["there"]["status"], 40)
             assert (checks(stack)["there"]["status"], checks(stack)["there"]["message"]) == ("ok", "9"), checks(stack)["there"]
             until(lambda: f"worker:{QUEUE}" not in missing(stack), 10)
+            with psycopg.connect(owner) as db:
+                until(lambda: db.execute("select 1 from uptime where part = 'checks@eu-west'").fetchone(), 10)
             ran = json.loads(stack.tocsin("checks", "run", "there", "--json").stdout)
             assert (ran["status"], ran["queue"]) == ("ok", QUEUE)
             words = ("--at", "eu-west", "--with", "command=[/bin/echo, tried]", "--json")
@@ -118,6 +120,7 @@ def sees_only_its_own(db: "psycopg.Connection[tuple[object, ...]]") -> None:
         "insert into sample values ('here', 'm', now(), 1)",
         "insert into prober values ('us-east', now(), '{}')",
         "delete from process_beat where kind = 'pager'",
+        "update uptime set seen_at = now() where part = 'checks'",
         "insert into ended_session values ('x', now())",
         "set role tocsin",
     ):

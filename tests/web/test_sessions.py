@@ -270,6 +270,8 @@ def test_a_link_made_behind_a_proxy_leads_through_it(site: Site, proxied: None) 
     headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "tocsin.example.org", "Origin": "https://tocsin.example.org"}
     made = root.post("/admin/invite", 200, login="cy", role="viewer", headers=headers).text
     assert "https://tocsin.example.org/invite/" in made
+    root.post("/admin/integrations", name="prometheus", kind="generic", headers=headers)
+    assert "https://tocsin.example.org/in/" in root.session.get(root.url + "/admin", headers=headers, timeout=9).text
 
 
 def test_an_old_password_cannot_be_guessed_by_a_stolen_session(site: Site) -> None:

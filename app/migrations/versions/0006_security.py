@@ -20,6 +20,8 @@ OWN = {
     "prober": f"location = {HERE}",
     "alert": f"source = 'prober' and key = {HERE}",
     "process_beat": "kind = 'worker'",
+    "uptime": f"part = 'checks@' || {HERE}",
+    "downtime": f"part = 'checks@' || {HERE}",
 }
 
 SQL = """
