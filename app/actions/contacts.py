@@ -32,4 +32,4 @@ def _faults(contacts: Mapping[str, str], channels: Mapping[str, Channel]) -> Ite
         if name not in channels:
             yield Fault(name[:80], "there is no such channel")
         elif (why := wrong(channels[name].kind, to)) is not None:
-            yield Fault(name, f"the address {why}")
+            yield Fault(name, why)

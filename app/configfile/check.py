@@ -13,7 +13,7 @@ from app.configfile.model import Items
 from app.configfile.references import dangling, members, references
 from app.configfile.tree import strings, written
 from app.net.guard import refuse_literal
-from app.notify.contact import wrong
+from app.notify.contact import unfit
 from app.people.model import known_zone
 
 _HOSTS = ("host", "hostname", "address", "server", "target")  # fields that hold a bare host
@@ -103,16 +103,14 @@ def _silent_members(items: Items) -> Iterator[Mistake]:
 
 
 def _contacts(items: Items) -> Iterator[Mistake]:
-    """Addresses that nothing can be sent to."""
+    """Addresses that are none, whatever they are for; what a kind of channel cannot use is a warning."""
     for user in items.get("user", {}).values():
         contacts = user.node.at("contacts").value
         for name, node in contacts.items() if isinstance(contacts, dict) else ():
-            to, channel = (node, name) if isinstance(node.value, str) else (node.at("to"), str(node.at("channel").value))
-            known = items.get("channel", {}).get(channel)
-            kind = known.node.at("kind").value if known else None
-            why = wrong(str(kind) if kind else None, to.value) if isinstance(to.value, str) else None
+            to = node if isinstance(node.value, str) else node.at("to")
+            why = unfit(to.value) if isinstance(to.value, str) else None
             if why is not None:
-                yield mistake(user.file, to.line, f'contact "{name}" of {user.subject}: the address {why}')
+                yield mistake(user.file, to.line, f'contact "{name}" of {user.subject}: {why}')
 
 
 def _inboxes(items: Items) -> Iterator[Mistake]:

@@ -7,21 +7,32 @@ MOST = 512  # characters
 KINDS = "app.notify.channels"
 
 
-def wrong(kind: str | None, to: str) -> str | None:
-    """Why nothing can be sent to `to` over a channel of this kind; None when it can. kind: None where that is not known.
-
-    A kind says more by a function `refuse(to)` of its own, which answers in the same way.
-    """
+def unfit(to: str) -> str | None:
+    """Why this is no address of any kind of channel; None when it may be one."""
     if not to.strip():
-        return "has no address"
+        return "the address is empty"
     if len(to) > MOST:
-        return f"has {len(to)} characters; an address has at most {MOST}"
+        return f"the address has {len(to)} characters; at most {MOST} are allowed"
     if not to.isprintable():
-        return "holds a line break or another character that cannot be seen; remove it"
+        return "the address holds a line break or another character that cannot be seen; remove it"
     if to != to.strip():
-        return "begins or ends with a space; remove it"
-    if kind is None or kind == INBOX or kind not in plugins.names(KINDS):
+        return "the address begins or ends with a space; remove it"
+    return None
+
+
+def refused(kind: str, to: str) -> str | None:
+    """Why a channel of this kind cannot reach this address; None when it may. A kind says so by raising from `address(to)`."""
+    if kind == INBOX or kind not in plugins.names(KINDS):
         return None
-    refuse = getattr(plugins.module(KINDS, kind), "refuse", None)
-    found: str | None = refuse(to) if refuse is not None else None
-    return found
+    address = getattr(plugins.module(KINDS, kind), "address", None)
+    try:
+        if address is not None:
+            address(to)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def wrong(kind: str, to: str) -> str | None:
+    """Either of these."""
+    return unfit(to) or refused(kind, to)

@@ -110,13 +110,6 @@ def plausible(text: str) -> bool:
         return False
 
 
-def refuse(to: str) -> str | None:
-    """Why no mail can be sent to this address; None when it can (RFC 5321, 4.5.3.1: 254 characters, 64 before the @)."""
-    if len(to) > 254 or len(to.rpartition("@")[0]) > 64:
-        return "is too long for a mail address"
-    return None if plausible(to) else "is not a mail address"
-
-
 async def send(spec: Spec, message: Message, timeout: float) -> Receipt:
     """Hand one mail to the server, within `timeout` seconds for everything. Accepted is what it takes for one recipient."""
     try:
