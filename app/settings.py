@@ -6,11 +6,12 @@ import secrets
 import socket
 from functools import cached_property, lru_cache
 from hashlib import blake2b, sha256
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -39,7 +40,13 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(default=None, description="PostgreSQL >= 15")
     broker_url: SecretStr | None = Field(default=None, description="redis://, rediss:// or amqp://")
     secret_key: SecretStr | None = Field(default=None, description="signs links and sessions; default: HOME/secret-key")
+    location_key: SecretStr | None = Field(
+        default=None, description="a worker elsewhere: its location's key (`tocsin locations key`), several comma-separated"
+    )
     base_url: str | None = Field(default=None, description="links in pages")
+    trusted_proxies: str | None = Field(
+        default=None, description="proxies whose X-Forwarded-For, -Proto and -Host count: addresses or CIDR, comma-separated"
+    )
     watcher_url: str | None = Field(default=None, description="outside dead-man's switch")
     smtp_port: int | None = Field(default=None, description="inbound mail; off when unset")
     retain_results_days: int = Field(default=30, ge=1, description="check results and samples are kept this long")
@@ -88,6 +95,23 @@ class Settings(BaseSettings):
             return self.broker_url.get_secret_value()
         return f"redis+socket://{self.sockets}/valkey.sock"
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str | None) -> str | None:
+        _as_networks(value or "")
+        return value
+
+    @cached_property
+    def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The proxies whose word counts."""
+        return _as_networks(self.trusted_proxies or "")
+
+    @cached_property
+    def location_keys(self) -> tuple[str, ...]:
+        """The keys of the locations this worker serves; none where the secret key is, from which they follow."""
+        given = self.location_key.get_secret_value() if self.location_key else ""
+        return tuple(one.strip() for one in given.split(",") if one.strip())
+
     @cached_property
     def url(self) -> str:
         """Where people reach the console; no slash at the end."""
@@ -119,6 +143,17 @@ def home_secret(home: Path, name: str) -> str:
         finally:
             draft.unlink()
     return path.read_text().strip()
+
+
+def _as_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """`10.0.0.0/8, 192.0.2.7` -> networks. Raises ValueError that names what is none."""
+    found = []
+    for word in filter(None, (one.strip() for one in text.split(","))):
+        try:
+            found.append(ip_network(word, strict=False))
+        except ValueError:
+            raise ValueError(f"{word!r} is not an address or CIDR; write 10.0.0.0/8 or 192.0.2.7") from None
+    return tuple(found)
 
 
 def _with_psycopg(url: str) -> str:

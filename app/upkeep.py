@@ -10,6 +10,7 @@ from app.checks.samples import rollup
 from app.db import transaction
 from app.net import http
 from app.net.loop import run
+from app.people import store as people
 from app.settings import settings
 
 PARTITIONED = ("check_result", "sample", "verdict", "band", "rollup_5m")
@@ -50,6 +51,7 @@ def drop_old(db: Connection, now: datetime) -> list[str]:
     db.execute(text("delete from rollup_1h where at < :limit"), {"limit": now - timedelta(days=settings().retain_hours_days)})
     beats.forget(db, now - timedelta(days=1))
     uptime.forget(db, now - timedelta(days=settings().retain_results_days))
+    people.forget_sessions(db, now)
     db.execute(text("delete from check_run where asked_at < :limit"), {"limit": now - timedelta(days=1)})
     return old
 

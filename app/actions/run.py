@@ -21,6 +21,7 @@ from app.errors import Fault, Invalid, NotFound, Unavailable
 from app.people import audit
 from app.people.model import Actor
 from app.people.permission import require
+from app.redact import SEALED
 
 LOOK = 0.03  # seconds between two looks for the answer
 QUEUE_WAIT = 10.0  # seconds for a worker to take it, beside the check's own time-out
@@ -62,7 +63,7 @@ def try_out(check: Check, actor: Actor, name: str = TRY) -> Batch:
     _refuse_wrong(check)
     batch = _batch({name: check})
     with transaction() as db:
-        _note(db, batch, actor, seal.seal(check.model_dump_json(by_alias=True, exclude_unset=True)))
+        _note(db, batch, actor, seal.marked(check.model_dump_json(by_alias=True, exclude_unset=True), check.at or ""))
     _send(batch, tried=True)
     return batch
 
@@ -160,6 +161,8 @@ def _give_up(batch: Batch, told: set[str], deadline: float) -> None:
 
 def _refuse_wrong(check: Check) -> None:
     """Raises Invalid that names each wrong setting."""
+    if SEALED.search(check.model_dump_json()):
+        raise Invalid("the settings hold a sealed secret; type the secret itself", [Fault("with", "holds a sealed secret")])
     try:
         probes.found(check.probe).spec.model_validate(check.with_)
     except KeyError:

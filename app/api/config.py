@@ -13,6 +13,7 @@ from app.api.field import Body, Text
 from app.catalog import store as catalog
 from app.configfile import apply as configuration
 from app.configfile import store
+from app.configfile.export import written
 from app.configfile.impact import whom
 from app.configfile.load import compile, load, load_texts
 from app.configfile.model import Loaded
@@ -31,9 +32,15 @@ class Files(Body):
 
 
 @routes.get("/config")
-def config() -> Response:
-    """The version in force, and how many things of each kind it declares."""
+def config(caller: Caller, files: bool = False) -> Response:
+    """The version in force, and how many things of each kind it declares.
+
+    With `files=true`, for editors, its files as well: `${VARIABLES}` as they were written, other secrets as `***`.
+    """
+    if files:
+        require(caller, "edit")
     with transaction() as db:
+        texts = {"files": written(store.files(db))} if files else {}
         newest = next(iter(catalog.versions(db, 1)), None)
         counts: dict[str, int] = {}
         for one in store.in_force(db):
@@ -45,6 +52,7 @@ def config() -> Response:
             "applied_by": newest["applied_by"] if newest else None,
             "digest": newest["digest"] if newest else None,
             "counts": counts,
+            **texts,
         }
     )
 

@@ -82,7 +82,7 @@ async def _tried(caller: Caller, name: str, trial: Try, declared: str | None) ->
         given: dict[str, Any] = {"probe": name}
         if declared is not None:
             with transaction() as db:
-                given = service.check(db, declared).model_dump(mode="json", by_alias=True, exclude_unset=True)
+                given = service.in_clear(service.check(db, declared)).model_dump(mode="json", by_alias=True, exclude_unset=True)
         given["with"] = {**given.get("with", {}), **trial.with_}
         if trial.timeout is not None:
             given["timeout"] = format_duration(timedelta(seconds=trial.timeout))

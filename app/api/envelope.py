@@ -12,6 +12,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import TooLarge
+from app.net.proxies import seen_through
+from app.settings import settings
 from app.signals.sources.generic import BODY
 
 HEADERS = {
@@ -37,6 +39,7 @@ class Envelope:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        scope = seen_through(scope, settings().proxies)
         trace = secrets.token_hex(8)
         head = scope["method"] == "HEAD"
         state = {**scope.get("state", {}), "trace": trace, "method": scope["method"]}

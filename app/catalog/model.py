@@ -69,6 +69,15 @@ class Matching(Declared):
         return tuple(one for text in self.match for one in parse_matchers(text))
 
 
+def _public(value: str) -> str:
+    if re.search(r"://[^/?#\s]*@", value):
+        raise ValueError("is shown to everybody, so it may not hold a user or password; leave that out")
+    return value
+
+
+Link = Annotated[str, AfterValidator(_public)]
+
+
 class Service(Declared):
     """Something people care about; alerts name it, routes and dependencies hang on it."""
 
@@ -78,7 +87,7 @@ class Service(Declared):
     runbook: str | None = None
     business: str | None = Field(default=None, description="what customers would call it")
     description: str | None = None
-    links: tuple[str, ...] = ()
+    links: tuple[Link, ...] = ()
 
 
 class Route(Matching):
@@ -136,7 +145,7 @@ class Channel(Declared):
 def _reference(value: str) -> str:
     if not re.fullmatch(r"https?://[^\s@]+|[\w.:\[\]-]+:\d{1,5}", value):
         raise ValueError(f"{value!r} is not a reference target; write https://HOST/ or HOST:PORT")
-    return value
+    return _public(value)
 
 
 Reference = Annotated[str, AfterValidator(_reference)]

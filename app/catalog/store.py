@@ -1,12 +1,12 @@
 """Reads and replaces what is declared. A process keeps the parsed form until another version is in force."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from app.catalog.model import Channel, Declaration, Defaults, Grouping, Platform, Policy, Route, Service
 from app.catalog.table import config_version, declaration
@@ -81,6 +81,23 @@ def replace_all(db: Connection, declarations: Sequence[Declaration]) -> None:
     db.execute(delete(declaration))
     if declarations:
         db.execute(insert(declaration), [one._asdict() for one in declarations])
+
+
+def replace_spec(db: Connection, kind: str, name: str, spec: Mapping[str, Any]) -> None:
+    """The same thing, stored otherwise."""
+    db.execute(update(declaration).where(declaration.c.kind == kind, declaration.c.name == name).values(spec=dict(spec)))
+
+
+def files_in_clear(db: Connection) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """The versions whose files are not sealed, one at a time."""
+    query = select(config_version.c.id).where(config_version.c.files["sealed"].as_string().is_(None)).order_by("id")
+    for id_ in db.scalars(query).all():
+        yield id_, db.execute(select(config_version.c.files).where(config_version.c.id == id_)).scalar_one()
+
+
+def replace_files(db: Connection, id_: int, files: Mapping[str, str]) -> None:
+    """The files of a version, stored otherwise."""
+    db.execute(update(config_version).where(config_version.c.id == id_).values(files=dict(files)))
 
 
 def record_version(

@@ -1,15 +1,15 @@
-"""What a check's settings hold that no message may show, and what takes it out again: servers repeat what they are told."""
+"""Takes the secrets of settings out of what is said about them: servers repeat what they are told."""
 
-import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
-from urllib.parse import unquote, unquote_plus, urlsplit
+from typing import Any
+from urllib.parse import unquote, unquote_plus
 
 from pydantic import BaseModel, SecretStr
 
 from app.net.take import hiding
+from app.redact import rewritten
 
-SECRETIVE = re.compile(r"(?i)auth|token|key|cookie|secret|pass|credential|session|signature")
 SHORTEST = 4  # characters; to replace "1" wherever it stands would spoil every figure
 
 Hush = Callable[[str], str]
@@ -21,43 +21,40 @@ def discretion(settings: BaseModel) -> Hush:
     return hiding({str(number): value for number, value in enumerate(sorted(values))}) if values else str
 
 
-def _secrets(given: object) -> Iterator[str]:
-    if isinstance(given, SecretStr):
-        yield given.get_secret_value()
-    elif isinstance(given, str):
-        yield from _of_url(given) if "://" in given else ()
-    elif isinstance(given, BaseModel):
-        yield from _of_login(given)
-        for name in type(given).model_fields:
-            yield from _secrets(getattr(given, name))
-    elif isinstance(given, Mapping):
-        for name, value in given.items():
-            if isinstance(value, str) and SECRETIVE.search(str(name)):
-                yield from (value, value.rpartition(" ")[2])  # `Bearer TOKEN`, and the token
-            yield from _secrets(value)
-    elif isinstance(given, list | tuple):
-        for one in given:
-            yield from _secrets(one)
+def _secrets(settings: BaseModel) -> Iterator[str]:
+    """Each in every form in which it may be sent, and so come back."""
+    plain, parts = _in_clear(settings.model_dump(warnings=False)), list[str]()
+
+    def note(part: str) -> str:
+        parts.append(part)
+        return part
+
+    rewritten(plain, note, type(settings))
+    for part in parts:
+        yield from (part, unquote(part), unquote_plus(part), part.rpartition(" ")[2])  # `Bearer TOKEN`, and the token
+        user, colon, password = part.partition(":")
+        if colon:  # of a URL
+            yield from (password, unquote(password), _basic(unquote(user), unquote(password)))
+    yield from _logins(plain)
 
 
-def _of_url(text: str) -> Iterator[str]:
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return
-    if parts.password:
-        yield from (parts.password, unquote(parts.password))
-        yield _basic(unquote(parts.username or ""), unquote(parts.password))
-    for pair in parts.query.split("&"):
-        name, _, value = pair.partition("=")
-        if SECRETIVE.search(unquote(name)):
-            yield from (value, unquote(value), unquote_plus(value))
+def _in_clear(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, Mapping):
+        return {key: _in_clear(one) for key, one in value.items()}
+    return [_in_clear(one) for one in value] if isinstance(value, list | tuple) else value
 
 
-def _of_login(settings: BaseModel) -> Iterator[str]:
-    password = getattr(settings, "password", None)
-    if isinstance(password, SecretStr):
-        yield _basic(getattr(settings, "username", None) or "", password.get_secret_value())
+def _logins(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        if isinstance(value.get("password"), str):
+            yield _basic(value.get("username") or "", value["password"])
+        for one in value.values():
+            yield from _logins(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _logins(one)
 
 
 def _basic(username: str, password: str) -> str:

@@ -23,6 +23,7 @@ from app.errors import Invalid
 from app.log import get
 from app.net.blocking import result
 from app.net.loop import as_they_come
+from app.seal import Unreadable, opened
 
 SLICE = 0.05  # seconds in which results are gathered before they are written
 MESSAGE_LIMIT = 1000  # characters
@@ -68,6 +69,8 @@ async def take(due: Due) -> Reading:
         return Reading(Status.UNKNOWN, f'there is no probe "{due.check.probe}" on this worker')
     except ValidationError as error:
         return Reading(Status.UNKNOWN, f"the probe's settings are wrong: {error.errors()[0]['msg']}")
+    except Unreadable as error:
+        return Reading(Status.UNKNOWN, str(error))
     except Invalid as error:  # its module may be anybody's
         return Reading(Status.UNKNOWN, f'probe "{due.check.probe}" cannot be loaded: {error}')
     except Exception as error:  # a validator of its own
@@ -140,7 +143,7 @@ def _spec(probe: Probe, check: Check) -> tuple[Spec, Hush]:
     """What the check's settings mean and hide, read once as long as it is in force. Raises ValidationError."""
     key = id(check)
     if key not in _specs:
-        spec = probe.spec.model_validate(check.with_)
+        spec = probe.spec.model_validate(opened(check.with_))
         _specs[key] = spec, discretion(spec)
         weakref.finalize(check, _specs.pop, key, None)
     return _specs[key]

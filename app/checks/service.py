@@ -14,7 +14,7 @@ from app.checks.demand import store as demand
 from app.checks.model import Check, Due, Result
 from app.db import wake_line
 from app.errors import NotFound
-from app.seal import unseal
+from app.seal import opened
 
 AHEAD = timedelta(seconds=1)  # checks due this soon are claimed now and started at their own time
 WAIT_FOR_WORKER = 5.0  # seconds a claim holds without a worker taking it
@@ -47,6 +47,11 @@ def check(db: Connection, name: str) -> Check:
     if name not in known:
         raise NotFound(f'there is no check "{name}"')
     return known[name]
+
+
+def in_clear(check: Check) -> Check:
+    """The same with its secrets in clear: to be run, or tried elsewhere. Raises Invalid when they do not open here."""
+    return check.model_copy(update={"with_": opened(check.with_)})
 
 
 def dispatch(db: Connection, families: Sequence[str], now: datetime, limit: int = 5000) -> list[Batch]:
@@ -107,7 +112,7 @@ def load_try(db: Connection, asked: str, now: datetime) -> list[Due]:
     row = demand.tried(db, asked)
     if row is None:
         return []
-    check = Check.model_validate_json(unseal(row["spec"]))
+    check = Check.model_validate_json(opened(row["spec"]))
     states, baselines = store.states_of(db, [row["check_name"]]), store.baselines(db, [row["check_name"]])
     memory = states.get(row["check_name"], {}).get("memory", {})
     return [Due(row["check_name"], check, now, memory, baselines.get(row["check_name"], {}).get("accepted"))]

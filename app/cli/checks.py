@@ -86,13 +86,15 @@ def try_(
 ) -> None:
     """Run a probe or check once with these settings, on a worker. Nothing is saved. Exit 1 unless the result is ok."""
     from app.actions.run import TRY, results, try_out
-    from app.checks.service import declared
+    from app.checks.service import declared, in_clear
     from app.configfile.trial import trial
     from app.db import transaction
 
     with transaction() as db:
         who, known = actor(db, as_), declared(db).get(probe)
-    base: dict[str, Any] = known.model_dump(mode="json", by_alias=True, exclude_unset=True) if known else {"probe": probe}
+    base: dict[str, Any] = {"probe": probe}
+    if known:
+        base = in_clear(known).model_dump(mode="json", by_alias=True, exclude_unset=True)
     base |= {key: value for key, value in (("timeout", timeout), ("at", at)) if value is not None}
     check, wrong = trial({**base, "with": {**base.get("with", {}), **_settings(settings or [])}}, probe)
     if check is None:

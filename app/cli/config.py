@@ -87,12 +87,13 @@ def export(
         Path | None, typer.Argument(help="Write the files here; default: to standard output, without runbooks.")
     ] = None,
 ) -> None:
-    """Write the version in force back as files, `${VARIABLES}` as they were written."""
+    """Write the version in force back as files, `${VARIABLES}` as they were written; other secrets as `***`."""
     from app.configfile import store
+    from app.configfile.export import written
     from app.db import transaction
 
     with transaction() as db:
-        files = store.files(db)
+        files = written(store.files(db))
     if not files:
         raise _wrong("no configuration is in force; run `tocsin config apply` first", 1)
     for file, text in files.items():

@@ -23,7 +23,7 @@ Finding = tuple[str, str, bool]  # what, the cure, whether it is grave
 @commands.command()
 def doctor(as_json: Json = False) -> None:
     """Say what is wrong with this installation, and the cure. Exit 1 when something is."""
-    found = [*_missing(), *_configuration(), *_probes(), *_heartbeats(), *_blind_rules(), *_watcher()]
+    found = [*_missing(), *_configuration(), *_secrets(), *_probes(), *_heartbeats(), *_blind_rules(), *_watcher()]
     grave = any(one[2] for one in found)
     if as_json:
         say_json({"ok": not grave, "findings": [{"what": w, "cure": cure, "grave": bad} for w, cure, bad in found]})
@@ -66,6 +66,24 @@ def _configuration() -> Iterator[Finding]:
         yield str(one), "mend it and run `tocsin config apply`", True
     for one in loaded.warnings:
         yield str(one), "see `tocsin config check`", False
+
+
+def _secrets() -> Iterator[Finding]:
+    """What is stored under another secret key than this one."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from app.configfile.secrets import closed
+    from app.configfile.store import in_force
+    from app.db import transaction
+
+    try:
+        with transaction() as db:
+            shut = [f'{one.kind} "{one.name}"' for one in closed(in_force(db))]
+    except (Unavailable, SQLAlchemyError):
+        return  # said already
+    if shut:
+        what = f"the secrets of {', '.join(shut[:5])}{' ...' if len(shut) > 5 else ''} were sealed with another secret key"
+        yield what, "restore TOCSIN_SECRET_KEY or HOME/secret-key, or run `tocsin config apply` with the new one", True
 
 
 def _probes() -> Iterator[Finding]:

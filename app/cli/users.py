@@ -65,6 +65,21 @@ def invite(
 
 
 @users.command()
+def remove(login: Login, as_: As = None) -> None:
+    """Remove a person who was invited: sessions, tokens and invitations end for good. Declared people leave by the files."""
+    from app import clock
+    from app.db import transaction
+    from app.people.permission import require
+    from app.people.service import remove as remove_for_good
+
+    with transaction() as db:
+        who = actor(db, as_)
+        require(who, "administer")
+        remove_for_good(db, login, who, clock.now(db))
+    say(f"{login} is removed")
+
+
+@users.command()
 def password(login: Login, as_: As = None) -> None:
     """Set a password: asked for, or the first line of standard input. Ends the person's sessions."""
     from app import clock

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 
 from sqlalchemy import Connection
 
@@ -20,12 +19,14 @@ from app.configfile.diff import Change, diff
 from app.configfile.impact import retired
 from app.configfile.load import compile
 from app.configfile.model import Config, Loaded
+from app.configfile.secrets import sealed, sealed_files, starred
 from app.errors import Fault, Invalid
 from app.people import audit
 from app.people import service as people
 from app.people.model import Actor, Team, User
 from app.rules import service as rules
 from app.rules.model import Rule
+from app.seal import keyed_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Applied:
 
 def plan(db: Connection, loaded: Loaded) -> list[Change]:
     """What `apply` would change. Raises Invalid when the configuration has mistakes."""
-    return diff(store.in_force(db), compile(_right(loaded)))
+    return diff(store.in_force(db), compile(_right(loaded)), starred)
 
 
 def apply(db: Connection, loaded: Loaded, actor: Actor, now: datetime) -> Applied:
@@ -49,11 +50,11 @@ def apply(db: Connection, loaded: Loaded, actor: Actor, now: datetime) -> Applie
     digest = digest_of(loaded.files, after)
     if digest == catalog.digest_in_force(db):
         return Applied(catalog.version(db), ())
-    changes = diff(store.in_force(db), after)
-    catalog.replace_all(db, after)
+    changes = diff(store.in_force(db), after, starred)
+    catalog.replace_all(db, [sealed(one) for one in after])
     records = [change.record() for change in changes]
     version = catalog.record_version(
-        db, now=now, actor=actor.login or actor.via, digest=digest, files=loaded.files, changes=records
+        db, now=now, actor=actor.login or actor.via, digest=digest, files=sealed_files(loaded.files), changes=records
     )
     _tell(db, config, changes, now)
     audit.record(db, actor, "config.apply", f"config:{version}", {"changes": records}, now)
@@ -61,9 +62,9 @@ def apply(db: Connection, loaded: Loaded, actor: Actor, now: datetime) -> Applie
 
 
 def digest_of(files: Mapping[str, str], declarations: Sequence[Declaration]) -> str:
-    """Tells two configurations apart: by their files, and by what the environment made of them."""
+    """Tells two configurations apart: by their files, what the environment made of them, and the key they are sealed with."""
     content = json.dumps([sorted(files.items()), declarations])
-    return sha256(content.encode()).hexdigest()
+    return keyed_digest(content.encode())
 
 
 def _tell(db: Connection, config: Config, changes: Sequence[Change], now: datetime) -> None:

@@ -13,6 +13,7 @@ from app.configfile.model import Items
 from app.configfile.references import dangling, members, references
 from app.configfile.tree import strings, written
 from app.net.guard import refuse_literal
+from app.notify.contact import unfit
 from app.people.model import known_zone
 
 _HOSTS = ("host", "hostname", "address", "server", "target")  # fields that hold a bare host
@@ -21,7 +22,7 @@ _HOSTS = ("host", "hostname", "address", "server", "target")  # fields that hold
 def check(items: Items) -> list[Mistake]:
     """Every mistake across the things of a configuration."""
     found = list(dangling(items, references(items)))
-    for one in (_last_route, _addresses, _zones, _inboxes, _composites):
+    for one in (_last_route, _addresses, _zones, _inboxes, _contacts, _composites):
         found += one(items)
     return found
 
@@ -99,6 +100,17 @@ def _silent_members(items: Items) -> Iterator[Mistake]:
             if watched is not None and isinstance(watched.value, Check) and watched.value.alert == "off" and node is not None:
                 message = f"{item.subject} names {name}, but {watched.subject} has alert: off; name a rule over it instead"
                 yield mistake(item.file, node.line, message)
+
+
+def _contacts(items: Items) -> Iterator[Mistake]:
+    """Addresses that are none, whatever they are for; what a kind of channel cannot use is a warning."""
+    for user in items.get("user", {}).values():
+        contacts = user.node.at("contacts").value
+        for name, node in contacts.items() if isinstance(contacts, dict) else ():
+            to = node if isinstance(node.value, str) else node.at("to")
+            why = unfit(to.value) if isinstance(to.value, str) else None
+            if why is not None:
+                yield mistake(user.file, to.line, f'contact "{name}" of {user.subject}: {why}')
 
 
 def _inboxes(items: Items) -> Iterator[Mistake]:

@@ -33,8 +33,11 @@ class _Stop(Exception):
         self.line = line
 
 
-def compose(file: str, text: str, environ: Mapping[str, str]) -> tuple[Node | None, list[Mistake]]:
-    """The tree of one file's only document and every mistake in it; None when it is empty or makes no sense."""
+def compose(file: str, text: str, environ: Mapping[str, str] | None) -> tuple[Node | None, list[Mistake]]:
+    """The tree of one file's only document and every mistake in it; None when it is empty or makes no sense.
+
+    environ: what variables are filled in from; None leaves them as they are written.
+    """
     reader = _Reader(file, environ)
     try:
         return reader.document(_events(text)), reader.mistakes
@@ -82,7 +85,7 @@ class _Anchor:
 @dataclass(slots=True)
 class _Reader:
     file: str
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] | None
     mistakes: list[Mistake] = field(default_factory=list)
     anchors: dict[str, _Anchor | None] = field(default_factory=dict)  # None while it is being read
     size: int = 0
@@ -206,13 +209,13 @@ class _Reader:
             except ValueError as error:
                 self.report(line, str(error))
                 value = 0
-        if isinstance(value, str):
+        if isinstance(value, str) and self.environ is not None:
             value, wrong = substitute(value, self.environ)
             for message in wrong:
                 self.report(line, message)
             if unstorable(value):
                 self.report(line, "a character here cannot be stored: NUL, or half a surrogate pair")
-        return Node(value, line, event.value if plain else None)
+        return Node(value, line, event.value if plain else None, (event.start_mark.index, event.end_mark.index))
 
 
 def _line(event: Event) -> int:

@@ -1,7 +1,7 @@
 """What would change between two configurations in their stored form, field by field, secrets starred. Pure."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import StrEnum
@@ -9,9 +9,9 @@ from typing import Any
 
 from app.catalog.model import Declaration
 from app.configfile.model import subject
-from app.configfile.secret import STARS, is_secret, shown
 from app.configfile.sections import KINDS, LISTS
 from app.configfile.tree import written
+from app.redact import shown
 
 LONGEST = 80  # characters of a value that are shown
 
@@ -52,57 +52,66 @@ class Change:
 _SIGNS = {Action.ADDED: "+", Action.CHANGED: "~", Action.REMOVED: "-"}
 
 
-def diff(before: Sequence[Declaration], after: Sequence[Declaration]) -> list[Change]:
+Specs = Mapping[str, Mapping[str, Any]]
+Hide = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]  # kind and stored form -> the same with its secrets starred
+
+
+def _by_name(_: str, spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    return dict(shown(spec))
+
+
+def diff(before: Sequence[Declaration], after: Sequence[Declaration], hide: Hide = _by_name) -> list[Change]:
     """Every difference, by kind in the order of the documentation; list items are matched by what they say."""
     found: list[Change] = []
     for kind in KINDS:
         old = {one.name: one.spec for one in before if one.kind == kind}
         new = {one.name: one.spec for one in after if one.kind == kind}
-        found += _listed(kind, old, new) if kind in LISTS else _named(kind, old, new)
+        found += _listed(kind, old, new, hide) if kind in LISTS else _named(kind, old, new, hide)
     return found
 
 
-Specs = Mapping[str, Mapping[str, Any]]
-
-
-def _named(kind: str, old: Specs, new: Specs) -> Iterator[Change]:
+def _named(kind: str, old: Specs, new: Specs, hide: Hide) -> Iterator[Change]:
     for name, spec in new.items():
         if name not in old:
             yield Change(Action.ADDED, kind, name, (), None, spec)
         elif _text(spec) != _text(old[name]):
-            yield _changed(kind, name, old[name], spec)
+            yield _changed(kind, name, old[name], spec, hide)
     for name, spec in old.items():
         if name not in new:
             yield Change(Action.REMOVED, kind, name, (), spec, None)
 
 
-def _listed(kind: str, old: Specs, new: Specs) -> Iterator[Change]:
+def _listed(kind: str, old: Specs, new: Specs, hide: Hide) -> Iterator[Change]:
     """Items in order: one put in front is one addition, not a change of all that follow."""
     olds, news = list(old.items()), list(new.items())
     matcher = SequenceMatcher(None, [_text(spec) for _, spec in olds], [_text(spec) for _, spec in news], autojunk=False)
     for _, start, end, to, until in (code for code in matcher.get_opcodes() if code[0] != "equal"):
         pairs = min(end - start, until - to)
         for (_, before), (name, after) in zip(olds[start : start + pairs], news[to : to + pairs], strict=True):
-            yield _changed(kind, name, before, after)
+            yield _changed(kind, name, before, after, hide)
         for name, after in news[to + pairs : until]:
-            yield Change(Action.ADDED, kind, name, tuple(_lines(after)), None, after)
+            yield Change(Action.ADDED, kind, name, tuple(_lines(hide(kind, after))), None, after)
         for name, before in olds[start + pairs : end]:
-            yield Change(Action.REMOVED, kind, name, tuple(_lines(before)), before, None)
+            yield Change(Action.REMOVED, kind, name, tuple(_lines(hide(kind, before))), before, None)
 
 
-def _changed(kind: str, name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Change:
-    return Change(Action.CHANGED, kind, name, tuple(_fields(before, after)), before, after)
+def _changed(kind: str, name: str, before: Mapping[str, Any], after: Mapping[str, Any], hide: Hide) -> Change:
+    starred = (dict(_leaves(hide(kind, before))), dict(_leaves(hide(kind, after))))
+    return Change(Action.CHANGED, kind, name, tuple(_fields(before, after, *starred)), before, after)
 
 
-def _fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+Leaves = Mapping[tuple[str | int, ...], Any]
+
+
+def _fields(before: Mapping[str, Any], after: Mapping[str, Any], shown_old: Leaves, shown_new: Leaves) -> Iterator[str]:
     old, new = dict(_leaves(before)), dict(_leaves(after))
     for path in dict.fromkeys([*old, *new]):
         if path not in new:
-            yield f"{written(path)}: {_shown(path, old[path])} -> (not set)"
+            yield f"{written(path)}: {_shown(shown_old[path])} -> (not set)"
         elif path not in old:
-            yield f"{written(path)}: (not set) -> {_shown(path, new[path])}"
+            yield f"{written(path)}: (not set) -> {_shown(shown_new[path])}"
         elif old[path] != new[path]:
-            was, now = _shown(path, old[path]), _shown(path, new[path])
+            was, now = _shown(shown_old[path]), _shown(shown_new[path])
             yield f"{written(path)}: {f'{was} -> {now}' if was != now else 'changed'}"
     if list(old) != list(new) and set(old) == set(new):
         yield "the order changed"
@@ -110,7 +119,7 @@ def _fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str
 
 def _lines(spec: Mapping[str, Any]) -> Iterator[str]:
     for path, value in _leaves(spec):
-        yield f"{written(path)}: {_shown(path, value)}"
+        yield f"{written(path)}: {_shown(value)}"
 
 
 def _leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
@@ -125,10 +134,7 @@ def _leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tupl
         yield path, value
 
 
-def _shown(path: Sequence[str | int], value: Any) -> str:
-    if is_secret(path):
-        return STARS
-    value = shown(value)
+def _shown(value: Any) -> str:
     if isinstance(value, list | tuple):
         text = ", ".join(str(one) for one in value) or "(none)"
     else:

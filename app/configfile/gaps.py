@@ -7,12 +7,13 @@ from app.checks.model import Check
 from app.configfile import planned
 from app.configfile.check import matches_everything
 from app.configfile.circle import circle
-from app.configfile.kinds import channel_address, channel_kinds, channel_spec
+from app.configfile.kinds import channel_kinds, channel_spec
 from app.configfile.mistake import Mistake, mistake
 from app.configfile.model import Item, Items
 from app.configfile.references import Reference, references, used
 from app.configfile.sections import SECTIONS
 from app.configfile.tree import Node
+from app.notify.contact import refused, unfit
 from app.rules.summary import NAMES
 from app.rules.summary import check as check_template
 
@@ -148,12 +149,9 @@ def _wrong_addresses(items: Items) -> Iterator[Mistake]:
             to = node if isinstance(node.value, str) else node.at("to")
             channel = items.get("channel", {}).get(str(name if to is node else node.at("channel").value))
             kind = str(channel.node.at("kind").value) if channel else ""
-            address = channel_address(kind) if kind in channel_kinds() else None
-            try:
-                if address is not None and isinstance(to.value, str):
-                    address(to.value)
-            except ValueError as error:
-                yield _warn(user, f'contact "{name}" of {user.subject}: {error}; it would never be reached', to)
+            why = refused(kind, to.value) if isinstance(to.value, str) and unfit(to.value) is None else None
+            if why is not None:
+                yield _warn(user, f'contact "{name}" of {user.subject}: {why}; it would never be reached', to)
 
 
 def _broken_summaries(items: Items) -> Iterator[Mistake]:

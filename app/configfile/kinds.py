@@ -1,6 +1,6 @@
 """Which type a thing is parsed into: that of its probe, channel kind or rule kind, or the planned form."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 
@@ -111,12 +111,6 @@ def probe_spec(name: str) -> type[BaseModel]:
 def channel_spec(kind: str) -> type[BaseModel]:
     """The fields beside `kind` of a channel."""
     return _model(plugins.module(CHANNELS, kind).Spec, f"channel {kind}")
-
-
-def channel_address(kind: str) -> Callable[[str], object] | None:
-    """What raises ValueError for a text that is no address of this kind of channel; None where anything may be one."""
-    found: Callable[[str], object] | None = getattr(plugins.module(CHANNELS, kind), "address", None)
-    return found
 
 
 @cache

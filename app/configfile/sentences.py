@@ -8,8 +8,8 @@ from pydantic_core import ErrorDetails
 
 from app.configfile.keys import Path, keys_of
 from app.configfile.mistake import hint
-from app.configfile.secret import STARS, is_secret
 from app.configfile.tree import Node, written
+from app.redact import STARS, is_secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 import os
 
-from app import clock
+from app import clock, log
 from app.catalog import store as catalog
 from app.configfile.apply import apply
 from app.configfile.load import load
+from app.configfile.reseal import reseal
 from app.db import transaction
 from app.errors import Conflict, Invalid
 from app.people.model import SYSTEM
@@ -15,6 +16,10 @@ from app.settings import settings
 def boot() -> list[str]:
     """Apply settings().config; the lines to print in red, none when it is in force."""
     folder = settings().config
+    with transaction() as db:
+        resealed = reseal(db)
+    if resealed:
+        log.get(__name__).info("secrets_sealed", rows=resealed)
     try:
         loaded = load(folder, os.environ)
     except Invalid as error:

@@ -8,6 +8,7 @@ from sqlalchemy.exc import OperationalError
 from app.catalog import store as catalog
 from app.catalog.model import Declaration
 from app.catalog.table import config_version
+from app.configfile.secrets import in_clear, opened_files
 from app.configfile.sections import KINDS
 from app.errors import Conflict
 
@@ -25,12 +26,12 @@ def lock(db: Connection) -> None:
 
 
 def in_force(db: Connection) -> list[Declaration]:
-    """Everything that is declared now."""
-    return [one for kind in KINDS for one in catalog.specs(db, kind)]
+    """Everything that is declared now, secrets in clear; what another secret key has sealed stays sealed."""
+    return in_clear([one for kind in KINDS for one in catalog.specs(db, kind)])
 
 
 def files(db: Connection) -> Mapping[str, str]:
-    """The files of the version in force as they were written; none before the first."""
+    """The files of the version in force as they were written; none before the first. Raises Invalid without their key."""
     newest = select(config_version.c.files).order_by(config_version.c.id.desc()).limit(1)
     found: Mapping[str, str] | None = db.execute(newest).scalar_one_or_none()
-    return found or {}
+    return opened_files(found or {})

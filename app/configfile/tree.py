@@ -11,12 +11,13 @@ Scalar = str | int | float | bool | None
 class Node:
     """A value and its line: of the key when it stands in a map, else of its first character.
 
-    text: an unquoted scalar as written, None for all else.
+    text: an unquoted scalar as written, None for all else. span: where a scalar begins and ends in the file, in characters.
     """
 
     value: "Scalar | list[Node] | dict[str, Node]"
     line: int
     text: str | None = None
+    span: tuple[int, int] | None = None
 
     def child(self, step: str | int) -> "Node | None":
         """The value under a key or index, None where there is none."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from hashlib import sha256
 from html import escape
 from typing import Any
+from urllib.parse import quote
 
 from app.alerts.model import Alert
 from app.incidents.model import Incident
@@ -95,7 +96,7 @@ def _links(draft: Draft, incident: Incident | None, desk: Desk, expires_at: date
         "view": f"{desk.base_url}/incidents/{incident.number}",
         "acknowledge": act("acknowledge") if actionable else None,
         "resolve": act("resolve") if actionable else None,
-        "runbook": f"{desk.base_url}/runbooks/{incident.runbook}" if incident.runbook else None,
+        "runbook": f"{desk.base_url}/runbooks/{quote(incident.runbook, safe='')}" if incident.runbook else None,
     }
 
 

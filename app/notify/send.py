@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from app import plugins
+from app.checks.discretion import discretion
 from app.errors import DeliveryError, Permanent, Stale, Transient, Unavailable
 from app.log import get
 from app.net.deadline import awake, within
@@ -18,6 +19,7 @@ from app.notify.model import Channel as ChannelPlugin
 from app.notify.model import Claim, Receipt
 from app.notify.outcome import Sent
 from app.notify.service import Job
+from app.seal import Unreadable, opened
 
 DEADLINE = 8.0  # seconds for one message, all in all; less than the lease
 SURE = 1.0  # seconds for which a page counts as wanted once that was asked
@@ -54,14 +56,22 @@ async def _send(job: Job, ask: Ask) -> Sent | None:
         return None
     except TimeoutError:
         return Sent(job.claim, Transient(f"no answer within {DEADLINE:g} s"))
+    except Permanent as error:
+        return Sent(job.claim, Permanent(_hushed(job, str(error))))
     except DeliveryError as error:
-        return Sent(job.claim, error)
+        return Sent(job.claim, Transient(_hushed(job, str(error)), getattr(error, "retry_after", None)))
     except Exception as error:
         log.exception("channel_broke", channel=job.claim.draft.channel, page=job.claim.id)
-        return Sent(job.claim, Transient(f"the channel broke: {type(error).__name__}: {error}"))
+        return Sent(job.claim, Transient(_hushed(job, f"the channel broke: {type(error).__name__}: {error}")))
 
 
 async def _hand_over(job: Job, not_after: float) -> Receipt:
+    plugin, spec = _prepared(job)
+    return await plugin.send(spec, replace(job.message, not_after=not_after), DEADLINE)
+
+
+def _prepared(job: Job) -> tuple[ChannelPlugin, BaseModel]:
+    """The channel's kind, and its settings with their secrets in clear. Raises Permanent."""
     name = job.claim.draft.channel
     if job.channel is None:
         raise Permanent(f'there is no channel "{name}"')
@@ -70,7 +80,16 @@ async def _hand_over(job: Job, not_after: float) -> Receipt:
     except KeyError:
         raise Permanent(f'channel "{name}": the kind "{job.channel.kind}" is not active yet') from None
     try:
-        spec = plugin.Spec.model_validate(job.channel.options)
+        return plugin, plugin.Spec.model_validate(opened(job.channel.options))
+    except Unreadable as error:
+        raise Permanent(f'channel "{name}": {error}') from None
     except ValidationError as error:
         raise Permanent(f'channel "{name}": its settings are wrong: {error.errors()[0]["msg"]}') from None
-    return await plugin.send(spec, replace(job.message, not_after=not_after), DEADLINE)
+
+
+def _hushed(job: Job, said: str) -> str:
+    """What went wrong, without the channel's secrets: servers repeat what they are told."""
+    try:
+        return discretion(_prepared(job)[1])(said)
+    except Permanent:
+        return said

@@ -22,8 +22,12 @@ _HASHER = PasswordHasher(time_cost=2, memory_cost=32_768, parallelism=1)
 
 
 def sync(db: Connection, users: Mapping[str, User], teams: Mapping[str, Team], now: datetime) -> None:
-    """Make the declared people and teams exactly these; people who were invited stay."""
-    store.put_all_declared(db, {login: dump(user) for login, user in users.items()}, now)
+    """Make the declared people and teams exactly these; people who were invited stay. Who is removed is so for good."""
+    gone = store.no_longer_declared(db, users)
+    if FIRST_ADMIN in gone:  # the first account is there without being declared, too
+        store.put(db, FIRST_ADMIN, dump(_first_admin()), declared=False, now=now)
+    store.remove(db, [login for login in gone if login != FIRST_ADMIN], now)
+    store.put_declared(db, {login: dump(user) for login, user in users.items()}, now)
     store.put_all_teams(db, {name: team.model_dump(mode="json") for name, team in teams.items()})
 
 
@@ -35,7 +39,7 @@ def dump(user: User) -> dict[str, object]:
 def first_admin(db: Connection, home: Path, now: datetime) -> None:
     """Make the account `admin` unless it exists; its password and token are files in the home, mode 0600."""
     if store.credentials(db, FIRST_ADMIN) is None:
-        store.put(db, FIRST_ADMIN, dump(User(name="Admin", role=Role.ADMIN)), declared=False, now=now)
+        store.put(db, FIRST_ADMIN, dump(_first_admin()), declared=False, now=now)
     known = store.credentials(db, FIRST_ADMIN)
     assert known is not None
     if known[0] is None:
@@ -43,6 +47,23 @@ def first_admin(db: Connection, home: Path, now: datetime) -> None:
     path = home / "admin-token"
     if not path.exists():
         _write_secret(path, make_token(db, FIRST_ADMIN, "first admin", SYSTEM, now))
+
+
+def _first_admin() -> User:
+    return User(name="Admin", role=Role.ADMIN)
+
+
+def remove(db: Connection, login: str, actor: Actor, now: datetime) -> None:
+    """Remove a person who was invited, for good: tokens, sessions and invitations end. Raises Conflict for a declared one."""
+    person = store.get(db, login)
+    if person is None:
+        raise NotFound(f'there is no user "{login}"')
+    if person.declared:
+        raise Conflict(f'"{login}" is declared in the configuration; remove them there')
+    if login == FIRST_ADMIN:
+        raise Conflict(f'"{FIRST_ADMIN}" is the first account and stays; give it another password')
+    store.remove(db, [login], now)
+    audit.record(db, actor, "user.remove", f"user:{login}", {}, now)
 
 
 def log_in(db: Connection, login: str, password: str) -> int | None:
@@ -57,29 +78,24 @@ def log_in(db: Connection, login: str, password: str) -> int | None:
 
 
 def set_password(db: Connection, login: str, password: str, actor: Actor, now: datetime) -> None:
-    """Change a password and end all sessions of that person."""
+    """Change a password and end all sessions of that person, and every invitation to set one."""
     if len(password) < PASSWORD_LEAST:
         raise Invalid(f"a password has at least {PASSWORD_LEAST} characters")
     if not store.set_password(db, login, _HASHER.hash(password)):
         raise NotFound(f'there is no user "{login}"')
+    store.end_invitations(db, [login], now)
     audit.record(db, actor, "user.password", f"user:{login}", {}, now)
 
 
-def change_password(db: Connection, login: str, old: str, new: str, actor: Actor, now: datetime) -> None:
-    """As `set_password`, by somebody who knows the old one. Raises Invalid when it is wrong."""
-    if log_in(db, login, old) is None:
-        raise Invalid("the old password is wrong; it was not changed")
-    set_password(db, login, new, actor, now)
-
-
 def invite(db: Connection, login: str, role: Role, name: str | None, actor: Actor, now: datetime) -> str:
-    """Make an invitation for `login` (added when new); its secret, shown once. A declared person keeps the declared role."""
+    """Make an invitation for `login` (added when new); its secret, shown once. Older ones end; a declared role stays."""
     if not login or len(login) > 128 or any(char in login for char in ":/#@ \t\n"):
         raise Invalid(f'"{login}" is not a login; use letters, digits, dots and dashes')
     known = store.get(db, login)
     if known is None:
         store.put(db, login, dump(User(name=name, role=role)), declared=False, now=now)
     secret = secrets.token_urlsafe(24)
+    store.end_invitations(db, [login], now)
     store.add_invitation(
         db,
         {

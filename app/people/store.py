@@ -1,6 +1,6 @@
 """The statements about people."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -11,7 +11,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.log import get as logger
 from app.people.model import Directory, Person, Role, Team, User
-from app.people.table import audit, invitation, person, team, token
+from app.people.session import Session
+from app.people.table import audit, ended_session, invitation, person, team, token
 
 log = logger(__name__)
 
@@ -54,10 +55,22 @@ def put(db: Connection, login: str, spec: Mapping[str, Any], *, declared: bool, 
     db.execute(upsert(person).values(values).on_conflict_do_update(index_elements=["login"], set_=changed))
 
 
-def put_all_declared(db: Connection, specs: Mapping[str, Mapping[str, Any]], now: datetime) -> None:
-    """Make exactly these the declared people; others that were declared can no longer log in or be paged."""
-    gone = update(person).where(person.c.declared, person.c.login.not_in(list(specs))).values(active=False)
-    db.execute(gone)
+def no_longer_declared(db: Connection, logins: Collection[str]) -> list[str]:
+    """Active people that were declared and are not among these."""
+    query = select(person.c.login).where(person.c.active, person.c.declared, person.c.login.not_in(list(logins)))
+    return list(db.scalars(query))
+
+
+def remove(db: Connection, logins: Sequence[str], now: datetime) -> None:
+    """These can no longer log in or be paged: password, sessions, tokens and invitations end for good."""
+    values = {"active": False, "password_hash": None, "session_epoch": person.c.session_epoch + 1}
+    db.execute(update(person).where(person.c.login.in_(logins)).values(values))
+    db.execute(update(token).where(token.c.login.in_(logins), token.c.revoked_at.is_(None)).values(revoked_at=now))
+    end_invitations(db, logins, now)
+
+
+def put_declared(db: Connection, specs: Mapping[str, Mapping[str, Any]], now: datetime) -> None:
+    """Add or change these as declared people."""
     if not specs:
         return
     rows = [
@@ -116,6 +129,31 @@ def revoke_token(db: Connection, token_id: str, login: str, now: datetime) -> bo
 def add_invitation(db: Connection, values: Mapping[str, Any]) -> None:
     """Store an invitation's digest."""
     db.execute(insert(invitation).values(values))
+
+
+def end_invitations(db: Connection, logins: Sequence[str], now: datetime) -> None:
+    """Let every invitation of these people that is still good end now."""
+    good = (invitation.c.login.in_(logins), invitation.c.used_at.is_(None), invitation.c.expires_at > now)
+    db.execute(update(invitation).where(*good).values(expires_at=now))
+
+
+def lives(db: Connection, session: Session) -> bool:
+    """Whether a session is one of an active person, under the password of today, and was not ended."""
+    ended = select(ended_session.c.id).where(ended_session.c.id == session.id).exists()
+    query = select(person.c.login).where(
+        person.c.login == session.login, person.c.active, person.c.session_epoch == session.epoch, ~ended
+    )
+    return db.scalar(query) is not None
+
+
+def end_session(db: Connection, session: Session, until: datetime) -> None:
+    """End one session; its row is needed until the cookie would have ended by itself."""
+    db.execute(upsert(ended_session).values(id=session.id, until=until).on_conflict_do_nothing())
+
+
+def forget_sessions(db: Connection, now: datetime) -> None:
+    """Drop the rows of sessions whose cookies are too old by now."""
+    db.execute(delete(ended_session).where(ended_session.c.until < now))
 
 
 def invited(db: Connection, secret_digest: str, now: datetime) -> str | None:

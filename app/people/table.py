@@ -41,6 +41,14 @@ invitation = Table(
     instant("used_at"),
 )
 
+# Sessions that were ended before their time; a session is a signed cookie, so that only these need rows.
+ended_session = Table(
+    "ended_session",
+    metadata,
+    Column("id", Text, primary_key=True),
+    instant("until", required=True),  # when the cookie would have ended by itself
+)
+
 audit = Table(
     "audit",
     metadata,

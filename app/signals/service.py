@@ -14,7 +14,7 @@ from app.errors import Conflict, Invalid, NotActive, NotFound
 from app.people import audit
 from app.people.model import Actor
 from app.people.permission import require
-from app.seal import digest, seal, unseal
+from app.seal import Unreadable, digest, seal, unseal
 from app.settings import settings
 from app.signals import store
 
@@ -66,8 +66,8 @@ def rotate(db: Connection, name: str, actor: Actor, now: datetime) -> dict[str, 
 
 
 def listed(db: Connection, now: datetime) -> list[dict[str, str]]:
-    """All integrations with key and URL."""
-    return [_shown(row["name"], row["kind"], unseal(row["sealed"])) for row in store.listed(db, now)]
+    """All integrations with key and URL: empty where another secret key has sealed it, with which it works all the same."""
+    return [_shown(row["name"], row["kind"], _key(row["sealed"])) for row in store.listed(db, now)]
 
 
 def by_key(db: Connection, key: str, now: datetime) -> Integration | None:
@@ -90,5 +90,12 @@ def _new_key(db: Connection, name: str, now: datetime) -> str:
     return key
 
 
+def _key(sealed: str) -> str:
+    try:
+        return unseal(sealed)
+    except Unreadable:
+        return ""
+
+
 def _shown(name: str, kind: str, key: str) -> dict[str, str]:
-    return {"name": name, "kind": kind, "key": key, "url": f"{settings().url}/in/{key}"}
+    return {"name": name, "kind": kind, "key": key, "url": f"{settings().url}/in/{key}" if key else ""}

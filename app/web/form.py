@@ -12,10 +12,10 @@ from ruamel.yaml import YAML
 
 from app.checks.prober.decide import WHERE
 from app.configfile.compose import compose
-from app.configfile.secret import STARS, is_secret
-from app.configfile.secret import shown as starred
 from app.configfile.tree import plain
 from app.errors import Fault
+from app.redact import STARS, is_secret
+from app.redact import shown as starred
 from app.units import format_duration
 
 LONG = ("query", "body")  # texts that take more than a line

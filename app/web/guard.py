@@ -1,8 +1,6 @@
-"""What stands between a stranger's page and ours: form tokens, same origin, and patience with passwords."""
+"""What stands between a stranger's page and ours: form tokens and same origin."""
 
 import hmac
-import time
-from collections import OrderedDict, deque
 from hashlib import sha256
 from urllib.parse import urlsplit
 
@@ -12,8 +10,6 @@ from app.errors import Denied, TooLarge
 from app.settings import settings
 
 FORM_LIMIT = 256 * 1024  # bytes
-TRIES, WINDOW = 10, 300.0  # log-ins per account and address, seconds
-REMEMBERED = 10_000  # accounts and addresses; the oldest are forgotten first
 
 POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -72,24 +68,8 @@ def over_tls(request: Request) -> bool:
     return request.url.scheme == "https" or settings().url.startswith("https:")
 
 
-class Patience:
-    """Counts log-ins per account and address in this process; `spent` says when to come back."""
-
-    def __init__(self) -> None:
-        self._tries: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
-
-    def spent(self, account: str, address: str) -> float:
-        """Note a try; 0.0 when it may go on, else the seconds to wait."""
-        now, key = time.monotonic(), (account.lower(), address)
-        tries = self._tries.setdefault(key, deque(maxlen=TRIES))
-        self._tries.move_to_end(key)
-        while len(self._tries) > REMEMBERED:
-            self._tries.popitem(last=False)
-        if len(tries) == TRIES and now - tries[0] < WINDOW:
-            return WINDOW - (now - tries[0])
-        tries.append(now)
-        return 0.0
-
-    def forget(self, account: str, address: str) -> None:
-        """The password was right: start counting afresh."""
-        self._tries.pop((account.lower(), address), None)
+def base_url(request: Request) -> str:
+    """How people reach us, for a link shown to them: as declared, else as a trusted proxy says; never by a stranger's word."""
+    if settings().base_url is None and getattr(request.state, "proxied", False):
+        return f"{request.url.scheme}://{request.headers.get('host', '')}"
+    return settings().url

@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from app import log
+from app.errors import Unavailable
 from app.settings import settings
 from app.web.route import pages
-from app.web.visit import visit
+from app.web.visit import LogInFirst, visit
 
 NOUNS = ("incidents", "pages", "checks")
 RETRY = 1.0  # seconds between two tries to reach PostgreSQL
@@ -84,7 +85,7 @@ async def live(request: Request) -> Response:
     """The stream of one page."""
     await asyncio.to_thread(_check_session, request)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_stream(), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(_stream(request), media_type="text/event-stream", headers=headers)
 
 
 def _check_session(request: Request) -> None:
@@ -92,11 +93,20 @@ def _check_session(request: Request) -> None:
         pass
 
 
-async def _stream() -> AsyncIterator[str]:
-    queue, end = wire.join(), asyncio.get_running_loop().time() + LONGEST
+async def _stream(request: Request) -> AsyncIterator[str]:
+    clock = asyncio.get_running_loop().time
+    queue, end, look = wire.join(), clock() + LONGEST, clock() + QUIET
     try:
         yield "retry: 2000\n\n"
-        while asyncio.get_running_loop().time() < end:
+        while clock() < end:
+            if clock() > look:  # who has logged out meanwhile hears no more
+                look = clock() + QUIET
+                try:
+                    await asyncio.to_thread(_check_session, request)
+                except LogInFirst:
+                    return
+                except Unavailable:
+                    pass
             try:
                 noun = await asyncio.wait_for(queue.get(), QUIET)
             except TimeoutError:

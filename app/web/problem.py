@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
+from math import ceil
 from urllib.parse import quote
 
 from fastapi.exceptions import RequestValidationError
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from app import errors, log
-from app.configfile.secret import is_secret
+from app.redact import is_secret
 from app.web.guard import HEADERS
 from app.web.template import render
 from app.web.visit import LogInFirst, here, theme
@@ -49,7 +50,11 @@ NOT_MIGRATED = "42P01"  # undefined_table
 
 
 class TooOften(errors.Denied):
-    """Too many tries -> HTTP 429."""
+    """Too many tries -> HTTP 429; `seconds` until the next may be made."""
+
+    def __init__(self, message: str, seconds: float = 1.0) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 TOO_OFTEN = Kind(429, "Too many tries", "Wait a little, then try again.")
@@ -81,7 +86,8 @@ def answer(request: Request, error: Exception) -> Response:
     faults = error.faults if isinstance(error, errors.Invalid) else ()
     back = "/" if request.method == "POST" else request.url.path if kind.status == 422 else here(request)
     page = render("problem.html", **facts, typed=typed, faults=faults, back=back, theme=theme(request))
-    return HTMLResponse(page, kind.status)
+    again = {"Retry-After": str(ceil(error.seconds))} if isinstance(error, TooOften) else None
+    return HTMLResponse(page, kind.status, again)
 
 
 def missing(request: Request) -> Response:

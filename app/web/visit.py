@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -104,9 +104,8 @@ def visit(request: Request) -> Iterator[Visit]:
     if session is None:
         raise LogInFirst(here(request))
     with transaction() as db:
-        known = people.credentials(db, session.login)
-        person = people.get(db, session.login, catalog.defaults(db).timezone)
-        if known is None or known[1] != session.epoch or person is None:
+        person = people.get(db, session.login, catalog.defaults(db).timezone) if people.lives(db, session) else None
+        if person is None:
             raise LogInFirst(here(request))
         yield Visit(request, db, clock.now(db), person, cookie)
 
@@ -144,4 +143,20 @@ def start_session(request: Request, login: str, epoch: int, to: str) -> Response
         cookie_name("session"), value, max_age=sessions.LIFE, httponly=True, samesite="lax", secure=over_tls(request)
     )
     response.delete_cookie(cookie_name("visitor"))
+    remembered = sessions.seal_device(settings().key, sessions.known(device(request), login))
+    response.set_cookie(
+        cookie_name("device"), remembered, max_age=sessions.DEVICE_LIFE, httponly=True, samesite="lax", secure=over_tls(request)
+    )
     return response
+
+
+def device(request: Request) -> sessions.Device | None:
+    """The browser, if somebody has logged in there before."""
+    return sessions.read_device(settings().key, request.cookies.get(cookie_name("device"), ""))
+
+
+def end_session(request: Request, db: Connection, now: datetime) -> None:
+    """End the session of this browser's cookie, so that no copy of the cookie opens anything."""
+    session = sessions.read(settings().key, request.cookies.get(cookie_name("session"), ""))
+    if session is not None:
+        people.end_session(db, session, now + timedelta(seconds=sessions.LIFE))

@@ -87,7 +87,9 @@ def server(engine: object) -> Iterator[str]:
     from app.server import create
 
     running = uvicorn.Server(
-        uvicorn.Config(create(), port=0, log_config=None, ws="none", server_header=False, timeout_graceful_shutdown=1)
+        uvicorn.Config(
+            create(), port=0, log_config=None, ws="none", proxy_headers=False, server_header=False, timeout_graceful_shutdown=1
+        )
     )
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()

@@ -51,3 +51,16 @@ def test_who_may(api: Api) -> None:
     api.post("config/plan", {"files": FILES}, 403, as_="ed")  # files could name any variable of the server
     api.post("config/plan", status=403, as_="ada")
     api.post("config/apply", status=403, as_="ed")
+
+
+def test_the_files_in_force_come_with_their_variables_and_without_secrets(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOOK_SECRET", "CANARY-1")
+    hook = '{kind: webhook, url: "http://127.0.0.1:9/?token=CANARY-2", secret: "${HOOK_SECRET}"}'
+    files = {**FILES, "all.yaml": CONFIGURATION.replace('{kind: webhook, url: "http://127.0.0.1:9/hook"}', hook)}
+    assert "CANARY" not in str(api.post("config/plan", {"files": files}))
+    assert "CANARY" not in str(api.post("config/apply", {"files": files}))
+    found = api.get("config", params={"files": "true"}, as_="ed")["files"]
+    assert set(found) == set(files)
+    assert 'hook: {kind: webhook, url: "http://127.0.0.1:9/?token=***", secret: "${HOOK_SECRET}"}' in found["all.yaml"]
+    api.get("config", 403, params={"files": "true"}, as_="vi")
+    assert "CANARY" not in str(api.get("audit")["items"])

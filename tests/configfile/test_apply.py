@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from app import seal
 from app.catalog import store as catalog
 from app.checks.model import Check
 from app.configfile import apply as configuration
@@ -30,7 +31,7 @@ def test_what_is_applied_is_in_force(db):
     assert list(catalog.services(db)) == ["web"]
     assert list(catalog.policies(db)) == ["usual"]
     assert [route.policy for route in catalog.routes(db)] == ["usual", "usual"]
-    assert catalog.channels(db)["hook"].options["secret"] == "old-secret"
+    assert seal.opened(catalog.channels(db)["hook"].options)["secret"] == "old-secret"
     assert catalog.declared(db, "check", Check)["up"].probe == "health.tcp"
     assert {change.action for change in applied.changes} == {Action.ADDED}
 

@@ -1,6 +1,7 @@
 """The email channel against a real SMTP server: what arrives, how it threads, what each answer means."""
 
 import asyncio
+import base64
 import email
 import email.policy
 from base64 import b64decode
@@ -344,3 +345,19 @@ def test_a_channel_may_have_several_recipients(there: tuple[Post, Spec]) -> None
     ((_, to, got),) = post.mails
     assert to == ["room@example.com", "bo@xn--bcher-kva.example"]
     assert str(got["To"]) == "Room <room@example.com>, bo@xn--bcher-kva.example"
+
+
+def test_a_server_that_repeats_the_password_does_not_get_it_into_the_pages_error() -> None:
+    """What it says stands in the timeline, which everybody reads."""
+    from types import SimpleNamespace
+
+    from app.catalog.model import Channel
+    from app.notify.send import _hushed
+    from app.seal import marked
+
+    options = {"kind": "email", "host": "127.0.0.1", "sender": "t@a.example", "password": marked("hunter-2"), "username": "t"}
+    job: Any = SimpleNamespace(
+        channel=Channel.model_validate(options), claim=SimpleNamespace(draft=SimpleNamespace(channel="mail"))
+    )
+    said = f"the mail server answered 535 no: hunter-2 {base64.b64encode(b't:hunter-2').decode()}"
+    assert _hushed(job, said) == "the mail server answered 535 no: *** ***"

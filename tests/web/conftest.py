@@ -107,7 +107,9 @@ def server(engine: object) -> Iterator[str]:
     """A server of this test process; its URL."""
     from app.server import create
 
-    config = uvicorn.Config(create(), port=0, log_config=None, ws="none", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        create(), port=0, log_config=None, ws="none", proxy_headers=False, timeout_graceful_shutdown=1
+    )  # as `tocsin web`
     running = uvicorn.Server(config)
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()

@@ -1,5 +1,6 @@
 """Admin: is Tocsin itself well?"""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -15,9 +16,9 @@ from app.people import service as people
 from app.people import store
 from app.people.model import Role
 from app.people.permission import require
-from app.settings import settings
 from app.signals import service as signals
 from app.signals import store as ways_in
+from app.web.guard import base_url
 from app.web.route import pages
 from app.web.template import path
 from app.web.toast import Toast
@@ -51,7 +52,7 @@ def invite(request: Request, typed: Typed) -> Response:
         if role not in list(Role):
             raise Invalid(f'there is no role "{role}"')
         secret = people.invite(v.db, login, Role(role), typed.get("name", "").strip() or None, v.actor, v.now)
-        return _page(v, invited={"login": login, "url": settings().url + path("invite", secret)})
+        return _page(v, invited={"login": login, "url": base_url(request) + path("invite", secret)})
 
 
 @router.post("/admin/integrations")
@@ -74,9 +75,6 @@ def rotate(request: Request, name: str) -> Response:
 def _page(v: Visit, **more: Any) -> Response:
     versions = catalog.versions(v.db, 5)
     owed = escalations.obligations(v.db, state=Debt.OPEN, incident=None, before=None, limit=20)
-    ways = signals.listed(v.db, v.now) if v.may(Role.EDITOR) else [
-        {"name": row["name"], "kind": row["kind"], "key": "", "url": ""} for row in ways_in.listed(v.db, v.now)
-    ]  # fmt: skip
     overdue = metrics.oldest_overdue(v.db)
     facts = {
         "processes": beats.seen(v.db),
@@ -85,7 +83,7 @@ def _page(v: Visit, **more: Any) -> Response:
         "counts": metrics.counts(v.db),
         "owed": owed,
         "everybody": sorted(store.directory(v.db, "UTC").people.values(), key=lambda one: one.login),
-        "integrations": ways,
+        "integrations": _ways(v),
         "lines": store.audited(v.db, object_=None, before=None, limit=8),
         "versions": versions,
         "roles": list(Role),
@@ -93,3 +91,11 @@ def _page(v: Visit, **more: Any) -> Response:
         "invited": None,
     }
     return v.page("admin.html", **{**facts, **more})
+
+
+def _ways(v: Visit) -> list[Mapping[str, str]]:
+    """The integrations; their addresses for whoever may make some."""
+    if not v.may(Role.EDITOR):
+        return [{"name": row["name"], "kind": row["kind"], "key": "", "url": ""} for row in ways_in.listed(v.db, v.now)]
+    base = base_url(v.request)
+    return [{**one, "url": f"{base}/in/{one['key']}" if one["key"] else ""} for one in signals.listed(v.db, v.now)]

@@ -12,9 +12,9 @@ from app.actions import heartbeat as actions
 from app.catalog.matcher import matches
 from app.checks.heartbeats import service, store
 from app.checks.heartbeats.present import present, present_ping
-from app.settings import settings
 from app.web.bars import MOST, bars, summary
 from app.web.filter import matchers
+from app.web.guard import base_url
 from app.web.route import pages
 from app.web.toast import Toast
 from app.web.visit import Typed, go, local_path, visit
@@ -29,7 +29,7 @@ def listed(request: Request, state: str = "", q: str = "", page: Annotated[int, 
     """What is bad first, then by name."""
     with visit(request) as v:
         rows = {row["name"]: row for row in store.listed(v.db)}
-        beats = [present(row, v.now, settings().url) for row in rows.values()]
+        beats = [present(row, v.now, base_url(request)) for row in rows.values()]
         wanted = [one for one in beats if _wanted(one, state, q.strip())]
         found = sorted(wanted, key=lambda one: (ORDER[one["state"]], one["name"]))
         shown = found[(page - 1) * PAGE : page * PAGE]
@@ -55,7 +55,7 @@ def show(request: Request, name: str) -> Response:
         ends = store.ends(v.db, [row["id"]], MOST)[row["id"]]
         return v.page(
             "heartbeat.html",
-            beat=present(row, v.now, settings().url),
+            beat=present(row, v.now, base_url(request)),
             cron=row["spec"].get("cron") or "0 * * * *",
             bars=bars(ends, v.zone),
             summary=summary(ends),

@@ -3,6 +3,7 @@
 import secrets
 
 from fastapi.responses import HTMLResponse
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -14,11 +15,12 @@ from app.people import session as sessions
 from app.people import store
 from app.seal import digest
 from app.settings import settings
-from app.web.guard import Patience, cookie_name, form_token, over_tls
+from app.web.guard import cookie_name, form_token, over_tls
+from app.web.patience import Patience
 from app.web.problem import TooOften
 from app.web.route import pages
 from app.web.template import render
-from app.web.visit import Typed, local_path, start_session, theme
+from app.web.visit import Typed, device, end_session, local_path, start_session, theme
 from app.web.words import length
 
 router = pages()
@@ -36,25 +38,26 @@ def log_in_page(request: Request, back: str = "/") -> Response:
 
 @router.post("/login")
 def log_in(request: Request, typed: Typed) -> Response:
-    """Check the password; ten tries per account and address in five minutes."""
+    """Check the password; how often it may be tried is in app/web/patience.py."""
     login, back = typed.get("login", "").strip(), local_path(typed.get("back"))
-    address = request.client.host if request.client else ""
-    wait = patience.spent(login, address)
-    if wait:
-        raise TooOften(f"too many log-ins for this account; try again in {length(wait)}")
+    counted = _counted(request, login)
     with transaction() as db:
         epoch = people.log_in(db, login, typed.get("password", ""))
+        if epoch is not None:
+            end_session(request, db, clock.now(db))  # whoever was logged in here
     if epoch is None:
         return _form(
             request, "login.html", 422, back=back, login=login, wrong="That login and password do not belong together."
         )
-    patience.forget(login, address)
+    patience.forget(*counted)
     return start_session(request, login, epoch, back)
 
 
 @router.post("/logout")
-def log_out() -> Response:
-    """Forget the session in this browser."""
+def log_out(request: Request) -> Response:
+    """End the session, here and for every copy of its cookie."""
+    with transaction() as db:
+        end_session(request, db, clock.now(db))
     response = RedirectResponse("/login", 303)
     response.delete_cookie(cookie_name("session"))
     return response
@@ -77,11 +80,30 @@ def accept(request: Request, secret: str, typed: Typed) -> Response:
     if wrong is None:
         with transaction() as db:
             login = people.accept_invitation(db, secret, typed.get("password", ""), clock.now(db))
+            end_session(request, db, clock.now(db))
             known = store.credentials(db, login)
         return start_session(request, login, known[1] if known else 0, "/me")
     with transaction() as db:
         login = store.invited(db, digest(secret), clock.now(db)) or ""
     return _form(request, "invite.html", 422, login=login, wrong=wrong, least=people.PASSWORD_LEAST)
+
+
+def _counted(request: Request, login: str) -> tuple[str, str, str | None]:
+    """Count a try of a password; what it counts for. Raises TooOften."""
+    known = device(request)
+    counted = (login, request.client.host if request.client else "", known.id if known and login in known.logins else None)
+    wait = patience.spent(*counted)
+    if wait:
+        raise TooOften(f"too many log-ins for this account; try again in {length(wait)}", wait)
+    return counted
+
+
+def check_old_password(request: Request, db: Connection, login: str, password: str) -> None:
+    """Raise Invalid unless the password is right, TooOften when it was guessed at: a stolen session must not find it out."""
+    counted = _counted(request, login)
+    if people.log_in(db, login, password) is None:
+        raise Invalid("the old password is wrong; it was not changed")
+    patience.forget(*counted)
 
 
 def check_new_password(typed: Typed) -> None:
@@ -101,8 +123,7 @@ def _mistyped(typed: Typed) -> str | None:
 def _known(request: Request) -> bool:
     session = sessions.read(settings().key, request.cookies.get(cookie_name("session"), ""))
     with transaction() as db:
-        known = store.credentials(db, session.login) if session else None
-    return bool(session and known and known[1] == session.epoch)
+        return session is not None and store.lives(db, session)
 
 
 def _form(request: Request, name: str, status: int = 200, **facts: object) -> Response:

@@ -9,6 +9,7 @@ from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from app.actions.contacts import set_contacts
 from app.catalog import store as catalog
 from app.incidents import store as incidents
 from app.incidents.model import Incident
@@ -19,7 +20,7 @@ from app.oncall.model import Shift
 from app.people import service as people
 from app.people import store
 from app.people.model import INBOX
-from app.web.pages.login import check_new_password
+from app.web.pages.login import check_new_password, check_old_password
 from app.web.route import pages
 from app.web.toast import Toast
 from app.web.visit import THEMES, Typed, Visit, go, local_path, start_session, visit
@@ -80,10 +81,10 @@ def contacts(request: Request, typed: Typed) -> Response:
     """Replace my contacts by what was typed: `channel.N` and `to.N`."""
     numbers = sorted(int(name[8:]) for name in typed if name.startswith("channel.") and name[8:].isdecimal())
     wanted = {
-        typed[f"channel.{n}"].strip(): typed.get(f"to.{n}", "").strip() for n in numbers if typed.get(f"to.{n}", "").strip()
+        name: to for n in numbers if (name := typed[f"channel.{n}"].strip()) and (to := typed.get(f"to.{n}", "").strip(" "))
     }
     with visit(request) as v:
-        people.set_contacts(v.db, v.person.login, wanted, v.actor, v.now)
+        set_contacts(v.db, v.person.login, wanted, v.actor, v.now)
     return go("/me#contacts", Toast.say("your contacts are saved; test them"))
 
 
@@ -109,7 +110,8 @@ def password(request: Request, typed: Typed) -> Response:
     check_new_password(typed)
     with visit(request) as v:
         login = v.person.login
-        people.change_password(v.db, login, typed.get("old", ""), typed["password"], v.actor, v.now)
+        check_old_password(request, v.db, login, typed.get("old", ""))
+        people.set_password(v.db, login, typed["password"], v.actor, v.now)
         known = store.credentials(v.db, login)
     return start_session(request, login, known[1] if known else 0, "/me")
 

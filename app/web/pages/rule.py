@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from app.alerts.model import Alert
 from app.checks import store as checks
-from app.configfile.secret import shown as starred
 from app.errors import NotFound
+from app.redact import shown as starred
 from app.rules import book
 from app.rules.active import Active
 from app.rules.evaluate import ONE_SERIES, TOO_MANY

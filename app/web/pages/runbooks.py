@@ -28,7 +28,7 @@ def listed(request: Request) -> Response:
         return v.page("runbooks.html", runbooks=catalog.declared(v.db, RUNBOOK, Runbook), users=users)
 
 
-@router.get("/runbooks/{name}")
+@router.get("/runbooks/{name:path}")  # an alert from outside may name one with a slash, which does not exist
 def show(request: Request, name: str) -> Response:
     """One of them; its boxes are ticked in this browser only."""
     with visit(request) as v:

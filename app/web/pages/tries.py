@@ -157,6 +157,6 @@ def _of_probe(name: str) -> Trial:
 
 
 def _of_check(v: Visit, name: str) -> Trial:
-    check = service.check(v.db, name)
+    check = service.in_clear(service.check(v.db, name))
     base = check.model_dump(mode="json", by_alias=True, exclude_unset=True)
     return Trial(name, check.probe, base, form.fields(probes.spec_of(check.probe), base.get("with", {})))

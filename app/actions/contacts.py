@@ -1,0 +1,35 @@
+"""How a person changes the own contacts, in the caller's transaction."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from app.catalog import store as catalog
+from app.catalog.model import Channel
+from app.errors import Fault, Invalid
+from app.notify.contact import wrong
+from app.people import service as people
+from app.people import store
+from app.people.model import Actor
+
+MOST = 20  # contacts of one person
+
+
+def set_contacts(db: Connection, login: str, contacts: Mapping[str, str], actor: Actor, now: datetime) -> None:
+    """Replace them, address by channel. Raises Invalid that names each wrong one, Conflict for a declared person."""
+    person = store.get(db, login)
+    faults = list(_faults(contacts, catalog.channels(db)))
+    if faults and person is not None and not person.declared:
+        raise Invalid("; ".join(f"{one.field}: {one.detail}" for one in faults[:3]), faults)
+    people.set_contacts(db, login, contacts, actor, now)
+
+
+def _faults(contacts: Mapping[str, str], channels: Mapping[str, Channel]) -> Iterator[Fault]:
+    if len(contacts) > MOST:
+        yield Fault("contacts", f"one person has at most {MOST} contacts, not {len(contacts)}")
+    for name, to in contacts.items():
+        if name not in channels:
+            yield Fault(name[:80], "there is no such channel")
+        elif (why := wrong(channels[name].kind, to)) is not None:
+            yield Fault(name, why)

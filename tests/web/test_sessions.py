@@ -1,0 +1,326 @@
+"""Sessions, invitations and tokens end when they should, for good; only declared proxies are believed; contacts are sound."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import requests
+
+from app.web.pages.login import patience
+from tests.web.conftest import CONFIGURATION, PASSWORD, RUNBOOK, Site
+
+WITHOUT_CY = CONFIGURATION
+WITH_CY = CONFIGURATION.replace("  vi: {role: viewer}", "  vi: {role: viewer}\n  cy: {role: ROLE}")
+
+
+@pytest.fixture(autouse=True)
+def patient() -> Iterator[None]:
+    """Nobody has tried anything yet, and nothing of this file's tries is left to others."""
+    patience.__init__()  # type: ignore[misc]
+    yield
+    patience.__init__()  # type: ignore[misc]
+
+
+@pytest.fixture
+def proxied(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This machine is a declared proxy."""
+    from app.settings import settings
+
+    monkeypatch.setenv("TOCSIN_TRUSTED_PROXIES", "127.0.0.1")
+    settings.cache_clear()
+    yield
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
+def in_db(work: Callable[..., Any], *args: Any) -> Any:
+    from app.db import transaction
+    from app.people.model import SYSTEM
+
+    with transaction() as db:
+        return work(db, *args, SYSTEM, datetime.now(UTC))
+
+
+def password(login: str) -> None:
+    from app.people.service import set_password
+
+    in_db(set_password, login, PASSWORD)
+
+
+def invitation(login: str) -> str:
+    from app.people.model import Role
+    from app.people.service import invite
+
+    return f"/invite/{in_db(invite, login, Role.RESPONDER, None)}"
+
+
+def token(login: str) -> dict[str, str]:
+    from app.people.service import make_token
+
+    return {"Authorization": f"Bearer {in_db(make_token, login, 'test')}"}
+
+
+def declare(config: str) -> None:
+    from app.configfile.apply import apply
+    from app.configfile.load import load_texts
+
+    found = load_texts({"all.yaml": config, "runbooks/shop-down.md": RUNBOOK}, {})
+    assert found.mistakes == ()
+    in_db(lambda db, actor, now: apply(db, found, actor, now))
+
+
+def logged_in(site: Site, login: str, **headers: str) -> Site:
+    other = Site(site.url)
+    other.get("/login")
+    other.post("/login", login=login, password=PASSWORD, headers=headers)
+    return other
+
+
+def test_a_copied_cookie_is_dead_after_the_log_out_and_other_sessions_live(site: Site) -> None:
+    password("ada")
+    here, elsewhere = logged_in(site, "ada"), logged_in(site, "ada")
+    copy = Site(site.url)
+    copy.session.cookies.update(here.session.cookies)
+    copy.get("/me")
+    here.post("/logout")
+    copy.get("/me", 303)
+    copy.get("/live", 303)
+    elsewhere.get("/me")
+
+
+def test_logging_in_ends_the_session_that_was_there(site: Site) -> None:
+    password("bo")
+    before = site.as_("ada")
+    copy = Site(site.url)
+    copy.session.cookies.update(before.session.cookies)
+    before.post("/login", login="bo", password=PASSWORD)
+    copy.get("/me", 303)
+    assert "bo" in before.get("/me")
+
+
+def test_the_rows_of_ended_sessions_go_when_their_cookies_are_too_old(site: Site) -> None:
+    from datetime import timedelta
+
+    from sqlalchemy import text
+
+    from app.db import transaction
+    from app.people import session, store
+
+    site.as_("ada").post("/logout")
+    count = text("select count(*) from ended_session")
+    with transaction() as db:
+        store.forget_sessions(db, datetime.now(UTC))
+        assert db.scalar(count) == 1
+        store.forget_sessions(db, datetime.now(UTC) + timedelta(seconds=session.LIFE + 60))
+        assert db.scalar(count) == 0
+
+
+def test_a_removed_person_stays_out_also_when_the_login_comes_back(site: Site) -> None:
+    declare(WITH_CY.replace("ROLE", "editor"))
+    password("cy")
+    here, bearer, invited = logged_in(site, "cy"), token("cy"), invitation("cy")
+    declare(WITHOUT_CY)
+    for _ in range(2):
+        here.get("/me", 303)
+        assert requests.get(site.url + "/api/v1/me", headers=bearer, timeout=9).status_code == 401
+        site.get(invited, 409)
+        site.get("/login")
+        site.post("/login", 422, login="cy", password=PASSWORD)
+        declare(WITH_CY.replace("ROLE", "editor"))
+
+
+def test_removing_nobody_ends_nothing(site: Site) -> None:
+    ada, bearer = site.as_("ada"), token("ada")
+    declare(CONFIGURATION + "\n# again\n")
+    ada.get("/me")
+    assert requests.get(site.url + "/api/v1/me", headers=bearer, timeout=9).status_code == 200
+
+
+def test_the_first_admin_is_there_when_the_files_no_longer_declare_it(site: Site) -> None:
+    declare(CONFIGURATION.replace("  root: {role: admin}", "  root: {role: admin}\n  admin: {role: viewer}"))
+    admin = site.as_("admin")
+    declare(CONFIGURATION)
+    assert "admin" in admin.get("/me")
+
+
+def test_whoever_is_made_a_viewer_is_one_at_once(site: Site) -> None:
+    declare(WITH_CY.replace("ROLE", "admin"))
+    here, bearer = site.as_("cy"), token("cy")
+    here.post("/admin/invite", 200, login="new", role="viewer")
+    declare(WITH_CY.replace("ROLE", "viewer"))
+    here.post("/admin/invite", 403, login="newer", role="viewer")
+    here.post("/checks/web/pause", 403)
+    assert requests.post(site.url + "/api/v1/checks/web/pause", headers=bearer, timeout=9).status_code == 403
+
+
+def test_an_invitation_ends_when_a_password_is_set_another_way(site: Site) -> None:
+    first = invitation("cy")
+    site.get(first)
+    password("cy")
+    assert "used already or is too old" in site.get(first, 409)
+    site.post(first, 409, password="a long password", again="a long password")
+
+
+def test_a_newer_invitation_ends_the_older_one(site: Site) -> None:
+    first, second = invitation("cy"), invitation("cy")
+    site.get(first, 409)
+    site.get(second)
+    site.post(second, password="a long password", again="a long password")
+    site.get(second, 409)
+
+
+def test_a_person_who_was_invited_can_be_removed(site: Site) -> None:
+    from app.errors import Conflict
+    from app.people.service import remove
+
+    first = invitation("cy")
+    here, bearer = site.as_("cy"), token("cy")
+    in_db(remove, "cy")
+    here.get("/me", 303)
+    site.get(first, 409)
+    assert requests.get(site.url + "/api/v1/me", headers=bearer, timeout=9).status_code == 401
+    with pytest.raises(Conflict, match="declared in the configuration"):
+        in_db(remove, "ada")
+
+
+def test_an_invitation_and_a_token_are_in_no_cache(site: Site) -> None:
+    shown = site.session.get(site.url + invitation("cy"), timeout=9)
+    assert shown.headers["cache-control"] == "no-store"
+    assert shown.headers["referrer-policy"] == "same-origin"
+    made = site.as_("ada").post("/me/tokens", 200, name="x")
+    assert made.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "back", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:x", "/a\r\nSet-Cookie: x"]
+)
+def test_a_login_leads_nowhere_else(site: Site, back: str) -> None:
+    password("ada")
+    site.get("/login")
+    assert site.post("/login", login="ada", password=PASSWORD, back=back).headers["location"] == "/"
+
+
+def test_an_attacker_behind_a_proxy_locks_nobody_out(site: Site, proxied: None) -> None:
+    password("ada")
+    site.get("/login")
+    for _ in range(10):
+        site.post("/login", 422, login="ada", password="wrong", headers={"X-Forwarded-For": "198.51.100.1"})
+    refused = site.post("/login", 429, login="ada", password=PASSWORD, headers={"X-Forwarded-For": "1.2.3.4, 198.51.100.1"})
+    assert int(refused.headers["retry-after"]) > 200
+    site.post("/login", login="ada", password=PASSWORD, headers={"X-Forwarded-For": "203.0.113.5"})
+
+
+def test_the_header_of_an_undeclared_proxy_is_anybodys_word(site: Site) -> None:
+    site.get("/login")
+    for n in range(10):
+        site.post("/login", 422, login="ada", password="wrong", headers={"X-Forwarded-For": f"198.51.100.{n}"})
+    site.post("/login", 429, login="ada", password="wrong", headers={"X-Forwarded-For": "203.0.113.5"})
+    page = site.session.get(
+        site.url + "/login", headers={"X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example"}, timeout=9
+    )
+    assert "strict-transport-security" not in page.headers
+
+
+def test_a_known_device_logs_in_while_its_address_is_spent(site: Site) -> None:
+    password("ada")
+    known = logged_in(site, "ada")
+    known.post("/logout")
+    site.get("/login")
+    for _ in range(10):
+        site.post("/login", 422, login="ada", password="wrong")
+    site.post("/login", 429, login="ada", password=PASSWORD)
+    known.get("/login")
+    known.post("/login", 422, login="ada", password="wrong")
+    known.post("/login", login="ada", password=PASSWORD)
+
+
+def test_a_device_knows_only_who_has_logged_in_there(site: Site) -> None:
+    password("ada")
+    known = logged_in(site, "ada")
+    known.post("/logout")
+    known.get("/login")
+    for _ in range(10):
+        known.post("/login", 422, login="bo", password="wrong")
+    known.post("/login", 429, login="bo", password="wrong")
+
+
+def test_cookies_behind_a_proxy_that_speaks_tls_are_secure(site: Site, proxied: None) -> None:
+    password("ada")
+    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "tocsin.example.org"}
+    page = site.session.get(site.url + "/login", headers=headers, timeout=9)
+    assert "strict-transport-security" in page.headers
+    (visitor,) = (cookie for cookie in site.session.cookies if "visitor" in cookie.name)
+    assert visitor.secure
+    from app.web.guard import form_token
+
+    typed = {"login": "ada", "password": PASSWORD, "csrf": form_token(visitor.value or "")}
+    headers |= {"Origin": "https://tocsin.example.org", "Cookie": f"{visitor.name}={visitor.value}"}
+    answer = requests.post(site.url + "/login", data=typed, headers=headers, allow_redirects=False, timeout=9)
+    assert answer.status_code == 303
+    said = answer.headers["set-cookie"]
+    assert said.count("HttpOnly") >= 2
+    assert said.count("Secure") >= 2
+    strangers = {**headers, "Origin": site.url}
+    assert requests.post(site.url + "/login", data=typed, headers=strangers, timeout=9).status_code == 403
+
+
+def test_a_link_made_behind_a_proxy_leads_through_it(site: Site, proxied: None) -> None:
+    root = site.as_("root")
+    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "tocsin.example.org", "Origin": "https://tocsin.example.org"}
+    made = root.post("/admin/invite", 200, login="cy", role="viewer", headers=headers).text
+    assert "https://tocsin.example.org/invite/" in made
+    root.post("/admin/integrations", name="prometheus", kind="generic", headers=headers)
+    assert "https://tocsin.example.org/in/" in root.session.get(root.url + "/admin", headers=headers, timeout=9).text
+
+
+def test_an_old_password_cannot_be_guessed_by_a_stolen_session(site: Site) -> None:
+    password("ada")
+    stolen = site.as_("ada")
+    for _ in range(10):
+        stolen.post("/me/password", 422, old="guess", password="another password", again="another password")
+    stolen.post("/me/password", 429, old=PASSWORD, password="another password", again="another password")
+
+
+@pytest.mark.parametrize(
+    ("channel", "to", "why"),
+    [
+        ("nope", "x", "no such channel"),
+        ("inbox", "x", "no such channel"),
+        ("hook", "x\r\nBcc: y", "line break"),
+        ("hook", "x\ty", "line break"),
+        ("hook", "x" * 9000, "9000 characters"),
+    ],
+    ids=str,
+)
+def test_a_contact_that_reaches_nobody_is_refused(site: Site, channel: str, to: str, why: str) -> None:
+    invitation("cy")
+    cy = site.as_("cy")
+    assert why in cy.post("/me/contacts", 422, **{"channel.1": channel, "to.1": to}).text
+    assert "9000" not in cy.get("/me")
+    cy.post("/me/contacts", **{"channel.1": "hook", "to.1": "phone"})
+
+
+def test_twenty_contacts_are_enough(site: Site) -> None:
+    invitation("cy")
+    many = {f"{what}.{n}": f"c{n}" for n in range(30) for what in ("channel", "to")}
+    assert "at most 20" in site.as_("cy").post("/me/contacts", 422, **many).text
+
+
+def test_keys_of_another_secret_key_are_not_shown_and_break_no_page(site: Site) -> None:
+    from sqlalchemy import text
+
+    from app.db import transaction
+
+    root = site.as_("root")
+    root.post("/admin/integrations", name="old", kind="generic")
+    with transaction() as db:
+        db.execute(text("update integration_key set sealed = 'gAAAAAsealed-with-another-key'"))
+    assert "rotate it to see one" in root.get("/admin")
+    found = requests.get(site.url + "/api/v1/integrations", headers=token("root"), timeout=9).json()
+    assert [(one["name"], one["key"], one["url"]) for one in found["items"]] == [("old", "", "")]
+
+
+@pytest.mark.parametrize("name", ["a%2Fb", "a%3Fb", "%22%3Cb%3E", "gr%C3%B6%C3%9Fe", "a%20b"])
+def test_a_runbook_that_does_not_exist_is_said_by_its_name(ada: Site, name: str) -> None:
+    assert "There is no runbook" in ada.get(f"/runbooks/{name}", 404)
