@@ -70,7 +70,9 @@ def _reading(names: list[str], rows: list[Row], spec: Question) -> Reading:
     return Reading(status, message, found[0], tuple(series) if several else ())
 
 
-def _judged(columns: list[str], found: list[dict[str, float]], labels: list[dict[str, str]], spec: Question) -> tuple[Status, str]:
+def _judged(
+    columns: list[str], found: list[dict[str, float]], labels: list[dict[str, str]], spec: Question
+) -> tuple[Status, str]:
     """The status, and what to say: of the first column its values, and of every column what it lacks."""
     first, lone = columns[0], len(found) == 1
     values: dict[str, float] = {}

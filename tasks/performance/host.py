@@ -191,6 +191,6 @@ def _findings(metrics: Mapping[str, float], spec: Limits) -> Iterator[tuple[Stat
     ):
         if limit is not None and value >= limit:
             yield Status.WARNING, f"{value:.3g} {told}"
-    for limit, metric in LIMITED.items():
-        if limit in spec.model_fields_set and getattr(spec, limit) is not None and metric not in metrics:
-            yield Status.UNKNOWN, f"{limit} judges nothing: {metric} could not be counted"
+    for name, metric in LIMITED.items():
+        if name in spec.model_fields_set and getattr(spec, name) is not None and metric not in metrics:
+            yield Status.UNKNOWN, f"{name} judges nothing: {metric} could not be counted"

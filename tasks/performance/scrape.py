@@ -160,7 +160,8 @@ class _Tally:
         if self._began:
             told.append(f"{counted(self._began, 'counter gives', 'counters give')} a rate from the next run on")
         for why in dict.fromkeys(lacks.values()):
-            told.append(f"{why}: {', '.join(name for name, said in lacks.items() if said == why)}")
+            names = ", ".join(name for name, said in lacks.items() if said == why)
+            told += [f"{why}: {names}"]
         return Reading(
             Status.UNKNOWN if lacks else Status.OK,
             "; ".join(told),

@@ -67,12 +67,22 @@ def test_null_nan_and_no_rows_are_no_value_and_never_ok(orders, query, metrics, 
     [
         ("select null::int as a, 5 as b", {"critical_above": 1}, "unknown", "a has no value"),
         ("select 5 as a, null::int as b", {"critical_above": 1}, "critical", "a 5 is above 1; b has no value"),
-        ("select id, amount from orders order by 1", {"critical_above": 9}, "ok", "id 1; 3 rows; amount has no value in 1 of 3"),
+        (
+            "select id, amount from orders order by 1",
+            {"critical_above": 9},
+            "ok",
+            "id 1; 3 rows; amount has no value in 1 of 3",
+        ),
         ("select amount, id from orders order by 2", {}, "ok", "amount has no value in 1 of 3 rows"),
         ("select amount, id from orders order by 2", {"critical_above": 99}, "unknown", "amount has no value in 1 of 3 rows"),
         ("select amount, id from orders order by 2 desc", {"critical_above": 9}, "critical", "amount of 3 10 is above 9"),
         ("select region, amount from orders order by id", {"warning_below": 3}, "warning", "amount of us 2.5 is below 3"),
-        ("select 'eu' as region, n from generate_series(1, 2) n", {"warning_above": 0}, "warning", "n of eu (row 2) 2 is above"),
+        (
+            "select 'eu' as region, n from generate_series(1, 2) n",
+            {"warning_above": 0},
+            "warning",
+            "n of eu (row 2) 2 is above",
+        ),
     ],
 )
 def test_each_row_is_judged_and_what_cannot_be_judged_is_never_ok(orders, query, limits, status, told):
