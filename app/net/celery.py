@@ -22,6 +22,7 @@ from app.net.resolve import resolve_now
 
 SCHEMES = r"^(redis|rediss|redis\+socket|amqp|amqps|pyamqp)://"
 PORTS = {"redis": 6379, "rediss": 6379, "amqp": 5672, "pyamqp": 5672, "amqps": 5671}
+AMQP = ("amqp", "amqps", "pyamqp")
 PLAIN = ("redis", "amqp", "pyamqp")  # over TLS the name stays, which the certificate must match
 OWN = ["health", "performance", "business", "security", "evaluate", "dedup", "escalation", "notify", "upkeep"]
 PRIORITIES = range(1, 10)  # each may have a list of its own beside the queue's, whichever `priority_steps` are set
@@ -140,6 +141,13 @@ def broker(url: str, patience: float, keys: Keys, queues: Sequence[str]) -> Iter
     finally:
         if connection is not None:
             connection.release()
+
+
+def connects(url: str, patience: float) -> float:
+    """Seconds that a connection to the broker takes. Raises Failed."""
+    started = time.perf_counter()
+    with broker(url, patience, Keys(global_keyprefix=""), ()):
+        return time.perf_counter() - started
 
 
 def _errors(connection: Any) -> Any:

@@ -44,6 +44,7 @@ create user columnist@'127.0.0.1'; grant select, update (region) on shop.orders 
 create role scribe; grant insert on shop.* to scribe; create user roled@'127.0.0.1'; grant scribe to roled@'127.0.0.1';
 set default role scribe for roled@'127.0.0.1';
 create user monitor@'127.0.0.1'; grant binlog monitor, slave monitor on *.* to monitor@'127.0.0.1';
+create user minder@'127.0.0.1'; grant slave monitor, replication master admin on *.* to minder@'127.0.0.1';
 create user copier@'127.0.0.1'; grant replication slave on *.* to copier@'127.0.0.1';
 create user secure@'127.0.0.1' identified by 'x' require ssl;
 """
