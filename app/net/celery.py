@@ -79,8 +79,8 @@ class Broker:
     def inspect(self, command: str, wait: float, most: int | None = None) -> dict[str, Any]:
         """What each worker answers; the only way to know that no more answers come is to wait, unless `most` have come.
 
-        Workers of one name are told apart (`node` takes the difference away). Over RabbitMQ they share a mailbox, so that
-        only one of them answers.
+        Workers of one name are told apart (`node` takes the difference away). Over RabbitMQ old ones share a mailbox, so that
+        only one of them answers; new ones refuse to start.
         """
         found: dict[str, Any] = {}
         for answer in MAILBOX(self._connection).multi_call(command, timeout=wait, limit=most) or ():
@@ -126,21 +126,19 @@ def broker(url: str, patience: float, keys: Keys, queues: Sequence[str]) -> Iter
 
     Every address of its name is tried. `denied`: it does not let us in, or not do that.
     """
-    connection = None
+    connection = _connected(url, patience, keys.global_keyprefix or "")
+    prefix = keys.global_keyprefix or ""
     try:
-        connection = _connected(url, patience, keys.global_keyprefix or "")
-        prefix = keys.global_keyprefix
-        if prefix is None:
-            prefix = _prefix(connection, queues) if connection.transport.driver_type == "redis" else ""
-            if prefix:
-                connection.release()
-                connection = _connected(url, patience, prefix)
+        if keys.global_keyprefix is None and connection.transport.driver_type == "redis":
+            prefix = _prefix(connection, queues)
+        if prefix and keys.global_keyprefix is None:
+            connection.release()
+            connection = _connected(url, patience, prefix)
         yield Broker(connection, prefix, keys.sep)
-    except (KombuError, OSError, *_errors(connection)) as error:
+    except _errors(connection) as error:
         raise _failure(error) from None
     finally:
-        if connection is not None:
-            connection.release()
+        connection.release()
 
 
 def connects(url: str, patience: float) -> float:
@@ -151,7 +149,7 @@ def connects(url: str, patience: float) -> float:
 
 
 def _errors(connection: Any) -> Any:
-    return () if connection is None else (*connection.connection_errors, *connection.channel_errors)
+    return (KombuError, OSError, *connection.connection_errors, *connection.channel_errors)
 
 
 def _failure(error: BaseException) -> Failed:
@@ -166,17 +164,17 @@ def _failure(error: BaseException) -> Failed:
 
 
 def _connected(url: str, patience: float, prefix: str) -> Any:
-    """A connection to the first address that takes one; a silent one leaves time for the next."""
+    """A connection to the first address that takes one; a silent one leaves time for the next. Raises Failed."""
     addresses = _addresses(url, patience)
     end = time.monotonic() + patience
-    last: BaseException | None = None
+    last: Failed | None = None
     for waiting, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
         connection = _connection(url, address, max(0.05, (end - time.monotonic()) / waiting), prefix)
         try:
             connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=connection.connect_timeout)
-        except (KombuError, OSError, *_errors(connection)) as error:
+        except _errors(connection) as error:
             connection.release()
-            last = error
+            last = _failure(error)
         else:
             return connection
     assert last is not None

@@ -48,7 +48,8 @@ def worker(url: str, name: str, *queues: str, pid: int = 1, options: Any = None)
 
     def work() -> None:
         with Connection(url, transport_options=options or {}) as connection:
-            mailbox = Mailbox("celery", type="fanout", accept=["json"], serializer="json")(connection)
+            shared = {"queue_exclusive": False, "queue_durable": False}  # over RabbitMQ, as workers before kombu 5.6 had it
+            mailbox = Mailbox("celery", type="fanout", accept=["json"], serializer="json", **shared)(connection)
             node = mailbox.Node(name, channel=connection.channel())
             for command, answer in answers.items():
                 node.handlers[command] = lambda state, answer=answer, **_: answer
