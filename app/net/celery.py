@@ -26,6 +26,7 @@ AMQP = ("amqp", "amqps", "pyamqp")
 PLAIN = ("redis", "amqp", "pyamqp")  # over TLS the name stays, which the certificate must match
 OWN = ["health", "performance", "business", "security", "evaluate", "dedup", "escalation", "notify", "upkeep"]
 PRIORITIES = range(1, 10)  # each may have a list of its own beside the queue's, whichever `priority_steps` are set
+SEPARATOR = "\x06\x16"  # kombu's own, between a queue and a priority
 BINDING = "_kombu.binding."
 SCANS, SCANNED = 40, 500  # how often we look for a prefix, and at how many keys each time
 TWIN = " #"  # no node's name holds a space
@@ -48,11 +49,11 @@ class Keys(BaseModel):
     global_keyprefix: str | None = Field(
         default=None, max_length=200, description="the application's `global_keyprefix`, Redis only; unset = found where it is"
     )
-    sep: str = Field(
-        default="\x06\x16",
+    sep: str | None = Field(
+        default=None,
         min_length=1,
         max_length=20,
-        description="the application's `sep`, between a queue and a priority, Redis only; unset = kombu's own",
+        description="the application's `sep`, between a queue and a priority, Redis only; unset = kombu's own, `\\x06\\x16`",
     )
 
 
@@ -134,7 +135,7 @@ def broker(url: str, patience: float, keys: Keys, queues: Sequence[str]) -> Iter
         if prefix and keys.global_keyprefix is None:
             connection.release()
             connection = _connected(url, patience, prefix)
-        yield Broker(connection, prefix, keys.sep)
+        yield Broker(connection, prefix, keys.sep or SEPARATOR)
     except _errors(connection) as error:
         raise _failure(error) from None
     finally:
