@@ -100,6 +100,7 @@ def started(folder: Path, number: int, *options: str) -> Iterator[Server]:
         program("mariadbd", "mariadb-server-core"),
         *SMALL,
         f"--datadir={folder}",
+        f"--tmpdir={folder.parent}",
         f"--socket={folder}/s",
         f"--port={port}",
     ]
@@ -142,7 +143,7 @@ def _made(folder: Path) -> Path:
         if account is not None:
             shutil.chown(path, account.uid, account.gid)
     tables = "".join((SHARE / name).read_text() for name in SYSTEM_TABLES)
-    command = [program("mariadbd", "mariadb-server-core"), *SMALL, "--bootstrap", f"--datadir={data}"]
+    command = [program("mariadbd", "mariadb-server-core"), *SMALL, "--bootstrap", f"--datadir={data}", f"--tmpdir={folder}"]
     made = run(account, command, f"create database mysql;\nuse mysql;\nset @auth_root_socket=NULL;\n{tables}")
     assert made.returncode == 0, made.stderr
     return data
