@@ -59,7 +59,7 @@ class CannotTell(Exception):
 class Spec(BaseModel):
     """Base of what a probe is configured with (`with:` of a check). Units stand in the description or the type."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)  # no value is above or below a NaN
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from contextvars import copy_context
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from math import isfinite
 from threading import Event
 from typing import cast
 
@@ -30,6 +29,7 @@ MESSAGE_LIMIT = 1000  # characters
 OBSERVED_LIMIT = 10_000  # characters of a thing's name, and of how it is; what is cut differs from itself on the next run
 LABELS_LIMIT = 2000  # bytes of a series' labels as JSON: they are part of a key
 MOST_SERIES = 10_000  # of one run
+LARGEST = 1e300  # of a value: sums over a day of them are numbers too
 LONGEST_SLEEP = 2.0  # seconds; what is due later should not have been claimed
 
 log = get(__name__)
@@ -151,11 +151,11 @@ def _spec(probe: Probe, check: Check) -> tuple[Spec, Hush]:
 
 def _result(name: str, began: datetime, reading: Reading, seconds: float) -> Result:
     """The reading as it may be stored: texts without what PostgreSQL refuses, numbers that are numbers, memory that is JSON."""
-    metrics = {_clean(metric): float(value) for metric, value in reading.metrics.items() if isfinite(value)}
+    metrics = {_clean(metric): float(value) for metric, value in reading.metrics.items() if _is_value(value)}
     series = [
         Series(_clean(one.metric), float(one.value), {_clean(key): _clean(value) for key, value in one.labels.items()})
         for one in reading.series
-        if isfinite(one.value)
+        if _is_value(one.value)
     ]
     kept = tuple(one for one in series if len(orjson.dumps(dict(one.labels))) <= LABELS_LIMIT)[:MOST_SERIES]
     memory = orjson.loads(orjson.dumps(dict(reading.memory))) if reading.memory is not None else None
@@ -171,6 +171,11 @@ def _result(name: str, began: datetime, reading: Reading, seconds: float) -> Res
         name, began, reading.status, message, seconds, {"seconds": seconds, **metrics}, kept, memory, observed,
         reading.unreachable,
     )  # fmt: skip
+
+
+def _is_value(value: float) -> bool:
+    """Is it a number that rules can reckon with? NaN and infinity are none."""
+    return abs(value) < LARGEST
 
 
 def _clean(message: str, limit: int = MESSAGE_LIMIT) -> str:

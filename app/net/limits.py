@@ -3,19 +3,29 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 Grade = Literal["ok", "warning", "critical"]
 NAMED = 3  # values that a message names
 
 
 class Limits(BaseModel):
-    """`warning_*` and `critical_*` of a probe that asks for numbers; unset ones judge nothing."""
+    """`warning_*` and `critical_*` of a probe that asks for numbers; unset ones judge nothing.
 
+    What is asked for and has no value cannot be judged: the probe then says unknown, never ok.
+    """
+
+    model_config = ConfigDict(allow_inf_nan=False)  # nothing is above or below NaN
     warning_below: float | None = Field(default=None, description="a value below this warns")
     critical_below: float | None = Field(default=None, description="a value below this is critical")
     warning_above: float | None = Field(default=None, description="a value above this warns")
     critical_above: float | None = Field(default=None, description="a value above this is critical")
+
+    @property
+    def judges(self) -> bool:
+        """Is any bound set?"""
+        bounds = (self.warning_below, self.critical_below, self.warning_above, self.critical_above)
+        return any(bound is not None for bound in bounds)
 
     def judge(self, values: Mapping[str, float]) -> tuple[Grade, list[str]]:
         """The worst of what these named values deserve, and why, worst named first."""

@@ -108,8 +108,7 @@ class _Deadline:
 async def _connect(url: str, timeout: float) -> Session:
     try:
         async with asyncio.timeout(timeout):
-            given = await _checked(conninfo_to_dict(url), timeout)
-            return await psycopg.AsyncConnection.connect(**given, autocommit=True)
+            return await _first(await _checked(conninfo_to_dict(url), timeout), asyncio.get_running_loop().time() + timeout)
     except TimeoutError:
         raise Failed(Kind.TIMEOUT, f"no session within {timeout:.3g} s") from None
     except psycopg.OperationalError as error:
@@ -118,8 +117,19 @@ async def _connect(url: str, timeout: float) -> Session:
         raise Failed(Kind.PROTOCOL, _said(error)) from None
 
 
-async def _checked(given: dict[str, Any], timeout: float) -> dict[str, Any]:
-    """The parameters with every name resolved and every address checked; a name with three addresses becomes three hosts."""
+async def _first(places: list[dict[str, Any]], end: float) -> Session:
+    """A session at the first place that gives one; a silent one leaves time for the next. Raises what the last one said."""
+    for waiting, given in zip(range(len(places), 1, -1), places, strict=False):
+        try:
+            async with asyncio.timeout((end - asyncio.get_running_loop().time()) / waiting):
+                return await psycopg.AsyncConnection.connect(**given, autocommit=True)
+        except (TimeoutError, psycopg.OperationalError):
+            continue
+    return await psycopg.AsyncConnection.connect(**places[-1], autocommit=True)
+
+
+async def _checked(given: dict[str, Any], timeout: float) -> list[dict[str, Any]]:
+    """The parameters of each place to try, every name resolved and every address checked."""
     hosts = _listed(given.get("host")) or [os.environ.get("PGHOST") or DEFAULT_SOCKET]
     fixed = _listed(given.get("hostaddr"))
     ports = _listed(given.get("port")) or [os.environ.get("PGPORT") or "5432"]
@@ -134,9 +144,8 @@ async def _checked(given: dict[str, Any], timeout: float) -> dict[str, Any]:
             rows.append((host, fixed[index], port))
         else:
             rows += [(host, found.address, port) for found in await resolve(host, int(port), timeout)]
-    for name, column in zip(("host", "hostaddr", "port"), zip(*rows, strict=True), strict=True):
-        given[name] = ",".join(column)
-    return {"application_name": "tocsin", **given, "client_encoding": "utf8"}
+    common = {"application_name": "tocsin", **given, "client_encoding": "utf8"}
+    return [{**common, "host": host, "hostaddr": address, "port": port} for host, address, port in rows]
 
 
 def _listed(value: str | int | None) -> list[str]:

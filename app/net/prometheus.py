@@ -69,6 +69,8 @@ def judge(answer: Answer, query: Query) -> tuple[list[str], str]:
     if not answer.samples:
         statuses.append("unknown" if answer.skipped else query.empty)
         told = ["the query gives no value"]
+    elif answer.skipped and query.judges:
+        statuses.append("unknown")
     if answer.partial:
         statuses.append(query.partial)
     if not told:

@@ -53,8 +53,8 @@ class Overview:
 
     cluster: str
     version: str
-    totals: Mapping[str, float]  # TOTALS; messages_ready and messages_unacked as soon as they are told
-    unroutable: float | None  # messages that no queue took, ever; None before the first publisher
+    totals: Mapping[str, float]  # of TOTALS and messages_ready and messages_unacked those that are told
+    unroutable: float | None  # messages that no queue took, ever; None while it does not tell
 
 
 class Refused(Failed):
@@ -74,12 +74,13 @@ class Management:
     async def overview(self) -> Overview:
         told = await self._ask("/api/overview")
         objects, waiting, messages = (_object(told.get(name)) for name in ("object_totals", "queue_totals", "message_stats"))
-        totals = {name: _number(objects.get(name)) or 0.0 for name in TOTALS}
-        if waiting or not totals["queues"]:
-            totals["messages_ready"] = _number(waiting.get("messages_ready")) or 0.0
-            totals["messages_unacked"] = _number(waiting.get("messages_unacknowledged")) or 0.0
+        totals = {name: count for name in TOTALS if (count := _number(objects.get(name))) is not None}
+        for name, of_api in (("messages_ready", "messages_ready"), ("messages_unacked", "messages_unacknowledged")):
+            count = 0.0 if totals.get("queues") == 0 else _number(waiting.get(of_api))
+            totals |= {} if count is None else {name: count}
         lost = [_number(messages.get(name)) for name in ("return_unroutable", "drop_unroutable")]
-        unroutable = sum(filter(None, lost)) if any(one is not None for one in lost) else None
+        counts = isinstance(told.get("message_stats"), dict)
+        unroutable = sum(filter(None, lost)) if counts else None
         return Overview(str(told.get("cluster_name") or "?"), str(told["rabbitmq_version"]), totals, unroutable)
 
     async def nodes(self) -> list[Node]:

@@ -4,8 +4,9 @@ Source: Redis serialization protocol specification (RESP2). A client library wou
 """
 
 import asyncio
+import math
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated
@@ -105,6 +106,51 @@ class Session:
         if size > LARGEST:
             raise ValueError(size)
         return (await self._reader.readexactly(size + 2))[:-2].decode(errors="replace")
+
+
+class Refused(Failed):
+    """This account may not ask that."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(Kind.DENIED, said)
+
+
+AWAY = ("LOADING", "MASTERDOWN", "ERR max number of clients")  # it takes nobody now: down, not a mistake of ours
+
+
+async def info(server: Session) -> dict[str, str]:
+    """What INFO tells, by name. Raises Refused where the account may not ask, Failed for the rest."""
+    try:
+        text = str(await server.ask("INFO"))
+    except Failed as failed:
+        if failed.kind is not Kind.DENIED or str(failed).startswith(AWAY):
+            raise
+        raise Refused(str(failed)) from None
+    pairs = (line.partition(":") for line in text.splitlines() if not line.startswith("#"))
+    return {name: value for name, colon, value in pairs if colon}
+
+
+def number(told: Mapping[str, str], name: str) -> float | None:
+    """A number that INFO tells; None when it does not, or when it is none."""
+    try:
+        found = float(told[name])
+    except (KeyError, ValueError):
+        return None
+    return found if math.isfinite(found) else None
+
+
+def cut_off(told: Mapping[str, str]) -> str:
+    """How a replica is cut off from its primary, in words; empty for a primary, and for a replica that is not."""
+    if told.get("role") != "slave" or told.get("master_link_status") != "down":
+        return ""
+    since = number(told, "master_link_down_since_seconds")
+    how = "it has never reached it" if since is None or since < 0 else f"for {since:.0f} s"
+    return f"it is a replica, and cut off from its primary: {how}"
+
+
+def grant(url: str, command: str) -> str:
+    """What an administrator enters so that the account of a URL may run a command."""
+    return f"ACL SETUSER {parse(url).username or 'default'} +{command}"
 
 
 @asynccontextmanager

@@ -3,8 +3,8 @@
 Metrics: one for each line of `metrics`, under its name: a JSONPath (RFC 9535) to a number, a text that is a number, or yes and
 no as 1 and 0. A path to several, or a map of `path`, `value` and `labels`, gives one value for each, labelled with texts that
 stand beside the number (or with `item`, its position). It is ok when every metric has a value, unless `warning_*` or
-`critical_*` judge the first (the worst of several counts). No answer, another status than `expect` says, no JSON and a metric
-without a value are unknown, never critical.
+`critical_*` judge the first (the worst of several counts). No answer, another status than `expect` says, no JSON, a metric
+without a value and one to judge that lacks some of its values are unknown, never critical.
 """
 
 import asyncio
@@ -72,19 +72,21 @@ async def measure(spec: Question, run: Run) -> Reading:
 def _reading(response: Response, spec: Question, until: float) -> Reading:
     whole = document(response)
     found: dict[str, list[Series]] = {}
-    missing: list[str] = []
+    missing: dict[str, str] = {}
     for name, wanted in spec.metrics.items():
         things = _things(wanted, whole, spec.max_series)
         found[name], complaints = _values(name, wanted, things, until)
         if complaints or not things:
-            missing.append(f"{name} has no value{_of(len(complaints), len(things))}: {(*complaints, 'it is missing')[0]}")
+            missing[name] = f"{name} has no value{_of(len(complaints), len(things))}: {(*complaints, 'it is missing')[0]}"
     first = next(iter(spec.metrics))
     grade, reasons = spec.judge({_named(one): one.value for one in found[first]})
     statuses = [Status(grade), *(Status.UNKNOWN for values in found.values() if not values)]
+    if spec.judges and first in missing:
+        statuses.append(Status.UNKNOWN)
     told = reasons or [_told(first, found[first])] * bool(found[first])
     alone = {name: values[0].value for name, values in found.items() if len(values) == 1 and not values[0].labels}
     series = tuple(one for values in found.values() for one in values if one.labels)
-    return Reading(worst(statuses), "; ".join((*told, *missing)), alone, series)
+    return Reading(worst(statuses), "; ".join((*told, *missing.values())), alone, series)
 
 
 def _things(wanted: Several, whole: Any, most: int) -> list[Any]:

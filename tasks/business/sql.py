@@ -1,8 +1,10 @@
 """What one SELECT on a PostgreSQL, MySQL or SQLite database answers: orders per minute, unpaid invoices, users signed up.
 
 Metrics: each numeric column of the first row, under the column's name. With text columns, or more rows than one, every row
-also gives one value per numeric column, labelled with the text columns (or its number). No row gives no metric. It is ok when
-it ran, unless `warning_*` or `critical_*` judge the first metric; when it could not run it is unknown, never critical.
+also gives one value per numeric column, labelled with the text columns (or its number). It is ok when every column has a
+value, unless `warning_*` or `critical_*` judge the first metric (the worst of several rows counts); no row at all is what
+`empty` says. NULL, NaN and infinity are no value: a column without any, and one to judge that lacks some, are unknown, as is a
+query that could not run; never critical.
 The query cannot write: READ ONLY transaction (SQLite: the file is opened so), one statement, a role without dangerous rights,
 and an end in time.
 """
@@ -12,11 +14,13 @@ import re
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, own_reader, probe
+from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, own_reader, probe, worst
 from app.net.failure import Failed
-from app.net.sql import Limits, SqlUrl, ask
+from app.net.limits import Limits
+from app.net.sql import Limits as Most
+from app.net.sql import SqlUrl, ask
 from app.net.sql.answer import Row
 
 # What a database calls a column that the query does not name: PostgreSQL `?column?`, the others the expression itself.
@@ -24,7 +28,7 @@ NAMELESS = re.compile(r"^\?column\?$|^[\d'\"-]|\(")
 NUMBERS = (int, float, Decimal, timedelta)  # bool is an int
 
 
-class Question(Spec):
+class Question(Limits, Spec):
     """What is asked of which database."""
 
     url: SqlUrl | None = Field(
@@ -35,21 +39,20 @@ class Question(Spec):
     query: str = Field(min_length=1, max_length=20_000, description="one SELECT; every column has a name")
     max_rows: int = Field(default=100, ge=1, le=1000, description="rows that are read; more are an error")
     max_bytes: int = Field(default=262_144, ge=1, le=16_777_216, description="bytes that are read; more are an error")
-    warning_below: float | None = Field(default=None, description="first metric below this warns")
-    critical_below: float | None = Field(default=None, description="first metric below this is critical")
-    warning_above: float | None = Field(default=None, description="first metric above this warns")
-    critical_above: float | None = Field(default=None, description="first metric above this is critical")
+    empty: Literal["ok", "unknown", "warning", "critical"] = Field(
+        default="unknown", description="what no row at all means: `ok` for queries that find trouble"
+    )
 
 
 @probe(on_timeout=Status.UNKNOWN)
 async def measure(spec: Question, run: Run) -> Reading:
-    limits = Limits(run.timeout, spec.max_rows, spec.max_bytes)
+    most = Most(run.timeout, spec.max_rows, spec.max_bytes)
     try:
-        answer = await ask(spec.url or own_reader(), spec.query, limits)
+        answer = await ask(spec.url or own_reader(), spec.query, most)
     except Failed as failed:
         raise CannotTell(str(failed)) from None
     if not answer.rows:
-        return Reading(Status.OK, "no rows")
+        return Reading(Status(spec.empty), "no rows")
     return _reading(answer.names, answer.rows, spec)
 
 
@@ -59,22 +62,43 @@ def _reading(names: list[str], rows: list[Row], spec: Question) -> Reading:
         raise CannotTell("every column needs a name of its own: select count(*) as orders")
     if "number" not in kinds:
         raise CannotTell("no column is a number, so there is nothing to measure")
-    metrics = _numbers(names, kinds, rows[0])
-    series: list[Series] = []
-    if "text" in kinds or len(rows) > 1:
-        for position, row in enumerate(rows, 1):
-            labels = {
-                name: str(value)
-                for name, kind, value in zip(names, kinds, row, strict=True)
-                if kind == "text" and value is not None
-            }
-            if "text" not in kinds:
-                labels = {"row": str(position)}
-            series += [Series(name, value, labels) for name, value in _numbers(names, kinds, row).items()]
-    first = names[kinds.index("number")]
-    status = _judge(metrics.get(first), spec)
-    told = f"{first} {metrics[first]:g}" if first in metrics else f"{first} has no value"
-    return Reading(status, told if len(rows) == 1 else f"{told}; {len(rows)} rows", metrics, tuple(series))
+    found = [_numbers(names, kinds, row) for row in rows]
+    labels = [_labels(names, kinds, row, position) for position, row in enumerate(rows, 1)]
+    several = "text" in kinds or len(rows) > 1
+    series = [Series(name, value, told) for row, told in zip(found, labels, strict=True) for name, value in row.items()]
+    status, message = _judged([name for name, kind in zip(names, kinds, strict=True) if kind == "number"], found, labels, spec)
+    return Reading(status, message, found[0], tuple(series) if several else ())
+
+
+def _judged(
+    columns: list[str], found: list[dict[str, float]], labels: list[dict[str, str]], spec: Question
+) -> tuple[Status, str]:
+    """The status, and what to say: of the first column its values, and of every column what it lacks."""
+    first, lone = columns[0], len(found) == 1
+    values: dict[str, float] = {}
+    for position, (row, told) in enumerate(zip(found, labels, strict=True), 1):
+        if first in row:
+            name = first if lone else f"{first} of {', '.join(told.values())}"
+            values[f"{name} (row {position})" if name in values else name] = row[first]
+    grade, reasons = spec.judge(values)
+    calm = [f"{first} {found[0][first]:g}"] if first in found[0] else []
+    lacking = {name: count for name in columns if (count := sum(name not in row for row in found))}
+    unknown = any(count == len(found) or (name == first and spec.judges) for name, count in lacking.items())
+    gaps = [f"{name} has no value{_of(count, len(found))}: NULL, NaN or infinite" for name, count in lacking.items()]
+    said = [*(reasons or calm), *([] if lone else [f"{len(found)} rows"]), *gaps]
+    return worst([Status(grade), Status.UNKNOWN if unknown else Status.OK]), "; ".join(said)
+
+
+def _of(missing: int, rows: int) -> str:
+    return f" in {missing} of {rows} rows" if rows > 1 else ""
+
+
+def _labels(names: list[str], kinds: list[str], row: Row, position: int) -> dict[str, str]:
+    """The texts that tell a row from the others, or its number."""
+    if "text" not in kinds:
+        return {"row": str(position)}
+    columns = zip(names, kinds, row, strict=True)
+    return {name: str(value) for name, kind, value in columns if kind == "text" and value is not None}
 
 
 def _kind(name: str, values: list[Any]) -> str:
@@ -95,15 +119,3 @@ def _numbers(names: list[str], kinds: list[str], row: Row) -> dict[str, float]:
             if math.isfinite(number):
                 found[name] = number
     return found
-
-
-def _judge(value: float | None, spec: Question) -> Status:
-    if value is None:
-        return Status.OK
-    for low, high, status in (
-        (spec.critical_below, spec.critical_above, Status.CRITICAL),
-        (spec.warning_below, spec.warning_above, Status.WARNING),
-    ):
-        if (low is not None and value < low) or (high is not None and value > high):
-            return status
-    return Status.OK

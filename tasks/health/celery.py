@@ -2,22 +2,38 @@
 
 Metrics: `workers` that answered, `backlog` over all queues, `oldest_seconds` (how long the oldest waiting message has waited;
 Redis only, and only for messages whose `sent_at` header says when they were sent); `workers` and `backlog` by queue too.
-Critical: the broker does not answer, or a queue without a worker. Warning and critical: a long backlog, or an old message.
+Messages count whatever their priority. Critical: the broker does not answer, or a queue without a worker. Warning and
+critical: a long backlog, or an old message. Unknown: the broker refuses us, or a limit of age that the check sets itself and
+that judges nothing, because waiting messages do not say when they were sent.
 """
 
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Series, Spec, Status, Unreachable, own_broker, probe
-from app.net.celery import OWN, BrokerUrl, broker
+from app.checks.probe import (
+    CannotTell,
+    Duration,
+    Field,
+    Reading,
+    Run,
+    Series,
+    Spec,
+    Status,
+    Unreachable,
+    own_broker,
+    probe,
+    worst,
+)
+from app.net.celery import OWN, Broker, BrokerUrl, Keys, Waiting, broker, node
 from app.net.failure import Failed, Kind
 
 WORKERS_ANSWER_WITHIN = 1.0  # seconds; the only way to know that no more answers come
 
 
-class Target(Spec):
+class Target(Keys, Spec):
     """Which broker, which queues, and what is too much."""
 
     url: BrokerUrl | None = Field(
@@ -32,37 +48,57 @@ class Target(Spec):
 
 @probe(on_timeout=Status.CRITICAL)
 def measure(spec: Target, run: Run) -> Reading:
+    end = time.monotonic() + run.timeout * 0.9
     try:
-        with broker(spec.url or own_broker(), run.timeout / 5) as seen:
-            workers, serving = _workers(seen.inspect("active_queues", min(WORKERS_ANSWER_WITHIN, run.timeout / 3)))
-            backlog = {queue: seen.waiting(queue) for queue in spec.queues}
-            ages = [age for queue in spec.queues if backlog[queue] and (age := seen.oldest(queue)) is not None]
+        with broker(spec.url or own_broker(), run.timeout / 5, spec, spec.queues) as seen:
+            workers, serving = _workers(seen, spec.queues, min(WORKERS_ANSWER_WITHIN, run.timeout / 3), end)
+            waiting = seen.waiting(spec.queues)
     except Failed as failed:
-        raise (CannotTell if failed.kind is Kind.BLOCKED else Unreachable)(str(failed)) from None
-    metrics = {"workers": float(workers), "backlog": float(sum(backlog.values()))}
+        blind = failed.kind in (Kind.BLOCKED, Kind.DENIED)
+        raise (CannotTell if blind else Unreachable)(str(failed)) from None
+    ages = [one.age for one in waiting.values() if one.age is not None]
+    metrics = {"workers": float(sum(workers.values())), "backlog": float(sum(one.count for one in waiting.values()))}
     if ages or not metrics["backlog"]:
         metrics["oldest_seconds"] = max(ages, default=0.0)
-    series = [Series("backlog", float(count), {"queue": queue}) for queue, count in backlog.items()]
+    series = [Series("backlog", float(one.count), {"queue": queue}) for queue, one in waiting.items()]
     series += [Series("workers", float(serving[queue]), {"queue": queue}) for queue in spec.queues]
-    status, message = _judge(serving, backlog, max(ages, default=0.0), spec)
-    return Reading(status, message or f"{workers} workers, {metrics['backlog']:.0f} messages wait", metrics, tuple(series))
+    found = list(_findings(serving, waiting, spec))
+    told = [text for _, text in found] or [f"{metrics['workers']:.0f} workers, {metrics['backlog']:.0f} messages wait"]
+    told += [f"{count} workers are named {name}" for name, count in workers.items() if count > 1]
+    return Reading(worst(status for status, _ in found), "; ".join(told), metrics, tuple(series))
 
 
-def _workers(answers: Mapping[str, Any]) -> tuple[int, Counter[str]]:
-    """How many workers answered, and how many serve each queue."""
+def _workers(seen: Broker, queues: Sequence[str], wait: float, end: float) -> tuple[Counter[str], Counter[str]]:
+    """How many workers of each name answered, and how many serve each queue.
+
+    Over RabbitMQ workers of one name answer by turns: a queue that nobody serves is asked for again.
+    """
+    workers, serving = _served(seen.inspect("active_queues", wait))
+    if not seen.is_redis and workers and not all(serving[queue] for queue in queues) and time.monotonic() + wait < end:
+        others, theirs = _served(seen.inspect("active_queues", wait))
+        workers, serving = workers | others, serving | theirs
+    return workers, serving
+
+
+def _served(answers: Mapping[str, Any]) -> tuple[Counter[str], Counter[str]]:
     serving: Counter[str] = Counter()
     for queues in answers.values():
-        serving.update({queue["name"] for queue in queues if isinstance(queue, dict) and "name" in queue})
-    return len(answers), serving
+        listed = queues if isinstance(queues, list) else ()
+        serving.update({str(queue["name"]) for queue in listed if isinstance(queue, dict) and "name" in queue})
+    return Counter(map(node, answers)), serving
 
 
-def _judge(serving: Mapping[str, int], backlog: Mapping[str, int], age: float, spec: Target) -> tuple[Status, str]:
-    idle = [queue for queue in backlog if not serving[queue]]
-    queue, most = max(backlog.items(), key=lambda item: item[1])
-    told = [f"no worker on {', '.join(idle)}"] if idle else []
-    if most >= spec.warning_backlog:
-        told.append(f"{most} messages wait in {queue}")
-    if age >= spec.warning_age.total_seconds():
-        told.append(f"the oldest message waits for {age:.0f} s")
-    critical = idle or most >= spec.critical_backlog or age >= spec.critical_age.total_seconds()
-    return (Status.CRITICAL if critical else Status.WARNING if told else Status.OK), "; ".join(told)
+def _findings(serving: Mapping[str, int], waiting: Mapping[str, Waiting], spec: Target) -> Iterator[tuple[Status, str]]:
+    idle = [queue for queue in waiting if not serving[queue]]
+    if idle:
+        yield Status.CRITICAL, f"no worker on {', '.join(idle)}"
+    queue, most = max(((name, one.count) for name, one in waiting.items()), key=lambda item: item[1])
+    if most >= min(spec.warning_backlog, spec.critical_backlog):
+        yield Status.CRITICAL if most >= spec.critical_backlog else Status.WARNING, f"{most} messages wait in {queue}"
+    age = max((one.age or 0.0 for one in waiting.values()), default=0.0)
+    if age >= min(spec.warning_age, spec.critical_age).total_seconds():
+        status = Status.CRITICAL if age >= spec.critical_age.total_seconds() else Status.WARNING
+        yield status, f"the oldest message waits for {age:.0f} s"
+    ageless = [name for name, one in waiting.items() if one.count and one.age is None]
+    if ageless and spec.model_fields_set & {"warning_age", "critical_age"}:
+        yield Status.UNKNOWN, f"how long messages wait in {', '.join(ageless)} cannot be seen"

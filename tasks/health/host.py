@@ -3,7 +3,8 @@
 Metrics: `load_per_core` (5 min), `memory_available_percent` and `memory_available_bytes`, `swap_used_percent`, and on Linux the
 share of the last minute in which work stood still for want of something (pressure stall): `cpu_pressure_percent` (some of it),
 `memory_pressure_percent` and `io_pressure_percent` (all of it). Warning and critical: little memory available, memory
-pressure, a very long run queue. A busy host is no trouble; one that stands still is.
+pressure, a very long run queue. A busy host is no trouble; one that stands still is. Unknown: a limit of the check's own for
+memory pressure, where the kernel does not tell it.
 """
 
 import os
@@ -14,6 +15,7 @@ import psutil
 from app.checks.probe import Field, Reading, Run, Spec, Status, probe
 
 PRESSURE = Path("/proc/pressure")
+PRESSED = {"warning_memory_pressure", "critical_memory_pressure"}
 WAITING = (("cpu", "some"), ("memory", "full"), ("io", "full"))  # source: kernel documentation, accounting/psi
 
 
@@ -66,9 +68,12 @@ def _pressures() -> dict[str, float]:
 def _judge(metrics: dict[str, float], spec: Limits) -> tuple[Status, str]:
     load, free = metrics["load_per_core"], metrics["memory_available_percent"]
     stalled = metrics.get("memory_pressure_percent", 0.0)
-    said = f"load {load:.2g} per core, {free:.0f} % of memory available, {stalled:.0f} % of the time stalled for it"
+    said = f"load {load:.2g} per core, {free:.0f} % of memory available"
+    told = "memory_pressure_percent" in metrics
+    said += f", {stalled:.0f} % of the time stalled for it" if told else "; the kernel does not tell its pressure"
     if load >= spec.critical_load or free < spec.critical_memory_percent or stalled >= spec.critical_memory_pressure:
         return Status.CRITICAL, said
     if load >= spec.warning_load or free < spec.warning_memory_percent or stalled >= spec.warning_memory_pressure:
         return Status.WARNING, said
-    return Status.OK, said
+    blind = not told and bool(spec.model_fields_set & PRESSED)
+    return (Status.UNKNOWN if blind else Status.OK), said

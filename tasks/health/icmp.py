@@ -26,7 +26,7 @@ class Target(Spec):
     """What is pinged, and how many losses are too many."""
 
     host: Host = Field(description="name or address")
-    ip_version: Literal[4, 6] | None = Field(default=None, description="4 or 6; unset = the system's preference")
+    ip_version: Literal[4, 6] | None = Field(default=None, description="4 or 6; unset = the first address that answers")
     count: int = Field(default=5, ge=1, le=100, description="echo requests sent")
     interval: float = Field(default=0.2, ge=0.01, le=10, description="seconds between requests; less when time is short")
     wait: float = Field(default=1.0, gt=0, le=60, description="seconds after the last request in which replies count")
@@ -39,11 +39,7 @@ class Target(Spec):
 async def measure(spec: Target, run: Run) -> Reading:
     end = time.monotonic() + run.timeout * 0.95  # to say what hung before the runner gives up
     try:
-        address = await _address(spec, run.timeout / 2)
-        left = end - time.monotonic()
-        wait = min(spec.wait, left / 2)
-        interval = min(spec.interval, (left - wait) / spec.count)
-        echoes = await ping(address, count=spec.count, interval=interval, wait=wait, size=spec.size)
+        address, echoes = await _pinged(spec, await _addresses(spec, run.timeout / 2), end)
     except Failed as failed:
         blind = failed.kind in (Kind.BLOCKED, Kind.DENIED, Kind.OTHER)
         raise (CannotTell if blind else Unreachable)(str(failed)) from None
@@ -51,12 +47,29 @@ async def measure(spec: Target, run: Run) -> Reading:
     return Reading(_judge(lost, spec), _told(spec.host, address, echoes), _metrics(lost, echoes))
 
 
-async def _address(spec: Target, timeout: float) -> Endpoint:
+async def _pinged(spec: Target, addresses: Sequence[Endpoint], end: float) -> tuple[Endpoint, Echoes]:
+    """The first address that answers, or else the last one; a silent one leaves time for the next. Raises Failed."""
+    for waiting, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
+        left = max(0.0, end - time.monotonic()) / waiting
+        wait = min(spec.wait, left / 2)
+        interval = min(spec.interval, (left - wait) / spec.count)
+        try:
+            echoes = await ping(address, count=spec.count, interval=interval, wait=wait, size=spec.size)
+        except Failed as failed:
+            if waiting == 1 or failed.kind is Kind.DENIED:
+                raise
+            continue
+        if echoes.seconds or waiting == 1:
+            return address, echoes
+    raise AssertionError("a name has an address")
+
+
+async def _addresses(spec: Target, timeout: float) -> list[Endpoint]:
     found = await resolve(spec.host, 0, timeout)
     fit = [one for one in found if spec.ip_version is None or one.family == FAMILIES[spec.ip_version]]
     if not fit:
         raise Unreachable(f"{spec.host} has no IPv{spec.ip_version} address")
-    return fit[0]
+    return fit
 
 
 def _judge(lost: float, spec: Target) -> Status:

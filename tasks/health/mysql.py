@@ -1,16 +1,19 @@
 """Takes a MySQL or MariaDB session, and is what it should be: primary or replica, writable, in step, not full.
 
 Metrics: `seconds` (session, queries), `connections`, `connections_used_percent` of max_connections, `threads_running`,
-`uptime_seconds`, `read_only` (1 = yes), `slow_queries_per_second` since the last run; on a replica `lag_seconds` (of the one
-source furthest behind), and by `channel` `io_running`, `sql_running` (1 = yes) and `lag_seconds`. Critical: no session; another
-role than `role` says; a replica whose threads do not run. Warning and critical: connections used, lag. Wrong credentials are
-unknown. A user that may not see the replication (SLAVE MONITOR or REPLICATION CLIENT) is told so.
+`uptime_seconds`, `read_only` (1 = yes), `slow_queries_per_second` since the last run; with `min_replicas` the `replicas` that
+are connected; on a replica `lag_seconds` (of the one source furthest behind), and by `channel` `io_running`, `sql_running` (1 =
+yes) and `lag_seconds`. Critical: no session; another role than `role` says; a replica whose threads do not run; fewer replicas
+than `min_replicas`. Warning and critical: connections used, lag. Unknown: wrong credentials, a replica that does not tell its
+lag. A user that may not see the replication (SLAVE MONITOR or REPLICATION CLIENT) is told so; where the check's settings ask
+for it, that is unknown.
 """
 
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, Literal
 
 import pymysql
@@ -21,9 +24,10 @@ from app.net.mysql import MysqlUrl, Session, ask, code, said
 
 STATUS = "show global status where variable_name in ('Threads_connected', 'Threads_running', 'Uptime', 'Slow_queries')"
 VARIABLES = "select @@global.max_connections as most, @@global.read_only as read_only"
+REPLICAS = ("show slave hosts", "show replicas", "show slave hosts")  # MariaDB; MySQL 8.0.22 and later; before
 REPLICATION = ("show all slaves status", "show replica status", "show slave status")  # MariaDB; MySQL 8.0.22 and later; before
 
-NOT_ALLOWED, SYNTAX = 1227, 1064  # source: the servers' lists of errors
+NOT_ALLOWED, SYNTAX = (1227, 1045, 1142), 1064  # source: the servers' lists of errors
 
 
 class Target(Spec):
@@ -37,6 +41,11 @@ class Target(Spec):
     critical_percent: float = Field(default=95, gt=0, le=100, description="connections used, in percent, that are critical")
     warning_lag: Duration = Field(default=timedelta(minutes=1), description="replication lag from which it warns")
     critical_lag: Duration = Field(default=timedelta(minutes=10), description="replication lag that is critical")
+    min_replicas: int | None = Field(
+        default=None,
+        ge=0,
+        description="replicas that must be connected to it (needs replication master admin, or replication slave)",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +67,14 @@ class State:
     most: float
     read_only: bool
     channels: tuple[Channel, ...] | None
+    replicas: float | None  # that follow it; None: not asked, or it does not tell this user
 
 
 @probe(on_timeout=Status.CRITICAL)
 async def measure(spec: Target, run: Run) -> Reading:
     started = time.perf_counter()
     try:
-        state = await ask(spec.url, run.timeout, _state)
+        state = await ask(spec.url, run.timeout, partial(_state, count_replicas=spec.min_replicas is not None))
     except Failed as failed:
         blind = failed.kind in (Kind.BLOCKED, Kind.DENIED)
         raise (CannotTell if blind else Unreachable)(str(failed)) from None
@@ -84,24 +94,30 @@ async def measure(spec: Target, run: Run) -> Reading:
     )
 
 
-def _state(session: Session) -> State:
+def _state(session: Session, *, count_replicas: bool) -> State:
     counters = {row["Variable_name"].lower(): float(row["Value"]) for row in session.rows(STATUS)}
     variables = session.rows(VARIABLES)[0]
     read_only = str(variables["read_only"]).upper() in ("1", "ON")  # MariaDB 12 says more than yes and no
-    return State(counters, float(variables["most"]), read_only, _channels(session))
+    channels, replicas = _shown(session, REPLICATION), _shown(session, REPLICAS) if count_replicas else None
+    return State(
+        counters,
+        float(variables["most"]),
+        read_only,
+        None if channels is None else tuple(map(_channel, channels)),
+        None if replicas is None else float(len(replicas)),
+    )
 
 
-def _channels(session: Session) -> tuple[Channel, ...] | None:
-    for query in REPLICATION[0 if session.is_mariadb else 1 :]:
+def _shown(session: Session, queries: tuple[str, ...]) -> list[dict[str, Any]] | None:
+    """Rows of the first query that this server knows; None when it knows none, or this user may not ask."""
+    for query in queries[0 if session.is_mariadb else 1 :]:
         try:
-            rows = session.rows(query)
+            return session.rows(query)
         except pymysql.MySQLError as error:
-            if code(error) == NOT_ALLOWED:
+            if code(error) in NOT_ALLOWED:
                 return None
             if code(error) != SYNTAX:
                 raise
-        else:
-            return tuple(_channel(row) for row in rows)
     return None
 
 
@@ -128,6 +144,7 @@ def _metrics(state: State) -> dict[str, float]:
         "read_only": float(state.read_only),
     }
     lags = [channel.lag for channel in state.channels or () if channel.lag is not None]
+    found |= {} if state.replicas is None else {"replicas": state.replicas}
     return found | ({"lag_seconds": max(lags)} if lags else {})
 
 
@@ -154,18 +171,39 @@ def _findings(state: State, metrics: Mapping[str, float], spec: Target) -> Itera
     if spec.role == "replica" and state.channels == ():
         yield Status.CRITICAL, "it follows no source, and must be a replica"
     if state.channels is None:
-        status = Status.UNKNOWN if spec.role == "replica" else Status.OK
+        wanted = spec.role == "replica" or spec.model_fields_set & {"warning_lag", "critical_lag"}
+        status = Status.UNKNOWN if wanted else Status.OK
         yield status, "replication is hidden from this user: grant it slave monitor (MySQL: replication client) on *.*"
     for channel in state.channels or ():
-        for thread, runs in (("receives nothing (IO", channel.io), ("applies nothing (SQL", channel.sql)):
-            if runs != "Yes":
-                because = f": {channel.error}" if channel.error else ""
-                yield Status.CRITICAL, f"channel {channel.name} {thread} thread: {runs.lower()}){because}"
-    lag = metrics.get("lag_seconds", 0.0)
-    if lag >= spec.warning_lag.total_seconds():
+        yield from _of_channel(channel)
+    if spec.min_replicas is not None:
+        yield from _followed(state, spec.min_replicas)
+    lag = metrics.get("lag_seconds")
+    if lag is not None and lag >= min(spec.warning_lag, spec.critical_lag).total_seconds():
         late = Status.CRITICAL if lag >= spec.critical_lag.total_seconds() else Status.WARNING
         yield late, f"replication is late by {lag:.0f} s"
     used = metrics["connections_used_percent"]
     if used >= min(spec.warning_percent, spec.critical_percent):
         full = Status.CRITICAL if used >= spec.critical_percent else Status.WARNING
         yield full, f"{used:.0f} % of connections used ({metrics['connections']:.0f} of {state.most:.0f})"
+
+
+def _of_channel(channel: Channel) -> Iterator[tuple[Status, str]]:
+    """A channel whose threads do not run, or that does not tell its lag: neither is in step, whatever the lag says."""
+    for thread, runs in (("receives nothing (IO", channel.io), ("applies nothing (SQL", channel.sql)):
+        if runs != "Yes":
+            because = f": {channel.error}" if channel.error else ""
+            yield Status.CRITICAL, f"channel {channel.name} {thread} thread: {runs.lower()}){because}"
+    if channel.lag is None and channel.io == channel.sql == "Yes":
+        yield Status.UNKNOWN, f"channel {channel.name} does not tell how late it is"
+
+
+def _followed(state: State, least: int) -> Iterator[tuple[Status, str]]:
+    if state.replicas is None:
+        yield (
+            Status.UNKNOWN,
+            "its replicas are hidden from this user: grant it replication master admin (MySQL: replication slave)",
+        )
+    elif state.replicas < least:
+        count = f"{state.replicas:.0f} {'replica is' if state.replicas == 1 else 'replicas are'}"
+        yield Status.CRITICAL, f"{count} connected, {least} must be"

@@ -12,7 +12,7 @@ import time
 from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe
 from app.net.failure import Failed, Kind
 from app.net.ntp import Told, ask
-from app.net.resolve import resolve
+from app.net.resolve import Endpoint, resolve
 from app.net.url import Host
 
 REFUSALS = {
@@ -37,8 +37,7 @@ class Target(Spec):
 async def measure(spec: Target, run: Run) -> Reading:
     end = time.monotonic() + run.timeout * 0.95  # to say what hung before the runner gives up
     try:
-        server = (await resolve(spec.host, spec.port, run.timeout / 2))[0]
-        told = await ask(server, end - time.monotonic())
+        told = await _asked(await resolve(spec.host, spec.port, run.timeout / 2), end)
     except Failed as failed:
         blind = failed.kind in (Kind.BLOCKED, Kind.DENIED, Kind.OTHER)
         raise (CannotTell if blind else Unreachable)(str(failed)) from None
@@ -55,6 +54,19 @@ async def measure(spec: Target, run: Run) -> Reading:
         "root_distance_seconds": told.root_distance,
     }
     return Reading(_judge(abs(told.offset), spec), _message(spec.host, told), metrics)
+
+
+async def _asked(servers: tuple[Endpoint, ...], end: float) -> Told:
+    """The first answer of any address; a silent one leaves time for the next. Raises Failed when there is none."""
+    failures: list[Failed] = []
+    for waiting, server in zip(range(len(servers), 0, -1), servers, strict=True):
+        try:
+            return await ask(server, max(0.0, end - time.monotonic()) / waiting)
+        except Failed as failed:
+            if failed.kind is Kind.OTHER:  # about us
+                raise
+            failures.append(failed)
+    raise Failed(failures[-1].kind, "; ".join(map(str, failures)))
 
 
 def _unsynchronised(told: Told) -> str:

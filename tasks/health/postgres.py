@@ -1,18 +1,23 @@
-"""Takes a PostgreSQL session and answers a query.
+"""Takes a PostgreSQL session, answers a query, and replicates as it should.
 
-Metrics: `seconds` (session and query), `connections_used_percent` of those open to ordinary users, `in_recovery` (1 = standby).
-Critical: no session, or a standby where `role` says primary and the other way round; warning and critical: the share of
-connections used. Wrong credentials are unknown: the probe then cannot tell.
+Metrics: `seconds` (session and query), `connections_used_percent` of those open to ordinary users, `in_recovery` (1 = standby);
+of a standby `receiving` (1 = its primary is connected), of a primary `standbys` and `inactive_slots`. Critical: no session; a
+standby where `role` says primary and the other way round; a standby cut off from its primary; a primary with fewer than
+`min_standbys`, without the synchronous standby that commits wait for, or with a lost replication slot. Warning: a standby that
+was connected and is not, an inactive replication slot. Warning and critical: the share of connections used. Wrong credentials
+are unknown: the probe then cannot tell.
 """
 
 import time
+from collections.abc import Iterator
 from typing import Literal
 
 import psycopg
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, own_database, probe
+from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, own_database, probe, worst
 from app.net.failure import Failed, Kind
 from app.net.postgres import DatabaseUrl, session
+from app.net.postgres_replication import Replication, findings, look
 
 # Of other people's sessions a role without rights is told the database, and nothing else, not even the backend_type.
 QUERY = """
@@ -30,6 +35,10 @@ class Target(Spec):
     role: Literal["primary", "standby"] | None = Field(default=None, description="what it must be; unset = either")
     warning_percent: float = Field(default=80, gt=0, le=100, description="connections used, in percent, from which it warns")
     critical_percent: float = Field(default=95, gt=0, le=100, description="connections used, in percent, that are critical")
+    min_standbys: int | None = Field(
+        default=None, ge=0, description="standbys a primary must have; unset = those seen in the last 7 days"
+    )
+    ignore_slots: list[str] = Field(default=[], max_length=100, description="replication slots that may be inactive")
 
 
 @probe(on_timeout=Status.CRITICAL)
@@ -38,27 +47,39 @@ async def measure(spec: Target, run: Run) -> Reading:
     try:
         async with session(spec.url or own_database(), run.timeout) as database:
             row = await (await database.execute(QUERY)).fetchone()
+            seconds = time.perf_counter() - started
+            seen = await look(database, run.memory, expect_back=spec.min_standbys is None, ignored=spec.ignore_slots)
     except Failed as failed:
         blind = failed.kind in (Kind.BLOCKED, Kind.DENIED)
         raise (CannotTell if blind else Unreachable)(str(failed)) from None
     except psycopg.Error as error:
         raise Unreachable(f"it refused a simple query: {error}") from None
     assert row is not None
-    standby, used, seconds = bool(row[0]), float(row[1]), time.perf_counter() - started
-    status, message = _judge(standby, used, spec)
+    standby, used = bool(row[0]), float(row[1])
+    found = list(_findings(standby, used, seen, spec))
     return Reading(
-        status,
-        message or f"answered in {seconds:.3g} s, {used:.0f} % of connections used",
-        {"seconds": seconds, "connections_used_percent": used, "in_recovery": float(standby)},
+        worst(status for status, _ in found),
+        "; ".join(told for _, told in found) or f"answered in {seconds:.3g} s, {used:.0f} % of connections used",
+        {"seconds": seconds, "connections_used_percent": used, "in_recovery": float(standby), **_replicates(seen)},
+        memory=seen.memory if seen is not None else None,
     )
 
 
-def _judge(standby: bool, used: float, spec: Target) -> tuple[Status, str]:
+def _replicates(seen: Replication | None) -> dict[str, float]:
+    if seen is None:
+        return {}
+    if seen.standby:
+        return {"receiving": float(seen.receives)}
+    return {"standbys": float(seen.connected()), "inactive_slots": float(len(seen.slots))}
+
+
+def _findings(standby: bool, used: float, seen: Replication | None, spec: Target) -> Iterator[tuple[Status, str]]:
     role = "standby" if standby else "primary"
     if spec.role is not None and spec.role != role:
-        return Status.CRITICAL, f"it is a {role}, and must be a {spec.role}"
-    if used >= spec.critical_percent:
-        return Status.CRITICAL, f"{used:.0f} % of connections used"
-    if used >= spec.warning_percent:
-        return Status.WARNING, f"{used:.0f} % of connections used"
-    return Status.OK, ""
+        yield Status.CRITICAL, f"it is a {role}, and must be a {spec.role}"
+    if used >= min(spec.warning_percent, spec.critical_percent):
+        yield Status.CRITICAL if used >= spec.critical_percent else Status.WARNING, f"{used:.0f} % of connections used"
+    if seen is not None:
+        yield from ((Status(grade), told) for grade, told in findings(seen, spec.min_standbys))
+    elif spec.min_standbys is not None:
+        yield Status.UNKNOWN, "it does not tell how it replicates"

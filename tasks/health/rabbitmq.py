@@ -4,7 +4,8 @@ Metrics: `nodes` and `nodes_running`, `alarms`, `partitions`, `connections`, `ch
 `messages_ready`, `messages_unacked`, `unroutable_messages` since the last run, `seconds` for all answers; by `queue` and
 `vhost`: `queue_messages_ready`, `queue_messages_unacked`, `queue_consumers`; by `node`: `node_memory_used_bytes`,
 `node_memory_used_percent` (of the limit), `node_disk_free_bytes`. Critical: no answer, a node is down or cut off, a memory or
-disk alarm, a queue of `queues` is missing, down or has too few consumers, or a limit. Unknown: the login is refused.
+disk alarm, a queue of `queues` is missing, down or has too few consumers, or a limit. Unknown: the login is refused, or it is
+not told what a limit or `min_consumers` should judge: the queue is new, or the broker's statistics are off.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from app.net.rabbitmq import Management, Node, Overview, Queue
 from app.net.url import Url
 
 BROKEN = frozenset({"down", "crashed", "stopped", "minority"})
+NOT_TOLD = "(statistics are off, or the queue is new)"
 NAMED = 10  # findings that are said; the rest is counted
 FIXES = {  # what its refusal holds -> what helps
     "Not m": "it needs the tag monitoring: rabbitmqctl set_user_tags {} monitoring",  # not monitor, or not management user
@@ -119,7 +121,7 @@ def _of_nodes(nodes: Sequence[Node]) -> Iterator[Finding]:
 
 
 def _of_queues(spec: Target, seen: Seen) -> Iterator[Finding]:
-    known = seen.overview.totals["queues"]
+    known = seen.overview.totals.get("queues", 0.0)
     if known and not (seen.there or spec.queues or spec.vhost):
         yield Status.UNKNOWN, _refused(spec, f"none of its {known:.0f} queues is shown")
     for name in seen.missing:
@@ -128,16 +130,24 @@ def _of_queues(spec: Target, seen: Seen) -> Iterator[Finding]:
         if queue.state in BROKEN:
             yield Status.CRITICAL, f"queue {queue.name} is {queue.state}"
             continue
-        if spec.queues and spec.min_consumers and (queue.consumers or 0) < spec.min_consumers:
-            yield Status.CRITICAL, f"queue {queue.name} has {queue.consumers or 0:.0f} consumers, {spec.min_consumers} must be"
+        yield from _consumed(spec, queue)
         ready, unacked = f"queue {queue.name}: {{}} messages ready", f"queue {queue.name}: {{}} messages unacknowledged"
         yield from _over(ready, queue.ready, spec.ready_warning_above, spec.ready_critical_above)
         yield from _over(unacked, queue.unacked, spec.unacked_warning_above, spec.unacked_critical_above)
 
 
+def _consumed(spec: Target, queue: Queue) -> Iterator[Finding]:
+    if not (spec.queues and spec.min_consumers):
+        return
+    if queue.consumers is None:
+        yield Status.UNKNOWN, f"queue {queue.name}: it is not told how many consumers {NOT_TOLD}"
+    elif queue.consumers < spec.min_consumers:
+        yield Status.CRITICAL, f"queue {queue.name} has {queue.consumers:.0f} consumers, {spec.min_consumers} must be"
+
+
 def _over(said: str, value: float | None, warning: float | None, critical: float | None) -> Iterator[Finding]:
     if value is None and (warning is not None or critical is not None):
-        yield Status.UNKNOWN, f"{said.format('it is not told how many')} (statistics are off, or the queue is new)"
+        yield Status.UNKNOWN, f"{said.format('it is not told how many')} {NOT_TOLD}"
         return
     for status, limit in ((Status.CRITICAL, critical), (Status.WARNING, warning)):
         if limit is not None and value is not None and value > limit:
@@ -163,8 +173,8 @@ def _metrics(seen: Seen, run: Run) -> dict[str, float]:
         **seen.overview.totals,
     }
     before, now = run.number("unroutable"), seen.overview.unroutable
-    if "unroutable" in run.memory:  # a restart counts from zero
-        found["unroutable_messages"] = max(0.0, (now or 0.0) - (before or 0.0))
+    if "unroutable" in run.memory and now is not None:  # a restart counts from zero
+        found["unroutable_messages"] = max(0.0, now - (before or 0.0))
     return found
 
 

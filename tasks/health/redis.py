@@ -1,19 +1,25 @@
-"""Answers PING, has memory left, and loses no keys: Redis or Valkey.
+"""Answers PING, has memory left, loses no keys, follows its primary: Redis or Valkey.
 
 Metrics: `seconds` (connect and PING), `used_memory_bytes`, `memory_used_percent` (of maxmemory, when there is one), `clients`,
-`evicted_keys` and `rejected_connections` since the last run. Critical: no answer, or it cannot save to disk; warning: little
-memory left where nothing may be evicted, or connections were rejected. Wrong credentials are unknown.
+`evicted_keys` and `rejected_connections` since the last run. Critical: no answer, it cannot save to disk, or it is a replica
+cut off from its primary; warning: little memory left where nothing may be evicted, or connections were rejected. Wrong
+credentials are unknown. An account that may only PING learns no more than that, which is said; a limit that the check sets
+itself is then unknown. Where Tocsin's own broker is RabbitMQ: does it take a connection.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, own_broker, probe
+from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, own_broker, probe, worst
+from app.net import blocking
 from app.net.failure import Failed, Kind
-from app.net.redis import NETWORK, SOCKETS, RedisUrl, session
+from app.net.redis import AWAY, NETWORK, SOCKETS, RedisUrl, Refused, cut_off, grant, info, number, session
 
 COUNTED = ("evicted_keys", "rejected_connections")
+UPTIME = "uptime_in_seconds"
+LIMITS = {"warning_percent", "critical_percent"}
 
 
 class Target(Spec):
@@ -30,55 +36,72 @@ class Target(Spec):
 async def measure(spec: Target, run: Run) -> Reading:
     url = spec.url or own_broker()
     if url.partition("://")[0] not in (*NETWORK, *SOCKETS):
-        return Reading(Status.OK, "the broker is not Redis: nothing to look at here")
+        return await _other(url, run)
     started = time.perf_counter()
     try:
         async with session(url, run.timeout * 0.95) as server:
             await server.ask("PING")
             seconds = time.perf_counter() - started
-            info = _parsed(str(await server.ask("INFO")))
+            told = await info(server)
+    except Refused as refused:
+        why = f"INFO is refused ({refused}), so that nothing else can be told: {grant(url, 'info')}"
+        status = Status.UNKNOWN if spec.model_fields_set & LIMITS else Status.OK
+        return Reading(status, f"answered in {seconds:.3g} s; {why}", {"seconds": seconds})
     except Failed as failed:
-        if failed.kind is Kind.DENIED and str(failed).startswith(("LOADING", "MASTERDOWN", "ERR max number of clients")):
-            raise Unreachable(str(failed)) from None
+        blind = failed.kind in (Kind.BLOCKED, Kind.DENIED) and not str(failed).startswith(AWAY)
+        raise (CannotTell if blind else Unreachable)(str(failed)) from None
+    counters = {name: number(told, name) or 0.0 for name in (*COUNTED, UPTIME)}
+    metrics = {"seconds": seconds, **_metrics(told), **_since(run.memory, counters)}
+    found = list(_findings(metrics, told, spec))
+    message = "; ".join(text for _, text in found) or f"answered in {seconds:.3g} s"
+    return Reading(worst(status for status, _ in found), message, metrics, memory=counters)
+
+
+async def _other(url: str, run: Run) -> Reading:
+    """Tocsin's own broker, which is no Redis."""
+    from app.net.celery import AMQP, connects  # which imports kombu
+
+    if url.partition("://")[0] not in AMQP:
+        raise CannotTell("the broker is neither Redis nor RabbitMQ: its health cannot be told here")
+    try:
+        seconds = await blocking.result(partial(connects, url, run.timeout / 3))
+    except Failed as failed:
         blind = failed.kind in (Kind.BLOCKED, Kind.DENIED)
         raise (CannotTell if blind else Unreachable)(str(failed)) from None
-    counters = {name: _number(info, name) for name in (*COUNTED, "uptime_in_seconds")}
-    metrics = _metrics(seconds, info, run.memory, counters)
-    status, message = _judge(metrics, info, spec)
-    return Reading(status, message or f"answered in {seconds:.3g} s", metrics, memory=counters)
+    told = f"the broker is not Redis but RabbitMQ: it took a connection in {seconds:.3g} s; health.rabbitmq tells more"
+    return Reading(Status.OK, told, {"seconds": seconds})
 
 
-def _parsed(info: str) -> dict[str, str]:
-    pairs = (line.partition(":") for line in info.splitlines() if not line.startswith("#"))
-    return {name: value for name, colon, value in pairs if colon}
-
-
-def _number(info: Mapping[str, str], name: str) -> float:
-    try:
-        return float(info.get(name, "0"))
-    except ValueError:
-        return 0.0
-
-
-def _metrics(seconds: float, info: Mapping[str, str], before: Mapping[str, Any], now: Mapping[str, float]) -> dict[str, float]:
-    used, most = _number(info, "used_memory"), _number(info, "maxmemory")
-    found = {"seconds": seconds, "used_memory_bytes": used, "clients": _number(info, "connected_clients")}
-    if most:
+def _metrics(told: Mapping[str, str]) -> dict[str, float]:
+    """What is told; what is not is no metric."""
+    used, most = number(told, "used_memory"), number(told, "maxmemory")
+    found = {"used_memory_bytes": used, "clients": number(told, "connected_clients")}
+    if most and used is not None:
         found["memory_used_percent"] = 100 * used / most
-    if before and before["uptime_in_seconds"] <= now["uptime_in_seconds"]:  # a restart counts from zero
-        found |= {name: max(0.0, now[name] - before[name]) for name in COUNTED}
-    return found
+    return {name: value for name, value in found.items() if value is not None}
 
 
-def _judge(metrics: Mapping[str, float], info: Mapping[str, str], spec: Target) -> tuple[Status, str]:
-    share = metrics.get("memory_used_percent", 0.0)
-    if info.get("rdb_last_bgsave_status") == "err" or info.get("aof_last_write_status") == "err":
-        return Status.CRITICAL, "it cannot save to disk, and refuses writes or loses them at a restart"
-    if info.get("maxmemory_policy", "noeviction") == "noeviction":
-        if share >= spec.critical_percent:
-            return Status.CRITICAL, f"{share:.0f} % of maxmemory used; beyond it writes are refused"
-        if share >= spec.warning_percent:
-            return Status.WARNING, f"{share:.0f} % of maxmemory used; beyond it writes are refused"
+def _since(before: Mapping[str, Any], now: Mapping[str, float]) -> dict[str, float]:
+    if not before or before[UPTIME] > now[UPTIME]:  # a restart counts from zero
+        return {}
+    return {name: max(0.0, now[name] - before[name]) for name in COUNTED}
+
+
+def _findings(metrics: Mapping[str, float], told: Mapping[str, str], spec: Target) -> Iterator[tuple[Status, str]]:
+    if told.get("rdb_last_bgsave_status") == "err" or told.get("aof_last_write_status") == "err":
+        yield Status.CRITICAL, "it cannot save to disk, and refuses writes or loses them at a restart"
+    if lost := cut_off(told):
+        yield Status.CRITICAL, lost
+    if told.get("maxmemory_policy", "noeviction") == "noeviction":
+        yield from _full(metrics, told, spec)
     if metrics.get("rejected_connections"):
-        return Status.WARNING, f"{metrics['rejected_connections']:.0f} connections rejected: maxclients is reached"
-    return Status.OK, ""
+        yield Status.WARNING, f"{metrics['rejected_connections']:.0f} connections rejected: maxclients is reached"
+
+
+def _full(metrics: Mapping[str, float], told: Mapping[str, str], spec: Target) -> Iterator[tuple[Status, str]]:
+    share = metrics.get("memory_used_percent")
+    if share is not None and share >= min(spec.warning_percent, spec.critical_percent):
+        status = Status.CRITICAL if share >= spec.critical_percent else Status.WARNING
+        yield status, f"{share:.0f} % of maxmemory used; beyond it writes are refused"
+    if share is None and number(told, "maxmemory"):
+        yield Status.UNKNOWN, "it does not tell how much memory it uses"

@@ -5,7 +5,8 @@ messages whose `sent_at` header says when they were sent), and `depth` and `olde
 `reserved_tasks` (held by workers, not begun), `concurrency`, `busy_percent` (active tasks of what could run),
 `longest_active_seconds`; from the second run on `tasks_per_second`, by `task` too, and `drain_seconds`: what the depth takes
 at that rate. Critical: the broker does not answer. Warning and critical: the age of the first message, and no worker answers;
-unknown as long as none answers and no message has waited for 10 s, as when the workers start.
+unknown as long as none answers and no message has waited for 10 s, as when the workers start; also when the broker refuses
+us, and a limit of age that the check sets itself judges nothing. Messages count whatever their priority.
 """
 
 import time
@@ -29,7 +30,7 @@ from app.checks.probe import (
     probe,
     worst,
 )
-from app.net.celery import OWN, Broker, BrokerUrl, broker
+from app.net.celery import OWN, Broker, BrokerUrl, Keys, broker, node
 from app.net.failure import Failed, Kind
 
 WORKERS_ANSWER_WITHIN = 1.0  # seconds; the only way to know that no more answers come
@@ -39,7 +40,7 @@ MOST_TASKS = 100  # kinds of tasks that are told apart
 Answers = Mapping[str, Any]
 
 
-class Target(Spec):
+class Target(Keys, Spec):
     """Which broker, which queues, and what is too slow."""
 
     url: BrokerUrl | None = Field(
@@ -55,12 +56,14 @@ class Target(Spec):
 @probe(on_timeout=Status.CRITICAL)
 def measure(spec: Target, run: Run) -> Reading:
     try:
-        with broker(spec.url or own_broker(), run.timeout / 6) as seen:
+        with broker(spec.url or own_broker(), run.timeout / 6, spec, spec.queues) as seen:
             stats, active, reserved = _asked(seen, min(WORKERS_ANSWER_WITHIN, run.timeout / 6))
-            depth = {queue: seen.waiting(queue) for queue in spec.queues}
-            ages = {queue: age for queue in spec.queues if depth[queue] and (age := seen.oldest(queue)) is not None}
+            waiting = seen.waiting(spec.queues)
     except Failed as failed:
-        raise (CannotTell if failed.kind is Kind.BLOCKED else Unreachable)(str(failed)) from None
+        blind = failed.kind in (Kind.BLOCKED, Kind.DENIED)
+        raise (CannotTell if blind else Unreachable)(str(failed)) from None
+    depth = {queue: one.count for queue, one in waiting.items()}
+    ages = {queue: one.age for queue, one in waiting.items() if one.age is not None}
     memory = {"at": time.time(), "done": _done(stats)}
     rates = _rates(run.memory, memory)
     metrics = {"workers": float(len(stats)), "depth": float(sum(depth.values())), **_running(stats, active, reserved)}
@@ -75,8 +78,8 @@ def measure(spec: Target, run: Run) -> Reading:
     series += [Series("tasks_per_second", rate, {"task": task}) for task, rate in (rates or {}).items()]
     findings = list(_findings(metrics, depth, ages, spec))
     told = "; ".join(text for _, text in findings)
-    running, waiting = counted(metrics["active_tasks"], "task runs", "tasks run"), _waiting(metrics["depth"])
-    calm = f"{running} on {counted(len(stats), 'worker')}, {waiting}"
+    running = counted(metrics["active_tasks"], "task runs", "tasks run")
+    calm = f"{running} on {counted(len(stats), 'worker')}, {_waiting(metrics['depth'])}"
     return Reading(worst(status for status, _ in findings), told or calm, metrics, tuple(series), memory)
 
 
@@ -110,7 +113,7 @@ def _slots(pool: Any) -> int:
 def _done(stats: Answers) -> dict[str, dict[str, float]]:
     """Tasks begun since each worker's start, by worker (a new process is another worker) and task."""
     return {
-        f"{name} {said.get('pid')}": {
+        f"{node(name)} {said.get('pid')}": {
             task: float(count) for task, count in list(said["total"].items())[:MOST_TASKS] if isinstance(count, int | float)
         }
         for name, said in stats.items()
@@ -156,6 +159,9 @@ def _findings(
         if age >= min(spec.warning_age, spec.critical_age).total_seconds():
             status = Status.CRITICAL if age >= spec.critical_age.total_seconds() else Status.WARNING
             yield status, f"the first message in {queue} waits for {age:.0f} s"
+    ageless = [queue for queue, count in depth.items() if count and queue not in ages]
+    if ageless and spec.model_fields_set & {"warning_age", "critical_age"}:
+        yield Status.UNKNOWN, f"how long messages wait in {', '.join(ageless)} cannot be seen"
     queue, most = max(depth.items(), key=lambda item: item[1])
     if spec.warning_depth is not None and most >= spec.warning_depth:
         yield Status.WARNING, f"{_waiting(most)} in {queue}"

@@ -7,6 +7,7 @@ Metrics: between two runs, thus from the second on: `cpu_used_percent`, `cpu_ste
 `network_errors_per_second`, `network_dropped_per_second`, `network_received_bytes_per_second`, `network_sent_bytes_per_second`;
 busy by `disk`, errors by `interface`. At once: `load_1m_per_core`, `memory_available_percent`. Warning and critical: the limits
 that are set; by default much stolen time, much swapping and network errors warn. What is `health.host`'s is not judged here.
+Unknown: a limit of the check's own for what this host does not count.
 """
 
 import os
@@ -34,6 +35,14 @@ SUMS = {  # metric -> counter
     "network_received_bytes_per_second": "received",
     "network_sent_bytes_per_second": "sent",
     "network_dropped_per_second": "dropped",
+}
+LIMITED = {  # limit -> what it judges
+    "warning_cpu_percent": "cpu_used_percent",
+    "critical_cpu_percent": "cpu_used_percent",
+    "warning_steal_percent": "cpu_steal_percent",
+    "warning_iowait_percent": "cpu_iowait_percent",
+    "warning_disk_busy_percent": "disk_busy_percent",
+    "warning_swap_bytes_per_second": "swap_in_bytes_per_second",
 }
 
 
@@ -182,3 +191,6 @@ def _findings(metrics: Mapping[str, float], spec: Limits) -> Iterator[tuple[Stat
     ):
         if limit is not None and value >= limit:
             yield Status.WARNING, f"{value:.3g} {told}"
+    for name, metric in LIMITED.items():
+        if name in spec.model_fields_set and getattr(spec, name) is not None and metric not in metrics:
+            yield Status.UNKNOWN, f"{name} judges nothing: {metric} could not be counted"

@@ -2,16 +2,18 @@
 
 Metrics: `seconds` (one simple query), `connections` (of this database), `connections_used_percent` (of all that ordinary users
 may open), `longest_transaction_seconds`, `longest_query_seconds`, `idle_in_transaction` sessions and the longest of them,
-`idle_in_transaction_seconds`; `lag_seconds` (a standby's own, or that of the primary's slowest standby) and by `standby`;
+`idle_in_transaction_seconds`; `lag_seconds` (a standby's own, cut off from its primary or not, or that of the primary's slowest
+standby, connected or not) and by `standby`;
 `transaction_ids_used_percent` of those after which the server takes no writes (autovacuum falls behind); since the last run
 `cache_hit_percent`, `deadlocks`, `deadlocks_per_second`, `commits_per_second`, `rollbacks_per_second`,
 `temporary_bytes_per_second`. With pg_stat_statements `slow_statements`, whose mean time is above `slow_statement`, and
 `slowest_statement_seconds`, the highest mean. Warning and critical: a transaction open for
-too long, too much lag, too many transaction ids. Without the role pg_monitor most stays hidden, and the message says so.
+too long, too much lag, too many transaction ids, and what `health.postgres` says of replication. Without the role pg_monitor
+most stays hidden, and the message says so; a limit of the check's own that then judges nothing is unknown.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -35,9 +37,10 @@ from app.checks.probe import (
 )  # fmt: skip
 from app.net.failure import Failed, Kind
 from app.net.postgres import DatabaseUrl, Session, session
+from app.net.postgres_replication import Replication, look
+from app.net.postgres_replication import findings as replication_findings
 
 # Of other people's sessions a role without rights is told the database, and nothing else, not even the backend_type.
-# A standby that has replayed all it received is not late, however old its last transaction is.
 QUERY = """
 select current_user as me,
        pg_has_role('pg_read_all_stats', 'usage') as sees_all,
@@ -45,11 +48,7 @@ select current_user as me,
        d.deadlocks, d.blks_hit as hits, d.blks_read as reads, d.xact_commit as commits, d.xact_rollback as rollbacks,
        d.temp_bytes as temporary, extract(epoch from d.stats_reset)::float8 as reset,
        extract(epoch from clock_timestamp())::float8 as at,
-       (select max(age(datfrozenxid)) from pg_database) * 100.0 / 2100000000 as ids,
-       case when pg_is_in_recovery()
-            then case when pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() then 0
-                 else extract(epoch from now() - pg_last_xact_replay_timestamp()) end
-            else (select extract(epoch from max(replay_lag)) from pg_stat_replication) end as lag
+       (select max(age(datfrozenxid)) from pg_database) * 100.0 / 2100000000 as ids
   from pg_stat_database d,
        (select count(*) filter (where mine) as connections,
                count(*) * 100.0 / greatest(current_setting('max_connections')::int
@@ -63,11 +62,6 @@ select current_user as me,
                   from pg_stat_activity
                  where datname is not null and coalesce(backend_type, 'client backend') = 'client backend') sessions) a
  where d.datname = current_database()
-"""
-
-STANDBYS = """
-select coalesce(nullif(application_name, ''), host(client_addr), 'local') as standby,
-       coalesce(extract(epoch from replay_lag), 0)::float8 as lag from pg_stat_replication
 """
 
 # The extension may live in any schema, and its columns had other names before PostgreSQL 13.
@@ -88,6 +82,8 @@ RATES = {
     "rollbacks_per_second": "rollbacks",
     "temporary_bytes_per_second": "temporary",
 }
+TRANSACTION_LIMITS = ("warning_transaction", "critical_transaction")
+LAG_LIMITS = ("warning_lag", "critical_lag")
 SEEN = {  # column -> metric, of what only a role that sees all statistics is told
     "longest": "longest_transaction_seconds",
     "query": "longest_query_seconds",
@@ -104,6 +100,10 @@ class Target(Spec):
     critical_transaction: Duration = Field(default=timedelta(hours=6), description="age of a transaction that is critical")
     warning_lag: Duration = Field(default=timedelta(minutes=1), description="replication lag from which it warns")
     critical_lag: Duration = Field(default=timedelta(minutes=10), description="replication lag that is critical")
+    min_standbys: int | None = Field(
+        default=None, ge=0, description="standbys a primary must have; unset = those seen in the last 7 days"
+    )
+    ignore_slots: list[str] = Field(default=[], max_length=100, description="replication slots that may be inactive")
     warning_ids_percent: float = Field(
         default=40, gt=0, le=100, description="transaction ids used, in percent of all there are, from which it warns"
     )
@@ -121,7 +121,8 @@ async def measure(spec: Target, run: Run) -> Reading:
         async with session(spec.url or own_database(), run.timeout) as database:
             seconds = await _simple_query(database)
             row = (await _rows(database, QUERY))[0]
-            standbys = await _rows(database, STANDBYS) if row["sees_all"] else []
+            before = run.memory.get("replication", {})
+            seen = await look(database, before, expect_back=spec.min_standbys is None, ignored=spec.ignore_slots)
             statements = await _statements(database, spec)
     except Failed as failed:
         blind = failed.kind in (Kind.BLOCKED, Kind.DENIED)
@@ -129,12 +130,16 @@ async def measure(spec: Target, run: Run) -> Reading:
     except psycopg.Error as error:
         raise CannotTell(f"the statistics cannot be read: {error}") from None
     counters = {name: float(row[name] or 0) for name in COUNTERS}
-    metrics = {"seconds": seconds, **_metrics(row), **statements, **_since(run.memory, counters)}
+    metrics = {"seconds": seconds, **_metrics(row), **statements, **_since(run.memory, counters), **_lag(seen)}
     status, told = _judge(metrics, spec)
-    if not row["sees_all"]:
-        told.append(f'transactions and standbys are hidden: grant pg_monitor to "{row["me"]}"')
-    series = tuple(Series("lag_seconds", one["lag"], {"standby": one["standby"]}) for one in standbys)
-    return Reading(status, "; ".join(told) or f"answered in {seconds:.3g} s", metrics, series, memory=counters)
+    found = [*_of_replication(seen, spec), *_hidden(row, seen, spec)]
+    return Reading(
+        worst([status, *(status for status, _ in found)]),
+        "; ".join([*told, *(text for _, text in found)]) or f"answered in {seconds:.3g} s",
+        metrics,
+        tuple(Series("lag_seconds", lag, {"standby": name}) for name, lag in (seen.lags() if seen else {}).items()),
+        memory={**counters, "replication": seen.memory if seen else before},
+    )
 
 
 async def _simple_query(database: Session) -> float:
@@ -169,7 +174,11 @@ def _metrics(row: Mapping[str, Any]) -> dict[str, float]:
     }
     if row["sees_all"]:
         found |= {metric: float(row[column] or 0) for column, metric in SEEN.items()}
-    return found if row["lag"] is None else found | {"lag_seconds": float(row["lag"])}
+    return found
+
+
+def _lag(seen: Replication | None) -> dict[str, float]:
+    return {} if seen is None or seen.lag is None else {"lag_seconds": seen.lag}
 
 
 def _since(before: Mapping[str, Any], now: Mapping[str, float]) -> dict[str, float]:
@@ -198,7 +207,27 @@ def _judge(metrics: Mapping[str, float], spec: Target) -> tuple[Status, list[str
             (spec.warning_ids_percent, spec.critical_ids_percent),
         ),
     ):
-        value = metrics.get(name, 0.0)
-        if value >= warning:
-            findings.append((Status.CRITICAL if value >= critical else Status.WARNING, f"{what} {value:.0f} {unit}"))
+        if name in metrics and metrics[name] >= min(warning, critical):
+            status = Status.CRITICAL if metrics[name] >= critical else Status.WARNING
+            findings.append((status, f"{what} {metrics[name]:.0f} {unit}"))
     return worst(status for status, _ in findings), [text for _, text in findings]
+
+
+def _of_replication(seen: Replication | None, spec: Target) -> Iterator[tuple[Status, str]]:
+    if seen is None:
+        blind = bool(spec.model_fields_set & {*LAG_LIMITS, "min_standbys"})
+        yield Status.UNKNOWN if blind else Status.OK, "it does not tell how it replicates"
+        return
+    yield from ((Status(grade), told) for grade, told in replication_findings(seen, spec.min_standbys))
+    if seen.standby and seen.lag is None and not seen.cut_off:
+        yield Status.UNKNOWN, "it is a standby, and how late it is cannot be told: it has replayed nothing since its start"
+
+
+def _hidden(row: Mapping[str, Any], seen: Replication | None, spec: Target) -> Iterator[tuple[Status, str]]:
+    """What a role without rights is not told; limits that the check sets itself must judge something."""
+    if row["sees_all"]:
+        return
+    lags = seen is not None and seen.lag is not None
+    judged = {*TRANSACTION_LIMITS, *(() if lags else LAG_LIMITS)}
+    status = Status.UNKNOWN if spec.model_fields_set & judged else Status.OK
+    yield status, f'transactions and standbys are hidden: grant pg_monitor to "{row["me"]}"'

@@ -2,10 +2,11 @@
 
 Metrics: `ping_p50_seconds`, `ping_p95_seconds`, `ping_max_seconds` of `pings` PINGs, `operations_per_second` (its own figure),
 `used_memory_bytes`, `memory_used_percent` (of maxmemory, or of the host's memory without one), `fragmentation_ratio` (resident
-to used memory), `clients`, `blocked_clients`, `slow_commands` in its log; on a primary `replicas` and
-`replica_lag_bytes` of the slowest, on a replica `lag_seconds` since it heard of its primary and `replica_lag_bytes`; since the
-last run `hit_percent`, `commands_per_second`, `evicted_per_second`, `expired_per_second` and `new_slow_commands`. Critical: no
-answer, a replica cut off. Warning and critical: PINGs too slow, clients blocked, keys evicted, when a limit is set.
+to used memory), `clients`, `blocked_clients`, `slow_commands` in its log; on a primary `replicas` and `replica_lag_bytes` of
+the slowest, on a replica `lag_seconds` since it heard of its primary, connected or not, and `replica_lag_bytes`; since the last
+run `hit_percent`, `commands_per_second`, `evicted_per_second`, `expired_per_second` and `new_slow_commands`. Critical: no
+answer, a replica cut off. Warning and critical: PINGs too slow, clients blocked, keys evicted, when a limit is set. Unknown:
+the account may not ask INFO, a limit that the check sets itself judges nothing, or Tocsin's own broker is not Redis.
 """
 
 import math
@@ -16,7 +17,19 @@ from typing import Any
 
 from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, Unreachable, own_broker, probe, worst
 from app.net.failure import Failed, Kind
-from app.net.redis import NETWORK, SOCKETS, RedisUrl, Session, session
+from app.net.redis import (
+    AWAY,
+    NETWORK,
+    SOCKETS,
+    RedisUrl,
+    Refused,
+    Session,
+    cut_off,
+    grant,
+    info,
+    number,
+    session,
+)  # fmt: skip
 
 COUNTED = {  # metric -> counter of INFO
     "commands_per_second": "total_commands_processed",
@@ -50,24 +63,36 @@ class Target(Spec):
 async def measure(spec: Target, run: Run) -> Reading:
     url = spec.url or own_broker()
     if url.partition("://")[0] not in (*NETWORK, *SOCKETS):
-        return Reading(Status.OK, "the broker is not Redis: nothing to look at here")
+        raise CannotTell("the broker is not Redis, and nothing of it can be measured here; health.rabbitmq may")
+    pings: list[float] = []
     try:
         async with session(url, run.timeout * 0.95) as server:
             pings = sorted([await _ping(server) for _ in range(spec.pings)])
-            info = _parsed(str(await server.ask("INFO")))
+            told = await info(server)
             slow = await _slow(server)
+    except Refused as refused:
+        return _blind(pings, f"INFO is refused ({refused}): {grant(url, 'info')}", spec)
     except Failed as failed:
-        if failed.kind is Kind.DENIED and str(failed).startswith(("LOADING", "MASTERDOWN", "ERR max number of clients")):
-            raise Unreachable(str(failed)) from None
-        blind = failed.kind in (Kind.BLOCKED, Kind.DENIED)
+        blind = failed.kind in (Kind.BLOCKED, Kind.DENIED) and not str(failed).startswith(AWAY)
         raise (CannotTell if blind else Unreachable)(str(failed)) from None
-    memory = {"at": time.time(), **{name: _number(info, name) for name in REMEMBERED}, **slow}
-    replicas = tuple(_replicas(info))
-    metrics = _metrics(pings, info) | slow | _replication(info, replicas) | _since(run.memory, memory)
-    findings = list(_findings(metrics, info, spec))
-    told = "; ".join(text for _, text in findings)
-    calm = f"PING took {metrics['ping_p95_seconds'] * 1000:.3g} ms, {metrics['operations_per_second']:.0f} operations/s"
-    return Reading(worst(status for status, _ in findings), told or calm, metrics, replicas, memory)
+    if not told:
+        return _blind(pings, "INFO tells nothing", spec)
+    memory = {"at": time.time(), **{name: number(told, name) or 0.0 for name in REMEMBERED}, **slow}
+    replicas = tuple(_replicas(told))
+    metrics = _pinged(pings) | _metrics(told) | slow | _replication(told, replicas) | _since(run.memory, memory)
+    findings = [*_of_pings(metrics, spec), *_findings(metrics, told, spec), *_unjudged(metrics, told, spec)]
+    calm = [f"PING took {metrics['ping_p95_seconds'] * 1000:.3g} ms"]
+    if "operations_per_second" in metrics:
+        calm.append(f"{metrics['operations_per_second']:.0f} operations/s")
+    said = "; ".join(text for _, text in findings) or ", ".join(calm)
+    return Reading(worst(status for status, _ in findings), said, metrics, replicas, memory)
+
+
+def _blind(pings: list[float], why: str, spec: Target) -> Reading:
+    """What is left when only PING is answered."""
+    metrics = _pinged(pings)
+    findings = [*_of_pings(metrics, spec), (Status.UNKNOWN, why)]
+    return Reading(worst(status for status, _ in findings), "; ".join(text for _, text in findings), metrics)
 
 
 async def _ping(server: Session) -> float:
@@ -86,50 +111,56 @@ async def _slow(server: Session) -> dict[str, float]:
         return {}
 
 
-def _parsed(info: str) -> dict[str, str]:
-    pairs = (line.partition(":") for line in info.splitlines() if not line.startswith("#"))
-    return {name: value for name, colon, value in pairs if colon}
-
-
-def _number(found: Mapping[str, str], name: str) -> float:
-    try:
-        number = float(found.get(name, "0"))
-    except ValueError:
-        return 0.0
-    return number if math.isfinite(number) else 0.0
-
-
-def _metrics(pings: list[float], info: Mapping[str, str]) -> dict[str, float]:
-    used, most = _number(info, "used_memory"), _number(info, "maxmemory") or _number(info, "total_system_memory")
-    found = {
+def _pinged(pings: list[float]) -> dict[str, float]:
+    return {
         "ping_p50_seconds": pings[len(pings) // 2],
         "ping_p95_seconds": pings[math.ceil(0.95 * len(pings)) - 1],
         "ping_max_seconds": pings[-1],
-        "operations_per_second": _number(info, "instantaneous_ops_per_sec"),
-        "used_memory_bytes": used,
-        "fragmentation_ratio": _number(info, "used_memory_rss") / used if used else 0.0,
-        "clients": _number(info, "connected_clients"),
-        "blocked_clients": _number(info, "blocked_clients"),
     }
-    return found | ({"memory_used_percent": 100 * used / most} if most else {})
 
 
-def _replicas(info: Mapping[str, str]) -> Iterator[Series]:
+def _metrics(told: Mapping[str, str]) -> dict[str, float]:
+    """What is told; what is not is no metric."""
+    used, most = number(told, "used_memory"), number(told, "maxmemory") or number(told, "total_system_memory")
+    resident = number(told, "used_memory_rss")
+    found = {
+        "operations_per_second": number(told, "instantaneous_ops_per_sec"),
+        "used_memory_bytes": used,
+        "fragmentation_ratio": resident / used if used and resident is not None else None,
+        "clients": number(told, "connected_clients"),
+        "blocked_clients": number(told, "blocked_clients"),
+        "memory_used_percent": 100 * used / most if most and used is not None else None,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _replicas(told: Mapping[str, str]) -> Iterator[Series]:
     """How far each replica of a primary is behind: `slave0:ip=..,port=..,state=online,offset=..,lag=1`."""
-    at = _number(info, "master_repl_offset")
-    for name, value in info.items():
+    at = number(told, "master_repl_offset")
+    for name, value in told.items():
         if REPLICA.match(name):
-            told = dict(pair.partition("=")[::2] for pair in value.split(","))
-            replica = f"{told.get('ip', '')}:{told.get('port', '')}"
-            yield Series("replica_lag_bytes", max(0.0, at - _number(told, "offset")), {"replica": replica})
+            one = dict(pair.partition("=")[::2] for pair in value.split(","))
+            replica, offset = f"{one.get('ip', '')}:{one.get('port', '')}", number(one, "offset")
+            if at is not None and offset is not None:
+                yield Series("replica_lag_bytes", max(0.0, at - offset), {"replica": replica})
 
 
-def _replication(info: Mapping[str, str], replicas: tuple[Series, ...]) -> dict[str, float]:
-    if info.get("role") == "slave":
-        behind = _number(info, "slave_read_repl_offset") - _number(info, "slave_repl_offset")
-        return {"lag_seconds": max(0.0, _number(info, "master_last_io_seconds_ago")), "replica_lag_bytes": max(0.0, behind)}
-    found = {"replicas": float(len(replicas))}
+def _replication(told: Mapping[str, str], replicas: tuple[Series, ...]) -> dict[str, float]:
+    if told.get("role") == "slave":
+        return _followed(told)
+    found = {"replicas": float(sum(map(bool, map(REPLICA.match, told))))}
     return found | ({"replica_lag_bytes": max(one.value for one in replicas)} if replicas else {})
+
+
+def _followed(told: Mapping[str, str]) -> dict[str, float]:
+    """How far a replica is behind its primary. One that is cut off knows of no bytes that it lacks, and of no last word."""
+    down = told.get("master_link_status") == "down"
+    late = number(told, "master_link_down_since_seconds" if down else "master_last_io_seconds_ago")
+    found = {"lag_seconds": late} if late is not None and late >= 0 else {}
+    read, applied = number(told, "slave_read_repl_offset"), number(told, "slave_repl_offset")
+    if not down and read is not None and applied is not None:
+        found["replica_lag_bytes"] = max(0.0, read - applied)
+    return found
 
 
 def _since(before: Mapping[str, Any], now: Mapping[str, float]) -> dict[str, float]:
@@ -145,23 +176,34 @@ def _since(before: Mapping[str, Any], now: Mapping[str, float]) -> dict[str, flo
     return found
 
 
-def _findings(metrics: Mapping[str, float], info: Mapping[str, str], spec: Target) -> Iterator[tuple[Status, str]]:
+def _of_pings(metrics: Mapping[str, float], spec: Target) -> Iterator[tuple[Status, str]]:
     slow = metrics["ping_p95_seconds"]
     if slow >= min(spec.warning_seconds, spec.critical_seconds):
         status = Status.CRITICAL if slow >= spec.critical_seconds else Status.WARNING
         yield status, f"PING takes {slow:.3g} s (95th percentile of {spec.pings})"
-    if info.get("role") == "slave" and info.get("master_link_status") == "down":
-        yield (
-            Status.CRITICAL,
-            f"it is a replica, and cut off from its primary for {info.get('master_link_down_since_seconds')} s",
-        )
-    ratio = metrics["fragmentation_ratio"]
+
+
+def _findings(metrics: Mapping[str, float], told: Mapping[str, str], spec: Target) -> Iterator[tuple[Status, str]]:
+    if lost := cut_off(told):
+        yield Status.CRITICAL, lost
+    ratio = metrics.get("fragmentation_ratio", 0.0)
     if ratio >= spec.warning_fragmentation and metrics["used_memory_bytes"] >= LITTLE:
         yield Status.WARNING, f"it holds {ratio:.3g} times the memory that it uses: fragmented"
-    for name, limit, told in (
+    for name, limit, what in (
         ("evicted_per_second", spec.warning_evicted_per_second, "keys are evicted per second: maxmemory is reached"),
         ("blocked_clients", spec.warning_blocked_clients, "clients are blocked"),
         ("replica_lag_bytes", spec.warning_lag_bytes, "bytes of the primary's stream are missing on a replica"),
     ):
         if limit is not None and metrics.get(name, 0.0) > limit:
-            yield Status.WARNING, f"{metrics[name]:.3g} {told}"
+            yield Status.WARNING, f"{metrics[name]:.3g} {what}"
+
+
+def _unjudged(metrics: Mapping[str, float], told: Mapping[str, str], spec: Target) -> Iterator[tuple[Status, str]]:
+    """Limits that the check sets itself, and that the server tells nothing for."""
+    for limit, there in (
+        ("warning_fragmentation", "fragmentation_ratio" in metrics),
+        ("warning_evicted_per_second", number(told, "evicted_keys") is not None),
+        ("warning_blocked_clients", "blocked_clients" in metrics),
+    ):
+        if limit in spec.model_fields_set and getattr(spec, limit) is not None and not there:
+            yield Status.UNKNOWN, f"{limit} judges nothing: the server does not tell it"

@@ -3,14 +3,15 @@
 Metrics: for each name in `metrics`, a gauge under its own name; a counter as `NAME_per_second` (without `_total`) since the
 last run; a histogram as `NAME_p50`, `NAME_p95`, `NAME_p99` of what fell into it since the last run, and
 `NAME_count_per_second`; a summary likewise, with the quantiles the service gives. Each label set is a value of its own.
-Critical: no answer, or an error. Unknown: a page that cannot be read, a name that is not on it. It never warns; rules judge
-the numbers.
+Critical: no answer, or an error. Unknown: a page that cannot be read, a name that is not on it, one of which `match` leaves
+nothing or whose lines are all NaN or infinite. It never warns; rules judge the numbers.
 """
 
 import asyncio
 import time
 from collections.abc import Iterator, Mapping
 from hashlib import blake2b
+from math import isfinite
 from typing import Annotated, Any
 
 from pydantic import model_validator
@@ -68,6 +69,8 @@ async def measure(spec: Page, run: Run) -> Reading:
 def _reading(response: Response, spec: Page, run: Run, now: float, until: float) -> Reading:
     tally = _Tally(spec, run, now)
     seen: set[str] = set()
+    matched: set[str] = set()
+    kept: set[str] = set()
     for family in families(response, spec.metrics, until):
         lines = []
         for one in family.samples:
@@ -75,8 +78,14 @@ def _reading(response: Response, spec: Page, run: Run, now: float, until: float)
             seen |= wanted
             if wanted and spec.match.items() <= one.labels.items():
                 lines.append((one.name, one.labels, float(one.value)))
+                matched |= wanted
+                summed = family.type in ("histogram", "summary") and one.name.endswith("_sum")  # of which nothing is made
+                kept |= wanted if isfinite(one.value) and not summed else set()
         tally.add(family.name, family.type, lines)
-    return tally.reading([name for name in spec.metrics if name not in seen])
+    lacks = {name: "not on the page" for name in spec.metrics if name not in seen}
+    lacks |= {name: "no line matches" for name in spec.metrics if name in seen - matched}
+    lacks |= {name: "no line has a number" for name in spec.metrics if name in matched - kept}
+    return tally.reading(lacks)
 
 
 def _is_of(sample: str, name: str, family: str) -> bool:
@@ -142,21 +151,19 @@ class _Tally:
         if abs(value) < float("inf"):
             self._values.setdefault(metric, {})[key] = value
 
-    def reading(self, missing: list[str]) -> Reading:
-        """All of it. Raises ValueError when it is too much, or nothing was found."""
+    def reading(self, lacks: dict[str, str]) -> Reading:
+        """All of it, and why names have no value. Raises ValueError when it is too much."""
         total = sum(len(values) for values in self._values.values())
         if total > self._spec.max_series:
             raise ValueError(f"{total} values, more than {self._spec.max_series}; use match, or raise max_series")
         told = [f"{counted(total, 'value')} of {counted(len(self._values), 'metric')}"]
         if self._began:
             told.append(f"{counted(self._began, 'counter gives', 'counters give')} a rate from the next run on")
-        if missing:
-            told.append(f"not on the page: {', '.join(missing)}")
-        elif not total and not self._began:
-            told = ["no line of the page is matched"]
-            missing = self._spec.metrics
+        for why in dict.fromkeys(lacks.values()):
+            names = ", ".join(name for name, said in lacks.items() if said == why)
+            told += [f"{why}: {names}"]
         return Reading(
-            Status.UNKNOWN if missing else Status.OK,
+            Status.UNKNOWN if lacks else Status.OK,
             "; ".join(told),
             {metric: values[()] for metric, values in self._values.items() if () in values},
             tuple(self._series()),

@@ -29,6 +29,7 @@ READINGS = {
     "a label of 100 kB": Reading(Status.OK, series=(Series("m", 1.0, {"user": "x" * 100_000}),)),
     "a number beyond any float": Reading(Status.OK, metrics={"m": 10**400}),
     "a text for a number": Reading(Status.OK, metrics={"m": "7"}),  # type: ignore[dict-item]
+    "a number whose sums are none": Reading(Status.OK, metrics={"m": 1.7e308}),
     "not a number": Reading(Status.OK, metrics={"m": float("nan"), "n": float("-inf")}),
     "memory with NUL": Reading(Status.OK, memory={"at": "\0"}),
     "memory that is no JSON": Reading(Status.OK, memory={"at": object()}),

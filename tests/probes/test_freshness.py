@@ -163,3 +163,12 @@ def test_a_server_that_hangs_is_unknown_in_time(scheme):
 def test_a_wrong_setting_is_refused(with_):
     with pytest.raises(ValidationError):
         freshness.Newest(**DAY, **with_)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["'infinity'::timestamptz", "'-infinity'::timestamptz", "'infinity'::date", "'NaN'::float8", "'Infinity'::float8", "1e300"],
+)
+def test_a_time_that_is_none_is_unknown(orders, value):
+    reading = measure("business.freshness", url=orders, query=f"select {value} as newest", **DAY)
+    assert (reading.status, reading.metrics) == ("unknown", {}), reading.message

@@ -67,6 +67,11 @@ def test_no_such_path_cannot_be_told():
         disk.Place(path="relative")
 
 
+def test_a_file_system_without_a_size_cannot_be_told():
+    reading = measure("health.disk", path="/proc")
+    assert (reading.status, "does not tell how large it is" in reading.message) == ("unknown", True)
+
+
 def test_a_hanging_mount_is_critical_and_costs_one_thread(monkeypatch):
     release, calls = threading.Event(), []
 
@@ -108,3 +113,18 @@ CALM = {"load_per_core": 1.0, "memory_available_percent": 40.0, "memory_pressure
 )
 def test_a_busy_host_is_ok_and_one_that_stands_still_is_not(now, status):
     assert host._judge(CALM | now, host.Limits())[0] == status
+
+
+@pytest.mark.parametrize(
+    "load, limits, status",
+    [
+        (1.0, {}, "ok"),
+        (1.0, {"warning_memory_pressure": 10}, "unknown"),
+        (1.0, {"critical_memory_pressure": 40}, "unknown"),
+        (6.0, {"warning_memory_pressure": 10}, "warning"),
+    ],
+)
+def test_a_limit_on_what_the_kernel_does_not_tell_is_never_ok(load, limits, status):
+    calm = {"load_per_core": load, "memory_available_percent": 40.0}
+    found, said = host._judge(calm, host.Limits(**limits))
+    assert (found, "does not tell its pressure" in said) == (status, True)

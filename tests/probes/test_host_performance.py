@@ -102,6 +102,14 @@ def test_only_limits_are_judged(metrics, limits, status):
     assert host.worst(found for found, _ in findings) == status
 
 
+@pytest.mark.parametrize("limit", sorted(host.LIMITED))
+def test_a_limit_of_the_checks_own_on_what_is_not_counted_is_never_ok(limit):
+    counted = {"network_errors_per_second": 0.0}
+    assert host.worst(status for status, _ in host._findings(counted, host.Limits())) == "ok"
+    findings = list(host._findings(counted, host.Limits(**{limit: 50})))
+    assert [(status, limit in said) for status, said in findings] == [("unknown", True)]
+
+
 def test_parts_of_disks_and_virtual_interfaces_are_not_counted_twice():
     named = ["sda", "sda1", "nvme0n1", "nvme0n1p2", "loop3", "vdb", "vdb2", "dm-0", "mmcblk0", "mmcblk0p1", "zram0"]
     assert [name for name in named if not host.PART.match(name)] == ["sda", "nvme0n1", "vdb", "dm-0", "mmcblk0"]

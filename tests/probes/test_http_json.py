@@ -80,6 +80,10 @@ def test_what_is_missing_is_no_value_and_said(metrics, status, told):
         ({"left": STOCK}, {"critical_below": 1}, "critical", "left of cup 0 is below 1"),
         ({"open": "$.orders.open", "rate": "$.rates.chf"}, {"critical_below": 1}, "ok", "open 12"),
         ({"open": "$.orders.open", "b": "$.x"}, {"critical_above": 1}, "critical", "b has no value"),
+        ({"left": STOCK}, {"critical_below": -1}, "unknown", "left has no value for 1 of 3: it is null"),
+        ({"left": STOCK}, {"warning_above": 4}, "warning", "left has no value for 1 of 3: it is null"),
+        ({"open": "$.orders.open", "left": STOCK}, {"critical_below": 1}, "ok", "left has no value for 1 of 3"),
+        ({"a": "$.nothing"}, {"critical_below": 1}, "unknown", "a has no value"),
     ],
     ids=str,
 )

@@ -53,6 +53,18 @@ def test_silence_and_replies_that_are_not_ours_are_critical(readings, lie):
 
 
 @pytest.mark.parametrize(
+    "name, status, told",
+    [
+        ("the first address has no way", "ok", "two.example (127.0.0.1) answered 5 echo requests"),
+        ("the first address is silent", "ok", "two.example (::1) answered 5 echo requests"),
+        ("no address has a way", "critical", "192.0.2.2"),
+    ],
+)
+def test_every_address_of_a_name_is_tried(readings, name, status, told):
+    assert (readings[name]["status"], told in readings[name]["message"]) == (status, True), readings[name]["message"]
+
+
+@pytest.mark.parametrize(
     "lie, status, received",
     [("every reply thrice", "ok", 5), ("four of five replies", "warning", 4), ("every second reply", "warning", 3)],
 )

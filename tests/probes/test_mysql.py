@@ -69,6 +69,59 @@ def test_a_user_who_may_not_see_the_replication_is_told_what_to_grant(mariadb):
     reading = measure("health.mysql", url=mariadb.url())
     assert (reading.status, "slave monitor" in reading.message) == ("ok", True)
     assert measure("health.mysql", url=mariadb.url(), role="replica").status == "unknown"
+    assert measure("health.mysql", url=mariadb.url(), warning_lag="1m").status == "unknown"
+    counted = measure("health.mysql", url=mariadb.url("monitor", ""), min_replicas=1)
+    assert (counted.status, "replication master admin" in counted.message) == ("unknown", True)
+
+
+def test_a_primary_tells_of_replicas_that_are_gone(mariadb, replica):
+    def primary(**with_):
+        return measure("health.mysql", url=mariadb.url("minder", ""), **with_)
+
+    def until(status, said=""):
+        deadline = time.monotonic() + 15
+        while (reading := primary(min_replicas=1)).status != status:
+            mariadb.root("flush binary logs")  # a primary sees that a replica has left when it sends it something
+            assert time.monotonic() < deadline, reading.message
+        assert said in reading.message
+        return reading
+
+    assert until("ok").metrics["replicas"] == 1
+    replica.root("stop slave io_thread")
+    try:
+        until("critical", "0 replicas are connected, 1 must be")
+        assert "replicas" not in primary().metrics
+    finally:
+        replica.root("start slave io_thread")
+    until("ok")
+
+
+YES = {"name": "default", "io": "Yes", "sql": "Yes", "lag": 0.0, "error": ""}
+
+
+@pytest.mark.parametrize(
+    "channels, status, said",
+    [
+        ([{}], "ok", ""),
+        ([{"io": "No", "lag": None}], "critical", "channel default receives nothing (IO thread: no)"),
+        ([{"io": "No", "lag": 0.0}], "critical", "receives nothing"),
+        ([{"io": "Connecting", "lag": None, "error": "refused"}], "critical", "(IO thread: connecting): refused"),
+        ([{"io": "Preparing", "lag": None}], "critical", "preparing"),
+        ([{"sql": "No", "lag": None}], "critical", "applies nothing (SQL thread: no)"),
+        ([{"lag": None}], "unknown", "channel default does not tell how late it is"),
+        ([{}, {"name": "b", "lag": None}], "unknown", "channel b does not tell how late it is"),
+        ([{"lag": 90.0}, {"name": "b", "lag": None}], "warning", "late by 90 s"),
+        ([{}, {"name": "b", "io": "No", "lag": None}], "critical", "channel b receives nothing"),
+    ],
+    ids=str,
+)
+def test_a_replica_that_does_not_follow_is_never_ok(channels, status, said):
+    seen = tuple(health.Channel(**(YES | one)) for one in channels)
+    counters = {"threads_connected": 1.0, "threads_running": 1.0, "uptime": 9.0, "slow_queries": 0.0}
+    state = health.State(counters, 100.0, read_only=True, channels=seen, replicas=None)
+    found = list(health._findings(state, health._metrics(state), health.Target(url="mysql://x@h/")))
+    assert health.worst(one for one, _ in found) == status
+    assert said in "; ".join(text for _, text in found)
 
 
 def test_a_full_server_is_told_and_one_that_takes_nobody_is_critical(mariadb):

@@ -61,6 +61,14 @@ def test_nan_and_infinity_are_left_out_and_said(prometheus: str) -> None:
     assert by_labels(reading) == {("one",): 1}
     assert "2 NaN or infinite skipped" in reading.message
     assert asked("vector(0) / 0", prometheus, empty="ok").status == "unknown"
+    assert asked("scalar(nothing_there)", prometheus, empty="ok").status == "unknown"
+
+
+def test_a_series_that_limits_cannot_judge_is_never_ok(prometheus: str) -> None:
+    reading = asked("shop_odd", prometheus, critical_above=5)
+    assert (reading.status, "2 NaN or infinite skipped" in reading.message) == ("unknown", True)
+    assert asked("shop_odd >= 0 < 100", prometheus, critical_above=5).status == "ok"
+    assert asked("shop_odd", prometheus, critical_below=5).status == "critical"
 
 
 @pytest.mark.parametrize("empty", ["ok", "unknown", "critical"])

@@ -17,6 +17,7 @@ from tests.net.serve import drips, floods, hangs, slams
 from tests.probes.run import against, measure
 from tests.probes.servers.engine import api
 from tests.probes.servers.rabbitmq import rabbitmq
+from tests.probes.test_celery_keys import worker
 
 pytestmark = pytest.mark.xdist_group("rabbitmq")
 GUEST = {"username": "guest", "password": "guest"}
@@ -158,6 +159,9 @@ def queue(**told: Any) -> dict[str, Any]:
     return {"name": "orders", "vhost": "/", "state": "running", **told}
 
 
+ONE_MUST = {"queues": ["orders"], "min_consumers": 1}
+
+
 @pytest.mark.parametrize(
     "handler, with_, status, said",
     [
@@ -170,6 +174,19 @@ def queue(**told: Any) -> dict[str, Any]:
         (cluster([ONE | {"partitions": ["rabbit@b"]}, TWO]), {}, "critical", "cut off from rabbit@b: a network partition"),
         (cluster(queues=[queue(state="down")]), {"ready_warning_above": 1}, "critical", "queue orders is down"),
         (cluster(queues=[queue()]), {"ready_warning_above": 1}, "unknown", "it is not told how many messages ready"),
+        (cluster(queues=[queue(messages_ready=1)]), {"unacked_critical_above": 1}, "unknown", "how many messages unack"),
+        (
+            cluster(orders=queue()),
+            ONE_MUST,
+            "unknown",
+            "it is not told how many consumers (statistics are off, or the queue is",
+        ),
+        (cluster(orders=queue(consumers=None)), ONE_MUST, "unknown", "it is not told how many consumers"),
+        (cluster(orders=queue(consumers="2")), ONE_MUST, "unknown", "it is not told how many consumers"),
+        (cluster(orders=queue(consumers=0)), ONE_MUST, "critical", "queue orders has 0 consumers, 1 must be"),
+        (cluster(orders=queue(consumers=1)), ONE_MUST, "ok", "nodes run"),
+        (cluster(orders=queue()), {"queues": ["orders"]}, "ok", "nodes run"),
+        (cluster([ONE, TWO | {"running": False}], orders=queue()), ONE_MUST, "critical", "not told how many consumers"),
         (cluster(queues=[queue(messages_unacknowledged=8)]), {"unacked_warning_above": 7}, "warning", "8 messages unack"),
         (cluster(queues=[queue()], there=900), {}, "ok", "only the 1 deepest of 900 queues were looked at"),
         (cluster(queues=[queue(state="down")] * 12), {}, "critical", "queue orders is down; 2 more"),
@@ -192,6 +209,75 @@ def test_an_api_that_tells_of_trouble_fails_hangs_or_lies(handler: Any, with_: A
     reading = against(handler, "health.rabbitmq", url="http://127.0.0.1:PORT", **GUEST, **with_)
     assert reading.status == status, reading.message
     assert said in reading.message
+
+
+@pytest.mark.parametrize(
+    "told, metrics",
+    [
+        ({"object_totals": {"queues": 2}}, {"queues": 2}),
+        ({"object_totals": {"queues": 2}, "queue_totals": {"messages_ready": 3}}, {"queues": 2, "messages_ready": 3}),
+        ({"object_totals": {"queues": 0}}, {"queues": 0, "messages_ready": 0, "messages_unacked": 0}),
+        ({}, {}),
+        ({"message_stats": {"return_unroutable": 4}}, {"unroutable_messages": 3}),
+        ({"message_stats": {}}, {"unroutable_messages": 0}),
+    ],
+    ids=str,
+)
+def test_totals_that_are_not_told_are_no_metric(told: Any, metrics: Any) -> None:
+    overview = {"rabbitmq_version": "4.1.0", **told}
+    reading = against(
+        cluster(overview=overview, queues=[queue()]), "health.rabbitmq", url="http://127.0.0.1:PORT", memory={"unroutable": 1.0}
+    )
+    always = {"nodes", "nodes_running", "alarms", "partitions", "seconds"}
+    assert {name: value for name, value in reading.metrics.items() if name not in always} == metrics
+
+
+def test_a_broker_whose_statistics_are_off_is_judged_by_what_it_tells() -> None:
+    with rabbitmq("management_agent.disable_metrics_collector = true") as url:
+        told(url, "/api/queues/%2F/orders")
+        calm = measure("health.rabbitmq", url=url, **GUEST, queues=["orders"])
+        assert (calm.status, "messages_ready" in calm.metrics, "consumers" in calm.metrics) == ("ok", False, False), (
+            calm.message
+        )
+        assert not [one for one in calm.series if one.metric.startswith("queue_")]
+        for with_ in ({"min_consumers": 1}, {"ready_critical_above": 5}, {"unacked_warning_above": 5}):
+            reading = measure("health.rabbitmq", url=url, **GUEST, queues=["orders"], **with_)
+            assert (reading.status, "it is not told how many" in reading.message) == ("unknown", True), reading.message
+
+
+def amqp(node: str) -> str:
+    """The broker's own URL; its management API does not say it where statistics are young."""
+    found: list[int] = []
+    while not found:
+        listeners = told(node, "/api/overview", method="GET").get("listeners", [])
+        found = [one["port"] for one in listeners if one["protocol"] == "amqp"]
+    return f"amqp://guest:guest@127.0.0.1:{found[0]}//"
+
+
+def test_tocsins_own_broker_is_looked_at_when_it_is_rabbitmq(node: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    redis = plugins.probe_module("health.redis")
+    url = amqp(node)
+    monkeypatch.setattr(redis, "own_broker", lambda: url)
+    reading = measure("health.redis")
+    assert (reading.status, "RabbitMQ: it took a connection in" in reading.message) == ("ok", True), reading.message
+    assert 0 < reading.metrics["seconds"] < 5
+    monkeypatch.setattr(redis, "own_broker", lambda: url.replace("guest:guest", "guest:wr0ng"))
+    refused = measure("health.redis")
+    assert (refused.status, "wr0ng" in refused.message) == (Status.UNKNOWN, False), refused.message
+
+
+@pytest.mark.filterwarnings("ignore:A node named w@host is already using this process mailbox")
+def test_celery_over_rabbitmq_two_workers_of_one_name_and_a_wrong_password(node: str) -> None:
+    url = amqp(node)
+    with worker(url, "w@host", "paid"), worker(url, "w@host", "mails"):
+        reading = measure("health.celery", url=url, queues=["paid", "mails"], timeout=10.0)
+        assert reading.status is Status.OK, reading.message
+    told(url=node, path="/api/queues/%2F/paid")
+    waits = measure("performance.celery", url=url, queues=["orders"], timeout=6.0, warning_age="5m")
+    assert (waits.status, "how long messages wait in orders cannot be seen" in waits.message) == ("critical", True)
+    for name in ("health.celery", "performance.celery"):
+        refused = measure(name, url=url.replace("guest:guest", "guest:wr0ng"), queues=["paid"], timeout=6.0)
+        assert (refused.status, "wr0ng" in refused.message) == (Status.UNKNOWN, False), refused.message
 
 
 def test_nobody_there_is_critical_and_wrong_settings_are_refused() -> None:

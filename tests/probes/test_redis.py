@@ -46,10 +46,55 @@ def test_tocsins_own_broker_is_the_default():
     assert again.metrics["evicted_keys"] == again.metrics["rejected_connections"] == 0
 
 
-def test_a_broker_that_is_not_redis_is_skipped(monkeypatch):
-    monkeypatch.setattr(redis, "own_broker", lambda: "amqp://guest@h//")
-    reading = measure("health.redis")
-    assert (reading.status, "not Redis" in reading.message) == ("ok", True)
+@pytest.mark.parametrize(
+    "url, status, said",
+    [
+        ("amqp://guest:s3cret@127.0.0.1:1//", "critical", "refused"),
+        ("amqp://guest:s3cret@no.such.host.invalid//", "critical", "no.such.host.invalid"),
+        ("sqs://", "unknown", "neither Redis nor RabbitMQ"),
+        ("sentinel://h:26379", "unknown", "neither Redis nor RabbitMQ"),
+    ],
+)
+def test_a_broker_of_our_own_that_is_not_redis_is_looked_at_or_unknown(monkeypatch, url, status, said):
+    monkeypatch.setattr(redis, "own_broker", lambda: url)
+    reading = measure("health.redis", timeout=3.0)
+    assert (reading.status, said in reading.message, "s3cret" in reading.message) == (status, True, False), reading.message
+    performance = plugins.probe_module("performance.redis")
+    monkeypatch.setattr(performance, "own_broker", lambda: url)
+    assert measure("performance.redis").status == "unknown"
+
+
+NOPERM = b"-NOPERM this user has no permissions to run the 'info' command\r\n"
+
+
+@pytest.mark.parametrize("refusal", [NOPERM, b"-ERR unknown command 'INFO'\r\n"], ids=["by its rights", "by its server"])
+def test_an_account_that_may_only_ping_is_ok_and_says_what_it_lacks(refusal):
+    reading = lie({"PING": b"+PONG\r\n", "INFO": refusal})
+    assert (reading.status, set(reading.metrics)) == ("ok", {"seconds"}), reading.message
+    assert "ACL SETUSER default +info" in reading.message
+    assert lie({"PING": b"+PONG\r\n", "INFO": refusal}, warning_percent=50).status == "unknown"
+    fast = against(fake({"PING": b"+PONG\r\n", "INFO": refusal}), "performance.redis", url="redis://127.0.0.1:PORT/0")
+    assert (fast.status, "ACL SETUSER default +info" in fast.message) == ("unknown", True)
+    assert set(fast.metrics) == {"ping_p50_seconds", "ping_p95_seconds", "ping_max_seconds"}
+
+
+def test_info_of_a_server_that_loads_is_critical():
+    assert lie({"PING": b"+PONG\r\n", "INFO": b"-LOADING Redis is loading\r\n"}).status == "critical"
+
+
+@pytest.mark.parametrize(
+    "values, status",
+    [
+        ({"role": "slave", "master_link_status": "up"}, "ok"),
+        ({"role": "slave", "master_link_status": "down", "master_link_down_since_seconds": 7}, "critical"),
+        ({"role": "slave", "master_link_status": "down", "master_link_down_since_seconds": -1}, "critical"),
+        ({"role": "master", "master_link_status": "down"}, "ok"),
+        ({"maxmemory": 1000, "used_memory": "junk"}, "unknown"),
+    ],
+    ids=str,
+)
+def test_a_replica_cut_off_is_critical_and_what_is_not_told_never_ok(values, status):
+    assert lie(info(**values)).status == status
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,39 @@ def test_a_replica_without_its_primary_is_critical():
     assert (reading.status, "cut off from its primary" in reading.message) == ("critical", True)
 
 
+@pytest.mark.parametrize(
+    "values, lag, lacking",
+    [
+        ({"master_link_status": "up", "master_last_io_seconds_ago": 2}, 2, None),
+        ({"master_link_status": "down", "master_last_io_seconds_ago": -1, "master_link_down_since_seconds": 90}, 90, None),
+        ({"master_link_status": "down", "master_last_io_seconds_ago": -1, "master_link_down_since_seconds": -1}, None, None),
+        ({"master_link_status": "down", "slave_read_repl_offset": 5, "slave_repl_offset": 5}, None, "replica_lag_bytes"),
+    ],
+    ids=str,
+)
+def test_a_replica_cut_off_is_never_in_step(values, lag, lacking):
+    reading = lie(info(role="slave", **values))
+    assert reading.metrics.get("lag_seconds") == lag
+    assert lacking not in reading.metrics
+    assert reading.status == ("ok" if values["master_link_status"] == "up" else "critical")
+
+
+def test_what_is_not_told_is_no_metric_and_a_limit_on_it_never_ok():
+    told = lie(info(instantaneous_ops_per_sec="x"))
+    assert not {"operations_per_second", "fragmentation_ratio", "clients", "blocked_clients"} & set(told.metrics)
+    for limit in ("warning_fragmentation", "warning_evicted_per_second", "warning_blocked_clients"):
+        reading = lie(info(), **{limit: 5})
+        assert (reading.status, reading.message) == ("unknown", f"{limit} judges nothing: the server does not tell it")
+    assert lie({"PING": b"+PONG\r\n", "INFO": b"$-1\r\n"}).status == "unknown"
+
+
+def test_an_account_of_a_real_server_that_may_only_ping(pair):
+    tell(pair[0], "ACL SETUSER pinger on >s3cret +ping")
+    url = f"redis://pinger:s3cret@127.0.0.1:{pair[0]}"
+    assert (measure("health.redis", url=url).status, measure(NAME, url=url).status) == ("ok", "unknown")
+    assert "ACL SETUSER pinger +info" in measure(NAME, url=url).message
+
+
 def test_keys_that_are_evicted_warn_when_asked_for():
     first = lie(info(maxmemory=110))
     assert first.metrics["memory_used_percent"] == pytest.approx(90.9, abs=0.1)

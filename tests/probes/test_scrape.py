@@ -132,6 +132,26 @@ def lines(line: bytes, count: int = 1, kind: str = "text/plain") -> bytes:
     return ok(line * count, f"Content-Type: {kind}\r\n")
 
 
+GAPS = b'one 1\nodd NaN\nwide +Inf\nside{a="x"} 2\n# TYPE done counter\ndone_total NaN\n'
+
+
+@pytest.mark.parametrize(
+    "names, with_, status, told",
+    [
+        (["one", "odd"], {}, "unknown", "1 value of 1 metric; no line has a number: odd"),
+        (["one", "wide"], {}, "unknown", "no line has a number: wide"),
+        (["one", "done_total"], {}, "unknown", "no line has a number: done_total"),
+        (["one", "gone", "odd", "lost"], {}, "unknown", "not on the page: gone, lost; no line has a number: odd"),
+        (["side", "one"], {"match": {"a": "x"}}, "unknown", "no line matches: one"),
+        (["one", "side"], {}, "ok", "2 values of 2 metrics"),
+    ],
+    ids=str,
+)
+def test_a_name_without_a_value_is_never_ok_whatever_the_others_are(names, with_, status, told):
+    reading = scraped(ok(GAPS), *names, **with_)
+    assert (reading.status, told in reading.message) == (status, True), reading.message
+
+
 OPEN = "application/openmetrics-text"
 
 

@@ -42,18 +42,58 @@ def test_rows_without_text_are_numbered(orders):
 
 
 @pytest.mark.parametrize(
-    "query, metrics",
+    "query, metrics, told",
     [
-        ("select sum(amount) as s from orders where false", {}),
-        ("select 'NaN'::float8 as a, 'infinity'::numeric as b, 1 as c", {"c": 1}),
-        ("select 1e400::numeric as a, 2 as b", {"b": 2}),
-        ("select 1 as a where false", {}),
-        ("select null::text as t, 1 as a", {"a": 1}),
+        ("select sum(amount) as s from orders where false", {}, "s has no value: NULL, NaN or infinite"),
+        ("select null as s", {}, "s has no value"),
+        ("select 'NaN'::float8 as a, 'infinity'::numeric as b, 1 as c", {"c": 1}, "a has no value"),
+        ("select 1e400::numeric as a, 2 as b", {"b": 2}, "a has no value"),
+        ("select 1 as a, null::int as b", {"a": 1}, "a 1; b has no value"),
+        ("select '-infinity'::float8 as a", {}, "a has no value"),
+        ("select 1 as a where false", {}, "no rows"),
+        ("select null::text as t, 1 as a", {"a": 1}, "t has no value"),
+        ("select n, null::int as a from generate_series(1, 3) as n", {"n": 1}, "a has no value in 3 of 3 rows"),
     ],
 )
-def test_null_nan_and_no_rows_are_no_value(orders, query, metrics):
-    reading = ask(orders, query)
-    assert (reading.status, reading.metrics) == ("ok", metrics), reading.message
+@pytest.mark.parametrize("limits", [{}, {"critical_above": 100}, {"warning_below": 0}], ids=str)
+def test_null_nan_and_no_rows_are_no_value_and_never_ok(orders, query, metrics, told, limits):
+    reading = ask(orders, query, **limits)
+    assert (reading.status, reading.metrics) == ("unknown", metrics), reading.message
+    assert told in reading.message
+
+
+@pytest.mark.parametrize(
+    "query, limits, status, told",
+    [
+        ("select null::int as a, 5 as b", {"critical_above": 1}, "unknown", "a has no value"),
+        ("select 5 as a, null::int as b", {"critical_above": 1}, "critical", "a 5 is above 1; b has no value"),
+        (
+            "select id, amount from orders order by 1",
+            {"critical_above": 9},
+            "ok",
+            "id 1; 3 rows; amount has no value in 1 of 3",
+        ),
+        ("select amount, id from orders order by 2", {}, "ok", "amount has no value in 1 of 3 rows"),
+        ("select amount, id from orders order by 2", {"critical_above": 99}, "unknown", "amount has no value in 1 of 3 rows"),
+        ("select amount, id from orders order by 2 desc", {"critical_above": 9}, "critical", "amount of 3 10 is above 9"),
+        ("select region, amount from orders order by id", {"warning_below": 3}, "warning", "amount of us 2.5 is below 3"),
+        (
+            "select 'eu' as region, n from generate_series(1, 2) n",
+            {"warning_above": 0},
+            "warning",
+            "n of eu (row 2) 2 is above",
+        ),
+    ],
+)
+def test_each_row_is_judged_and_what_cannot_be_judged_is_never_ok(orders, query, limits, status, told):
+    reading = ask(orders, query, **limits)
+    assert (reading.status, told in reading.message) == (status, True), reading.message
+
+
+@pytest.mark.parametrize("empty", ["ok", "unknown", "warning", "critical"])
+def test_no_row_is_what_the_check_says_it_is(orders, empty):
+    assert ask(orders, "select id from orders where id > 100", empty=empty, critical_above=1).status == empty
+    assert ask(orders, "select null::int as a", empty=empty).status == "unknown"  # a row without a value is none
 
 
 @pytest.mark.parametrize(
@@ -198,6 +238,9 @@ def test_a_wrong_setting_is_refused():
         {"url": "postgresql://h/x"},
         {"url": "postgresql://169.254.169.254/x", "query": "q"},
         {"url": "postgresql://h/x", "query": ""},
+        {"query": "select 1 as n", "critical_above": float("nan")},
+        {"query": "select 1 as n", "warning_below": "nan"},
+        {"query": "select 1 as n", "warning_above": "inf"},
     ):
         with pytest.raises(ValidationError):
             question.model_validate(with_)

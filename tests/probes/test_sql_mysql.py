@@ -34,8 +34,6 @@ def test_numbers_are_metrics_and_text_columns_are_labels(mariadb):
 @pytest.mark.parametrize(
     "query, metrics",
     [
-        ("select sum(amount) as s from orders where false", {}),
-        ("select 1 as a from orders where false", {}),
         ("with few as (select 2 as a) select a from few", {"a": 2}),
         ("(select 3 as a) union (select 4)", {"a": 3}),
         ("\n  SELECT 5 as a, 'ü%s%' as t", {"a": 5}),
@@ -44,6 +42,21 @@ def test_numbers_are_metrics_and_text_columns_are_labels(mariadb):
 def test_every_form_of_a_question_is_asked(mariadb, query, metrics):
     reading = ask(mariadb.url(), query)
     assert (reading.status, reading.metrics) == ("ok", metrics), reading.message
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select sum(amount) as s from orders where false",
+        "select 1 as a from orders where false",
+        "select null as a",
+        "select amount as a from orders where id = 3",
+    ],
+)
+@pytest.mark.parametrize("limits", [{}, {"critical_above": 5}], ids=str)
+def test_what_has_no_value_is_unknown(mariadb, query, limits):
+    reading = ask(mariadb.url(), query, **limits)
+    assert (reading.status, reading.metrics) == ("unknown", {}), reading.message
 
 
 @pytest.mark.parametrize(

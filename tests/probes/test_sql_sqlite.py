@@ -69,9 +69,6 @@ def test_what_a_writer_has_committed_is_seen_while_it_works(tmp_path):
 @pytest.mark.parametrize(
     "query, metrics",
     [
-        ("select sum(amount) as s from orders where 0", {}),
-        ("select 1 as a where 0", {}),
-        ("select 9e999 as a, 1 as b", {"b": 1}),
         (
             "with recursive few(n) as (select 1 union all select n + 1 from few where n < 5) select sum(n) as n from few",
             {"n": 15},
@@ -86,6 +83,20 @@ def test_what_a_writer_has_committed_is_seen_while_it_works(tmp_path):
 def test_every_form_of_a_question_is_asked(shop, query, metrics):
     reading = ask(shop, query)
     assert (reading.status, reading.metrics) == ("ok", metrics), reading.message
+
+
+@pytest.mark.parametrize(
+    "query, metrics",
+    [
+        ("select sum(amount) as s from orders where 0", {}),
+        ("select 1 as a where 0", {}),
+        ("select 9e999 as a, 1 as b", {"b": 1}),
+        ("select null as a", {}),
+    ],
+)
+def test_what_has_no_value_is_unknown(shop, query, metrics):
+    reading = ask(shop, query)
+    assert (reading.status, reading.metrics) == ("unknown", metrics), reading.message
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,18 @@ async def pinged(host: str = "127.0.0.1", timeout: float = 3.0, **with_: Any) ->
     return asdict(await measured("health.icmp", timeout, host=host, **{"interval": 0.01, "wait": 0.2, **with_}))
 
 
+async def pinged_by_name(*addresses: str) -> dict[str, Any]:
+    """What is found of a name that has these addresses."""
+    real = socket.getaddrinfo
+    families = [socket.AF_INET6 if ":" in one else socket.AF_INET for one in addresses]
+    answer = [(family, socket.SOCK_STREAM, 6, "", (one, 0)) for family, one in zip(families, addresses, strict=True)]
+    socket.getaddrinfo = lambda host, *words, **named: answer if host == "two.example" else real(host, *words, **named)
+    try:
+        return await pinged("two.example")
+    finally:
+        socket.getaddrinfo = real
+
+
 async def both() -> dict[str, Any]:
     one, other = await asyncio.gather(pinged(), pinged())
     return one | {"metrics": {name: min(one["metrics"][name], other["metrics"][name]) for name in ("received", "sent")}}
@@ -118,8 +130,11 @@ def main() -> None:
     found["ping socket"] = asyncio.run(pinged())
     found["ping socket, IPv6"] = asyncio.run(pinged("::1"))
     found["no way there"] = asyncio.run(pinged("192.0.2.1"))
+    found["the first address has no way"] = asyncio.run(pinged_by_name("192.0.2.1", "127.0.0.1"))
+    found["no address has a way"] = asyncio.run(pinged_by_name("192.0.2.1", "192.0.2.2"))
     raw_right(True)  # the liar needs it; the ping socket still comes first
     with lying(LIES["silence"]):
+        found["the first address is silent"] = asyncio.run(pinged_by_name("127.0.0.1", "::1"))
         found["silence, little time"] = asyncio.run(pinged(timeout=0.4, count=20, interval=1, wait=60))
     print(json.dumps(found))
 

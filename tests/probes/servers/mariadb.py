@@ -44,6 +44,7 @@ create user columnist@'127.0.0.1'; grant select, update (region) on shop.orders 
 create role scribe; grant insert on shop.* to scribe; create user roled@'127.0.0.1'; grant scribe to roled@'127.0.0.1';
 set default role scribe for roled@'127.0.0.1';
 create user monitor@'127.0.0.1'; grant binlog monitor, slave monitor on *.* to monitor@'127.0.0.1';
+create user minder@'127.0.0.1'; grant slave monitor, replication master admin on *.* to minder@'127.0.0.1';
 create user copier@'127.0.0.1'; grant replication slave on *.* to copier@'127.0.0.1';
 create user secure@'127.0.0.1' identified by 'x' require ssl;
 """
@@ -99,6 +100,7 @@ def started(folder: Path, number: int, *options: str) -> Iterator[Server]:
         program("mariadbd", "mariadb-server-core"),
         *SMALL,
         f"--datadir={folder}",
+        f"--tmpdir={folder.parent}",
         f"--socket={folder}/s",
         f"--port={port}",
     ]
@@ -141,7 +143,7 @@ def _made(folder: Path) -> Path:
         if account is not None:
             shutil.chown(path, account.uid, account.gid)
     tables = "".join((SHARE / name).read_text() for name in SYSTEM_TABLES)
-    command = [program("mariadbd", "mariadb-server-core"), *SMALL, "--bootstrap", f"--datadir={data}"]
+    command = [program("mariadbd", "mariadb-server-core"), *SMALL, "--bootstrap", f"--datadir={data}", f"--tmpdir={folder}"]
     made = run(account, command, f"create database mysql;\nuse mysql;\nset @auth_root_socket=NULL;\n{tables}")
     assert made.returncode == 0, made.stderr
     return data
