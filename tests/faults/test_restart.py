@@ -1,0 +1,57 @@
+"""An upgrade, and a database that is away: nobody is paged for what Tocsin itself missed, and real trouble still pages."""
+
+import signal
+import time
+import urllib.request
+
+import pytest
+
+from tests.receiver import Receiver, receiver
+from tests.stack import Stack, running, until
+
+CONFIG = """
+users: {ada: {contacts: {hook: ada}, notify: {high: [hook], low: [hook]}}}
+channels: {hook: {kind: webhook, url: "%s/hook"}}
+platform: {owners: ["user:ada"]}
+policies: {p: {steps: [{page: "user:ada", wait: 1h}]}}
+routes: [{policy: p}]
+checks:
+  shop: {probe: health.disk, every: 2s, with: {path: /}, alert: {severity: critical, summary: The shop does not answer}}
+heartbeats: {backup: {every: 12s, grace: 3s}}
+"""
+
+
+def ping(stack: Stack) -> None:
+    """As cron's curl does it."""
+    (beat,) = stack.call("GET", "/api/v1/heartbeats")[1]["items"]
+    with urllib.request.urlopen(beat["ping_url"], timeout=5) as answer:
+        answer.read()
+
+
+def settled(stack: Stack) -> None:
+    """The check has run, the heartbeat was pinged."""
+    until(lambda: (found := stack.call("GET", "/api/v1/checks")[1]) and found["items"][0]["status"] == "ok", 30)
+    ping(stack)
+
+
+def titles(kept: Receiver) -> list[str]:
+    return [one.json["incident"]["title"] for one in kept.received]
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.xdist_group("stack")
+def test_a_restart_pages_nobody_and_silence_after_it_does() -> None:
+    with receiver() as kept, running(CONFIG % kept.url) as stack:
+        settled(stack)
+        stack.tocsin("down")
+        time.sleep(10)  # five intervals of the check, nearly one of the heartbeat
+        stack.tocsin("up", "--detach")
+        settled(stack)
+        stack.kill("postgres", signal.SIGSTOP)
+        time.sleep(8)
+        stack.kill("postgres", signal.SIGCONT)
+        settled(stack)
+        time.sleep(6)  # what was judged wrongly would have been told by now
+        assert titles(kept) == []
+        told = kept.wait_for(lambda got: len(got) >= 1, 30)  # nobody pings any more
+        assert ["no ping since" in one.json["incident"]["title"] for one in told] == [True]
