@@ -1,20 +1,12 @@
 """One HTTP request and its response, as values."""
 
-import codecs
-import encodings
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from encodings import normalize_encoding
-from encodings.aliases import aliases
 from functools import cached_property
-from pkgutil import iter_modules
 
-# Python's own encodings that no page is written in: the first two take quadratic time (CVE-2022-45061).
-NO_CHARSETS = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"})
-CHARSETS = frozenset(aliases) | {one.name for one in iter_modules(encodings.__path__)}
-LONGEST_CHARSET = 40  # characters
+from app.net.charset import decoded
+
 MEBIBYTE = 1 << 20
 
 
@@ -89,23 +81,10 @@ class Response:
         fields = (line.decode("latin-1").partition(":") for line in lines)
         return [value.strip() for found, colon, value in fields if colon and len(found.strip()) == length]
 
-    @property
+    @cached_property
     def text(self) -> str:
-        """The body as text: by the charset of Content-Type, else (and if that is wrong or unknown) UTF-8, never failing."""
-        for part in ", ".join(self.values("content-type")).split(";")[1:]:
-            name, _, charset = part.partition("=")
-            if name.strip().lower() == "charset":
-                with suppress(LookupError, ValueError):
-                    return self.body.decode(_codec(charset.strip(" \"'")[:LONGEST_CHARSET]))
-                break
-        return self.body.decode(errors="replace")
-
-
-def _codec(charset: str) -> str:
-    """Python's codec of that name. Raises LookupError. Python remembers every name it is asked for and does not know."""
-    if normalize_encoding(charset).lower() not in CHARSETS or (name := codecs.lookup(charset).name) in NO_CHARSETS:
-        raise LookupError
-    return name
+        """The body as text, in the charset in which a browser would read it; never fails."""
+        return decoded(self.body, self.values("content-type"), truncated=self.truncated)
 
 
 def _last_block(lines: tuple[bytes, ...]) -> tuple[bytes, ...]:

@@ -157,9 +157,10 @@ def _is_exposed(path: str, sign: Sign, response: Response, nowhere: Response) ->
 
 def _bears(response: Response, sign: Sign) -> bool:
     raw = response.body.decode("latin-1")
-    if HTML.match(raw) and not sign.html:
+    readings = {raw, response.text}
+    if not sign.html and any(HTML.match(text) for text in readings):
         return False
-    return any(re2.search(sign.pattern, text, QUIET) for text in {raw, response.text})
+    return any(re2.search(sign.pattern, text, QUIET) for text in readings)
 
 
 def _without(response: Response, path: str) -> str:

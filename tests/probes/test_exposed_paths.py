@@ -184,3 +184,11 @@ def test_nobody_listening_is_unknown():
 def test_a_wrong_setting_is_refused(wrong):
     with pytest.raises(ValidationError):
         plugins.probe_module("security.exposed_paths").Site.model_validate({"url": "http://h/", **wrong})
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-16-le", "utf-8-sig"])
+def test_files_and_pages_in_other_charsets_are_known(charset):
+    secret = Site().put("/.env", "DB_PASSWORD=1\r\n".encode(charset))
+    assert found(searched(secret)) == ["/.env"]
+    page = Site().put("/.env", "<html><pre>\nDB_PASSWORD=1\n</pre>".encode(charset))
+    assert searched(page).status == "ok"

@@ -1,5 +1,6 @@
 """What health.http says of JSON, of where redirects end, and of answers that are not what they say they are."""
 
+import asyncio
 import gzip
 import json
 import time
@@ -8,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from app import plugins
-from tests.net.serve import drips, floods, hangs, ok, redirect, says
-from tests.probes.run import against
+from tests.net.serve import drips, floods, hangs, ok, redirect, says, serve
+from tests.probes.run import against, measured
 
 SHOP = {
     "status": "ok", "ready": True, "none": None, "version": "2.7.1", "queue": {"depth": 7, "limit": "40"},
@@ -153,3 +154,47 @@ def test_where_redirects_end_is_judged():
 def test_a_wrong_expectation_is_refused_when_read(wrong):
     with pytest.raises(ValidationError):
         plugins.probe_module("health.http").Target.model_validate({"url": "http://h/", "expect": {"json": wrong}})
+
+
+@pytest.mark.parametrize(
+    ("body", "head"),
+    [
+        ("Zahlung gestört".encode("utf-16"), ""),
+        (b"\xef\xbb\xbf" + "Zahlung gestört".encode(), "Content-Type: text/html; charset=iso-8859-1\r\n"),
+        ("<meta charset=latin1>Zahlung gestört".encode("latin1"), "Content-Type: text/html\r\n"),
+        (
+            '<meta http-equiv="Content-Type" content="text/html; charset=cp850">Zahlung gestört'.encode("cp850"),
+            "Content-Type: text/html\r\n",
+        ),
+        ("Zahlung gestört".encode("cp1252"), "Content-Type: text/plain\r\n"),
+        ("Zahlung gestört".encode("utf-16-be"), "Content-Type: text/plain; charset=utf-16be\r\n"),
+    ],
+)
+def test_an_error_page_is_read_in_its_own_charset(body, head):
+    for wanted, status in (
+        ({"body_lacks": "gestört"}, "critical"),
+        ({"body_contains": "gestört"}, "ok"),
+        ({"body_matches": "gest.rt$"}, "ok"),
+    ):
+        assert against(says(ok(body, head)), "health.http", url=URL, expect=wanted).status == status
+
+
+def test_a_value_is_taken_from_a_page_in_its_own_charset():
+    steps = [
+        {"url": "http://127.0.0.1:PORT/", "take": {"name": {"matches": "<b>(.*)</b>"}}},
+        {"url": "http://127.0.0.1:PORT/{{ name }}"},
+    ]
+    asked = []
+
+    async def site(reader, writer):
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(ok("<html><meta charset=koi8-r><b>Заказ</b>".encode("koi8-r"), "Content-Type: text/html\r\n"))
+        await writer.drain()
+
+    async def story():
+        async with serve(site) as port:
+            filled = [{**step, "url": step["url"].replace("PORT", str(port))} for step in steps]
+            return await measured("health.http", steps=filled)
+
+    assert asyncio.run(story()).status == "ok"
+    assert b"/%D0%97%D0%B0%D0%BA%D0%B0%D0%B7 " in asked[1]

@@ -140,3 +140,10 @@ def test_reading_that_takes_too_long_ends_in_time():
 def test_a_wrong_setting_is_refused(wrong):
     with pytest.raises(ValidationError):
         plugins.probe_module("business.http_json").Question.model_validate({"url": "http://h/", "metrics": wrong})
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "latin-1"])
+def test_json_is_read_in_its_own_charset(charset):
+    answer = ok('{"orte": [{"name": "Köln", "n": 3}]}'.encode(charset), "Content-Type: application/json\r\n")
+    reading = asked({"n": {"path": "$.orte[*]", "value": "$.n", "labels": {"name": "$.name"}}}, answer)
+    assert [(one.value, one.labels) for one in reading.series] == [(3, {"name": "Köln"})], reading.message
