@@ -1,9 +1,11 @@
 """Are there security updates that this host has not installed, and does it wait for a reboot.
 
-Metrics: `security_updates`, `updates` (of apt: all that are pending), `held_packages` (held back, with what they would mend),
-`reboot_required` (0 or 1), `lists_age_seconds` since the package lists last changed. It asks apt-get, dnf or yum about the
-lists they have and loads nothing; to refresh them is the host's own duty. Warning: any, a reboot that waits, or lists too old
-to be believed. Critical: only from `critical_above` on. Unknown: no package manager, no lists, or it did not say.
+Metrics: `security_updates`, `updates` (of apt: all that are pending), `held_packages` (of apt: held back), `reboot_required`
+(0 or 1), `lists_age_seconds` since the package lists last changed. Of apt, a package counts as long as any version newer than
+the installed one comes from a security archive: also where a newer ordinary version would be installed, or a hold or a pin
+keeps it back (a pin below 0 says that it is not wanted). It asks apt-get and apt-cache, dnf or yum about the lists they have
+and loads nothing; to refresh them is the host's own duty. Warning: any, a reboot that waits, or lists too old to be believed.
+Critical: only from `critical_above` on. Unknown: no package manager, no lists, or it did not say.
 """
 
 import os
@@ -11,7 +13,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from app.checks.follow import open_regular
@@ -23,6 +25,8 @@ from app.net.mounts import look
 MANAGERS = ("apt-get", "dnf", "yum")
 NAMED = 5  # packages named in the message
 MOST_OUTPUT = 1_048_576  # bytes
+MOST_POLICY = 12_582_912  # bytes: 250 a package
+MOST_STATUS = 67_108_864  # bytes of dpkg's list of what is installed
 FINE, WARN = Status.OK, Status.WARNING
 
 APT_INSTALL = re.compile(
@@ -31,6 +35,11 @@ APT_INSTALL = re.compile(
 APT_SECURE = re.compile(r"\bDebian-Security:|-security(?:[ ,\[]|$)")
 APT_DONE = re.compile(r"^\d+ upgraded, \d+ newly installed, \d+ to remove and \d+ not upgraded\.", re.MULTILINE)
 APT_HELD = re.compile(r"^The following packages have been kept back:\n((?: .*\n?)+)", re.MULTILINE)
+APT_SOURCE = re.compile(r" +(?P<priority>-?\d+) (?P<source>\S.*)")  # a file of versions, and how much it is wanted
+APT_RELEASE = re.compile(r" +release (?P<facts>.*)")
+APT_SECURE_RELEASE = re.compile(r"(?:^|,)(?:l=Debian-Security|[an]=[^,]*-security)(?:,|$)")
+APT_VERSION = re.compile(r" (?P<installed>\*\*\*|   ) (?P<version>\S+)(?: (?P<priority>-?\d+)(?: \(phased \d+%\))?)?")
+DPKG_FIELD = re.compile(rb"^(Package|Status|Architecture): *(\S.*?)\s*$", re.MULTILINE)
 APT_FRESH = ("lists", "lists/partial", "periodic/update-success-stamp")  # what a download of lists touches
 DNF_FRESH = ("var/cache/dnf", "var/cache/libdnf5", "var/cache/yum")
 NEVRA = re.compile(r"(?P<name>\S+)-[^-\s]+-[^-\s]+\.[a-z][a-z0-9_]+", re.ASCII)  # name-version-release.architecture
@@ -74,14 +83,34 @@ async def measure(spec: Host, run: Run) -> Reading:
     try:
         changed = await look(spec.root, lambda: (_lists_of_apt if apt else _lists_of_dnf)(spec.root), end - time.monotonic())
         reboot = await look(spec.root, lambda: _waits_for_reboot(spec.root), end - time.monotonic())
-        ended = await program.run([*command, *words], end - time.monotonic(), most=MOST_OUTPUT)
+        said = await _asked([*command, *words], manager, end, MOST_OUTPUT)
+        pending = await _with_hidden(spec, command, pending_of_apt(said), end) if apt else pending_of_dnf(said)
     except Failed as failed:
         raise CannotTell(str(failed)) from None
-    if ended.code or ended.cut:
-        why = f"it said more than {MOST_OUTPUT} bytes" if ended.cut else _complaint(ended.err) or f"it ended with {ended.code}"
-        raise CannotTell(f"{manager} cannot tell: {why}")
-    pending = pending_of_apt(ended.out) if apt else pending_of_dnf(ended.out)
     return _judge(spec, pending, reboot, None if changed is None else max(0.0, time.time() - changed))
+
+
+async def _asked(command: list[str], manager: str, end: float, most: int) -> str:
+    """What the package manager says."""
+    ended = await program.run(command, end - time.monotonic(), most=most)
+    if ended.code or ended.cut:
+        why = f"it said more than {most} bytes" if ended.cut else _complaint(ended.err) or f"it ended with {ended.code}"
+        raise CannotTell(f"{manager} cannot tell: {why}")
+    return ended.out
+
+
+async def _with_hidden(spec: Host, command: list[str], pending: Pending, end: float) -> Pending:
+    """With the packages whose security update is not the version that apt-get would install.
+
+    apt-cache needs no rights, and those who may call apt-get by sudo may not call it.
+    """
+    *before, program_ = command
+    before = [] if before and os.path.basename(before[0]) in ("sudo", "doas") else before
+    cache = [*before, program_.removesuffix("apt-get") + "apt-cache", *_apt_folders(spec.root), "policy"]
+    installed = await look(spec.root, lambda: _installed(spec.root), end - time.monotonic())
+    secure = secure_sources(await _asked(cache, "apt-cache", end, MOST_OUTPUT))
+    behind = behind_of_apt(await _asked([*cache, *installed], "apt-cache", end, MOST_POLICY), secure)
+    return replace(pending, security=tuple(dict.fromkeys((*pending.security, *behind))))
 
 
 def _found() -> list[str]:
@@ -93,13 +122,15 @@ def _found() -> list[str]:
 
 def _apt_words(root: str) -> Iterator[str]:
     """A simulation; dist-upgrade, since a new kernel is a new package, which a mere upgrade would not name."""
-    yield from ("-s", "-o", "Debug::NoLocking=1")
+    yield from ("-s", "-o", "Debug::NoLocking=1", *_apt_folders(root), "dist-upgrade")
+
+
+def _apt_folders(root: str) -> Iterator[str]:
     if root != "/":
         folders = {"State": "var/lib/apt", "State::status": "var/lib/dpkg/status", "Etc": "etc/apt", "Cache": "var/cache/apt"}
         for option, folder in folders.items():
             yield from ("-o", f"Dir::{option}={os.path.join(root, folder)}")
         yield from ("-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=")  # nothing is written there
-    yield "dist-upgrade"
 
 
 def _dnf_words(root: str, manager: str) -> Iterator[str]:
@@ -150,6 +181,50 @@ def pending_of_apt(out: str) -> Pending:
     secure = {found["name"]: None for found in lines if APT_SECURE.search(found["origins"])}
     held = APT_HELD.search(out)
     return Pending(tuple(secure), len(lines), len(held[1].split()) if held else 0)
+
+
+def _installed(root: str) -> list[str]:
+    """Every package that is there in some version, as `name:architecture`."""
+    with open_regular(os.path.join(root, "var/lib/dpkg/status")) as file:
+        text = file.read(MOST_STATUS)
+    entries = (dict(DPKG_FIELD.findall(entry)) for entry in text.split(b"\n\n"))
+    found = []
+    for entry in entries:
+        name, kind = entry.get(b"Package", b""), entry.get(b"Architecture", b"all")
+        if name and entry.get(b"Status", b"").split()[-1:] not in ([b"not-installed"], [b"config-files"]):
+            found.append(os.fsdecode(name if kind == b"all" else name + b":" + kind))
+    return found
+
+
+def secure_sources(out: str) -> frozenset[str]:
+    """The files of versions, of all that `apt-cache policy` lists, that are a security archive's."""
+    found, source = set(), ""
+    for line in out.splitlines():
+        if release := APT_RELEASE.fullmatch(line):
+            if APT_SECURE_RELEASE.search(release["facts"]):
+                found.add(source)
+        elif listed := APT_SOURCE.fullmatch(line):
+            source = listed["source"]
+    return frozenset(found)
+
+
+def behind_of_apt(out: str, secure: frozenset[str]) -> tuple[str, ...]:
+    """Names of the packages, of those whose versions `apt-cache policy NAME ...` lists, that a security archive has in a
+    version newer than the installed one and not refused. The newest comes first.
+    """
+    found: dict[str, None] = {}
+    name, newer, wanted = "", False, False
+    for line in out.splitlines():
+        if not line.startswith(" "):
+            name, newer = line.removesuffix(":"), False
+        elif line.startswith("  Installed: "):
+            newer = not line.endswith(" (none)")
+        elif version := APT_VERSION.fullmatch(line):
+            newer = newer and version["installed"] != "***"
+            wanted = int(version["priority"] or 0) >= 0
+        elif newer and wanted and (listed := APT_SOURCE.fullmatch(line)) and listed["source"] in secure:
+            found[name] = None
+    return tuple(found)
 
 
 def pending_of_dnf(out: str) -> Pending:

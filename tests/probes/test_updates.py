@@ -87,7 +87,46 @@ def test_packages_held_back_are_counted(apt):
     apt.status.write_text(apt.status.read_text().replace("install ok", "hold ok", 1))
     reading = apt.look()
     assert reading.metrics["held_packages"] == 1
-    assert reading.message == "no security updates pending; 1 held back"
+    assert reading.message == "1 security update pending: hello; 1 held back"
+    apt.offer("security_dists_stable-security", "Debian-Security", "stable-security")
+    apt.offer("debian_dists_stable", "Debian", "stable", hello=2)
+    assert apt.look().message == "no security updates pending; 1 held back"
+
+
+def test_a_security_fix_behind_a_newer_ordinary_version_counts(apt):
+    apt.offer("debian_dists_stable", "Debian", "stable", bye=2, hello=3)
+    reading = apt.look()
+    assert (reading.status, reading.message) == (Status.WARNING, "1 security update pending: hello")
+    assert reading.metrics["updates"] == 2
+
+
+@pytest.mark.parametrize("installed, count", [("1", 1), ("1+deb12u1", 0), ("2", 0), ("3", 0)])
+def test_a_security_fix_counts_until_it_or_something_newer_is_installed(apt, installed, count):
+    apt.offer("debian_dists_stable", "Debian", "stable", hello=3)
+    apt.status.write_text(PACKAGE.format("hello", installed) + PACKAGE.format("bye", 1))
+    assert apt.look().metrics["security_updates"] == count
+
+
+@pytest.mark.parametrize(
+    "pin, count",
+    [
+        ("Package: hello\nPin: release l=Debian\nPin-Priority: 1001\n", 1),
+        ("Package: hello\nPin: version 1\nPin-Priority: 1001\n", 1),
+        ("Package: *\nPin: release l=Debian-Security\nPin-Priority: 50\n", 1),
+        ("Package: hello\nPin: release l=Debian-Security\nPin-Priority: -1\n", 0),
+    ],
+    ids=["to an ordinary version", "to what is installed", "all of them late", "refused"],
+)
+@pytest.mark.parametrize("ordinary", [1, 3])
+def test_a_pin_hides_no_security_fix_unless_it_refuses_it(apt, pin, count, ordinary):
+    (apt.root / "etc/apt/preferences").write_text(pin)
+    apt.offer("debian_dists_stable", "Debian", "stable", hello=ordinary)
+    assert apt.look().metrics["security_updates"] == count
+
+
+def test_what_is_not_installed_waits_for_no_fix(apt):
+    apt.status.write_text(PACKAGE.format("bye", 1) + PACKAGE.format("hello", 1).replace("ok installed", "ok config-files"))
+    assert apt.look().message == "no security updates pending"
 
 
 def test_a_reboot_that_waits_warns(apt):
@@ -192,6 +231,83 @@ def test_what_is_no_package_manager_is_unknown():
 def test_lines_of_apt(line, names, count):
     found = updates.pending_of_apt(f"{line}\n1 upgraded, 0 newly installed, 0 to remove and 0 not upgraded.\n")
     assert (found.security, found.all) == (names, count)
+
+
+SOURCES = """Package files:
+ 100 /var/lib/dpkg/status
+     release a=now
+ 500 http://u.example/ubuntu jammy-security/main amd64 Packages
+     release v=22.04,o=Ubuntu,a=jammy-security,n=jammy,l=Ubuntu,c=main,b=amd64
+     origin u.example
+ 500 http://u.example/ubuntu jammy-updates/main amd64 Packages
+     release v=22.04,o=Ubuntu,a=jammy-updates,n=jammy,l=Ubuntu,c=main,b=amd64
+ 500 http://e.example/infra/ubuntu jammy-infra-security/main i386 Packages
+     release v=22.04,o=UbuntuESM,a=jammy-infra-security,n=jammy,l=UbuntuESM,c=main,b=i386
+ 500 http://m.example/mirror stable/main amd64 Packages
+     release v=10,o=Debian,a=oldstable,n=buster,l=Debian-Security,c=main,b=amd64
+ 500 http://a.example/acme security-tools/main amd64 Packages
+     release o=Acme,a=security-tools,n=no-securityfixes,l=Acme,c=main,b=amd64
+Pinned packages:
+"""
+SECURE, INFRA = (
+    "http://u.example/ubuntu jammy-security/main amd64",
+    "http://e.example/infra/ubuntu jammy-infra-security/main i386",
+)
+UPDATES, STATUS = "http://u.example/ubuntu jammy-updates/main amd64", "/var/lib/dpkg/status"
+
+
+def table(name, *versions, installed="1"):
+    lines = [f"{name}:", f"  Installed: {installed}", "  Candidate: 9", "  Version table:"]
+    for version, sources in versions:
+        lines.append(f" {'***' if version.split()[0] == installed else '   '} {version}")
+        lines += [f"        500 {source}{' Packages' if source != STATUS else ''}" for source in sources]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    "out, names",
+    [
+        (table("a", ("3 500", [UPDATES]), ("2 500", [SECURE]), ("1 100", [STATUS])), ("a",)),
+        (table("a", ("3 500", [UPDATES, SECURE]), ("1 100", [STATUS])), ("a",)),
+        (table("a", ("4 500", [UPDATES]), ("3 500", [UPDATES]), ("2 500", [SECURE]), ("1 100", [STATUS])), ("a",)),
+        (table("a", ("3 500 (phased 10%)", [UPDATES]), ("2 500", [SECURE]), ("1 100", [STATUS])), ("a",)),
+        (table("a", ("3 500", [UPDATES]), ("1 500", [SECURE, STATUS])), ()),
+        (table("a", ("3 500", [UPDATES]), ("1 100", [STATUS]), ("0 500", [SECURE])), ()),
+        (table("a", ("3 -1", [SECURE]), ("1 100", [STATUS])), ()),
+        (table("a", ("3", [SECURE]), ("1", [STATUS])), ("a",)),
+        (table("a", ("3 500", [SECURE]), installed="(none)"), ()),
+        (table("a:i386", ("3 500", [INFRA]), ("1 100", [STATUS])) + table("a", ("1 500", [INFRA, STATUS])), ("a:i386",)),
+        (table("a", ("3 500", ["http://a.example/acme security-tools/main amd64"]), ("1 100", [STATUS])), ()),
+        (table("a", ("3 500", ["http://m.example/mirror stable/main amd64"]), ("1 100", [STATUS])), ("a",)),
+        ("", ()),
+    ],
+    ids=[
+        "behind a newer one", "in both archives", "behind several", "behind a phased one", "installed", "older than installed",
+        "refused", "an apt without priorities", "not installed", "another architecture's", "sounds alike", "known by its label",
+        "nothing",
+    ],
+)  # fmt: skip
+def test_versions_of_apt(out, names):
+    assert updates.behind_of_apt(out, updates.secure_sources(SOURCES)) == names
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [("exit 100", "apt-cache cannot tell: it ended with 100"), ("sleep 600", "apt-cache did not end within")],
+)
+def test_without_the_versions_it_cannot_be_known(tree, stands_for, text, said):
+    done = "echo '0 upgraded, 0 newly installed, 0 to remove and 0 not upgraded.'"
+    command = stands_for("apt-get", done)
+    (tree.root / "bin/apt-cache").write_text(f"#!/bin/sh\n{text}\n")
+    (tree.root / "bin/apt-cache").chmod(0o755)
+    reading = tree.look(command=command, timeout=1)
+    assert (reading.status, said in reading.message) == (Status.UNKNOWN, True), reading.message
+
+
+def test_whoever_may_only_call_apt_get_by_sudo_needs_no_more(apt, stands_for):
+    sudo = stands_for("sudo", 'shift; [ "$1" = apt-get ] || exit 1; exec "$@"')
+    apt.offer("debian_dists_stable", "Debian", "stable", hello=3)
+    assert apt.look(command=[*sudo, "-n", "apt-get"]).message == "1 security update pending: hello"
 
 
 @pytest.mark.parametrize(
