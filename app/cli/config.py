@@ -27,7 +27,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @config.command()
 def check(folder: Dir = None, as_json: Json = False) -> None:
-    """Find every mistake in the files. Exit 1 with mistakes, 2 when the folder cannot be read."""
+    """Find every mistake in the files. Exit 1 with mistakes, 2 when the folder or a part of it cannot be read."""
     loaded = _with_never_pinged(_load(folder))
     ok = not loaded.mistakes
     if as_json:
@@ -38,7 +38,7 @@ def check(folder: Dir = None, as_json: Json = False) -> None:
         _tell(loaded)
         if ok:
             typer.echo(f"right: {_count(loaded)}{_amount(len(loaded.warnings), ', {} warning')}")
-    raise typer.Exit(0 if ok else 1)
+    raise typer.Exit(0 if ok else 2 if loaded.unreadable else 1)
 
 
 @config.command()
@@ -152,7 +152,7 @@ def right(folder: Path | None) -> "Loaded":
     loaded = _load(folder)
     if loaded.mistakes:
         _tell(loaded)
-        raise typer.Exit(1)
+        raise typer.Exit(2 if loaded.unreadable else 1)
     return loaded
 
 

@@ -48,7 +48,8 @@ def _loaded(folder: Folder) -> Loaded:
         warnings += gaps(items)
     counts = {section.key: len(items[section.kind]) for section in SECTIONS.values() if section.kind in items}
     counts |= {"runbooks": len(items.get(RUNBOOK, {})), "files": len(folder.files)}
-    return Loaded(None if mistakes else Config(items), _sorted(mistakes), _sorted(warnings), folder.files, counts)
+    config = None if mistakes else Config(items)
+    return Loaded(config, _sorted(mistakes), _sorted(warnings), folder.files, counts, folder.unreadable)
 
 
 def _sorted(mistakes: list[Mistake]) -> tuple[Mistake, ...]:

@@ -68,3 +68,4 @@ class Loaded:
     warnings: tuple[Mistake, ...]
     files: Mapping[str, str]
     counts: Mapping[str, int]
+    unreadable: bool = False  # a file or a folder could not be read: that is a mistake too, but not one of the text

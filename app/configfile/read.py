@@ -1,11 +1,11 @@
 """Reads a configuration folder: its YAML files as trees with lines, its runbooks as text; every mistake on the way."""
 
-import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.configfile.compose import compose
+from app.configfile.listing import SUFFIXES, listed
 from app.configfile.mistake import Mistake, mistake
 from app.configfile.scalar import unstorable
 from app.configfile.tree import Node
@@ -14,7 +14,6 @@ from app.errors import Invalid
 MAX_FILE = 1_000_000  # bytes
 MAX_TOTAL = 16_000_000
 MAX_FILES = 2_000
-SUFFIXES = (".yaml", ".yml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,22 +25,29 @@ class Folder:
     runbooks: Mapping[str, str]  # text by file
     mistakes: tuple[Mistake, ...]
     whole: bool  # every file could be read: only then is something that is missing really missing
+    unreadable: bool = False  # the system refused to give a file or a folder
 
 
 def read(folder: Path, environ: Mapping[str, str]) -> Folder:
     """Everything in `folder` and below, sorted by path. Raises Invalid when there is no such folder."""
     files: dict[str, str] = {}
-    mistakes: list[Mistake] = []
+    listing = listed(folder)
+    mistakes = listing.mistakes
+    unreadable = listing.unreadable
     budget = MAX_TOTAL
-    for file in _listed(folder):
-        text, wrong = _text(folder / file, file, budget)
+    for file in listing.files:
+        try:
+            text, wrong = _text(folder / file, file, budget)
+        except OSError as error:
+            unreadable = True
+            text, wrong = None, [mistake(file, 1, f"cannot be read: {error.strerror}")]
         mistakes += wrong
         if text is not None:
             files[file] = text
             budget -= len(text)
         if len(files) > MAX_FILES:
             raise Invalid(f"{folder} holds more than {MAX_FILES} files; is it the right folder?")
-    return _parsed(files, mistakes, environ)
+    return replace(_parsed(files, mistakes, environ), unreadable=unreadable)
 
 
 def read_texts(files: Mapping[str, str], environ: Mapping[str, str]) -> Folder:
@@ -63,37 +69,17 @@ def _parsed(files: dict[str, str], mistakes: list[Mistake], environ: Mapping[str
     return Folder(files, trees, runbooks, tuple(mistakes), whole)
 
 
-def _listed(folder: Path) -> Iterator[str]:
-    """Paths relative to `folder`. Hidden names are skipped: editors and Kubernetes keep copies there."""
-    try:
-        os.listdir(folder)
-    except OSError as error:
-        raise Invalid(
-            f"cannot read the configuration folder {folder}: {error.strerror}; give one, or set TOCSIN_CONFIG"
-        ) from None
-    found = []
-    for place, below, names in os.walk(folder):
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        inside = Path(place).relative_to(folder)
-        found += [inside / name for name in names if not name.startswith(".")]
-    for path in sorted(found):
-        if path.suffix in SUFFIXES or (path.suffix == ".md" and path.parent == Path("runbooks")):
-            yield path.as_posix()
-
-
 def _text(path: Path, file: str, budget: int) -> tuple[str | None, list[Mistake]]:
+    """A file's text, or why there is none. Raises OSError when the system does not give it."""
     if unstorable(file):
         return None, [mistake(file, 1, "the file's name is not UTF-8; rename it")]
-    try:
-        if not path.is_file():
-            return None, [mistake(file, 1, "is not a file that can be read")]
-        if path.stat().st_size > MAX_FILE:
-            return None, [mistake(file, 1, f"is larger than {MAX_FILE // 1000} kB; split it")]
-        if path.stat().st_size > budget:
-            return None, [mistake(file, 1, f"all files together are larger than {MAX_TOTAL // 1_000_000} MB")]
-        return _decoded(path.read_bytes(), file)
-    except OSError as error:
-        return None, [mistake(file, 1, f"cannot be read: {error.strerror}")]
+    if not path.is_file():
+        return None, [mistake(file, 1, "is not a file that can be read")]
+    if path.stat().st_size > MAX_FILE:
+        return None, [mistake(file, 1, f"is larger than {MAX_FILE // 1000} kB; split it")]
+    if path.stat().st_size > budget:
+        return None, [mistake(file, 1, f"all files together are larger than {MAX_TOTAL // 1_000_000} MB")]
+    return _decoded(path.read_bytes(), file)
 
 
 def _decoded(content: bytes, file: str) -> tuple[str | None, list[Mistake]]:

@@ -1,16 +1,21 @@
 """Files are read as YAML 1.2 within limits, variables filled in, and nothing readable is refused."""
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from typer.testing import CliRunner
 
+from app.cli.config import config
 from app.configfile import compose as limits
 from app.configfile import read as folder_limits
 from app.configfile.compose import compose
 from app.configfile.read import read
 from app.configfile.tree import plain
 from app.errors import Invalid
+from app.supervisor.account import unprivileged
 
 
 def value(text: str, **environ: str):
@@ -170,7 +175,108 @@ def test_a_byte_order_mark_is_no_mistake(folder):
 
 def test_a_dangling_link_is_one_line(folder):
     (folder / "a.yaml").symlink_to("nowhere")
-    assert [str(one) for one in read(folder, {}).mistakes] == ["a.yaml:1: is not a file that can be read"]
+    nowhere = "which does not exist; remove it, or put there what it should lead to"
+    assert [str(one) for one in read(folder, {}).mistakes] == [f"a.yaml:1: is a link to nowhere, {nowhere}"]
+    (folder / "a.yaml").unlink()
+    (folder / "below" / "team-a").symlink_to("../../gone")  # a folder, as far as anybody knows
+    (folder / "round").symlink_to("round")
+    assert [str(one) for one in read(folder, {}).mistakes] == [
+        f"below/team-a:1: is a link to ../../gone, {nowhere}",
+        f"round:1: is a link to round, {nowhere}",
+    ]
+    assert not read(folder, {}).whole
+
+
+def test_linked_folders_are_followed(folder, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "deeper").mkdir()
+    (elsewhere / "shop.yaml").write_text("users: {}")
+    (elsewhere / "deeper" / "db.yml").write_text("teams: {}")
+    (elsewhere / "page.md").write_text("# Do")
+    (folder / "team").symlink_to(elsewhere)
+    (folder / "below" / "again").symlink_to(elsewhere / "deeper")
+    (folder / "runbooks").rmdir()
+    (folder / "runbooks").symlink_to(elsewhere)
+    found = read(folder, {})
+    assert (list(found.files), found.mistakes) == (["below/again/db.yml", "runbooks/page.md", "runbooks/shop.yaml"], ())
+    (folder / "link").symlink_to(folder)
+    assert read(folder / "link", {}) == found
+
+
+def test_a_link_back_is_not_followed_for_ever(folder):
+    (folder / "a.yaml").write_text("users: {}")
+    (folder / "below" / "b.yaml").write_text("teams: {}")
+    (folder / "up").symlink_to(".")
+    (folder / "below" / "up").symlink_to(folder, target_is_directory=True)
+    (folder / "other").mkdir()
+    (folder / "other" / "there").symlink_to("../below")
+    (folder / "below" / "back").symlink_to("../other")
+    found = read(folder, {})
+    assert (list(found.files), found.mistakes, found.whole) == (["a.yaml", "below/b.yaml"], (), True)
+
+
+def test_links_without_end_are_refused(folder):
+    for name in "abcdefgh":
+        (folder / name).mkdir()
+        for other in "abcdefgh":
+            (folder / name / other).symlink_to(f"../{other}")
+    with pytest.raises(Invalid, match="more than 2000 folders"):
+        read(folder, {})
+
+
+def test_a_file_under_two_names_is_read_once_and_a_runbook_for_each(folder):
+    (folder / "z.yaml").write_text("users: {}")
+    (folder / "a.yaml").symlink_to("z.yaml")
+    (folder / "runbooks" / "one.md").write_text("# Do")
+    (folder / "runbooks" / "two.md").symlink_to("one.md")
+    assert list(read(folder, {}).files) == ["runbooks/one.md", "runbooks/two.md", "z.yaml"]
+
+
+@contextmanager
+def another_account():
+    """Not root for a moment: to root everything is given."""
+    who = unprivileged()
+    if who is not None:
+        os.seteuid(who.uid)
+    try:
+        yield
+    finally:
+        if who is not None:
+            os.seteuid(0)
+
+
+@pytest.mark.parametrize(
+    ("locked", "said"),
+    [
+        ("below", "below:1: cannot be read: Permission denied"),
+        ("b.yaml", "b.yaml:1: cannot be read: Permission denied"),
+        ("link", "link:1: cannot be read: Permission denied"),
+    ],
+)
+def test_what_the_system_does_not_give_is_said_by_name(locked, said):
+    with TemporaryDirectory() as name:
+        folder = Path(name) / "folder"
+        (folder / "below").mkdir(parents=True)
+        (folder / "b.yaml").write_text("users: {}")
+        (folder.parent / "hidden" / "inner").mkdir(parents=True)
+        (folder / "link").symlink_to("../hidden/inner")
+        os.chmod(name, 0o755)
+        place = folder.parent / "hidden" if locked == "link" else folder / locked
+        os.chmod(place, 0)
+        try:
+            with another_account():
+                found = read(folder, {})
+                ended = CliRunner().invoke(config, ["check", str(folder)])
+        finally:
+            os.chmod(place, 0o700)
+    assert ([str(one) for one in found.mistakes], found.whole) == ([said], False)
+    assert (ended.exit_code, ended.stdout, said in ended.stderr) == (2, "", True)
+
+
+def test_a_file_systems_own_folder_is_nobodys_mistake(folder):
+    (folder / "lost+found").mkdir()
+    (folder / "lost+found" / "a.yaml").write_text("users: {}")
+    assert read(folder, {}).files == {}
 
 
 def test_a_file_name_that_is_not_text_is_one_line(folder):
