@@ -19,6 +19,7 @@ from ipaddress import ip_address
 from app.net import tcp
 from app.net.failure import Failed, Kind, NotSent
 from app.net.resolve import Endpoint
+from app.net.tls import chain
 
 SMTPS = 465  # TLS from the first byte (RFC 8314 3.3)
 LARGEST = 65_536  # bytes of one reply
@@ -72,10 +73,10 @@ class Session:
         self.offers: dict[str, str] = {}  # EHLO keyword -> its parameters
 
     @property
-    def certificate(self) -> bytes | None:
-        """The server's certificate (DER); None while nothing is encrypted."""
+    def chain(self) -> tuple[bytes, ...]:
+        """The server's certificates (DER), its own first; none while nothing is encrypted."""
         secured: ssl.SSLObject | None = self._writer.get_extra_info("ssl_object")
-        return secured.getpeercert(binary_form=True) if secured else None
+        return chain(secured) if secured else ()
 
     @property
     def nearby(self) -> bool:

@@ -6,13 +6,11 @@ SSLRequest. What a server says before is not believed and not looked at further 
 
 import asyncio
 import re
-import ssl
 import struct
 from typing import Literal
 
 from app.net import tcp
 from app.net.failure import Failed, Kind
-from app.net.resolve import Endpoint
 
 Protocol = Literal["smtp", "imap", "pop3", "ftp", "ldap", "postgres"]
 
@@ -51,33 +49,6 @@ async def connect(host: str, port: int, protocol: Protocol | None, timeout: floa
         await tcp.close(writer)
         raise
     return reader, writer
-
-
-async def connect_tls(
-    host: str, port: int, protocol: Protocol | None, context: ssl.SSLContext, name: str, timeout: float
-) -> tcp.Streams:
-    """A connection in TLS, asked for in the protocol if one is given. Raises Failed."""
-    if protocol is None:
-        return await tcp.connect(host, port, timeout=timeout, tls=context, server_name=name)
-    end = asyncio.get_running_loop().time() + timeout
-    reader, writer = await connect(host, port, protocol, timeout)
-    family, (address, its_port) = writer.get_extra_info("socket").family, writer.get_extra_info("peername")[:2]
-    peer = Endpoint(family, address, its_port)
-    try:
-        async with asyncio.timeout_at(end):
-            await writer.start_tls(context, server_hostname=name)
-    except TimeoutError:
-        _drop(writer)
-        raise Failed(Kind.TIMEOUT, f"{peer} did not shake hands within {timeout:.3g} s") from None
-    except OSError as error:
-        _drop(writer)
-        raise tcp.connect_failure(peer, error) from None
-    return reader, writer
-
-
-def _drop(writer: asyncio.StreamWriter) -> None:
-    """Close without waiting: a handshake cut short leaves a stream that never tells of its end."""
-    writer.transport.abort()
 
 
 async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, protocol: Protocol) -> None:

@@ -1,13 +1,17 @@
-"""Which certificate authorities are believed, and TLS contexts for probes."""
+"""Which certificate authorities are believed, who we say we are, and TLS contexts for probes."""
 
 import errno
 import os
 import ssl
 import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import certifi
+from cryptography import x509
 
 # Where systems keep the bundle that their administrators add own authorities to: Debian, Red Hat, SUSE, Alpine and macOS.
 BUNDLES = (
@@ -30,7 +34,7 @@ def authorities() -> str:
 
 
 def readable(bundle: str) -> str:
-    """The path of a bundle, if it is a file of a bundle's size. Raises OSError.
+    """The path of a bundle, certificate or key, if it is a file of a bundle's size. Raises OSError.
 
     OpenSSL would wait for ever for the writer of a FIFO and read a device without end, and with it all that shares its thread.
     """
@@ -42,35 +46,92 @@ def readable(bundle: str) -> str:
     return bundle
 
 
-def context(*, verify: bool = True, name: bool = True, ca: str | None = None) -> ssl.SSLContext:
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A client's certificate and its key, as paths of PEM files; both may stand in one."""
+
+    certificate: str
+    key: str | None = None
+
+
+def context(
+    *, verify: bool = True, name: bool = True, ca: str | None = None, identity: Identity | None = None
+) -> ssl.SSLContext:
     """A client's context: is the chain verified, and the name; `ca` is a bundle to believe instead of the system's.
 
-    Raises OSError when the bundle cannot be read. Made once for each bundle as it is: reading 140 authorities takes 15 ms.
+    identity: what it shows to a server that asks who it is. Raises OSError when a file cannot be read or is no such file.
+    Made once for each bundle as it is: reading 140 authorities takes 15 ms.
     """
     if not verify:
-        return _context(False, "", 0)
+        return _context(False, "", 0, identity, _written(identity))
     bundle = readable(ca) if ca else authorities()
-    return _context(name, bundle, os.stat(bundle).st_mtime_ns)
+    return _context(name, bundle, os.stat(bundle).st_mtime_ns, identity, _written(identity))
+
+
+def believing_anything(identity: Identity | None = None) -> ssl.SSLContext:
+    """A client's context that takes every certificate, key, cipher and protocol OpenSSL still knows: to look, not to trust."""
+    return _believing(identity, _written(identity))
 
 
 @lru_cache(maxsize=64)
-def _context(name: bool, bundle: str, _written: int) -> ssl.SSLContext:
-    return _made(name, bundle)
+def _context(name: bool, bundle: str, _bundle_written: int, identity: Identity | None, _: tuple[int, ...]) -> ssl.SSLContext:
+    return _made(name, bundle, identity)
 
 
-def _made(name: bool, bundle: str) -> ssl.SSLContext:
+@lru_cache(maxsize=8)
+def _believing(identity: Identity | None, _: tuple[int, ...]) -> ssl.SSLContext:
+    made = _made(False, "", identity)
+    made.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    made.set_ciphers("ALL:@SECLEVEL=0")
+    return made
+
+
+def _made(name: bool, bundle: str, identity: Identity | None) -> ssl.SSLContext:
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.check_hostname = name
     made.verify_mode = ssl.CERT_REQUIRED if bundle else ssl.CERT_NONE
     if bundle:
         made.load_verify_locations(bundle)
+    if identity is not None:
+        made.load_cert_chain(identity.certificate, identity.key, password=_nobody_is_asked)
     return made
 
 
-@lru_cache(maxsize=1)
-def believing_anything() -> ssl.SSLContext:
-    """A client's context that takes every certificate, key, cipher and protocol OpenSSL still knows: to look, not to trust."""
-    made = _made(False, "")
-    made.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    made.set_ciphers("ALL:@SECLEVEL=0")
-    return made
+def _nobody_is_asked() -> str:
+    """For an encrypted key, which OpenSSL would ask the terminal for the password of."""
+    return ""
+
+
+def _written(identity: Identity | None) -> tuple[int, ...]:
+    paths = [] if identity is None else [one for one in (identity.certificate, identity.key) if one]
+    return tuple(os.stat(readable(path)).st_mtime_ns for path in paths)
+
+
+def chain(connection: ssl.SSLObject) -> tuple[bytes, ...]:
+    """Every certificate (DER) of the chain that was verified, the server's own first; without verification, as it was sent.
+
+    Python before 3.13 has it, but not under a public name.
+    """
+    inner: Any = connection if hasattr(connection, "get_verified_chain") else connection._sslobj  # type: ignore[attr-defined]
+    checked = connection.context.verify_mode is not ssl.CERT_NONE
+    found = (inner.get_verified_chain() if checked else None) or inner.get_unverified_chain() or ()
+    return tuple(one if isinstance(one, bytes) else one.public_bytes(2) for one in found)  # 2: DER
+
+
+def path(chain: Iterable[bytes]) -> tuple[x509.Certificate, ...]:
+    """The first certificate of a chain (DER), then each one's issuer: what else was sent vouches for nothing.
+
+    Raises ValueError when one cannot be read, or there is none.
+    """
+    read = [x509.load_der_x509_certificate(one) for one in chain]
+    if not read:
+        raise ValueError("no certificate")
+    found = read[:1]
+    while above := next((one for one in read if one not in found and one.subject == found[-1].issuer), None):
+        found.append(above)
+    return tuple(found)
+
+
+def first_to_end(path: Iterable[x509.Certificate]) -> x509.Certificate:
+    """The certificate with which the path ends to be good."""
+    return min(path, key=lambda one: one.not_valid_after_utc)

@@ -1,9 +1,9 @@
 """Greets, encrypts and takes mail as it must: an SMTP server, without sending any.
 
 Metrics: `seconds` for the whole conversation, `banner_seconds` until the greeting, `encrypted` (0 or 1), and over TLS
-`certificate_days` until the server's certificate ends. Critical: no answer, no greeting, no STARTTLS where it is wanted, a
-certificate that is not believed, the recipient refused for good (5xx). Warning: the recipient refused for now (4xx, e.g.
-greylisting). Unknown: the login is refused. It says the server's own words.
+`certificate_days` until the first of the server's certificates ends, its own or one that vouches for it. Critical: no answer,
+no greeting, no STARTTLS where it is wanted, a certificate that is not believed, the recipient refused for good (5xx).
+Warning: the recipient refused for now (4xx, e.g. greylisting). Unknown: the login is refused. It says the server's own words.
 """
 
 import time
@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from ssl import SSLContext
 from typing import Literal, Self
 
-from cryptography import x509
 from pydantic import model_validator
 
 from app.checks.probe import CannotTell, Field, Reading, Run, SecretStr, Spec, Status, Unreachable, probe
@@ -83,7 +82,7 @@ async def _talk(spec: Target, server: Session, context: SSLContext) -> tuple[Sta
     await server.greet(spec.hello)
     if spec.expect is not None and spec.expect not in " ".join(server.greeting.lines):
         raise Unreachable(f"it greets with {str(server.greeting)!r}, without {spec.expect!r}")
-    if server.certificate is None and spec.tls in ("auto", "starttls"):
+    if not server.chain and spec.tls in ("auto", "starttls"):
         await _encrypt(spec, server, context)
     if spec.username is not None and spec.password is not None:
         await _log_in(server, spec.username, spec.password.get_secret_value())
@@ -124,11 +123,11 @@ async def _offer_mail(server: Session, sender: str, recipient: str) -> tuple[Sta
 
 
 def _metrics(server: Session) -> dict[str, float]:
-    shown = server.certificate
-    found = {"banner_seconds": server.greeting_seconds, "encrypted": float(shown is not None)}
-    if shown is not None:
+    shown = server.chain
+    found = {"banner_seconds": server.greeting_seconds, "encrypted": float(bool(shown))}
+    if shown:
         try:
-            ends = x509.load_der_x509_certificate(shown).not_valid_after_utc
+            ends = tls.first_to_end(tls.path(shown)).not_valid_after_utc
         except ValueError:
             raise Unreachable("its certificate cannot be read") from None
         found["certificate_days"] = (ends - datetime.now(UTC)).total_seconds() / DAY

@@ -1,9 +1,11 @@
 """Shows a certificate that is believed, fits the name and does not end soon, and speaks no outdated or weak TLS.
 
-Metrics: `certificate_days` until it ends (negative: since), `key_bits`, `chain_valid`, `name_matches`, `old_protocol`,
-`weak_cipher` and `weak_key` (0 or 1), `tls_version` (1.2, 1.3). Critical: no TLS, chain not trusted (self-signed, incomplete,
-not valid yet), name, issuer or fingerprint not as it must be, or `critical_days` or less are left; warning: `warn_days` or
-less. What is weak (TLS 1.0 and 1.1, RC4, 3DES, RSA under 2048 bits, SHA-1 ...) is what `weak` says.
+Metrics: `certificate_days` until the first certificate of the chain ends (negative: since), be it the server's own or one that
+vouches for it; `key_bits`, `chain_valid`, `name_matches`, `old_protocol`, `weak_cipher`, `weak_key` and
+`client_certificate_required` (0 or 1), `tls_version` (1.2, 1.3). Critical: no TLS, chain not trusted (self-signed, incomplete,
+not valid yet), name, issuer or fingerprint not as it must be, `critical_days` or less are left, or it refuses the client
+certificate that was set; warning: `warn_days` or less. A server that wants a client certificate is judged by what it shows
+before. What is weak (TLS 1.0 and 1.1, RC4, 3DES, RSA under 2048 bits, SHA-1 ...) is what `weak` says.
 """
 
 import asyncio
@@ -11,24 +13,28 @@ import re
 import ssl
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.hashes import MD5, SHA1, SHA256
 from cryptography.x509.oid import NameOID
-from pydantic import AfterValidator
+from pydantic import AfterValidator, model_validator
 
 from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, counted, probe
-from app.net import tcp, tls
+from app.net import tls
 from app.net.failure import Failed, Kind
 from app.net.guard import literal
+from app.net.handshake import Shown, look
 from app.net.hello import old_protocol, weak_cipher
-from app.net.starttls import Protocol, connect_tls
+from app.net.starttls import Protocol
 from app.net.url import Host
 
 DAY = 86_400
 VERSIONS = {"TLSv1": 1.0, "TLSv1.1": 1.1, "TLSv1.2": 1.2, "TLSv1.3": 1.3}
+LATE = (
+    "TLSv1.3"  # here it says after the handshake whether it takes the client's certificate; what closes then may just be done
+)
 LEAST_RSA, LEAST_EC = 2048, 224  # bits
 
 
@@ -51,6 +57,12 @@ class Target(Spec):
     warn_days: float = Field(default=21, ge=0, description="days left from which it warns")
     critical_days: float = Field(default=7, ge=0, description="days left that are critical")
     ca: str | None = Field(default=None, description="path of the CA bundle to believe instead of the system's")
+    client_cert: str | None = Field(
+        default=None, min_length=1, description="path of a PEM file: the certificate shown to a server that asks for one"
+    )
+    client_key: str | None = Field(
+        default=None, min_length=1, description="path of its key, unencrypted; unset = it stands in `client_cert`"
+    )
     verify: bool = Field(default=True, description="judge chain and name too; false = only how long it lasts, and what is weak")
     issuer: str | None = Field(
         default=None, min_length=1, description="text that the issuer's name must hold, e.g. Let's Encrypt"
@@ -63,14 +75,37 @@ class Target(Spec):
     )
     old_protocols: bool = Field(default=False, description="TLS 1.0 and 1.1 are meant to be spoken")
 
+    @model_validator(mode="after")
+    def _has_a_certificate_for_its_key(self) -> Self:
+        if self.client_key and not self.client_cert:
+            raise ValueError("client_key is the key of a client_cert, which is not set")
+        return self
+
+    @property
+    def identity(self) -> tls.Identity | None:
+        """Who we say we are."""
+        return tls.Identity(self.client_cert, self.client_key) if self.client_cert else None
+
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Seen:
     """What the server showed."""
 
-    certificate: x509.Certificate
+    chain: tuple[x509.Certificate, ...]  # its own first, then each one's issuer
     version: str
     distrust: str  # why the chain is not believed; empty when it is
+    refused: str  # why it broke off; empty: it did not
+    wanted: bool  # a client's certificate
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """The server's own."""
+        return self.chain[0]
+
+    @property
+    def first(self) -> x509.Certificate:
+        """The one that ends first."""
+        return tls.first_to_end(self.chain)
 
 
 @dataclass(slots=True)
@@ -90,32 +125,41 @@ class Findings:
 async def measure(spec: Target, run: Run) -> Reading:
     name = spec.server_name or spec.host
     try:
-        shown = await _look(spec, name, run.timeout * 0.3)
+        seen = await _look(spec, name, run.timeout * 0.3)
         old, cipher = await _weaknesses(spec, name, run.timeout * 0.3)
     except Failed as failed:
         raise (CannotTell if failed.kind is Kind.BLOCKED else Unreachable)(str(failed)) from None
-    days = (shown.certificate.not_valid_after_utc - datetime.now(UTC)).total_seconds() / DAY
-    fits = matches(name, shown.certificate)
-    key, bits = weak_key(shown.certificate)
-    metrics = {
-        "certificate_days": days,
-        "key_bits": float(bits),
-        "chain_valid": float(not shown.distrust),
-        "name_matches": float(fits),
-        "old_protocol": float(old is not None),
-        "weak_cipher": float(cipher is not None),
-        "weak_key": float(bool(key)),
-        "tls_version": VERSIONS.get(shown.version, 0.0),
-    }
+    fits = matches(name, seen.certificate)
+    key = weak_key(seen.certificate)[0]
     findings = Findings()
-    _judge_time(spec, shown.certificate, days, findings)
-    _judge_trust(spec, shown, "" if fits else name, findings)
+    days = _judge_time(spec, seen, findings)
+    _judge_trust(spec, seen, "" if fits else name, findings)
+    if seen.refused and spec.identity and (seen.wanted or seen.version == LATE):
+        findings.critical.append(f"it refuses the client certificate: {seen.refused}")
+    elif seen.refused and not seen.wanted and seen.version != LATE:
+        findings.critical.append(f"it broke off the handshake: {seen.refused}")
     weak = [f"it still agrees to {old}"] if old else []
     weak += [f"it agrees to a weak cipher ({cipher})"] if cipher else []
     weak += [key] if key else []
     if spec.weak != "ok":
         (findings.critical if spec.weak == "critical" else findings.warning).extend(weak)
-    return findings.reading(f"{counted(round(days), 'day')} left, {shown.version}", metrics)
+    told = f"{counted(round(days), 'day')} left, {seen.version}{', wants a client certificate' if seen.wanted else ''}"
+    return findings.reading(told, _metrics(seen, days, fits, old, cipher))
+
+
+def _metrics(seen: Seen, days: float, fits: bool, old: str | None, cipher: str | None) -> dict[str, float]:
+    key, bits = weak_key(seen.certificate)
+    return {
+        "certificate_days": days,
+        "key_bits": float(bits),
+        "chain_valid": float(not seen.distrust),
+        "name_matches": float(fits),
+        "old_protocol": float(old is not None),
+        "weak_cipher": float(cipher is not None),
+        "weak_key": float(bool(key)),
+        "client_certificate_required": float(seen.wanted),
+        "tls_version": VERSIONS.get(seen.version, 0.0),
+    }
 
 
 async def _weaknesses(spec: Target, name: str, timeout: float) -> tuple[str | None, str | None]:
@@ -127,16 +171,27 @@ async def _weaknesses(spec: Target, name: str, timeout: float) -> tuple[str | No
     return (old[0] if old else None), cipher
 
 
-def _judge_time(spec: Target, certificate: x509.Certificate, days: float, findings: Findings) -> None:
+def _judge_time(spec: Target, seen: Seen, findings: Findings) -> float:
+    """How many days are left until the first certificate of the chain ends."""
+    now = datetime.now(UTC)
+    days = (seen.first.not_valid_after_utc - now).total_seconds() / DAY
     count = counted(round(abs(days)), "day")
-    left = f"{count} left" if days >= 0 else f"the certificate ended {count} ago"
+    before = "" if seen.first is seen.certificate else f": {_called(seen, seen.first)} ends before the server's own"
+    left = f"{count} left{before}" if days >= 0 else f"{_called(seen, seen.first)} ended {count} ago"
     if days <= spec.warn_days:
         (findings.critical if days <= spec.critical_days else findings.warning).append(left)
-    if certificate.not_valid_before_utc > datetime.now(UTC):
-        findings.critical.append(f"the certificate is not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC")
+    for one in seen.chain:
+        if one.not_valid_before_utc > now:
+            begins = f"{one.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
+            findings.critical.append(f"{_called(seen, one)} is not valid before {begins}")
+    return days
 
 
-def _judge_trust(spec: Target, shown: Shown, unfit: str, findings: Findings) -> None:
+def _called(seen: Seen, one: x509.Certificate) -> str:
+    return "the certificate" if one is seen.certificate else f"the chain's certificate {one.subject.rfc4514_string()}"
+
+
+def _judge_trust(spec: Target, shown: Seen, unfit: str, findings: Findings) -> None:
     issuer = shown.certificate.issuer.rfc4514_string()
     if spec.verify and shown.distrust:
         more = f" (issuer {issuer}; does the server send the whole chain?)" if "local issuer" in shown.distrust else ""
@@ -163,32 +218,40 @@ def weak_key(certificate: x509.Certificate) -> tuple[str, int]:
     return ", ".join(words), bits
 
 
-async def _look(spec: Target, name: str, timeout: float) -> Shown:
+async def _look(spec: Target, name: str, timeout: float) -> Seen:
     """Connect as a client that insists on the chain; when it is refused, again as one that believes anything, to see why."""
+    strict, lenient = _contexts(spec)
     try:
-        strict = tls.context(name=False, ca=spec.ca)
-    except OSError as error:
-        raise CannotTell(f"{spec.ca} cannot be read as a bundle of authorities: {error.strerror}") from None
-    try:
-        return await _handshake(spec, name, strict, "", timeout)
+        return _seen(await look(spec.host, spec.port, spec.starttls, strict, name, timeout), "")
     except Failed as failed:
         if failed.kind is not Kind.TLS:
             raise
-        return await _handshake(spec, name, tls.believing_anything(), str(failed).rpartition(": ")[2], timeout)
+        why = str(failed).rpartition(": ")[2]
+        return _seen(await look(spec.host, spec.port, spec.starttls, lenient, name, timeout), why)
 
 
-async def _handshake(spec: Target, name: str, context: ssl.SSLContext, distrust: str, timeout: float) -> Shown:
-    _, writer = await connect_tls(spec.host, spec.port, spec.starttls, context, name, timeout)
+def _contexts(spec: Target) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """One that insists on the chain, and one that believes anything."""
     try:
-        connection: ssl.SSLObject = writer.get_extra_info("ssl_object")
-        found = connection.getpeercert(binary_form=True)
-        if found is None:
-            raise Unreachable("it shows no certificate")
-        return Shown(x509.load_der_x509_certificate(found), connection.version() or "", distrust)
+        lenient = tls.believing_anything(spec.identity)
+    except OSError as error:
+        files = " with ".join(filter(None, (spec.client_cert, spec.client_key)))
+        why = getattr(error, "reason", None) or error.strerror or "not in PEM format"
+        raise CannotTell(f"{files} cannot be used as a client certificate: {str(why).replace('_', ' ').lower()}") from None
+    try:
+        return tls.context(name=False, ca=spec.ca, identity=spec.identity), lenient
+    except OSError as error:
+        raise CannotTell(f"{spec.ca} cannot be read as a bundle of authorities: {error.strerror}") from None
+
+
+def _seen(shown: Shown, distrust: str) -> Seen:
+    if not shown.chain:
+        raise Unreachable("it shows no certificate")
+    try:
+        chain = tls.path(shown.chain)
     except ValueError:
         raise Unreachable("its certificate cannot be read") from None
-    finally:
-        await tcp.close(writer)
+    return Seen(chain, shown.version, distrust, shown.refused, shown.wanted)
 
 
 def matches(name: str, certificate: x509.Certificate) -> bool:

@@ -92,8 +92,13 @@ async def slams(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     """Closes without a word."""
 
 
-def certificate(folder: Path, *, name: str = "127.0.0.1", days: float = 90, issuer: Path | None = None) -> Path:
-    """A PEM file with certificate and key for one name or address, self-signed unless an issuer's file is given."""
+def certificate(
+    folder: Path, *, name: str = "127.0.0.1", days: float = 90, issuer: Path | None = None, ca: bool | None = None
+) -> Path:
+    """A PEM file with certificate and key for one name or address, self-signed unless an issuer's file is given.
+
+    ca: may it sign others; unset = when it is self-signed.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     signer, signed_by = key, subject
@@ -111,7 +116,7 @@ def certificate(folder: Path, *, name: str = "127.0.0.1", days: float = 90, issu
         .not_valid_before(now - timedelta(days=400))
         .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([alternative]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+        .add_extension(x509.BasicConstraints(ca=issuer is None if ca is None else ca, path_length=None), critical=True)
         .sign(signer, hashes.SHA256())
     )
     secret = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
@@ -120,7 +125,13 @@ def certificate(folder: Path, *, name: str = "127.0.0.1", days: float = 90, issu
     return path
 
 
-def context(pem: Path) -> ssl.SSLContext:
+def context(pem: Path, *, clients: Path | None = None, version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
+    """A server's: clients = the authority of those that it lets in; version = the one that it speaks."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.load_cert_chain(pem)
+    if clients is not None:
+        made.verify_mode = ssl.CERT_REQUIRED
+        made.load_verify_locations(clients)
+    if version is not None:
+        made.minimum_version = made.maximum_version = version
     return made

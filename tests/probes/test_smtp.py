@@ -12,6 +12,7 @@ from app import plugins
 from app.checks.probe import Reading, Status
 from tests.net.serve import certificate, context, hangs, serve, slams
 from tests.probes.run import measured
+from tests.probes.test_tls_chain import chained
 
 LOGIN = {"username": "ada", "password": "s3cret-horse"}
 
@@ -88,6 +89,11 @@ def test_starttls_is_taken_where_it_is_offered_and_the_certificate_is_timed(pem:
     assert reading.status is Status.OK, reading.message
     assert reading.metrics["encrypted"] == 1
     assert 89 < reading.metrics["certificate_days"] < 91
+
+
+def test_an_intermediate_that_ends_first_is_timed(tmp_path: Path) -> None:
+    root, own = chained(tmp_path, middle=5)
+    assert 4 < real(starttls=own, ca=str(root)).metrics["certificate_days"] < 6
 
 
 def test_tls_from_the_first_byte(pem: Path) -> None:

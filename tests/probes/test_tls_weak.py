@@ -1,7 +1,6 @@
 """security.tls: names everything that is weak or not as it must be, against OpenSSL's own server and ones that lie."""
 
 import asyncio
-import ssl
 import struct
 import subprocess
 from contextlib import contextmanager
@@ -177,9 +176,7 @@ def asked(protocol, pem, refuses=False, timeout=6.0):
                 return
             writer.write(b"-NO\r\n" if refuses else answer)
         if not refuses:
-            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            tls.load_cert_chain(pem)
-            await writer.start_tls(tls)
+            await writer.start_tls(context(pem))
         await reader.read(1)
 
     return against(server, "security.tls", host="127.0.0.1", port="PORT", starttls=protocol, ca=str(pem), timeout=timeout)
