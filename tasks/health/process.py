@@ -5,12 +5,14 @@ summed up: what they share counts with each), `threads`, `open_files` (sockets t
 `oldest_seconds` and `youngest_seconds` since their start, `cpu_percent` since the last run (100 is one core). Critical: fewer
 than `min` or more than `max` run; a pid file that is missing, or whose process is gone or another one (it started after the
 file was written, or has not the `name`, `pattern` or `user` asked for). Warning: one is stopped. Unknown: this account may not
-see.
+see. A search leaves out the worker that makes it, what started that, and `tocsin checks ...` commands: their words are ours.
 """
 
 import os
+import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,6 +24,12 @@ from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unre
 from app.net.pattern import QUIET, Pattern
 
 LOOKED_AT = ("name", "cmdline", "username", "status", "create_time")
+SHORT = 15  # bytes of a name that the kernel keeps
+STARTERS = frozenset({"tocsin", "celery", "pytest", "py.test"})
+INTERPRETER = re.compile(r"(?:python|pypy|perl|ruby|php|node|nodejs|deno|bun|java|lua|bash|dash|ash|zsh|ksh|sh)[\d.]*")
+BEFORE_SCRIPT = frozenset({"-m", "-jar"})  # options of interpreters: what follows is the script
+NO_SCRIPT = frozenset({"-c", "-e", "--eval", "-"})  # what follows is the program itself
+WITH_VALUE = frozenset({"-W", "-X", "-I", "-r", "--require", "--import", "-cp", "-classpath", "--class-path", "-o", "-O"})
 MOST_REMEMBERED = 500  # processes whose processor time the next run gets
 LATER = 10.0  # seconds between a process's start and its pid file, either way, that clocks and slow disks explain
 LONGEST_PID_FILE = 64  # bytes
@@ -31,7 +39,9 @@ LONGEST_COMMAND = 65_536  # characters of a command line that are matched
 class Wanted(Spec):
     """Which processes, and how many."""
 
-    name: str | None = Field(default=None, min_length=1, description="name of the program, e.g. nginx; exactly this")
+    name: str | None = Field(
+        default=None, min_length=1, description="name of the program, e.g. nginx, or of the script that it runs; exactly this"
+    )
     pattern: Pattern | None = Field(
         default=None,
         min_length=1,
@@ -72,21 +82,84 @@ def measure(spec: Wanted, run: Run) -> Reading:
 
 
 def _search(spec: Wanted, deadline: float) -> Iterator[psutil.Process]:
+    found, asking = [], set[int]()
+    us = psutil.Process()
+    ours = us.cmdline()
     for process in psutil.process_iter(LOOKED_AT):
         if time.monotonic() > deadline:
             raise CannotTell("looking through the processes took too long")
-        if process.pid != os.getpid() and _is_wanted(spec, process):  # our own command line may hold the pattern
-            yield process
+        command = process.info["cmdline"] or []
+        if _asks(command):
+            asking |= {process.pid, *_above(process, ("tocsin",))}
+        elif process.pid != us.pid and command != ours and _is_wanted(spec, process):  # a pool's workers share their words
+            found.append(process)
+    left_out = asking | _above(us, STARTERS) if found else asking
+    yield from (one for one in found if one.pid not in left_out)
+
+
+def _asks(command: list[str]) -> bool:
+    """Is it a command of Tocsin's about checks? It holds the words that we look for."""
+    names = [os.path.basename(word) for word in command[:4]]
+    return any((name, word) in (("tocsin", "checks"), ("app.cli", "checks")) for name, word in pairwise(names))
+
+
+def _above(process: psutil.Process, words: Iterable[str]) -> set[int]:
+    """The processes that led to this one and name one of these programs: `sh -c "tocsin checks try ..."`."""
+    try:
+        return {one.pid for one in process.parents() if _names_one(one, words)}
+    except psutil.Error:
+        return set()
+
+
+def _names_one(process: psutil.Process, words: Iterable[str]) -> bool:
+    try:
+        said = {os.path.basename(part) for word in process.cmdline()[:8] for part in word.split()}
+    except psutil.Error:
+        return False
+    return not said.isdisjoint(words)
 
 
 def _is_wanted(spec: Wanted, process: psutil.Process) -> bool:
     told: dict[str, Any] = process.info
     command = os.fsencode(" ".join(told["cmdline"] or ())[:LONGEST_COMMAND]).decode(errors="replace")  # any bytes
     return (
-        (spec.name is None or told["name"] == spec.name)
+        (spec.name is None or is_named(spec.name, told["name"] or "", told["cmdline"] or ()))
         and (spec.user is None or told["username"] == spec.user)
-        and (spec.pattern is None or bool(re2.search(spec.pattern, command, QUIET)))
+        and (spec.pattern is None or bool(command and re2.search(spec.pattern, command, QUIET)))
     )
+
+
+def is_named(wanted: str, told: str, command: Sequence[str]) -> bool:
+    """Is a process, of which the system tells a name and a command line, this program or this script?
+
+    The kernel cuts names off at 15 bytes: the whole one stands in the command line, unless a process has written it over, or
+    is a zombie or the kernel's own and has none.
+    """
+    kept = os.fsencode(told)[:SHORT]
+    if wanted == told or wanted == _script(command) or os.fsencode(wanted) == kept:
+        return True
+    if len(kept) < SHORT or os.fsencode(wanted)[:SHORT] != kept:
+        return False
+    whole = {os.path.basename(word) for word in command[:4]} | {re.split(r"[ :]", word)[0] for word in (told, *command[:1])}
+    whole = {name for name in map(os.path.basename, whole) if os.fsencode(name)[:SHORT] == kept and os.fsencode(name) != kept}
+    return wanted in whole or not whole
+
+
+def _script(command: Sequence[str]) -> str | None:
+    """The script, module or archive that an interpreter runs."""
+    if not command or not INTERPRETER.fullmatch(os.path.basename(command[0])):
+        return None
+    words = iter(command[1:])
+    for word in words:
+        if word in NO_SCRIPT:
+            return None
+        if word in BEFORE_SCRIPT:
+            return os.path.basename(next(words, ""))
+        if word in WITH_VALUE:
+            next(words, None)
+        elif not word.startswith("-"):
+            return os.path.basename(word)
+    return None
 
 
 def _of_pid_file(spec: Wanted, path: str) -> psutil.Process:

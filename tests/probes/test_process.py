@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -92,6 +93,124 @@ def test_a_program_that_calls_itself_otherwise_is_known_by_its_name(start):
     start("tocsinliar", argv0="tocsinhonest")
     assert look(name="tocsinhonest").status is Status.CRITICAL
     assert look(name="tocsinliar").status is Status.OK
+
+
+LONG = "tocsin-nightly-export.py"
+
+
+@pytest.fixture
+def script(tmp_path, start):
+    """Starts a script of a long name as its first line says, under a program's name, or with what comes before it."""
+    with ExitStack() as stack:
+
+        def started(name=LONG, before=(), after=()):
+            path = tmp_path / name
+            path.write_text(f"#!{sys.executable}\nprint(flush=True); {WAIT}\n")
+            path.chmod(0o755)
+            command = [*before, str(path), *after]
+            child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path)
+            stack.enter_context(child)
+            stack.callback(child.kill)
+            child.stdout.readline()
+            return child
+
+        yield started
+
+
+def test_a_script_of_a_long_name_is_found_by_it(script):
+    script(after=["--verbose"])
+    assert look(name=LONG).metrics["processes"] == 1
+    assert look(name=LONG[:15]).metrics["processes"] == 1  # as ps and top show it
+    assert look(name="tocsin-nightly-import.py").status is Status.CRITICAL  # the same 15 letters
+    assert look(name=LONG[:16]).status is Status.CRITICAL
+
+
+def test_a_program_of_a_long_name_is_found_by_it(start):
+    start("tocsin-warehouse-sync")
+    assert look(name="tocsin-warehouse-sync").metrics["processes"] == 1
+    assert look(name="tocsin-warehouse-copy").status is Status.CRITICAL
+
+
+def test_the_zombie_of_a_long_name_is_known_by_what_is_left_of_it(script):
+    child = script()
+    child.stdin.close()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert look(name=LONG).message == f"{LONG}: 0 processes run, 1 zombie; at least 1 should"
+
+
+def test_what_an_interpreter_runs_is_found_by_its_name(script):
+    script("job.py", before=[sys.executable, "-u"])
+    assert look(name="job.py").metrics["processes"] == 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told", "command", "is_it"),
+    [
+        ("nginx", "nginx", ["nginx: master process /usr/sbin/nginx"], True),
+        ("my-long-service-name", "my-long-service", ["my-long-service-name: worker 3"], True),
+        ("my-long-service-name", "my-long-service-name: worker 3", ["my-long-service-name: worker 3"], True),
+        ("my-long-service-name", "my-long-service", ["/opt/x/my-long-service-name", "--port=1"], True),
+        ("my-long-service-name", "my-long-service", ["/opt/x/my-long-service-other", "--port=1"], False),
+        ("my-long-service-name", "my-long-service", ["/usr/bin/perl", "-w", "/opt/my-long-service-name"], True),
+        ("my-long-service-name", "my-long-service", ["node", "server.js"], True),
+        ("my-long-service-name", "my-long-service", [], True),
+        ("kworker/u16:3-events_unbound", "kworker/u16:3-e", [], True),
+        ("my-long-servize-name", "my-long-service", [], False),
+        ("ein-längeres-programm", os.fsdecode("ein-längeres-programm".encode()[:15]), ["ein-längeres-programm"], True),
+        ("http.server", "python3", ["python3", "-m", "http.server", "80"], True),
+        ("python3", "python3", ["python3", "-m", "http.server", "80"], True),
+        ("server.js", "node", ["/usr/bin/node", "--require", "./trace.js", "/srv/server.js"], True),
+        ("trace.js", "node", ["/usr/bin/node", "--require", "./trace.js", "/srv/server.js"], False),
+        ("shop.jar", "java", ["java", "-Xmx1g", "-cp", "lib/*", "-jar", "/srv/shop.jar", "serve"], True),
+        ("com.example.Shop", "java", ["/opt/jdk/bin/java", "-cp", "x.jar", "com.example.Shop"], True),
+        ("job.sh", "bash", ["/bin/bash", "-e", "job.sh"], False),
+        ("job.sh", "sh", ["sh", "/etc/job.sh"], True),
+        ("job.sh", "vim", ["vim", "/etc/job.sh"], False),
+        ("x", "python3", ["python3", "-c", "x"], False),
+        ("", "", [], True),
+    ],
+)
+def test_a_name_is_the_programs_or_its_scripts(wanted, told, command, is_it):
+    assert process.is_named(wanted, told, command) is is_it
+
+
+@pytest.mark.parametrize("pattern", [".*", "^$", "x?"])
+def test_no_pattern_is_found_in_what_has_no_command_line(pattern):
+    thread = SimpleNamespace(info={"name": "kthreadd", "cmdline": [], "username": "root"})
+    assert not process._is_wanted(process.Wanted(pattern=pattern), thread)
+
+
+TRY = ["checks", "try", "health.process", "--with", "pattern=mark5521"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [((), TRY), ((), ["checks", "run", "mark5521"]), (("sh", "-c", 'true; "$@"; true', "tocsin"), TRY)],
+    ids=["the command itself", "another one", "and the shell around it"],
+)
+def test_the_command_that_asks_is_not_what_it_asks_for(script, before, after):
+    script("tocsin", before=before, after=after)
+    assert look(pattern="mark5521").message == "/mark5521/: 0 processes run; at least 1 should"
+    script("tocsin", after=["pager", "mark5521"])
+    assert look(pattern="mark5521").metrics["processes"] == 1
+
+
+@pytest.mark.parametrize("starter", ["tocsin", "celery", "pytest"])
+def test_the_worker_that_looks_and_what_started_it_are_not_found(tmp_path, starter):
+    """A worker with a child of its own pool, under a program that has the words in its command line too."""
+    inner = (
+        "import os; from tests.probes.test_process import look; end, begin = os.pipe()\n"
+        "if os.fork() == 0: os.close(begin); os.read(end, 1); os._exit(0)\n"
+        "print(look(pattern='mark6632').message, flush=True)"
+    )
+    outer = tmp_path / starter
+    outer.write_text(
+        f"#!{sys.executable}\nimport subprocess, sys\n"
+        f"subprocess.run([sys.executable, '-c', {inner!r}, 'mark6632'], check=True)\n"
+    )
+    outer.chmod(0o755)
+    ended = subprocess.run([outer, "mark6632"], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.stdout.strip() == "/mark6632/: 0 processes run; at least 1 should", ended.stderr
 
 
 def test_a_zombie_does_not_run(start):
