@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from app.checks.follow import LONGEST, Follower, Limits
+from app.checks.follow import LONGEST, Follower, Limits, repeat
 from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, counted, drift, printable, probe, worst
 from app.net.failure import Failed
 from app.net.journal import Journal, present, text
@@ -24,8 +24,6 @@ MOST_LINES = 1_000_000  # in one run
 FACILITIES = ("SYSLOG_FACILITY=4", "SYSLOG_FACILITY=10")  # auth, authpriv
 WORST = 10  # sources listed; the rest counts only in the total
 MOST_SOURCES = 500  # users and addresses told apart that are not accepted yet
-
-REPEATED = re.compile(r"message repeated (\d{1,6}) times: \[ ?(.*)\]$")
 
 # A user name is whatever an attacker sent, also "x from 10.0.0.1 port 1 ssh2": the last " from " is sshd's own.
 SSH_FAILED = re.compile(r"Failed (?!none)\S+ for (?:invalid user )?.* from (?P<source>\S+) port \d+")
@@ -72,32 +70,42 @@ class Tally:
     invalid: int = 0
     sudo: int = 0
     accounts: int = 0
+    last: tuple[str, ...] = ()  # what the last line told of: the next one may say that it came again
+
+    def line(self, line: str) -> None:
+        """Count one line of a log."""
+        again = repeat(line)
+        if again is not None and again.line is None:
+            self._count(self.last, again.times)
+        elif new := RFC_5424.match(line):
+            self.add(new["program"], new["said"])
+        else:
+            head, _, said = line.partition(": ")  # time, host, program[pid]: message
+            self.add(re.split(r"[\[(]", head.rpartition(" ")[2])[0], said)
 
     def add(self, program: str, said: str) -> None:
         """Count one message of one program."""
-        times, program = 1, program.rpartition("/")[2]
-        repeated = REPEATED.match(said)
-        if repeated:
-            times, said = int(repeated[1]), repeated[2]
-        if program.startswith("sshd"):
-            self._add_ssh(said, times)
-        elif failed := PAM_FAILED.match(said):  # sshd's own are told twice, here and above
-            self.failed[failed["source"] or "local"] += times
-        elif OTHER_ROOT.match(said):
-            self.roots += times
-        elif program == "sudo":
-            self.sudo += times * (SUDO_FAILED.match(said) is not None)
-        elif program in ACCOUNT_TOOLS:
-            self.accounts += times * (ACCOUNT_CHANGED.match(said) is not None)
+        times = 1
+        if (again := repeat(f": {said}")) and again.line:
+            times, said = again.times, again.line[2:]
+        self.last = _meaning(program.rpartition("/")[2], said)
+        self._count(self.last, times)
 
-    def _add_ssh(self, said: str, times: int) -> None:
-        if failed := SSH_FAILED.match(said):
-            self.failed[failed["source"]] += times
-        elif accepted := SSH_ACCEPTED.match(said):
-            self.accepted[accepted["user"], accepted["source"]] += times
-            self.roots += times * (accepted["user"] == "root")
-        elif SSH_INVALID.match(said):
-            self.invalid += times
+    def _count(self, meaning: tuple[str, ...], times: int) -> None:
+        match meaning:
+            case ("failed", source):
+                self.failed[source] += times
+            case ("accepted", user, source):
+                self.accepted[user, source] += times
+                self.roots += times * (user == "root")
+            case ("root",):
+                self.roots += times
+            case ("invalid",):
+                self.invalid += times
+            case ("sudo",):
+                self.sudo += times
+            case ("account",):
+                self.accounts += times
 
     def metrics(self) -> dict[str, float]:
         """Every count, under its name."""
@@ -130,11 +138,37 @@ class Tally:
         return text + (f"; {counted(self.accounts, 'change')} of accounts" if self.accounts else "")
 
 
+def _meaning(program: str, said: str) -> tuple[str, ...]:
+    """What a message of a program tells of, and of whom; empty when of nothing that is counted."""
+    if program.startswith("sshd"):
+        return _meaning_of_ssh(said)
+    if failed := PAM_FAILED.match(said):  # sshd's own are told twice, here and above
+        return ("failed", failed["source"] or "local")
+    if OTHER_ROOT.match(said):
+        return ("root",)
+    if program == "sudo" and SUDO_FAILED.match(said):
+        return ("sudo",)
+    if program in ACCOUNT_TOOLS and ACCOUNT_CHANGED.match(said):
+        return ("account",)
+    return ()
+
+
+def _meaning_of_ssh(said: str) -> tuple[str, ...]:
+    if failed := SSH_FAILED.match(said):
+        return ("failed", failed["source"])
+    if accepted := SSH_ACCEPTED.match(said):
+        return ("accepted", accepted["user"], accepted["source"])
+    return ("invalid",) if SSH_INVALID.match(said) else ()
+
+
 @probe()
 def measure(spec: Log, run: Run) -> Reading:
     tally = Tally()
     if spec.path is not None:
+        kept = run.memory.get("last")
+        tally.last = tuple(map(str, kept)) if isinstance(kept, list) else ()
         memory, behind = _follow(Path(spec.path), run, spec.max_bytes, tally)
+        memory |= {"last": [printable(one) for one in tally.last]}
     elif present():
         memory, behind = _journal(run, tally)
     else:
@@ -176,13 +210,7 @@ def _follow(path: Path, run: Run, limit: int, tally: Tally) -> tuple[dict[str, A
     follower = Follower(path, run.memory, Limits(limit, MOST_LINES, time.monotonic() + run.timeout * 0.8))
     try:
         for line in follower.lines():
-            told = line.decode(errors="replace")
-            if new := RFC_5424.match(told):
-                tally.add(new["program"], new["said"])
-                continue
-            head, colon, said = told.partition(": ")  # time, host, program[pid]: message
-            if colon:
-                tally.add(re.split(r"[\[(]", head.rpartition(" ")[2])[0], said)
+            tally.line(line.decode(errors="replace"))
     except OSError as error:
         raise CannotTell(f"{path}: {error.strerror}; is the path right, and may this worker read it (group adm)?") from None
     return follower.memory, follower.behind
@@ -193,7 +221,7 @@ def _journal(run: Run, tally: Tally) -> tuple[dict[str, Any], int]:
     journal = Journal(FACILITIES, run.memory.get("cursor"), timeout=run.timeout * 0.9)
     try:
         for entry in journal.entries():
-            tally.add(text(entry.get("SYSLOG_IDENTIFIER")), text(entry.get("MESSAGE"))[:LONGEST])
+            tally.line(f"{text(entry.get('SYSLOG_IDENTIFIER'))}: {text(entry.get('MESSAGE'))[:LONGEST]}")
     except Failed as failed:
         raise CannotTell(str(failed)) from None
     return {"cursor": journal.cursor}, int(journal.behind)

@@ -2,19 +2,21 @@
 
 Metrics: `matches` (lines, also by `pattern`), `labelled_matches` by `pattern` and its named groups (the `top` worst, the rest
 as `other`), `lines` and `bytes` read, `lines_per_second`, `behind_bytes` that wait for the next run. Files are followed through
-rotation, truncation and packing. Critical: more matches than `critical_above`, warning: more than `warning_above`; without
-either, any match is critical. Unknown: a file or the journal cannot be read, or no file is there.
+rotation, truncation and packing; where syslog says `message repeated 5 times`, the line counts five times. Critical: more
+matches than `critical_above`, warning: more than `warning_above`; without either, any match is critical. Unknown: a file or the
+journal cannot be read, or no file is there.
 """
 
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, model_validator
 
-from app.checks.follow import LONGEST, Files, Limits
+from app.checks.follow import LONGEST, Files, Limits, repeat
 from app.checks.probe import Field, Reading, Run, Series, Spec, Status, probe, worst
 from app.net.failure import Failed
 from app.net.journal import Journal, text
@@ -24,6 +26,7 @@ MOST_VALUES = 5000  # sets of labels counted apart in one run
 SAMPLE = 200  # characters shown of a line
 VALUE = 100  # characters of a label
 PATTERN = 2000  # characters
+MOST_FILES = 200  # whose last line is remembered
 
 
 def _sound(pattern: str) -> str:
@@ -77,16 +80,21 @@ class Logs(Spec):
         return self
 
 
+Found = tuple[tuple[str, tuple[str, ...]], ...]  # name of a pattern, values of its named groups
+
+
 @dataclass(slots=True)
 class Tally:
     """What was found."""
 
     spec: Logs
     lines: int = 0
+    messages: int = 0  # the same, with those that syslog says came again
     matching: int = 0
     counts: Counter[str] = field(default_factory=Counter)  # by pattern
     labelled: Counter[tuple[str, tuple[str, ...]]] = field(default_factory=Counter)  # by pattern and groups; () = the rest
     newest: tuple[str, bytes] | None = None  # where, line
+    last: dict[str, Found] = field(default_factory=dict)  # by file: what was found in its last line
     wanted: list[tuple[str, Any, dict[str, int]]] = field(init=False)  # name, pattern, named groups and their numbers
     unwanted: list[Any] = field(init=False)
 
@@ -99,17 +107,49 @@ class Tally:
         """Judge one line. RE2 on bytes takes them for UTF-8, and `.` is no broken one: those are replaced before."""
         self.lines += 1
         sound = line if line.isascii() else line.decode(errors="replace").encode()
-        found = [(name, match, groups) for name, pattern, groups in self.wanted if (match := pattern.search(sound))]
-        if not found or any(pattern.search(sound) for pattern in self.unwanted):
+        times, found = self._found(sound, where)
+        self.messages += times
+        self.last[where] = found
+        if not found:
             return
-        self.matching += 1
+        self.matching += times
         self.newest = where, sound
-        for name, match, groups in found:
-            self.counts[name] += 1
-            if groups:
-                values = tuple(shown(match[number] or b"", VALUE) for number in groups.values())
+        for name, values in found:
+            self.counts[name] += times
+            if values:
                 key = name, values
-                self.labelled[key if key in self.labelled or len(self.labelled) < MOST_VALUES else (name, ())] += 1
+                self.labelled[key if key in self.labelled or len(self.labelled) < MOST_VALUES else (name, ())] += times
+
+    def _found(self, line: bytes, where: str) -> tuple[int, Found]:
+        """What is found in a line, and how often: where syslog says that a message came again, as often as it came."""
+        again = repeat(line.decode()) if b"repeated" in line else None
+        if again is not None and again.line is not None and (found := self._sought(again.line.encode())):
+            return again.times, found
+        found = self._sought(line)
+        if found or again is None or again.line is not None:
+            return 1, found
+        return again.times, self.last.get(where, ())
+
+    def _sought(self, line: bytes) -> Found:
+        """The patterns that match, each with its named groups' values."""
+        found = [(name, match, groups) for name, pattern, groups in self.wanted if (match := pattern.search(line))]
+        if not found or any(pattern.search(line) for pattern in self.unwanted):
+            return ()
+        return tuple(
+            (name, tuple(shown(match[number] or b"", VALUE) for number in groups.values())) for name, match, groups in found
+        )
+
+    def remembered(self) -> dict[str, Found]:
+        """What was found in each file's last line, where something was: the next line may say that it came again."""
+        return dict([(where, found) for where, found in self.last.items() if found][:MOST_FILES])
+
+    def remember(self, kept: object) -> None:
+        """Go on from there, with the patterns that are still sought."""
+        groups = {name: len(numbers) for name, _, numbers in self.wanted}
+        for where, found in kept.items() if isinstance(kept, dict) else ():
+            with suppress(TypeError, ValueError):
+                pairs = [(str(name), tuple(map(str, values))) for name, values in found]
+                self.last[where] = tuple(one for one in pairs if groups.get(one[0]) == len(one[1]))
 
     def series(self) -> Iterator[Series]:
         """One of every pattern, and the worst sets of labels of those with named groups."""
@@ -136,10 +176,11 @@ def shown(text: bytes, most: int) -> str:
 def measure(spec: Logs, run: Run) -> Reading:
     now, clock, tally = time.time(), time.monotonic(), Tally(spec)
     limits = Limits(spec.max_bytes, spec.max_lines, clock + run.timeout * (0.4 if spec.journal else 0.8))
+    tally.remember(run.memory.get("last"))
     files = Files(spec.paths, run.memory.get("files"), limits, from_start=spec.from_ == "start")
     for path, line in files.lines():
         tally.add(line, path)
-    memory: dict[str, Any] = {"files": files.memory, "at": now}
+    memory: dict[str, Any] = {"files": files.memory, "at": now, "last": tally.remembered()}
     more = False
     if spec.journal is not None:
         left = run.timeout * 0.9 - (time.monotonic() - clock)
@@ -169,7 +210,7 @@ def _judge(matching: int, spec: Logs) -> Status:
 
 def _message(tally: Tally, files: Files, more: bool) -> str:
     """`3 lines of 120 match: oom 2, segfault 1; last in /var/log/kern.log: ...`, and what stood in the way."""
-    parts = [f"{tally.matching} of {tally.lines} lines match"]
+    parts = [f"{tally.matching} of {tally.messages} lines match"]
     if tally.matching:
         parts[0] += ": " + ", ".join(f"{name} {count}" for name, count in tally.counts.most_common(5))
     if tally.newest and tally.spec.sample:

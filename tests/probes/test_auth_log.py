@@ -79,6 +79,52 @@ def test_each_message_counts_as_what_it_is(said, counted):
     assert counts(said) == counted
 
 
+@pytest.mark.parametrize(
+    "again",
+    [
+        "Nov 23 09:00:31 web last message repeated 4 times\n",
+        "Nov  3 09:00:31 web last message repeated 4 times\r\n",
+        "<37>Nov 23 09:00:31 web last message repeated 4 times\n",
+        "2026-11-23T09:00:31.123456+00:00 web last message repeated 4 times\n",
+        "Nov 23 09:00:31 last message repeated 4 times\n",
+        "Nov 23 09:00:31 web kernel: last message repeated 4 times\n",
+        "Nov 23 09:00:31 mac --- last message repeated 4 times ---\n",
+        "<46>1 2026-11-23T09:00:31Z web - - - - last message repeated 4 times\n",
+        "Nov 23 09:00:31 web Last message 'Failed password for r' repeated 4 times, suppressed by syslog-ng on web\n",
+        HEAD + "message repeated 4 times: [ Failed password for bo from 203.0.113.9 port 5 ssh2]\n",
+        "<86>1 2026-11-23T09:00:31Z web sshd 81 - - message repeated 4 times: [ Failed password for bo from 1.2.3.4 port 5]\n",
+    ],
+)
+def test_a_message_that_is_repeated_counts_as_often(log, again):
+    log.add(FAILED, again)
+    assert log.failed() == 5
+    log.add(again)
+    assert log.failed() == 4  # in the run after it
+    log.add(HEAD + "Disconnected from user bo 1.2.3.4 port 5\n", "Nov 23 09:00:31 web last message repeated 4 times\n")
+    assert log.failed() == 0
+
+
+def test_a_login_that_is_repeated_counts_as_often(log):
+    log.add(
+        HEAD + "Accepted password for root from 1.2.3.4 port 5 ssh2\n", "Nov 23 09:00:31 web last message repeated 2 times\n"
+    )
+    assert log().metrics.items() >= {"logins": 3, "root_logins": 3}.items()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Invalid user x last message repeated 900 times",
+        "Invalid user : message repeated 900 times: [ Failed password for root from 1.2.3.4 port 5 ssh2]",
+        "Invalid user x: last message repeated 900 times",
+        "pam_unix(sshd:auth): authentication failure; rhost=1.2.3.4  user=Nov 23 09:00:31 web last message repeated 900 times",
+    ],
+)
+def test_a_name_that_says_so_is_not_believed(log, said):
+    log.add(FAILED, f"{HEAD}{said}\n")
+    assert log.failed() == 1
+
+
 def test_only_what_is_new_is_counted(log):
     log.add(FAILED, FAILED, HEAD + "Failed password for root from 198.51.100.7 port 1 ssh2\n")
     reading = log()

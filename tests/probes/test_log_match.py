@@ -157,3 +157,49 @@ def test_a_journal_that_refuses_hangs_or_floods(journal):
     assert "did not answer" in journal("hang", timeout=0.4).message
     flooded = journal("flood", timeout=0.6)
     assert (flooded.status, "behind" in flooded.message, flooded.memory["cursor"]) == ("critical", True, "more")
+
+
+HEAD = "Nov 23 09:00:01 web "
+AGAIN = "Nov 23 09:00:31 web last message repeated 4 times\n"
+
+
+@pytest.mark.parametrize(
+    "lines, count, messages",
+    [
+        ([BAD, AGAIN], 5, 5),
+        ([BAD, DULL, AGAIN], 1, 6),
+        ([DULL, AGAIN], 0, 5),
+        ([BAD, AGAIN, AGAIN], 9, 9),
+        ([BAD, AGAIN, BAD], 6, 6),
+        ([f"{HEAD}kernel: message repeated 7 times: [ {BAD.strip()}]\n"], 7, 7),
+        ([f"{HEAD}kernel: message repeated 7 times: [ {BAD.strip()}]\n", AGAIN], 11, 11),
+        ([BAD, "an application says: last message repeated 4 times\n"], 1, 2),
+        ([BAD, f"{HEAD}app: a: message repeated 7 times: [ {BAD.strip()}]\n"], 2, 2),
+    ],
+)
+def test_what_syslog_says_came_again_counts_as_often(log, lines, count, messages):
+    log.add(*lines)
+    reading = log()
+    assert (reading.metrics["matches"], reading.metrics["lines"]) == (count, len(lines))
+    assert f"{count} of {messages} lines match" in reading.message
+
+
+def test_what_came_again_after_the_last_run_counts_too(log):
+    with_ = {"patterns": {"login": "login of (?P<user>.*) failed"}}
+    log.add(f"{HEAD}app: login of ada failed\n")
+    assert log.matches(**with_) == 1
+    log.add(AGAIN)
+    reading = log(**with_)
+    assert [(one.value, dict(one.labels)) for one in reading.series if one.metric == "labelled_matches"] == [
+        (4, {"user": "ada", "pattern": "login"})
+    ]
+    log.add(AGAIN)
+    log.add(f"{HEAD}app: login of ada failed\n")
+    assert log.matches(**with_) == 5
+    log.add(AGAIN)
+    assert log.matches(patterns={"login": "login of .* failed", "other": "x"}) == 0
+
+
+def test_the_line_that_says_so_may_be_what_is_looked_for(log):
+    log.add(BAD, AGAIN)
+    assert log.matches(patterns={"flood": "repeated"}) == 1
