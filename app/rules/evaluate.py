@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from math import isfinite
 
 from app.catalog.model import Severity
 from app.downtime import Downtime
@@ -27,6 +28,7 @@ def series_name(labels: Mapping[str, str]) -> str:
 
 TOO_MANY = series_name({"too_many_series": "true"})  # where the alert about a rule's label sets stands
 NO_METRIC = "this result has no such metric"
+BEYOND = "the values are too large to reckon with"
 NO_PAST: Pasts = {timedelta(0): Past()}
 
 
@@ -162,11 +164,26 @@ def _last(rule: Active, pasts: Pasts, at: datetime) -> Point | None:
 
 
 def _finding(rule: Active, view: View, before: Standing) -> Finding:
+    if view.newest.value is not None and not isfinite(view.newest.value):
+        view = replace(view, newest=replace(view.newest, value=None, message="the value is not a number"))
     try:
         found: Finding = rule.kind.evaluate(rule.spec, view, before.memory)
-    except Exception as error:  # a plug-in's own mistake, or numbers beyond all bounds: this rule cannot tell, the others can
+    except OverflowError:
+        return Finding(None, False, None, BEYOND, memory=before.memory)
+    except Exception as error:  # a plug-in's own mistake: this rule cannot tell, the others can
         log.exception("rule_broke", rule=rule.name)
         return Finding(None, False, None, f"the rule broke: {type(error).__name__}: {error}", memory=before.memory)
+    return _finite(found)
+
+
+def _finite(found: Finding) -> Finding:
+    """The finding without an infinity or what is no number: neither can be shown, stored or compared."""
+    if found.value is not None and not isfinite(found.value):
+        return Finding(None, False, None, BEYOND, memory=found.memory)
+    if found.score is not None and not isfinite(found.score):
+        found = replace(found, score=None)
+    if found.band is not None and not all(map(isfinite, (found.band.low, found.band.expected, found.band.high))):
+        found = replace(found, band=None)
     return found
 
 

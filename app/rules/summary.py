@@ -79,7 +79,7 @@ class _Labels(dict[str, str]):
 
 def _shown(value: object) -> object:
     """How a value stands in the text."""
-    if value is None:
+    if value is None or (isinstance(value, float) and not isfinite(value)):
         return "?"
     return f"{value:.6g}" if isinstance(value, float) else value
 
@@ -100,12 +100,15 @@ class _Environment(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         if not all(isinstance(one, int | float) for one in (left, right)):
             raise TypeError("arithmetic is for numbers")
-        return super().call_binop(context, operator, float(left), float(right))
+        found = super().call_binop(context, operator, float(left), float(right))
+        if not isfinite(found):
+            raise OverflowError("beyond all numbers")
+        return found
 
 
 def _of_number(what: Callable[..., Any]) -> Callable[..., Any]:
     """A filter that changes numbers and leaves everything else."""
-    return lambda value, *args: what(float(value), *args) if isinstance(value, int | float) else value
+    return lambda value, *args: what(float(value), *args) if isinstance(value, int | float) and isfinite(value) else value
 
 
 def _bytes(value: float) -> str:
@@ -115,6 +118,11 @@ def _bytes(value: float) -> str:
             return f"{value:.3g} {unit}"
         value /= 1024
     raise AssertionError
+
+
+def _percent(share: float, digits: int = 0) -> str:
+    """0.123 -> 12 %."""
+    return f"{share * 100:.{min(max(int(digits), 0), 12)}f} %" if isfinite(share * 100) else "?"
 
 
 def _seconds(value: float) -> str:
@@ -127,7 +135,7 @@ def _seconds(value: float) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "round": _of_number(lambda value, digits=0: f"{value:.{min(max(int(digits), 0), 12)}f}"),
-    "percent": _of_number(lambda share, digits=0: f"{share * 100:.{min(max(int(digits), 0), 12)}f} %"),
+    "percent": _of_number(_percent),
     "abs": _of_number(abs),
     "int": _of_number(int),
     "duration": _of_number(_seconds),

@@ -28,6 +28,7 @@ SHOWN = {
     "a label that is named like a method": ("{{ labels.format }}", "f"),
     "why": ("{{ rule }} on {{ check }}: {{ because }}", "r on c: it is high"),
     "what a label holds is no template": ("{{ labels.evil }}", LABELS["evil"]),
+    "a percentage beyond all numbers": ("{{ (value * 1e308) | percent }}", "?"),
     "nothing in percent": ("{{ nothing | percent }}", "?"),
     "nothing at all gives the plain text": ("{% if value > 9 %}x{% endif %} ", "PLAIN"),
 }
@@ -61,11 +62,12 @@ HOSTILE = {
     "no end of an if": "{% if value %}",
     "a comparison of a number and a text": "{{ value > 'a' }}",
     "a division by nothing": "{{ value / 0 }}",
+    "a product beyond all numbers": "{{ value * 1e308 * 1e308 }}",
     "longer than any summary": "x" * 4097,
 }
 REFUSED_ONLY_WHEN_IT_RUNS = {
     "the class of a label", "the class of a text", "a comparison of a number and a text", "a division by nothing",
-    "a long number", "a text three hundred million times",
+    "a product beyond all numbers", "a long number", "a text three hundred million times",
 }  # fmt: skip
 
 

@@ -1,10 +1,12 @@
 """Fires when a value differs too much from what it was an earlier while ago: orders against the same time last week.
 
 The aggregate over `(t - window, t]` is compared with the one that ended `compared_to` earlier. `drops`, `rises` and `changes`
-take a share (`40%` of the earlier value) or a number (in the metric's unit). It learns until it is as old as `compared_to`.
+take a share (`40%` of the earlier value) or a number (in the metric's unit). From 0 to anything else is more than any share,
+and is told as `from 0 to 12`; from 0 to 0 is no change. It learns until it is as old as `compared_to`.
 """
 
 import math
+import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any
@@ -15,6 +17,7 @@ from app.rules.aggregate import Agg, aggregate
 from app.rules.model import Finding, Reach, Rule, View
 from app.units import Duration, format_duration, parse_duration, parse_percent
 
+LARGEST = 1000.0  # beyond so many times the earlier value a percentage tells nobody anything
 SINCE = "since"  # in memory: when the series was first seen, in seconds since 1970
 
 
@@ -87,15 +90,29 @@ def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:
         because = f"learning: nothing {ago} ago to compare with yet" if young else f"no sample {ago} ago to compare with"
         return Finding(None, False, now, because, memory=kept, learning=young)
     size = _relative(now, then) if isinstance(spec.limit, str) else now - then
-    shown = f"{abs(size) * 100:.3g} %" if isinstance(spec.limit, str) else f"{abs(size):.6g}"
-    way = "the same as" if size == 0 else f"{shown} {'below' if size < 0 else 'above'}"
-    because = f"{agg} {spec.metric} {now:.6g} is {way} the {then:.6g} of {ago} ago"
+    if not (math.isfinite(now) and math.isfinite(then)) or math.isnan(size):
+        return Finding(None, False, None, f"{spec.metric} cannot be compared: it is beyond all numbers", memory=kept)
+    told, because = _said(spec, size, now, then)
     bad, clear = _beyond(spec, size, spec.limit), not _beyond(spec, size, spec.clear or spec.limit)
-    return Finding(bad, clear, now, because, memory=kept, told=shown, score=abs(size))
+    score = min(abs(size), sys.float_info.max)
+    return Finding(bad, clear, now, f"{agg} {spec.metric} {because}", memory=kept, told=told, score=score)
+
+
+def _said(spec: Spec, size: float, now: float, then: float) -> tuple[str, str]:
+    """The change in short and in a sentence: as a share where there is one, else from where to where."""
+    ago = format_duration(spec.back)
+    if size == 0:
+        return ("0 %" if isinstance(spec.limit, str) else "0"), f"{now:.6g} is the same as the {then:.6g} of {ago} ago"
+    if not isinstance(spec.limit, str) or abs(size) <= LARGEST:
+        told = f"{abs(size) * 100:.3g} %" if isinstance(spec.limit, str) else f"{abs(size):.6g}"
+        if math.isfinite(size):
+            return told, f"{now:.6g} is {told} {'below' if size < 0 else 'above'} the {then:.6g} of {ago} ago"
+    course = f"from {then:.6g} to {now:.6g}"
+    return course, f"{'fell' if size < 0 else 'rose'} {course} within {ago}"
 
 
 def _relative(now: float, then: float) -> float:
-    """The change as a share of what it was; from nothing it is without end."""
+    """The change as a share of what it was; from nothing it is without end, and says which way."""
     if then == 0:
         return 0.0 if now == 0 else math.copysign(math.inf, now)
     return (now - then) / abs(then)

@@ -18,6 +18,7 @@ from app.units import Duration, format_duration, parse_duration
 
 NEEDED = 0.25  # of the window, before a line through it means anything
 FEWEST = 3  # points
+FAR = 100 * 365.25 * 86_400  # seconds
 
 
 class Spec(Rule):
@@ -72,6 +73,8 @@ def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:  # n
         return Finding(None, False, newest, f"learning: seen {_words(seen)} of the {needed} it needs", learning=True)
     now, slope = line(span, view.at.timestamp())
     ahead = now + slope * spec.within.total_seconds()
+    if not all(map(math.isfinite, (now, slope, ahead))):
+        return Finding(None, False, None, f"{spec.metric} is too large for a line through it")
     bad = spec.sign * (ahead - spec.limit) > 0 or spec.sign * (newest - spec.limit) > 0
     clear = not bad and spec.sign * (ahead - (spec.limit if spec.clear is None else spec.clear)) <= 0
     when = _crossing(spec, newest, now, slope)
@@ -97,7 +100,8 @@ def _crossing(spec: Spec, newest: float, now: float, slope: float) -> str:
         return "now"
     if slope * spec.sign <= 0:
         return "never"
-    return f"in {_words(max((spec.limit - now) / slope, 0.0))}"
+    seconds = max((spec.limit - now) / slope, 0.0)
+    return f"in {_words(seconds)}" if seconds < FAR else "in more than 100 years"
 
 
 def _because(spec: Spec, newest: float, slope: float, ahead: float, when: str) -> str:
