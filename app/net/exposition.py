@@ -1,7 +1,8 @@
 """A /metrics page: what is asked for of it, read without the rest, and quantiles out of its histograms.
 
-Formats: Prometheus text 0.0.4 and OpenMetrics 1.0, by prometheus_client's parsers. Those are pure Python and take
-milliseconds for a crooked line, so only the lines of wanted metrics reach them, short ones, and not for longer than agreed.
+Formats: Prometheus text 0.0.4 and 1.0 and OpenMetrics 1.0, names in UTF-8 included, by prometheus_client's parsers. Those are
+pure Python and take milliseconds for a crooked line, so only the lines of wanted metrics reach them, short ones, and not for
+longer than agreed. Source: Prometheus, "UTF-8 in Prometheus" (quoted names), "Escaping schemes" (those of older clients).
 """
 
 import math
@@ -15,7 +16,11 @@ from prometheus_client.parser import text_fd_to_metric_families as prometheus
 
 from app.net.exchange import Response
 
-ACCEPT = "text/plain;version=0.0.4,application/openmetrics-text;version=1.0.0;q=0.8"
+ACCEPT = (
+    "text/plain;version=1.0.0;escaping=allow-utf-8,text/plain;version=0.0.4;q=0.9,"
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.8,application/openmetrics-text;version=0.0.1;q=0.7,*/*;q=0.1"
+)
+PLAIN = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")  # names that need no quotes
 PARTS = ("_total", "_bucket", "_count", "_sum")
 LONGEST = 4096  # bytes of a line
 MOST = 5000  # lines
@@ -34,10 +39,11 @@ def families(response: Response, names: Sequence[str], until: float) -> list[Met
     is_open = kind == "application/openmetrics-text"
     if is_open and not response.body.endswith((b"# EOF\n", b"# EOF")):
         raise ValueError("the page is cut off: its last line is not # EOF")
-    lines = _wanted(response.body, names, until)
+    written = {_escaped(name, _escaping(response)): name for name in names if not PLAIN.fullmatch(name)}
+    lines = _wanted(response.body, [*names, *written], until)
     try:
         read: Callable[[Iterator[str]], Iterable[Metric]] = openmetrics if is_open else prometheus  # type: ignore[assignment]
-        return list(read(_ended(lines) if is_open else lines))
+        return [_renamed(one, written) for one in read(_ended(lines) if is_open else lines)]
     except _Stopped:
         raise
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:  # the parsers fall over some lies
@@ -50,8 +56,12 @@ class _Stopped(ValueError):
 
 def _wanted(body: bytes, names: Sequence[str], until: float) -> Iterator[str]:
     bases = {name.removesuffix(part) if name.endswith(part) else name for name in names for part in ("", *PARTS)}
-    known = "|".join(re.escape(name) for name in sorted(bases))
-    line = re.compile(rf"^(?:# TYPE )?(?:{known})(?:{'|'.join(PARTS)})?(?=[{{ \t]).*$".encode(), re.MULTILINE)
+    known = "|".join(re.escape(name) for name in sorted(bases) if PLAIN.fullmatch(name)) or "(?!)"
+    quoted = "|".join(re.escape(_in_quotes(name)) for name in sorted(bases))
+    part = f"(?:{'|'.join(PARTS)})?"
+    plain_line = rf"(?:# TYPE )?(?:{known}){part}(?=[{{ \t])"
+    quoted_line = rf"""(?:# TYPE |\{{[ \t]*)"(?:{quoted}){part}"(?=[ \t,}}])"""
+    line = re.compile(f"^(?:{plain_line}|{quoted_line}).*$".encode(), re.MULTILINE)
     for count, found in enumerate(line.finditer(body)):
         if count >= MOST:
             raise _Stopped(f"more than {MOST} lines of the wanted metrics; name fewer")
@@ -60,6 +70,48 @@ def _wanted(body: bytes, names: Sequence[str], until: float) -> Iterator[str]:
         if time.monotonic() > until:
             raise _Stopped(f"the page was not read in time: {count} lines so far")
         yield found[0].decode(errors="replace").rstrip("\r") + "\n"
+
+
+def _in_quotes(name: str) -> str:
+    return name.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+
+
+def _escaping(response: Response) -> str:
+    """How the page writes names that are not plain; `underscores` is what clients do that do not say."""
+    parameters = (one.partition("=") for one in response.headers.get("content-type", "").split(";")[1:])
+    return next((value.strip() for name, _, value in parameters if name.strip().lower() == "escaping"), "underscores")
+
+
+def _escaped(name: str, scheme: str) -> str:
+    """A name as a client writes it that may not use UTF-8."""
+    if scheme == "allow-utf-8":
+        return name
+    if scheme == "values":
+        return "U__" + "".join(
+            "__" if char == "_" else char if _is_plain(char, at) else f"_{ord(char):x}_" for at, char in enumerate(name)
+        )
+    if scheme == "dots":
+        return "".join(
+            {"_": "__", ".": "_dot_"}.get(char, char if _is_plain(char, at) else "__") for at, char in enumerate(name)
+        )
+    return "".join(char if _is_plain(char, at) else "_" for at, char in enumerate(name))
+
+
+def _is_plain(char: str, at: int) -> bool:
+    return PLAIN.fullmatch(char if at == 0 else f"_{char}") is not None
+
+
+def _renamed(family: Metric, written: Mapping[str, str]) -> Metric:
+    """The family under the name it was asked for by; `written`: that name by what stands on the page."""
+    for there, name in written.items():
+        if there != name and family.name.startswith(there) and family.name[len(there) :] in ("", *PARTS):
+            family.samples = [
+                one._replace(name=name + one.name[len(there) :]) if one.name.startswith(there) else one
+                for one in family.samples
+            ]
+            family.name = name + family.name[len(there) :]
+            break
+    return family
 
 
 def _ended(lines: Iterable[str]) -> Iterator[str]:

@@ -29,8 +29,10 @@ Found = dict[str, dict[Labels, float]]  # metric -> its values
 class Page(Server, Spec):
     """Which page, and what of it."""
 
-    metrics: list[Annotated[str, Field(pattern=r"^[A-Za-z_:][\w:]{0,199}$")]] = Field(
-        min_length=1, max_length=50, description="names as on the page, of whole histograms or of single lines: `jobs_total`"
+    metrics: list[Annotated[str, Field(pattern=r"^[^\s\x00-\x1f\x7f]{1,200}$")]] = Field(
+        min_length=1,
+        max_length=50,
+        description="names as on the page, of whole histograms or of single lines: `jobs_total`, `http.server.duration`",
     )
     match: dict[str, str] = Field(default={}, description="labels and their values that a line must have")
     quantiles: list[Annotated[float, Field(gt=0, lt=1)]] = Field(

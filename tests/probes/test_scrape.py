@@ -202,3 +202,103 @@ def test_the_wanted_lines_of_a_long_page_are_found_soon():
 def test_a_wrong_setting_is_refused(wrong):
     with pytest.raises(ValidationError):
         plugins.probe_module("performance.scrape").Page.model_validate({"url": "http://h/metrics", **wrong})
+
+
+TEXT, OPEN = "text/plain; version=1.0.0; escaping={}", "application/openmetrics-text; version=1.0.0; escaping={}"
+UTF_8 = """# HELP "http.server.duration" h
+# TYPE "http.server.duration" gauge
+{"http.server.duration","service.name"="shop",zone="a"} 3
+{"http.server.duration", "service.name"="cart",zone="a\\"b"} 4
+# TYPE "größe" gauge
+{"größe"} 5
+# TYPE "odd\\"name\\"\\\\x" gauge
+{"odd\\"name\\"\\\\x"} 6
+# TYPE "http.server.durations" gauge
+{"http.server.durations"} 99
+# TYPE plain gauge
+plain{"label.name"="x"} 7
+"""
+
+
+def utf_8(kind, text, escaping="allow-utf-8"):
+    end = "# EOF\n" if kind is OPEN else ""
+    return ok((text + end).encode(), f"Content-Type: {kind.format(escaping)}\r\n")
+
+
+@pytest.mark.parametrize("kind", [TEXT, OPEN], ids=["text", "openmetrics"])
+def test_names_in_utf_8_are_read(kind):
+    reading = scraped(utf_8(kind, UTF_8), "http.server.duration", "größe", 'odd"name"\\x', "plain")
+    assert reading.status == "ok", reading.message
+    assert reading.metrics == {"größe": 5, 'odd"name"\\x': 6}
+    assert {(one.metric, one.value, tuple(one.labels.items())) for one in reading.series} == {
+        ("http.server.duration", 3, (("service.name", "shop"), ("zone", "a"))),
+        ("http.server.duration", 4, (("service.name", "cart"), ("zone", 'a"b'))),
+        ("plain", 7, (("label.name", "x"),)),
+    }
+    only = scraped(utf_8(kind, UTF_8), "http.server.duration", match={"service.name": "cart"})
+    assert [one.value for one in only.series] == [4]
+    assert "not on the page: http.server" in scraped(utf_8(kind, UTF_8), "http.server").message
+
+
+@pytest.mark.parametrize("kind", [TEXT, OPEN], ids=["text", "openmetrics"])
+def test_a_counter_and_a_histogram_in_utf_8_count_from_one_run_to_the_next(kind):
+    def page(count):
+        return utf_8(
+            kind,
+            f'# TYPE "jobs.done{"_total" if kind is TEXT else ""}" counter\n{{"jobs.done_total"}} {count}\n'
+            f'# TYPE "took.s" histogram\n{{"took.s_bucket",le="1.0"}} {count}\n{{"took.s_bucket",le="+Inf"}} {count}\n'
+            f'{{"took.s_count"}} {count}\n{{"took.s_sum"}} {count}\n',
+        )
+
+    first = scraped(page(5), "jobs.done", "took.s")
+    second = scraped(page(15), "jobs.done", "took.s", last=first)
+    assert second.metrics["jobs.done_per_second"] == pytest.approx(1, rel=0.3)
+    assert second.metrics["took.s_p50"] == pytest.approx(0.5)
+    assert second.metrics["took.s_count_per_second"] == pytest.approx(1, rel=0.3)
+
+
+@pytest.mark.parametrize(
+    ("escaping", "name"),
+    [
+        ("underscores", "http_server_dur_tion_total"),
+        ("dots", "http_dot_server_dot_dur__tion__total"),
+        ("values", "U__http_2e_server_2e_dur_e4_tion__total"),
+    ],
+)
+def test_a_name_that_the_page_escapes_is_found_and_keeps_its_own(escaping, name):
+    page = utf_8(TEXT, f"# TYPE {name} gauge\n{name} 4\n", escaping)
+    assert scraped(page, "http.server.durätion_total").metrics == {"http.server.durätion_total": 4}
+    older = ok(b"# TYPE a_b gauge\na_b 4\n", "Content-Type: text/plain; version=0.0.4\r\n")
+    assert scraped(older, "a.b").metrics == {"a.b": 4}
+
+
+def test_it_asks_as_prometheus_does():
+    asked = []
+
+    async def page(reader, writer):
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(utf_8(TEXT, UTF_8))
+        await writer.drain()
+
+    assert scraped(page, "größe").status == "ok"
+    accept = next(line for line in asked[0].decode().splitlines() if line.lower().startswith("accept:"))
+    assert "text/plain;version=1.0.0;escaping=allow-utf-8" in accept
+    assert "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8" in accept
+
+
+def test_the_official_client_is_understood_in_utf_8():
+    """It names as it was asked for: by our Accept header."""
+    from prometheus_client.exposition import choose_encoder
+
+    registry = CollectorRegistry()
+    Gauge("queue.length", "h", ["shop.name"], registry=registry).labels("a").set(7)
+
+    async def page(reader, writer):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        accept = next(line for line in head.splitlines() if line.lower().startswith("accept:"))
+        encoder, kind = choose_encoder(accept.partition(":")[2].strip())
+        writer.write(ok(encoder(registry), f"Content-Type: {kind}\r\n"))
+        await writer.drain()
+
+    reading = scraped(page, "queue.length")
+    assert [(one.metric, one.value, one.labels) for one in reading.series] == [("queue.length", 7, {"shop.name": "a"})]
