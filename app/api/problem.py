@@ -14,7 +14,7 @@ from starlette.responses import Response
 from app import log
 from app.api.answer import problem
 from app.errors import Conflict, Denied, Invalid, NotActive, NotFound, TocsinError, TooLarge, Unavailable
-from app.units import counted
+from app.units import counted, lower_first
 
 STATUS: Sequence[tuple[type[TocsinError], int]] = (
     (TooLarge, 413),
@@ -76,7 +76,7 @@ def _field(place: Sequence[object]) -> str:
 
 def _detail(one: Any) -> str:
     text = str(one["msg"]).removeprefix("Value error, ")
-    return text[:1].lower() + text[1:]
+    return lower_first(text)
 
 
 async def _http(request: Request, error: Any) -> Response:

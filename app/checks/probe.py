@@ -23,11 +23,11 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from app.checks.baseline import Drift, drift, printable
 from app.settings import settings
-from app.units import Duration, counted
+from app.units import Duration, counted, lower_first
 
 __all__ = [
     "CannotTell", "Drift", "Duration", "Field", "Probe", "Reading", "Run", "SecretStr", "Series", "Spec", "Status",
-    "Unreachable", "counted", "drift", "own_broker", "own_database", "own_reader", "printable", "probe", "worst",
+    "Unreachable", "counted", "drift", "lower_first", "own_broker", "own_database", "own_reader", "printable", "probe", "worst",
 ]  # fmt: skip
 
 

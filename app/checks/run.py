@@ -180,5 +180,6 @@ def _is_value(value: float) -> bool:
 
 def _clean(message: str, limit: int = MESSAGE_LIMIT) -> str:
     if not message.isprintable():
+        message = "\n".join(message.expandtabs(1).splitlines())  # as programs end and indent lines, on whatever system
         message = "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in message.replace("\0", ""))
     return message if len(message) <= limit else message[: limit - 1] + "…"

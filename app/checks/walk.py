@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 
 from app.checks import baseline
 from app.checks.follow import open_regular
+from app.units import lower_first
 
 MAGIC = frozenset("*?[")
 CHUNK = 1 << 20
@@ -75,7 +76,7 @@ class Walk:
         except FileNotFoundError:
             return
         except OSError as error:
-            self.closed[printable(path)] = str(error.strerror).lower()
+            self.closed[printable(path)] = lower_first(str(error.strerror))
             return
         if stat.S_ISDIR(found.st_mode):
             self._below(path)
@@ -99,7 +100,7 @@ class Walk:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            self.closed[printable(folder or "/")] = str(error.strerror).lower()
+            self.closed[printable(folder or "/")] = lower_first(str(error.strerror))
             return []
         return sorted(names)
 

@@ -35,8 +35,9 @@ def actor(db: "Connection", login: str | None) -> "Actor":
 
 
 def say(words: str) -> None:
-    """Print one line; what is not printable in it is shown as such, not sent to the terminal."""
-    typer.echo("".join(char if char.isprintable() else "\ufffd" for char in words))
+    """Print a line, and what a program said in more lines below it; what is not printable is shown as such, not sent."""
+    for at, line in enumerate(words.expandtabs(1).splitlines() or [""]):
+        typer.echo("    " * bool(at) + "".join(char if char.isprintable() else "\ufffd" for char in line))
 
 
 def warn_of_broken_probes() -> None:
@@ -64,7 +65,10 @@ def say_list(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json:
     if not rows:
         say(empty)
         return
-    cells = [[column.upper() for column in columns], *([cell(row.get(column)) for column in columns] for row in rows)]
+    cells = [
+        [column.upper() for column in columns],
+        *([in_one_line(cell(row.get(column))) for column in columns] for row in rows),
+    ]
     widths = [max(len(line[at]) for line in cells) for at in range(len(columns))]
     for line in cells:
         say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
@@ -118,3 +122,9 @@ def cell(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(str(one) for one in value) or "-"
     return str(value)
+
+
+def in_one_line(text: str) -> str:
+    """The first line, and that there are more."""
+    first, *more = text.splitlines() or [""]
+    return f"{first} …" if more else first

@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from app.errors import Conflict, Invalid, TocsinError, Unavailable
+from app.units import lower_first
 from app.visible import visible
 
 NO, WRONG = 1, 2  # the answer is no, or nobody could say; wrong use or bad input
@@ -49,7 +50,7 @@ def _usage(error: Any, message: str) -> str:
     if not message:  # no command was named: its help was printed
         return "name a command"
     path = error.ctx.command_path if getattr(error, "ctx", None) else "tocsin"
-    return f"{message[:1].lower()}{message[1:].rstrip('.')}; see `{path} --help`"
+    return f"{lower_first(message).rstrip('.')}; see `{path} --help`"
 
 
 def _not_prepared(error: Exception) -> bool:

@@ -10,6 +10,7 @@ from app.configfile.keys import Path, keys_of
 from app.configfile.mistake import hint
 from app.configfile.tree import Node, written
 from app.redact import STARS, is_secret
+from app.units import lower_first
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,7 @@ def _sentence(error: _Error, part: Part) -> str:
         return f"{what} must {word} {detail.get('ctx', {}).get(limit)}"
     if kind == "too_short":
         return f"{what} must not be empty"
-    return f"{what}: {_lowered(detail['msg'])}"
+    return f"{what}: {lower_first(detail['msg'])}"
 
 
 def _quote(at: Node, path: Path, part: Part) -> str:
@@ -193,10 +194,6 @@ def _found(node: Node, path: Path) -> str:
     text = node.text if node.text is not None else str(node.value)
     text = text if len(text) <= 60 else f"{text[:57]}..."
     return f'"{text}"' if isinstance(node.value, str) else text
-
-
-def _lowered(message: str) -> str:
-    return message[:1].lower() + message[1:]
 
 
 _SHAPES = {

@@ -17,6 +17,7 @@ from app.net.guard import refusal
 from app.net.options import ALWAYS, destination, once, options
 from app.net.resolve import Endpoint
 from app.net.url import without_secret
+from app.units import lower_first
 
 KINDS = {
     pycurl.E_UNSUPPORTED_PROTOCOL: Kind.BLOCKED,  # a redirect to gopher: or file:
@@ -200,13 +201,13 @@ class Transfer:
             kind = Kind.REFUSED
         if code == pycurl.E_SEND_FAIL_REWIND:
             said = "the connection ended before an answer came"
-        return Failed(kind, said[:1].lower() + said[1:])
+        return Failed(kind, lower_first(said))
 
     def _closed_socket(self, path: str) -> Failed:
         number = self.curl.getinfo(pycurl.OS_ERRNO)
         if number in REFUSALS or number in (errno.ENOENT, errno.ENOTSOCK):
             return Failed(Kind.REFUSED, f"nobody listens on {path}")
-        said = os.strerror(number).lower() if number else "cannot connect"
+        said = lower_first(os.strerror(number)) if number else "cannot connect"
         return Failed(Kind.DENIED if number in (errno.EACCES, errno.EPERM) else Kind.CONNECT, f"{path}: {said}")
 
     def _late(self, request: Request) -> str:

@@ -15,6 +15,7 @@ from typing import NamedTuple, Self
 
 from app.net.failure import Failed, Kind
 from app.net.resolve import Endpoint
+from app.units import lower_first
 
 LARGEST = 65_535  # bytes of a datagram
 STAMPED = 35 if sys.platform == "linux" else None  # SO_TIMESTAMPNS, as asm-generic/socket.h has it; Python does not name it
@@ -103,7 +104,7 @@ class Datagrams:
             said = str(error.strerror)
         where = str(self._to) if self._to.port else self._to.address
         kind = Kind.DENIED if error.errno in (errno.EPERM, errno.EACCES) else Kind.CONNECT
-        return Failed(kind, f"{where}: {said[:1].lower()}{said[1:]}")
+        return Failed(kind, f"{where}: {lower_first(said)}")
 
 
 def _wake(ready: "asyncio.Future[None]") -> None:

@@ -14,7 +14,7 @@ from app.net import tcp
 from app.net.failure import Failed, Kind
 from app.net.resolve import Endpoint
 from app.net.starttls import Protocol, connect
-from app.net.tls import chain
+from app.net.tls import chain, reason
 
 CLOSED = "it closed the connection"
 PATIENCE = 0.5  # seconds that a server of TLS 1.3 has to say that it is not content
@@ -137,9 +137,8 @@ class _Shake:
 
 
 def _alert(error: OSError) -> str:
-    """The alert that an error tells of, in words: `unknown ca`."""
-    reason = getattr(error, "reason", None) or ""
-    return str(reason).partition("ALERT_")[2].replace("_", " ").lower()
+    """The alert that an error tells of, in words: `unknown CA`."""
+    return reason(error).partition(" alert ")[2] if isinstance(error, ssl.SSLError) else ""
 
 
 def _in_the_clear(came: bytes) -> tuple[str, bool]:

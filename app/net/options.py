@@ -11,6 +11,7 @@ from app.net.exchange import Request
 from app.net.failure import Failed, Kind
 from app.net.tls import authorities, readable
 from app.net.url import http_url
+from app.units import lower_first
 
 AGENT = "Tocsin/1"
 
@@ -125,7 +126,9 @@ def _bundle(ca: str | None) -> str:
     try:
         return readable(ca) if ca else authorities()
     except OSError as error:
-        raise Failed(Kind.BLOCKED, f"{ca} cannot be read as a bundle of authorities: {str(error.strerror).lower()}") from None
+        raise Failed(
+            Kind.BLOCKED, f"{ca} cannot be read as a bundle of authorities: {lower_first(str(error.strerror))}"
+        ) from None
 
 
 def milliseconds(seconds: float) -> int:

@@ -19,6 +19,7 @@ from pathlib import Path
 from app.net.datagram import Datagram, Datagrams, Moment
 from app.net.failure import Failed, Kind
 from app.net.resolve import Endpoint
+from app.units import lower_first
 
 HEAD = struct.Struct("!BBHHH")  # type, code, checksum, identifier, sequence
 TYPES = {socket.AF_INET: (8, 0), socket.AF_INET6: (128, 129)}  # request, reply
@@ -111,7 +112,7 @@ def _socket(to: Endpoint) -> Datagrams:
             if error.errno == errno.EAFNOSUPPORT:
                 raise Failed(Kind.CONNECT, f"{to.address}: this machine has no IPv6") from None
             if error.errno not in (errno.EACCES, errno.EPERM, errno.EPROTONOSUPPORT):
-                raise Failed(Kind.OTHER, f"no socket to ping with: {os.strerror(error.errno or 0).lower()}") from None
+                raise Failed(Kind.OTHER, f"no socket to ping with: {lower_first(os.strerror(error.errno or 0))}") from None
     raise Failed(Kind.DENIED, _denied())
 
 

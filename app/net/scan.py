@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from app.net.resolve import Endpoint
+from app.units import lower_first
 
 AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: reset instead of a minute of TIME_WAIT for each port
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -65,7 +66,7 @@ async def _try(address: Endpoint, port: int, timeout: float, found: Scan) -> Non
     except ConnectionRefusedError:
         found.refused.add(port)
     except OSError as error:
-        said = str(error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)).lower()
+        said = lower_first(str(error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)))
         if error.errno in EXHAUSTED:
             found.exhausted = said
         else:

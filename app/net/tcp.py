@@ -8,6 +8,8 @@ from ssl import SSLCertVerificationError, SSLContext, SSLError
 
 from app.net.failure import Failed, Kind
 from app.net.resolve import Endpoint, resolve
+from app.net.tls import reason
+from app.units import lower_first
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -65,7 +67,7 @@ def connect_failure(endpoint: Endpoint, error: OSError) -> Failed:
     if isinstance(error, SSLCertVerificationError):
         return Failed(Kind.TLS, f"{endpoint}: certificate refused: {error.verify_message}")
     if isinstance(error, SSLError):
-        return Failed(Kind.TLS, f"{endpoint}: no TLS: {(error.reason or 'handshake failed').replace('_', ' ').lower()}")
+        return Failed(Kind.TLS, f"{endpoint}: no TLS: {reason(error)}")
     if isinstance(error, ConnectionRefusedError):
         return Failed(Kind.REFUSED, f"{endpoint} refused the connection")
     if isinstance(error, ConnectionError):  # reset or closed after it was taken
@@ -73,4 +75,4 @@ def connect_failure(endpoint: Endpoint, error: OSError) -> Failed:
     said = os.strerror(error.errno) if error.errno else "cannot connect"
     if isinstance(error, socket.gaierror):  # of an address: it names a zone that this machine has not
         said = str(error.strerror)
-    return Failed(Kind.CONNECT, f"{endpoint}: {said[:1].lower()}{said[1:]}")
+    return Failed(Kind.CONNECT, f"{endpoint}: {lower_first(said)}")

@@ -21,6 +21,9 @@ BUNDLES = (
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 )
+NAMES = {"tlsv1": "TLS", "tlsv13": "TLS", "sslv3": "TLS"} | {
+    name.lower(): name for name in ["CA", "CRL", "DH", "EC", "EOF", "HTTP", "HTTPS", "OCSP", "PEM", "RSA", "SSL", "TLS", "X509"]
+}
 LARGEST = 16 << 20  # bytes of a bundle; 140 authorities take 220 KiB
 
 
@@ -105,6 +108,12 @@ def _nobody_is_asked() -> str:
 def _written(identity: Identity | None) -> tuple[int, ...]:
     paths = [] if identity is None else [one for one in (identity.certificate, identity.key) if one]
     return tuple(os.stat(readable(path)).st_mtime_ns for path in paths)
+
+
+def reason(error: ssl.SSLError) -> str:
+    """What OpenSSL says was wrong, in words: `TLS alert unknown CA`, `wrong version number`."""
+    words = (error.reason or "handshake failed").replace("_", " ").lower().split()
+    return " ".join(NAMES.get(word, word) for word in words)
 
 
 def chain(connection: ssl.SSLObject) -> tuple[bytes, ...]:

@@ -74,8 +74,9 @@ def _lines(draft: Draft, incident: Incident | None, alerts: Sequence[Alert], att
     where = ", ".join(part for part in (incident.service and f"service {incident.service}", incident.team) if part)
     lines = [f"Since {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC{f', {where}' if where else ''}. State: {incident.state}."]
     for alert in alerts[:SHOWN_ALERTS]:
-        because = f" ({alert.because})" if alert.because and alert.because not in alert.summary else ""
-        lines.append(f"- {alert.severity}: {alert.summary}{because}")
+        because, *more = (alert.because or "").splitlines() or [""]
+        lines.append(f"- {alert.severity}: {alert.summary}{f' ({because})' if because not in alert.summary else ''}")
+        lines += [f"  {line}" for line in more]
     if incident.alert_count > SHOWN_ALERTS:
         lines.append(f"- and {incident.alert_count - SHOWN_ALERTS} more")
     lines.append(f"Why you: {draft.reason}.")

@@ -39,12 +39,13 @@ def signal(rule: Active, step: Step, last: bool) -> Signal | None:
 
 def _summary(rule: Active, step: Step, labels: dict[str, str]) -> str:
     verdict = step.verdict
+    because = verdict.because.partition("\n")[0]  # of a program that said more: its first line is its summary
     blind = step.after.firing and step.after.memory.get(BLIND)  # nothing is known of what the rule is about
     if not rule.spec.summary or step.series == TOO_MANY or blind:
-        return f"{rule.alertname}: {verdict.because}"
+        return f"{rule.alertname}: {because}"
     value = verdict.value if verdict.told is None else verdict.told
-    facts = {"value": value, "check": rule.check_name, "rule": rule.alertname, "because": verdict.because}
-    return render(rule.spec.summary, facts, labels, plain=f"{rule.alertname}: {verdict.because}")
+    facts = {"value": value, "check": rule.check_name, "rule": rule.alertname, "because": because}
+    return render(rule.spec.summary, facts, labels, plain=f"{rule.alertname}: {because}")
 
 
 def _said(step: Step, last: bool) -> Said | None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.checks.follow import MAGIC, expand
-from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Spec, Status, probe, worst
+from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Spec, Status, lower_first, probe, worst
 from app.net.failure import Failed
 from app.net.mounts import look
 
@@ -92,7 +92,7 @@ def _look(spec: Wanted, deadline: float) -> Found:
         for path in expand(spec.path, tick, closed):
             _count(found, path, literal=not MAGIC.search(spec.path))
     except OSError as error:
-        raise CannotTell(f"{error.filename}: {str(error.strerror).lower()}") from None
+        raise CannotTell(f"{error.filename}: {lower_first(str(error.strerror))}") from None
     except (ValueError, RecursionError):  # NUL in the path; folders nested a thousand deep
         raise CannotTell(f"{spec.path!r} cannot be looked through") from None
     return found

@@ -20,7 +20,7 @@ import psutil
 import re2
 from pydantic import model_validator
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe
+from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, lower_first, probe
 from app.net.pattern import QUIET, Pattern
 
 LOOKED_AT = ("name", "cmdline", "username", "status", "create_time")
@@ -189,11 +189,11 @@ def _read(path: str) -> tuple[int, float]:
     except FileNotFoundError:
         raise Unreachable(f"{path} is not there: it does not run, or writes its pid elsewhere") from None
     except OSError as error:
-        raise CannotTell(f"{path}: {str(error.strerror).lower()}") from None
+        raise CannotTell(f"{path}: {lower_first(str(error.strerror))}") from None
     try:
         text, written = os.read(file, LONGEST_PID_FILE), os.fstat(file).st_mtime
     except OSError as error:
-        raise CannotTell(f"{path}: {str(error.strerror).lower()}") from None
+        raise CannotTell(f"{path}: {lower_first(str(error.strerror))}") from None
     finally:
         os.close(file)
     first = text.strip().partition(b"\n")[0].strip()

@@ -14,7 +14,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, drift, printable, probe, worst
+from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, drift, lower_first, printable, probe, worst
 from app.net import authorized_keys
 from app.net.failure import Failed
 from app.net.mounts import look
@@ -70,7 +70,7 @@ class Survey:
         except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: NUL in the path of a home
             return None
         except OSError as error:
-            self.blind |= dict.fromkeys(hides, f"{path} ({str(error.strerror).lower()})")
+            self.blind |= dict.fromkeys(hides, f"{path} ({lower_first(str(error.strerror))})")
             return None
 
     def open(self, path: str) -> str:
@@ -107,7 +107,7 @@ def _look(spec: Host, survey: Survey) -> dict[str, float]:
     try:
         users, groups = list(_users(survey.open("/etc/passwd"))), dict(_groups(survey.open("/etc/group")))
     except OSError as error:
-        raise CannotTell(f"/etc/passwd or /etc/group of {spec.root}: {str(error.strerror).lower()}") from None
+        raise CannotTell(f"/etc/passwd or /etc/group of {spec.root}: {lower_first(str(error.strerror))}") from None
     if not users or len(users) > MOST_USERS:
         raise CannotTell(f"/etc/passwd of {spec.root} holds {len(users) or 'no'} accounts")
     empty = _passwords(survey, users)
@@ -218,7 +218,7 @@ def _folder(survey: Survey, path: str) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        why = f"{path} ({str(error.strerror).lower()})"
+        why = f"{path} ({lower_first(str(error.strerror))})"
         survey.blind |= {f"sudo rule in {path}/": why, f"sudoers file {path}/": why}
         return []
     return [f"{path}/{name}" for name in names if "." not in name and not name.endswith("~")]

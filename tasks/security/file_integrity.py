@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import Annotated
 
 from app.checks.logins import logged_in
-from app.checks.probe import CannotTell, Drift, Field, Reading, Run, Spec, Status, drift, probe, worst
+from app.checks.probe import CannotTell, Drift, Field, Reading, Run, Spec, Status, drift, lower_first, probe, worst
 from app.checks.walk import Reader, TooMany, Waits, Walk, folded, printable, unfolded
 
 MOST_SEEN = 100_000  # names looked at in one run
@@ -107,7 +107,7 @@ def _states(walk: Walk, reader: Reader, spec: Files, start: str) -> tuple[dict[s
         except FileNotFoundError:
             continue
         except OSError as error:
-            walk.closed[name] = str(error.strerror).lower()
+            walk.closed[name] = lower_first(str(error.strerror))
     return states, waiting, next(iter(waiting), "")
 
 

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.hashes import MD5, SHA1, SHA256
 from cryptography.x509.oid import NameOID
 from pydantic import AfterValidator, model_validator
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, counted, probe
+from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, counted, lower_first, probe
 from app.net import tls
 from app.net.failure import Failed, Kind
 from app.net.guard import literal
@@ -236,8 +236,8 @@ def _contexts(spec: Target) -> tuple[ssl.SSLContext, ssl.SSLContext]:
         lenient = tls.believing_anything(spec.identity)
     except OSError as error:
         files = " with ".join(filter(None, (spec.client_cert, spec.client_key)))
-        why = getattr(error, "reason", None) or error.strerror or "not in PEM format"
-        raise CannotTell(f"{files} cannot be used as a client certificate: {str(why).replace('_', ' ').lower()}") from None
+        why = tls.reason(error) if isinstance(error, ssl.SSLError) else lower_first(error.strerror or "not in PEM format")
+        raise CannotTell(f"{files} cannot be used as a client certificate: {why}") from None
     try:
         return tls.context(name=False, ca=spec.ca, identity=spec.identity), lenient
     except OSError as error:

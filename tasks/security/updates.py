@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from app.checks.follow import open_regular
-from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Spec, Status, probe, worst
+from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Spec, Status, lower_first, probe, worst
 from app.net import program
 from app.net.failure import Failed
 from app.net.mounts import look
@@ -148,7 +148,7 @@ def _lists_of_apt(root: str) -> float:
         with open_regular(status) as file:
             installed = file.read(1)
     except OSError as error:
-        raise CannotTell(f"{error.filename or status}: {str(error.strerror).lower()}") from None
+        raise CannotTell(f"{error.filename or status}: {lower_first(str(error.strerror))}") from None
     if not installed:
         raise CannotTell(f"{status} is empty: what is installed is not known")
     if not any("_Packages" in name for name in names):

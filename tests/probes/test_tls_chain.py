@@ -167,7 +167,7 @@ def test_a_client_certificate_that_is_refused_is_critical(guarded, version, tmp_
     stranger = certificate(tmp_path, name="stranger.example")
     tls = context(pem, clients=authority, version=VERSIONS[version])
     reading = guarded_by(tls, pem, client_cert=str(stranger))
-    assert (reading.status, reading.message) == ("critical", "it refuses the client certificate: unknown ca")
+    assert (reading.status, reading.message) == ("critical", "it refuses the client certificate: unknown CA")
     assert round(reading.metrics["certificate_days"]) == 90
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from app.checks.follow.follower import LONGEST, Follower, Limits
 from app.checks.follow.globs import MAGIC, expand
 from app.checks.follow.rotated import PACKED, rotated_from
+from app.units import lower_first
 
 MOST_FILES = 256  # followed at once
 MOST_FOUND = 10_000  # paths looked at that the globs mean
@@ -79,7 +80,7 @@ class Files:
     def _unread(self, path: str, error: OSError) -> None:
         if isinstance(error, FileNotFoundError) and path not in self.globs:
             return  # it vanished between the glob and the reading: nothing is wrong
-        self.troubles.append(f"{path} cannot be read: {(error.strerror or str(error)).lower()}")
+        self.troubles.append(f"{path} cannot be read: {lower_first(error.strerror or str(error))}")
 
     def _found(self) -> list[str]:
         """The files the globs mean, those known before first, without those that are the past of another."""

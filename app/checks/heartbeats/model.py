@@ -10,7 +10,7 @@ from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from app.catalog.model import Declared, Family, Severity
-from app.units import Duration, parse_duration
+from app.units import Duration, lower_first, parse_duration
 
 
 def _cron(value: str) -> str:
@@ -22,7 +22,7 @@ def _cron(value: str) -> str:
     except StopIteration:
         raise ValueError(f"{value!r} never happens") from None
     except CronSimError as error:
-        why = str(error)[:1].lower() + str(error)[1:]
+        why = lower_first(str(error))
         raise ValueError(f'{value!r} is not understood ({why}); write five fields: "15 2 * * *"') from None
     return value
 

@@ -7,7 +7,7 @@ from typing import Any
 from cronsim import CronSim
 
 from app.checks.heartbeats.model import Heartbeat
-from app.units import format_duration
+from app.units import format_duration, lower_first
 
 KEPT = (
     "name",
@@ -54,7 +54,7 @@ def schedule(spec: Heartbeat, zone: str) -> str:
     if spec.every is not None:
         return f"every {format_duration(spec.every)}, {grace}"
     words = CronSim(str(spec.cron), datetime(2026, 1, 1)).explain()  # noqa: DTZ001 - it is only put into words
-    return f"{words[:1].lower()}{words[1:]} ({zone}), {grace}"
+    return f"{lower_first(words)} ({zone}), {grace}"
 
 
 def present_ping(row: Mapping[str, Any]) -> dict[str, Any]:

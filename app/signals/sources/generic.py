@@ -15,7 +15,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from app.catalog.model import Family, Severity
 from app.errors import Fault, Invalid, TooLarge
 from app.signals.model import Said, Signal, labels_key
-from app.units import counted
+from app.units import counted, lower_first
 
 EVENTS, BODY, NESTING, VALUE = 5_000, 8 << 20, 20, 4 << 10
 
@@ -167,4 +167,4 @@ def _nameless() -> ValidationError:
 def _fault(error: Any, index: int) -> Fault:
     field = ".".join(str(part) for part in error["loc"] if part != "[key]") or "event"
     detail = str(error["msg"]).removeprefix("Value error, ")
-    return Fault(field, detail[:1].lower() + detail[1:], index)
+    return Fault(field, lower_first(detail), index)
