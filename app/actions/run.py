@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -10,7 +10,7 @@ from uuid import uuid4
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
-from app import clock, seal
+from app import beats, clock, seal
 from app.celery import hint
 from app.checks import probes, service
 from app.checks.demand import store
@@ -153,10 +153,25 @@ def _answer(batch: Batch, name: str, result: Mapping[str, Any]) -> dict[str, Any
 
 def _give_up(batch: Batch, told: set[str], deadline: float) -> None:
     if time.monotonic() >= deadline:
-        queues = sorted({check.queue for name, check in batch.checks.items() if name not in told})
-        raise Unavailable(
-            f"no worker took it within {QUEUE_WAIT:g} s; is one running for queue {', '.join(queues)}? see `tocsin status`"
-        )
+        queues = {check.queue for name, check in batch.checks.items() if name not in told}
+        with transaction() as db:
+            served = {
+                queue for one in beats.seen(db) if one.kind == "worker" and one.alive for queue in one.detail.get("queues", ())
+            }
+        raise Unavailable(unanswered(batch.wait, queues, served))
+
+
+def unanswered(waited: float, queues: Set[str], served: Set[str]) -> str:
+    """What to say when these queues gave no answer in so many seconds; `served` are those that a living worker takes from."""
+    deserted, slow = sorted(queues - served), sorted(queues & served)
+    why = [f"no worker takes from {_queues(deserted)}"] if deserted else []
+    why += [f"the workers of {_queues(slow)} are busy or hang"] if slow else []
+    first = "no worker took it" if deserted else "no answer came"
+    return f"{first} within {waited:.3g} s: {', and '.join(why)}; see `tocsin status`"
+
+
+def _queues(names: Sequence[str]) -> str:
+    return f"{'queue' if len(names) == 1 else 'queues'} {', '.join(names)}"
 
 
 def _refuse_wrong(check: Check) -> None:

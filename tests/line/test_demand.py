@@ -3,20 +3,21 @@
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from app import clock, measure
+from app import beats, clock, measure
 from app.actions import baseline
-from app.actions.run import TRY, Batch, ask, progress, results, try_out
+from app.actions.run import TRY, Batch, ask, progress, results, try_out, unanswered
 from app.checks.model import Check
 from app.checks.select import select
 from app.configfile.apply import apply
 from app.configfile.load import load_texts
 from app.db import transaction
-from app.errors import Denied, Invalid, NotFound
+from app.errors import Denied, Invalid, NotFound, Unavailable
 from app.people.model import SYSTEM, Actor, Role
 from app.settings import settings
 
@@ -176,3 +177,28 @@ def test_checks_are_chosen_by_name_service_family_and_matchers(port: int) -> Non
     assert select(known, service="shop", family="security") == ["ports"]
     assert select(known, matchers=tuple(parse_matchers('probe=~"health.*", service!="db"'))) == ["web"]
     assert select(known, names=["disk"], service="shop") == []
+
+
+@pytest.mark.parametrize(
+    ("waited", "queues", "served", "said"),
+    [
+        (20.0, {"health"}, set(), "no worker took it within 20 s: no worker takes from queue health; see `tocsin status`"),
+        (12.5, {"health", "security@eu"}, {"line"}, "within 12.5 s: no worker takes from queues health, security@eu;"),
+        (40.0, {"health"}, {"health"}, "no answer came within 40 s: the workers of queue health are busy or hang; see"),
+        (20.0, {"a", "b"}, {"b"}, "within 20 s: no worker takes from queue a, and the workers of queue b are busy or hang;"),
+    ],
+)
+def test_who_gets_no_answer_is_told_how_long_it_was_waited_and_why(
+    waited: float, queues: set[str], served: set[str], said: str
+) -> None:
+    assert said in unanswered(waited, queues, served)
+
+
+def test_it_is_known_whether_a_worker_takes_from_the_queue(port: int) -> None:
+    batch = replace(ask(["disk"], RESPONDER), wait=0.3)
+    with pytest.raises(Unavailable, match=r"within 0\.3 s: no worker takes from queue health"):
+        list(results(batch))
+    with transaction() as db:
+        beats.touch(db, "worker", {"queues": ["health"]})
+    with pytest.raises(Unavailable, match=r"within 0\.3 s: the workers of queue health are busy or hang"):
+        list(results(batch))
