@@ -53,6 +53,8 @@ _TOKEN = re.compile(
         \s*(?P<comma>,|$)""",
     re.VERBOSE,
 )
+_WITHOUT_QUOTES = re.compile(r"""(?P<name>[^\s{}!=~,\\"'`]+)\s*(?P<op>=~|!~|!=|=)\s*(?P<value>[^\s"'`{=][^\s"']*)\s*$""")
+_NEEDS_QUOTES = re.compile(r"[{}\\,`!=~]")
 # Go's escapes in double quotes (its specification, "Rune literals"), which Alertmanager unquotes with.
 _ESCAPE = re.compile(
     r"""\\(?:(?P<char>[abfnrtv\\"]) | x(?P<hex>[0-9a-fA-F]{2}) | u(?P<short>[0-9a-fA-F]{4}) | U(?P<long>[0-9a-fA-F]{8})
@@ -67,7 +69,7 @@ def parse_matchers(text: str) -> Matchers:
     """All matchers of one string, comma-separated, braces optional. Raises ValueError that shows where it stops."""
     inside = text.strip()
     if inside.startswith("{") != inside.endswith("}"):
-        raise ValueError(f"matcher {text!r}: a brace is missing")
+        raise ValueError(f"matcher {text!r}: {_unquoted(inside) or 'a brace is missing'}")
     if inside.startswith("{"):
         inside = inside[1:-1].strip()
     found: list[Matcher] = []
@@ -75,12 +77,25 @@ def parse_matchers(text: str) -> Matchers:
     while at < len(inside):
         part = _TOKEN.match(inside, at)
         if part is None or part.end() == at:
-            raise ValueError(f'matcher {text!r}: cannot read {inside[at:].strip()!r}; write name="value", !=, =~ or !~')
+            rest = inside[at:].strip()
+            why = _unquoted(rest) or f'cannot read {rest!r}; write name="value", !=, =~ or !~'
+            raise ValueError(f"matcher {text!r}: {why}")
         found.append(_matcher(part, text))
         at = part.end()
     if not found and text.strip() not in ("", "{}"):
         raise ValueError(f"matcher {text!r}: nothing to match")
     return tuple(found)
+
+
+def _unquoted(text: str) -> str | None:
+    """What to say where a value stands without the quotes that it needs, a regular expression most often."""
+    found = _WITHOUT_QUOTES.match(text)
+    if found is None or not _NEEDS_QUOTES.search(found["value"]):
+        return None
+    name, op, value = found["name"], Op(found["op"]), found["value"].rstrip()
+    if op in (Op.MATCHES, Op.NOT_MATCHES):
+        _compiled(value)  # what is wrong with it goes before how it is written
+    return f'"{value}" holds characters that need quotes; write {name}{op}{_quote(value)}'
 
 
 def matches(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool:
@@ -127,4 +142,34 @@ def _compiled(pattern: str) -> "re2._Regexp[str]":
         return re2.compile(pattern, options)
     except re2.error as error:
         reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
-        raise ValueError(f"pattern {pattern!r}: {reason}") from None
+        what, _, fragment = reason.partition(": ")
+        at = _position(pattern, what, fragment)
+        where = f" at character {at + 1}" if at >= 0 else ""
+        raise ValueError(f'"{pattern}" is not a regular expression (RE2): {what}{where}') from None
+
+
+def _position(pattern: str, what: str, fragment: str) -> int:
+    """Where in the pattern that is which RE2 quotes, counted from 0; -1 where it cannot be known."""
+    if what.startswith("no argument for repetition"):
+        found = re.search(r"(?:^|(?<=[(|]))[*+?{]", pattern)
+        return found.start() if found else pattern.find(fragment)
+    if what in ("missing )", "unexpected )"):
+        opened, closed = _brackets(pattern)
+        places = opened[-1:] if what == "missing )" else closed[:1]
+        return places[0] if places else -1
+    return pattern.find(fragment) if fragment else -1
+
+
+def _brackets(pattern: str) -> tuple[list[int], list[int]]:
+    """Round brackets that are opened and not closed, and those closed and not opened."""
+    opened: list[int] = []
+    closed: list[int] = []
+    for token in re.finditer(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]?|[()]", pattern, re.DOTALL):
+        if token[0] == "(":
+            opened.append(token.start())
+        elif token[0] == ")":
+            if opened:
+                opened.pop()
+            else:
+                closed.append(token.start())
+    return opened, closed

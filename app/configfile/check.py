@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from app.catalog.matcher import Op
+from app.catalog.matcher import Op, parse_matchers
 from app.catalog.model import Route
 from app.checks.model import Check
 from app.configfile.circle import circle
 from app.configfile.kinds import INBOX
 from app.configfile.mistake import Mistake, mistake
-from app.configfile.model import Items
+from app.configfile.model import Item, Items
 from app.configfile.references import dangling, members, references
 from app.configfile.tree import strings, written
 from app.net.guard import refuse_literal
@@ -19,9 +19,9 @@ from app.people.model import known_zone
 _HOSTS = ("host", "hostname", "address", "server", "target")  # fields that hold a bare host
 
 
-def check(items: Items) -> list[Mistake]:
-    """Every mistake across the things of a configuration."""
-    found = list(dangling(items, references(items)))
+def check(items: Items, *, whole: bool = True) -> list[Mistake]:
+    """Every mistake across the things of a configuration; those that another file could mend only when it is `whole`."""
+    found = list(dangling(items, references(items))) if whole else []
     for one in (_last_route, _addresses, _zones, _inboxes, _contacts, _composites):
         found += one(items)
     return found
@@ -34,9 +34,22 @@ def matches_everything(route: Route) -> bool:
 
 def _last_route(items: Items) -> Iterator[Mistake]:
     routes = list(items.get("route", {}).values())
-    if routes and isinstance(routes[-1].value, Route) and not matches_everything(routes[-1].value):
+    if routes and not _catches_all(routes[-1]):
         message = f"{routes[-1].subject} is the last and must match everything; add {{policy: NAME}} after it"
         yield mistake(routes[-1].file, routes[-1].line, message)
+
+
+def _catches_all(route: Item) -> bool:
+    """Also of a route with mistakes, as far as it can be read: what is wrong elsewhere in it hides nothing."""
+    if isinstance(route.value, Route):
+        return matches_everything(route.value)
+    node = route.node.child("match")
+    texts = [one.value for one in (node.value if isinstance(node.value, list) else [node])] if node is not None else []
+    try:
+        matchers = [one for text in texts if isinstance(text, str) for one in parse_matchers(text)]
+    except ValueError:
+        return False  # it says something, if nothing sound
+    return all(one.op is Op.MATCHES and one.value == ".*" for one in matchers)
 
 
 def _addresses(items: Items) -> Iterator[Mistake]:

@@ -42,9 +42,10 @@ def _loaded(folder: Folder) -> Loaded:
     mistakes = [*folder.mistakes, *mistakes]
     if not folder.trees and not mistakes:
         mistakes.append(mistake(".", 1, "nothing is declared here; to watch nothing and page nobody, declare that: routes: []"))
-    if folder.whole:  # what an unreadable file declares would be missed by everything that names it
-        said = {(one.file, one.line) for one in folder.mistakes}  # a variable that is not set names nothing
-        mistakes += [one for one in check(items) if (one.file, one.line) not in said]
+    said = {(one.file, one.line) for one in folder.mistakes}  # a variable that is not set names nothing
+    # What an unreadable file declares would be missed by everything that names it.
+    mistakes += [one for one in check(items, whole=folder.whole) if (one.file, one.line) not in said]
+    if folder.whole:
         warnings += gaps(items)
     counts = {section.key: len(items[section.kind]) for section in SECTIONS.values() if section.kind in items}
     counts |= {"runbooks": len(items.get(RUNBOOK, {})), "files": len(folder.files)}

@@ -97,3 +97,10 @@ def test_a_mistake_never_shows_a_secret(secret):
     wrong = said(a=f"channels: {{hook: {{kind: webhook, url: 'http://127.0.0.1/', secret: {secret}}}}}")
     assert wrong
     assert not any("12345678" in one for one in wrong)
+
+
+def test_a_last_route_that_does_not_match_everything_is_said_beside_a_file_that_cannot_be_read():
+    assert said(a="users: {ada: [}", b="policies: {p: {steps: [{page: 'user:ada'}]}}\nroutes: [{match: a=b, policy: p}]") == [
+        "a.yaml:1: not YAML: expected the node content, but found '}'",
+        "b.yaml:2: route 1 is the last and must match everything; add {policy: NAME} after it",
+    ]
