@@ -14,12 +14,13 @@ The module's name is the probe's name, its folder the family and queue; schema, 
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+import re
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, cast, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from app.checks.baseline import Drift, drift, printable
 from app.settings import settings
@@ -109,6 +110,7 @@ def _number(kept: object) -> float | None:
     return kept if abs(kept) < 1e300 else None  # no infinity, no NaN
 
 
+_NAMED = re.compile(r"`([A-Za-z_][A-Za-z0-9_]*)`")
 Measure = Callable[[Any, Run], Reading] | Callable[[Any, Run], Awaitable[Reading]]
 Short = Callable[[Any], Reading] | Callable[[Any], Awaitable[Reading]]  # a probe that needs to know no circumstances
 
@@ -123,16 +125,36 @@ class Probe:
     measure: Measure
     on_timeout: Status
     is_async: bool
+    own_metrics: Callable[[Any], Collection[str] | None] | None = None  # by settings; None: those that its docstring names
 
     @property
     def family(self) -> str:
         return self.name.partition(".")[0]
 
+    def metrics(self, settings: Mapping[str, Any]) -> frozenset[str] | None:
+        """Names of the metrics that it can give with these settings, `NAME*` where one begins so; None where nobody can know.
 
-def probe(*, on_timeout: Status = Status.UNKNOWN) -> Callable[[Measure | Short], Probe]:
+        Without a word of its own they are those that its docstring names from "Metrics:" on, and what else stands there in
+        backticks. `seconds` is every run's.
+        """
+        if self.own_metrics is not None:
+            try:
+                found = self.own_metrics(self.spec.model_validate(settings))
+            except ValidationError:
+                return None  # that is said where they stand
+        else:
+            _, told, text = self.doc.partition("Metrics:")
+            found = _NAMED.findall(text) if told else None
+        return None if found is None else frozenset({"seconds", *found})
+
+
+def probe(
+    *, on_timeout: Status = Status.UNKNOWN, metrics: Callable[[Any], Collection[str] | None] | None = None
+) -> Callable[[Measure | Short], Probe]:
     """Declare a module's `measure(spec: SomeSpec, run: Run) -> Reading`, sync (in a thread) or async; `run` may be left out.
 
     on_timeout: the status when the time-out passes: CRITICAL where silence means down, UNKNOWN where it means blind.
+    metrics: names of those it gives, from its settings, where they follow from them; see `Probe.metrics`.
     """
 
     def declare(measure: Measure | Short) -> Probe:
@@ -143,7 +165,13 @@ def probe(*, on_timeout: Status = Status.UNKNOWN) -> Callable[[Measure | Short],
             raise TypeError("measure takes `spec: YOURS, run: Run`, where YOURS is a class made from Spec")
         name = ".".join(module.__name__.split(".")[-2:])
         return Probe(
-            name, inspect.getdoc(module) or "", spec, _with_run(measure), on_timeout, inspect.iscoroutinefunction(measure)
+            name,
+            inspect.getdoc(module) or "",
+            spec,
+            _with_run(measure),
+            on_timeout,
+            inspect.iscoroutinefunction(measure),
+            metrics,
         )
 
     return declare

@@ -3,16 +3,18 @@
 from collections.abc import Iterator, Mapping
 
 from app.catalog.model import Platform, Route, Service
+from app.checks import probes
 from app.checks.model import Check
 from app.configfile import planned
 from app.configfile.check import matches_everything
 from app.configfile.circle import circle
 from app.configfile.kinds import channel_kinds, channel_spec
-from app.configfile.mistake import Mistake, mistake
+from app.configfile.mistake import Mistake, hint, mistake
 from app.configfile.model import Item, Items
 from app.configfile.references import Reference, references, used
 from app.configfile.sections import SECTIONS
 from app.configfile.tree import Node
+from app.errors import Invalid
 from app.notify.contact import refused, unfit
 from app.rules.summary import NAMES
 from app.rules.summary import check as check_template
@@ -36,7 +38,7 @@ def gaps(items: Items) -> list[Mistake]:
     named = references(items)
     found = [*_planned_sections(items), *_planned_fields(items), *_unused(items, used(named)), *_nobody(items)]
     found += [*_unreachable(items), *_cycles(items), *_late_timeouts(items), *_no_address(items, named), *_no_service(items)]
-    found += [*_broken_summaries(items), *_wrong_addresses(items)]
+    found += [*_broken_summaries(items), *_wrong_addresses(items), *_unknown_metrics(items)]
     return found
 
 
@@ -164,6 +166,31 @@ def _broken_summaries(items: Items) -> Iterator[Mistake]:
                     check_template(node.value, names)
             except ValueError as error:
                 yield _warn(item, f"{path} of {item.subject}: {error}; pages would carry plain text", node)
+
+
+def _unknown_metrics(items: Items) -> Iterator[Mistake]:
+    """A rule over a metric that the probe of its check does not give could never fire."""
+    for item in items.get("rule", {}).values():
+        check = items.get("check", {}).get(getattr(item.value, "check", None) or "")
+        metric = getattr(item.value, "metric", None)
+        if metric is None or check is None or not isinstance(check.value, Check):
+            continue
+        known = _metrics(check.value)
+        if known is not None and not any(_fits(metric, name) for name in known):
+            near = hint(metric, [name for name in known if not name.endswith("*")])
+            told = f"{item.subject} reads {metric}, which probe {check.value.probe} of {check.subject} does not give{near}"
+            yield _warn(item, told, item.node.child("metric"))
+
+
+def _metrics(check: Check) -> frozenset[str] | None:
+    try:
+        return probes.found(check.probe).metrics(check.with_)
+    except (KeyError, Invalid):
+        return None  # said already
+
+
+def _fits(metric: str, name: str) -> bool:
+    return metric.startswith(name[:-1]) if name.endswith("*") else metric == name
 
 
 def _no_service(items: Items) -> Iterator[Mistake]:

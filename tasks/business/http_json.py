@@ -51,7 +51,7 @@ class Question(Server, Limits, Spec):
     max_series: int = Field(default=500, ge=1, le=10_000, description="values of one metric that are read; more are an error")
 
 
-@probe(on_timeout=Status.UNKNOWN)
+@probe(on_timeout=Status.UNKNOWN, metrics=lambda spec: spec.metrics)
 async def measure(spec: Question, run: Run) -> Reading:
     until = time.monotonic() + run.timeout * MARGIN
     asked = spec.request(

@@ -16,7 +16,7 @@ class Question(Query, Spec):
     """What is asked of which server."""
 
 
-@probe(on_timeout=Status.UNKNOWN)
+@probe(on_timeout=Status.UNKNOWN, metrics=lambda spec: [spec.metric])
 async def measure(spec: Question, run: Run) -> Reading:
     try:
         answer = await ask(spec, run.timeout)

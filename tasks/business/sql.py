@@ -44,7 +44,7 @@ class Question(Limits, Spec):
     )
 
 
-@probe(on_timeout=Status.UNKNOWN)
+@probe(on_timeout=Status.UNKNOWN, metrics=lambda _: None)
 async def measure(spec: Question, run: Run) -> Reading:
     most = Most(run.timeout, spec.max_rows, spec.max_bytes)
     try:

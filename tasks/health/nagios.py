@@ -65,7 +65,7 @@ class Plugin(Spec):
         return shlex.split(self.command) if isinstance(self.command, str) else self.command
 
 
-@probe(on_timeout=Status.UNKNOWN)
+@probe(on_timeout=Status.UNKNOWN, metrics=lambda _: None)
 async def measure(spec: Plugin, run: Run) -> Reading:
     secrets = {name: value.get_secret_value() for name, value in spec.environment.items()}
     words = spec.words()

@@ -22,6 +22,7 @@ from app.net.expect import LONG
 from app.net.exposition import ACCEPT, families, quantile
 from app.net.http import Failed, Kind, Response, fetch
 
+LINES = ("_total", "_info", "_bucket", "_count", "_sum", "_gcount", "_gsum")  # of other types
 Labels = tuple[tuple[str, str], ...]
 Found = dict[str, dict[Labels, float]]  # metric -> its values
 
@@ -48,7 +49,13 @@ class Page(Server, Spec):
         return {**given, "metrics": [one]} if isinstance(one, str) else given
 
 
-@probe(on_timeout=Status.CRITICAL)
+def _given(spec: Page) -> list[str]:
+    """What it can give: which of it, the types on the page decide, and of a summary the quantiles, as `NAME_p99_9`."""
+    parts = ("_per_second", "_count_per_second", *LINES, *(f"_p{digit}*" for digit in range(10)))
+    return [*spec.metrics, *(name.removesuffix("_total") + part for name in spec.metrics for part in parts)]
+
+
+@probe(on_timeout=Status.CRITICAL, metrics=_given)
 async def measure(spec: Page, run: Run) -> Reading:
     until = time.monotonic() + run.timeout * MARGIN
     try:

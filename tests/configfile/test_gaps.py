@@ -142,3 +142,67 @@ def test_a_composite_names_rules_that_exist_and_does_not_depend_on_itself():
         'rule "one" names rule "slwo", which does not exist (did you mean "slow"?)',
         "rules are made of each other in a circle: one -> two -> one",
     ]
+
+
+SQL = {"probe": "business.sql", "service": "web", "with": {"url": "postgresql://u@127.0.0.1/d", "query": "select 1 as n"}}
+JSON = {"probe": "business.http_json", "service": "web", "with": {"url": "http://127.0.0.1/", "metrics": {"orders": "$.n"}}}
+PAGE = {"probe": "performance.scrape", "service": "web", "with": {"url": "http://127.0.0.1/", "metrics": ["jobs_total"]}}
+ASKED = {"probe": "business.promql", "service": "web", "with": {"url": "http://127.0.0.1/", "query": "up", "metric": "live"}}
+PLUGIN = {"probe": "health.nagios", "service": "web", "with": {"command": "/bin/true"}}
+
+
+@pytest.mark.parametrize(
+    ("check", "metric", "near"),
+    [
+        (None, "secnds", "seconds"),
+        (None, "Seconds", "seconds"),
+        (None, "temperature", None),
+        (JSON, "ordres", "orders"),
+        (PAGE, "jobs_per_secnd", "jobs_per_second"),
+        (PAGE, "job_total", "jobs_total"),
+        (ASKED, "value", None),
+    ],
+)
+def test_a_metric_that_the_probe_does_not_give_is_named_with_the_nearest(check, metric, near):
+    checks = {"up": check or BASE["checks"]["up"]}
+    told = f'rule "slow" reads {metric}, which probe {checks["up"]["probe"]} of check "up" does not give'
+    found = warned(checks=checks, **with_("rules", "slow", metric=metric))
+    assert found == [told + (f' (did you mean "{near}"?)' if near else "")]
+
+
+@pytest.mark.parametrize(
+    ("check", "metric"),
+    [
+        (None, "seconds"),
+        (SQL, "anything"),
+        (PLUGIN, "anything"),
+        (JSON, "orders"),
+        (JSON, "seconds"),
+        (PAGE, "jobs_per_second"),
+        (PAGE, "jobs_total"),
+        (PAGE, "jobs_p95"),
+        (ASKED, "live"),
+    ],
+)
+def test_a_metric_that_the_probe_may_give_is_no_gap(check, metric):
+    assert warned(checks={"up": check or BASE["checks"]["up"]}, **with_("rules", "slow", metric=metric)) == []
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"kind": "change", "rises": "10%"},
+        {"kind": "forecast", "above": 1},
+        {"kind": "anomaly"},
+        {"kind": "absence"},
+        {"kind": "burn_rate", "objective": "99%"},
+    ],
+)
+def test_every_kind_that_reads_a_metric_is_held_to_it(rule):
+    found = warned(rules={"slow": {"check": "up", "metric": "secnds", **rule}})
+    assert found == ['rule "slow" reads secnds, which probe health.tcp of check "up" does not give (did you mean "seconds"?)']
+
+
+def test_a_probe_that_cannot_be_read_or_does_not_tell_invents_no_gap():
+    loaded = configuration(checks={"up": {"probe": "health.tcp", "with": {"prot": 1}}}, **with_("rules", "slow", metric="x"))
+    assert not any("does not give" in str(one) for one in (*loaded.mistakes, *loaded.warnings) if "check" not in one.message)

@@ -23,6 +23,21 @@ async def measured(
 ) -> Reading:
     """What the probe finds; the probe's own deadline must end it, the one here only fails the test."""
     probe = plugins.probe_module(name).measure
+    reading = await _measured(probe, timeout, memory, baseline, with_)
+    known = probe.metrics(with_)  # what `config check` holds rules to
+    given = {*reading.metrics, *(one.metric for one in reading.series)}
+    assert known is None or all(fits(metric, known) for metric in given), given - known
+    return reading
+
+
+def fits(metric: str, known: frozenset[str]) -> bool:
+    """Is it one of these metrics, some of which are beginnings?"""
+    return any(metric.startswith(name[:-1]) if name.endswith("*") else metric == name for name in known)
+
+
+async def _measured(
+    probe: Any, timeout: float, memory: dict[str, Any] | None, baseline: Mapping[str, str] | None, with_: dict[str, Any]
+) -> Reading:
     spec = probe.spec.model_validate(with_)
     run = Run(timeout, memory or {}, baseline)
     try:
