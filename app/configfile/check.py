@@ -13,6 +13,7 @@ from app.configfile.model import Item, Items
 from app.configfile.references import dangling, members, references
 from app.configfile.tree import strings, written
 from app.net.guard import refuse_literal
+from app.net.header import CONTROL, odd
 from app.notify.contact import unfit
 from app.people.model import known_zone
 
@@ -64,6 +65,30 @@ def _addresses(items: Items) -> Iterator[Mistake]:
                     refuse_literal(text)
             except ValueError as error:
                 yield mistake(item.file, node.line, f"{written(path)} of {item.subject}: {error}")
+
+
+ON_ONE_LINE = frozenset(
+    {
+        *("address", "broker", "dsn", "host", "hostname", "server", "server_name", "target", "uri", "url"),
+        *("from", "from_address", "hello", "login", "name", "recipient", "reply_to", "sender", "to", "user", "username"),
+        *("api_key", "method", "password", "subject_prefix", "token"),
+    }
+)
+
+
+def lines(items: Items) -> Iterator[tuple[str, Mistake]]:
+    """Line breaks and other control characters in addresses, URLs, names and headers, each with what it is called: what
+    is sent in one line must not begin another.
+    """
+    for item in (one for kind in ("check", "channel", "user", "platform") for one in items.get(kind, {}).values()):
+        for path, node in strings(item.node):
+            if path and (_field(path) in ON_ONE_LINE or {"headers", "contacts"} & set(path[:-1])):
+                called = f"{written(path)} of {item.subject}"
+                for text in (str(node.value), str(path[-1])):
+                    if found := CONTROL.search(text):
+                        message = f"{called}: it cannot hold {odd(found[0])}; write it on one line"
+                        yield called, mistake(item.file, node.line, message)
+                        break
 
 
 def _field(path: tuple[str | int, ...]) -> str:

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from app.catalog.model import Declaration
-from app.configfile.check import check
+from app.configfile.check import check, lines
 from app.configfile.gaps import gaps
-from app.configfile.mistake import Mistake, mistake
+from app.configfile.mistake import Mistake, mistake, printable
 from app.configfile.model import Config, Item, Loaded
 from app.configfile.read import Folder, read, read_texts
 from app.configfile.schema import parse
@@ -45,6 +45,13 @@ def _loaded(folder: Folder) -> Loaded:
     said = {(one.file, one.line) for one in folder.mistakes}  # a variable that is not set names nothing
     # What an unreadable file declares would be missed by everything that names it.
     mistakes += [one for one in check(items, whole=folder.whole) if (one.file, one.line) not in said]
+    known = [(one.file, one.line, one.message) for one in mistakes]
+    for called, one in lines(items):
+        prefix = printable(called)
+        if (one.file, one.line) not in said and not any(
+            (file, line) == (one.file, one.line) and message.startswith(prefix) for file, line, message in known
+        ):
+            mistakes.append(one)
     if folder.whole:
         warnings += gaps(items)
     counts = {section.key: len(items[section.kind]) for section in SECTIONS.values() if section.kind in items}

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel, Field, SecretStr
 
 from app.net.exchange import Request
+from app.net.header import Headers, SecretValue
 from app.net.url import Url
 
 MARGIN = 0.95  # of a run's time-out: to say what hung before the runner gives up
@@ -14,10 +15,10 @@ class Server(BaseModel):
     """Where to ask, as whom, how much to believe and how much to read."""
 
     url: Url = Field(description="http:// or https:// address")
-    headers: dict[str, str] = Field(default={}, repr=False, description="headers sent along")
+    headers: Headers = Field(default={}, repr=False, description="headers sent along")
     username: str | None = Field(default=None, description="user name for basic authentication")
     password: SecretStr | None = Field(default=None, description="password for basic authentication")
-    token: SecretStr | None = Field(default=None, description="sent as `Authorization: Bearer TOKEN`")
+    token: SecretValue | None = Field(default=None, description="sent as `Authorization: Bearer TOKEN`")
     verify_tls: bool = Field(default=True, description="does an untrusted certificate count as no answer")
     ca: str | None = Field(default=None, description="path of the CA bundle to believe instead of the system's")
     max_bytes: int = Field(default=1_048_576, ge=1, le=67_108_864, description="bytes of the answer that are read")

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, model_validator
 from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, Unreachable, probe
 from app.net.ask import MARGIN, Server
 from app.net.expect import Expected, judged
+from app.net.header import Headers
 from app.net.http import Failed, Kind, Request, Response, fetch
 from app.net.take import Taken, fill, fill_url, hiding, places, take, url_with_places
 from app.net.url import Url, origin
@@ -31,7 +32,7 @@ class Step(Spec):
     name: str | None = Field(default=None, min_length=1, max_length=64, description="its name in messages; unset = its number")
     url: Annotated[str, AfterValidator(url_with_places)] = Field(description="http:// or https:// address")
     method: str = Field(default="GET", pattern=METHOD, description="HTTP method")
-    headers: dict[str, str] = Field(default={}, repr=False, description="headers sent along, besides the check's")
+    headers: Headers = Field(default={}, repr=False, description="headers sent along, besides the check's")
     body: str | None = Field(default=None, description="text sent as the request's body")
     expect: Expected = Field(default_factory=Expected, description="what the answer must be")
     take: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w{0,63}$")], Taken] = Field(

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from app.errors import Permanent, Stale, Transient
 from app.net import http
 from app.net.deadline import within
+from app.net.header import Headers
 from app.notify.flight import in_time
 from app.notify.model import Message, Receipt
 from app.visible import plain_json
@@ -30,7 +31,7 @@ class Spec(BaseModel):
 
     url: str = Field(description="http or https URL")
     secret: SecretStr | None = Field(default=None, description="signs every message; unsigned without one")
-    headers: dict[str, str] = Field(default_factory=dict, description="sent with every message")
+    headers: Headers = Field(default_factory=dict, description="sent with every message")
     verify_tls: bool = Field(default=True, description="refuse a certificate that does not verify")
 
 
