@@ -11,6 +11,8 @@ from email.headerregistry import Address
 
 import idna
 
+from app.units import lower_first
+
 LONGEST, LONGEST_LOCAL = 254, 64  # octets; RFC 5321 4.5.3.1
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _NAMED = re.compile(r'(?P<name>"(?:[^"\\]|\\.)*"|[^"<>]*?)\s*<(?P<address>[^<>]*)>')
@@ -80,5 +82,4 @@ def several(text: str) -> tuple[Mailbox, ...]:
 
 
 def _said(error: UnicodeError) -> str:
-    said = str(error)
-    return said[:1].lower() + said[1:]
+    return lower_first(str(error))

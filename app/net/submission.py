@@ -64,7 +64,7 @@ async def submit(to: Server, mail: Mail, timeout: float) -> Taken:
 
 
 async def _secure(to: Server, server: Session) -> None:
-    if server.certificate is None and to.tls in ("auto", "starttls"):
+    if not server.chain and to.tls in ("auto", "starttls"):
         if "STARTTLS" in server.offers:
             await server.start_tls(to.context, to.host)
             await server.hello(to.hello)
