@@ -16,26 +16,29 @@ from app.db import turn_back as clock_set_back
 LONGEST_LEASE = 120.0  # seconds; more than any time-out, so a lease that ends later is of a clock that was set back
 SPREAD = timedelta(milliseconds=10)  # between the first runs of two new checks: they keep their beat
 
-# A check that is late by whole intervals (a stopped machine) goes on from now, on its old beat. One that is due further ahead
-# than its interval (the clock was set back) is due now.
+# A check that is late by whole intervals (a stopped machine) goes on from now, on its old beat.
 # One that is pinned to a location waits until a worker there lives: a broker keeps what nobody takes, for ever.
 _CLAIM = text("""
 with served as (
   select jsonb_array_elements_text(cast(detail as jsonb) -> 'queues') as queue from process_beat
   where :anywhere and kind = 'worker' and seen_at > clock_timestamp() - make_interval(secs => :fresh)
 ), due as (
-  select name, case when next_due_at <= :until then next_due_at else cast(:now as timestamptz) end as due_at from check_state
-  where family = any(:families) and not paused
-    and (next_due_at <= :until or next_due_at > :now + make_interval(secs => every / 1000.0 + 2))
-    and (lease_until is null or lease_until <= :now or lease_until > :now + make_interval(secs => :longest))
+  select name, next_due_at from check_state
+  where family = any(:families) and not paused and next_due_at <= :until and (lease_until is null or lease_until <= :now)
     and (queue not like '%@%' or queue in (select queue from served))
   order by next_due_at limit :limit for update skip locked
 )
-update check_state c set lease_until = greatest(due.due_at, :now) + make_interval(secs => :lease),
-  next_due_at = due.due_at + make_interval(secs => c.every / 1000.0
-      * greatest(1, ceil(extract(epoch from (cast(:now as timestamptz) - due.due_at)) * 1000 / c.every)))
+update check_state c set lease_until = greatest(due.next_due_at, :now) + make_interval(secs => :lease),
+  next_due_at = due.next_due_at + make_interval(secs => c.every / 1000.0
+      * greatest(1, ceil(extract(epoch from (cast(:now as timestamptz) - due.next_due_at)) * 1000 / c.every)))
 from due where c.name = due.name
-returning c.name, c.probe, c.queue, due.due_at
+returning c.name, c.probe, c.queue, due.next_due_at as due_at
+""")
+# Due further ahead than its interval, or leased for longer than any run lasts: the clock was set back.
+_PULL_IN = text("""
+update check_state set next_due_at = least(next_due_at, :now), lease_until = null
+where not paused and (next_due_at > :now + make_interval(secs => every / 1000.0 + 2)
+  or lease_until > :now + make_interval(secs => :longest))
 """)
 # One statement and one parameter for a slice of results: their rows, their samples, and how their checks stand now.
 _FINISH = text("""
@@ -105,8 +108,13 @@ def claim_due(
     anywhere: also those that are pinned to a location where a worker lives.
     """
     values: dict[str, Any] = {"families": list(families), "now": now, "until": until, "lease": lease, "limit": limit}
-    values |= {"anywhere": anywhere, "fresh": beats.FRESH["worker"], "longest": LONGEST_LEASE}
+    values |= {"anywhere": anywhere, "fresh": beats.FRESH["worker"]}
     return [dict(row) for row in db.execute(_CLAIM, values).mappings()]
+
+
+def pull_in(db: Connection, now: datetime) -> int:
+    """Make due now what is due further ahead than its interval; how many checks."""
+    return db.execute(_PULL_IN, {"now": now, "longest": LONGEST_LEASE}).rowcount
 
 
 def pinned_queues(db: Connection) -> list[str]:
