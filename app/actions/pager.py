@@ -1,9 +1,11 @@
 """Taking the pager over, and giving it back, in the caller's transaction: who may, for whom, and the line in the audit."""
 
 from datetime import datetime
+from difflib import get_close_matches
 
 from sqlalchemy import Connection
 
+from app.catalog import store as catalog
 from app.db import notify as wake
 from app.errors import Fault, Invalid
 from app.oncall import service as oncall
@@ -11,7 +13,7 @@ from app.oncall import store
 from app.oncall.model import Override
 from app.people import audit
 from app.people import store as people
-from app.people.model import Actor, Role
+from app.people.model import Actor
 from app.people.permission import require
 
 
@@ -20,16 +22,24 @@ def override(
 ) -> Override:
     """`user` takes the pager of `schedule`; responders for themselves, editors for anybody. Raises Invalid, NotFound."""
     require(actor, "respond" if user == actor.login else "edit")
-    person = people.get(db, user)
-    if person is None:
-        raise Invalid(f'there is no user "{user}"', [Fault("user", "unknown")])
-    if person.role is Role.VIEWER:
-        raise Invalid(f'"{user}" is a viewer and cannot hold a pager', [Fault("user", "a viewer")])
+    check_pageable(db, user)
     made = oncall.override(db, schedule, user=user, start=start, end=end, reason=reason, now=now, by=actor.login)
     detail = {"id": made.id, "user": user, "start": start.isoformat(), "end": end.isoformat(), "reason": reason}
     audit.record(db, actor, "oncall.override", f"schedule:{schedule}", detail, now)
     wake(db, "console", "incidents")
     return made
+
+
+def check_pageable(db: Connection, user: str) -> None:
+    """Raise Invalid, with the nearest right name, unless `user` can be paged."""
+    directory = people.directory(db, catalog.defaults(db).timezone)
+    if user not in directory.people:
+        near = get_close_matches(user, directory.pageable, n=1)
+        raise Invalid(
+            f'there is no user "{user}"' + (f'; did you mean "{near[0]}"?' if near else ""), [Fault("user", "unknown")]
+        )
+    if user not in directory.pageable:
+        raise Invalid(f"{directory.why_not(user)} and cannot hold a pager", [Fault("user", "cannot be paged")])
 
 
 def give_back(db: Connection, id_: int, actor: Actor, now: datetime) -> None:

@@ -14,8 +14,7 @@ from app.catalog import store as catalog
 from app.configfile import apply as configuration
 from app.configfile import store
 from app.configfile.export import written
-from app.configfile.impact import whom
-from app.configfile.load import compile, load, load_texts
+from app.configfile.load import load, load_texts
 from app.configfile.model import Loaded
 from app.db import transaction
 from app.people.model import Actor
@@ -64,7 +63,7 @@ def plan(caller: Caller, body: Files | None = None) -> Response:
     loaded = _loaded(caller, body)
     with transaction() as db:
         changes = configuration.plan(db, loaded)
-    words = whom(changes, compile(loaded.config)) if loaded.config else []
+        words = configuration.paging(db, loaded, changes, clock.now(db))
     return answer({"changes": [change.record() for change in changes], "paging": words, "warnings": _warnings(loaded)})
 
 

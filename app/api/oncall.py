@@ -12,8 +12,8 @@ from app.api.answer import answer, before_id, listed, whole
 from app.api.caller import Caller, router
 from app.api.field import MOST, Body, Cursor, Instant, Maybe, MaybeInstant, Name, Text
 from app.db import transaction
-from app.oncall import service, store
-from app.oncall.model import Override, Schedule, Shift
+from app.oncall import present, service, store
+from app.oncall.model import Schedule
 
 routes = router("on call")
 SHOWN = timedelta(days=14)  # of shifts, when nothing else is asked for
@@ -33,22 +33,16 @@ def on_call(at: MaybeInstant = None) -> Response:
     """Who is on call at `at` (default: now), for every schedule; `users` is empty where nobody is."""
     with transaction() as db:
         found = service.who(db, at or clock.now(db))
-    return whole(
-        [{"schedule": name, "users": list(on.users), "since": on.since, "until": on.until} for name, on in found.items()]
-    )
+    return whole(present.holding(found))
 
 
 @routes.get("/oncall/coverage")
 def coverage(days: Annotated[int, Query(ge=1, le=3660)] = 90) -> Response:
     """How much of the coming days somebody holds the pager, schedule by schedule, with the gaps."""
     with transaction() as db:
-        found = service.coverage(db, clock.now(db), days)
-    return whole(
-        [
-            {"schedule": name, "percent": one.percent, "gaps": [{"start": gap.start, "end": gap.end} for gap in one.gaps]}
-            for name, one in found.items()
-        ]
-    )
+        now = clock.now(db)
+        found, idle = service.coverage(db, now, days), service.idle(db, now, now + timedelta(days=days))
+    return whole([present.covered(name, one, idle.get(name, ())) for name, one in found.items()])
 
 
 @routes.get("/schedules")
@@ -80,7 +74,7 @@ def shifts(
         start = from_ or clock.now(db)
         found = service.shifts(db, name, start, to or start + SHOWN)
     page = list(enumerate(found, 1))[skip : skip + limit + 1 if limit else None]
-    return listed(page, limit or len(page), lambda row: row[0], lambda row: _shift(row[1]))
+    return listed(page, limit or len(page), lambda row: row[0], lambda row: present.shift(row[1]))
 
 
 @routes.get("/schedules/{name}/overrides")
@@ -93,7 +87,11 @@ def overrides(
     with transaction() as db:
         service.schedule(db, name)
         start = from_ or clock.now(db)
-        return whole([_override(one) for one in store.overlapping(db, start, to or start + timedelta(days=365), name)])
+        end = to or start + timedelta(days=365)
+        idle = {one.override.id: one.because for one in service.idle(db, start, end).get(name, ())}
+        return whole(
+            [{**present.override(one), "ignored": idle.get(one.id)} for one in store.overlapping(db, start, end, name)]
+        )
 
 
 @routes.post("/schedules/{name}/overrides", status_code=201)
@@ -101,7 +99,7 @@ def override(caller: Caller, name: Name, body: Takeover) -> Response:
     """Somebody takes the pager for a while: responders themselves, editors anybody."""
     with transaction() as db:
         made = pager.override(db, name, body.user, body.start, body.end, body.reason, caller, clock.now(db))
-    return answer(_override(made), 201)
+    return answer(present.override(made), 201)
 
 
 @routes.delete("/schedules/{name}/overrides/{override_id}", status_code=204)
@@ -119,21 +117,4 @@ def _shown(name: str, one: Schedule, default_zone: str) -> dict[str, Any]:
         "timezone": one.timezone or default_zone,
         "layers": [{"name": layer.name, "users": list(layer.users), "every": str(layer.every)} for layer in one.layers],
         "feed_url": None,
-    }
-
-
-def _shift(one: Shift) -> dict[str, Any]:
-    return {"user": one.user, "start": one.start, "end": one.end, "source": one.source.value, "layer": one.layer}
-
-
-def _override(one: Override) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "schedule": one.schedule,
-        "user": one.user,
-        "start": one.start,
-        "end": one.end,
-        "kind": one.kind.value,
-        "replaces": one.replaces,
-        "reason": one.reason,
     }

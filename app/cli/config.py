@@ -44,15 +44,14 @@ def check(folder: Dir = None, as_json: Json = False) -> None:
 @config.command()
 def plan(folder: Dir = None, as_json: Json = False) -> None:
     """Show what `apply` would change, and whom it would page differently. Changes nothing."""
+    from app import clock
     from app.configfile import apply as configuration
-    from app.configfile.impact import whom
-    from app.configfile.load import compile
     from app.db import transaction
 
     loaded = right(folder)
     with transaction() as db:
         changes = configuration.plan(db, loaded)
-    words = whom(changes, compile(loaded.config)) if loaded.config else []
+        words = configuration.paging(db, loaded, changes, clock.now(db))
     if as_json:
         _print_json({"changes": [change.record() for change in changes], "paging": words})
         return

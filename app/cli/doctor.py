@@ -23,7 +23,7 @@ Finding = tuple[str, str, bool]  # what, the cure, whether it is grave
 @commands.command()
 def doctor(as_json: Json = False) -> None:
     """Say what is wrong with this installation, and the cure. Exit 1 when something is."""
-    found = [*_missing(), *_configuration(), *_secrets(), *_probes(), *_heartbeats(), *_blind_rules(), *_watcher()]
+    found = [*_missing(), *_configuration(), *_secrets(), *_probes(), *_heartbeats(), *_blind_rules(), *_on_call(), *_watcher()]
     grave = any(one[2] for one in found)
     if as_json:
         say_json({"ok": not grave, "findings": [{"what": w, "cure": cure, "grave": bad} for w, cure, bad in found]})
@@ -137,6 +137,29 @@ def _blind_rules() -> Iterator[Finding]:
                 "mend its metric",
                 False,
             )
+
+
+def _on_call() -> Iterator[Finding]:
+    """Overrides that hold nobody, and people who are paged but can only be reached while they look at the console."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from app import clock
+    from app.db import transaction
+    from app.oncall import service
+    from app.review.wellbeing import only_inbox
+
+    try:
+        with transaction() as db:
+            now = clock.now(db)
+            idle = service.idle(db, now, now + service.LONGEST)
+            quiet = only_inbox(db)
+    except (Unavailable, SQLAlchemyError):
+        return  # said already
+    for name, found in idle.items():
+        for one in found:
+            yield f'schedule "{name}": {one}', "delete the override, or make one for somebody else", False
+    for login in quiet:
+        yield f"{login} is paged by a policy, but has no contact method besides the console's inbox", "add one", False
 
 
 def _watcher() -> Iterator[Finding]:

@@ -18,13 +18,12 @@ def now(at: Annotated[str | None, typer.Option(help=f"{WHEN}; default: now.")] =
     """Say who is on call in every schedule."""
     from app import clock
     from app.db import transaction
-    from app.oncall import service
+    from app.oncall import present, service
 
     when = instant(at)
     with transaction() as db:
         found = service.who(db, when or clock.now(db))
-    rows = [{"schedule": name, "users": list(on.users), "since": on.since, "until": on.until} for name, on in found.items()]
-    say_list(rows, ("schedule", "users", "since", "until"), as_json, "no schedule is declared")
+    say_list(present.holding(found), ("schedule", "users", "since", "until"), as_json, "no schedule is declared")
 
 
 @oncall.command()
@@ -37,16 +36,18 @@ def shifts(
     """List the final shifts of a schedule."""
     from app import clock
     from app.db import transaction
-    from app.oncall import service
+    from app.oncall import present, service
 
     first, last = instant(start), instant(end)
     with transaction() as db:
         first = first or clock.now(db)
         found = service.shifts(db, schedule, first, last or first + timedelta(days=14))
-    rows = [
-        {"user": one.user, "start": one.start, "end": one.end, "source": one.source.value, "layer": one.layer} for one in found
-    ]
-    say_list(rows, ("user", "start", "end", "source", "layer"), as_json, "nobody is on call in that time")
+    say_list(
+        [present.shift(one) for one in found],
+        ("user", "start", "end", "source", "layer"),
+        as_json,
+        "nobody is on call in that time",
+    )
 
 
 @oncall.command()
@@ -58,18 +59,17 @@ def coverage(
     """Say how much of the coming days somebody holds the pager, with the gaps."""
     from app import clock
     from app.db import transaction
-    from app.oncall import service
+    from app.oncall import present, service
 
     with transaction() as db:
-        found = service.coverage(db, clock.now(db), days)
+        start = clock.now(db)
+        found, idle = service.coverage(db, start, days), service.idle(db, start, start + timedelta(days=days))
     if as_json:
-        rows = [
-            {"schedule": name, "percent": one.percent, "gaps": [{"start": gap.start, "end": gap.end} for gap in one.gaps]}
-            for name, one in found.items()
-        ]
-        say_json({"items": rows, "next": None})
+        say_json({"items": [present.covered(name, one, idle.get(name, ())) for name, one in found.items()], "next": None})
     for name, one in found.items() if not as_json else ():
         say(f"{name}: {one.percent:g} % of {days} days")
+        for each in idle.get(name, ()):
+            say(f"  {each}")
         for gap in one.gaps:
             say(f"  nobody from {gap.start:%Y-%m-%d %H:%M}Z to {gap.end:%Y-%m-%d %H:%M}Z")
     raise typer.Exit(1 if any(one.percent < fail_under for one in found.values()) else 0)

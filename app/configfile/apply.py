@@ -4,26 +4,32 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from app.alerts import service as alerts
 from app.catalog import store as catalog
-from app.catalog.model import Declaration
+from app.catalog.model import Declaration, Defaults
 from app.checks import service as checks
 from app.checks.heartbeats import service as heartbeats
 from app.checks.heartbeats.model import Heartbeat
 from app.checks.model import Check
 from app.configfile import store
 from app.configfile.diff import Change, diff
-from app.configfile.impact import retired
+from app.configfile.impact import retired, whom
 from app.configfile.load import compile
 from app.configfile.model import Config, Loaded
 from app.configfile.secrets import sealed, sealed_files, starred
 from app.errors import Fault, Invalid
+from app.oncall import resolve
+from app.oncall import service as oncall
+from app.oncall import store as oncall_store
+from app.oncall.model import Schedule
 from app.people import audit
 from app.people import service as people
-from app.people.model import Actor, Team, User
+from app.people import store as people_store
+from app.people.model import Actor, Directory, Person, Team, User
 from app.rules import service as rules
 from app.rules.model import Rule
 from app.seal import keyed_digest
@@ -40,6 +46,21 @@ class Applied:
 def plan(db: Connection, loaded: Loaded) -> list[Change]:
     """What `apply` would change. Raises Invalid when the configuration has mistakes."""
     return diff(store.in_force(db), compile(_right(loaded)), starred)
+
+
+def paging(db: Connection, loaded: Loaded, changes: Sequence[Change], now: datetime) -> list[str]:
+    """Whom `changes` would page differently, and which overrides would hold nobody because of who they name; in sentences."""
+    config = _right(loaded)
+    zone = next(iter(config.of("defaults", Defaults).values()), Defaults()).timezone
+    invited = {login: one for login, one in people_store.directory(db, zone).people.items() if not one.declared}
+    declared = {
+        login: Person(login, user, True, ZoneInfo(user.timezone or zone)) for login, user in config.of("user", User).items()
+    }
+    directory = Directory(invited | declared, config.of("team", Team))
+    end = now + oncall.LONGEST
+    made = oncall_store.overlapping(db, now, end)
+    idle = resolve.idle(config.of("schedule", Schedule), ZoneInfo(zone), made, directory, now, end)
+    return whom(changes, compile(config)) + [f'schedule "{name}": {one}' for name, found in idle.items() for one in found]
 
 
 def apply(db: Connection, loaded: Loaded, actor: Actor, now: datetime) -> Applied:

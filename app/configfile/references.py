@@ -8,7 +8,7 @@ from app.configfile.kinds import INBOX
 from app.configfile.mistake import Mistake, hint, mistake
 from app.configfile.model import Item, Items
 from app.configfile.tree import Node
-from app.people.model import FIRST_ADMIN
+from app.people.model import FIRST_ADMIN, Role
 from app.rules.expression import parse
 
 TARGETS = ("user", "schedule", "team", "channel")
@@ -151,4 +151,4 @@ def _known(items: Items, kind: str) -> dict[str, None]:
 
 def _is_viewer(user: Item | None) -> bool:
     role = user.node.child("role") if user else None
-    return role is not None and role.value == "viewer"
+    return role is not None and role.value in list(Role) and not Role(str(role.value)).pageable

@@ -126,7 +126,7 @@ def _plans(db: Connection, due: Sequence[Standing], found: Mapping[int, Incident
 def resolve(db: Connection, wanted: set[str], directory: Directory, at: datetime) -> dict[str, Reached]:
     """Whom these targets stand for at `at`."""
     schedules = any(target.startswith("schedule:") for target in wanted)
-    on_call = {name: on.users for name, on in oncall.who(db, at).items()} if schedules else {}
+    on_call = {name: on.users for name, on in oncall.who(db, at, directory.pageable).items()} if schedules else {}
     return who(wanted, directory, on_call)
 
 

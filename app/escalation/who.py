@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from app.escalation.plan import Reached
-from app.people.model import Directory, Role
+from app.people.model import Directory
 
 
 def who(targets: Iterable[str], directory: Directory, on_call: Mapping[str, tuple[str, ...]]) -> dict[str, Reached]:
@@ -25,9 +25,6 @@ def _reached(target: str, directory: Directory, on_call: Mapping[str, tuple[str,
 
 
 def _people(target: str, logins: Iterable[str], directory: Directory, because: str, empty: str) -> Reached:
-    pageable = tuple(
-        login
-        for login in dict.fromkeys(logins)
-        if login in directory.people and directory.people[login].role is not Role.VIEWER
-    )
-    return Reached(target, users=pageable, because=because if pageable else empty)
+    able = directory.pageable
+    found = tuple(login for login in dict.fromkeys(logins) if login in able)
+    return Reached(target, users=found, because=because if found else empty)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from app.oncall.model import Override, Schedule, Span
-from app.oncall.resolve import gaps
+from app.oncall.resolve import Pageable, gaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,22 +22,34 @@ class Coverage:
         return min(round(self.share * 100, 2), 99.99) if self.gaps else 100.0
 
 
-def coverage(schedule: Schedule, zone: ZoneInfo, overrides: Iterable[Override], start: datetime, days: int) -> Coverage:
+def coverage(
+    schedule: Schedule,
+    zone: ZoneInfo,
+    overrides: Iterable[Override],
+    start: datetime,
+    days: int,
+    pageable: Pageable = None,
+) -> Coverage:
     """Coverage of `days` times 24 h from `start`. Raises ValueError when days < 1."""
     if days < 1:
         raise ValueError(f"coverage of {days} days says nothing; ask for at least 1")
     length = timedelta(days=days)
-    open_ = tuple(gaps(schedule, zone, overrides, start, start + length))
+    open_ = tuple(gaps(schedule, zone, overrides, start, start + length, pageable))
     uncovered = sum((gap.end - gap.start for gap in open_), timedelta())
     return Coverage((length - uncovered) / length, open_)
 
 
 def coverages(
-    schedules: Mapping[str, Schedule], zone: ZoneInfo, overrides: Iterable[Override], start: datetime, days: int
+    schedules: Mapping[str, Schedule],
+    zone: ZoneInfo,
+    overrides: Iterable[Override],
+    start: datetime,
+    days: int,
+    pageable: Pageable = None,
 ) -> dict[str, Coverage]:
     """`coverage` of each schedule, in the given order; `overrides` may be of any schedule."""
     everyone = list(overrides)
     return {
-        name: coverage(schedule, zone, [one for one in everyone if one.schedule == name], start, days)
+        name: coverage(schedule, zone, [one for one in everyone if one.schedule == name], start, days, pageable)
         for name, schedule in schedules.items()
     }

@@ -132,6 +132,22 @@ class Override:
     replaces: str | None = None  # for a swap
     id: int | None = None  # None: written in the files, or not saved yet
 
+    def __str__(self) -> str:
+        """As a sentence names it; times in UTC."""
+        whom = f"{self.user} for {self.replaces}" if self.replaces else self.user
+        return f"{self.kind} by {whom} from {self.start:%Y-%m-%d %H:%M}Z to {self.end:%Y-%m-%d %H:%M}Z"
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """An override or swap that holds nobody, because of somebody it names; what is below it holds."""
+
+    override: Override
+    because: str
+
+    def __str__(self) -> str:
+        return f"{self.override} is ignored: {self.because}"
+
 
 @dataclass(frozen=True, slots=True)
 class Span:

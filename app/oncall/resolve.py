@@ -4,42 +4,61 @@
 2. Overrides and swaps lie on top in the order they were made, those in the files first.
 3. Neighbours of one user, source and layer become one shift.
 
-`zone` is the default for schedules that name none. Ranges are half-open, all results UTC. A time without an offset
-raises ValueError.
+Whoever is not in `pageable` holds nothing, be it by a layer, an override or a swap: what lies below holds. None: everybody
+may. `zone` is the default for schedules that name none. Ranges are half-open, all results UTC. A time without an offset raises
+ValueError.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from app.oncall.model import Kind, On, Override, Schedule, Shift, Source, Span
+from app.oncall.model import Idle, Kind, Layer, On, Override, Schedule, Shift, Source, Span
 from app.oncall.rotation import turns, within
+from app.people.model import Directory
 from app.walltime import instant, utc
 
+Pageable = Container[str] | None
 HORIZON = timedelta(days=60)  # how far `holders` looks either way
 # Most holders change within two days or ten; only for the others is it worth computing four months.
 REACHES = (timedelta(days=2), timedelta(days=10), HORIZON)
 
 
-def shifts(schedule: Schedule, zone: ZoneInfo, overrides: Iterable[Override], start: datetime, end: datetime) -> list[Shift]:
+def shifts(
+    schedule: Schedule,
+    zone: ZoneInfo,
+    overrides: Iterable[Override],
+    start: datetime,
+    end: datetime,
+    pageable: Pageable = None,
+) -> list[Shift]:
     """The final schedule over [start, end): sorted, disjoint, merged, clipped. Empty when end <= start."""
     start, end = utc(start), utc(end)
-    return merged(_final(schedule, schedule.zone(zone), changes(schedule, zone, overrides), start, end))
+    return merged(_final(schedule, schedule.zone(zone), changes(schedule, zone, overrides), start, end, pageable))
 
 
-def layer_shifts(schedule: Schedule, zone: ZoneInfo, start: datetime, end: datetime) -> dict[str, list[Shift]]:
+def layer_shifts(
+    schedule: Schedule, zone: ZoneInfo, start: datetime, end: datetime, pageable: Pageable = None
+) -> dict[str, list[Shift]]:
     """Each layer as if it were alone, by name in listed order: the timeline's picture."""
     start, end, zone = utc(start), utc(end), schedule.zone(zone)
-    return {layer.name: merged(turns(layer, zone, start, end)) for layer in schedule.layers}
+    return {layer.name: merged(_turns(layer, zone, start, end, pageable)) for layer in schedule.layers}
 
 
-def gaps(schedule: Schedule, zone: ZoneInfo, overrides: Iterable[Override], start: datetime, end: datetime) -> list[Span]:
+def gaps(
+    schedule: Schedule,
+    zone: ZoneInfo,
+    overrides: Iterable[Override],
+    start: datetime,
+    end: datetime,
+    pageable: Pageable = None,
+) -> list[Span]:
     """When nobody holds within [start, end)."""
-    return free(shifts(schedule, zone, overrides, start, end), utc(start), utc(end))
+    return free(shifts(schedule, zone, overrides, start, end, pageable), utc(start), utc(end))
 
 
-def holders(schedule: Schedule, zone: ZoneInfo, overrides: Iterable[Override], at: datetime) -> On:
+def holders(schedule: Schedule, zone: ZoneInfo, overrides: Iterable[Override], at: datetime, pageable: Pageable = None) -> On:
     """Who holds at `at`, and from when to when that stays so; changes beyond `HORIZON` are None.
 
     `since` and `until` are about the person: a shift by layer and an override for the same user beside it are one.
@@ -48,7 +67,7 @@ def holders(schedule: Schedule, zone: ZoneInfo, overrides: Iterable[Override], a
     zone = schedule.zone(zone)
     for reach in REACHES:
         low, high = at - reach, at + reach
-        on = _around(_final(schedule, zone, ordered, low, high), at)
+        on = _around(_final(schedule, zone, ordered, low, high, pageable), at)
         if on.since not in (None, low) and on.until not in (None, high):
             break
     return On(on.users, None if on.since == low else on.since, None if on.until == high else on.until)
@@ -64,6 +83,27 @@ def changes(schedule: Schedule, zone: ZoneInfo, overrides: Iterable[Override]) -
     early = [one for one in overrides if one.made_at is None]
     late = [(one.made_at, one) for one in overrides if one.made_at is not None]
     return written + early + [one for _, one in sorted(late, key=lambda pair: pair[0])]
+
+
+def idle(
+    schedules: Mapping[str, Schedule],
+    zone: ZoneInfo,
+    overrides: Iterable[Override],
+    directory: Directory,
+    start: datetime,
+    end: datetime,
+) -> dict[str, list[Idle]]:
+    """By schedule the overrides and swaps that touch [start, end) and hold nobody, because of who they name."""
+    made, found = list(overrides), {}
+    for name, schedule in schedules.items():
+        idles = []
+        for change in changes(schedule, zone, [one for one in made if one.schedule == name]):
+            because = directory.why_not(change.user) or (change.replaces and directory.why_not(change.replaces))
+            if because and change.start < end and change.end > start:
+                idles.append(Idle(change, because))
+        if idles:
+            found[name] = idles
+    return found
 
 
 def merged(pieces: Iterable[Shift]) -> list[Shift]:
@@ -90,15 +130,26 @@ def free(pieces: Sequence[Shift], start: datetime, end: datetime) -> list[Span]:
     return left
 
 
-def _final(schedule: Schedule, zone: ZoneInfo, ordered: Iterable[Override], start: datetime, end: datetime) -> list[Shift]:
+def _final(
+    schedule: Schedule,
+    zone: ZoneInfo,
+    ordered: Iterable[Override],
+    start: datetime,
+    end: datetime,
+    pageable: Pageable,
+) -> list[Shift]:
     held: list[Shift] = []
     for layer in schedule.layers:
-        held = _lay(turns(layer, zone, start, end), held, start, end)
+        held = _lay(_turns(layer, zone, start, end, pageable), held, start, end)
     for change in ordered:
         span = Span(max(start, change.start), min(end, change.end))
-        if span.start < span.end:
+        if span.start < span.end and (pageable is None or change.user in pageable):
             held = _lay(_taken(change, span, held), held, start, end)
     return held
+
+
+def _turns(layer: Layer, zone: ZoneInfo, start: datetime, end: datetime, pageable: Pageable) -> list[Shift]:
+    return [turn for turn in turns(layer, zone, start, end) if pageable is None or turn.user in pageable]
 
 
 def _taken(change: Override, span: Span, held: Sequence[Shift]) -> list[Shift]:

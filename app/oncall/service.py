@@ -13,8 +13,10 @@ from app.catalog.store import declared, defaults
 from app.errors import Fault, Invalid, NotFound
 from app.oncall import resolve, store
 from app.oncall.coverage import Coverage, coverages
-from app.oncall.model import Kind, On, Override, Schedule, Shift
+from app.oncall.model import Idle, Kind, On, Override, Schedule, Shift
 from app.oncall.notation import YEARS
+from app.oncall.resolve import Pageable
+from app.people import store as people
 
 LONGEST = timedelta(days=3660)  # of a range that is asked for or overridden
 REASON_LIMIT = 1024  # characters
@@ -40,27 +42,36 @@ def default_zone(db: Connection) -> ZoneInfo:
     return ZoneInfo(defaults(db).timezone)
 
 
+def pageable(db: Connection) -> frozenset[str]:
+    """The logins of everybody who can be paged; nobody else holds a pager."""
+    return people.directory(db, defaults(db).timezone).pageable
+
+
 def shifts(db: Connection, name: str, start: datetime, end: datetime) -> list[Shift]:
     """The final schedule over [start, end). Raises NotFound, and Invalid for a range that is empty or endless."""
     _check_range(start, end)
     found = schedule(db, name)
-    return resolve.shifts(found, default_zone(db), store.overlapping(db, start, end, name), start, end)
+    return resolve.shifts(found, default_zone(db), store.overlapping(db, start, end, name), start, end, pageable(db))
 
 
 def layer_shifts(db: Connection, name: str, start: datetime, end: datetime) -> dict[str, list[Shift]]:
     """Each layer of a schedule on its own over [start, end). Raises as `shifts`."""
     _check_range(start, end)
-    return resolve.layer_shifts(schedule(db, name), default_zone(db), start, end)
+    return resolve.layer_shifts(schedule(db, name), default_zone(db), start, end, pageable(db))
 
 
-def who(db: Connection, at: datetime) -> dict[str, On]:
-    """Who is on call at `at`, for every schedule in declared order; raises Invalid for a time without a calendar."""
+def who(db: Connection, at: datetime, able: Pageable = None) -> dict[str, On]:
+    """Who is on call at `at`, for every schedule in declared order; raises Invalid for a time without a calendar.
+
+    able: who can be paged, where the caller has asked already.
+    """
     _check_time(at, "at")
+    able = pageable(db) if able is None else able
     zone, known = default_zone(db), schedules(db)
     changes: defaultdict[str, list[Override]] = defaultdict(list)
     for one in store.overlapping(db, at - resolve.HORIZON, at + resolve.HORIZON):
         changes[one.schedule].append(one)
-    return {name: resolve.holders(found, zone, changes[name], at) for name, found in known.items()}
+    return {name: resolve.holders(found, zone, changes[name], at, able) for name, found in known.items()}
 
 
 def who_of(db: Connection, name: str, at: datetime) -> On:
@@ -68,7 +79,7 @@ def who_of(db: Connection, name: str, at: datetime) -> On:
     _check_time(at, "at")
     found = schedule(db, name)
     changes = store.overlapping(db, at - resolve.HORIZON, at + resolve.HORIZON, name)
-    return resolve.holders(found, default_zone(db), changes, at)
+    return resolve.holders(found, default_zone(db), changes, at, pageable(db))
 
 
 def coverage(db: Connection, now: datetime, days: int) -> dict[str, Coverage]:
@@ -76,7 +87,13 @@ def coverage(db: Connection, now: datetime, days: int) -> dict[str, Coverage]:
     if not 1 <= days <= LONGEST.days:
         raise Invalid(f"days is {days}; ask for 1 to {LONGEST.days}", [Fault("days", f"not within 1 to {LONGEST.days}")])
     changes = store.overlapping(db, now, now + timedelta(days=days))
-    return coverages(schedules(db), default_zone(db), changes, now, days)
+    return coverages(schedules(db), default_zone(db), changes, now, days, pageable(db))
+
+
+def idle(db: Connection, start: datetime, end: datetime) -> dict[str, list[Idle]]:
+    """By schedule the overrides and swaps that touch [start, end) and hold nobody, because of who they name."""
+    directory = people.directory(db, defaults(db).timezone)
+    return resolve.idle(schedules(db), default_zone(db), store.overlapping(db, start, end), directory, start, end)
 
 
 def override(

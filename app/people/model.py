@@ -35,6 +35,11 @@ class Role(StrEnum):
         """0 (viewer) to 3 (admin)."""
         return list(Role).index(self)
 
+    @property
+    def pageable(self) -> bool:
+        """Whether somebody of this role may be paged, and so hold a pager."""
+        return self is not Role.VIEWER
+
 
 def known_zone(name: str) -> str:
     """`name` if the time zone exists. Raises ValueError."""
@@ -172,6 +177,18 @@ class Directory:
 
     people: Mapping[str, Person]
     teams: Mapping[str, Team]
+
+    @property
+    def pageable(self) -> frozenset[str]:
+        """The logins of everybody who can be paged: who is here and not a viewer. The one answer to that question."""
+        return frozenset(login for login, person in self.people.items() if person.role.pageable)
+
+    def why_not(self, login: str) -> str:
+        """Why this login cannot be paged; empty for one who can."""
+        person = self.people.get(login)
+        if person is None:
+            return f"there is no user {login}"
+        return "" if person.role.pageable else f"{login} is a viewer"
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,5 +164,4 @@ def _others(v: Visit, incident: Incident) -> list[Incident]:
 
 
 def _assignable(db: Connection) -> list[str]:
-    known = people.directory(db, "UTC").people.values()
-    return sorted(person.login for person in known if person.role is not Role.VIEWER)
+    return sorted(people.directory(db, "UTC").pageable)

@@ -17,7 +17,6 @@ from app.oncall import service as oncall
 from app.oncall.coverage import Coverage
 from app.oncall.model import On, Override, Schedule
 from app.people import store as people
-from app.people.model import Role
 from app.web import frame, rota, wall
 from app.web.rota import Picture
 from app.web.route import pages
@@ -39,6 +38,7 @@ class Shown:
     picture: Picture
     coverage: Coverage
     overrides: tuple[Override, ...]
+    idle: Mapping[int | None, str]  # why an override holds nobody, by its id
 
 
 @router.get("/oncall")
@@ -55,7 +55,7 @@ def timeline(
         default = oncall.default_zone(v.db)
         known = oncall.schedules(v.db)
         covered = oncall.coverage(v.db, v.now, DAYS) if known else {}
-        shown = [_shown(v, name, one, default, zone, shift, covered[name]) for name, one in known.items()]
+        shown = [_shown(v, name, one.zone(default), zone, shift, covered[name]) for name, one in known.items()]
         form = _prefilled(v, known, schedule, start, end)
         return v.page(
             "oncall.html",
@@ -88,17 +88,16 @@ def remove(request: Request, id_: Annotated[int, Path(ge=1, lt=2**63)]) -> Respo
     return go("/oncall", Toast.say("the override is gone; the schedule holds again"))
 
 
-def _shown(v: Visit, name: str, schedule: Schedule, default: ZoneInfo, zone: str, shift: int, covered: Coverage) -> Shown:
-    own = schedule.zone(default)
+def _shown(v: Visit, name: str, own: ZoneInfo, zone: str, shift: int, covered: Coverage) -> Shown:
     seen_in = own if zone == "schedule" else v.zone
     span = rota.window(v.now, DAYS, shift, seen_in)
     changes = store.overlapping(v.db, *span, name)
-    final = resolve.shifts(schedule, default, changes, *span)
-    layers = oncall.layer_shifts(v.db, name, *span)
+    final, layers = oncall.shifts(v.db, name, *span), oncall.layer_shifts(v.db, name, *span)
     on = oncall.who_of(v.db, name, v.now)
     following = oncall.who_of(v.db, name, on.until) if on.until else None
     picture = rota.picture(layers, final, resolve.free(final, *span), span, seen_in, v.person.login, v.now)
-    return Shown(name, own, on, following, picture, covered, tuple(changes))
+    idle = {one.override.id: one.because for one in oncall.idle(v.db, *span).get(name, ())}
+    return Shown(name, own, on, following, picture, covered, tuple(changes), idle)
 
 
 def _prefilled(v: Visit, known: Mapping[str, Schedule], schedule: str, start: str, end: str) -> dict[str, str]:
@@ -113,4 +112,4 @@ def _prefilled(v: Visit, known: Mapping[str, Schedule], schedule: str, start: st
 
 
 def _pageable(db: Connection) -> list[str]:
-    return sorted(one.login for one in people.directory(db, "UTC").people.values() if one.role is not Role.VIEWER)
+    return sorted(people.directory(db, "UTC").pageable)

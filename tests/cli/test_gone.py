@@ -1,0 +1,49 @@
+"""Overrides of somebody who can no longer be paged, and people whom nothing reaches, are named in the shell as well."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from app.configfile.apply import apply
+from app.configfile.load import load_texts
+from app.db import transaction
+from app.people.model import SYSTEM
+from tests.api.conftest import CONFIGURATION, RUNBOOK
+from tests.cli.conftest import Tocsin
+
+WITHOUT_ED = CONFIGURATION.replace("  ed: {role: editor}\n", "").replace(', if_exhausted: ["user:ed"]', "")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "runbooks").mkdir()
+    (tmp_path / "runbooks/shop-down.md").write_text(RUNBOOK)
+    (tmp_path / "all.yaml").write_text(WITHOUT_ED)
+    return tmp_path
+
+
+def test_plan_coverage_and_doctor_name_an_override_of_somebody_who_left(tocsin: Tocsin, files: Path) -> None:
+    end = datetime.now(UTC) + timedelta(days=2)
+    assert tocsin("oncall", "override", "primary", "--user", "ed", "--to", end.isoformat()).status == 0
+    assert "is ignored" not in tocsin("oncall", "coverage").out + tocsin("doctor").out
+    assert "override by ed" in tocsin("config", "plan", str(files)).out
+    assert tocsin("config", "apply", str(files)).status == 0
+    said = tocsin("oncall", "coverage", "--days", "3", "--fail-under", "100")
+    assert said.status == 0
+    assert "is ignored: there is no user ed" in said.out
+    assert 'schedule "primary": override by ed' in tocsin("doctor").out
+    (covered,) = tocsin("oncall", "coverage", "--json").json["items"]
+    assert covered["ignored"][0]["because"] == "there is no user ed"
+
+
+def test_doctor_names_people_who_are_paged_and_have_only_the_inbox(tocsin: Tocsin) -> None:
+    said = tocsin("doctor").out
+    assert "ada is paged by a policy, but has no contact method besides the console's inbox" in said
+    assert "bo is paged" not in said
+    assert "vi is paged" not in said
+    reached = CONFIGURATION.replace("ada: {", "ada: {contacts: {hook: a}, ")
+    loaded = load_texts({"a.yaml": reached, "runbooks/shop-down.md": RUNBOOK}, {})
+    with transaction() as db:
+        apply(db, loaded, SYSTEM, datetime.now(UTC))
+    assert "ada is paged" not in tocsin("doctor").out
