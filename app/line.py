@@ -34,6 +34,7 @@ from app.escalation import service as escalation
 from app.escalation import store as escalation_store
 from app.incidents import service as incidents
 from app.incidents import store as incident_store
+from app.incidents.changeover import turn_due
 from app.log import get
 from app.net.loop import run as on_loop
 from app.notify import service as pages
@@ -153,11 +154,22 @@ def _expect(now: datetime | None) -> int:
 
 def dedup(now: datetime | None = None) -> Step:
     """Collapse alerts into incidents, start their policies, and end the incidents whose alerts are over."""
+    turned = _turn(now)
     try:
-        return _dedup(now)
+        step = _dedup(now)
     except Busy as error:
         log.warning("incident_held", error=str(error))
-        return _dedup_apart(now)
+        step = _dedup_apart(now)
+    return replace(step, seen=step.seen + turned)
+
+
+def _turn(now: datetime | None) -> int:
+    """Decide urgencies again where hours began or ended; first, so that an alert that comes then is no rise of urgency."""
+    with transaction() as db:
+        turned = turn_due(db, now or clock.now(db), LIMIT)
+        if turned:
+            wake(db, "console", "incidents")
+    return len(turned)
 
 
 def _dedup_apart(now: datetime | None) -> Step:

@@ -1,10 +1,35 @@
-"""When a wall clock shows a time: the one rule for clock changes. Pure."""
+"""When a wall clock shows a time: the one rule for clock changes, and how an instant is read. Pure."""
 
+import re
 from bisect import bisect_left
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 SECOND = timedelta(seconds=1)
+YEARS = range(1970, 2200)  # the zone database is a guess outside
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)? ?(Z|[+-]\d\d:?\d\d)?")
+_EXAMPLE = "2026-11-02T09:00:00+01:00"
+
+
+def parse_instant(text: str, zone: ZoneInfo | None = None) -> datetime:
+    """RFC 3339 as people type it (`2026-11-02T09:00+01:00`, `2026-11-02 08:00Z`) -> the instant in UTC.
+
+    Without an offset it is what the wall clock in `zone` shows, and refused where there is no zone. Raises ValueError with the
+    rest of a sentence that begins with what was typed. Everything that takes a time from outside reads it here.
+    """
+    try:
+        at = datetime.fromisoformat(text.upper()) if _INSTANT.fullmatch(text.upper()) else None
+    except ValueError:
+        at = None
+    if at is None:
+        raise ValueError(f"is not a time; write {_EXAMPLE if zone is None else '2026-11-02T09:00'}")
+    if at.year not in YEARS:
+        raise ValueError(f"is not within the years {YEARS.start} to {YEARS.stop - 1}")
+    if at.tzinfo is not None:
+        return at.astimezone(UTC)
+    if zone is None:
+        raise ValueError(f"has no offset; write {_EXAMPLE}")
+    return instant(at, zone)
 
 
 def instant(wall: datetime, zone: ZoneInfo) -> datetime:

@@ -15,6 +15,7 @@ from app.errors import Conflict, Invalid, NotFound
 from app.escalation import service as escalation
 from app.incidents import service as incidents
 from app.incidents import store
+from app.incidents.changeover import Kept, raised
 from app.incidents.lifecycle import Move, step
 from app.incidents.model import Event, Incident, State
 from app.notify import service as pages
@@ -158,10 +159,11 @@ def _grown(db: Connection, source: Incident, target: Incident, now: datetime) ->
     urgency = Urgency.HIGH if Urgency.HIGH in (source.urgency, target.urgency) else Urgency.LOW
     ending = None if tally.open else target.resolve_at
     title = tally.title or target.title
-    grown = replace(target, alert_count=tally.total, title=title, severity=severity, urgency=urgency, resolve_at=ending)
+    grown = raised(replace(target, alert_count=tally.total, title=title, severity=severity, resolve_at=ending), urgency)
     critical = severity is Severity.CRITICAL and target.severity is not Severity.CRITICAL
     if (critical or urgency is not target.urgency) and target.state is State.TRIGGERED:
-        grown = incidents.relapse(replace(grown, policy_name=source.policy_name, policy=source.policy))
+        routing = Kept(source.policy_name, source.policy, source.hours, source.during, source.urgency_at)
+        grown = incidents.relapse(raised(routing.on(grown, source.urgency), urgency))
         store.freeze(db, grown)
         pages.supersede(db, [grown.number], now)
         escalation.begin(db, [grown], now)

@@ -7,18 +7,19 @@ from typing import Any
 from sqlalchemy import Connection
 
 from app.alerts import store
-from app.alerts.label import labels
+from app.alerts.label import Opened, labels
 from app.catalog import store as catalog
 from app.catalog.model import Service
+from app.oncall import service as oncall
 from app.signals.model import Said, Signal
 
 
 def accept(db: Connection, signals: Sequence[Signal], now: datetime) -> list[int]:
     """Open, update or end the alerts these signals speak of, in their order; ids the dedup stage must look at."""
-    services = catalog.services(db)
+    services, opened = catalog.services(db), oncall.timetable(db).open_at(now)
     changed: list[int] = []
     for wave in waves(signals):
-        raised = [_row(signal, services, now) for signal in wave if signal.said is not Said.RESOLVED]
+        raised = [_row(signal, services, opened, now) for signal in wave if signal.said is not Said.RESOLVED]
         ended = [
             {"fingerprint": signal.fingerprint, "ends_at": None, "reason": signal.because or "recovered"}
             for signal in wave
@@ -51,8 +52,8 @@ def waves(signals: Iterable[Signal]) -> list[list[Signal]]:
     return parts
 
 
-def _row(signal: Signal, services: Mapping[str, Service], now: datetime) -> dict[str, Any]:
-    final = labels(signal, services)
+def _row(signal: Signal, services: Mapping[str, Service], opened: Opened, now: datetime) -> dict[str, Any]:
+    final = labels(signal, services, opened)
     service = services.get(signal.service) if signal.service else None
     return {
         "fingerprint": signal.fingerprint,

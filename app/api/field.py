@@ -1,31 +1,22 @@
 """Types of query, path and body fields, each refusing in words what it does not take."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Path, Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
-from app.oncall.notation import YEARS
+from app.walltime import parse_instant
 
 LIST, SMALL_LIST, MOST = 50, 500, 500  # default limits of histories and of what the configuration declares; the highest
-_LOOKS_LIKE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
 _LOST_PLUS = re.compile(r"([Tt].*) (\d\d:?\d\d)$")  # "+" in a URL is a space, unless it is escaped
 
 
 def _written(value: object) -> object:
     if isinstance(value, datetime):
         return value
-    if not isinstance(value, str) or not _LOOKS_LIKE_TIME.match(value):
-        raise ValueError("is not a time; write 2026-11-02T09:00:00+01:00")
-    return _LOST_PLUS.sub(r"\1+\2", value)
-
-
-def _within_calendar(at: datetime) -> datetime:
-    if at.year not in YEARS:
-        raise ValueError(f"is not within the years {YEARS.start} to {YEARS.stop - 1}")
-    return at.astimezone(UTC)
+    return parse_instant(_LOST_PLUS.sub(r"\1+\2", value) if isinstance(value, str) else "")
 
 
 def _said(value: object) -> object:
@@ -43,7 +34,7 @@ def _each_said(values: Any) -> Any:
     return [value for value in values if value != ""] if isinstance(values, list) else values
 
 
-Instant = Annotated[AwareDatetime, AfterValidator(_within_calendar), BeforeValidator(_written)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_written)]
 MaybeInstant = Annotated[Instant | None, BeforeValidator(_said)]
 Text = Annotated[str, AfterValidator(_no_nul)]
 Maybe = BeforeValidator(_said)

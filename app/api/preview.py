@@ -6,12 +6,12 @@ from fastapi import Response
 from pydantic import Field
 
 from app import clock
+from app.alerts.label import severity_of
 from app.api.answer import answer
 from app.api.caller import router
 from app.api.field import Body, Instant, Text
 from app.catalog.model import Severity
 from app.db import transaction
-from app.errors import Fault, Invalid
 from app.review.preview import present, preview
 
 routes = router("preview")
@@ -31,16 +31,7 @@ class Asked(Body):
 @routes.post("/preview")
 def ask(body: Asked) -> Response:
     """Who would be paged over this alert, when, over what, and why, if nobody acknowledged."""
-    severity = body.severity or severity_of(body.labels.get("severity"))
+    severity = severity_of(body.severity, body.labels)
     with transaction() as db:
-        made = preview(db, {k: v for k, v in body.labels.items() if v}, severity, body.at or clock.now(db))
+        made = preview(db, body.labels, severity, body.at or clock.now(db))
     return answer(present(made))
-
-
-def severity_of(label: str | None) -> Severity:
-    """The severity a label names. Raises Invalid."""
-    try:
-        return Severity(label) if label else Severity.ERROR
-    except ValueError:
-        detail = f"is not one of {', '.join(Severity)}"
-        raise Invalid(f'the label severity "{label}" {detail}', [Fault("labels.severity", detail)]) from None

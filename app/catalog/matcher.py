@@ -1,4 +1,8 @@
-"""Alertmanager's label matchers (UTF-8 syntax): `service="db"`, `{env=~"prod|stage", team!=x}`. Pure; regexes are RE2."""
+"""Alertmanager's label matchers (UTF-8 syntax): `service="db"`, `{env=~"prod|stage", team!=x}`. Pure; regexes are RE2.
+
+The label `hours` carries every name that is open, comma-separated: `hours="office"` and `=~` hold when one of them matches (or
+all of them as they stand), `!=` and `!~` when none does.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -9,6 +13,7 @@ from functools import lru_cache
 import re2
 
 MAX_PATTERN = 1024  # characters
+HOURS = "hours"  # the label with the names of all hours that are open
 
 
 class Op(StrEnum):
@@ -31,12 +36,16 @@ class Matcher:
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether these labels pass."""
         value = labels.get(self.name, "")
-        if self.op is Op.EQUAL:
+        found = self._fits(value)
+        if not found and self.name == HOURS and "," in value:
+            found = any(self._fits(one) for one in value.split(","))
+        return found is (self.op in (Op.EQUAL, Op.MATCHES))
+
+    def _fits(self, value: str) -> bool:
+        """Whether one value is what the matcher names, whichever way it then counts."""
+        if self.op in (Op.EQUAL, Op.NOT_EQUAL):
             return value == self.value
-        if self.op is Op.NOT_EQUAL:
-            return value != self.value
-        found = _compiled(self.value).fullmatch(value) is not None
-        return found if self.op is Op.MATCHES else not found
+        return _compiled(self.value).fullmatch(value) is not None
 
     def __str__(self) -> str:
         name = self.name if _BARE_NAME.fullmatch(self.name) else _quote(self.name)

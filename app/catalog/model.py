@@ -1,13 +1,13 @@
 """What others refer to: services, routes, policies, groupings, channels. These types are the YAML form as well."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from app.catalog.matcher import Matchers, parse_matchers
+from app.catalog.matcher import HOURS, Matchers, Op, parse_matchers
 from app.people.model import Urgency
 from app.units import Duration, parse_duration
 
@@ -90,11 +90,33 @@ class Service(Declared):
     links: tuple[Link, ...] = ()
 
 
+class During(Declared):
+    """An urgency that depends on the hours: decided when an incident opens, and again whenever they begin or end."""
+
+    during: str = Field(description="name of the hours")
+    then: Urgency = Field(description="while they are open")
+    else_: Urgency = Field(alias="else", description="while they are not")
+
+    def at(self, opened: Collection[str]) -> Urgency:
+        """The urgency while these hours are open."""
+        return self.then if self.during in opened else self.else_
+
+
 class Route(Matching):
-    """The first route that matches decides policy and urgency."""
+    """The first route that matches decides policy, urgency and hours."""
 
     policy: str
-    urgency: Urgency | None = Field(default=None, description="default: critical and error are high")
+    urgency: Urgency | During | None = Field(
+        default=None, description="high, low, or by hours; default: critical and error are high"
+    )
+    pages: str | None = Field(default=None, description="name of the hours: pages wait until they are open; default: at once")
+
+    @property
+    def hours(self) -> frozenset[str]:
+        """The names of the hours that it depends on, but for those that a pattern fits."""
+        named = {one.value for one in self.matchers if one.name == HOURS and one.op in (Op.EQUAL, Op.NOT_EQUAL)}
+        named |= {self.urgency.during} if isinstance(self.urgency, During) else set()
+        return frozenset(named | ({self.pages} if self.pages else set()))
 
 
 class Step(Declared):

@@ -2,13 +2,12 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.catalog.model import Severity
 from app.configfile.mistake import Mistake, printable
 from app.errors import Invalid
 from app.settings import settings
@@ -117,24 +116,33 @@ def schema() -> None:
 @routes.command("test")
 def take(
     labels: Annotated[str, typer.Option(help='The alert\'s labels: a=b,c="d e".')],
-    severity: Annotated[Severity | None, typer.Option(help="Default: the label severity, else error.")] = None,
+    severity: Annotated[str | None, typer.Option(help="Default: the label severity, else error.")] = None,
+    at: Annotated[str | None, typer.Option(help="For its hours: RFC 3339 with an offset; default: now.")] = None,
     folder: Dir = None,
     as_json: Json = False,
 ) -> None:
     """Print which route, policy and urgency an alert with these labels gets, and why. Exit 1 when no route matches."""
-    from app.catalog.model import Route
-    from app.incidents.route import route
+    from app import clock
+    from app.alerts.label import severity_of
+    from app.cli.desk import instant
+    from app.cli.desk import labels as read_labels
+    from app.configfile.routing import routing
 
     loaded = right(folder)
-    known = _labels(labels)
-    severity = severity or _severity(known.get("severity"))
-    all_routes = tuple(loaded.config.of("route", Route).values()) if loaded.config else ()
-    found = route({**known, "severity": severity.value}, severity, all_routes)
+    assert loaded.config is not None
+    try:
+        given, when = read_labels(labels), instant(at) or clock.local()
+        known, found = routing(loaded.config, given, severity_of(severity, given), when)
+    except Invalid as error:
+        raise _wrong(str(error), 2) from None
     if as_json:
-        _print_json({"route": found.number, "policy": found.policy, "urgency": found.urgency.value, "because": found.because})
+        told = {"route": found.number, "policy": found.policy, "urgency": found.urgency.value, "pages": found.hours}
+        _print_json({**told, "because": found.because, "labels": known})
     else:
         to = f'policy "{found.policy}"' if found.policy else "no policy"
-        typer.echo(f"{to}, {found.urgency.value} urgency: {printable(found.because)}")
+        waits = f", pages in {found.hours} hours" if found.hours else ""
+        typer.echo(printable(f"{to}, {found.urgency.value} urgency{waits}: {found.because}"))
+        typer.echo(printable(f"labels: {', '.join(f'{name}={value}' for name, value in sorted(known.items()))}"))
     raise typer.Exit(0 if found.policy else 1)
 
 
@@ -217,25 +225,6 @@ def _count(loaded: "Loaded") -> str:
 
 def _amount(number: int, words: str) -> str:
     return "" if not number else words.format(number) + ("s" if number > 1 else "")
-
-
-def _labels(text: str) -> Mapping[str, str]:
-    from app.catalog.matcher import Op, parse_matchers
-
-    try:
-        matchers = parse_matchers(text)
-    except ValueError as error:
-        raise _wrong(str(error), 2) from None
-    if any(one.op is not Op.EQUAL for one in matchers):
-        raise _wrong("labels are name=value, comma-separated", 2)
-    return {one.name: one.value for one in matchers}
-
-
-def _severity(label: str | None) -> Severity:
-    try:
-        return Severity(label or "error")
-    except ValueError:
-        raise _wrong(f'"{label}" is not a severity; write one of {", ".join(Severity)}', 2) from None
 
 
 def _write(folder: Path, file: str, text: str) -> None:

@@ -2,13 +2,14 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.cli.failure import told
 from app.errors import Invalid
+from app.walltime import parse_instant
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -88,16 +89,18 @@ def number(text: str) -> int:
 
 
 def instant(text: str | None) -> datetime | None:
-    """RFC 3339 with an offset. Raises Invalid."""
+    """RFC 3339 with an offset, as an instant in UTC. Raises Invalid."""
     if text is None:
         return None
     try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise Invalid(f'"{text}" is not a time; write 2026-11-02T09:00:00+01:00') from None
-    if at.tzinfo is None:
-        raise Invalid(f'"{text}" has no offset; write 2026-11-02T09:00:00+01:00')
-    return at
+        return parse_instant(text)
+    except ValueError as error:
+        raise Invalid(f'"{text}" {error}') from None
+
+
+def stamp(at: datetime) -> str:
+    """An instant as lines show it: `2026-11-02 08:00:00Z`."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
 def labels(text: str) -> dict[str, str]:
@@ -118,7 +121,7 @@ def cell(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S}Z"
+        return stamp(value)
     if isinstance(value, list | tuple):
         return ", ".join(str(one) for one in value) or "-"
     return str(value)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.desk import As, Json, Numbers, OneNumber, actor, each, number, say, say_json, say_list
+from app.cli.desk import As, Json, Numbers, OneNumber, actor, each, number, say, say_json, say_list, stamp
 from app.errors import Invalid
 
 if TYPE_CHECKING:
@@ -59,10 +59,10 @@ def show(number_: OneNumber, as_json: Json = False) -> None:
         if found[name]:
             say(f"  {name}: {found[name]}")
     for line in found["timeline"]:
-        say(f"{line['at']:%Y-%m-%d %H:%M:%S}Z  {line['actor'] or 'tocsin'}: {line['text']}")
+        say(f"{stamp(line['at'])}  {line['actor'] or 'tocsin'}: {line['text']}")
     for step in found["upcoming"]:
         whom = ", ".join([*step["users"], *step["channels"]]) or "nobody"
-        say(f"{step['at']:%Y-%m-%d %H:%M:%S}Z  to come: {whom} ({step['reason']})")
+        say(f"{stamp(step['at'])}  to come: {whom} ({step['reason']})")
 
 
 @incidents.command()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.desk import As, Json, actor, instant, say, say_json, say_list
+from app.cli.desk import As, Json, actor, instant, say, say_json, say_list, stamp
 from app.errors import NotActive
 
 oncall = typer.Typer(help="Who holds the pager.", no_args_is_help=True)
@@ -67,11 +67,12 @@ def coverage(
     if as_json:
         say_json({"items": [present.covered(name, one, idle.get(name, ())) for name, one in found.items()], "next": None})
     for name, one in found.items() if not as_json else ():
-        say(f"{name}: {one.percent:g} % of {days} days")
+        hours = f", {one.needed / timedelta(hours=1):g} h of them needed" if one.needed is not None else ""
+        say(f"{name}: {one.percent:g} % of {days} days{hours}")
         for each in idle.get(name, ()):
             say(f"  {each}")
         for gap in one.gaps:
-            say(f"  nobody from {gap.start:%Y-%m-%d %H:%M}Z to {gap.end:%Y-%m-%d %H:%M}Z")
+            say(f"  nobody from {stamp(gap.start)} to {stamp(gap.end)}")
     raise typer.Exit(1 if any(one.percent < fail_under for one in found.values()) else 0)
 
 
@@ -98,7 +99,7 @@ def override(
     if as_json:
         say_json({"id": made.id, "schedule": schedule, "user": user, "start": made.start, "end": made.end, "reason": reason})
     else:
-        say(f"{user} holds {schedule} from {made.start:%Y-%m-%d %H:%M %Z} to {made.end:%Y-%m-%d %H:%M %Z}")
+        say(f"{user} holds {schedule} from {stamp(made.start)} to {stamp(made.end)}")
 
 
 @oncall.command()

@@ -4,9 +4,8 @@ from typing import Annotated
 
 import typer
 
-from app.cli.desk import Json, instant, say, say_json
+from app.cli.desk import Json, instant, say, say_json, stamp
 from app.cli.desk import labels as read_labels
-from app.errors import Invalid
 
 commands = typer.Typer()
 
@@ -20,17 +19,14 @@ def preview(
 ) -> None:
     """Say who would be paged, when, over what, and why, if nobody acknowledged. Nothing is sent."""
     from app import clock
-    from app.catalog.model import Severity
+    from app.alerts.label import severity_of
     from app.db import transaction
     from app.review.preview import present
     from app.review.preview import preview as ahead
 
     known, when = read_labels(labels), instant(at)
-    named = severity or known.get("severity") or Severity.ERROR.value
-    if named not in list(Severity):
-        raise Invalid(f'"{named}" is not a severity; write one of {", ".join(Severity)}')
     with transaction() as db:
-        made = present(ahead(db, known, Severity(named), when or clock.now(db)))
+        made = present(ahead(db, known, severity_of(severity, known), when or clock.now(db)))
     if as_json:
         say_json(made)
         return
@@ -39,4 +35,4 @@ def preview(
         say(f"  {note}")
     for one in made["steps"]:
         whom = f"{one['user']} over {one['contact']}" if one["user"] else one["channel"]
-        say(f"{one['at']:%Y-%m-%d %H:%M:%S}Z  step {one['step'] or '-'}  {whom}: {one['reason']}")
+        say(f"{stamp(one['at'])}  step {one['step'] or '-'}  {whom}: {one['reason']}")

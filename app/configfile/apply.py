@@ -21,7 +21,10 @@ from app.configfile.impact import retired, whom
 from app.configfile.load import compile
 from app.configfile.model import Config, Loaded
 from app.configfile.secrets import sealed, sealed_files, starred
+from app.db import wake_line
 from app.errors import Fault, Invalid
+from app.escalation import service as escalation
+from app.incidents import changeover
 from app.oncall import resolve
 from app.oncall import service as oncall
 from app.oncall import store as oncall_store
@@ -78,6 +81,7 @@ def apply(db: Connection, loaded: Loaded, actor: Actor, now: datetime) -> Applie
         db, now=now, actor=actor.login or actor.via, digest=digest, files=sealed_files(loaded.files), changes=records
     )
     _tell(db, config, changes, now)
+    wake_line(db, "dedup")
     audit.record(db, actor, "config.apply", f"config:{version}", {"changes": records}, now)
     return Applied(version, tuple(changes))
 
@@ -95,6 +99,8 @@ def _tell(db: Connection, config: Config, changes: Sequence[Change], now: dateti
     heartbeats.sync(db, config.of("heartbeat", Heartbeat), catalog.defaults(db).timezone, now)
     rules.sync(db, config.of("rule", Rule), now)
     alerts.retire(db, retired(changes), now)
+    changeover.recheck(db, now)
+    escalation.recheck(db, now)
 
 
 def _right(loaded: Loaded) -> Config:

@@ -23,7 +23,7 @@ _HOSTS = ("host", "hostname", "address", "server", "target")  # fields that hold
 def check(items: Items, *, whole: bool = True) -> list[Mistake]:
     """Every mistake across the things of a configuration; those that another file could mend only when it is `whole`."""
     found = list(dangling(items, references(items))) if whole else []
-    for one in (_last_route, _addresses, _zones, _inboxes, _contacts, _composites):
+    for one in (_last_route, _addresses, _zones, _inboxes, _contacts, _composites, _hours):
         found += one(items)
     return found
 
@@ -149,6 +149,13 @@ def _contacts(items: Items) -> Iterator[Mistake]:
             why = unfit(to.value) if isinstance(to.value, str) else None
             if why is not None:
                 yield mistake(user.file, to.line, f'contact "{name}" of {user.subject}: {why}')
+
+
+def _hours(items: Items) -> Iterator[Mistake]:
+    """Their names stand together in one label, with commas between them."""
+    for name, item in items.get("hours", {}).items():
+        if "," in name:
+            yield mistake(item.file, item.line, f'{item.subject}: a name of hours cannot hold ","; write it with "-"')
 
 
 def _inboxes(items: Items) -> Iterator[Mistake]:

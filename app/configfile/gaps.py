@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from app.catalog.matcher import HOURS, Matcher, Op
 from app.catalog.model import Platform, Route, Service
 from app.checks import probes
 from app.checks.model import Check
@@ -11,7 +12,7 @@ from app.configfile.circle import circle
 from app.configfile.kinds import channel_kinds, channel_spec
 from app.configfile.mistake import Mistake, hint, mistake
 from app.configfile.model import Item, Items
-from app.configfile.references import Reference, references, used
+from app.configfile.references import Reference, hours_matched, references, used
 from app.configfile.sections import SECTIONS
 from app.configfile.tree import Node
 from app.errors import Invalid
@@ -22,6 +23,7 @@ from app.rules.summary import check as check_template
 _USABLE = {
     "policy": "no route names it",
     "schedule": "no policy pages it",
+    "hours": "no route names them",
     "channel": "no contact and no policy uses it",
     "runbook": "nothing names it",
 }
@@ -38,7 +40,7 @@ def gaps(items: Items) -> list[Mistake]:
     named = references(items)
     found = [*_planned_sections(items), *_planned_fields(items), *_unused(items, used(named)), *_nobody(items)]
     found += [*_unreachable(items), *_cycles(items), *_late_timeouts(items), *_no_address(items, named), *_no_service(items)]
-    found += [*_broken_summaries(items), *_wrong_addresses(items), *_unknown_metrics(items)]
+    found += [*_broken_summaries(items), *_wrong_addresses(items), *_unknown_metrics(items), *_no_hours(items)]
     return found
 
 
@@ -72,7 +74,17 @@ def _unused(items: Items, names: Mapping[str, set[str]]) -> Iterator[Mistake]:
     for kind, why in _USABLE.items():
         for name, item in items.get(kind, {}).items():
             if name not in names.get(kind, ()):
-                yield _warn(item, f"{item.subject} is not used: {why}")
+                yield _warn(item, f"{item.subject} {'are' if kind == 'hours' else 'is'} not used: {why}")
+
+
+def _no_hours(items: Items) -> Iterator[Mistake]:
+    """Patterns that fit no hours, nor their absence."""
+    names = ("", *items.get("hours", {}))
+    for item, node, one in hours_matched(items):
+        if one.op in (Op.MATCHES, Op.NOT_MATCHES):
+            pattern = Matcher(HOURS, Op.MATCHES, one.value)
+            if not any(pattern.matches({HOURS: name}) for name in names):
+                yield _warn(item, f"{item.subject} matches {one}, and there are no such hours", node)
 
 
 def _nobody(items: Items) -> Iterator[Mistake]:

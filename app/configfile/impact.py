@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from app.catalog.model import Declaration, Policy, Route
+from app.catalog.model import Declaration, During, Policy, Route
 from app.checks.model import Check
 from app.configfile.diff import Action, Change
+from app.people.model import Urgency
 from app.units import format_duration
 
 
@@ -53,7 +54,11 @@ def _match(route: Route) -> str:
 
 
 def _to(route: Route) -> str:
-    return f'policy "{route.policy}"' + (f" ({route.urgency.value} urgency)" if route.urgency else "")
+    said = [f"{route.urgency.value} urgency"] if isinstance(route.urgency, Urgency) else []
+    if isinstance(route.urgency, During):
+        said = [f"{route.urgency.then} urgency during {route.urgency.during} hours, else {route.urgency.else_}"]
+    said += [f"pages in {route.pages} hours"] if route.pages else []
+    return f'policy "{route.policy}"' + (f" ({', '.join(said)})" if said else "")
 
 
 def _policy(change: Change, after: Sequence[Declaration]) -> Iterator[str]:
@@ -131,7 +136,19 @@ def _source(change: Change, _: Sequence[Declaration]) -> Iterator[str]:
         yield f"{change.subject} decides differently: {'; '.join(change.details)}"
 
 
+def _hours(change: Change, after: Sequence[Declaration]) -> Iterator[str]:
+    """Hours, and the routes that wait for them, change their urgency or match by them."""
+    routes = {one.name: Route.model_validate(one.spec) for one in after if one.kind == "route"}
+    users = [str(int(name)) for name, route in routes.items() if change.name in route.hours]
+    where = f" (routes {', '.join(users)})" if len(users) > 1 else f" (route {users[0]})" if users else ""
+    if change.action is Action.CHANGED:
+        yield f"{change.subject}{where} are open at other times: {'; '.join(change.details)}"
+    elif change.action is Action.REMOVED:
+        yield f"{change.subject} are gone; pages that wait for them are sent at once"
+
+
 _SAY = {
+    "hours": _hours,
     "route": _route,
     "policy": _policy,
     "schedule": _target,

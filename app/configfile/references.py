@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from app.catalog.matcher import HOURS, Matcher, Matchers, Op, parse_matchers
 from app.configfile.kinds import INBOX
 from app.configfile.mistake import Mistake, hint, mistake
 from app.configfile.model import Item, Items
@@ -31,12 +32,18 @@ PLACES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("schedule", ("layers", EACH, "users", EACH), "user"),
     ("schedule", ("overrides", EACH, "user"), "user"),
     ("route", ("policy",), "policy"),
+    ("route", ("pages",), "hours"),
+    ("route", ("urgency", "during"), "hours"),
     ("policy", ("steps", EACH, "page", EACH), "target"),
     ("policy", ("if_exhausted", EACH), "target"),
     ("platform", ("owners", EACH), "target"),
     ("platform", ("emergency", EACH), "target"),
     ("audience", ("via", EACH), "target"),
 )
+MATCHING = (
+    ("route", "match"), ("grouping", "match"), ("maintenance", "match"), ("audience", "match"), ("inhibit", "when"),
+    ("inhibit", "mute"),
+)  # fmt: skip
 MAX_HINTS = 50  # looking for the nearest of thousands of names takes its time
 PAGING = frozenset({"team", "schedule", "policy", "platform"})  # who stands there gets the pager, so no viewer may
 
@@ -61,6 +68,8 @@ def references(items: Items) -> list[Reference]:
         if (one := _reference(item, names, node)) is not None
     ]
     found += [one for item in items.get("rule", {}).values() for one in _members(item)]
+    for item, node, matcher in hours_matched(items):
+        found += [Reference(item, "hours", name, node.line) for name in _named(items, matcher)]
     return found + [one for item in items.get("user", {}).values() for one in _contacts(item)]
 
 
@@ -121,6 +130,30 @@ def _members(rule: Item) -> Iterator[Reference]:
     for name in members(node.value):
         kind = "check" if name.startswith("check:") else "rule"
         yield Reference(rule, kind, name.removeprefix("check:"), node.line)
+
+
+def hours_matched(items: Items) -> Iterator[tuple[Item, Node, Matcher]]:
+    """Every matcher of the label `hours`, with where it stands."""
+    for kind, key in MATCHING:
+        for item in items.get(kind, {}).values():
+            for node in _at(item.node, (key, EACH)):
+                for one in _matchers(node.value):
+                    if one.name == HOURS:
+                        yield item, node, one
+
+
+def _matchers(text: object) -> Matchers:
+    try:
+        return parse_matchers(text) if isinstance(text, str) else ()
+    except ValueError:
+        return ()  # its own field has said so
+
+
+def _named(items: Items, matcher: Matcher) -> list[str]:
+    """The hours that a matcher names: the one it says, or those of the declared ones that its pattern fits."""
+    if matcher.op in (Op.EQUAL, Op.NOT_EQUAL):
+        return [matcher.value] if matcher.value else []
+    return [name for name in items.get("hours", {}) if matcher.matches({HOURS: name}) is (matcher.op is Op.MATCHES)]
 
 
 def members(when: str) -> tuple[str, ...]:

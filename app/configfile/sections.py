@@ -20,6 +20,7 @@ from app.catalog.model import (
 )
 from app.checks.heartbeats.model import Heartbeat
 from app.checks.model import Check
+from app.oncall.hours import Hours
 from app.oncall.model import Schedule
 from app.people.model import Team, User
 from app.rules.model import Rule
@@ -58,6 +59,7 @@ SECTIONS = {
         Section("maintenance", "maintenance", Maintenance),
         Section("policies", "policy", Policy),
         Section("schedules", "schedule", Schedule),
+        Section("hours", "hours", Hours),
         Section("audiences", "audience", Audience),
         Section("flapping", "flapping", Flapping, Shape.ONE),
         Section("routes", "route", Route, Shape.LIST),

@@ -18,6 +18,7 @@ class Due(StrEnum):
 
     STEP = "step"
     AGAIN = "again"  # an acknowledgement ran out or a snooze ended: start at step 1
+    HURRIED = "hurried"  # somebody wants the step now, whatever the hours
 
 
 class Debt(StrEnum):
@@ -41,6 +42,7 @@ class Standing:
     due_at: datetime | None
     due: Due
     state: State
+    held: str | None = None  # the hours it waits for: `due_at` is when they open
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,12 +69,13 @@ def plan(policy: Policy | None, last: LastResort, who: Mapping[str, Reached], be
         moves.append(move)
         place = _next(place, len(policy.steps))
         if not move.excused:
-            return Plan(tuple(moves), replace(place, due_at=at + step.wait, due=Due.STEP, state=State.RUNNING))
+            return Plan(tuple(moves), replace(place, due_at=at + step.wait, due=Due.STEP, state=State.RUNNING, held=None))
     chosen = policy.if_exhausted if policy else None
     ladder = [named for named in (chosen, last.owners, last.admins) if named]
     reached = [_move(place.round, None, named, who, "the policy is exhausted" if policy else "no policy") for named in ladder]
     moves.append(next((move for move in reached if not move.excused), _all_excused(reached, place.round)))
-    after = replace(place, round=place.round + 1, due_at=at + AGAIN_AFTER_EXHAUSTION, due=Due.STEP, state=State.EXHAUSTED)
+    again = at + AGAIN_AFTER_EXHAUSTION
+    after = replace(place, round=place.round + 1, due_at=again, due=Due.STEP, state=State.EXHAUSTED, held=None)
     return Plan(tuple(moves), after)
 
 

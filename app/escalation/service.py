@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from app.catalog import store as catalog
 from app.escalation import store
+from app.escalation.hold import hold, waiting
 from app.escalation.model import Debt, Due, Standing, State
 from app.escalation.plan import LastResort, Move, Plan, Reached, called, plan, targets, why
 from app.escalation.who import who
@@ -55,7 +56,7 @@ def hurry(db: Connection, number: int, now: datetime) -> None:
     """Make the next step of this incident due now; the caller holds its lock."""
     standing = store.get(db, number)
     if standing is not None and (standing.due_at is None or standing.due_at > now):
-        store.put_all(db, [replace(standing, due_at=now)])
+        store.put_all(db, [replace(standing, due_at=now, due=Due.HURRIED, held=None)])
 
 
 def stop(db: Connection, incident: Incident, reason: str, again_at: datetime | None, now: datetime) -> None:
@@ -86,13 +87,36 @@ def advance(db: Connection, now: datetime, limit: int = 200) -> Advance:
     due = _relapses(db, due, found, now)
     open_ = [one for one in due if found[one.incident].state is IncidentState.TRIGGERED]
     closed = [one for one in due if found[one.incident].state is not IncidentState.TRIGGERED]
+    open_, held = _hold(db, open_, found, now)
     plans = _plans(db, open_, found, now)
     quiet = [Standing(s.incident, s.generation, s.round, s.step, None, s.due, State.STOPPED) for s in closed]
     store.put_all(db, [plan.after for plan in plans.values()])
     store.put_all(db, quiet, "the incident was no longer triggered")
     calls = _promise(db, plans, found, now)
-    next_due = tuple((number, plan.after.due_at) for number, plan in plans.items() if plan.after.due_at is not None)
-    return Advance(tuple(calls), next_due, len(due))
+    after = [*held, *(plan.after for plan in plans.values())]
+    return Advance(tuple(calls), tuple((one.incident, one.due_at) for one in after if one.due_at is not None), len(due))
+
+
+def _hold(
+    db: Connection, due: Sequence[Standing], found: Mapping[int, Incident], now: datetime
+) -> tuple[list[Standing], list[Standing]]:
+    """Those whose step is taken now, and those that wait until their incident's hours open; the timeline says so."""
+    timetable = oncall.timetable(db)
+    holds = {one.incident: hold(found[one.incident].hours, timetable, one, now) for one in due}
+    held = [waiting(one, found[one.incident].hours, wait) for one in due if (wait := holds[one.incident])]
+    store.put_all(db, held)
+    lines = {number: wait for number, wait in holds.items() if wait}
+    incidents.record(
+        db, [Event(number, "held", one.because, detail={"until": one.until}) for number, one in lines.items()], now
+    )
+    return [one for one in due if holds[one.incident] is None], held
+
+
+def recheck(db: Connection, now: datetime) -> None:
+    """Hours may have changed: what waits for them and would now wait for another time, or not at all, is due at once."""
+    timetable, waits = oncall.timetable(db), store.held(db)
+    moved = [one for one in waits if (wait := hold(one.held, timetable, one, now)) is None or wait.until != one.due_at]
+    store.put_all(db, [replace(one, due_at=now, held=None) for one in moved])
 
 
 def _relapses(db: Connection, due: Sequence[Standing], found: dict[int, Incident], now: datetime) -> list[Standing]:

@@ -13,9 +13,15 @@ from app.escalation.table import escalation, obligation
 
 # Both rows are locked, so that a worker with an older snapshot sees the newest version of both, or skips them.
 _CLAIM = text("""
-select e.incident, e.generation, e.round, e.step, e.due_at, e.due, e.state
+select e.incident, e.generation, e.round, e.step, e.due_at, e.due, e.state, e.held
 from escalation e join incident i on i.number = e.incident
 where e.due_at <= :now order by e.due_at limit :limit for update of i, e skip locked
+""")
+
+_HELD = text("""
+select e.incident, e.generation, e.round, e.step, e.due_at, e.due, e.state, e.held
+from escalation e join incident i on i.number = e.incident
+where e.held is not null order by i.number for update of i, e
 """)
 
 _END = text("""
@@ -43,6 +49,7 @@ def put_all(db: Connection, standings: Sequence[Standing], reason: str = "") -> 
             "due_at": one.due_at,
             "due": one.due,
             "state": one.state,
+            "held": one.held,
             "reason": reason,
         }
         for one in standings
@@ -62,6 +69,11 @@ def of_incidents(db: Connection, incidents: Sequence[int]) -> dict[int, Standing
     """Where each of these incidents stands."""
     rows = db.execute(select(escalation).where(escalation.c.incident.in_(incidents)))
     return {row.incident: _standing(row) for row in rows}
+
+
+def held(db: Connection) -> list[Standing]:
+    """Those that wait for hours, locked with their incidents."""
+    return [_standing(row) for row in db.execute(_HELD)]
 
 
 def next_due(db: Connection) -> datetime | None:
@@ -113,7 +125,7 @@ def by_ids(db: Connection, ids: Sequence[int]) -> dict[int, Obligation]:
 
 
 def _standing(row: Row[Any]) -> Standing:
-    return Standing(row.incident, row.generation, row.round, row.step, row.due_at, Due(row.due), State(row.state))
+    return Standing(row.incident, row.generation, row.round, row.step, row.due_at, Due(row.due), State(row.state), row.held)
 
 
 def _obligation(row: Row[Any]) -> Obligation:

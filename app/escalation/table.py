@@ -16,6 +16,8 @@ escalation = Table(
     Column("due", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("reason", Text, nullable=False, server_default=""),
+    Column("held", Text),
+    Index("escalation_held_idx", "incident", postgresql_where=text("held is not null")),
     Index("escalation_due_idx", "due_at", postgresql_where=text("due_at is not null")),
     one_of("state", State),
     one_of("due", Due),

@@ -1,65 +1,76 @@
 """The steps an incident has still to come if nobody does anything: the plan, run ahead of time over the same functions."""
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from itertools import islice
 
 from sqlalchemy import Connection
 
 from app.catalog import store as catalog
-from app.escalation.model import Due, Standing, State
-from app.escalation.plan import Move, plan, targets
+from app.escalation.ahead import Ahead, Course, WhoAt, ahead
+from app.escalation.model import Standing
+from app.escalation.plan import Reached, targets
 from app.escalation.service import owners, resolve
 from app.incidents.model import Incident
+from app.oncall import service as oncall
 from app.people import store as people
+from app.people.model import Directory
 
 LONGEST = 100  # steps
-
-
-@dataclass(frozen=True, slots=True)
-class Upcoming:
-    """One step to come, with its clock; who is meant is looked up for that time."""
-
-    at: datetime
-    move: Move
-    starts_again: bool = False  # an acknowledgement runs out or a snooze ends just then
+NEAR = timedelta(hours=1)
+Upcoming = Ahead
 
 
 def upcoming(db: Connection, incident: Incident, standing: Standing | None, now: datetime, limit: int = 12) -> list[Upcoming]:
     """The steps to come, up to and including the first `if_exhausted`; none while nothing is due."""
     if not incident.open or standing is None or standing.due_at is None:
         return []
-    last_resort = owners(db)
-    wanted = targets(incident.policy, last_resort)
     directory = people.directory(db, catalog.defaults(db).timezone)
-    again = standing.due is Due.AGAIN
-    place = replace(standing, round=0, step=0, due=Due.STEP) if again else standing
-    found: list[Upcoming] = []
-    while place.due_at is not None and len(found) < min(limit, LONGEST):
-        at = max(place.due_at, now)
-        made = plan(incident.policy, last_resort, resolve(db, wanted, directory, at), place, at)
-        found += [Upcoming(at, move, again) for move in made.moves]
-        again, place = False, made.after
-        if place.state is State.EXHAUSTED:
-            break
-    return found
+    course = course_of(db, incident)
+    return list(islice(ahead(course, standing, now, who_at(db, course, directory)), min(limit, LONGEST)))
+
+
+def course_of(db: Connection, incident: Incident) -> Course:
+    """What decides the steps of this incident, as things stand."""
+    return Course(incident.policy, owners(db), incident.hours, oncall.timetable(db))
+
+
+def who_at(db: Connection, course: Course, directory: Directory) -> WhoAt:
+    """Looks up whom the targets of a course stand for at a time."""
+    wanted = targets(course.policy, course.last)
+    return lambda at: resolve(db, wanted, directory, at)
 
 
 def next_steps(db: Connection, incidents: list[Incident], standings: dict[int, Standing], now: datetime) -> dict[int, Upcoming]:
-    """The next step of each of these incidents, with everybody looked up once, for now: enough for a list."""
-    waiting = {one.number: standings[one.number] for one in incidents if one.open and one.number in standings}
+    """The next step of each of these incidents; for what is near everybody is looked up once, for now: enough for a list."""
+    waiting = {one.number: one for one in incidents if one.open and one.number in standings}
     if not waiting:
         return {}
-    last_resort = owners(db)
-    wanted = {target for one in incidents for target in targets(one.policy, last_resort)}
-    resolved = resolve(db, wanted, people.directory(db, catalog.defaults(db).timezone), now)
-    found = {}
-    for one in incidents:
-        standing = waiting.get(one.number)
-        if standing is None or standing.due_at is None:
-            continue
-        again = standing.due is Due.AGAIN
-        place = replace(standing, round=0, step=0, due=Due.STEP) if again else standing
-        at = max(standing.due_at, now)
-        made = plan(one.policy, last_resort, resolved, place, at)
-        found[one.number] = Upcoming(at, made.moves[-1], again)
-    return found
+    courses = {number: course_of(db, one) for number, one in waiting.items()}
+    look = _lookup(db, courses.values(), now)
+    steps = {number: _first(ahead(course, standings[number], now, look)) for number, course in courses.items()}
+    return {number: step for number, step in steps.items() if step}
+
+
+def _lookup(db: Connection, courses: Iterable[Course], now: datetime) -> WhoAt:
+    """Whom targets stand for, asked once for all that is near and once for each later time (when hours open, mostly)."""
+    wanted = {target for one in courses for target in targets(one.policy, one.last)}
+    directory = people.directory(db, catalog.defaults(db).timezone)
+    known: dict[datetime, Mapping[str, Reached]] = {}
+
+    def look(at: datetime) -> Mapping[str, Reached]:
+        when = now if at - now < NEAR else at
+        if when not in known:
+            known[when] = resolve(db, wanted, directory, when)
+        return known[when]
+
+    return look
+
+
+def _first(steps: Iterable[Upcoming]) -> Upcoming | None:
+    """The first that reaches somebody, else the last."""
+    last = None
+    for last in steps:
+        if not last.move.excused:
+            break
+    return last

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from enum import StrEnum
 from hashlib import blake2b
 
 import orjson
 
 from app.catalog.matcher import matches
 from app.catalog.model import Grouping
+from app.incidents.model import Incident
 
 BY_SERVICE = Grouping(by=("service",))
 BY_NAME = Grouping(by=("alertname",))
@@ -23,6 +25,25 @@ class Group:
     window: timedelta
     reopen: timedelta
     resolve_after: timedelta
+
+
+class Way(StrEnum):
+    """How an alert comes to an incident that exists."""
+
+    JOIN = "join"
+    REOPEN = "reopen"
+
+
+def follow(closed: Incident, whole: Incident | None, reopen: timedelta, now: datetime) -> Way | None:
+    """What a new alert does to the group's last incident, which is over; None: it opens a new one.
+
+    whole: the incident that one was merged into, if any. One that is open is joined in its place.
+    """
+    if whole is not None and whole.open:
+        return Way.JOIN
+    if closed.merged_into is None and closed.resolved_at is not None and now - closed.resolved_at < reopen:
+        return Way.REOPEN
+    return None
 
 
 def group(labels: Mapping[str, str], groupings: Sequence[Grouping]) -> Group:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from app.catalog.model import Policy, Severity
+from app.catalog.model import During, Policy, Severity
 from app.people.model import Urgency
 
 
@@ -19,7 +19,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One incident as stored; `policy` is frozen when it opens."""
+    """One incident as stored; `policy`, `hours` and `during` are frozen with each routing."""
 
     number: int
     group_key: str
@@ -49,6 +49,9 @@ class Incident:
     resolve_after: int  # seconds of quiet before it ends
     window: int  # seconds in which alerts join without an update
     reopened_at: datetime | None = None
+    hours: str | None = None  # its pages wait until these are open
+    during: During | None = None  # its urgency follows these hours
+    urgency_at: datetime | None = None  # they begin or end then, and `urgency` is decided again
 
     @property
     def since(self) -> datetime:

@@ -11,11 +11,13 @@ from app.alerts.model import Alert
 from app.alerts.model import State as AlertState
 from app.catalog import store as catalog
 from app.incidents import store
-from app.incidents.correlate import Group
+from app.incidents.changeover import kept, raised
+from app.incidents.correlate import Group, Way, follow
 from app.incidents.lifecycle import Move, step
 from app.incidents.model import Event, Incident
 from app.incidents.rise import lead
 from app.incidents.route import route
+from app.oncall import service as oncall
 from app.people.model import Urgency
 
 
@@ -69,10 +71,11 @@ def _former(db: Connection, keys: Sequence[str], groups: Mapping[str, Group], no
     targets = store.lock(db, sorted(set(heirs.values()))) if heirs else {}
     recent: dict[int, str] = {}
     for key, one in closed.items():
-        target = targets.get(heirs.get(one.number, 0))
-        if target is not None and target.open:
+        target = targets.get(heirs.get(one.number, 0)) if one.merged_into is not None else None
+        way = follow(one, target, groups[key].reopen, now)
+        if way is Way.JOIN and target is not None:
             usable[key] = target
-        elif one.merged_into is None and one.resolved_at is not None and now - one.resolved_at < groups[key].reopen:
+        elif way is Way.REOPEN:
             recent[one.number] = key
     locked = store.lock(db, sorted(recent)) if recent else {}
     return usable | {recent[number]: one for number, one in locked.items()}
@@ -84,12 +87,13 @@ def urgencies(db: Connection) -> Callable[[Alert], Urgency]:
     return lambda alert: route(alert.labels, alert.severity, routes).urgency
 
 
-def rerouted(db: Connection, incident: Incident, by: Alert) -> Incident:
+def rerouted(db: Connection, incident: Incident, by: Alert, now: datetime) -> Incident:
     """The incident under the route of an alert that rose: its policy is frozen anew, its urgency never falls."""
     routed = route(by.labels, by.severity, catalog.routes(db))
     urgency = Urgency.HIGH if Urgency.HIGH in (incident.urgency, routed.urgency) else Urgency.LOW
-    policy = catalog.policies(db).get(routed.policy) if routed.policy else None
-    after = replace(incident, policy_name=routed.policy, policy=policy, urgency=urgency, runbook=by.runbook or incident.runbook)
+    keeps = kept(routed, catalog.policies(db), oncall.timetable(db), now)
+    after = replace(keeps.on(incident, routed.urgency), runbook=by.runbook or incident.runbook)
+    after = raised(after, urgency)
     store.freeze(db, after)
     return after
 
@@ -117,7 +121,7 @@ def _reopened(incident: Incident, now: datetime) -> Incident:
 
 def _row(db: Connection, alert: Alert, group: Group, now: datetime) -> dict[str, object]:
     routed = route(alert.labels, alert.severity, catalog.routes(db))
-    policy = catalog.policies(db).get(routed.policy) if routed.policy else None
+    keeps = kept(routed, catalog.policies(db), oncall.timetable(db), now)
     return {
         "group_key": group.key,
         "title": alert.summary,
@@ -126,8 +130,11 @@ def _row(db: Connection, alert: Alert, group: Group, now: datetime) -> dict[str,
         "urgency": routed.urgency.value,
         "service": alert.service,
         "team": alert.labels.get("team"),
-        "policy_name": routed.policy,
-        "policy": policy.model_dump(mode="json") if policy else None,
+        "policy_name": keeps.policy_name,
+        "policy": store.dumped(keeps.policy) if keeps.policy else None,
+        "hours": keeps.hours,
+        "during": store.dumped(keeps.during) if keeps.during else None,
+        "urgency_at": keeps.urgency_at,
         "labels": dict(group.by),
         "opened_at": now,
         "runbook": alert.runbook,

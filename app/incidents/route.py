@@ -1,10 +1,10 @@
 """Whose an alert is: the first route that matches decides policy and urgency. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.catalog.matcher import matches
-from app.catalog.model import Route, Severity
+from app.catalog.matcher import HOURS, matches
+from app.catalog.model import During, Route, Severity
 from app.people.model import Urgency
 
 
@@ -16,13 +16,24 @@ class Routed:
     urgency: Urgency
     number: int | None  # counts from 1
     because: str
+    hours: str | None = None  # pages wait for these hours
+    during: During | None = None  # `urgency` is this rule's answer at the instant of the labels, and changes with its hours
 
 
 def route(labels: Mapping[str, str], severity: Severity, routes: Sequence[Route]) -> Routed:
-    """The first match wins; urgency is the route's, else critical and error are high."""
+    """The first match wins; urgency is the route's, else critical and error are high. Which hours are open, the labels say."""
     usual = Urgency.HIGH if severity.rank >= Severity.ERROR.rank else Urgency.LOW
     for number, one in enumerate(routes, 1):
         if matches(one.matchers, labels):
-            what = ", ".join(one.match) or "everything"
-            return Routed(one.policy, one.urgency or usual, number, f"route {number} matches {what}")
+            because = f"route {number} matches {', '.join(one.match) or 'everything'}"
+            if isinstance(one.urgency, During):
+                opened = labels.get(HOURS, "").split(",")
+                because += f"; {by_hours(one.urgency, opened)}"
+                return Routed(one.policy, one.urgency.at(opened), number, because, one.pages, one.urgency)
+            return Routed(one.policy, one.urgency or usual, number, because, one.pages)
     return Routed(None, usual, None, "no route matches; the platform's owners answer")
+
+
+def by_hours(rule: During, opened: Collection[str]) -> str:
+    """What a rule says while these hours are open: `high during office hours`, `low outside of office hours`."""
+    return f"{rule.at(opened)} {'during' if rule.during in opened else 'outside of'} {rule.during} hours"

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from app.alerts import store as alerts
+from app.alerts.label import within
 from app.alerts.model import Alert
 from app.alerts.model import State as AlertState
 from app.alerts.store import Tally
@@ -18,6 +19,7 @@ from app.incidents.lifecycle import Move, step
 from app.incidents.model import Event, Incident, State
 from app.incidents.open import find, rerouted, urgencies
 from app.incidents.rise import Effect, Rise, rise
+from app.oncall import service as oncall
 
 
 @dataclass(slots=True)
@@ -32,7 +34,8 @@ class Placement:
 
 def place(db: Connection, now: datetime, limit: int = 500, only: Sequence[int] | None = None) -> Placement:
     """Give every changed alert (of `only`) its incident: join the open one, reopen a recent one, or open a new one."""
-    changed = alerts.claim_changed(db, now, limit, only)
+    opened = oncall.timetable(db).open_at(now)
+    changed = [replace(one, labels=within(one.labels, opened)) for one in alerts.claim_changed(db, now, limit, only)]
     placement = Placement(seen=len(changed))
     if not changed:
         return placement
@@ -98,7 +101,7 @@ def _risen(
     decided = _rise(db, incident, joined, known, now)
     after = replace(incident, severity=decided.severity, urgency=decided.urgency)
     if decided.by is not None:
-        after = relapse(rerouted(db, after, decided.by))
+        after = relapse(rerouted(db, after, decided.by, now))
         placement.restarted.append(after)
         policy = f"policy {after.policy_name}" if after.policy_name else "no policy"
         text = f"{decided.because} by {decided.by.alertname}; routed again: {policy}, from step 1"
@@ -112,7 +115,7 @@ def _grown(db: Connection, incident: Incident, joined: Sequence[Alert], now: dat
     """A new incident is as bad as the worst alert that came with the first one."""
     decided = _rise(db, incident, joined, (), now)
     after = replace(incident, severity=decided.severity, urgency=decided.urgency)
-    return after if decided.by is None else rerouted(db, after, decided.by)
+    return after if decided.by is None else rerouted(db, after, decided.by, now)
 
 
 def _rise(db: Connection, incident: Incident, joined: Sequence[Alert], known: Sequence[Alert], now: datetime) -> Rise:

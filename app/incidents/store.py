@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from sqlalchemy import Connection, Row, and_, func, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
-from app.catalog.model import Policy, Severity
+from app.catalog.model import During, Policy, Severity
 from app.db import turn_back as clock_set_back
 from app.incidents.model import Event, Incident, State
 from app.incidents.table import incident, incident_event
@@ -21,7 +21,8 @@ log = logger(__name__)
 _SAVED = (
     "title text, state text, severity text, urgency text, acknowledged_at timestamptz, acknowledged_by text, "
     "resolved_at timestamptz, resolved_by text, snoozed_until timestamptz, merged_into bigint, assigned_to text, "
-    "alert_count int, generation int, resolve_at timestamptz, reopened_at timestamptz"
+    "alert_count int, generation int, resolve_at timestamptz, reopened_at timestamptz, "
+    "hours text, during json, urgency_at timestamptz"
 )
 _NAMES = [part.split()[0] for part in _SAVED.split(", ")]
 _SAVE = text(
@@ -70,6 +71,12 @@ def lock_open(db: Connection, keys: Sequence[str], numbers: Sequence[int] = ()) 
     return {one.group_key: one for one in found if one.open and one.group_key in wanted}
 
 
+def open_of_group(db: Connection, key: str) -> Incident | None:
+    """The open incident of one group, not locked."""
+    row = db.execute(select(incident).where(incident.c.group_key == key, incident.c.state != State.RESOLVED)).one_or_none()
+    return _incident(row) if row else None
+
+
 def latest_closed(db: Connection, keys: Sequence[str]) -> dict[str, Incident]:
     """The incident of each group that ended last."""
     return {row.group_key: _incident(row) for row in db.execute(_LATEST, {"keys": list(keys)})}
@@ -114,12 +121,45 @@ def save_all(db: Connection, incidents: Sequence[Incident]) -> None:
     if not incidents:
         return
     rows = [{"number": one.number, **{name: getattr(one, name) for name in _NAMES}} for one in incidents]
-    db.execute(_SAVE, {"rows": orjson.dumps(rows).decode()})
+    db.execute(_SAVE, {"rows": orjson.dumps(rows, default=dumped).decode()})
+
+
+def dumped(value: object) -> dict[str, Any]:
+    """The stored form of what an incident keeps of its routing: a policy, a rule of hours."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True)
+    raise TypeError(f"{type(value).__name__} has no stored form")
+
+
+def claim_turning(db: Connection, now: datetime, limit: int) -> list[Incident]:
+    """Open incidents whose hours began or ended, locked; others skip them."""
+    query = (
+        select(incident)
+        .where(incident.c.urgency_at <= now, incident.c.state != State.RESOLVED)
+        .order_by(incident.c.urgency_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [_incident(row) for row in db.execute(query)]
+
+
+def turn_all(db: Connection, now: datetime) -> None:
+    """Let the urgency of every open incident that follows hours be decided again: the hours themselves may have changed."""
+    following = (incident.c.during.is_not(None), incident.c.state != State.RESOLVED)
+    numbers = list(db.scalars(select(incident.c.number).where(*following).order_by(incident.c.number).with_for_update()))
+    db.execute(update(incident).where(incident.c.number.in_(numbers)).values(urgency_at=now))
+
+
+def next_turn(db: Connection) -> datetime | None:
+    """When hours begin or end next for any open incident."""
+    query = select(func.min(incident.c.urgency_at)).where(incident.c.state != State.RESOLVED)
+    found: datetime | None = db.execute(query).scalar_one()
+    return found
 
 
 def freeze(db: Connection, one: Incident) -> None:
     """Write the policy, its name and the runbook, which change only when an incident is routed again."""
-    policy = one.policy.model_dump(mode="json") if one.policy else None
+    policy = dumped(one.policy) if one.policy else None
     values = {"policy_name": one.policy_name, "policy": policy, "runbook": one.runbook}
     db.execute(update(incident).where(incident.c.number == one.number).values(values))
 
@@ -207,6 +247,7 @@ def _incident(row: Row[Any]) -> Incident:
     values["severity"] = Severity(values["severity"])
     values["urgency"] = Urgency(values["urgency"])
     values["policy"] = _policy(values["policy"], values["number"])
+    values["during"] = During.model_validate(values["during"]) if values["during"] else None
     values["links"] = tuple(values["links"])
     return Incident(**values)
 
@@ -224,3 +265,4 @@ def turn_back(db: Connection, by: timedelta, now: datetime) -> None:
     """What waits for an instant of a clock that was set back."""
     columns = [incident.c.resolve_at, incident.c.snoozed_until]
     clock_set_back(db, columns, by, now)
+    turn_all(db, now)

@@ -38,9 +38,13 @@ incident = Table(
     Column("resolve_after", Integer, nullable=False, server_default=text("0")),
     Column("window", Integer, nullable=False, server_default=text("600")),
     instant("reopened_at"),
+    Column("hours", Text),
+    Column("during", JSON),  # catalog.model.During
+    instant("urgency_at"),
     Index("incident_open_key", "group_key", unique=True, postgresql_where=text("state <> 'resolved'")),
     Index("incident_group_idx", "group_key", "resolved_at"),
     Index("incident_resolve_idx", "resolve_at", postgresql_where=text("resolve_at is not null")),
+    Index("incident_urgency_idx", "urgency_at", postgresql_where=text("urgency_at is not null and state <> 'resolved'")),
     Index("incident_merged_idx", "merged_into", postgresql_where=text("merged_into is not null")),
     Index("incident_open_idx", "number", postgresql_where=text("state <> 'resolved'")),
     one_of("state", State),

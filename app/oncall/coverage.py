@@ -1,20 +1,22 @@
 """How much of the coming days somebody holds the pager. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from app.oncall.model import Override, Schedule, Span
+from app.oncall.needs import common
 from app.oncall.resolve import Pageable, gaps
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """`share` of the time that is covered, 0 to 1, and 1.0 exactly when there are no `gaps`."""
+    """`share` of the time asked for that is covered, 0 to 1, and 1.0 exactly when there are no `gaps`."""
 
     share: float
     gaps: tuple[Span, ...]
+    needed: timedelta | None = None  # how much of the time is asked for, where routes need only some hours; None: all of it
 
     @property
     def percent(self) -> float:
@@ -29,14 +31,21 @@ def coverage(
     start: datetime,
     days: int,
     pageable: Pageable = None,
+    needed: Sequence[Span] | None = None,
 ) -> Coverage:
-    """Coverage of `days` times 24 h from `start`. Raises ValueError when days < 1."""
+    """Coverage of `days` times 24 h from `start`, or of the `needed` part of it. Raises ValueError when days < 1."""
     if days < 1:
         raise ValueError(f"coverage of {days} days says nothing; ask for at least 1")
     length = timedelta(days=days)
     open_ = tuple(gaps(schedule, zone, overrides, start, start + length, pageable))
-    uncovered = sum((gap.end - gap.start for gap in open_), timedelta())
-    return Coverage((length - uncovered) / length, open_)
+    if needed is None:
+        return Coverage((length - _sum(open_)) / length, open_)
+    asked, open_ = _sum(needed), tuple(common(open_, needed))
+    return Coverage((asked - _sum(open_)) / asked if asked else 1.0, open_, asked)
+
+
+def _sum(spans: Iterable[Span]) -> timedelta:
+    return sum((one.end - one.start for one in spans), timedelta())
 
 
 def coverages(
@@ -46,10 +55,11 @@ def coverages(
     start: datetime,
     days: int,
     pageable: Pageable = None,
+    needed: Mapping[str, Sequence[Span]] | None = None,
 ) -> dict[str, Coverage]:
-    """`coverage` of each schedule, in the given order; `overrides` may be of any schedule."""
-    everyone = list(overrides)
+    """`coverage` of each schedule, in the given order; `overrides` may be of any schedule. needed: see `needs`."""
+    everyone, parts = list(overrides), needed or {}
     return {
-        name: coverage(schedule, zone, [one for one in everyone if one.schedule == name], start, days, pageable)
-        for name, schedule in schedules.items()
+        name: coverage(one, zone, [o for o in everyone if o.schedule == name], start, days, pageable, parts.get(name))
+        for name, one in schedules.items()
     }

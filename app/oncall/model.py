@@ -26,7 +26,7 @@ class Only(_Written):
     @classmethod
     def _some_day(cls, days: tuple[Weekday, ...] | None) -> tuple[Weekday, ...] | None:
         if days == ():
-            raise ValueError("days is empty, so the layer would never hold; leave it out for every day")
+            raise ValueError("days is empty, so it would never be open; leave it out for every day")
         return days
 
     @property

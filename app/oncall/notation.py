@@ -11,10 +11,11 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
+from app.walltime import YEARS
+
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _FULL = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 LONGEST = timedelta(days=3660)  # between two hand-overs
-YEARS = range(1970, 2200)  # the zone database is a guess outside
 
 _EVERY = re.compile(r"(\d{1,6})([hdw])")
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")

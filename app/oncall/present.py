@@ -32,10 +32,14 @@ def override(one: Override) -> dict[str, Any]:
 
 
 def covered(name: str, one: Coverage, idle: Iterable[Idle]) -> dict[str, Any]:
-    """One schedule's coverage; `ignored` are overrides and swaps that hold nobody because of who they name."""
+    """One schedule's coverage; `ignored` are overrides and swaps that hold nobody because of who they name.
+
+    needed_seconds: how much of the time its routes need; null is all of it.
+    """
     return {
         "schedule": name,
         "percent": one.percent,
+        "needed_seconds": None if one.needed is None else int(one.needed.total_seconds()),
         "gaps": [{"start": gap.start, "end": gap.end} for gap in one.gaps],
         "ignored": [{**override(each.override), "schedule": name, "because": each.because} for each in idle],
     }

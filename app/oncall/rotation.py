@@ -1,7 +1,7 @@
 """One layer on its own: whose turn it is between hand-overs, within its `only` times. Pure."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -73,14 +73,19 @@ def _rotate(layer: Layer, hands: Rotation, low: datetime, high: datetime) -> lis
     return shifts
 
 
-def open_times(ranges: Sequence[Only], zone: ZoneInfo, start: datetime, end: datetime) -> list[Span]:
-    """When any of these ranges is open around [start, end): sorted and disjoint, may reach beyond either end."""
+def open_times(
+    ranges: Sequence[Only], zone: ZoneInfo, start: datetime, end: datetime, closed: Callable[[date], bool] = lambda _: False
+) -> list[Span]:
+    """When any of these ranges is open around [start, end): sorted and disjoint, may reach beyond either end.
+
+    closed: days on which no range begins.
+    """
     # A range lasts until the next day; a day more on either side covers any clock change.
     day = midnight(on_the_wall(start, zone)) - 2 * DAY
     last = on_the_wall(end, zone)
     spans = []
     while day <= last:
-        for only in ranges:
+        for only in ranges if not closed(day.date()) else ():
             if day.weekday() in only.weekdays:
                 begin = day + only.from_
                 spans.append(Span(instant(begin, zone), instant(begin + only.length, zone)))

@@ -9,14 +9,17 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from app.catalog import store as catalog
 from app.catalog.store import declared, defaults
 from app.errors import Fault, Invalid, NotFound
 from app.oncall import resolve, store
 from app.oncall.coverage import Coverage, coverages
-from app.oncall.model import Idle, Kind, On, Override, Schedule, Shift
-from app.oncall.notation import YEARS
+from app.oncall.hours import Hours, Timetable
+from app.oncall.model import Idle, Kind, On, Override, Schedule, Shift, Span
+from app.oncall.needs import common, needs
 from app.oncall.resolve import Pageable
 from app.people import store as people
+from app.walltime import YEARS
 
 LONGEST = timedelta(days=3660)  # of a range that is asked for or overridden
 REASON_LIMIT = 1024  # characters
@@ -40,6 +43,11 @@ def schedule(db: Connection, name: str) -> Schedule:
 def default_zone(db: Connection) -> ZoneInfo:
     """The zone of schedules that name none."""
     return ZoneInfo(defaults(db).timezone)
+
+
+def timetable(db: Connection) -> Timetable:
+    """The declared hours."""
+    return Timetable(declared(db, "hours", Hours), default_zone(db))
 
 
 def pageable(db: Connection) -> frozenset[str]:
@@ -87,7 +95,22 @@ def coverage(db: Connection, now: datetime, days: int) -> dict[str, Coverage]:
     if not 1 <= days <= LONGEST.days:
         raise Invalid(f"days is {days}; ask for 1 to {LONGEST.days}", [Fault("days", f"not within 1 to {LONGEST.days}")])
     changes = store.overlapping(db, now, now + timedelta(days=days))
-    return coverages(schedules(db), default_zone(db), changes, now, days, pageable(db))
+    needed = needs_of(db, now, now + timedelta(days=days))
+    return coverages(schedules(db), default_zone(db), changes, now, days, pageable(db), needed)
+
+
+def gaps(db: Connection, name: str, start: datetime, end: datetime) -> list[Span]:
+    """When nobody holds a schedule that is needed then. Raises as `shifts`."""
+    free = resolve.free(shifts(db, name, start, end), start, end)
+    needed = needs_of(db, start, end).get(name)
+    return free if needed is None else common(free, needed)
+
+
+def needs_of(db: Connection, start: datetime, end: datetime) -> dict[str, list[Span]]:
+    """The parts of [start, end) in which schedules are needed, for those that are not needed all the time."""
+    keepers = catalog.platform(db)
+    always = {*keepers.owners, *keepers.emergency}
+    return needs(schedules(db), catalog.routes(db), catalog.policies(db), always, timetable(db), start, end)
 
 
 def idle(db: Connection, start: datetime, end: datetime) -> dict[str, list[Idle]]:

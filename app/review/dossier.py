@@ -46,7 +46,8 @@ def dossier(db: Connection, number: int, now: datetime) -> dict[str, Any]:
 def coming(one: Upcoming) -> dict[str, Any]:
     """The public form of a step to come; `step` is null when the policy is exhausted."""
     users = [user for reached in one.move.reached for user in reached.users]
-    again = "the acknowledgement or snooze ends; " if one.starts_again else ""
+    first = "the acknowledgement or snooze ends; " if one.starts_again else ""
+    first += f"{one.held.because}; " if one.held else ""
     return {
         "at": one.at,
         "step": one.move.step,
@@ -54,5 +55,6 @@ def coming(one: Upcoming) -> dict[str, Any]:
         "users": list(dict.fromkeys(users)),
         "channels": [reached.channel for reached in one.move.reached if reached.channel],
         "excused": one.move.excused,
-        "reason": f"{again}{one.move.because}: {'; '.join(reached.because for reached in one.move.reached)}",
+        "held_until": one.held.until if one.held else None,
+        "reason": f"{first}{one.move.because}: {'; '.join(reached.because for reached in one.move.reached)}",
     }

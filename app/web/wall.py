@@ -4,7 +4,7 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from app.errors import Fault, Invalid
-from app.walltime import instant, on_the_wall
+from app.walltime import instant, on_the_wall, parse_instant
 
 MORNING = time(8)
 
@@ -19,12 +19,9 @@ def morning(now: datetime, zone: ZoneInfo) -> datetime:
 def parse(text: str, zone: ZoneInfo, field: str) -> datetime:
     """What a browser's date and time field sends (`2026-11-23T09:30`), as an instant. Raises Invalid."""
     try:
-        wall = datetime.fromisoformat(text)
-    except ValueError:
-        raise Invalid(
-            f'{field}: "{text}" is no date and time; write 2026-11-23T09:30', [Fault(field, "no date and time")]
-        ) from None
-    return wall if wall.tzinfo is not None else instant(wall, zone)
+        return parse_instant(text, zone)
+    except ValueError as error:
+        raise Invalid(f'{field}: "{text}" {error}', [Fault(field, str(error))]) from None
 
 
 def write(at: datetime, zone: ZoneInfo) -> str:

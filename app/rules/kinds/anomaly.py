@@ -8,13 +8,14 @@ A level that changes for good alarms and is accepted after 2 to 3 hours. Days in
 import math
 import re
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from app.holiday import Holiday, is_holiday
 from app.people.model import Zone
 from app.rules.aggregate import Agg, aggregate
 from app.rules.detector import Detector, Direction, Knob, Outlook
@@ -43,20 +44,7 @@ def _known_rate(text: str) -> str:
     return " ".join(text.split())
 
 
-def _known_day(text: object) -> object:
-    """A date as written, or a country (or COUNTRY-SUBDIVISION) whose public holidays are known."""
-    if isinstance(text, date):
-        return text.isoformat()
-    if isinstance(text, str):
-        try:
-            date.fromisoformat(text)
-        except ValueError:
-            _public(text)
-    return text
-
-
 Rate = Annotated[str, AfterValidator(_known_rate)]
-Holiday = Annotated[str, BeforeValidator(_known_day)]
 
 
 class Spec(Rule):
@@ -100,7 +88,7 @@ def judge(spec: Spec, value: float, at: datetime, memory: Mapping[str, Any]) -> 
     """One value at one instant."""
     zone = ZoneInfo(spec.timezone)
     detector = Detector.load(memory, Knob(bearable(spec.false_alarms), spec.direction, spec.learn, zone))
-    excluded = bool(spec.holidays) and _free(spec.holidays, at.astimezone(zone).date())
+    excluded = bool(spec.holidays) and is_holiday(spec.holidays, at.astimezone(zone).date())
     seen = detector.advance(at, value, excluded)
     return Finding(
         seen.bad,
@@ -118,22 +106,3 @@ def _drawn(seen: Outlook) -> Band:
     """The band for a graph; on a side that is not judged it ends where the value is expected."""
     low, high = (edge if math.isfinite(edge) else seen.expected for edge in (seen.low, seen.high))
     return Band(low, seen.expected, high)
-
-
-def _free(days: tuple[str, ...], today: date) -> bool:
-    text = today.isoformat()
-    return any(day == text if day[0].isdigit() else today in _public(day) for day in days)
-
-
-@lru_cache(maxsize=256)
-def _public(code: str) -> Mapping[date, str]:
-    """The public holidays of a country or of a part of it. Raises ValueError for a code nobody knows."""
-    import holidays  # half a second that only rules with holidays pay for
-
-    country, _, part = code.partition("-")
-    try:
-        return holidays.country_holidays(country, subdiv=part or None)
-    except NotImplementedError:
-        raise ValueError(
-            f"{code!r} is neither a date (2026-12-24) nor a country (FR, US-CA) whose holidays are known"
-        ) from None

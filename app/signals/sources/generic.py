@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictStr, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, ValidationError
 
 from app.catalog.model import Family, Severity
 from app.errors import Fault, Invalid, TooLarge
 from app.signals.model import Said, Signal, labels_key
 from app.units import counted, lower_first
+from app.walltime import YEARS, parse_instant
 
 EVENTS, BODY, NESTING, VALUE = 5_000, 8 << 20, 20, 4 << 10
 
@@ -38,9 +39,13 @@ def _four_kib(text: str) -> str:
 
 def _storable(at: datetime) -> datetime:
     """PostgreSQL takes years that Python cannot read back; such an alert could never be shown again."""
-    if not 1970 <= at.year < 2200:
-        raise ValueError("is not within the years 1970 to 2199")
+    if at.year not in YEARS:
+        raise ValueError(f"is not within the years {YEARS.start} to {YEARS.stop - 1}")
     return at.astimezone(UTC)
+
+
+def _written(value: object) -> object:
+    return parse_instant(value) if isinstance(value, str) else value
 
 
 Text = Annotated[StrictStr, AfterValidator(_no_nul)]
@@ -69,7 +74,7 @@ class Event(BaseModel):
         default_factory=dict, description="at most 64; values are text of at most 4 KiB"
     )
     annotations: Annotated[dict[Name, Value], Field(max_length=64)] = Field(default_factory=dict, description="more to read")
-    starts_at: Annotated[AwareDatetime, AfterValidator(_storable)] | None = Field(
+    starts_at: Annotated[AwareDatetime, AfterValidator(_storable), BeforeValidator(_written)] | None = Field(
         default=None, description="RFC 3339 with offset; default: now"
     )
     links: Annotated[list[Annotated[Text, Field(max_length=2048)]], Field(max_length=20)] = Field(

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.actions import pager
-from app.oncall import resolve, store
 from app.oncall import service as oncall
+from app.oncall import store
 from app.oncall.coverage import Coverage
 from app.oncall.model import On, Override, Schedule
 from app.people import store as people
@@ -95,7 +95,7 @@ def _shown(v: Visit, name: str, own: ZoneInfo, zone: str, shift: int, covered: C
     final, layers = oncall.shifts(v.db, name, *span), oncall.layer_shifts(v.db, name, *span)
     on = oncall.who_of(v.db, name, v.now)
     following = oncall.who_of(v.db, name, on.until) if on.until else None
-    picture = rota.picture(layers, final, resolve.free(final, *span), span, seen_in, v.person.login, v.now)
+    picture = rota.picture(layers, final, oncall.gaps(v.db, name, *span), span, seen_in, v.person.login, v.now)
     idle = {one.override.id: one.because for one in oncall.idle(v.db, *span).get(name, ())}
     return Shown(name, own, on, following, picture, covered, tuple(changes), idle)
 

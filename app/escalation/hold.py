@@ -1,0 +1,34 @@
+"""A step that falls due while its incident's hours are closed: it waits until they open. Pure."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from app.escalation.model import Due, Standing, State
+from app.oncall.hours import Timetable
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """How long a step waits, and why: `held until 09:00 (office hours)`."""
+
+    until: datetime
+    because: str
+
+
+def hold(hours: str | None, timetable: Timetable, standing: Standing, now: datetime) -> Hold | None:
+    """Whether the step that is due at `now` waits for these hours; None: it is taken.
+
+    Hours that are not declared any more, or never open again, hold nothing back: never silence. Nor do they hold what somebody
+    asked for, or an acknowledgement that runs out (its incident is triggered again, and then its step 1 waits).
+    """
+    if hours is None or standing.due is not Due.STEP or standing.state is State.STOPPED:
+        return None
+    opens = timetable.opens(hours, now)
+    if opens is None or opens <= now:
+        return None
+    return Hold(opens, f"held until {timetable.written(hours, opens, now)} ({hours} hours)")
+
+
+def waiting(standing: Standing, hours: str | None, until: Hold) -> Standing:
+    """The same place, due when the hours open."""
+    return replace(standing, due_at=until.until, held=hours)
