@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import time
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -44,7 +45,9 @@ class Role(StrEnum):
 def known_zone(name: str) -> str:
     """`name` if the time zone exists. Raises ValueError."""
     if name not in _zones():
-        raise ValueError(f"{name!r} is not a time zone; write one like Europe/Paris")
+        near = get_close_matches(name, _zones(), n=1, cutoff=0.8)
+        hint = f' (did you mean "{near[0]}"?)' if near else "; write one like Europe/Paris"
+        raise ValueError(f"{name!r} is not a time zone{hint}")
     return name
 
 

@@ -33,7 +33,7 @@ def test_mistakes_exit_1_and_stand_on_standard_error(broken):
     result = run("check", str(broken))
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.splitlines() == [
-        "rules/db.yaml:2: timezone of user \"ada\": 'Europe/Pariss' is not a time zone; write one like Europe/Paris",
+        'rules/db.yaml:2: timezone of user "ada": \'Europe/Pariss\' is not a time zone (did you mean "Europe/Paris"?)',
         'rules/db.yaml:2: unknown key "rol" in user "ada" (did you mean "role"?)',
         "2 mistakes; nothing was changed",
     ]

@@ -36,7 +36,7 @@ def test_the_example_is_warned_of_what_is_not_active_and_not_used_only(loaded):
 
 def test_everything_in_the_example_is_declared(loaded, declarations):
     counted = sum(number for key, number in loaded.counts.items() if key != "files")
-    assert len(declarations) == counted == 52
+    assert len(declarations) == counted == 53
 
 
 def test_what_is_stored_means_the_same_when_it_is_read_back(loaded, declarations):

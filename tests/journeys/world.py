@@ -110,7 +110,7 @@ class World:
         from app.notify import store as pages
 
         with transaction() as db:
-            known = [escalations.next_due(db), pages.next_due(db)]
+            known = [escalations.next_due(db), pages.next_due(db), incidents.next_turn(db)]
         later = [due for due in known if due is not None and due > self.now]
         return min(later, default=None)
 
@@ -142,6 +142,13 @@ class World:
             found = incidents.get(db, number)
         assert found is not None
         return found
+
+    def upcoming(self, number: int = 1) -> list[tuple[str, str]]:
+        """The steps to come: when (UTC), and why."""
+        from app.review.dossier import dossier
+
+        with transaction() as db:
+            return [(f"{one['at']:%a %H:%M}", one["reason"]) for one in dossier(db, number, self.now)["upcoming"]]
 
     def timeline(self, number: int = 1) -> list[str]:
         with transaction() as db:
