@@ -140,8 +140,8 @@ def take(
         _print_json({**told, "because": found.because, "labels": known})
     else:
         to = f'policy "{found.policy}"' if found.policy else "no policy"
-        waits = f", pages in {found.hours} hours" if found.hours else ""
-        typer.echo(printable(f"{to}, {found.urgency.value} urgency{waits}: {found.because}"))
+        waits = f"; pages in {found.hours} hours" if found.hours else ""
+        typer.echo(printable(f"{to}, {found.urgency.value} urgency: {found.because}{waits}"))
         typer.echo(printable(f"labels: {', '.join(f'{name}={value}' for name, value in sorted(known.items()))}"))
     raise typer.Exit(0 if found.policy else 1)
 

@@ -69,6 +69,15 @@ def test_what_joining_would_change(
     assert (said, users) == (note, paged)
     assert bool(found["steps"]) is bool(paged)
     assert len(api.get("incidents")["items"]) == 1  # nothing was opened or changed
+    before = {one["id"] for one in api.get("pages")["items"]}
+    api.raise_alerts({"key": "b", "severity": severity, "labels": labels})
+    pager.turn()
+    then = [one for one in api.get("pages")["items"] if one["id"] not in before and one["step"] == 1]
+    first = [one for one in found["steps"] if one["step"] == 1]
+    assert {(one["user"], one["contact"], one["reason"]) for one in then if "another alert" not in one["reason"]} == {
+        (one["user"], one["contact"], one["reason"]) for one in first
+    }
+    assert api.get("incidents/1")["policy"] == (found["policy"] if paged else "quiet")
 
 
 def test_another_group_and_another_time_join_nothing(api: Api) -> None:

@@ -223,6 +223,47 @@ def test_an_urgency_that_an_alert_has_raised_stays(world: World) -> None:
     assert world.incident().urgency == "high"
 
 
+def test_a_critical_alert_takes_its_own_route_with_its_hours(world: World) -> None:
+    text = CONFIG.replace("desk: {", "low: {steps: [{page: user:ada, wait: 9h}]}\n  desk: {")
+    critical = "{match: 'severity=\"critical\"', policy: low, urgency: high}"
+    configure(world, MONDAY.replace(hour=20), f"{critical}, {PAGES}", text)
+    world.raise_alert("a", severity="warning")
+    world.expect_nothing()  # it waits for the office
+    world.raise_alert("b", severity="critical")
+    world.expect_page("ada")  # and this one does not
+    world.act("acknowledge")
+    assert (world.incident().hours, world.incident().urgency) == (None, "high")
+    world.advance(timedelta(hours=24))
+    assert world.incident().urgency == "high"
+
+
+def test_an_alert_that_comes_with_the_hours_is_no_rise_of_urgency(world: World) -> None:
+    text = CONFIG.replace("desk: {", "low: {steps: [{page: user:ada, wait: 30h}]}\n  desk: {")
+    configure(world, MONDAY.replace(hour=20), URGENCY, text)
+    world.raise_alert("a")
+    world.expect_page("ada")
+    world.now = MONDAY.replace(day=24, hour=8)
+    world.raise_alert("b")
+    world.expect_page("ada", event="update")
+    assert world.incident().urgency == "high"
+    assert world.incident().generation == 1
+    world.act("acknowledge")
+
+
+def test_a_merged_incident_goes_on_under_the_worse_ones_hours(world: World) -> None:
+    text = CONFIG.replace("desk: {", "low: {steps: [{page: user:ada, wait: 9h}]}\n  desk: {").replace(
+        "{shop: {}}", "{shop: {}, web: {}}"
+    )
+    configure(world, MONDAY.replace(hour=20), f"{{match: 'service=\"web\"', policy: low}}, {PAGES}", text)
+    world.raise_alert("a", severity="warning")
+    world.raise_alert("b", severity="critical", service="web")
+    world.expect_page("ada")
+    world.act("merge", 2, into=1)
+    world.expect_page("ada")
+    assert (world.incident(1).hours, world.incident(1).policy_name) == (None, "low")
+    world.act("acknowledge", 1)
+
+
 def test_hours_that_end_and_begin_while_nothing_runs_are_made_up_for(world: World) -> None:
     text = CONFIG.replace("desk: {", "low: {steps: [{page: user:ada, wait: 100h}]}\n  desk: {")
     configure(world, MONDAY.replace(hour=12), URGENCY, text)
