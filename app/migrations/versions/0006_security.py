@@ -6,7 +6,7 @@ A role named `tocsin_at_LOCATION` sees and changes what is of that location; the
 from alembic import op
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 
 OTHERS = "left(current_user, 10) <> 'tocsin_at_'"
 HERE = "substr(current_user, 11)"
