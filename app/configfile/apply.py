@@ -32,7 +32,7 @@ from app.oncall.model import Schedule
 from app.people import audit
 from app.people import service as people
 from app.people import store as people_store
-from app.people.model import Actor, Directory, Person, Team, User
+from app.people.model import FIRST_ADMIN, Actor, Directory, Person, Team, User
 from app.rules import service as rules
 from app.rules.model import Rule
 from app.seal import keyed_digest
@@ -55,7 +55,8 @@ def paging(db: Connection, loaded: Loaded, changes: Sequence[Change], now: datet
     """Whom `changes` would page differently, and which overrides would hold nobody because of who they name; in sentences."""
     config = _right(loaded)
     zone = next(iter(config.of("defaults", Defaults).values()), Defaults()).timezone
-    invited = {login: one for login, one in people_store.directory(db, zone).people.items() if not one.declared}
+    known = people_store.directory(db, zone).people
+    invited = {login: one for login, one in known.items() if not one.declared or login == FIRST_ADMIN}  # who stays in any case
     declared = {
         login: Person(login, user, True, ZoneInfo(user.timezone or zone)) for login, user in config.of("user", User).items()
     }

@@ -12,8 +12,9 @@ from app.catalog.store import Declaration, record_version, replace_all
 from app.errors import Invalid
 from app.escalation.service import resolve as reached
 from app.oncall import resolve, service
+from app.people import service as service_of_people
 from app.people import store as people
-from app.people.model import Actor, Role
+from app.people.model import Actor, Role, User
 from tests.decisions.words import quick
 from tests.oncall.words import PARIS, always, at, between, lines, schedule
 
@@ -101,7 +102,7 @@ def test_nobody_else_ever_holds_and_every_asker_agrees(able, spans, minute):
 
 def declare(db: Connection, **roles: str) -> None:
     """These people in force, and the schedules `shop` (ada) and `other` (cy)."""
-    people.put_all_declared(db, {login: {"role": role} for login, role in roles.items()}, NOW)
+    service_of_people.sync(db, {login: User(role=Role(role)) for login, role in roles.items()}, {}, NOW)
     layers = {name: {"layers": [always("all", user)]} for name, user in (("shop", "ada"), ("other", "cy"))}
     replace_all(db, [Declaration("schedule", name, n, spec, "") for n, (name, spec) in enumerate(layers.items())])
     record_version(db, now=NOW, actor="test", digest=str(roles), files={}, changes=[])

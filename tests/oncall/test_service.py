@@ -10,7 +10,8 @@ from app.catalog.store import Declaration, record_version, replace_all
 from app.errors import Invalid, NotFound
 from app.oncall import service, store
 from app.oncall.model import Kind, On
-from app.people import store as people
+from app.people import service as people
+from app.people.model import User
 from tests.oncall.words import always, at, between, lines
 
 NOW, SOON, LATER = at("2026-11-02 00:00"), at("2026-11-02 06:00"), at("2026-11-02 12:00")
@@ -28,7 +29,7 @@ def db(request: pytest.FixtureRequest) -> Connection:
 
 
 def declare(db: Connection) -> None:
-    people.put_all_declared(db, {login: {"role": "responder"} for login in ("ada", "bo", "cy", "dee")}, NOW)
+    people.sync(db, {login: User() for login in ("ada", "bo", "cy", "dee")}, {}, NOW)
     night = always("night", "bo", only=[{"from": "22:00", "to": "06:00"}])
     replace_all(
         db,
