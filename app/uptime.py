@@ -69,7 +69,7 @@ def tick(db: Connection, part: str, now: datetime) -> Tick:
 
 _DOWNTIMES = text("""
 select wanted.part, d.began, d.ended from unnest(cast(:parts as text[])) as wanted(part) cross join lateral (
-  select began, ended from downtime where part = wanted.part order by ended desc limit :most) as d
+  select began, ended from downtime where part = wanted.part and ended <= :now order by ended desc limit :most) as d
 union all
 select part, seen_at, cast(:now as timestamptz) from uptime
 where part = any(:parts)
