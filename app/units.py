@@ -7,35 +7,6 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
-NAMES = frozenset(
-    [
-        "Celery",
-        "Docker",
-        "English",
-        "Grafana",
-        "Jinja",
-        "Jinja2",
-        "Kerberos",
-        "Latin",
-        "Linux",
-        "Nagios",
-        "Prometheus",
-        "Python",
-        "Redis",
-        "Slack",
-        "Tocsin",
-        "Unicode",
-        "Unix",
-        "Valkey",
-        "Monday",
-        "Tuesday",
-        "Wednesday",
-        "Thursday",
-        "Friday",
-        "Saturday",
-        "Sunday",
-    ]
-)
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[wdhms])")
 _WHOLE = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[wdhms]))+")
 
@@ -79,16 +50,6 @@ Duration = Annotated[
 def counted(count: float, one: str, many: str = "") -> str:
     """`1 value`, `3 values`; `many` where a plural is not made by an s."""
     return f"{count:.0f} {one if count == 1 else many or f'{one}s'}"
-
-
-def lower_first(text: str) -> str:
-    """The text as it goes on within a sentence: `Connection refused` -> `connection refused`.
-
-    A first word that is an acronym or a name stays as it is: `TLS connect error`, `OpenSSL ...`, `I/O error`, `Redis ...`.
-    """
-    first = text.split(maxsplit=1)[0].strip("\"'()[]:;,.") if text.strip() else ""
-    is_name = first in NAMES or any(char.isupper() or char.isdigit() for char in first[1:])
-    return text if is_name else text[:1].lower() + text[1:]
 
 
 def parse_percent(value: Any) -> float:

@@ -14,7 +14,8 @@ from starlette.responses import Response
 from app import log
 from app.api.answer import problem
 from app.errors import Conflict, Denied, Invalid, NotActive, NotFound, TocsinError, TooLarge, Unavailable
-from app.units import counted, lower_first
+from app.sentence import lower_first
+from app.units import counted
 
 STATUS: Sequence[tuple[type[TocsinError], int]] = (
     (TooLarge, 413),

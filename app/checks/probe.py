@@ -23,8 +23,9 @@ from typing import Any, cast, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from app.checks.baseline import Drift, drift, printable
+from app.sentence import lower_first
 from app.settings import settings
-from app.units import Duration, counted, lower_first
+from app.units import Duration, counted
 
 __all__ = [
     "CannotTell", "Drift", "Duration", "Field", "Probe", "Reading", "Run", "SecretStr", "Series", "Spec", "Status",

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 
 from app.checks import baseline
 from app.checks.follow import open_regular
-from app.units import lower_first
+from app.sentence import lower_first
 
 MAGIC = frozenset("*?[")
 CHUNK = 1 << 20

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from app.errors import Conflict, Invalid, TocsinError, Unavailable
-from app.units import lower_first
+from app.sentence import lower_first
 from app.visible import visible
 
 NO, WRONG = 1, 2  # the answer is no, or nobody could say; wrong use or bad input

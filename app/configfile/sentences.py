@@ -10,7 +10,7 @@ from app.configfile.keys import Path, keys_of
 from app.configfile.mistake import hint
 from app.configfile.tree import Node, written
 from app.redact import STARS, is_secret
-from app.units import lower_first
+from app.sentence import lower_first
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from app.net.guard import refusal
 from app.net.options import ALWAYS, destination, once, options
 from app.net.resolve import Endpoint
 from app.net.url import without_secret
-from app.units import lower_first
+from app.sentence import lower_first
 
 KINDS = {
     pycurl.E_UNSUPPORTED_PROTOCOL: Kind.BLOCKED,  # a redirect to gopher: or file:

@@ -15,7 +15,7 @@ from typing import NamedTuple, Self
 
 from app.net.failure import Failed, Kind
 from app.net.resolve import Endpoint
-from app.units import lower_first
+from app.sentence import lower_first
 
 LARGEST = 65_535  # bytes of a datagram
 STAMPED = 35 if sys.platform == "linux" else None  # SO_TIMESTAMPNS, as asm-generic/socket.h has it; Python does not name it

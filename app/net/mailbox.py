@@ -11,7 +11,7 @@ from email.headerregistry import Address
 
 import idna
 
-from app.units import lower_first
+from app.sentence import lower_first
 
 LONGEST, LONGEST_LOCAL = 254, 64  # octets; RFC 5321 4.5.3.1
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")

@@ -11,7 +11,7 @@ from app.net.failure import Failed, Kind
 from app.net.header import CONTROL, TOKEN, header_name, header_value
 from app.net.tls import authorities, readable
 from app.net.url import http_url
-from app.units import lower_first
+from app.sentence import lower_first
 
 AGENT = "Tocsin/1"
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from app.net.datagram import Datagram, Datagrams, Moment
 from app.net.failure import Failed, Kind
 from app.net.resolve import Endpoint
-from app.units import lower_first
+from app.sentence import lower_first
 
 HEAD = struct.Struct("!BBHHH")  # type, code, checksum, identifier, sequence
 TYPES = {socket.AF_INET: (8, 0), socket.AF_INET6: (128, 129)}  # request, reply

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from app.net.resolve import Endpoint
-from app.units import lower_first
+from app.sentence import lower_first
 
 AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: reset instead of a minute of TIME_WAIT for each port
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})

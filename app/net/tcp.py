@@ -9,7 +9,7 @@ from ssl import SSLCertVerificationError, SSLContext, SSLError
 from app.net.failure import Failed, Kind
 from app.net.resolve import Endpoint, resolve
 from app.net.tls import reason
-from app.units import lower_first
+from app.sentence import lower_first
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 

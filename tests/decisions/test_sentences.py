@@ -11,7 +11,7 @@ from app.notify.compose import _lines
 from app.rules.announce import signal
 from app.rules.evaluate import ONE_SERIES, Step
 from app.rules.model import Standing, State, Verdict
-from app.units import lower_first
+from app.sentence import lower_first
 from tests.decisions.recordings import book
 from tests.decisions.words import NOON
 

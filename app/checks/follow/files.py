@@ -10,7 +10,7 @@ from typing import Any
 from app.checks.follow.follower import LONGEST, Follower, Limits
 from app.checks.follow.globs import MAGIC, expand
 from app.checks.follow.rotated import PACKED, rotated_from
-from app.units import lower_first
+from app.sentence import lower_first
 
 MOST_FILES = 256  # followed at once
 MOST_FOUND = 10_000  # paths looked at that the globs mean

@@ -10,7 +10,8 @@ from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from app.catalog.model import Declared, Family, Severity
-from app.units import Duration, lower_first, parse_duration
+from app.sentence import lower_first
+from app.units import Duration, parse_duration
 
 
 def _cron(value: str) -> str:

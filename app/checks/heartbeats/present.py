@@ -7,7 +7,8 @@ from typing import Any
 from cronsim import CronSim
 
 from app.checks.heartbeats.model import Heartbeat
-from app.units import format_duration, lower_first
+from app.sentence import lower_first
+from app.units import format_duration
 
 KEPT = (
     "name",

@@ -14,8 +14,9 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from app.catalog.model import Family, Severity
 from app.errors import Fault, Invalid, TooLarge
+from app.sentence import lower_first
 from app.signals.model import Said, Signal, labels_key
-from app.units import counted, lower_first
+from app.units import counted
 from app.walltime import YEARS, parse_instant
 
 EVENTS, BODY, NESTING, VALUE = 5_000, 8 << 20, 20, 4 << 10
