@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from app import refusal
 from app.errors import Busy, Unavailable
 from app.identity import me
 from app.settings import settings
@@ -118,7 +119,8 @@ def session_name(process: str) -> str:
 def transaction() -> Iterator[Connection]:
     """One transaction: committed at the end, rolled back on any error.
 
-    Raises Unavailable when PostgreSQL is away or takes nothing, Busy (an Unavailable) when somebody held a row for too long.
+    Raises Unavailable when PostgreSQL is away or takes nothing, Busy (an Unavailable) when somebody held a row for too long,
+    Unusable (another) when it refuses the log-in.
     """
     made = engine()
     try:
@@ -133,7 +135,7 @@ def transaction() -> Iterator[Connection]:
         if state == BUSY:
             raise Busy(f"the database is busy: {_first_line(error)}") from error
         if isinstance(error, OperationalError | InterfaceError) or state.startswith(AWAY):
-            raise Unavailable(f"the database does not answer: {_first_line(error)}") from error
+            raise refusal.database(error) from error
         raise
 
 
@@ -166,7 +168,3 @@ def _mark_process(_: Any, record: Any) -> None:
 def _same_process(_: Any, record: Any, __: Any) -> None:
     if record.info["pid"] != os.getpid():
         raise RuntimeError("a database connection crossed a fork; make the engine in the child")
-
-
-def _first_line(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]

@@ -7,7 +7,8 @@ TocsinError
 ├── Conflict       the state forbids this move               -> HTTP 409, exit 1
 ├── NotActive      planned, not built yet                    -> HTTP 501, exit 2
 ├── Unavailable    database or broker is away: try again     -> HTTP 503, exit 1
-│   └── Busy       another transaction holds the row: likewise
+│   ├── Busy       another transaction holds the row: likewise
+│   └── Unusable   settings, files or data are wrong: no use  -> HTTP 503, exit 1
 └── DeliveryError  a channel did not take the message
     ├── Stale      it was not sent: ask first whether it is still wanted
     ├── Transient  try again: time-out, refused, 408, 429, 5xx
@@ -65,6 +66,10 @@ class Unavailable(TocsinError):
 
 class Busy(Unavailable):
     """Another transaction held a row for longer than we wait; the rest of the database is well."""
+
+
+class Unusable(Unavailable):
+    """What this process needs is wrong, not away: trying again does not help until somebody has changed something."""
 
 
 class DeliveryError(TocsinError):

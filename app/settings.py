@@ -1,167 +1,104 @@
-"""What the environment says (docs/reference: environment), read once and frozen."""
+"""What the environment says, read once and frozen; and what the home says of the stack that runs in it, or ran last."""
 
-import hmac
 import os
-import secrets
-import socket
-from functools import cached_property, lru_cache
-from hashlib import blake2b, sha256
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
-from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from app import kept
+from app.errors import Invalid
+from app.variables import PREFIX, READER, Settings, home_secret, parse, same, shown
 
-
-def _absolute(value: object) -> object:
-    return Path(str(value)).expanduser().absolute()
-
-
-READER = "tocsin_reader"
-FolderPath = Annotated[Path, BeforeValidator(_absolute)]
-
-
-class Settings(BaseSettings):
-    """`TOCSIN_*` variables; an unset URL means the embedded server."""
-
-    model_config = SettingsConfigDict(env_prefix="TOCSIN_", frozen=True, extra="ignore", env_ignore_empty=True)
-
-    home: FolderPath = Field(default=Path(".tocsin").absolute(), description="embedded data, keys, first passwords")
-    host: str = Field(default="127.0.0.1", description="address the console listens on")
-    port: int = Field(default=8080, ge=0, le=65535, description="port of console, API and intake")
-    tls_cert: Path | None = Field(
-        default=None, description="certificate chain, PEM; with TOCSIN_TLS_KEY the console speaks https"
-    )
-    tls_key: Path | None = Field(default=None, description="its private key, PEM")
-    flower_port: int = Field(default=5555, ge=0, le=65535, description="port of Flower, on loopback")
-    config: FolderPath = Field(default=Path("infra/monitoring/alerting").absolute(), description="alerting as code")
-    database_url: SecretStr | None = Field(default=None, description="PostgreSQL >= 15")
-    broker_url: SecretStr | None = Field(default=None, description="redis://, rediss:// or amqp://")
-    secret_key: SecretStr | None = Field(default=None, description="signs links and sessions; default: HOME/secret-key")
-    location_key: SecretStr | None = Field(
-        default=None, description="a worker elsewhere: its location's key (`tocsin locations key`), several comma-separated"
-    )
-    base_url: str | None = Field(default=None, description="links in pages")
-    trusted_proxies: str | None = Field(
-        default=None, description="proxies whose X-Forwarded-For, -Proto and -Host count: addresses or CIDR, comma-separated"
-    )
-    watcher_url: str | None = Field(default=None, description="outside dead-man's switch")
-    smtp_port: int | None = Field(default=None, description="inbound mail; off when unset")
-    retain_results_days: int = Field(default=30, ge=1, description="check results and samples are kept this long")
-    retain_rollups_days: int = Field(default=90, ge=1, description="samples rolled up to 5 minutes are kept this long")
-    retain_hours_days: int = Field(default=400, ge=1, description="samples rolled up to 1 hour are kept this long")
-
-    @property
-    def embedded_database(self) -> bool:
-        return self.database_url is None
-
-    @property
-    def embedded_broker(self) -> bool:
-        return self.broker_url is None
-
-    @cached_property
-    def sockets(self) -> Path:
-        """Folder of the embedded servers' Unix sockets; short, because a socket path ends at 107 bytes."""
-        digest = blake2b(str(self.home).encode(), digest_size=6).hexdigest()
-        return Path(f"/tmp/tocsin-{os.getuid()}") / digest  # noqa: S108 - made 0700 and checked by the supervisor
-
-    @cached_property
-    def database(self) -> str:
-        """SQLAlchemy URL of the database in use."""
-        if self.database_url is not None:
-            return _with_psycopg(self.database_url.get_secret_value())
-        return f"postgresql+psycopg://tocsin@/tocsin?host={self.sockets}"
-
-    @cached_property
-    def reader(self) -> str:
-        """libpq URL of the same database as role `tocsin_reader`; its password follows from the secret key."""
-        if self.database_url is None:
-            return f"postgresql://{READER}@/tocsin?host={self.sockets}"
-        parts = urlsplit(self.database_url.get_secret_value())
-        where = parts.netloc.rpartition("@")[2]
-        return urlunsplit(("postgresql", f"{READER}:{self.reader_password}@{where}", parts.path, parts.query, ""))
-
-    @cached_property
-    def reader_password(self) -> str:
-        """64 hex digits."""
-        return hmac.new(self.key, b"reader", sha256).hexdigest()
-
-    @cached_property
-    def broker(self) -> str:
-        """Kombu URL of the broker in use."""
-        if self.broker_url is not None:
-            return self.broker_url.get_secret_value()
-        return f"redis+socket://{self.sockets}/valkey.sock"
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _networks(cls, value: str | None) -> str | None:
-        _as_networks(value or "")
-        return value
-
-    @cached_property
-    def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        """The proxies whose word counts."""
-        return _as_networks(self.trusted_proxies or "")
-
-    @cached_property
-    def location_keys(self) -> tuple[str, ...]:
-        """The keys of the locations this worker serves; none where the secret key is, from which they follow."""
-        given = self.location_key.get_secret_value() if self.location_key else ""
-        return tuple(one.strip() for one in given.split(",") if one.strip())
-
-    @cached_property
-    def url(self) -> str:
-        """Where people reach the console; no slash at the end."""
-        if self.base_url:
-            return self.base_url.rstrip("/")
-        scheme = "https" if self.tls_cert else "http"
-        return f"{scheme}://{self.host}:{self.port}"
-
-    @cached_property
-    def key(self) -> bytes:
-        """The secret key; made once, mode 0600, when neither the environment nor the home has one."""
-        if self.secret_key is not None:
-            return self.secret_key.get_secret_value().encode()
-        return home_secret(self.home, "secret-key").encode()
-
-
-def home_secret(home: Path, name: str) -> str:
-    """The value of HOME/name, made from 256 random bits on first use (mode 0600, created whole or not at all)."""
-    path = home / name
-    if not path.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        draft = home / f".{name}.{socket.gethostname()}.{os.getpid()}"
-        draft.touch(mode=0o600)
-        draft.write_text(secrets.token_urlsafe(32))
-        try:
-            os.link(draft, path)  # fails if another process was first: then theirs counts
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return path.read_text().strip()
-
-
-def _as_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    """`10.0.0.0/8, 192.0.2.7` -> networks. Raises ValueError that names what is none."""
-    found = []
-    for word in filter(None, (one.strip() for one in text.split(","))):
-        try:
-            found.append(ip_network(word, strict=False))
-        except ValueError:
-            raise ValueError(f"{word!r} is not an address or CIDR; write 10.0.0.0/8 or 192.0.2.7") from None
-    return tuple(found)
-
-
-def _with_psycopg(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else url
+__all__ = ["READER", "Settings", "environ", "home_secret", "of_home", "settings", "stack_environ", "to_keep", "to_start"]
 
 
 @lru_cache
 def settings() -> Settings:
-    """The settings of this process."""
-    return Settings()
+    """The settings of this process: of the stack that runs in its home, else its variables over those kept in the home.
+
+    Raises Invalid when a variable is wrong or contradicts the stack that runs.
+    """
+    own = parse({})
+    if os.environ.get(kept.MARK) == str(own.sockets):
+        return own  # a process of the stack: it was started with all of its settings
+    found = _running(own.home)
+    if found is None:
+        return parse(_unless_set(kept.read(kept.last(own.home)), implied=True))
+    theirs = parse({**found.implied, **found.given}, alone=True)
+    differing = "; ".join(_differences(own, theirs, found.given))
+    if differing:
+        raise Invalid(f"{differing}: unset what differs here, or stop the stack and start it with the new value")
+    return theirs
+
+
+def of_home() -> Settings:
+    """As `settings`, for what needs no more than the home: nothing is compared."""
+    own = parse({})
+    found = _running(own.home)
+    return own if found is None else parse({**found.implied, **found.given}, alone=True)
+
+
+def to_start() -> Settings:
+    """The settings of a stack that is to be started: this process's variables over those given at the last start.
+
+    An empty variable drops a kept one. Where a stack runs already its settings stand, as for every other command.
+    """
+    own = parse({})
+    if _running(own.home) is not None:
+        return settings()
+    return parse(_unless_set(kept.read(kept.last(own.home)), implied=False))
+
+
+def environ() -> Mapping[str, str]:
+    """What `${NAME}` in the configuration means: the stack's own variables and, below them, those of this process."""
+    if os.environ.get(kept.MARK):
+        return os.environ
+    own = settings()
+    found = _running(own.home)
+    if found is not None:
+        return {**os.environ, **found.given}
+    found = kept.read(kept.last(own.home))
+    return {**(found.given if found else {}), **os.environ}
+
+
+def stack_environ(found: Settings) -> dict[str, str]:
+    """The environment of the processes of a stack with these settings, whatever this shell or the last start had set."""
+    before = kept.read(kept.last(found.home))
+    own = {PREFIX + name.upper() for name in Settings.model_fields}
+    others = {name: value for name, value in (before.given if before else {}).items() if name not in own}
+    return {**others, **os.environ, **dict.fromkeys(own & os.environ.keys(), ""), **found.variables()}
+
+
+def to_keep(found: Settings, environ: Mapping[str, str]) -> kept.Kept:
+    """What a home keeps of a start in this environment: every Tocsin variable with a value; also those only files read."""
+    given = {name: value for name, value in environ.items() if name.startswith(PREFIX) and value}
+    for name in ("TOCSIN_HOME", kept.MARK):
+        given.pop(name, None)
+    return kept.Kept(given, {"TOCSIN_HOME": str(found.home), "TOCSIN_CONFIG": str(found.config)})
+
+
+def _running(home: Path) -> kept.Kept | None:
+    """What the stack that runs in `home` was started with; None where none runs, or one of an older release."""
+    return kept.read(kept.running(home)) if kept.supervisor(home) is not None else None
+
+
+def _unless_set(found: kept.Kept | None, implied: bool) -> dict[str, str]:
+    given = {**(found.implied if implied else {}), **found.given} if found else {}
+    return {name: value for name, value in given.items() if name not in os.environ}
+
+
+def _differences(own: Settings, theirs: Settings, given: Mapping[str, str]) -> Iterator[str]:
+    """Each variable of this process that says something else than the stack that runs."""
+    for name in sorted(own.model_fields_set - {"home"}):
+        here, there = getattr(own, name), getattr(theirs, name)
+        if not same(here, there):
+            yield _difference(PREFIX + name.upper(), shown(name, here), shown(name, there))
+    fields = {PREFIX + name.upper() for name in Settings.model_fields}
+    for name in sorted(given.keys() - fields):
+        if os.environ.get(name) not in (None, "", given[name]):
+            yield _difference(name, shown(name, os.environ[name]), shown(name, given[name]))
+
+
+def _difference(name: str, here: str, there: str) -> str:
+    same = " (the secret parts differ)" if here == there else ""
+    return f"{name} is {here} here, but {there} in the running stack{same}"

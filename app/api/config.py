@@ -1,6 +1,5 @@
 """The configuration: what is in force, what the files would change, and putting them in force."""
 
-import os
 from typing import Annotated, Any
 
 from fastapi import Response
@@ -19,7 +18,7 @@ from app.configfile.model import Loaded
 from app.db import transaction
 from app.people.model import Actor
 from app.people.permission import require
-from app.settings import settings
+from app.settings import environ, settings
 
 routes = router("configuration")
 
@@ -81,9 +80,9 @@ def apply(caller: Caller, body: Files | None = None) -> Response:
 def _loaded(caller: Actor, body: Files | None) -> Loaded:
     """What is to be planned. Files that are sent may name any variable of this process, so only an admin may send them."""
     if body is None or body.files is None:
-        return load(settings().config, os.environ)
+        return load(settings().config, environ())
     require(caller, "administer")
-    return load_texts(body.files, os.environ)
+    return load_texts(body.files, environ())
 
 
 def _warnings(loaded: Loaded) -> list[dict[str, Any]]:

@@ -20,18 +20,19 @@ class Entry:
     attribute: str
     group: bool = False
     hidden: bool = False
+    starts: bool = False  # runs until it is stopped
 
 
 COMMANDS = {
-    "up": Entry("Start everything; Ctrl-C ends everything.", "stack", "commands"),
+    "up": Entry("Start everything; Ctrl-C ends everything.", "stack", "commands", starts=True),
     "down": Entry("End everything.", "stack", "commands"),
     "status": Entry("Say what runs; exit 1 when the stack is down or not ready.", "stack", "commands"),
-    "web": Entry("Serve the console, the REST API and the intake.", "process", "processes"),
-    "worker": Entry("Run a Celery worker.", "process", "processes"),
-    "beat": Entry("Run the clock.", "process", "processes"),
-    "pager": Entry("Run the pager, which needs no Celery.", "process", "processes"),
-    "flower": Entry("Run Flower, the view of Celery.", "stack", "commands"),
-    "prepare": Entry("Migrate, make the first admin, apply the configuration.", "process", "processes", hidden=True),
+    "web": Entry("Serve the console, the REST API and the intake.", "process", "processes", starts=True),
+    "worker": Entry("Run a Celery worker.", "process", "processes", starts=True),
+    "beat": Entry("Run the clock.", "process", "processes", starts=True),
+    "pager": Entry("Run the pager, which needs no Celery.", "process", "processes", starts=True),
+    "flower": Entry("Run Flower, the view of Celery.", "stack", "commands", starts=True),
+    "prepare": Entry("Migrate, make the first admin, apply the files.", "prepare", "commands", hidden=True, starts=True),
     "config": Entry("Alerting as code: check, plan, apply, export, schema, routes test.", "config", "config", group=True),
     "users": Entry("People: list, invite, remove, password, token.", "users", "users", group=True),
     "checks": Entry("Checks: list, show, run, pause, resume.", "checks", "checks", group=True),
@@ -61,7 +62,9 @@ COMMANDS = {
 def main(words: Sequence[str] | None = None) -> None:
     """Run one command and end the process with its exit status."""
     words = sys.argv[1:] if words is None else list(words)
-    sys.exit(told(lambda: build(words[0] if words else None)(list(words), prog_name="tocsin", standalone_mode=False)))
+    entry = COMMANDS.get(words[0]) if words else None
+    run = lambda: build(words[0] if words else None)(list(words), prog_name="tocsin", standalone_mode=False)  # noqa: E731
+    sys.exit(told(run, starts=entry is not None and entry.starts))
 
 
 def build(wanted: str | None) -> typer.Typer:

@@ -1,7 +1,6 @@
 """`tocsin config ...`: alerting as code from a shell. `check`, `schema` and `routes test` need no database."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +9,7 @@ import typer
 
 from app.configfile.mistake import Mistake, printable
 from app.errors import Invalid
-from app.settings import settings
+from app.settings import environ, settings
 
 if TYPE_CHECKING:
     from app.configfile.diff import Change
@@ -150,7 +149,7 @@ def _load(folder: Path | None) -> "Loaded":
     from app.configfile.load import load
 
     try:
-        return load((folder or settings().config).absolute(), os.environ)
+        return load((folder or settings().config).absolute(), environ())
     except Invalid as error:
         raise _wrong(str(error), 2) from None
 

@@ -1,13 +1,12 @@
 """`tocsin doctor`"""
 
-import os
 from collections.abc import Iterator
 
 import typer
 
 from app.cli.desk import Json, say, say_json
 from app.errors import Invalid, Unavailable
-from app.settings import settings
+from app.settings import environ, settings
 
 commands = typer.Typer()
 CURES = {
@@ -58,7 +57,7 @@ def _configuration() -> Iterator[Finding]:
     from app.configfile.load import load
 
     try:
-        loaded = load(settings().config, os.environ)
+        loaded = load(settings().config, environ())
     except Invalid as error:
         yield str(error), "look at TOCSIN_CONFIG", True
         return

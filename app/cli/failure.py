@@ -1,12 +1,16 @@
 """How a command ends: what it raised becomes one line on stderr that says what to do, and an exit status."""
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import typer
 
-from app.errors import Conflict, Invalid, TocsinError, Unavailable
+from app import refusal
+from app.errors import Conflict, Invalid, TocsinError, Unavailable, Unusable
+from app.kept import MARK
+from app.supervisor.words import HOPELESS, NOT_YET
 from app.sentence import lower_first
 from app.visible import visible
 
@@ -14,14 +18,16 @@ NO, WRONG = 1, 2  # the answer is no, or nobody could say; wrong use or bad inpu
 UNDEFINED_TABLE = "42P01"
 
 
-def told(run: Callable[[], Any]) -> int:
-    """Run; the exit status. Whatever went wrong is said on stderr."""
+def told(run: Callable[[], Any], starts: bool = False) -> int:
+    """Run; the exit status. Whatever went wrong is said on stderr.
+
+    starts: this is to run until it is stopped. A start that fails is 1 whatever the reason; under the supervisor it is 75
+    when waiting may help and 78 when it cannot.
+    """
     try:
         status = run()
     except typer.Abort:
         return _say("stopped", 130)
-    except TocsinError as error:
-        return _say(_with_faults(error), NO if isinstance(error, Conflict | Unavailable) else WRONG)
     except BrokenPipeError:
         sys.stdout = None  # whoever read it has heard enough
         return 0
@@ -29,10 +35,37 @@ def told(run: Callable[[], Any]) -> int:
         usage = getattr(error, "format_message", None)  # what Typer raises for wrong use
         if usage is not None:
             return _say(_usage(error, usage()), WRONG)
-        if _not_prepared(error):
-            return _say("the database is not set up yet; run `tocsin up`", NO)
-        raise
+        known = _known(error)
+        if known is None:
+            raise
+        return _say(_with_faults(known), _start_status(known) if starts else _status(known))
     return status if isinstance(status, int) else 0
+
+
+def _known(error: Exception) -> TocsinError | None:
+    """What it means for whoever called the command; None for what should not happen."""
+    if isinstance(error, TocsinError):
+        return error
+    if _not_prepared(error):
+        return Unavailable("the database is not set up yet; run `tocsin up`")
+    if refusal.is_right_missing(error):
+        return refusal.database(error)
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return Unusable(f"{where}{(error.strerror or str(error) or type(error).__name__).lower()}")
+    if type(error).__module__.startswith(("sqlalchemy.", "psycopg.")) and type(error).__name__ == "OperationalError":
+        return refusal.database(error)
+    return None
+
+
+def _status(error: TocsinError) -> int:
+    return NO if isinstance(error, Conflict | Unavailable) else WRONG
+
+
+def _start_status(error: TocsinError) -> int:
+    if MARK not in os.environ:
+        return NO
+    return NOT_YET if isinstance(error, Unavailable) and not isinstance(error, Unusable) else HOPELESS
 
 
 def _say(line: str, status: int) -> int:

@@ -1,6 +1,5 @@
-"""`tocsin web`, `worker`, `beat`, `pager`, `prepare`: one process each, for the stack, compose, systemd or Kubernetes."""
+"""`tocsin web`, `worker`, `beat`, `pager`: one process each, for the stack, compose, systemd or Kubernetes."""
 
-import logging
 import os
 from typing import Annotated
 
@@ -14,11 +13,13 @@ def web() -> None:
     """Serve the console, the REST API and the intake on TOCSIN_HOST:TOCSIN_PORT."""
     import uvicorn
 
-    from app import log
     from app.server import create
     from app.settings import settings
+    from app.supervisor import preflight
 
-    log.setup("web")
+    preflight.certificate(settings())
+    preflight.must_be_free(*preflight.console_port(settings()))
+    ask_servers("web")
     uvicorn.run(
         create(),
         host=settings().host,
@@ -49,6 +50,7 @@ def worker(
 
     from app.celery import LINE_QUEUES, app
 
+    ask_servers("worker")
     warnings.simplefilter("ignore", SecurityWarning)  # it warns root of pickle, which is not accepted here
     name = (queues or "all").partition(",")[0].replace("@", "-at-")  # what is before the @ of a worker's name is its own
     # The line waits for the database and the network, so threads do and cost one process; a probe may crash or hang in
@@ -69,6 +71,7 @@ def beat() -> None:
     from app import beats
     from app.celery import app
 
+    ask_servers("beat")
     app.conf.include = app.conf.imports = ()  # it only sends names; the tasks themselves are the workers' business
     try:
         app.Beat(loglevel="WARNING", quiet=True, pidfile=None).run()
@@ -81,24 +84,16 @@ def pager() -> None:
     """Run the pager: a plain loop over the whole line, without Celery and Redis."""
     from app.pager import main
 
+    ask_servers("pager", broker=False)
     main()
 
 
-@processes.command(hidden=True)
-def prepare() -> None:
-    """Migrate the database, make the first admin and apply the configuration; `up` runs this before everything else."""
-    from app import clock, configfile, log, migrations, reader, upkeep
-    from app.db import transaction
-    from app.people.service import first_admin
+def ask_servers(process: str, database: bool = True, broker: bool = True) -> None:
+    """Begin the log; what is not there yet is said in it and tried on. Raises Unusable for what waiting does not change."""
+    from app import log
     from app.settings import settings
+    from app.supervisor import preflight
 
-    log.setup("prepare")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    migrations.upgrade(settings().database)
-    with transaction() as db:
-        now = clock.now(db)
-        upkeep.make_partitions(db, now)
-        first_admin(db, settings().home, now)
-        reader.ensure(db)
-    for text in configfile.boot():
-        typer.echo(f"! {text}", err=True)  # the keeper shows lines marked so in red
+    log.setup(process)
+    for reason in preflight.servers(settings(), database, broker):
+        log.get(__name__).warning("trying_again", reason=reason)

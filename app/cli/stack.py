@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from app.settings import settings
+from app.settings import of_home, settings, to_start
 from app.supervisor import control
 from app.supervisor import status as stack_status
 
@@ -12,18 +12,24 @@ commands = typer.Typer(help="The stack in TOCSIN_HOME.")
 
 
 @commands.command()
-def up(detach: Annotated[bool, typer.Option(help="Start it in the background; return when it is ready.")] = False) -> None:
+def up(
+    detach: Annotated[bool, typer.Option("--detach", help="Start it in the background; return when it is ready.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Begin with an empty database, though this home has had one with data.")
+    ] = False,
+) -> None:
     """Start everything: database, broker, console, workers, pager and Flower. Ctrl-C ends everything."""
+    found = to_start()
     if not detach:
-        control.up(settings())
-    if not control.up_detached(settings(), _say):
+        control.up(found, say=_say, fresh=fresh)
+    if not control.up_detached(found, _say, fresh=fresh):
         raise typer.Exit(1)
 
 
 @commands.command()
 def down() -> None:
     """End everything, and whatever a killed `up` left behind."""
-    typer.echo("the stack is down" if control.down(settings()) else "the stack was down already")
+    typer.echo("the stack is down" if control.down(of_home()) else "the stack was down already")
 
 
 @commands.command()
@@ -40,11 +46,13 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
 @commands.command()
 def flower() -> None:
     """Run Flower, the view of Celery: loopback, user admin, password in TOCSIN_HOME/flower-password."""
-    from app import log
     from app.celery import app
+    from app.cli.process import ask_servers
+    from app.supervisor import preflight
     from app.supervisor.flower import run
 
-    log.setup("flower")
+    preflight.must_be_free(*preflight.flower_port(settings()))
+    ask_servers("flower", database=False)
     run(settings(), app)
 
 

@@ -1,7 +1,5 @@
 """What `tocsin up` does with the configuration: put it in force, or keep the last good one and say why."""
 
-import os
-
 from app import clock, log
 from app.catalog import store as catalog
 from app.configfile.apply import apply
@@ -10,7 +8,7 @@ from app.configfile.reseal import reseal
 from app.db import transaction
 from app.errors import Conflict, Invalid
 from app.people.model import SYSTEM
-from app.settings import settings
+from app.settings import environ, settings
 
 
 def boot() -> list[str]:
@@ -21,7 +19,7 @@ def boot() -> list[str]:
     if resealed:
         log.get(__name__).info("secrets_sealed", rows=resealed)
     try:
-        loaded = load(folder, os.environ)
+        loaded = load(folder, environ())
     except Invalid as error:
         return [str(error), _kept()]
     if loaded.mistakes:

@@ -11,10 +11,10 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Connection
 
 from app.errors import Conflict, Invalid, NotFound
-from app.people import audit, store
+from app.people import adminfiles, audit, store
 from app.people.model import FIRST_ADMIN, INBOX, SYSTEM, Actor, Person, Role, Team, User
 from app.seal import digest
-from app.settings import home_secret
+from app.settings import home_secret, settings
 
 PASSWORD_LEAST = 10  # characters
 INVITATION_LIFE = timedelta(days=7)
@@ -36,17 +36,31 @@ def dump(user: User) -> dict[str, object]:
     return {**user.model_dump(mode="json", by_alias=True, exclude_unset=True), "role": user.role.value}
 
 
+def is_new(db: Connection) -> bool:
+    """Whether nobody was ever in this database, be it that it has no tables yet."""
+    return not store.has_anybody(db)
+
+
 def first_admin(db: Connection, home: Path, now: datetime) -> None:
-    """Make the account `admin` unless it exists; its password and token are files in the home, mode 0600."""
+    """Make the account `admin` unless it exists; its password and token are files in the home, mode 0600.
+
+    A password file that is no longer right (the account has another one, or another database was restored) is removed; a
+    token that is missing or dead is replaced.
+    """
     if store.credentials(db, FIRST_ADMIN) is None:
         store.put(db, FIRST_ADMIN, dump(_first_admin()), declared=False, now=now)
     known = store.credentials(db, FIRST_ADMIN)
     assert known is not None
+    written = adminfiles.password(home)
     if known[0] is None:
-        store.set_password(db, FIRST_ADMIN, _HASHER.hash(home_secret(home, "admin-password")))
-    path = home / "admin-token"
-    if not path.exists():
-        _write_secret(path, make_token(db, FIRST_ADMIN, "first admin", SYSTEM, now))
+        store.set_password(db, FIRST_ADMIN, _HASHER.hash(home_secret(home, adminfiles.PASSWORD)))
+    elif written is not None and not _is_right(known[0], written):
+        adminfiles.remove(home, adminfiles.PASSWORD)
+    token = adminfiles.token(home)
+    owner = token_owner(db, token, now) if token else None
+    if owner is None or owner.login != FIRST_ADMIN:
+        adminfiles.write_token(home, make_token(db, FIRST_ADMIN, "first admin", SYSTEM, now))
+    adminfiles.make_private(home)
 
 
 def _first_admin() -> User:
@@ -70,9 +84,7 @@ def log_in(db: Connection, login: str, password: str) -> int | None:
     """The session epoch when the password is right, else None; takes the same time for an unknown login."""
     known = store.credentials(db, login)
     stored = known[0] if known and known[0] else _nobodys()
-    try:
-        _HASHER.verify(stored, password)
-    except (VerificationError, InvalidHashError):
+    if not _is_right(stored, password):
         return None
     return known[1] if known and known[0] else None
 
@@ -84,6 +96,8 @@ def set_password(db: Connection, login: str, password: str, actor: Actor, now: d
     if not store.set_password(db, login, _HASHER.hash(password)):
         raise NotFound(f'there is no user "{login}"')
     store.end_invitations(db, [login], now)
+    if login == FIRST_ADMIN and adminfiles.password(settings().home) != password:
+        adminfiles.remove(settings().home, adminfiles.PASSWORD)
     audit.record(db, actor, "user.password", f"user:{login}", {}, now)
 
 
@@ -141,6 +155,8 @@ def revoke_token(db: Connection, token_id: str, login: str, actor: Actor, now: d
     """End a token of this person. Raises NotFound when there is no live one."""
     if not store.revoke_token(db, token_id, login, now):
         raise NotFound(f'"{login}" has no token "{token_id}"')
+    if (adminfiles.token(settings().home) or "").startswith(f"tocsin_{token_id}."):
+        adminfiles.remove(settings().home, adminfiles.TOKEN)
     audit.record(db, actor, "token.revoke", f"user:{login}", {"token": token_id}, now)
 
 
@@ -167,7 +183,8 @@ def _nobodys() -> str:
     return _HASHER.hash(secrets.token_hex(16))
 
 
-def _write_secret(path: Path, value: str) -> None:
-    path.touch(mode=0o600)
-    path.chmod(0o600)
-    path.write_text(value)
+def _is_right(stored: str, password: str) -> bool:
+    try:
+        return _HASHER.verify(stored, password)
+    except (VerificationError, InvalidHashError):
+        return False

@@ -195,6 +195,13 @@ def count(db: Connection) -> int:
     return db.execute(select(func.count()).select_from(person).where(person.c.active)).scalar_one()
 
 
+def has_anybody(db: Connection) -> bool:
+    """Whether somebody was ever added; False too where the table is not there yet."""
+    if db.scalar(select(func.to_regclass("person"))) is None:
+        return False
+    return db.scalar(select(person.c.login).limit(1)) is not None
+
+
 def _person(row: Row[Any], default_zone: str) -> Person:
     user = User.model_validate(row.spec)
     return Person(row.login, user, row.declared, ZoneInfo(user.timezone or default_zone))

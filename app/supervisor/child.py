@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
@@ -14,8 +15,10 @@ from app.supervisor.deathsig import dies_with_us
 from app.supervisor.output import follow
 from app.supervisor.plan import Spec
 from app.supervisor.state import Process
+from app.supervisor.words import HOPELESS, NOT_YET
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds before a restart
+LINES = 50  # of its output in which a reason is looked for
 SETTLED = 10.0  # seconds after which a death counts as the first one again
 
 
@@ -29,6 +32,8 @@ class Child:
         self.ready = asyncio.Event()
         self.exited = asyncio.Event()
         self.lacks: tuple[str, ...] = (spec.name,)
+        self.said: deque[str] = deque(maxlen=LINES)  # its last lines
+        self.reason = ""  # why it ended, until it is ready again
         self.status: int | None = None  # how it ended last
         self.process: subprocess.Popen[bytes] | None = None
         self.start_time: float | None = None
@@ -62,6 +67,7 @@ class Child:
             raise
         finally:
             os.close(target)
+        self.said.clear()
         follow(source, each)
         self.exited.clear()
         self.state, self.lacks = "starting", (spec.name,)
@@ -82,6 +88,13 @@ class Child:
         young = time.monotonic() - self._since < SETTLED
         self._pause = min(LONGEST_PAUSE, self._pause * 2) if young and self._pause else FIRST_PAUSE
         return self._pause
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether it ended in a way that waiting does not change, or too often without having been ready."""
+        if self.status == HOPELESS:
+            return True
+        return self.status != NOT_YET and not self.ready.is_set() and 0 < self.spec.tries <= self.restarts
 
     def stop(self) -> None:
         """Ask it to end; a pool's children are its own business."""

@@ -1,51 +1,64 @@
 """`up` and `down`: everything around the keeper's life."""
 
-import errno
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from app.errors import Unavailable
-from app.settings import Settings
-from app.supervisor import folders, leftovers, postgres, stack, state, valkey
+from app import kept
+from app.errors import Unavailable, Unusable
+from app.settings import Settings, stack_environ, to_keep
+from app.supervisor import folders, leftovers, postgres, preflight, stack, state, valkey
 from app.supervisor.keeper import PATIENCE
 from app.supervisor.plan import Spec
+from app.supervisor.preflight import must_all_be_free, must_be_free
+from app.supervisor.words import first_admin
 
 LONG_PATIENCE = 120.0  # seconds until a detached start is given up; the stack goes on trying
 END_PATIENCE = 75.0  # seconds for the keeper to end everything, its own deadlines included
 
+__all__ = ["down", "end_leftovers", "keeper", "must_be_free", "prepare", "up", "up_detached"]
+
 Say = Callable[[str, bool], None]  # text, and whether it is red
 
 
-def up(settings: Settings, specs: Iterable[Spec] | None = None) -> None:
+def _print(text: str, red: bool) -> None:
+    print(text, file=sys.stderr if red else sys.stdout)
+
+
+def up(settings: Settings, specs: Iterable[Spec] | None = None, say: Say = _print, fresh: bool = False) -> None:
     """Become the supervisor of the home, in the foreground: this process is the keeper from here on and never returns.
 
     Raises Unavailable when there is one already, or a port or server cannot be had.
     """
-    lock = prepare(settings, specs, None)
+    lock = prepare(settings, say, specs, None, fresh)
     os.set_inheritable(lock, True)
     sys.stdout.flush()
-    os.execv(sys.executable, keeper(settings.home, lock))  # noqa: S606  (a fresh, small interpreter under the same pid)
+    command = keeper(settings.home, lock)
+    os.execve(sys.executable, command, stack_environ(settings))  # noqa: S606  (a fresh, small interpreter under the same pid)
 
 
-def up_detached(settings: Settings, say: Say, specs: Iterable[Spec] | None = None, patience: float = LONG_PATIENCE) -> bool:
-    """Start the stack in the background and wait for it; False when it is not ready in `patience` seconds or ended.
+def up_detached(
+    settings: Settings, say: Say, specs: Iterable[Spec] | None = None, patience: float = LONG_PATIENCE, fresh: bool = False
+) -> bool:
+    """Start the stack in the background and wait for it; False when it is not ready in `patience` seconds or was ended.
 
-    A stack that runs already is waited for and told of in the same way.
+    A stack that runs already is waited for and told of in the same way. Raises Unavailable as `up`, and what the supervisor
+    gave up for.
     """
     log = settings.home / "log" / "tocsin.log"
     began = time.time()
     process = None
-    if state.supervisor(settings.home) is None:
-        lock = prepare(settings, specs, log)
+    pid = state.supervisor(settings.home)
+    if pid is None:
+        lock = prepare(settings, say, specs, log, fresh)
         with log.open("ab") as errors:
             process = subprocess.Popen(
                 keeper(settings.home, lock),
+                env=stack_environ(settings),
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,
@@ -53,8 +66,10 @@ def up_detached(settings: Settings, say: Say, specs: Iterable[Spec] | None = Non
                 pass_fds=(lock,),
             )
         os.close(lock)
+    else:
+        say(f"the stack of {settings.home} runs already (pid {pid})", False)
     ready = _wait_ready(settings.home, process, say, began, patience)
-    for text in stack.addresses(settings):
+    for text in (*stack.addresses(settings), first_admin(settings.home)):
         say(text, False)
     found = state.load(settings.home)
     for text in found.warnings if found else ():
@@ -63,28 +78,34 @@ def up_detached(settings: Settings, say: Say, specs: Iterable[Spec] | None = Non
     return ready
 
 
-def prepare(settings: Settings, specs: Iterable[Spec] | None, log: Path | None) -> int:
-    """All that comes before the keeper: the lock (returned), folders, leftovers, ports, data, the plan."""
+def prepare(settings: Settings, say: Say, specs: Iterable[Spec] | None, log: Path | None, fresh: bool) -> int:
+    """All that comes before the keeper: the lock (returned), folders, leftovers, what can be asked, data, the plan."""
     home = folders.home(settings.home)
     lock = state.lock(home)
     if lock is None:
         raise Unavailable(f"the stack of {home} is up already (pid {state.supervisor(home)}): `tocsin status`, `tocsin down`")
     end_leftovers(settings)
-    state.path(home).unlink(missing_ok=True)
-    embedded = stack.servers(settings)
+    for path in (state.path(home), state.failure(home)):
+        path.unlink(missing_ok=True)
     if specs is None:
-        for name, host, port in (
-            ("TOCSIN_PORT", settings.host, settings.port),
-            ("TOCSIN_FLOWER_PORT", "127.0.0.1", settings.flower_port),
-        ):
-            must_be_free(name, host, port)
+        _ask_first(settings, say)
+    embedded = stack.servers(settings)
     if embedded.database is not None:
-        postgres.install(embedded.database)
+        postgres.install(embedded.database, known=None if fresh else kept.remembered_database(home))
     if embedded.broker is not None:
         folders.private(settings.sockets.parent, 0o711 if os.geteuid() == 0 else 0o700)
         valkey.install(embedded.broker)
-    stack.plan(settings, embedded, specs, log).save(home / "run" / "plan.json")
+    stack.plan(settings, embedded, specs, log, fresh).save(home / "run" / "plan.json")
+    kept.keep(kept.running(home), to_keep(settings, stack_environ(settings)))
     return lock
+
+
+def _ask_first(settings: Settings, say: Say) -> None:
+    """What can be known before anything is started: the certificate, the ports, servers elsewhere."""
+    preflight.certificate(settings)
+    must_all_be_free(preflight.console_port(settings), preflight.flower_port(settings))
+    for text in preflight.servers(settings):
+        say(f"{text}; trying again until it does", True)
 
 
 def keeper(home: Path, lock: int) -> list[str]:
@@ -121,35 +142,37 @@ def end_leftovers(settings: Settings) -> list[int]:
     return leftovers.end(stack.mark(settings), before.processes if before else ())
 
 
-def must_be_free(name: str, host: str, port: int) -> None:
-    """Raise Unavailable when the port is somebody else's; `name` is the variable that changes it."""
-    kind = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(kind) as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind((host, port))
-        except OSError as error:
-            why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had ({error.strerror or error})"
-            raise Unavailable(f"port {port} of {host} {why}: free it, or set {name}") from error
-
-
 def _wait_ready(home: Path, process: subprocess.Popen[bytes] | None, say: Say, began: float, patience: float) -> bool:
-    told = False
+    """Wait, saying each new reason for delay once. Raises Unusable with the reason when the supervisor gave the start up."""
+    told: set[str] = set()
     while (waited := time.time() - began) < patience:
+        ended = process is not None and process.poll() is not None
         found = state.load(home)
         if found is not None and found.ready_after is not None:
             say(f"ready after {found.ready_after:.1f} s", False)
             return True
-        if process is not None and process.poll() is not None:
-            say(f"the supervisor ended with status {process.returncode}", True)
-            return False
-        if waited > PATIENCE and not told:
-            told = True
-            say(f"not ready after {waited:.0f} s, missing: {', '.join(found.missing if found else ())}", True)
+        if ended or (process is None and state.supervisor(home) is None):
+            return _gave_up(home, say)
+        news = [f"{reason}; trying again" for reason in (found.reasons if found else ())]
+        if waited > PATIENCE:
+            news.append(f"not ready after {PATIENCE:.0f} s, missing: {', '.join(found.missing if found else ())}")
+        for text in (text for text in news if text.partition(", missing")[0] not in told):
+            told.add(text.partition(", missing")[0])
+            say(text, True)
         time.sleep(0.05)
     found = state.load(home)
     say(f"not ready after {patience:.0f} s, missing: {', '.join(found.missing if found else ())}; still trying", True)
     return False
+
+
+def _gave_up(home: Path, say: Say) -> bool:
+    """The supervisor has ended: for a reason it wrote down, or because somebody told it to."""
+    try:
+        why = state.failure(home).read_text()
+    except OSError:
+        say("the supervisor was ended", True)
+        return False
+    raise Unusable(why)
 
 
 def _wait_gone(home: Path, patience: float) -> bool:

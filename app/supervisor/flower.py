@@ -21,7 +21,7 @@ from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.ioloop import IOLoop, PeriodicCallback
 from tornado.web import HTTPError, RequestHandler
 
-from app.errors import Unavailable
+from app.errors import Unusable
 from app.settings import Settings, home_secret
 
 USER = "admin"
@@ -120,13 +120,13 @@ def build(settings: Settings, celery_app: Any) -> Guarded:
 
 
 def run(settings: Settings, celery_app: Any) -> None:
-    """Serve until SIGTERM or SIGINT. Raises Unavailable when the port is taken."""
+    """Serve until SIGTERM or SIGINT. Raises Unusable when the port is taken."""
     logging.getLogger("tornado.access").setLevel(logging.ERROR)
     application = build(settings, celery_app)
     try:
         port = application.start_http_server()
     except OSError as error:
-        raise Unavailable(f"port {settings.flower_port} of {ADDRESS}: {error.strerror}; set TOCSIN_FLOWER_PORT") from error
+        raise Unusable(f"port {settings.flower_port} of {ADDRESS}: {error.strerror}; set TOCSIN_FLOWER_PORT") from error
     log.info("flower listens on http://%s:%s", ADDRESS, port)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, partial(_end, application))

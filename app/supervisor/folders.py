@@ -6,29 +6,37 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from app.errors import Unavailable
+from app.errors import Unusable
+from app.kept import unusable
 
 STATE = Path("/var/lib/tocsin")
 ACCOUNT = "-pg"  # ending of the socket folder that belongs to PostgreSQL's account
 
 
 def home(path: Path) -> Path:
-    """TOCSIN_HOME and its folders; as root others may pass through (PostgreSQL's account), but not look around."""
-    if not path.exists():
-        path.mkdir(parents=True)
-        path.chmod(0o711 if os.geteuid() == 0 else 0o700)
-    for name in ("run", "log", "valkey"):
-        private(path / name)
+    """TOCSIN_HOME and its folders; as root others may pass through (PostgreSQL's account), but not look around.
+
+    Raises Unusable when that cannot be had.
+    """
+    try:
+        if not path.exists():
+            path.mkdir(parents=True)
+            path.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        for name in ("run", "log", "valkey"):
+            private(path / name)
+        (path / "run" / "lock").touch(mode=0o600)  # a full or read-only file system says so here
+    except OSError as error:
+        raise unusable(path, error) from error
     return path
 
 
 def private(path: Path, mode: int = 0o700) -> Path:
-    """A folder of ours with exactly `mode`. Raises Unavailable when it is a link or somebody else's."""
+    """A folder of ours with exactly `mode`. Raises Unusable when it is a link or somebody else's."""
     with suppress(FileExistsError):
         path.mkdir(mode=mode, parents=True)
     seen = path.lstat()
     if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.geteuid():
-        raise Unavailable(f"{path} is not a folder of uid {os.geteuid()}: remove it")
+        raise Unusable(f"{path} is not a folder of uid {os.geteuid()}: remove it")
     if stat.S_IMODE(seen.st_mode) != mode:
         path.chmod(mode)
     return path
@@ -53,7 +61,7 @@ def given(path: Path, uid: int, gid: int) -> Path:
         pass
     seen = path.lstat()
     if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != uid:
-        raise Unavailable(f"{path} is not a folder of uid {uid}: remove it, or give it back to that account")
+        raise Unusable(f"{path} is not a folder of uid {uid}: remove it, or give it back to that account")
     return path
 
 

@@ -12,10 +12,13 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from app import kept as kept_files
 from app.supervisor import folders, leftovers, plan, readiness, state
 from app.supervisor.child import Child
+from app.supervisor.ending import Ending
 from app.supervisor.output import File, Stream, Terminal
-from app.supervisor.plan import SERVERS, STEP, Plan
+from app.supervisor.plan import STEP, Plan
+from app.supervisor.words import first_admin, last_words, meaning
 
 OURS = "tocsin"  # the name in front of the keeper's own lines
 PATIENCE = 15.0  # seconds until what is missing is said in red
@@ -35,6 +38,7 @@ class Keeper:
         self.stopping = asyncio.Event()
         self.hurry = asyncio.Event()
         self.ready_after: float | None = None
+        self.failure: str | None = None  # why the start was given up
         self.started = leftovers.started(os.getpid()) or 0.0
         self._save: asyncio.TimerHandle | None = None
 
@@ -68,23 +72,47 @@ class Keeper:
         while True:
             await self._play(child)
             if child.spec.kind == STEP and child.status == 0:
-                child.lacks, child.state = (), "stopped"
+                child.lacks, child.state, child.reason = (), "stopped", ""
+                kept_files.promote(self.home)
                 child.ready.set()
                 self._changed()
                 return
-            pause = child.pause()
-            child.state = "restarting"
-            child.restarts += 1
-            self.say(f"{child.spec.name} ended ({_meaning(child.status)}), starting it again in {pause:.1f} s", red=True)
-            self._changed()
-            await asyncio.sleep(pause)
+            await self._mourn(child)
+            if self.failure is not None:
+                return
+
+    async def _mourn(self, child: Child) -> None:
+        """Say why it ended, and wait until it may be started again; the end of everything when that cannot help."""
+        await asyncio.sleep(0.05)  # what it wrote last is still being read
+        child.reason = last_words(child.said) or meaning(child.status)
+        child.restarts += 1
+        if child.is_hopeless and self.ready_after is None:
+            advice = f"; {child.spec.advice}" if child.spec.advice else ""
+            self.fail(f"{child.spec.name} cannot start: {child.reason}{advice}")
+            return
+        pause = child.pause()
+        child.state = "restarting"
+        how = meaning(child.status)
+        why = f"{how}: {child.reason}" if child.reason != how else how
+        self.say(f"{child.spec.name} ended ({why}), starting it again in {pause:.1f} s", red=True)
+        self._changed()
+        await asyncio.sleep(pause)
+
+    def fail(self, why: str) -> None:
+        """Give the start up: say why, keep it for whoever waits, and end everything."""
+        self.failure = why
+        self.say(why, red=True)
+        with suppress(OSError):
+            kept_files.write(state.failure(self.home), why)
+        self.stopping.set()
 
     async def _play(self, child: Child) -> None:
         """One life of a process."""
         try:
             child.start(self.env, lambda text: self._heard(child, text))
         except OSError as error:
-            self.say(f"{child.spec.name} cannot start: {error}", red=True)
+            child.status = None
+            child.said.append(str(error))
             return
         self._changed()
         if child.spec.kind == STEP:
@@ -106,6 +134,7 @@ class Keeper:
                 child.state = "running"
             if not child.lacks:
                 child.ready.set()
+                child.reason = ""
             if before != (child.lacks, child.state):
                 self._changed()
             if not child.lacks:
@@ -113,6 +142,7 @@ class Keeper:
             await asyncio.sleep(0.05 if time.monotonic() - since < 30 else 1.0)
 
     def _heard(self, child: Child, text: str) -> None:
+        child.said.append(text)
         alarm = child.spec.kind == STEP and text.startswith(ALARM)
         self.out.line(child.spec.name, text, red=alarm)
         if alarm and (what := text.removeprefix(ALARM)) not in self.warnings:
@@ -131,10 +161,12 @@ class Keeper:
         await asyncio.sleep(max(0.0, self.plan.began + PATIENCE - time.time()))
         if self.ready_after is None:
             self.say(f"not ready after {PATIENCE:.0f} s, missing: {', '.join(self.missing())}", red=True)
+            for reason in self.reasons():
+                self.say(reason, red=True)
             self._addresses()
 
     def _addresses(self) -> None:
-        for text in self.plan.addresses:
+        for text in (*self.plan.addresses, first_admin(self.home)):
             self.say(text)
         for text in self.warnings:
             self.say(text, red=True)
@@ -144,6 +176,10 @@ class Keeper:
         return tuple(
             dict.fromkeys(what for child in self.children.values() if not child.ready.is_set() for what in child.lacks)
         )
+
+    def reasons(self) -> tuple[str, ...]:
+        """Why what is not back ended."""
+        return tuple(f"{child.spec.name}: {child.reason}" for child in self.children.values() if child.reason)
 
     async def _watch(self) -> None:
         """See to the dead also when a signal was lost."""
@@ -166,7 +202,7 @@ class Keeper:
         rows = tuple(child.row() for child in self.children.values() if child.spec.kind != STEP)
         missing = () if self.ready_after is not None else self.missing()
         with suppress(OSError):
-            now = state.State(os.getpid(), self.started, rows, self.ready_after, missing, tuple(self.warnings))
+            now = state.State(os.getpid(), self.started, rows, self.ready_after, missing, tuple(self.warnings), self.reasons())
             state.save(self.home, now)
 
     def _asked_to_stop(self) -> None:
@@ -175,37 +211,11 @@ class Keeper:
         self.stopping.set()
 
     async def _end(self) -> None:
-        """First what uses the servers, all at once; then the servers."""
         self.say("stopping; once more to hurry")
-        servers = [child for child in self.children.values() if child.spec.kind in SERVERS]
-        others = [child for child in self.children.values() if child not in servers]
-        for wave in (others, servers):
-            await asyncio.gather(*(self._end_one(child) for child in wave))
+        await Ending(self.children.values(), self.hurry, self.say, self._changed).run()
         if self._save is not None:
             self._save.cancel()
         self.say("stopped")
-
-    async def _end_one(self, child: Child) -> None:
-        if child.is_running:
-            child.stop()
-            self._changed()
-            hurried = child.spec.kind not in SERVERS
-            waits = [asyncio.create_task(event.wait()) for event in (child.exited, *([self.hurry] if hurried else []))]
-            await asyncio.wait(waits, timeout=child.spec.patience, return_when=asyncio.FIRST_COMPLETED)
-            for task in waits:
-                task.cancel()
-            if child.is_running:
-                self.say(f"{child.spec.name} does not end, killing it", red=True)
-                child.signal_group(signal.SIGKILL)
-                await child.exited.wait()
-        child.state = "stopped"
-        self._changed()
-
-
-def _meaning(status: int | None) -> str:
-    if status is None:
-        return "never started"
-    return f"signal {-status}" if status < 0 else f"status {status}"
 
 
 def main(home: Path, lock: int) -> int:
@@ -215,13 +225,18 @@ def main(home: Path, lock: int) -> int:
     kept = plan.load(home / "run" / "plan.json")
     held = [state.hold(Path(folder)) for folder in kept.hold]
     sink = File(Path(kept.log)) if kept.log else Terminal()
-    asyncio.run(Keeper(kept, sink).run())
+    keeper = Keeper(kept, sink)
+    asyncio.run(keeper.run())
     del held
-    for name in ("state.json", "plan.json"):
+    for name in ("state.json", "plan.json", "settings.json"):
         (home / "run" / name).unlink(missing_ok=True)
     for folder in kept.hold:
         folders.remove_sockets(Path(folder))
-    return 0
+    if keeper.failure is None:
+        return 0
+    if not kept.log:  # there `up --detach` says it
+        sys.stderr.write(f"tocsin: {keeper.failure}\n")
+    return 1
 
 
 if __name__ == "__main__":

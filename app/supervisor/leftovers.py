@@ -11,9 +11,11 @@ from contextlib import suppress
 
 import psutil
 
+from app.kept import MARK
 from app.supervisor.state import Process
 
-MARK = "TOCSIN_STACK"  # the environment variable; its value is the home's hash and uid
+__all__ = ["MARK", "end", "find", "started", "wait_gone"]
+
 SAME_START = 1.0  # seconds; a clock set meanwhile moves what the system says
 
 

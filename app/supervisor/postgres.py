@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from app.errors import Unavailable
+from app.errors import Unavailable, Unusable
 from app.settings import READER
 from app.supervisor import binaries, folders
 from app.supervisor.account import Account, own_name, reaches, run, unprivileged, write
@@ -22,6 +22,7 @@ from app.supervisor.readiness import accepts_sessions
 
 SOCKET = ".s.PGSQL.5432"
 ROLES = ("tocsin", READER)
+RESTORE = "restore it from a backup, or move it away and begin anew with `tocsin up --fresh`"
 STOP = signal.SIGINT  # "fast": ends sessions, writes a checkpoint; SIGTERM would wait for every client to leave
 
 # For one small machine: little memory, no helper process that this use never needs. Edit HOME/postgres/postgresql.conf to tune.
@@ -73,15 +74,18 @@ def locate(home: Path, sockets: Path, durable: bool = True, major: int = binarie
     """Where the server of `home` lives; nothing of it is made yet. Existing data keeps its place and its major version."""
     account = unprivileged()
     data = _data_folder(home, account)
+    major = _version(data) or major
     listens = sockets if account is None else sockets.with_name(f"{sockets.name}{folders.ACCOUNT}")
-    stamp = data / "PG_VERSION"
-    if stamp.exists():
-        major = int(stamp.read_text())
     return Cluster(data, listens, sockets, binaries.postgres(major, account), major, account, durable)
 
 
-def install(cluster: Cluster) -> None:
-    """Make what is missing (folders, data, role, database), end a server left over, and write who may log in."""
+def install(cluster: Cluster, known: str | None = None) -> None:
+    """Make what is missing (folders, data, role, database), end a server left over, and write who may log in.
+
+    known: the database this home has had, in words; then new data is not made. Raises Unusable for that, and for data that
+    are damaged or somebody else's.
+    """
+    _must_be_whole(cluster, known)
     folders.private(cluster.sockets.parent, 0o700 if cluster.account is None else 0o711)
     folders.private(cluster.sockets)
     if cluster.account is not None:
@@ -132,6 +136,33 @@ def end_leftover(cluster: Cluster, patience: float = 10.0) -> bool:
     return True
 
 
+def _version(data: Path) -> int | None:
+    """The major version of the data; None where there are none."""
+    stamp = data / "PG_VERSION"
+    try:
+        found = stamp.read_text().strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not (found.isascii() and found.isdigit()):
+        raise Unusable(f"{stamp} is damaged: it should hold a version; {RESTORE}")
+    return int(found)
+
+
+def _must_be_whole(cluster: Cluster, known: str | None) -> None:
+    """Raise Unusable before anything is made when the data are lost, damaged or somebody else's."""
+    data, account = cluster.data, cluster.account
+    is_there = os.path.lexists(data)
+    if is_there and not data.is_dir():
+        raise Unusable(f"{data} is not a folder: {RESTORE}")
+    owner = account.uid if account else os.geteuid()
+    if is_there and data.stat().st_uid != owner:
+        raise Unusable(f"{data} belongs to uid {data.stat().st_uid}, PostgreSQL runs as uid {owner}: chown -R {owner} {data}")
+    if is_there and _version(data) is None and any(data.iterdir()):
+        raise Unusable(f"{data} is damaged: PG_VERSION is gone; {RESTORE}")
+    if known is not None and _version(data) is None:
+        raise Unusable(f"the data in {data} are gone, but this home has had a database ({known}): {RESTORE}")
+
+
 def _data_folder(home: Path, account: Account | None) -> Path:
     near = home / "postgres"
     if account is None:
@@ -142,7 +173,7 @@ def _data_folder(home: Path, account: Account | None) -> Path:
     if reaches(account, home):
         return near
     if (near / "PG_VERSION").exists():
-        raise Unavailable(f"{account.name} cannot reach its data in {near}: chmod o+x the folders above it")
+        raise Unusable(f"{account.name} cannot reach its data in {near}: chmod o+x the folders above it")
     return far
 
 
@@ -150,7 +181,7 @@ def _create(cluster: Cluster) -> None:
     """initdb into a draft beside the data folder, which is renamed when role and database are in it."""
     data, account = cluster.data, cluster.account
     if own_name() is None:
-        raise Unavailable(f"initdb wants a passwd entry for uid {os.geteuid()}: add one, or set TOCSIN_DATABASE_URL")
+        raise Unusable(f"initdb wants a passwd entry for uid {os.geteuid()}: add one, or set TOCSIN_DATABASE_URL")
     if data.parent == folders.STATE:
         folders.passage(data.parent)
     draft = data.with_name(f"{data.name}.new")
@@ -172,7 +203,7 @@ def _create(cluster: Cluster) -> None:
 def _must(account: Account | None, command: list[str | Path], text: str = "") -> None:
     done = run(account, command, text)
     if done.returncode or "ERROR:" in done.stderr:
-        raise Unavailable(f"{Path(command[0]).name} failed: {done.stderr.strip() or done.stdout.strip()}")
+        raise Unusable(f"{Path(command[0]).name} failed: {done.stderr.strip() or done.stdout.strip()}")
 
 
 def _allow_ourselves(cluster: Cluster) -> None:

@@ -14,6 +14,7 @@ from app.supervisor.plan import STEP, Plan, Spec
 
 LINE = ("evaluate", "dedup", "escalation", "notify", "upkeep")
 QUEUES = (*FAMILIES, *LINE)
+TRIES = 3  # deaths at the start of what waits for nobody else; what waits for others is tried for ever
 PREPARE = "prepare"  # migrations, then the configuration
 
 # What every Python process of the stack gets: lines at once, and one heap instead of one per thread.
@@ -41,7 +42,9 @@ def mark(settings: Settings) -> str:
     return str(settings.sockets)
 
 
-def plan(settings: Settings, embedded: Servers, specs: Iterable[Spec] | None = None, log: Path | None = None) -> Plan:
+def plan(
+    settings: Settings, embedded: Servers, specs: Iterable[Spec] | None = None, log: Path | None = None, fresh: bool = False
+) -> Plan:
     """The stack; `specs` replaces Tocsin's own processes (the servers stay)."""
     first = tuple(server_specs(embedded, mark(settings)))
     names = tuple(spec.name for spec in first)
@@ -51,7 +54,7 @@ def plan(settings: Settings, embedded: Servers, specs: Iterable[Spec] | None = N
     return Plan(
         home=str(settings.home),
         mark=mark(settings),
-        specs=(*first, *(own_specs(settings, names) if specs is None else specs)),
+        specs=(*first, *(own_specs(settings, names, fresh) if specs is None else specs)),
         addresses=addresses(settings),
         warnings=() if settings.watcher_url else ("UNWATCHED: nobody learns of this machine's death; set TOCSIN_WATCHER_URL",),
         hold=tuple(dict.fromkeys(str(folder) for folder in hold)),
@@ -75,19 +78,33 @@ def server_specs(embedded: Servers, marked: str) -> Iterable[Spec]:
             account=(cluster.account.uid, cluster.account.gid) if cluster.account else None,
             stop=int(postgres.STOP),
             patience=20.0,
+            tries=TRIES,
+            advice=f"restore {cluster.data} from a backup, or move it away and begin anew with `tocsin up --fresh`",
         )
     if (broker := embedded.broker) is not None:
         address = f"redis+socket://{broker.sockets}/{valkey.SOCKET}"
         argv = tuple(valkey.argv(broker))
-        yield Spec("valkey", "valkey", argv, ready=address, env=env, inherits=False, cwd="/", patience=10.0)
+        yield Spec(
+            name="valkey",
+            kind="valkey",
+            argv=argv,
+            ready=address,
+            env=env,
+            inherits=False,
+            cwd="/",
+            patience=10.0,
+            tries=TRIES,
+            advice=f"remove {broker.data}, which holds hints only",
+        )
 
 
-def own_specs(settings: Settings, after: tuple[str, ...]) -> tuple[Spec, ...]:
-    """Tocsin's own processes, once the servers named in `after` are ready."""
-    flower = f"tcp://127.0.0.1:{settings.flower_port}" if settings.flower_port else ""
+def own_specs(settings: Settings, after: tuple[str, ...], fresh: bool = False) -> tuple[Spec, ...]:
+    """Tocsin's own processes, once the servers named in `after` are ready. fresh: an empty database is welcome."""
+    flower = f"tcp://127.0.0.1:{settings.flower_port}"
     prepared = (PREPARE,)
+    prepare = _command("prepare", *(["--fresh"] if fresh else []))
     return (
-        Spec(PREPARE, STEP, _command("prepare"), needs=after, env=PYTHON_ENV),
+        Spec(PREPARE, STEP, prepare, needs=after, env=PYTHON_ENV, tries=TRIES),
         Spec("web", "web", _command("web"), needs=prepared, ready=readyz(settings), env=PYTHON_ENV),
         Spec("worker-line", "worker", _worker(LINE, 4), needs=prepared, env=PYTHON_ENV),
         Spec("worker-checks", "worker", _worker(FAMILIES, 2), needs=prepared, env=PYTHON_ENV),
@@ -98,20 +115,19 @@ def own_specs(settings: Settings, after: tuple[str, ...]) -> tuple[Spec, ...]:
 
 
 def readyz(settings: Settings) -> str:
-    """Where the console says whether the line works, as seen from this machine; empty when its port is not known."""
+    """Where the console says whether the line works, as seen from this machine."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(settings.host, settings.host)
     host = f"[{host}]" if ":" in host else host
     scheme = "https" if settings.tls_cert else "http"
-    return f"{scheme}://{host}:{settings.port}/readyz" if settings.port else ""
+    return f"{scheme}://{host}:{settings.port}/readyz"
 
 
 def addresses(settings: Settings) -> tuple[str, ...]:
-    """Where things are, for people; the values of secrets stay in their files."""
+    """Where things are, for people; the values of secrets stay in their files. `words.first_admin` says the rest."""
     home = settings.home
     return (
         f"console  {settings.url}",
         f"Flower   http://127.0.0.1:{settings.flower_port}  (user admin, password in {home / 'flower-password'})",
-        f"first admin: user admin, password in {home / 'admin-password'}, API token in {home / 'admin-token'}",
     )
 
 

@@ -8,7 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from app.kept import supervisor
 from app.supervisor.plan import frozen
+
+__all__ = ["Process", "State", "failure", "hold", "load", "lock", "path", "save", "sign", "supervisor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class State:
     ready_after: float | None = None  # seconds from the command to the first time everything was ready
     missing: tuple[str, ...] = ()  # until then
     warnings: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()  # the last words of what died and is not back
 
 
 def path(home: Path) -> Path:
@@ -58,6 +62,11 @@ def load(home: Path) -> State | None:
         return None
 
 
+def failure(home: Path) -> Path:
+    """Where one line says why the last start of `home` failed; no file after one that did not."""
+    return home / "run" / "failure"
+
+
 def lock(home: Path) -> int | None:
     """Become the one supervisor of `home`: a descriptor to keep open, or None when there is one already."""
     for _ in range(10):
@@ -73,21 +82,6 @@ def sign(held: int) -> None:
     """Write into the lock who holds it."""
     os.ftruncate(held, 0)
     os.pwrite(held, str(os.getpid()).encode(), 0)
-
-
-def supervisor(home: Path) -> int | None:
-    """The pid of the supervisor of `home`; None when none lives. The lock ends with its holder, so the pid is never stale."""
-    try:
-        held = os.open(home / "run" / "lock", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return int(os.pread(held, 20, 0) or 0) or None
-    finally:
-        os.close(held)
-    return None
 
 
 def hold(target: Path) -> int | None:

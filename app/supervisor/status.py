@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from threading import Thread
 from time import monotonic
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import urlsplit
 
 from app.settings import Settings
-from app.supervisor import leftovers, plan, readiness, stack, state
+from app.supervisor import leftovers, plan, preflight, readiness, stack, state
 
 PATIENCE = 2.0  # seconds for all questions; the answer must be there within three
 
@@ -81,19 +81,7 @@ def depths(broker: str) -> dict[str, int | None]:
 
 
 def _redis_depths(broker: str) -> dict[str, int | None]:
-    from redis import Redis
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
-
-    limits: dict[str, Any] = {"socket_timeout": 1, "socket_connect_timeout": 1, "retry": Retry(NoBackoff(), 0)}
-    url = urlsplit(broker)
-    if url.scheme == "redis+socket":
-        number = parse_qs(url.query).get("virtual_host", ["0"])[0].strip("/") or "0"
-        password = unquote(url.password) if url.password else None
-        client = Redis(unix_socket_path=url.path, db=int(number), password=password, **limits)
-    else:
-        client = Redis.from_url(broker, **limits)
-    with client, client.pipeline(transaction=False) as ask:
+    with preflight.redis_client(broker) as client, client.pipeline(transaction=False) as ask:
         for name in stack.QUEUES:
             ask.llen(name)
         return dict(zip(stack.QUEUES, ask.execute(), strict=True))

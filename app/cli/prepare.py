@@ -1,0 +1,49 @@
+"""`tocsin prepare`: what comes before every process: migrations, the first admin, the configuration."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+
+commands = typer.Typer()
+
+
+@commands.command(hidden=True)
+def prepare(
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin with an empty database, though this home has had one.")] = False,
+) -> None:
+    """Migrate the database, make the first admin and apply the configuration; `up` runs this before everything else."""
+    import logging
+
+    from app import configfile
+    from app.cli.process import ask_servers
+    from app.settings import settings
+
+    ask_servers("prepare", broker=False)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    _set_up(settings(), fresh)
+    for text in configfile.boot():
+        typer.echo(f"! {text}", err=True)  # the keeper shows lines marked so in red
+
+
+def _set_up(found: "Settings", fresh: bool) -> None:
+    """Everything but the configuration. Raises Unusable for an empty database where the home has had a full one."""
+    from app import clock, kept, migrations, reader, upkeep
+    from app.db import transaction
+    from app.people import service as people
+    from app.urls import redacted
+
+    where = f"embedded, in {found.home}" if found.embedded_database else redacted(found.database.replace("+psycopg", ""))
+    with transaction() as db:
+        migrations.must_be_known(migrations.revision(db))
+        if people.is_new(db):
+            kept.must_be_new(found.home, where, fresh)
+    migrations.upgrade(found.database)
+    with transaction() as db:
+        now = clock.now(db)
+        upkeep.make_partitions(db, now)
+        people.first_admin(db, found.home, now)
+        reader.ensure(db)
+    kept.remember_database(found.home, where, now.isoformat(timespec="seconds"))

@@ -1,0 +1,76 @@
+"""Why a database or broker did not serve us: one line without secrets, and whether waiting may help.
+
+PostgreSQL gives no SQLSTATE for a session it refuses, so its words count: whatever the server itself says at the log-in is
+final, but for what a server says that starts, ends or is full. Words nobody here knows (a translated server) count as
+passing: they are said, and tried on.
+"""
+
+import re
+from collections.abc import Iterator
+
+from app.errors import Unavailable, Unusable
+
+# SQLSTATE classes and codes after the log-in: bad authorization, no such database, a right that is missing.
+FINAL_STATES = ("28", "3D", "42501", "25P04")
+PASSES = re.compile(
+    r"too many (clients|connections)|connection slots|starting up|shutting down|recovery|not (yet|currently) accepting"
+    r"|terminating|try again|cannot connect to server|server conn crashed|query_wait_timeout|timeout",
+    re.IGNORECASE,
+)
+FINAL_WORDS = re.compile(
+    r"no password supplied|certificate verify failed|does not support SSL|SSL was required|certificate file .* does not exist"
+    r"|private key file|root certificate|invalid (sslmode|integer value|connection option|URI|percent-encoded|port)"
+    r"|invalid response to SSL|expected authentication request|authentication method .* not supported|missing \"=\""
+    r"|server certificate for .* does not match",
+    re.IGNORECASE,
+)
+BROKER_FINAL = re.compile(
+    r"authentication|WRONGPASS|NOAUTH|NOPERM|invalid username-password|DB index|Database is int"
+    r"|ACCESS_REFUSED|NOT_ALLOWED|vhost .* not found|certificate verify failed|wrong version number|Protocol Error",
+    re.IGNORECASE,
+)
+
+
+def database(error: BaseException) -> Unavailable:
+    """What a failed session, or a statement refused for a missing right, means: Unusable where waiting does not help."""
+    cause = getattr(error, "orig", None) or error
+    lines = list(_lines(cause))
+    state = str(getattr(cause, "sqlstate", None) or "")
+    final = next((line for line in lines if _is_final(line)), None)
+    if final is None and state.startswith(FINAL_STATES):
+        final = lines[0]
+    if final is None:
+        return Unavailable(f"the database does not answer: {lines[0]}")
+    return Unusable(f"the database cannot be used: {_short(final)}; check TOCSIN_DATABASE_URL and the server")
+
+
+def broker(error: BaseException) -> Unavailable:
+    """What a failed session with the broker means: Unusable where waiting does not help."""
+    cause = error.__cause__ or error
+    line = next(_lines(cause))
+    if BROKER_FINAL.search(f"{type(cause).__name__} {line}"):
+        return Unusable(f"the broker cannot be used: {line}; check TOCSIN_BROKER_URL and the server")
+    return Unavailable(f"the broker does not answer: {line}")
+
+
+def is_right_missing(error: BaseException) -> bool:
+    """Whether a statement failed for a reason that the log-in should have shown: no such database, no right."""
+    return str(getattr(getattr(error, "orig", None) or error, "sqlstate", None) or "").startswith(FINAL_STATES)
+
+
+def _is_final(line: str) -> bool:
+    if "FATAL:" in line:
+        return PASSES.search(line) is None
+    return FINAL_WORDS.search(line) is not None
+
+
+def _lines(cause: BaseException) -> Iterator[str]:
+    """What was said, without libpq's advice; a server with two addresses has a line for each."""
+    said = re.sub(r"\S+://\S*", "***", str(cause))  # an unreadable URL is quoted, password and all
+    found = [line.strip() for line in said.splitlines() if line.strip() and not line.startswith("\t")]
+    for line in found or [type(cause).__name__]:
+        yield line.removeprefix("connection failed: ").removeprefix("connection is bad: ")
+
+
+def _short(line: str) -> str:
+    return " ".join(line.partition("FATAL:")[2].split()) or line

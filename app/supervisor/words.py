@@ -1,0 +1,54 @@
+"""What a process that ended says of it: its last words, and what its exit status means. The keeper imports this."""
+
+import re
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+# sysexits.h: how a process of ours says, under the supervisor, whether starting it again may help.
+NOT_YET, HOPELESS = 75, 78  # EX_TEMPFAIL, EX_CONFIG
+
+GRAVE = re.compile(r"\b(FATAL|PANIC)\b|^tocsin: |Fatal error|Bad file format")
+BAD = re.compile(r"error|fail|cannot|denied|refused", re.IGNORECASE)
+PREFIX = re.compile(
+    r"^(\d{4}-\d\d-\d\d[T ]\S+( [A-Z]{3,5})? (\[\d+\] )?|\d+:[A-Z] \d.*? [#*.-] |tocsin: )"  # PostgreSQL's, Valkey's, ours
+)
+DETAIL = re.compile(r"\bDETAIL:\s+(.*)")
+
+
+def last_words(lines: Sequence[str]) -> str:
+    """The line that says why, without its time stamp; empty when nothing was said."""
+    for pattern in (GRAVE, BAD, re.compile("")):
+        for at in range(len(lines) - 1, -1, -1):
+            if pattern.search(lines[at]):
+                detail = DETAIL.search(lines[at + 1]) if at + 1 < len(lines) else None
+                return _plain(lines[at]) + (f" ({_plain(detail[1]).rstrip('.')})" if detail else "")
+    return ""
+
+
+def meaning(status: int | None) -> str:
+    """An exit status for people."""
+    if status is None:
+        return "never started"
+    if status < 0:
+        return _signal(-status)
+    return {NOT_YET: "not possible yet", HOPELESS: "cannot run"}.get(status, f"status {status}")
+
+
+def first_admin(home: Path) -> str:
+    """Where the first admin's password and token are. A file that is gone from a home that was set up is not named."""
+    gone = (home / "database.json").exists()
+    files = (("password", home / "admin-password"), ("API token", home / "admin-token"))
+    there = [f"{what} in {path}" for what, path in files if not gone or path.exists()]
+    return ", ".join(("first admin: user admin", *there))
+
+
+def _plain(line: str) -> str:
+    return " ".join(PREFIX.sub("", line).split())
+
+
+def _signal(number: int) -> str:
+    try:
+        return f"signal {number}, {signal.Signals(number).name}"
+    except ValueError:
+        return f"signal {number}"

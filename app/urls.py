@@ -1,0 +1,84 @@
+"""The URLs of the settings: what is wrong with one, and how it looks without its secrets."""
+
+import re
+from typing import TypeVar
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
+
+from pydantic import SecretStr
+
+POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
+REDIS = ("redis", "rediss", "redis+socket", "sentinel")
+BROKERS = (*REDIS, "amqp", "amqps", "pyamqp")
+SECRETS = ("password", "sslpassword", "passfile", "token")
+STARS = "***"
+
+Secret = TypeVar("Secret", SecretStr, None)
+
+
+def is_postgres(value: Secret) -> Secret:
+    """A PostgreSQL URL. Raises ValueError that says what is wrong and quotes no secret."""
+    if value is not None:
+        _checked(value.get_secret_value(), POSTGRES, "postgresql://USER:PASSWORD@HOST:5432/DATABASE")
+    return value
+
+
+def is_broker(value: Secret) -> Secret:
+    """A broker's URL. Raises ValueError as `is_postgres`."""
+    if value is not None:
+        for one in value.get_secret_value().split(";"):  # kombu takes several, to fail over
+            _checked(one, BROKERS, "redis://HOST:6379/0, rediss:// or amqp://USER:PASSWORD@HOST:5672/VHOST")
+    return value
+
+
+def is_web(value: str | None) -> str | None:
+    """An address people or programs open. Raises ValueError as `is_postgres`."""
+    if value is not None:
+        parts = _checked(value, ("http", "https"), "https://tocsin.example.org")
+        if not parts.hostname:
+            raise ValueError("has no host; write https://tocsin.example.org")
+    return value
+
+
+def redacted(url: str) -> str:
+    """The URL with `***` for its password and for secret parameters; an unreadable one is all stars."""
+    try:
+        parts = urlsplit(url)
+        if parts.fragment or "@" in parts.path or ("@" in parts.query and "@" not in parts.netloc):
+            return f"{parts.scheme}://{STARS}"  # a password that was not percent-encoded may stand anywhere
+        user, _, where = parts.netloc.rpartition("@")
+        name, colon, _ = user.partition(":")
+        netloc = f"{name}{':' + STARS if colon else ''}@{where}" if user else where
+        given = parse_qsl(parts.query, keep_blank_values=True)
+        query = urlencode([(key, STARS if key.lower() in SECRETS else value) for key, value in given], safe="*/:,")
+        return urlunsplit((parts.scheme, netloc, parts.path, query, "")) if parts.scheme else STARS
+    except ValueError:
+        return STARS
+
+
+def _checked(url: str, schemes: tuple[str, ...], example: str) -> SplitResult:
+    scheme, separator, _ = url.partition("://")
+    if not separator or scheme.lower() not in schemes:
+        known = ", ".join(f"{one}://" for one in schemes)
+        what = f'unknown scheme "{scheme}://"' if separator and re.fullmatch(r"[A-Za-z0-9+.-]{1,32}", scheme) else "not a URL"
+        raise ValueError(f"{what} (known: {known}); write {example}")
+    advice = f"write {example}, with / : @ # % in a password percent-encoded"
+    if any(char.isspace() or not char.isprintable() for char in url):
+        raise ValueError(f"has a space or control character; {advice}")
+    try:
+        parts = urlsplit(url)
+        _ports(parts)
+    except ValueError:
+        raise ValueError(f"host or port is unreadable; {advice}") from None
+    if parts.fragment or "#" in url or re.search(r"%(?![0-9A-Fa-f]{2})", url):
+        raise ValueError(f'has a "#" or a stray "%"; {advice}')
+    return parts
+
+
+def _ports(parts: SplitResult) -> None:
+    """Raises ValueError for a port that is none; a URL may list several hosts, as libpq and sentinel allow."""
+    for where in parts.netloc.rpartition("@")[2].split(","):
+        port = where.rpartition("]")[2].rpartition(":")[2] if ":" in where.rpartition("]")[2] else ""
+        if where.count(":") > 1 and not where.startswith("["):
+            raise ValueError(where)
+        if port and not (port.isascii() and port.isdigit() and 0 < int(port) <= 65535):
+            raise ValueError(where)
