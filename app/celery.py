@@ -2,9 +2,11 @@
 
 import gc
 import logging
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 from celery import Celery, bootsteps
@@ -13,7 +15,7 @@ from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 
 from app import beats, log, plugins, uptime
-from app.errors import Invalid, Unavailable
+from app.errors import Invalid, TocsinError, Unavailable
 from app.settings import settings
 from beat_schedule import beat_schedule
 
@@ -32,7 +34,17 @@ def _queue(name: str) -> Queue:
     return queue(name, exchange(name, type="direct"), routing_key=name)
 
 
-app = Celery("tocsin", broker=settings().broker, include=["tasks.line", "tasks.probes", "tasks.sweeps", "tasks.upkeep"])
+def _broker() -> str:
+    """The broker's URL. The `celery` program shows tracebacks of what its app raises, so there a wrong setting ends it here."""
+    try:
+        return settings().broker
+    except TocsinError as error:
+        if Path(sys.argv[0]).name != "celery":
+            raise
+        raise SystemExit(f"tocsin: {error}") from None
+
+
+app = Celery("tocsin", broker=_broker(), include=["tasks.line", "tasks.probes", "tasks.sweeps", "tasks.upkeep"])
 app.conf.update(
     # Truth is in PostgreSQL: no results, and a message that comes twice or never changes nothing but seconds.
     task_ignore_result=True,

@@ -133,7 +133,7 @@ def transaction() -> Iterator[Connection]:
         if state.startswith(STALE) or error.connection_invalidated:
             made.dispose()
         if state == BUSY:
-            raise Busy(f"the database is busy: {_first_line(error)}") from error
+            raise Busy(f"the database is busy: {refusal.first_line(error)}") from error
         if isinstance(error, OperationalError | InterfaceError) or state.startswith(AWAY):
             raise refusal.database(error) from error
         raise

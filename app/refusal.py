@@ -33,7 +33,7 @@ BROKER_FINAL = re.compile(
 
 def database(error: BaseException) -> Unavailable:
     """What a failed session, or a statement refused for a missing right, means: Unusable where waiting does not help."""
-    cause = getattr(error, "orig", None) or error
+    cause = _cause(error)
     lines = list(_lines(cause))
     state = str(getattr(cause, "sqlstate", None) or "")
     final = next((line for line in lines if _is_final(line)), None)
@@ -55,7 +55,17 @@ def broker(error: BaseException) -> Unavailable:
 
 def is_right_missing(error: BaseException) -> bool:
     """Whether a statement failed for a reason that the log-in should have shown: no such database, no right."""
-    return str(getattr(getattr(error, "orig", None) or error, "sqlstate", None) or "").startswith(FINAL_STATES)
+    return str(getattr(_cause(error), "sqlstate", None) or "").startswith(FINAL_STATES)
+
+
+def first_line(error: BaseException) -> str:
+    """What the database said, in one line without secrets."""
+    return next(_lines(_cause(error)))
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The driver's error below SQLAlchemy's."""
+    return getattr(error, "orig", None) or error
 
 
 def _is_final(line: str) -> bool:

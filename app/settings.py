@@ -9,7 +9,18 @@ from app import kept
 from app.errors import Invalid
 from app.variables import PREFIX, READER, Settings, home_secret, parse, same, shown
 
-__all__ = ["READER", "Settings", "environ", "home_secret", "of_home", "settings", "stack_environ", "to_keep", "to_start"]
+__all__ = [
+    "READER",
+    "Settings",
+    "environ",
+    "home_secret",
+    "kept_from_last",
+    "of_home",
+    "settings",
+    "stack_environ",
+    "to_keep",
+    "to_start",
+]
 
 
 @lru_cache
@@ -61,6 +72,13 @@ def environ() -> Mapping[str, str]:
     return {**(found.given if found else {}), **os.environ}
 
 
+def kept_from_last(found: Settings) -> list[str]:
+    """What a start with these settings takes from the last one, for people: `NAME=value` without secrets."""
+    before = kept.read(kept.last(found.home))
+    given = before.given if before else {}
+    return [_assignment(name, value) for name, value in given.items() if name not in os.environ]
+
+
 def stack_environ(found: Settings) -> dict[str, str]:
     """The environment of the processes of a stack with these settings, whatever this shell or the last start had set."""
     before = kept.read(kept.last(found.home))
@@ -75,6 +93,12 @@ def to_keep(found: Settings, environ: Mapping[str, str]) -> kept.Kept:
     for name in ("TOCSIN_HOME", kept.MARK):
         given.pop(name, None)
     return kept.Kept(given, {"TOCSIN_HOME": str(found.home), "TOCSIN_CONFIG": str(found.config)})
+
+
+def _assignment(name: str, value: str) -> str:
+    """`NAME=value`; only the name of what Tocsin itself does not read, for nobody here knows whether it is a secret."""
+    field = name.removeprefix(PREFIX).lower()
+    return f"{name}={shown(field, value)}" if field in Settings.model_fields else name
 
 
 def _running(home: Path) -> kept.Kept | None:

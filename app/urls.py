@@ -26,7 +26,9 @@ def is_broker(value: Secret) -> Secret:
     """A broker's URL. Raises ValueError as `is_postgres`."""
     if value is not None:
         for one in value.get_secret_value().split(";"):  # kombu takes several, to fail over
-            _checked(one, BROKERS, "redis://HOST:6379/0, rediss:// or amqp://USER:PASSWORD@HOST:5672/VHOST")
+            parts = _checked(one, BROKERS, "redis://HOST:6379/0, rediss:// or amqp://USER:PASSWORD@HOST:5672/VHOST")
+            if parts.scheme in ("redis", "rediss") and not re.fullmatch(r"/?\d{0,9}/?", parts.path):
+                raise ValueError("the database of a Redis is a number; write redis://HOST:6379/0")
     return value
 
 

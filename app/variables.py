@@ -216,6 +216,8 @@ def shown(name: str, value: object) -> str:
     if any(word in name.lower() for word in ("secret", "password", "token", "key")) and "tls" not in name.lower():
         return STARS
     plain = text(value)
+    if name == "watcher_url":
+        return "/".join((*plain.split("/")[:3], STARS))  # whoever knows its path can silence it
     if name in ("database_url", "broker_url") and "://" not in plain:
         return STARS  # whatever it is, a password may be in it
     return redacted(plain) if "://" in plain else plain

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from app.settings import of_home, settings, to_start
-from app.supervisor import control
+from app.settings import kept_from_last, of_home, settings, to_start
+from app.supervisor import control, state
 from app.supervisor import status as stack_status
 
 commands = typer.Typer(help="The stack in TOCSIN_HOME.")
@@ -20,6 +20,8 @@ def up(
 ) -> None:
     """Start everything: database, broker, console, workers, pager and Flower. Ctrl-C ends everything."""
     found = to_start()
+    if (taken := kept_from_last(found)) and state.supervisor(found.home) is None:
+        _say(f"kept from the last start: {', '.join(taken)} (an empty variable drops one)", False)
     if not detach:
         control.up(found, say=_say, fresh=fresh)
     if not control.up_detached(found, _say, fresh=fresh):
@@ -39,6 +41,8 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     typer.echo(found.as_json() if as_json else _table(found), nl=as_json)
     if not found.processes and not as_json:
         typer.echo(f"nothing runs in {settings().home}; start it with `tocsin up`", err=True)
+        if why := state.failed(settings().home):
+            typer.secho(f"the last start failed: {why}", fg="red", err=True)
     if not found.ready:
         raise typer.Exit(1)
 

@@ -19,7 +19,9 @@ LATEST = max(INSTALLS)
 def postgres(major: int, account: Account | None) -> Path:
     """The folder of `postgres` and `initdb` of this major version, runnable by `account`."""
     if major not in INSTALLS:
-        raise Unusable(f"this data is PostgreSQL {major}'s; the embedded ones are {sorted(INSTALLS)}: dump and restore it")
+        raise Unusable(
+            f"the data are of PostgreSQL {major}, the embedded ones are {sorted(INSTALLS)}: dump them there, restore them here"
+        )
     tools = package(WHEEL) / INSTALLS[major] / "bin"
     if _runs(tools, account):
         return tools

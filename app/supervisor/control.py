@@ -167,12 +167,11 @@ def _wait_ready(home: Path, process: subprocess.Popen[bytes] | None, say: Say, b
 
 def _gave_up(home: Path, say: Say) -> bool:
     """The supervisor has ended: for a reason it wrote down, or because somebody told it to."""
-    try:
-        why = state.failure(home).read_text()
-    except OSError:
-        say("the supervisor was ended", True)
-        return False
-    raise Unusable(why)
+    why = state.failed(home)
+    if why is not None:
+        raise Unusable(why)
+    say("the supervisor was ended", True)
+    return False
 
 
 def _wait_gone(home: Path, patience: float) -> bool:

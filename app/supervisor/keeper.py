@@ -84,12 +84,13 @@ class Keeper:
     async def _mourn(self, child: Child) -> None:
         """Say why it ended, and wait until it may be started again; the end of everything when that cannot help."""
         await asyncio.sleep(0.05)  # what it wrote last is still being read
-        child.reason = last_words(child.said) or meaning(child.status)
+        reason = last_words(child.said) or meaning(child.status)
         child.restarts += 1
         if child.is_hopeless and self.ready_after is None:
             advice = f"; {child.spec.advice}" if child.spec.advice else ""
-            self.fail(f"{child.spec.name} cannot start: {child.reason}{advice}")
+            self.fail(f"{child.spec.name} cannot start: {reason}{advice}")
             return
+        child.reason = reason
         pause = child.pause()
         child.state = "restarting"
         how = meaning(child.status)

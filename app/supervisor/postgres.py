@@ -22,6 +22,7 @@ from app.supervisor.readiness import accepts_sessions
 
 SOCKET = ".s.PGSQL.5432"
 ROLES = ("tocsin", READER)
+BEGIN = "restore it from a backup, or begin anew with `tocsin up --fresh`"
 RESTORE = "restore it from a backup, or move it away and begin anew with `tocsin up --fresh`"
 STOP = signal.SIGINT  # "fast": ends sessions, writes a checkpoint; SIGTERM would wait for every client to leave
 
@@ -151,16 +152,17 @@ def _version(data: Path) -> int | None:
 def _must_be_whole(cluster: Cluster, known: str | None) -> None:
     """Raise Unusable before anything is made when the data are lost, damaged or somebody else's."""
     data, account = cluster.data, cluster.account
-    is_there = os.path.lexists(data)
-    if is_there and not data.is_dir():
+    if os.path.lexists(data) and not data.is_dir():
         raise Unusable(f"{data} is not a folder: {RESTORE}")
-    owner = account.uid if account else os.geteuid()
-    if is_there and data.stat().st_uid != owner:
-        raise Unusable(f"{data} belongs to uid {data.stat().st_uid}, PostgreSQL runs as uid {owner}: chown -R {owner} {data}")
-    if is_there and _version(data) is None and any(data.iterdir()):
+    if not data.exists() or not any(data.iterdir()):
+        if known is not None:
+            raise Unusable(f"{data} is gone or empty, but this home has had a database ({known}): {BEGIN}")
+        return
+    owner, uid = data.stat().st_uid, account.uid if account else os.geteuid()
+    if owner != uid:
+        raise Unusable(f"{data} belongs to uid {owner}, but PostgreSQL runs as uid {uid}: `chown -R {uid} {data}`")
+    if _version(data) is None:
         raise Unusable(f"{data} is damaged: PG_VERSION is gone; {RESTORE}")
-    if known is not None and _version(data) is None:
-        raise Unusable(f"the data in {data} are gone, but this home has had a database ({known}): {RESTORE}")
 
 
 def _data_folder(home: Path, account: Account | None) -> Path:

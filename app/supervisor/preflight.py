@@ -85,8 +85,9 @@ def must_all_be_free(*ports: Port) -> None:
                 used = error.errno == errno.EADDRINUSE
                 why = "is in use" if used else f"cannot be had ({error.strerror or error})"
                 why = f"is that of {taken[port]} too" if port in taken else why
-                other = " or TOCSIN_HOST" if name == "TOCSIN_PORT" and not used else ""
-                raise Unusable(f"port {port} of {host} {why}: free it, or set {name}{other}") from error
+                other = "TOCSIN_HOST or " if name == "TOCSIN_PORT" else ""
+                cure = f"free it, or set {name}" if used else f"set {other}{name}"
+                raise Unusable(f"port {port} of {host} {why}: {cure}") from error
             taken[port] = name
 
 

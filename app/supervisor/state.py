@@ -11,7 +11,7 @@ from typing import Any
 from app.kept import supervisor
 from app.supervisor.plan import frozen
 
-__all__ = ["Process", "State", "failure", "hold", "load", "lock", "path", "save", "sign", "supervisor"]
+__all__ = ["Process", "State", "failed", "failure", "hold", "load", "lock", "path", "save", "sign", "supervisor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,14 @@ def load(home: Path) -> State | None:
 def failure(home: Path) -> Path:
     """Where one line says why the last start of `home` failed; no file after one that did not."""
     return home / "run" / "failure"
+
+
+def failed(home: Path) -> str | None:
+    """Why the last start of `home` failed; None when it did not."""
+    try:
+        return failure(home).read_text()
+    except OSError:
+        return None
 
 
 def lock(home: Path) -> int | None:

@@ -44,7 +44,7 @@ def first_admin(home: Path) -> str:
 
 
 def _plain(line: str) -> str:
-    return " ".join(PREFIX.sub("", line).split())
+    return " ".join(PREFIX.sub("", line).split()).removeprefix("but ")
 
 
 def _signal(number: int) -> str:
