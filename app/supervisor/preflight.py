@@ -167,8 +167,8 @@ def _no_passphrase() -> str:
 
 
 def _tls(error: Exception) -> str:
-    reason = str(getattr(error, "reason", None) or "")
-    known = {"KEY_VALUES_MISMATCH": "the key does not belong to the certificate", "": str(error)}
-    return known.get(
-        reason, "not a PEM certificate chain and its key" if "PEM" in str(error) or "START" in reason else str(error)
-    )
+    if "KEY_VALUES_MISMATCH" in str(error):
+        return "the key does not belong to the certificate"
+    if any(word in str(error) for word in ("PEM", "NO_START_LINE", "no start line")):
+        return "not a PEM certificate chain and its key"
+    return str(error)

@@ -2,7 +2,7 @@
 
 import re
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 # sysexits.h: how a process of ours says, under the supervisor, whether starting it again may help.
@@ -14,6 +14,7 @@ PREFIX = re.compile(
     r"^(\d{4}-\d\d-\d\d[T ]\S+( [A-Z]{3,5})? (\[\d+\] )?|\d+:[A-Z] \d.*? [#*.-] |tocsin: )"  # PostgreSQL's, Valkey's, ours
 )
 DETAIL = re.compile(r"\bDETAIL:\s+(.*)")
+BEFORE = re.compile(r"\bLOG:\s+((?:invalid|unrecognized|syntax error|could not) .*)")
 
 
 def last_words(lines: Sequence[str]) -> str:
@@ -21,9 +22,16 @@ def last_words(lines: Sequence[str]) -> str:
     for pattern in (GRAVE, BAD, re.compile("")):
         for at in range(len(lines) - 1, -1, -1):
             if pattern.search(lines[at]):
-                detail = DETAIL.search(lines[at + 1]) if at + 1 < len(lines) else None
-                return _plain(lines[at]) + (f" ({_plain(detail[1]).rstrip('.')})" if detail else "")
+                return " ".join((_plain(lines[at]), *_detail(lines, at)))
     return ""
+
+
+def _detail(lines: Sequence[str], at: int) -> Iterator[str]:
+    """What PostgreSQL says of it in the line after or before."""
+    after = DETAIL.search(lines[at + 1]) if at + 1 < len(lines) else None
+    before = BEFORE.search(lines[at - 1]) if at else None
+    if found := after or before:
+        yield f"({_plain(found[1]).rstrip('.')})"
 
 
 def meaning(status: int | None) -> str:

@@ -5,7 +5,8 @@ import json
 import os
 import sys
 
-from app.settings import settings
+from app.cli.failure import told
+from app.settings import settings, to_start
 from app.supervisor import control
 from app.supervisor.plan import STEP, Spec
 
@@ -17,8 +18,11 @@ def specs() -> list[Spec]:
     ]
     me = (sys.executable, "-m", "tests.supervisor.stand_ins")
     stubborn = "trap '' TERM; " if os.environ.get("STAND_IN_STUBBORN") else ""
+    prepare = ("echo", "! the last good configuration was kept")
+    if os.environ.get("STAND_IN_HOPELESS"):
+        prepare = ("sh", "-c", "echo tocsin: no database here; exit 78")
     made = [
-        Spec("prepare", STEP, ("echo", "! the last good configuration was kept"), needs=tuple(servers)),
+        Spec("prepare", STEP, prepare, needs=tuple(servers)),
         Spec("web", "web", (*me, "web"), needs=("prepare",), ready=f"http://127.0.0.1:{settings().port}/readyz"),
         Spec("worker", "worker", ("sh", "-c", f"({stubborn}sleep 999) & wait"), needs=("prepare",)),
     ]
@@ -41,9 +45,13 @@ class Console(http.server.BaseHTTPRequestHandler):
 def main(command: str) -> int:
     if command == "web":
         http.server.HTTPServer(("127.0.0.1", settings().port), Console).serve_forever()
+    return told(lambda: start(command), starts=True)
+
+
+def start(command: str) -> int:
     if command == "up":
-        control.up(settings(), specs())
-    ready = control.up_detached(settings(), lambda text, red: print("RED" if red else "", text), specs(), patience=20)
+        control.up(to_start(), specs())
+    ready = control.up_detached(to_start(), lambda text, red: print("RED" if red else "", text), specs(), patience=20)
     return 0 if ready else 1
 
 
