@@ -1,8 +1,7 @@
 """Why a database or broker did not serve us: one line without secrets, and whether waiting may help.
 
-PostgreSQL gives no SQLSTATE for a session it refuses, so its words count: whatever the server itself says at the log-in is
-final, but for what a server says that starts, ends or is full. Words nobody here knows (a translated server) count as
-passing: they are said, and tried on.
+PostgreSQL gives no SQLSTATE for a session it refuses, so its words count. Words nobody here knows (of a translated server, say)
+count as passing: they are said, and tried on.
 """
 
 import re
@@ -11,12 +10,14 @@ from collections.abc import Iterator
 from app.errors import Unavailable, Unusable
 
 # SQLSTATE classes and codes after the log-in: bad authorization, no such database, a right that is missing.
-FINAL_STATES = ("28", "3D", "42501", "25P04")
-PASSES = re.compile(
-    r"too many (clients|connections)|connection slots|starting up|shutting down|recovery|not (yet|currently) accepting"
-    r"|terminating|try again|cannot connect to server|server conn crashed|query_wait_timeout|timeout",
-    re.IGNORECASE,
+FINAL_STATES = ("28", "3D", "42501")
+# The server's own words, and a pooler's.
+FINAL_ANSWERS = re.compile(
+    r"authentication failed|(role|user|database) .* does not exist|no pg_hba\.conf entry|pg_hba\.conf rejects|permission denied"
+    r"|not permitted to log in|no such (user|database)|unsupported (startup|frontend)|unrecognized configuration parameter"
+    r"|invalid value for parameter|password authentication is not",
 )
+# What the client library says before or instead of the server.
 FINAL_WORDS = re.compile(
     r"no password supplied|certificate verify failed|does not support SSL|SSL was required|certificate file .* does not exist"
     r"|private key file|root certificate|invalid (sslmode|integer value|connection option|URI|percent-encoded|port)"
@@ -69,9 +70,8 @@ def _cause(error: BaseException) -> BaseException:
 
 
 def _is_final(line: str) -> bool:
-    if "FATAL:" in line:
-        return PASSES.search(line) is None
-    return FINAL_WORDS.search(line) is not None
+    known = FINAL_ANSWERS if "FATAL:" in line else FINAL_WORDS
+    return known.search(line) is not None
 
 
 def _lines(cause: BaseException) -> Iterator[str]:

@@ -118,7 +118,8 @@ def _database(settings: Settings) -> None:
         with psycopg.connect(url, connect_timeout=SECONDS, client_encoding="utf8") as db:
             if db.info.server_version < OLDEST * 10_000:
                 raise Unusable(f"the database is PostgreSQL {db.info.server_version // 10_000}; Tocsin wants {OLDEST} or newer")
-            with suppress(psycopg.errors.UndefinedTable):
+            # A database that was never set up; the role of a worker elsewhere, which may not look.
+            with suppress(psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
                 row = db.execute("select version_num from alembic_version").fetchone()
                 must_be_known(row[0] if row else None)
     except psycopg.Error as error:
