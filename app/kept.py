@@ -114,6 +114,11 @@ def remembered_database(home: Path) -> str | None:
         return f"see {home / 'admin-token'}" if (home / "admin-token").exists() else None
 
 
+def has_had_database(home: Path) -> bool:
+    """Whether a start of this release got as far as a database."""
+    return (home / "database.json").exists()
+
+
 def must_be_new(home: Path, where: str, fresh: bool) -> None:
     """Nothing is in the database at `where`: raises Unusable when this home has had one with data, unless `fresh`.
 
@@ -123,7 +128,7 @@ def must_be_new(home: Path, where: str, fresh: bool) -> None:
     if before is not None and not fresh:
         raise Unusable(
             f"the database is empty ({where}), but this home has had one with data ({before}): restore it from a backup, or"
-            " set TOCSIN_DATABASE_URL to the right one; `tocsin up --fresh` begins anew"
+            " set TOCSIN_DATABASE_URL to the right one; `tocsin up --fresh` (or `tocsin prepare --fresh`) begins anew"
         )
     for name in ("database.json", "admin-token"):
         (home / name).unlink(missing_ok=True)

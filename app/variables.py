@@ -41,6 +41,7 @@ def _networks(value: str | None) -> str | None:
 
 
 READER = "tocsin_reader"
+KEY = "secret-key"  # the file of the secret key in the home
 PREFIX = "TOCSIN_"
 LONGEST = 36_500  # days; a hundred years
 FolderPath = Annotated[Path, BeforeValidator(_absolute)]
@@ -146,7 +147,7 @@ class Settings(BaseSettings):
         """The secret key; made once, mode 0600, when neither the environment nor the home has one."""
         if self.secret_key is not None:
             return self.secret_key.get_secret_value().encode()
-        return home_secret(self.home, "secret-key").encode()
+        return home_secret(self.home, KEY).encode()
 
     def variables(self) -> dict[str, str]:
         """The variables that were given, by name, as an environment has them: what makes another process read the same."""
@@ -156,12 +157,17 @@ class Settings(BaseSettings):
 def home_secret(home: Path, name: str) -> str:
     """The value of HOME/name, made from 256 random bits on first use (mode 0600, created whole or not at all).
 
-    Raises Unusable when it cannot be read or made, or is empty: what an empty key signs, anybody can sign.
+    Raises Unusable when it cannot be read or made, or is empty (what an empty key signs, anybody can sign), and when the
+    secret key of a home that has had a database is gone: a new one would open nothing that is sealed there.
     """
     path = home / name
     try:
         if not path.exists():
-            _make_secret(home, path)
+            if name == KEY and kept.has_had_database(home):
+                raise Unusable(
+                    f"{path} is gone: restore it, or begin with a new one by `tocsin up --fresh`; what it sealed is lost"
+                )
+            make_secret(home, name)
         value = path.read_text().strip()
     except OSError as error:
         raise kept.unusable(home, error) from error
@@ -170,7 +176,9 @@ def home_secret(home: Path, name: str) -> str:
     return value
 
 
-def _make_secret(home: Path, path: Path) -> None:
+def make_secret(home: Path, name: str) -> None:
+    """Make HOME/name unless it is there."""
+    path = home / name
     home.mkdir(parents=True, exist_ok=True)
     draft = home / f".{path.name}.{socket.gethostname()}.{os.getpid()}"
     draft.touch(mode=0o600)

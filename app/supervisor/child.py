@@ -13,7 +13,7 @@ from contextlib import suppress
 from app.supervisor import leftovers
 from app.supervisor.deathsig import dies_with_us
 from app.supervisor.output import follow
-from app.supervisor.plan import Spec
+from app.supervisor.plan import STEP, Spec
 from app.supervisor.state import Process
 from app.supervisor.words import HOPELESS, NOT_YET
 
@@ -33,6 +33,7 @@ class Child:
         self.exited = asyncio.Event()
         self.lacks: tuple[str, ...] = (spec.name,)
         self.said: deque[str] = deque(maxlen=LINES)  # its last lines
+        self.worked = False  # one of its lives lasted
         self.reason = ""  # why it ended, until it is ready again
         self.status: int | None = None  # how it ended last
         self.process: subprocess.Popen[bytes] | None = None
@@ -80,6 +81,7 @@ class Child:
             return False
         self.signal_group(signal.SIGKILL)
         self.status = self.process.wait()
+        self.worked = self.worked or time.monotonic() - self._since >= SETTLED
         self.exited.set()
         return True
 
@@ -91,7 +93,12 @@ class Child:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether it ended in a way that waiting does not change, or too often without having been ready."""
+        """Whether it ended in a way that waiting does not change, or too often without having been ready.
+
+        What has worked once is never given up: a stack that pages without its broker is not ended for its console.
+        """
+        if self.worked and self.spec.kind != STEP:
+            return False
         if self.status == HOPELESS:
             return True
         return self.status != NOT_YET and not self.ready.is_set() and 0 < self.spec.tries <= self.restarts

@@ -28,6 +28,9 @@ def specs() -> list[Spec]:
     ]
     if os.environ.get("STAND_IN_FAILS"):
         made.append(Spec("pager", "pager", ("sh", "-c", "echo no; exit 3"), ready="tcp://127.0.0.1:1"))
+    if os.environ.get("STAND_IN_WORKED"):
+        odd = f"test -e {settings().home}/odd || {{ touch {settings().home}/odd; sleep 11; }}; exit 78"
+        made.append(Spec("odd", "flower", ("sh", "-c", odd)))
     return made
 
 

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Connection
 
 from app import kept
+from app.errors import Unusable
 from app.people import adminfiles, service
 from app.people.model import FIRST_ADMIN, SYSTEM
 from app.settings import Settings, environ, kept_from_last, of_home, settings, to_start
@@ -205,11 +206,21 @@ def test_an_empty_database_elsewhere_is_refused_unless_it_is_wanted(tmp_path, lo
         elsewhere.sql(url.format("postgres", "tocsin"), lost, "grant all on schema public to tocsin")
         refused = prepare()
         is_one_line(refused, 1, "the database is empty (postgresql://tocsin:***@127.0.0.1")
-        assert "`tocsin up --fresh` begins anew" in refused.stderr
+        assert "`tocsin up --fresh` (or `tocsin prepare --fresh`) begins anew" in refused.stderr
         fresh = prepare("--fresh")
         assert fresh.returncode == 0, fresh.stderr
         assert (tmp_path / "admin-token").read_text() != before
         assert prepare().returncode == 0
+
+
+def test_a_secret_key_that_is_gone_is_not_replaced_in_silence(shell):
+    (first := Settings(home=shell)).key  # noqa: B018  (made at the first look)
+    kept.remember_database(shell, "somewhere", "2026-11-02T09:00:00Z")
+    assert Settings(home=shell).key == first.key
+    (shell / "secret-key").unlink()
+    with pytest.raises(Unusable, match="secret-key is gone: restore it"):
+        _ = Settings(home=shell).key
+    assert Settings(home=shell, secret_key="given").key == b"given"
 
 
 def state_of(home) -> object:

@@ -138,3 +138,13 @@ def test_the_supervisor_stays_small_and_its_files_private(make_home):
         assert stat.S_IMODE(path.stat().st_mode) == 0o700
     for path in (home.path / "run" / "state.json", home.path / "run" / "plan.json", home.path / "run" / "lock"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_what_has_worked_is_never_given_up(make_home):
+    """A stack that was never whole (its broker is away, say) does not end for a process that cannot come back."""
+    home = make_home(STAND_IN_FAILS="1", STAND_IN_WORKED="1")
+    with home.start("detach", stdout=subprocess.DEVNULL) as up:
+        until(lambda: home.row("odd").restarts >= 2, 40)
+        assert home.row("web").state == "running"
+        home.down()
+        assert up.wait(10) == 1
