@@ -5,7 +5,6 @@ import json
 import os
 import sys
 
-from app.cli.failure import told
 from app.settings import settings, to_start
 from app.supervisor import control
 from app.supervisor.plan import STEP, Spec
@@ -48,6 +47,8 @@ class Console(http.server.BaseHTTPRequestHandler):
 def main(command: str) -> int:
     if command == "web":
         http.server.HTTPServer(("127.0.0.1", settings().port), Console).serve_forever()
+    from app.cli.failure import told  # not in the console's own start
+
     return told(lambda: start(command), starts=True)
 
 
