@@ -2,15 +2,16 @@
 
 import re
 from typing import TypeVar
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
+
+from app import redact
+from app.redact import STARS
 
 POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
 REDIS = ("redis", "rediss", "redis+socket", "sentinel")
 BROKERS = (*REDIS, "amqp", "amqps", "pyamqp")
-SECRETS = ("password", "sslpassword", "passfile", "token")
-STARS = "***"
 
 Secret = TypeVar("Secret", SecretStr, None)
 
@@ -42,19 +43,15 @@ def is_web(value: str | None) -> str | None:
 
 
 def redacted(url: str) -> str:
-    """The URL with `***` for its password and for secret parameters; an unreadable one is all stars."""
+    """The URL without its secrets; of an unreadable one no more than its scheme."""
+    scheme = url.partition("://")[0]
     try:
         parts = urlsplit(url)
-        if parts.fragment or "@" in parts.path or ("@" in parts.query and "@" not in parts.netloc):
-            return f"{parts.scheme}://{STARS}"  # a password that was not percent-encoded may stand anywhere
-        user, _, where = parts.netloc.rpartition("@")
-        name, colon, _ = user.partition(":")
-        netloc = f"{name}{':' + STARS if colon else ''}@{where}" if user else where
-        given = parse_qsl(parts.query, keep_blank_values=True)
-        query = urlencode([(key, STARS if key.lower() in SECRETS else value) for key, value in given], safe="*/:,")
-        return urlunsplit((parts.scheme, netloc, parts.path, query, "")) if parts.scheme else STARS
     except ValueError:
-        return STARS
+        return f"{scheme}://{STARS}"
+    if parts.fragment or "@" in parts.path or ("@" in parts.query and "@" not in parts.netloc):
+        return f"{scheme}://{STARS}"  # a password that was not percent-encoded may stand anywhere
+    return str(redact.shown(url))
 
 
 def _checked(url: str, schemes: tuple[str, ...], example: str) -> SplitResult:

@@ -17,7 +17,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app import kept
 from app.errors import Invalid, Unusable
-from app.urls import STARS, is_broker, is_postgres, is_web, redacted
+from app.redact import STARS, is_secret
+from app.urls import is_broker, is_postgres, is_web, redacted
 
 
 def _absolute(value: object) -> object:
@@ -221,7 +222,7 @@ def shown(name: str, value: object) -> str:
     """A setting for people: no secrets. name: of the field, or of a variable that only the configuration reads."""
     if value is None:
         return "unset"
-    if any(word in name.lower() for word in ("secret", "password", "token", "key")) and "tls" not in name.lower():
+    if is_secret((name,)) or (name.lower().endswith("key") and name != "tls_key"):
         return STARS
     plain = text(value)
     if name == "watcher_url":

@@ -10,8 +10,8 @@ import typer
 from app import refusal
 from app.errors import Conflict, Invalid, TocsinError, Unavailable, Unusable
 from app.kept import MARK
-from app.supervisor.words import HOPELESS, NOT_YET
 from app.sentence import lower_first
+from app.supervisor.words import HOPELESS, NOT_YET
 from app.visible import visible
 
 NO, WRONG = 1, 2  # the answer is no, or nobody could say; wrong use or bad input

@@ -77,9 +77,9 @@ def test_a_second_terminal_needs_no_variable(runs):
         ("TOCSIN_HOST", "0.0.0.0", "TOCSIN_HOST is 0.0.0.0 here, but 127.0.0.1"),
         ("TOCSIN_CONFIG", "/etc/other", "TOCSIN_CONFIG is /etc/other here, but /etc/tocsin/alerting"),
         ("TOCSIN_BASE_URL", "https://other.example.org", "but https://tocsin.example.org in the running stack"),
-        ("TOCSIN_DATABASE_URL", "postgresql://x:geheim@h/y", "is postgresql://x:***@h/y here, but postgresql://tocsin:***@db."),
+        ("TOCSIN_DATABASE_URL", "postgresql://x:geheim@h/y", "is postgresql://***@h/y here, but postgresql://***@db."),
         ("TOCSIN_DATABASE_URL", "postgresql://tocsin:geheim@db.example.org/tocsin", "(the secret parts differ)"),
-        ("TOCSIN_BROKER_URL", "redis://:geheim@h/0", "TOCSIN_BROKER_URL is redis://:***@h/0 here, but unset"),
+        ("TOCSIN_BROKER_URL", "redis://:geheim@h/0", "TOCSIN_BROKER_URL is redis://***@h/0 here, but unset"),
         ("TOCSIN_SECRET_KEY", "geheim", "TOCSIN_SECRET_KEY is *** here, but unset"),
         ("TOCSIN_WATCHER_URL", "https://hc.example.org/geheim", "is https://hc.example.org/*** here, but unset"),
         ("TOCSIN_RETAIN_RESULTS_DAYS", "7", "TOCSIN_RETAIN_RESULTS_DAYS is 7 here, but 30"),
@@ -205,7 +205,7 @@ def test_an_empty_database_elsewhere_is_refused_unless_it_is_wanted(tmp_path, lo
         assert (tmp_path / "admin-token").read_text() == before
         elsewhere.sql(url.format("postgres", "tocsin"), lost, "grant all on schema public to tocsin")
         refused = prepare()
-        is_one_line(refused, 1, "the database is empty (postgresql://tocsin:***@127.0.0.1")
+        is_one_line(refused, 1, "the database is empty (postgresql://***@127.0.0.1")
         assert "`tocsin up --fresh` (or `tocsin prepare --fresh`) begins anew" in refused.stderr
         fresh = prepare("--fresh")
         assert fresh.returncode == 0, fresh.stderr
