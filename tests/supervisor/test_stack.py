@@ -110,8 +110,7 @@ def test_a_signal_ends_the_foreground_stack(make_home, number):
 def test_what_fails_at_once_is_tried_again_and_again_and_named_as_missing(make_home):
     home = make_home(STAND_IN_FAILS="1")
     with home.start("detach", stdout=subprocess.DEVNULL) as up:
-        until(lambda: home.row("pager").restarts >= 4)
-        assert home.row("web").state == "running"
+        until(lambda: home.row("pager").restarts >= 4 and home.row("web").state == "running")
         assert home.status()["ready"] is False
         assert state.load(home.path).missing == ("pager",)
         home.down()
@@ -144,7 +143,6 @@ def test_what_has_worked_is_never_given_up(make_home):
     """A stack that was never whole (its broker is away, say) does not end for a process that cannot come back."""
     home = make_home(STAND_IN_FAILS="1", STAND_IN_WORKED="1")
     with home.start("detach", stdout=subprocess.DEVNULL) as up:
-        until(lambda: home.row("odd").restarts >= 2, 40)
-        assert home.row("web").state == "running"
+        until(lambda: home.row("odd").restarts >= 2 and home.row("web").state == "running", 40)
         home.down()
         assert up.wait(10) == 1
