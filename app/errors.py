@@ -1,7 +1,7 @@
 """Every error Tocsin raises on purpose; the class says what to do next.
 
 TocsinError
-├── Invalid        the caller sent something wrong           -> HTTP 422, exit 2
+├── Invalid        the caller sent something wrong           -> HTTP 422 (413, 415, 400), exit 2
 ├── Denied         the actor may not do this                 -> HTTP 403, exit 2
 ├── NotFound       there is no such thing                    -> HTTP 404, exit 2
 ├── Conflict       the state forbids this move               -> HTTP 409, exit 1
@@ -42,6 +42,14 @@ class Invalid(TocsinError):
 
 class TooLarge(Invalid):
     """More than a stated limit (body, events, nesting) -> HTTP 413."""
+
+
+class UnknownEncoding(Invalid):
+    """A Content-Encoding that is not supported -> HTTP 415."""
+
+
+class Garbled(Invalid):
+    """A body that is not what its headers say -> HTTP 400."""
 
 
 class Denied(TocsinError):

@@ -13,12 +13,25 @@ from starlette.responses import Response
 
 from app import log
 from app.api.answer import problem
-from app.errors import Conflict, Denied, Invalid, NotActive, NotFound, TocsinError, TooLarge, Unavailable
+from app.errors import (
+    Conflict,
+    Denied,
+    Garbled,
+    Invalid,
+    NotActive,
+    NotFound,
+    TocsinError,
+    TooLarge,
+    Unavailable,
+    UnknownEncoding,
+)
 from app.sentence import lower_first
 from app.units import counted
 
 STATUS: Sequence[tuple[type[TocsinError], int]] = (
     (TooLarge, 413),
+    (UnknownEncoding, 415),
+    (Garbled, 400),
     (Invalid, 422),
     (Denied, 403),
     (NotFound, 404),
@@ -27,6 +40,7 @@ STATUS: Sequence[tuple[type[TocsinError], int]] = (
     (Unavailable, 503),
 )
 TRY_AGAIN = {"Retry-After": "2"}
+MORE = {503: TRY_AGAIN, 415: {"Accept-Encoding": "gzip"}}  # RFC 9110, 12.5.3: what a sender may use instead
 NOT_MIGRATED = "42P01"  # undefined_table
 
 logger = log.get(__name__)
@@ -61,7 +75,7 @@ async def _ours(request: Request, error: Any) -> Response:
         {"index": fault.index, "field": fault.field, "detail": fault.detail}
         for fault in (error.faults if isinstance(error, Invalid) else ())
     ]
-    return problem(request, status, str(error), faults, TRY_AGAIN if status == 503 else None)
+    return problem(request, status, str(error), faults, MORE.get(status))
 
 
 async def _validation(request: Request, error: Any) -> Response:

@@ -34,6 +34,8 @@ class Kind:
 
 KINDS: tuple[tuple[type[Exception], Kind], ...] = (
     (errors.TooLarge, Kind(413, "That is too much", "Send less at once.")),
+    (errors.UnknownEncoding, Kind(415, "That encoding is not supported", "Send it unpacked or as gzip; nothing was changed.")),
+    (errors.Garbled, Kind(400, "The request arrived damaged", "Reload the page and send it again; nothing was changed.")),
     (errors.Invalid, Kind(422, "That does not work as typed", "Go back, mend it and send it again; nothing was changed.")),
     (errors.Denied, Kind(403, "You may not do this", "Nothing was changed. Ask an admin for the role.")),
     (errors.NotFound, Kind(404, "There is no such thing", "It may have been renamed, removed, or mistyped in the address.")),

@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from app.web import problem
@@ -26,6 +26,8 @@ class Page(APIRoute):
                 if request.method == "POST":
                     await check_form(request)
                 response = await own(request)
+            except ClientDisconnect:
+                raise  # nobody is there to read a page
             except Exception as error:  # noqa: BLE001 - the web boundary: told as a page, logged with its trace id
                 response = problem.answer(request, error)
             for name, value in HEADERS.items():
