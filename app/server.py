@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import anyio.to_thread
+import uvicorn
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
@@ -12,7 +13,9 @@ from app import api, line, uptime, web
 from app.api import problem
 from app.api.caller import THREADS
 from app.api.envelope import Envelope
+from app.door import IDLE, Server, raise_descriptors
 from app.errors import Unavailable
+from app.settings import settings
 
 
 def create() -> FastAPI:
@@ -46,3 +49,24 @@ async def _tick() -> None:
         with suppress(Unavailable):
             await asyncio.to_thread(line.tick, uptime.INTAKE)
         await asyncio.sleep(uptime.EVERY)
+
+
+def serve() -> None:
+    """Serve until SIGTERM or SIGINT. Raises Unavailable when the port cannot be had."""
+    descriptors = raise_descriptors()
+    config = uvicorn.Config(
+        create(),
+        host=settings().host,
+        port=settings().port,
+        ssl_certfile=settings().tls_cert,
+        ssl_keyfile=settings().tls_key,
+        loop="uvloop",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # a header anybody can send must not change who somebody is
+        server_header=False,
+        timeout_keep_alive=int(IDLE),
+        timeout_graceful_shutdown=2,  # open event streams do not hold the end
+    )
+    Server(config, descriptors).run()

@@ -9,17 +9,20 @@ from contextlib import suppress
 
 from starlette.types import Message, Receive, Scope
 
-from app.errors import Garbled, TooLarge, UnknownEncoding
+from app.errors import Garbled, TooLarge, Unavailable, UnknownEncoding
 from app.signals.sources.generic import BODY
 
 READ_AWAY, PATIENCE = 8 * BODY, 5.0  # bytes and seconds of a refused body
 GZIP = ("gzip", "x-gzip")  # RFC 9110, 8.4.1.3: the same
 MEMBERS = 1_000  # of one gzip body; log shippers join them, and each costs a decompressor
+SMALL, HELD = 64 << 10, 192 << 20  # bytes: small bodies always pass; larger ones only while all unfinished ones fit in so much
 BROKEN = "the body is not what Content-Encoding says: {}"
 
 
 class Body:
     """What the application receives of one request."""
+
+    held = 0  # bytes of all requests under way in this process
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         headers = dict(scope["headers"])
@@ -42,6 +45,8 @@ class Body:
         message = await self._next()
         if self.size > BODY:
             raise TooLarge(f"the body has more than {BODY} bytes")
+        if self.size > SMALL and Body.held > HELD:
+            raise Unavailable("too many large bodies at once; send it again in a moment")
         if self.packed is None or message["type"] != "http.request":
             return message
         return {**message, "body": self.packed.unpack(message.get("body", b""), not self.coming)}
@@ -53,9 +58,17 @@ class Body:
                 while self.coming and not self.asks_first and self.size < READ_AWAY:
                     await self._next()
 
+    def done(self) -> None:
+        """The request is over."""
+        Body.held -= self.size
+
+    def _holds(self, more: int) -> None:
+        self.size += more
+        Body.held += more
+
     async def _next(self) -> Message:
         message = await self.source()
-        self.size += len(message.get("body", b""))
+        self._holds(len(message.get("body", b"")))
         self.coming = bool(message.get("more_body", False))
         return message
 

@@ -68,11 +68,13 @@ class Envelope:
             try:
                 await self.app(inner, body.receive, reply)
             except ClientDisconnect:
-                logger.info("sender_gone", path=scope["path"], received=body.size)  # nobody is there to read an answer
+                logger.debug("sender_gone", path=scope["path"], received=body.size)  # nobody is there to read an answer
             except Exception as error:  # the web boundary: told with its trace, and logged
                 if begun:
                     raise
                 await (await self.bug(Request(inner), error))(inner, receive, reply)
+            finally:
+                body.done()
 
 
 def _add_headers(message: Message, trace: str, scheme: str) -> None:

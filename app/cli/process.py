@@ -11,31 +11,14 @@ processes = typer.Typer(help="One process each.")
 @processes.command()
 def web() -> None:
     """Serve the console, the REST API and the intake on TOCSIN_HOST:TOCSIN_PORT."""
-    import uvicorn
-
-    from app.server import create
+    from app.server import serve
     from app.settings import settings
     from app.supervisor import preflight
 
     preflight.certificate(settings())
     preflight.must_be_free(*preflight.console_port(settings()))
     ask_servers("web")
-    uvicorn.run(
-        create(),
-        host=settings().host,
-        port=settings().port,
-        ssl_certfile=settings().tls_cert,
-        ssl_keyfile=settings().tls_key,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,  # a header anybody can send must not change who somebody is
-        server_header=False,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=2,  # open event streams do not hold the end
-    )
+    serve()
 
 
 @processes.command()

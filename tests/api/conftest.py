@@ -84,13 +84,13 @@ class Api:
 @pytest.fixture(scope="session")
 def server(engine: object) -> Iterator[str]:
     """A server of this test process; its URL."""
+    from app.door import Server
     from app.server import create
 
-    running = uvicorn.Server(
-        uvicorn.Config(
-            create(), port=0, log_config=None, ws="none", proxy_headers=False, server_header=False, timeout_graceful_shutdown=1
-        )
+    config = uvicorn.Config(
+        create(), port=0, log_config=None, ws="none", proxy_headers=False, server_header=False, timeout_graceful_shutdown=1
     )
+    running = Server(config, 1024)
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 20

@@ -203,3 +203,26 @@ def _settled(api: Api) -> None:
     for _ in range(2):
         assert api.get("/healthz", as_=None) == {"ok": True}
         time.sleep(0.02)
+
+
+def test_many_large_bodies_at_once_are_put_off_and_small_ones_pass(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    from app.api import body
+
+    monkeypatch.setattr(body, "HELD", 150_000)
+    before = body.Body.held
+    large = json.dumps({"events": [{**EVENT, "annotations": {"a": "x" * 4000}}] * 30}).encode()
+    host, port = api.url.removeprefix("http://").split(":")
+    head = "POST /in/x HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
+    with socket.create_connection((host, int(port)), timeout=10) as line:
+        line.sendall(head.encode() + b" " * 60_000)
+        _settled(api)
+        response = api.call("POST", "events", data=large)
+        assert response.status_code == 503
+        assert int(response.headers["retry-after"]) > 0
+        assert api.call("POST", "events", data=PLAIN).status_code == 202
+    for _ in range(100):
+        if body.Body.held == before:
+            break
+        _settled(api)
+    assert body.Body.held == before
+    assert api.call("POST", "events", data=large).status_code == 202
