@@ -4,13 +4,23 @@ import gc
 import logging
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from celery import Celery, bootsteps
-from celery.signals import beat_init, before_task_publish, setup_logging, worker_init, worker_process_init
+from celery.signals import (
+    beat_init,
+    before_task_publish,
+    celeryd_init,
+    setup_logging,
+    worker_init,
+    worker_process_init,
+    worker_ready,
+    worker_shutting_down,
+)
 from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 
@@ -127,7 +137,30 @@ def _stamp(headers: dict[str, Any] | None = None, **_: Any) -> None:
 
 
 def _logging(loglevel: int | str | None = None, **_: Any) -> None:
-    log.setup("celery", loglevel if isinstance(loglevel, int) else logging.WARNING)
+    """Our own events from INFO on; Celery's as it was asked to."""
+    process = next((word for word in ("worker", "beat", "flower") if word in sys.argv[1:]), "celery")
+    log.setup(process)
+    for name in ("celery", "kombu", "amqp", "billiard"):
+        logging.getLogger(name).setLevel(loglevel if isinstance(loglevel, int) else logging.WARNING)
+
+
+def _no_bare_lines(instance: Any = None, **_: Any) -> None:
+    """A worker's banner, its words at the end and its warning that it is root: events, or nothing."""
+    from celery.apps import worker as apps
+    from celery.exceptions import SecurityWarning
+
+    warnings.simplefilter("ignore", SecurityWarning)  # it warns root of pickle, which is not accepted here
+    apps.safe_say = lambda text, *_: logger.info("celery", text=text.strip())
+    instance.quiet = True
+    _logging()
+
+
+def _ready(sender: Any = None, **_: Any) -> None:
+    logger.info("worker_ready", node=getattr(sender, "hostname", ""), queues=",".join(sorted(app.amqp.queues.consume_from)))
+
+
+def _ending(how: str = "", **_: Any) -> None:
+    logger.info("worker_ending", how=how.lower())
 
 
 def _before_forks(sender: Any = None, **_: Any) -> None:
@@ -153,6 +186,7 @@ def _fresh_process(**_: Any) -> None:
 
 
 def _beat_lives(**_: Any) -> None:
+    logger.info("beat_started", entries=len(beat_schedule))
     beats.keep_saying("beat")
 
 
@@ -176,6 +210,9 @@ class SignOfLife(bootsteps.StartStopStep):  # type: ignore[misc]
 
 before_task_publish.connect(_stamp)
 setup_logging.connect(_logging)
+celeryd_init.connect(_no_bare_lines)
+worker_ready.connect(_ready)
+worker_shutting_down.connect(_ending)
 worker_init.connect(_before_forks)
 worker_process_init.connect(_fresh_process)
 beat_init.connect(_beat_lives)

@@ -198,6 +198,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, pager.stop)
     signal.signal(signal.SIGINT, pager.stop)
     began = time.monotonic()
+    logger.info("pager_started")
     pager.run()
     beats.leave("pager")
     logger.info("pager_ended", seconds=round(time.monotonic() - began))

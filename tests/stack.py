@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -18,6 +19,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+_PAIR = r'[\w.-]+=(?:[^\s"=\\]+|"(?:[^"\\]|\\.)*")'
+_LEVEL = "(debug|info|warning|error|critical)"
+LOG_LINE = re.compile(rf"ts=\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{6}}Z level={_LEVEL} event=[^\s\"]+( {_PAIR})*")
 
 
 def free_port() -> int:

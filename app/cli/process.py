@@ -27,14 +27,9 @@ def worker(
     children: Annotated[int | None, typer.Option("-c", "--concurrency", min=1, help="Children; default: one a core.")] = None,
 ) -> None:
     """Run a Celery worker: checks from the queues of their families, or the line."""
-    import warnings
-
-    from celery.exceptions import SecurityWarning
-
     from app.celery import LINE_QUEUES, app
 
     ask_servers("worker")
-    warnings.simplefilter("ignore", SecurityWarning)  # it warns root of pickle, which is not accepted here
     name = (queues or "all").partition(",")[0].replace("@", "-at-")  # what is before the @ of a worker's name is its own
     # The line waits for the database and the network, so threads do and cost one process; a probe may crash or hang in
     # foreign code, so checks run in children that can be killed.

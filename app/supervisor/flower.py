@@ -21,6 +21,7 @@ from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.ioloop import IOLoop, PeriodicCallback
 from tornado.web import HTTPError, RequestHandler
 
+from app import log
 from app.errors import Unusable
 from app.settings import Settings, home_secret
 
@@ -30,7 +31,7 @@ WATCHED = 600.0  # seconds task events stay on after the last request
 ASK_AGAIN = 5.0  # seconds: a worker that restarts meanwhile must be told as well
 TASKS = 5_000  # kept in memory
 
-log = logging.getLogger(__name__)
+logger = log.get(__name__)
 
 
 class Stranger(RequestHandler):
@@ -87,7 +88,7 @@ class Guarded(Flower):  # type: ignore[misc]
             await asyncio.wait_for(self.io_loop.run_in_executor(None, tell), 10)
             self.events_on = wanted
         except Exception as error:  # noqa: BLE001  (kombu raises each transport's own; the next tick tries again)
-            log.warning("task events not switched: %s", error)
+            logger.warning("task_events_not_switched", error=str(error))
 
     def start(self) -> None:
         """Serve until stopped. Workers are not asked now, as stock Flower does: they start at the same time as we do."""
@@ -127,7 +128,7 @@ def run(settings: Settings, celery_app: Any) -> None:
         port = application.start_http_server()
     except OSError as error:
         raise Unusable(f"port {settings.flower_port} of {ADDRESS}: {error.strerror}; set TOCSIN_FLOWER_PORT") from error
-    log.info("flower listens on http://%s:%s", ADDRESS, port)
+    logger.info("listening", address=f"{ADDRESS}:{port}")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, partial(_end, application))
     application.start()

@@ -18,9 +18,9 @@ from app.supervisor.child import Child
 from app.supervisor.ending import Ending
 from app.supervisor.output import File, Stream, Terminal
 from app.supervisor.plan import STEP, Plan
+from app.supervisor.translate import OURS
 from app.supervisor.words import first_admin, last_words, meaning
 
-OURS = "tocsin"  # the name in front of the keeper's own lines
 PATIENCE = 15.0  # seconds until what is missing is said in red
 ALARM = "! "  # how a step marks a line that people must see
 
@@ -32,7 +32,7 @@ class Keeper:
         self.plan = kept
         self.home = Path(kept.home)
         self.children = {spec.name: Child(spec) for spec in kept.specs}
-        self.out = Stream(sink, [*self.children, OURS])
+        self.out = Stream(sink, {**{name: child.spec.kind for name, child in self.children.items()}, OURS: OURS})
         self.env = {**os.environ, leftovers.MARK: kept.mark}
         self.warnings = list(kept.warnings)
         self.stopping = asyncio.Event()
@@ -191,6 +191,7 @@ class Keeper:
     def _reap(self) -> None:
         for child in self.children.values():
             if child.reap():
+                asyncio.get_running_loop().call_later(0.5, self.out.ended, child.spec.name)  # its last words may be on the way
                 self._changed()
 
     def _changed(self) -> None:

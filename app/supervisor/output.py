@@ -7,9 +7,12 @@ that would block is kept up to a limit and then dropped, and the number of lost 
 import asyncio
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+
+from app.logfmt import say
+from app.supervisor.translate import OURS, Translator
 
 COLOURS = (36, 32, 33, 35, 34, 96, 92, 93, 95, 94)
 RED = 31
@@ -22,7 +25,7 @@ UNPRINTABLE = {code: "?" for code in (*range(32), 127, *range(128, 160)) if code
 class File:
     """A log file that moves to FILE.1 when it is full."""
 
-    colour = False
+    colour = person = False
 
     def __init__(self, path: Path, limit: int = LOG_LIMIT) -> None:
         self.path, self.limit = path, limit
@@ -46,7 +49,8 @@ class Terminal:
     """Standard output: through a descriptor of our own that never blocks, where the system can give us one."""
 
     def __init__(self, target: int = 1) -> None:
-        self.colour = os.isatty(target) and not os.environ.get("NO_COLOR")
+        self.person = os.isatty(target)
+        self.colour = self.person and not os.environ.get("NO_COLOR")
         self.target = _own(target)
         self.waiting = bytearray()
         self.lost = 0
@@ -57,7 +61,7 @@ class Terminal:
             self.lost += 1
             return
         if self.lost:
-            data = f"... {self.lost} lines lost: nobody read them\n".encode() + data
+            data = f"{OURS} | {say('warning', 'lines_lost', count=self.lost)}\n".encode() + data
             self.lost = 0
         self.waiting += data
         self._flush()
@@ -86,15 +90,30 @@ def _own(target: int) -> int:
 
 
 class Stream:
-    """Writes `name | line`; names have one width, and a colour each on a terminal."""
+    """Writes `name | line`; names have one width, and a colour each on a terminal. Lines are in the format of `app.logfmt`,
+    but for the supervisor's own ones on a terminal: those are for the person in front of it.
+    """
 
-    def __init__(self, sink: File | Terminal, names: Iterable[str]) -> None:
+    def __init__(self, sink: File | Terminal, kinds: Mapping[str, str]) -> None:
         self.sink = sink
-        self.colours = {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(names)}
+        self.colours = {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(kinds)}
+        self.translators = {name: Translator(kind) for name, kind in kinds.items()}
         self.width = max(map(len, self.colours), default=0)
 
     def line(self, name: str, text: str, red: bool = False) -> None:
-        """One line; control characters are replaced, for a log line may repeat what a stranger sent."""
+        """What a process said; control characters are replaced, for a log line may repeat what a stranger sent."""
+        if name == OURS and self.sink.person:
+            self._write(name, text, red)
+            return
+        for one in self.translators[name].lines(text, red):
+            self._write(name, one, red)
+
+    def ended(self, name: str) -> None:
+        """The process says no more: what was held back of it is written."""
+        for one in self.translators[name].flush():
+            self._write(name, one, True)
+
+    def _write(self, name: str, text: str, red: bool) -> None:
         text = text.translate(UNPRINTABLE)
         prefix = f"{name:<{self.width}} | "
         if self.sink.colour:

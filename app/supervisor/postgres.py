@@ -104,6 +104,7 @@ def install(cluster: Cluster, known: str | None = None) -> None:
 def argv(cluster: Cluster) -> list[str]:
     """The server's command line, in the foreground: what ties it to this home; the rest is in postgresql.conf."""
     options = {"listen_addresses": "", "unix_socket_directories": str(cluster.listens), "unix_socket_permissions": "0700"}
+    options |= {"log_min_error_statement": "panic"}  # a statement may hold a secret
     options |= {} if cluster.durable else UNSAFE
     words = [str(cluster.tools / "postgres"), "-D", str(cluster.data)]
     return words + [word for name, value in options.items() for word in ("-c", f"{name}={value}")]

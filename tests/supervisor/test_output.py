@@ -5,6 +5,8 @@ import os
 
 from app.supervisor.output import BACKLOG, File, Stream, Terminal, follow
 
+OURS = "ts=2026-11-30T11:15:18.564992Z level=info"
+
 
 def lines_of(written: bytes) -> list[str]:
     """What `follow` makes of `written`."""
@@ -36,15 +38,23 @@ def test_lines_come_whole_and_the_last_one_without_its_end_too():
 
 
 def test_prefixes_have_one_width_and_no_colour_in_a_file(tmp_path):
-    stream = Stream(File(tmp_path / "log"), ["web", "worker-line"])
-    stream.line("web", "hello", red=True)
-    stream.line("worker-line", "\x1b[2Jcleared\x07\ttab")
-    assert (tmp_path / "log").read_text() == "web         | hello\nworker-line | ?[2Jcleared?\ttab\n"
+    stream = Stream(File(tmp_path / "log"), {"web": "web", "worker-line": "worker"})
+    stream.line("web", f"{OURS} event=hello", red=True)
+    stream.line("worker-line", f"{OURS} event=\x1b[2Jcleared\x07\ttab")
+    assert (tmp_path / "log").read_text() == f"web         | {OURS} event=hello\nworker-line | {OURS} event=?[2Jcleared?\ttab\n"
+
+
+def test_what_a_process_said_last_is_written_when_it_has_ended(tmp_path):
+    stream = Stream(File(tmp_path / "log"), {"web": "web"})
+    stream.line("web", "Traceback (most recent call last):")
+    assert (tmp_path / "log").read_text() == ""
+    stream.ended("web")
+    assert "event=traceback" in (tmp_path / "log").read_text()
 
 
 def test_a_terminal_gets_a_colour_for_each_name():
     class Screen(File):
-        colour = True
+        colour = person = True
 
         def __init__(self) -> None:
             self.seen = b""
@@ -53,9 +63,12 @@ def test_a_terminal_gets_a_colour_for_each_name():
             self.seen += data
 
     screen = Screen()
-    stream = Stream(screen, ["web", "beat"])
-    stream.line("beat", "late", red=True)
-    assert screen.seen == b"\x1b[32mbeat | \x1b[0m\x1b[31mlate\x1b[0m\n"
+    stream = Stream(screen, {"web": "web", "beat": "beat", "tocsin": "tocsin"})
+    stream.line("beat", OURS, red=True)
+    stream.line("tocsin", "console  http://127.0.0.1:8080")
+    beat, own = screen.seen.splitlines()
+    assert beat == f"\x1b[32mbeat   | \x1b[0m\x1b[31m{OURS}\x1b[0m".encode()
+    assert own == b"\x1b[33mtocsin | \x1b[0mconsole  http://127.0.0.1:8080"  # for the person who sits there
 
 
 def test_a_full_log_becomes_the_old_one(tmp_path):

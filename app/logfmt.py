@@ -1,0 +1,76 @@
+"""The one format of log lines: `ts=... level=... event=... key=value`, one line an event, nothing secret or unprintable.
+
+Used by every process of ours, and by the supervisor for what PostgreSQL, Valkey and libraries print: it imports little.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+SECRET_WORDS = ("password", "secret", "token", "authorization", "cookie", "api_key", "apikey")
+STARS = "***"
+# What is secret inside of a text: passwords in URLs and in libpq's words, in SQL, our own tokens and cookies, keys in paths.
+_HIDDEN = (
+    (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@'\"]*):[^\s'\"]*@", re.I), rf"\1:{STARS}@"),
+    (
+        re.compile(r"\b(password|passwd|pwd|secret|token|api[_-]?key)(\s*=\s*)('[^']*'|\"[^\"]*\"|[^\s'\"&,;)]+)", re.I),
+        rf"\1\2{STARS}",
+    ),
+    (re.compile(r"\b(password\s+)('[^']*'|E'[^']*')", re.I), rf"\1{STARS}"),
+    (re.compile(r"\b(bearer|basic|geniekey)(\s+)[A-Za-z0-9._~+/=-]{8,}", re.I), rf"\1\2{STARS}"),
+    (re.compile(r"\btocsin_[0-9a-z]+\.[\w-]+"), f"tocsin_{STARS}"),
+    (re.compile(r"(Failing row contains |Key \([^)]*\)=)\(.*\)"), rf"\1({STARS})"),  # PostgreSQL's DETAIL
+    (re.compile(r"(/(?:in|ping|a|invite)/)(?!\*)[^\s/?\"']{8,}"), rf"\1{STARS}"),
+)
+LONGEST = 8_000  # characters of a value; of a longer one the middle is left out
+_PLAIN = re.compile(r"[^\s\"=\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_ESCAPED = re.compile(r"[\"\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_KEY = re.compile(r"[^\w.-]+")
+
+
+def line(fields: Mapping[str, object]) -> str:
+    """One line of `fields`, in their order."""
+    return " ".join(f"{_KEY.sub('_', name) or '_'}={_value(name, value)}" for name, value in fields.items())
+
+
+def say(level: str, event: str, **fields: object) -> str:
+    """A line of now."""
+    return line({"ts": now(), "level": level, "event": event, **fields})
+
+
+def now() -> str:
+    """The time, as every line begins with it: RFC 3339, UTC, microseconds."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def hide(text: str) -> str:
+    """`text` without what is secret in it."""
+    for pattern, instead in _HIDDEN:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def is_secret(name: str) -> bool:
+    """Whether what is called so is never shown."""
+    return any(word in name.lower() for word in SECRET_WORDS)
+
+
+def _value(name: str, value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if is_secret(name):
+        return STARS
+    text = hide(str(value))
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST // 2]} ...[{len(text) - LONGEST} characters left out]... {text[-LONGEST // 2 :]}"
+    if _PLAIN.fullmatch(text):
+        return text
+    return f'"{_ESCAPED.sub(_escape, text)}"'
+
+
+def _escape(found: re.Match[str]) -> str:
+    char = found[0]
+    return _SHORT.get(char) or f"\\u{ord(char):04x}"
