@@ -23,6 +23,12 @@ union all select 'heartbeats', state, count(*) from heartbeat where removed_at i
 union all select 'pages', state, count(*) from page where state in ('queued', 'sending') group by state
 union all select 'obligations', state, count(*) from obligation where state = 'open' group by state
 """)
+_READ_ONLY = text("select pg_is_in_recovery() or current_setting('transaction_read_only') = 'on'")
+# A minute covers what starts a little apart. The clock was set back when something is due later than its interval allows.
+_TOO_FAR = text("""
+select count(*) from check_state
+where not paused and next_due_at > clock_timestamp() + make_interval(secs => every / 1000.0 + 60)
+""")
 
 
 def oldest_overdue(db: Connection) -> float:
@@ -34,3 +40,13 @@ def oldest_overdue(db: Connection) -> float:
 def counts(db: Connection) -> list[Mapping[str, Any]]:
     """Open things by kind (`what`) and state (`label`)."""
     return [dict(row) for row in db.execute(_COUNTS).mappings()]
+
+
+def is_read_only(db: Connection) -> bool:
+    """Whether this session cannot write: a standby, or `default_transaction_read_only`."""
+    return bool(db.execute(_READ_ONLY).scalar_one())
+
+
+def due_too_late(db: Connection) -> int:
+    """Checks that are due further ahead than their interval: a clock was set back, and until then they do not run."""
+    return int(db.execute(_TOO_FAR).scalar_one())

@@ -19,9 +19,9 @@ from app.api.caller import actor_of, bearer, in_thread
 from app.api.problem import NotLoggedIn
 from app.db import transaction
 from app.errors import Unavailable
-from app.review.wellbeing import NEEDED, broker_address, missing
+from app.review.wellbeing import broker_address, is_ready, missing, why_away
 from app.settings import settings
-from app.supervisor import readiness
+from app.supervisor import readiness, room
 
 KEPT = 0.5  # seconds an answer of /readyz is good for
 PATIENCE = 2.0  # seconds for the database to answer
@@ -52,24 +52,31 @@ _readiness = _Readiness()
 
 
 async def readyz(_: Request) -> Response:
-    """200 when database, migrations and pager work; `missing` names whatever else is not there."""
+    """200 when database, migrations and pager work; `missing` names whatever else is not there, or not as it has to be."""
     missing = await _readiness.look()
-    ready = not NEEDED.intersection(missing)
+    ready = is_ready(missing)
     return answer({"ready": ready, "missing": missing}, 200 if ready else 503)
 
 
 async def _line() -> list[str]:
-    """What is missing of database, migrations and processes."""
-    try:
-        with anyio.fail_after(PATIENCE):
-            return await anyio.to_thread.run_sync(_missing, abandon_on_cancel=True)
-    except (Unavailable, SQLAlchemyError, TimeoutError):
-        return ["database"]
+    """What is missing of database, migrations and processes, and whether the disk is full."""
+    found: list[str] = []
+    for look in (_missing, _room):
+        try:
+            with anyio.fail_after(PATIENCE):
+                found += await anyio.to_thread.run_sync(look, abandon_on_cancel=True)
+        except (Unavailable, SQLAlchemyError, TimeoutError) as error:
+            found += why_away(error)
+    return list(dict.fromkeys(found))
 
 
 def _missing() -> list[str]:
     with transaction() as db:
         return missing(db)
+
+
+def _room() -> list[str]:
+    return room.missing(settings().home, settings().embedded_database)
 
 
 async def metrics_text(request: Request) -> Response:

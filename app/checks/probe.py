@@ -28,8 +28,9 @@ from app.settings import settings
 from app.units import Duration, counted
 
 __all__ = [
-    "CannotTell", "Drift", "Duration", "Field", "Probe", "Reading", "Run", "SecretStr", "Series", "Spec", "Status",
-    "Unreachable", "counted", "drift", "lower_first", "own_broker", "own_database", "own_reader", "printable", "probe", "worst",
+    "ABSENT", "Absent", "CannotTell", "Drift", "Duration", "Field", "Probe", "Reading", "Run", "SecretStr", "Series", "Spec",
+    "Status", "Unreachable", "counted", "drift", "lower_first", "own_broker", "own_database", "own_reader", "printable",
+    "probe", "worst",
 ]  # fmt: skip
 
 
@@ -56,6 +57,16 @@ class Unreachable(Exception):
 
 class CannotTell(Exception):
     """The probe itself was prevented (no right, no such file, bad credentials): the result is unknown."""
+
+
+ABSENT = "not on this host: "
+
+
+class Absent(CannotTell):
+    """This host has none of what the probe reads, and need not have it: unknown, and nothing to fix."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{ABSENT}{what}")
 
 
 class Spec(BaseModel):

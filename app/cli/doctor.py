@@ -1,28 +1,53 @@
 """`tocsin doctor`"""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any
 
 import typer
 
+from app.checks.probe import ABSENT, Status
 from app.cli.desk import Json, say, say_json
 from app.errors import Invalid, Unavailable
+from app.review.wellbeing import AHEAD
 from app.settings import environ, settings
+from app.units import format_duration
 
 commands = typer.Typer()
+READ_ONLY = "let it write (`alter system reset default_transaction_read_only`, `select pg_reload_conf()`), or name the primary"
+WHAT = {  # of what is missing, where its name says too little
+    "database:read-only": "the database is read-only, so nobody is paged",
+    "database:shutting-down": "the database shuts down and waits for its sessions to end",
+    "database:starting-up": "the database starts, or recovers from a crash",
+    "database:wrong-password": "the database refuses the password",
+    "database:too-many-sessions": "the database has no session left",
+    "broker:cannot-write": "the broker takes nothing: it cannot write its data",
+    AHEAD: "checks are due later than their interval allows: a clock was set back",
+}
 CURES = {
     "database": "start it: `tocsin up`, or look at TOCSIN_DATABASE_URL",
+    "database:read-only": f"{READ_ONLY} in TOCSIN_DATABASE_URL",
+    "database:shutting-down": "`tocsin up` ends its sessions within 30 s and starts it again; elsewhere: `pg_ctl stop -m fast`",
+    "database:starting-up": "wait; its log says how far it is",
+    "database:wrong-password": "look at TOCSIN_DATABASE_URL",
+    "database:too-many-sessions": "raise its max_connections, or end what else uses it",
     "migrations": "run `tocsin up`, or `tocsin prepare` where processes are started one by one",
     "pager": "start `tocsin pager`: without it nobody is paged when Celery stumbles",
     "beat": "start `tocsin beat`",
     "broker": "start it: `tocsin up`, or look at TOCSIN_BROKER_URL; pages leave by the pager meanwhile",
+    "broker:cannot-write": "make room on its disk; pages leave by the pager meanwhile",
+    AHEAD: "see that the clock is right (`timedatectl`); the checks run again as soon as a pager and a worker do",
 }
+NOT_BUILT = "is not active yet"  # how `config check` names what is planned
 Finding = tuple[str, str, bool]  # what, the cure, whether it is grave
 
 
 @commands.command()
 def doctor(as_json: Json = False) -> None:
     """Say what is wrong with this installation, and the cure. Exit 1 when something is."""
-    found = [*_missing(), *_configuration(), *_secrets(), *_probes(), *_heartbeats(), *_blind_rules(), *_on_call(), *_watcher()]
+    found = [*_disks(), *_missing(), *_configuration(), *_secrets(), *_probes(), *_heartbeats(), *_checks(), *_blind_rules()]
+    found += [*_on_call(), *_watcher()]
     grave = any(one[2] for one in found)
     if as_json:
         say_json({"ok": not grave, "findings": [{"what": w, "cure": cure, "grave": bad} for w, cure, bad in found]})
@@ -39,18 +64,50 @@ def _missing() -> Iterator[Finding]:
     from sqlalchemy.exc import SQLAlchemyError
 
     from app.db import transaction
-    from app.review.wellbeing import broker_address, missing
+    from app.review import wellbeing
     from app.supervisor import readiness
 
-    names = list(asyncio.run(readiness.missing("broker", broker_address(settings().broker), 0)))
+    names = list(asyncio.run(readiness.missing("broker", wellbeing.broker_address(settings().broker), 0)))
+    seen: list[wellbeing.Worker] = []
     try:
         with transaction() as db:
-            names += missing(db)
-    except (Unavailable, SQLAlchemyError):
-        names.append("database")
+            names += wellbeing.missing(db)
+            seen = wellbeing.workers(db) if "migrations" not in names else []
+    except (Unavailable, SQLAlchemyError) as error:
+        names += wellbeing.why_away(error)
     for name in names:
+        if any(other.startswith(f"{name}:") for other in names):
+            continue  # its reason says more
         queue = name.removeprefix("worker:")
-        yield f"{name} is missing", CURES.get(name, f"start `tocsin worker -Q {queue}`"), True
+        lost = _lost(queue, seen) if queue != name else ""
+        yield (
+            WHAT.get(name, f"{name} is missing{lost}"),
+            CURES.get(name, f"start `tocsin worker -Q {queue}`{_where(queue)}"),
+            True,
+        )
+
+
+def _lost(queue: str, seen: Iterable[Any]) -> str:
+    gone = [one for one in seen if queue in one.queues]
+    newest = min(gone, key=lambda one: one.age, default=None)
+    return f": {newest.name.partition(':')[0]} had it, last seen {_length(newest.age)} ago" if newest else ""
+
+
+def _where(queue: str) -> str:
+    return f" at {queue.partition('@')[2]}" if "@" in queue else ""
+
+
+def _length(seconds: float) -> str:
+    return format_duration(timedelta(seconds=round(seconds)))
+
+
+def _disks() -> Iterator[Finding]:
+    from app.supervisor import room
+
+    for disk in room.short(settings().home):
+        left = f"{disk.free / 1e6:.0f} MB left" if disk.files else "no file can be made"
+        how = "full" if disk.full else "nearly full"
+        yield f"the disk of {disk.path} is {how} ({left})", "make room: see `du -xh`, TOCSIN_RETAIN_RESULTS_DAYS", disk.full
 
 
 def _configuration() -> Iterator[Finding]:
@@ -64,7 +121,8 @@ def _configuration() -> Iterator[Finding]:
     for one in loaded.mistakes:
         yield str(one), "mend it and run `tocsin config apply`", True
     for one in loaded.warnings:
-        yield str(one), "see `tocsin config check`", False
+        if NOT_BUILT not in str(one):  # nobody can act on that
+            yield str(one), "see `tocsin config check`", False
 
 
 def _secrets() -> Iterator[Finding]:
@@ -111,29 +169,56 @@ def _heartbeats() -> Iterator[Finding]:
         )
 
 
-def _blind_rules() -> Iterator[Finding]:
-    """Rules over a metric that their check ran without, in any label set: they can never fire."""
+def _checks() -> Iterator[Finding]:
+    """Checks that cannot tell: what their probe says is the advice. What is simply not on this host is no finding."""
+    for row in _states():
+        if not row["paused"] and row["status"] == Status.UNKNOWN and not row["message"].startswith(ABSENT):
+            yield (
+                f'check "{row["name"]}" is unknown: {row["message"] or "it said nothing"}',
+                f"fix that, or pause it: `tocsin checks pause {row['name']}`",
+                False,
+            )
+
+
+def _states() -> list[Mapping[str, Any]]:
     from sqlalchemy.exc import SQLAlchemyError
 
     from app.checks import store as checks
+    from app.db import transaction
+
+    try:
+        with transaction() as db:
+            return list(checks.states(db))
+    except (Unavailable, SQLAlchemyError):
+        return []  # said already
+
+
+def _blind_rules() -> Iterator[Finding]:
+    """Rules over a metric that their check ran without, in any label set: they can never fire.
+
+    A check that is unknown gives no metric at all: that is no matter of the rule.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
     from app.configfile.mistake import hint
     from app.db import transaction
     from app.rules import book, store
     from app.rules.evaluate import NO_METRIC
 
+    metrics = {row["name"]: row["metrics"] for row in _states() if row["status"] != Status.UNKNOWN}
     try:
         with transaction() as db:
-            rules, metrics = book.book(db).rules, {row["name"]: row["metrics"] for row in checks.states(db)}
-            standings = store.states(db)
+            rules, standings = book.book(db).rules, store.states(db)
     except (Unavailable, SQLAlchemyError):
         return  # said already
     for rule in rules:
         said = [one["because"] for one in standings if one["rule"] == rule.name]
-        if rule.metric is not None and said and all(NO_METRIC in because for because in said):
-            near = hint(rule.metric, metrics.get(rule.check_name, {}))
+        blind = rule.metric is not None and said and all(NO_METRIC in because for because in said)
+        if blind and rule.check_name in metrics:
+            near = hint(rule.metric or "", metrics[rule.check_name])
             yield (
                 f'rule "{rule.name}" reads {rule.metric}, which check "{rule.check_name}" does not give{near}',
-                "mend its metric",
+                f"name a metric that it gives: `tocsin checks show {rule.check_name}`",
                 False,
             )
 

@@ -1,5 +1,6 @@
 """`tocsin up`, `down`, `status`, `flower`: the stack in TOCSIN_HOME. What is heavy is imported by the command that needs it."""
 
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -7,6 +8,7 @@ import typer
 from app.settings import kept_from_last, of_home, settings, to_start
 from app.supervisor import control, state
 from app.supervisor import status as stack_status
+from app.units import format_duration
 
 commands = typer.Typer(help="The stack in TOCSIN_HOME.")
 
@@ -83,6 +85,14 @@ def _table(found: stack_status.Status) -> str:
         )
         console.print(table)
         console.print(f"queues: {waiting}", f"oldest overdue: {overdue}", sep="\n", highlight=False)
+        for one in found.elsewhere:
+            seen = (
+                f"seen {one.age:.0f} s ago"
+                if one.alive
+                else f"gone, last seen {format_duration(timedelta(seconds=round(one.age)))} ago"
+            )
+            text = f"worker elsewhere: {one.name}, queues {', '.join(one.queues)}, {seen}"
+            console.print(text, style="" if one.alive else "red", markup=False, highlight=False)
         console.print("watcher: [red]UNWATCHED[/]" if found.watcher == "UNWATCHED" else "watcher: ok")
         for text in found.warnings:
             console.print(text, style="red", markup=False, highlight=False)

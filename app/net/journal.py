@@ -27,8 +27,17 @@ MOST_NOISE = 4096  # bytes read of what journalctl complains
 
 
 def present() -> bool:
-    """Is there a systemd journal on this machine?"""
-    return shutil.which("journalctl") is not None and any(map(os.path.exists, JOURNALS))
+    """Is there a systemd journal on this machine? An empty folder is none; one that is closed to us may be one."""
+    return shutil.which("journalctl") is not None and any(map(_holds_journals, map(Path, JOURNALS)))
+
+
+def _holds_journals(folder: Path) -> bool:
+    try:
+        return any(found.suffix == ".journal" for machine in folder.iterdir() for found in machine.iterdir())
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
 
 
 class Journal:

@@ -1,10 +1,12 @@
 """What of Tocsin itself is missing: for /readyz, `doctor` and whoever asks whether a page would get out now."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
-from app import beats, migrations
+from app import beats, metrics, migrations
 from app.catalog import store as catalog
 from app.checks import store
 from app.escalation.plan import LastResort, targets
@@ -14,17 +16,73 @@ from app.plugins import FAMILIES
 
 QUEUES = (*FAMILIES, "evaluate", "dedup", "escalation", "notify", "upkeep")
 NEEDED = frozenset({"database", "migrations", "pager"})  # without one of these nobody is paged; the rest costs speed
+READ_ONLY, AHEAD = "database:read-only", "checks:due-in-future"
+# What PostgreSQL or libpq say of a session that could not be had, and its name here.
+REASONS = (
+    ("read-only", READ_ONLY),
+    ("hot standby", READ_ONLY),
+    ("in recovery mode", "database:starting-up"),
+    ("shutting down", "database:shutting-down"),
+    ("starting up", "database:starting-up"),
+    ("not yet accepting connections", "database:starting-up"),
+    ("password authentication failed", "database:wrong-password"),
+    ("too many clients", "database:too-many-sessions"),
+    ("remaining connection slots", "database:too-many-sessions"),
+    ("No space left", "disk:full"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker that gave signs of life: its queues, and how many seconds ago it gave the last one."""
+
+    name: str  # HOST:PID:START
+    queues: tuple[str, ...]
+    age: float
+    alive: bool
+
+
+def is_ready(missing: Iterable[str]) -> bool:
+    """Whether pages leave with this missing."""
+    return NEEDED.isdisjoint(name.partition(":")[0] for name in missing)
 
 
 def missing(db: Connection) -> list[str]:
-    """`migrations`, or the processes and queues that nobody speaks for: `pager`, `beat`, `worker:QUEUE`, locations too."""
+    """What is missing, by name; empty when all is there.
+
+    `migrations`; `database:read-only`; `pager`, `beat`; `worker:QUEUE` of queues that nobody speaks for, those of locations and
+    of workers that are gone too; `checks:due-in-future` when a clock was set back.
+    """
     if not migrations.is_current(db):
         return ["migrations"]
-    alive = [one for one in beats.seen(db) if one.alive]
-    kinds = {one.kind for one in alive}
-    served = {queue for one in alive if one.kind == "worker" for queue in one.detail.get("queues", ())}
-    absent = [kind for kind in ("pager", "beat") if kind not in kinds]
-    return absent + [f"worker:{queue}" for queue in (*QUEUES, *store.pinned_queues(db)) if queue not in served]
+    seen = beats.seen(db)
+    kinds = {one.kind for one in seen if one.alive}
+    absent = ["database", READ_ONLY] if metrics.is_read_only(db) else []
+    absent += [kind for kind in ("pager", "beat") if kind not in kinds]
+    absent += [f"worker:{queue}" for queue in _unserved(db, seen)]
+    return absent + ([AHEAD] if metrics.due_too_late(db) else [])
+
+
+def why_away(error: BaseException) -> list[str]:
+    """What is missing when the database could not be asked: `database`, and its reason where that is known."""
+    said = str(error)
+    return ["database", *dict.fromkeys(name for words, name in REASONS if words in said)]
+
+
+def workers(db: Connection) -> list[Worker]:
+    """Every worker that lives, and those that are gone and nobody took their queues over."""
+    seen = beats.seen(db)
+    unserved = set(_unserved(db, seen))
+    found = [Worker(one.name, tuple(one.detail.get("queues", ())), one.age, one.alive) for one in seen if one.kind == "worker"]
+    return [one for one in found if one.alive or unserved.intersection(one.queues)]
+
+
+def _unserved(db: Connection, seen: Iterable[beats.Seen]) -> list[str]:
+    """Queues that somebody must speak for and nobody does."""
+    told = [(one.alive, one.detail.get("queues", ())) for one in seen if one.kind == "worker"]
+    served = {queue for alive, queues in told if alive for queue in queues}
+    gone = sorted(queue for alive, queues in told if not alive for queue in queues)
+    return [queue for queue in dict.fromkeys((*QUEUES, *store.pinned_queues(db), *gone)) if queue not in served]
 
 
 def only_inbox(db: Connection) -> list[str]:

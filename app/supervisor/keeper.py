@@ -16,6 +16,7 @@ from app import kept as kept_files
 from app.supervisor import folders, leftovers, plan, readiness, state
 from app.supervisor.child import Child
 from app.supervisor.ending import Ending
+from app.supervisor.linger import Lingering
 from app.supervisor.output import File, Stream, Terminal
 from app.supervisor.plan import STEP, Plan
 from app.supervisor.translate import OURS
@@ -183,10 +184,12 @@ class Keeper:
         return tuple(f"{child.spec.name}: {child.reason}" for child in self.children.values() if child.reason)
 
     async def _watch(self) -> None:
-        """See to the dead also when a signal was lost."""
+        """See to the dead also when a signal was lost, and to a database that waits to end."""
+        lingering = Lingering(self.say)
         while True:
             await asyncio.sleep(1.0)
             self._reap()
+            lingering.look(self.children.values())
 
     def _reap(self) -> None:
         for child in self.children.values():

@@ -28,6 +28,8 @@ async def missing(name: str, address: str, pid: int) -> tuple[str, ...]:
             if url.scheme.startswith("http"):
                 return tuple(what for what in (await _http(name, url))[1] if "@" not in what)
             answer = await _socket(url)
+        if answer.startswith(b"-MISCONF"):  # its disk is full, or not writable
+            return (name, f"{name}:cannot-write")
         return () if answer.startswith(b"+PONG") or url.scheme == "tcp" else (name,)
     except (OSError, TimeoutError, ValueError):
         return (name,)
@@ -35,11 +37,16 @@ async def missing(name: str, address: str, pid: int) -> tuple[str, ...]:
 
 def accepts_sessions(pidfile: Path, pid: int) -> bool:
     """Whether PostgreSQL `pid` says so in its postmaster.pid (pg_ctl reads the same line); a crash leaves an old one behind."""
+    return pid_status(pidfile, pid) == "ready"
+
+
+def pid_status(pidfile: Path, pid: int) -> str:
+    """What PostgreSQL `pid` says of itself: starting, ready, standby or stopping; empty when nothing, or of another one."""
     try:
         lines = pidfile.read_text().splitlines()
     except OSError:
-        return False
-    return len(lines) >= 8 and lines[0].strip() == str(pid) and lines[7].strip() == "ready"
+        return ""
+    return lines[7].strip() if len(lines) >= 8 and lines[0].strip() == str(pid) else ""
 
 
 async def _socket(url: SplitResult) -> bytes:

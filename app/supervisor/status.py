@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Thread
@@ -10,10 +10,21 @@ from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.identity import me
 from app.settings import Settings
-from app.supervisor import leftovers, plan, preflight, readiness, stack, state
+from app.supervisor import leftovers, plan, preflight, readiness, room, stack, state
 
 PATIENCE = 2.0  # seconds for all questions; the answer must be there within three
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker that gave signs of life, the last one `age` seconds ago."""
+
+    name: str  # HOST:PID:START
+    queues: tuple[str, ...]
+    age: float
+    alive: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +38,7 @@ class Status:
     watcher: str  # ok | UNWATCHED
     missing: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    elsewhere: tuple[Worker, ...] = ()  # workers that are not processes of this stack, and those that are gone
 
     def as_json(self) -> str:
         """The public form (the contract, section 1)."""
@@ -42,6 +54,15 @@ class Status:
                 "oldest_overdue_seconds": self.oldest_overdue_seconds,
                 "watcher": self.watcher,
                 "missing": list(self.missing),
+                "workers_elsewhere": [
+                    {
+                        "name": one.name,
+                        "queues": list(one.queues),
+                        "seen_seconds": round(one.age, 1),
+                        "state": "running" if one.alive else "gone",
+                    }
+                    for one in self.elsewhere
+                ],
             }
         )
 
@@ -59,18 +80,22 @@ def look(settings: Settings, patience: float = PATIENCE) -> Status:
     if alive or not settings.embedded_broker:
         questions["queues"] = lambda: depths(settings.broker)
     if alive or not settings.embedded_database:
-        questions["overdue"] = lambda: _overdue(settings.database)
+        questions["database"] = lambda: _database(settings.database)
+    questions["room"] = lambda: room.missing(settings.home, settings.embedded_database)
     answers = _ask(questions, patience)
     started = alive and found is not None and found.ready_after is not None
     serving, missing = answers.get("missing", (False, ()))
+    database = answers.get("database", _Database())
+    known = missing or (found.missing if found and alive else ())
     return Status(
         ready=started and serving,
         processes=tuple(row if alive else _without_supervisor(row) for row in (found.processes if found else ())),
         queues=answers.get("queues", dict.fromkeys(stack.QUEUES)),
-        oldest_overdue_seconds=answers.get("overdue"),
+        oldest_overdue_seconds=database.overdue,
         watcher="ok" if settings.watcher_url else "UNWATCHED",
-        missing=missing or (found.missing if found and alive else ()),
+        missing=tuple(dict.fromkeys((*known, *database.missing, *answers.get("room", ())))),
         warnings=found.warnings if found else (),
+        elsewhere=_elsewhere(database.workers, found.processes if found else ()),
     )
 
 
@@ -101,16 +126,47 @@ def _amqp_depths(broker: str) -> dict[str, int | None]:
     return found
 
 
-def _overdue(database: str) -> float:
+@dataclass(frozen=True, slots=True)
+class _Database:
+    """What the database says, or why it says nothing."""
+
+    overdue: float | None = None
+    workers: tuple[Worker, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+def _database(url: str) -> _Database:
+    from sqlalchemy.exc import SQLAlchemyError
+
     from app.db import connect
     from app.metrics import oldest_overdue
+    from app.review import wellbeing
 
-    engine = connect(database, size=1)
+    engine = connect(url, size=1)
     try:
         with engine.connect() as line:
-            return float(oldest_overdue(line))
+            missing = tuple(wellbeing.missing(line))
+            if "migrations" in missing:
+                return _Database(missing=missing)
+            workers = tuple(Worker(one.name, one.queues, one.age, one.alive) for one in wellbeing.workers(line))
+            return _Database(float(oldest_overdue(line)), workers, missing)
+    except SQLAlchemyError as error:
+        return _Database(missing=tuple(wellbeing.why_away(error)))
     finally:
         engine.dispose()
+
+
+def _elsewhere(workers: Iterable[Worker], processes: Iterable[state.Process]) -> tuple[Worker, ...]:
+    """Those that do not run in this stack. One of this machine that has just died, and is not missed, is no news."""
+    ours = {row.pid for row in processes if row.pid}
+    return tuple(one for one in workers if not one.alive or not _is_here(one.name, ours))
+
+
+def _is_here(name: str, ours: Container[int]) -> bool:
+    host, pid, *_ = (*name.split(":"), "", "")
+    if host != me().partition(":")[0] or not pid.isdigit():
+        return False
+    return int(pid) in ours or leftovers.started(int(pid)) is None
 
 
 def _console(settings: Settings) -> tuple[bool, tuple[str, ...]]:

@@ -16,7 +16,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.checks.follow import LONGEST, Follower, Limits, repeat
-from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, counted, drift, printable, probe, worst
+from app.checks.probe import (
+    Absent,
+    CannotTell,
+    Field,
+    Reading,
+    Run,
+    Series,
+    Spec,
+    Status,
+    counted,
+    drift,
+    printable,
+    probe,
+    worst,
+)
 from app.net.failure import Failed
 from app.net.journal import Journal, present, text
 
@@ -172,7 +186,7 @@ def measure(spec: Log, run: Run) -> Reading:
     elif present():
         memory, behind = _journal(run, tally)
     else:
-        raise CannotTell("there is no systemd journal here; give the path of the log, e.g. /var/log/auth.log")
+        raise Absent("there is no systemd journal; give the path of the log, e.g. /var/log/auth.log")
     message = f"{tally}; {counted(behind, 'byte waits', 'bytes wait')} for the next run" if behind else str(tally)
     reading = Reading(_judge(tally.failed.total(), spec), message, tally.metrics(), tally.series(), memory)
     return reading if spec.new_sources == "ok" else _with_sources(reading, tally, Status(spec.new_sources), run)

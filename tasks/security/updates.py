@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from app.checks.follow import open_regular
-from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Spec, Status, lower_first, probe, worst
+from app.checks.probe import Absent, CannotTell, Duration, Field, Reading, Run, Spec, Status, lower_first, probe, worst
 from app.net import program
 from app.net.failure import Failed
 from app.net.mounts import look
@@ -117,7 +117,7 @@ def _found() -> list[str]:
     for name in MANAGERS:
         if shutil.which(name, path=program.PATH):
             return [name]
-    raise CannotTell(f"there is no {', '.join(MANAGERS[:-1])} or {MANAGERS[-1]} here")
+    raise Absent(f"there is no {', '.join(MANAGERS[:-1])} or {MANAGERS[-1]}")
 
 
 def _apt_words(root: str) -> Iterator[str]:

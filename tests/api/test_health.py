@@ -4,8 +4,11 @@ import base64
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, create_engine, text
 
 from tests.api.conftest import Api
 
@@ -35,6 +38,143 @@ def test_readyz_names_what_is_missing_and_needs_a_pager(api: Api) -> None:
     assert "worker:health" not in response.json()["missing"]
     assert {"beat", "worker:notify"} <= set(response.json()["missing"])
     assert "broker" not in response.json()["missing"]
+
+
+@contextmanager
+def altered(statement: str, back: str) -> Iterator[None]:
+    """The database after `statement`, for sessions that are made from now on."""
+    from app import db
+
+    def run(one: str) -> None:
+        engine = create_engine(os.environ["TOCSIN_DATABASE_URL"])
+        with engine.begin() as session:
+            session.execute(text("set transaction read write"))
+            session.execute(text(one))
+        engine.dispose()
+        db.engine().dispose()
+
+    run(statement)
+    try:
+        yield
+    finally:
+        run(back)
+
+
+def missing_now(api: Api) -> tuple[int, list[str]]:
+    import time
+
+    time.sleep(0.55)  # an answer is good for half a second
+    response = api.call("GET", "/readyz", None)
+    return response.status_code, response.json()["missing"]
+
+
+def test_readyz_names_a_read_only_database(api: Api) -> None:
+    name = os.environ["TOCSIN_DATABASE_URL"].rpartition("@")[2].partition("?")[0].strip("/")
+    on = f"alter database {name} set default_transaction_read_only = on"
+    with altered(on, f"alter database {name} reset default_transaction_read_only"):
+        status, missing = missing_now(api)
+        assert status == 503
+        assert {"database", "database:read-only"} <= set(missing)
+    assert "database:read-only" not in missing_now(api)[1]
+
+
+def test_a_session_that_turned_read_only_is_seen(db: Connection) -> None:
+    from app import metrics
+    from app.review import wellbeing
+
+    assert metrics.is_read_only(db) is False
+    db.execute(text("set transaction read only"))
+    assert metrics.is_read_only(db) is True
+    assert "database:read-only" in wellbeing.missing(db)
+
+
+@pytest.mark.parametrize(
+    "said, names",
+    [
+        ("connection refused", ["database"]),
+        ("session is read-only", ["database", "database:read-only"]),
+        ("cannot execute INSERT in a read-only transaction", ["database", "database:read-only"]),
+        ("server is in hot standby mode", ["database", "database:read-only"]),
+        ("FATAL:  the database system is shutting down", ["database", "database:shutting-down"]),
+        ("FATAL:  the database system is starting up", ["database", "database:starting-up"]),
+        ("FATAL:  the database system is in recovery mode", ["database", "database:starting-up"]),
+        ('FATAL:  password authentication failed for user "x"', ["database", "database:wrong-password"]),
+        ("FATAL:  sorry, too many clients already", ["database", "database:too-many-sessions"]),
+        ("could not extend file: No space left on device", ["database", "disk:full"]),
+    ],
+)
+def test_a_database_that_cannot_be_asked_has_its_reason(said: str, names: list[str]) -> None:
+    from app.errors import Unavailable
+    from app.review import wellbeing
+
+    assert wellbeing.why_away(Unavailable(said)) == names
+    assert not wellbeing.is_ready(names)
+
+
+@pytest.mark.parametrize(
+    "ahead, named", [("1 minute", False), ("61 seconds", False), ("1 hour", True), ("10 years", True), ("-1 hour", False)]
+)
+def test_readyz_names_due_times_ahead_of_a_clock_that_was_set_back(api: Api, ahead: str, named: bool) -> None:
+    from app.db import transaction
+
+    with transaction() as db:
+        db.execute(text(f"update check_state set next_due_at = now() + interval '{ahead}' where name = 'web'"))
+    assert ("checks:due-in-future" in missing_now(api)[1]) is named
+
+
+def test_a_paused_check_is_due_whenever(api: Api) -> None:
+    from app.db import transaction
+
+    with transaction() as db:
+        db.execute(text("update check_state set next_due_at = now() + interval '1 day', paused = true"))
+    assert "checks:due-in-future" not in missing_now(api)[1]
+
+
+def test_a_worker_that_is_gone_is_missed_until_somebody_takes_its_queues(api: Api) -> None:
+    from app import beats
+    from app.db import transaction
+
+    with transaction() as db:
+        beats.touch(db, "worker", {"queues": ["health@paris"]})
+    assert "worker:health@paris" not in missing_now(api)[1]
+    with transaction() as db:
+        db.execute(text("update process_beat set seen_at = now() - interval '5 minutes', name = 'far:7:1'"))
+    assert "worker:health@paris" in missing_now(api)[1]
+    with transaction() as db:
+        beats.touch(db, "worker", {"queues": ["health@paris", "health"]})
+    assert "worker:health@paris" not in missing_now(api)[1]
+
+
+@pytest.mark.parametrize(
+    "room, none, embedded, expected",
+    [
+        (0, 0, True, []),
+        (1 << 60, 0, True, ["disk:nearly-full"]),
+        (1 << 60, 1 << 60, True, ["database", "disk:full"]),
+        (1 << 60, 1 << 60, False, ["disk:full"]),
+    ],
+    ids=["enough", "little", "nothing", "nothing, and the database is elsewhere"],
+)
+def test_a_full_disk_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int, none: int, embedded: bool, expected: list[str]
+) -> None:
+    from app.supervisor import room as disks
+
+    monkeypatch.setattr(disks, "ROOM", room)
+    monkeypatch.setattr(disks, "NONE", none)
+    assert disks.missing(tmp_path, embedded) == expected
+    assert disks.missing(tmp_path / "not" / "there", embedded) == []
+
+
+def test_readyz_names_a_full_disk(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    from app.settings import settings
+    from app.supervisor import room
+
+    settings().home.mkdir(exist_ok=True)
+    monkeypatch.setattr(room, "ROOM", 1 << 60)
+    assert "disk:nearly-full" in missing_now(api)[1]
+    monkeypatch.setattr(room, "NONE", 1 << 60)
+    assert "disk:full" in missing_now(api)[1]
 
 
 def test_the_newest_file_is_the_newest_migration() -> None:

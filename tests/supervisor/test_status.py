@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import os
 import socket
 import time
+from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from app.settings import Settings
 from app.supervisor import readiness, stack
@@ -32,6 +35,7 @@ def test_a_stack_that_never_was_is_down(tmp_path):
         "oldest_overdue_seconds": None,
         "watcher": "ok",
         "missing": [],
+        "workers_elsewhere": [],
     }
 
 
@@ -86,3 +90,70 @@ async def answered(answer: bytes) -> tuple[str, ...]:
 )
 def test_what_the_console_calls_missing_is_missing(answer, missing):
     assert asyncio.run(answered(answer)) == missing
+
+
+def _home(tmp_path: Path) -> Settings:
+    return Settings(
+        home=tmp_path,
+        database_url=os.environ["TOCSIN_DATABASE_URL"],
+        broker_url=os.environ["TOCSIN_BROKER_URL"],
+        watcher_url=None,
+    )
+
+
+def test_workers_elsewhere_and_those_that_are_gone_are_listed(tmp_path, clean):
+    from app import beats
+    from app.db import transaction
+
+    with transaction() as db:
+        for name, queues, ago in (
+            ("far:7:1", "health@paris", 3),
+            ("lost:8:1", "health@rome", 300),
+            ("dead:9:1", "health@paris", 300),
+        ):
+            beats.touch(db, "worker", {"queues": [queues]})
+            db.execute(
+                text("update process_beat set name = :name, seen_at = now() - make_interval(secs => :ago) where name = :me"),
+                {"name": name, "ago": ago, "me": beats.me()},
+            )
+    found = json.loads(look(_home(tmp_path), patience=10).as_json())
+    assert [(one["name"], one["queues"], one["state"]) for one in found["workers_elsewhere"]] == [
+        ("far:7:1", ["health@paris"], "running"), ("lost:8:1", ["health@rome"], "gone")
+    ]  # fmt: skip
+    assert "worker:health@rome" in found["missing"]
+    assert "worker:health@paris" not in found["missing"]
+
+
+def test_a_worker_of_this_machine_that_has_just_died_is_no_worker_elsewhere(tmp_path, clean):
+    from app import beats
+    from app.db import transaction
+
+    with transaction() as db:
+        beats.touch(db, "worker", {"queues": ["health"]})
+        db.execute(text("update process_beat set name = regexp_replace(name, ':[0-9]+:', ':4194303:')"))
+    assert look(_home(tmp_path), patience=10).elsewhere == ()
+
+
+def test_a_full_disk_is_named_though_nothing_runs(tmp_path, monkeypatch):
+    from app.supervisor import room
+
+    monkeypatch.setattr(room, "ROOM", 1 << 60)
+    monkeypatch.setattr(room, "NONE", 1 << 60)
+    found = look(Settings(home=tmp_path, database_url=None, broker_url=None, watcher_url=None))
+    assert found.missing == ("database", "disk:full")
+
+
+@pytest.mark.parametrize(
+    "answer, missing", [(b"+PONG\r\n", ()), (b"-MISCONF Errors writing\r\n", ("broker", "broker:cannot-write"))]
+)
+def test_a_broker_that_cannot_write_says_so(tmp_path, answer, missing):
+    async def ask() -> tuple[str, ...]:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readline()
+            writer.write(answer)
+            writer.close()
+
+        async with await asyncio.start_unix_server(serve, str(tmp_path / "s")):
+            return await readiness.missing("broker", f"redis+socket://{tmp_path / 's'}", 0)
+
+    assert asyncio.run(ask()) == missing

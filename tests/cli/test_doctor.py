@@ -1,0 +1,131 @@
+"""`tocsin doctor`: advice that fits the cause, and none about what nobody can act on."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from app import beats, clock, line
+from app.checks import service as checks
+from app.checks.model import Result
+from app.checks.probe import Status
+from app.configfile.apply import apply
+from app.configfile.load import load, load_texts
+from app.db import transaction
+from app.people.model import SYSTEM
+from tests.cli.conftest import Tocsin
+
+CONFIG = """
+routes: []
+checks: {logins: {probe: security.auth_log, alert: off}}
+rules:
+  brute-force: {kind: threshold, check: logins, metric: failed_logins, above: 1}
+"""
+
+
+def judged(message: str, status: Status = Status.UNKNOWN) -> None:
+    """The rule has looked at a result of its check."""
+    loaded = load_texts({"a.yaml": CONFIG}, {})
+    assert not loaded.mistakes
+    with transaction() as db:
+        apply(db, loaded, SYSTEM, clock.now(db))
+        checks.record(db, [Result("logins", datetime.now(UTC), status, message, 0.1, {})])
+    line.evaluate(["logins"], now=None)
+
+
+@pytest.mark.parametrize(
+    "message, status, said, not_said",
+    [
+        (
+            "/var/log/auth.log: Permission denied; may this worker read it (group adm)?",
+            Status.UNKNOWN,
+            'check "logins" is unknown: /var/log/auth.log: Permission denied; may this worker read it (group adm)?; fix that',
+            "metric",
+        ),
+        ("not on this host: there is no systemd journal; give the path of the log", Status.UNKNOWN, None, "logins"),
+        ("", Status.UNKNOWN, 'check "logins" is unknown: it said nothing', "metric"),
+        ("0 failed logins", Status.OK, 'rule "brute-force" reads failed_logins, which check "logins" does not give', "unknown"),
+    ],
+    ids=["not readable", "not there", "silent", "another metric"],
+)
+def test_the_advice_fits_the_cause(tocsin: Tocsin, message: str, status: Status, said: str | None, not_said: str) -> None:
+    judged(message, status)
+    told = [one for one in tocsin("doctor").out.splitlines() if "logins" in one]
+    assert not [one for one in told if not_said in one.replace("failed_logins", "") and said and said not in one], told
+    if said is None:
+        assert told == []
+    else:
+        assert len(told) == 1
+        assert said in told[0]
+
+
+def test_a_paused_check_is_no_finding(tocsin: Tocsin) -> None:
+    judged("no right")
+    assert "no right" in tocsin("doctor").out
+    assert tocsin("checks", "pause", "logins").status == 0
+    assert "no right" not in tocsin("doctor").out
+
+
+def test_what_we_ship_gives_no_warning(tocsin: Tocsin, monkeypatch: pytest.MonkeyPatch) -> None:
+    from app.settings import settings
+
+    shipped = Path(__file__).parents[2] / "infra" / "monitoring" / "alerting"
+    loaded = load(shipped, os.environ)
+    monkeypatch.setenv("TOCSIN_CONFIG", str(shipped))
+    settings.cache_clear()
+    try:
+        with transaction() as db:
+            apply(db, loaded, SYSTEM, clock.now(db))
+        found = tocsin("doctor", "--json").json["findings"]
+    finally:
+        settings.cache_clear()
+    notes = [one["what"] for one in found if not one["grave"]]
+    assert [one for one in notes if not one.startswith("UNWATCHED")] == []
+
+
+def test_a_lost_worker_of_a_location_is_named_with_its_host(tocsin: Tocsin) -> None:
+    with transaction() as db:
+        beats.touch(db, "worker", {"queues": ["health@paris"]})
+        db.execute(text("update process_beat set seen_at = now() - interval '5 minutes', name = 'far:7:1'"))
+    out = tocsin("doctor").out
+    assert (
+        "wrong: worker:health@paris is missing: far had it, last seen 5m ago; start `tocsin worker -Q health@paris` at paris"
+        in out
+    )
+
+
+def test_a_clock_that_was_set_back_is_named(tocsin: Tocsin) -> None:
+    with transaction() as db:
+        db.execute(text("update check_state set next_due_at = now() + interval '1 hour'"))
+    assert "checks are due later than their interval allows: a clock was set back" in tocsin("doctor").out
+
+
+def test_a_full_disk_is_named_first(tocsin: Tocsin, monkeypatch: pytest.MonkeyPatch) -> None:
+    from app.settings import settings
+    from app.supervisor import room
+
+    settings().home.mkdir(exist_ok=True)
+    monkeypatch.setattr(room, "ROOM", 1 << 60)
+    monkeypatch.setattr(room, "NONE", 1 << 60)
+    assert tocsin("doctor").out.startswith(f"wrong: the disk of {settings().home} is full (")
+
+
+def test_a_read_only_database_is_named_without_a_second_line_about_the_database(
+    tocsin: Tocsin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from app import db
+
+    url = os.environ["TOCSIN_DATABASE_URL"]
+    real = db.engine()
+    read_only = f"{url}{'&' if '?' in url else '?'}options=-c%20default_transaction_read_only%3Don"
+    made = db.create_engine(read_only, connect_args={"target_session_attrs": "read-write"})
+    db._engines[os.getpid()] = made
+    try:
+        out = tocsin("doctor").out
+    finally:
+        db._engines[os.getpid()] = real
+        made.dispose()
+    assert "wrong: the database is read-only, so nobody is paged; let it write" in out
+    assert "database is missing" not in out
