@@ -186,6 +186,20 @@ def states(db: Connection) -> list[Mapping[str, Any]]:
     return [dict(row) for row in db.execute(select(check_state).order_by(check_state.c.name)).mappings()]
 
 
+_UNKNOWN_SINCE = text("""
+select c.name, (
+  select min(r.at) from check_result r where r.check_name = c.name and r.at > coalesce((
+    select max(told.at) from check_result told where told.check_name = c.name and told.status <> 'unknown'), '-infinity')
+) as since
+from check_state c where c.status = 'unknown' and not c.paused
+""")
+
+
+def unknown_since(db: Connection) -> dict[str, datetime | None]:
+    """The checks that cannot tell now, and since when; None when that was too long ago to be kept."""
+    return {row.name: row.since for row in db.execute(_UNKNOWN_SINCE)}
+
+
 def count_by_status(db: Connection) -> dict[str, int]:
     """How many checks stand how: by status, `new` before a first result, `paused`."""
     how = case((check_state.c.paused, "paused"), else_=func.coalesce(check_state.c.status, "new")).label("how")

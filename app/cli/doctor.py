@@ -40,6 +40,7 @@ CURES = {
     AHEAD: "see that the clock is right (`timedatectl`); the checks run again as soon as a pager and a worker do",
 }
 NOT_BUILT = "is not active yet"  # how `config check` names what is planned
+A_MOMENT = timedelta(minutes=2)
 Finding = tuple[str, str, bool]  # what, the cure, whether it is grave
 
 
@@ -170,14 +171,30 @@ def _heartbeats() -> Iterator[Finding]:
 
 
 def _checks() -> Iterator[Finding]:
-    """Checks that cannot tell: what their probe says is the advice. What is simply not on this host is no finding."""
-    for row in _states():
-        if not row["paused"] and row["status"] == Status.UNKNOWN and not row["message"].startswith(ABSENT):
-            yield (
-                f'check "{row["name"]}" is unknown: {row["message"] or "it said nothing"}',
-                f"fix that, or pause it: `tocsin checks pause {row['name']}`",
-                False,
-            )
+    """Checks that cannot tell: what their probe says is the advice. What is simply not on this host is no finding.
+
+    One that no rule reads may be unknown for a moment, as after a start.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from app import clock
+    from app.checks import store as checks
+    from app.db import transaction
+    from app.rules import book
+
+    try:
+        with transaction() as db:
+            since, now = checks.unknown_since(db), clock.now(db)
+            read = {rule.check_name for rule in book.book(db).rules}
+            states = checks.states_of(db, sorted(since))
+    except (Unavailable, SQLAlchemyError):
+        return  # said already
+    for name, row in sorted(states.items()):
+        began = since[name]
+        lasting = name in read or began is None or now - began > A_MOMENT
+        if lasting and not row["message"].startswith(ABSENT):
+            fix = f"fix that, or pause it: `tocsin checks pause {name}`"
+            yield f'check "{name}" is unknown: {row["message"] or "it said nothing"}', fix, False
 
 
 def _states() -> list[Mapping[str, Any]]:
