@@ -324,3 +324,47 @@ def test_keys_of_another_secret_key_are_not_shown_and_break_no_page(site: Site) 
 @pytest.mark.parametrize("name", ["a%2Fb", "a%3Fb", "%22%3Cb%3E", "gr%C3%B6%C3%9Fe", "a%20b"])
 def test_a_runbook_that_does_not_exist_is_said_by_its_name(ada: Site, name: str) -> None:
     assert "There is no runbook" in ada.get(f"/runbooks/{name}", 404)
+
+
+def test_names_that_nobody_has_cost_no_work_and_take_as_long(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    import statistics
+    import time
+
+    from app.people import service
+
+    password("ada")
+    site.get("/login")
+    site.post("/login", 422, login="ada", password="wrong")
+    site.post("/login", 422, login="nobody", password="wrong")
+    checked: list[str] = []
+    real = service._is
+    monkeypatch.setattr(service, "_is", lambda stored, typed: checked.append(stored) or real(stored, typed))
+
+    def seconds(login: str) -> float:
+        began = time.perf_counter()
+        site.post("/login", 422, login=login, password="wrong")
+        return time.perf_counter() - began
+
+    unknown = [seconds(f"nobody-{n}") for n in range(8)]
+    assert checked == []
+    known = [seconds("ada") for _ in range(8)]
+    assert len(checked) == 8
+    assert 0.3 < statistics.median(unknown) / statistics.median(known) < 3
+
+
+def test_nobody_waits_behind_a_flood_of_names_that_nobody_has(site: Site) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    password("ada")
+
+    def flood(n: int) -> None:
+        other = Site(site.url)
+        other.get("/login")
+        for m in range(5):
+            other.post("/login", 422, login=f"nobody-{n}-{m}", password="wrong")
+
+    with ThreadPoolExecutor(20) as pool:
+        floods = [pool.submit(flood, n) for n in range(20)]
+        assert logged_in(site, "ada").get("/me")
+        for one in floods:
+            one.result()
