@@ -36,8 +36,7 @@ class Envelope:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+            return await self.app(scope, receive, send)
         scope = seen_through(scope, settings().proxies)
         trace = secrets.token_hex(8)
         head = scope["method"] == "HEAD"
@@ -68,7 +67,7 @@ class Envelope:
             try:
                 await self.app(inner, body.receive, reply)
             except ClientDisconnect:
-                logger.debug("sender_gone", path=scope["path"], received=body.size)  # nobody is there to read an answer
+                logger.debug("sender_gone", path=scope["path"], received=body.size)  # nobody reads an answer
             except Exception as error:  # the web boundary: told with its trace, and logged
                 if begun:
                     raise
