@@ -1,6 +1,5 @@
 """`tocsin doctor`"""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any

@@ -14,6 +14,7 @@ PREFIX = re.compile(
     r"^(\d{4}-\d\d-\d\d[T ]\S+( [A-Z]{3,5})? (\[\d+\] )?|\d+:[A-Z] \d.*? [#*.-] |tocsin: )"  # PostgreSQL's, Valkey's, ours
 )
 DETAIL = re.compile(r"\bDETAIL:\s+(.*)")
+FIELD = re.compile(r'\b(event|text|error|reason|exception)=("(?:[^"\\]|\\.)*"|\S+)')  # of `app.logfmt`
 BEFORE = re.compile(r"\bLOG:\s+((?:invalid|unrecognized|syntax error|could not) .*)")
 
 
@@ -52,7 +53,16 @@ def first_admin(home: Path) -> str:
 
 
 def _plain(line: str) -> str:
+    if line.startswith("ts="):
+        return _said(line)
     return " ".join(PREFIX.sub("", line).split()).removeprefix("but ")
+
+
+def _said(line: str) -> str:
+    """What one of our log lines says: its text, error or reason, or the last line of its exception; else the event."""
+    fields = {name: value.strip('"') for name, value in FIELD.findall(line)}
+    whole = next((fields[name] for name in ("error", "reason", "exception", "text") if name in fields), fields.get("event", ""))
+    return whole.replace("\\n", "\n").strip().rpartition("\n")[2].replace('\\"', '"')
 
 
 def _signal(number: int) -> str:
