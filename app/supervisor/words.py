@@ -60,7 +60,7 @@ def _plain(line: str) -> str:
 
 def _said(line: str) -> str:
     """What one of our log lines says: its text, error or reason, or the last line of its exception; else the event."""
-    fields = {name: value.strip('"') for name, value in FIELD.findall(line)}
+    fields: dict[str, str] = {name: value.strip('"') for name, value in FIELD.findall(line)}
     whole = next((fields[name] for name in ("error", "reason", "exception", "text") if name in fields), fields.get("event", ""))
     return whole.replace("\\n", "\n").strip().rpartition("\n")[2].replace('\\"', '"')
 
