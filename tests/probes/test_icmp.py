@@ -98,7 +98,7 @@ def test_where_the_tests_run_it_answers_or_says_what_to_do():
 
 
 def test_a_network_that_nothing_leads_to_is_never_told_of_as_a_port():
-    reading = measure("health.icmp", 0.5, host="192.0.2.1", count=1)
+    reading = measure("health.icmp", 0.5, host="240.0.0.1", count=1)
     assert reading.status in ("critical", "unknown")
     assert "UDP" not in reading.message
 
