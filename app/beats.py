@@ -1,6 +1,7 @@
 """Signs of life: every pager, worker and beat says every few seconds that it is there; readiness and metrics read it."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,13 +12,15 @@ from sqlalchemy import JSON, Column, Connection, Table, Text, delete, func, sele
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import clock, uptime
+from app import uptime
 from app.db import connect, instant, metadata
 from app.identity import me
 from app.settings import settings
 
 FRESH = {"pager": 5.0, "worker": 30.0, "beat": 30.0}  # seconds after which a process of that kind counts as gone
 EVERY = 10.0  # seconds between two signs of a worker or beat
+
+_not_before = 0.0  # time.monotonic before which no location is told of
 
 process_beat = Table(
     "process_beat",
@@ -81,8 +84,14 @@ def say(kind: str, detail: Mapping[str, Any] | None = None) -> None:
 
 
 def tick(locations: Iterable[str]) -> None:
-    """Say that the checks of these locations are run."""
-    _alone(lambda db: [uptime.tick(db, uptime.part_of(one), clock.now(db)) for one in sorted(locations)])
+    """Say that the checks of these locations are run. Not for a while after it failed: a worker's loop waits for it."""
+    global _not_before
+    if time.monotonic() < _not_before:
+        return
+    began = time.monotonic()
+    said = _alone(lambda db: [uptime.tick(db, uptime.part_of(one)) for one in sorted(locations)])
+    if not said:
+        _not_before = time.monotonic() + 5 * (time.monotonic() - began)
 
 
 def leave(kind: str) -> None:
@@ -90,11 +99,14 @@ def leave(kind: str) -> None:
     _alone(lambda db: end(db, kind))
 
 
-def _alone(work: Callable[[Connection], object]) -> None:
+def _alone(work: Callable[[Connection], object]) -> bool:
+    """Whether it was done."""
     made = connect(settings().database, size=1)
     try:
         with suppress(SQLAlchemyError, OSError, RuntimeError), made.begin() as db:
             work(db)
+            return True
+        return False
     finally:
         made.dispose()
 

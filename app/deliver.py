@@ -4,9 +4,11 @@ A transaction before the network and one for each slice of outcomes as they come
 """
 
 import asyncio
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain, repeat
 
 from app import clock
@@ -14,6 +16,7 @@ from app.db import give_up_soon, transaction, wake_line
 from app.db import notify as wake
 from app.errors import Busy, Unavailable
 from app.log import get
+from app.net.deadline import PULSE
 from app.notify import outcome
 from app.notify import service as pages
 from app.notify.compose import Desk
@@ -44,14 +47,17 @@ def claim_pages(limit: int = PAGES, now: datetime | None = None) -> list[Job]:
 
 async def send(jobs: Sequence[Job], now: datetime | None = None) -> Again:
     """Send leased pages side by side and keep each outcome as it comes; pages to be tried again, with seconds to wait."""
-    holding = asyncio.create_task(_hold_leases(jobs)) if now is None else None
+    beside = [PULSE.during()] + ([_hold_leases(jobs)] if now is None else [])
+    helping = [asyncio.create_task(one) for one in beside]
+    writing: list[asyncio.Task[Again]] = []
     try:
-        coming = send_all(jobs, partial(_still_wanted, now=now))
-        writing = [asyncio.create_task(_write_down(sent, now)) async for sent in coming]
+        async for sent in send_all(jobs, partial(_still_wanted, now=now)):
+            writing.append(asyncio.create_task(_write_down(sent, now)))  # noqa: PERF401 - those made before an error count
         return [one for written in await asyncio.gather(*writing) for one in written]
     finally:
-        if holding is not None:
-            holding.cancel()
+        await asyncio.gather(*writing, return_exceptions=True)
+        for task in helping:
+            task.cancel()
         FLIGHT.landed(job.claim.id for job in jobs)
 
 
@@ -60,17 +66,23 @@ async def _still_wanted(claim: Claim, now: datetime | None) -> bool:
         with transaction() as db:
             return claim.id in pages.confirm(db, [claim], now or clock.now(db))
 
-    return await asyncio.to_thread(ask)
+    for pause in chain(WAITS, repeat(WAITS[-1])):
+        try:
+            return await asyncio.to_thread(ask)
+        except Unavailable as error:  # nobody can say now; its lease is held meanwhile
+            log.warning("page_held_back", page=claim.id, error=str(error))
+            await asyncio.sleep(pause)
+    return False
 
 
-async def _write_down(sent: Sequence[Sent], now: datetime | None) -> Again:
+async def _write_down(sent: Sequence[Sent], now: datetime | None, apart: bool = False) -> Again:
     """Keep outcomes until they are written: what a provider has taken must not be sent again because a row was held.
 
     One held incident holds up its own pages only; the leases of what waits are renewed meanwhile.
     """
     for pause in chain(WAITS, repeat(WAITS[-1])):
         try:
-            again = await asyncio.to_thread(_record, sent, now, pause > WAITS[0])
+            again = await asyncio.to_thread(_record, sent, now, apart or pause > WAITS[0])
         except Unavailable as error:
             if isinstance(error, Busy) and len(sent) > 1:
                 return await _write_apart(sent, now)
@@ -88,7 +100,7 @@ async def _write_down(sent: Sequence[Sent], now: datetime | None) -> Again:
 
 
 async def _write_apart(sent: Sequence[Sent], now: datetime | None) -> Again:
-    alone = await asyncio.gather(*(_write_down([one], now) for one in sent))
+    alone = await asyncio.gather(*(_write_down([one], now, apart=True) for one in sent))
     return [one for written in alone for one in written]
 
 
@@ -108,9 +120,17 @@ async def _hold_leases(jobs: Sequence[Job]) -> None:
         await asyncio.sleep(LASTS)
         mine = FLIGHT.those(job.claim for job in jobs)
         try:
-            await asyncio.to_thread(_renew, mine)
+            await asyncio.get_running_loop().run_in_executor(_renewer(os.getpid()), _renew, mine)
         except Unavailable as error:
             log.warning("lease_not_renewed", pages=len(mine), error=str(error))
+        except Exception:
+            log.exception("lease_not_renewed", pages=len(mine))
+
+
+@lru_cache(maxsize=1)
+def _renewer(pid: int) -> ThreadPoolExecutor:  # noqa: ARG001 - a fork has no thread of its parent's
+    """A thread for renewals alone: outcomes that wait for a row may take every other."""
+    return ThreadPoolExecutor(1, "renewer")
 
 
 def _renew(claims: Sequence[Claim]) -> None:

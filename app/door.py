@@ -22,6 +22,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app import log
 from app.errors import Unavailable
+from app.net.listening import listening
 
 HEAD = 10.0  # seconds for a request's head, TLS handshake included
 BODY, SLOWEST = 30.0, 16_384  # seconds for a body, and the bytes that buy it one second more
@@ -265,6 +266,7 @@ class Door:
             self.loop.add_reader(sock, self._accept, sock)
 
     def _sweep(self) -> None:
+        self.sweeping = self.loop.call_later(1.0, self._sweep)  # first: whatever breaks below, the next one comes
         now = time.monotonic()
         for one in (*self.slow, *self.idle):
             if one.waits_for_us:
@@ -275,7 +277,6 @@ class Door:
         if self.dropped.total():
             logger.warning("connections_dropped", open=len(self.open), places=self.places, **self.dropped)
         self.dropped.clear()
-        self.sweeping = self.loop.call_later(1.0, self._sweep)
 
 
 class Server(uvicorn.Server):
@@ -290,31 +291,21 @@ class Server(uvicorn.Server):
         await self.lifespan.startup()
         if self.lifespan.should_exit:
             raise Unavailable("the console did not start; the log says why")
-        listening = sockets or _listen(self.config.host, self.config.port, self.config.backlog)
-        self.servers = [Door(listening, self.config.ssl, self.places, self._connection)]  # type: ignore[list-item]
+        found = sockets or _listen(self.config.host, self.config.port, self.config.backlog)
+        self.servers = [Door(found, self.config.ssl, self.places, self._connection)]  # type: ignore[list-item]
         self.started = True
-        logger.info("listening", address=f"{self.config.host}:{listening[0].getsockname()[1]}", places=self.places)
+        logger.info("listening", address=f"{self.config.host}:{found[0].getsockname()[1]}", places=self.places)
 
     def _connection(self, door: Door, sock: socket.socket) -> Connection:
         return Connection(door, sock, self.config, self.server_state, self.lifespan.state)
 
 
 def _listen(host: str, port: int, backlog: int) -> list[socket.socket]:
-    made: list[socket.socket] = []
     try:
-        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, kind, protocol, _, address in dict.fromkeys(found):
-            sock = socket.socket(family, kind, protocol)
-            made.append(sock)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.bind(address)
-            sock.listen(backlog)
-            sock.setblocking(False)
+        made = listening(host, port, backlog)
     except OSError as error:
-        for sock in made:
-            sock.close()
         why = f"cannot listen on port {port} of {host}: {error.strerror or error}"
         raise Unavailable(f"{why}; set TOCSIN_PORT or TOCSIN_HOST") from error
+    for sock in made:
+        sock.setblocking(False)
     return made

@@ -38,6 +38,17 @@ def between(last: datetime | None, now: datetime, gap: timedelta) -> Tick:
     return Tick(set_back=last - now) if last - now > STEP else Tick()
 
 
+def united(*known: Sequence[Downtime]) -> list[Downtime]:
+    """When any of several parts did not run, oldest first, without overlaps."""
+    found: list[Downtime] = []
+    for one in sorted((one for of_part in known for one in of_part), key=lambda one: one.began):
+        if found and one.began <= found[-1].ended:
+            found[-1] = Downtime(found[-1].began, max(found[-1].ended, one.ended))
+        else:
+            found.append(one)
+    return found
+
+
 def silent_since(known: datetime, silence: timedelta, away: Sequence[Downtime], settle: timedelta = timedelta(0)) -> datetime:
     """From when on silence counts for what was last heard at `known`, and counts as long once it lasts `silence`.
 

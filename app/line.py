@@ -102,15 +102,12 @@ def ping(call: Call, made_by: Integration | None = None, now: datetime | None = 
 def tick(part: str = uptime.CHECKS) -> None:
     """Say that a part of this stack runs, so that downtime is known as such; see to what a clock that was set back leaves."""
     with transaction() as db:
-        at = clock.now(db)
-        found = uptime.tick(db, part, at)
-        if found.set_back:
-            log.warning("clock_set_back", part=part, seconds=round(found.set_back.total_seconds(), 1))
-            _turn_back(db, found.set_back, at)
-        elif found.downtime and found.downtime.began > NEVER_RAN:
-            log.warning(
-                "was_down", part=part, since=found.downtime.began, seconds=round(found.downtime.length.total_seconds(), 1)
-            )
+        found = uptime.tick(db, part)
+        if found.set_back and part == uptime.CHECKS:  # every part notices, one sees to the rows: they move back once
+            log.warning("clock_set_back", seconds=round(found.set_back.total_seconds(), 1))
+            _turn_back(db, found.set_back, clock.now(db))
+        elif (away := found.downtime) and away.began > NEVER_RAN:
+            log.warning("was_down", part=part, since=away.began.isoformat(), seconds=round(away.length.total_seconds(), 1))
 
 
 def _turn_back(db: Connection, by: timedelta, now: datetime) -> None:

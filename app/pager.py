@@ -27,6 +27,7 @@ from app.notify.flight import FLIGHT
 from app.settings import settings
 
 LOOK = 1.0  # seconds between two looks when nobody calls
+ROOM = 0.05  # seconds between two looks while a channel is full
 LANDING = 10.0  # seconds that what is under way may take when the pager ends
 STUCK = 60.0  # seconds without a decision, though the database answers, after which the pager starts anew
 PROBERS = 4  # batches of overdue checks at once
@@ -134,8 +135,12 @@ class Pager:
         if time.monotonic() - self.looked >= LOOK:
             self.looked = time.monotonic()
             deliver.free_orphans()
+        took = 0
         while not FLIGHT.full and (jobs := deliver.claim_pages()):
+            took += len(jobs)
             asyncio.run_coroutine_threadsafe(deliver.send(jobs), loop()).add_done_callback(self._sent)
+        if not took and FLIGHT.ids:  # what is due may have to wait for room in its channel
+            self.pages_due.wait(ROOM)
 
     def _sent(self, done: "Future[Any]") -> None:
         self.pages_due.set()

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Column, Connection, Table, Text, delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from app import clock
 from app.db import instant, metadata
 from app.downtime import Downtime, Tick, between
 
@@ -47,13 +48,17 @@ def gap_of(part: str) -> timedelta:
     return GAP_AWAY if "@" in part else GAP
 
 
-def tick(db: Connection, part: str, now: datetime) -> Tick:
-    """Say that this part runs. `now` is the database's time at this moment."""
+def tick(db: Connection, part: str, at: datetime | None = None) -> Tick:
+    """Say that this part runs; `at` stands for the database's time.
+
+    The time is read once the row is held: who was stopped in between would take its own pause for a clock that was set back.
+    """
     seen = select(uptime.c.seen_at).where(uptime.c.part == part)
-    last = db.execute(seen).scalar_one_or_none()
+    last, now = db.execute(seen).scalar_one_or_none(), at or clock.now(db)
     if last is not None and timedelta(0) <= now - last < timedelta(seconds=EVERY / 2):
         return Tick()
     last = db.execute(seen.with_for_update()).scalar_one_or_none()
+    now = at or clock.now(db)
     found = between(last, now, gap_of(part))
     statement = upsert(uptime).values(part=part, since=now, seen_at=now)
     fresh = {"seen_at": now, **({"since": now} if found.downtime else {})}

@@ -15,8 +15,8 @@ from app.errors import Conflict, Invalid, NotFound
 from app.escalation import service as escalation
 from app.incidents import service as incidents
 from app.incidents import store
-from app.incidents.changeover import Kept, raised
-from app.incidents.lifecycle import Move, step
+from app.incidents.changeover import Kept, by_hours_now, raised
+from app.incidents.lifecycle import Move, reopened, step
 from app.incidents.model import Event, Incident, State
 from app.notify import service as pages
 from app.people import audit
@@ -60,16 +60,7 @@ def reopen(db: Connection, number: int, actor: Actor, now: datetime) -> Incident
     newer = store.lock_open(db, [before.group_key]).get(before.group_key)
     if newer is not None:
         raise Conflict(f"#{newer.number} is open for the same group; merge or work on that one")
-    after = replace(
-        before,
-        state=State.TRIGGERED,
-        generation=before.generation + 1,
-        reopened_at=now,
-        resolved_at=None,
-        resolved_by=None,
-        acknowledged_at=None,
-        acknowledged_by=None,
-    )
+    after = by_hours_now(db, reopened(before, now), now)
     if not store.save_alone(db, after):
         raise Conflict(f"a new incident for the group of #{number} opened just now; work on that one")
     escalation.begin(db, [after], now)

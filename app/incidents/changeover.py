@@ -61,6 +61,15 @@ def turned(incident: Incident, timetable: Timetable, now: datetime) -> tuple[Urg
     return rule.at(opened), by_hours(rule, opened)
 
 
+def by_hours_now(db: Connection, incident: Incident, now: datetime) -> Incident:
+    """An incident that was resolved while its hours began or ended, with the urgency they give now."""
+    if incident.during is None:
+        return incident
+    timetable = oncall.timetable(db)
+    turn = timetable.changes(incident.during.during, now)
+    return replace(incident, urgency=turned(incident, timetable, now)[0], urgency_at=turn)
+
+
 def recheck(db: Connection, now: datetime) -> None:
     """Hours may have changed: the urgency of every open incident that follows them is decided again."""
     store.turn_all(db, now)

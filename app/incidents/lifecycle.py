@@ -1,9 +1,11 @@
 """The moves an incident allows; the same table is a CHECK in the database's states. Pure."""
 
+from dataclasses import replace
+from datetime import datetime
 from enum import StrEnum
 
 from app.errors import Conflict
-from app.incidents.model import State
+from app.incidents.model import Incident, State
 
 
 class Move(StrEnum):
@@ -33,6 +35,22 @@ MOVES = {
     (State.TRIGGERED, Move.RELAPSE): State.TRIGGERED,
     (State.ACKNOWLEDGED, Move.RELAPSE): State.TRIGGERED,
 }
+
+
+def reopened(incident: Incident, now: datetime) -> Incident:
+    """Open again under its number: triggered, unacknowledged, its policy at step 1. Raises Conflict unless it was resolved."""
+    return replace(
+        incident,
+        reopened_at=now,
+        state=step(incident.state, Move.REOPEN),
+        generation=incident.generation + 1,
+        resolved_at=None,
+        resolved_by=None,
+        resolve_at=None,
+        acknowledged_at=None,
+        acknowledged_by=None,
+        snoozed_until=None,
+    )
 
 
 def step(state: State, move: Move) -> State:

@@ -11,9 +11,9 @@ from app.alerts.model import Alert
 from app.alerts.model import State as AlertState
 from app.catalog import store as catalog
 from app.incidents import store
-from app.incidents.changeover import kept, raised
+from app.incidents.changeover import by_hours_now, kept, raised
 from app.incidents.correlate import Group, Way, follow
-from app.incidents.lifecycle import Move, step
+from app.incidents.lifecycle import reopened
 from app.incidents.model import Event, Incident
 from app.incidents.rise import lead
 from app.incidents.route import route
@@ -49,7 +49,7 @@ def find(db: Connection, joining: Sequence[Alert], groups: Mapping[int, Group], 
         if former.open:
             known[key] = former
         else:
-            known[key] = _reopened(former, now)
+            known[key] = by_hours_now(db, reopened(former, now), now)
             new[former.number] = "reopened"
     store.save_all(db, [known[key] for key in missing if key in known and known[key].number in new])
     store.record(db, [Event(number, "reopened", "its alerts are back") for number in new], now)
@@ -102,21 +102,6 @@ def _lead(together: Sequence[Alert], urgency_of: Callable[[Alert], Urgency]) -> 
     """The alert that an incident opens with: those that came and went already count only among themselves."""
     firing = [alert for alert in together if alert.state is AlertState.FIRING]
     return lead(firing or together, urgency_of)
-
-
-def _reopened(incident: Incident, now: datetime) -> Incident:
-    return replace(
-        incident,
-        reopened_at=now,
-        state=step(incident.state, Move.REOPEN),
-        generation=incident.generation + 1,
-        resolved_at=None,
-        resolved_by=None,
-        resolve_at=None,
-        acknowledged_at=None,
-        acknowledged_by=None,
-        snoozed_until=None,
-    )
 
 
 def _row(db: Connection, alert: Alert, group: Group, now: datetime) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from pydantic import BaseModel, ValidationError
@@ -18,6 +18,7 @@ from app.log import get as logger
 from app.people.model import Urgency
 
 log = logger(__name__)
+F = TypeVar("F", bound=BaseModel)
 _SAVED = (
     "title text, state text, severity text, urgency text, acknowledged_at timestamptz, acknowledged_by text, "
     "resolved_at timestamptz, resolved_by text, snoozed_until timestamptz, merged_into bigint, assigned_to text, "
@@ -246,18 +247,18 @@ def _incident(row: Row[Any]) -> Incident:
     values["state"] = State(values["state"])
     values["severity"] = Severity(values["severity"])
     values["urgency"] = Urgency(values["urgency"])
-    values["policy"] = _policy(values["policy"], values["number"])
-    values["during"] = During.model_validate(values["during"]) if values["during"] else None
+    values["policy"] = _frozen(Policy, values["policy"], values["number"])
+    values["during"] = _frozen(During, values["during"], values["number"])
     values["links"] = tuple(values["links"])
     return Incident(**values)
 
 
-def _policy(spec: Mapping[str, Any] | None, number: int) -> Policy | None:
-    """The frozen policy; None (the owners answer) for one that this release cannot read: one bad row must not stop the line."""
+def _frozen(kind: type[F], spec: Mapping[str, Any] | None, number: int) -> F | None:
+    """What an incident froze; None for what this release cannot read: one bad row must not stop the line."""
     try:
-        return Policy.model_validate(spec) if spec else None
+        return kind.model_validate(spec) if spec else None
     except ValidationError as error:
-        log.error("policy_unreadable", incident=number, error=str(error))
+        log.error("incident_unreadable", incident=number, what=kind.__name__, error=str(error))
         return None
 
 

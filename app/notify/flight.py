@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from app.net.deadline import awake
+from app.net.deadline import PULSE, awake
 from app.notify.model import Claim, Message
 
 PER_CHANNEL = 64
@@ -16,8 +16,8 @@ MOST = 512  # over all channels
 
 
 def in_time(message: Message) -> bool:
-    """Whether a channel may still begin to send it; later it raises Stale."""
-    return awake() <= message.not_after
+    """Whether a channel may still begin to send it; otherwise it raises Stale."""
+    return awake() <= message.not_after and not PULSE.stopped_since(message.asked)
 
 
 class Flight:

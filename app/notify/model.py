@@ -81,6 +81,7 @@ class Message:
     json: Mapping[str, Any]
     thread: str | None  # what belongs together, e.g. "incident-42-8f3e..."; no other stack has it
     attempt: int
+    asked: float = math.inf  # by `deadline.awake`: when it was wanted at the latest
     not_after: float = math.inf  # by `flight.awake`; a channel raises Stale instead of putting the first byte on the wire later
     uid: str = ""  # of the message, the same on every repeat; no other stack has it
 

@@ -3,6 +3,7 @@
 A page leaves only if it was wanted a moment ago: who was stopped meanwhile, or is slow to connect, asks again.
 """
 
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from app import plugins
 from app.checks.discretion import discretion
-from app.errors import DeliveryError, Permanent, Stale, Transient, Unavailable
+from app.errors import DeliveryError, Permanent, Stale, Transient
 from app.log import get
 from app.net.deadline import awake, within
 from app.net.loop import as_they_come
@@ -23,6 +24,7 @@ from app.seal import Unreadable, opened
 
 DEADLINE = 8.0  # seconds for one message, all in all; less than the lease
 SURE = 1.0  # seconds for which a page counts as wanted once that was asked
+LONGEST = 30.0  # seconds of asking and connecting anew
 LATEST = 1.8  # seconds after that at which its first byte may leave
 SLICE = 0.02  # seconds in which outcomes are gathered before they are written
 
@@ -38,36 +40,35 @@ async def send_all(jobs: Sequence[Job], ask: Ask) -> AsyncIterator[list[Sent]]:
     ask: whether a page is still ours and wanted. Of one that is not, nothing is sent and nothing yielded.
     """
     async for sent in as_they_come([_send(job, ask) for job in jobs], SLICE):
-        yield [one for one in sent if one is not None]
+        if ended := [one for one in sent if one is not None]:
+            yield ended
 
 
 async def _send(job: Job, ask: Ask) -> Sent | None:
+    began, asked, longest = awake(), job.asked, LATEST
     try:
-        if awake() - job.asked <= SURE:
+        while True:
+            if awake() - asked > SURE:
+                if not await ask(job.claim):
+                    return None
+                asked, longest = awake(), DEADLINE  # who is slow to connect to gets its time
             with suppress(Stale):
-                return Sent(job.claim, await within(DEADLINE, _hand_over(job, job.asked + LATEST)))
-        if not await ask(job.claim):
-            return None
-        return Sent(
-            job.claim, await within(DEADLINE, _hand_over(job, awake() + DEADLINE))
-        )  # now it may take its time to connect
-    except Unavailable as error:  # nobody can say whether it is wanted; whoever holds the lease next will ask
-        log.warning("page_held_back", page=job.claim.id, error=str(error))
-        return None
+                return Sent(job.claim, await within(DEADLINE, _hand_over(job, asked, asked + longest)))
+            if awake() - began > LONGEST:
+                return Sent(job.claim, Transient("it took too long to connect"))
+            asked = -math.inf
     except TimeoutError:
         return Sent(job.claim, Transient(f"no answer within {DEADLINE:g} s"))
-    except Permanent as error:
-        return Sent(job.claim, Permanent(_hushed(job, str(error))))
     except DeliveryError as error:
-        return Sent(job.claim, Transient(_hushed(job, str(error)), getattr(error, "retry_after", None)))
+        return Sent(job.claim, error)
     except Exception as error:
         log.exception("channel_broke", channel=job.claim.draft.channel, page=job.claim.id)
-        return Sent(job.claim, Transient(_hushed(job, f"the channel broke: {type(error).__name__}: {error}")))
+        return Sent(job.claim, Transient(f"the channel broke: {type(error).__name__}: {error}"))
 
 
-async def _hand_over(job: Job, not_after: float) -> Receipt:
+async def _hand_over(job: Job, asked: float, not_after: float) -> Receipt:
     plugin, spec = _prepared(job)
-    return await plugin.send(spec, replace(job.message, not_after=not_after), DEADLINE)
+    return await plugin.send(spec, replace(job.message, asked=asked, not_after=not_after), DEADLINE)
 
 
 def _prepared(job: Job) -> tuple[ChannelPlugin, BaseModel]:

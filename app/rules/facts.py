@@ -12,7 +12,7 @@ from app import uptime
 from app.catalog import store as catalog
 from app.checks.probe import Status
 from app.checks.samples import store as samples
-from app.downtime import Downtime
+from app.downtime import Downtime, united
 from app.rules import book, store
 from app.rules.active import NOW, Active
 from app.rules.evaluate import ONE_SERIES, News, Pasts
@@ -42,7 +42,7 @@ class Facts:
     def away_of(self, rule: Active) -> Sequence[Downtime]:
         """When nothing ran where the rule's check runs, oldest first."""
         here, there = self.away[uptime.CHECKS], self.away[uptime.part_of(rule.check.at or "")]
-        return here if here is there else sorted((*here, *there), key=lambda one: one.ended)
+        return here if here is there else united(here, there)
 
     def times(self, check: str) -> list[datetime]:
         """When its new results began."""

@@ -21,7 +21,7 @@ from app.signals.model import Signal
 
 Place = tuple[str, str]  # rule, series
 MANY = 1000  # series; judging more takes its time
-LOOK_AGAIN = timedelta(seconds=1)  # at what is silent, once nobody says that somebody listens
+LOOK_AGAIN = timedelta(seconds=5)  # at what is silent, once nobody says that somebody listens
 UNPUNCTUAL = 1.5  # intervals after which a result that did not come is missed
 
 

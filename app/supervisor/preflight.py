@@ -5,14 +5,13 @@ returned as one line: it is said, and tried on.
 """
 
 import errno
-import socket
 import ssl
-from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from app import refusal
 from app.errors import Unavailable, Unusable
+from app.net.listening import listening
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -149,18 +148,8 @@ def _amqp(url: str) -> None:
 
 def _listen(host: str, port: int, bound: ExitStack) -> None:
     """Listen on every address that a server on `host` would take, until `bound` ends."""
-    found: Sequence[Any] = list(dict.fromkeys(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)))
-    for family, kind, protocol, _, address in found:
-        try:
-            trial = bound.enter_context(socket.socket(family, kind, protocol))
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            trial.bind(address)
-            trial.listen(1)
-        except OSError as error:  # a name may have an address that this machine lacks
-            if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT) or len(found) == 1:
-                raise
+    for sock in listening(host, port, 1):
+        bound.enter_context(sock)
 
 
 def _no_passphrase() -> str:

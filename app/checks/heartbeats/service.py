@@ -17,7 +17,7 @@ from app.checks.heartbeats.decide import hear as heard
 from app.checks.heartbeats.decide import last_line, look
 from app.checks.heartbeats.manage import Spec, changed, free_name
 from app.checks.heartbeats.model import SLUG, Beat, Call, Cause, Expectation, Heartbeat, Kind, Outlook, Ping, Run, State
-from app.downtime import Downtime
+from app.downtime import Downtime, united
 from app.errors import Conflict, NotFound
 
 EACH = 500  # pings of one heartbeat judged at once
@@ -163,7 +163,7 @@ def _judge(db: Connection, rows: Sequence[Mapping[str, Any]], now: datetime) -> 
 def _away(db: Connection, now: datetime) -> Sequence[Downtime]:
     """When nobody heard pings, or nobody could judge them, oldest first."""
     found = uptime.downtimes(db, (uptime.INTAKE, uptime.CHECKS), now)
-    return sorted((*found[uptime.INTAKE], *found[uptime.CHECKS]), key=lambda one: one.ended)
+    return united(found[uptime.INTAKE], found[uptime.CHECKS])
 
 
 def _worth_saying(before: State, after: Beat) -> bool:

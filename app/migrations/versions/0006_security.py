@@ -19,7 +19,7 @@ OWN = {
     "check_run": f"check_name in (select name from check_state) or starts_with(spec, '~sealed~' || {HERE} || '~')",
     "prober": f"location = {HERE}",
     "alert": f"source = 'prober' and key = {HERE}",
-    "process_beat": "kind = 'worker'",
+    "process_beat": f"kind = 'worker' and strpos(cast(detail as text), '@' || {HERE} || '\"') > 0",
     "uptime": f"part = 'checks@' || {HERE}",
     "downtime": f"part = 'checks@' || {HERE}",
 }
@@ -45,7 +45,7 @@ def upgrade() -> None:
     op.execute(SQL)
     for table, own in OWN.items():
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
-        op.execute(f"CREATE POLICY location ON {table} USING ({OTHERS} or ({own}))")
+        op.execute(f"CREATE POLICY location ON {table} USING ({OTHERS} or ({HERE} <> '' and ({own})))")
 
 
 def downgrade() -> None:
