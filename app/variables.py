@@ -173,7 +173,7 @@ def home_secret(home: Path, name: str) -> str:
     except OSError as error:
         raise kept.unusable(home, error) from error
     if not value:
-        raise Unusable(f"{path} is empty: restore it, or remove it to have a new one made")
+        raise Unusable(f"{path} is empty: restore it, or remove it and run `tocsin up --fresh`; what it sealed is lost then")
     return value
 
 

@@ -142,8 +142,8 @@ def merge(db: Connection, number: int, into: int, actor: Actor, now: datetime) -
 def _grown(db: Connection, source: Incident, target: Incident, now: datetime) -> Incident:
     """The incident that another was merged into: as bad as the worse of both.
 
-    Where the other is the worse one and nobody has acknowledged this one, it goes on under the other's policy from step 1: who
-    would have been paged for that one still is.
+    Where the other is the worse one and either is unacknowledged, it goes on under the other's policy from step 1: who would
+    have been paged for that one still is.
     """
     tally = alerts.tally(db, [target.number]).get(target.number, Tally())
     severity = max(source.severity, target.severity, key=lambda one: one.rank)
@@ -152,13 +152,16 @@ def _grown(db: Connection, source: Incident, target: Incident, now: datetime) ->
     title = tally.title or target.title
     grown = raised(replace(target, alert_count=tally.total, title=title, severity=severity, resolve_at=ending), urgency)
     critical = severity is Severity.CRITICAL and target.severity is not Severity.CRITICAL
-    if (critical or urgency is not target.urgency) and target.state is State.TRIGGERED:
+    if (critical or urgency is not target.urgency) and State.TRIGGERED in (source.state, target.state):
         routing = Kept(source.policy_name, source.policy, source.hours, source.during, source.urgency_at)
         grown = incidents.relapse(raised(routing.on(grown, source.urgency), urgency))
         store.freeze(db, grown)
         pages.supersede(db, [grown.number], now)
         escalation.begin(db, [grown], now)
         wake_line(db, "escalation")
+        policy = f"policy {grown.policy_name}" if grown.policy_name else "no policy"
+        text = f"#{source.number} is worse and unacknowledged; routed again: {policy}, from step 1"
+        store.record(db, [Event(grown.number, "restarted", text)], now)
     store.save_all(db, [grown])
     return grown
 

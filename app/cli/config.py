@@ -76,6 +76,10 @@ def apply(folder: Dir = None, as_json: Json = False) -> None:
         return
     _print_changes(applied.changes)
     typer.echo(f"version {applied.version} is in force")
+    if folder is not None and folder.resolve() != settings().config.resolve():
+        typer.echo(
+            f"the next `tocsin up` applies {settings().config} again; to keep this folder, start with TOCSIN_CONFIG={folder}"
+        )
 
 
 @config.command()

@@ -12,7 +12,7 @@ commands = typer.Typer()
 
 @commands.command(hidden=True)
 def prepare(
-    fresh: Annotated[bool, typer.Option("--fresh", help="Begin with an empty database, though this home has had one.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Accept that this home's database or secret key is lost.")] = False,
 ) -> None:
     """Migrate the database, make the first admin and apply the configuration; `up` runs this before everything else."""
     import logging

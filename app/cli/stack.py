@@ -17,7 +17,7 @@ commands = typer.Typer(help="The stack in TOCSIN_HOME.")
 def up(
     detach: Annotated[bool, typer.Option("--detach", help="Start it in the background; return when it is ready.")] = False,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Begin with an empty database, though this home has had one with data.")
+        bool, typer.Option("--fresh", help="Accept that this home's database or secret key is lost: go on with a new one.")
     ] = False,
 ) -> None:
     """Start everything: database, broker, console, workers, pager and Flower. Ctrl-C ends everything."""

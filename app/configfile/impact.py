@@ -128,7 +128,10 @@ def _channel(change: Change, _: Sequence[Declaration]) -> Iterator[str]:
 
 def _source(change: Change, _: Sequence[Declaration]) -> Iterator[str]:
     if retired([change]):
-        yield f"{change.subject} pages nobody any more; its open alerts are resolved and nobody is told"
+        if _speaks(change.kind, change.before or {}):
+            yield f"{change.subject} pages nobody any more; its open alerts are resolved and nobody is told"
+        else:
+            yield f"{change.subject} is not watched any more; it paged nobody"
     elif change.action is Action.ADDED:
         speaks = "alerts after its first ping" if change.kind == "heartbeat" else "can alert"
         yield f"{change.subject} {speaks if _speaks(change.kind, change.after or {}) else 'is watched and pages nobody'}"

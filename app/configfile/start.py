@@ -1,14 +1,19 @@
 """What `tocsin up` does with the configuration: put it in force, or keep the last good one and say why."""
 
+from pathlib import Path
+
 from app import clock, log
 from app.catalog import store as catalog
 from app.configfile.apply import apply
+from app.configfile.diff import Action
 from app.configfile.load import load
 from app.configfile.reseal import reseal
 from app.db import transaction
 from app.errors import Conflict, Invalid
 from app.people.model import SYSTEM
 from app.settings import environ, settings
+
+NAMED = 5  # things named of those that were removed
 
 
 def boot() -> list[str]:
@@ -26,10 +31,19 @@ def boot() -> list[str]:
         return [f"{folder}/{one}" for one in loaded.mistakes] + [_kept()]
     try:
         with transaction() as db:
-            apply(db, loaded, SYSTEM, clock.now(db))
+            applied = apply(db, loaded, SYSTEM, clock.now(db))
     except Conflict as error:
         return [str(error), _kept()]
-    return []
+    gone = [change.subject for change in applied.changes if change.action is Action.REMOVED]
+    return [_replaced(folder, gone)] if gone else []
+
+
+def _replaced(folder: Path, gone: list[str]) -> str:
+    """What was in force and is not in the files: another folder, or a restored database, looks like that."""
+    named = f"{', '.join(gone[:NAMED])}{f' and {len(gone) - NAMED} more' if len(gone) > NAMED else ''}"
+    return (
+        f"the files in {folder} removed what was in force: {named}; to keep another folder, start with TOCSIN_CONFIG set to it"
+    )
 
 
 def _kept() -> str:

@@ -21,6 +21,7 @@ from app.signals.model import Signal
 
 Place = tuple[str, str]  # rule, series
 MANY = 1000  # series; judging more takes its time
+LATE = timedelta(seconds=10)  # so late a run may be where a worker or the dispatch hangs, until somebody else has taken it
 LOOK_AGAIN = timedelta(seconds=5)  # at what is silent, once nobody says that somebody listens
 UNPUNCTUAL = 1.5  # intervals after which a result that did not come is missed
 
@@ -101,9 +102,14 @@ def _steps(rule: Active, row: Mapping[str, Any], facts: Facts, now: datetime) ->
     if times := facts.times(name):
         news, pasts = facts.news_of(rule), facts.pasts_of(rule)
         return over_results(rule, standings, news, pasts, times, facts.well(name), facts.excused(name), facts.away_of(rule))
-    if row["paused"]:
+    if row["paused"] or not _is_late(row, now):
         return []
     return over_silence(rule, standings, facts.heard_until(rule, now), row["at"] is None, facts.away_of(rule))
+
+
+def _is_late(row: Mapping[str, Any], now: datetime) -> bool:
+    """Whether a result that did not come can be silence: Tocsin itself may be LATE with a run, and says nothing then."""
+    return row["at"] is None or now - row["at"] >= LATE
 
 
 def _combine(db: Connection, work: _Work, now: datetime) -> None:
@@ -133,7 +139,9 @@ def _again(
     """When to look even without a result: once it has been silent for its intervals; each interval where a rule awaits one."""
     every = timedelta(milliseconds=row["every"])
     if any(rule.awaits for rule in rules) and not row["paused"]:
-        return max(times[-1] + every * UNPUNCTUAL, now) if times else now + every
+        return max(times[-1] + max(every * UNPUNCTUAL, LATE), now) if times else now + every
     if times:
-        return max(times[-1] + every * NO_DATA_INTERVALS, now)
+        return max(times[-1] + max(every * NO_DATA_INTERVALS, LATE), now)
+    if not _is_late(row, now):
+        silent_until = [*silent_until, row["at"] + LATE]
     return min(silent_until, default=None)  # it was Tocsin that did not run: its time is yet to come

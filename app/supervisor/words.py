@@ -22,6 +22,8 @@ def last_words(lines: Sequence[str]) -> str:
     """The line that says why, without its time stamp; empty when nothing was said."""
     for pattern in (GRAVE, BAD, re.compile("")):
         for at in range(len(lines) - 1, -1, -1):
+            if lines[at].startswith("ts=") and " level=info " in lines[at]:
+                continue  # what it did well is not why it ended
             if pattern.search(lines[at]):
                 return " ".join((_plain(lines[at]), *_detail(lines, at)))
     return ""

@@ -37,7 +37,7 @@ KINDS: tuple[tuple[type[Exception], Kind], ...] = (
     (errors.UnknownEncoding, Kind(415, "That encoding is not supported", "Send it unpacked or as gzip; nothing was changed.")),
     (errors.Garbled, Kind(400, "The request arrived damaged", "Reload the page and send it again; nothing was changed.")),
     (errors.Invalid, Kind(422, "That does not work as typed", "Go back, mend it and send it again; nothing was changed.")),
-    (errors.Denied, Kind(403, "You may not do this", "Nothing was changed. Ask an admin for the role.")),
+    (errors.Denied, Kind(403, "You may not do this", "Nothing was changed.")),
     (errors.NotFound, Kind(404, "There is no such thing", "It may have been renamed, removed, or mistyped in the address.")),
     (errors.Conflict, Kind(409, "Somebody was faster", "Nothing was changed. Look at how it stands now, then decide again.")),
     (errors.NotActive, Kind(501, "Not active yet", "This is planned, and not built.")),

@@ -125,11 +125,24 @@ def test_a_worse_incident_merged_into_one_that_nobody_has_acknowledged_keeps_pag
     shop.act("acknowledge")
 
 
-def test_merged_into_one_that_somebody_has_it_pages_nobody(shop: World) -> None:
+def test_so_it_does_merged_into_one_that_is_acknowledged(shop: World) -> None:
     shop.raise_alert("slow", severity="warning")
     shop.raise_alert("down", severity="critical", service="till")
     shop.expect_page("ada", "bo", "cy")
     shop.act("acknowledge", 1)
+    shop.act("merge", 2, into=1, by="ada")
+    shop.expect_page("bo", "cy")
+    assert (shop.incident().state, shop.incident().severity) == ("triggered", "critical")
+    assert "#2 is worse and unacknowledged; routed again: policy urgent, from step 1" in shop.timeline()
+    shop.act("acknowledge")
+
+
+def test_a_merge_of_two_that_are_acknowledged_pages_nobody(shop: World) -> None:
+    shop.raise_alert("slow", severity="warning")
+    shop.raise_alert("down", severity="critical", service="till")
+    shop.expect_page("ada", "bo", "cy")
+    shop.act("acknowledge", 1)
+    shop.act("acknowledge", 2)
     shop.act("merge", 2, into=1, by="ada")
     shop.expect_nothing()
     assert (shop.incident().state, shop.incident().severity) == ("acknowledged", "critical")

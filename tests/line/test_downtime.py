@@ -142,3 +142,26 @@ def test_a_location_without_its_worker_is_one_alert_and_its_end(running: None) -
         uptime.tick(db, uptime.part_of("paris"), at(60))
     measure.look_for_workers(at(61))
     assert "NoWorker" not in alerts()
+
+
+OFTEN = """
+users: {ada: {}}
+platform: {owners: ["user:ada"]}
+policies: {p: {steps: [{page: "user:ada"}]}}
+routes: [{policy: p}]
+checks: {shop: {probe: health.disk, every: 1s, with: {path: /}}}
+rules: {gone: {kind: absence, check: shop, metric: orders, severity: warning}}
+"""
+
+
+def test_runs_that_come_late_because_a_worker_or_the_beat_hangs_are_no_silence(clean: None) -> None:
+    with transaction() as db:
+        apply(db, load_texts({"a.yaml": OFTEN}, {}), SYSTEM, NOON)
+    for second in range(60):
+        if second % 7 == 0:
+            result(second, "shop")
+        line.evaluate(now=at(second + 0.5))
+        assert alerts() == {}, second
+    for second in range(60, 70):
+        line.evaluate(now=at(second))
+    assert set(alerts()) == {"shop", "gone"}, "nothing for ten seconds is"
