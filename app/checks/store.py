@@ -159,7 +159,7 @@ def finish(db: Connection, results: Sequence[Result]) -> None:
 def claim_evaluation(db: Connection, now: datetime, limit: int, names: Sequence[str] | None = None) -> list[Mapping[str, Any]]:
     """Checks whose rules have something to look at, locked until the transaction ends; others skip them."""
     query = (
-        select(*(check_state.c[name] for name in ("name", "every", "paused", "at", "evaluated_at")))
+        select(*(check_state.c[name] for name in ("name", "every", "paused", "at", "evaluated_at", "lease_until")))
         .where(check_state.c.evaluate_at <= now)
         .order_by(check_state.c.evaluate_at)
         .limit(limit)

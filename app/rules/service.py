@@ -22,6 +22,7 @@ from app.signals.model import Signal
 Place = tuple[str, str]  # rule, series
 MANY = 1000  # series; judging more takes its time
 LATE = timedelta(seconds=10)  # so late a run may be where a worker or the dispatch hangs, until somebody else has taken it
+HELD = timedelta(seconds=60)  # longer than the longest lease of a run
 LOOK_AGAIN = timedelta(seconds=5)  # at what is silent, once nobody says that somebody listens
 UNPUNCTUAL = 1.5  # intervals after which a result that did not come is missed
 
@@ -107,9 +108,17 @@ def _steps(rule: Active, row: Mapping[str, Any], facts: Facts, now: datetime) ->
     return over_silence(rule, standings, facts.heard_until(rule, now), row["at"] is None, facts.away_of(rule))
 
 
+def _silent_from(row: Mapping[str, Any]) -> datetime:
+    """From when on a result that did not come can be silence: not while somebody holds the check to run it, nor LATE after.
+
+    Who hangs with a run holds it until its lease ends; leases that follow each other put silence off by HELD at most.
+    """
+    last: datetime = row["at"]
+    return max(last, min(row["lease_until"] or last, last + HELD)) + LATE
+
+
 def _is_late(row: Mapping[str, Any], now: datetime) -> bool:
-    """Whether a result that did not come can be silence: Tocsin itself may be LATE with a run, and says nothing then."""
-    return row["at"] is None or now - row["at"] >= LATE
+    return row["at"] is None or now >= _silent_from(row)
 
 
 def _combine(db: Connection, work: _Work, now: datetime) -> None:
@@ -143,5 +152,5 @@ def _again(
     if times:
         return max(times[-1] + max(every * NO_DATA_INTERVALS, LATE), now)
     if not _is_late(row, now):
-        silent_until = [*silent_until, row["at"] + LATE]
+        silent_until = [*silent_until, _silent_from(row)]
     return min(silent_until, default=None)  # it was Tocsin that did not run: its time is yet to come

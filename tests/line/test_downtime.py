@@ -165,3 +165,32 @@ def test_runs_that_come_late_because_a_worker_or_the_beat_hangs_are_no_silence(c
     for second in range(60, 70):
         line.evaluate(now=at(second))
     assert set(alerts()) == {"shop", "gone"}, "nothing for ten seconds is"
+
+
+def lease(until: float) -> None:
+    with transaction() as db:
+        db.execute(text("update check_state set lease_until = :until where name = 'shop'"), {"until": at(until)})
+
+
+def test_a_run_that_a_stopped_worker_holds_is_no_silence_until_its_lease_and_the_pagers_turn_are_over(clean: None) -> None:
+    with transaction() as db:
+        apply(db, load_texts({"a.yaml": OFTEN}, {}), SYSTEM, NOON)
+    result(0, "shop")
+    line.evaluate(now=at(0.1))
+    lease(16)
+    for second in range(1, 26):
+        line.evaluate(now=at(second))
+        assert alerts() == {}, second
+    for second in range(26, 30):
+        line.evaluate(now=at(second))
+    assert set(alerts()) == {"shop", "gone"}
+
+
+def test_leases_that_follow_each_other_without_a_result_hide_silence_for_a_minute_at_most(clean: None) -> None:
+    with transaction() as db:
+        apply(db, load_texts({"a.yaml": OFTEN}, {}), SYSTEM, NOON)
+    result(0, "shop")
+    for second in range(1, 75):
+        lease(second + 5)
+        line.evaluate(now=at(second))
+    assert set(alerts()) == {"shop", "gone"}
