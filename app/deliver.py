@@ -19,7 +19,7 @@ from app.log import get
 from app.net.deadline import PULSE
 from app.notify import outcome
 from app.notify import service as pages
-from app.notify.compose import Desk
+from app.notify.compose import MessageContext
 from app.notify.flight import FLIGHT
 from app.notify.model import Claim
 from app.notify.outcome import Sent
@@ -40,7 +40,7 @@ def claim_pages(limit: int = PAGES, now: datetime | None = None) -> list[Job]:
     with transaction() as db:
         at = now or clock.now(db)
         outcome.expire(db, at)
-        jobs = pages.claim(db, Desk(settings().url, settings().key), at, limit)
+        jobs = pages.claim(db, MessageContext(settings().url, settings().key), at, limit)
     FLIGHT.took(job.claim for job in jobs)
     return jobs
 

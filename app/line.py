@@ -62,12 +62,12 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StageResult:
     """What a stage did: how much it looked at, and in how many seconds something of it falls due."""
 
     seen: int
     waits: tuple[float, ...] = ()
-    told: bool = False  # messages were queued that no step sends: an update, an end
+    messages: bool = False  # messages were queued that no step sends: an update, an end
 
     @property
     def full(self) -> bool:
@@ -125,7 +125,7 @@ def dispatch(families: Sequence[str], now: datetime | None = None) -> list[Batch
         return checks.dispatch(db, families, now or clock.now(db))
 
 
-def evaluate(names: Sequence[str] | None = None, now: datetime | None = None) -> Step:
+def evaluate(names: Sequence[str] | None = None, now: datetime | None = None) -> StageResult:
     """Judge what is new by every rule, and without `names` every heartbeat, and turn the verdicts into alerts."""
     if now is None:
         tick()  # before it judges: after a pause, what it sees is old
@@ -134,7 +134,7 @@ def evaluate(names: Sequence[str] | None = None, now: datetime | None = None) ->
         signals, seen = rules.evaluate(db, at, LIMIT, names)
         if alerts.accept(db, signals, at):
             wake_line(db, "dedup")
-    return Step(seen if names is not None else max(seen, _expect(now)))
+    return StageResult(seen if names is not None else max(seen, _expect(now)))
 
 
 def _expect(now: datetime | None) -> int:
@@ -149,7 +149,7 @@ def _expect(now: datetime | None) -> int:
     return seen
 
 
-def dedup(now: datetime | None = None) -> Step:
+def dedup(now: datetime | None = None) -> StageResult:
     """Collapse alerts into incidents, start their policies, and end the incidents whose alerts are over."""
     turned = _turn(now)
     try:
@@ -169,7 +169,7 @@ def _turn(now: datetime | None) -> int:
     return len(turned)
 
 
-def _dedup_apart(now: datetime | None) -> Step:
+def _dedup_apart(now: datetime | None) -> StageResult:
     """Somebody holds an incident of the batch: each alert by itself, so that only that incident's wait for it."""
     with transaction() as db:
         waiting = alert_store.changed(db, now or clock.now(db), LIMIT)
@@ -181,10 +181,10 @@ def _dedup_apart(now: datetime | None) -> Step:
             held.append(id_)
     with transaction() as db:
         alert_store.postpone(db, held, (now or clock.now(db)) + HELD)
-    return Step(sum(step.seen for step in steps), told=any(step.told for step in steps))
+    return StageResult(sum(step.seen for step in steps), messages=any(step.messages for step in steps))
 
 
-def _dedup(now: datetime | None, only: Sequence[int] | None = None) -> Step:
+def _dedup(now: datetime | None, only: Sequence[int] | None = None) -> StageResult:
     with transaction() as db:
         if only is not None:
             give_up_soon(db)
@@ -192,17 +192,17 @@ def _dedup(now: datetime | None, only: Sequence[int] | None = None) -> Step:
         placed = incidents.place(db, at, LIMIT, only)
         escalation.begin(db, [*placed.opened, *placed.restarted], at)
         pages.supersede(db, [one.number for one in placed.restarted], at)
-        pages.tell_update(db, placed.updated, at)
+        pages.queue_update(db, placed.updated, at)
         ended = incidents.end_due(db, at, LIMIT)
         escalation.stop_ended(db, ended, "resolved", at)
-        pages.tell_end(db, ended, None, at)
+        pages.queue_resolved(db, ended, None, at)
         if placed.seen or ended:
             wake_line(db, "escalation")
             wake(db, "console", "incidents")
-    return Step(placed.seen + len(ended), told=bool(placed.updated or ended))
+    return StageResult(placed.seen + len(ended), messages=bool(placed.updated or ended))
 
 
-def escalate(now: datetime | None = None) -> Step:
+def escalate(now: datetime | None = None) -> StageResult:
     """Take every step that is due: promise, then queue the pages that keep the promise."""
     with transaction() as db:
         at = now or clock.now(db)
@@ -211,14 +211,14 @@ def escalate(now: datetime | None = None) -> Step:
         if advance.seen:
             wake_line(db, "notify")
             wake(db, "console", "incidents")
-    return Step(advance.seen, tuple(sorted({(due - at).total_seconds() for _, due in advance.due})))
+    return StageResult(advance.seen, tuple(sorted({(due - at).total_seconds() for _, due in advance.due})))
 
 
-def notify(now: datetime | None = None, limit: int = PAGES) -> tuple[Step, list[tuple[int, float]]]:
+def notify(now: datetime | None = None, limit: int = PAGES) -> tuple[StageResult, list[tuple[int, float]]]:
     """Send what is due; how much, and what is to be tried again when. What takes long goes on beside."""
     jobs = claim_pages(limit, now)
     if not jobs:
-        return Step(0), []
+        return StageResult(0), []
     with suppress(TimeoutError):
-        return Step(len(jobs)), on_loop(send(jobs, now), LONGEST if now is None else None)
-    return Step(len(jobs)), []
+        return StageResult(len(jobs)), on_loop(send(jobs, now), LONGEST if now is None else None)
+    return StageResult(len(jobs)), []

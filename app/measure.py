@@ -20,14 +20,14 @@ from app.checks import store as check_store
 from app.checks.model import Due, Result
 from app.checks.prober import decide
 from app.checks.prober import service as prober
-from app.checks.prober.service import Outlook, Place
+from app.checks.prober.service import Vantage, Verified
 from app.db import notify as wake
 from app.db import transaction, wake_line
 from app.log import get
 from app.net.loop import loop
 from app.net.loop import run as on_loop
 from app.plugins import FAMILIES
-from app.signals.model import Said, Signal
+from app.signals.model import Signal, SignalStatus
 
 GRACE = timedelta(seconds=2)  # checks that late are run by whoever sees them
 PATIENCE = 0.25  # seconds a worker waits for its batch
@@ -48,8 +48,8 @@ def check(names: Sequence[str], asked: str | None = None, now: datetime | None =
     """
     with transaction() as db:
         at = now or clock.now(db)
-        due, place = checks.load(db, names, at), prober.place(db)
-    return _for_a_moment(due, place, at, asked, told)
+        due, vantage = checks.load(db, names, at), prober.vantage(db)
+    return _for_a_moment(due, vantage, at, asked, told)
 
 
 def check_overdue(now: datetime | None = None, limit: int = 50) -> list[str]:
@@ -57,8 +57,8 @@ def check_overdue(now: datetime | None = None, limit: int = 50) -> list[str]:
     with transaction() as db:
         at = now or clock.now(db)
         check_store.pull_in(db, at)
-        due, place = checks.take_overdue(db, FAMILIES, at, GRACE, limit), prober.place(db)
-    return _for_a_moment(due, place, at, None)
+        due, vantage = checks.take_overdue(db, FAMILIES, at, GRACE, limit), prober.vantage(db)
+    return _for_a_moment(due, vantage, at, None)
 
 
 def pull_in() -> None:
@@ -76,12 +76,12 @@ def try_out(asked: str, now: datetime | None = None) -> None:
         on_loop(_tried(due, at, asked))
 
 
-def look_outside(now: datetime | None = None) -> None:
-    """Where this place is cut off: ask its references whether it is so still. What nobody watches from any more is over."""
+def recheck_references(now: datetime | None = None) -> None:
+    """Where this vantage is cut off: ask its references whether it is so still. What nobody watches from any more is over."""
     with transaction() as db:
-        place, over = prober.place(db), prober.forsaken(db)
-    for outlook in [*over, *(on_loop(prober.back(place)) if place.offline else ())]:
-        _keep(outlook, None, now)
+        vantage, over = prober.vantage(db), prober.orphaned(db)
+    for verified in [*over, *(on_loop(prober.back(vantage)) if vantage.offline else ())]:
+        _keep(verified, None, now)
     look_for_workers(now)
 
 
@@ -101,7 +101,7 @@ def _worker(location: str, seen: datetime, gone: bool) -> Signal:
     return Signal(
         source="prober",
         key=f"worker:{location}",
-        said=Said.FIRING if gone else Said.RESOLVED,
+        status=SignalStatus.FIRING if gone else SignalStatus.RESOLVED,
         summary=f"No worker runs the checks of {location}: their results are missing",
         severity=Severity.ERROR,
         alertname=NO_WORKER,
@@ -111,20 +111,22 @@ def _worker(location: str, seen: datetime, gone: bool) -> Signal:
     )
 
 
-def _for_a_moment(due: Sequence[Due], place: Place, now: datetime, asked: str | None, told: Told | None = None) -> list[str]:
+def _for_a_moment(
+    due: Sequence[Due], vantage: Vantage, now: datetime, asked: str | None, told: Told | None = None
+) -> list[str]:
     """Run checks; the names of those that have a result within the time a worker waits."""
     measured: list[str] = []
     late = Event()
 
-    def keep(outlook: Outlook) -> None:
-        names = _keep(outlook, asked, None)
+    def keep(verified: Verified) -> None:
+        names = _keep(verified, asked, None)
         if not late.is_set():
             measured.extend(names)
         elif told is not None:
             told(names)
 
     if due:
-        work = asyncio.run_coroutine_threadsafe(_measure(due, place, now, keep), loop())
+        work = asyncio.run_coroutine_threadsafe(_measure(due, vantage, now, keep), loop())
         done, _ = wait([work], PATIENCE)
         if done:
             work.result()
@@ -139,40 +141,40 @@ def _lost(work: "Future[None]") -> None:
         log.error("late_results_lost", error=repr(error))
 
 
-async def _measure(due: Sequence[Due], place: Place, now: datetime, keep: Callable[[Outlook], None]) -> None:
+async def _measure(due: Sequence[Due], vantage: Vantage, now: datetime, keep: Callable[[Verified], None]) -> None:
     by_name: Mapping[str, Due] = {one.name: one for one in due}
     async for results in run.run_batch(due, now):
-        outlook = await prober.look(results, by_name, place, now)
-        await asyncio.to_thread(keep, outlook)
+        verified = await prober.verify(results, by_name, vantage, now)
+        await asyncio.to_thread(keep, verified)
 
 
-def _keep(outlook: Outlook, asked: str | None, now: datetime | None) -> list[str]:
+def _keep(verified: Verified, asked: str | None, now: datetime | None) -> list[str]:
     with transaction() as db:
         if asked is not None:
-            checks.answer(db, asked, outlook.results, clock.now(db))
-        if outlook.offline is not None:
+            checks.answer(db, asked, verified.results, clock.now(db))
+        if verified.offline is not None:
             at = now or clock.now(db)
-            changed = prober.note(db, outlook, at)
-            if changed is not None and alerts.accept(db, [_said(outlook)], at):
+            changed = prober.note(db, verified, at)
+            if changed is not None and alerts.accept(db, [_said(verified)], at):
                 wake_line(db, "dedup")
         wake(db, "console", "checks")
-        return checks.record(db, outlook.results) if outlook.results else []
+        return checks.record(db, verified.results) if verified.results else []
 
 
-def _said(outlook: Outlook) -> Signal:
-    """The one alert there is when a place is cut off, or its end."""
-    where = f" at {outlook.location}" if outlook.location else ""
-    because = decide.silent(outlook.answers) if outlook.offline else ""
+def _said(verified: Verified) -> Signal:
+    """The one alert there is when a vantage is cut off, or its end."""
+    where = f" at {verified.location}" if verified.location else ""
+    because = decide.silent(verified.answers) if verified.offline else ""
     return Signal(
         source="prober",
-        key=outlook.location or "here",
-        said=Said.FIRING if outlook.offline else Said.RESOLVED,
+        key=verified.location or "here",
+        status=SignalStatus.FIRING if verified.offline else SignalStatus.RESOLVED,
         summary=f"The prober{where} is offline: {because}; its checks of other hosts cannot tell",
         severity=Severity.ERROR,
         alertname=OFFLINE,
         family="health",
-        labels={"location": outlook.location} if outlook.location else {},
-        because=because if outlook.offline else "a reference target answers again" if outlook.answers else "removed",
+        labels={"location": verified.location} if verified.location else {},
+        because=because if verified.offline else "a reference target answers again" if verified.answers else "removed",
     )
 
 

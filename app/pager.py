@@ -35,7 +35,7 @@ PROBERS = 4  # batches of overdue checks at once
 logger = log.get(__name__)
 
 
-def turn(now: datetime | None = None) -> int:
+def run_until_idle(now: datetime | None = None) -> int:
     """Once through the whole line until nothing is due at `now`; how much was done. Stories call this."""
     done = 0
     while seen := decide(now) + line.notify(now)[0].seen:
@@ -112,17 +112,17 @@ class Pager:
             self.stop()
 
     def _decide(self) -> None:
-        with psycopg.connect(_libpq(), autocommit=True, connect_timeout=3, client_encoding="utf8") as ear:
-            ear.execute("listen line")
+        with psycopg.connect(_libpq(), autocommit=True, connect_timeout=3, client_encoding="utf8") as listener:
+            listener.execute("listen line")
             while not self.stopping.is_set():
                 full = decide() >= line.LIMIT
                 self.decided = time.monotonic()
                 self.pages_due.set()
-                self._live()
+                self._heartbeat()
                 if not full:
-                    _listen(ear, _until(escalations.next_due))
+                    _listen(listener, _until(escalations.next_due))
 
-    def _live(self) -> None:
+    def _heartbeat(self) -> None:
         """Say that this loop turns and can decide, once a second."""
         if time.monotonic() - self.said >= LOOK:
             self.said = time.monotonic()
@@ -165,12 +165,12 @@ class Pager:
             self.probing.release()
 
 
-def _listen(ear: psycopg.Connection[Any], seconds: float) -> None:
+def _listen(listener: psycopg.Connection[Any], seconds: float) -> None:
     """Wait until somebody says that something changed, at most so long. What `decide` just said itself is no news to it."""
     ours = {f"{stage}:{me()}" for stage in ("dedup", "escalation", "notify")}
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
-        if any(heard.payload not in ours for heard in ear.notifies(timeout=left, stop_after=1)):
+        if any(heard.payload not in ours for heard in listener.notifies(timeout=left, stop_after=1)):
             return
 
 

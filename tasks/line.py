@@ -27,7 +27,7 @@ def dedup(at: str | None = None) -> None:
     step = line.dedup(instant(at))
     if step.seen:
         hint("escalation.advance", [at])
-    if step.told:
+    if step.messages:
         hint("notify.send", [at])
     if step.full:
         hint("dedup.alerts", [at])

@@ -30,4 +30,4 @@ def rollup() -> None:
 def watch() -> None:
     """Tell the outside watcher that we are well, but only if we are; and see whether a place that was cut off still is."""
     upkeep.sign_of_life()
-    measure.look_outside()
+    measure.recheck_references()

@@ -48,7 +48,7 @@ def resolve(db: Connection, number: int, actor: Actor, now: datetime) -> Inciden
     alerts.end_pushed(db, number, f"resolved by {_name(actor)}", now)
     _stop(db, after, f"resolved by {_name(actor)}", None, now)
     done = _done(db, after, actor, "resolved", f"resolved by {_name(actor)}", now)
-    pages.tell_end(db, [after], actor.login, now)
+    pages.queue_resolved(db, [after], actor.login, now)
     return done
 
 
@@ -70,10 +70,10 @@ def reopen(db: Connection, number: int, actor: Actor, now: datetime) -> Incident
 
 def release(db: Connection, number: int, actor: Actor, now: datetime) -> Incident:
     """Take an acknowledgement or a snooze back: triggered and nobody's, the policy from step 1."""
-    before = _locked(db, number, actor, Move.RELAPSE)
+    before = _locked(db, number, actor, Move.RETRIGGER)
     if before.state is State.TRIGGERED:
         raise Conflict(f"#{number} is not acknowledged, so there is nothing to take back")
-    after = incidents.relapse(before)
+    after = incidents.retrigger(before)
     escalation.begin(db, [after], now)
     wake_line(db, "escalation")
     return _done(db, after, actor, "released", f"given back by {_name(actor)}; the policy starts again", now)
@@ -81,7 +81,7 @@ def release(db: Connection, number: int, actor: Actor, now: datetime) -> Inciden
 
 def escalate(db: Connection, number: int, actor: Actor, now: datetime) -> Incident:
     """Take the next step now instead of when its wait is over."""
-    before = _locked(db, number, actor, Move.RELAPSE)
+    before = _locked(db, number, actor, Move.RETRIGGER)
     if before.state is not State.TRIGGERED:
         raise Conflict(f"#{number} is {before.state}; give it back first, then its policy starts again")
     escalation.hurry(db, number, now)
@@ -154,7 +154,7 @@ def _grown(db: Connection, source: Incident, target: Incident, now: datetime) ->
     critical = severity is Severity.CRITICAL and target.severity is not Severity.CRITICAL
     if (critical or urgency is not target.urgency) and State.TRIGGERED in (source.state, target.state):
         routing = Kept(source.policy_name, source.policy, source.hours, source.during, source.urgency_at)
-        grown = incidents.relapse(raised(routing.on(grown, source.urgency), urgency))
+        grown = incidents.retrigger(raised(routing.on(grown, source.urgency), urgency))
         store.freeze(db, grown)
         pages.supersede(db, [grown.number], now)
         escalation.begin(db, [grown], now)

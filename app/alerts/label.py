@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from app.catalog.matcher import HOURS
 from app.catalog.model import Service, Severity
 from app.errors import Fault, Invalid
-from app.signals.model import Said, Signal
+from app.signals.model import Signal, SignalStatus
 
 Opened = tuple[str, ...] | None  # the names of the hours that are open; None: none are declared, so the label is the sender's
 
@@ -37,7 +37,7 @@ def asked(given: Mapping[str, str], severity: Severity) -> Signal:
     """What somebody asks about by labels, as a sender would say it; `alertname` is `preview` where they name none."""
     known = {name: value for name, value in given.items() if value}
     title = known.get("alertname") or "preview"
-    return Signal("preview", title, Said.FIRING, title, severity, title, known.get("service"), labels=known)
+    return Signal("preview", title, SignalStatus.FIRING, title, severity, title, known.get("service"), labels=known)
 
 
 def severity_of(given: str | None, known: Mapping[str, str]) -> Severity:

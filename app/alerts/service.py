@@ -11,19 +11,19 @@ from app.alerts.label import Opened, labels
 from app.catalog import store as catalog
 from app.catalog.model import Service
 from app.oncall import service as oncall
-from app.signals.model import Said, Signal
+from app.signals.model import Signal, SignalStatus
 
 
 def accept(db: Connection, signals: Sequence[Signal], now: datetime) -> list[int]:
     """Open, update or end the alerts these signals speak of, in their order; ids the dedup stage must look at."""
     services, opened = catalog.services(db), oncall.timetable(db).open_at(now)
     changed: list[int] = []
-    for wave in waves(signals):
-        raised = [_row(signal, services, opened, now) for signal in wave if signal.said is not Said.RESOLVED]
+    for batch in batches(signals):
+        raised = [_row(signal, services, opened, now) for signal in batch if signal.status is not SignalStatus.RESOLVED]
         ended = [
             {"fingerprint": signal.fingerprint, "ends_at": None, "reason": signal.because or "recovered"}
-            for signal in wave
-            if signal.said is Said.RESOLVED
+            for signal in batch
+            if signal.status is SignalStatus.RESOLVED
         ]
         if raised:
             changed += store.raise_all(db, raised, now)
@@ -39,7 +39,7 @@ def retire(db: Connection, sources: Sequence[str], now: datetime) -> list[int]:
     return store.end_all(db, rows, now) if rows else []
 
 
-def waves(signals: Iterable[Signal]) -> list[list[Signal]]:
+def batches(signals: Iterable[Signal]) -> list[list[Signal]]:
     """The signals in order, cut so that no alert comes twice in one part: a statement may touch a row only once."""
     parts: list[list[Signal]] = []
     depth: dict[str, int] = {}
@@ -60,7 +60,7 @@ def _row(signal: Signal, services: Mapping[str, Service], opened: Opened, now: d
         "source": signal.source,
         "key": signal.key,
         "alertname": final["alertname"],
-        "state": signal.said.value,
+        "state": signal.status.value,
         "severity": signal.severity.value,
         "summary": signal.summary,
         "service": signal.service,

@@ -43,10 +43,10 @@ returning id, fingerprint, dedup_at is not null as changed
 """)
 
 _END = text("""
-with said as (
+with ended as (
   select * from jsonb_to_recordset(cast(:rows as jsonb)) as x(fingerprint text, ends_at timestamptz, reason text)
 ), held as (
-  select alert.id, said.ends_at, said.reason from alert join said using (fingerprint)
+  select alert.id, ended.ends_at, ended.reason from alert join ended using (fingerprint)
   where alert.state <> 'resolved' order by alert.fingerprint for update of alert
 )
 update alert set state = 'resolved', ends_at = coalesce(held.ends_at, :now), seen_at = :now, reason = held.reason,

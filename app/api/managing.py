@@ -36,7 +36,7 @@ CORS = {"Access-Control-Allow-Origin": "*"}
 LAST = 10_000_000_000  # Unix time of the year 2286: what is later is a mistake
 
 
-class Desk:
+class Caller:
     """One call, inside its transaction."""
 
     def __init__(self, request: Request, body: bytes, db: Connection, whose: Integration) -> None:
@@ -69,67 +69,67 @@ class Desk:
         return answer(manage.check(row, self.now, settings().url, self.base), status, CORS)
 
 
-def checks(desk: Desk) -> Response:
+def checks(caller: Caller) -> Response:
     """List, with `?slug=` and `?tag=`, or make one; with `unique` change the one that is meant."""
-    rows = store.listed(desk.db)
-    if desk.request.method == "POST":
-        spec = desk.spec()
+    rows = store.listed(caller.db)
+    if caller.request.method == "POST":
+        spec = caller.spec()
         known = next((row for row in rows if manage.same(row, spec)), None)
-        return desk.shown(actions.put(desk.db, known, spec, desk.whose, desk.now), 200 if known else 201)
-    asked, tags = desk.request.query_params.get("slug"), set(desk.request.query_params.getlist("tag"))
-    found = [manage.check(row, desk.now, settings().url, desk.base) for row in rows if asked in (None, row["slug"])]
+        return caller.shown(actions.put(caller.db, known, spec, caller.whose, caller.now), 200 if known else 201)
+    asked, tags = caller.request.query_params.get("slug"), set(caller.request.query_params.getlist("tag"))
+    found = [manage.check(row, caller.now, settings().url, caller.base) for row in rows if asked in (None, row["slug"])]
     return answer({"checks": [one for one in found if tags <= set(one["tags"].split())]}, headers=CORS)
 
 
-def single(desk: Desk) -> Response:
+def single(caller: Caller) -> Response:
     """Show, change or remove one."""
-    row = desk.row()
-    if desk.request.method == "POST":
-        return desk.shown(actions.put(desk.db, row, desk.spec(), desk.whose, desk.now))
-    if desk.request.method == "DELETE":
-        actions.remove(desk.db, row["name"], desk.actor, desk.now)
-    return desk.shown(row)
+    row = caller.row()
+    if caller.request.method == "POST":
+        return caller.shown(actions.put(caller.db, row, caller.spec(), caller.whose, caller.now))
+    if caller.request.method == "DELETE":
+        actions.remove(caller.db, row["name"], caller.actor, caller.now)
+    return caller.shown(row)
 
 
-def pause(desk: Desk) -> Response:
+def pause(caller: Caller) -> Response:
     """Expect nothing until it is pinged or resumed."""
-    name = desk.row()["name"]
-    actions.pause(desk.db, name, True, desk.actor, desk.now)
-    return desk.shown(service.get(desk.db, name))
+    name = caller.row()["name"]
+    actions.pause(caller.db, name, True, caller.actor, caller.now)
+    return caller.shown(service.get(caller.db, name))
 
 
-def resume(desk: Desk) -> Response:
+def resume(caller: Caller) -> Response:
     """Expect it again; 409 when it is not paused."""
-    row = desk.row()
+    row = caller.row()
     if row["state"] != "paused":
         return PlainTextResponse("check is not paused", 409)
-    actions.pause(desk.db, row["name"], False, desk.actor, desk.now)
-    return desk.shown(service.get(desk.db, row["name"]))
+    actions.pause(caller.db, row["name"], False, caller.actor, caller.now)
+    return caller.shown(service.get(caller.db, row["name"]))
 
 
-def pings(desk: Desk) -> Response:
+def pings(caller: Caller) -> Response:
     """The newest hundred."""
-    row = desk.row()
-    here = f"{desk.base}/checks/{row['uuid']}"
-    found = store.pings(desk.db, row["id"], None, store.KEPT, 0)
+    row = caller.row()
+    here = f"{caller.base}/checks/{row['uuid']}"
+    found = store.pings(caller.db, row["id"], None, store.KEPT, 0)
     return answer({"pings": [manage.ping(one, here) for one in found]}, headers=CORS)
 
 
-def body(desk: Desk) -> Response:
+def body(caller: Caller) -> Response:
     """What one ping carried."""
-    found = store.body(desk.db, desk.row()["id"], desk.request.path_params["n"])
+    found = store.body(caller.db, caller.row()["id"], caller.request.path_params["n"])
     if found is None:
         raise NotFound("there is no such ping (any more)")
     return Response(found, media_type="text/plain", headers=CORS)
 
 
-def flips(desk: Desk) -> Response:
+def flips(caller: Caller) -> Response:
     """When its last hundred alerts began and ended, newest first; with `?seconds=`, `?start=` and `?end=` (Unix time)."""
-    name, query = desk.row()["name"], desk.request.query_params
+    name, query = caller.row()["name"], caller.request.query_params
     asked = {key: _whole(key, query[key]) for key in ("seconds", "start", "end") if key in query}
-    since = max(asked.get("start", 0), desk.now.timestamp() - asked["seconds"] if "seconds" in asked else 0)
+    since = max(asked.get("start", 0), caller.now.timestamp() - asked["seconds"] if "seconds" in asked else 0)
     found: list[tuple[datetime, int]] = []
-    for one in alerts.listed(desk.db, state=None, service=None, labels={"alertname": name}, before=None, limit=store.KEPT):
+    for one in alerts.listed(caller.db, state=None, service=None, labels={"alertname": name}, before=None, limit=store.KEPT):
         if one.source != f"heartbeat:{name}":
             continue
         if one.state is State.RESOLVED and one.ends_at is not None and one.reason not in ("paused", "removed"):
@@ -149,12 +149,12 @@ def _whole(key: str, text: str) -> int:
     return int(text)
 
 
-def channels(_: Desk) -> Response:
+def channels(_: Caller) -> Response:
     """None: whom an alert reaches is in the routes and policies of the configuration."""
     return answer({"channels": []}, headers=CORS)
 
 
-def badges(_: Desk) -> Response:
+def badges(_: Caller) -> Response:
     """None."""
     return answer({"badges": {}}, headers=CORS)
 
@@ -174,7 +174,7 @@ def _error(words: str, status: int) -> Response:
     return answer({"error": words}, status, CORS)
 
 
-def _doorway(work: Callable[[Desk], Response]) -> Callable[[Request], Any]:
+def _doorway(work: Callable[[Caller], Response]) -> Callable[[Request], Any]:
     def inside(request: Request, sent: bytes) -> Response:
         with transaction() as db:
             whose = inbox.by_key(db, request.path_params["key"], clock.now(db))
@@ -185,7 +185,7 @@ def _doorway(work: Callable[[Desk], Response]) -> Callable[[Request], Any]:
             beside = request.headers.get("x-api-key", request.path_params["key"])
             if not hmac.compare_digest(beside.encode(), request.path_params["key"].encode()):
                 return _error("wrong api key", 401)
-            return work(Desk(request, sent, db, whose))
+            return work(Caller(request, sent, db, whose))
 
     async def call(request: Request) -> Response:
         try:

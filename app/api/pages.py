@@ -9,7 +9,7 @@ from app.api.caller import router
 from app.api.field import LIST, Cursor, Limit, Maybe, MaybeNumber, MaybeText
 from app.db import transaction
 from app.escalation import store as escalations
-from app.escalation.model import Debt, Obligation
+from app.escalation.model import Obligation, ObligationState
 from app.notify import store
 from app.notify.model import State
 from app.notify.present import present
@@ -34,7 +34,7 @@ def pages(
 
 @routes.get("/obligations")
 def obligations(
-    state: Annotated[Debt | None, Maybe, Query()] = None,
+    state: Annotated[ObligationState | None, Maybe, Query()] = None,
     incident: MaybeNumber = None,
     cursor: Cursor = None,
     limit: Limit = LIST,

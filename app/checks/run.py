@@ -15,9 +15,9 @@ import orjson
 from pydantic import ValidationError
 
 from app.checks import probes
-from app.checks.discretion import Hush, discretion
 from app.checks.model import Check, Due, Result
 from app.checks.probe import CannotTell, Probe, Reading, Run, Series, Spec, Status, Unreachable
+from app.checks.redactor import Redactor, redactor
 from app.errors import Invalid
 from app.log import get
 from app.net.blocking import result
@@ -136,15 +136,15 @@ async def _in_thread(name: str, call: Callable[[], Reading]) -> Reading:
     return found
 
 
-_specs: dict[int, tuple[Spec, Hush]] = {}
+_specs: dict[int, tuple[Spec, Redactor]] = {}
 
 
-def _spec(probe: Probe, check: Check) -> tuple[Spec, Hush]:
+def _spec(probe: Probe, check: Check) -> tuple[Spec, Redactor]:
     """What the check's settings mean and hide, read once as long as it is in force. Raises ValidationError."""
     key = id(check)
     if key not in _specs:
         spec = probe.spec.model_validate(opened(check.with_))
-        _specs[key] = spec, discretion(spec)
+        _specs[key] = spec, redactor(spec)
         weakref.finalize(check, _specs.pop, key, None)
     return _specs[key]
 

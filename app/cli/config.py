@@ -46,7 +46,7 @@ def plan(folder: Dir = None, as_json: Json = False) -> None:
     from app.configfile import apply as configuration
     from app.db import transaction
 
-    loaded = right(folder)
+    loaded = load_or_exit(folder)
     with transaction() as db:
         changes = configuration.plan(db, loaded)
         words = configuration.paging(db, loaded, changes, clock.now(db))
@@ -68,7 +68,7 @@ def apply(folder: Dir = None, as_json: Json = False) -> None:
     from app.db import transaction
     from app.people.model import Actor, Role
 
-    loaded = right(folder)
+    loaded = load_or_exit(folder)
     with transaction() as db:
         applied = configuration.apply(db, loaded, Actor(None, Role.ADMIN, "cli"), clock.now(db))
     if as_json:
@@ -131,7 +131,7 @@ def take(
     from app.cli.desk import labels as read_labels
     from app.configfile.routing import routing
 
-    loaded = right(folder)
+    loaded = load_or_exit(folder)
     assert loaded.config is not None
     try:
         given, when = read_labels(labels), instant(at) or clock.local()
@@ -158,7 +158,7 @@ def _load(folder: Path | None) -> "Loaded":
         raise _wrong(str(error), 2) from None
 
 
-def right(folder: Path | None) -> "Loaded":
+def load_or_exit(folder: Path | None) -> "Loaded":
     loaded = _load(folder)
     if loaded.mistakes:
         _tell(loaded)

@@ -16,7 +16,7 @@ from app.visible import plain_json, visible
 if TYPE_CHECKING:
     from app.rules.active import Active
     from app.rules.book import Book
-    from app.rules.evaluate import Step
+    from app.rules.evaluate import Transition
 
 rules = typer.Typer(help="Rules: what is in force, and where it stands.", no_args_is_help=True)
 FREE = {"ignore_unknown_options": True, "allow_extra_args": True}
@@ -74,11 +74,11 @@ def review() -> None:
 
 def _book(folder: Path | None) -> "Book":
     from app.checks.model import Check
-    from app.cli.config import right
+    from app.cli.config import load_or_exit
     from app.rules.book import made_of
     from app.rules.model import Rule
 
-    config = right(folder).config
+    config = load_or_exit(folder).config
     assert config is not None
     return made_of(config.of("check", Check), config.of("rule", Rule))
 
@@ -92,7 +92,7 @@ def _found(book: "Book", name: str) -> "Active":
     return known[name]
 
 
-def _print(steps: Iterable["Step"], as_json: bool) -> None:
+def _print(steps: Iterable["Transition"], as_json: bool) -> None:
     """One line a step: at, value, score, state, because, and the labels of its series."""
     if as_json:
         for step in steps:
@@ -107,7 +107,7 @@ def _print(steps: Iterable["Step"], as_json: bool) -> None:
         out.writerow([row["at"], _plain(row["value"]), _plain(row["score"]), row["state"], because, series])
 
 
-def _row(step: "Step") -> dict[str, Any]:
+def _row(step: "Transition") -> dict[str, Any]:
     verdict = step.verdict
     row = {
         "at": verdict.at.isoformat().replace("+00:00", "Z"),
@@ -124,7 +124,7 @@ def _row(step: "Step") -> dict[str, Any]:
     return row
 
 
-def _score(step: "Step") -> float | None:
+def _score(step: "Transition") -> float | None:
     """How unusual: the kind's own measure; where it has none, 1 while it is bad and 0 while it is well."""
     if step.verdict.score is not None:
         return step.verdict.score

@@ -6,11 +6,13 @@ from datetime import datetime
 
 from app.catalog.model import Policy
 from app.escalation.hold import Hold, hold
-from app.escalation.model import Due, Standing, State
-from app.escalation.plan import LastResort, Move, Reached, plan
+from app.escalation.model import Due, EscalationState, State
+from app.escalation.plan import LastResort, ResolvedTarget, Step, plan
 from app.oncall.hours import Timetable
 
-WhoAt = Callable[[datetime], Mapping[str, Reached]]  # whom the targets of the policy and the last resort stand for, at a time
+WhoAt = Callable[
+    [datetime], Mapping[str, ResolvedTarget]
+]  # whom the targets of the policy and the last resort stand for, at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,7 @@ class Ahead:
     """One step to come; who is meant is looked up for that time."""
 
     at: datetime
-    move: Move
+    move: Step
     held: Hold | None = None  # the hours it waits for
     starts_again: bool = False  # an acknowledgement runs out or a snooze ends just then
 
@@ -33,7 +35,7 @@ class Course:
     timetable: Timetable
 
 
-def ahead(course: Course, standing: Standing, now: datetime, who_at: WhoAt) -> Iterator[Ahead]:
+def ahead(course: Course, standing: EscalationState, now: datetime, who_at: WhoAt) -> Iterator[Ahead]:
     """Every step from `standing` on, up to and including the first `if_exhausted`; none while nothing is due."""
     again = standing.due is Due.AGAIN
     place = replace(standing, round=0, step=0, due=Due.STEP, state=State.RUNNING) if again else standing
@@ -49,6 +51,6 @@ def ahead(course: Course, standing: Standing, now: datetime, who_at: WhoAt) -> I
             return
 
 
-def _waits(course: Course, place: Standing, now: datetime) -> Hold | None:
+def _waits(course: Course, place: EscalationState, now: datetime) -> Hold | None:
     """The hold of a step that waits already: its due time is when the hours open."""
     return hold(place.held, course.timetable, replace(place, due=Due.STEP), now) if place.held else None

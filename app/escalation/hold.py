@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.escalation.model import Due, Standing, State
+from app.escalation.model import Due, EscalationState, State
 from app.oncall.hours import Timetable
 
 
@@ -15,7 +15,7 @@ class Hold:
     because: str
 
 
-def hold(hours: str | None, timetable: Timetable, standing: Standing, now: datetime) -> Hold | None:
+def hold(hours: str | None, timetable: Timetable, standing: EscalationState, now: datetime) -> Hold | None:
     """Whether the step that is due at `now` waits for these hours; None: it is taken.
 
     Hours that are not declared any more, or never open again, hold nothing back: never silence. Nor do they hold what somebody
@@ -29,6 +29,6 @@ def hold(hours: str | None, timetable: Timetable, standing: Standing, now: datet
     return Hold(opens, f"held until {timetable.written(hours, opens, now)} ({hours} hours)")
 
 
-def waiting(standing: Standing, hours: str | None, until: Hold) -> Standing:
+def waiting(standing: EscalationState, hours: str | None, until: Hold) -> EscalationState:
     """The same place, due when the hours open."""
     return replace(standing, due_at=until.until, held=hours)

@@ -21,7 +21,7 @@ class Due(StrEnum):
     HURRIED = "hurried"  # somebody wants the step now, whatever the hours
 
 
-class Debt(StrEnum):
+class ObligationState(StrEnum):
     """How an obligation stands; every one must leave `open`."""
 
     OPEN = "open"
@@ -32,7 +32,7 @@ class Debt(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class EscalationState:
     """Where one incident stands in its policy."""
 
     incident: int
@@ -56,6 +56,6 @@ class Obligation:
     step: int | None  # counts from 1; None when the policy is exhausted
     target: str
     user: str | None
-    state: Debt
+    state: ObligationState
     made_at: datetime
     reason: str

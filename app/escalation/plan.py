@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from app.catalog.model import Policy
-from app.escalation.model import Due, Standing, State
+from app.escalation.model import Due, EscalationState, State
 
 AGAIN_AFTER_EXHAUSTION = timedelta(minutes=30)
 LATE = timedelta(seconds=30)  # a step later than this counts its wait from now, so that an outage is not followed by a burst
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
+class ResolvedTarget:
     """Who or what a target stands for at the moment of the step."""
 
     target: str
@@ -26,12 +26,12 @@ class Reached:
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class Step:
     """One step taken: its number counts from 1, None when the policy is exhausted."""
 
     round: int
     step: int | None
-    reached: tuple[Reached, ...]
+    reached: tuple[ResolvedTarget, ...]
     because: str
 
     @property
@@ -51,16 +51,18 @@ class LastResort:
 class Plan:
     """The steps taken at once (excused ones first), and where the incident stands after them."""
 
-    moves: tuple[Move, ...]
-    after: Standing
+    moves: tuple[Step, ...]
+    after: EscalationState
 
 
-def plan(policy: Policy | None, last: LastResort, who: Mapping[str, Reached], before: Standing, now: datetime) -> Plan:
+def plan(
+    policy: Policy | None, last: LastResort, who: Mapping[str, ResolvedTarget], before: EscalationState, now: datetime
+) -> Plan:
     """Take the step that is due. `who` resolves every target of the policy and of `last` (if_exhausted's default).
 
     An `if_exhausted` that is nobody just now falls to the owners, and these to the admins: never silence.
     """
-    moves: list[Move] = []
+    moves: list[Step] = []
     at = before.due_at if before.due_at and now - before.due_at < LATE else now
     place = before
     while policy is not None and place.round <= policy.repeat:
@@ -79,25 +81,27 @@ def plan(policy: Policy | None, last: LastResort, who: Mapping[str, Reached], be
     return Plan(tuple(moves), after)
 
 
-def called(move: Move) -> list[tuple[Reached, str | None]]:
+def called(move: Step) -> list[tuple[ResolvedTarget, str | None]]:
     """Each person once per step, however many targets name them; a channel or a target with nobody stands for itself."""
-    found: dict[str, tuple[Reached, str | None]] = {}
+    found: dict[str, tuple[ResolvedTarget, str | None]] = {}
     for reached in move.reached:
         for user in reached.users or (None,):
             found.setdefault(f"user:{user}" if user else reached.target, (reached, user))
     return list(found.values())
 
 
-def why(move: Move, reached: Reached) -> str:
+def why(move: Step, reached: ResolvedTarget) -> str:
     """Why somebody is called in this step."""
     return f"{move.because}: {reached.because}"
 
 
-def _all_excused(moves: Sequence[Move], round_: int) -> Move:
-    return moves[0] if moves else Move(round_, None, (), "nobody is named to answer when all else fails")
+def _all_excused(moves: Sequence[Step], round_: int) -> Step:
+    return moves[0] if moves else Step(round_, None, (), "nobody is named to answer when all else fails")
 
 
-def others(last: LastResort, who: Mapping[str, Reached], user: str | None, target: str) -> list[tuple[Reached, str | None]]:
+def others(
+    last: LastResort, who: Mapping[str, ResolvedTarget], user: str | None, target: str
+) -> list[tuple[ResolvedTarget, str | None]]:
     """Whom of the last resort to call when `user` (or the channel `target`) could not be reached: anybody else."""
     for named in (last.owners, last.admins):
         asked = called(_move(0, None, named, who, ""))
@@ -117,13 +121,13 @@ def targets(policy: Policy | None, last: LastResort) -> set[str]:
     return named
 
 
-def _next(place: Standing, steps: int) -> Standing:
+def _next(place: EscalationState, steps: int) -> EscalationState:
     if place.step + 1 < steps:
         return replace(place, step=place.step + 1)
     return replace(place, step=0, round=place.round + 1)
 
 
-def _move(round_: int, step: int | None, named: Sequence[str], who: Mapping[str, Reached], because: str) -> Move:
-    return Move(
+def _move(round_: int, step: int | None, named: Sequence[str], who: Mapping[str, ResolvedTarget], because: str) -> Step:
+    return Step(
         round_, step, tuple(who[target] for target in named), because if round_ == 0 else f"{because}, round {round_ + 1}"
     )

@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 from app.catalog import store as catalog
 from app.escalation import store
 from app.escalation.hold import hold, waiting
-from app.escalation.model import Debt, Due, Standing, State
-from app.escalation.plan import LastResort, Move, Plan, Reached, called, plan, targets, why
+from app.escalation.model import Due, EscalationState, ObligationState, State
+from app.escalation.plan import LastResort, Plan, ResolvedTarget, Step, called, plan, targets, why
 from app.escalation.who import who
 from app.incidents import service as incidents_service
 from app.incidents import store as incidents
@@ -48,7 +48,7 @@ def begin(db: Connection, started: Sequence[Incident], now: datetime) -> None:
     again = [one.number for one in started if one.generation > 1]
     if again:
         store.excuse_incident(db, again, "the policy starts again", now)
-    fresh = [Standing(one.number, one.generation, 0, 0, now, Due.STEP, State.RUNNING) for one in started]
+    fresh = [EscalationState(one.number, one.generation, 0, 0, now, Due.STEP, State.RUNNING) for one in started]
     store.put_all(db, fresh)
 
 
@@ -61,14 +61,16 @@ def hurry(db: Connection, number: int, now: datetime) -> None:
 
 def stop(db: Connection, incident: Incident, reason: str, again_at: datetime | None, now: datetime) -> None:
     """No further step; open obligations are excused with the reason. `again_at`: a snooze's end or an ack time-out."""
-    standing = Standing(incident.number, incident.generation, 0, 0, again_at, Due.AGAIN, State.STOPPED)
+    standing = EscalationState(incident.number, incident.generation, 0, 0, again_at, Due.AGAIN, State.STOPPED)
     store.put_all(db, [standing], reason)
     store.excuse_incident(db, [incident.number], reason, now)
 
 
 def stop_ended(db: Connection, ended: Sequence[Incident], reason: str, now: datetime) -> None:
     """The same for incidents that are over, all at once."""
-    store.put_all(db, [Standing(one.number, one.generation, 0, 0, None, Due.STEP, State.STOPPED) for one in ended], reason)
+    store.put_all(
+        db, [EscalationState(one.number, one.generation, 0, 0, None, Due.STEP, State.STOPPED) for one in ended], reason
+    )
     if ended:
         store.excuse_incident(db, [one.number for one in ended], reason, now)
 
@@ -84,12 +86,12 @@ def advance(db: Connection, now: datetime, limit: int = 200) -> Advance:
     if not due:
         return Advance((), (), 0)
     found = incidents.by_numbers(db, [one.incident for one in due])
-    due = _relapses(db, due, found, now)
+    due = _retriggered(db, due, found, now)
     open_ = [one for one in due if found[one.incident].state is IncidentState.TRIGGERED]
     closed = [one for one in due if found[one.incident].state is not IncidentState.TRIGGERED]
     open_, held = _hold(db, open_, found, now)
     plans = _plans(db, open_, found, now)
-    quiet = [Standing(s.incident, s.generation, s.round, s.step, None, s.due, State.STOPPED) for s in closed]
+    quiet = [EscalationState(s.incident, s.generation, s.round, s.step, None, s.due, State.STOPPED) for s in closed]
     store.put_all(db, [plan.after for plan in plans.values()])
     store.put_all(db, quiet, "the incident was no longer triggered")
     calls = _promise(db, plans, found, now)
@@ -98,8 +100,8 @@ def advance(db: Connection, now: datetime, limit: int = 200) -> Advance:
 
 
 def _hold(
-    db: Connection, due: Sequence[Standing], found: Mapping[int, Incident], now: datetime
-) -> tuple[list[Standing], list[Standing]]:
+    db: Connection, due: Sequence[EscalationState], found: Mapping[int, Incident], now: datetime
+) -> tuple[list[EscalationState], list[EscalationState]]:
     """Those whose step is taken now, and those that wait until their incident's hours open; the timeline says so."""
     timetable = oncall.timetable(db)
     holds = {one.incident: hold(found[one.incident].hours, timetable, one, now) for one in due}
@@ -119,7 +121,9 @@ def recheck(db: Connection, now: datetime) -> None:
     store.put_all(db, [replace(one, due_at=now, held=None) for one in moved])
 
 
-def _relapses(db: Connection, due: Sequence[Standing], found: dict[int, Incident], now: datetime) -> list[Standing]:
+def _retriggered(
+    db: Connection, due: Sequence[EscalationState], found: dict[int, Incident], now: datetime
+) -> list[EscalationState]:
     """Acknowledgements that ran out and snoozes that ended: the incident is triggered again, at step 1."""
     back, events, standings = [], [], []
     for one in due:
@@ -128,16 +132,16 @@ def _relapses(db: Connection, due: Sequence[Standing], found: dict[int, Incident
             standings.append(one)
             continue
         why = "its snooze ended" if incident.snoozed_until else "acknowledged, but not resolved in time"
-        found[one.incident] = incidents_service.relapse(incident)
+        found[one.incident] = incidents_service.retrigger(incident)
         back.append(found[one.incident])
         events.append(Event(one.incident, "relapsed", f"{why}; the policy starts again"))
-        standings.append(Standing(one.incident, incident.generation + 1, 0, 0, one.due_at, Due.STEP, State.RUNNING))
+        standings.append(EscalationState(one.incident, incident.generation + 1, 0, 0, one.due_at, Due.STEP, State.RUNNING))
     incidents.save_all(db, back)
     incidents.record(db, events, now)
     return standings
 
 
-def _plans(db: Connection, due: Sequence[Standing], found: Mapping[int, Incident], now: datetime) -> dict[int, Plan]:
+def _plans(db: Connection, due: Sequence[EscalationState], found: Mapping[int, Incident], now: datetime) -> dict[int, Plan]:
     if not due:
         return {}
     last_resort = owners(db)
@@ -147,7 +151,7 @@ def _plans(db: Connection, due: Sequence[Standing], found: Mapping[int, Incident
     return {one.incident: plan(found[one.incident].policy, last_resort, resolved, one, now) for one in due}
 
 
-def resolve(db: Connection, wanted: set[str], directory: Directory, at: datetime) -> dict[str, Reached]:
+def resolve(db: Connection, wanted: set[str], directory: Directory, at: datetime) -> dict[str, ResolvedTarget]:
     """Whom these targets stand for at `at`."""
     schedules = any(target.startswith("schedule:") for target in wanted)
     on_call = {name: on.users for name, on in oncall.who(db, at, directory.pageable).items()} if schedules else {}
@@ -171,7 +175,7 @@ def _promise(db: Connection, plans: Mapping[int, Plan], found: Mapping[int, Inci
     ]
 
 
-def _row(incident: Incident, move: Move, reached: Reached, user: str | None, now: datetime) -> dict[str, object]:
+def _row(incident: Incident, move: Step, reached: ResolvedTarget, user: str | None, now: datetime) -> dict[str, object]:
     return {
         "incident": incident.number,
         "generation": incident.generation,
@@ -179,14 +183,14 @@ def _row(incident: Incident, move: Move, reached: Reached, user: str | None, now
         "step": move.step,
         "target": reached.target,
         "user_name": user,
-        "state": Debt.EXCUSED if reached.nobody else Debt.OPEN,
+        "state": ObligationState.EXCUSED if reached.nobody else ObligationState.OPEN,
         "made_at": now,
         "ended_at": now if reached.nobody else None,
         "reason": reached.because if reached.nobody else "",
     }
 
 
-def _said(move: Move) -> str:
+def _said(move: Step) -> str:
     names = [user for one in move.reached for user in one.users] + [one.channel for one in move.reached if one.channel]
     if move.excused:
         return f"{move.because}: {'; '.join(one.because for one in move.reached) or 'nobody to page'}; skipped"

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.db import turn_back as clock_set_back
-from app.escalation.model import Debt, Due, Obligation, Standing, State
+from app.escalation.model import Due, EscalationState, Obligation, ObligationState, State
 from app.escalation.table import escalation, obligation
 
 # Both rows are locked, so that a worker with an older snapshot sees the newest version of both, or skips them.
@@ -31,12 +31,12 @@ where o.id = r.id and o.state = 'open' returning o.id
 """)
 
 
-def claim_due(db: Connection, now: datetime, limit: int) -> list[Standing]:
+def claim_due(db: Connection, now: datetime, limit: int) -> list[EscalationState]:
     """Escalations whose time has come, locked with their incidents; others skip them."""
     return [_standing(row) for row in db.execute(_CLAIM, {"now": now, "limit": limit})]
 
 
-def put_all(db: Connection, standings: Sequence[Standing], reason: str = "") -> None:
+def put_all(db: Connection, standings: Sequence[EscalationState], reason: str = "") -> None:
     """Write where these incidents stand (each once)."""
     if not standings:
         return
@@ -59,19 +59,19 @@ def put_all(db: Connection, standings: Sequence[Standing], reason: str = "") -> 
     db.execute(statement.on_conflict_do_update(index_elements=["incident"], set_=fresh), rows)
 
 
-def get(db: Connection, incident: int) -> Standing | None:
+def get(db: Connection, incident: int) -> EscalationState | None:
     """Where one incident stands."""
     row = db.execute(select(escalation).where(escalation.c.incident == incident)).one_or_none()
     return _standing(row) if row else None
 
 
-def of_incidents(db: Connection, incidents: Sequence[int]) -> dict[int, Standing]:
+def of_incidents(db: Connection, incidents: Sequence[int]) -> dict[int, EscalationState]:
     """Where each of these incidents stands."""
     rows = db.execute(select(escalation).where(escalation.c.incident.in_(incidents)))
     return {row.incident: _standing(row) for row in rows}
 
 
-def held(db: Connection) -> list[Standing]:
+def held(db: Connection) -> list[EscalationState]:
     """Those that wait for hours, locked with their incidents."""
     return [_standing(row) for row in db.execute(_HELD)]
 
@@ -90,7 +90,7 @@ def promise_all(db: Connection, rows: Sequence[Mapping[str, Any]]) -> list[int]:
     return list(db.scalars(statement, list(rows)))
 
 
-def end_obligations(db: Connection, ends: Mapping[int, tuple[Debt, str]], now: datetime) -> list[int]:
+def end_obligations(db: Connection, ends: Mapping[int, tuple[ObligationState, str]], now: datetime) -> list[int]:
     """End those of these obligations that are open, each with its state and reason; the ids that ended."""
     if not ends:
         return []
@@ -101,12 +101,12 @@ def end_obligations(db: Connection, ends: Mapping[int, tuple[Debt, str]], now: d
 
 def excuse_incident(db: Connection, incidents: Sequence[int], reason: str, now: datetime) -> None:
     """End every open obligation of these incidents as excused."""
-    statement = update(obligation).where(obligation.c.incident.in_(incidents), obligation.c.state == Debt.OPEN)
-    db.execute(statement.values(state=Debt.EXCUSED, reason=reason, ended_at=now))
+    statement = update(obligation).where(obligation.c.incident.in_(incidents), obligation.c.state == ObligationState.OPEN)
+    db.execute(statement.values(state=ObligationState.EXCUSED, reason=reason, ended_at=now))
 
 
 def obligations(
-    db: Connection, *, state: Debt | None, incident: int | None, before: int | None, limit: int
+    db: Connection, *, state: ObligationState | None, incident: int | None, before: int | None, limit: int
 ) -> list[Obligation]:
     """Obligations, newest first, from below id `before`."""
     query = select(obligation).order_by(obligation.c.id.desc()).limit(limit)
@@ -124,8 +124,10 @@ def by_ids(db: Connection, ids: Sequence[int]) -> dict[int, Obligation]:
     return {row.id: _obligation(row) for row in db.execute(select(obligation).where(obligation.c.id.in_(ids)))}
 
 
-def _standing(row: Row[Any]) -> Standing:
-    return Standing(row.incident, row.generation, row.round, row.step, row.due_at, Due(row.due), State(row.state), row.held)
+def _standing(row: Row[Any]) -> EscalationState:
+    return EscalationState(
+        row.incident, row.generation, row.round, row.step, row.due_at, Due(row.due), State(row.state), row.held
+    )
 
 
 def _obligation(row: Row[Any]) -> Obligation:
@@ -137,7 +139,7 @@ def _obligation(row: Row[Any]) -> Obligation:
         row.step,
         row.target,
         row.user_name,
-        Debt(row.state),
+        ObligationState(row.state),
         row.made_at,
         row.reason,
     )

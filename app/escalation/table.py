@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Column, Identity, Index, Integer, Table, Text, text
 
 from app.db import instant, metadata, one_of
-from app.escalation.model import Debt, Due, State
+from app.escalation.model import Due, ObligationState, State
 
 escalation = Table(
     "escalation",
@@ -33,11 +33,11 @@ obligation = Table(
     Column("step", Integer),
     Column("target", Text, nullable=False),
     Column("user_name", Text),
-    Column("state", Text, nullable=False, server_default=Debt.OPEN),
+    Column("state", Text, nullable=False, server_default=ObligationState.OPEN),
     instant("made_at", required=True),
     instant("ended_at"),
     Column("reason", Text, nullable=False, server_default=""),
     Index(None, "incident"),
     Index("obligation_open_idx", "made_at", postgresql_where=text("state = 'open'")),
-    one_of("state", Debt),
+    one_of("state", ObligationState),
 )

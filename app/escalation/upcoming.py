@@ -8,8 +8,8 @@ from sqlalchemy import Connection
 
 from app.catalog import store as catalog
 from app.escalation.ahead import Ahead, Course, WhoAt, ahead
-from app.escalation.model import Standing
-from app.escalation.plan import Reached, targets
+from app.escalation.model import EscalationState
+from app.escalation.plan import ResolvedTarget, targets
 from app.escalation.service import owners, resolve
 from app.incidents.model import Incident
 from app.oncall import service as oncall
@@ -21,7 +21,9 @@ NEAR = timedelta(hours=1)
 Upcoming = Ahead
 
 
-def upcoming(db: Connection, incident: Incident, standing: Standing | None, now: datetime, limit: int = 12) -> list[Upcoming]:
+def upcoming(
+    db: Connection, incident: Incident, standing: EscalationState | None, now: datetime, limit: int = 12
+) -> list[Upcoming]:
     """The steps to come, up to and including the first `if_exhausted`; none while nothing is due."""
     if not incident.open or standing is None or standing.due_at is None:
         return []
@@ -41,7 +43,9 @@ def who_at(db: Connection, course: Course, directory: Directory) -> WhoAt:
     return lambda at: resolve(db, wanted, directory, at)
 
 
-def next_steps(db: Connection, incidents: list[Incident], standings: dict[int, Standing], now: datetime) -> dict[int, Upcoming]:
+def next_steps(
+    db: Connection, incidents: list[Incident], standings: dict[int, EscalationState], now: datetime
+) -> dict[int, Upcoming]:
     """The next step of each of these incidents; for what is near everybody is looked up once, for now: enough for a list."""
     waiting = {one.number: one for one in incidents if one.open and one.number in standings}
     if not waiting:
@@ -56,9 +60,9 @@ def _lookup(db: Connection, courses: Iterable[Course], now: datetime) -> WhoAt:
     """Whom targets stand for, asked once for all that is near and once for each later time (when hours open, mostly)."""
     wanted = {target for one in courses for target in targets(one.policy, one.last)}
     directory = people.directory(db, catalog.defaults(db).timezone)
-    known: dict[datetime, Mapping[str, Reached]] = {}
+    known: dict[datetime, Mapping[str, ResolvedTarget]] = {}
 
-    def look(at: datetime) -> Mapping[str, Reached]:
+    def look(at: datetime) -> Mapping[str, ResolvedTarget]:
         when = now if at - now < NEAR else at
         if when not in known:
             known[when] = resolve(db, wanted, directory, when)

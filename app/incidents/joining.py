@@ -30,7 +30,7 @@ def destination(db: Connection, labels: Mapping[str, str], at: datetime) -> Dest
     closed = store.latest_closed(db, [found.key]).get(found.key) if known is None else None
     if closed is None or (closed.resolved_at or closed.opened_at) > at:
         return Destination(found)
-    whole = store.heirs(db, [closed.number]).get(closed.number) if closed.merged_into is not None else None
+    whole = store.merge_targets(db, [closed.number]).get(closed.number) if closed.merged_into is not None else None
     heir = store.get(db, whole) if whole is not None else None
     way = follow(closed, heir, found.reopen, at)
     return Destination(found, way, heir if way is Way.JOIN else closed if way is Way.REOPEN else None)

@@ -17,7 +17,7 @@ class Move(StrEnum):
     SNOOZE = "snooze"
     ASSIGN = "assign"
     MERGE = "merge"
-    RELAPSE = "relapse"  # an acknowledgement ran out, a snooze ended, or it got worse
+    RETRIGGER = "retrigger"  # an acknowledgement ran out, a snooze ended, or it got worse
 
 
 MOVES = {
@@ -32,8 +32,8 @@ MOVES = {
     (State.ACKNOWLEDGED, Move.ASSIGN): State.ACKNOWLEDGED,
     (State.TRIGGERED, Move.MERGE): State.RESOLVED,
     (State.ACKNOWLEDGED, Move.MERGE): State.RESOLVED,
-    (State.TRIGGERED, Move.RELAPSE): State.TRIGGERED,
-    (State.ACKNOWLEDGED, Move.RELAPSE): State.TRIGGERED,
+    (State.TRIGGERED, Move.RETRIGGER): State.TRIGGERED,
+    (State.ACKNOWLEDGED, Move.RETRIGGER): State.TRIGGERED,
 }
 
 

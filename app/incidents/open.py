@@ -67,11 +67,11 @@ def _former(db: Connection, keys: Sequence[str], groups: Mapping[str, Group], no
     usable: dict[str, Incident] = {}
     closed = store.latest_closed(db, keys)
     merged = [one.number for one in closed.values() if one.merged_into is not None]
-    heirs = store.heirs(db, merged) if merged else {}
-    targets = store.lock(db, sorted(set(heirs.values()))) if heirs else {}
+    merge_targets = store.merge_targets(db, merged) if merged else {}
+    targets = store.lock(db, sorted(set(merge_targets.values()))) if merge_targets else {}
     recent: dict[int, str] = {}
     for key, one in closed.items():
-        target = targets.get(heirs.get(one.number, 0)) if one.merged_into is not None else None
+        target = targets.get(merge_targets.get(one.number, 0)) if one.merged_into is not None else None
         way = follow(one, target, groups[key].reopen, now)
         if way is Way.JOIN and target is not None:
             usable[key] = target

@@ -101,7 +101,7 @@ def _risen(
     decided = _rise(db, incident, joined, known, now)
     after = replace(incident, severity=decided.severity, urgency=decided.urgency)
     if decided.by is not None:
-        after = relapse(rerouted(db, after, decided.by, now))
+        after = retrigger(rerouted(db, after, decided.by, now))
         placement.restarted.append(after)
         policy = f"policy {after.policy_name}" if after.policy_name else "no policy"
         text = f"{decided.because} by {decided.by.alertname}; routed again: {policy}, from step 1"
@@ -124,11 +124,11 @@ def _rise(db: Connection, incident: Incident, joined: Sequence[Alert], known: Se
     return rise(incident, firing, still, urgencies(db), now)
 
 
-def relapse(incident: Incident) -> Incident:
+def retrigger(incident: Incident) -> Incident:
     """The incident with its policy at the start again: triggered, nobody's, a new generation."""
     return replace(
         incident,
-        state=step(incident.state, Move.RELAPSE),
+        state=step(incident.state, Move.RETRIGGER),
         generation=incident.generation + 1,
         acknowledged_at=None,
         acknowledged_by=None,

@@ -36,7 +36,7 @@ _LATEST = text("""
 select i.* from unnest(cast(:keys as text[])) as wanted(key) cross join lateral (
   select * from incident where group_key = key and state = 'resolved' order by resolved_at desc limit 1) as i
 """)
-_HEIRS = text("""
+_MERGE_TARGETS = text("""
 with recursive heir(former, number) as (
   select n, n from unnest(cast(:numbers as bigint[])) as n
   union select heir.former, i.merged_into from incident i join heir using (number) where i.merged_into is not null
@@ -95,9 +95,9 @@ def hold(db: Connection, numbers: Sequence[int]) -> None:
     db.execute(query.with_for_update(read=True))
 
 
-def heirs(db: Connection, numbers: Sequence[int]) -> dict[int, int]:
+def merge_targets(db: Connection, numbers: Sequence[int]) -> dict[int, int]:
     """For each of these incidents the one it went into by merging, however often; itself when it was not merged."""
-    return {row.former: row.number for row in db.execute(_HEIRS, {"numbers": list(numbers)})}
+    return {row.former: row.number for row in db.execute(_MERGE_TARGETS, {"numbers": list(numbers)})}
 
 
 def merged(db: Connection, numbers: Sequence[int]) -> dict[int, int]:

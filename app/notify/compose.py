@@ -20,17 +20,19 @@ SHOWN_ALERTS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class MessageContext:
     """What composing needs beside the facts: where links lead, and the key that signs them."""
 
     base_url: str
     secret: bytes
 
 
-def compose(claim: Claim, incident: Incident | None, alerts: Sequence[Alert], desk: Desk, expires_at: datetime) -> Message:
+def compose(
+    claim: Claim, incident: Incident | None, alerts: Sequence[Alert], context: MessageContext, expires_at: datetime
+) -> Message:
     """The message of one attempt. `alerts` are the incident's first, open ones before others; a test page has none."""
     draft = claim.draft
-    links = _links(draft, incident, desk, expires_at)
+    links = _links(draft, incident, context, expires_at)
     title = visible(_title(draft, incident))
     lines = [visible(line) for line in _lines(draft, incident, alerts, claim.attempt)]
     document = {
@@ -48,16 +50,16 @@ def compose(claim: Claim, incident: Incident | None, alerts: Sequence[Alert], de
         text=_text(lines, links),
         html=_html(title, lines, links),
         json=document,
-        thread=f"incident-{incident.number}-{_unique(desk, incident, 'thread')[:16]}" if incident else None,
+        thread=f"incident-{incident.number}-{_unique(context, incident, 'thread')[:16]}" if incident else None,
         attempt=claim.attempt,
-        uid=_unique(desk, incident, draft.key),
+        uid=_unique(context, incident, draft.key),
     )
 
 
-def _unique(desk: Desk, incident: Incident | None, what: str) -> str:
+def _unique(context: MessageContext, incident: Incident | None, what: str) -> str:
     """32 hex digits that no other stack has for this, nor this one for the same number after its database was made anew."""
     since = f"{incident.number}|{incident.opened_at.isoformat()}" if incident else ""
-    return hmac.new(desk.secret, f"message|{since}|{what}".encode(), sha256).hexdigest()[:32]
+    return hmac.new(context.secret, f"message|{since}|{what}".encode(), sha256).hexdigest()[:32]
 
 
 def _title(draft: Draft, incident: Incident | None) -> str:
@@ -85,19 +87,19 @@ def _lines(draft: Draft, incident: Incident | None, alerts: Sequence[Alert], att
     return lines
 
 
-def _links(draft: Draft, incident: Incident | None, desk: Desk, expires_at: datetime) -> dict[str, str | None]:
+def _links(draft: Draft, incident: Incident | None, context: MessageContext, expires_at: datetime) -> dict[str, str | None]:
     if incident is None:
-        return {"view": f"{desk.base_url}/me", "acknowledge": None, "resolve": None, "runbook": None}
+        return {"view": f"{context.base_url}/me", "acknowledge": None, "resolve": None, "runbook": None}
 
     def act(action: str) -> str:
-        return f"{desk.base_url}/a/{token(desk.secret, draft.key, action, expires_at)}"
+        return f"{context.base_url}/a/{token(context.secret, draft.key, action, expires_at)}"
 
     actionable = draft.kind in (Kind.PAGE, Kind.UPDATE)
     return {
-        "view": f"{desk.base_url}/incidents/{incident.number}",
+        "view": f"{context.base_url}/incidents/{incident.number}",
         "acknowledge": act("acknowledge") if actionable else None,
         "resolve": act("resolve") if actionable else None,
-        "runbook": f"{desk.base_url}/runbooks/{quote(incident.runbook, safe='')}" if incident.runbook else None,
+        "runbook": f"{context.base_url}/runbooks/{quote(incident.runbook, safe='')}" if incident.runbook else None,
     }
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from app.catalog import store as catalog
 from app.errors import DeliveryError, Permanent, Transient
 from app.escalation import store as escalations
-from app.escalation.model import Debt, Obligation
+from app.escalation.model import Obligation, ObligationState
 from app.escalation.plan import others, targets
 from app.escalation.service import Call, owners, resolve
 from app.incidents import store as incidents
@@ -142,7 +142,7 @@ def keep_promises(db: Connection, drafts: Sequence[Draft], now: datetime) -> Non
         pages[page["obligation"]].append(page)
     decided = {id_: end for id_, of_one in pages.items() if (end := settle(of_one)) is not None}
     ended = escalations.end_obligations(db, decided, now)
-    broken = [id_ for id_ in ended if decided[id_][0] is Debt.BREACHED]
+    broken = [id_ for id_ in ended if decided[id_][0] is ObligationState.BREACHED]
     obligations = escalations.by_ids(db, broken) if broken else {}
     _breach(db, [(obligations[id_], decided[id_][1]) for id_ in broken], now)
 
@@ -170,7 +170,7 @@ def _breach(db: Connection, broken: Sequence[tuple[Obligation, str]], now: datet
 def _late(db: Connection, drafts: Sequence[Draft], now: datetime) -> None:
     """A page that was on its way when its incident ended, or the one that was merged into, is followed by that end."""
     numbers = sorted({one.incident for one in drafts if one.incident is not None and one.kind is Kind.PAGE})
-    heirs = sorted(set(incidents.heirs(db, numbers).values())) if numbers else []
-    for one in incidents.by_numbers(db, heirs).values() if heirs else ():
+    merge_targets = sorted(set(incidents.merge_targets(db, numbers).values())) if numbers else []
+    for one in incidents.by_numbers(db, merge_targets).values() if merge_targets else ():
         if not one.open:
-            service.tell_end(db, [one], one.resolved_by, now)
+            service.queue_resolved(db, [one], one.resolved_by, now)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pydantic import BaseModel, ValidationError
 
 from app import plugins
-from app.checks.discretion import discretion
+from app.checks.redactor import redactor
 from app.errors import DeliveryError, Permanent, Stale, Transient
 from app.log import get
 from app.net.deadline import awake, within
@@ -91,6 +91,6 @@ def _prepared(job: Job) -> tuple[ChannelPlugin, BaseModel]:
 def _hushed(job: Job, said: str) -> str:
     """What went wrong, without the channel's secrets: servers repeat what they are told."""
     try:
-        return discretion(_prepared(job)[1])(said)
+        return redactor(_prepared(job)[1])(said)
     except Permanent:
         return said

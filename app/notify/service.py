@@ -19,7 +19,7 @@ from app.incidents.model import Incident
 from app.incidents.model import State as IncidentState
 from app.net.deadline import awake
 from app.notify import store
-from app.notify.compose import SHOWN_ALERTS, Desk, compose
+from app.notify.compose import SHOWN_ALERTS, MessageContext, compose
 from app.notify.flight import FLIGHT, Flight
 from app.notify.links import LIFE as LINK_LIFE
 from app.notify.model import Claim, Draft, Kind, Message, State
@@ -80,7 +80,12 @@ def _draft(call: Call, contact: str | None, channel: str, to: str | None, at: da
 
 
 def claim(
-    db: Connection, desk: Desk, now: datetime, limit: int, flight: Flight = FLIGHT, ids: Sequence[int] | None = None
+    db: Connection,
+    context: MessageContext,
+    now: datetime,
+    limit: int,
+    flight: Flight = FLIGHT,
+    ids: Sequence[int] | None = None,
 ) -> list[Job]:
     """Lease what is due and compose it. Pages of incidents that need nobody any more are superseded instead."""
     asked = awake()
@@ -99,7 +104,7 @@ def claim(
     for alert in alerts.shown(db, list(found), SHOWN_ALERTS):
         facts[alert.incident or 0].append(alert)
     channels = {**catalog.channels(db), INBOX: BUILT_IN}
-    return [Job(one, _message(one, found, facts, desk), channels.get(one.draft.channel), asked) for one in live]
+    return [Job(one, _message(one, found, facts, context), channels.get(one.draft.channel), asked) for one in live]
 
 
 def confirm(db: Connection, claims: Sequence[Claim], now: datetime) -> set[int]:
@@ -139,9 +144,9 @@ def wanted(draft: Draft, found: Mapping[int, Incident]) -> bool:
     return True
 
 
-def _message(one: Claim, found: Mapping[int, Incident], facts: Mapping[int, list[Alert]], desk: Desk) -> Message:
+def _message(one: Claim, found: Mapping[int, Incident], facts: Mapping[int, list[Alert]], context: MessageContext) -> Message:
     number = one.draft.incident or 0
-    return compose(one, found.get(number), facts.get(number, []), desk, one.draft.due_at + LINK_LIFE)
+    return compose(one, found.get(number), facts.get(number, []), context, one.draft.due_at + LINK_LIFE)
 
 
 def supersede(db: Connection, numbers: Sequence[int], now: datetime) -> None:
@@ -150,7 +155,7 @@ def supersede(db: Connection, numbers: Sequence[int], now: datetime) -> None:
         store.supersede(db, numbers, now)
 
 
-def tell_end(db: Connection, ended: Sequence[Incident], by: str | None, now: datetime) -> None:
+def queue_resolved(db: Connection, ended: Sequence[Incident], by: str | None, now: datetime) -> None:
     """Tell everybody who was told of these incidents once that they are over, but not the one who ended them."""
     numbers = [one.number for one in ended]
     if not numbers:
@@ -158,15 +163,15 @@ def tell_end(db: Connection, ended: Sequence[Incident], by: str | None, now: dat
     store.supersede(db, numbers, now)
     silent = {number for number, reasons in alerts.end_reasons(db, numbers).items() if reasons == {REMOVED}}
     loud = {one.number: one for one in ended if one.number not in silent}
-    told = [page for page in _told(db, loud) if by is None or page["user_name"] != by]
+    told = [page for page in _notified(db, loud) if by is None or page["user_name"] != by]
     store.queue_all(
         db, [_follow_up(page, Kind.RESOLVED, loud[page["incident"]], "resolved", now) for page in told], now, PAGE_LIFE
     )
     wake_sender(db)
 
 
-def _told(db: Connection, found: Mapping[int, Incident]) -> list[Mapping[str, Any]]:
-    """Who heard of these incidents, or of one merged into them, since they were opened or opened again."""
+def _notified(db: Connection, found: Mapping[int, Incident]) -> list[Mapping[str, Any]]:
+    """Who received of these incidents, or of one merged into them, since they were opened or opened again."""
     if not found:
         return []
     whole = incidents.merged(db, list(found))
@@ -176,20 +181,20 @@ def _told(db: Connection, found: Mapping[int, Incident]) -> list[Mapping[str, An
         part, heir = parts[page["incident"]], found[whole[page["incident"]]]
         if page["made_at"] >= max(part.since, heir.reopened_at or part.since):
             pages.append({**page, "incident": heir.number})
-    return heard(pages)
+    return received(pages)
 
 
-def tell_update(db: Connection, updated: Sequence[tuple[Incident, str]], now: datetime) -> None:
+def queue_update(db: Connection, updated: Sequence[tuple[Incident, str]], now: datetime) -> None:
     """Tell everybody who was paged for these incidents what changed."""
     reasons = {incident.number: (incident, why) for incident, why in updated}
     drafts = []
-    for page in _told(db, {number: incident for number, (incident, _) in reasons.items()}):
+    for page in _notified(db, {number: incident for number, (incident, _) in reasons.items()}):
         incident, why = reasons[page["incident"]]
         drafts.append(_follow_up(page, Kind.UPDATE, incident, f"update-{incident.alert_count}-{incident.severity}", now, why))
     store.queue_all(db, drafts, now, PAGE_LIFE)
 
 
-def heard(pages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def received(pages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Per incident and person (or channel) the page that reached them best: the last one taken, an inbox only if alone."""
     best: dict[tuple[int, str], Mapping[str, Any]] = {}
     for page in pages:

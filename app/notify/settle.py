@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.escalation.model import Debt
+from app.escalation.model import ObligationState
 from app.notify.model import State
 from app.people.model import INBOX, Contact
 
@@ -16,7 +16,7 @@ ON_ITS_WAY = (State.QUEUED.value, State.SENDING.value)
 DEAD = (State.FAILED.value, State.EXPIRED.value)
 
 
-def settle(pages: Sequence[Mapping[str, Any]]) -> tuple[Debt, str] | None:
+def settle(pages: Sequence[Mapping[str, Any]]) -> tuple[ObligationState, str] | None:
     """The end of an obligation by its pages, with the reason; None while it is open.
 
     An inbox wakes nobody: it counts only where the person has, or wants, nothing else.
@@ -26,9 +26,9 @@ def settle(pages: Sequence[Mapping[str, Any]]) -> tuple[Debt, str] | None:
         if page["state"] in REACHED:
             over = f"{page['channel']} took it"
             fell_back = str(page["reason"]).startswith(FALLBACK)
-            return (Debt.FALLBACK, over) if fell_back else (Debt.MET, over)
+            return (ObligationState.FALLBACK, over) if fell_back else (ObligationState.MET, over)
     if telling and all(page["state"] in DEAD for page in telling):
-        return Debt.BREACHED, "; ".join(f"{page['channel']} {page['state']}" for page in telling)
+        return ObligationState.BREACHED, "; ".join(f"{page['channel']} {page['state']}" for page in telling)
     return None
 
 

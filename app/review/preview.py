@@ -15,8 +15,8 @@ from app.alerts.model import State as AlertState
 from app.catalog import store as catalog
 from app.catalog.model import Severity
 from app.escalation.ahead import Ahead, ahead
-from app.escalation.model import Due, Standing, State
-from app.escalation.plan import Move, called, why
+from app.escalation.model import Due, EscalationState, State
+from app.escalation.plan import Step, called, why
 from app.escalation.service import Call
 from app.escalation.upcoming import course_of, who_at
 from app.incidents.changeover import kept, raised, turned
@@ -116,7 +116,7 @@ def _escalate(db: Connection, made: Preview, incident: Incident, timetable: Time
     """Every page of every step, and a note of every step that waits or is skipped."""
     directory = people.directory(db, catalog.defaults(db).timezone)
     course = course_of(db, incident)
-    start = Standing(incident.number, incident.generation, 0, 0, at, Due.STEP, State.RUNNING)
+    start = EscalationState(incident.number, incident.generation, 0, 0, at, Due.STEP, State.RUNNING)
     for step in islice(ahead(course, start, at, who_at(db, course, directory)), MOST):
         made.notes += _notes(step)
         then = replace(incident, urgency=turned(incident, timetable, step.at)[0])
@@ -130,7 +130,7 @@ def _notes(step: Ahead) -> list[str]:
     return held + ([f"{step.move.because}: {reasons}; skipped"] if step.move.excused else [])
 
 
-def _calls(incident: Incident, move: Move) -> list[Call]:
+def _calls(incident: Incident, move: Step) -> list[Call]:
     return [
         Call(None, incident, move.round, move.step, user, reached.channel, why(move, reached))
         for reached, user in called(move)

@@ -11,7 +11,7 @@ from app.review.recorded import Sample, by_instant
 from app.rules.active import Active
 from app.rules.book import Book
 from app.rules.combine import over_members
-from app.rules.evaluate import TOO_MANY, Pasts, Step, over_results, over_silence
+from app.rules.evaluate import TOO_MANY, Pasts, Transition, over_results, over_silence
 from app.rules.kinds import status
 from app.rules.model import Point, Standing
 from app.rules.past import Past
@@ -47,7 +47,7 @@ class Replay:
         self.parts = [known[name] for name in _parts(rule, known)]
         self._memory: dict[str, _Memory] = defaultdict(_Memory)
 
-    def run(self, samples: Sequence[Sample]) -> Iterator[Step]:
+    def run(self, samples: Sequence[Sample]) -> Iterator[Transition]:
         """A step for each sample, oldest first, and for each interval that a rule misses a sample in."""
         interval = _interval(self.rule, samples)
         last: datetime | None = None
@@ -58,7 +58,7 @@ class Replay:
             yield from (step for step in steps if step.series in points or self.rule.awaits or self.rule.members)
             last = at
 
-    def _missed(self, last: datetime, until: datetime, interval: timedelta) -> Iterator[Step]:
+    def _missed(self, last: datetime, until: datetime, interval: timedelta) -> Iterator[Transition]:
         memory = self._memory[self.rule.name]
         while until - last >= interval * MISSED:
             last += interval
@@ -66,8 +66,8 @@ class Replay:
             _keep(memory, steps)
             yield from steps
 
-    def _at(self, at: datetime, points: Mapping[str, Point], interval: timedelta) -> list[Step]:
-        steps: list[Step] = []
+    def _at(self, at: datetime, points: Mapping[str, Point], interval: timedelta) -> list[Transition]:
+        steps: list[Transition] = []
         for part in self.parts:
             memory = self._memory[part.name]
             if part.members:
@@ -94,7 +94,7 @@ def _add(rule: Active, memory: _Memory, points: Mapping[str, Point]) -> None:
         past.forget(point.at - longest)
 
 
-def _keep(memory: _Memory, steps: Sequence[Step]) -> None:
+def _keep(memory: _Memory, steps: Sequence[Transition]) -> None:
     for step in steps:
         memory.judged[step.series] = step.verdict.at
         if step.gone:

@@ -3,15 +3,15 @@
 import orjson
 
 from app.rules.active import Active
-from app.rules.evaluate import ONE_SERIES, TOO_MANY, Step
+from app.rules.evaluate import ONE_SERIES, TOO_MANY, Transition
 from app.rules.model import BLIND, State
 from app.rules.summary import render
-from app.signals.model import Said, Signal
+from app.signals.model import Signal, SignalStatus
 
 SUMMARY_LIMIT = 1024  # characters
 
 
-def signal(rule: Active, step: Step, last: bool) -> Signal | None:
+def signal(rule: Active, step: Transition, last: bool) -> Signal | None:
     """The signal that follows from a step; `last`: it is the newest of its series in this evaluation."""
     said = _said(step, last)
     if said is None:
@@ -21,7 +21,7 @@ def signal(rule: Active, step: Step, last: bool) -> Signal | None:
     return Signal(
         source=rule.source,
         key=rule.alertname if step.series == ONE_SERIES else f"{rule.alertname}{step.series}",
-        said=said,
+        status=said,
         summary=_summary(rule, step, labels)[:SUMMARY_LIMIT],
         severity=verdict.severity,
         alertname=rule.alertname,
@@ -31,13 +31,13 @@ def signal(rule: Active, step: Step, last: bool) -> Signal | None:
         labels=labels,
         starts_at=verdict.at,
         value=verdict.value,
-        because="recovered" if said is Said.RESOLVED else verdict.because,
+        because="recovered" if said is SignalStatus.RESOLVED else verdict.because,
         runbook=spec.runbook,
         shadow=spec.mode == "shadow",
     )
 
 
-def _summary(rule: Active, step: Step, labels: dict[str, str]) -> str:
+def _summary(rule: Active, step: Transition, labels: dict[str, str]) -> str:
     verdict = step.verdict
     because = verdict.because.partition("\n")[0]  # of a program that said more: its first line is its summary
     blind = step.after.firing and step.after.memory.get(BLIND)  # nothing is known of what the rule is about
@@ -48,7 +48,7 @@ def _summary(rule: Active, step: Step, labels: dict[str, str]) -> str:
     return render(rule.spec.summary, facts, labels, plain=f"{rule.alertname}: {because}")
 
 
-def _said(step: Step, last: bool) -> Said | None:
+def _said(step: Transition, last: bool) -> SignalStatus | None:
     """What this step says of the alert; None when it says nothing new.
 
     An alert that is on is said again by the last step of every evaluation: it keeps its value current, and an alert that
@@ -57,9 +57,9 @@ def _said(step: Step, last: bool) -> Said | None:
     before, after = step.before, step.after
     if after.firing:
         was = before.memory.get("critical")
-        return Said.FIRING if last or not before.firing or was != after.memory.get("critical") else None
+        return SignalStatus.FIRING if last or not before.firing or was != after.memory.get("critical") else None
     if after.state is State.PENDING:
-        return Said.PENDING if before.state is not State.PENDING else None
+        return SignalStatus.PENDING if before.state is not State.PENDING else None
     if before.firing or before.state is State.PENDING:
-        return Said.RESOLVED
+        return SignalStatus.RESOLVED
     return None

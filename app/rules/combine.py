@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from app.rules.active import Active
-from app.rules.evaluate import ONE_SERIES, TOO_MANY, Step, overflow
+from app.rules.evaluate import ONE_SERIES, TOO_MANY, Transition, overflow
 from app.rules.judge import judge
 from app.rules.model import Finding, Standing, State
 
@@ -12,7 +12,7 @@ Standings = Mapping[str, Mapping[str, Standing]]  # by rule, by series
 TELLS_NOTHING = (State.UNKNOWN, State.LEARNING)
 
 
-def over_members(rule: Active, standings: Standings, at: datetime) -> list[Step]:
+def over_members(rule: Active, standings: Standings, at: datetime) -> list[Transition]:
     """Evaluate every label set of a composite's members at `at`.
 
     A member without labels holds for all label sets; where no member has any there is one series.
@@ -23,13 +23,13 @@ def over_members(rule: Active, standings: Standings, at: datetime) -> list[Step]
     now = set(labelled)
     ended = [series for series in own if series != TOO_MANY and series not in now]
     judged = sorted(labelled, key=lambda series: series not in own)[: rule.spec.max_series]  # known ones first
-    steps: list[Step] = []
+    steps: list[Transition] = []
     for series in [*ended, *judged]:
         before = own.get(series, Standing())
         over = len(steps) < len(ended)
         finding = Finding(False, True, None, "the series has ended") if over else _finding(rule, standings, series)
         after, verdict = judge(before, finding, rule.patience, rule.severity, at)
-        steps.append(Step(series, before, after, verdict, gone=over))
+        steps.append(Transition(series, before, after, verdict, gone=over))
     return steps + overflow(own.get(TOO_MANY, Standing()), len(judged), len(labelled) - len(judged), at)
 
 

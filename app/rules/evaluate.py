@@ -33,7 +33,7 @@ NO_PAST: Pasts = {timedelta(0): Past()}
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Transition:
     """One series after one result: what was decided, and whether that changed anything."""
 
     series: str
@@ -56,7 +56,7 @@ def over_results(
     well: Set[datetime] = frozenset(),
     excused: Mapping[datetime, str] | None = None,
     away: Sequence[Downtime] = (),
-) -> list[Step]:
+) -> list[Transition]:
     """Evaluate at each of `times` (results not seen yet, oldest first) every series that is known or has news.
 
     pasts: per series what lies within the rule's reach, news included. well: those of `times` whose run was ok or nearly so: a
@@ -65,7 +65,7 @@ def over_results(
     not run, oldest first.
     """
     now_at = dict(standings)
-    steps: list[Step] = []
+    steps: list[Transition] = []
     for at in times:
         instant = at.timestamp()
         fresh = {name: of_one[instant] for name, of_one in news.items() if instant in of_one}
@@ -90,7 +90,7 @@ class _Run:
     away: Sequence[Downtime]
 
 
-def _over_run(rule: Active, standings: Mapping[str, Standing], run: _Run, pasts: Mapping[str, Pasts]) -> list[Step]:
+def _over_run(rule: Active, standings: Mapping[str, Standing], run: _Run, pasts: Mapping[str, Pasts]) -> list[Transition]:
     """Every series that is known, then as many new ones as there is room for, by name: whoever evaluates takes the same."""
     most = rule.spec.max_series
     known = sorted(name for name in standings if name != TOO_MANY)
@@ -106,17 +106,17 @@ def _over_run(rule: Active, standings: Mapping[str, Standing], run: _Run, pasts:
     return steps
 
 
-def _over_series(rule: Active, name: str, before: Standing, run: _Run, pasts: Mapping[str, Pasts]) -> Step:
+def _over_series(rule: Active, name: str, before: Standing, run: _Run, pasts: Mapping[str, Pasts]) -> Transition:
     if run.excused is not None:
-        return Step(name, before, *pass_over(before, rule.severity, run.at, run.excused))
+        return Transition(name, before, *pass_over(before, rule.severity, run.at, run.excused))
     ended = bool(run.fresh) or (run.well and name != ONE_SERIES)
     finding, gone = _look(rule, name, before, run.fresh.get(name), pasts.get(name, NO_PAST), run, ended)
-    return Step(name, before, *judge(before, finding, replace(rule.patience, away=run.away), rule.severity, run.at), gone)
+    return Transition(name, before, *judge(before, finding, replace(rule.patience, away=run.away), rule.severity, run.at), gone)
 
 
 def over_silence(
     rule: Active, standings: Mapping[str, Standing], at: datetime, never_ran: bool, away: Sequence[Downtime] = ()
-) -> list[Step]:
+) -> list[Transition]:
     """Every known series when no result has come."""
     steps = []
     patience, run = replace(rule.patience, away=away), _Run(at, {}, False, None, away)
@@ -126,11 +126,11 @@ def over_silence(
         if rule.awaits:
             finding, gone = _look(rule, name, before, None, NO_PAST, run, ended=False)
             after, verdict = judge(before, finding, patience, rule.severity, at)
-            steps.append(Step(name, before, after, verdict, gone))
+            steps.append(Transition(name, before, after, verdict, gone))
         else:
             known = replace(before, known_at=at - patience.silence) if never_ran and before.known_at is None else before
             after, verdict = silent(known, patience, rule.severity, at)
-            steps.append(Step(name, before, after, verdict))
+            steps.append(Transition(name, before, after, verdict))
     return steps
 
 
@@ -187,7 +187,7 @@ def _finite(found: Finding) -> Finding:
     return found
 
 
-def overflow(before: Standing, judged: int, left_out: int, at: datetime) -> list[Step]:
+def overflow(before: Standing, judged: int, left_out: int, at: datetime) -> list[Transition]:
     """The alert that some label sets are not judged, and its end."""
     if not (left_out or before.firing):
         return []
@@ -195,7 +195,7 @@ def overflow(before: Standing, judged: int, left_out: int, at: datetime) -> list
         f"too many series: {judged + left_out} label sets, of which {left_out} are not judged; raise max_series or select fewer"
     )
     finding = Finding(left_out > 0, not left_out, float(judged + left_out), because)
-    return [Step(TOO_MANY, before, *judge(before, finding, _AT_ONCE, Severity.WARNING, at), gone=not left_out)]
+    return [Transition(TOO_MANY, before, *judge(before, finding, _AT_ONCE, Severity.WARNING, at), gone=not left_out)]
 
 
 _AT_ONCE = Patience(timedelta(0), "keep", timedelta.max)

@@ -8,7 +8,7 @@ from app.checks.heartbeats import service
 from app.checks.heartbeats.model import State
 from app.checks.heartbeats.service import Move
 from app.rules.summary import render
-from app.signals.model import Said, Signal
+from app.signals.model import Signal, SignalStatus
 
 
 def evaluate(db: Connection, now: datetime, limit: int = 500) -> tuple[list[Signal], int]:
@@ -27,7 +27,7 @@ def signal(move: Move) -> Signal:
     return Signal(
         source=f"heartbeat:{move.name}",
         key=move.name,
-        said=Said.FIRING if down else Said.RESOLVED,
+        status=SignalStatus.FIRING if down else SignalStatus.RESOLVED,
         summary=(render(spec.summary, facts, spec.labels, plain) if spec.summary else plain)[:1024],
         severity=spec.severity,
         alertname=move.name,

@@ -13,13 +13,13 @@ from app.rules import book, store
 from app.rules.active import Active
 from app.rules.announce import signal
 from app.rules.combine import in_order, over_members
-from app.rules.evaluate import Step, over_results, over_silence
+from app.rules.evaluate import Transition, over_results, over_silence
 from app.rules.facts import Facts, load
 from app.rules.judge import overdue_at
 from app.rules.model import NO_DATA_INTERVALS, Rule, Standing, State, Verdict
 from app.signals.model import Signal
 
-Place = tuple[str, str]  # rule, series
+SeriesKey = tuple[str, str]  # rule, series
 MANY = 1000  # series; judging more takes its time
 LATE = timedelta(seconds=10)  # so late a run may be where a worker or the dispatch hangs, until somebody else has taken it
 HELD = timedelta(seconds=60)  # longer than the longest lease of a run
@@ -66,7 +66,7 @@ def fall_silent(db: Connection, check: str, now: datetime) -> list[Signal]:
     standings = store.standings(db, list(rules))
     store.drop(db, list(standings))
     over = Verdict(now, State.OK, False, Severity.ERROR, None, "its check is paused")
-    steps = [(rules[name], Step(series, one, Standing(), over)) for (name, series), one in standings.items()]
+    steps = [(rules[name], Transition(series, one, Standing(), over)) for (name, series), one in standings.items()]
     found = [signal(rule, step, last=True) for rule, step in steps]
     return [replace(one, because=over.because) for one in found if one is not None]
 
@@ -76,13 +76,13 @@ class _Work:
     """What a batch decided, to be saved together."""
 
     signals: list[Signal] = field(default_factory=list)
-    saved: list[tuple[Place, str, Standing, Verdict]] = field(default_factory=list)
-    gone: list[Place] = field(default_factory=list)
-    kept: list[tuple[Place, Verdict]] = field(default_factory=list)
-    bands: list[tuple[Place, Verdict]] = field(default_factory=list)
+    saved: list[tuple[SeriesKey, str, Standing, Verdict]] = field(default_factory=list)
+    gone: list[SeriesKey] = field(default_factory=list)
+    kept: list[tuple[SeriesKey, Verdict]] = field(default_factory=list)
+    bands: list[tuple[SeriesKey, Verdict]] = field(default_factory=list)
     latest: dict[str, dict[str, Standing]] = field(default_factory=dict)  # rule -> series -> standing, of this batch
 
-    def take(self, rule: Active, check: str, steps: Sequence[Step]) -> None:
+    def take(self, rule: Active, check: str, steps: Sequence[Transition]) -> None:
         """Add what one rule decided."""
         if not steps:
             return
@@ -97,7 +97,7 @@ class _Work:
         self.signals += [one for one in news if one is not None]
 
 
-def _steps(rule: Active, row: Mapping[str, Any], facts: Facts, now: datetime) -> list[Step]:
+def _steps(rule: Active, row: Mapping[str, Any], facts: Facts, now: datetime) -> list[Transition]:
     standings = facts.standings.get(rule.name, {})
     name = row["name"]
     if times := facts.times(name):

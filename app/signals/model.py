@@ -13,7 +13,7 @@ from app.catalog.model import Family, Severity
 FINGERPRINT_BYTES = 16
 
 
-class Said(StrEnum):
+class SignalStatus(StrEnum):
     """What the signal says of its alert."""
 
     PENDING = "pending"  # only our own rules say this
@@ -27,7 +27,7 @@ class Signal:
 
     source: str  # "integration:NAME", "user:LOGIN", "check:NAME" or "rule:NAME"
     key: str
-    said: Said
+    status: SignalStatus
     summary: str
     severity: Severity = Severity.ERROR
     alertname: str = ""

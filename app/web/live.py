@@ -62,11 +62,11 @@ class Wire:
 
     async def _hear(self, lost: bool) -> None:
         url = settings().database.replace("postgresql+psycopg://", "postgresql://", 1)
-        async with await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=3) as ear:
-            await ear.execute("listen console")
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=3) as listener:
+            await listener.execute("listen console")
             if lost:
                 self._tell_all(*NOUNS)
-            async for heard in ear.notifies():
+            async for heard in listener.notifies():
                 self._tell_all(heard.payload)
 
     def _tell_all(self, *nouns: str) -> None:

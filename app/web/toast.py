@@ -5,8 +5,8 @@ from urllib.parse import quote, unquote
 
 COOKIE = "tocsin_toast"
 LIMIT = 300  # characters
-# What each deed says, and the deed that takes it back.
-DEEDS = {
+# What each action says, and the action that takes it back.
+ACTIONS = {
     "acknowledged": ("#{} is yours: nobody else is paged", "release", "Undo"),
     "resolved": ("#{} is resolved", "reopen", "Undo"),
     "reopened": ("#{} is open again; its policy starts at step 1", None, None),
@@ -29,10 +29,10 @@ class Toast:
     written: str = ""  # as the cookie's value
 
     @classmethod
-    def deed(cls, deed: str, number: int) -> "Toast":
+    def action(cls, action: str, number: int) -> "Toast":
         """About an incident."""
-        text, undo, label = DEEDS[deed]
-        return cls(text.format(number), f"/incidents/{number}/{undo}" if undo else None, label, f"{deed}.{number}")
+        text, undo, label = ACTIONS[action]
+        return cls(text.format(number), f"/incidents/{number}/{undo}" if undo else None, label, f"{action}.{number}")
 
     @classmethod
     def say(cls, text: str) -> "Toast":
@@ -42,7 +42,7 @@ class Toast:
     @classmethod
     def read(cls, cookie: str | None) -> "Toast | None":
         """The toast of a cookie; None when there is none, or it is not one of ours."""
-        deed, _, rest = (cookie or "").partition(".")
-        if deed in DEEDS and rest.isdecimal() and len(rest) < 19:
-            return cls.deed(deed, int(rest))
-        return cls.say(unquote(rest)) if deed == "say" and rest else None
+        action, _, rest = (cookie or "").partition(".")
+        if action in ACTIONS and rest.isdecimal() and len(rest) < 19:
+            return cls.action(action, int(rest))
+        return cls.say(unquote(rest)) if action == "say" and rest else None

@@ -12,7 +12,7 @@ from app.alerts.model import Alert, State
 from app.rules import store as rules
 from app.rules.active import Active
 from app.rules.evaluate import ONE_SERIES
-from app.rules.model import State as Standing
+from app.rules.model import State as RuleState
 from app.web.scene import Stretch
 
 MOST = 200  # newest alerts that are looked at
@@ -51,7 +51,7 @@ def pending(verdicts: Sequence[Mapping[str, Any]], now: datetime, series: str = 
         begun = since.pop(one["series"], None)
         if begun is not None:
             found.append((begun, one["at"]))
-        if one["state"] == Standing.PENDING:
+        if one["state"] == RuleState.PENDING:
             since[one["series"]] = one["at"]
     return found + [(begun, now) for begun in since.values()]
 

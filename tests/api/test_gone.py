@@ -39,7 +39,7 @@ def test_an_override_ends_with_its_person_for_whoever_asks(api: Api, changed: st
     api.raise_alerts({"key": "x"})
     from app import pager
 
-    pager.turn()
+    pager.run_until_idle()
     paged = {one["user"] for one in api.get("pages")["items"] if one["step"] == 1}
     assert paged == set(below)
 

@@ -13,7 +13,7 @@ def number(api: Api) -> int:
     from app import pager
 
     api.raise_alerts({"key": "disk", "summary": "disk full"})
-    pager.turn()
+    pager.run_until_idle()
     return int(api.get("incidents")["items"][0]["number"])
 
 
@@ -21,7 +21,7 @@ def test_journey_from_event_to_resolved(api: Api) -> None:
     from app import pager
 
     api.raise_alerts({"key": "disk", "summary": "disk full", "severity": "critical"})
-    pager.turn()
+    pager.run_until_idle()
     (incident,) = api.get("incidents?state=triggered&service=shop&severity=critical&team=shop&q=DISK")["items"]
     assert incident["title"] == "disk full"
     assert (incident["number"], incident["policy"], incident["urgency"]) == (1, "shop", "high")
@@ -39,7 +39,7 @@ def test_journey_from_event_to_resolved(api: Api) -> None:
     ended = api.post("incidents/1/resolve", as_="ada")
     assert (ended["state"], ended["resolved_by"]) == ("resolved", "ada")
     assert api.get("incidents?state=triggered&state=acknowledged")["items"] == []
-    pager.turn()
+    pager.run_until_idle()
     assert {line["actor"] for line in api.get("incidents/1")["timeline"]} >= {None, "ada"}
     assert [line["action"] for line in api.get("audit?object=incident:1")["items"]] == [
         "incident.resolved",
@@ -70,7 +70,7 @@ def test_merge_ends_one_and_points_to_the_other(api: Api, number: int) -> None:
     from app import pager
 
     api.raise_alerts({"key": "lag", "summary": "lag", "service": "db"})
-    pager.turn()
+    pager.run_until_idle()
     other = api.get("incidents?service=db")["items"][0]["number"]
     merged = api.post(f"incidents/{other}/merge", {"into": number})
     assert (merged["number"], merged["state"], merged["merged_into"]) == (other, "resolved", number)
@@ -135,7 +135,7 @@ def test_lists_come_in_pages(api: Api) -> None:
 
     for n in range(5):
         api.raise_alerts({"key": f"k{n}", "service": f"s{n}"})
-    pager.turn()
+    pager.run_until_idle()
     seen, path = [], "incidents?limit=2"
     while path:
         page = api.get(path)

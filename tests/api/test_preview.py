@@ -41,7 +41,7 @@ def test_preview_says_what_the_line_then_does(api: Api) -> None:
 
     ahead = api.post("preview", {"labels": {"service": "shop"}, "severity": "error"})
     api.raise_alerts({"key": "x", "severity": "error"})
-    pager.turn()
+    pager.run_until_idle()
     first = {(one["user"], one["contact"], one["reason"]) for one in ahead["steps"] if one["step"] == 1}
     assert {(one["user"], one["contact"], one["reason"]) for one in api.get("pages")["items"]} == first
 

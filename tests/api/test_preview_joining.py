@@ -42,7 +42,7 @@ def ask(api: Api, severity: str = "warning", at: datetime | None = None, **label
 
 def warn(api: Api, *keys: str) -> None:
     api.raise_alerts(*({"key": key, "severity": "warning"} for key in keys))
-    pager.turn()
+    pager.run_until_idle()
 
 
 def test_without_an_open_incident_nothing_is_joined(api: Api) -> None:
@@ -71,7 +71,7 @@ def test_what_joining_would_change(
     assert len(api.get("incidents")["items"]) == 1  # nothing was opened or changed
     before = {one["id"] for one in api.get("pages")["items"]}
     api.raise_alerts({"key": "b", "severity": severity, "labels": labels})
-    pager.turn()
+    pager.run_until_idle()
     then = [one for one in api.get("pages")["items"] if one["id"] not in before and one["step"] == 1]
     first = [one for one in found["steps"] if one["step"] == 1]
     assert {(one["user"], one["contact"], one["reason"]) for one in then if "another alert" not in one["reason"]} == {
@@ -102,6 +102,6 @@ def test_what_was_merged_away_joins_where_it_went(api: Api) -> None:
     configure()
     warn(api, "a")
     api.raise_alerts({"key": "b", "service": "other", "severity": "warning"})
-    pager.turn()
+    pager.run_until_idle()
     api.post("incidents/1/merge", {"into": 2})
     assert ask(api)[0].startswith("would join #2")

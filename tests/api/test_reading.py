@@ -298,7 +298,7 @@ def test_pages_and_obligations_follow_an_alert(api: Api) -> None:
     from app import pager
 
     api.raise_alerts({"key": "lag", "service": "db"})
-    pager.turn()
+    pager.run_until_idle()
     (page,) = api.get("pages?incident=1&user=ada&state=delivered")["items"]
     assert {"id", "key", "incident", "user", "contact", "channel", "step", "state", "reason", "due_at", "attempts"} <= set(page)
     assert [(one["n"], one["outcome"]) for one in page["attempts"]] == [(1, "accepted")]

@@ -14,7 +14,7 @@ from app.configfile.apply import apply
 from app.configfile.load import load_texts
 from app.db import transaction
 from app.people.model import SYSTEM
-from app.signals.model import Said, Signal
+from app.signals.model import Signal, SignalStatus
 from tests.api.conftest import Api
 
 MONDAY = datetime.fromisoformat("2026-11-23T00:00:00+01:00")
@@ -93,7 +93,7 @@ def live(labels: dict[str, str], severity: Severity, at: datetime) -> tuple[dict
     key = f"k{labels['id']}"
     line.intake(
         "user:t",
-        [Signal("user:t", key, Said.FIRING, "s", severity, labels["alertname"], kept.get("service"), labels=kept)],
+        [Signal("user:t", key, SignalStatus.FIRING, "s", severity, labels["alertname"], kept.get("service"), labels=kept)],
         {},
         at,
     )

@@ -12,7 +12,7 @@ from tests.api.conftest import CONFIGURATION, RUNBOOK
 
 
 @dataclass(frozen=True)
-class Said:
+class SignalStatus:
     """What a command said, and how it ended."""
 
     status: int
@@ -24,7 +24,7 @@ class Said:
         return json.loads(self.out)
 
 
-Tocsin = Callable[..., Said]
+Tocsin = Callable[..., SignalStatus]
 
 
 @pytest.fixture
@@ -38,12 +38,12 @@ def tocsin(clean: None, loaded: Any, capsys: pytest.CaptureFixture[str]) -> Tocs
     with transaction() as db:
         apply(db, loaded, SYSTEM, datetime.now(UTC))
 
-    def run(*words: str) -> Said:
+    def run(*words: str) -> SignalStatus:
         capsys.readouterr()
         with pytest.raises(SystemExit) as end:
             main(words)
         said = capsys.readouterr()
-        return Said(int(end.value.code or 0), said.out, said.err)
+        return SignalStatus(int(end.value.code or 0), said.out, said.err)
 
     return run
 

@@ -120,7 +120,7 @@ def test_from_send_to_resolved(tocsin: Tocsin) -> None:
 
     sent = tocsin("send", "--service", "shop", "--severity", "critical", "--summary", "disk full", "--key", "disk", "--json")
     assert (sent.status, sent.json["events"][0]["key"]) == (0, "disk")
-    pager.turn()
+    pager.run_until_idle()
     (one,) = tocsin("incidents", "list", "--json").json["items"]
     assert (one["number"], one["title"], one["state"]) == (1, "disk full", "triggered")
     assert tocsin("incidents", "show", "#1", "--json").json["timeline"][0]["kind"] == "opened"
@@ -142,7 +142,7 @@ def test_several_incidents_at_once_and_the_worst_status_counts(tocsin: Tocsin) -
 
     for service in ("shop", "db"):
         tocsin("send", "--service", service, "--summary", "x", "--key", service)
-    pager.turn()
+    pager.run_until_idle()
     said = tocsin("incidents", "ack", "1", "#2", "77")
     assert said.status == 2
     assert said.out.count("acknowledged") == 2
@@ -156,7 +156,7 @@ def test_send_resolves_what_it_raised(tocsin: Tocsin) -> None:
 
     tocsin("send", "--service", "shop", "--summary", "x", "--key", "k")
     tocsin("send", "--service", "shop", "--summary", "x", "--key", "k", "--resolve")
-    pager.turn()
+    pager.run_until_idle()
     assert tocsin("incidents", "list", "--json").json["items"] == []
 
 
@@ -164,7 +164,7 @@ def test_what_is_not_printable_never_reaches_the_terminal(tocsin: Tocsin) -> Non
     from app import pager
 
     tocsin("send", "--service", "shop", "--summary", "\x1b]0;owned\x07 \u202e")
-    pager.turn()
+    pager.run_until_idle()
     said = tocsin("incidents", "list")
     assert "\x1b" not in said.out
     assert "\u202e" not in said.out

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.cli import main
-from tests.cli.conftest import Said
+from tests.cli.conftest import SignalStatus
 
 CONFIG = """
 routes: []
@@ -27,7 +27,7 @@ rules:
   drop: {kind: change, check: web, metric: seconds, window: 5m, compared_to: 15m, drops: 40%}
   both: {kind: composite, when: high and not drop}
 """
-Try = Callable[..., Said]
+Try = Callable[..., SignalStatus]
 
 
 @pytest.fixture
@@ -37,18 +37,18 @@ def rules_test(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: 
     (tmp_path / "conf/a.yaml").write_text(CONFIG)
     monkeypatch.setenv("TOCSIN_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none")
 
-    def run(rule: str, samples: str | bytes, *words: str) -> Said:
+    def run(rule: str, samples: str | bytes, *words: str) -> SignalStatus:
         (tmp_path / "s.csv").write_bytes(samples.encode() if isinstance(samples, str) else samples)
         capsys.readouterr()
         with pytest.raises(SystemExit) as end:
             main(["rules", "test", rule, "--samples", f"{tmp_path}/s.csv", "--config", f"{tmp_path}/conf", *words])
         said = capsys.readouterr()
-        return Said(int(end.value.code or 0), said.out, said.err)
+        return SignalStatus(int(end.value.code or 0), said.out, said.err)
 
     return run
 
 
-def rows(said: Said) -> list[dict[str, str]]:
+def rows(said: SignalStatus) -> list[dict[str, str]]:
     assert (said.status, said.err) == (0, "")
     return list(csv.DictReader(io.StringIO(said.out)))
 

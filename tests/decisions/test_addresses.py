@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from app.configfile.load import load_texts
-from app.notify.compose import Desk, compose
+from app.notify.compose import MessageContext, compose
 from app.notify.contact import wrong
 from app.notify.model import Claim, Draft, Kind
 from tests.decisions.words import NOON, incident
@@ -55,7 +55,9 @@ def test_config_check_says_so_with_the_line(contact: str) -> None:
 )
 def test_a_runbook_of_any_name_is_in_the_link(name: str, quoted: str) -> None:
     draft = Draft("k", Kind.PAGE, 1, None, 0, 0, 1, "ada", "hook", "hook", "x", NOON, "step 1")
-    message = compose(Claim(1, 1, 1, draft), incident(runbook=name), [], Desk("https://t", b"k"), NOON + timedelta(days=1))
+    message = compose(
+        Claim(1, 1, 1, draft), incident(runbook=name), [], MessageContext("https://t", b"k"), NOON + timedelta(days=1)
+    )
     link = f"https://t/runbooks/{quoted}"
     assert message.json["links"]["runbook"] == link
     assert f"Runbook: {link}\n" in message.text

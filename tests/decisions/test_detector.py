@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from app.rules.detector import Detector, Direction, Knob, Outlook
+from app.rules.detector import Detector, Direction, Judgement, Knob
 from app.rules.kinds import anomaly
 from app.rules.model import Finding, Point, View
 from app.rules.past import Past
@@ -60,16 +60,16 @@ def learnt_from(values: list[float], step: timedelta = FIVE) -> Detector:
     return detector
 
 
-def watch(values: list[float], knob: Knob | None = None, step: timedelta = FIVE) -> list[Outlook]:
+def watch(values: list[float], knob: Knob | None = None, step: timedelta = FIVE) -> list[Judgement]:
     """What a new detector says of a series from Monday on."""
     detector = Detector.load(None, knob or Knob())
     return [detector.advance(MONDAY + step * number, value) for number, value in enumerate(values)]
 
 
-def episodes(outlooks: list[Outlook]) -> int:
+def episodes(judgements: list[Judgement]) -> int:
     """How many alarms a person has had."""
     found, on = 0, False
-    for one in outlooks:
+    for one in judgements:
         found += one.bad and not on
         on = one.bad or (on and not one.clear)
     return found
@@ -86,10 +86,10 @@ def test_false_alarms_are_about_as_many_as_the_knob_allows(shape: Shape, days: i
 def test_what_was_never_seen_alarms(shape: Shape) -> None:
     values = series(shape, 10 * A_DAY)
     middle, width = sorted(values)[len(values) // 2], max(values) - min(values)
-    outlooks = watch([*values, middle + 20 * width])
-    assert outlooks[-1].bad
-    assert outlooks[-1].score > 0.8
-    assert "is above" in outlooks[-1].because
+    judgements = watch([*values, middle + 20 * width])
+    assert judgements[-1].bad
+    assert judgements[-1].score > 0.8
+    assert "is above" in judgements[-1].because
 
 
 def test_a_constant_series_alarms_at_a_change_and_not_at_rounding() -> None:
@@ -101,11 +101,11 @@ def test_a_constant_series_alarms_at_a_change_and_not_at_rounding() -> None:
 
 def test_a_new_level_alarms_and_is_accepted_in_hours() -> None:
     values = series(SHAPES["white noise"], 12 * A_DAY)
-    outlooks = watch([value + 60 * (number >= 10 * A_DAY) for number, value in enumerate(values)])
-    after = [one.bad for one in outlooks[10 * A_DAY :]]
+    judgements = watch([value + 60 * (number >= 10 * A_DAY) for number, value in enumerate(values)])
+    after = [one.bad for one in judgements[10 * A_DAY :]]
     assert all(after[:12]), "an hour is not enough to get used to it"
     assert not any(after[A_DAY // 2 :])
-    assert abs(outlooks[-1].expected - 160) < 10
+    assert abs(judgements[-1].expected - 160) < 10
 
 
 def test_an_outlier_is_not_taken_for_the_truth() -> None:
@@ -116,17 +116,17 @@ def test_an_outlier_is_not_taken_for_the_truth() -> None:
 
 
 def test_a_season_is_used_after_three_days_and_given_up_when_it_is_gone() -> None:
-    outlooks = watch(series(SHAPES["a daily season"], 4 * A_DAY))
-    assert abs(outlooks[3 * A_DAY + A_DAY // 4].expected - 700) < 60
-    assert "season of 3 days" in outlooks[3 * A_DAY + A_DAY // 4].because
+    judgements = watch(series(SHAPES["a daily season"], 4 * A_DAY))
+    assert abs(judgements[3 * A_DAY + A_DAY // 4].expected - 700) < 60
+    assert "season of 3 days" in judgements[3 * A_DAY + A_DAY // 4].because
     flat = watch(series(SHAPES["a daily season"], 10 * A_DAY) + series(lambda rng, _: rng.gauss(500, 15), 20 * A_DAY))
     assert abs(flat[-A_DAY // 4].expected - 500) < 15
 
 
 def test_a_quiet_sunday_is_expected_after_three_weeks() -> None:
     values = [(100 if number // 24 % 7 == 6 else 500) + random.Random(number).gauss(0, 10) for number in range(24 * 7 * 6)]
-    outlooks = watch(values, step=timedelta(hours=1))
-    sunday = outlooks[24 * (7 * 5 - 1) : 24 * 7 * 5]
+    judgements = watch(values, step=timedelta(hours=1))
+    sunday = judgements[24 * (7 * 5 - 1) : 24 * 7 * 5]
     assert not any(one.bad for one in sunday)
     assert "Sun" in sunday[12].because
 
@@ -166,9 +166,9 @@ def test_an_excluded_day_is_neither_judged_nor_learnt() -> None:
 
 
 def test_learning_says_how_far_it_is() -> None:
-    outlooks = watch(series(SHAPES["white noise"], A_DAY))
-    assert outlooks[36].because == "learning: 3 of 12 h; daily season after 3 days"
-    assert [one.learning for one in outlooks].count(True) == A_DAY // 2
+    judgements = watch(series(SHAPES["white noise"], A_DAY))
+    assert judgements[36].because == "learning: 3 of 12 h; daily season after 3 days"
+    assert [one.learning for one in judgements].count(True) == A_DAY // 2
     assert watch([1.0] * 20, step=timedelta(hours=1))[-1].because == "learning: 19 of 30 samples"
 
 

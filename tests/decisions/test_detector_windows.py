@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.rules.detector import Detector, Direction, Knob, Outlook
+from app.rules.detector import Detector, Direction, Judgement, Knob
 from app.rules.detector.tail import Tail
 from tests.decisions.test_detector import A_DAY, MONDAY, SHAPES, Shape, episodes, learnt_from, series, watch
 
@@ -38,10 +38,10 @@ TOGETHER = {
 
 @pytest.mark.parametrize("before,then,says", TOGETHER.values(), ids=TOGETHER)
 def test_values_that_are_usual_one_by_one_alarm_together(before: list[float], then: list[float], says: str) -> None:
-    outlooks = watch([*before, *then])[len(before) :]
-    alarms = [one for one in outlooks if one.bad]
+    judgements = watch([*before, *then])[len(before) :]
+    alarms = [one for one in judgements if one.bad]
     assert any(says in one.because for one in alarms), [one.because for one in alarms]
-    assert max(one.score for one in outlooks) > 0.7
+    assert max(one.score for one in judgements) > 0.7
 
 
 @pytest.mark.parametrize("direction,mean", [("up", 88), ("down", 112)])
@@ -59,8 +59,8 @@ def test_a_band_open_on_one_side_is_said_so() -> None:
 
 
 def test_samples_an_hour_apart_are_judged_one_by_one() -> None:
-    outlooks = watch([*noise(1, 24 * 60), *noise(2, 12, mean=112)], step=timedelta(hours=1))
-    assert not any("together" in one.because for one in outlooks)
+    judgements = watch([*noise(1, 24 * 60), *noise(2, 12, mean=112)], step=timedelta(hours=1))
+    assert not any("together" in one.because for one in judgements)
 
 
 def test_a_window_does_not_reach_across_a_gap() -> None:
@@ -80,8 +80,8 @@ def test_a_quiet_weekend_is_excused_as_soon_as_there_has_been_one() -> None:
         500 + 200 * math.sin(math.tau * number / A_DAY) - weekend(number // A_DAY) + rng.gauss(0, 15)
         for number in range(21 * A_DAY)
     ]
-    outlooks = watch(values)
-    second, third = (episodes(outlooks[first * A_DAY : (first + 4) * A_DAY]) for first in (11, 18))
+    judgements = watch(values)
+    second, third = (episodes(judgements[first * A_DAY : (first + 4) * A_DAY]) for first in (11, 18))
     assert second + third <= 1
 
 
@@ -133,7 +133,7 @@ def test_a_sample_costs_little() -> None:
 
     def day(number: int) -> float:
         began = time.process_time()
-        found: list[Outlook] = [
+        found: list[Judgement] = [
             detector.advance(MONDAY + timedelta(days=number, minutes=5 * place), value)
             for place, value in enumerate(values[number * A_DAY : (number + 1) * A_DAY])
         ]

@@ -10,22 +10,22 @@ from hypothesis import strategies as st
 
 from app.catalog.model import Policy
 from app.catalog.model import Step as PolicyStep
-from app.escalation.model import Debt, Due, Standing, State
-from app.escalation.plan import AGAIN_AFTER_EXHAUSTION, LATE, LastResort, Reached, called, others, plan, targets
+from app.escalation.model import Due, EscalationState, ObligationState, State
+from app.escalation.plan import AGAIN_AFTER_EXHAUSTION, LATE, LastResort, ResolvedTarget, called, others, plan, targets
 from app.escalation.who import who
 from app.notify.retry import LONGEST_ASKED, WAITS, wait
 from app.notify.settle import next_contact, settle
 from app.people.model import INBOX, Contact, Directory, Person, Role, Team, User
 from tests.decisions.words import NOON, quick, s
 
-FIRST = Standing(1, 1, 0, 0, NOON, Due.STEP, State.RUNNING)
+FIRST = EscalationState(1, 1, 0, 0, NOON, Due.STEP, State.RUNNING)
 NOBODY = LastResort((), ())
 WHO = {
-    "user:ada": Reached("user:ada", ("ada",), because="ada is named"),
-    "user:bo": Reached("user:bo", ("bo",), because="bo is named"),
-    "user:gone": Reached("user:gone", because="gone is not here any more"),
-    "team:both": Reached("team:both", ("ada", "bo"), because="in team both"),
-    "channel:room": Reached("channel:room", channel="room", because="channel room"),
+    "user:ada": ResolvedTarget("user:ada", ("ada",), because="ada is named"),
+    "user:bo": ResolvedTarget("user:bo", ("bo",), because="bo is named"),
+    "user:gone": ResolvedTarget("user:gone", because="gone is not here any more"),
+    "team:both": ResolvedTarget("team:both", ("ada", "bo"), because="in team both"),
+    "channel:room": ResolvedTarget("channel:room", channel="room", because="channel room"),
 }
 pages = st.lists(st.sampled_from(sorted(WHO)), min_size=1, max_size=3).map(tuple)
 steps = st.builds(PolicyStep, page=pages, wait=st.integers(1, 3600).map(s))
@@ -183,20 +183,20 @@ def page(channel: str, state: str, reason: str = "") -> dict[str, str]:
 
 
 SETTLED = {
-    "one that is taken is enough": ([page("a", "accepted"), page("b", "queued")], Debt.MET),
-    "a fallback counts as one": ([page("a", "failed"), page("b", "accepted", "fallback: a failed")], Debt.FALLBACK),
-    "all failed is broken": ([page("a", "failed"), page("b", "expired")], Debt.BREACHED),
+    "one that is taken is enough": ([page("a", "accepted"), page("b", "queued")], ObligationState.MET),
+    "a fallback counts as one": ([page("a", "failed"), page("b", "accepted", "fallback: a failed")], ObligationState.FALLBACK),
+    "all failed is broken": ([page("a", "failed"), page("b", "expired")], ObligationState.BREACHED),
     "one under way is open": ([page("a", "failed"), page("b", "sending")], None),
     "an inbox wakes nobody": ([page("inbox", "delivered"), page("a", "queued")], None),
-    "nor does it mend what failed": ([page("inbox", "delivered"), page("a", "failed")], Debt.BREACHED),
-    "it counts where there is nothing else": ([page("inbox", "delivered")], Debt.MET),
+    "nor does it mend what failed": ([page("inbox", "delivered"), page("a", "failed")], ObligationState.BREACHED),
+    "it counts where there is nothing else": ([page("inbox", "delivered")], ObligationState.MET),
     "taken back is not broken": ([page("a", "superseded")], None),
     "without a page it is open": ([], None),
 }
 
 
 @pytest.mark.parametrize("of_one,expected", SETTLED.values(), ids=SETTLED)
-def test_when_a_promise_is_kept(of_one: Any, expected: Debt | None) -> None:
+def test_when_a_promise_is_kept(of_one: Any, expected: ObligationState | None) -> None:
     decided = settle(of_one)
     assert (decided[0] if decided else None) == expected
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.checks.heartbeats.decide import RUNS, hear, last_line, look, next_expected
+from app.checks.heartbeats.decide import RUNS, assess, hear, last_line, next_expected
 from app.checks.heartbeats.model import Beat, Cause, Expectation, Heartbeat, Kind, Ping, Run, State
 from app.checks.heartbeats.present import schedule, shown_state
 from app.checks.heartbeats.service import slug_of
@@ -37,7 +37,7 @@ def told(
 
 
 def how(beat: Beat, minute: float, expected: Expectation = HOURLY) -> tuple[str, str]:
-    after = look(beat, expected, at(minute)).beat
+    after = assess(beat, expected, at(minute)).beat
     return str(after.state), str(after.cause)
 
 
@@ -87,10 +87,10 @@ def test_how_it_stands(pings: list[tuple[float, str]], minute: float, state: str
 
 def test_the_reason_says_what_whoever_is_woken_needs() -> None:
     paris = replace(HOURLY, zone=ZoneInfo("Europe/Paris"))
-    said = look(told((0, "success"))[0], paris, at(70)).beat
+    said = assess(told((0, "success"))[0], paris, at(70)).beat
     assert said.because == ("no ping since Mon 23 Nov 13:00:00 CET; expected at Mon 23 Nov 14:00:00 CET, 10m of grace are over")
     assert said.since == at(70)
-    overrun = look(told((0, "start", A))[0], HOURLY, at(10)).beat
+    overrun = assess(told((0, "start", A))[0], HOURLY, at(10)).beat
     assert overrun.because == f"it started at Mon 23 Nov 12:00:00 UTC (run {A}) and has not ended within 10m"
     failed, _ = hear(Beat(), Ping(1, NOON, Kind.FAIL, 3, None, "disk full"), GRACE)
     assert failed.because == "it ended with exit status 3: disk full"
@@ -118,14 +118,14 @@ def test_run_times(pings: list[tuple[float, str]], measured: list[float | None])
 
 def test_a_clock_set_back_delays_nothing_by_more_than_one_interval() -> None:
     beat, _ = told((120, "success"))
-    outlook = look(beat, HOURLY, at(0))  # two hours back
-    assert outlook.due_at == at(70)
+    judgement = assess(beat, HOURLY, at(0))  # two hours back
+    assert judgement.due_at == at(70)
     beat, _ = told((120, "start"))
-    assert look(beat, HOURLY, at(0)).due_at == at(10)
+    assert assess(beat, HOURLY, at(0)).due_at == at(10)
 
 
 def test_a_schedule_made_longer_ends_what_is_not_late_by_it() -> None:
-    down = look(told((0, "success"))[0], HOURLY, at(70)).beat
+    down = assess(told((0, "success"))[0], HOURLY, at(70)).beat
     daily = replace(HOURLY, every=s(86_400))
     assert how(down, 71, daily) == ("up", "")
     failed, _ = told((0, "fail"))
@@ -135,7 +135,7 @@ def test_a_schedule_made_longer_ends_what_is_not_late_by_it() -> None:
 def test_more_runs_than_are_kept_still_overrun_by_the_oldest() -> None:
     beat, _ = told(*[(n / 100, "start", f"{n}") for n in range(RUNS + 20)])
     assert len(beat.runs) == RUNS
-    assert look(beat, HOURLY, at(10)).beat.cause is Cause.OVERRUN
+    assert assess(beat, HOURLY, at(10)).beat.cause is Cause.OVERRUN
     beat, _ = told((20, "start", B), beat=beat)
     assert beat.runs == (Run("0", at(0)), Run(B, at(20)))  # the oldest stands for all that hang
 
@@ -200,8 +200,8 @@ def test_whatever_comes_looking_twice_is_looking_once_and_new_never_alerts(
     pings: list[tuple[int, str, str]], minute: int
 ) -> None:
     beat, _ = told(*sorted(pings, key=lambda ping: ping[0]))
-    once = look(beat, HOURLY, at(minute))
-    assert look(once.beat, HOURLY, at(minute)) == once
+    once = assess(beat, HOURLY, at(minute))
+    assert assess(once.beat, HOURLY, at(minute)) == once
     assert (once.beat.state is State.NEW) == (not [one for one in pings if one[1] != "log"])
     assert (once.due_at is not None) == (once.beat.state is State.UP)
     if once.due_at is not None:

@@ -10,8 +10,8 @@ from app.catalog.matcher import parse_matchers
 from app.catalog.model import During, Policy, Route, Severity
 from app.escalation.ahead import Course, ahead
 from app.escalation.hold import hold
-from app.escalation.model import Due, Standing, State
-from app.escalation.plan import LastResort, Reached
+from app.escalation.model import Due, EscalationState, State
+from app.escalation.plan import LastResort, ResolvedTarget
 from app.incidents.changeover import kept, raised, turned
 from app.incidents.route import route
 from app.oncall.coverage import coverage
@@ -100,29 +100,29 @@ def test_the_reason_names_the_hours() -> None:
     assert found.because == "route 3 matches everything; low outside of office hours"
 
 
-SPENT = Standing(1, 1, 1, 0, NIGHT, Due.STEP, State.EXHAUSTED)
-STEP = Standing(1, 1, 0, 0, NIGHT, Due.STEP, State.RUNNING)
+SPENT = EscalationState(1, 1, 1, 0, NIGHT, Due.STEP, State.EXHAUSTED)
+STEP = EscalationState(1, 1, 0, 0, NIGHT, Due.STEP, State.RUNNING)
 HELD = {
     "closed: until they open": ("office", STEP, NIGHT, "held until 09:00 (office hours)"),
     "open: at once": ("office", STEP, NOON, None),
     "no hours: at once": (None, STEP, NIGHT, None),
     "hours that are gone: at once": ("gone", STEP, NIGHT, None),
-    "somebody asked for it": ("office", Standing(1, 1, 0, 0, NIGHT, Due.HURRIED, State.RUNNING), NIGHT, None),
-    "an acknowledgement runs out": ("office", Standing(1, 1, 0, 0, NIGHT, Due.AGAIN, State.STOPPED), NIGHT, None),
+    "somebody asked for it": ("office", EscalationState(1, 1, 0, 0, NIGHT, Due.HURRIED, State.RUNNING), NIGHT, None),
+    "an acknowledgement runs out": ("office", EscalationState(1, 1, 0, 0, NIGHT, Due.AGAIN, State.STOPPED), NIGHT, None),
     "the owners, too": ("office", SPENT, NIGHT, "held until 09:00 (office hours)"),
     "over a weekend with its day": ("office", STEP, at("2026-11-20 18:00"), "held until Mon 23 Nov 09:00 (office hours)"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("hours", "standing", "now", "expected"), HELD.values(), ids=HELD)
-def test_what_waits_and_until_when(hours: str | None, standing: Standing, now: datetime, expected: str | None) -> None:
+def test_what_waits_and_until_when(hours: str | None, standing: EscalationState, now: datetime, expected: str | None) -> None:
     found = hold(hours, TIMES, standing, now)
     assert (found.because if found else None) == expected
 
 
 def test_every_step_to_come_waits_for_its_hours() -> None:
     policy = Policy.model_validate({"steps": [{"page": "user:ada", "wait": "8h"}, {"page": "user:bo", "wait": "1h"}]})
-    who = {f"user:{name}": Reached(f"user:{name}", (name,)) for name in ("ada", "bo", "dee")}
+    who = {f"user:{name}": ResolvedTarget(f"user:{name}", (name,)) for name in ("ada", "bo", "dee")}
     course = Course(policy, LastResort(("user:dee",), ()), "office", TIMES)
     steps = list(ahead(course, STEP, NIGHT, lambda _: who))
     assert [(f"{one.at:%a %H:%M}", one.move.step, bool(one.held)) for one in steps] == [

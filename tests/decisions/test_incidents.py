@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.alerts.label import labels
-from app.alerts.service import waves
+from app.alerts.service import batches
 from app.catalog.model import Grouping, Route, Service, Severity
 from app.errors import Conflict
 from app.incidents.correlate import group
@@ -17,7 +17,7 @@ from app.incidents.model import State
 from app.incidents.rise import Effect, rise
 from app.incidents.route import route
 from app.people.model import Urgency
-from app.signals.model import Said, Signal
+from app.signals.model import Signal, SignalStatus
 from tests.decisions.words import NOON, alert, incident, quick
 
 CRITICAL, ERROR, WARNING, INFO = Severity.CRITICAL, Severity.ERROR, Severity.WARNING, Severity.INFO
@@ -163,24 +163,24 @@ def test_a_resolved_incident_can_only_be_reopened() -> None:
 
 LABELLED = {
     "the catalog's words": (
-        Signal("user:t", "k", Said.FIRING, "s", service="shop"),
+        Signal("user:t", "k", SignalStatus.FIRING, "s", service="shop"),
         {"alertname": "k", "service": "shop", "team": "web", "tier": "critical", "severity": "error"},
     ),
     "an unknown service has no team": (
-        Signal("user:t", "k", Said.FIRING, "s", service="x"),
+        Signal("user:t", "k", SignalStatus.FIRING, "s", service="x"),
         {"alertname": "k", "service": "x", "severity": "error"},
     ),
     "the label wins as name": (
-        Signal("user:t", "k", Said.FIRING, "s", labels={"alertname": "n"}),
+        Signal("user:t", "k", SignalStatus.FIRING, "s", labels={"alertname": "n"}),
         {"alertname": "n", "severity": "error"},
     ),
-    "without a key the summary": (Signal("user:t", "", Said.FIRING, "s"), {"alertname": "s", "severity": "error"}),
+    "without a key the summary": (Signal("user:t", "", SignalStatus.FIRING, "s"), {"alertname": "s", "severity": "error"}),
     "its own severity cannot be another": (
-        Signal("user:t", "k", Said.FIRING, "s", CRITICAL, labels={"severity": "info"}),
+        Signal("user:t", "k", SignalStatus.FIRING, "s", CRITICAL, labels={"severity": "info"}),
         {"alertname": "k", "severity": "critical"},
     ),
     "check and family": (
-        Signal("check:c", "c", Said.FIRING, "s", check="c", family="health"),
+        Signal("check:c", "c", SignalStatus.FIRING, "s", check="c", family="health"),
         {"alertname": "c", "check": "c", "family": "health", "severity": "error"},
     ),
 }
@@ -194,8 +194,8 @@ def test_labels(signal: Signal, expected: dict[str, str]) -> None:
 @quick
 @given(st.lists(st.sampled_from("abcd"), max_size=20))
 def test_waves_keep_the_order_of_each_alert_and_have_none_twice(keys: list[str]) -> None:
-    said = [Signal("user:t", key, Said.FIRING, str(number)) for number, key in enumerate(keys)]
-    parts = waves(said)
+    said = [Signal("user:t", key, SignalStatus.FIRING, str(number)) for number, key in enumerate(keys)]
+    parts = batches(said)
     assert all(len({one.key for one in part}) == len(part) for part in parts)
     for key in "abcd":
         assert [one for part in parts for one in part if one.key == key] == [one for one in said if one.key == key]

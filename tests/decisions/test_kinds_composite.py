@@ -8,7 +8,7 @@ import pytest
 from app.configfile.load import load_texts
 from app.rules.active import Active
 from app.rules.combine import over_members
-from app.rules.evaluate import TOO_MANY, Step, series_name
+from app.rules.evaluate import TOO_MANY, Transition, series_name
 from app.rules.expression import parse
 from app.rules.model import Standing, State
 from tests.decisions.recordings import book, every, run, states
@@ -103,7 +103,7 @@ ON, OFF, BLIND = Standing(State.FIRING, True), Standing(State.OK), Standing(Stat
 X, Y = series_name({"host": "x"}), series_name({"host": "y"})
 
 
-def fires(steps: list[Step]) -> dict[str, str]:
+def fires(steps: list[Transition]) -> dict[str, str]:
     return {step.series: step.verdict.state.value for step in steps if not step.gone}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.rules.active import Active
-from app.rules.evaluate import TOO_MANY, Step, over_results, series_name
+from app.rules.evaluate import TOO_MANY, Transition, over_results, series_name
 from app.rules.model import Point, Standing
 from app.rules.past import Past
 from tests.decisions.recordings import book, every, run, states
@@ -20,11 +20,11 @@ def active(rule: dict[str, Any]) -> Active:
     return next(one for one in book({"r": {"metric": "m", **rule}}).rules if one.name == "r")
 
 
-def over(rule: Active, runs: Runs, well: set[int], batches: list[int]) -> tuple[list[Step], Any]:
+def over(rule: Active, runs: Runs, well: set[int], batches: list[int]) -> tuple[list[Transition], Any]:
     """Evaluate runs a minute apart, from each of `batches` on in one go."""
     times = [NOON + s(60 * number) for number in range(len(runs))]
     standings: dict[str, Standing] = {}
-    steps: list[Step] = []
+    steps: list[Transition] = []
     for start, end in zip([0, *batches], [*batches, len(runs)], strict=True):
         news: dict[str, dict[float, Point]] = {}
         pasts: dict[str, Any] = {}
@@ -44,7 +44,7 @@ def over(rule: Active, runs: Runs, well: set[int], batches: list[int]) -> tuple[
     return steps, standings
 
 
-def told(steps: list[Step]) -> list[tuple[datetime, str, str, bool, bool]]:
+def told(steps: list[Transition]) -> list[tuple[datetime, str, str, bool, bool]]:
     return sorted((one.verdict.at, one.series, one.verdict.state.value, one.verdict.alerting, one.gone) for one in steps)
 
 

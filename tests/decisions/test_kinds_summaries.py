@@ -6,7 +6,7 @@ import pytest
 
 from app.configfile.load import load_texts
 from app.rules.announce import signal
-from app.rules.evaluate import ONE_SERIES, Step
+from app.rules.evaluate import ONE_SERIES, Transition
 from app.rules.model import Standing, State, Verdict
 from app.rules.summary import LIMIT, check, render
 from tests.decisions.recordings import book
@@ -104,6 +104,6 @@ def test_the_page_goes_out_with_plain_text(name: str) -> None:
     active = next(one for one in known.rules if one.name == "r")
     object.__setattr__(active, "spec", active.spec.model_copy(update={"summary": HOSTILE[name]}))
     verdict = Verdict(NOON, State.FIRING, True, active.severity, 2.0, "last m 2 > 1")
-    said = signal(active, Step(ONE_SERIES, Standing(), Standing(State.FIRING, True), verdict), last=True)
+    said = signal(active, Transition(ONE_SERIES, Standing(), Standing(State.FIRING, True), verdict), last=True)
     assert said is not None
     assert said.summary == "r: last m 2 > 1"

@@ -9,7 +9,7 @@ from app.checks.run import _clean
 from app.cli.desk import in_one_line, say
 from app.notify.compose import _lines
 from app.rules.announce import signal
-from app.rules.evaluate import ONE_SERIES, Step
+from app.rules.evaluate import ONE_SERIES, Transition
 from app.rules.model import Standing, State, Verdict
 from app.sentence import lower_first
 from tests.decisions.recordings import book
@@ -78,7 +78,7 @@ def test_an_alert_has_one_line_and_its_reason_all_of_them(template, summary):
     active = next(one for one in book({"r": rule}).rules if one.name == "r")
     on = replace(Standing(), state=State.FIRING, firing=True)
     verdict = Verdict(NOON, State.FIRING, True, active.severity, 5.0, "DISK CRITICAL\n/ 91%\n/var 99%")
-    found = signal(active, Step(ONE_SERIES, Standing(), on, verdict), last=True)
+    found = signal(active, Transition(ONE_SERIES, Standing(), on, verdict), last=True)
     assert found is not None
     assert (found.summary, found.because) == (summary, "DISK CRITICAL\n/ 91%\n/var 99%")
 

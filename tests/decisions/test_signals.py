@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import Invalid, TooLarge
-from app.signals.model import Said
+from app.signals.model import SignalStatus
 from app.signals.sources import generic
 from tests.decisions.words import quick
 
@@ -120,4 +120,4 @@ def test_without_a_key_equal_labels_are_the_same_alert_in_any_order() -> None:
         "user:t",
     )
     assert one.fingerprint == other.fingerprint != third.fingerprint
-    assert other.said is Said.RESOLVED
+    assert other.status is SignalStatus.RESOLVED

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import Invalid
-from app.notify.compose import SHOWN_ALERTS, Desk, compose
+from app.notify.compose import SHOWN_ALERTS, MessageContext, compose
 from app.notify.links import ACTIONS, Link, read, token
 from app.notify.model import Claim, Draft, Kind
 from app.units import format_duration, parse_duration, parse_percent
@@ -130,7 +130,7 @@ def page(kind: Kind = Kind.PAGE, **more: Any) -> Draft:
     return Draft(**known | more)
 
 
-DESK = Desk("https://tocsin.example", SECRET)
+DESK = MessageContext("https://tocsin.example", SECRET)
 
 
 def said(draft: Draft, attempt: int = 1, alerts: Any = (), **facts: Any) -> Any:
@@ -184,14 +184,14 @@ def test_messages_of_one_incident_have_one_thread_and_each_page_its_own_id() -> 
 
 
 OTHERS = {
-    "a stack with another key": (Desk("https://tocsin.example", b"another"), {}),
+    "a stack with another key": (MessageContext("https://tocsin.example", b"another"), {}),
     "the same key over a new database": (DESK, {"opened_at": NOON + timedelta(days=1)}),
     "another incident": (DESK, {"number": 2}),
 }
 
 
 @pytest.mark.parametrize("desk,facts", OTHERS.values(), ids=OTHERS)
-def test_no_other_stack_or_database_has_this_thread_or_this_id(desk: Desk, facts: dict[str, Any]) -> None:
+def test_no_other_stack_or_database_has_this_thread_or_this_id(desk: MessageContext, facts: dict[str, Any]) -> None:
     ours = said(page())
     theirs = compose(Claim(7, 1, 1, page()), incident(**facts), [], desk, NOON)
     assert ours.thread != theirs.thread

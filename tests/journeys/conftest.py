@@ -60,7 +60,7 @@ def pager_door(now: datetime) -> None:
     """No Celery, no Valkey."""
     from app import pager
 
-    pager.turn(now)
+    pager.run_until_idle(now)
 
 
 @pytest.fixture(params=["pager", "celery"])

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from app.catalog.model import Severity
 from app.db import transaction
 from app.line import intake
-from app.signals.model import Said, Signal
+from app.signals.model import Signal, SignalStatus
 from tests.journeys.world import World, minutes, seconds
 
 ADA = """
@@ -137,7 +137,7 @@ def test_a_page_that_expires_unsent_ends_its_promise(world: World) -> None:
 def test_a_batch_with_worse_alerts_behind_the_first_opens_as_bad_as_the_worst(world: World) -> None:
     world.policy("ada", minutes(60))
     batch = [
-        Signal("user:test", key, Said.FIRING, key, severity, service="shop")
+        Signal("user:test", key, SignalStatus.FIRING, key, severity, service="shop")
         for key, severity in (("w", Severity.WARNING), ("c", Severity.CRITICAL))
     ]
     intake("user:test", batch, {}, world.now)
@@ -208,7 +208,7 @@ def test_a_step_that_reaches_eight_hundred_people_over_five_contacts_each_is_tak
     )
     from app import line
 
-    intake("user:test", [Signal("user:test", "k", Said.FIRING, "k")], {}, world.now)
+    intake("user:test", [Signal("user:test", "k", SignalStatus.FIRING, "k")], {}, world.now)
     line.dedup(world.now)
     line.escalate(world.now)
     with transaction() as db:

@@ -4,7 +4,7 @@ import pytest
 
 from app.catalog.model import Severity
 from app.line import intake
-from app.signals.model import Said, Signal
+from app.signals.model import Signal, SignalStatus
 from tests.journeys.world import World, minutes
 
 CONFIG = """
@@ -92,7 +92,7 @@ def test_a_second_critical_changes_nobody(shop: World) -> None:
 
 def test_of_several_that_come_at_once_the_worst_decides_the_route(shop: World) -> None:
     batch = [
-        Signal("user:test", key, Said.FIRING, f"{key} is wrong", severity, key, "shop")
+        Signal("user:test", key, SignalStatus.FIRING, f"{key} is wrong", severity, key, "shop")
         for key, severity in (("slow", Severity.WARNING), ("down", Severity.CRITICAL), ("odd", Severity.INFO))
     ]
     intake("user:test", batch, {}, shop.now)

@@ -85,10 +85,10 @@ def test_a_page_under_way_while_its_incident_ends_is_followed_by_the_end(world: 
 
 def test_an_alert_that_is_over_before_anybody_looked_pages_nobody(world: World) -> None:
     from app.line import intake
-    from app.signals.model import Said, Signal
+    from app.signals.model import Signal, SignalStatus
 
     configure(world, "{by: [service], resolve_after: 5m}")
-    both = [Signal("user:test", "k", said, "k", service="shop") for said in (Said.FIRING, Said.RESOLVED)]
+    both = [Signal("user:test", "k", said, "k", service="shop") for said in (SignalStatus.FIRING, SignalStatus.RESOLVED)]
     intake("user:test", both, {}, world.now)
     world.settle()
     world.advance(minutes(10))

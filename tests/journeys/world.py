@@ -19,7 +19,7 @@ from app.incidents import store as incidents
 from app.incidents.model import Incident
 from app.line import intake
 from app.people.model import SYSTEM, Actor, Role
-from app.signals.model import Said, Signal
+from app.signals.model import Signal, SignalStatus
 from tests.receiver import Receiver
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)  # a Monday
@@ -81,13 +81,13 @@ class World:
         """An event from outside."""
         from app.catalog.model import Severity
 
-        one = Signal("user:test", key, Said.FIRING, f"{key} is wrong", Severity(severity), key, service, labels=labels)
+        one = Signal("user:test", key, SignalStatus.FIRING, f"{key} is wrong", Severity(severity), key, service, labels=labels)
         intake("user:test", [one], {}, self.now)
         self.settle()
 
     def end_alert(self, key: str = "k") -> None:
         """Its end."""
-        intake("user:test", [Signal("user:test", key, Said.RESOLVED, f"{key} is well")], {}, self.now)
+        intake("user:test", [Signal("user:test", key, SignalStatus.RESOLVED, f"{key} is well")], {}, self.now)
         self.settle()
 
     def result(self, check: str, status: Status, message: str = "", **metrics: float) -> None:

@@ -13,7 +13,7 @@ from app.configfile.apply import apply
 from app.configfile.load import load_texts
 from app.db import transaction
 from app.people.model import SYSTEM
-from app.signals.model import Said, Signal
+from app.signals.model import Signal, SignalStatus
 
 CONFIG = """
 users: {ada: {}}
@@ -37,7 +37,7 @@ def ahead(by: timedelta) -> None:
         checks.record(db, [Result("a", now, Status.CRITICAL, "", 0.1)])
         db.execute(uptime.uptime.insert().values(part="checks", since=now, seen_at=now))
     line.evaluate(now=now)
-    line.intake("user:t", [Signal("user:t", "k", Said.FIRING, "k")], {}, now)
+    line.intake("user:t", [Signal("user:t", "k", SignalStatus.FIRING, "k")], {}, now)
     line.dedup(now)
     line.escalate(now)
 

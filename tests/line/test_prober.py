@@ -107,7 +107,7 @@ def test_the_alert_ends_when_a_reference_answers_again(port: int) -> None:
     assert "ProberOffline" in alerts()
     references._last.clear()
     with socket.create_server(("127.0.0.1", port)):
-        measure.look_outside()
+        measure.recheck_references()
     assert "ProberOffline" not in alerts()
 
 
@@ -115,7 +115,7 @@ def test_the_alert_ends_with_the_last_check_of_its_place_and_with_the_references
     configure(port, "a.invalid:443", "b.invalid:443")
     run("one", "two")
     configure(port)  # no references any more
-    measure.look_outside()
+    measure.recheck_references()
     assert "ProberOffline" not in alerts()
     configure(port, "a.invalid:443", "b.invalid:443")
     run("one", "two")
@@ -125,7 +125,7 @@ def test_the_alert_ends_with_the_last_check_of_its_place_and_with_the_references
         from app import clock
 
         apply(db, loaded, SYSTEM, clock.now(db))
-    measure.look_outside()
+    measure.recheck_references()
     assert "ProberOffline" not in alerts()
 
 

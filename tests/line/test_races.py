@@ -14,7 +14,7 @@ from app.db import engine, transaction
 from app.incidents import service as incidents
 from app.net.loop import run as on_loop
 from app.people.model import SYSTEM, Actor, Role
-from app.signals.model import Said, Signal
+from app.signals.model import Signal, SignalStatus
 from tests.receiver import receiver
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -34,7 +34,7 @@ def configure(pages: str) -> None:
         apply(db, load_texts({"a.yaml": CONFIG.replace("PAGES", pages)}, {}), SYSTEM, NOW)
 
 
-def say(key: str, service: str, said: Said = Said.FIRING) -> None:
+def say(key: str, service: str, said: SignalStatus = SignalStatus.FIRING) -> None:
     line.intake("user:t", [Signal("user:t", key, said, key, service=service)], {}, NOW)
 
 
@@ -87,8 +87,8 @@ def test_two_who_place_alerts_of_the_same_incidents_never_lock_each_other_out(cl
         say(f"first-{service}", service)
     line.dedup(NOW)
     for turn in range(15):
-        say("first-x", "x", Said.RESOLVED), say(f"new-{turn}-y", "y")
-        say("first-y", "y", Said.RESOLVED), say(f"new-{turn}-x", "x")
+        say("first-x", "x", SignalStatus.RESOLVED), say(f"new-{turn}-y", "y")
+        say("first-y", "y", SignalStatus.RESOLVED), say(f"new-{turn}-x", "x")
         assert together(*[lambda: _place_some(2)] * 2, lambda: line.dedup(NOW)) == []
         say("first-x", "x"), say("first-y", "y")
         line.dedup(NOW)

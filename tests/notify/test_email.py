@@ -252,7 +252,7 @@ def test_two_stacks_with_one_sender_have_nothing_in_common() -> None:
 
 
 def test_all_of_an_incident_are_one_conversation_by_every_program_s_rule() -> None:
-    """Apple Mail and most go by References; Gmail wants the same subject but for brackets as well; Outlook has its own id."""
+    """Apple Mail and most go by References; Gmail wants the same subject but for brackets as well; Judgement has its own id."""
     first = parsed(title="[CRITICAL] #42 db is down")
     for title in ("[UPDATE] [CRITICAL] #42 db is down", "[RESOLVED] #42 db is down"):
         later = parsed(title=title, key="other")

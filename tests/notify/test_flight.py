@@ -23,11 +23,11 @@ from app.notify import store
 from app.notify.flight import MOST, PER_CHANNEL, Flight
 from app.people.model import SYSTEM, Actor, Role
 from app.settings import settings
-from app.signals.model import Said, Signal
+from app.signals.model import Signal, SignalStatus
 from tests.receiver import Receiver, receiver
 from tests.stack import until
 
-DESK = deliver.Desk("http://x", b"k")
+DESK = deliver.MessageContext("http://x", b"k")
 ADA = Actor("ada", Role.RESPONDER, "api")
 CONFIG = """
 users: {ada: {contacts: {hook: ada}, notify: {high: [hook]}}, bo: {contacts: {other: bo}, notify: {high: [other]}}}
@@ -52,7 +52,7 @@ def there(clean: None) -> Iterator[Receiver]:
 
 def raised(*keys: str, **labels: str) -> None:
     """Incidents whose pages are queued and due."""
-    intake("user:t", [Signal("user:t", key, Said.FIRING, key, alertname=key, labels=labels) for key in keys], {})
+    intake("user:t", [Signal("user:t", key, SignalStatus.FIRING, key, alertname=key, labels=labels) for key in keys], {})
     with transaction() as db:
         now = clock.now(db)
     pager.decide(now)  # as of now, and without a tick: nobody runs but this test

@@ -6,7 +6,7 @@ from base64 import b64encode
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from app.checks.discretion import discretion
+from app.checks.redactor import redactor
 from tests.net.serve import ok
 from tests.probes.hostile import against
 
@@ -101,4 +101,4 @@ class Settings(BaseModel):
     ],
 )
 def test_secrets_are_found_wherever_settings_hold_them_and_nothing_else_is(text, shown):
-    assert discretion(Settings())(text) == shown
+    assert redactor(Settings())(text) == shown

@@ -153,14 +153,14 @@ def raise_alert(summary: str, service: str = "shop", severity: str = "error", **
     from app.alerts import service as alerts
     from app.catalog.model import Severity
     from app.db import transaction
-    from app.signals.model import Said, Signal
+    from app.signals.model import Signal, SignalStatus
 
     age = rest.pop("age", timedelta(0))
     now = datetime.now(UTC) - age
     source = rest.pop("source", "integration:test")
     with transaction() as db:
         ids = alerts.accept(
-            db, [Signal(source, summary, Said.FIRING, summary, Severity(severity), service=service, **rest)], now
+            db, [Signal(source, summary, SignalStatus.FIRING, summary, Severity(severity), service=service, **rest)], now
         )
     line.dedup()
     line.escalate()

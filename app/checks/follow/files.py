@@ -33,7 +33,7 @@ class Files:
     def __init__(self, globs: Sequence[str], before: Mapping[str, Any] | None, limits: Limits, *, from_start: bool) -> None:
         known = before.items() if isinstance(before, Mapping) else ()
         self.globs, self.limits = globs, limits
-        self.before = {path: place for path, place in known if isinstance(place, Mapping)}
+        self.before = {path: cursor for path, cursor in known if isinstance(cursor, Mapping)}
         self.from_start = from_start or before is not None
         self.memory: dict[str, Any] = {}
         self.troubles: list[str] = []
@@ -43,8 +43,8 @@ class Files:
     def lines(self) -> Iterator[tuple[str, bytes]]:
         """Path and line of what was written since; of each file oldest first."""
         paths = {_text(path): path for path in self._found()}
-        gone = {name: place for name, place in self.before.items() if name not in paths}
-        renamed = {place.get("inode"): place for place in gone.values()}
+        gone = {name: cursor for name, cursor in self.before.items() if name not in paths}
+        renamed = {cursor.get("inode"): cursor for cursor in gone.values()}
         busy: set[Any] = set()  # inodes that are being read under the name of their successor
         for number, (name, path) in enumerate(paths.items()):
             inode = _inode(path)
@@ -63,7 +63,7 @@ class Files:
             self.limits.bytes -= share - follower.limits.bytes
             self.limits.lines = follower.limits.lines
             self.behind += follower.behind
-            renamed |= {inode: place.memory() for inode, place in follower.passed.items()}
+            renamed |= {inode: cursor.memory() for inode, cursor in follower.passed.items()}
             if follower.memory.get("inode") in follower.passed:
                 busy.add(follower.memory["inode"])
             if follower.lost:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from app.checks.follow.rotated import BROKEN, Edges, Place, fits, open_regular, predecessors, unpacked
+from app.checks.follow.rotated import BROKEN, Cursor, Edges, fits, open_regular, predecessors, unpacked
 
 LONGEST = 4096  # bytes of a line that are looked at; its rest is passed over
 
@@ -38,54 +38,54 @@ class Follower:
 
     def __init__(self, path: Path, before: Mapping[str, Any], limits: Limits, *, from_start: bool = False) -> None:
         self.path, self.limits, self.from_start = path, limits, from_start
-        self.place = Place.remembered(before)
+        self.cursor = Cursor.remembered(before)
         self.behind = 0
         self.lost = ""
-        self.passed: dict[int, Place] = {}  # inode -> how far the predecessors were read
+        self.passed: dict[int, Cursor] = {}  # inode -> how far the predecessors were read
 
     @property
     def memory(self) -> dict[str, Any]:
-        """The place as JSON; empty when there is none."""
-        return self.place.memory() if self.place else {}
+        """The cursor as JSON; empty when there is none."""
+        return self.cursor.memory() if self.cursor else {}
 
     def lines(self) -> Iterator[bytes]:
         """What is new, oldest first. Raises OSError when the file cannot be read."""
         with open_regular(self.path) as current:
             found = os.fstat(current.fileno())
-            if self.place is None:
-                self.place = _end(current, found) if not self.from_start else Place(found.st_ino)
-            elif not self._is(current, found, self.place):
-                size, olds = found.st_size, predecessors(self.path, self.place, self.limits.deadline)
-                if olds or not (self.place.position and fits(current, self.place)):
+            if self.cursor is None:
+                self.cursor = _end(current, found) if not self.from_start else Cursor(found.st_ino)
+            elif not self._is(current, found, self.cursor):
+                size, olds = found.st_size, predecessors(self.path, self.cursor, self.limits.deadline)
+                if olds or not (self.cursor.position and fits(current, self.cursor)):
                     if not (yield from self._finish(olds, size)):
                         return
-                    self.place = Place(found.st_ino)
-            self.place.inode = found.st_ino
-            yield from self._read(current, self.place)
-            self.behind = max(0, os.fstat(current.fileno()).st_size - self.place.position)
+                    self.cursor = Cursor(found.st_ino)
+            self.cursor.inode = found.st_ino
+            yield from self._read(current, self.cursor)
+            self.behind = max(0, os.fstat(current.fileno()).st_size - self.cursor.position)
 
-    def _is(self, current: BinaryIO, found: os.stat_result, place: Place) -> bool:
-        return found.st_ino == place.inode and found.st_size >= place.position and fits(current, place)
+    def _is(self, current: BinaryIO, found: os.stat_result, cursor: Cursor) -> bool:
+        return found.st_ino == cursor.inode and found.st_size >= cursor.position and fits(current, cursor)
 
     def _finish(self, olds: list[Path], size: int) -> Generator[bytes, None, bool]:
         """Read what is left of the predecessors; returns whether all of it was read and the successor's turn has come.
 
         While the successor is empty its writer may not have noticed the rotation yet: the old file may still grow.
         """
-        assert self.place is not None
-        if not olds and self.place.position:
+        assert self.cursor is not None
+        if not olds and self.cursor.position:
             self.lost = "it was replaced or cut, and its predecessor is not beside it: what it was last told may be lost"
         for number, path in enumerate(olds):
             try:
                 with open_regular(path) as raw, unpacked(raw) as file:
                     if number:
-                        self.place = Place(os.fstat(raw.fileno()).st_ino)
-                    self.place.inode = os.fstat(raw.fileno()).st_ino
+                        self.cursor = Cursor(os.fstat(raw.fileno()).st_ino)
+                    self.cursor.inode = os.fstat(raw.fileno()).st_ino
                     last = number + 1 == len(olds)
-                    self.passed[self.place.inode] = self.place
-                    yield from self._read(file, self.place, whole=not last or size > 0)
+                    self.passed[self.cursor.inode] = self.cursor
+                    yield from self._read(file, self.cursor, whole=not last or size > 0)
                     if self.limits.spent():
-                        self.behind = size + max(0, os.fstat(raw.fileno()).st_size - self.place.position)
+                        self.behind = size + max(0, os.fstat(raw.fileno()).st_size - self.cursor.position)
                         return False
                     if last and not size:
                         return False
@@ -93,31 +93,31 @@ class Follower:
                 self.lost = f"{path.name} cannot be read to its end"
         return True
 
-    def _read(self, file: BinaryIO, place: Place, *, whole: bool = False) -> Iterator[bytes]:
-        """Lines from the place on, which moves along; a last one without its end only when the file is `whole`."""
-        seen = Edges(file, place.position)
-        file.seek(place.position)
+    def _read(self, file: BinaryIO, cursor: Cursor, *, whole: bool = False) -> Iterator[bytes]:
+        """Lines from the cursor on, which moves along; a last one without its end only when the file is `whole`."""
+        seen = Edges(file, cursor.position)
+        file.seek(cursor.position)
         try:
             while not self.limits.spent() and (line := file.readline(LONGEST)):
                 ended = line.endswith(b"\n")
-                if not (ended or len(line) == LONGEST or whole or place.cut):
+                if not (ended or len(line) == LONGEST or whole or cursor.cut):
                     return
                 if len(line) > self.limits.bytes:
                     self.limits.bytes = 0
                     return
-                told, place.cut = not place.cut, not ended
-                place.position += len(line)
+                told, cursor.cut = not cursor.cut, not ended
+                cursor.position += len(line)
                 seen.add(line)
                 self.limits.bytes -= len(line)
                 if told:
                     self.limits.lines -= 1
                     yield line.rstrip(b"\r\n")
         finally:
-            place.mark = seen.mark()
+            cursor.mark = seen.mark()
 
 
-def _end(file: BinaryIO, found: os.stat_result) -> Place:
+def _end(file: BinaryIO, found: os.stat_result) -> Cursor:
     """The end of what is there; what is written of a line stands before it."""
     file.seek(max(0, found.st_size - 1))
     cut = file.read(1) not in (b"", b"\n")
-    return Place(found.st_ino, found.st_size, Edges(file, found.st_size).mark(), cut)
+    return Cursor(found.st_ino, found.st_size, Edges(file, found.st_size).mark(), cut)

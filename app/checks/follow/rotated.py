@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Self, cast
 
 EDGE = 256  # bytes at a file's start, and before the position, that tell it from every other
 SIBLINGS = 64  # newest files beside it among which a predecessor is sought
-UNPACKED = 1 << 28  # bytes of a packed predecessor that are unpacked to find the place in it
+UNPACKED = 1 << 28  # bytes of a packed predecessor that are unpacked to find the cursor in it
 PACKERS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 PACKED = re.compile(r"\.(gz|bz2|xz)$")
 ROTATED = re.compile(r"([.-])(\d[\dTZ:_.-]*)")  # syslog.1, syslog-20290115, app.log.2029-01-15_10
@@ -27,7 +27,7 @@ BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError)
 
 
 @dataclass(slots=True)
-class Place:
+class Cursor:
     """Where reading goes on."""
 
     inode: int
@@ -37,7 +37,7 @@ class Place:
 
     @classmethod
     def remembered(cls, told: Mapping[str, Any]) -> Self | None:
-        """The place of that memory; None when it is none."""
+        """The cursor of that memory; None when it is none."""
         inode, position, mark = (told.get(key) for key in ("inode", "position", "mark"))
         if type(inode) is int and type(position) is int and 0 <= position < 1 << 62 and isinstance(mark, str):
             return cls(inode, position, mark, told.get("cut") is True)
@@ -80,7 +80,7 @@ def open_regular(path: str | os.PathLike[str], flags: int = 0) -> BinaryIO:
         raise
 
 
-def predecessors(current: Path, place: Place, deadline: float) -> list[Path]:
+def predecessors(current: Path, cursor: Cursor, deadline: float) -> list[Path]:
     """The file that was read last, under its new name or as a copy, and whole ones that came and went after it.
 
     deadline: of time.monotonic(). To look into one that is packed takes a second for each 256 MiB, so that half of what is left
@@ -90,13 +90,13 @@ def predecessors(current: Path, place: Place, deadline: float) -> list[Path]:
     siblings = _siblings(current)
     for path in siblings:
         with suppress(*BROKEN):
-            if path.stat().st_ino == place.inode and _fits_packed(path, place):
+            if path.stat().st_ino == cursor.inode and _fits_packed(path, cursor):
                 return [path, *_newer(current, path, siblings)]
     for path in siblings:
         if time.monotonic() > until:
             break
         with suppress(*BROKEN):
-            if place.position and _fits_packed(path, place):
+            if cursor.position and _fits_packed(path, cursor):
                 return [path, *_newer(current, path, siblings)]
     return []
 
@@ -142,16 +142,16 @@ def rotated_from(path: str, paths: Container[str]) -> bool:
     return match is not None and path[: match.start()] in paths
 
 
-def fits(file: BinaryIO, place: Place) -> bool:
-    """Is it the file that was read up to this place?"""
-    return Edges(file, place.position).mark() == place.mark
+def fits(file: BinaryIO, cursor: Cursor) -> bool:
+    """Is it the file that was read up to this cursor?"""
+    return Edges(file, cursor.position).mark() == cursor.mark
 
 
-def _fits_packed(path: Path, place: Place) -> bool:
+def _fits_packed(path: Path, cursor: Cursor) -> bool:
     with open_regular(path) as raw, unpacked(raw) as file:
         if file is raw:
-            return os.fstat(raw.fileno()).st_size >= place.position and fits(file, place)
-        return place.position <= UNPACKED and fits(file, place)
+            return os.fstat(raw.fileno()).st_size >= cursor.position and fits(file, cursor)
+        return cursor.position <= UNPACKED and fits(file, cursor)
 
 
 def unpacked(raw: BinaryIO) -> BinaryIO:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from cronsim import CronSim
 
-from app.checks.heartbeats.model import Beat, Cause, Expectation, Kind, Outlook, Ping, Run, State
+from app.checks.heartbeats.model import Assessment, Beat, Cause, Expectation, Kind, Ping, Run, State
 from app.downtime import Downtime, silent_since
 from app.units import format_duration
 
@@ -35,7 +35,7 @@ def hear(beat: Beat, ping: Ping, grace: timedelta) -> tuple[Beat, float | None]:
     hangs = beat.state is State.DOWN and any(run.since + grace <= ping.at for run in runs)
     if ping.kind is Kind.FAIL:
         state, cause, because = State.DOWN, Cause.FAILED, failure(ping)
-    elif hangs:  # no end of its alert and a new one: `look` says which run it is
+    elif hangs:  # no end of its alert and a new one: `assess` says which run it is
         state, cause, because = State.DOWN, Cause.OVERRUN, beat.because
     else:
         state, cause, because = State.UP, Cause.NONE, _well(beat)
@@ -53,19 +53,19 @@ def hear(beat: Beat, ping: Ping, grace: timedelta) -> tuple[Beat, float | None]:
     return after, seconds
 
 
-def look(beat: Beat, expected: Expectation, now: datetime, away: Sequence[Downtime] = ()) -> Outlook:
+def assess(beat: Beat, expected: Expectation, now: datetime, away: Sequence[Downtime] = ()) -> Assessment:
     """How it stands at `now`. What lies in the future (the clock was set back) counts as now.
 
     away: when nobody listened, oldest first. A ping that was expected then may have been lost: intervals and graces count from
     when somebody listens again, but are put off by one interval at most, so that downtime that keeps coming hides nothing.
     """
     if beat.state in (State.NEW, State.PAUSED) or beat.counts_from is None:
-        return Outlook(beat)
+        return Assessment(beat)
     base = min(beat.counts_from, now)
     runs = tuple(replace(run, since=min(run.since, now)) for run in beat.runs)
     beat = replace(beat, counts_from=base, runs=runs)
     if beat.cause is Cause.FAILED:
-        return Outlook(beat)
+        return Assessment(beat)
     if beat.state is State.DOWN and beat.since is not None:  # what came after it went down does not take that back
         away = [one for one in away if one.ended <= beat.since]
     at, silent = _silent_at(expected, base, away)
@@ -74,8 +74,8 @@ def look(beat: Beat, expected: Expectation, now: datetime, away: Sequence[Downti
     ends += [(silent, Cause.SILENT, missed(beat, at, expected))] if at is not None and silent is not None else []
     due, cause, because = min(ends, key=lambda end: end[0], default=(None, Cause.NONE, ""))
     if due is None or now < due:
-        return Outlook(_up_again(beat, now), at, due)
-    return Outlook(_down(beat, cause, because, due), at)
+        return Assessment(_up_again(beat, now), at, due)
+    return Assessment(_down(beat, cause, because, due), at)
 
 
 def _silent_at(expected: Expectation, base: datetime, away: Sequence[Downtime]) -> tuple[datetime | None, datetime | None]:

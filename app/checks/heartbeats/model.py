@@ -133,7 +133,7 @@ class Beat:
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class Assessment:
     """A look at a heartbeat: how it stands now, when its next ping is expected, and when silence becomes its alert."""
 
     beat: Beat

@@ -13,10 +13,10 @@ from sqlalchemy import Connection
 
 from app import uptime
 from app.checks.heartbeats import store
+from app.checks.heartbeats.decide import assess, last_line
 from app.checks.heartbeats.decide import hear as heard
-from app.checks.heartbeats.decide import last_line, look
 from app.checks.heartbeats.manage import Spec, changed, free_name
-from app.checks.heartbeats.model import SLUG, Beat, Call, Cause, Expectation, Heartbeat, Kind, Outlook, Ping, Run, State
+from app.checks.heartbeats.model import SLUG, Assessment, Beat, Call, Cause, Expectation, Heartbeat, Kind, Ping, Run, State
 from app.downtime import Downtime, united
 from app.errors import Conflict, NotFound
 
@@ -108,9 +108,9 @@ def pause(db: Connection, name: str, paused: bool, now: datetime) -> list[Move]:
         after = replace(after, counts_from=now if before.counts_from else None)
     else:
         return moves
-    outlook = look(after, _expectation(row), now, _away(db, now))
-    store.save(db, [_row(row, outlook, row["judged"], more=False, now=now)])
-    return [*moves, Move(name, _spec(row), before.state, outlook.beat, now)]
+    assessment = assess(after, _expectation(row), now, _away(db, now))
+    store.save(db, [_row(row, assessment, row["judged"], more=False, now=now)])
+    return [*moves, Move(name, _spec(row), before.state, assessment.beat, now)]
 
 
 def remove(db: Connection, name: str, now: datetime) -> None:
@@ -150,11 +150,11 @@ def _judge(db: Connection, rows: Sequence[Mapping[str, Any]], now: datetime) -> 
             way.append((before.state, beat, ping.at))
             if seconds is not None:
                 runs.append({"id": row["id"], "name": row["name"], "n": ping.n, "at": ping.at, "seconds": seconds})
-        outlook = look(beat, expectation, now, away)
-        if outlook.beat.state is not beat.state or outlook.beat.because != beat.because or not pings:
-            way.append((beat.state, outlook.beat, outlook.beat.since or now))
+        assessment = assess(beat, expectation, now, away)
+        if assessment.beat.state is not beat.state or assessment.beat.because != beat.because or not pings:
+            way.append((beat.state, assessment.beat, assessment.beat.since or now))
         moves += [Move(row["name"], spec, before, after, at) for before, after, at in way if _worth_saying(before, after)]
-        saved.append(_row(row, outlook, pings[-1].n if pings else row["judged"], more=len(pings) >= EACH, now=now))
+        saved.append(_row(row, assessment, pings[-1].n if pings else row["judged"], more=len(pings) >= EACH, now=now))
     store.save(db, saved)
     store.measured(db, runs)
     return moves, len(rows)
@@ -206,12 +206,12 @@ def _ping(row: Mapping[str, Any]) -> Ping:
     return Ping(row["n"], row["at"], Kind(row["kind"]), row["exit_status"], row["rid"], last_line(bytes(row["tail"] or b"")))
 
 
-def _row(row: Mapping[str, Any], outlook: Outlook, judged: int, *, more: bool, now: datetime) -> dict[str, Any]:
-    beat = outlook.beat
+def _row(row: Mapping[str, Any], assessment: Assessment, judged: int, *, more: bool, now: datetime) -> dict[str, Any]:
+    beat = assessment.beat
     return {
         "id": row["id"], "state": beat.state, "cause": beat.cause, "because": beat.because, "since": beat.since,
         "counts_from": beat.counts_from, "last_ping": beat.last_ping, "last_start": beat.last_start,
         "runs": [[run.rid, run.since] for run in beat.runs], "run_seconds": beat.run_seconds,
-        "expected_at": outlook.expected_at, "due_at": outlook.due_at, "judged": judged,
-        "look_at": now if more else outlook.due_at,
+        "expected_at": assessment.expected_at, "due_at": assessment.due_at, "judged": judged,
+        "look_at": now if more else assessment.due_at,
     }  # fmt: skip

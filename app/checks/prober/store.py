@@ -27,7 +27,7 @@ def unreachable(db: Connection, location: str, but: Sequence[str], now: datetime
     return list(rows)
 
 
-def forsaken(db: Connection) -> list[str]:
+def orphaned(db: Connection) -> list[str]:
     """Locations that are cut off and that no check is of any more: nobody will ever say that they are back."""
     return list(db.scalars(_FORSAKEN))
 

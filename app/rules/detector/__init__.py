@@ -1,6 +1,6 @@
 """A streaming anomaly detector whose knob is the number of false alarms a person will bear.
 
-`Detector.load(memory, knob).advance(at, value)` judges one sample in constant time and returns an `Outlook`;
+`Detector.load(memory, knob).advance(at, value)` judges one sample in constant time and returns an `Judgement`;
 `memory()` is JSON of under 4 kB. Nothing here reads a clock, a file or a random number.
 
 What it does with each sample
@@ -45,6 +45,6 @@ asks. It claims no return time beyond 100 times the age of the series, so that a
 """
 
 from app.rules.detector.detector import Detector
-from app.rules.detector.outlook import Direction, Knob, Outlook
+from app.rules.detector.judgement import Direction, Judgement, Knob
 
-__all__ = ["Detector", "Direction", "Knob", "Outlook"]
+__all__ = ["Detector", "Direction", "Judgement", "Knob"]

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from app.rules.detector import windows, words
 from app.rules.detector.baseline import Baseline
+from app.rules.detector.judgement import Judgement, Knob
 from app.rules.detector.news import FURTHEST, News
-from app.rules.detector.outlook import Knob, Outlook
 from app.rules.detector.packing import Packable, pack, unpack
 from app.rules.detector.spread import WINSOR, Spread
 from app.rules.detector.tail import Tail, height_of, surprise_of
@@ -65,7 +65,7 @@ class Detector:
         """None of its own: its parts have them."""
         return ()
 
-    def advance(self, at: datetime, value: float, excluded: bool = False) -> Outlook:
+    def advance(self, at: datetime, value: float, excluded: bool = False) -> Judgement:
         """Judge the sample and learn from it. One that is excluded, or not newer than the last, teaches nothing."""
         now = at.timestamp()
         if self.samples == 0.0:
@@ -78,7 +78,7 @@ class Detector:
             self.last = now
         return self._judge(at, now, value, excluded)
 
-    def _judge(self, at: datetime, now: float, value: float, excluded: bool) -> Outlook:
+    def _judge(self, at: datetime, now: float, value: float, excluded: bool) -> Judgement:
         zone = self._knob.zone
         local = at.astimezone(zone)
         seconds = now + (local.utcoffset() or timedelta(0)).total_seconds()
@@ -100,21 +100,21 @@ class Detector:
         seen = self._look(surprise, gap)
         why = self._not_yet(age)
         if why:
-            outlook = self._silent(expected, low, high, why)
+            judgement = self._silent(expected, low, high, why)
         else:
             bad, clear = self._bad(heights, limits, seen)
             text = words.judged(value, low, high, local, self.base.season(age), age / DAY)
             if bad and abs(self.alarm) > 1.0:
                 text += words.together(self.alarm, windows.length(self.step) * self.step)
             score = self.news.score(self._return_time(heights, seen), gap, age)
-            outlook = Outlook(score, expected, low, high, False, bad, clear, text)
+            judgement = Judgement(score, expected, low, high, False, bad, clear, text)
         if gap > 0.0:
             self._learn(value, now, local.hour, base, carry, heights, seen)
-        return outlook
+        return judgement
 
-    def _silent(self, expected: float, low: float, high: float, why: str, learning: bool = True) -> Outlook:
+    def _silent(self, expected: float, low: float, high: float, why: str, learning: bool = True) -> Judgement:
         self.alarm = 0.0
-        return Outlook(0.0, expected, low, high, learning, False, True, why)
+        return Judgement(0.0, expected, low, high, learning, False, True, why)
 
     def _not_yet(self, age: float) -> str:
         needed = max(self._knob.learn.total_seconds(), self._knob.per.total_seconds() / FURTHEST)

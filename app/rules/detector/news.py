@@ -4,7 +4,7 @@ from array import array
 from math import log10
 from typing import ClassVar
 
-from app.rules.detector.outlook import score_of
+from app.rules.detector.judgement import score_of
 
 FURTHEST = 100.0  # times the series' age: no longer return time is claimed
 MEMORABLE = 3.0  # log10 days: a rarer episode subdues the score no longer than this one

@@ -18,7 +18,7 @@ from pydantic import AfterValidator, Field, model_validator
 from app.holiday import Holiday, is_holiday
 from app.people.model import Zone
 from app.rules.aggregate import Agg, aggregate
-from app.rules.detector import Detector, Direction, Knob, Outlook
+from app.rules.detector import Detector, Direction, Judgement, Knob
 from app.rules.model import Band, Finding, Reach, Rule, View
 from app.units import Duration, parse_duration
 
@@ -102,7 +102,7 @@ def judge(spec: Spec, value: float, at: datetime, memory: Mapping[str, Any]) -> 
     )
 
 
-def _drawn(seen: Outlook) -> Band:
+def _drawn(seen: Judgement) -> Band:
     """The band for a graph; on a side that is not judged it ends where the value is expected."""
     low, high = (edge if math.isfinite(edge) else seen.expected for edge in (seen.low, seen.high))
     return Band(low, seen.expected, high)

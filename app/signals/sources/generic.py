@@ -15,7 +15,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from app.catalog.model import Family, Severity
 from app.errors import Fault, Invalid, TooLarge
 from app.sentence import lower_first
-from app.signals.model import Said, Signal, labels_key
+from app.signals.model import Signal, SignalStatus, labels_key
 from app.units import counted
 from app.walltime import YEARS, parse_instant
 
@@ -142,7 +142,7 @@ def _signal(event: Event, source: str, service: str | None) -> Signal:
     found = Signal(
         source=source,
         key=key,
-        said=Said(event.status),
+        status=SignalStatus(event.status),
         summary=event.summary or name,
         severity=event.severity,
         alertname=name,
@@ -154,7 +154,7 @@ def _signal(event: Event, source: str, service: str | None) -> Signal:
         starts_at=event.starts_at,
         runbook=event.runbook,
     )
-    return replace(found, because="resolved by its sender") if found.said is Said.RESOLVED else found
+    return replace(found, because="resolved by its sender") if found.status is SignalStatus.RESOLVED else found
 
 
 def _about(event: Event, labels: Mapping[str, str]) -> Mapping[str, str]:

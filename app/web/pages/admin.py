@@ -11,7 +11,7 @@ from app import beats, metrics
 from app.catalog import store as catalog
 from app.errors import Invalid
 from app.escalation import store as escalations
-from app.escalation.model import Debt
+from app.escalation.model import ObligationState
 from app.people import service as people
 from app.people import store
 from app.people.model import Role
@@ -74,7 +74,7 @@ def rotate(request: Request, name: str) -> Response:
 
 def _page(v: Visit, **more: Any) -> Response:
     versions = catalog.versions(v.db, 5)
-    owed = escalations.obligations(v.db, state=Debt.OPEN, incident=None, before=None, limit=20)
+    owed = escalations.obligations(v.db, state=ObligationState.OPEN, incident=None, before=None, limit=20)
     overdue = metrics.oldest_overdue(v.db)
     facts = {
         "processes": beats.seen(v.db),

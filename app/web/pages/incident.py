@@ -78,26 +78,26 @@ def show(request: Request, number: Number, all: bool = False) -> Response:
         )
 
 
-@router.post("/incidents/{number}/{deed}")
-def act(request: Request, number: Number, deed: str, typed: Typed) -> Response:
+@router.post("/incidents/{number}/{action}")
+def act(request: Request, number: Number, action: str, typed: Typed) -> Response:
     """Do one thing to it; the toast on the next page takes it back."""
     back = local_path(typed.get("back"), f"/incidents/{number}")
     with visit(request) as v:
-        if deed == "merge":
+        if action == "merge":
             into = _number(typed.get("into", ""))
             actions.merge(v.db, number, into, v.actor, v.now)
-            return go(f"/incidents/{into}", Toast.deed("merged", into))
-        if deed not in DEEDS:
-            raise NotFound(f'there is nothing called "{deed}" to do to an incident')
-        said, do = DEEDS[deed]
+            return go(f"/incidents/{into}", Toast.action("merged", into))
+        if action not in ACTIONS:
+            raise NotFound(f'there is nothing called "{action}" to do to an incident')
+        said, do = ACTIONS[action]
         do(v, number, typed)
-    return go(back, Toast.deed(said, number))
+    return go(back, Toast.action(said, number))
 
 
-Deed = Callable[[Visit, int, Mapping[str, str]], object]
+Action = Callable[[Visit, int, Mapping[str, str]], object]
 
 
-def _plain(action: Callable[[Connection, int, Actor, datetime], Incident]) -> Deed:
+def _plain(action: Callable[[Connection, int, Actor, datetime], Incident]) -> Action:
     return lambda v, number, _: action(v.db, number, v.actor, v.now)
 
 
@@ -110,7 +110,7 @@ def _snooze(v: Visit, number: int, typed: Mapping[str, str]) -> None:
     actions.snooze(v.db, number, length, v.actor, v.now)
 
 
-DEEDS: Mapping[str, tuple[str, Deed]] = {
+ACTIONS: Mapping[str, tuple[str, Action]] = {
     "acknowledge": ("acknowledged", _plain(actions.acknowledge)),
     "resolve": ("resolved", _plain(actions.resolve)),
     "reopen": ("reopened", _plain(actions.reopen)),

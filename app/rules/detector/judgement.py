@@ -1,4 +1,4 @@
-"""What goes in beside the samples (the knob) and what comes out (the outlook)."""
+"""What goes in beside the samples (the knob) and what comes out (the judgement)."""
 
 from dataclasses import dataclass
 from datetime import UTC, timedelta, tzinfo
@@ -18,7 +18,7 @@ class Knob:
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class Judgement:
     """The judgement on one sample; `low` and `high` are the band that the knob implies (infinite on a side not judged)."""
 
     score: float  # 0..1 and comparable between series; 0.5 happens daily, 0.8 monthly

@@ -12,10 +12,10 @@ from app.redact import rewritten
 
 SHORTEST = 4  # characters; to replace "1" wherever it stands would spoil every figure
 
-Hush = Callable[[str], str]
+Redactor = Callable[[str], str]
 
 
-def discretion(settings: BaseModel) -> Hush:
+def redactor(settings: BaseModel) -> Redactor:
     """Takes the secrets of these settings out of a text: secret fields, and passwords, tokens and keys in URLs and headers."""
     values = {value for value in _secrets(settings) if len(value) >= SHORTEST}
     return hiding({str(number): value for number, value in enumerate(sorted(values))}) if values else str
