@@ -1,0 +1,88 @@
+"""Why something was decided: a code and its facts. `app/wording.py` puts it into words where people read it. Pure.
+
+A decision returns its `Reason`; whoever stores it stores code and facts, and nobody ever reads the words back.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+RECORDED = "recorded"  # the words themselves: of a sender, a probe, or a row that an older release wrote
+
+
+class Code(StrEnum):
+    """The branches of the decisions from route to receipt; the codes of rules stand with their kinds."""
+
+    # incidents: whose an alert is
+    ROUTED = "routed"  # the first route whose matchers fit
+    NO_ROUTE = "no_route"  # none fits: the platform's owners answer
+    URGENCY_BY_HOURS = "urgency_by_hours"  # the route's urgency follows hours
+    HOURS_UNDECLARED = "hours_undeclared"  # the hours it followed are no longer declared: it stays as it is
+
+    # incidents: what an alert changes in the one it joins
+    SEVERITY_ROSE = "severity_rose"  # worse than everything before
+    URGENCY_ROSE = "urgency_rose"  # it is routed with high urgency, the incident had low
+    ALERT_JOINED = "alert_joined"  # after the window in which alerts join silently
+    JOINED_IN_WINDOW = "joined_in_window"
+    UNCHANGED = "unchanged"  # a known alert said nothing that matters
+
+    # escalation: which step
+    STEP = "step"  # a step of the policy
+    EXHAUSTED = "exhausted"  # every step and round is over
+    NO_POLICY = "no_policy"  # the incident was routed to none
+    NOBODY_NAMED = "nobody_named"  # neither owners nor admins exist
+    HELD = "held"  # the incident's hours are closed
+
+    # escalation: whom a target stands for
+    CHANNEL = "channel"
+    USER_NAMED = "user_named"
+    USER_GONE = "user_gone"  # removed, or a viewer now
+    TEAM_MEMBER = "team_member"
+    TEAM_EMPTY = "team_empty"
+    ON_CALL = "on_call"
+    NOBODY_ON_CALL = "nobody_on_call"
+
+    # people: which contact, and when
+    NOTIFY_RULE = "notify_rule"  # the person's notify.high or notify.low names it
+    NOTIFY_EMPTY = "notify_empty"  # that list is empty: only the inbox is left
+    NOTIFY_DEFAULT = "notify_default"  # the person has no such list
+    QUIET_HOURS = "quiet_hours"  # low urgency waits for their end
+
+    # notify: what follows a page
+    FALLBACK = "fallback"  # the contact before failed for good
+    FALLBACK_LATE = "fallback_late"  # the contact before did not answer; retries go on
+    NOTIFIED_OVER = "notified_over"  # a follow-up goes where the page before was accepted
+    NOTIFIED_HERE = "notified_here"  # the same for a channel that is nobody's contact
+    TEST_ASKED = "test_asked"  # the person tests their contacts
+
+    # obligations: how they ended
+    ACCEPTED = "accepted"  # a provider accepted a page for it
+    ALL_FAILED = "all_failed"  # no page for it can arrive any more
+    BREACH = "breach"  # as told to those who are paged in their place
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One branch that a decision took. `facts`: JSON values; instants as RFC 3339 text."""
+
+    code: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+Reasons = tuple[Reason, ...]  # from the general to the particular: the step, the target, the contact
+
+
+def recorded(text: str) -> Reason:
+    """A reason that is nothing but words."""
+    return Reason(RECORDED, {"text": text})
+
+
+def dumped(reasons: Iterable[Reason]) -> list[dict[str, Any]]:
+    """The stored form."""
+    return [{"code": str(one.code), "facts": dict(one.facts)} for one in reasons]
+
+
+def loaded(stored: Sequence[Mapping[str, Any]]) -> Reasons:
+    """Reasons from their stored form."""
+    return tuple(Reason(one["code"], one["facts"]) for one in stored)
