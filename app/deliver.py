@@ -12,11 +12,11 @@ from functools import lru_cache, partial
 from itertools import chain, repeat
 
 from app import clock
+from app.concurrency.deadline import PULSE
 from app.db import give_up_soon, transaction, wake_line
 from app.db import notify as wake
 from app.errors import Busy, Unavailable
 from app.log import get
-from app.net.deadline import PULSE
 from app.notify import outcome
 from app.notify import service as pages
 from app.notify.compose import MessageContext

@@ -25,6 +25,7 @@ from app.checks.heartbeats import store as heartbeat_store
 from app.checks.heartbeats.model import Call
 from app.checks.heartbeats.service import Heard
 from app.checks.service import Batch
+from app.concurrency.loop import run as on_loop
 from app.db import give_up_soon, transaction, wake_line
 from app.db import notify as wake
 from app.deliver import PAGES, claim_pages, send
@@ -36,7 +37,6 @@ from app.incidents import service as incidents
 from app.incidents import store as incident_store
 from app.incidents.changeover import turn_due
 from app.log import get
-from app.net.loop import run as on_loop
 from app.notify import service as pages
 from app.notify import store as page_store
 from app.rules import heartbeats as expected

@@ -21,11 +21,11 @@ from app.checks.model import Due, Result
 from app.checks.prober import decide
 from app.checks.prober import service as prober
 from app.checks.prober.service import Vantage, Verified
+from app.concurrency.loop import loop
+from app.concurrency.loop import run as on_loop
 from app.db import notify as wake
 from app.db import transaction, wake_line
 from app.log import get
-from app.net.loop import loop
-from app.net.loop import run as on_loop
 from app.plugins import FAMILIES
 from app.signals.model import Signal, SignalStatus
 

@@ -17,11 +17,11 @@ from typing import Any
 import psycopg
 
 from app import beats, clock, deliver, line, log, measure, uptime
+from app.concurrency.loop import loop
 from app.db import transaction
 from app.errors import Unavailable
 from app.escalation import store as escalations
 from app.identity import me
-from app.net.loop import loop
 from app.notify import store as pages
 from app.notify.flight import FLIGHT
 from app.settings import settings

@@ -7,9 +7,9 @@ from sqlalchemy import Connection, text
 
 from app import beats, log, metrics, uptime
 from app.checks.samples import rollup
+from app.concurrency.loop import run
 from app.db import transaction
 from app.net import http
-from app.net.loop import run
 from app.people import store as people
 from app.settings import settings
 

@@ -28,6 +28,15 @@ def visible(text: str) -> str:
     return _HIDDEN.sub("", _SPACE.sub(" ", _ESCAPE.sub("", text)))
 
 
+def printable(text: str) -> str:
+    """The text with `\\x1b` for what cannot be shown: one line on which no terminal acts, and the same when it comes back."""
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def _shown(char: str) -> str:
+    return char if char.isprintable() else char.encode("unicode_escape").decode()
+
+
 def short(text: str, most: int) -> str:
     """The text in at most so many characters, cut between letters, at a word's end if one is near; `…` stands for the rest."""
     if len(text) <= most:

@@ -39,15 +39,6 @@ def drift(baseline: Mapping[str, str], observed: Mapping[str, str]) -> Drift:
     )
 
 
-def printable(text: str) -> str:
-    """The text as a baseline may hold it, to be the same when it comes back: `\\x1b` for what cannot be shown."""
-    return text if text.isprintable() else "".join(map(_shown, text))
-
-
-def _shown(char: str) -> str:
-    return char if char.isprintable() else char.encode("unicode_escape").decode()
-
-
 def _named(names: tuple[str, ...]) -> str:
     more = len(names) - NAMED
     return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -22,10 +22,11 @@ from typing import Any, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from app.checks.baseline import Drift, drift, printable
+from app.checks.baseline import Drift, drift
 from app.sentence import lower_first
 from app.settings import settings
 from app.units import Duration, counted
+from app.visible import printable
 
 __all__ = [
     "ABSENT", "Absent", "CannotTell", "Drift", "Duration", "Field", "Probe", "Reading", "Run", "SecretStr", "Series", "Spec",

@@ -18,10 +18,10 @@ from app.checks import probes
 from app.checks.model import Check, Due, Result
 from app.checks.probe import CannotTell, Probe, Reading, Run, Series, Spec, Status, Unreachable
 from app.checks.redactor import Redactor, redactor
+from app.concurrency.loop import as_they_come
+from app.concurrency.threads import result
 from app.errors import Invalid
 from app.log import get
-from app.net.blocking import result
-from app.net.loop import as_they_come
 from app.seal import Unreadable, opened
 
 SLICE = 0.05  # seconds in which results are gathered before they are written

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.configfile.mistake import Mistake, printable
+from app.configfile.mistake import Mistake
 from app.errors import Invalid
 from app.settings import environ, settings
+from app.visible import printable
 
 if TYPE_CHECKING:
     from app.configfile.diff import Change

@@ -7,11 +7,12 @@ from typing import Any
 from app.catalog.model import Declaration
 from app.configfile.check import check, lines
 from app.configfile.gaps import gaps
-from app.configfile.mistake import Mistake, mistake, printable
+from app.configfile.mistake import Mistake, mistake
 from app.configfile.model import Config, Item, Loaded
 from app.configfile.read import Folder, read, read_texts
 from app.configfile.schema import parse
 from app.configfile.sections import PLANNED, RUNBOOK, SECTIONS
+from app.visible import printable
 
 
 def load(folder: Path, environ: Mapping[str, str]) -> Loaded:

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from app.visible import printable
+
 _USERINFO = re.compile(r"(?<=://)[^\s/?#@'\"]+@")
 
 
@@ -36,8 +38,3 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     by_form = {one.casefold(): one for one in known}
     found = difflib.get_close_matches(word.casefold(), by_form, n=1, cutoff=0.6)
     return by_form[found[0]] if found else None
-
-
-def printable(text: str) -> str:
-    """One line that no terminal acts upon: control, bidirectional and broken characters escaped."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

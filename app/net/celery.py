@@ -16,7 +16,7 @@ from kombu.exceptions import KombuError
 from kombu.pidbox import Mailbox
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
-from app.net.failure import Failed, Kind
+from app.failure import Failed, Kind
 from app.net.guard import refuse_literal
 from app.net.resolve import resolve_now
 

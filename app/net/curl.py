@@ -11,8 +11,8 @@ from typing import Any, Self
 
 import pycurl
 
+from app.failure import Failed, Kind, NotSent
 from app.net.exchange import Request, Response, Timings
-from app.net.failure import Failed, Kind, NotSent
 from app.net.guard import refusal
 from app.net.options import ALWAYS, destination, once, options
 from app.net.resolve import Endpoint

@@ -13,7 +13,7 @@ import sys
 import time
 from typing import NamedTuple, Self
 
-from app.net.failure import Failed, Kind
+from app.failure import Failed, Kind
 from app.net.resolve import Endpoint
 from app.sentence import lower_first
 

@@ -24,9 +24,9 @@ import dns.reversename
 from dns.rdatatype import RdataType
 from dns.rdtypes.txtbase import TXTBase
 
+from app.failure import Failed, Kind
 from app.net import tcp
 from app.net.datagram import Datagrams
-from app.net.failure import Failed, Kind
 from app.net.guard import literal
 from app.net.resolve import Endpoint, resolve
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import orjson
 from pydantic import AfterValidator
 
-from app.net.failure import Failed, Kind
+from app.failure import Failed, Kind
 from app.net.http import Request, fetch
 from app.net.url import http_url
 

@@ -8,7 +8,7 @@ import socket
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
-from app.net.failure import Failed, Kind
+from app.failure import Failed, Kind
 from app.net.policy import Policy, current
 
 Address = IPv4Address | IPv6Address

@@ -10,8 +10,8 @@ import ssl
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from app.failure import Failed, Kind
 from app.net import tcp
-from app.net.failure import Failed, Kind
 from app.net.resolve import Endpoint
 from app.net.starttls import Protocol, connect
 from app.net.tls import chain, reason

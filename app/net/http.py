@@ -14,9 +14,9 @@ import selectors
 
 import pycurl
 
+from app.failure import Failed, Kind, NotSent
 from app.net.curl import NUMERIC, Lookup, Transfer
 from app.net.exchange import Request, Response, Timings
-from app.net.failure import Failed, Kind, NotSent
 from app.net.guard import literal
 from app.net.options import LONGEST_IDLE, once
 from app.net.redirect import follow

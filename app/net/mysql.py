@@ -18,8 +18,9 @@ from typing import Any, TypeVar
 import pymysql
 from pymysql.connections import Connection
 
-from app.net import blocking, threads, tls
-from app.net.failure import Failed, Kind
+from app.concurrency import threads
+from app.failure import Failed, Kind
+from app.net import tls
 from app.net.mysql_url import MysqlUrl, Target, parse
 from app.net.mysql_values import CONVERSIONS
 from app.net.resolve import Endpoint, resolve_now
@@ -109,7 +110,7 @@ async def ask(url: str, timeout: float, work: Callable[[Session], T], *, max_byt
     loop = asyncio.get_running_loop()
     alarms = (loop.call_later(timeout * ASK, line.kill), loop.call_later(timeout * TEAR, line.tear))
     try:
-        return await blocking.result(partial(_run, line, work, max_bytes))
+        return await threads.result(partial(_run, line, work, max_bytes))
     finally:
         for alarm in alarms:
             alarm.cancel()

@@ -11,8 +11,8 @@ import struct
 from contextlib import suppress
 from dataclasses import dataclass
 
+from app.failure import Failed, Kind
 from app.net.datagram import Datagram, Datagrams, Moment
-from app.net.failure import Failed, Kind
 from app.net.resolve import Endpoint
 
 # leap, version and mode in one byte; stratum, poll, precision; root delay, root dispersion, reference; four times

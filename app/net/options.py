@@ -6,8 +6,8 @@ from typing import Any
 
 import pycurl
 
+from app.failure import Failed, Kind
 from app.net.exchange import Request
-from app.net.failure import Failed, Kind
 from app.net.header import CONTROL, TOKEN, header_name, header_value
 from app.net.tls import authorities, readable
 from app.net.url import http_url

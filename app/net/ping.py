@@ -16,8 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from app.failure import Failed, Kind
 from app.net.datagram import Datagram, Datagrams, Moment
-from app.net.failure import Failed, Kind
 from app.net.resolve import Endpoint
 from app.sentence import lower_first
 

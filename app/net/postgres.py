@@ -12,7 +12,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator
 
-from app.net.failure import Failed, Kind
+from app.failure import Failed, Kind
 from app.net.guard import refuse, refuse_literal
 from app.net.resolve import resolve
 

@@ -11,10 +11,10 @@ from urllib.parse import urlencode
 
 from pydantic import AfterValidator, Field
 
+from app.failure import Failed, Kind
 from app.net.ask import MARGIN, Server
 from app.net.exchange import Response
 from app.net.expect import LONG, document
-from app.net.failure import Failed, Kind
 from app.net.http import fetch
 from app.net.limits import Limits
 from app.net.url import Url

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 import orjson
 
+from app.failure import Failed, Kind
 from app.net.ask import Server
-from app.net.failure import Failed, Kind
 from app.net.http import fetch
 
 PAGE = 500  # queues the API gives at most at a time

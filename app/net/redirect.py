@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from urllib.parse import urljoin
 
+from app.failure import Failed, Kind
 from app.net.exchange import Request, Response, Timings
-from app.net.failure import Failed, Kind
 from app.net.url import http_url, origin
 
 HARMLESS = frozenset({"accept", "accept-encoding", "accept-language", "cache-control", "content-type", "user-agent"})

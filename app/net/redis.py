@@ -14,8 +14,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import AfterValidator
 
+from app.failure import Failed, Kind
 from app.net import tcp, tls
-from app.net.failure import Failed, Kind
 from app.net.guard import refuse_literal
 
 LARGEST = 1 << 20  # bytes of one answer

@@ -10,8 +10,8 @@ import socket
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from app.net import threads
-from app.net.failure import Failed, Kind
+from app.concurrency import threads
+from app.failure import Failed, Kind
 from app.net.guard import literal, refusal
 
 

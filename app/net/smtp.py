@@ -16,8 +16,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from app.failure import Failed, Kind, NotSent
 from app.net import tcp
-from app.net.failure import Failed, Kind, NotSent
 from app.net.resolve import Endpoint
 from app.net.tls import chain
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+from app.failure import Failed, Kind
 from app.net import tcp
-from app.net.failure import Failed, Kind
 from app.net.sshkey import EXCHANGES, Secret, proves
 
 OURS = b"SSH-2.0-Tocsin_1"

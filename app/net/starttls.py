@@ -9,8 +9,8 @@ import re
 import struct
 from typing import Literal
 
+from app.failure import Failed, Kind
 from app.net import tcp
-from app.net.failure import Failed, Kind
 
 Protocol = Literal["smtp", "imap", "pop3", "ftp", "ldap", "postgres"]
 

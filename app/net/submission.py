@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ssl import SSLContext
 
-from app.net.failure import Failed, Kind
+from app.failure import Failed, Kind
 from app.net.smtp import NotOffered, Refused, Reply, Session, from_the_first_byte, session
 
 

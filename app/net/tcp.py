@@ -6,7 +6,7 @@ import socket
 from contextlib import suppress
 from ssl import SSLCertVerificationError, SSLContext, SSLError
 
-from app.net.failure import Failed, Kind
+from app.failure import Failed, Kind
 from app.net.resolve import Endpoint, resolve
 from app.net.tls import reason
 from app.sentence import lower_first

@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from app.net.deadline import PULSE, awake
+from app.concurrency.deadline import PULSE, awake
 from app.notify.model import Claim, Message
 
 PER_CHANNEL = 64

@@ -12,10 +12,10 @@ from pydantic import BaseModel, ValidationError
 
 from app import plugins
 from app.checks.redactor import redactor
+from app.concurrency.deadline import awake, within
+from app.concurrency.loop import as_they_come
 from app.errors import DeliveryError, Permanent, Stale, Transient
 from app.log import get
-from app.net.deadline import awake, within
-from app.net.loop import as_they_come
 from app.notify.model import Channel as ChannelPlugin
 from app.notify.model import Claim, Receipt
 from app.notify.outcome import Sent

@@ -12,12 +12,12 @@ from app.alerts import store as alerts
 from app.alerts.model import Alert
 from app.catalog import store as catalog
 from app.catalog.model import Channel
+from app.concurrency.deadline import awake
 from app.db import wake_line
 from app.escalation.service import Call
 from app.incidents import store as incidents
 from app.incidents.model import Incident
 from app.incidents.model import State as IncidentState
-from app.net.deadline import awake
 from app.notify import store
 from app.notify.compose import SHOWN_ALERTS, MessageContext, compose
 from app.notify.flight import FLIGHT, Flight

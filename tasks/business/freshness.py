@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import field_validator, model_validator
 
 from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Spec, Status, own_reader, probe
-from app.net.failure import Failed
+from app.failure import Failed
 from app.net.sql import Limits, SqlUrl, ask, quoted
 
 NAME = r"^[^\x00-\x1f]+$"

@@ -8,7 +8,7 @@ watcher is blind then, which says nothing of what is watched.
 """
 
 from app.checks.probe import CannotTell, Reading, Run, Series, Spec, Status, probe, worst
-from app.net.failure import Failed
+from app.failure import Failed
 from app.net.prometheus import Query, ask, judge
 
 

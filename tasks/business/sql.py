@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, own_reader, probe, worst
-from app.net.failure import Failed
+from app.failure import Failed
 from app.net.limits import Limits
 from app.net.sql import Limits as Most
 from app.net.sql import SqlUrl, ask

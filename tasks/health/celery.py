@@ -27,8 +27,8 @@ from app.checks.probe import (
     probe,
     worst,
 )
+from app.failure import Failed, Kind
 from app.net.celery import OWN, Broker, BrokerUrl, Keys, Waiting, broker, node
-from app.net.failure import Failed, Kind
 
 WORKERS_ANSWER_WITHIN = 1.0  # seconds; the only way to know that no more answers come
 

@@ -10,7 +10,7 @@ import os
 from threading import Event
 
 from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe
-from app.net.threads import start
+from app.concurrency.threads import start
 
 GIB = 1 << 30
 

@@ -15,8 +15,8 @@ from dns.exception import DNSException
 from pydantic import AfterValidator, model_validator
 
 from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe
+from app.failure import Failed, Kind
 from app.net.dns import Answer, Question, Transport, ask, canonical, domain_name, record_type, servers
-from app.net.failure import Failed, Kind
 from app.net.url import Host
 
 SHOWN = 5  # records in a message; characters of each:

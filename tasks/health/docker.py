@@ -15,8 +15,8 @@ from typing import Annotated, Any, Self
 from pydantic import StringConstraints, model_validator
 
 from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, Unreachable, probe, worst
+from app.failure import Failed, Kind
 from app.net.docker import Container, Engine, EngineUrl
-from app.net.failure import Failed, Kind
 
 MOST = 500  # containers looked at in one run
 AT_ONCE = 8  # questions to the daemon

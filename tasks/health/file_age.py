@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from app.checks.follow import MAGIC, expand
 from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Spec, Status, lower_first, probe, worst
-from app.net.failure import Failed
-from app.net.mounts import look
+from app.failure import Failed
+from app.host.follow import MAGIC, expand
+from app.host.mounts import look
 
 FUTURE = 60.0  # seconds that two clocks may differ, that of a file server and ours
 

@@ -14,7 +14,7 @@ from statistics import fmean
 from typing import Literal
 
 from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, counted, probe
-from app.net.failure import Failed, Kind
+from app.failure import Failed, Kind
 from app.net.ping import Echoes, ping
 from app.net.resolve import Endpoint, resolve
 from app.net.url import Host

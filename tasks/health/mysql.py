@@ -19,7 +19,7 @@ from typing import Any, Literal
 import pymysql
 
 from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Series, Spec, Status, Unreachable, probe, worst
-from app.net.failure import Failed, Kind
+from app.failure import Failed, Kind
 from app.net.mysql import MysqlUrl, Session, ask, code, said
 
 STATUS = "show global status where variable_name in ('Threads_connected', 'Threads_running', 'Uptime', 'Slow_queries')"

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pydantic import field_validator
 
 from app.checks.probe import CannotTell, Field, Reading, Run, SecretStr, Series, Spec, Status, probe
-from app.net import program
-from app.net.failure import Failed
+from app.failure import Failed
+from app.host import program
 
 FOLDERS = (  # where distributions put plugins
     "/usr/lib/nagios/plugins", "/usr/lib64/nagios/plugins", "/usr/lib/monitoring-plugins", "/usr/libexec/nagios",

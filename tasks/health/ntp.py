@@ -10,7 +10,7 @@ server that is not synchronised, or more than `critical_above` seconds of offset
 import time
 
 from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe
-from app.net.failure import Failed, Kind
+from app.failure import Failed, Kind
 from app.net.ntp import Told, ask
 from app.net.resolve import Endpoint, resolve
 from app.net.url import Host

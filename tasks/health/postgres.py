@@ -15,7 +15,7 @@ from typing import Literal
 import psycopg
 
 from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, own_database, probe, worst
-from app.net.failure import Failed, Kind
+from app.failure import Failed, Kind
 from app.net.postgres import DatabaseUrl, session
 from app.net.postgres_replication import Replication, findings, look
 

@@ -17,8 +17,8 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, Unreachable, probe, worst
+from app.failure import Failed, Kind
 from app.net.ask import MARGIN, Server
-from app.net.failure import Failed, Kind
 from app.net.rabbitmq import Management, Node, Overview, Queue
 from app.net.url import Url
 

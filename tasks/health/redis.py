@@ -13,8 +13,8 @@ from functools import partial
 from typing import Any
 
 from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, own_broker, probe, worst
-from app.net import blocking
-from app.net.failure import Failed, Kind
+from app.concurrency.threads import result
+from app.failure import Failed, Kind
 from app.net.redis import AWAY, NETWORK, SOCKETS, RedisUrl, Refused, cut_off, grant, info, number, session
 
 COUNTED = ("evicted_keys", "rejected_connections")
@@ -64,7 +64,7 @@ async def _other(url: str, run: Run) -> Reading:
     if url.partition("://")[0] not in AMQP:
         raise CannotTell("the broker is neither Redis nor RabbitMQ: its health cannot be told here")
     try:
-        seconds = await blocking.result(partial(connects, url, run.timeout / 3))
+        seconds = await result(partial(connects, url, run.timeout / 3))
     except Failed as failed:
         blind = failed.kind in (Kind.BLOCKED, Kind.DENIED)
         raise (CannotTell if blind else Unreachable)(str(failed)) from None

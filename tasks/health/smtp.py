@@ -14,8 +14,8 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from app.checks.probe import CannotTell, Field, Reading, Run, SecretStr, Spec, Status, Unreachable, probe
+from app.failure import Failed, Kind
 from app.net import tls
-from app.net.failure import Failed, Kind
 from app.net.smtp import SMTPS, Refused, Session, from_the_first_byte, session
 from app.net.url import Host
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe, worst
-from app.net.failure import Failed, Kind
+from app.failure import Failed, Kind
 from app.net.ssh import HostKey, Offers, Server, meet
 from app.net.sshkey import KINDS
 from app.net.url import Host

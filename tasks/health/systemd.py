@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Series, Spec, Status, probe, worst
-from app.net import program
-from app.net.failure import Failed
+from app.failure import Failed
+from app.host import program
 
 PROPERTIES = (
     "Id", "Names", "Type", "LoadState", "ActiveState", "SubState", "Result", "NRestarts", "ExecMainStatus",

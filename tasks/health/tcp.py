@@ -8,8 +8,8 @@ import asyncio
 import time
 
 from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe
+from app.failure import Failed, Kind
 from app.net import tcp, tls
-from app.net.failure import Failed, Kind
 from app.net.url import Host
 
 MOST = 65_536  # bytes read in search of the expected text

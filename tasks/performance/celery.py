@@ -30,8 +30,8 @@ from app.checks.probe import (
     probe,
     worst,
 )
+from app.failure import Failed, Kind
 from app.net.celery import OWN, Broker, BrokerUrl, Keys, broker, node
-from app.net.failure import Failed, Kind
 
 WORKERS_ANSWER_WITHIN = 1.0  # seconds; the only way to know that no more answers come
 FRESH = 10.0  # seconds a message may wait before no answer means that nobody works: workers may just be starting

@@ -35,7 +35,7 @@ from app.checks.probe import (
     probe,
     worst,
 )  # fmt: skip
-from app.net.failure import Failed, Kind
+from app.failure import Failed, Kind
 from app.net.postgres import DatabaseUrl, Session, session
 from app.net.postgres_replication import Replication, look
 from app.net.postgres_replication import findings as replication_findings

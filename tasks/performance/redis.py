@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, Unreachable, own_broker, probe, worst
-from app.net.failure import Failed, Kind
+from app.failure import Failed, Kind
 from app.net.redis import (
     AWAY,
     NETWORK,

@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, drift, lower_first, printable, probe, worst
-from app.net import authorized_keys
-from app.net.failure import Failed
-from app.net.mounts import look
+from app.failure import Failed
+from app.host import authorized_keys
+from app.host.mounts import look
 
 MOST_BYTES = 4_194_304  # of one file
 MOST_USERS = 5_000

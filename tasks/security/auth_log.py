@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from app.checks.follow import LONGEST, Follower, Limits, repeat
 from app.checks.probe import (
     Absent,
     CannotTell,
@@ -31,8 +30,9 @@ from app.checks.probe import (
     probe,
     worst,
 )
-from app.net.failure import Failed
-from app.net.journal import Journal, present, text
+from app.failure import Failed
+from app.host.follow import LONGEST, Follower, Limits, repeat
+from app.host.journal import Journal, present, text
 
 MOST_LINES = 1_000_000  # in one run
 FACILITIES = ("SYSLOG_FACILITY=4", "SYSLOG_FACILITY=10")  # auth, authpriv

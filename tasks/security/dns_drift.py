@@ -17,8 +17,8 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, model_validator
 
 from app.checks.probe import CannotTell, Drift, Field, Reading, Run, Spec, Status, drift, printable, probe
+from app.failure import Failed
 from app.net.dns import Question, Transport, ask, domain_name, record_type, servers
-from app.net.failure import Failed
 from app.net.resolve import Endpoint
 from app.net.url import Host
 

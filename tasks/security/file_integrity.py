@@ -18,9 +18,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated
 
-from app.checks.logins import logged_in
 from app.checks.probe import CannotTell, Drift, Field, Reading, Run, Spec, Status, drift, lower_first, probe, worst
-from app.checks.walk import Reader, TooMany, Waits, Walk, folded, printable, unfolded
+from app.host.logins import logged_in
+from app.host.walk import Reader, TooMany, Waits, Walk, folded, printable, unfolded
 
 MOST_SEEN = 100_000  # names looked at in one run
 MOST_MEMORY = 100_000  # characters of what is remembered between runs

@@ -16,10 +16,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, model_validator
 
-from app.checks.follow import LONGEST, Files, Limits, repeat
 from app.checks.probe import Field, Reading, Run, Series, Spec, Status, probe, worst
-from app.net.failure import Failed
-from app.net.journal import Journal, text
+from app.failure import Failed
+from app.host.follow import LONGEST, Files, Limits, repeat
+from app.host.journal import Journal, text
 from app.net.pattern import compiled
 
 MOST_VALUES = 5000  # sets of labels counted apart in one run

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator
 
 from app.checks.probe import CannotTell, Drift, Field, Reading, Run, Spec, Status, Unreachable, drift, probe
-from app.net.failure import Failed
+from app.failure import Failed
 from app.net.resolve import Endpoint, resolve
 from app.net.scan import Scan, scan
 from app.net.url import Host

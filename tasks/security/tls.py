@@ -22,8 +22,8 @@ from cryptography.x509.oid import NameOID
 from pydantic import AfterValidator, model_validator
 
 from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, counted, lower_first, probe
+from app.failure import Failed, Kind
 from app.net import tls
-from app.net.failure import Failed, Kind
 from app.net.guard import literal
 from app.net.handshake import Shown, look
 from app.net.hello import old_protocol, weak_cipher

@@ -16,11 +16,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from app.checks.follow import open_regular
 from app.checks.probe import Absent, CannotTell, Duration, Field, Reading, Run, Spec, Status, lower_first, probe, worst
-from app.net import program
-from app.net.failure import Failed
-from app.net.mounts import look
+from app.failure import Failed
+from app.host import program
+from app.host.follow import open_regular
+from app.host.mounts import look
 
 MANAGERS = ("apt-get", "dnf", "yum")
 NAMED = 5  # packages named in the message

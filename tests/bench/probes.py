@@ -16,8 +16,8 @@ from urllib.parse import urlencode
 
 from app.checks.model import Check, Due
 from app.checks.run import run_batch
+from app.concurrency.loop import run as on_loop
 from app.net.http import Request, fetch
-from app.net.loop import run as on_loop
 from tests.bench.figure import Figure
 from tests.bench.meter import cpu_of
 from tests.bench.peers import SAID, Web, blackbox, nginx

@@ -1,9 +1,9 @@
 """Stories of the end: whoever was told of a problem is told of its end once, and nobody else."""
 
 from app.actions import service as actions
+from app.concurrency.loop import run as on_loop
 from app.db import transaction
 from app.deliver import claim_pages, send
-from app.net.loop import run as on_loop
 from app.people.model import Actor, Role
 from tests.journeys.test_grouping import configure
 from tests.journeys.world import World, minutes

@@ -8,11 +8,11 @@ from sqlalchemy import text
 
 from app import deliver, line
 from app.actions import service as actions
+from app.concurrency.loop import run as on_loop
 from app.configfile.apply import apply
 from app.configfile.load import load_texts
 from app.db import engine, transaction
 from app.incidents import service as incidents
-from app.net.loop import run as on_loop
 from app.people.model import SYSTEM, Actor, Role
 from app.signals.model import Signal, SignalStatus
 from tests.receiver import receiver

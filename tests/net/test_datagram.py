@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from app.failure import Failed, Kind
 from app.net.datagram import Datagrams, Moment
-from app.net.failure import Failed, Kind
 from app.net.resolve import Endpoint
 from tests.net.udp import serve_udp
 from tests.probes.run import measure

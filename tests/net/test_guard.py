@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.net.failure import Failed
+from app.failure import Failed
 from app.net.guard import is_metadata, literal, refusal, refuse, refuse_literal
 from app.net.policy import Policy, Watched, load
 from app.net.url import host_name, http_url, without_secret

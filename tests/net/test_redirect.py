@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from app.failure import Failed, Kind
 from app.net import http
-from app.net.failure import Failed, Kind
 from tests.net.serve import ok, serve
 
 

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from app.concurrency.loop import run
 from app.errors import Permanent, Transient
-from app.net.loop import run
 from app.notify.channels.email import LONGEST_SUBJECT, Spec, build, plausible, send
 from app.notify.model import Receipt
 from app.visible import short, visible

@@ -12,9 +12,9 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
 from pydantic import ValidationError
 
+from app.concurrency.deadline import awake
 from app.errors import DeliveryError, Permanent, Stale, Transient
 from app.net import submission, tls
-from app.net.deadline import awake
 from app.notify.channels import email
 from app.notify.channels.email import Spec
 from app.notify.model import Receipt

@@ -13,11 +13,11 @@ from sqlalchemy import text
 
 from app import clock, deliver, pager
 from app.actions import service as actions
+from app.concurrency.loop import run as on_loop
 from app.configfile.apply import apply
 from app.configfile.load import load_texts
 from app.db import connect, engine, session_name, transaction
 from app.line import intake
-from app.net.loop import run as on_loop
 from app.notify import service as pages
 from app.notify import store
 from app.notify.flight import MOST, PER_CHANNEL, Flight

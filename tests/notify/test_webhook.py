@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from app.catalog.model import Channel
+from app.concurrency.deadline import awake
+from app.concurrency.loop import run
 from app.errors import Permanent, Stale, Transient
-from app.net.deadline import awake
-from app.net.loop import run
 from app.notify import send
 from app.notify.channels import webhook
 from app.notify.model import Claim, Draft, Kind, Message, Receipt

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from app.checks.probe import Status
-from app.net import authorized_keys
+from app.host import authorized_keys
 from tests.probes.run import measure
 
 HASH = "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7"

@@ -3,7 +3,7 @@
 import pytest
 
 from app import plugins
-from app.net import journal as journals
+from app.host import journal as journals
 from tests.probes.run import measure
 
 auth_log = plugins.probe_module("security.auth_log")

@@ -14,7 +14,7 @@ from app import plugins
 from app.checks.probe import Probe, Reading, Run, Spec, Status, probe
 
 NAMES = plugins.probe_names()
-ALLOWED = ("app.checks.probe", "app.checks.follow", "app.checks.logins", "app.checks.walk", "app.net")
+ALLOWED = ("app.checks.probe", "app.concurrency.threads", "app.failure", "app.host", "app.net")
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/alerting/shop.yaml"
 
 every_probe = pytest.mark.parametrize("name", NAMES)

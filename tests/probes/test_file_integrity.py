@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app import plugins
-from app.checks.logins import LAYOUT, logged_in
+from app.host.logins import LAYOUT, logged_in
 from tests.probes.run import measure
 from tests.programs import program
 
@@ -192,7 +192,7 @@ def test_a_thousand_files_fit_the_memory(tmp_path):
 
 def test_a_file_that_changes_while_it_is_read_waits(tree, monkeypatch):
     growing = tree.folder / "passwd"
-    walk = plugins.importlib.import_module("app.checks.walk")
+    walk = plugins.importlib.import_module("app.host.walk")
     real = walk.open_regular
 
     def opened(path, flags=0):

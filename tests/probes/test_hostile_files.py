@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from app.net import authorized_keys
+from app.host import authorized_keys
 from tests.probes.hostile import due, result, results
 
 PATTERN = {"boom": "boom"}
@@ -73,7 +73,7 @@ def test_folders_without_a_floor_are_unknown_in_words(pit, probe, with_):
 
 def test_a_search_for_log_files_that_takes_too_long_leaves_time_to_read(tmp_path):
     (tmp_path / "a.log").write_text("boom\n")
-    from app.checks.follow import Files, Limits
+    from app.host.follow import Files, Limits
 
     files = Files([f"{tmp_path}/*.log"], None, Limits(1 << 20, 1000, time.monotonic()), from_start=True)
     assert list(files.lines()) == []
@@ -153,7 +153,7 @@ def test_rules_for_sudo_written_to_hold_us_up_are_read_at_once(tmp_path):
 
 def test_a_key_line_of_megabytes_is_read_in_little_memory():
     code = (
-        "import resource\nfrom app.net.authorized_keys import parse\n"
+        "import resource\nfrom app.host.authorized_keys import parse\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "assert parse('a' * 2_000_000) is None and parse('a=\"' + 'b' * 2_000_000) is None\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"

@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from app import plugins
+from app.failure import Failed, Kind
 from app.net import mysql
-from app.net.failure import Failed, Kind
 from app.net.mysql_url import parse
 from tests.net.serve import hangs, slams
 from tests.probes.run import against, measure

@@ -4,8 +4,8 @@ import asyncio
 import time
 from collections.abc import Sequence
 
+from app.failure import Failed
 from app.net import http, tcp
-from app.net.failure import Failed
 
 PATIENCE = 2.0  # seconds for an answer
 FRESH = 3.0  # seconds an answer counts

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.net.failure import Failed, Kind
+from app.failure import Failed, Kind
 
 Row = Sequence[Any]
 

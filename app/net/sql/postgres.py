@@ -2,7 +2,7 @@
 
 import psycopg
 
-from app.net.failure import Failed, Kind
+from app.failure import Failed, Kind
 from app.net.postgres import ASK, Session, session
 from app.net.postgres import database_url as url
 from app.net.sql.answer import Answer, Limits, Row, refused, too_large, too_many

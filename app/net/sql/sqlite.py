@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from app.net import blocking
-from app.net.failure import Failed, Kind
+from app.concurrency import threads
+from app.failure import Failed, Kind
 from app.net.sql.answer import Answer, Limits, Row, refused, too_large, too_many
 
 ASK, TEAR = 0.8, 0.95  # shares of the time-out: until then a query may run; then the file itself is held to hang
@@ -58,7 +58,7 @@ async def ask(url: str, query: str, limits: Limits) -> Answer:
     path = Path(unquote(url.removeprefix("sqlite:///")))
     try:
         async with asyncio.timeout(limits.seconds * TEAR):
-            return await blocking.result(partial(_answer, path, query, limits))
+            return await threads.result(partial(_answer, path, query, limits))
     except TimeoutError:
         raise Failed(Kind.TIMEOUT, f"{path} hangs: no answer within {limits.seconds * TEAR:.3g} s") from None
 

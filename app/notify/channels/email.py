@@ -20,8 +20,8 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from app.errors import Permanent, Stale, Transient
+from app.failure import Failed, Kind, NotSent
 from app.net import tls
-from app.net.failure import Failed, Kind, NotSent
 from app.net.mailbox import Mailbox, mailbox, named, several
 from app.net.smtp import NotOffered, Refused
 from app.net.submission import Mail, Server, submit

@@ -12,9 +12,9 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from app.concurrency.deadline import within
 from app.errors import Permanent, Stale, Transient
 from app.net import http
-from app.net.deadline import within
 from app.net.header import Headers
 from app.notify.flight import in_time
 from app.notify.model import Message, Receipt

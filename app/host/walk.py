@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from app.checks import baseline
-from app.checks.follow import open_regular
+from app import visible
+from app.host.follow import open_regular
 from app.sentence import lower_first
 
 MAGIC = frozenset("*?[")
@@ -178,7 +178,7 @@ def signature(found: os.stat_result) -> str:
 
 def printable(path: str) -> str:
     """The path as text that can be stored; names need not be UTF-8."""
-    return baseline.printable(os.fsencode(path).decode(errors="backslashreplace"))
+    return visible.printable(os.fsencode(path).decode(errors="backslashreplace"))
 
 
 def folded(known: Mapping[str, str]) -> dict[str, dict[str, str]]:

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from app.net import threads
-from app.net.failure import Failed, Kind
+from app.concurrency import threads
+from app.failure import Failed, Kind
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 MOST = 65_536  # bytes kept of stdout

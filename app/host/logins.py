@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from app.checks.follow import open_regular
+from app.host.follow import open_regular
 
 LAYOUT = struct.Struct("<h2xi32s4s32s256shh4xqqq4i20s4x" if platform.machine() == "aarch64" else "<h2xi32s4s32s256shhiii4i20s")
 RUN_LEVEL, BOOT, USER, DEAD = 1, 2, 7, 8

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from app.checks import follow
+from app.host import follow
 from tests.probes.watched import BAD, DULL, Watched
 from tests.programs import program
 

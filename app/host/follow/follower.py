@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from app.checks.follow.rotated import BROKEN, Cursor, Edges, fits, open_regular, predecessors, unpacked
+from app.host.follow.rotated import BROKEN, Cursor, Edges, fits, open_regular, predecessors, unpacked
 
 LONGEST = 4096  # bytes of a line that are looked at; its rest is passed over
 

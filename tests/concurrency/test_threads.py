@@ -3,7 +3,7 @@
 import os
 import threading
 
-from app.net.threads import MOST_IDLE, Threads, start
+from app.concurrency.threads import MOST_IDLE, Threads, start
 
 
 def test_calls_that_hang_hold_up_no_other():

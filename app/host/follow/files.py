@@ -7,9 +7,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from app.checks.follow.follower import LONGEST, Follower, Limits
-from app.checks.follow.globs import MAGIC, expand
-from app.checks.follow.rotated import PACKED, rotated_from
+from app.host.follow.follower import LONGEST, Follower, Limits
+from app.host.follow.globs import MAGIC, expand
+from app.host.follow.rotated import PACKED, rotated_from
 from app.sentence import lower_first
 
 MOST_FILES = 256  # followed at once

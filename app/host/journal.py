@@ -1,6 +1,6 @@
 """Reads systemd's journal on from a cursor, as a stream that is left when enough was read or the time is over.
 
-`app.net.program` keeps the beginning of what a program says and takes a flood for a failure; a journal may flood for hours,
+`app.host.program` keeps the beginning of what a program says and takes a flood for a failure; a journal may flood for hours,
 and what was read before the end of our patience counts.
 """
 
@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from app.net.failure import Failed, Kind
+from app.failure import Failed, Kind
 
 JOURNALS = ("/run/log/journal", "/var/log/journal")
 SHOW = ("--output=json", "--output-fields=MESSAGE,SYSLOG_IDENTIFIER", "--all", "--no-pager")

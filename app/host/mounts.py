@@ -5,8 +5,8 @@ from collections.abc import Callable
 from threading import Event
 from typing import TypeVar
 
-from app.net.blocking import result
-from app.net.failure import Failed, Kind
+from app.concurrency.threads import result
+from app.failure import Failed, Kind
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""Why a connection or a request came to nothing."""
+"""Why something that was asked of the world came to nothing: a connection, a request, a program, a file."""
 
 from enum import StrEnum
 

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from app.net import authorized_keys
+from app.host import authorized_keys
 from tests.programs import program
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
