@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from app.catalog.matcher import HOURS
 from app.catalog.model import Service, Severity
 from app.errors import Fault, Invalid
-from app.signals.model import Signal, SignalStatus
+from app.signals.model import Signal, SignalStatus, name_of
 
 Opened = tuple[str, ...] | None  # the names of the hours that are open; None: none are declared, so the label is the sender's
 
@@ -14,7 +14,7 @@ def labels(signal: Signal, services: Mapping[str, Service], opened: Opened = Non
     """The signal's own labels plus alertname, service, team, tier, severity, family, check and hours where they apply."""
     service = services.get(signal.service) if signal.service else None
     known = {
-        "alertname": signal.alertname or signal.labels.get("alertname") or signal.key or signal.summary,
+        "alertname": signal.alertname or name_of(signal.labels, signal.key, signal.summary),
         "service": signal.service,
         "team": service.team if service else None,
         "tier": service.tier if service else None,

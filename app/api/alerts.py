@@ -11,10 +11,9 @@ from app.alerts.present import present
 from app.api.answer import answer as reply
 from app.api.answer import before_id, cursor, listed
 from app.api.caller import router
-from app.api.field import LIST, Cursor, Each, Limit, Maybe, MaybeText, Text
-from app.catalog.matcher import Matcher, Op, matches, parse_matchers
+from app.api.field import LIST, Cursor, Limit, Match, Maybe, MaybeText, matchers
+from app.catalog.matcher import Matchers, Op, matches
 from app.db import transaction
-from app.errors import Fault, Invalid
 
 routes = router("alerts")
 CHUNK, CHUNKS = 1000, 20  # rows looked at a time, and times, for matchers that no index answers
@@ -24,16 +23,14 @@ CHUNK, CHUNKS = 1000, 20  # rows looked at a time, and times, for matchers that 
 def list_alerts(
     state: Annotated[State | None, Maybe, Query()] = None,
     service: MaybeText = None,
-    match: Annotated[
-        list[Annotated[Text, Query(max_length=4096)]], Each, Query(max_length=64, description="matchers, ANDed")
-    ] = [],  # noqa: B006
+    match: Match = [],  # noqa: B006
     cursor: Cursor = None,
     limit: Limit = LIST,
 ) -> Response:
     """List alerts, newest first; `match` repeats: `env="prod"`, `team=~"db|web"`."""
     wanted = matchers(match)
     exact = {one.name: one.value for one in wanted if one.op is Op.EQUAL and one.value}
-    rest = [one for one in wanted if one.op is not Op.EQUAL or not one.value or exact[one.name] != one.value]
+    rest = tuple(one for one in wanted if one.op is not Op.EQUAL or not one.value or exact[one.name] != one.value)
     before = before_id(cursor)
     with transaction() as db:
         if rest:
@@ -42,26 +39,12 @@ def list_alerts(
     return listed(rows, limit, lambda one: one.id, present)
 
 
-def matchers(texts: list[str]) -> list[Matcher]:
-    """All matchers of these texts. Raises Invalid with a fault for each text that cannot be read."""
-    found: list[Matcher] = []
-    faults = []
-    for index, text in enumerate(texts):
-        try:
-            found += parse_matchers(text)
-        except ValueError as error:
-            faults.append(Fault("match", str(error), index))
-    if faults:
-        raise Invalid(f"{len(faults)} matchers cannot be read", faults)
-    return found
-
-
 def _filtered(
     db: Connection,
     state: State | None,
     service: str | None,
     exact: dict[str, str],
-    rest: list[Matcher],
+    rest: Matchers,
     before: int | None,
     limit: int,
 ) -> Response:

@@ -14,13 +14,16 @@ from app.actions.check import pause
 from app.actions.run import run_now
 from app.api.answer import after, answer, listed, whole
 from app.api.caller import Caller, router
-from app.api.field import LIST, MOST, SMALL_LIST, Cursor, Limit, MaybeInstant, MaybeText, Name, Text
-from app.checks import service, store
+from app.api.field import LIST, MOST, SMALL_LIST, Cursor, Limit, Match, MaybeInstant, MaybeText, Name, Text, matchers
+from app.checks import service as checks
+from app.checks import store
 from app.checks.present import present
 from app.checks.samples import store as samples
+from app.checks.select import select
 from app.db import transaction
 from app.errors import Fault, Invalid
 from app.rules.evaluate import series_name
+from app.walltime import parse_instant
 
 routes = router("checks")
 RUNS = 4  # "run now" at once; each holds a thread until its answer is there
@@ -28,12 +31,19 @@ _limiters: list[anyio.CapacityLimiter] = []
 
 
 @routes.get("/checks")
-def list_checks(cursor: Cursor = None, limit: Limit = SMALL_LIST) -> Response:
-    """List checks by name."""
+def list_checks(
+    service: MaybeText = None,
+    family: MaybeText = None,
+    match: Match = [],  # noqa: B006
+    cursor: Cursor = None,
+    limit: Limit = SMALL_LIST,
+) -> Response:
+    """List checks by name; `match` repeats and sees name, probe, family, queue, service, status, message and labels."""
     last = after(cursor) or ""
     with transaction() as db:
-        declared = service.declared(db)
-        rows = [row for row in store.states(db) if row["name"] > last and row["name"] in declared]
+        declared, states = checks.declared(db), store.states(db)
+    names = select(declared, states, service=service, family=family, matchers=matchers(match))
+    rows = [states[name] for name in sorted(names) if name > last and name in states]
     return listed(rows[: limit + 1], limit, lambda row: row["name"], lambda row: present(row, declared[row["name"]]))
 
 
@@ -46,7 +56,7 @@ def get_check(name: Name) -> Response:
 
 def shown(db: Connection, name: str) -> dict[str, Any]:
     """The public form of one check. Raises NotFound."""
-    check = service.check(db, name)
+    check = checks.check(db, name)
     return present(store.states_of(db, [name])[name], check)
 
 
@@ -106,7 +116,7 @@ def results(
 ) -> Response:
     """Results, or with `metric` its samples, newest first, within [from, to)."""
     with transaction() as db:
-        service.check(db, name)
+        checks.check(db, name)
         since, until = _window(db, from_, to)
         more, rows = _page(db, name, metric, since, min(until, _instant(after(cursor)) or until), limit)
     return listed(rows, len(rows) - more, lambda row: row["at"].isoformat(), _result)
@@ -122,7 +132,7 @@ def curve(
 ) -> Response:
     """A metric to be drawn: for each label set (the highest first) at most 300 slices of [from, to), however long that is."""
     with transaction() as db:
-        service.check(db, name)
+        checks.check(db, name)
         window = _window(db, from_, to)
         found = sorted(samples.series(db, name, metric, *window), key=lambda one: -one.high)[:limit]
         slices = samples.curve(db, name, metric, *window, [one.labels for one in found])
@@ -155,12 +165,9 @@ def _instant(text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        at = datetime.fromisoformat(text)
+        return parse_instant(text)
     except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise Invalid("this cursor is not one of ours", [Fault("cursor", "is not one of ours")])
-    return at
+        raise Invalid("this cursor is not one of ours", [Fault("cursor", "is not one of ours")]) from None
 
 
 def _result(row: dict[str, Any]) -> dict[str, Any]:

@@ -11,9 +11,8 @@ from app.actions import run as demand
 from app.api.answer import answer
 from app.api.caller import Caller, router
 from app.api.checks import limiter
-from app.api.field import Body, Name, Text
-from app.catalog.matcher import parse_matchers
-from app.checks import service
+from app.api.field import Body, Name, Text, matchers
+from app.checks import service, store
 from app.checks.select import select
 from app.configfile.trial import trial as read
 from app.db import transaction
@@ -32,7 +31,7 @@ class Which(Body):
     names: list[Text] = Field(default_factory=list, max_length=5000)
     service: Text | None = None
     family: Text | None = None
-    match: list[Text] = Field(default_factory=list, description="matchers over name, probe, family, queue, service and labels")
+    match: list[Text] = Field(default_factory=list, description="matchers, as GET checks takes them")
 
 
 class Try(Body):
@@ -49,7 +48,8 @@ def run_many(caller: Caller, which: Which) -> Response:
     if which == Which():
         raise Invalid(WHICH, [Fault("names", WHICH)])
     with transaction() as db:
-        names = select(service.declared(db), which.names, which.service, which.family, _matchers(which.match))
+        states = store.states(db)
+        names = select(service.declared(db), states, which.names, which.service, which.family, matchers(which.match))
     if not names:
         raise Invalid("no check fits", [Fault("names", "no check fits")])
     batch = demand.ask(names, caller)
@@ -96,10 +96,3 @@ async def _tried(caller: Caller, name: str, trial: Try, declared: str | None) ->
         return result
 
     return answer(await anyio.to_thread.run_sync(work, limiter=limiter()))
-
-
-def _matchers(texts: list[str]) -> Any:
-    try:
-        return tuple(one for text in texts for one in parse_matchers(text))
-    except ValueError as error:
-        raise Invalid(str(error), [Fault("match", str(error))]) from None

@@ -7,6 +7,9 @@ from typing import Annotated, Any
 from fastapi import Path, Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
+from app.catalog.matcher import Matcher, Matchers, parse_matchers
+from app.errors import Fault, Invalid
+from app.units import counted
 from app.walltime import parse_instant
 
 LIST, SMALL_LIST, MOST = 50, 500, 500  # default limits of histories and of what the configuration declares; the highest
@@ -45,6 +48,21 @@ Limit = Annotated[int, Query(ge=1, le=MOST)]
 Number = Annotated[int, Path(ge=1, le=2**63 - 1, description="the incident's number")]
 MaybeNumber = Annotated[Annotated[int, Field(ge=1, le=2**63 - 1)] | None, Maybe]
 Name = Annotated[Text, Path(max_length=512)]
+Match = Annotated[list[Annotated[Text, Query(max_length=4096)]], Each, Query(max_length=64, description="matchers, ANDed")]
+
+
+def matchers(texts: list[str]) -> Matchers:
+    """All matchers of these texts. Raises Invalid with a fault for each text that cannot be read."""
+    found: list[Matcher] = []
+    faults = []
+    for index, text in enumerate(texts):
+        try:
+            found += parse_matchers(text)
+        except ValueError as error:
+            faults.append(Fault("match", str(error), index))
+    if faults:
+        raise Invalid(f"{counted(len(faults), 'matcher')} cannot be read", faults)
+    return tuple(found)
 
 
 class Body(BaseModel):

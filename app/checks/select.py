@@ -1,14 +1,19 @@
-"""Which checks fit: by name, service, family and matchers. Pure."""
+"""Which checks fit: by name, service, family and matchers. The console, the API and the command line all ask here. Pure."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from app.catalog.matcher import Matchers, matches
 from app.checks.model import Check
 from app.errors import NotFound
 
+State = Mapping[str, Any]  # a row of check_state
+NONE: Mapping[str, State] = {}
+
 
 def select(
     declared: Mapping[str, Check],
+    states: Mapping[str, State] = NONE,
     names: Sequence[str] = (),
     service: str | None = None,
     family: str | None = None,
@@ -24,11 +29,12 @@ def select(
         if (not names or name in names)
         and service in (None, check.service)
         and family in (None, check.family)
-        and matches(matchers, labels(name, check))
+        and matches(matchers, labels(name, check, states.get(name, {})))
     ]
 
 
-def labels(name: str, check: Check) -> dict[str, str]:
-    """What matchers see of a check: its labels, and what it is."""
+def labels(name: str, check: Check, state: State) -> dict[str, str]:
+    """What matchers see of a check: its labels, what it is, and its last result."""
     own = {"name": name, "check": name, "probe": check.probe, "family": check.family, "queue": check.queue}
-    return {**check.labels, **own, "service": check.service or ""}
+    last = {"status": state.get("status") or "", "message": state.get("message") or ""}
+    return {**check.labels, **own, **last, "service": check.service or ""}

@@ -181,9 +181,9 @@ def evaluated(db: Connection, rows: Sequence[tuple[str, datetime | None, datetim
     db.execute(statement, {"names": list(names), "seen": list(seen), "again": list(again)})
 
 
-def states(db: Connection) -> list[Mapping[str, Any]]:
-    """Every check's state, by name."""
-    return [dict(row) for row in db.execute(select(check_state).order_by(check_state.c.name)).mappings()]
+def states(db: Connection) -> dict[str, Mapping[str, Any]]:
+    """Every check's state, in the order of their names."""
+    return {row["name"]: dict(row) for row in db.execute(select(check_state).order_by(check_state.c.name)).mappings()}
 
 
 _UNKNOWN_SINCE = text("""

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,22 +11,32 @@ from app.cli.scaffold.kind import Kind
 from app.errors import Invalid, NotFound
 from app.units import counted, format_duration
 
+if TYPE_CHECKING:
+    from app.catalog.matcher import Matchers
+
 checks = typer.Typer(help="Checks: what is watched, and how it is.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="The check's name.")]
+Service = Annotated[str | None, typer.Option(help="All checks of this service.")]
+Family = Annotated[str | None, typer.Option(help="All checks of this family.")]
+Match = Annotated[list[str] | None, typer.Option(help='Matchers, as \'service="shop", status!="ok"\'; may be repeated.')]
 
 
 @checks.command("list")
-def list_(as_json: Json = False) -> None:
+def list_(service: Service = None, family: Family = None, match: Match = None, as_json: Json = False) -> None:
     """List checks with their last result."""
-    from app.checks import service, store
+    from app.checks import store
     from app.checks.present import present
+    from app.checks.select import select
+    from app.checks.service import declared
     from app.db import transaction
 
     with transaction() as db:
-        known = service.declared(db)
-        rows = [present(row, known[row["name"]]) for row in store.states(db) if row["name"] in known]
+        known, states = declared(db), store.states(db)
+    names = select(known, states, service=service, family=family, matchers=_matchers(match))
+    rows = [present(states[name], known[name]) for name in sorted(names) if name in states]
     shown = ("name", "probe", "status", "at", "paused", "message")
-    say_list(rows, shown, as_json, "no check is declared; see `tocsin config check`")
+    none = "no check matches; see `tocsin checks list`" if known else "no check is declared; see `tocsin config check`"
+    say_list(rows, shown, as_json, none)
 
 
 @checks.command()
@@ -43,23 +53,25 @@ def show(name: Name, as_json: Json = False) -> None:
 @checks.command()
 def run(
     names: Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="The checks' names.", show_default=False)] = None,
-    service: Annotated[str | None, typer.Option(help="All checks of this service.")] = None,
-    family: Annotated[str | None, typer.Option(help="All checks of this family.")] = None,
+    service: Service = None,
+    family: Family = None,
+    match: Match = None,
     all_: Annotated[bool, typer.Option("--all", help="Every check.")] = False,
     as_json: Json = False,
     as_: As = None,
 ) -> None:
     """Run checks now, through their real queues. Exit 1 unless every result is ok."""
     from app.actions.run import ask, results
+    from app.checks import store
     from app.checks.select import select
     from app.checks.service import declared
     from app.db import transaction
 
-    if not (names or service or family or all_):
-        raise Invalid("say which: names, --service, --family or --all")
+    if not (names or service or family or match or all_):
+        raise Invalid("say which: names, --service, --family, --match or --all")
     with transaction() as db:
         who = actor(db, as_)
-        chosen = select(declared(db), names or (), service, family)
+        chosen = select(declared(db), store.states(db), names or (), service, family, _matchers(match))
     if not chosen:
         raise NotFound("no check fits; see `tocsin checks list`")
     ok, found = True, []
@@ -137,6 +149,15 @@ def accept(name: Name, as_json: Json = False, as_: As = None) -> None:
         return
     _say_drift(before)
     say(f"{name}: {counted(len(found['accepted']), 'thing is', 'things are')} normal now")
+
+
+def _matchers(texts: list[str] | None) -> "Matchers":
+    from app.catalog.matcher import parse_matchers
+
+    try:
+        return tuple(one for text in texts or () for one in parse_matchers(text))
+    except ValueError as error:
+        raise Invalid(str(error)) from None
 
 
 def _settings(texts: list[str]) -> dict[str, Any]:

@@ -204,7 +204,7 @@ def _states() -> list[Mapping[str, Any]]:
 
     try:
         with transaction() as db:
-            return list(checks.states(db))
+            return list(checks.states(db).values())
     except (Unavailable, SQLAlchemyError):
         return []  # said already
 

@@ -3,20 +3,22 @@
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import groupby
 from math import isfinite
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from app.checks.probe import Status
 from app.errors import Fault, Invalid
 from app.rules.evaluate import series_name
 from app.rules.model import Point
+from app.walltime import parse_instant
 
 FIRST = ("timestamp", "value")
 CODES = (Status.OK, Status.WARNING, Status.CRITICAL, Status.UNKNOWN)  # by number, as monitoring plugins count them
 MOST_FAULTS = 20
-EPOCH = 1970
+WALL = ZoneInfo("UTC")  # what a time without an offset is meant in
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +90,9 @@ def _sample(header: list[str], row: list[str], of_status: bool) -> Sample:
 
 def _instant(text: str) -> datetime:
     try:
-        at = datetime.fromisoformat(text.upper())
-        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ValueError(f"{text!r} is not a time; write 2026-11-23T08:00:00Z or 2026-11-23 08:00:00") from None
-    if not EPOCH <= at.year < 9000:  # so that every window before it, and all the waiting after it, is on the calendar
-        raise ValueError(f"{text!r} is not a time from {EPOCH} on")
-    return at
+        return parse_instant(text, WALL)
+    except ValueError as error:
+        raise ValueError(f"{text!r} {error}") from None
 
 
 def _number(text: str) -> float | None:

@@ -50,6 +50,11 @@ class Signal:
         return blake2b(f"{self.source}\0{self.key}".encode(), digest_size=FINGERPRINT_BYTES).hexdigest()
 
 
+def name_of(labels: Mapping[str, str], key: str | None, summary: str | None) -> str:
+    """What an alert is called, its `alertname`: the label, else the key, else the summary; empty where there is none."""
+    return labels.get("alertname") or key or summary or ""
+
+
 def labels_key(labels: Mapping[str, str]) -> str:
     """The key of an event that names none: the fingerprint of its labels, whatever their order."""
     return blake2b(orjson.dumps(dict(labels), option=orjson.OPT_SORT_KEYS), digest_size=FINGERPRINT_BYTES).hexdigest()

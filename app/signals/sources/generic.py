@@ -15,7 +15,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from app.catalog.model import Family, Severity
 from app.errors import Fault, Invalid, TooLarge
 from app.sentence import lower_first
-from app.signals.model import Signal, SignalStatus, labels_key
+from app.signals.model import Signal, SignalStatus, labels_key, name_of
 from app.units import counted
 from app.walltime import YEARS, parse_instant
 
@@ -138,7 +138,7 @@ def _signal(event: Event, source: str, service: str | None) -> Signal:
     if not (event.key or labels or event.summary):
         raise _nameless()
     key = event.key or labels_key(_about(event, labels))
-    name = labels.get("alertname") or event.key or event.summary or key
+    name = name_of(labels, event.key, event.summary) or key
     found = Signal(
         source=source,
         key=key,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import Query
@@ -11,9 +11,10 @@ from starlette.responses import Response
 
 from app.actions.check import pause
 from app.actions.run import run_now
-from app.catalog.matcher import matches
+from app.checks import service
 from app.checks import store as checks
 from app.checks.samples import store as samples
+from app.checks.select import State, select
 from app.plugins import FAMILIES
 from app.web import history
 from app.web.filter import matchers
@@ -35,7 +36,7 @@ def listed(
     """What is bad first, then by name."""
     with visit(request) as v:
         states = checks.states(v.db)
-        found = sorted((one for one in states if wanted(one, family, status, q.strip())), key=_worst)
+        found = sorted(wanted(v, states, family, status, q.strip()), key=_worst)
         shown = found[(page - 1) * PAGE : page * PAGE]
         metric = {one["name"]: history.main_metric(v.db, one["name"], one["metrics"]) for one in shown}
         url = "/checks?" + urlencode({name: text for name, text in (("family", family), ("status", status), ("q", q)) if text})
@@ -85,19 +86,23 @@ def _set_paused(request: Request, name: str, typed: Mapping[str, str], paused: b
     return go(local_path(typed.get("back"), "/checks"), Toast.say(said))
 
 
-def wanted(state: Mapping[str, Any], family: str, status: str, q: str) -> bool:
-    """Whether a check is among those that the filter shows."""
-    how = "paused" if state["paused"] else state["status"] or "new"
-    if (family and state["family"] != family) or (status and how != status):
-        return False
+def wanted(v: Visit, states: Mapping[str, State], family: str, status: str, q: str) -> list[State]:
+    """The states of the checks that the filter shows: matchers, or plain words that stand in them."""
     parsed = matchers(q)
-    if parsed:
-        labels = {name: str(state[name] or "") for name in ("name", "probe", "family", "queue", "status", "message")}
-        return matches(parsed, {**labels, "check": state["name"]})
-    return q.lower() in f"{state['name']} {state['probe']} {state['message']}".lower()
+    names = select(service.declared(v.db), states, family=family or None, matchers=parsed)
+    found = [states[name] for name in names if name in states]
+    return [one for one in found if (not status or _how(one) == status) and (parsed or _holds(one, q))]
 
 
-def _worst(state: Mapping[str, Any]) -> tuple[bool, int, str]:
+def _how(state: State) -> str:
+    return "paused" if state["paused"] else state["status"] or "new"
+
+
+def _holds(state: State, words: str) -> bool:
+    return words.lower() in f"{state['name']} {state['probe']} {state['message']}".lower()
+
+
+def _worst(state: State) -> tuple[bool, int, str]:
     return state["paused"], ORDER.get(state["status"], 3), state["name"]
 
 

@@ -27,7 +27,8 @@ def run(request: Request, typed: Typed) -> Response:
     """Run all checks that the filter shows; paused ones only where those are asked for."""
     family, status, q = (typed.get(name, "").strip() for name in ("family", "status", "q"))
     with visit(request) as v:
-        found = [one for one in checks.states(v.db) if wanted(one, family, status, q)]
+        states = checks.states(v.db)
+        found = wanted(v, states, family, status, q)
         names = [one["name"] for one in found if status == "paused" or not one["paused"]]
         actor = v.actor
     if not names:
