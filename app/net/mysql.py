@@ -11,24 +11,27 @@ import struct
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from ssl import SSLError
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pymysql
+from pydantic import AfterValidator
 from pymysql.connections import Connection
+from pymysql.constants import FIELD_TYPE
+from pymysql.converters import conversions, convert_datetime
 
 from app.concurrency import threads
 from app.failure import Failed, Kind
 from app.net import tls
-from app.net.mysql_url import MysqlUrl, Target, parse
-from app.net.mysql_values import CONVERSIONS
+from app.net.guard import refuse_literal
 from app.net.resolve import Endpoint, resolve_now
 from app.net.tcp import connect_failure
 
 T = TypeVar("T")
-
-__all__ = ["ASK", "LARGEST", "MysqlUrl", "Session", "ask", "code", "said"]
 
 CONNECTION: Any = Connection  # its types leave out what is overridden here
 
@@ -42,6 +45,73 @@ NO_TLS = 2026
 
 # What PyMySQL raises when the bytes make no sense; RuntimeError: the server asks for a file of ours.
 NONSENSE = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError, struct.error)
+
+MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")  # as in the programs of MySQL
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a URL says."""
+
+    host: str  # empty for a Unix socket
+    port: int
+    path: str
+    username: str
+    password: str
+    database: str
+    mode: str
+    ca: str | None
+
+
+def parse(url: str) -> Target:
+    """Read mysql:// and mariadb:// URLs. Raises ValueError that says what is wrong; never quotes the URL."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 3306
+    except ValueError:
+        parts, port = urlsplit(""), 0
+    asked = {name.replace("_", "-").lower(): value for name, value in parse_qsl(parts.query, keep_blank_values=True)}
+    path, mode, ca = (asked.pop(name, default) for name, default in (("socket", ""), ("ssl-mode", "PREFERRED"), ("ssl-ca", "")))
+    if parts.scheme not in ("mysql", "mariadb") or not parts.username or not (parts.hostname or path):
+        raise ValueError("not a MySQL URL; write mysql://USER:PASSWORD@HOST:3306/DATABASE")
+    if asked:
+        raise ValueError(f"{min(asked)!r} is not known here; there are ssl-mode, ssl-ca and socket")
+    if mode.upper() not in MODES:
+        raise ValueError(f"ssl-mode is one of {', '.join(MODES)}")
+    refuse_literal(parts.hostname or "")
+    return Target(
+        host="" if path else parts.hostname or "",
+        port=port,
+        path=path,
+        username=unquote(parts.username),
+        password=unquote(parts.password or ""),
+        database=unquote(parts.path.strip("/")),
+        mode=mode.upper(),
+        ca=ca or None,
+    )
+
+
+def mysql_url(text: str) -> str:
+    """The URL, when it is a MySQL one. Raises ValueError."""
+    parse(text)
+    return text
+
+
+MysqlUrl = Annotated[str, AfterValidator(mysql_url)]
+
+
+def _moment(text: str) -> datetime | str:
+    """A TIMESTAMP, unlike a DATETIME, is a moment; as the session's time zone is the server's unless set, set it to UTC."""
+    read = convert_datetime(text)
+    return read.replace(tzinfo=UTC) if isinstance(read, datetime) else text
+
+
+# Where PyMySQL would leave bytes, or lose the time zone.
+CONVERSIONS: Any = {
+    **conversions,
+    FIELD_TYPE.BIT: partial(int.from_bytes, byteorder="big"),
+    FIELD_TYPE.TIMESTAMP: _moment,
+}
 
 
 class Session(CONNECTION):  # type: ignore[misc]

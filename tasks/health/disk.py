@@ -7,10 +7,10 @@ Unknown: a file system that does not tell its size, as /proc and some network mo
 """
 
 import os
-from threading import Event
 
 from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe
-from app.concurrency.threads import start
+from app.failure import Failed
+from app.host.mounts import look
 
 GIB = 1 << 30
 
@@ -27,12 +27,9 @@ class Place(Spec):
     read_only: bool = Field(default=False, description="it is meant to be read-only")
 
 
-_hanging: dict[str, Event] = {}  # path -> set when the call that hung returns
-
-
 @probe(on_timeout=Status.CRITICAL)
-def measure(spec: Place, run: Run) -> Reading:
-    found = _statvfs(spec.path, run.timeout * 0.9)
+async def measure(spec: Place, run: Run) -> Reading:
+    found = await _statvfs(spec.path, run.timeout * 0.9)
     blocks_used = found.f_blocks - found.f_bfree
     used = _percent(blocks_used, blocks_used + found.f_bavail)
     free = found.f_bavail * found.f_frsize
@@ -59,25 +56,10 @@ def _judge(percent: float, spec: Place) -> Status:
     return Status.WARNING if percent >= spec.warning_percent else Status.OK
 
 
-def _statvfs(path: str, timeout: float) -> os.statvfs_result:
-    """statvfs that gives up: on a dead network mount the call never returns, and cannot be interrupted."""
-    if path in _hanging and not _hanging[path].is_set():
-        raise Unreachable(f"{path} still hangs: is its server away?")
-    answer: list[os.statvfs_result | OSError] = []
-    done = Event()
-
-    def work() -> None:
-        try:
-            answer.append(os.statvfs(path))
-        except OSError as error:
-            answer.append(error)
-        done.set()
-
-    start(work)
-    if not done.wait(timeout):
-        _hanging[path] = done
-        raise Unreachable(f"{path} hangs: is its server away?")
-    _hanging.pop(path, None)
-    if isinstance(answer[0], OSError):
-        raise CannotTell(f"{path}: {answer[0].strerror}; is the path right, and may this worker read it?")
-    return answer[0]
+async def _statvfs(path: str, timeout: float) -> os.statvfs_result:
+    try:
+        return await look(path, lambda: os.statvfs(path), timeout)
+    except Failed as failed:
+        raise Unreachable(str(failed)) from None
+    except OSError as error:
+        raise CannotTell(f"{path}: {error.strerror}; is the path right, and may this worker read it?") from None

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from app import plugins
 from app.failure import Failed, Kind
 from app.net import mysql
-from app.net.mysql_url import parse
+from app.net.mysql import parse
 from tests.net.serve import hangs, slams
 from tests.probes.run import against, measure
 from tests.probes.servers.mysql import error, greeting, ok, packet

@@ -9,7 +9,7 @@ import pymysql
 from app.failure import Failed, Kind
 from app.net import mysql
 from app.net.mysql import ASK, Session, said
-from app.net.mysql_url import mysql_url as url
+from app.net.mysql import mysql_url as url
 from app.net.sql.answer import Answer, Limits, refused, too_large, too_many
 
 __all__ = ["ask", "quoted", "url"]
