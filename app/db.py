@@ -48,7 +48,7 @@ STALE = ("25006", "57P01", "57P02", "57P03", "57P05", "08")
 # Out of disk or memory, I/O error, time-out, deadlock, damaged page: nothing is wrong with what was asked.
 AWAY = (*STALE, "53", "58", "57014", "40", "XX001", "XX002")
 BUSY = "55P03"  # another transaction held a row beyond the lock time-out
-_engines: dict[int, Engine] = {}
+_engines: dict[tuple[int, str], Engine] = {}  # by process id and URL
 
 
 def dumps(value: Any) -> str:
@@ -68,13 +68,13 @@ def one_of(column: str, allowed: Iterable[str]) -> CheckConstraint:
 
 def engine() -> Engine:
     """This process's engine. One inherited over fork would read another process's answers, so it is made anew per pid."""
-    pid = os.getpid()
-    if pid not in _engines:
-        for inherited in _engines.values():
-            inherited.dispose(close=False)
-        _engines.clear()
-        _engines[pid] = connect(settings().database)
-    return _engines[pid]
+    key = (os.getpid(), settings().database)
+    found = _engines.get(key)
+    if found is None:
+        for inherited in [one for one in _engines if one[0] != key[0]]:
+            _engines.pop(inherited).dispose(close=False)
+        found = _engines.setdefault(key, connect(key[1]))
+    return found
 
 
 def connect(url: str, size: int = 4) -> Engine:

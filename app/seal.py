@@ -30,13 +30,13 @@ CURE = "restore TOCSIN_SECRET_KEY or HOME/secret-key, or run `tocsin config appl
 
 def seal(plain: str, location: str = "") -> str:
     """The sealed form, for a text column. location: whose key opens it; the hub's when empty."""
-    return _fernet(location).encrypt(plain.encode()).decode()
+    return _keys(location).encrypt(plain.encode()).decode()
 
 
 def unseal(sealed: str, location: str = "") -> str:
     """What was sealed. Raises Unreadable when it was sealed with another key."""
     try:
-        return _fernet(location).decrypt(sealed.encode()).decode()
+        return _keys(location).decrypt(sealed.encode()).decode()
     except InvalidToken:
         raise Unreadable(f"{UNREADABLE}; {ELSEWHERE.format(location) if location else ''}{CURE}") from None
 
@@ -83,13 +83,17 @@ def location_key(location: str) -> str:
     return hmac.new(settings().key, b"location\0" + location.encode(), sha256).hexdigest()
 
 
-@lru_cache
-def _fernet(location: str) -> MultiFernet:
+def _keys(location: str) -> MultiFernet:
     """The first key seals; any of them opens: a worker elsewhere may serve several locations."""
     if not location:
-        return MultiFernet([_key(settings().key)])
-    given = settings().location_keys
-    return MultiFernet([_key(one.encode()) for one in given] or [_key(location_key(location).encode())])
+        return _fernet((settings().key,))
+    given = tuple(one.encode() for one in settings().location_keys)
+    return _fernet(given or (location_key(location).encode(),))
+
+
+@lru_cache
+def _fernet(keys: tuple[bytes, ...]) -> MultiFernet:
+    return MultiFernet([_key(one) for one in keys])
 
 
 def _key(secret: bytes) -> Fernet:

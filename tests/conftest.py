@@ -91,10 +91,21 @@ def db(engine: Engine, clean: None) -> Iterator[Connection]:
 
 
 @pytest.fixture
+def no_database(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """PostgreSQL is away: nobody listens at the address that this process is told."""
+    from app.settings import settings
+
+    monkeypatch.setenv("TOCSIN_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
+    settings.cache_clear()
+    yield
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
+@pytest.fixture
 def clean(engine: Engine) -> None:
     """An empty database. Few rows are deleted ten times as fast as thirty tables are truncated."""
-    import app.catalog.store as catalog
-    from app.rules import book, recall
+    from app.rules.recall import RECALL
 
     with engine.begin() as connection:
         names = connection.scalars(
@@ -110,9 +121,7 @@ def clean(engine: Engine) -> None:
                 " where schemaname = 'public' and last_value is not null"
             )
         )
-    catalog._parsed.clear()
-    book._books.clear()
-    recall.RECALL.__init__()  # type: ignore[misc]
+    RECALL.forget()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -2,27 +2,38 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
+from app.catalog.cache import ByVersion
 from app.catalog.model import Channel, Declaration, Defaults, Grouping, Platform, Policy, Route, Service
 from app.catalog.table import config_version, declaration
 
 T = TypeVar("T", bound=BaseModel)
 
 
-_versions: WeakKeyDictionary[Connection, int] = WeakKeyDictionary()  # a Connection lives as long as its transaction
-_parsed: dict[tuple[int, str, type[BaseModel]], Mapping[str, Any]] = {}
+class Version(NamedTuple):
+    """A version in force. The digest tells it from the one of this number in another database, or before a restore."""
+
+    number: int
+    digest: str
 
 
-def version(db: Connection) -> int:
-    """The number of the version in force, asked for once a transaction; 0 before the first."""
-    if db not in _versions:
-        _versions[db] = db.execute(select(func.coalesce(func.max(config_version.c.id), 0))).scalar_one()
-    return _versions[db]
+FIRST = Version(0, "")  # nothing was declared yet
+_versions: WeakKeyDictionary[Connection, Version] = WeakKeyDictionary()  # a Connection lives as long as its transaction
+_parsed: ByVersion[tuple[str, type[BaseModel]], Mapping[str, Any]] = ByVersion()
+
+
+def version(db: Connection) -> Version:
+    """The version in force, asked for once a transaction; FIRST before there is one."""
+    known = _versions.get(db)
+    if known is None:
+        row = db.execute(select(config_version.c.id, config_version.c.digest).order_by(config_version.c.id.desc()).limit(1))
+        known = _versions[db] = next((Version(*one) for one in row), FIRST)
+    return known
 
 
 def specs(db: Connection, kind: str) -> list[Declaration]:
@@ -33,12 +44,11 @@ def specs(db: Connection, kind: str) -> list[Declaration]:
 
 def declared(db: Connection, kind: str, type_: type[T]) -> Mapping[str, T]:
     """Everything declared of one kind by name, in declared order, parsed; cached by version."""
-    key = (version(db), kind, type_)
-    if key not in _parsed:
-        for old in [known for known in _parsed if known[0] != key[0]]:
-            del _parsed[old]
-        _parsed[key] = {row.name: type_.model_validate(row.spec) for row in specs(db, kind)}
-    return _parsed[key]
+
+    def parse() -> Mapping[str, T]:
+        return {row.name: type_.model_validate(row.spec) for row in specs(db, kind)}
+
+    return _parsed.get((kind, type_), version(db), parse)
 
 
 def defaults(db: Connection) -> Defaults:
@@ -102,11 +112,12 @@ def replace_files(db: Connection, id_: int, files: Mapping[str, str]) -> None:
 
 def record_version(
     db: Connection, *, now: datetime, actor: str, digest: str, files: Mapping[str, str], changes: Sequence[Mapping[str, str]]
-) -> int:
-    """Remember a version as in force; its number."""
+) -> Version:
+    """Remember a version as in force."""
     values = {"applied_at": now, "applied_by": actor, "digest": digest, "files": dict(files), "changes": list(changes)}
-    _versions[db] = db.execute(insert(config_version).values(values).returning(config_version.c.id)).scalar_one()
-    return _versions[db]
+    number = db.execute(insert(config_version).values(values).returning(config_version.c.id)).scalar_one()
+    made = _versions[db] = Version(number, digest)
+    return made
 
 
 def versions(db: Connection, limit: int = 50) -> list[Mapping[str, Any]]:

@@ -117,7 +117,8 @@ async def _in_thread(name: str, call: Callable[[], Reading]) -> Reading:
 
     Nobody can stop a thread: a check whose last one still hangs gets no other.
     """
-    if name in _hanging and not _hanging[name].is_set():
+    earlier = _hanging.get(name)
+    if earlier is not None and not earlier.is_set():
         raise CannotTell("its last run still hangs, in a thread that nobody can stop")
     returned = Event()
 
@@ -142,11 +143,12 @@ _specs: dict[int, tuple[Spec, Redactor]] = {}
 def _spec(probe: Probe, check: Check) -> tuple[Spec, Redactor]:
     """What the check's settings mean and hide, read once as long as it is in force. Raises ValidationError."""
     key = id(check)
-    if key not in _specs:
+    found = _specs.get(key)
+    if found is None:
         spec = probe.spec.model_validate(opened(check.with_))
-        _specs[key] = spec, redactor(spec)
+        found = _specs[key] = spec, redactor(spec)
         weakref.finalize(check, _specs.pop, key, None)
-    return _specs[key]
+    return found
 
 
 def _result(name: str, began: datetime, reading: Reading, seconds: float) -> Result:

@@ -48,7 +48,7 @@ def _replaced(folder: Path, gone: list[str]) -> str:
 
 def _kept() -> str:
     with transaction() as db:
-        version = catalog.version(db)
+        version = catalog.version(db).number
     mend = "mend the files and run `tocsin config apply`"
     if version:
         return f"version {version} of the configuration, the last good one, stays in force; {mend}"

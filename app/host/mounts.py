@@ -18,7 +18,8 @@ async def look(place: str, call: Callable[[], T], timeout: float) -> T:
 
     Raises Failed: timeout, also at once while an earlier look at the same place has not returned.
     """
-    if place in _hanging and not _hanging[place].is_set():
+    earlier = _hanging.get(place)
+    if earlier is not None and not earlier.is_set():
         raise Failed(Kind.TIMEOUT, f"{place} still hangs: is its file server away?")
     returned = Event()
 

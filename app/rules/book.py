@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from app import plugins
 from app.catalog import store as catalog
+from app.catalog.cache import ByVersion
 from app.checks.model import Check
 from app.checks.service import declared as declared_checks
 from app.rules.active import Active, of_alert
@@ -28,16 +29,12 @@ class Book:
         return (*(rule for of_one in self.by_check.values() for rule in of_one), *self.composites)
 
 
-_books: dict[int, Book] = {}
+_books: ByVersion[str, Book] = ByVersion()
 
 
 def book(db: Connection) -> Book:
     """Every active rule; cached by version."""
-    version = catalog.version(db)
-    if version not in _books:
-        _books.clear()
-        _books[version] = _read(db)
-    return _books[version]
+    return _books.get("rules", catalog.version(db), lambda: _read(db))
 
 
 def by_check(db: Connection) -> Mapping[str, tuple[Active, ...]]:

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from app.catalog import store as catalog
+from app.catalog.store import Version
 from app.checks.samples import store as samples
 from app.rules.evaluate import series_name
 from app.rules.past import Past
@@ -42,12 +44,12 @@ class Recall:
 
     def __init__(self) -> None:
         self._known: dict[Stretch, _Known] = {}
-        self._version = 0
+        self._version = catalog.FIRST
         self._looks = 0
         self._looking = threading.Lock()  # a worker evaluates in several threads, each other checks
 
     def look(
-        self, db: Connection, version: int, wanted: Mapping[Stretch, timedelta], seen: Mapping[str, datetime], now: datetime
+        self, db: Connection, version: Version, wanted: Mapping[Stretch, timedelta], seen: Mapping[str, datetime], now: datetime
     ) -> Mapping[Stretch, Mapping[str, Past]]:
         """Every series of these stretches: `wanted` long before `seen` (the check's newest instant that was judged), up to now.
 
@@ -57,7 +59,7 @@ class Recall:
             return self._look(db, version, wanted, seen, now)
 
     def _look(
-        self, db: Connection, version: int, wanted: Mapping[Stretch, timedelta], seen: Mapping[str, datetime], now: datetime
+        self, db: Connection, version: Version, wanted: Mapping[Stretch, timedelta], seen: Mapping[str, datetime], now: datetime
     ) -> Mapping[Stretch, Mapping[str, Past]]:
         self._looks += 1
         if version != self._version or (self._looks % COUNTED == 0 and self._size() > MOST):
@@ -76,6 +78,11 @@ class Recall:
         for stretch, length in wanted.items():
             self._forget(self._known[stretch], seen[stretch.check] - stretch.back - length)
         return {stretch: self._known[stretch].series for stretch in wanted}
+
+    def forget(self) -> None:
+        """Remember nothing: read everything anew."""
+        with self._looking:
+            self._known.clear()
 
     def _read(self, db: Connection, read: Mapping[Stretch, tuple[datetime, datetime]]) -> None:
         """Fetch what is new; where nothing came, the same stretch is asked for again next time."""

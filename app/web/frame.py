@@ -17,7 +17,7 @@ from app.settings import settings
 
 KEPT = 5.0  # seconds the on-call hint is kept: it is on every page, and schedules take milliseconds to resolve
 
-_on_call: tuple[int, float, tuple[str, ...]] = (-1, 0.0, ())
+_on_call: tuple[catalog.Version, float, tuple[str, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +52,14 @@ def load(db: Connection, person: Person, now: datetime) -> Frame:
 
 def _holding(db: Connection, now: datetime) -> tuple[str, ...]:
     global _on_call
-    version = catalog.version(db)
-    if _on_call[0] != version or time.monotonic() - _on_call[1] > KEPT:
+    version, kept = catalog.version(db), _on_call
+    if kept is None or kept[0] != version or time.monotonic() - kept[1] > KEPT:
         users = chain.from_iterable(on.users for on in oncall.who(db, now).values())
-        _on_call = (version, time.monotonic(), tuple(dict.fromkeys(users)))
-    return _on_call[2]
+        kept = _on_call = (version, time.monotonic(), tuple(dict.fromkeys(users)))
+    return kept[2]
 
 
 def forget() -> None:
     """The schedule was changed here: look again."""
     global _on_call
-    _on_call = (-1, 0.0, ())
+    _on_call = None

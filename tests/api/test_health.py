@@ -3,14 +3,13 @@
 import base64
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, text
 
 from tests.api.conftest import Api
+from tests.away import read_only
 
 
 def test_healthz_needs_nothing(api: Api) -> None:
@@ -40,26 +39,6 @@ def test_readyz_names_what_is_missing_and_needs_a_pager(api: Api) -> None:
     assert "broker" not in response.json()["missing"]
 
 
-@contextmanager
-def altered(statement: str, back: str) -> Iterator[None]:
-    """The database after `statement`, for sessions that are made from now on."""
-    from app import db
-
-    def run(one: str) -> None:
-        engine = create_engine(os.environ["TOCSIN_DATABASE_URL"])
-        with engine.begin() as session:
-            session.execute(text("set transaction read write"))
-            session.execute(text(one))
-        engine.dispose()
-        db.engine().dispose()
-
-    run(statement)
-    try:
-        yield
-    finally:
-        run(back)
-
-
 def missing_now(api: Api) -> tuple[int, list[str]]:
     import time
 
@@ -69,9 +48,7 @@ def missing_now(api: Api) -> tuple[int, list[str]]:
 
 
 def test_readyz_names_a_read_only_database(api: Api) -> None:
-    name = os.environ["TOCSIN_DATABASE_URL"].rpartition("@")[2].partition("?")[0].strip("/")
-    on = f"alter database {name} set default_transaction_read_only = on"
-    with altered(on, f"alter database {name} reset default_transaction_read_only"):
+    with read_only():
         status, missing = missing_now(api)
         assert status == 503
         assert {"database", "database:read-only"} <= set(missing)
@@ -225,19 +202,6 @@ def test_every_answer_carries_the_safety_headers_and_a_trace(api: Api) -> None:
         assert "server" not in headers
 
 
-@pytest.fixture
-def outage(api: Api) -> Iterator[None]:
-    """PostgreSQL is away for the server."""
-    from app import db
-
-    pid = os.getpid()
-    real = db.engine()
-    db._engines[pid] = db.connect("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
-    yield
-    db._engines[pid].dispose()
-    db._engines[pid] = real
-
-
 @pytest.mark.parametrize(
     "method, path",
     [
@@ -245,7 +209,7 @@ def outage(api: Api) -> Iterator[None]:
         ("POST", "/in/" + "0" * 32),
     ],
 )  # fmt: skip
-def test_without_the_database_every_route_says_try_again(api: Api, outage: None, method: str, path: str) -> None:
+def test_without_the_database_every_route_says_try_again(api: Api, no_database: None, method: str, path: str) -> None:
     response = api.call(method, path, json={"events": []} if method == "POST" else None)
     assert response.status_code == 503
     assert response.headers["content-type"] == "application/problem+json"
@@ -253,7 +217,7 @@ def test_without_the_database_every_route_says_try_again(api: Api, outage: None,
     assert response.elapsed.total_seconds() < 3
 
 
-def test_without_the_database_links_say_so_in_words(api: Api, outage: None) -> None:
+def test_without_the_database_links_say_so_in_words(api: Api, no_database: None) -> None:
     response = api.call("GET", "/a/x", None)
     assert response.status_code == 503
     assert response.headers["content-type"].startswith("text/html")

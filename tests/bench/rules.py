@@ -61,7 +61,7 @@ def _judged(rule: Mapping[str, Any], wide: bool, postgres: int) -> Judged:
         _store(at, wide)
         start = "cold" if number % 2 else "next"
         if start == "cold":
-            RECALL.__init__()  # type: ignore[misc]
+            RECALL.forget()
         with metered(ours=[0], postgres=[postgres]) as meter:
             whole = _evaluate(at)
         if number and whole:  # the first sees every series for the first time

@@ -91,4 +91,3 @@ def _stack() -> Iterator[Stack]:
             settings.cache_clear()
             yield stack
             db.engine().dispose()
-            db._engines.clear()

@@ -1,9 +1,14 @@
 """Every command: what it prints, how it exits, and that a mistake is one line that says what to do."""
 
+from uuid import uuid4
+
 import pytest
 
+from app import clock
+from app.catalog import store as catalog
 from app.cli import COMMANDS
 from app.cli.checks import _say_result
+from app.db import transaction
 from tests.cli.conftest import Tocsin
 
 
@@ -219,14 +224,10 @@ def test_coverage_is_a_gate(tocsin: Tocsin) -> None:
 
 
 def test_a_schedule_with_gaps_fails_the_gate(tocsin: Tocsin) -> None:
-    from sqlalchemy import text
-
-    from app.catalog import store as catalog
-    from app.db import transaction
-
     with transaction() as db:
-        db.execute(text("update declaration set spec = '{\"layers\": []}' where kind = 'schedule'"))
-    catalog._parsed.clear()
+        for schedule in catalog.specs(db, "schedule"):
+            catalog.replace_spec(db, "schedule", schedule.name, {"layers": []})
+        catalog.record_version(db, now=clock.now(db), actor="test", digest=str(uuid4()), files={}, changes=[])
     said = tocsin("oncall", "coverage", "--fail-under", "50")
     assert said.status == 1
     assert "nobody from" in said.out
@@ -252,17 +253,8 @@ def test_doctor_names_what_is_missing_and_the_cure(tocsin: Tocsin) -> None:
     assert "tocsin pager" in found["pager is missing"]
 
 
-def test_without_a_database_the_answer_is_no(tocsin: Tocsin) -> None:
-    import os
-
-    from app import db
-
-    real = db.engine()
-    db._engines[os.getpid()] = db.connect("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
-    try:
-        said = tocsin("incidents", "list")
-    finally:
-        db._engines[os.getpid()] = real
+def test_without_a_database_the_answer_is_no(tocsin: Tocsin, no_database: None) -> None:
+    said = tocsin("incidents", "list")
     assert said.status == 1
     assert said.err.count("\n") == 1
     assert "database" in said.err

@@ -15,6 +15,7 @@ from app.configfile.apply import apply
 from app.configfile.load import load, load_texts
 from app.db import transaction
 from app.people.model import SYSTEM
+from tests.away import read_only
 from tests.cli.conftest import Tocsin
 
 CONFIG = """
@@ -126,20 +127,8 @@ def test_a_full_disk_is_named_first(tocsin: Tocsin, monkeypatch: pytest.MonkeyPa
     assert tocsin("doctor").out.startswith(f"wrong: the disk of {settings().home} is full (")
 
 
-def test_a_read_only_database_is_named_without_a_second_line_about_the_database(
-    tocsin: Tocsin, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from app import db
-
-    url = os.environ["TOCSIN_DATABASE_URL"]
-    real = db.engine()
-    read_only = f"{url}{'&' if '?' in url else '?'}options=-c%20default_transaction_read_only%3Don"
-    made = db.create_engine(read_only, connect_args={"target_session_attrs": "read-write"})
-    db._engines[os.getpid()] = made
-    try:
+def test_a_read_only_database_is_named_without_a_second_line_about_the_database(tocsin: Tocsin) -> None:
+    with read_only():
         out = tocsin("doctor").out
-    finally:
-        db._engines[os.getpid()] = real
-        made.dispose()
     assert "wrong: the database is read-only, so nobody is paged; let it write" in out
     assert "database is missing" not in out

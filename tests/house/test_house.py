@@ -84,3 +84,21 @@ def test_no_countdown_carries_a_page() -> None:
             if isinstance(node, ast.Call) and any(word.arg in ("countdown", "eta") for word in node.keywords):
                 name = ast.unparse(node.func)
                 assert name in ("hint", "app.send_task"), f"{path}: {name} with a countdown"
+
+
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_test_changes_what_a_module_keeps_to_itself(path: Path) -> None:
+    """A cache that is wrong until a test empties it is wrong for users too."""
+    emptied = {"clear", "cache_clear", "pop", "update", "__init__"}
+    for node in ast.walk(ast.parse(path.read_text())):
+        targets = list(node.targets) if isinstance(node, ast.Assign | ast.Delete) else []
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in emptied:
+            targets.append(node.func.value)
+        for target in targets:
+            place = target.value if isinstance(target, ast.Subscript) else target
+            private = isinstance(place, ast.Attribute) and place.attr.startswith("_") and not place.attr.startswith("__")
+            owner = place.value.id if private and isinstance(place.value, ast.Name) else "self"  # type: ignore[attr-defined]
+            assert owner in ("self", "cls", "item"), f"{path.name}:{node.lineno}: {ast.unparse(node)}"

@@ -1,10 +1,13 @@
 """Stories of what must not go quiet: targets that are nobody, promises that cannot be kept, worse news at a bad time."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
+from app import clock
+from app.catalog import store as catalog
 from app.catalog.model import Severity
 from app.db import transaction
 from app.line import intake
@@ -92,17 +95,11 @@ def test_a_contact_that_fails_brings_the_one_that_waits_for_its_turn_forward(wor
 def test_a_channel_whose_settings_no_longer_validate_falls_to_the_next_contact_at_once(world: World) -> None:
     configure(world, ada="{contacts: {broken: x, hook: ada}, notify: {high: [broken]}}")
     with transaction() as db:
-        db.execute(text("update declaration set spec = '{\"kind\": \"webhook\"}' where kind = 'channel' and name = 'broken'"))
-    forget_parsed()
+        catalog.replace_spec(db, "channel", "broken", {"kind": "webhook"})
+        catalog.record_version(db, now=clock.now(db), actor="test", digest=str(uuid4()), files={}, changes=[])
     world.raise_alert(service=None)
     world.expect_page("ada")
     world.act("acknowledge")
-
-
-def forget_parsed() -> None:
-    import app.catalog.store as catalog
-
-    catalog._parsed.clear()
 
 
 @pytest.mark.parametrize(

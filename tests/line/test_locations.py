@@ -1,13 +1,11 @@
 """Checks that are pinned to a location: sent to where a worker lives, missed by name where none does, excused as one place."""
 
 import socket
-from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import text
 
 from app import beats, clock, line, measure
-from app.checks.prober import references
 from app.configfile.apply import apply
 from app.configfile.load import load_texts
 from app.db import transaction
@@ -28,11 +26,8 @@ checks:
 
 
 @pytest.fixture(autouse=True)
-def configured(clean: None) -> Iterator[None]:
-    references._last.clear()
+def configured(clean: None) -> None:
     configure(CONFIG)
-    yield
-    references._last.clear()
 
 
 def configure(config: str) -> None:
@@ -110,7 +105,6 @@ def test_a_location_that_is_cut_off_is_one_alert_with_its_name() -> None:
 def test_a_location_is_back_when_a_reference_answers_whichever_of_its_checks_runs_then() -> None:
     measure.check(["there", "also-there"])
     with socket.create_server(("127.0.0.1", 0)) as server:
-        references._last.clear()
         configure(CONFIG.replace("a.invalid:443", f"127.0.0.1:{server.getsockname()[1]}"))
         measure.check(["own"])  # which needs no network itself
     with transaction() as db:

@@ -1,13 +1,11 @@
 """A prober that is cut off: its results say nothing of their targets, and there is one alert."""
 
 import socket
-from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import text
 
 from app import line, measure
-from app.checks.prober import references
 from app.configfile.apply import apply
 from app.configfile.load import load_texts
 from app.db import transaction
@@ -27,13 +25,10 @@ checks:
 
 
 @pytest.fixture
-def port(clean: None) -> Iterator[int]:
+def port(clean: None) -> int:
     """One that nobody listens on."""
-    references._last.clear()
     with socket.create_server(("127.0.0.1", 0)) as free:
-        taken = int(free.getsockname()[1])
-    yield taken
-    references._last.clear()
+        return int(free.getsockname()[1])
 
 
 def configure(port: int, *targets: str) -> None:
@@ -105,7 +100,6 @@ def test_the_alert_ends_when_a_reference_answers_again(port: int) -> None:
     configure(port, "a.invalid:443", f"127.0.0.1:{port}")
     run("one", "two")
     assert "ProberOffline" in alerts()
-    references._last.clear()
     with socket.create_server(("127.0.0.1", port)):
         measure.recheck_references()
     assert "ProberOffline" not in alerts()

@@ -13,11 +13,14 @@ FRESH = 3.0  # seconds an answer counts
 _last: dict[tuple[str, ...], tuple[float, dict[str, bool]]] = {}
 
 
-async def ask(references: Sequence[str]) -> dict[str, bool]:
-    """Which references answer: a URL by any HTTP answer, `host:port` by taking a connection."""
+async def ask(references: Sequence[str], fresh: float = FRESH) -> dict[str, bool]:
+    """Which references answer: a URL by any HTTP answer, `host:port` by taking a connection.
+
+    fresh: seconds that an earlier answer counts.
+    """
     key = tuple(references)
     at, known = _last.get(key, (0.0, {}))
-    if key and time.monotonic() - at > FRESH:
+    if key and time.monotonic() - at > fresh:
         known = dict(zip(key, await asyncio.gather(*(_answers(one) for one in key)), strict=True))
         _last[key] = (time.monotonic(), known)
     return known
