@@ -1,4 +1,4 @@
-"""Durations, ratios, counts and words as people write them: `30s`, `1h30m`, `2 of 3`, `40%`, `1 value`. Parsed at the edge."""
+"""Durations, ratios, counts and words as people write them: `30s`, `1h30m`, `2 of 3`, `40%`, `1 value`. Pure."""
 
 import re
 from datetime import timedelta

@@ -24,13 +24,12 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from app.checks.baseline import Drift, drift
 from app.sentence import lower_first
-from app.settings import settings
 from app.units import Duration, counted
 from app.visible import printable
 
 __all__ = [
     "ABSENT", "Absent", "CannotTell", "Drift", "Duration", "Field", "Probe", "Reading", "Run", "SecretStr", "Series", "Spec",
-    "Status", "Unreachable", "counted", "drift", "lower_first", "own_broker", "own_database", "own_reader", "printable",
+    "Status", "Unreachable", "counted", "drift", "lower_first", "printable",
     "probe", "worst",
 ]  # fmt: skip
 
@@ -194,18 +193,3 @@ def _with_run(measure: Measure | Short) -> Measure:
     if len(inspect.signature(measure).parameters) > 1:
         return cast(Measure, measure)
     return cast(Measure, lambda spec, _run: cast(Short, measure)(spec))
-
-
-def own_database() -> str:
-    """libpq URL of Tocsin's own database, for probes that watch the stack itself."""
-    return settings().database.replace("postgresql+psycopg://", "postgresql://", 1)
-
-
-def own_reader() -> str:
-    """The same database as the role `tocsin_reader`, which may only read what is no secret."""
-    return settings().reader
-
-
-def own_broker() -> str:
-    """Kombu URL of Tocsin's own broker."""
-    return settings().broker

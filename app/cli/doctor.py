@@ -179,12 +179,12 @@ def _checks() -> Iterator[Finding]:
     from app import clock
     from app.checks import store as checks
     from app.db import transaction
-    from app.rules import book
+    from app.rules import in_force
 
     try:
         with transaction() as db:
             since, now = checks.unknown_since(db), clock.now(db)
-            read = {rule.check_name for rule in book.book(db).rules}
+            read = {rule.check_name for rule in in_force.book(db).rules}
             states = checks.states_of(db, sorted(since))
     except (Unavailable, SQLAlchemyError):
         return  # said already
@@ -218,13 +218,13 @@ def _blind_rules() -> Iterator[Finding]:
 
     from app.configfile.mistake import hint
     from app.db import transaction
-    from app.rules import book, store
+    from app.rules import in_force, store
     from app.rules.evaluate import NO_METRIC
 
     metrics = {row["name"]: row["metrics"] for row in _states() if row["status"] != Status.UNKNOWN}
     try:
         with transaction() as db:
-            rules, standings = book.book(db).rules, store.states(db)
+            rules, standings = in_force.book(db).rules, store.states(db)
     except (Unavailable, SQLAlchemyError):
         return  # said already
     for rule in rules:

@@ -12,7 +12,7 @@ from app.configfile.mistake import Mistake, mistake
 from app.configfile.model import Item, Items
 from app.configfile.references import dangling, members, references
 from app.configfile.tree import strings, written
-from app.net.guard import refuse_literal
+from app.net.address import refuse_literal
 from app.net.header import CONTROL, odd
 from app.notify.contact import unfit
 from app.people.model import known_zone

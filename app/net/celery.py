@@ -17,7 +17,7 @@ from kombu.pidbox import Mailbox
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from app.failure import Failed, Kind
-from app.net.guard import refuse_literal
+from app.net.address import refuse_literal
 from app.net.resolve import resolve_now
 
 SCHEMES = r"^(redis|rediss|redis\+socket|amqp|amqps|pyamqp)://"

@@ -26,8 +26,8 @@ from dns.rdtypes.txtbase import TXTBase
 
 from app.failure import Failed, Kind
 from app.net import tcp
+from app.net.address import literal
 from app.net.datagram import Datagrams
-from app.net.guard import literal
 from app.net.resolve import Endpoint, resolve
 
 RESOLV_CONF = Path("/etc/resolv.conf")

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Sequence
 
 from app.net import tcp
-from app.net.guard import literal
+from app.net.address import literal
 from app.net.starttls import Protocol, connect
 
 TLS_1_0, TLS_1_1, TLS_1_2 = 0x0301, 0x0302, 0x0303

@@ -15,9 +15,9 @@ import selectors
 import pycurl
 
 from app.failure import Failed, Kind, NotSent
+from app.net.address import literal
 from app.net.curl import NUMERIC, Lookup, Transfer
 from app.net.exchange import Request, Response, Timings
-from app.net.guard import literal
 from app.net.options import LONGEST_IDLE, once
 from app.net.redirect import follow
 from app.net.resolve import Endpoint, resolve

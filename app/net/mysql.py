@@ -27,7 +27,7 @@ from pymysql.converters import conversions, convert_datetime
 from app.concurrency import threads
 from app.failure import Failed, Kind
 from app.net import tls
-from app.net.guard import refuse_literal
+from app.net.address import refuse_literal
 from app.net.resolve import Endpoint, resolve_now
 from app.net.tcp import connect_failure
 

@@ -13,7 +13,8 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator
 
 from app.failure import Failed, Kind
-from app.net.guard import refuse, refuse_literal
+from app.net.address import refuse_literal
+from app.net.guard import refuse
 from app.net.resolve import resolve
 
 Session = psycopg.AsyncConnection[tuple[Any, ...]]

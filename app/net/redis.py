@@ -16,7 +16,7 @@ from pydantic import AfterValidator
 
 from app.failure import Failed, Kind
 from app.net import tcp, tls
-from app.net.guard import refuse_literal
+from app.net.address import refuse_literal
 
 LARGEST = 1 << 20  # bytes of one answer
 SOCKETS = ("redis+socket", "unix")

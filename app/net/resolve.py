@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from app.concurrency import threads
 from app.failure import Failed, Kind
-from app.net.guard import literal, refusal
+from app.net.address import literal
+from app.net.guard import refusal
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
 
-from app.net.guard import refuse_literal
+from app.net.address import refuse_literal
 
 _HOST = re.compile(r"\[[0-9a-fA-F:.]+(?:%[\w.-]+)?\]|[\w.-]+", re.ASCII)
 _URL = re.compile(rf"(?i:https?)://(?:[^@/?#]*@)?(?P<host>{_HOST.pattern})(?::(?P<port>\d{{1,5}}))?(?:[/?#].*)?", re.ASCII)

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app.rules import book, store
+from app.rules import in_force, store
 from app.rules.active import Active
 
 
@@ -15,7 +15,7 @@ def rulebook(db: Connection) -> list[dict[str, Any]]:
     for row in store.states(db):
         kept = ("series", "state", "firing", "value", "because", "at")
         series[row["rule"]].append({name: row[name] for name in kept})
-    return [_shown(rule, series[rule.name]) for rule in sorted(book.book(db).rules, key=lambda one: one.name)]
+    return [_shown(rule, series[rule.name]) for rule in sorted(in_force.book(db).rules, key=lambda one: one.name)]
 
 
 def _shown(rule: Active, series: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,15 +1,10 @@
-"""The rules in force, by check: those that are declared, and one for each check's own `alert:`."""
+"""Rules by the check they read: those that are declared, and one for each check's own `alert:`. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
-
 from app import plugins
-from app.catalog import store as catalog
-from app.catalog.cache import ByVersion
 from app.checks.model import Check
-from app.checks.service import declared as declared_checks
 from app.rules.active import Active, of_alert
 from app.rules.model import Rule
 
@@ -29,25 +24,8 @@ class Book:
         return (*(rule for of_one in self.by_check.values() for rule in of_one), *self.composites)
 
 
-_books: ByVersion[str, Book] = ByVersion()
-
-
-def book(db: Connection) -> Book:
-    """Every active rule; cached by version."""
-    return _books.get("rules", catalog.version(db), lambda: _read(db))
-
-
-def by_check(db: Connection) -> Mapping[str, tuple[Active, ...]]:
-    """Every rule that reads a check, by the check's name."""
-    return book(db).by_check
-
-
-def _read(db: Connection) -> Book:
-    return made_of(declared_checks(db), rules(db))
-
-
 def made_of(checks: Mapping[str, Check], declared: Mapping[str, Rule]) -> Book:
-    """The book of these checks and rules. A rule that reads a check which is not there is left out. Pure."""
+    """The book of these checks and rules. A rule that reads a check which is not there is left out."""
     found: dict[str, list[Active]] = {name: [] for name in checks}
     for name, check in checks.items():
         own = of_alert(name, check)
@@ -91,10 +69,3 @@ def _is_composite(spec: Rule) -> bool:
 
 def _names(spec: Rule) -> set[str]:
     return set(plugins.module(KINDS, spec.kind).members(spec))
-
-
-def rules(db: Connection) -> Mapping[str, Rule]:
-    """Declared rules by name, in their kind's own form."""
-    return {
-        row.name: plugins.module(KINDS, row.spec["kind"]).Spec.model_validate(row.spec) for row in catalog.specs(db, "rule")
-    }

@@ -13,7 +13,7 @@ from app.catalog import store as catalog
 from app.checks.probe import Status
 from app.checks.samples import store as samples
 from app.downtime import Downtime, united
-from app.rules import book, store
+from app.rules import in_force, store
 from app.rules.active import NOW, Active
 from app.rules.evaluate import ONE_SERIES, News, Pasts
 from app.rules.model import Point, Standing
@@ -91,7 +91,7 @@ _EMPTY = Past()
 def load(db: Connection, claimed: Sequence[Mapping[str, Any]], now: datetime) -> Facts:
     """The facts about claimed checks."""
     seen = {row["name"]: row["evaluated_at"] or now - LONG_AGO for row in claimed}
-    rules = book.by_check(db)
+    rules = in_force.by_check(db)
     active = {name: rules.get(name, ()) for name in seen}
     results = samples.results_after(db, seen)
     standings: dict[str, dict[str, Standing]] = defaultdict(dict)

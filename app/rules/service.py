@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from app.catalog.model import Severity
 from app.checks import store as checks
-from app.rules import book, store
+from app.rules import in_force, store
 from app.rules.active import Active
 from app.rules.announce import signal
 from app.rules.combine import in_order, over_members
@@ -29,7 +29,7 @@ UNPUNCTUAL = 1.5  # intervals after which a result that did not come is missed
 
 def sync(db: Connection, rules: Mapping[str, Rule], now: datetime) -> None:  # noqa: ARG001
     """Forget where rules stand that are not in force any more, so that a later one of that name starts fresh."""
-    store.forget(db, [active.name for active in book.book(db).rules])
+    store.forget(db, [active.name for active in in_force.book(db).rules])
 
 
 def evaluate(db: Connection, now: datetime, limit: int = 500, names: Sequence[str] | None = None) -> tuple[list[Signal], int]:
@@ -62,7 +62,7 @@ def evaluate(db: Connection, now: datetime, limit: int = 500, names: Sequence[st
 
 def fall_silent(db: Connection, check: str, now: datetime) -> list[Signal]:
     """A check is paused: its rules forget where they stand, and what was on is over; the signals that say so."""
-    rules = {rule.name: rule for rule in book.by_check(db).get(check, ())}
+    rules = {rule.name: rule for rule in in_force.by_check(db).get(check, ())}
     standings = store.standings(db, list(rules))
     store.drop(db, list(standings))
     over = Verdict(now, State.OK, False, Severity.ERROR, None, "its check is paused")
@@ -123,7 +123,7 @@ def _is_late(row: Mapping[str, Any], now: datetime) -> bool:
 
 def _combine(db: Connection, work: _Work, now: datetime) -> None:
     """Decide the rules that are made of those just decided. One transaction at a time, so that none misses what another saw."""
-    composites = in_order(book.book(db).composites, set(work.latest))
+    composites = in_order(in_force.book(db).composites, set(work.latest))
     if not composites:
         return
     store.one_at_a_time(db)

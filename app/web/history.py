@@ -14,7 +14,7 @@ from app.checks import store as checks
 from app.checks.samples import store as samples
 from app.checks.samples.store import Slice
 from app.incidents.model import Incident
-from app.rules import book
+from app.rules import in_force
 from app.rules import store as rules
 from app.rules.active import Active
 from app.rules.evaluate import series_name
@@ -113,7 +113,7 @@ def said(series: str) -> str:
 
 def main_metric(db: Connection, check: str, metrics: Collection[str]) -> str:
     """What a check is mostly about: what a rule watches, else a share of something, else how long it took."""
-    watched = [rule.metric for rule in book.by_check(db).get(check, ()) if rule.metric in metrics]
+    watched = [rule.metric for rule in in_force.by_check(db).get(check, ()) if rule.metric in metrics]
     shares = [name for name in metrics if name.endswith("_percent")]
     return next(iter([*(name for name in watched if name), *shares]), PLAIN if PLAIN in metrics else next(iter(metrics), PLAIN))
 
@@ -155,5 +155,5 @@ def _band(db: Connection, of: Sequence[Active], series: str, window: Stretch) ->
 
 def _behind(db: Connection, check: str, source: str) -> Active | None:
     """The rule behind an alert, or any rule of its check that reads a metric."""
-    active = [rule for rule in book.by_check(db).get(check, ()) if rule.metric]
+    active = [rule for rule in in_force.by_check(db).get(check, ()) if rule.metric]
     return next((rule for rule in active if rule.source == source), next(iter(active), None))

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import field_validator, model_validator
 
-from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Spec, Status, own_reader, probe
+from app.checks.own import own_reader
+from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Spec, Status, probe
 from app.failure import Failed
 from app.net.sql import Limits, SqlUrl, ask, quoted
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from app.checks.own import own_broker
 from app.checks.probe import (
     CannotTell,
     Duration,
@@ -23,7 +24,6 @@ from app.checks.probe import (
     Spec,
     Status,
     Unreachable,
-    own_broker,
     probe,
     worst,
 )

@@ -14,7 +14,8 @@ from typing import Literal
 
 import psycopg
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, own_database, probe, worst
+from app.checks.own import own_database
+from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe, worst
 from app.failure import Failed, Kind
 from app.net.postgres import DatabaseUrl, session
 from app.net.postgres_replication import Replication, findings, look

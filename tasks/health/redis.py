@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, own_broker, probe, worst
+from app.checks.own import own_broker
+from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe, worst
 from app.concurrency.threads import result
 from app.failure import Failed, Kind
 from app.net.redis import AWAY, NETWORK, SOCKETS, RedisUrl, Refused, cut_off, grant, info, number, session

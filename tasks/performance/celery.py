@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
+from app.checks.own import own_broker
 from app.checks.probe import (
     CannotTell,
     Duration,
@@ -26,7 +27,6 @@ from app.checks.probe import (
     Status,
     Unreachable,
     counted,
-    own_broker,
     probe,
     worst,
 )

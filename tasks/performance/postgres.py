@@ -21,6 +21,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from app.checks.own import own_database
 from app.checks.probe import (
     CannotTell,
     Duration,
@@ -31,7 +32,6 @@ from app.checks.probe import (
     Spec,
     Status,
     Unreachable,
-    own_database,
     probe,
     worst,
 )  # fmt: skip

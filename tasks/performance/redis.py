@@ -15,7 +15,8 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, Unreachable, own_broker, probe, worst
+from app.checks.own import own_broker
+from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, Unreachable, probe, worst
 from app.failure import Failed, Kind
 from app.net.redis import (
     AWAY,

@@ -24,7 +24,7 @@ from pydantic import AfterValidator, model_validator
 from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, counted, lower_first, probe
 from app.failure import Failed, Kind
 from app.net import tls
-from app.net.guard import literal
+from app.net.address import literal
 from app.net.handshake import Shown, look
 from app.net.hello import old_protocol, weak_cipher
 from app.net.starttls import Protocol

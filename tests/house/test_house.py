@@ -1,6 +1,8 @@
 """The house's own rules: no giants, every plug-in describes itself, the schema in the code is the one that is migrated."""
 
 import ast
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -102,3 +104,14 @@ def test_no_test_changes_what_a_module_keeps_to_itself(path: Path) -> None:
             private = isinstance(place, ast.Attribute) and place.attr.startswith("_") and not place.attr.startswith("__")
             owner = place.value.id if private and isinstance(place.value, ast.Name) else "self"  # type: ignore[attr-defined]
             assert owner in ("self", "cls", "item"), f"{path.name}:{node.lineno}: {ast.unparse(node)}"
+
+
+def test_what_says_that_it_is_pure_is_held_to_it() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    listed = set(next(one for one in contracts if one["id"] == "pure")["source_modules"]) - {"app.**.model"}
+    said = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for path in SOURCES
+        if path.name != "model.py" and re.search(r"\bPure\b", ast.get_docstring(ast.parse(path.read_text())) or "")
+    }
+    assert said == listed

@@ -16,7 +16,7 @@ from app.configfile.apply import apply
 from app.configfile.load import load_texts
 from app.db import transaction
 from app.people.model import SYSTEM
-from app.rules.book import book
+from app.rules.in_force import book
 
 CONFIG = """
 users: {ada: {}}

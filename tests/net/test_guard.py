@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.failure import Failed
-from app.net.guard import is_metadata, literal, refusal, refuse, refuse_literal
+from app.net.address import is_metadata, literal, refuse_literal
+from app.net.guard import refusal, refuse
 from app.net.policy import Policy, Watched, load
 from app.net.url import host_name, http_url, without_secret
 

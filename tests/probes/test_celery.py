@@ -10,7 +10,7 @@ from kombu.pidbox import Mailbox
 from pydantic import ValidationError
 
 from app import plugins
-from app.checks.probe import own_broker
+from app.checks.own import own_broker
 from tests.net.serve import hangs, slams
 from tests.probes.run import against, measure
 

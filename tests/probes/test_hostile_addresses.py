@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from app import plugins
-from app.net.guard import is_metadata, literal
+from app.net.address import is_metadata, literal
 from app.net.url import host_name
 from tests.net.serve import redirect, says
 from tests.probes.hostile import against

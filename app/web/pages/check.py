@@ -15,7 +15,7 @@ from app.checks.model import Check
 from app.checks.prober import store as prober
 from app.checks.samples import store as samples
 from app.errors import Conflict, Invalid, NotFound
-from app.rules import book
+from app.rules import in_force
 from app.web import form, history, probes
 from app.web.drifted import digest, drifted
 from app.web.history import Subject
@@ -66,7 +66,7 @@ def show(request: Request, name: str, metric: str = "", span: str = PREFERRED, s
             excused=bool(results and results[0]["at"] == state["at"] and results[0]["excused"]),
             offline_since=_offline_since(v.db, check),
             said=history.said,
-            rules=rows_of(v.db, book.by_check(v.db).get(name, ())),
+            rules=rows_of(v.db, in_force.by_check(v.db).get(name, ())),
             baseline=drifted(accepted) if accepted else None,
         )
 
@@ -86,7 +86,7 @@ def accept(request: Request, name: str, typed: Typed) -> Response:
 def _drawn(v: Visit, name: str, metric: str, span: str, series: str) -> history.Drawn | None:
     """The graph, with what its rules say: those that read this metric, and those that read results."""
     window = (v.now - SPANS[span], v.now)
-    rules = [rule for rule in book.book(v.db).rules if rule.check_name == name]
+    rules = [rule for rule in in_force.book(v.db).rules if rule.check_name == name]
     found = trouble(v.db, name, [rule for rule in rules if rule.metric in (metric, None)], window, v.now, series)
     return history.draw(v.db, Subject(name, metric, window, rules, series, found.firing, found.pending), v.zone)
 

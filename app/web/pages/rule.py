@@ -10,7 +10,7 @@ from app.alerts.model import Alert
 from app.checks import store as checks
 from app.errors import NotFound
 from app.redact import shown as starred
-from app.rules import book
+from app.rules import in_force
 from app.rules.active import Active
 from app.rules.evaluate import ONE_SERIES, TOO_MANY
 from app.web import form, history
@@ -31,7 +31,7 @@ SHOWN_APART = ("kind", "check", "owner", "review_by", "runbook", "severity", "mo
 def show(request: Request, name: str, span: str = PREFERRED, series: str = "") -> Response:
     """Everything about it on one page."""
     with visit(request) as v:
-        known = book.book(v.db)
+        known = in_force.book(v.db)
         rule = next((one for one in known.rules if one.name == name), None)
         if rule is None:
             raise NotFound(f'there is no rule "{name}"')

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.catalog.matcher import matches
-from app.rules import book
+from app.rules import in_force
 from app.web.filter import matchers
 from app.web.route import pages
 from app.web.rulebook import Row, rows_of
@@ -18,7 +18,7 @@ MOST = 100
 def listed(request: Request, q: str = "") -> Response:
     """Every rule in force, those that say something first."""
     with visit(request) as v:
-        found = rows_of(v.db, book.book(v.db).rules)
+        found = rows_of(v.db, in_force.book(v.db).rules)
         wanted = sorted((row for row in found if _wanted(row, q.strip())), key=lambda row: (row.state == "ok", row.rule.name))
         return v.page("rules.html", rows=wanted[:MOST], found=len(wanted), total=len(found), q=q, today=v.now.date())
 

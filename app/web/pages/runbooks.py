@@ -7,7 +7,7 @@ from app.catalog import store as catalog
 from app.checks import service as checks
 from app.configfile.sections import RUNBOOK, Runbook
 from app.errors import NotFound
-from app.rules import book
+from app.rules import in_force
 from app.web.route import pages
 from app.web.visit import visit
 
@@ -20,7 +20,7 @@ def listed(request: Request) -> Response:
     with visit(request) as v:
         users: dict[str, list[str]] = {}
         named = [(check.runbook, name) for name, check in checks.declared(v.db).items()]
-        named += [(rule.runbook, name) for name, rule in book.rules(v.db).items()]
+        named += [(rule.runbook, name) for name, rule in in_force.rules(v.db).items()]
         named += [(service.runbook, name) for name, service in catalog.services(v.db).items()]
         for runbook, name in named:
             if runbook:
