@@ -23,14 +23,14 @@ from typing import Any, cast, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from app.checks.baseline import Drift, drift
+from app.failure import Failed, Kind
 from app.sentence import lower_first
 from app.units import Duration, counted
 from app.visible import printable
 
 __all__ = [
     "ABSENT", "Absent", "CannotTell", "Drift", "Duration", "Field", "Probe", "Reading", "Run", "SecretStr", "Series", "Spec",
-    "Status", "Unreachable", "counted", "drift", "lower_first", "printable",
-    "probe", "worst",
+    "Status", "Unreachable", "counted", "drift", "lower_first", "printable", "probe", "unanswered", "worst",
 ]  # fmt: skip
 
 
@@ -57,6 +57,11 @@ class Unreachable(Exception):
 
 class CannotTell(Exception):
     """The probe itself was prevented (no right, no such file, bad credentials): the result is unknown."""
+
+
+def unanswered(failed: Failed, *blind: Kind) -> Unreachable | CannotTell:
+    """What it means that the target did not answer: critical, but unknown where we may not go and for the kinds in `blind`."""
+    return (CannotTell if failed.kind in (Kind.BLOCKED, *blind) else Unreachable)(str(failed))
 
 
 ABSENT = "not on this host: "

@@ -16,7 +16,6 @@ from app.net.ask import MARGIN, Server
 from app.net.exchange import Response
 from app.net.expect import LONG, document
 from app.net.http import fetch
-from app.net.limits import Limits
 from app.net.url import Url
 
 PATH = "/api/v1/query"
@@ -33,7 +32,7 @@ def _not_blank(given: str) -> str:
     return given
 
 
-class Query(Server, Limits):
+class Query(Server):
     """What is asked of which server."""
 
     url: Url = Field(description="the server's http:// or https:// address, with its path prefix if it has one")
@@ -60,23 +59,6 @@ class Answer:
     skipped: tuple[str, ...]  # what was no number
     warnings: tuple[str, ...]  # the server's own
     partial: bool
-
-
-def judge(answer: Answer, query: Query) -> tuple[list[str], str]:
-    """The statuses that an answer deserves, of which the worst counts, and what to say of it."""
-    grade, told = query.judge({f"{query.metric}{written(labels)}": value for labels, value in answer.samples})
-    statuses: list[str] = [grade]
-    if not answer.samples:
-        statuses.append("unknown" if answer.skipped else query.empty)
-        told = ["the query gives no value"]
-    elif answer.skipped and query.judges:
-        statuses.append("unknown")
-    if answer.partial:
-        statuses.append(query.partial)
-    if not told:
-        labels, value = answer.samples[0]
-        told = [f"{len(answer.samples)} series" if len(answer.samples) > 1 else f"{query.metric}{written(labels)} {value:g}"]
-    return statuses, "; ".join((*told, *answer.skipped, *answer.warnings))
 
 
 async def ask(query: Query, timeout: float) -> Answer:

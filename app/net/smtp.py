@@ -1,5 +1,8 @@
 """Guarded SMTP sessions: command and reply on a checked connection, within one deadline; says what hung and what was refused.
 
+Not on aiosmtplib 5.1: it sends DATA and the message in one call, where we ask in between whether the page is still wanted, and
+does not tell a STARTTLS that hangs from a handshake that does, nor what somebody put before the encryption.
+
 Source: RFC 5321 (SMTP), RFC 3207 (STARTTLS), RFC 4954 (AUTH), RFC 4616 (PLAIN), RFC 2195 (CRAM-MD5), RFC 6531 (SMTPUTF8),
 RFC 8314 (TLS from the first byte).
 """

@@ -14,12 +14,12 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
+from app.checks.limits import Limits
 from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, probe, worst
 from app.net.ask import MARGIN, Server
 from app.net.expect import LONG, Expected, document, judged, number, shown
 from app.net.http import Failed, Response, fetch
 from app.net.jsonpath import JsonPath, TooMuch, select
-from app.net.limits import Limits
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_]\w{0,99}$")]
 

@@ -16,10 +16,10 @@ from datetime import time as time_of_day
 from decimal import Decimal
 from typing import Any, Literal
 
+from app.checks.limits import Limits
 from app.checks.own import own_reader
 from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, probe, worst
 from app.failure import Failed
-from app.net.limits import Limits
 from app.net.sql import Limits as Most
 from app.net.sql import SqlUrl, ask
 from app.net.sql.answer import Row

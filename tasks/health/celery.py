@@ -10,52 +10,27 @@ that judges nothing, because waiting messages do not say when they were sent.
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
-from app.checks.own import own_broker
-from app.checks.probe import (
-    CannotTell,
-    Duration,
-    Field,
-    Reading,
-    Run,
-    Series,
-    Spec,
-    Status,
-    Unreachable,
-    probe,
-    worst,
-)
-from app.failure import Failed, Kind
-from app.net.celery import OWN, Broker, BrokerUrl, Keys, Waiting, broker, node
-
-WORKERS_ANSWER_WITHIN = 1.0  # seconds; the only way to know that no more answers come
+from app.checks.broker import WORKERS_ANSWER_WITHIN, Watched, connected, too_old
+from app.checks.probe import Field, Reading, Run, Series, Status, probe, worst
+from app.net.celery import OWN, Broker, Waiting, node
 
 
-class Target(Keys, Spec):
+class Target(Watched):
     """Which broker, which queues, and what is too much."""
 
-    url: BrokerUrl | None = Field(
-        default=None, description="redis, rediss, redis+socket, amqp or amqps URL; unset = Tocsin's own broker"
-    )
     queues: list[str] = Field(default=OWN, min_length=1, max_length=200, description="queues that must each have a worker")
     warning_backlog: int = Field(default=1_000, ge=1, description="waiting messages in one queue from which it warns")
     critical_backlog: int = Field(default=10_000, ge=1, description="waiting messages in one queue that are critical")
-    warning_age: Duration = Field(default=timedelta(minutes=1), description="age of a waiting message from which it warns")
-    critical_age: Duration = Field(default=timedelta(minutes=5), description="age of a waiting message that is critical")
 
 
 @probe(on_timeout=Status.CRITICAL)
 def measure(spec: Target, run: Run) -> Reading:
     end = time.monotonic() + run.timeout * 0.9
-    try:
-        with broker(spec.url or own_broker(), run.timeout / 5, spec, spec.queues) as seen:
-            workers, serving = _workers(seen, spec.queues, min(WORKERS_ANSWER_WITHIN, run.timeout / 3), end)
-            waiting = seen.waiting(spec.queues)
-    except Failed as failed:
-        blind = failed.kind in (Kind.BLOCKED, Kind.DENIED)
-        raise (CannotTell if blind else Unreachable)(str(failed)) from None
+    with connected(spec, run.timeout / 5) as seen:
+        workers, serving = _workers(seen, spec.queues, min(WORKERS_ANSWER_WITHIN, run.timeout / 3), end)
+        waiting = seen.waiting(spec.queues)
     ages = [one.age for one in waiting.values() if one.age is not None]
     metrics = {"workers": float(sum(workers.values())), "backlog": float(sum(one.count for one in waiting.values()))}
     if ages or not metrics["backlog"]:
@@ -95,10 +70,4 @@ def _findings(serving: Mapping[str, int], waiting: Mapping[str, Waiting], spec: 
     queue, most = max(((name, one.count) for name, one in waiting.items()), key=lambda item: item[1])
     if most >= min(spec.warning_backlog, spec.critical_backlog):
         yield Status.CRITICAL if most >= spec.critical_backlog else Status.WARNING, f"{most} messages wait in {queue}"
-    age = max((one.age or 0.0 for one in waiting.values()), default=0.0)
-    if age >= min(spec.warning_age, spec.critical_age).total_seconds():
-        status = Status.CRITICAL if age >= spec.critical_age.total_seconds() else Status.WARNING
-        yield status, f"the oldest message waits for {age:.0f} s"
-    ageless = [name for name, one in waiting.items() if one.count and one.age is None]
-    if ageless and spec.model_fields_set & {"warning_age", "critical_age"}:
-        yield Status.UNKNOWN, f"how long messages wait in {', '.join(ageless)} cannot be seen"
+    yield from too_old(waiting, spec)

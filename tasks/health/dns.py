@@ -14,7 +14,7 @@ import dns.rcode
 from dns.exception import DNSException
 from pydantic import AfterValidator, model_validator
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe
+from app.checks.probe import Field, Reading, Run, Spec, Status, probe, unanswered
 from app.failure import Failed, Kind
 from app.net.dns import Answer, Question, Transport, ask, canonical, domain_name, record_type, servers
 from app.net.url import Host
@@ -75,8 +75,7 @@ async def measure(spec: Target, run: Run) -> Reading:
         where = await servers(spec.resolver, spec.port, run.timeout / 2)
         answer = await ask(question, where, end - time.monotonic(), spec.transport)
     except Failed as failed:
-        blind = failed.kind in (Kind.BLOCKED, Kind.DENIED)
-        raise (CannotTell if blind else Unreachable)(f"{spec.query_name} {spec.query_type}: {failed}") from None
+        raise unanswered(Failed(failed.kind, f"{spec.query_name} {spec.query_type}: {failed}"), Kind.DENIED) from None
     wrong = _wrong(answer, spec)
     told = f"{spec.query_name} {spec.query_type}: {_told(answer)} from {answer.server} in {answer.seconds:.3g} s"
     return Reading(

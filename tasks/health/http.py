@@ -14,7 +14,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, model_validator
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, Unreachable, probe
+from app.checks.probe import Field, Reading, Run, Series, Spec, Status, probe, unanswered
 from app.net.ask import MARGIN, Server
 from app.net.expect import Expected, judged
 from app.net.header import Headers
@@ -92,7 +92,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     try:
         response = await fetch(_request(spec, spec.url, run.timeout * MARGIN))
     except Failed as failed:
-        raise (CannotTell if failed.kind is Kind.BLOCKED else Unreachable)(str(failed)) from None
+        raise unanswered(failed) from None
     wrong = await judged(response, spec.expect)
     told = f"{response.status} in {response.timings.total:.3g} s"
     return Reading(

@@ -13,7 +13,7 @@ from socket import AF_INET, AF_INET6
 from statistics import fmean
 from typing import Literal
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, counted, probe
+from app.checks.probe import Field, Reading, Run, Spec, Status, Unreachable, counted, probe, unanswered
 from app.failure import Failed, Kind
 from app.net.ping import Echoes, ping
 from app.net.resolve import Endpoint, resolve
@@ -41,8 +41,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     try:
         address, echoes = await _pinged(spec, await _addresses(spec, run.timeout / 2), end)
     except Failed as failed:
-        blind = failed.kind in (Kind.BLOCKED, Kind.DENIED, Kind.OTHER)
-        raise (CannotTell if blind else Unreachable)(str(failed)) from None
+        raise unanswered(failed, Kind.DENIED, Kind.OTHER) from None
     lost = 100 * (echoes.sent - len(echoes.seconds)) / echoes.sent
     return Reading(_judge(lost, spec), _told(spec.host, address, echoes), _metrics(lost, echoes))
 

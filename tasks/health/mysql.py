@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import pymysql
 
-from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Series, Spec, Status, Unreachable, probe, worst
+from app.checks.probe import Duration, Field, Reading, Run, Series, Spec, Status, Unreachable, probe, unanswered, worst
 from app.failure import Failed, Kind
 from app.net.mysql import MysqlUrl, Session, ask, code, said
 
@@ -76,8 +76,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     try:
         state = await ask(spec.url, run.timeout, partial(_state, count_replicas=spec.min_replicas is not None))
     except Failed as failed:
-        blind = failed.kind in (Kind.BLOCKED, Kind.DENIED)
-        raise (CannotTell if blind else Unreachable)(str(failed)) from None
+        raise unanswered(failed, Kind.DENIED) from None
     except pymysql.MySQLError as error:
         raise Unreachable(f"it refused a simple query: {said(error)}") from None
     seconds = time.perf_counter() - started

@@ -9,7 +9,7 @@ server that is not synchronised, or more than `critical_above` seconds of offset
 
 import time
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe
+from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, probe, unanswered
 from app.failure import Failed, Kind
 from app.net.ntp import Told, ask
 from app.net.resolve import Endpoint, resolve
@@ -39,8 +39,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     try:
         told = await _asked(await resolve(spec.host, spec.port, run.timeout / 2), end)
     except Failed as failed:
-        blind = failed.kind in (Kind.BLOCKED, Kind.DENIED, Kind.OTHER)
-        raise (CannotTell if blind else Unreachable)(str(failed)) from None
+        raise unanswered(failed, Kind.DENIED, Kind.OTHER) from None
     if told.stratum == 0 and told.code in REFUSALS:
         raise CannotTell(f"{spec.host} {REFUSALS[told.code]} (kiss code {told.code})")
     metrics = {"stratum": float(told.stratum), "leap": float(told.leap), "synchronised": 1.0}

@@ -15,7 +15,7 @@ from typing import Literal
 import psycopg
 
 from app.checks.own import own_database
-from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe, worst
+from app.checks.probe import Field, Reading, Run, Spec, Status, Unreachable, probe, unanswered, worst
 from app.failure import Failed, Kind
 from app.net.postgres import DatabaseUrl, session
 from app.net.postgres_replication import Replication, findings, look
@@ -51,8 +51,7 @@ async def measure(spec: Target, run: Run) -> Reading:
             seconds = time.perf_counter() - started
             seen = await look(database, run.memory, expect_back=spec.min_standbys is None, ignored=spec.ignore_slots)
     except Failed as failed:
-        blind = failed.kind in (Kind.BLOCKED, Kind.DENIED)
-        raise (CannotTell if blind else Unreachable)(str(failed)) from None
+        raise unanswered(failed, Kind.DENIED) from None
     except psycopg.Error as error:
         raise Unreachable(f"it refused a simple query: {error}") from None
     assert row is not None

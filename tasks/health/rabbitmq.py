@@ -16,7 +16,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, Unreachable, probe, worst
+from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, Unreachable, probe, unanswered, worst
 from app.failure import Failed, Kind
 from app.net.ask import MARGIN, Server
 from app.net.rabbitmq import Management, Node, Overview, Queue
@@ -75,7 +75,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     except Failed as failed:
         if failed.kind is Kind.DENIED:
             raise CannotTell(_refused(spec, str(failed))) from None
-        raise (CannotTell if failed.kind is Kind.BLOCKED else Unreachable)(str(failed)) from None
+        raise unanswered(failed) from None
     except (KeyError, TypeError, AttributeError):
         raise Unreachable(f"{broker.asked} answers what is no management API's") from None
     metrics = _metrics(seen, run) | {"seconds": time.perf_counter() - started}

@@ -13,10 +13,10 @@ from functools import partial
 from typing import Any
 
 from app.checks.own import own_broker
-from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe, worst
+from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, probe, unanswered, worst
 from app.concurrency.threads import result
 from app.failure import Failed, Kind
-from app.net.redis import AWAY, NETWORK, SOCKETS, RedisUrl, Refused, cut_off, grant, info, number, session
+from app.net.redis import NETWORK, SOCKETS, RedisUrl, Refused, cut_off, grant, info, number, session
 
 COUNTED = ("evicted_keys", "rejected_connections")
 UPTIME = "uptime_in_seconds"
@@ -49,8 +49,7 @@ async def measure(spec: Target, run: Run) -> Reading:
         status = Status.UNKNOWN if spec.model_fields_set & LIMITS else Status.OK
         return Reading(status, f"answered in {seconds:.3g} s; {why}", {"seconds": seconds})
     except Failed as failed:
-        blind = failed.kind in (Kind.BLOCKED, Kind.DENIED) and not str(failed).startswith(AWAY)
-        raise (CannotTell if blind else Unreachable)(str(failed)) from None
+        raise unanswered(failed, Kind.DENIED) from None
     counters = {name: number(told, name) or 0.0 for name in (*COUNTED, UPTIME)}
     metrics = {"seconds": seconds, **_metrics(told), **_since(run.memory, counters)}
     found = list(_findings(metrics, told, spec))
@@ -67,8 +66,7 @@ async def _other(url: str, run: Run) -> Reading:
     try:
         seconds = await result(partial(connects, url, run.timeout / 3))
     except Failed as failed:
-        blind = failed.kind in (Kind.BLOCKED, Kind.DENIED)
-        raise (CannotTell if blind else Unreachable)(str(failed)) from None
+        raise unanswered(failed, Kind.DENIED) from None
     told = f"the broker is not Redis but RabbitMQ: it took a connection in {seconds:.3g} s; health.rabbitmq tells more"
     return Reading(Status.OK, told, {"seconds": seconds})
 

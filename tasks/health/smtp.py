@@ -13,8 +13,8 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from app.checks.probe import CannotTell, Field, Reading, Run, SecretStr, Spec, Status, Unreachable, probe
-from app.failure import Failed, Kind
+from app.checks.probe import CannotTell, Field, Reading, Run, SecretStr, Spec, Status, Unreachable, probe, unanswered
+from app.failure import Failed
 from app.net import tls
 from app.net.smtp import SMTPS, Refused, Session, from_the_first_byte, session
 from app.net.url import Host
@@ -66,7 +66,7 @@ async def measure(spec: Target, run: Run) -> Reading:
             status, told = await _talk(spec, server, context)
             metrics = _metrics(server) | {"seconds": time.perf_counter() - started}
     except Failed as failed:
-        raise (CannotTell if failed.kind is Kind.BLOCKED else Unreachable)(str(failed)) from None
+        raise unanswered(failed) from None
     return Reading(status, told or f"answered in {metrics['seconds']:.3g} s: {server.greeting}", metrics)
 
 

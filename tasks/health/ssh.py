@@ -10,8 +10,8 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe, worst
-from app.failure import Failed, Kind
+from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, probe, unanswered, worst
+from app.failure import Failed
 from app.net.ssh import HostKey, Offers, Server, meet
 from app.net.sshkey import KINDS
 from app.net.url import Host
@@ -41,7 +41,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     try:
         server, seen = await _meet(spec, run, started + run.timeout * 0.95)  # to say what hung before the runner gives up
     except Failed as failed:
-        raise (CannotTell if failed.kind is Kind.BLOCKED else Unreachable)(str(failed)) from None
+        raise unanswered(failed) from None
     weak = _weak(server.offers)
     metrics = {
         "seconds": time.perf_counter() - started,

@@ -7,8 +7,8 @@ connection within the time-out, or not the expected text. It never warns.
 import asyncio
 import time
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe
-from app.failure import Failed, Kind
+from app.checks.probe import Field, Reading, Run, Spec, Status, Unreachable, probe, unanswered
+from app.failure import Failed
 from app.net import tcp, tls
 from app.net.url import Host
 
@@ -36,7 +36,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     try:
         reader, writer = await tcp.connect(spec.host, spec.port, timeout=limit, tls=secured)
     except Failed as failed:
-        raise (CannotTell if failed.kind is Kind.BLOCKED else Unreachable)(str(failed)) from None
+        raise unanswered(failed) from None
     try:
         async with asyncio.timeout(limit - (time.perf_counter() - started)):
             if spec.send is not None:

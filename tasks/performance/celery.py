@@ -15,53 +15,29 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from app.checks.own import own_broker
-from app.checks.probe import (
-    CannotTell,
-    Duration,
-    Field,
-    Reading,
-    Run,
-    Series,
-    Spec,
-    Status,
-    Unreachable,
-    counted,
-    probe,
-    worst,
-)
-from app.failure import Failed, Kind
-from app.net.celery import OWN, Broker, BrokerUrl, Keys, broker, node
+from app.checks.broker import WORKERS_ANSWER_WITHIN, Watched, connected, too_old
+from app.checks.probe import Duration, Field, Reading, Run, Series, Status, counted, probe, worst
+from app.net.celery import Broker, Waiting, node
 
-WORKERS_ANSWER_WITHIN = 1.0  # seconds; the only way to know that no more answers come
 FRESH = 10.0  # seconds a message may wait before no answer means that nobody works: workers may just be starting
 MOST_TASKS = 100  # kinds of tasks that are told apart
 
 Answers = Mapping[str, Any]
 
 
-class Target(Keys, Spec):
+class Target(Watched):
     """Which broker, which queues, and what is too slow."""
 
-    url: BrokerUrl | None = Field(
-        default=None, description="redis, rediss, redis+socket, amqp or amqps URL; unset = Tocsin's own broker"
-    )
-    queues: list[str] = Field(default=OWN, min_length=1, max_length=200, description="queues that are looked at")
     warning_age: Duration = Field(default=timedelta(seconds=30), description="age of a waiting message from which it warns")
-    critical_age: Duration = Field(default=timedelta(minutes=5), description="age of a waiting message that is critical")
     warning_active: Duration | None = Field(default=None, description="run time of a task from which it warns; unset = never")
     warning_depth: int | None = Field(default=None, ge=1, description="waiting messages in one queue from which it warns")
 
 
 @probe(on_timeout=Status.CRITICAL)
 def measure(spec: Target, run: Run) -> Reading:
-    try:
-        with broker(spec.url or own_broker(), run.timeout / 6, spec, spec.queues) as seen:
-            stats, active, reserved = _asked(seen, min(WORKERS_ANSWER_WITHIN, run.timeout / 6))
-            waiting = seen.waiting(spec.queues)
-    except Failed as failed:
-        blind = failed.kind in (Kind.BLOCKED, Kind.DENIED)
-        raise (CannotTell if blind else Unreachable)(str(failed)) from None
+    with connected(spec, run.timeout / 6) as seen:
+        stats, active, reserved = _asked(seen, min(WORKERS_ANSWER_WITHIN, run.timeout / 6))
+        waiting = seen.waiting(spec.queues)
     depth = {queue: one.count for queue, one in waiting.items()}
     ages = {queue: one.age for queue, one in waiting.items() if one.age is not None}
     memory = {"at": time.time(), "done": _done(stats)}
@@ -76,7 +52,7 @@ def measure(spec: Target, run: Run) -> Reading:
     series = [Series("depth", float(count), {"queue": queue}) for queue, count in depth.items()]
     series += [Series("oldest_seconds", age, {"queue": queue}) for queue, age in ages.items()]
     series += [Series("tasks_per_second", rate, {"task": task}) for task, rate in (rates or {}).items()]
-    findings = list(_findings(metrics, depth, ages, spec))
+    findings = list(_findings(metrics, waiting, spec))
     told = "; ".join(text for _, text in findings)
     running = counted(metrics["active_tasks"], "task runs", "tasks run")
     calm = f"{running} on {counted(len(stats), 'worker')}, {_waiting(metrics['depth'])}"
@@ -138,31 +114,22 @@ def _waiting(messages: float) -> str:
     return counted(messages, "message waits", "messages wait")
 
 
-def _idle(depth: Mapping[str, int], ages: Mapping[str, float]) -> tuple[Status, str]:
+def _idle(waiting: Mapping[str, Waiting]) -> tuple[Status, str]:
     """What it means that no worker answers."""
-    waits = [queue for queue, count in depth.items() if count]
+    waits = [one for one in waiting.values() if one.count]
     if not waits:
         return Status.WARNING, "no worker answers"
-    oldest = max(ages.get(queue, FRESH) for queue in waits)
+    oldest = max(FRESH if one.age is None else one.age for one in waits)
     if oldest < FRESH:
         return Status.UNKNOWN, f"no worker answers yet; the first message waits for {oldest:.0f} s"
     return Status.CRITICAL, "no worker answers while messages wait"
 
 
-def _findings(
-    metrics: Mapping[str, float], depth: Mapping[str, int], ages: Mapping[str, float], spec: Target
-) -> Iterator[tuple[Status, str]]:
+def _findings(metrics: Mapping[str, float], waiting: Mapping[str, Waiting], spec: Target) -> Iterator[tuple[Status, str]]:
     if not metrics["workers"]:
-        yield _idle(depth, ages)
-    if ages:
-        queue, age = max(ages.items(), key=lambda item: item[1])
-        if age >= min(spec.warning_age, spec.critical_age).total_seconds():
-            status = Status.CRITICAL if age >= spec.critical_age.total_seconds() else Status.WARNING
-            yield status, f"the first message in {queue} waits for {age:.0f} s"
-    ageless = [queue for queue, count in depth.items() if count and queue not in ages]
-    if ageless and spec.model_fields_set & {"warning_age", "critical_age"}:
-        yield Status.UNKNOWN, f"how long messages wait in {', '.join(ageless)} cannot be seen"
-    queue, most = max(depth.items(), key=lambda item: item[1])
+        yield _idle(waiting)
+    yield from too_old(waiting, spec)
+    queue, most = max(((name, one.count) for name, one in waiting.items()), key=lambda item: item[1])
     if spec.warning_depth is not None and most >= spec.warning_depth:
         yield Status.WARNING, f"{_waiting(most)} in {queue}"
     longest = metrics["longest_active_seconds"]

@@ -13,10 +13,10 @@ from typing import Self
 
 from pydantic import model_validator
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe
+from app.checks.probe import Field, Reading, Run, Spec, Status, Unreachable, probe, unanswered
 from app.net.ask import MARGIN, Server
 from app.net.expect import Expected, judged
-from app.net.http import Failed, Kind, Response, fetch
+from app.net.http import Failed, Response, fetch
 
 
 class Target(Server, Spec):
@@ -68,7 +68,7 @@ async def _asked(spec: Target, which: str, until: float) -> Response:
             spec.request(spec.url, left, method=spec.method, body=spec.body, follow_redirects=spec.follow_redirects)
         )
     except Failed as failed:
-        raise (CannotTell if failed.kind is Kind.BLOCKED else Unreachable)(f"{which}{failed}") from None
+        raise unanswered(Failed(failed.kind, f"{which}{failed}")) from None
 
 
 def _phases(response: Response) -> dict[str, float]:

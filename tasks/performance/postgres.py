@@ -22,7 +22,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from app.checks.own import own_database
-from app.checks.probe import (
+from app.checks.probe import (  # fmt: skip
     CannotTell,
     Duration,
     Field,
@@ -31,10 +31,10 @@ from app.checks.probe import (
     Series,
     Spec,
     Status,
-    Unreachable,
     probe,
+    unanswered,
     worst,
-)  # fmt: skip
+)
 from app.failure import Failed, Kind
 from app.net.postgres import DatabaseUrl, Session, session
 from app.net.postgres_replication import Replication, look
@@ -125,8 +125,7 @@ async def measure(spec: Target, run: Run) -> Reading:
             seen = await look(database, before, expect_back=spec.min_standbys is None, ignored=spec.ignore_slots)
             statements = await _statements(database, spec)
     except Failed as failed:
-        blind = failed.kind in (Kind.BLOCKED, Kind.DENIED)
-        raise (CannotTell if blind else Unreachable)(str(failed)) from None
+        raise unanswered(failed, Kind.DENIED) from None
     except psycopg.Error as error:
         raise CannotTell(f"the statistics cannot be read: {error}") from None
     counters = {name: float(row[name] or 0) for name in COUNTERS}

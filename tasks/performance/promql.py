@@ -7,25 +7,10 @@ or when limits should have judged them (`QUERY >= 0` leaves NaN out). No answer,
 watcher is blind then, which says nothing of what is watched.
 """
 
-from app.checks.probe import CannotTell, Reading, Run, Series, Spec, Status, probe, worst
-from app.failure import Failed
-from app.net.prometheus import Query, ask, judge
-
-
-class Question(Query, Spec):
-    """What is asked of which server."""
+from app.checks.probe import Reading, Run, Status, probe
+from app.checks.promql import Question, read
 
 
 @probe(on_timeout=Status.UNKNOWN, metrics=lambda spec: [spec.metric])
 async def measure(spec: Question, run: Run) -> Reading:
-    try:
-        answer = await ask(spec, run.timeout)
-    except (Failed, ValueError) as error:
-        raise CannotTell(str(error)) from None
-    statuses, told = judge(answer, spec)
-    return Reading(
-        worst(map(Status, statuses)),
-        told,
-        {spec.metric: value for labels, value in answer.samples if not labels},  # noqa: B035  # at most one
-        tuple(Series(spec.metric, value, labels) for labels, value in answer.samples if labels),
-    )
+    return await read(spec, run)

@@ -16,21 +16,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.checks.own import own_broker
-from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, Unreachable, probe, worst
+from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, probe, unanswered, worst
 from app.failure import Failed, Kind
-from app.net.redis import (
-    AWAY,
-    NETWORK,
-    SOCKETS,
-    RedisUrl,
-    Refused,
-    Session,
-    cut_off,
-    grant,
-    info,
-    number,
-    session,
-)  # fmt: skip
+from app.net.redis import NETWORK, SOCKETS, RedisUrl, Refused, Session, cut_off, grant, info, number, session
 
 COUNTED = {  # metric -> counter of INFO
     "commands_per_second": "total_commands_processed",
@@ -74,8 +62,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     except Refused as refused:
         return _blind(pings, f"INFO is refused ({refused}): {grant(url, 'info')}", spec)
     except Failed as failed:
-        blind = failed.kind in (Kind.BLOCKED, Kind.DENIED) and not str(failed).startswith(AWAY)
-        raise (CannotTell if blind else Unreachable)(str(failed)) from None
+        raise unanswered(failed, Kind.DENIED) from None
     if not told:
         return _blind(pings, "INFO tells nothing", spec)
     memory = {"at": time.time(), **{name: number(told, name) or 0.0 for name in REMEMBERED}, **slow}

@@ -16,11 +16,11 @@ from typing import Annotated, Any
 
 from pydantic import model_validator
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, Unreachable, counted, probe
+from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, counted, probe, unanswered
 from app.net.ask import MARGIN, Server
 from app.net.expect import LONG
 from app.net.exposition import ACCEPT, families, quantile
-from app.net.http import Failed, Kind, Response, fetch
+from app.net.http import Failed, Response, fetch
 
 LINES = ("_total", "_info", "_bucket", "_count", "_sum", "_gcount", "_gsum")  # of other types
 Labels = tuple[tuple[str, str], ...]
@@ -61,7 +61,7 @@ async def measure(spec: Page, run: Run) -> Reading:
     try:
         response = await fetch(spec.request(spec.url, run.timeout * MARGIN, headers={"Accept": ACCEPT}, follow_redirects=5))
     except Failed as failed:
-        raise (CannotTell if failed.kind is Kind.BLOCKED else Unreachable)(str(failed)) from None
+        raise unanswered(failed) from None
     if response.status in (401, 403):
         raise CannotTell(f"the page refuses us: {response.status}; token, username and password decide it")
     if not 200 <= response.status < 300:

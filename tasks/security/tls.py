@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.hashes import MD5, SHA1, SHA256
 from cryptography.x509.oid import NameOID
 from pydantic import AfterValidator, model_validator
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, counted, lower_first, probe
+from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, counted, lower_first, probe, unanswered
 from app.failure import Failed, Kind
 from app.net import tls
 from app.net.address import literal
@@ -128,7 +128,7 @@ async def measure(spec: Target, run: Run) -> Reading:
         seen = await _look(spec, name, run.timeout * 0.3)
         old, cipher = await _weaknesses(spec, name, run.timeout * 0.3)
     except Failed as failed:
-        raise (CannotTell if failed.kind is Kind.BLOCKED else Unreachable)(str(failed)) from None
+        raise unanswered(failed) from None
     fits = matches(name, seen.certificate)
     key = weak_key(seen.certificate)[0]
     findings = Findings()

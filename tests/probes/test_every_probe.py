@@ -14,7 +14,8 @@ from app import plugins
 from app.checks.probe import Probe, Reading, Run, Spec, Status, probe
 
 NAMES = plugins.probe_names()
-ALLOWED = ("app.checks.probe", "app.concurrency.threads", "app.failure", "app.host", "app.net")
+SHARED = ("broker", "limits", "own", "probe", "promql")  # what several probes share
+ALLOWED = (*(f"app.checks.{name}" for name in SHARED), "app.concurrency.threads", "app.failure", "app.host", "app.net")
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/alerting/shop.yaml"
 
 every_probe = pytest.mark.parametrize("name", NAMES)
