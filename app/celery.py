@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,13 +25,11 @@ from celery.signals import (
 from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 
-from app import beats, log, plugins, uptime
+from app import beats, db, log, plugins, queues, uptime
 from app.errors import Invalid, TocsinError, Unavailable
 from app.settings import settings
 from beat_schedule import beat_schedule
 
-CHECK_QUEUES = ("health", "performance", "business", "security")
-LINE_QUEUES = ("evaluate", "dedup", "escalation", "notify", "upkeep")
 VISIBILITY = 120  # seconds; a message not acknowledged for so long is delivered again
 LONGEST_COUNTDOWN = 60  # seconds; what is due later waits as a row
 
@@ -91,9 +90,9 @@ app.conf.update(
     else {},
     task_publish_retry=False,
     # The first word of a task's name is its queue.
-    task_routes=[{f"{name}.*": {"queue": name} for name in (*CHECK_QUEUES, *LINE_QUEUES)}],
-    task_queues=[_queue(name) for name in (*CHECK_QUEUES, *LINE_QUEUES)],
-    task_default_queue="upkeep",
+    task_routes=[{f"{name}.*": {"queue": str(name)} for name in queues.ALL}],
+    task_queues=[_queue(str(name)) for name in queues.ALL],
+    task_default_queue=str(queues.Queue.UPKEEP),
     task_create_missing_queues=True,  # FAMILY@LOCATION
     beat_schedule=beat_schedule,
     beat_max_loop_interval=1,
@@ -130,6 +129,12 @@ def hint(
     return True
 
 
+def hint_after_commit(stage: queues.Queue, seconds: float, as_of: datetime | None) -> None:
+    """What a transaction of this process wakes is hinted at: later with a countdown, in a story with its instant."""
+    if seconds <= LONGEST_COUNTDOWN and not (seconds and as_of):  # what is due later waits as a row until a sweep arms it
+        hint(stage.task, [as_of.isoformat()] if as_of else [], countdown=seconds)
+
+
 def _stamp(headers: dict[str, Any] | None = None, **_: Any) -> None:
     """When it was sent, so that the age of a backlog can be read from the queue."""
     if headers is not None:
@@ -164,9 +169,10 @@ def _ending(how: str = "", **_: Any) -> None:
 
 
 def _before_forks(sender: Any = None, **_: Any) -> None:
-    """A worker of checks imports the probes before it forks, and keeps the collector off them: its children share them."""
+    """Hint at what transactions wake. A worker of checks imports the probes and freezes them: its children share them."""
+    db.hint_by(hint_after_commit)
     families = {name.partition("@")[0] for name in sender.app.amqp.queues.consume_from}
-    if not families & set(CHECK_QUEUES):
+    if not families & set(queues.CHECKS):
         return
     for name in plugins.probe_names():
         try:
@@ -179,10 +185,8 @@ def _before_forks(sender: Any = None, **_: Any) -> None:
 
 def _fresh_process(**_: Any) -> None:
     """A child makes its own database connections: those of its parent would give it other people's answers."""
-    from app.db import engine
-
     with suppress(Exception):
-        engine()
+        db.engine()
 
 
 def _beat_lives(**_: Any) -> None:

@@ -1,7 +1,8 @@
 """PostgreSQL, the truth: one small pool per process, short READ COMMITTED transactions, no network inside one."""
 
+import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,6 +29,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from app import refusal
 from app.errors import Busy, Unavailable
 from app.identity import me
+from app.queues import Queue
 from app.settings import settings
 
 metadata = MetaData(
@@ -49,6 +51,8 @@ STALE = ("25006", "57P01", "57P02", "57P03", "57P05", "08")
 AWAY = (*STALE, "53", "58", "57014", "40", "XX001", "XX002")
 BUSY = "55P03"  # another transaction held a row beyond the lock time-out
 _engines: dict[tuple[int, str], Engine] = {}  # by process id and URL
+Hinter = Callable[[Queue, float, datetime | None], object]  # a stage, in how many seconds it has work, and as of when
+_hinter: list[Hinter] = []  # at most one: of the process that is an edge to Celery
 
 
 def dumps(value: Any) -> str:
@@ -116,8 +120,8 @@ def session_name(process: str) -> str:
 
 
 @contextmanager
-def transaction() -> Iterator[Connection]:
-    """One transaction: committed at the end, rolled back on any error.
+def transaction(as_of: datetime | None = None) -> Iterator[Connection]:
+    """One transaction: committed at the end, rolled back on any error; then whom it wakes is hinted at, `as_of` as well.
 
     Raises Unavailable when PostgreSQL is away or takes nothing, Busy (an Unavailable) when somebody held a row for too long,
     Unusable (another) when it refuses the log-in.
@@ -125,6 +129,7 @@ def transaction() -> Iterator[Connection]:
     made = engine()
     try:
         with made.begin() as db:
+            woken = db.info["woken"] = dict[tuple[Queue, float], None]()
             yield db
     except PoolTimeout as error:
         raise Unavailable("the database does not answer: every connection of this process is in use") from error
@@ -137,6 +142,9 @@ def transaction() -> Iterator[Connection]:
         if isinstance(error, OperationalError | InterfaceError) or state.startswith(AWAY):
             raise refusal.database(error) from error
         raise
+    for hinter in _hinter:
+        for queue, seconds in woken:
+            hinter(queue, seconds, as_of)
 
 
 def _sqlstate(error: DBAPIError) -> str:
@@ -144,14 +152,31 @@ def _sqlstate(error: DBAPIError) -> str:
     return getattr(error.orig, "sqlstate", None) or ""
 
 
-def notify(db: Connection, channel: str, payload: str = "") -> None:
-    """Wake listeners of `channel` when this transaction commits."""
+def hint_by(hinter: Hinter | None) -> None:
+    """From now on this process hints at the stages that its transactions wake, after the commit; None: it does not.
+
+    hinter: must not raise, nor wait for long.
+    """
+    _hinter[:] = [hinter] if hinter else []
+
+
+def wake(db: Connection, stage: Queue, seconds: float = 0.0) -> None:
+    """When this transaction commits, `stage` has something to look at, or will have in so many `seconds`.
+
+    The pagers are notified at once; in a process that knows Celery, a hint follows the commit. Both may be lost: rows are due.
+    """
+    if not seconds:
+        _notify(db, "line", f"{stage}:{me()}")
+    db.info.setdefault("woken", {})[stage, math.ceil(seconds * 100) / 100] = None
+
+
+def refresh(db: Connection, noun: str) -> None:
+    """When this transaction commits, open consoles look anew at `noun`: incidents, checks or pages."""
+    _notify(db, "console", noun)
+
+
+def _notify(db: Connection, channel: str, payload: str) -> None:
     db.execute(text("select pg_notify(:channel, :payload)"), {"channel": channel, "payload": payload})
-
-
-def wake_line(db: Connection, stage: str) -> None:
-    """Tell the pagers, when this transaction commits, that `stage` has something to look at, and which process says so."""
-    notify(db, "line", f"{stage}:{me()}")
 
 
 def turn_back(db: Connection, columns: Iterable[Column[datetime]], by: timedelta, now: datetime) -> None:

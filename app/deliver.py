@@ -13,8 +13,7 @@ from itertools import chain, repeat
 
 from app import clock
 from app.concurrency.deadline import PULSE
-from app.db import give_up_soon, transaction, wake_line
-from app.db import notify as wake
+from app.db import give_up_soon, refresh, transaction, wake
 from app.errors import Busy, Unavailable
 from app.log import get
 from app.notify import outcome
@@ -25,6 +24,7 @@ from app.notify.model import Claim
 from app.notify.outcome import Sent
 from app.notify.send import send_all
 from app.notify.service import Job
+from app.queues import Queue
 from app.settings import settings
 
 PAGES = 64  # messages sent side by side
@@ -32,28 +32,29 @@ WAITS = (0.2, 0.5, 1.0, 2.0)  # seconds between two tries to write an outcome do
 LASTS = 1.0  # seconds between two renewals of what is in flight
 
 log = get(__name__)
-Again = list[tuple[int, float]]  # pages to be tried again, with the seconds to wait
 
 
 def claim_pages(limit: int = PAGES, now: datetime | None = None) -> list[Job]:
     """Lease the pages that are due; whoever holds a lease sends."""
-    with transaction() as db:
+    with transaction(now) as db:
         at = now or clock.now(db)
         outcome.expire(db, at)
         jobs = pages.claim(db, MessageContext(settings().url, settings().key), at, limit)
+        if len(jobs) >= limit:  # there may be more, and another sender may be free
+            wake(db, Queue.NOTIFY)
     FLIGHT.took(job.claim for job in jobs)
     return jobs
 
 
-async def send(jobs: Sequence[Job], now: datetime | None = None) -> Again:
-    """Send leased pages side by side and keep each outcome as it comes; pages to be tried again, with seconds to wait."""
+async def send(jobs: Sequence[Job], now: datetime | None = None) -> None:
+    """Send leased pages side by side and keep each outcome as it comes."""
     beside = [PULSE.during()] + ([_hold_leases(jobs)] if now is None else [])
     helping = [asyncio.create_task(one) for one in beside]
-    writing: list[asyncio.Task[Again]] = []
+    writing: list[asyncio.Task[None]] = []
     try:
         async for sent in send_all(jobs, partial(_still_wanted, now=now)):
             writing.append(asyncio.create_task(_write_down(sent, now)))  # noqa: PERF401 - those made before an error count
-        return [one for written in await asyncio.gather(*writing) for one in written]
+        await asyncio.gather(*writing)
     finally:
         await asyncio.gather(*writing, return_exceptions=True)
         for task in helping:
@@ -75,43 +76,41 @@ async def _still_wanted(claim: Claim, now: datetime | None) -> bool:
     return False
 
 
-async def _write_down(sent: Sequence[Sent], now: datetime | None, apart: bool = False) -> Again:
+async def _write_down(sent: Sequence[Sent], now: datetime | None, apart: bool = False) -> None:
     """Keep outcomes until they are written: what a provider has taken must not be sent again because a row was held.
 
     One held incident holds up its own pages only; the leases of what waits are renewed meanwhile.
     """
     for pause in chain(WAITS, repeat(WAITS[-1])):
         try:
-            again = await asyncio.to_thread(_record, sent, now, apart or pause > WAITS[0])
+            await asyncio.to_thread(_record, sent, now, apart or pause > WAITS[0])
         except Unavailable as error:
             if isinstance(error, Busy) and len(sent) > 1:
-                return await _write_apart(sent, now)
+                await _write_apart(sent, now)
+                return
             log.warning("outcome_waits", pages=[one.claim.id for one in sent], error=str(error))
             await asyncio.sleep(pause)
         except Exception:
             if len(sent) > 1:
-                return await _write_apart(sent, now)
-            log.exception("outcome_lost", page=sent[0].claim.id)  # its lease runs out, and it is sent again
-            break
+                await _write_apart(sent, now)
+            else:
+                log.exception("outcome_lost", page=sent[0].claim.id)  # its lease runs out, and it is sent again
+            return
         else:
             FLIGHT.landed(one.claim.id for one in sent)
-            return again
-    return []
+            return
 
 
-async def _write_apart(sent: Sequence[Sent], now: datetime | None) -> Again:
-    alone = await asyncio.gather(*(_write_down([one], now, apart=True) for one in sent))
-    return [one for written in alone for one in written]
+async def _write_apart(sent: Sequence[Sent], now: datetime | None) -> None:
+    await asyncio.gather(*(_write_down([one], now, apart=True) for one in sent))
 
 
-def _record(sent: Sequence[Sent], now: datetime | None, again: bool) -> Again:
-    with transaction() as db:
+def _record(sent: Sequence[Sent], now: datetime | None, again: bool) -> None:
+    with transaction(now) as db:
         if again:
             give_up_soon(db)  # many may wait for one row: none may keep the others waiting
-        tried_again = outcome.record(db, sent, now or clock.now(db))
-        wake_line(db, "notify")
-        wake(db, "console", "pages")
-    return tried_again
+        outcome.record(db, sent, now or clock.now(db))
+        refresh(db, "pages")
 
 
 async def _hold_leases(jobs: Sequence[Job]) -> None:

@@ -1,14 +1,15 @@
 """The line: evaluate -> dedup -> escalate -> notify. One function a stage, one short transaction each.
 
 Every function takes what is due in the database, whoever calls it and however often: two callers share the work, none repeats
-it. `now` is the database's time unless a story or a drill acts as of another. What a function returns is only a hint for the
-caller (what may be worth looking at next); losing it changes nothing but seconds.
+it. `now` is the database's time unless a story or a drill acts as of another. Each returns how much it looked at, and wakes the
+stage that has work because of it when it commits; a wake that is lost changes nothing but seconds.
 """
 
+import math
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,8 +27,7 @@ from app.checks.heartbeats.model import Call
 from app.checks.heartbeats.service import Heard
 from app.checks.service import Batch
 from app.concurrency.loop import run as on_loop
-from app.db import give_up_soon, transaction, wake_line
-from app.db import notify as wake
+from app.db import give_up_soon, refresh, transaction, wake
 from app.deliver import PAGES, claim_pages, send
 from app.downtime import NEVER_RAN
 from app.errors import Busy
@@ -39,7 +39,9 @@ from app.incidents.changeover import turn_due
 from app.log import get
 from app.notify import service as pages
 from app.notify import store as page_store
+from app.queues import Queue
 from app.rules import heartbeats as expected
+from app.rules import prober
 from app.rules import service as rules
 from app.rules import store as rule_store
 from app.signals import service as inbox
@@ -48,54 +50,32 @@ from app.signals.service import Integration
 
 LIMIT = 500  # rows a stage takes at once
 HELD = timedelta(seconds=2)  # an alert whose incident somebody holds is looked at again then
+ARM = 6.0  # seconds; what falls due within this is armed to the moment: a sweep comes every 5 s
+SOON = 60.0  # seconds; a step due within this is armed as soon as it is planned
 LONGEST = 20.0  # seconds a caller of `notify` waits: a Celery task may take 50
 
 log = get(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What became of a call from outside: a trace id per signal, and whether any of them was news."""
-
-    traces: tuple[str, ...]
-    news: bool
-
-
-@dataclass(frozen=True, slots=True)
-class StageResult:
-    """What a stage did: how much it looked at, and in how many seconds something of it falls due."""
-
-    seen: int
-    waits: tuple[float, ...] = ()
-    messages: bool = False  # messages were queued that no step sends: an update, an end
-
-    @property
-    def full(self) -> bool:
-        """It took as much as it may at once, so there may be more."""
-        return self.seen >= LIMIT
-
-
-def intake(source: str, signals: Sequence[Signal], payload: Mapping[str, Any], now: datetime | None = None) -> Taken:
-    """Take what somebody outside says: the call and its alerts are committed when this returns."""
+def intake(source: str, signals: Sequence[Signal], payload: Mapping[str, Any], now: datetime | None = None) -> tuple[str, ...]:
+    """Take what somebody outside says: the call and its alerts are committed when this returns. A trace id per signal."""
     trace = secrets.token_hex(8)
     traced = [replace(signal, trace=f"{trace}-{number}") for number, signal in enumerate(signals)]
-    with transaction() as db:
+    with transaction(now) as db:
         at = now or clock.now(db)
         inbox.keep(db, source, payload, len(traced), trace, at)
-        changed = alerts.accept(db, traced, at)
-        if changed:
-            wake_line(db, "dedup")
-    return Taken(tuple(signal.trace for signal in traced), bool(changed))
+        alerts.accept(db, traced, at)
+    return tuple(signal.trace for signal in traced)
 
 
 def ping(call: Call, made_by: Integration | None = None, now: datetime | None = None) -> Heard | None:
     """Take a heartbeat's ping: committed when this returns; None when it is nobody's. `made_by`: make the heartbeat then."""
-    with transaction() as db:
+    with transaction(now) as db:
         heard = heartbeats.hear(db, call, now)
         if heard is None and made_by is not None:
             heard = make(db, call, made_by, now or clock.now(db))
         if heard is not None and heard.urgent:
-            wake_line(db, "evaluate")
+            wake(db, Queue.EVALUATE)
     return heard
 
 
@@ -125,67 +105,77 @@ def dispatch(families: Sequence[str], now: datetime | None = None) -> list[Batch
         return checks.dispatch(db, families, now or clock.now(db))
 
 
-def evaluate(names: Sequence[str] | None = None, now: datetime | None = None) -> StageResult:
-    """Judge what is new by every rule, and without `names` every heartbeat, and turn the verdicts into alerts."""
+def evaluate(now: datetime | None = None) -> int:
+    """Judge what is new by every rule, every heartbeat and the prober's own network, and turn the verdicts into alerts."""
     if now is None:
         tick()  # before it judges: after a pause, what it sees is old
-    with transaction() as db:
+    with transaction(now) as db:
         at = now or clock.now(db)
-        signals, seen = rules.evaluate(db, at, LIMIT, names)
-        if alerts.accept(db, signals, at):
-            wake_line(db, "dedup")
-    return StageResult(seen if names is not None else max(seen, _expect(now)))
+        signals, seen = rules.evaluate(db, at, LIMIT)
+        alerts.accept(db, signals, at)
+        if seen >= LIMIT:
+            wake(db, Queue.EVALUATE)
+    return max(seen, _expect(now))
 
 
 def _expect(now: datetime | None) -> int:
-    """Judge the heartbeats, in a transaction of their own: whatever is wrong with them, the rules have spoken."""
-    with transaction() as db:
+    """Judge what is expected, in a transaction of its own: whatever is wrong with it, the rules have spoken."""
+    with transaction(now) as db:
         at = now or clock.now(db)
         signals, seen = expected.evaluate(db, at, LIMIT)
-        if alerts.accept(db, signals, at):
-            wake_line(db, "dedup")
+        alerts.accept(db, [*signals, *prober.evaluate(db)], at)
         if seen:
-            wake(db, "console", "checks")
+            refresh(db, "checks")
+        if seen >= LIMIT:
+            wake(db, Queue.EVALUATE)
     return seen
 
 
-def dedup(now: datetime | None = None) -> StageResult:
+def look_for_workers(now: datetime | None = None) -> None:
+    """One alert for each location whose worker is gone, instead of one for each of its checks; its end when it is back."""
+    with transaction(now) as db:
+        at = now or clock.now(db)
+        alerts.accept(db, prober.workers(db, at), at)
+
+
+def dedup(now: datetime | None = None) -> int:
     """Collapse alerts into incidents, start their policies, and end the incidents whose alerts are over."""
     turned = _turn(now)
     try:
-        step = _dedup(now)
+        return turned + _dedup(now)
     except Busy as error:
         log.warning("incident_held", error=str(error))
-        step = _dedup_apart(now)
-    return replace(step, seen=step.seen + turned)
+        return turned + _dedup_apart(now)
 
 
 def _turn(now: datetime | None) -> int:
     """Decide urgencies again where hours began or ended; first, so that an alert that comes then is no rise of urgency."""
-    with transaction() as db:
+    with transaction(now) as db:
         turned = turn_due(db, now or clock.now(db), LIMIT)
         if turned:
-            wake(db, "console", "incidents")
+            refresh(db, "incidents")
     return len(turned)
 
 
-def _dedup_apart(now: datetime | None) -> StageResult:
+def _dedup_apart(now: datetime | None) -> int:
     """Somebody holds an incident of the batch: each alert by itself, so that only that incident's wait for it."""
-    with transaction() as db:
+    with transaction(now) as db:
         waiting = alert_store.changed(db, now or clock.now(db), LIMIT)
-    steps, held = [], []
+    seen, held = 0, []
     for id_ in waiting:
         try:
-            steps.append(_dedup(now, [id_]))
+            seen += _dedup(now, [id_])
         except Busy:
             held.append(id_)
-    with transaction() as db:
+    with transaction(now) as db:
         alert_store.postpone(db, held, (now or clock.now(db)) + HELD)
-    return StageResult(sum(step.seen for step in steps), messages=any(step.messages for step in steps))
+        if held:
+            wake(db, Queue.DEDUP, HELD.total_seconds())
+    return seen
 
 
-def _dedup(now: datetime | None, only: Sequence[int] | None = None) -> StageResult:
-    with transaction() as db:
+def _dedup(now: datetime | None, only: Sequence[int] | None = None) -> int:
+    with transaction(now) as db:
         if only is not None:
             give_up_soon(db)
         at = now or clock.now(db)
@@ -196,29 +186,45 @@ def _dedup(now: datetime | None, only: Sequence[int] | None = None) -> StageResu
         ended = incidents.end_due(db, at, LIMIT)
         escalation.stop_ended(db, ended, "resolved", at)
         pages.queue_resolved(db, ended, None, at)
-        if placed.seen or ended:
-            wake_line(db, "escalation")
-            wake(db, "console", "incidents")
-    return StageResult(placed.seen + len(ended), messages=bool(placed.updated or ended))
+        seen = placed.seen + len(ended)
+        if seen:
+            refresh(db, "incidents")
+        if seen >= LIMIT:
+            wake(db, Queue.DEDUP)
+    return seen
 
 
-def escalate(now: datetime | None = None) -> StageResult:
+def escalate(now: datetime | None = None) -> int:
     """Take every step that is due: promise, then queue the pages that keep the promise."""
-    with transaction() as db:
+    with transaction(now) as db:
         at = now or clock.now(db)
         advance = escalation.advance(db, at, LIMIT)
         pages.queue(db, advance.calls, at)
         if advance.seen:
-            wake_line(db, "notify")
-            wake(db, "console", "incidents")
-    return StageResult(advance.seen, tuple(sorted({(due - at).total_seconds() for _, due in advance.due})))
+            refresh(db, "incidents")
+        if advance.seen >= LIMIT:
+            wake(db, Queue.ESCALATION)
+        for seconds in {(due - at).total_seconds() for _, due in advance.due}:
+            if seconds <= SOON:
+                wake(db, Queue.ESCALATION, seconds)
+    return advance.seen
 
 
-def notify(now: datetime | None = None, limit: int = PAGES) -> tuple[StageResult, list[tuple[int, float]]]:
-    """Send what is due; how much, and what is to be tried again when. What takes long goes on beside."""
+def arm() -> None:
+    """Wake what falls due before the next sweep: the first to the moment, others that may follow it to the second."""
+    with transaction() as db:
+        now = clock.now(db)
+        due = {Queue.ESCALATION: escalation_store.next_due(db), Queue.NOTIFY: page_store.next_due(db)}
+        for stage, when in due.items():
+            first = max((when - now).total_seconds(), 0.0) if when is not None else ARM
+            for second in range(math.ceil(ARM - first)):
+                wake(db, stage, first + second)
+
+
+def notify(now: datetime | None = None, limit: int = PAGES) -> int:
+    """Send what is due; how much. What takes long goes on beside."""
     jobs = claim_pages(limit, now)
-    if not jobs:
-        return StageResult(0), []
-    with suppress(TimeoutError):
-        return StageResult(len(jobs)), on_loop(send(jobs, now), LONGEST if now is None else None)
-    return StageResult(len(jobs)), []
+    if jobs:
+        with suppress(TimeoutError):
+            on_loop(send(jobs, now), LONGEST if now is None else None)
+    return len(jobs)

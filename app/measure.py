@@ -11,45 +11,34 @@ from concurrent.futures import Future, wait
 from datetime import datetime, timedelta
 from threading import Event
 
-from app import beats, clock, uptime
-from app.alerts import service as alerts
-from app.catalog.model import Severity
+from app import clock
 from app.checks import run
 from app.checks import service as checks
 from app.checks import store as check_store
 from app.checks.model import Due, Result
-from app.checks.prober import decide
 from app.checks.prober import service as prober
 from app.checks.prober.service import Vantage, Verified
 from app.concurrency.loop import loop
 from app.concurrency.loop import run as on_loop
-from app.db import notify as wake
-from app.db import transaction, wake_line
+from app.db import refresh, transaction
 from app.log import get
 from app.plugins import FAMILIES
-from app.signals.model import Signal, SignalStatus
 
 GRACE = timedelta(seconds=2)  # checks that late are run by whoever sees them
 PATIENCE = 0.25  # seconds a worker waits for its batch
-OFFLINE = "ProberOffline"  # the alert's name
-NO_WORKER = "NoWorker"  # likewise
-GONE = timedelta(seconds=beats.FRESH["worker"])  # without a tick for so long, a location has no worker
 
 log = get(__name__)
 
 
-Told = Callable[[list[str]], object]
-
-
-def check(names: Sequence[str], asked: str | None = None, now: datetime | None = None, told: Told | None = None) -> list[str]:
+def check(names: Sequence[str], asked: str | None = None, now: datetime | None = None) -> list[str]:
     """Run these checks and keep their results as they come; the names that have one within a moment.
 
-    asked: answer these runs on demand. told: is called with the names of those that have one later, as they come.
+    asked: answer these runs on demand.
     """
     with transaction() as db:
         at = now or clock.now(db)
         due, vantage = checks.load(db, names, at), prober.vantage(db)
-    return _for_a_moment(due, vantage, at, asked, told)
+    return _for_a_moment(due, vantage, at, asked)
 
 
 def check_overdue(now: datetime | None = None, limit: int = 50) -> list[str]:
@@ -82,38 +71,9 @@ def recheck_references(now: datetime | None = None) -> None:
         vantage, over = prober.vantage(db), prober.orphaned(db)
     for verified in [*over, *(on_loop(prober.back(vantage)) if vantage.offline else ())]:
         _keep(verified, None, now)
-    look_for_workers(now)
 
 
-def look_for_workers(now: datetime | None = None) -> None:
-    """One alert for each location whose worker is gone, instead of one for each of its checks; its end when it is back."""
-    with transaction() as db:
-        at = now or clock.now(db)
-        pinned = {queue.partition("@")[2] for queue in check_store.pinned_queues(db)}
-        seen = {part.partition("@")[2]: when for part, when in uptime.last_seen(db).items() if "@" in part}
-        said = [_worker(location, when, location in pinned and at - when > GONE) for location, when in seen.items()]
-        if alerts.accept(db, said, at):
-            wake_line(db, "dedup")
-
-
-def _worker(location: str, seen: datetime, gone: bool) -> Signal:
-    because = f"no worker there since {seen:%Y-%m-%d %H:%M:%S} UTC" if gone else "a worker there runs"
-    return Signal(
-        source="prober",
-        key=f"worker:{location}",
-        status=SignalStatus.FIRING if gone else SignalStatus.RESOLVED,
-        summary=f"No worker runs the checks of {location}: their results are missing",
-        severity=Severity.ERROR,
-        alertname=NO_WORKER,
-        family="health",
-        labels={"location": location},
-        because=because,
-    )
-
-
-def _for_a_moment(
-    due: Sequence[Due], vantage: Vantage, now: datetime, asked: str | None, told: Told | None = None
-) -> list[str]:
+def _for_a_moment(due: Sequence[Due], vantage: Vantage, now: datetime, asked: str | None) -> list[str]:
     """Run checks; the names of those that have a result within the time a worker waits."""
     measured: list[str] = []
     late = Event()
@@ -122,8 +82,6 @@ def _for_a_moment(
         names = _keep(verified, asked, None)
         if not late.is_set():
             measured.extend(names)
-        elif told is not None:
-            told(names)
 
     if due:
         work = asyncio.run_coroutine_threadsafe(_measure(due, vantage, now, keep), loop())
@@ -153,29 +111,9 @@ def _keep(verified: Verified, asked: str | None, now: datetime | None) -> list[s
         if asked is not None:
             checks.answer(db, asked, verified.results, clock.now(db))
         if verified.offline is not None:
-            at = now or clock.now(db)
-            changed = prober.note(db, verified, at)
-            if changed is not None and alerts.accept(db, [_said(verified)], at):
-                wake_line(db, "dedup")
-        wake(db, "console", "checks")
+            prober.note(db, verified, now or clock.now(db))
+        refresh(db, "checks")
         return checks.record(db, verified.results) if verified.results else []
-
-
-def _said(verified: Verified) -> Signal:
-    """The one alert there is when a vantage is cut off, or its end."""
-    where = f" at {verified.location}" if verified.location else ""
-    because = decide.silent(verified.answers) if verified.offline else ""
-    return Signal(
-        source="prober",
-        key=verified.location or "here",
-        status=SignalStatus.FIRING if verified.offline else SignalStatus.RESOLVED,
-        summary=f"The prober{where} is offline: {because}; its checks of other hosts cannot tell",
-        severity=Severity.ERROR,
-        alertname=OFFLINE,
-        family="health",
-        labels={"location": verified.location} if verified.location else {},
-        because=because if verified.offline else "a reference target answers again" if verified.answers else "removed",
-    )
 
 
 async def _tried(due: Sequence[Due], now: datetime, asked: str) -> None:

@@ -24,6 +24,7 @@ from app.escalation import store as escalations
 from app.identity import me
 from app.notify import store as pages
 from app.notify.flight import FLIGHT
+from app.queues import Queue
 from app.settings import settings
 
 LOOK = 1.0  # seconds between two looks when nobody calls
@@ -38,7 +39,7 @@ logger = log.get(__name__)
 def run_until_idle(now: datetime | None = None) -> int:
     """Once through the whole line until nothing is due at `now`; how much was done. Stories call this."""
     done = 0
-    while seen := decide(now) + line.notify(now)[0].seen:
+    while seen := decide(now) + line.notify(now):
         done += seen
     return done
 
@@ -48,7 +49,7 @@ def decide(now: datetime | None = None) -> int:
     done, broken = 0, None
     for stage in (line.evaluate, line.dedup, line.escalate):
         try:
-            done += stage(now=now).seen
+            done += stage(now=now)
         except (Unavailable, psycopg.OperationalError):
             raise
         except Exception as error:
@@ -167,7 +168,7 @@ class Pager:
 
 def _listen(listener: psycopg.Connection[Any], seconds: float) -> None:
     """Wait until somebody says that something changed, at most so long. What `decide` just said itself is no news to it."""
-    ours = {f"{stage}:{me()}" for stage in ("dedup", "escalation", "notify")}
+    ours = {f"{stage}:{me()}" for stage in (Queue.DEDUP, Queue.ESCALATION, Queue.NOTIFY)}
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         if any(heard.payload not in ours for heard in listener.notifies(timeout=left, stop_after=1)):

@@ -9,8 +9,9 @@ from traceback import extract_tb
 from types import ModuleType
 
 from app.errors import Invalid
+from app.queues import CHECKS
 
-FAMILIES = ("health", "performance", "business", "security")
+FAMILIES = tuple(str(queue) for queue in CHECKS)
 
 
 def names(package: str) -> list[str]:

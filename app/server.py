@@ -9,8 +9,8 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from app import api, line, uptime, web
-from app.api import problem
+from app import api, db, line, uptime, web
+from app.api import hints, problem
 from app.api.caller import THREADS
 from app.api.envelope import Envelope
 from app.door import IDLE, Server, raise_descriptors
@@ -39,7 +39,9 @@ def create() -> FastAPI:
 async def _life(_: FastAPI) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
     ticking = asyncio.create_task(_tick())
+    db.hint_by(hints.say)
     yield
+    db.hint_by(None)
     ticking.cancel()
 
 

@@ -1,6 +1,6 @@
 """What keeps the house: partitions ahead of time, retention, and the sign of life for the outside watcher."""
 
-from app import clock, measure, upkeep
+from app import clock, line, measure, upkeep
 from app.celery import task
 from app.db import transaction
 
@@ -31,3 +31,4 @@ def watch() -> None:
     """Tell the outside watcher that we are well, but only if we are; and see whether a place that was cut off still is."""
     upkeep.sign_of_life()
     measure.recheck_references()
+    line.look_for_workers()

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from app.checks import service, store
 from app.checks.baseline import drift
-from app.db import notify as wake
+from app.db import refresh
 from app.errors import NotFound
 from app.people import audit
 from app.people.model import Actor
@@ -36,5 +36,5 @@ def accept(db: Connection, name: str, actor: Actor, now: datetime) -> dict[str, 
         "changed": {thing: [before["accepted"][thing], before["observed"][thing]] for thing in before["changed"]},
     }
     audit.record(db, actor, "check.accept", f"check:{name}", {key: value for key, value in what.items() if value}, now)
-    wake(db, "console", "checks")
+    refresh(db, "checks")
     return shown(db, name)

@@ -6,8 +6,7 @@ from sqlalchemy import Connection
 
 from app.alerts import service as alerts
 from app.checks import store
-from app.db import notify as wake
-from app.db import wake_line
+from app.db import refresh
 from app.errors import NotFound
 from app.people import audit
 from app.people.model import Actor
@@ -20,7 +19,7 @@ def pause(db: Connection, name: str, paused: bool, actor: Actor, now: datetime) 
     require(actor, "edit")
     if not store.set_paused(db, name, paused, now):
         raise NotFound(f'there is no check "{name}"')
-    if paused and alerts.accept(db, rules.fall_silent(db, name, now), now):
-        wake_line(db, "dedup")
+    if paused:
+        alerts.accept(db, rules.fall_silent(db, name, now), now)
     audit.record(db, actor, "check.pause" if paused else "check.resume", f"check:{name}", {}, now)
-    wake(db, "console", "checks")
+    refresh(db, "checks")

@@ -11,8 +11,7 @@ from app.checks.heartbeats import service
 from app.checks.heartbeats.manage import Spec
 from app.checks.heartbeats.model import Call, State
 from app.checks.heartbeats.service import Heard
-from app.db import notify as wake
-from app.db import wake_line
+from app.db import refresh
 from app.people import audit
 from app.people.model import Actor, Role
 from app.people.permission import require
@@ -30,7 +29,7 @@ def make(db: Connection, call: Call, whose: Integration, now: datetime) -> Heard
     heard = service.make(db, call, whose.service, now)
     if heard is not None:
         audit.record(db, client(whose), "heartbeat.create", f"heartbeat:{call.slug}", {"by": "ping"}, now)
-        wake(db, "console", "checks")
+        refresh(db, "checks")
     return heard
 
 
@@ -41,7 +40,7 @@ def put(db: Connection, known: Mapping[str, Any] | None, spec: Spec, whose: Inte
         asked = spec.model_dump(exclude_unset=True, exclude={"unique"})
         action = "heartbeat.create" if known is None else "heartbeat.update"
         audit.record(db, client(whose), action, f"heartbeat:{row['name']}", asked, now)
-        wake(db, "console", "checks")
+        refresh(db, "checks")
     return row
 
 
@@ -50,17 +49,15 @@ def pause(db: Connection, name: str, paused: bool, actor: Actor, now: datetime) 
     require(actor, "edit")
     moves = service.pause(db, name, paused, now)
     said = [signal(move) for move in moves if State.DOWN in (move.before, move.after.state)]
-    if alerts.accept(db, said, now):
-        wake_line(db, "dedup")
+    alerts.accept(db, said, now)
     audit.record(db, actor, "heartbeat.pause" if paused else "heartbeat.resume", f"heartbeat:{name}", {}, now)
-    wake(db, "console", "checks")
+    refresh(db, "checks")
 
 
 def remove(db: Connection, name: str, actor: Actor, now: datetime) -> None:
     """Remove one that a ping made; its alert ends and nobody is told. Raises NotFound, Conflict."""
     require(actor, "edit")
     service.remove(db, name, now)
-    if alerts.retire(db, [f"heartbeat:{name}"], now):
-        wake_line(db, "dedup")
+    alerts.retire(db, [f"heartbeat:{name}"], now)
     audit.record(db, actor, "heartbeat.remove", f"heartbeat:{name}", {}, now)
-    wake(db, "console", "checks")
+    refresh(db, "checks")

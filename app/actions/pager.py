@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from sqlalchemy import Connection
 
 from app.catalog import store as catalog
-from app.db import notify as wake
+from app.db import refresh
 from app.errors import Fault, Invalid
 from app.oncall import service as oncall
 from app.oncall import store
@@ -26,7 +26,7 @@ def override(
     made = oncall.override(db, schedule, user=user, start=start, end=end, reason=reason, now=now, by=actor.login)
     detail = {"id": made.id, "user": user, "start": start.isoformat(), "end": end.isoformat(), "reason": reason}
     audit.record(db, actor, "oncall.override", f"schedule:{schedule}", detail, now)
-    wake(db, "console", "incidents")
+    refresh(db, "incidents")
     return made
 
 
@@ -48,4 +48,4 @@ def give_back(db: Connection, id_: int, actor: Actor, now: datetime) -> None:
     require(actor, "respond" if user == actor.login else "edit")
     oncall.remove(db, id_, now)
     audit.record(db, actor, "oncall.remove", f"override:{id_}", {"user": user}, now)
-    wake(db, "console", "incidents")
+    refresh(db, "incidents")

@@ -9,8 +9,7 @@ from app.alerts import store as alerts
 from app.alerts.store import Tally
 from app.catalog import store as catalog
 from app.catalog.model import Severity
-from app.db import notify as wake
-from app.db import wake_line
+from app.db import refresh
 from app.errors import Conflict, Invalid, NotFound
 from app.escalation import service as escalation
 from app.incidents import service as incidents
@@ -64,7 +63,6 @@ def reopen(db: Connection, number: int, actor: Actor, now: datetime) -> Incident
     if not store.save_alone(db, after):
         raise Conflict(f"a new incident for the group of #{number} opened just now; work on that one")
     escalation.begin(db, [after], now)
-    wake_line(db, "escalation")
     return _done(db, after, actor, "reopened", f"reopened by {_name(actor)}", now, save=False)
 
 
@@ -75,7 +73,6 @@ def release(db: Connection, number: int, actor: Actor, now: datetime) -> Inciden
         raise Conflict(f"#{number} is not acknowledged, so there is nothing to take back")
     after = incidents.retrigger(before)
     escalation.begin(db, [after], now)
-    wake_line(db, "escalation")
     return _done(db, after, actor, "released", f"given back by {_name(actor)}; the policy starts again", now)
 
 
@@ -85,7 +82,6 @@ def escalate(db: Connection, number: int, actor: Actor, now: datetime) -> Incide
     if before.state is not State.TRIGGERED:
         raise Conflict(f"#{number} is {before.state}; give it back first, then its policy starts again")
     escalation.hurry(db, number, now)
-    wake_line(db, "escalation")
     return _done(db, before, actor, "escalated", f"{_name(actor)} asked for the next step at once", now, save=False)
 
 
@@ -158,7 +154,6 @@ def _grown(db: Connection, source: Incident, target: Incident, now: datetime) ->
         store.freeze(db, grown)
         pages.supersede(db, [grown.number], now)
         escalation.begin(db, [grown], now)
-        wake_line(db, "escalation")
         policy = f"policy {grown.policy_name}" if grown.policy_name else "no policy"
         text = f"#{source.number} is worse and unacknowledged; routed again: {policy}, from step 1"
         store.record(db, [Event(grown.number, "restarted", text)], now)
@@ -212,7 +207,7 @@ def _done(
         store.save_all(db, [incident])
     store.record(db, [Event(incident.number, kind, text, actor.login, {"via": actor.via})], now)
     audit.record(db, actor, f"incident.{kind}", f"incident:{incident.number}", {}, now)
-    wake(db, "console", "incidents")
+    refresh(db, "incidents")
     return incident
 
 

@@ -10,12 +10,14 @@ from app.alerts import store
 from app.alerts.label import Opened, labels
 from app.catalog import store as catalog
 from app.catalog.model import Service
+from app.db import wake
 from app.oncall import service as oncall
+from app.queues import Queue
 from app.signals.model import Signal, SignalStatus
 
 
-def accept(db: Connection, signals: Sequence[Signal], now: datetime) -> list[int]:
-    """Open, update or end the alerts these signals speak of, in their order; ids the dedup stage must look at."""
+def accept(db: Connection, signals: Sequence[Signal], now: datetime) -> None:
+    """Open, update or end the alerts these signals speak of, in their order; wakes the dedup stage if it must look."""
     services, opened = catalog.services(db), oncall.timetable(db).open_at(now)
     changed: list[int] = []
     for batch in batches(signals):
@@ -29,14 +31,16 @@ def accept(db: Connection, signals: Sequence[Signal], now: datetime) -> list[int
             changed += store.raise_all(db, raised, now)
         if ended:
             changed += store.end_all(db, ended, now)
-    return changed
+    if changed:
+        wake(db, Queue.DEDUP)
 
 
-def retire(db: Connection, sources: Sequence[str], now: datetime) -> list[int]:
+def retire(db: Connection, sources: Sequence[str], now: datetime) -> None:
     """End every open alert of sources that no longer exist (reason `removed`); the dedup stage tells nobody of it."""
     fingerprints = store.open_of_sources(db, sources) if sources else []
     rows = [{"fingerprint": one, "ends_at": None, "reason": "removed"} for one in fingerprints]
-    return store.end_all(db, rows, now) if rows else []
+    if rows and store.end_all(db, rows, now):
+        wake(db, Queue.DEDUP)
 
 
 def batches(signals: Iterable[Signal]) -> list[list[Signal]]:

@@ -13,12 +13,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app import clock, line
-from app.api import hints
 from app.api.answer import answer
 from app.api.caller import actor_of, bearer
 from app.db import transaction
 from app.errors import Invalid, NotActive, NotFound, TooLarge, Unavailable
-from app.line import Taken
 from app.people.permission import require
 from app.signals import service as inbox
 from app.signals.model import Signal
@@ -69,16 +67,14 @@ def _limiter() -> anyio.CapacityLimiter:
 
 async def _take(whose: Callable[[], Source], body: bytes) -> Response:
     with anyio.move_on_after(PATIENCE) as waiting:
-        signals, taken = await anyio.to_thread.run_sync(_accept, whose, body, limiter=_limiter(), abandon_on_cancel=True)
+        signals, traces = await anyio.to_thread.run_sync(_accept, whose, body, limiter=_limiter(), abandon_on_cancel=True)
     if waiting.cancelled_caught:  # it may be committed all the same: a sender that repeats it says the same again
         raise Unavailable(f"the database did not answer within {PATIENCE:g} s; send it again")
-    if taken.news:
-        hints.say("dedup.alerts")
-    told = [{"key": signal.key, "trace_id": trace} for signal, trace in zip(signals, taken.traces, strict=True)]
+    told = [{"key": signal.key, "trace_id": trace} for signal, trace in zip(signals, traces, strict=True)]
     return answer({"accepted": len(told), "events": told}, 202)
 
 
-def _accept(whose: Callable[[], Source], body: bytes) -> tuple[list[Signal], Taken]:
+def _accept(whose: Callable[[], Source], body: bytes) -> tuple[list[Signal], tuple[str, ...]]:
     """Committed when this returns. Raises NotLoggedIn, Invalid, TooLarge, Unavailable."""
     source, service = whose()
     try:

@@ -7,19 +7,24 @@ Celery is imported by that thread on the first hint: a console nobody posts to n
 import threading
 import time
 from contextlib import suppress
+from datetime import datetime
 
-LATER = 0.1  # seconds; a pager heard of it at the commit, and both at once would only get in each other's way
+from app.queues import Queue
 
-_waiting: dict[str, None] = {}  # as a set that keeps its order; there are only so many tasks, so it is bounded
+LATER = 0.1  # seconds; a pager was notified at the commit, and both at once would only get in each other's way
+
+_waiting: dict[Queue, None] = {}  # as a set that keeps its order
 _something = threading.Event()
 _starting = threading.Lock()
 _thread: threading.Thread | None = None
 
 
-def say(task: str) -> None:
-    """Tell a worker to look, soon; never blocks, never raises."""
+def say(stage: Queue, seconds: float = 0.0, as_of: datetime | None = None) -> None:  # noqa: ARG001 - this process tells no stories
+    """Tell a worker to look, soon; never blocks, never raises. What is due later is armed by a sweep."""
     global _thread
-    _waiting[task] = None
+    if seconds:
+        return
+    _waiting[stage] = None
     _something.set()
     if _thread is None:
         with _starting:
@@ -37,6 +42,6 @@ def _forever() -> None:
         time.sleep(LATER)
         while _waiting:
             with suppress(KeyError):
-                task, _ = next(iter(_waiting)), None
-                del _waiting[task]
-                hint(task)
+                stage = next(iter(_waiting))
+                del _waiting[stage]
+                hint(stage.task)

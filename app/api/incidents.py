@@ -8,7 +8,6 @@ from pydantic import Field
 
 from app import clock
 from app.actions import service as actions
-from app.api import hints
 from app.api.answer import answer, before_id, listed
 from app.api.caller import Caller, router
 from app.api.field import LIST, Body, Cursor, Each, Limit, Maybe, MaybeText, Number, Text
@@ -90,7 +89,6 @@ def resolve(caller: Caller, number: Number) -> Response:
     """End it. 409 when it has ended."""
     with transaction() as db:
         done = actions.resolve(db, number, caller, clock.now(db))
-    hints.say("notify.send")
     return answer(present(done))
 
 
@@ -99,7 +97,6 @@ def reopen(caller: Caller, number: Number) -> Response:
     """Take an end back: triggered again, the policy from step 1."""
     with transaction() as db:
         done = actions.reopen(db, number, caller, clock.now(db))
-    hints.say("escalation.advance")
     return answer(present(done))
 
 

@@ -11,7 +11,6 @@ from starlette.routing import Route
 
 from app import clock
 from app.actions.link import Offer, offer, take
-from app.api import hints
 from app.api.caller import in_thread
 from app.api.problem import status_of
 from app.db import transaction
@@ -35,10 +34,7 @@ async def show(request: Request) -> Response:
 
 async def act(request: Request) -> Response:
     """Do it."""
-    response = await _page(request, take)
-    if response.status_code == 200:
-        hints.say("notify.send")
-    return response
+    return await _page(request, take)
 
 
 ROUTES = [Route("/a/{token}", show), Route("/a/{token}", act, methods=["POST"])]

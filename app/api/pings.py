@@ -12,7 +12,6 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from app import clock, line
-from app.api import hints
 from app.checks.heartbeats.model import Call, Kind
 from app.checks.heartbeats.service import Heard
 from app.db import transaction
@@ -101,8 +100,6 @@ async def _said(request: Request, address: Address) -> Response:
 def _answer(heard: Heard | Refused) -> Response:
     if isinstance(heard, Refused):
         return PlainTextResponse(heard.text, heard.status)
-    if heard.urgent:
-        hints.say("evaluate.checks")
     return PlainTextResponse("Created" if heard.made else "OK", 201 if heard.made else 200, HEADERS)
 
 

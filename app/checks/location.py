@@ -14,11 +14,11 @@ RESULT = "lease_until, status, message, metrics, seconds, at, memory, unreachabl
 GRANTS = (
     "usage on schema public",
     "select (id) on config_version",
-    "select on declaration, check_state, check_baseline, check_run, prober, process_beat, alert, uptime, downtime",
+    "select on declaration, check_state, check_baseline, check_run, prober, process_beat, uptime, downtime",
     f"update ({RESULT}) on check_state",
     "update (result, done_at) on check_run",
-    "insert on check_result, sample, check_baseline, prober, process_beat, alert, uptime, downtime",
-    "update on check_baseline, process_beat, alert, uptime",
+    "insert on check_result, sample, check_baseline, prober, process_beat, uptime, downtime",
+    "update on check_baseline, prober, process_beat, uptime",
     "delete on prober, process_beat, downtime",
 )
 

@@ -12,8 +12,9 @@ from app.catalog import store as catalog
 from app.checks import store
 from app.checks.demand import store as demand
 from app.checks.model import Check, Due, Result
-from app.db import wake_line
+from app.db import wake
 from app.errors import NotFound
+from app.queues import Queue
 from app.seal import opened
 
 AHEAD = timedelta(seconds=1)  # checks due this soon are claimed now and started at their own time
@@ -98,7 +99,7 @@ def _start(state: Mapping[str, Any], now: datetime) -> datetime:
 def record(db: Connection, results: Sequence[Result]) -> list[str]:
     """Keep results and wake the evaluation; names of the checks."""
     store.finish(db, results)
-    wake_line(db, "evaluate")
+    wake(db, Queue.EVALUATE)
     return [one.check for one in results]
 
 

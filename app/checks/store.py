@@ -156,7 +156,7 @@ def finish(db: Connection, results: Sequence[Result]) -> None:
         db.execute(_OBSERVE, {"rows": orjson.dumps(seen).decode()})
 
 
-def claim_evaluation(db: Connection, now: datetime, limit: int, names: Sequence[str] | None = None) -> list[Mapping[str, Any]]:
+def claim_evaluation(db: Connection, now: datetime, limit: int) -> list[Mapping[str, Any]]:
     """Checks whose rules have something to look at, locked until the transaction ends; others skip them."""
     query = (
         select(*(check_state.c[name] for name in ("name", "every", "paused", "at", "evaluated_at", "lease_until")))
@@ -165,8 +165,6 @@ def claim_evaluation(db: Connection, now: datetime, limit: int, names: Sequence[
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    if names is not None:
-        query = query.where(check_state.c.name.in_(names))
     return [dict(row) for row in db.execute(query).mappings()]
 
 

@@ -27,13 +27,14 @@ def worker(
     children: Annotated[int | None, typer.Option("-c", "--concurrency", min=1, help="Children; default: one a core.")] = None,
 ) -> None:
     """Run a Celery worker: checks from the queues of their families, or the line."""
-    from app.celery import LINE_QUEUES, app
+    from app.celery import app
+    from app.queues import LINE
 
     ask_servers("worker")
     name = (queues or "all").partition(",")[0].replace("@", "-at-")  # what is before the @ of a worker's name is its own
     # The line waits for the database and the network, so threads do and cost one process; a probe may crash or hang in
     # foreign code, so checks run in children that can be killed.
-    line_only = queues is not None and set(queues.split(",")) <= set(LINE_QUEUES)
+    line_only = queues is not None and set(queues.split(",")) <= set(LINE)
     # Gossip and mingle serve features we do not use. The heartbeat stays, seldom: by it Flower knows who is online.
     words = ["--quiet", "worker", "--loglevel", "WARNING", "-O", "fair", "--without-gossip", "--without-mingle"]
     words += ["--heartbeat-interval", "10", "-n", f"{name}-{os.getpid()}@%h"]

@@ -37,7 +37,7 @@ def send(
     require(who, "respond")
     source = f"user:{who.login}"
     signals = parse(orjson.dumps(payload), source)
-    trace = line.intake(source, signals, payload).traces[0]
+    (trace,) = line.intake(source, signals, payload)
     if as_json:
         say_json({"accepted": 1, "events": [{"key": signals[0].key, "trace_id": trace}]})
     else:

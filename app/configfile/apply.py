@@ -21,7 +21,6 @@ from app.configfile.impact import retired, whom
 from app.configfile.load import compile
 from app.configfile.model import Config, Loaded
 from app.configfile.secrets import sealed, sealed_files, starred
-from app.db import wake_line
 from app.errors import Fault, Invalid
 from app.escalation import service as escalation
 from app.incidents import changeover
@@ -82,7 +81,6 @@ def apply(db: Connection, loaded: Loaded, actor: Actor, now: datetime) -> Applie
         db, now=now, actor=actor.login or actor.via, digest=digest, files=sealed_files(loaded.files), changes=records
     )
     _tell(db, config, changes, now)
-    wake_line(db, "dedup")
     audit.record(db, actor, "config.apply", f"config:{version.number}", {"changes": records}, now)
     return Applied(version.number, tuple(changes))
 

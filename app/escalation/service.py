@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from app.catalog import store as catalog
+from app.db import wake
 from app.escalation import store
 from app.escalation.hold import hold, waiting
 from app.escalation.model import Due, EscalationState, ObligationState, State
@@ -19,6 +20,7 @@ from app.incidents.model import State as IncidentState
 from app.oncall import service as oncall
 from app.people import store as people
 from app.people.model import Directory
+from app.queues import Queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ def begin(db: Connection, started: Sequence[Incident], now: datetime) -> None:
         store.excuse_incident(db, again, "the policy starts again", now)
     fresh = [EscalationState(one.number, one.generation, 0, 0, now, Due.STEP, State.RUNNING) for one in started]
     store.put_all(db, fresh)
+    if fresh:
+        wake(db, Queue.ESCALATION)
 
 
 def hurry(db: Connection, number: int, now: datetime) -> None:
@@ -57,6 +61,7 @@ def hurry(db: Connection, number: int, now: datetime) -> None:
     standing = store.get(db, number)
     if standing is not None and (standing.due_at is None or standing.due_at > now):
         store.put_all(db, [replace(standing, due_at=now, due=Due.HURRIED, held=None)])
+        wake(db, Queue.ESCALATION)
 
 
 def stop(db: Connection, incident: Incident, reason: str, again_at: datetime | None, now: datetime) -> None:
@@ -119,6 +124,8 @@ def recheck(db: Connection, now: datetime) -> None:
     timetable, waits = oncall.timetable(db), store.held(db)
     moved = [one for one in waits if (wait := hold(one.held, timetable, one, now)) is None or wait.until != one.due_at]
     store.put_all(db, [replace(one, due_at=now, held=None) for one in moved])
+    if moved:
+        wake(db, Queue.ESCALATION)
 
 
 def _retriggered(

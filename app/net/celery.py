@@ -19,12 +19,13 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 from app.failure import Failed, Kind
 from app.net.address import refuse_literal
 from app.net.resolve import resolve_now
+from app.queues import ALL
 
 SCHEMES = r"^(redis|rediss|redis\+socket|amqp|amqps|pyamqp)://"
 PORTS = {"redis": 6379, "rediss": 6379, "amqp": 5672, "pyamqp": 5672, "amqps": 5671}
 AMQP = ("amqp", "amqps", "pyamqp")
 PLAIN = ("redis", "amqp", "pyamqp")  # over TLS the name stays, which the certificate must match
-OWN = ["health", "performance", "business", "security", "evaluate", "dedup", "escalation", "notify", "upkeep"]
+OWN = [str(queue) for queue in ALL]
 PRIORITIES = range(1, 10)  # each may have a list of its own beside the queue's, whichever `priority_steps` are set
 SEPARATOR = "\x06\x16"  # kombu's own, between a queue and a priority
 BINDING = "_kombu.binding."

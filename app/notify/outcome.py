@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from app.catalog import store as catalog
+from app.db import wake
 from app.errors import DeliveryError, Permanent, Transient
 from app.escalation import store as escalations
 from app.escalation.model import Obligation, ObligationState
@@ -22,6 +23,7 @@ from app.notify.model import Claim, Draft, Kind, Outcome, Receipt, State
 from app.notify.retry import wait
 from app.notify.settle import FALLBACK, hopeful, next_contact, not_answering, settle
 from app.people import store as people
+from app.queues import Queue
 from app.visible import visible
 
 
@@ -33,8 +35,8 @@ class Sent:
     answer: Receipt | DeliveryError
 
 
-def record(db: Connection, sent: Sequence[Sent], now: datetime) -> list[tuple[int, float]]:
-    """Write the outcomes in one go; the pages to be tried again, with the seconds to wait.
+def record(db: Connection, sent: Sequence[Sent], now: datetime) -> None:
+    """Write the outcomes in one go, and wake whoever sends for what is to be tried again, or falls to another contact.
 
     The incidents are held first: one that ends meanwhile waits, and then knows who was told.
     """
@@ -46,7 +48,8 @@ def record(db: Connection, sent: Sequence[Sent], now: datetime) -> list[tuple[in
     _fall_back(db, _lost(db, ours, now), now)
     keep_promises(db, [one.claim.draft for one in ours], now)
     _late(db, [one.claim.draft for one in ours if one.state in store.REACHED], now)
-    return [(one.claim.id, (one.next_at - now).total_seconds()) for one in ours if one.next_at is not None]
+    for seconds in {(one.next_at - now).total_seconds() for one in ours if one.next_at is not None}:
+        wake(db, Queue.NOTIFY, seconds)
 
 
 def expire(db: Connection, now: datetime) -> None:
@@ -95,7 +98,10 @@ def _lost(db: Connection, ended: Sequence[store.Ended], now: datetime) -> list[s
 
 def _fall_back(db: Connection, lost: Sequence[store.Ended], now: datetime) -> None:
     """A contact that failed falls to the person's next one, at once: one waiting for its `after`, or an unused one."""
-    lost = [one for one in lost if not store.hurry(db, [(one.claim.draft, _fallen(one))], now)]
+    hurried = [one for one in lost if store.hurry(db, [(one.claim.draft, _fallen(one))], now)]
+    if hurried:
+        wake(db, Queue.NOTIFY)
+    lost = [one for one in lost if one not in hurried]
     if not lost:
         return
     directory = people.directory(db, catalog.defaults(db).timezone)
@@ -111,7 +117,7 @@ def _fall_back(db: Connection, lost: Sequence[store.Ended], now: datetime) -> No
             key = f"{draft.key.rpartition(':')[0]}:{contact.name}"
             moved = replace(draft, contact=contact.name, channel=contact.channel, to=contact.to)
             drafts.append(replace(moved, key=key, due_at=now, reason=_fallen(one)))
-    store.queue_all(db, drafts, now, service.PAGE_LIFE)
+    service.put(db, drafts, now)
 
 
 def _fallen(one: store.Ended) -> str:

@@ -13,7 +13,7 @@ from app.alerts.model import Alert
 from app.catalog import store as catalog
 from app.catalog.model import Channel
 from app.concurrency.deadline import awake
-from app.db import wake_line
+from app.db import wake
 from app.escalation.service import Call
 from app.incidents import store as incidents
 from app.incidents.model import Incident
@@ -26,10 +26,12 @@ from app.notify.model import Claim, Draft, Kind, Message, State
 from app.people import store as people
 from app.people.model import INBOX, Contact, Directory
 from app.people.reach import reach
+from app.queues import Queue
 
 LEASE = timedelta(seconds=15)
 WARNED = timedelta(seconds=1.5)  # before a lease is taken from its holder, so long it may say that it lives
 PAGE_LIFE = timedelta(hours=24)  # what nobody would take for so long is of no use any more
+TEST_LIFE = timedelta(minutes=10)
 REMOVED = "removed"  # why an alert ended whose check or rule the configuration no longer has: nobody is told of that
 BUILT_IN = Channel(kind=INBOX)
 
@@ -49,7 +51,15 @@ def queue(db: Connection, calls: Sequence[Call], now: datetime) -> list[int]:
     if not calls:
         return []
     directory = people.directory(db, catalog.defaults(db).timezone)
-    return store.queue_all(db, drafts(calls, directory, now), now, PAGE_LIFE)
+    return put(db, drafts(calls, directory, now), now)
+
+
+def put(db: Connection, made: Sequence[Draft], now: datetime, life: timedelta = PAGE_LIFE) -> list[int]:
+    """Queue these pages, and wake whoever sends; ids of the new ones."""
+    queued = store.queue_all(db, made, now, life)
+    if queued:
+        wake(db, Queue.NOTIFY)
+    return queued
 
 
 def drafts(calls: Sequence[Call], directory: Directory, now: datetime) -> list[Draft]:
@@ -164,10 +174,7 @@ def queue_resolved(db: Connection, ended: Sequence[Incident], by: str | None, no
     silent = {number for number, reasons in alerts.end_reasons(db, numbers).items() if reasons == {REMOVED}}
     loud = {one.number: one for one in ended if one.number not in silent}
     told = [page for page in _notified(db, loud) if by is None or page["user_name"] != by]
-    store.queue_all(
-        db, [_follow_up(page, Kind.RESOLVED, loud[page["incident"]], "resolved", now) for page in told], now, PAGE_LIFE
-    )
-    wake_sender(db)
+    put(db, [_follow_up(page, Kind.RESOLVED, loud[page["incident"]], "resolved", now) for page in told], now)
 
 
 def _notified(db: Connection, found: Mapping[int, Incident]) -> list[Mapping[str, Any]]:
@@ -191,7 +198,7 @@ def queue_update(db: Connection, updated: Sequence[tuple[Incident, str]], now: d
     for page in _notified(db, {number: incident for number, (incident, _) in reasons.items()}):
         incident, why = reasons[page["incident"]]
         drafts.append(_follow_up(page, Kind.UPDATE, incident, f"update-{incident.alert_count}-{incident.severity}", now, why))
-    store.queue_all(db, drafts, now, PAGE_LIFE)
+    put(db, drafts, now)
 
 
 def received(pages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -223,15 +230,10 @@ def test(db: Connection, login: str, now: datetime) -> list[int]:
     stamp = int(now.timestamp() * 1000)
     contacts = person.contacts if person else ()
     drafts = [_test(login, contact, f"test:{login}:{contact.name}:{stamp}", now) for contact in contacts]
-    return store.queue_all(db, drafts, now, timedelta(minutes=10))
+    return put(db, drafts, now, TEST_LIFE)
 
 
 def _test(login: str, contact: Contact, key: str, now: datetime) -> Draft:
     return Draft(
         key, Kind.TEST, None, None, 0, 0, None, login, contact.name, contact.channel, contact.to, now, "you asked for it"
     )  # fmt: skip
-
-
-def wake_sender(db: Connection) -> None:
-    """Let whoever sends look at once."""
-    wake_line(db, "notify")

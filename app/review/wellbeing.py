@@ -6,15 +6,14 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
-from app import beats, metrics, migrations
+from app import beats, metrics, migrations, queues
 from app.catalog import store as catalog
 from app.checks import store
 from app.escalation.plan import LastResort, targets
 from app.oncall import service as oncall
 from app.people import store as people
-from app.plugins import FAMILIES
 
-QUEUES = (*FAMILIES, "evaluate", "dedup", "escalation", "notify", "upkeep")
+QUEUES = tuple(str(queue) for queue in queues.ALL)
 NEEDED = frozenset({"database", "migrations", "pager"})  # without one of these nobody is paged; the rest costs speed
 READ_ONLY, AHEAD = "database:read-only", "checks:due-in-future"
 # What PostgreSQL or libpq say of a session that could not be had, and its name here.

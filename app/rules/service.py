@@ -32,9 +32,9 @@ def sync(db: Connection, rules: Mapping[str, Rule], now: datetime) -> None:  # n
     store.forget(db, [active.name for active in in_force.book(db).rules])
 
 
-def evaluate(db: Connection, now: datetime, limit: int = 500, names: Sequence[str] | None = None) -> tuple[list[Signal], int]:
+def evaluate(db: Connection, now: datetime, limit: int = 500) -> tuple[list[Signal], int]:
     """Judge every check with something new; the signals that follow, and how many checks were looked at."""
-    claimed = checks.claim_evaluation(db, now, limit, names)
+    claimed = checks.claim_evaluation(db, now, limit)
     if not claimed:
         return [], 0
     facts = load(db, claimed, now)

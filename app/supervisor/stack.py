@@ -6,14 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.plugins import FAMILIES
+from app import queues
 from app.settings import Settings
 from app.supervisor import leftovers, postgres, valkey
 from app.supervisor.account import PLAIN
 from app.supervisor.plan import STEP, Plan, Spec
 
-LINE = ("evaluate", "dedup", "escalation", "notify", "upkeep")
-QUEUES = (*FAMILIES, *LINE)
+QUEUES = tuple(str(queue) for queue in queues.ALL)
 TRIES = 3  # deaths at the start of what waits for nobody else; what waits for others is tried for ever
 PREPARE = "prepare"  # migrations, then the configuration
 
@@ -106,8 +105,8 @@ def own_specs(settings: Settings, after: tuple[str, ...], fresh: bool = False) -
     return (
         Spec(PREPARE, STEP, prepare, needs=after, env=PYTHON_ENV, tries=TRIES),
         Spec("web", "web", _command("web"), needs=prepared, ready=readyz(settings), env=PYTHON_ENV),
-        Spec("worker-line", "worker", _worker(LINE, 4), needs=prepared, env=PYTHON_ENV),
-        Spec("worker-checks", "worker", _worker(FAMILIES, 2), needs=prepared, env=PYTHON_ENV),
+        Spec("worker-line", "worker", _worker(queues.LINE, 4), needs=prepared, env=PYTHON_ENV),
+        Spec("worker-checks", "worker", _worker(queues.CHECKS, 2), needs=prepared, env=PYTHON_ENV),
         Spec("pager", "pager", _command("pager"), needs=prepared, env=PYTHON_ENV),
         Spec("beat", "beat", _command("beat"), needs=prepared, env=PYTHON_ENV),
         Spec("flower", "flower", _command("flower"), needs=prepared, ready=flower, env=PYTHON_ENV),

@@ -26,7 +26,7 @@ def judged(metric: str) -> None:
     with transaction() as db:
         apply(db, loaded, SYSTEM, clock.now(db))
         checks.record(db, [Result("web", datetime.now(UTC), Status.OK, "", 0.1, {"seconds": 0.1})])
-    line.evaluate(["web"], now=None)
+    line.evaluate()
 
 
 def test_a_rule_over_a_metric_that_its_check_does_not_give_is_named_with_the_nearest(tocsin: Tocsin) -> None:

@@ -8,10 +8,9 @@ from datetime import datetime
 import pytest
 from redis import Redis
 
+from app.queues import STAGES
 from tests.journeys.world import Door, World
 from tests.receiver import receiver
-
-LINE = ("evaluate", "dedup", "escalation", "notify")
 
 
 class Ledger:
@@ -36,7 +35,8 @@ def celery_door() -> Iterator[Door]:
     from celery.contrib.testing.worker import start_worker
     from celery.signals import after_task_publish, task_postrun
 
-    from app.celery import app, hint
+    from app import db
+    from app.celery import app, hint, hint_after_commit
 
     with Redis(**_socket(os.environ["TOCSIN_BROKER_URL"])) as broker:
         broker.flushdb()
@@ -45,14 +45,16 @@ def celery_door() -> Iterator[Door]:
     task_postrun.connect(ledger.count_done)
 
     def door(now: datetime) -> None:
-        for task, args in (("evaluate.checks", [None]), ("dedup.alerts", []), ("escalation.advance", []), ("notify.send", [])):
-            assert hint(task, [*args, now.isoformat()])
+        db.hint_by(hint_after_commit)  # as a worker's process does, while this door is open
+        for stage in STAGES:
+            assert hint(stage.task, [now.isoformat()])
         deadline = time.monotonic() + 20
         while ledger.done < ledger.sent:  # a task sends the next one before it is done
             assert time.monotonic() < deadline, "the worker does not get on"
             time.sleep(0.002)
+        db.hint_by(None)
 
-    with start_worker(app, pool="solo", perform_ping_check=False, queues=list(LINE), shutdown_timeout=10):
+    with start_worker(app, pool="solo", perform_ping_check=False, queues=list(STAGES), shutdown_timeout=10):
         yield door
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from app import clock, line, measure, uptime
+from app import clock, line, uptime
 from app.checks import service as checks
 from app.checks.heartbeats.model import Call, Kind
 from app.checks.model import Result
@@ -132,15 +132,15 @@ def test_downtime_that_lasts_counts_while_it_does(clean: None) -> None:
 def test_a_location_without_its_worker_is_one_alert_and_its_end(running: None) -> None:
     with transaction() as db:
         db.execute(uptime.uptime.insert().values(part=uptime.part_of("paris"), since=NOON, seen_at=NOON))
-    measure.look_for_workers(at(29))
+    line.look_for_workers(at(29))
     assert alerts() == {}
-    measure.look_for_workers(at(31))
+    line.look_for_workers(at(31))
     assert alerts() == {"NoWorker": "No worker runs the checks of paris: their results are missing"}
     line.evaluate(now=at(40))
     assert "there" not in alerts(), "while nobody is there, its silence does not count"
     with transaction() as db:
         uptime.tick(db, uptime.part_of("paris"), at(60))
-    measure.look_for_workers(at(61))
+    line.look_for_workers(at(61))
     assert "NoWorker" not in alerts()
 
 

@@ -104,12 +104,12 @@ def test_pages_that_nobody_needs_any_more_do_not_hide_those_behind_them(clean: N
 def test_a_stage_that_breaks_keeps_no_other_stage_from_its_work(clean: None, monkeypatch: pytest.MonkeyPatch) -> None:
     worked = []
 
-    def broken(**_: Any) -> line.StageResult:
+    def broken(**_: Any) -> int:
         raise ValueError("poison")
 
-    def works(now: datetime | None = None) -> line.StageResult:
+    def works(now: datetime | None = None) -> int:
         worked.append(now)
-        return line.StageResult(0)
+        return 0
 
     for stage, behaviour in (("evaluate", broken), ("dedup", works), ("escalate", works)):
         monkeypatch.setattr(line, stage, behaviour)

@@ -91,7 +91,7 @@ def test_the_pager_runs_overdue_checks_but_never_those_of_a_location() -> None:
 
 def test_a_location_that_is_cut_off_is_one_alert_with_its_name() -> None:
     measure.check(["there", "also-there"])
-    line.evaluate(["there", "also-there"])
+    line.evaluate()
     with transaction() as db:
         alerts = db.execute(text("select alertname, labels ->> 'location', summary from alert where state = 'firing'")).all()
         said = db.execute(
@@ -104,8 +104,10 @@ def test_a_location_that_is_cut_off_is_one_alert_with_its_name() -> None:
 
 def test_a_location_is_back_when_a_reference_answers_whichever_of_its_checks_runs_then() -> None:
     measure.check(["there", "also-there"])
+    line.evaluate()
     with socket.create_server(("127.0.0.1", 0)) as server:
         configure(CONFIG.replace("a.invalid:443", f"127.0.0.1:{server.getsockname()[1]}"))
         measure.check(["own"])  # which needs no network itself
+    line.evaluate()
     with transaction() as db:
         assert db.scalars(text("select state from alert where alertname = 'ProberOffline'")).all() == ["resolved"]

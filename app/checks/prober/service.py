@@ -11,8 +11,9 @@ from app.catalog import store as catalog
 from app.checks.model import Due, Result
 from app.checks.prober import decide, store
 from app.checks.prober.references import ask
-from app.db import transaction
+from app.db import transaction, wake
 from app.log import get
+from app.queues import Queue
 
 log = get(__name__)
 
@@ -62,13 +63,13 @@ def _unreachable(location: str, names: list[str], now: datetime) -> list[str]:
         return store.unreachable(db, location, names, now)
 
 
-def note(db: Connection, verified: Verified, now: datetime) -> bool | None:
-    """Keep what changed about a place: True it is cut off now, False it is back, None no news."""
+def note(db: Connection, verified: Verified, now: datetime) -> None:
+    """Keep what changed about a place, and wake the rules for it."""
     if verified.offline is None:
-        return None
-    if verified.offline:
-        return True if store.went_off(db, verified.location, verified.answers, now) else None
-    return False if store.came_back(db, verified.location) else None
+        return
+    change = store.went_off if verified.offline else store.came_back
+    if change(db, verified.location, verified.answers, now):
+        wake(db, Queue.EVALUATE)
 
 
 async def back(vantage: Vantage) -> list[Verified]:

@@ -72,7 +72,6 @@ def test_my_pager(request: Request) -> Response:
     """A test message to every contact of mine."""
     with visit(request) as v:
         count = len(notify.test(v.db, v.person.login, v.now))
-        notify.wake_sender(v.db)
     return go("/me#contacts", Toast.say(f"a test is on its way over {count} contact{'' if count == 1 else 's'}"))
 
 

@@ -1,0 +1,60 @@
+"""Where checks run: a place that is cut off, or has no worker, is one alert instead of one for each of its checks."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from app import beats, uptime
+from app.catalog.model import Severity
+from app.checks import store as checks
+from app.checks.prober import decide, store
+from app.signals.model import Signal, SignalStatus
+
+OFFLINE = "ProberOffline"  # the alert's name
+NO_WORKER = "NoWorker"  # likewise
+GONE = timedelta(seconds=beats.FRESH["worker"])  # without a tick for so long, a location has no worker
+
+
+def evaluate(db: Connection) -> list[Signal]:
+    """The places that were cut off, or are back, since this was asked last."""
+    return [_cut_off(row) for row in store.take_news(db)]
+
+
+def workers(db: Connection, now: datetime) -> list[Signal]:
+    """For each location that ever had a worker whether it has one now."""
+    pinned = {queue.partition("@")[2] for queue in checks.pinned_queues(db)}
+    seen = {part.partition("@")[2]: when for part, when in uptime.last_seen(db).items() if "@" in part}
+    return [_worker(location, when, location in pinned and now - when > GONE) for location, when in seen.items()]
+
+
+def _cut_off(row: Mapping[str, Any]) -> Signal:
+    offline, answers, location = row["online_since"] is None, row["answers"], row["location"]
+    because, where = decide.silent(answers) if offline else "", f" at {location}" if location else ""
+    return Signal(
+        source="prober",
+        key=location or "here",
+        status=SignalStatus.FIRING if offline else SignalStatus.RESOLVED,
+        summary=f"The prober{where} is offline: {because}; its checks of other hosts cannot tell",
+        severity=Severity.ERROR,
+        alertname=OFFLINE,
+        family="health",
+        labels={"location": location} if location else {},
+        because=because if offline else "a reference target answers again" if answers else "removed",
+    )
+
+
+def _worker(location: str, seen: datetime, gone: bool) -> Signal:
+    because = f"no worker there since {seen:%Y-%m-%d %H:%M:%S} UTC" if gone else "a worker there runs"
+    return Signal(
+        source="prober",
+        key=f"worker:{location}",
+        status=SignalStatus.FIRING if gone else SignalStatus.RESOLVED,
+        summary=f"No worker runs the checks of {location}: their results are missing",
+        severity=Severity.ERROR,
+        alertname=NO_WORKER,
+        family="health",
+        labels={"location": location},
+        because=because,
+    )
