@@ -1,4 +1,8 @@
-"""Durations, ratios, counts and words as people write them: `30s`, `1h30m`, `2 of 3`, `40%`, `1 value`. Pure."""
+"""Durations, ratios, counts and words as people write and read them: `30s`, `1h30m`, `1 h 30 min`, `40%`, `1 value`.
+
+A duration has two forms: `format_duration` writes what a file or a command holds, and reads back as the same; `length` says how
+long something took or is ago, to people. Pure.
+"""
 
 import re
 from datetime import timedelta
@@ -45,6 +49,31 @@ Duration = Annotated[
     PlainSerializer(format_duration, return_type=str),
     WithJsonSchema({"type": "string", "pattern": f"^{_WHOLE.pattern}$", "examples": ["30s", "5m", "1h30m"]}),
 ]
+
+
+_WORDS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+
+
+def length(of: float | timedelta) -> str:
+    """The two largest units that matter: `45 s`, `3 min 20 s`, `2 h 5 min`, `4 d 3 h`; seconds only below ten minutes.
+
+    `length` of static/console.js says the same while a page ticks.
+    """
+    left = int(abs(of.total_seconds() if isinstance(of, timedelta) else of))
+    for index, (size, unit) in enumerate(_WORDS):
+        if left >= size:
+            count, rest = divmod(left, size)
+            small = _WORDS[index + 1] if index < 3 else None
+            lower = rest // small[0] if small and not (small[1] == "s" and count >= 10) else 0
+            return f"{count} {unit} {lower} {small[1]}" if small and lower else f"{count} {unit}"
+    return "0 s"
+
+
+def measured(seconds: float) -> str:
+    """A measured time, three digits of it: `250 ms`, `1.25 s`; a longer one as `length` says it."""
+    if abs(seconds) < 1:
+        return f"{seconds * 1000:.3g} ms" if seconds else "0 s"
+    return f"{'-' if seconds < 0 else ''}{length(seconds)}" if abs(seconds) >= 120 else f"{seconds:.3g} s"
 
 
 def counted(count: float, one: str, many: str = "") -> str:

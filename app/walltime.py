@@ -1,4 +1,4 @@
-"""When a wall clock shows a time: the one rule for clock changes, and how an instant is read. Pure."""
+"""When a wall clock shows a time: the one rule for clock changes, how an instant is read, and how one is shown. Pure."""
 
 import re
 from bisect import bisect_left
@@ -63,3 +63,29 @@ def utc(at: datetime) -> datetime:
     if at.tzinfo is None:
         raise ValueError(f"{at} has no offset, so it is no instant")
     return at.astimezone(UTC)
+
+
+def stamp(at: datetime) -> str:
+    """An instant where nobody's zone is known, in a terminal or a log: `2026-11-02 08:00:00Z`."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
+
+
+def short_day(at: datetime, zone: ZoneInfo) -> str:
+    """`Mon 23 Nov`."""
+    local = at.astimezone(zone)
+    return f"{local:%a} {local.day} {local:%b}"
+
+
+def clock(at: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """`14:05` today, `Tue 24 Nov 14:05` otherwise, with the year when it is another one."""
+    local, today = at.astimezone(zone), now.astimezone(zone)
+    if local.date() == today.date():
+        return f"{local:%H:%M}"
+    year = f" {local.year}" if local.year != today.year else ""
+    return f"{short_day(at, zone)}{year} {local:%H:%M}"
+
+
+def exact(at: datetime, zone: ZoneInfo) -> str:
+    """The whole moment: `Mon 23 Nov 2026 14:05:09 CET`."""
+    local = at.astimezone(zone)
+    return f"{local:%a} {local.day} {local:%b %Y %H:%M:%S %Z}"

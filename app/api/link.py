@@ -16,6 +16,7 @@ from app.api.problem import status_of
 from app.db import transaction
 from app.errors import Conflict, Invalid, TocsinError, Unavailable
 from app.settings import settings
+from app.walltime import stamp
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -57,8 +58,7 @@ def _told(offered: Offer) -> str:
     incident = offered.incident
     facts = f"<p class=severity>{escape(incident.severity)}</p><h1>#{incident.number} {escape(incident.title)}</h1>"
     where = ", ".join(part for part in (incident.service, incident.team) if part)
-    since = f"{incident.opened_at:%Y-%m-%d %H:%M:%S} UTC"
-    facts += f"<p>Since {since}{f', {escape(where)}' if where else ''}.</p>"
+    facts += f"<p>Since {stamp(incident.opened_at)}{f', {escape(where)}' if where else ''}.</p>"
     if offered.done:
         who = incident.resolved_by if not incident.open else incident.acknowledged_by
         by = f" by {escape(who)}" if who else ""

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pydantic import Field
 
 from app.checks.own import own_broker
-from app.checks.probe import Duration, Spec, Status, unanswered
+from app.checks.probe import Duration, Spec, Status, length, unanswered
 from app.failure import Failed, Kind
 from app.net.celery import OWN, Broker, BrokerUrl, Keys, Waiting, broker
 
@@ -40,7 +40,7 @@ def too_old(waiting: Mapping[str, Waiting], spec: Watched) -> Iterator[tuple[Sta
     queue, age = max(((name, one.age or 0.0) for name, one in waiting.items()), key=lambda item: item[1])
     if age >= min(spec.warning_age, spec.critical_age).total_seconds():
         status = Status.CRITICAL if age >= spec.critical_age.total_seconds() else Status.WARNING
-        yield status, f"the oldest message in {queue} waits for {age:.0f} s"
+        yield status, f"the oldest message in {queue} waits for {length(age)}"
     ageless = [name for name, one in waiting.items() if one.count and one.age is None]
     if ageless and spec.model_fields_set & {"warning_age", "critical_age"}:
         yield Status.UNKNOWN, f"how long messages wait in {', '.join(ageless)} cannot be seen"

@@ -25,12 +25,14 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from app.checks.baseline import Drift, drift
 from app.failure import Failed, Kind
 from app.sentence import lower_first
-from app.units import Duration, counted
+from app.units import Duration, counted, length
 from app.visible import printable
+from app.walltime import stamp
 
 __all__ = [
     "ABSENT", "Absent", "CannotTell", "Drift", "Duration", "Field", "Probe", "Reading", "Run", "SecretStr", "Series", "Spec",
-    "Status", "Unreachable", "counted", "drift", "lower_first", "printable", "probe", "unanswered", "worst",
+    "Status", "Unreachable", "counted", "drift", "length", "lower_first", "printable", "probe", "stamp", "unanswered",
+    "worst",
 ]  # fmt: skip
 
 

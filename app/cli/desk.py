@@ -2,14 +2,14 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.cli.failure import told
 from app.errors import Invalid
-from app.walltime import parse_instant
+from app.walltime import parse_instant, stamp
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -96,11 +96,6 @@ def instant(text: str | None) -> datetime | None:
         return parse_instant(text)
     except ValueError as error:
         raise Invalid(f'"{text}" {error}') from None
-
-
-def stamp(at: datetime) -> str:
-    """An instant as lines show it: `2026-11-02 08:00:00Z`."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
 def labels(text: str) -> dict[str, str]:

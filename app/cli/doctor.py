@@ -11,7 +11,7 @@ from app.cli.desk import Json, say, say_json
 from app.errors import Invalid, Unavailable
 from app.review.wellbeing import AHEAD
 from app.settings import environ, settings
-from app.units import format_duration
+from app.units import length
 
 commands = typer.Typer()
 READ_ONLY = "let it write (`alter system reset default_transaction_read_only`, `select pg_reload_conf()`), or name the primary"
@@ -90,15 +90,11 @@ def _missing() -> Iterator[Finding]:
 def _lost(queue: str, seen: Iterable[Any]) -> str:
     gone = [one for one in seen if queue in one.queues]
     newest = min(gone, key=lambda one: one.age, default=None)
-    return f": {newest.name.partition(':')[0]} had it, last seen {_length(newest.age)} ago" if newest else ""
+    return f": {newest.name.partition(':')[0]} had it, last seen {length(newest.age)} ago" if newest else ""
 
 
 def _where(queue: str) -> str:
     return f" at {queue.partition('@')[2]}" if "@" in queue else ""
-
-
-def _length(seconds: float) -> str:
-    return format_duration(timedelta(seconds=round(seconds)))
 
 
 def _disks() -> Iterator[Finding]:

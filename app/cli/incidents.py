@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.desk import As, Json, Numbers, OneNumber, actor, each, number, say, say_json, say_list, stamp
+from app.cli.desk import As, Json, Numbers, OneNumber, actor, each, number, say, say_json, say_list
 from app.errors import Invalid
+from app.walltime import parse_instant, stamp
 
 if TYPE_CHECKING:
     from app.incidents.model import Incident
@@ -38,13 +39,13 @@ def list_(
     equal = {name: value for name, value in (("service", service), ("team", team), ("severity", severity)) if value}
     with transaction() as db:
         found = store.listed(db, states=states, equal=equal, words=words, before=None, limit=limit)
-    columns = ("number", "state", "severity", "service", "opened_at", "title")
-    say_list([present(one) for one in found], columns, as_json, "no such incident")
+    rows = [{**present(one), "opened_at": one.opened_at} for one in found]
+    say_list(rows, ("number", "state", "severity", "service", "opened_at", "title"), as_json, "no incident matches")
 
 
 @incidents.command()
 def show(number_: OneNumber, as_json: Json = False) -> None:
-    """Show one incident: alerts, timeline, pages, and the steps to come."""
+    """Show one incident: alerts, timeline, pages, and the next escalations."""
     from app import clock
     from app.db import transaction
     from app.review.dossier import dossier
@@ -57,12 +58,12 @@ def show(number_: OneNumber, as_json: Json = False) -> None:
     say(f"#{found['number']} {found['title']}")
     for name in ("state", "severity", "urgency", "service", "team", "policy", "opened_at", "acknowledged_by", "resolved_at"):
         if found[name]:
-            say(f"  {name}: {found[name]}")
+            say(f"  {name}: {stamp(parse_instant(found[name])) if name.endswith('_at') else found[name]}")
     for line in found["timeline"]:
         say(f"{stamp(line['at'])}  {line['actor'] or 'tocsin'}: {line['text']}")
     for step in found["upcoming"]:
         whom = ", ".join([*step["users"], *step["channels"]]) or "nobody"
-        say(f"{stamp(step['at'])}  to come: {whom} ({step['reason']})")
+        say(f"{stamp(step['at'])}  escalates to {whom} ({step['reason']})")
 
 
 @incidents.command()

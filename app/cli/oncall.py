@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from app.cli.desk import As, Json, actor, instant, say, say_json, say_list, stamp
+from app.cli.desk import As, Json, actor, instant, say, say_json, say_list
 from app.errors import NotActive
+from app.walltime import stamp
 
 oncall = typer.Typer(help="Who holds the pager.", no_args_is_help=True)
 Schedule = Annotated[str, typer.Argument(metavar="SCHEDULE", help="The schedule's name.")]

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from app.cli.desk import Json, instant, say, say_json, stamp
+from app.cli.desk import Json, instant, say, say_json
 from app.cli.desk import labels as read_labels
+from app.walltime import stamp
 
 commands = typer.Typer()
 

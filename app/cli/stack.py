@@ -1,6 +1,5 @@
 """`tocsin up`, `down`, `status`, `flower`: the stack in TOCSIN_HOME. What is heavy is imported by the command that needs it."""
 
-from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -8,7 +7,7 @@ import typer
 from app.settings import kept_from_last, of_home, settings, to_start
 from app.supervisor import control, state
 from app.supervisor import status as stack_status
-from app.units import format_duration
+from app.units import length, measured
 
 commands = typer.Typer(help="The stack in TOCSIN_HOME.")
 
@@ -77,7 +76,7 @@ def _table(found: stack_status.Status) -> str:
         style = "" if row.state in ("running", "waiting") else "red"
         table.add_row(row.name, str(row.pid or "-"), row.state, str(row.restarts), style=style)
     waiting = ", ".join(f"{name} {'?' if depth is None else depth}" for name, depth in found.queues.items())
-    overdue = "?" if found.oldest_overdue_seconds is None else f"{found.oldest_overdue_seconds:.1f} s"
+    overdue = "?" if found.oldest_overdue_seconds is None else measured(found.oldest_overdue_seconds)
     with console.capture() as caught:
         console.print(
             "[green]ready[/]" if found.ready else "[red]not ready[/]",
@@ -86,11 +85,7 @@ def _table(found: stack_status.Status) -> str:
         console.print(table)
         console.print(f"queues: {waiting}", f"oldest overdue: {overdue}", sep="\n", highlight=False)
         for one in found.elsewhere:
-            seen = (
-                f"seen {one.age:.0f} s ago"
-                if one.alive
-                else f"gone, last seen {format_duration(timedelta(seconds=round(one.age)))} ago"
-            )
+            seen = f"seen {length(one.age)} ago" if one.alive else f"gone, last seen {length(one.age)} ago"
             text = f"worker elsewhere: {one.name}, queues {', '.join(one.queues)}, {seen}"
             console.print(text, style="" if one.alive else "red", markup=False, highlight=False)
         console.print("watcher: [red]UNWATCHED[/]" if found.watcher == "UNWATCHED" else "watcher: ok")

@@ -12,6 +12,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from app.net.postgres import Session
+from app.units import length
 
 Grade = Literal["ok", "unknown", "warning", "critical"]
 Finding = tuple[Grade, str]
@@ -221,7 +222,7 @@ def findings(found: Replication, min_standbys: int | None) -> Iterator[Finding]:
     """What is wrong with replication, whatever the limits of its lag are; a primary must have `min_standbys`."""
     if found.cut_off:
         how = f"its WAL receiver is {found.receiver}" if found.receiver else "it has no WAL receiver"
-        late = "" if found.lag is None else f", {found.lag:.0f} s behind"
+        late = "" if found.lag is None else f", {length(found.lag)} behind"
         yield "critical", f"it is a standby, and cut off from its primary ({how}){late}"
     elif found.standby and not found.receives and found.follows is None:
         yield "unknown", f'whether it should follow a primary is hidden: grant pg_monitor to "{found.me}"'
@@ -233,7 +234,7 @@ def findings(found: Replication, min_standbys: int | None) -> Iterator[Finding]:
         return
     for one in found.standbys:
         if one.gone:
-            yield "warning", f"standby {one.name} is no longer connected (for {one.lag or 0:.0f} s; see min_standbys)"
+            yield "warning", f"standby {one.name} is no longer connected (for {length(one.lag or 0)}; see min_standbys)"
     if (count := found.connected()) < (min_standbys or 0):
         yield "critical", f"{count} {'standby is' if count == 1 else 'standbys are'} connected, {min_standbys} must be"
 

@@ -18,6 +18,7 @@ from pydantic import AfterValidator
 from app.failure import Failed, Kind
 from app.net import tcp, tls
 from app.net.address import refuse_literal
+from app.units import length
 
 LARGEST = 1 << 20  # bytes of one answer
 AWAY = ("LOADING", "MASTERDOWN", "ERR max number of clients")  # it takes nobody now: down, not a mistake of ours
@@ -147,7 +148,7 @@ def cut_off(told: Mapping[str, str]) -> str:
     if told.get("role") != "slave" or told.get("master_link_status") != "down":
         return ""
     since = number(told, "master_link_down_since_seconds")
-    how = "it has never reached it" if since is None or since < 0 else f"for {since:.0f} s"
+    how = "it has never reached it" if since is None or since < 0 else f"for {length(since)}"
     return f"it is a replica, and cut off from its primary: {how}"
 
 

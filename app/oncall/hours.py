@@ -14,7 +14,7 @@ from app.holiday import Holiday, is_holiday
 from app.oncall.model import Only, Span
 from app.oncall.rotation import open_times
 from app.people.model import Zone
-from app.walltime import instant, midnight, on_the_wall, utc
+from app.walltime import instant, midnight, on_the_wall, short_day, utc
 
 DAY = timedelta(days=1)
 # How far ahead is looked for the next opening or closing; most are near. Beyond the last, hours count as never changing.
@@ -113,4 +113,4 @@ class Timetable:
         hours = self.named.get(name)
         zone = self.zone if hours is None or hours.timezone is None else ZoneInfo(hours.timezone)
         local = at.astimezone(zone)
-        return f"{local:%H:%M}" if at - now < DAY else f"{local:%a} {local.day} {local:%b %H:%M}"
+        return f"{local:%H:%M}" if at - now < DAY else f"{short_day(at, zone)} {local:%H:%M}"

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from app.oncall.notation import WEEKDAYS, Between, Bound, Day, EndTime, HandoffTime, StartTime, Text, Unit, Weekday
 from app.people.model import Zone
+from app.walltime import stamp
 
 
 class _Written(BaseModel):
@@ -135,7 +136,7 @@ class Override:
     def __str__(self) -> str:
         """As a sentence names it; times in UTC."""
         whom = f"{self.user} for {self.replaces}" if self.replaces else self.user
-        return f"{self.kind} by {whom} from {self.start:%Y-%m-%d %H:%M}Z to {self.end:%Y-%m-%d %H:%M}Z"
+        return f"{self.kind} by {whom} from {stamp(self.start)} to {stamp(self.end)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from app.walltime import exact
 from app.web import words
 
 MOST = 40  # bars; the drawing is so many units wide, and 24 high
@@ -48,4 +49,4 @@ def _bar(x: int, end: Mapping[str, Any], longest: float, zone: ZoneInfo) -> Bar:
     look = "fail" if end["kind"] == "fail" else "none" if seconds is None else "ok"
     took = "" if seconds is None else f", took {words.figure('seconds', seconds)}"
     said = "failed" if end["kind"] == "fail" else "done"
-    return Bar(x, HEIGHT - height, height, look, f"{said} {words.exact(at, zone)}{took}")
+    return Bar(x, HEIGHT - height, height, look, f"{said} {exact(at, zone)}{took}")

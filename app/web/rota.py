@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from app.oncall.model import Shift, Source, Span
+from app.units import format_duration
 from app.walltime import instant, midnight, on_the_wall
 
 
@@ -103,9 +104,4 @@ def _days(start: datetime, end: datetime, zone: ZoneInfo, share: Callable[[datet
 
 
 def _signed(change: timedelta) -> str:
-    minutes = int(change.total_seconds() // 60)
-    if not minutes:
-        return ""
-    sign = "+" if minutes > 0 else "−"
-    hours, rest = divmod(abs(minutes), 60)
-    return sign + (f"{hours}h" if hours else "") + (f"{rest}m" if rest else "")
+    return f"{'+' if change > timedelta(0) else '−'}{format_duration(abs(change))}" if change else ""

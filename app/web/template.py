@@ -1,6 +1,6 @@
 """Templates and what they may call. Autoescape is on everywhere; the only markup from outside is a cleaned runbook."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from app.units import format_duration
+from app import units, walltime
 from app.web import words
 from app.web.markdown import html
 
@@ -43,33 +43,33 @@ def path(*parts: object) -> str:
 def _time(at: datetime, zone: ZoneInfo, text: str, tick: str = "") -> Markup:
     ticking = Markup(' data-tick="{}"').format(tick) if tick else ""
     return Markup('<time datetime="{}" title="{}"{}>{}</time>').format(
-        at.isoformat(timespec="seconds"), words.exact(at, zone), ticking, text
+        at.isoformat(timespec="seconds"), walltime.exact(at, zone), ticking, text
     )
 
 
 @pass_context
 def age(context: Context, at: datetime) -> Markup:
     """How long since, ticking: `3 min 20 s`."""
-    return _time(at, context["zone"], words.length((context["now"] - at).total_seconds()), "age")
+    return _time(at, context["zone"], units.length(context["now"] - at), "age")
 
 
 @pass_context
 def ago(context: Context, at: datetime) -> Markup:
     """`3 min ago`, ticking."""
-    return _time(at, context["zone"], f"{words.length((context['now'] - at).total_seconds())} ago", "ago")
+    return _time(at, context["zone"], f"{units.length(context['now'] - at)} ago", "ago")
 
 
 @pass_context
 def until(context: Context, at: datetime) -> Markup:
     """`in 3 min 20 s`, ticking; `now` when it has come."""
-    left = (at - context["now"]).total_seconds()
-    return _time(at, context["zone"], f"in {words.length(left)}" if left > 0 else "now", "until")
+    left = at - context["now"]
+    return _time(at, context["zone"], f"in {units.length(left)}" if left > timedelta(0) else "now", "until")
 
 
 @pass_context
 def clock(context: Context, at: datetime, beside: datetime | None = None) -> Markup:
     """The time of day, with the day when it is not today, or not the day of the time it stands beside."""
-    return _time(at, context["zone"], words.clock(at, beside or context["now"], context["zone"]))
+    return _time(at, context["zone"], walltime.clock(at, beside or context["now"], context["zone"]))
 
 
 @lru_cache(maxsize=1)
@@ -87,12 +87,12 @@ def environment() -> Environment:
         "ago": ago,
         "until": until,
         "clock": clock,
-        "duration": format_duration,
+        "duration": units.format_duration,
         "web_link": web_link,
         "stamp": lambda at: f"{at:%Y-%m-%dT%H:%M:%SZ}",
         "figure": lambda value, metric: words.figure(metric, value),
     }
-    made.globals |= {"static": static, "path": path, "words": words, "markdown": html}
+    made.globals |= {"static": static, "path": path, "units": units, "walltime": walltime, "markdown": html}
     return made
 
 

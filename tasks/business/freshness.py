@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import field_validator, model_validator
 
 from app.checks.own import own_reader
-from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Spec, Status, probe
+from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Spec, Status, length, probe
 from app.failure import Failed
 from app.net.sql import Limits, SqlUrl, ask, quoted
 
@@ -107,17 +107,9 @@ def _instant(value: Any, spec: Newest) -> datetime:
 def _reading(age: timedelta, spec: Newest) -> Reading:
     metrics = {"age_seconds": age.total_seconds()}
     if age < -SKEW:
-        return Reading(Status.WARNING, f"the newest row lies {_told(-age)} in the future: is `timezone` right?", metrics)
-    said = f"the newest row is {_told(max(age, timedelta(0)))} old"
+        return Reading(Status.WARNING, f"the newest row lies {length(-age)} in the future: is `timezone` right?", metrics)
+    said = f"the newest row is {length(max(age, timedelta(0)))} old"
     for limit, status in ((spec.critical_after, Status.CRITICAL), (spec.warning_after, Status.WARNING)):
         if limit is not None and age > limit:
-            return Reading(status, f"{said}, and may be {_told(limit)}", metrics)
+            return Reading(status, f"{said}, and may be {length(limit)}", metrics)
     return Reading(Status.OK, said, metrics)
-
-
-def _told(length: timedelta) -> str:
-    seconds = length.total_seconds()
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.3g} s"

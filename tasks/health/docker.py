@@ -10,11 +10,11 @@ import asyncio
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import StringConstraints, model_validator
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, Unreachable, probe, worst
+from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, Unreachable, length, probe, worst
 from app.failure import Failed, Kind
 from app.net.docker import Container, Engine, EngineUrl
 
@@ -145,7 +145,7 @@ def _finding(one: Container, may_end: bool, restarted: int, now: datetime) -> Fi
         return None
     if one.state == "created":
         return Status.CRITICAL, f"{one.name}: was never started{_error(one)}"
-    ended = f" {_ago(now - one.ended_at)}" if one.ended_at and one.state in ENDED else ""
+    ended = f" {length(now - one.ended_at)} ago" if one.ended_at and one.state in ENDED else ""
     last = ", last exited" if one.state == "restarting" else ""
     code = f"{last} ({one.exit_code}{_why(one)})" if one.state in ENDED else ""
     return Status.CRITICAL, f"{one.name}: {one.state}{code}{ended}{_error(one)}"
@@ -157,11 +157,3 @@ def _why(one: Container) -> str:
 
 def _error(one: Container) -> str:
     return f": {one.error[:200]}" if one.error else ""
-
-
-def _ago(passed: Any) -> str:
-    seconds = max(0.0, passed.total_seconds())
-    for size, unit in ((86_400, "days"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit} ago"
-    return f"{seconds:.0f} s ago"

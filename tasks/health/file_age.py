@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Spec, Status, lower_first, probe, worst
+from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Spec, Status, counted, length, lower_first, probe, worst
 from app.failure import Failed
 from app.host.follow import MAGIC, expand
 from app.host.mounts import look
@@ -126,7 +126,7 @@ def _judge(spec: Wanted, found: Found, now: float) -> Reading:
     if spec.max_bytes is not None and found.size > spec.max_bytes:
         wrong.append((Status.CRITICAL, f"it has more than {_amount(spec.max_bytes)}"))
     told = f"{spec.which} of {found.files} files is" if found.files > 1 else "the file is"
-    said = f"{told} {found.path}, {_span(max(0.0, age))} old, {_amount(found.size)}"
+    said = f"{told} {found.path}, {length(max(0.0, age))} old, {_amount(found.size)}"
     return Reading(worst(status for status, _ in wrong), _said(said, wrong), metrics)
 
 
@@ -139,17 +139,17 @@ def _wrong_count(spec: Wanted, count: int) -> Iterator[tuple[Status, str]]:
 
 def _wrong_age(spec: Wanted, age: float) -> Iterator[tuple[Status, str]]:
     if age < -FUTURE:
-        yield Status.UNKNOWN, f"it is dated {_span(-age)} in the future, so its age says nothing: which clock is wrong?"
+        yield Status.UNKNOWN, f"it is dated {length(-age)} in the future, so its age says nothing: which clock is wrong?"
         return
     for status, older, younger in (
         (Status.CRITICAL, spec.critical_older_than, spec.critical_younger_than),
         (Status.WARNING, spec.warning_older_than, spec.warning_younger_than),
     ):
         if older is not None and age >= older.total_seconds():
-            yield status, f"it should be younger than {_span(older.total_seconds())}"
+            yield status, f"it should be younger than {length(older.total_seconds())}"
             return
         if younger is not None and age < younger.total_seconds():
-            yield status, f"it should be older than {_span(younger.total_seconds())}"
+            yield status, f"it should be older than {length(younger.total_seconds())}"
             return
 
 
@@ -158,14 +158,7 @@ def _said(what: str, wrong: list[tuple[Status, str]]) -> str:
 
 
 def _amount(size: int) -> str:
-    for unit, length in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
-        if size >= length:
-            return f"{size / length:.3g} {unit}"
-    return f"{size} {'byte' if size == 1 else 'bytes'}"
-
-
-def _span(seconds: float) -> str:
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.3g} {unit}"
-    return f"{seconds:.0f} s"
+    for unit, least in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if size >= least:
+            return f"{size / least:.3g} {unit}"
+    return counted(size, "byte")

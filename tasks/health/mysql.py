@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import pymysql
 
-from app.checks.probe import Duration, Field, Reading, Run, Series, Spec, Status, Unreachable, probe, unanswered, worst
+from app.checks.probe import Duration, Field, Reading, Run, Series, Spec, Status, Unreachable, length, probe, unanswered, worst
 from app.failure import Failed, Kind
 from app.net.mysql import MysqlUrl, Session, ask, code, said
 
@@ -180,7 +180,7 @@ def _findings(state: State, metrics: Mapping[str, float], spec: Target) -> Itera
     lag = metrics.get("lag_seconds")
     if lag is not None and lag >= min(spec.warning_lag, spec.critical_lag).total_seconds():
         late = Status.CRITICAL if lag >= spec.critical_lag.total_seconds() else Status.WARNING
-        yield late, f"replication is late by {lag:.0f} s"
+        yield late, f"replication is late by {length(lag)}"
     used = metrics["connections_used_percent"]
     if used >= min(spec.warning_percent, spec.critical_percent):
         full = Status.CRITICAL if used >= spec.critical_percent else Status.WARNING

@@ -20,7 +20,7 @@ import psutil
 import re2
 from pydantic import model_validator
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, lower_first, probe
+from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, length, lower_first, probe
 from app.net.pattern import QUIET, Pattern
 
 LOOKED_AT = ("name", "cmdline", "username", "status", "create_time")
@@ -175,7 +175,7 @@ def _of_pid_file(spec: Wanted, path: str) -> psutil.Process:
     late = process.info["create_time"] - written
     if late > LATER:
         raise Unreachable(
-            f"{path}: process {pid} ({process.info['name']}) started {_span(late)} after the file was written: another one"
+            f"{path}: process {pid} ({process.info['name']}) started {length(late)} after the file was written: another one"
         )
     if not _is_wanted(spec, process) and process.info["status"] != psutil.STATUS_ZOMBIE:  # a zombie has lost its command line
         raise Unreachable(f"{path}: process {pid} is {process.info['name']} of {process.info['username']}: another one")
@@ -264,17 +264,10 @@ def _judge(spec: Wanted, counts: Mapping[str, int], figures: Mapping[str, float]
     ]
     told += [f"{counts['stopped']} stopped by a signal"] if counts["stopped"] else []
     if "youngest_seconds" in figures:
-        told += [f"youngest {_span(figures['youngest_seconds'])} old", f"{figures['memory_bytes'] / 1_048_576:.0f} MiB"]
+        told += [f"youngest {length(figures['youngest_seconds'])} old", f"{figures['memory_bytes'] / 1_048_576:.0f} MiB"]
     said = f"{spec}: {', '.join(told)}"
     if count < spec.min:
         return Status.CRITICAL, f"{said}; at least {spec.min} should"
     if spec.max is not None and count > spec.max:
         return Status.CRITICAL, f"{said}; at most {spec.max} should"
     return (Status.WARNING if counts["stopped"] else Status.OK), said
-
-
-def _span(seconds: float) -> str:
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"

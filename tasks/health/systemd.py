@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Series, Spec, Status, probe, worst
+from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Series, Spec, Status, length, probe, worst
 from app.failure import Failed
 from app.host import program
 
@@ -161,7 +161,7 @@ def _wrong(spec: Wanted, unit: Unit, now: datetime, before: Mapping[str, float])
     found = _state(unit)
     if found:
         since = unit.since("StateChangeTimestamp")
-        yield found[0], f"{found[1]}, {_span((now - since).total_seconds())} ago" if since else found[1]
+        yield found[0], f"{found[1]}, {length((now - since).total_seconds())} ago" if since else found[1]
     count, known = unit.restarts or 0, before.get(unit.name)
     fresh = 0 if known is None else count - int(known) if count >= known else count
     if fresh >= spec.warning_restarts:
@@ -173,7 +173,7 @@ def _wrong(spec: Wanted, unit: Unit, now: datetime, before: Mapping[str, float])
             (Status.WARNING, spec.warning_trigger_older_than),
         ):
             if limit is not None and age >= limit.total_seconds():
-                yield status, f"has set nothing off for {_span(age)}"
+                yield status, f"has set nothing off for {length(age)}"
                 return
 
 
@@ -230,10 +230,3 @@ def _message(units: list[Unit], wrong: list[str]) -> str:
         return f"{len(units)} units are as they should be: {named}"
     more = f"; and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
     return "; ".join(wrong[:NAMED]) + more
-
-
-def _span(seconds: float) -> str:
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{max(0.0, seconds):.0f} s"

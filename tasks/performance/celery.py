@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import Any
 
 from app.checks.broker import WORKERS_ANSWER_WITHIN, Watched, connected, too_old
-from app.checks.probe import Duration, Field, Reading, Run, Series, Status, counted, probe, worst
+from app.checks.probe import Duration, Field, Reading, Run, Series, Status, counted, length, probe, worst
 from app.net.celery import Broker, Waiting, node
 
 FRESH = 10.0  # seconds a message may wait before no answer means that nobody works: workers may just be starting
@@ -121,7 +121,7 @@ def _idle(waiting: Mapping[str, Waiting]) -> tuple[Status, str]:
         return Status.WARNING, "no worker answers"
     oldest = max(FRESH if one.age is None else one.age for one in waits)
     if oldest < FRESH:
-        return Status.UNKNOWN, f"no worker answers yet; the first message waits for {oldest:.0f} s"
+        return Status.UNKNOWN, f"no worker answers yet; the first message waits for {length(oldest)}"
     return Status.CRITICAL, "no worker answers while messages wait"
 
 
@@ -134,4 +134,4 @@ def _findings(metrics: Mapping[str, float], waiting: Mapping[str, Waiting], spec
         yield Status.WARNING, f"{_waiting(most)} in {queue}"
     longest = metrics["longest_active_seconds"]
     if spec.warning_active is not None and longest >= spec.warning_active.total_seconds():
-        yield Status.WARNING, f"a task runs for {longest:.0f} s"
+        yield Status.WARNING, f"a task runs for {length(longest)}"

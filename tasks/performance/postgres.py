@@ -31,6 +31,7 @@ from app.checks.probe import (  # fmt: skip
     Series,
     Spec,
     Status,
+    length,
     probe,
     unanswered,
     worst,
@@ -208,7 +209,8 @@ def _judge(metrics: Mapping[str, float], spec: Target) -> tuple[Status, list[str
     ):
         if name in metrics and metrics[name] >= min(warning, critical):
             status = Status.CRITICAL if metrics[name] >= critical else Status.WARNING
-            findings.append((status, f"{what} {metrics[name]:.0f} {unit}"))
+            amount = length(metrics[name]) if unit == "s" else f"{metrics[name]:.0f} {unit}"
+            findings.append((status, f"{what} {amount}"))
     return worst(status for status, _ in findings), [text for _, text in findings]
 
 

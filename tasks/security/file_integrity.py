@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated
 
-from app.checks.probe import CannotTell, Drift, Field, Reading, Run, Spec, Status, drift, lower_first, probe, worst
+from app.checks.probe import CannotTell, Drift, Field, Reading, Run, Spec, Status, drift, lower_first, probe, stamp, worst
 from app.host.logins import logged_in
 from app.host.walk import Reader, TooMany, Waits, Walk, folded, printable, unfolded
 
@@ -179,7 +179,7 @@ def _difference(before: str, now: str) -> str:
 
 def _time(seconds: float) -> str:
     try:
-        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        return stamp(datetime.fromtimestamp(seconds, UTC))
     except (ValueError, OverflowError, OSError):
         return "at no sound time"
 

@@ -21,7 +21,20 @@ from cryptography.hazmat.primitives.hashes import MD5, SHA1, SHA256
 from cryptography.x509.oid import NameOID
 from pydantic import AfterValidator, model_validator
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, counted, lower_first, probe, unanswered
+from app.checks.probe import (
+    CannotTell,
+    Field,
+    Reading,
+    Run,
+    Spec,
+    Status,
+    Unreachable,
+    counted,
+    lower_first,
+    probe,
+    stamp,
+    unanswered,
+)
 from app.failure import Failed, Kind
 from app.net import tls
 from app.net.address import literal
@@ -182,7 +195,7 @@ def _judge_time(spec: Target, seen: Seen, findings: Findings) -> float:
         (findings.critical if days <= spec.critical_days else findings.warning).append(left)
     for one in seen.chain:
         if one.not_valid_before_utc > now:
-            begins = f"{one.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
+            begins = stamp(one.not_valid_before_utc)
             findings.critical.append(f"{_called(seen, one)} is not valid before {begins}")
     return days
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from app.checks.probe import Absent, CannotTell, Duration, Field, Reading, Run, Spec, Status, lower_first, probe, worst
+from app.checks.probe import Absent, CannotTell, Duration, Field, Reading, Run, Spec, Status, length, lower_first, probe, worst
 from app.failure import Failed
 from app.host import program
 from app.host.follow import open_regular
@@ -267,5 +267,5 @@ def _judge(spec: Host, pending: Pending, reboot: bool, age: float | None) -> Rea
     if reboot:
         parts.append((WARN if spec.warn_of_reboot else FINE, "the host waits for a reboot"))
     if age is not None and age >= spec.warning_lists_older_than.total_seconds():
-        parts.append((WARN, f"but the package lists are {age / 86_400:.3g} d old, so there may be more"))
+        parts.append((WARN, f"but the package lists are {length(age)} old, so there may be more"))
     return Reading(worst(status for status, _ in parts), "; ".join(why for _, why in parts if why), metrics)

@@ -1,5 +1,6 @@
 """Every command: what it prints, how it exits, and that a mistake is one line that says what to do."""
 
+import re
 from uuid import uuid4
 
 import pytest
@@ -129,7 +130,10 @@ def test_from_send_to_resolved(tocsin: Tocsin) -> None:
     (one,) = tocsin("incidents", "list", "--json").json["items"]
     assert (one["number"], one["title"], one["state"]) == (1, "disk full", "triggered")
     assert tocsin("incidents", "show", "#1", "--json").json["timeline"][0]["kind"] == "opened"
-    assert "to come" in tocsin("incidents", "show", "1").out
+    shown = tocsin("incidents", "show", "1").out
+    assert "escalates to" in shown
+    times = re.findall(r"\d{4}-\d\d-\d\d\S* ?[\d:.+Z]*", shown + tocsin("incidents", "list").out)
+    assert {re.sub(r"\d", "9", at) for at in times} == {"9999-99-99 99:99:99Z"}
     assert tocsin("incidents", "ack", "#1", "--as", "ada").out == "#1 acknowledged: disk full\n"
     assert tocsin("incidents", "note", "1", "looking").status == 0
     assert tocsin("incidents", "assign", "1", "bo").status == 0

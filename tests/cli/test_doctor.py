@@ -106,7 +106,7 @@ def test_a_lost_worker_of_a_location_is_named_with_its_host(tocsin: Tocsin) -> N
         db.execute(text("update process_beat set seen_at = now() - interval '5 minutes', name = 'far:7:1'"))
     out = tocsin("doctor").out
     assert (
-        "wrong: worker:health@paris is missing: far had it, last seen 5m ago; start `tocsin worker -Q health@paris` at paris"
+        "wrong: worker:health@paris is missing: far had it, last seen 5 min ago; start `tocsin worker -Q health@paris` at paris"
         in out
     )
 

@@ -31,8 +31,8 @@ def spikes(seed: int, length: int, share: float) -> list[float]:
 TOGETHER = {
     "all a little high": (noise(1, 10 * A_DAY), noise(2, QUARTER, mean=112), "together are too high"),
     "all a little low": (noise(1, 10 * A_DAY), noise(2, QUARTER, mean=88), "together are too low"),
-    "restless": (noise(1, 10 * A_DAY), noise(2, QUARTER, width=12), "min together vary too much"),
-    "spikes as ever, and far more of them": (spikes(1, 10 * A_DAY, 0.01), spikes(2, QUARTER, 0.5), "min together"),
+    "restless": (noise(1, 10 * A_DAY), noise(2, QUARTER, width=12), "together vary too much"),
+    "spikes as ever, and far more of them": (spikes(1, 10 * A_DAY, 0.01), spikes(2, QUARTER, 0.5), "together"),
 }
 
 

@@ -150,7 +150,7 @@ def test_a_swap_that_names_somebody_who_has_left_is_named(db):
     assert service.idle(db, NOW, LATER) == {}
     declare(db, ada="responder", cy="editor")
     (idle,) = service.idle(db, NOW, LATER)["shop"]
-    assert str(idle) == "swap by cy for bo from 2026-11-02 00:00Z to 2026-11-02 12:00Z is ignored: there is no user bo"
+    assert str(idle) == "swap by cy for bo from 2026-11-02 00:00:00Z to 2026-11-02 12:00:00Z is ignored: there is no user bo"
 
 
 @pytest.mark.parametrize(

@@ -49,10 +49,10 @@ def test_named_containers_that_run_are_ok(ask: Ask) -> None:
 @pytest.mark.parametrize(
     "one, told",
     [
-        (container("web", "exited", ExitCode=1, FinishedAt=ENDED), "web: exited (1) 5 days ago"),
-        (container("web", "exited", ExitCode=0, FinishedAt=ENDED), "web: exited (0) 5 days ago"),
+        (container("web", "exited", ExitCode=1, FinishedAt=ENDED), "web: exited (1) 5 d ago"),
+        (container("web", "exited", ExitCode=0, FinishedAt=ENDED), "web: exited (0) 5 d ago"),
         (container("web", "exited", ExitCode=137, OOMKilled=True), "web: exited (137, killed: out of memory)"),
-        (container("web", "restarting", ExitCode=3, FinishedAt=ENDED), "web: restarting, last exited (3) 5 days ago"),
+        (container("web", "restarting", ExitCode=3, FinishedAt=ENDED), "web: restarting, last exited (3) 5 d ago"),
         (container("web", "created", ExitCode=127, Error=RUNTIME), f"web: was never started: {RUNTIME}"),
         (container("web", "paused"), "web: paused"),
         (container("web", "dead", ExitCode=0), "web: dead (0)"),

@@ -53,9 +53,9 @@ def test_the_newest_backup_is_judged(files):
 @pytest.mark.parametrize(
     "with_, status, said",
     [
-        ({"warning_older_than": "25h", "critical_older_than": "2d"}, "warning", "it should be younger than 25 h"),
-        ({"warning_older_than": "2h", "critical_older_than": "25h"}, "critical", "it should be younger than 25 h"),
-        ({"warning_younger_than": "1d"}, "ok", "26 h old"),
+        ({"warning_older_than": "25h", "critical_older_than": "2d"}, "warning", "it should be younger than 1 d 1 h"),
+        ({"warning_older_than": "2h", "critical_older_than": "25h"}, "critical", "it should be younger than 1 d 1 h"),
+        ({"warning_younger_than": "1d"}, "ok", "1 d 2 h old"),
         ({"warning_younger_than": "2d"}, "warning", "it should be older than 2 d"),
         ({"critical_younger_than": "2d"}, "critical", "it should be older than 2 d"),
         ({"which": "oldest", "critical_older_than": "3d"}, "critical", "oldest of 2 files is "),
@@ -130,7 +130,7 @@ def test_a_symbolic_link_counts_as_what_it_leads_to(files, tmp_path):
 def test_a_file_that_lies_about_its_date_is_unknown(files):
     reading = look(files(a=(-DAY, 5), b=(9 * DAY, 5)), critical_older_than="1d")
     assert reading.status is Status.UNKNOWN
-    assert "dated 24 h in the future, so its age says nothing" in reading.message
+    assert "dated 23 h 59 min in the future, so its age says nothing" in reading.message
     assert look(files(a=(-DAY, 0))).status is Status.CRITICAL
 
 

@@ -110,7 +110,7 @@ YES = {"name": "default", "io": "Yes", "sql": "Yes", "lag": 0.0, "error": ""}
         ([{"sql": "No", "lag": None}], "critical", "applies nothing (SQL thread: no)"),
         ([{"lag": None}], "unknown", "channel default does not tell how late it is"),
         ([{}, {"name": "b", "lag": None}], "unknown", "channel b does not tell how late it is"),
-        ([{"lag": 90.0}, {"name": "b", "lag": None}], "warning", "late by 90 s"),
+        ([{"lag": 90.0}, {"name": "b", "lag": None}], "warning", "late by 1 min 30 s"),
         ([{}, {"name": "b", "io": "No", "lag": None}], "critical", "channel b receives nothing"),
     ],
     ids=str,

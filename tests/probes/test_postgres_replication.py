@@ -188,7 +188,7 @@ def test_a_standby_that_is_gone_is_missed_for_a_week_and_twins_are_told_apart() 
     assert list(first.lags()) == ["b 10.0.0.2", "b 10.0.0.2 #2"]
     one = read({**ME, "at": ME["at"] + 60}, [ROW], [], first.memory)
     assert list(findings(one, None)) == [
-        ("warning", "standby b 10.0.0.2 #2 is no longer connected (for 60 s; see min_standbys)")
+        ("warning", "standby b 10.0.0.2 #2 is no longer connected (for 1 min; see min_standbys)")
     ]
     assert (one.lag, one.connected()) == (60, 1)
     assert list(findings(one, 2))[-1] == ("critical", "1 standby is connected, 2 must be")

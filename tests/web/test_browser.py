@@ -80,6 +80,32 @@ class Watched:
 
 
 @pytest.mark.xdist_group("browser")
+def test_a_length_ticks_in_the_words_of_the_server(chromium: Any, site: Site) -> None:
+    from app.units import length
+
+    seconds = [630, 3630, 7530, 90_030, 864_030]  # their words stay the same for the seconds that this takes
+    watched = Watched(chromium, site.as_("ada"))
+    page = watched.page
+    page.goto("/")
+    page.evaluate(
+        """(all) => {
+          const now = Date.parse(document.body.dataset.now);
+          for (const seconds of all) {
+            const time = document.createElement("time");
+            time.dateTime = new Date(now - seconds * 1000).toISOString();
+            time.dataset.tick = "age";
+            time.className = "ticked";
+            document.body.append(time);
+          }
+        }""",
+        seconds,
+    )
+    page.wait_for_function("[...document.querySelectorAll('time.ticked')].every((time) => time.textContent)")
+    assert page.locator("time.ticked").all_text_contents() == [length(one) for one in seconds]
+    watched.close()
+
+
+@pytest.mark.xdist_group("browser")
 def test_log_in_see_an_incident_appear_and_acknowledge_it_by_keyboard(chromium: Any, site: Site) -> None:
     from datetime import UTC, datetime
 

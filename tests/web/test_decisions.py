@@ -9,6 +9,8 @@ import pytest
 
 from app.errors import Invalid
 from app.oncall.model import Shift, Source, Span
+from app.units import length
+from app.walltime import clock
 from app.web import filter as filters
 from app.web import rota, wall, words
 from app.web.graph import gathered, graph, merged, sparkline
@@ -30,7 +32,7 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
     ],
 )  # fmt: skip
 def test_a_length_is_said_in_its_two_largest_units(seconds: float, said: str) -> None:
-    assert words.length(seconds) == said
+    assert length(seconds) == length(timedelta(seconds=seconds)) == said
 
 
 @pytest.mark.parametrize(
@@ -52,9 +54,9 @@ def test_a_figure_carries_the_unit_of_its_metric(metric: str, value: float | Non
 
 
 def test_a_time_is_short_today_and_carries_its_day_otherwise() -> None:
-    assert words.clock(NOON, NOON, PARIS) == "13:00"
-    assert words.clock(NOON + timedelta(days=1), NOON, PARIS) == "Tue 24 Nov 13:00"
-    assert words.clock(NOON - timedelta(days=365), NOON, PARIS) == "Sun 23 Nov 2025 13:00"
+    assert clock(NOON, NOON, PARIS) == "13:00"
+    assert clock(NOON + timedelta(days=1), NOON, PARIS) == "Tue 24 Nov 13:00"
+    assert clock(NOON - timedelta(days=365), NOON, PARIS) == "Sun 23 Nov 2025 13:00"
 
 
 @pytest.mark.parametrize(
@@ -114,7 +116,7 @@ def test_a_search_is_matchers_when_it_reads_like_them_and_words_otherwise() -> N
 
 
 def test_a_toast_survives_its_cookie_and_a_forged_one_says_nothing() -> None:
-    told = Toast.read(Toast.deed("acknowledged", 42).written)
+    told = Toast.read(Toast.action("acknowledged", 42).written)
     assert told is not None
     assert told.undo == "/incidents/42/release"
     said = Toast.read(Toast.say("web is ok; 1.2 s").written)

@@ -102,6 +102,6 @@ def test_bars_are_as_high_as_runs_took_long() -> None:
         (36, 3.0, "none"), (37, 3.0, "ok"), (38, 12.0, "fail"), (39, 24.0, "ok"),
     ]  # fmt: skip
     assert drawn[2].title == "failed Mon 23 Nov 2026 14:00:00 UTC, took 30 s"
-    assert summary(ends) == "4 runs, 1 failed; took 0 ms to 60 s"
+    assert summary(ends) == "4 runs, 1 failed; took 0 s to 60 s"
     assert len(bars(ends * 20, UTC)) == MOST  # type: ignore[arg-type]
     assert bars([], UTC) == ()  # type: ignore[arg-type]

@@ -18,6 +18,7 @@ from cronsim import CronSim
 from app.checks.heartbeats.model import Assessment, Beat, Cause, Expectation, Kind, Ping, Run, State
 from app.downtime import Downtime, silent_since
 from app.units import format_duration
+from app.walltime import short_day
 
 LINE = 200  # characters of a job's last line that are told
 RUNS = 50  # runs kept in mind; a job that starts more and ends none is late by its oldest
@@ -180,5 +181,4 @@ def _well(beat: Beat) -> str:
 
 def _clock(at: datetime, expected: Expectation) -> str:
     """`Mon 23 Nov 02:15:04 CET`: whoever is woken need not compute."""
-    local = at.astimezone(expected.zone)
-    return f"{local:%a} {local.day} {local:%b %H:%M:%S %Z}"
+    return f"{short_day(at, expected.zone)} {at.astimezone(expected.zone):%H:%M:%S %Z}"

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from app.units import length
+
 
 def number(value: float) -> str:
     """Four significant digits, and no exponent where people do without."""
@@ -26,7 +28,7 @@ def judged(value: float, low: float, high: float, local: datetime, season: str, 
 def together(look: float, seconds: float) -> str:
     """What is wrong with a window that has no single value to blame: ", but the last 60 min together are too high"."""
     wrong = "are too high" if look == 2.0 else "are too low" if look == -2.0 else "vary too much"
-    return f", but the last {seconds / 60.0:.0f} min together {wrong}"
+    return f", but the last {length(seconds)} together {wrong}"
 
 
 def learning(hours: float, needed: float, samples: int, least: int) -> str:

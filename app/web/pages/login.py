@@ -17,13 +17,13 @@ from app.people import session as sessions
 from app.people import store
 from app.seal import digest
 from app.settings import settings
+from app.units import length
 from app.web.guard import cookie_name, form_token, over_tls
 from app.web.patience import Patience
 from app.web.problem import TooOften
 from app.web.route import pages
 from app.web.template import render
 from app.web.visit import Typed, device, end_session, local_path, start_session, theme
-from app.web.words import length
 
 router = pages()
 patience = Patience()

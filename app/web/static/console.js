@@ -6,7 +6,7 @@
   const skew = () => Date.parse(document.body.dataset.now) - born;
   const born = Date.now();
 
-  // Times: the same words as app/web/words.py.
+  // Times: the same words as `length` of app/units.py.
   const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
   const length = (seconds) => {
     let left = Math.floor(Math.abs(seconds));
