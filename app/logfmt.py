@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-SECRET_WORDS = ("password", "secret", "token", "authorization", "cookie", "api_key", "apikey")
-STARS = "***"
+from app.secret import STARS, is_secret_name
+
 # What is secret inside of a text: passwords in URLs and in libpq's words, in SQL, our own tokens and cookies, keys in paths.
 _HIDDEN = (
     (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@'\"]*):[^\s'\"]*@", re.I), rf"\1:{STARS}@"),
@@ -51,17 +51,12 @@ def hide(text: str) -> str:
     return text
 
 
-def is_secret(name: str) -> bool:
-    """Whether what is called so is never shown."""
-    return any(word in name.lower() for word in SECRET_WORDS)
-
-
 def _value(name: str, value: object) -> str:
     if value is None:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
-    if is_secret(name):
+    if is_secret_name(name):
         return STARS
     text = hide(str(value))
     if len(text) > LONGEST:

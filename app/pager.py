@@ -113,7 +113,7 @@ class Pager:
             self.stop()
 
     def _decide(self) -> None:
-        with psycopg.connect(_libpq(), autocommit=True, connect_timeout=3, client_encoding="utf8") as listener:
+        with psycopg.connect(settings().libpq, autocommit=True, connect_timeout=3, client_encoding="utf8") as listener:
             listener.execute("listen line")
             while not self.stopping.is_set():
                 full = decide() >= line.LIMIT
@@ -178,7 +178,7 @@ def _listen(listener: psycopg.Connection[Any], seconds: float) -> None:
 def _answers() -> bool:
     """Whether a new session may write: then it is not the database that keeps us from deciding."""
     try:
-        with psycopg.connect(_libpq(), connect_timeout=3, target_session_attrs="read-write") as session:
+        with psycopg.connect(settings().libpq, connect_timeout=3, target_session_attrs="read-write") as session:
             return session.execute("select 1").fetchone() is not None
     except psycopg.Error:
         return False
@@ -189,10 +189,6 @@ def _until(next_due: Any) -> float:
     with transaction() as db:
         due, now = next_due(db), clock.now(db)
     return LOOK if due is None else min(max((due - now).total_seconds(), 0.0), LOOK)
-
-
-def _libpq() -> str:
-    return settings().database.replace("postgresql+psycopg://", "postgresql://", 1)
 
 
 def main() -> None:

@@ -1,30 +1,21 @@
-"""What of a setting is secret, and settings without it: the one copy of that decision. Pure.
+"""What of a setting is secret, and settings without it. Pure.
 
 A field is secret by its type (SecretStr) or its name; a key of a map that people fill in (headers, parameters) by wider words;
-in any text, the user and password of a URL and the values of its parameters that sound secret.
+in any text, the parts of URLs that `app.secret` says.
 """
 
 import re
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal, cast, get_args, get_origin
-from urllib.parse import unquote
 
 from pydantic import BaseModel, SecretStr
 
-STARS = "***"
-SEALED = re.compile(r"~sealed~([a-z0-9._-]*)~([A-Za-z0-9_=-]+)~")  # a secret at rest: whose key opens it, and what it opens
-_NAMES = re.compile(
-    r"secret|token|password|passwd|passphrase|passcode|credential|authorization|cookie|api_?key|private_?key|routing_?key", re.I
-)
-_KEYS = re.compile(r"auth(?!ors?\b)|token|key|cookie|secret|pass|pwd|credential|session|signature|\bsig\b", re.I)
-_MAPS = frozenset({"headers", "header", "parameters", "params", "query", "environment", "env", "cookies"})
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://((?:\{\{[^}]*\}\}|\$\{[^}]*\}|[^\s\"'<>])+)")
-_TOKEN = re.compile(r"\{\{[^}]*\}\}|\$\{[^}]*\}|.", re.DOTALL)
-_PARAMETER = re.compile(r"[?&]([^=&#?]{1,200})=((?:\{\{[^}]*\}\}|\$\{[^}]*\}|[^&#])+)")
-_FILLED_IN = re.compile(r"(?:\{\{[^}]*\}\}|\$\{[^}:]*\})+")  # nothing but places for values
+from app.secret import KEYS, STARS, Change, in_text, is_secret_name
 
-Change = Callable[[str], str]
+SEALED = re.compile(r"~sealed~([a-z0-9._-]*)~([A-Za-z0-9_=-]+)~")  # a secret at rest: whose key opens it, and what it opens
+_MAPS = frozenset({"headers", "header", "parameters", "params", "query", "environment", "env", "cookies"})
+
 Types = frozenset[Any]
 _UNTYPED: Types = frozenset()
 _FREE: Types = frozenset({dict, str})  # a map whose keys people choose
@@ -33,7 +24,7 @@ _TEXTS: Types = frozenset({str, SecretStr, Any, object})
 
 def is_secret(path: Sequence[str | int]) -> bool:
     """Whether the field at `path` is secret by a name on the way to it."""
-    return any(isinstance(step, str) and _NAMES.search(step) is not None for step in path)
+    return any(isinstance(step, str) and is_secret_name(step) for step in path)
 
 
 def shown(value: Any, path: Sequence[str | int] = (), type_: type[BaseModel] | None = None) -> Any:
@@ -50,14 +41,6 @@ def rewritten(
 ) -> Any:
     """`value` with each secret part of its texts changed. also: whole texts that count as secret wherever they stand."""
     return _walked(value, _types(type_), False, change, also, lambda text: text)
-
-
-def in_text(text: str, change: Change) -> str:
-    """`text` with the secret parts of the URLs in it changed; those that only hold a place for a value stay."""
-    for start, end in reversed(list(_spans(text))):
-        if start < end and not _FILLED_IN.fullmatch(text[start:end]):
-            text = text[:start] + change(text[start:end]) + text[end:]
-    return text
 
 
 def _sealed_starred(text: str) -> str:
@@ -87,10 +70,10 @@ def _below(types: Types, secret: bool, key: str) -> tuple[Types, bool]:
     ]
     if fields:
         found = frozenset().union(*(_flat(cast(Hashable, field.annotation)) for field in fields))
-        return found, SecretStr in found or (bool(found & _TEXTS) and _NAMES.search(key) is not None)
+        return found, SecretStr in found or (bool(found & _TEXTS) and is_secret_name(key))
     if dict not in types and not types & _TEXTS:  # nothing is known of it
-        return (_FREE if key.lower() in _MAPS else _UNTYPED), secret or _NAMES.search(key) is not None
-    return types, secret or (dict in types and bool(types & _TEXTS) and _KEYS.search(key) is not None)
+        return (_FREE if key.lower() in _MAPS else _UNTYPED), secret or is_secret_name(key)
+    return types, secret or (dict in types and bool(types & _TEXTS) and KEYS.search(key) is not None)
 
 
 def _types(type_: type[BaseModel] | None) -> Types:
@@ -110,15 +93,3 @@ def _flat(annotation: Hashable) -> Types:
     if get_origin(annotation) in (dict, Mapping):
         return _flat(inner[1]) | {dict}
     return frozenset().union(*(_flat(one) for one in inner if one is not Ellipsis))
-
-
-def _spans(text: str) -> Iterator[tuple[int, int]]:
-    """Where the secret parts of URLs stand: user and password, then values of parameters."""
-    for url in _URL.finditer(text) if "://" in text else ():
-        begin, rest = url.start(1), url[1]
-        end = next((one.start() for one in _TOKEN.finditer(rest) if one[0] in ("/", "?", "#")), len(rest))
-        if "@" in rest[:end]:
-            yield begin, begin + rest.rindex("@", 0, end)
-        for one in _PARAMETER.finditer(rest, max(end, 0)):
-            if _KEYS.search(unquote(one[1])):
-                yield begin + one.start(2), begin + one.end(2)

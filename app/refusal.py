@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 
 from app.errors import Unavailable, Unusable
+from app.secret import without_urls
 
 # SQLSTATE classes and codes after the log-in: bad authorization, no such database, a right that is missing.
 FINAL_STATES = ("28", "3D", "42501")
@@ -76,8 +77,7 @@ def _is_final(line: str) -> bool:
 
 def _lines(cause: BaseException) -> Iterator[str]:
     """What was said, without libpq's advice; a server with two addresses has a line for each."""
-    said = re.sub(r"\S+://\S*", "***", str(cause))  # an unreadable URL is quoted, password and all
-    found = [line.strip() for line in said.splitlines() if line.strip() and not line.startswith("\t")]
+    found = [line.strip() for line in without_urls(str(cause)).splitlines() if line.strip() and not line.startswith("\t")]
     for line in found or [type(cause).__name__]:
         yield line.removeprefix("connection failed: ").removeprefix("connection is bad: ")
 

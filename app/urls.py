@@ -1,13 +1,10 @@
-"""The URLs of the settings: what is wrong with one, and how it looks without its secrets."""
+"""The URLs of the settings: what is wrong with one."""
 
 import re
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
-
-from app import redact
-from app.redact import STARS
 
 POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
 REDIS = ("redis", "rediss", "redis+socket", "sentinel")
@@ -40,18 +37,6 @@ def is_web(value: str | None) -> str | None:
         if not parts.hostname:
             raise ValueError("has no host; write https://tocsin.example.org")
     return value
-
-
-def redacted(url: str) -> str:
-    """The URL without its secrets; of an unreadable one no more than its scheme."""
-    scheme = url.partition("://")[0]
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return f"{scheme}://{STARS}"
-    if parts.fragment or "@" in parts.path or ("@" in parts.query and "@" not in parts.netloc):
-        return f"{scheme}://{STARS}"  # a password that was not percent-encoded may stand anywhere
-    return str(redact.shown(url))
 
 
 def _checked(url: str, schemes: tuple[str, ...], example: str) -> SplitResult:

@@ -17,8 +17,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app import kept
 from app.errors import Invalid, Unusable
-from app.redact import STARS, is_secret
-from app.urls import is_broker, is_postgres, is_web, redacted
+from app.secret import STARS, is_secret_name, starred_url
+from app.urls import is_broker, is_postgres, is_web
 
 
 def _absolute(value: object) -> object:
@@ -102,6 +102,11 @@ class Settings(BaseSettings):
         if self.database_url is not None:
             return _with_psycopg(self.database_url.get_secret_value())
         return f"postgresql+psycopg://tocsin@/tocsin?host={self.sockets}"
+
+    @cached_property
+    def libpq(self) -> str:
+        """The same for libpq, for sessions beside SQLAlchemy's."""
+        return self.database.replace("postgresql+psycopg://", "postgresql://", 1)
 
     @cached_property
     def reader(self) -> str:
@@ -222,14 +227,14 @@ def shown(name: str, value: object) -> str:
     """A setting for people: no secrets. name: of the field, or of a variable that only the configuration reads."""
     if value is None:
         return "unset"
-    if is_secret((name,)) or (name.lower().endswith("key") and name != "tls_key"):
+    if is_secret_name(name) or (name.lower().endswith("key") and name != "tls_key"):
         return STARS
     plain = text(value)
     if name == "watcher_url":
         return "/".join((*plain.split("/")[:3], STARS))  # whoever knows its path can silence it
     if name in ("database_url", "broker_url") and "://" not in plain:
         return STARS  # whatever it is, a password may be in it
-    return redacted(plain) if "://" in plain else plain
+    return starred_url(plain) if "://" in plain else plain
 
 
 def _wrong(error: Mapping[str, Any]) -> str:

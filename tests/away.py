@@ -12,7 +12,7 @@ from app.settings import settings
 @contextmanager
 def read_only() -> Iterator[None]:
     """What a standby says, or a primary on its way down."""
-    url = settings().database.replace("postgresql+psycopg://", "postgresql://")
+    url = settings().libpq
     with psycopg.connect(url, autocommit=True) as session:  # made before: it may write
         session.execute(f"alter database {session.info.dbname} set default_transaction_read_only = on")
         engine().dispose()

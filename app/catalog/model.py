@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from app.catalog.matcher import HOURS, Matchers, Op, parse_matchers
 from app.people.model import Urgency
+from app.secret import has_login
 from app.units import Duration, parse_duration
 
 
@@ -70,7 +71,7 @@ class Matching(Declared):
 
 
 def _public(value: str) -> str:
-    if re.search(r"://[^/?#\s]*@", value):
+    if has_login(value):
         raise ValueError("is shown to everybody, so it may not hold a user or password; leave that out")
     return value
 

@@ -5,7 +5,7 @@ from app.settings import settings
 
 def own_database() -> str:
     """libpq URL of Tocsin's own database."""
-    return settings().database.replace("postgresql+psycopg://", "postgresql://", 1)
+    return settings().libpq
 
 
 def own_reader() -> str:

@@ -33,13 +33,13 @@ def _set_up(found: "Settings", fresh: bool) -> None:
     from app import clock, kept, migrations, reader, upkeep
     from app.db import transaction
     from app.people import service as people
-    from app.urls import redacted
+    from app.secret import starred_url
     from app.variables import KEY, make_secret
 
     if fresh and found.secret_key is None:
         make_secret(found.home, KEY)
     _ = found.key  # known before anything is sealed with it, or not at all
-    where = f"embedded, in {found.home}" if found.embedded_database else redacted(found.database.replace("+psycopg", ""))
+    where = f"embedded, in {found.home}" if found.embedded_database else starred_url(found.libpq)
     with transaction() as db:
         migrations.must_be_known(migrations.revision(db))
         if people.is_new(db):

@@ -8,7 +8,8 @@ from typing import Any
 from app.configfile.compose import compose
 from app.configfile.secrets import spec_type
 from app.configfile.tree import Node, plain
-from app.redact import STARS, rewritten
+from app.redact import rewritten
+from app.secret import STARS
 
 _PARTS = re.compile(r"(\$\$\{|\$\{[^}]*\}|\{\{[^}]*\}\})")
 _DEFAULT = re.compile(r"(\$\{\w+:-)[^}]+(\})")

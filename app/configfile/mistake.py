@@ -1,13 +1,11 @@
 """What is wrong with a configuration, said as `FILE:LINE: message` with the nearest right word."""
 
 import difflib
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from app.secret import starred
 from app.visible import printable
-
-_USERINFO = re.compile(r"(?<=://)[^\s/?#@'\"]+@")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -24,7 +22,7 @@ class Mistake:
 
 def mistake(file: str, line: int, message: str) -> Mistake:
     """A mistake on one printable line, without anybody's password."""
-    return Mistake(file, line, printable(_USERINFO.sub("***@", message)))
+    return Mistake(file, line, printable(starred(message)))
 
 
 def hint(word: str, known: Iterable[str]) -> str:

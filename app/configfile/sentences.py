@@ -9,7 +9,8 @@ from pydantic_core import ErrorDetails
 from app.configfile.keys import Path, keys_of
 from app.configfile.mistake import hint
 from app.configfile.tree import Node, written
-from app.redact import STARS, is_secret
+from app.redact import is_secret
+from app.secret import STARS
 from app.sentence import lower_first
 
 

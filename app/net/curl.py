@@ -16,7 +16,7 @@ from app.net.exchange import Request, Response, Timings
 from app.net.guard import refusal
 from app.net.options import ALWAYS, destination, once, options
 from app.net.resolve import Endpoint
-from app.net.url import without_secret
+from app.secret import without_login
 from app.sentence import lower_first
 
 KINDS = {
@@ -164,7 +164,7 @@ class Transfer:
         url = raw(pycurl.EFFECTIVE_URL).decode(errors="replace")
         return Response(
             status=info(pycurl.RESPONSE_CODE),
-            url=without_secret(url) if "@" in url else url,
+            url=without_login(url) if "@" in url else url,
             body=bytes(self.body),
             truncated=self.truncated,
             timings=self._timings(),

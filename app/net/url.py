@@ -60,10 +60,5 @@ def host_name(text: str) -> str:
     return bare
 
 
-def without_secret(url: str) -> str:
-    """The URL without user name and password."""
-    return re.sub(r"^([a-zA-Z][\w+.-]*://)[^/?#]*@", r"\1", url)
-
-
 Url = Annotated[str, AfterValidator(http_url), WithJsonSchema({"type": "string", "format": "uri", "pattern": "^https?://"})]
 Host = Annotated[str, AfterValidator(host_name)]

@@ -112,9 +112,8 @@ def _database(settings: Settings) -> None:
 
     from app.migrations import must_be_known
 
-    url = settings.database.replace("postgresql+psycopg://", "postgresql://", 1)
     try:
-        with psycopg.connect(url, connect_timeout=SECONDS, client_encoding="utf8") as db:
+        with psycopg.connect(settings.libpq, connect_timeout=SECONDS, client_encoding="utf8") as db:
             if db.info.server_version < OLDEST * 10_000:
                 raise Unusable(f"the database is PostgreSQL {db.info.server_version // 10_000}; Tocsin wants {OLDEST} or newer")
             # A database that was never set up; the role of a worker elsewhere, which may not look.

@@ -14,8 +14,9 @@ from app.checks.prober.decide import WHERE
 from app.configfile.compose import compose
 from app.configfile.tree import plain
 from app.errors import Fault
-from app.redact import STARS, is_secret
+from app.redact import is_secret
 from app.redact import shown as starred
+from app.secret import STARS
 from app.units import format_duration
 
 LONG = ("query", "body")  # texts that take more than a line

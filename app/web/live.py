@@ -61,8 +61,7 @@ class Wire:
             await asyncio.sleep(RETRY)
 
     async def _hear(self, lost: bool) -> None:
-        url = settings().database.replace("postgresql+psycopg://", "postgresql://", 1)
-        async with await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=3) as listener:
+        async with await psycopg.AsyncConnection.connect(settings().libpq, autocommit=True, connect_timeout=3) as listener:
             await listener.execute("listen console")
             if lost:
                 self._tell_all(*NOUNS)

@@ -20,7 +20,8 @@ from app.configfile.load import load_texts
 from app.configfile.reseal import reseal
 from app.configfile.secrets import starred
 from app.people.model import SYSTEM
-from app.redact import in_text, rewritten, shown
+from app.redact import rewritten, shown
+from app.secret import in_text
 from app.settings import settings
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)

@@ -15,7 +15,7 @@ from app.settings import settings
 @pytest.fixture
 def admin(clean: None) -> Iterator[psycopg.Connection]:
     """A session that may always write."""
-    url = settings().database.replace("postgresql+psycopg://", "postgresql://")
+    url = settings().libpq
     engine().dispose()  # what other tests left in the pool is another session than the one a test means
     with psycopg.connect(url, autocommit=True, options="-c default_transaction_read_only=off") as session:
         yield session

@@ -4,17 +4,22 @@ import time
 
 import pytest
 
-from app import pager
 from app.pager import STUCK, Pager
 
 
-@pytest.mark.parametrize("since,answers,ends", [(STUCK + 1, True, True), (STUCK + 1, False, False), (STUCK - 1, True, False)])
-def test_it_starts_anew_only_when_it_is_not_the_database(
-    clean: None, monkeypatch: pytest.MonkeyPatch, since: float, answers: bool, ends: bool
-) -> None:
+@pytest.mark.parametrize("since,ends", [(STUCK + 1, True), (STUCK - 1, False)])
+def test_it_starts_anew_when_it_could_not_decide_for_a_minute(clean: None, since: float, ends: bool) -> None:
+    one = _pager(since)
+    assert (one.failed, one.stopping.is_set()) == (ends, ends)
+
+
+def test_it_goes_on_when_it_is_the_database_that_keeps_it(no_database: None) -> None:
+    one = _pager(STUCK + 1)
+    assert (one.failed, one.stopping.is_set()) == (False, False)
+
+
+def _pager(since: float) -> Pager:
     one = Pager()
     one.decided = time.monotonic() - since
-    if not answers:
-        monkeypatch.setattr(pager, "_libpq", lambda: "postgresql://nobody@127.0.0.1:1/none")
     one._start_anew_if_stuck()
-    assert (one.failed, one.stopping.is_set()) == (ends, ends)
+    return one

@@ -9,7 +9,8 @@ from app.failure import Failed
 from app.net.address import is_metadata, literal, refuse_literal
 from app.net.guard import refusal, refuse
 from app.net.policy import Policy, Watched, load
-from app.net.url import host_name, http_url, without_secret
+from app.net.url import host_name, http_url
+from app.secret import without_login
 
 METADATA = [
     "169.254.169.254",
@@ -130,7 +131,7 @@ def test_a_sound_url_is_taken(url):
 
 
 def test_a_url_is_shown_without_its_password():
-    assert without_secret("https://u:p@h/a@b") == "https://h/a@b"
+    assert without_login("https://u:p@h/a@b") == "https://h/a@b"
 
 
 def policy(tmp_path: Path, text: str) -> Policy:
