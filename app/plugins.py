@@ -12,6 +12,7 @@ from app.errors import Invalid
 from app.queues import CHECKS
 
 FAMILIES = tuple(str(queue) for queue in CHECKS)
+RULE_KINDS = "app.rules.kinds"
 
 
 def names(package: str) -> list[str]:

@@ -6,7 +6,7 @@ from sqlalchemy.exc import DBAPIError
 from app import log
 from app.settings import READER, settings
 
-WHOLE = ("incident", "alert", "check_state", "check_result", "sample", "verdict", "standing", "obligation", "escalation")
+WHOLE = ("incident", "alert", "check_state", "check_result", "sample", "verdict", "series_state", "obligation", "escalation")
 PAGE = "id, kind, incident, generation, round, step, channel, state, made_at, due_at, next_at, attempts, ended_at"
 
 logger = log.get(__name__)

@@ -12,7 +12,20 @@ RECORDED = "recorded"  # the words themselves: of a sender, a probe, or a row th
 
 
 class Code(StrEnum):
-    """The branches of the decisions from route to receipt; the codes of rules stand with their kinds."""
+    """The branches of the decisions from a result to its receipt; those of one kind of rule stand in the kind's file."""
+
+    # rules: what every kind has in common
+    RECOVERED = "recovered"  # well again: the alert is over
+    NO_DATA = "no_data"  # unknown for as long as the rule allows; what follows says why
+    NO_RESULT = "no_result"  # the check has given none
+    NO_SAMPLE = "no_sample"  # the window has none
+    NO_METRIC = "no_metric"  # the result is without the metric that the rule reads
+    NOT_A_NUMBER = "not_a_number"  # the metric's value is NaN or infinite
+    TOO_LARGE = "too_large"  # the sums of it are
+    RULE_BROKE = "rule_broke"  # the kind's own code raised an error
+    SERIES_ENDED = "series_ended"  # runs that know of it do not name the label set any more
+    TOO_MANY_SERIES = "too_many_series"  # more label sets than max_series
+    CHECK_PAUSED = "check_paused"  # nothing fires of a paused check
 
     # incidents: whose an alert is
     ROUTED = "routed"  # the first route whose matchers fit

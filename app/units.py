@@ -43,6 +43,11 @@ def format_duration(length: timedelta) -> str:
     return "".join(parts) or "0s"
 
 
+def format_seconds(seconds: float) -> str:
+    """The same of a number of seconds."""
+    return format_duration(timedelta(seconds=seconds))
+
+
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),

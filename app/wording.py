@@ -1,9 +1,14 @@
-"""The words for every reason, in one place: called only where people read, in the API, the console, a message, a terminal."""
+"""The words for every reason: called only where people read, in the API, the console, a message, a terminal. Pure.
+
+Those of a kind of rule stand in its file, as `PHRASES`.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from app import plugins
 from app.reason import RECORDED, Code, Reason
+from app.units import format_seconds
 
 Facts = Mapping[str, Any]
 Phrase = str | Callable[[Facts], str]  # a template over the facts, or a function of them
@@ -19,6 +24,19 @@ def _failed(facts: Facts) -> str:
 
 PHRASES: dict[str, Phrase] = {
     RECORDED: "{text}",
+    Code.RECOVERED: "recovered",
+    Code.NO_DATA: lambda f: f"no data for {format_seconds(f['seconds'])}",
+    Code.NO_RESULT: "no result",
+    Code.NO_SAMPLE: "no sample in the window",
+    Code.NO_METRIC: "this result has no such metric",
+    Code.NOT_A_NUMBER: "the value is not a number",
+    Code.TOO_LARGE: "the values are too large to reckon with",
+    Code.RULE_BROKE: "the rule broke: {error}",
+    Code.SERIES_ENDED: "the series has ended",
+    Code.TOO_MANY_SERIES: (
+        "too many series: {series} label sets, of which {left_out} are not judged; raise max_series or select fewer"
+    ),
+    Code.CHECK_PAUSED: "its check is paused",
     Code.ROUTED: lambda f: f"route {f['number']} matches {', '.join(f['match']) or 'everything'}",
     Code.NO_ROUTE: "no route matches; the platform's owners answer",
     Code.URGENCY_BY_HOURS: lambda f: f"{f['urgency']} {'during' if f['open'] else 'outside of'} {f['hours']} hours",
@@ -57,15 +75,32 @@ PHRASES: dict[str, Phrase] = {
 
 def text(reason: Reason) -> str:
     """The reason in words; of a code that this release does not know, the code."""
-    phrase = PHRASES.get(reason.code)
-    if phrase is None:
+    try:
+        phrase = PHRASES.get(reason.code) or _of_kind(reason.code)
+        return phrase(reason.facts) if callable(phrase) else phrase.format_map(reason.facts)
+    except Exception:  # noqa: BLE001 - facts of another release, a kind that is gone or broken: the page goes out
         return str(reason.facts.get("text") or reason.code)
-    return phrase(reason.facts) if callable(phrase) else phrase.format_map(reason.facts)
+
+
+def _of_kind(code: str) -> Phrase:
+    """The phrase that a kind of rule has for its own code, `KIND.BRANCH`."""
+    phrases: Mapping[str, Phrase] = plugins.module(plugins.RULE_KINDS, code.partition(".")[0]).PHRASES
+    return phrases[code]
 
 
 def texts(reasons: Iterable[Reason]) -> str:
     """Several reasons in one line, from the general to the particular."""
     return "; ".join(text(one) for one in reasons)
+
+
+def because(reasons: Iterable[Reason]) -> str:
+    """Why a rule or a heartbeat decided so: `no data for 15m: no result`."""
+    return ": ".join(text(one) for one in reasons)
+
+
+def present_all(reasons: Iterable[Reason]) -> list[dict[str, Any]]:
+    """Several reasons, each in its public form."""
+    return [present(one) for one in reasons]
 
 
 def present(reason: Reason) -> dict[str, Any]:

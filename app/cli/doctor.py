@@ -214,18 +214,18 @@ def _blind_rules() -> Iterator[Finding]:
 
     from app.configfile.mistake import hint
     from app.db import transaction
+    from app.reason import Code
     from app.rules import in_force, store
-    from app.rules.evaluate import NO_METRIC
 
     metrics = {row["name"]: row["metrics"] for row in _states() if row["status"] != Status.UNKNOWN}
     try:
         with transaction() as db:
-            rules, standings = in_force.book(db).rules, store.states(db)
+            rules, series = in_force.book(db).rules, store.listed(db)
     except (Unavailable, SQLAlchemyError):
         return  # said already
     for rule in rules:
-        said = [one["because"] for one in standings if one["rule"] == rule.name]
-        blind = rule.metric is not None and said and all(NO_METRIC in because for because in said)
+        codes = [{reason.code for reason in one["reasons"]} for one in series if one["rule"] == rule.name]
+        blind = rule.metric is not None and codes and all(Code.NO_METRIC in of_one for of_one in codes)
         if blind and rule.check_name in metrics:
             near = hint(rule.metric or "", metrics[rule.check_name])
             yield (

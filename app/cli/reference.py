@@ -16,7 +16,7 @@ from app.checks import probes
 from app.checks.model import Check, StatusAlert
 from app.cli.desk import warn_of_broken_probes
 from app.configfile import planned
-from app.configfile.kinds import CHANNELS, RULES, channel_kinds, channel_spec, rule_kinds, rule_spec
+from app.configfile.kinds import CHANNELS, channel_kinds, channel_spec, rule_kinds, rule_spec
 from app.rules.model import Rule
 from app.settings import Settings
 from app.signals.service import PLANNED as PLANNED_SOURCES
@@ -162,7 +162,7 @@ def _rules() -> Iterator[str]:
     yield fields(Rule, without=("kind",))
     for name in rule_kinds():
         own = fields(rule_spec(name), without=Rule.model_json_schema(by_alias=True)["properties"])
-        yield from _section(f"kind: {name}", plugins.module(RULES, name), own)
+        yield from _section(f"kind: {name}", plugins.module(plugins.RULE_KINDS, name), own)
 
 
 def _channels() -> Iterator[str]:

@@ -12,6 +12,7 @@ import typer
 from app.cli.desk import Json, say, say_list
 from app.errors import NotActive, NotFound
 from app.visible import plain_json, visible
+from app.wording import because, present_all
 
 if TYPE_CHECKING:
     from app.rules.active import Active
@@ -103,8 +104,8 @@ def _print(steps: Iterable["Transition"], as_json: bool) -> None:
     for step in steps:
         row = _row(step)
         labels = ",".join(f"{name}={value}" for name, value in row["labels"].items())
-        because, series = visible(row["because"]), visible(labels)
-        out.writerow([row["at"], _plain(row["value"]), _plain(row["score"]), row["state"], because, series])
+        why, series = visible(row["because"]), visible(labels)
+        out.writerow([row["at"], _plain(row["value"]), _plain(row["score"]), row["state"], why, series])
 
 
 def _row(step: "Transition") -> dict[str, Any]:
@@ -114,7 +115,8 @@ def _row(step: "Transition") -> dict[str, Any]:
         "value": _finite(verdict.value),
         "score": _finite(_score(step)),
         "state": verdict.state.value,
-        "because": verdict.because,
+        "because": because(verdict.reasons),
+        "reasons": present_all(verdict.reasons),
         "alerting": verdict.alerting,
         "severity": verdict.severity.value,
         "labels": json.loads(step.series),

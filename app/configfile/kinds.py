@@ -16,7 +16,6 @@ from app.configfile.tree import Node
 from app.errors import Invalid
 
 CHANNELS = "app.notify.channels"
-RULES = "app.rules.kinds"
 INBOX = "inbox"  # the channel that is built in and never declared
 
 
@@ -99,7 +98,7 @@ def channel_kinds() -> list[str]:
 
 def rule_kinds() -> list[str]:
     """The kinds of rule that are built."""
-    return plugins.names(RULES)
+    return plugins.names(plugins.RULE_KINDS)
 
 
 def probe_spec(name: str) -> type[BaseModel]:
@@ -116,7 +115,7 @@ def channel_spec(kind: str) -> type[BaseModel]:
 @cache
 def rule_spec(kind: str) -> type[BaseModel]:
     """All fields of a rule of this kind."""
-    return _model(plugins.module(RULES, kind).Spec, f"rule {kind}")
+    return _model(plugins.module(plugins.RULE_KINDS, kind).Spec, f"rule {kind}")
 
 
 def _model(found: object, what: str) -> type[BaseModel]:

@@ -13,7 +13,7 @@ from app.rules.book import Book
 from app.rules.combine import over_members
 from app.rules.evaluate import TOO_MANY, Pasts, Transition, over_results, over_silence
 from app.rules.kinds import status
-from app.rules.model import Point, Standing
+from app.rules.model import Point, SeriesState
 from app.rules.past import Past
 
 MISSED = 1.5  # intervals without a sample, after which one was missed
@@ -23,17 +23,17 @@ FEWEST = 3  # distances between samples that say how coarse a recording is
 
 @dataclass(slots=True)
 class _Memory:
-    """Where every series of one rule stands, and what was seen of it."""
+    """The state of every series of one rule, and what was seen of it."""
 
-    standings: dict[str, Standing] = field(default_factory=dict)
+    states: dict[str, SeriesState] = field(default_factory=dict)
     pasts: dict[str, Pasts] = field(default_factory=dict)
     judged: dict[str, datetime] = field(default_factory=dict)  # when each series was last
 
-    def due(self, points: Mapping[str, Point], at: datetime, away: timedelta) -> dict[str, Standing]:
-        """The standings of series that came, or have not for so long. In a recording each may have beats of its own."""
+    def due(self, points: Mapping[str, Point], at: datetime, away: timedelta) -> dict[str, SeriesState]:
+        """The states of series that came, or have not for so long. In a recording each may have beats of its own."""
         return {
             series: one
-            for series, one in self.standings.items()
+            for series, one in self.states.items()
             if series in points or series == TOO_MANY or at - self.judged[series] >= away
         }
 
@@ -62,7 +62,7 @@ class Replay:
         memory = self._memory[self.rule.name]
         while until - last >= interval * MISSED:
             last += interval
-            steps = over_silence(self.rule, memory.standings, last, never_ran=False)
+            steps = over_silence(self.rule, memory.states, last, never_ran=False)
             _keep(memory, steps)
             yield from steps
 
@@ -71,7 +71,7 @@ class Replay:
         for part in self.parts:
             memory = self._memory[part.name]
             if part.members:
-                steps = over_members(part, {name: self._memory[name].standings for name in (part.name, *part.members)}, at)
+                steps = over_members(part, {name: self._memory[name].states for name in (part.name, *part.members)}, at)
             else:
                 news = {series: {at.timestamp(): point} for series, point in points.items()}
                 _add(part, memory, points)
@@ -98,9 +98,9 @@ def _keep(memory: _Memory, steps: Sequence[Transition]) -> None:
     for step in steps:
         memory.judged[step.series] = step.verdict.at
         if step.gone:
-            memory.standings.pop(step.series, None)
+            memory.states.pop(step.series, None)
         else:
-            memory.standings[step.series] = step.after
+            memory.states[step.series] = step.after
 
 
 def _parts(rule: Active, known: Mapping[str, Active]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The rules in force and where each of their series stands, for people: one form for the API and the command line."""
+"""The rules in force with the state of each of their series, for people: one form for the API and the command line."""
 
 from collections import defaultdict
 from typing import Any
@@ -7,14 +7,16 @@ from sqlalchemy import Connection
 
 from app.rules import in_force, store
 from app.rules.active import Active
+from app.wording import because, present_all
 
 
 def rulebook(db: Connection) -> list[dict[str, Any]]:
     """Every rule by name, those that a check's `alert:` stands for as `check:NAME`."""
     series: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in store.states(db):
-        kept = ("series", "state", "firing", "value", "because", "at")
-        series[row["rule"]].append({name: row[name] for name in kept})
+    for row in store.listed(db):
+        kept = ("series", "state", "firing", "value", "at")
+        why = {"because": because(row["reasons"]), "reasons": present_all(row["reasons"])}
+        series[row["rule"]].append({**{name: row[name] for name in kept}, **why})
     return [_shown(rule, series[rule.name]) for rule in sorted(in_force.book(db).rules, key=lambda one: one.name)]
 
 

@@ -7,6 +7,7 @@ from app.rules.evaluate import ONE_SERIES, TOO_MANY, Transition
 from app.rules.model import BLIND, State
 from app.rules.summary import render
 from app.signals.model import Signal, SignalStatus
+from app.wording import because
 
 SUMMARY_LIMIT = 1024  # characters
 
@@ -31,7 +32,7 @@ def signal(rule: Active, step: Transition, last: bool) -> Signal | None:
         labels=labels,
         starts_at=verdict.at,
         value=verdict.value,
-        because="recovered" if said is SignalStatus.RESOLVED else verdict.because,
+        because="recovered" if said is SignalStatus.RESOLVED else because(verdict.reasons),
         runbook=spec.runbook,
         shadow=spec.mode == "shadow",
     )
@@ -39,13 +40,13 @@ def signal(rule: Active, step: Transition, last: bool) -> Signal | None:
 
 def _summary(rule: Active, step: Transition, labels: dict[str, str]) -> str:
     verdict = step.verdict
-    because = verdict.because.partition("\n")[0]  # of a program that said more: its first line is its summary
+    why = because(verdict.reasons).partition("\n")[0]  # of a program that said more: its first line is its summary
     blind = step.after.firing and step.after.memory.get(BLIND)  # nothing is known of what the rule is about
     if not rule.spec.summary or step.series == TOO_MANY or blind:
-        return f"{rule.alertname}: {because}"
-    value = verdict.value if verdict.told is None else verdict.told
-    facts = {"value": value, "check": rule.check_name, "rule": rule.alertname, "because": because}
-    return render(rule.spec.summary, facts, labels, plain=f"{rule.alertname}: {because}")
+        return f"{rule.alertname}: {why}"
+    value = verdict.value if verdict.shown is None else verdict.shown
+    facts = {"value": value, "check": rule.check_name, "rule": rule.alertname, "because": why}
+    return render(rule.spec.summary, facts, labels, plain=f"{rule.alertname}: {why}")
 
 
 def _said(step: Transition, last: bool) -> SignalStatus | None:

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 from app import plugins
 from app.checks.model import Check
+from app.plugins import RULE_KINDS
 from app.rules.active import Active, of_alert
 from app.rules.model import Rule
-
-KINDS = "app.rules.kinds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ def made_of(checks: Mapping[str, Check], declared: Mapping[str, Rule]) -> Book:
 
 
 def _active(name: str, spec: Rule, check: Check, check_name: str) -> Active:
-    return Active(name, f"rule:{name}", name, spec, plugins.module(KINDS, spec.kind), check, check_name)
+    return Active(name, f"rule:{name}", name, spec, plugins.module(RULE_KINDS, spec.kind), check, check_name)
 
 
 def _composites(
@@ -55,7 +54,7 @@ def _composites(
             return tuple(done)
         for name in ready:
             spec = waiting.pop(name)
-            kind = plugins.module(KINDS, spec.kind)
+            kind = plugins.module(RULE_KINDS, spec.kind)
             first = known[kind.members(spec)[0]]
             check_name = spec.check if spec.check in checks else first.check_name
             made = _active(name, spec, checks[check_name].model_copy(update={"labels": {}}), check_name)  # labels of one member
@@ -64,8 +63,8 @@ def _composites(
 
 
 def _is_composite(spec: Rule) -> bool:
-    return hasattr(plugins.module(KINDS, spec.kind), "members")
+    return hasattr(plugins.module(RULE_KINDS, spec.kind), "members")
 
 
 def _names(spec: Rule) -> set[str]:
-    return set(plugins.module(KINDS, spec.kind).members(spec))
+    return set(plugins.module(RULE_KINDS, spec.kind).members(spec))

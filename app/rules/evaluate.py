@@ -9,9 +9,10 @@ from math import isfinite
 from app.catalog.model import Severity
 from app.downtime import Downtime
 from app.log import get
+from app.reason import Code, Reason, recorded
 from app.rules.active import Active
 from app.rules.judge import judge, pass_over, silent
-from app.rules.model import Finding, Patience, Point, Standing, Verdict, View
+from app.rules.model import Finding, Patience, Point, SeriesState, Verdict, View
 from app.rules.past import Past
 
 ONE_SERIES = "{}"
@@ -26,9 +27,7 @@ def series_name(labels: Mapping[str, str]) -> str:
     return json.dumps(dict(labels), sort_keys=True, ensure_ascii=False, separators=(",", ":")) if labels else ONE_SERIES
 
 
-TOO_MANY = series_name({"too_many_series": "true"})  # where the alert about a rule's label sets stands
-NO_METRIC = "this result has no such metric"
-BEYOND = "the values are too large to reckon with"
+TOO_MANY = series_name({"too_many_series": "true"})  # the series of the alert about a rule's label sets
 NO_PAST: Pasts = {timedelta(0): Past()}
 
 
@@ -37,8 +36,8 @@ class Transition:
     """One series after one result: what was decided, and whether that changed anything."""
 
     series: str
-    before: Standing
-    after: Standing
+    before: SeriesState
+    after: SeriesState
     verdict: Verdict
     gone: bool = False  # nothing of the series is left: it is forgotten
 
@@ -49,7 +48,7 @@ class Transition:
 
 def over_results(
     rule: Active,
-    standings: Mapping[str, Standing],
+    known: Mapping[str, SeriesState],
     news: Mapping[str, News],
     pasts: Mapping[str, Pasts],
     times: Sequence[datetime],
@@ -64,7 +63,7 @@ def over_results(
     `times` that say nothing of the target, with why: nothing is decided then, and nothing counted. away: when Tocsin itself did
     not run, oldest first.
     """
-    now_at = dict(standings)
+    now_at = dict(known)
     steps: list[Transition] = []
     for at in times:
         instant = at.timestamp()
@@ -90,52 +89,53 @@ class _Run:
     away: Sequence[Downtime]
 
 
-def _over_run(rule: Active, standings: Mapping[str, Standing], run: _Run, pasts: Mapping[str, Pasts]) -> list[Transition]:
+def _over_run(rule: Active, states: Mapping[str, SeriesState], run: _Run, pasts: Mapping[str, Pasts]) -> list[Transition]:
     """Every series that is known, then as many new ones as there is room for, by name: whoever evaluates takes the same."""
     most = rule.spec.max_series
-    known = sorted(name for name in standings if name != TOO_MANY)
-    steps = [_over_series(rule, name, standings[name], run, pasts) for name in known[:most]]
+    known = sorted(name for name in states if name != TOO_MANY)
+    steps = [_over_series(rule, name, states[name], run, pasts) for name in known[:most]]
     lasting = sum(not step.gone for step in steps)
-    new = sorted(name for name in run.fresh if name not in standings) or ([] if known else [ONE_SERIES])
+    new = sorted(name for name in run.fresh if name not in states) or ([] if known else [ONE_SERIES])
     taken = new[: most - lasting]
-    steps += [_over_series(rule, name, Standing(), run, pasts) for name in taken]
+    steps += [_over_series(rule, name, SeriesState(), run, pasts) for name in taken]
     if run.fresh or run.well:
         judged = lasting + len(taken)
         left_out = len(known[most:]) + len(new) - len(taken)
-        steps += overflow(standings.get(TOO_MANY, Standing()), judged, left_out, run.at)
+        steps += overflow(states.get(TOO_MANY, SeriesState()), judged, left_out, run.at)
     return steps
 
 
-def _over_series(rule: Active, name: str, before: Standing, run: _Run, pasts: Mapping[str, Pasts]) -> Transition:
+def _over_series(rule: Active, name: str, before: SeriesState, run: _Run, pasts: Mapping[str, Pasts]) -> Transition:
     if run.excused is not None:
-        return Transition(name, before, *pass_over(before, rule.severity, run.at, run.excused))
+        return Transition(name, before, *pass_over(before, rule.severity, run.at, recorded(run.excused)))
     ended = bool(run.fresh) or (run.well and name != ONE_SERIES)
-    finding, gone = _look(rule, name, before, run.fresh.get(name), pasts.get(name, NO_PAST), run, ended)
+    finding, gone = _found(rule, name, before, run.fresh.get(name), pasts.get(name, NO_PAST), run, ended)
     return Transition(name, before, *judge(before, finding, replace(rule.patience, away=run.away), rule.severity, run.at), gone)
 
 
 def over_silence(
-    rule: Active, standings: Mapping[str, Standing], at: datetime, never_ran: bool, away: Sequence[Downtime] = ()
+    rule: Active, known: Mapping[str, SeriesState], at: datetime, never_ran: bool, away: Sequence[Downtime] = ()
 ) -> list[Transition]:
     """Every known series when no result has come."""
     steps = []
     patience, run = replace(rule.patience, away=away), _Run(at, {}, False, None, away)
-    for name, before in (standings or {ONE_SERIES: Standing()}).items():
+    for name, before in (known or {ONE_SERIES: SeriesState()}).items():
         if name == TOO_MANY:
             continue
         if rule.awaits:
-            finding, gone = _look(rule, name, before, None, NO_PAST, run, ended=False)
+            finding, gone = _found(rule, name, before, None, NO_PAST, run, ended=False)
             after, verdict = judge(before, finding, patience, rule.severity, at)
             steps.append(Transition(name, before, after, verdict, gone))
         else:
-            known = replace(before, known_at=at - patience.silence) if never_ran and before.known_at is None else before
-            after, verdict = silent(known, patience, rule.severity, at)
+            unheard = never_ran and before.known_at is None
+            since = replace(before, known_at=at - patience.silence) if unheard else before
+            after, verdict = silent(since, patience, rule.severity, at)
             steps.append(Transition(name, before, after, verdict))
     return steps
 
 
-def _look(
-    rule: Active, name: str, before: Standing, newest: Point | None, pasts: Pasts, run: _Run, ended: bool
+def _found(
+    rule: Active, name: str, before: SeriesState, newest: Point | None, pasts: Pasts, run: _Run, ended: bool
 ) -> tuple[Finding, bool]:
     """What the rule finds at one instant, and whether the series is over.
 
@@ -144,15 +144,16 @@ def _look(
     at = run.at
     if rule.awaits:
         found = _finding(rule, View(at, newest or Point(at, None), pasts, rule.check.every, run.away), before)
-        if found.value is None and rule.kind.gone(rule.spec, found.memory, at.timestamp(), name != ONE_SERIES, ended):
-            return Finding(False, True, None, f"{found.because}: it is taken for gone"), True
-        return found, False
+        gone = (
+            rule.kind.gone(rule.spec, found.memory, at.timestamp(), name != ONE_SERIES, ended) if found.value is None else None
+        )
+        return (Finding(False, True, None, gone), True) if gone else (found, False)
     if newest is None and ended and rule.metric is not None:
         newest = _last(rule, pasts, at)
         if newest is None:
             kept = before.known_at is not None and at - before.known_at < rule.keeps
-            return Finding(False, True, None, "the series has ended", memory=before.memory if kept else {}), not kept
-    newest = newest or Point(at, None, message=NO_METRIC)
+            return Finding(False, True, None, Reason(Code.SERIES_ENDED), memory=before.memory if kept else {}), not kept
+    newest = newest or Point(at, None, unknown=Reason(Code.NO_METRIC))
     return _finding(rule, View(at, newest, pasts, rule.check.every, run.away), before), False
 
 
@@ -163,23 +164,24 @@ def _last(rule: Active, pasts: Pasts, at: datetime) -> Point | None:
     return Point(at, span.values[-1]) if len(span) else None
 
 
-def _finding(rule: Active, view: View, before: Standing) -> Finding:
+def _finding(rule: Active, view: View, before: SeriesState) -> Finding:
     if view.newest.value is not None and not isfinite(view.newest.value):
-        view = replace(view, newest=replace(view.newest, value=None, message="the value is not a number"))
+        view = replace(view, newest=replace(view.newest, value=None, unknown=Reason(Code.NOT_A_NUMBER)))
     try:
         found: Finding = rule.kind.evaluate(rule.spec, view, before.memory)
     except OverflowError:
-        return Finding(None, False, None, BEYOND, memory=before.memory)
-    except Exception as error:  # a plug-in's own mistake: this rule cannot tell, the others can
+        return Finding(None, False, None, Reason(Code.TOO_LARGE), memory=before.memory)
+    except Exception as error:  # a plug-in's own error: this rule is unknown, the others are not
         log.exception("rule_broke", rule=rule.name)
-        return Finding(None, False, None, f"the rule broke: {type(error).__name__}: {error}", memory=before.memory)
+        reason = Reason(Code.RULE_BROKE, {"error": f"{type(error).__name__}: {error}"})
+        return Finding(None, False, None, reason, memory=before.memory)
     return _finite(found)
 
 
 def _finite(found: Finding) -> Finding:
     """The finding without an infinity or what is no number: neither can be shown, stored or compared."""
-    if found.value is not None and not isfinite(found.value):
-        return Finding(None, False, None, BEYOND, memory=found.memory)
+    if not all(isfinite(one) for one in (found.value, *found.reason.facts.values()) if isinstance(one, float)):
+        return Finding(None, False, None, Reason(Code.TOO_LARGE), memory=found.memory)
     if found.score is not None and not isfinite(found.score):
         found = replace(found, score=None)
     if found.band is not None and not all(map(isfinite, (found.band.low, found.band.expected, found.band.high))):
@@ -187,14 +189,12 @@ def _finite(found: Finding) -> Finding:
     return found
 
 
-def overflow(before: Standing, judged: int, left_out: int, at: datetime) -> list[Transition]:
+def overflow(before: SeriesState, judged: int, left_out: int, at: datetime) -> list[Transition]:
     """The alert that some label sets are not judged, and its end."""
     if not (left_out or before.firing):
         return []
-    because = (
-        f"too many series: {judged + left_out} label sets, of which {left_out} are not judged; raise max_series or select fewer"
-    )
-    finding = Finding(left_out > 0, not left_out, float(judged + left_out), because)
+    reason = Reason(Code.TOO_MANY_SERIES, {"series": judged + left_out, "left_out": left_out})
+    finding = Finding(left_out > 0, not left_out, float(judged + left_out), reason)
     return [Transition(TOO_MANY, before, *judge(before, finding, _AT_ONCE, Severity.WARNING, at), gone=not left_out)]
 
 

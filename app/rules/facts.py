@@ -16,7 +16,7 @@ from app.downtime import Downtime, united
 from app.rules import in_force, store
 from app.rules.active import NOW, Active
 from app.rules.evaluate import ONE_SERIES, News, Pasts
-from app.rules.model import Point, Standing
+from app.rules.model import Point, SeriesState
 from app.rules.past import Past
 from app.rules.recall import RECALL, Stretch
 
@@ -30,7 +30,7 @@ class Facts:
     rules: Mapping[str, tuple[Active, ...]]  # by check
     results: Mapping[str, list[Mapping[str, Any]]]  # by check, not seen yet, oldest first
     seen: Mapping[str, datetime]  # by check: the newest instant that was judged
-    standings: Mapping[str, Mapping[str, Standing]]  # by rule, by series
+    states: Mapping[str, Mapping[str, SeriesState]]  # by rule, by series
     pasts: Mapping[Stretch, Mapping[str, Past]]
     away: Mapping[str, Sequence[Downtime]]  # by part: when Tocsin itself did not run
     ticked: Mapping[str, datetime]  # by part: when it ran last
@@ -94,10 +94,10 @@ def load(db: Connection, claimed: Sequence[Mapping[str, Any]], now: datetime) ->
     rules = in_force.by_check(db)
     active = {name: rules.get(name, ()) for name in seen}
     results = samples.results_after(db, seen)
-    standings: dict[str, dict[str, Standing]] = defaultdict(dict)
+    states: dict[str, dict[str, SeriesState]] = defaultdict(dict)
     named = [rule.name for of_one in active.values() for rule in of_one]
-    for (rule_name, series), standing in store.standings(db, named).items():
-        standings[rule_name][series] = standing
+    for (rule_name, series), state in store.states(db, named).items():
+        states[rule_name][series] = state
     wanted: dict[Stretch, timedelta] = {}
     for rule in (rule for name, of_one in active.items() if results[name] for rule in of_one):
         if rule.metric is not None or rule.reach:
@@ -109,7 +109,7 @@ def load(db: Connection, claimed: Sequence[Mapping[str, Any]], now: datetime) ->
     places = {rule.check.at or "" for of_one in active.values() for rule in of_one}
     away = uptime.downtimes(db, {uptime.CHECKS, *map(uptime.part_of, places)}, now)
     ticked = uptime.last_seen(db) if any(places) else {}
-    return Facts(active, results, seen, standings, pasts, away, ticked)
+    return Facts(active, results, seen, states, pasts, away, ticked)
 
 
 def _as_point(result: Mapping[str, Any]) -> Point:

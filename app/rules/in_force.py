@@ -8,8 +8,9 @@ from app import plugins
 from app.catalog import store as catalog
 from app.catalog.cache import ByVersion
 from app.checks.service import declared as declared_checks
+from app.plugins import RULE_KINDS
 from app.rules.active import Active
-from app.rules.book import KINDS, Book, made_of
+from app.rules.book import Book, made_of
 from app.rules.model import Rule
 
 _books: ByVersion[str, Book] = ByVersion()
@@ -28,5 +29,6 @@ def by_check(db: Connection) -> Mapping[str, tuple[Active, ...]]:
 def rules(db: Connection) -> Mapping[str, Rule]:
     """Declared rules by name, in their kind's own form."""
     return {
-        row.name: plugins.module(KINDS, row.spec["kind"]).Spec.model_validate(row.spec) for row in catalog.specs(db, "rule")
+        row.name: plugins.module(RULE_KINDS, row.spec["kind"]).Spec.model_validate(row.spec)
+        for row in catalog.specs(db, "rule")
     }

@@ -12,11 +12,12 @@ from app.catalog.model import Declared, Family, Flapping, Severity
 from app.checks.model import Count, NoData, OutOf
 from app.checks.probe import Status
 from app.downtime import Downtime
+from app.reason import Code, Reason, Reasons, recorded
 from app.rules.past import Past, Span
 from app.units import Duration, parse_duration
 
-BLIND = "blind"  # in a standing's memory: its alert is on for want of data only
-RECENT = "recent evaluations"  # in a standing's memory: which of the last were bad, for `after: K of N`
+BLIND = "blind"  # in a series' memory: its alert is on for want of data only
+RECENT = "recent evaluations"  # in a series' memory: which of the last were bad, for `after: K of N`
 NO_DATA_INTERVALS = 3  # a check that could not tell for this many intervals is silent
 
 
@@ -53,12 +54,17 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One result as a rule sees it; `value` is the metric's, None when the run could not tell."""
+    """One result as a rule sees it; `value` is the metric's, None when it is unknown."""
 
     at: datetime
     value: float | None
     status: Status = Status.OK
-    message: str = ""
+    message: str = ""  # the probe's own words
+    unknown: Reason | None = None  # why there is no value, where that is known better than by its message
+
+    def why_unknown(self, otherwise: Code = Code.NO_SAMPLE) -> Reason:
+        """Why there is no value; `otherwise` is the code where nobody says."""
+        return self.unknown or (recorded(self.message) if self.message else Reason(otherwise))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,23 +101,23 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a kind says of one instant: is it bad, is it well again, and why. `bad` None = cannot tell."""
+    """What a kind says of one instant: is it bad, is it well again, and why. `bad` None = unknown."""
 
     bad: bool | None
     clear: bool
     value: float | None  # what was compared
-    because: str  # "p95 0.91 > 0.8 over 10m"
+    reason: Reason  # "p95 0.91 > 0.8 over 10m"
     severity: Severity | None = None  # None: the rule's
     memory: Mapping[str, Any] = field(default_factory=dict)
-    told: str | None = None  # what a summary shows as its value, when that is not `value`: "43 %"
+    shown: str | None = None  # what a summary shows as its value, when that is not `value`: "43 %"
     score: float | None = None  # how unusual or how far: a kind's own measure, higher is worse
     learning: bool = False  # it has not seen enough to say anything
     band: Band | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What is remembered between two evaluations of one series."""
+class SeriesState:
+    """What is remembered of one series between two evaluations."""
 
     state: State = State.OK
     firing: bool = False  # whether its alert is on; stays while data is missing
@@ -129,8 +135,8 @@ class Verdict:
     alerting: bool
     severity: Severity
     value: float | None
-    because: str
-    told: str | None = None
+    reasons: Reasons  # of no data, then of the instant: "no data for 15m: no result"
+    shown: str | None = None
     score: float | None = None
     band: Band | None = None
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from app.catalog.model import Severity
 from app.checks import store as checks
+from app.reason import Code, Reason
 from app.rules import in_force, store
 from app.rules.active import Active
 from app.rules.announce import signal
@@ -16,10 +17,11 @@ from app.rules.combine import in_order, over_members
 from app.rules.evaluate import Transition, over_results, over_silence
 from app.rules.facts import Facts, load
 from app.rules.judge import overdue_at
-from app.rules.model import NO_DATA_INTERVALS, Rule, Standing, State, Verdict
+from app.rules.model import NO_DATA_INTERVALS, Rule, SeriesState, State, Verdict
+from app.rules.store import SeriesKey
 from app.signals.model import Signal
+from app.wording import because
 
-SeriesKey = tuple[str, str]  # rule, series
 MANY = 1000  # series; judging more takes its time
 LATE = timedelta(seconds=10)  # so late a run may be where a worker or the dispatch hangs, until somebody else has taken it
 HELD = timedelta(seconds=60)  # longer than the longest lease of a run
@@ -28,7 +30,7 @@ UNPUNCTUAL = 1.5  # intervals after which a result that did not come is missed
 
 
 def sync(db: Connection, rules: Mapping[str, Rule], now: datetime) -> None:  # noqa: ARG001
-    """Forget where rules stand that are not in force any more, so that a later one of that name starts fresh."""
+    """Forget the states of rules that are not in force any more, so that a later one of that name starts fresh."""
     store.forget(db, [active.name for active in in_force.book(db).rules])
 
 
@@ -61,14 +63,14 @@ def evaluate(db: Connection, now: datetime, limit: int = 500) -> tuple[list[Sign
 
 
 def fall_silent(db: Connection, check: str, now: datetime) -> list[Signal]:
-    """A check is paused: its rules forget where they stand, and what was on is over; the signals that say so."""
+    """A check is paused: its rules forget their states, and what was on is over; the signals that say so."""
     rules = {rule.name: rule for rule in in_force.by_check(db).get(check, ())}
-    standings = store.standings(db, list(rules))
-    store.drop(db, list(standings))
-    over = Verdict(now, State.OK, False, Severity.ERROR, None, "its check is paused")
-    steps = [(rules[name], Transition(series, one, Standing(), over)) for (name, series), one in standings.items()]
+    states = store.states(db, list(rules))
+    store.drop(db, list(states))
+    over = Verdict(now, State.OK, False, Severity.ERROR, None, (Reason(Code.CHECK_PAUSED),))
+    steps = [(rules[name], Transition(series, one, SeriesState(), over)) for (name, series), one in states.items()]
     found = [signal(rule, step, last=True) for rule, step in steps]
-    return [replace(one, because=over.because) for one in found if one is not None]
+    return [replace(one, because=because(over.reasons)) for one in found if one is not None]
 
 
 @dataclass(slots=True)
@@ -76,11 +78,11 @@ class _Work:
     """What a batch decided, to be saved together."""
 
     signals: list[Signal] = field(default_factory=list)
-    saved: list[tuple[SeriesKey, str, Standing, Verdict]] = field(default_factory=list)
+    saved: list[tuple[SeriesKey, str, SeriesState, Verdict]] = field(default_factory=list)
     gone: list[SeriesKey] = field(default_factory=list)
     kept: list[tuple[SeriesKey, Verdict]] = field(default_factory=list)
     bands: list[tuple[SeriesKey, Verdict]] = field(default_factory=list)
-    latest: dict[str, dict[str, Standing]] = field(default_factory=dict)  # rule -> series -> standing, of this batch
+    latest: dict[str, dict[str, SeriesState]] = field(default_factory=dict)  # rule -> series -> state, of this batch
 
     def take(self, rule: Active, check: str, steps: Sequence[Transition]) -> None:
         """Add what one rule decided."""
@@ -98,14 +100,14 @@ class _Work:
 
 
 def _steps(rule: Active, row: Mapping[str, Any], facts: Facts, now: datetime) -> list[Transition]:
-    standings = facts.standings.get(rule.name, {})
+    states = facts.states.get(rule.name, {})
     name = row["name"]
     if times := facts.times(name):
         news, pasts = facts.news_of(rule), facts.pasts_of(rule)
-        return over_results(rule, standings, news, pasts, times, facts.well(name), facts.excused(name), facts.away_of(rule))
+        return over_results(rule, states, news, pasts, times, facts.well(name), facts.excused(name), facts.away_of(rule))
     if row["paused"] or not _is_late(row, now):
         return []
-    return over_silence(rule, standings, facts.heard_until(rule, now), row["at"] is None, facts.away_of(rule))
+    return over_silence(rule, states, facts.heard_until(rule, now), row["at"] is None, facts.away_of(rule))
 
 
 def _silent_from(row: Mapping[str, Any]) -> datetime:
@@ -127,10 +129,10 @@ def _combine(db: Connection, work: _Work, now: datetime) -> None:
     if not composites:
         return
     store.one_at_a_time(db)
-    known: dict[str, dict[str, Standing]] = {}
+    known: dict[str, dict[str, SeriesState]] = {}
     wanted = {name for rule in composites for name in (rule.name, *rule.members)}
-    for (name, series), standing in store.standings(db, sorted(wanted)).items():
-        known.setdefault(name, {})[series] = standing
+    for (name, series), state in store.states(db, sorted(wanted)).items():
+        known.setdefault(name, {})[series] = state
     known |= {name: of_one for name, of_one in work.latest.items() if name in wanted}
     for rule in composites:
         work.take(rule, rule.check_name, over_members(rule, known, now))

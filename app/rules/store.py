@@ -1,4 +1,4 @@
-"""The statements about standings and verdicts."""
+"""The statements about states of series, verdicts and bands."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -8,89 +8,92 @@ from sqlalchemy import Connection, delete, insert, select, text, tuple_
 
 from app.db import dumps
 from app.db import turn_back as clock_set_back
-from app.rules.model import Standing, State, Verdict
-from app.rules.table import band, standing, verdict
+from app.reason import dumped, loaded
+from app.rules.model import SeriesState, State, Verdict
+from app.rules.table import band, series_state, verdict
 
-Place = tuple[str, str]  # rule, series
+SeriesKey = tuple[str, str]  # rule, series
 
 _SAVE = text("""
-insert into standing (rule, series, check_name, state, firing, bad_since, known_at, memory, value, because, at)
-select rule, series, check_name, state, firing, bad_since, known_at, memory, value, because, at
+insert into series_state (rule, series, check_name, state, firing, bad_since, known_at, memory, value, reasons, at)
+select rule, series, check_name, state, firing, bad_since, known_at, memory, value, reasons, at
 from json_to_recordset(cast(:rows as json)) as r(rule text, series text, check_name text, state text, firing boolean,
-  bad_since timestamptz, known_at timestamptz, memory json, value float8, because text, at timestamptz)
+  bad_since timestamptz, known_at timestamptz, memory json, value float8, reasons jsonb, at timestamptz)
 on conflict (rule, series) do update set check_name = excluded.check_name, state = excluded.state, firing = excluded.firing,
   bad_since = excluded.bad_since, known_at = excluded.known_at, memory = excluded.memory, value = excluded.value,
-  because = excluded.because, at = excluded.at
+  reasons = excluded.reasons, at = excluded.at
 """)
 
 
-def standings(db: Connection, rules: Sequence[str]) -> dict[Place, Standing]:
-    """Where every series of these rules stands, whichever check they read then."""
-    rows = db.execute(select(standing).where(standing.c.rule.in_(rules))).all()
+def states(db: Connection, rules: Sequence[str]) -> dict[SeriesKey, SeriesState]:
+    """The state of every series of these rules, whichever check they read then."""
+    rows = db.execute(select(series_state).where(series_state.c.rule.in_(rules))).all()
     return {
-        (row.rule, row.series): Standing(State(row.state), row.firing, row.bad_since, row.known_at, row.memory) for row in rows
+        (row.rule, row.series): SeriesState(State(row.state), row.firing, row.bad_since, row.known_at, row.memory)
+        for row in rows
     }
 
 
-def save(db: Connection, rows: Sequence[tuple[Place, str, Standing, Verdict]]) -> None:
-    """Write standings: (rule, series), check, standing, newest verdict."""
+def save(db: Connection, rows: Sequence[tuple[SeriesKey, str, SeriesState, Verdict]]) -> None:
+    """Write states: (rule, series), check, state, newest verdict."""
     if not rows:
         return
     values = [
         {
-            "rule": place[0],
-            "series": place[1],
+            "rule": rule,
+            "series": series,
             "check_name": check,
             "state": one.state.value,
             "firing": one.firing,
             "bad_since": one.bad_since,
             "known_at": one.known_at,
             "memory": dict(one.memory),
-            "value": said.value,
-            "because": said.because,
-            "at": said.at,
+            "value": newest.value,
+            "reasons": dumped(newest.reasons),
+            "at": newest.at,
         }
-        for place, check, one, said in rows
+        for (rule, series), check, one, newest in rows
     ]
     db.execute(_SAVE, {"rows": dumps(values)})
 
 
-def drop(db: Connection, places: Sequence[Place]) -> None:
+def drop(db: Connection, series: Sequence[SeriesKey]) -> None:
     """Forget series that are gone."""
-    for start in range(0, len(places), 1000):
-        db.execute(delete(standing).where(tuple_(standing.c.rule, standing.c.series).in_(places[start : start + 1000])))
+    for start in range(0, len(series), 1000):
+        key = tuple_(series_state.c.rule, series_state.c.series)
+        db.execute(delete(series_state).where(key.in_(series[start : start + 1000])))
 
 
-def keep(db: Connection, verdicts: Sequence[tuple[Place, Verdict]]) -> None:
+def keep(db: Connection, verdicts: Sequence[tuple[SeriesKey, Verdict]]) -> None:
     """Keep verdicts that changed something."""
     if verdicts:
         rows = [
             {
-                "rule": place[0],
-                "series": place[1],
+                "rule": rule,
+                "series": series,
                 "at": one.at,
                 "state": one.state,
                 "alerting": one.alerting,
                 "value": one.value,
-                "because": one.because,
+                "reasons": dumped(one.reasons),
             }
-            for place, one in verdicts
+            for (rule, series), one in verdicts
         ]
         db.execute(insert(verdict), rows)
 
 
-def keep_bands(db: Connection, verdicts: Sequence[tuple[Place, Verdict]]) -> None:
+def keep_bands(db: Connection, verdicts: Sequence[tuple[SeriesKey, Verdict]]) -> None:
     """Keep where rules that learn expected each value, for the graph."""
     rows = [
         {
-            "rule": place[0],
-            "series": place[1],
+            "rule": rule,
+            "series": series,
             "at": one.at,
             "low": one.band.low,
             "expected": one.band.expected,
             "high": one.band.high,
         }
-        for place, one in verdicts
+        for (rule, series), one in verdicts
         if one.band is not None
     ]
     if rows:
@@ -118,28 +121,28 @@ def one_at_a_time(db: Connection) -> None:
 
 
 def forget(db: Connection, keep_rules: Sequence[str]) -> list[str]:
-    """Drop the standings of rules that are not among these; the rules that were dropped."""
-    gone = delete(standing).where(standing.c.rule.not_in(list(keep_rules))).returning(standing.c.rule)
+    """Drop the states of rules that are not among these; the rules that were dropped."""
+    gone = delete(series_state).where(series_state.c.rule.not_in(list(keep_rules))).returning(series_state.c.rule)
     return sorted(set(db.scalars(gone)))
 
 
-def states(db: Connection, rules: Sequence[str] | None = None) -> list[Mapping[str, Any]]:
-    """Where everything stands, by rule and series; of these rules, if some are named."""
-    query = select(standing).order_by(standing.c.rule, standing.c.series)
+def listed(db: Connection, rules: Sequence[str] | None = None) -> list[Mapping[str, Any]]:
+    """Every series with its newest verdict, by rule and series; of these rules, if some are named."""
+    query = select(series_state).order_by(series_state.c.rule, series_state.c.series)
     if rules is not None:
-        query = query.where(standing.c.rule.in_(rules))
-    return [dict(row) for row in db.execute(query).mappings()]
+        query = query.where(series_state.c.rule.in_(rules))
+    return [{**row, "reasons": loaded(row["reasons"])} for row in db.execute(query).mappings()]
 
 
 def verdicts(db: Connection, rule: str, since: datetime, until: datetime) -> list[Mapping[str, Any]]:
     """The changes of a rule within [since, until), oldest first."""
     query = select(verdict).where(verdict.c.rule == rule, verdict.c.at >= since, verdict.c.at < until).order_by(verdict.c.at)
-    return [dict(row) for row in db.execute(query).mappings()]
+    return [{**row, "reasons": loaded(row["reasons"])} for row in db.execute(query).mappings()]
 
 
 def turn_back(db: Connection, by: timedelta, now: datetime) -> None:
     """What waits for an instant of a clock that was set back."""
-    columns = [standing.c.known_at, standing.c.bad_since]
+    columns = [series_state.c.known_at, series_state.c.bad_since]
     clock_set_back(db, columns, by, now)
     for table in (verdict, band):
         db.execute(delete(table).where(table.c.at > now))

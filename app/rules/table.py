@@ -1,12 +1,13 @@
-"""Where each series of each rule stands, every change of that, and where rules that learn expected a value."""
+"""The state of each series of each rule, every change of that, and where rules that learn expected a value."""
 
 from sqlalchemy import JSON, Boolean, Column, Float, Index, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from app.db import instant, metadata, one_of
 from app.rules.model import State
 
-standing = Table(
-    "standing",
+series_state = Table(
+    "series_state",
     metadata,
     Column("rule", Text, primary_key=True),
     Column("series", Text, primary_key=True),  # JSON of the label set; {} when there is one series
@@ -17,7 +18,7 @@ standing = Table(
     instant("known_at"),
     Column("memory", JSON, nullable=False),
     Column("value", Float),
-    Column("because", Text, nullable=False),
+    Column("reasons", JSONB, nullable=False),
     instant("at", required=True),
     Index(None, "check_name"),
     one_of("state", State),
@@ -32,7 +33,7 @@ verdict = Table(
     Column("state", Text, nullable=False),
     Column("alerting", Boolean, nullable=False),
     Column("value", Float),
-    Column("because", Text, nullable=False),
+    Column("reasons", JSONB, nullable=False),
     Index(None, "rule", "at"),
     postgresql_partition_by="range (at)",
 )

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from app import units, walltime
+from app import units, walltime, wording
 from app.web import words
 from app.web.markdown import html
 
@@ -87,6 +87,7 @@ def environment() -> Environment:
         "ago": ago,
         "until": until,
         "clock": clock,
+        "because": wording.because,
         "duration": units.format_duration,
         "web_link": web_link,
         "stamp": lambda at: f"{at:%Y-%m-%dT%H:%M:%SZ}",

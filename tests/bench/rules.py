@@ -75,7 +75,7 @@ def _begin(rule: Mapping[str, Any], wide: bool) -> datetime:
     from app.db import transaction
 
     with transaction() as db:
-        db.exec_driver_sql("truncate check_state, check_result, sample, standing, verdict, band")
+        db.exec_driver_sql("truncate check_state, check_result, sample, series_state, verdict, band")
     count = 1 if wide else SERIES
     settings = {"metric": "value", "max_series": SERIES, **rule}
     declare(count, count, rule=settings, alert="off")

@@ -33,6 +33,7 @@ class Row:
     because: str
     labels: Mapping[str, str]
     score: float | None
+    reasons: Sequence[Mapping[str, Any]]
 
 
 def book(rules: Mapping[str, Any], every: str = "1m") -> Book:

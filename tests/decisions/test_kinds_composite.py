@@ -10,7 +10,8 @@ from app.rules.active import Active
 from app.rules.combine import over_members
 from app.rules.evaluate import TOO_MANY, Transition, series_name
 from app.rules.expression import parse
-from app.rules.model import Standing, State
+from app.rules.model import SeriesState, State
+from app.wording import because
 from tests.decisions.recordings import book, every, run, states
 from tests.decisions.words import NOON, s
 
@@ -99,7 +100,7 @@ def made(rule: dict[str, Any]) -> Active:
     return next(one for one in known.rules if one.name == "r")
 
 
-ON, OFF, BLIND = Standing(State.FIRING, True), Standing(State.OK), Standing(State.UNKNOWN)
+ON, OFF, BLIND = SeriesState(State.FIRING, True), SeriesState(State.OK), SeriesState(State.UNKNOWN)
 X, Y = series_name({"host": "x"}), series_name({"host": "y"})
 
 
@@ -134,13 +135,13 @@ def test_a_label_set_that_its_members_lost_ends_and_so_does_the_one_without_once
 def test_more_label_sets_than_the_cap_are_an_alert_that_ends_and_known_ones_stay() -> None:
     rule = made({"when": "a", "max_series": 2})
     sets = {series_name({"host": str(n)}): ON for n in range(5)}
-    own: dict[str, Standing] = {}
+    own: dict[str, SeriesState] = {}
     for shown in (list(sets)[:2], list(reversed(sets))):
         steps = over_members(rule, {"a": dict.fromkeys(shown, ON), "r": own}, NOON)
         own = {step.series: step.after for step in steps if not step.gone}
     assert set(own) == {*list(sets)[:2], TOO_MANY}
     assert own[TOO_MANY].firing
-    assert "5 label sets, of which 3" in steps[-1].verdict.because
+    assert "5 label sets, of which 3" in because(steps[-1].verdict.reasons)
     steps = over_members(rule, {"a": dict.fromkeys(list(sets)[:2], ON), "r": own}, NOON + s(60))
     assert steps[-1].series == TOO_MANY
     assert steps[-1].gone

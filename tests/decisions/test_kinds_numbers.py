@@ -13,6 +13,7 @@ from app.rules.announce import _summary
 from app.rules.evaluate import over_results
 from app.rules.model import Point, View
 from app.rules.past import Past
+from app.wording import because
 from tests.decisions.recordings import book, every, file, run
 from tests.decisions.words import NOON, s
 
@@ -79,7 +80,9 @@ def test_what_is_no_number_is_unknown(kind: str, value: float) -> None:
     steps = over_results(
         rule, {}, {"{}": {NOON.timestamp(): Point(NOON, value)}}, {"{}": dict.fromkeys(rule.stretches, past)}, [NOON]
     )
-    assert [(one.verdict.state.value, one.verdict.because) for one in steps] == [("unknown", "the value is not a number")]
+    assert [(one.verdict.state.value, because(one.verdict.reasons)) for one in steps] == [
+        ("unknown", "the value is not a number")
+    ]
 
 
 def test_a_baseline_that_is_no_number_is_unknown() -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from app.rules.active import Active
 from app.rules.evaluate import TOO_MANY, Transition, over_results, series_name
-from app.rules.model import Point, Standing
+from app.rules.model import Point, SeriesState
 from app.rules.past import Past
+from app.wording import because
 from tests.decisions.recordings import book, every, run, states
 from tests.decisions.words import NOON, s
 
@@ -23,7 +24,7 @@ def active(rule: dict[str, Any]) -> Active:
 def over(rule: Active, runs: Runs, well: set[int], batches: list[int]) -> tuple[list[Transition], Any]:
     """Evaluate runs a minute apart, from each of `batches` on in one go."""
     times = [NOON + s(60 * number) for number in range(len(runs))]
-    standings: dict[str, Standing] = {}
+    standings: dict[str, SeriesState] = {}
     steps: list[Transition] = []
     for start, end in zip([0, *batches], [*batches, len(runs)], strict=True):
         news: dict[str, dict[float, Point]] = {}
@@ -94,7 +95,7 @@ def test_more_label_sets_than_the_cap_are_an_alert_that_ends() -> None:
     steps, standings = over(active(RULES["few sets"]), runs, {0, 1, 2, 3}, [1, 2, 3])
     many = [step for step in steps if step.series == TOO_MANY]
     assert [step.verdict.alerting for step in many] == [True, True, False]
-    assert "too many series: 4 label sets, of which 2 are not judged" in many[0].verdict.because
+    assert "too many series: 4 label sets, of which 2 are not judged" in because(many[0].verdict.reasons)
     assert many[0].verdict.severity.value == "warning"
     assert many[-1].gone
     assert TOO_MANY not in standings

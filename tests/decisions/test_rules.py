@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from app.catalog.model import Severity
 from app.checks.probe import Status
 from app.rules.aggregate import percentile
-from app.rules.judge import judge, silent
+from app.rules.judge import NOTHING, judge, silent
 from app.rules.kinds import status, threshold
-from app.rules.model import Finding, Patience, Point, Standing, State, View
+from app.rules.model import Finding, Patience, Point, SeriesState, State, View
 from app.rules.past import Past
 from app.rules.summary import LIMIT, render
+from app.wording import because
 from tests.decisions.words import NOON, quick, s
 
 LETTERS = {"o": Status.OK, "w": Status.WARNING, "c": Status.CRITICAL, "?": Status.UNKNOWN}
@@ -46,7 +47,7 @@ def view(*points: Point) -> View:
 def on_off(after: str, clear_after: str | None, results: str) -> str:
     """F while it fires, a dot otherwise, a letter a result."""
     spec = status.Spec(kind="status", check="c", after=after, clear_after=clear_after)
-    standing, said = Standing(), ""
+    standing, said = SeriesState(), ""
     for number, letter in enumerate(results):
         at = NOON + s(30 * number)
         finding = status.evaluate(spec, view(Point(at, None, LETTERS[letter])), standing.memory)
@@ -141,9 +142,9 @@ def test_a_percentile_lies_within_the_values_and_grows_with_its_share(numbers: l
 
 def run(findings: str, patience: Patience, every: float = 30) -> str:
     """b bad, o well, - neither, ? cannot tell -> p pending, F firing, o ok, u unknown (U while its alert is on)."""
-    standing, said = Standing(), ""
+    standing, said = SeriesState(), ""
     for number, letter in enumerate(findings):
-        finding = Finding({"b": True, "?": None}.get(letter, False), letter == "o", None if letter == "?" else 1.0, "")
+        finding = Finding({"b": True, "?": None}.get(letter, False), letter == "o", None if letter == "?" else 1.0, NOTHING)
         standing, verdict = judge(standing, finding, patience, Severity.ERROR, NOON + s(every * number))
         letter = {State.PENDING: "p", State.FIRING: "F", State.OK: "o", State.UNKNOWN: "u"}[verdict.state]
         said += letter.upper() if verdict.alerting else letter
@@ -174,10 +175,10 @@ def test_waiting(findings: str, patience: Patience, expected: str) -> None:
 @quick
 @given(st.text("bo-?", max_size=40), st.sampled_from(["alert", "keep", "ok"]), st.integers(0, 120))
 def test_a_verdict_agrees_with_its_standing_and_pending_never_alerts(findings: str, no_data: Any, hold: int) -> None:
-    standing = Standing()
+    standing = SeriesState()
     for number, letter in enumerate(findings):
         at: datetime = NOON + s(30 * number)
-        finding = Finding({"b": True, "?": None}.get(letter, False), letter == "o", None, "")
+        finding = Finding({"b": True, "?": None}.get(letter, False), letter == "o", None, NOTHING)
         standing, verdict = judge(standing, finding, Patience(s(hold), no_data, s(90)), Severity.ERROR, at)
         assert (verdict.state, verdict.alerting) == (standing.state, standing.firing)
         assert standing.state is not State.PENDING or not standing.firing
@@ -186,9 +187,9 @@ def test_a_verdict_agrees_with_its_standing_and_pending_never_alerts(findings: s
 
 
 def test_silence_says_for_how_long() -> None:
-    _, verdict = silent(Standing(known_at=NOON), Patience(s(0), "alert", s(90)), Severity.ERROR, NOON + s(90))
+    _, verdict = silent(SeriesState(known_at=NOON), Patience(s(0), "alert", s(90)), Severity.ERROR, NOON + s(90))
     assert verdict.alerting
-    assert verdict.because == "no data for 1m30s: no result"
+    assert because(verdict.reasons) == "no data for 1m30s: no result"
 
 
 SUMMARIES = {

@@ -8,9 +8,10 @@ import pytest
 from app.checks.run import _clean
 from app.cli.desk import in_one_line, say
 from app.notify.compose import _lines
+from app.reason import recorded
 from app.rules.announce import signal
 from app.rules.evaluate import ONE_SERIES, Transition
-from app.rules.model import Standing, State, Verdict
+from app.rules.model import SeriesState, State, Verdict
 from app.sentence import lower_first
 from tests.decisions.recordings import book
 from tests.decisions.words import NOON
@@ -76,9 +77,9 @@ def test_several_lines_stand_below_each_other_in_a_terminal(capsys):
 def test_an_alert_has_one_line_and_its_reason_all_of_them(template, summary):
     rule = {"kind": "threshold", "metric": "m", "above": 1, **({"summary": template} if template else {})}
     active = next(one for one in book({"r": rule}).rules if one.name == "r")
-    on = replace(Standing(), state=State.FIRING, firing=True)
-    verdict = Verdict(NOON, State.FIRING, True, active.severity, 5.0, "DISK CRITICAL\n/ 91%\n/var 99%")
-    found = signal(active, Transition(ONE_SERIES, Standing(), on, verdict), last=True)
+    on = replace(SeriesState(), state=State.FIRING, firing=True)
+    verdict = Verdict(NOON, State.FIRING, True, active.severity, 5.0, (recorded("DISK CRITICAL\n/ 91%\n/var 99%"),))
+    found = signal(active, Transition(ONE_SERIES, SeriesState(), on, verdict), last=True)
     assert found is not None
     assert (found.summary, found.because) == (summary, "DISK CRITICAL\n/ 91%\n/var 99%")
 

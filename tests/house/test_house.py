@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from app import plugins
+from app.reason import RECORDED, Code
+from app.wording import PHRASES
 
 ROOT = Path(__file__).parents[2]
 FILE_LINES, FUNCTION_LINES, TASK_LINES = 400, 40, 10  # DESIGN.md, idea 8
@@ -77,6 +79,16 @@ def test_every_plug_in_describes_itself(package: str) -> None:
     for name, module in plugins.each(package):
         assert module.__doc__, name
         assert any(callable(getattr(module, word, None)) for word in OFFERS[package]), name
+
+
+def test_every_code_of_a_kind_of_rule_names_the_kind_and_has_its_words() -> None:
+    for name, module in plugins.each(plugins.RULE_KINDS):
+        assert all(str(code).startswith(f"{name}.") for code in module.Code), name
+        assert set(module.PHRASES) == set(module.Code), name
+
+
+def test_every_code_has_its_words() -> None:
+    assert set(PHRASES) == {RECORDED, *Code}
 
 
 def test_no_countdown_carries_a_page() -> None:

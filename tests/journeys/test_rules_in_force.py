@@ -34,7 +34,7 @@ def standings() -> int:
     from sqlalchemy import text
 
     with transaction() as db:
-        return int(db.execute(text("select count(*) from standing where rule = 'many'")).scalar_one())
+        return int(db.execute(text("select count(*) from series_state where rule = 'many'")).scalar_one())
 
 
 def test_each_series_of_a_rule_is_an_alert_and_one_that_disappears_is_over(world: World) -> None:

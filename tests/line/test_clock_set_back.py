@@ -60,7 +60,7 @@ def test_nothing_waits_for_the_old_clock(clean: None) -> None:
         for column, table in (
             ("at", "check_result"),
             ("evaluated_at", "check_state"),
-            ("known_at", "standing"),
+            ("known_at", "series_state"),
             ("next_at", "page"),
         ):
             newest = db.scalar(text(f"select max({column}) from {table}"))

@@ -78,7 +78,7 @@ def test_its_results_are_no_reason_for_a_no_data_alert_however_long_it_lasts(por
     configure(port, "a.invalid:443", "b.invalid:443")
     run("one", "two")
     with transaction() as db:
-        known = db.scalars(text("select at - known_at from standing where rule in ('check:one', 'check:two')")).all()
+        known = db.scalars(text("select at - known_at from series_state where rule in ('check:one', 'check:two')")).all()
     assert [gap.total_seconds() for gap in known] == [0, 0]
 
 

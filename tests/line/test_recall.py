@@ -85,8 +85,10 @@ def _own_memory(clean: None) -> Iterator[None]:
 def verdicts(but: tuple[str, ...] = ()) -> tuple[list[Any], list[Any]]:
     """Every change that was kept, and where everything stands."""
     with transaction() as db:
-        kept = db.execute(text("select rule, series, at, state, alerting, value, because from verdict")).all()
-        stands = db.execute(text("select rule, series, state, firing, bad_since, known_at, memory::text from standing")).all()
+        kept = db.execute(text("select rule, series, at, state, alerting, value, reasons from verdict")).all()
+        stands = db.execute(
+            text("select rule, series, state, firing, bad_since, known_at, memory::text from series_state")
+        ).all()
     return tuple(sorted(tuple(map(str, row)) for row in rows if row[0] not in but) for rows in (kept, stands))  # type: ignore[return-value]
 
 
@@ -125,7 +127,7 @@ def all_at_the_end() -> None:
 
 
 def empty(db: Connection) -> None:
-    for table in ("sample", "check_result", "verdict", "standing", "alert", "check_state"):
+    for table in ("sample", "check_result", "verdict", "series_state", "alert", "check_state"):
         db.execute(text(f"delete from {table}"))
 
 
@@ -209,7 +211,7 @@ def test_a_sample_that_is_committed_late_is_in_the_next_window(clean: None) -> N
     record(10)
     evaluate(10, memory)
     with transaction() as db:
-        value = db.execute(text("select value from standing where rule = 'drop'")).scalar_one()
+        value = db.execute(text("select value from series_state where rule = 'drop'")).scalar_one()
     assert value > 1e5
 
 
@@ -220,7 +222,7 @@ def test_a_result_of_a_clock_that_is_ahead_is_judged_with_its_samples(clean: Non
         checks.record(db, [Result("web", NOON + MINUTE, Status.OK, "", 0.01, {"seconds": 9.5})])
     evaluate(0, Recall())
     with transaction() as db:
-        state = db.execute(text("select state from standing where rule = 'plain'")).scalar_one()
+        state = db.execute(text("select state from series_state where rule = 'plain'")).scalar_one()
     assert state == "firing"
 
 
@@ -237,4 +239,4 @@ def test_another_configuration_forgets_what_was_read(clean: None) -> None:
         checks.record(db, [Result("web", NOON + MINUTE, Status.OK, "", 0.01, {"seconds": 2})])
     evaluate(1, memory)
     with transaction() as db:
-        assert db.execute(text("select value from standing where rule = 'drop'")).scalar_one() == 2
+        assert db.execute(text("select value from series_state where rule = 'drop'")).scalar_one() == 2

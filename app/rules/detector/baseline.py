@@ -4,6 +4,8 @@ from array import array
 from math import exp
 from typing import ClassVar
 
+from app.rules.detector.judgement import Season
+
 DAY = 86400.0
 LEVEL = DAY  # time constant of the plain level
 SEASONAL_LEVEL = 3 * DAY  # and of the level beneath a season
@@ -74,7 +76,7 @@ class Baseline:
         self.flat = self.level = value
         self.since = at
 
-    def season(self, age: float) -> str:
+    def season(self, age: float) -> Season:
         """Which season carries the expectation at this age in seconds, for people: "", "day" or "week"."""
         season, week = self._trust(age)
         return "" if season < 0.5 else "week" if week >= 0.5 else "day"

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from math import inf
 from typing import Any, ClassVar
 
-from app.rules.detector import windows, words
+from app.rules.detector import windows
 from app.rules.detector.baseline import Baseline
-from app.rules.detector.judgement import Judgement, Knob
+from app.rules.detector.judgement import Judgement, Knob, Look, Progress
 from app.rules.detector.news import FURTHEST, News
 from app.rules.detector.packing import Packable, pack, unpack
 from app.rules.detector.spread import WINSOR, Spread
@@ -21,6 +21,7 @@ FIRST_SAMPLES = 10  # before anything is winsorised
 BLEND = 0.7  # the baseline's part in the surprise; the rest is the one-step forecast's
 LINGER = 0.3  # how fast the remainder that may linger follows the newest error
 GAP = 20.0  # so many usual intervals without a sample: what lingered is forgotten
+VALUES = (Look.HIGH, Look.LOW)  # in the order of the two sides
 VALUE = 0.4  # of the false alarms that the knob allows are left to the value itself where windows are judged too
 WINDOW = 0.2  # and to each of the three ways in which a window may be unlike; together they spend the whole
 LATER = 0.25  # a window's return time counts this much in the score: what it tells is less and comes later
@@ -39,7 +40,7 @@ class Detector:
         self._knob = knob
         self._sides = 2.0 if knob.direction == "both" else 1.0
         self.samples = self.last = self.step = self.lingers = self.carried = self.variance = 0.0
-        self.alarm = 0.0  # 0 or which look alarms: 1 and -1 the value, others the windows
+        self.alarm = Look.NONE  # which look alarms
         self.base, self.spread, self.sides = Baseline(), Spread(), (Tail(), Tail())
         self.windows, self.news = Windows(), News()
 
@@ -49,6 +50,7 @@ class Detector:
         detector = cls(knob)
         if memory and memory.get("v") == VERSION:
             unpack(detector._parts, memory["n"], memory["a"])
+            detector.alarm = Look(detector.alarm)
         return detector
 
     def memory(self) -> dict[str, Any]:
@@ -72,7 +74,7 @@ class Detector:
             if not excluded:
                 self.samples, self.last = 1.0, now
                 self.base.start(value, now)
-            return self._silent(value, value, value, "learning: the first sample")
+            return self._silent(value, value, value, self._progress(0.0, 0))
         if now < self.last - BACKWARDS:
             self.base.since += now - self.last
             self.last = now
@@ -96,31 +98,28 @@ class Detector:
         limits = self._limits()
         low, high = least_usual - surprise_of(limits[1]) / (near + next_), most_usual + surprise_of(limits[0]) / (near + next_)
         if excluded:
-            return self._silent(expected, low, high, "not judged: excluded day", learning=False)
-        seen = self._look(surprise, gap)
-        why = self._not_yet(age)
-        if why:
-            judgement = self._silent(expected, low, high, why)
+            return self._silent(expected, low, high)
+        seen = self._windows(surprise, gap)
+        progress = self._progress(age, int(self.samples))
+        if progress.seconds < progress.needed_seconds or progress.samples < progress.needed_samples:
+            judgement = self._silent(expected, low, high, progress)
         else:
             bad, clear = self._bad(heights, limits, seen)
-            text = words.judged(value, low, high, local, self.base.season(age), age / DAY)
-            if bad and abs(self.alarm) > 1.0:
-                text += words.together(self.alarm, windows.length(self.step) * self.step)
+            window = self.alarm if bad and self.alarm not in VALUES else Look.NONE
             score = self.news.score(self._return_time(heights, seen), gap, age)
-            judgement = Judgement(score, expected, low, high, False, bad, clear, text)
+            season, span = self.base.season(age), windows.length(self.step) * self.step
+            judgement = Judgement(score, expected, low, high, bad, clear, None, season, age, window, span)
         if gap > 0.0:
             self._learn(value, now, local.hour, base, carry, heights, seen)
         return judgement
 
-    def _silent(self, expected: float, low: float, high: float, why: str, learning: bool = True) -> Judgement:
-        self.alarm = 0.0
-        return Judgement(0.0, expected, low, high, learning, False, True, why)
+    def _silent(self, expected: float, low: float, high: float, learning: Progress | None = None) -> Judgement:
+        self.alarm = Look.NONE
+        return Judgement(0.0, expected, low, high, learning=learning)
 
-    def _not_yet(self, age: float) -> str:
+    def _progress(self, age: float, samples: int) -> Progress:
         needed = max(self._knob.learn.total_seconds(), self._knob.per.total_seconds() / FURTHEST)
-        if age >= needed and self.samples >= LEAST_SAMPLES:
-            return ""
-        return words.learning(age / 3600.0, needed / 3600.0, int(self.samples), LEAST_SAMPLES)
+        return Progress(age, needed, samples, LEAST_SAMPLES)
 
     def _carry(self, gap: float) -> float:
         """The part of the last errors that is expected to last until now."""
@@ -130,19 +129,19 @@ class Detector:
         steps = gap / self.step
         return self.lingers * (share if steps < 1.5 else share ** min(steps, 50.0))
 
-    def _look(self, surprise: float, gap: float) -> tuple[Seen, ...]:
+    def _windows(self, surprise: float, gap: float) -> tuple[Seen, ...]:
         """What the windows say that this sample belongs to; nothing of one that came late, or where samples are too rare."""
         if gap <= 0.0 or not windows.judged(self.step):
             return ()
         if gap > GAP * self.step:
             self.windows.forget()
-        self.windows.look(surprise, self.samples, self.step)
+        self.windows.add(surprise, self.samples, self.step)
         return tuple(self.windows.heights(self.step))
 
-    def _asked(self, sign: float) -> bool:
-        """Whether the knob's direction judges this side; straying has none, and is judged when both are."""
-        direction = self._knob.direction
-        return direction == "both" or (sign in (1.0, 2.0) and direction == "up") or (sign < 0.0 and direction == "down")
+    def _asked(self, look: Look) -> bool:
+        """Whether the knob's direction judges this look; straying has no side, and is judged when both are."""
+        sides = {"up": (Look.HIGH, Look.LEANS_UP), "down": (Look.LOW, Look.LEANS_DOWN)}
+        return self._knob.direction == "both" or look in sides[self._knob.direction]
 
     def _limits(self) -> tuple[float, float]:
         """Where the knob draws the line, as heights up and down."""
@@ -150,40 +149,40 @@ class Detector:
         if windows.judged(self.step):
             rate *= VALUE
         up, down = self.sides
-        return up.limit(rate) if self._asked(1.0) else inf, down.limit(rate) if self._asked(-1.0) else inf
+        return up.limit(rate) if self._asked(Look.HIGH) else inf, down.limit(rate) if self._asked(Look.LOW) else inf
 
     def _bad(self, heights: tuple[float, float], limits: tuple[float, float], seen: tuple[Seen, ...]) -> tuple[bool, bool]:
         """Outside the band; once outside, until half-way back. Clear is back among the usual."""
-        for sign, height, limit, tail in zip((1.0, -1.0), heights, limits, self.sides, strict=True):
-            if self._beyond(sign, height, limit, tail):
+        for look, height, limit, tail in zip(VALUES, heights, limits, self.sides, strict=True):
+            if self._beyond(look, height, limit, tail):
                 return True, False
         rate = WINDOW * max(self.step, 1.0) / self._knob.per.total_seconds()
-        for sign, tail, height in seen:
-            if height > tail.threshold and self._asked(sign):
-                if self._beyond(sign, height, tail.limit(rate), tail):
+        for look, tail, height in seen:
+            if height > tail.threshold and self._asked(look):
+                if self._beyond(look, height, tail.limit(rate), tail):
                     return True, False
-                if self.alarm == sign:
+                if self.alarm is look:
                     return False, False
         usual = [min(tail.threshold, limit) for tail, limit in zip(self.sides, limits, strict=True)]
-        clear = self.alarm == 0.0 or (heights[0] <= usual[0] and heights[1] <= usual[1])
+        clear = self.alarm is Look.NONE or (heights[0] <= usual[0] and heights[1] <= usual[1])
         if clear:
-            self.alarm = 0.0
+            self.alarm = Look.NONE
         return False, clear
 
-    def _beyond(self, sign: float, height: float, limit: float, tail: Tail) -> bool:
-        if height > limit or (self.alarm == sign and height > 0.5 * (limit + tail.threshold)):
-            self.alarm = sign
+    def _beyond(self, look: Look, height: float, limit: float, tail: Tail) -> bool:
+        if height > limit or (self.alarm is look and height > 0.5 * (limit + tail.threshold)):
+            self.alarm = look
             return True
         return False
 
     def _return_time(self, heights: tuple[float, float], seen: tuple[Seen, ...]) -> float:
         """Days until the like of it is to be expected again, by the look that finds it rarest; 0 for what is usual."""
         days, best = max(self.step, 1.0) / DAY, 0.0
-        for sign, height, tail in zip((1.0, -1.0), heights, self.sides, strict=True):
-            if height > tail.threshold and self._asked(sign):
+        for look, height, tail in zip(VALUES, heights, self.sides, strict=True):
+            if height > tail.threshold and self._asked(look):
                 best = max(best, days / max(1e-300, tail.rate(height)) / self._sides)
-        for sign, tail, height in seen:
-            if height > tail.threshold and self._asked(sign):
+        for look, tail, height in seen:
+            if height > tail.threshold and self._asked(look):
                 best = max(best, days * LATER / max(1e-300, tail.rate(height)))
         return best
 

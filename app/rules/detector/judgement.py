@@ -2,9 +2,31 @@
 
 from dataclasses import dataclass
 from datetime import UTC, timedelta, tzinfo
-from typing import Literal
+from enum import Enum
+from typing import Literal, NamedTuple
 
 Direction = Literal["both", "up", "down"]
+Season = Literal["", "day", "week"]
+
+
+class Look(float, Enum):
+    """The ways in which a sample may be unlike what was learnt. Numbers, because the memory is of numbers."""
+
+    NONE = 0.0
+    HIGH = 1.0  # the value itself
+    LOW = -1.0
+    LEANS_UP = 2.0  # the window's values are high, all in all
+    LEANS_DOWN = -2.0
+    STRAYS = 3.0  # they vary more than usual
+
+
+class Progress(NamedTuple):
+    """What was seen of what is needed before anything is judged. `samples` 0: this is the first."""
+
+    seconds: float
+    needed_seconds: float
+    samples: int
+    needed_samples: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +47,13 @@ class Judgement:
     expected: float
     low: float
     high: float
-    learning: bool
-    bad: bool
-    clear: bool
-    because: str
+    bad: bool = False
+    clear: bool = True
+    learning: Progress | None = None  # it has not seen enough to judge
+    season: Season = ""  # what carries the expectation
+    age: float = 0.0  # seconds since the first sample
+    window: Look = Look.NONE  # the alarm is of the last samples together
+    window_seconds: float = 0.0
 
 
 def score_of(days: float) -> float:

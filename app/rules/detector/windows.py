@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from math import log, sqrt
 from typing import ClassVar
 
+from app.rules.detector.judgement import Look
 from app.rules.detector.tail import QUIET, Tail
 
 SAMPLES = 12.0  # in the window, that is its mean forgets with this time constant
@@ -18,7 +19,7 @@ FEWEST = 3.0  # samples make a window; where this is too much for the span nothi
 CLIP = 6.0  # one sample counts no more than this: a single spike is the value's own affair
 FINENESS = 1.5  # of the scale on which straying is judged
 
-Seen = tuple[float, Tail, float]  # a sign to tell them apart, the tail, and the height in it
+Seen = tuple[Look, Tail, float]  # the look, its tail, and the height in it
 
 
 class Windows:
@@ -46,7 +47,7 @@ class Windows:
         """Nothing was seen for long: the window is empty."""
         self.lean, self.stray = 0.0, 1.0
 
-    def look(self, surprise: float, samples: float, step: float) -> None:
+    def add(self, surprise: float, samples: float, step: float) -> None:
         """Take in one surprise; `samples` were seen before, `step` seconds apart."""
         gain = max(1.0 / samples, 1.0 / length(step))
         near = max(-CLIP, min(CLIP, surprise))
@@ -57,9 +58,9 @@ class Windows:
         """The newest windows, each as many usual deviations of a window of independent samples."""
         scale = sqrt(2.0 * length(step) - 1.0)
         lean = self.lean * scale
-        yield 2.0, self.up, lean
-        yield -2.0, self.down, -lean
-        yield 3.0, self.wild, log(max(1e-9, self.stray)) * scale * FINENESS
+        yield Look.LEANS_UP, self.up, lean
+        yield Look.LEANS_DOWN, self.down, -lean
+        yield Look.STRAYS, self.wild, log(max(1e-9, self.stray)) * scale * FINENESS
 
 
 def length(step: float) -> float:

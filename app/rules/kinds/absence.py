@@ -6,18 +6,40 @@ set that stays away for `forget` is taken for gone, and its alert ends.
 
 from collections.abc import Mapping
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any
 
 from pydantic import Field
 
 from app.downtime import SETTLE, silent_since
+from app.reason import Reason
 from app.rules.model import Finding, Reach, Rule, View
-from app.units import Duration, format_duration, parse_duration
+from app.units import Duration, format_seconds, parse_duration
+from app.wording import Facts, Phrase
 
 AWAITS = True  # a series that does not come is what it waits for, not the series' end
 SLACK = 0.05  # of an interval: runs begin a little early or late
 LAST = "last"  # in memory: the newest sample, in seconds since 1970
 SINCE = "since"  # in memory until a first one comes: from when on it is awaited
+
+
+class Code(StrEnum):
+    """What it finds."""
+
+    CAME = "absence.came"  # a sample is here
+    MISSING = "absence.missing"  # none since, whether that is too long or not yet
+    GONE = "absence.gone"  # nobody waits for it any more
+
+
+def _missing(facts: Facts) -> str:
+    return f"no {facts['metric'] or 'result'} for {format_seconds(facts['seconds'])}"
+
+
+PHRASES: dict[str, Phrase] = {
+    Code.CAME: "a sample came",
+    Code.MISSING: _missing,
+    Code.GONE: lambda f: f"{_missing(f)}: it is taken for gone",
+}
 
 
 class Spec(Rule):
@@ -37,22 +59,26 @@ def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:
     """Whether the newest sample is too old. Before the first one it counts from its own beginning."""
     now = view.at.timestamp()
     if view.newest.value is not None and view.newest.at == view.at:
-        return Finding(False, True, view.newest.value, "a sample came", memory={LAST: now})
+        return Finding(False, True, view.newest.value, Reason(Code.CAME), memory={LAST: now})
     last = min(memory.get(LAST, memory.get(SINCE, now - view.every.total_seconds())), now)  # a clock may be set back
     away = timedelta(seconds=now - last)
     awaited = spec.window or view.every
     silence = view.at - silent_since(view.at - away, awaited, view.away, SETTLE)
     missing = silence >= awaited - view.every * SLACK
-    what = spec.metric or "result"
-    because = f"no {what} for {format_duration(timedelta(seconds=round(away.total_seconds())))}"
-    return Finding(missing, not missing, None, because, memory={LAST if LAST in memory else SINCE: last})
+    kept = {LAST if LAST in memory else SINCE: last}
+    return Finding(missing, not missing, None, Reason(Code.MISSING, _facts(spec, last, now)), memory=kept)
 
 
-def gone(spec: Spec, memory: Mapping[str, Any], now: float, labelled: bool, others: bool) -> bool:
-    """Whether nobody waits any more: for a label set that stays away, or for a sample without labels where they have some.
+def gone(spec: Spec, memory: Mapping[str, Any], now: float, labelled: bool, others: bool) -> Reason | None:
+    """Why nobody waits any more: for a label set that stays away, or for a sample without labels where they have some.
 
     others: samples of other label sets came just now.
     """
-    if not labelled:
-        return others and LAST not in memory
-    return bool(now - memory.get(LAST, now) >= spec.forget.total_seconds())
+    last = memory.get(LAST, memory.get(SINCE, now))
+    forgotten = now - memory.get(LAST, now) >= spec.forget.total_seconds()
+    over = forgotten if labelled else others and LAST not in memory
+    return Reason(Code.GONE, _facts(spec, last, now)) if over else None
+
+
+def _facts(spec: Spec, last: float, now: float) -> dict[str, Any]:
+    return {"metric": spec.metric, "seconds": round(now - last)}

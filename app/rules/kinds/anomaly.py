@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -17,14 +18,82 @@ from pydantic import AfterValidator, Field, model_validator
 
 from app.holiday import Holiday, is_holiday
 from app.people.model import Zone
+from app.reason import Reason
 from app.rules.aggregate import Agg, aggregate
-from app.rules.detector import Detector, Direction, Judgement, Knob
+from app.rules.detector import Detector, Direction, Judgement, Knob, Look, Progress
 from app.rules.model import Band, Finding, Reach, Rule, View
-from app.units import Duration, parse_duration
+from app.units import Duration, length, parse_duration
+from app.wording import Facts, Phrase
 
 KEEPS = timedelta(days=14)  # a series that stays away is remembered so long: learning it anew takes as long
 _RATE = re.compile(r"\s*(\d+)\s+per\s+(\S+)\s*")
 _FORM = "write how many in how long: 1 per 30d"
+
+
+class Code(StrEnum):
+    """What it finds."""
+
+    FEW_SAMPLES = "anomaly.few_samples"  # the aggregate needs more than the window has
+    FIRST_SAMPLE = "anomaly.first_sample"  # nothing is known to compare it with
+    LEARNING = "anomaly.learning"  # not for long enough
+    LEARNING_SAMPLES = "anomaly.learning_samples"  # for long enough, by too few samples
+    EXCLUDED_DAY = "anomaly.excluded_day"  # one of `holidays`
+    WITHIN = "anomaly.within"  # where it is expected
+    ABOVE = "anomaly.above"
+    BELOW = "anomaly.below"
+    TOGETHER_HIGH = "anomaly.together_high"  # no value is unlike by itself; the last ones together are
+    TOGETHER_LOW = "anomaly.together_low"
+    TOGETHER_VARIED = "anomaly.together_varied"
+
+
+def _number(value: float) -> str:
+    """Four significant digits, and no exponent where people do without."""
+    if value == 0.0 or 0.001 <= abs(value) < 1e6:
+        return f"{value:.4g}" if abs(value) < 10000 else f"{value:.0f}"
+    return f"{value:.3e}"
+
+
+def _compared(facts: Facts) -> str:
+    """`orders 412 is below 655..870 expected for Mon 14:00 (season of 9 days)`."""
+    value, low, high = facts["value"], facts["low"], facts["high"]
+    place = "below" if low is not None and value < low else "above" if high is not None and value > high else "within"
+    if low is None:
+        band = f"up to {_number(high)}"
+    else:
+        band = f"{_number(low)} or more" if high is None else f"{_number(low)}..{_number(high)}"
+    season = facts["season"]
+    local = datetime.fromisoformat(facts["local"])
+    when = f" for {local:%a %H:%M}" if season == "week" else f" for {local:%H:%M}" if season else ""
+    learnt = f" (season of {int(facts['days'])} days)" if season else ""
+    return f"{facts['metric']} {_number(value)} is {place} {band} expected{when}{learnt}"
+
+
+def _together(wrong: str) -> Phrase:
+    return lambda f: f"{_compared(f)}, but the last {length(f['window'])} together {wrong}"
+
+
+def _learning(facts: Facts) -> str:
+    hours, needed = facts["seconds"] / 3600.0, facts["needed"] / 3600.0
+    unit, seen, goal = ("h", hours, needed) if needed < 72 else ("days", hours / 24, needed / 24)
+    return f"learning: {int(seen)} of {goal:.3g} {unit}; daily season after 3 days"
+
+
+PHRASES: dict[str, Phrase] = {
+    Code.FEW_SAMPLES: "{agg} needs more samples than there are in the window",
+    Code.FIRST_SAMPLE: "learning: the first sample",
+    Code.LEARNING: _learning,
+    Code.LEARNING_SAMPLES: "learning: {samples} of {needed} samples",
+    Code.EXCLUDED_DAY: "not judged: excluded day",
+    Code.WITHIN: _compared,
+    Code.ABOVE: _compared,
+    Code.BELOW: _compared,
+    Code.TOGETHER_HIGH: _together("are too high"),
+    Code.TOGETHER_LOW: _together("are too low"),
+    Code.TOGETHER_VARIED: _together("vary too much"),
+}
+_TOGETHER = {
+    Look.LEANS_UP: Code.TOGETHER_HIGH, Look.LEANS_DOWN: Code.TOGETHER_LOW, Look.STRAYS: Code.TOGETHER_VARIED,
+}  # fmt: skip
 
 
 @lru_cache(maxsize=256)
@@ -76,11 +145,11 @@ def reach(spec: Spec) -> tuple[Reach, ...]:
 def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:
     """Judge the newest value, or the aggregate of the window, by what the series has taught so far; and learn from it."""
     if view.newest.value is None:
-        return Finding(None, False, None, view.newest.message or "no sample in the window", memory=memory)
+        return Finding(None, False, None, view.newest.why_unknown(), memory=memory)
     agg = spec.agg or ("avg" if spec.window else "last")
     value = aggregate(agg, view.span(spec.window)) if spec.window else view.newest.value
     if value is None:
-        return Finding(None, False, None, f"{agg} needs more samples than there are in the window", memory=memory)
+        return Finding(None, False, None, Reason(Code.FEW_SAMPLES, {"agg": agg}), memory=memory)
     return judge(spec, value, view.at, memory)
 
 
@@ -90,16 +159,39 @@ def judge(spec: Spec, value: float, at: datetime, memory: Mapping[str, Any]) -> 
     detector = Detector.load(memory, Knob(bearable(spec.false_alarms), spec.direction, spec.learn, zone))
     excluded = bool(spec.holidays) and is_holiday(spec.holidays, at.astimezone(zone).date())
     seen = detector.advance(at, value, excluded)
+    if seen.learning:
+        reason = _learns(seen.learning)
+    else:
+        reason = Reason(Code.EXCLUDED_DAY) if excluded else _judged(spec, value, at.astimezone(zone), seen)
     return Finding(
         seen.bad,
         seen.clear,
         value,
-        seen.because if excluded or seen.learning else f"{spec.metric} {seen.because}",
+        reason,
         memory=detector.memory(),
         score=seen.score,
-        learning=seen.learning,
+        learning=seen.learning is not None,
         band=None if seen.learning else _drawn(seen),
     )
+
+
+def _learns(so_far: Progress) -> Reason:
+    if not so_far.samples:
+        return Reason(Code.FIRST_SAMPLE)
+    if so_far.seconds < so_far.needed_seconds:
+        return Reason(Code.LEARNING, {"seconds": so_far.seconds, "needed": so_far.needed_seconds})
+    return Reason(Code.LEARNING_SAMPLES, {"samples": so_far.samples, "needed": so_far.needed_samples})
+
+
+def _judged(spec: Spec, value: float, local: datetime, seen: Judgement) -> Reason:
+    low, high = (edge if math.isfinite(edge) else None for edge in (seen.low, seen.high))
+    facts = {
+        "metric": spec.metric, "value": value, "low": low, "high": high, "local": local.isoformat(), "season": seen.season,
+        "days": seen.age / 86_400,
+    }  # fmt: skip
+    if seen.window is not Look.NONE:
+        return Reason(_TOGETHER[seen.window], {**facts, "window": seen.window_seconds})
+    return Reason(Code.BELOW if value < seen.low else Code.ABOVE if value > seen.high else Code.WITHIN, facts)
 
 
 def _drawn(seen: Judgement) -> Band:

@@ -3,24 +3,57 @@
 A burn rate of 1 spends the budget in exactly `period`. A pair of windows fires when both burn faster than the pair's factor;
 the short one makes it end soon. By default those of the Workbook's table: 2 % of the budget in 1h (and 5m), 5 % in 6h (and
 30m): fast; 10 % in 3d (and 6h): slow. No pair fires before its long window is full. What counts is the share of critical
-results, or that of a metric (0 to 1), or of its samples beyond `above` or `below`. What could not tell is not counted.
+results, or that of a metric (0 to 1), or of its samples beyond `above` or `below`. What is unknown is not counted.
 """
 
 import math
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from app.catalog.model import Declared, Severity
+from app.reason import Code as Common
+from app.reason import Reason
 from app.rules.model import Finding, Reach, Rule, View
-from app.rules.past import Span, share
-from app.units import Duration, format_duration, parse_duration, parse_percent
+from app.rules.past import Past, Span, share
+from app.units import Duration, format_seconds, parse_duration, parse_percent
+from app.wording import Facts, Phrase
 
 SLOTS = 120  # into which a period is cut for the budget that is left
 ROUNDING = 1e-9  # relative
 READS_STATUS = True  # without a metric it reads statuses, as the share of critical ones
+
+
+class Code(StrEnum):
+    """What it finds."""
+
+    LEARNING = "burn_rate.learning"  # no long window is full
+    BURNING = "burn_rate.burning"  # a pair burns too fast: the one of the worst severity
+    SUSTAINED = "burn_rate.sustained"  # none does: the one that comes nearest
+
+
+def _percent(share: float) -> int:
+    return round(share * 100)
+
+
+def _left(facts: Facts) -> str:
+    return f"{_percent(facts['left'])}% of the {format_seconds(facts['period'])} budget left"
+
+
+def _burns(facts: Facts) -> str:
+    long = f"{facts['rate']:.3g} times the sustainable rate over {format_seconds(facts['window'])}"
+    short = f"{facts['short_rate']:.3g} over {format_seconds(facts['short_window'])}"
+    return f"burns {long} and {short}, limit {facts['limit']:.3g}; {_left(facts)}"
+
+
+PHRASES: dict[str, Phrase] = {
+    Code.LEARNING: lambda f: f"learning until the window of {format_seconds(f['window'])} is full; {_left(f)}",
+    Code.BURNING: _burns,
+    Code.SUSTAINED: _burns,
+}
 
 
 def _share(value: object) -> object:
@@ -54,19 +87,31 @@ WORKBOOK = tuple(
 
 
 class Burn(NamedTuple):
-    """How fast one pair burns."""
+    """How fast one pair burns, as multiples of the sustainable rate; None where a window is empty."""
 
     pair: Pair
     factor: float  # that it may burn at
-    long: float
-    short: float
+    long: float | None
+    short: float | None
     full: bool  # the long window is full
 
     @property
     def bad(self) -> bool:
         """Both windows burn too fast; not where only the rounding of sums is above the factor."""
         limit = self.factor * (1 + ROUNDING)
-        return self.full and self.long > limit and self.short > limit
+        return self.full and (self.long or 0.0) > limit and (self.short or 0.0) > limit
+
+
+class Budget(NamedTuple):
+    """Where an objective is at one instant: its pairs of windows, and the share of its budget that is left."""
+
+    burns: tuple[Burn, ...]
+    left: float
+
+    @property
+    def left_percent(self) -> int:
+        """What is left, in whole percent."""
+        return _percent(self.left)
 
 
 class Spec(Rule):
@@ -105,23 +150,44 @@ def reach(spec: Spec) -> tuple[Reach, ...]:
 def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:
     """Burn rates of every pair of windows that end now, and what is left of the budget."""
     if view.newest.value is None:
-        return Finding(None, False, None, view.newest.message or "no result", memory=memory)
-    now = view.at.timestamp()
-    since = min(memory.get("since", math.inf), view.pasts[timedelta(0)].times[0])
-    watched = _watched(spec, memory, since, now)
-    budget = _count(spec, memory.get("slots", {}), view)
-    kept = {"since": since, "last": now, "watched": {str(length): begun for length, begun in watched.items()}, "slots": budget}
-    burns = [_burn(spec, pair, view, watched[pair.long.total_seconds()]) for pair in spec.windows]
-    left = f"{_left(spec, budget, now - since):.0%} of the {format_duration(spec.period)} budget left"
+        return Finding(None, False, None, view.newest.why_unknown(Common.NO_RESULT), memory=memory)
+    past = view.pasts[timedelta(0)]
+    kept = _remember(spec, view.newest.value, past, view.at, memory)
+    burns, left = budget(spec, past, view.at, kept)
     bad = [burn for burn in burns if burn.bad]
+    facts = {"left": left, "period": spec.period.total_seconds()}
     if not bad and not any(burn.full for burn in burns):
-        first = min(pair.long for pair in spec.windows)
-        because = f"learning until the window of {format_duration(first)} is full; {left}"
-        return Finding(None, False, burns[0].long, because, memory=kept, learning=True)
-    worst = max(bad or burns, key=lambda burn: (spec.severity_of(burn.pair).rank if bad else 0, burn.long / burn.factor))
-    windows = f"{format_duration(worst.pair.long)} and {worst.short:.3g} over {format_duration(worst.pair.short)}"
-    because = f"burns {worst.long:.3g} times the sustainable rate over {windows}, limit {worst.factor:.3g}; {left}"
-    return Finding(bool(bad), not bad, worst.long, because, spec.severity_of(worst.pair), kept, score=worst.long / worst.factor)
+        facts["window"] = min(pair.long for pair in spec.windows).total_seconds()
+        return Finding(None, False, burns[0].long, Reason(Code.LEARNING, facts), memory=kept, learning=True)
+    worst = max(bad or burns, key=lambda burn: (spec.severity_of(burn.pair).rank if bad else 0, _of_limit(burn)))
+    facts |= {
+        "rate": worst.long or 0.0, "window": worst.pair.long.total_seconds(), "limit": worst.factor,
+        "short_rate": worst.short or 0.0, "short_window": worst.pair.short.total_seconds(),
+    }  # fmt: skip
+    reason = Reason(Code.BURNING if bad else Code.SUSTAINED, facts)
+    severity = spec.severity_of(worst.pair)
+    return Finding(bool(bad), not bad, worst.long, reason, severity, kept, score=_of_limit(worst))
+
+
+def budget(spec: Spec, past: Past, at: datetime, memory: Mapping[str, Any]) -> Budget:
+    """Where the objective is at `at`, by the samples of its longest window and what `evaluate` remembered last."""
+    now = at.timestamp()
+    since = memory.get("since", now)
+    watched = _watched(spec, memory, since, now)
+    burns = tuple(_burn(spec, pair, past, at, watched[pair.long.total_seconds()]) for pair in spec.windows)
+    return Budget(burns, _budget_left(spec, memory.get("slots", {}), now - since))
+
+
+def _remember(spec: Spec, value: float, past: Past, at: datetime, memory: Mapping[str, Any]) -> dict[str, Any]:
+    """The memory with one more sample: since when the series is watched, each long window of it, and the period's counts."""
+    now = at.timestamp()
+    since = min(memory.get("since", math.inf), past.times[0])
+    watched = {str(length): begun for length, begun in _watched(spec, memory, since, now).items()}
+    return {"since": since, "last": now, "watched": watched, "slots": _count(spec, memory.get("slots", {}), value, now)}
+
+
+def _of_limit(burn: Burn) -> float:
+    return (burn.long or 0.0) / burn.factor
 
 
 def budget_burn(bad: float, total: float, objective: float) -> float:
@@ -139,28 +205,26 @@ def _watched(spec: Spec, memory: Mapping[str, Any], since: float, now: float) ->
     return {length: now if now - last >= length else min(begun.get(str(length), since), now) for length in lengths}
 
 
-def _burn(spec: Spec, pair: Pair, view: View, since: float) -> Burn:
-    long, short = (_rate(spec, view.span(length)) for length in (pair.long, pair.short))
-    full = view.at.timestamp() - since >= pair.long.total_seconds()
-    return Burn(pair, spec.factor(pair), long, short, full)
+def _burn(spec: Spec, pair: Pair, past: Past, at: datetime, since: float) -> Burn:
+    long, short = (_rate(spec, past.span(length, at)) for length in (pair.long, pair.short))
+    return Burn(pair, spec.factor(pair), long, short, full=at.timestamp() - since >= pair.long.total_seconds())
 
 
-def _rate(spec: Spec, span: Span) -> float:
-    return budget_burn(span.bad((spec.above, spec.below)), len(span), spec.objective)
+def _rate(spec: Spec, span: Span) -> float | None:
+    return budget_burn(span.bad((spec.above, spec.below)), len(span), spec.objective) if len(span) else None
 
 
-def _count(spec: Spec, slots: Mapping[str, Any], view: View) -> dict[str, list[float]]:
-    """The newest sample counted into its slot of the period: samples, bad ones. Slots older than the period are dropped."""
-    assert view.newest.value is not None
+def _count(spec: Spec, slots: Mapping[str, Any], value: float, now: float) -> dict[str, list[float]]:
+    """A sample counted into its slot of the period: samples, bad ones. Slots older than the period are dropped."""
     size = spec.period.total_seconds() / SLOTS
-    slot = int(view.at.timestamp() // size)
+    slot = int(now // size)
     counted = {key: value for key, value in slots.items() if int(key) > slot - SLOTS}
     total, bad = counted.get(str(slot), (0, 0.0))
-    counted[str(slot)] = [total + 1, round(bad + share(view.newest.value, (spec.above, spec.below)), 6)]
+    counted[str(slot)] = [total + 1, round(bad + share(value, (spec.above, spec.below)), 6)]
     return counted
 
 
-def _left(spec: Spec, slots: Mapping[str, Any], seen: float) -> float:
+def _budget_left(spec: Spec, slots: Mapping[str, Any], seen: float) -> float:
     """Share of the period's budget that is left, 0 when it is overspent; what was not seen of the period counts as good."""
     total = math.fsum(slot[0] for slot in slots.values())
     bad = math.fsum(slot[1] for slot in slots.values())

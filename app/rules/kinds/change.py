@@ -2,23 +2,70 @@
 
 The aggregate over `(t - window, t]` is compared with the one that ended `compared_to` earlier. `drops`, `rises` and `changes`
 take a share (`40%` of the earlier value) or a number (in the metric's unit). From 0 to anything else is more than any share,
-and is told as `from 0 to 12`; from 0 to 0 is no change. It learns until it is as old as `compared_to`.
+and is shown as `from 0 to 12`; from 0 to 0 is no change. It learns until it is as old as `compared_to`.
 """
 
 import math
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from app.reason import Reason
 from app.rules.aggregate import Agg, aggregate
 from app.rules.model import Finding, Reach, Rule, View
-from app.units import Duration, format_duration, parse_duration, parse_percent
+from app.units import Duration, format_seconds, parse_duration, parse_percent
+from app.wording import Facts, Phrase
 
 LARGEST = 1000.0  # beyond so many times the earlier value a percentage tells nobody anything
 SINCE = "since"  # in memory: when the series was first seen, in seconds since 1970
+
+
+class Code(StrEnum):
+    """What it finds."""
+
+    LEARNING = "change.learning"  # younger than `compared_to`
+    NOTHING_BEFORE = "change.nothing_before"  # old enough, and the earlier window is empty
+    TOO_LARGE = "change.too_large"  # one of the two is NaN or infinite
+    SAME = "change.same"
+    HIGHER = "change.higher"  # by an amount, or by a share of what it was
+    LOWER = "change.lower"
+    ROSE = "change.rose"  # further than any share or number says: from where to where
+    FELL = "change.fell"
+
+
+def _differs(side: str) -> Phrase:
+    def said(facts: Facts) -> str:
+        by = _amount(facts["by"], facts["relative"])
+        now = f"{facts['agg']} {facts['metric']} {facts['value']:.6g}"
+        return f"{now} is {by} {side} the {facts['before']:.6g} of {format_seconds(facts['back'])} ago"
+
+    return said
+
+
+def _went(verb: str) -> Phrase:
+    def said(facts: Facts) -> str:
+        course = _course(facts["before"], facts["value"])
+        return f"{facts['agg']} {facts['metric']} {verb} {course} within {format_seconds(facts['back'])}"
+
+    return said
+
+
+PHRASES: dict[str, Phrase] = {
+    Code.LEARNING: lambda f: f"learning: nothing {format_seconds(f['back'])} ago to compare with yet",
+    Code.NOTHING_BEFORE: lambda f: f"no sample {format_seconds(f['back'])} ago to compare with",
+    Code.TOO_LARGE: "{metric} cannot be compared: it is beyond all numbers",
+    Code.SAME: lambda f: (
+        f"{f['agg']} {f['metric']} {f['value']:.6g} is the same as the {f['before']:.6g} of {format_seconds(f['back'])} ago"
+    ),
+    Code.HIGHER: _differs("above"),
+    Code.LOWER: _differs("below"),
+    Code.ROSE: _went("rose"),
+    Code.FELL: _went("fell"),
+}
 
 
 def _parse_amount(value: object) -> object:
@@ -81,34 +128,40 @@ def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:
     agg = spec.agg or "avg"
     now = aggregate(agg, view.span(spec.window)) if view.newest.value is not None else None
     if now is None:
-        return Finding(None, False, None, view.newest.message or "no sample in the window", memory=kept)
+        return Finding(None, False, None, view.newest.why_unknown(), memory=kept)
     span = view.span(spec.window, spec.back)
     then = aggregate(agg, span) if len(span) else None
-    ago = format_duration(spec.back)
     if then is None:
         young = view.at.timestamp() - kept[SINCE] < spec.back.total_seconds()
-        because = f"learning: nothing {ago} ago to compare with yet" if young else f"no sample {ago} ago to compare with"
-        return Finding(None, False, now, because, memory=kept, learning=young)
+        reason = Reason(Code.LEARNING if young else Code.NOTHING_BEFORE, {"back": spec.back.total_seconds()})
+        return Finding(None, False, now, reason, memory=kept, learning=young)
     size = _relative(now, then) if isinstance(spec.limit, str) else now - then
     if not (math.isfinite(now) and math.isfinite(then)) or math.isnan(size):
-        return Finding(None, False, None, f"{spec.metric} cannot be compared: it is beyond all numbers", memory=kept)
-    told, because = _said(spec, size, now, then)
+        return Finding(None, False, None, Reason(Code.TOO_LARGE, {"metric": spec.metric}), memory=kept)
+    shown, reason = _change(spec, agg, size, now, then)
     bad, clear = _beyond(spec, size, spec.limit), not _beyond(spec, size, spec.clear or spec.limit)
     score = min(abs(size), sys.float_info.max)
-    return Finding(bad, clear, now, f"{agg} {spec.metric} {because}", memory=kept, told=told, score=score)
+    return Finding(bad, clear, now, reason, memory=kept, shown=shown, score=score)
 
 
-def _said(spec: Spec, size: float, now: float, then: float) -> tuple[str, str]:
-    """The change in short and in a sentence: as a share where there is one, else from where to where."""
-    ago = format_duration(spec.back)
+def _change(spec: Spec, agg: Agg, size: float, now: float, then: float) -> tuple[str, Reason]:
+    """The change in short and as a reason: by how much where that says something, else from where to where."""
+    relative = isinstance(spec.limit, str)
+    facts = {"agg": agg, "metric": spec.metric, "value": now, "before": then, "back": spec.back.total_seconds()}
     if size == 0:
-        return ("0 %" if isinstance(spec.limit, str) else "0"), f"{now:.6g} is the same as the {then:.6g} of {ago} ago"
-    if not isinstance(spec.limit, str) or abs(size) <= LARGEST:
-        told = f"{abs(size) * 100:.3g} %" if isinstance(spec.limit, str) else f"{abs(size):.6g}"
-        if math.isfinite(size):
-            return told, f"{now:.6g} is {told} {'below' if size < 0 else 'above'} the {then:.6g} of {ago} ago"
-    course = f"from {then:.6g} to {now:.6g}"
-    return course, f"{'fell' if size < 0 else 'rose'} {course} within {ago}"
+        return _amount(0, relative), Reason(Code.SAME, facts)
+    if abs(size) <= LARGEST if relative else math.isfinite(size):
+        code = Code.LOWER if size < 0 else Code.HIGHER
+        return _amount(size, relative), Reason(code, {**facts, "by": abs(size), "relative": relative})
+    return _course(then, now), Reason(Code.FELL if size < 0 else Code.ROSE, facts)
+
+
+def _amount(size: float, relative: bool) -> str:
+    return f"{abs(size) * 100:.3g} %" if relative else f"{abs(size):.6g}"
+
+
+def _course(before: float, now: float) -> str:
+    return f"from {before:.6g} to {now:.6g}"
 
 
 def _relative(now: float, then: float) -> float:

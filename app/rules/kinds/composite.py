@@ -1,17 +1,35 @@
 """Fires while a boolean expression over other rules holds: `checkout-slow and not orders-dropped`.
 
-A rule counts as true while its alert is on, and cannot tell while its state is unknown or it learns. A rule of many label sets
+A rule counts as true while its alert is on, and is unknown while its state is unknown or it learns. A rule of many label sets
 meets others label set by label set; one without labels holds for all of them.
 """
 
 from collections.abc import Mapping
+from enum import StrEnum
 
 from pydantic import Field, field_validator
 
+from app.reason import Reason
 from app.rules.expression import parse
 from app.rules.model import Finding, Rule
+from app.wording import Facts, Phrase
 
-WORDS = {True: "fires", False: "does not", None: "cannot tell"}
+WORDS = {True: "fires", False: "does not", None: "is unknown"}
+
+
+class Code(StrEnum):
+    """What it finds."""
+
+    HOLDS = "composite.holds"
+    FAILS = "composite.fails"
+    UNKNOWN = "composite.unknown"  # it hangs on rules that are unknown
+
+
+def _each(facts: Facts) -> str:
+    return "; ".join(f"{one['rule']} {WORDS[one['firing']]}" for one in facts["rules"])
+
+
+PHRASES: dict[str, Phrase] = dict.fromkeys(Code, _each)
 
 
 class Spec(Rule):
@@ -34,7 +52,8 @@ def members(spec: Spec) -> tuple[str, ...]:
 
 
 def combine(spec: Spec, firing: Mapping[str, bool | None]) -> Finding:
-    """What follows from whether each of its rules fires (None: cannot tell)."""
+    """What follows from whether each of its rules fires (None: unknown)."""
     holds = parse(spec.when).value(firing)
-    because = "; ".join(f"{name} {WORDS[firing.get(name)]}" for name in members(spec))
-    return Finding(holds, holds is False, None if holds is None else float(holds), because)
+    code = {True: Code.HOLDS, False: Code.FAILS, None: Code.UNKNOWN}[holds]
+    facts = {"rules": [{"rule": name, "firing": firing.get(name)} for name in members(spec)]}
+    return Finding(holds, holds is False, None if holds is None else float(holds), Reason(code, facts))

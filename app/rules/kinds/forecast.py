@@ -5,20 +5,58 @@ limit is its value at `t + within`. It learns until it has seen a quarter of the
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from enum import StrEnum
 from operator import mul
 from typing import Any
 
 from pydantic import Field, model_validator
 
+from app.reason import Reason
 from app.rules.model import Finding, Reach, Rule, View
 from app.rules.past import Span
-from app.units import Duration, format_duration, parse_duration
+from app.units import Duration, format_seconds, parse_duration
+from app.wording import Facts, Phrase
 
 NEEDED = 0.25  # of the window, before a line through it means anything
 FEWEST = 3  # points
 FAR = 100 * 365.25 * 86_400  # seconds
+
+
+class Code(StrEnum):
+    """What it finds."""
+
+    LEARNING = "forecast.learning"  # too little of the window is known for a line
+    TOO_LARGE = "forecast.too_large"  # no line through these values can be reckoned
+    CROSSED = "forecast.crossed"  # the newest value is beyond the limit
+    CROSSES = "forecast.crosses"  # the line meets the limit some day
+    NEVER = "forecast.never"  # it does not lead there
+
+
+def _says(when: Callable[[Facts], str]) -> Phrase:
+    def said(facts: Facts) -> str:
+        slope = facts["slope"]
+        course = f"{'rising' if slope > 0 else 'falling'} {abs(slope) * 3600:.4g} an hour" if slope else "level"
+        now = f"{facts['metric']} {facts['value']:.6g}, {course}"
+        ahead = f"{facts['forecast']:.6g} in {format_seconds(facts['within'])}"
+        return f"{now}: {facts['side']} {facts['limit']:g} {when(facts)}; {ahead}"
+
+    return said
+
+
+def _when(facts: Facts) -> str:
+    """When the limit is crossed: `in 14.7 h`."""
+    return f"in {_about(facts['seconds'])}" if facts["seconds"] < FAR else "in more than 100 years"
+
+
+PHRASES: dict[str, Phrase] = {
+    Code.LEARNING: lambda f: f"learning: seen {_about(f['seen'])} of the {format_seconds(f['needed'])} it needs",
+    Code.TOO_LARGE: "{metric} is too large for a line through it",
+    Code.CROSSED: _says(lambda _: "now"),
+    Code.CROSSES: _says(_when),
+    Code.NEVER: _says(lambda _: "never"),
+}
 
 
 class Spec(Rule):
@@ -65,20 +103,25 @@ def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:  # n
     """Draw the line and read it `within` from now."""
     newest = view.newest.value
     if newest is None:
-        return Finding(None, False, None, view.newest.message or "no sample in the window")
+        return Finding(None, False, None, view.newest.why_unknown())
     span = view.span(spec.window)
     seen = view.at.timestamp() - span.times[0]
     if len(span) < FEWEST or seen < spec.window.total_seconds() * NEEDED:
-        needed = format_duration(spec.window * NEEDED)
-        return Finding(None, False, newest, f"learning: seen {_words(seen)} of the {needed} it needs", learning=True)
+        reason = Reason(Code.LEARNING, {"seen": seen, "needed": (spec.window * NEEDED).total_seconds()})
+        return Finding(None, False, newest, reason, learning=True)
     now, slope = line(span, view.at.timestamp())
     ahead = now + slope * spec.within.total_seconds()
     if not all(map(math.isfinite, (now, slope, ahead))):
-        return Finding(None, False, None, f"{spec.metric} is too large for a line through it")
+        return Finding(None, False, None, Reason(Code.TOO_LARGE, {"metric": spec.metric}))
     bad = spec.sign * (ahead - spec.limit) > 0 or spec.sign * (newest - spec.limit) > 0
     clear = not bad and spec.sign * (ahead - (spec.limit if spec.clear is None else spec.clear)) <= 0
-    when = _crossing(spec, newest, now, slope)
-    return Finding(bad, clear, ahead, _because(spec, newest, slope, ahead, when), told=when)
+    code, seconds = _crossing(spec, newest, now, slope)
+    facts: dict[str, Any] = {
+        "metric": spec.metric, "value": newest, "slope": slope, "side": "above" if spec.sign > 0 else "below",
+        "limit": spec.limit, "seconds": seconds, "forecast": ahead, "within": spec.within.total_seconds(),
+    }  # fmt: skip
+    shown = {Code.CROSSED: "now", Code.NEVER: "never"}.get(code) or _when(facts)
+    return Finding(bad, clear, ahead, Reason(code, facts), shown=shown)
 
 
 def line(span: Span, at: float) -> tuple[float, float]:
@@ -94,28 +137,16 @@ def line(span: Span, at: float) -> tuple[float, float]:
     return mean_y - slope * mean_x, slope
 
 
-def _crossing(spec: Spec, newest: float, now: float, slope: float) -> str:
-    """When the limit is crossed, in words."""
+def _crossing(spec: Spec, newest: float, now: float, slope: float) -> tuple[Code, float | None]:
+    """Whether the limit is crossed, and in how many seconds, FAR at most."""
     if spec.sign * (newest - spec.limit) > 0:
-        return "now"
+        return Code.CROSSED, 0.0
     if slope * spec.sign <= 0:
-        return "never"
-    seconds = max((spec.limit - now) / slope, 0.0)
-    return f"in {_words(seconds)}" if seconds < FAR else "in more than 100 years"
+        return Code.NEVER, None
+    return Code.CROSSES, min(max((spec.limit - now) / slope, 0.0), FAR)
 
 
-def _because(spec: Spec, newest: float, slope: float, ahead: float, when: str) -> str:
-    side = "above" if spec.above is not None else "below"
-    course = (
-        f"{newest:.6g}, {'rising' if slope > 0 else 'falling'} {abs(slope) * 3600:.4g} an hour"
-        if slope
-        else f"{newest:.6g}, level"
-    )
-    far = format_duration(spec.within)
-    return f"{spec.metric} {course}: {side} {spec.limit:g} {when}; {ahead:.6g} in {far}"
-
-
-def _words(seconds: float) -> str:
+def _about(seconds: float) -> str:
     """About so long."""
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= size:

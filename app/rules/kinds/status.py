@@ -1,10 +1,11 @@
 """Fires when K of the last N results are bad: the short form `alert:` of a check.
 
 Critical results fire at the alert's severity, warnings at `warning`. The first ok recovers unless `clear_after: K of N`;
-after a recovery counting starts afresh. A result that could not tell is neither good nor bad.
+after a recovery counting starts afresh. An unknown result is neither good nor bad.
 """
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import Any
 
 from pydantic import Field
@@ -12,10 +13,22 @@ from pydantic import Field
 from app.catalog.model import Severity
 from app.checks.model import Count, out_of
 from app.checks.probe import Status
+from app.reason import Code as Common
+from app.reason import Reason
 from app.rules.model import BLIND, Finding, Point, Reach, Rule, View
+from app.wording import Phrase
 
 COUNTS_ITSELF = True  # `after` is its own matter
 BAD = (Status.WARNING.value, Status.CRITICAL.value)
+
+
+class Code(StrEnum):
+    """What it finds."""
+
+    COUNTED = "status.counted"  # how many of the last results are bad, and what the newest says
+
+
+PHRASES: dict[str, Phrase] = {Code.COUNTED: "{bad} of the last {of} results are bad: {message}"}
 
 
 class Spec(Rule):
@@ -39,7 +52,7 @@ def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:
     """
     newest = view.newest
     if newest.status is Status.UNKNOWN:
-        return Finding(None, False, None, newest.message or "no result")
+        return Finding(None, False, None, newest.why_unknown(Common.NO_RESULT))
     after, clear_after = out_of(spec.after), out_of(spec.clear_after or "1 of 1")
     judged = [*memory.get("recent", ()), newest.status.value][-after.last :]
     bad = sum(status in BAD for status in judged) >= after.needed
@@ -54,9 +67,9 @@ def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:
     kept = {"recent": [] if over else judged, "since": [] if over else since, "on": on, "critical": critical and on}
     if blind and not over:
         kept[BLIND] = True
-    return Finding(on, clear, None, _because(judged, newest), spec.severity if critical else Severity.WARNING, kept)
+    return Finding(on, clear, None, _counted(judged, newest), spec.severity if critical else Severity.WARNING, kept)
 
 
-def _because(judged: Sequence[str], newest: Point) -> str:
-    count = sum(status in BAD for status in judged)
-    return f"{count} of the last {len(judged)} results are bad: {newest.message or newest.status.value}"
+def _counted(judged: Sequence[str], newest: Point) -> Reason:
+    bad = sum(status in BAD for status in judged)
+    return Reason(Code.COUNTED, {"bad": bad, "of": len(judged), "message": newest.message or newest.status.value})

@@ -6,13 +6,43 @@ a rule with `above: 0.8, clear: 0.6` recovers below 0.6.
 
 from collections.abc import Mapping
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any
 
 from pydantic import Field, model_validator
 
+from app.reason import Reason
 from app.rules.aggregate import Agg, aggregate
 from app.rules.model import Finding, Reach, Rule, View
-from app.units import Duration, format_duration
+from app.units import Duration, format_seconds
+from app.wording import Facts, Phrase
+
+
+class Code(StrEnum):
+    """What it finds."""
+
+    ABOVE = "threshold.above"  # bad: above `above`
+    NOT_ABOVE = "threshold.not_above"
+    BELOW = "threshold.below"  # bad: below `below`
+    NOT_BELOW = "threshold.not_below"
+    FEW_SAMPLES = "threshold.few_samples"  # the aggregate needs more than the window has
+
+
+def _is(sign: str) -> Phrase:
+    def said(facts: Facts) -> str:
+        over = f" over {format_seconds(facts['window'])}" if facts["window"] is not None else ""
+        return f"{facts['agg']} {facts['metric']} {facts['value']:.6g} {sign} {facts['limit']:g}{over}"
+
+    return said
+
+
+PHRASES: dict[str, Phrase] = {
+    Code.ABOVE: _is(">"),
+    Code.NOT_ABOVE: _is("<="),
+    Code.BELOW: _is("<"),
+    Code.NOT_BELOW: _is(">="),
+    Code.FEW_SAMPLES: "{agg} needs more samples than the {samples} in the window",
+}
 
 
 class Spec(Rule):
@@ -47,17 +77,18 @@ def reach(spec: Spec) -> tuple[Reach, ...]:
 def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:  # noqa: ARG001
     """Compare the aggregate of the window that ends now; the newest result decides whether it can tell."""
     if view.newest.value is None:
-        return Finding(None, False, None, view.newest.message or "no sample in the window")
+        return Finding(None, False, None, view.newest.why_unknown())
     agg = spec.agg or ("avg" if spec.window else "last")
     span = view.span(spec.window) if spec.window else None
     value = aggregate(agg, span) if span is not None else view.newest.value
     if value is None:
-        return Finding(None, False, None, f"{agg} needs more samples than the {len(span or ())} in the window")
+        return Finding(None, False, None, Reason(Code.FEW_SAMPLES, {"agg": agg, "samples": len(span or ())}))
     bad, clear = _compare(spec, value)
+    codes = (Code.NOT_ABOVE, Code.ABOVE) if spec.above is not None else (Code.NOT_BELOW, Code.BELOW)
     limit = spec.above if spec.above is not None else spec.below
-    sign = (">" if bad else "<=") if spec.above is not None else ("<" if bad else ">=")
-    over = f" over {format_duration(spec.window)}" if spec.window else ""
-    return Finding(bad, clear, value, f"{agg} {spec.metric} {value:.6g} {sign} {limit:g}{over}")
+    window = spec.window.total_seconds() if spec.window else None
+    facts = {"agg": agg, "metric": spec.metric, "value": value, "limit": limit, "window": window}
+    return Finding(bad, clear, value, Reason(codes[bad], facts))
 
 
 def _compare(spec: Spec, value: float) -> tuple[bool, bool]:

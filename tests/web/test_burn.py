@@ -1,0 +1,68 @@
+"""The console's error budget is the rule's: the same rates, the same limits, the same that is left, at every verdict."""
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.checks import service as checks
+from app.checks.model import Result
+from app.checks.probe import Series, Status
+from app.configfile.apply import apply
+from app.configfile.load import load_texts
+from app.db import transaction
+from app.people.model import SYSTEM
+from app.rules import in_force, service, store
+from app.rules.kinds.burn_rate import Code
+from app.web.burn import burning
+from app.wording import because
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+PAIRS = "windows: [{long: 10m, short: 2m, budget: 20%}, {long: 30m, short: 5m, budget: 40%, speed: slow}]"
+CONFIG = f"""
+routes: []
+checks:
+  web: {{probe: health.tcp, every: 1m, with: {{host: 127.0.0.1, port: 9}}, alert: off}}
+rules:
+  results: {{kind: burn_rate, check: web, objective: 90%, period: 1h, {PAIRS}}}
+  share: {{kind: burn_rate, check: web, objective: 99%, period: 1d, metric: failed, {PAIRS}}}
+  slow: {{kind: burn_rate, check: web, objective: 90%, period: 1h, metric: seconds, above: 0.7, {PAIRS}}}
+"""
+
+
+def run(chance: random.Random, level: float, at: datetime) -> Result:
+    if chance.random() < 0.1:
+        return Result("web", at, Status.UNKNOWN, "no answer", 0.01, {})
+    status = Status.CRITICAL if chance.random() < level else Status.OK
+    series = tuple(Series("failed", level * chance.random(), {"host": host}) for host in "ab" if chance.random() < 0.8)
+    return Result("web", at, status, "", 0.01, {"seconds": chance.random() + level / 2}, series)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_console_shows_what_the_rule_decided(clean: None, seed: int) -> None:
+    loaded = load_texts({"a.yaml": CONFIG}, {})
+    with transaction() as db:
+        apply(db, loaded, SYSTEM, NOON - MINUTE)
+    chance, met = random.Random(seed), set()
+    for number in range(75):
+        level = 0.0 if number % 40 < 20 else chance.choice([0.1, 0.5, 1.0])
+        with transaction() as db:
+            checks.record(db, [run(chance, level, NOON + MINUTE * number)])
+            service.evaluate(db, NOON + MINUTE * number)
+            rules = {rule.name: rule for rule in in_force.book(db).rules}
+            for row in store.listed(db):
+                shown, (*_, reason) = burning(db, rules[row["rule"]], row), row["reasons"]
+                if shown is None or reason.code not in set(Code):
+                    continue
+                met.add((row["rule"], reason.code))
+                assert shown.left == reason.facts["left"]
+                assert f"{shown.left_percent}% of the" in because(row["reasons"])
+                assert any(one.bad for one in shown.burns) is (reason.code == Code.BURNING)
+                assert any(one.full for one in shown.burns) is (reason.code != Code.LEARNING)
+                if reason.code != Code.LEARNING:
+                    (pair,) = (one for one in shown.burns if one.pair.long.total_seconds() == reason.facts["window"])
+                    assert (pair.long, pair.factor) == (pytest.approx(reason.facts["rate"]), reason.facts["limit"])
+                    assert (pair.short or 0.0) == pytest.approx(reason.facts["short_rate"])
+                    assert pair.bad is (reason.code == Code.BURNING)
+    assert met == {(rule, code) for rule in ("results", "share", "slow") for code in Code}
