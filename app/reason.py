@@ -27,6 +27,15 @@ class Code(StrEnum):
     TOO_MANY_SERIES = "too_many_series"  # more label sets than max_series
     CHECK_PAUSED = "check_paused"  # nothing fires of a paused check
 
+    # heartbeats
+    PING_MISSED = "ping_missed"  # none came until its grace was over
+    RUN_OVERRAN = "run_overran"  # a run started and has not ended within the grace
+    JOB_FAILED = "job_failed"  # the job pinged a failure, or an exit status above 0
+    PINGED_AGAIN = "pinged_again"
+    NOT_LATE = "not_late"  # its schedule or grace was changed
+    HEARTBEAT_PAUSED = "heartbeat_paused"  # nothing is expected until it is resumed or pinged
+    AWAITS_PING = "awaits_ping"  # it had failed when it was removed, and is back
+
     # incidents: whose an alert is
     ROUTED = "routed"  # the first route whose matchers fit
     NO_ROUTE = "no_route"  # none fits: the platform's owners answer

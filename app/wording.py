@@ -4,11 +4,14 @@ Those of a kind of rule stand in its file, as `PHRASES`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from app import plugins
 from app.reason import RECORDED, Code, Reason
 from app.units import format_seconds
+from app.walltime import short_day
 
 Facts = Mapping[str, Any]
 Phrase = str | Callable[[Facts], str]  # a template over the facts, or a function of them
@@ -20,6 +23,30 @@ def _round(facts: Facts) -> str:
 
 def _failed(facts: Facts) -> str:
     return "; ".join(f"{one['channel']} {one['state']}" for one in facts["pages"])
+
+
+def _moment(at: str, zone: str) -> str:
+    """`Mon 23 Nov 02:15:04 CET`: whoever is woken need not compute."""
+    local = datetime.fromisoformat(at).astimezone(ZoneInfo(zone))
+    return f"{short_day(local, ZoneInfo(zone))} {local:%H:%M:%S %Z}"
+
+
+def _missed(facts: Facts) -> str:
+    zone, last = facts["zone"], facts["last_ping"]
+    since = f"no ping since {_moment(last, zone)}" if last else "it has started and never pinged an end"
+    return f"{since}; expected at {_moment(facts['expected_at'], zone)}, {format_seconds(facts['grace'])} of grace are over"
+
+
+def _overran(facts: Facts) -> str:
+    which = f" (run {facts['run']})" if facts["run"] else ""
+    started = _moment(facts["started_at"], facts["zone"])
+    return f"it started at {started}{which} and has not ended within {format_seconds(facts['grace'])}"
+
+
+def _job_failed(facts: Facts) -> str:
+    status, output = facts["exit_status"], facts["output"]
+    what = f"it ended with exit status {status}" if status else "it reported a failure"
+    return f"{what}: {output}" if output else what
 
 
 PHRASES: dict[str, Phrase] = {
@@ -37,6 +64,13 @@ PHRASES: dict[str, Phrase] = {
         "too many series: {series} label sets, of which {left_out} are not judged; raise max_series or select fewer"
     ),
     Code.CHECK_PAUSED: "its check is paused",
+    Code.PING_MISSED: _missed,
+    Code.RUN_OVERRAN: _overran,
+    Code.JOB_FAILED: _job_failed,
+    Code.PINGED_AGAIN: "pinged again",
+    Code.NOT_LATE: "not late any more",
+    Code.HEARTBEAT_PAUSED: "paused",
+    Code.AWAITS_PING: "it failed before it was removed; it alerts after its next ping",
     Code.ROUTED: lambda f: f"route {f['number']} matches {', '.join(f['match']) or 'everything'}",
     Code.NO_ROUTE: "no route matches; the platform's owners answer",
     Code.URGENCY_BY_HOURS: lambda f: f"{f['urgency']} {'during' if f['open'] else 'outside of'} {f['hours']} hours",

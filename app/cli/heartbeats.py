@@ -47,6 +47,7 @@ def show(name: Name, as_json: Json = False) -> None:
     if as_json:
         say_json(found)
         return
+    del found["reasons"]  # `because` says the same in words
     for key, value in found.items():
         say(f"{key}: {_words(key, value)}")
 

@@ -7,8 +7,10 @@ from sqlalchemy import Connection
 from app.checks.heartbeats import service
 from app.checks.heartbeats.model import State
 from app.checks.heartbeats.service import Move
+from app.reason import Code, Reason
 from app.rules.summary import render
 from app.signals.model import Signal, SignalStatus
+from app.wording import because
 
 
 def evaluate(db: Connection, now: datetime, limit: int = 500) -> tuple[list[Signal], int]:
@@ -19,11 +21,10 @@ def evaluate(db: Connection, now: datetime, limit: int = 500) -> tuple[list[Sign
 
 def signal(move: Move) -> Signal:
     """What a move means for the heartbeat's alert, of which there is one at most."""
-    spec, because = move.spec, move.after.because
-    down = move.after.state is State.DOWN
-    facts: dict[str, str | float | None] = {"heartbeat": move.name, "because": because}
-    said = because if down else because or "pinged again"
-    plain = f"{move.name}: {said}"
+    spec, down = move.spec, move.after.state is State.DOWN
+    reasons = move.after.reasons if down else move.after.reasons or (Reason(Code.PINGED_AGAIN),)
+    facts: dict[str, str | float | None] = {"heartbeat": move.name, "because": because(move.after.reasons)}
+    plain = f"{move.name}: {because(reasons)}"
     return Signal(
         source=f"heartbeat:{move.name}",
         key=move.name,
@@ -35,6 +36,6 @@ def signal(move: Move) -> Signal:
         family=spec.family,
         labels=spec.labels,
         starts_at=move.at,
-        because=said,
+        because=because(reasons),
         runbook=spec.runbook,
     )

@@ -2,6 +2,7 @@
 
 from app.checks.heartbeats.decide import assess
 from app.checks.heartbeats.model import Cause, Run, State
+from app.wording import because
 from tests.decisions.test_heartbeats import HOURLY, A, B, at, told
 
 
@@ -9,15 +10,15 @@ def test_another_runs_end_does_not_end_the_alert_of_one_that_hangs() -> None:
     """Not even for the moment between hearing and looking: an end and a new alert would page twice."""
     hung = assess(told((0, "start", A), (8, "start", B))[0], HOURLY, at(10)).beat
     heard, seconds = told((12, "success", B), beat=hung)
-    assert (heard.state, heard.cause, heard.because, heard.since) == (State.DOWN, Cause.OVERRUN, hung.because, at(10))
+    assert (heard.state, heard.cause, heard.reasons, heard.since) == (State.DOWN, Cause.OVERRUN, hung.reasons, at(10))
     assert (seconds, heard.last_ping, heard.runs) == ([240], at(12), (Run(A, at(0)),))
     ended, _ = told((13, "success", A), beat=heard)
-    assert (ended.state, ended.because, ended.runs) == (State.UP, "pinged again", ())
+    assert (ended.state, because(ended.reasons), ended.runs) == (State.UP, "pinged again", ())
 
 
 def test_the_reason_names_the_run_that_hangs_still() -> None:
     both = assess(told((0, "start", A), (1, "start", B))[0], HOURLY, at(20)).beat
-    assert f"(run {A})" in both.because
+    assert f"(run {A})" in because(both.reasons)
     left = assess(told((21, "success", A), beat=both)[0], HOURLY, at(21)).beat
     assert (left.cause, left.since) == (Cause.OVERRUN, both.since)
-    assert f"(run {B})" in left.because
+    assert f"(run {B})" in because(left.reasons)

@@ -12,6 +12,8 @@ from app.checks.heartbeats.decide import RUNS, assess, hear, last_line, next_exp
 from app.checks.heartbeats.model import Beat, Cause, Expectation, Heartbeat, Kind, Ping, Run, State
 from app.checks.heartbeats.present import schedule, shown_state
 from app.checks.heartbeats.service import slug_of
+from app.reason import Code, Reason
+from app.wording import because, text
 from tests.decisions.words import NOON, quick, s
 
 GRACE = s(600)
@@ -88,12 +90,26 @@ def test_how_it_stands(pings: list[tuple[float, str]], minute: float, state: str
 def test_the_reason_says_what_whoever_is_woken_needs() -> None:
     paris = replace(HOURLY, zone=ZoneInfo("Europe/Paris"))
     said = assess(told((0, "success"))[0], paris, at(70)).beat
-    assert said.because == ("no ping since Mon 23 Nov 13:00:00 CET; expected at Mon 23 Nov 14:00:00 CET, 10m of grace are over")
+    assert because(said.reasons) == (
+        "no ping since Mon 23 Nov 13:00:00 CET; expected at Mon 23 Nov 14:00:00 CET, 10m of grace are over"
+    )
     assert said.since == at(70)
     overrun = assess(told((0, "start", A))[0], HOURLY, at(10)).beat
-    assert overrun.because == f"it started at Mon 23 Nov 12:00:00 UTC (run {A}) and has not ended within 10m"
+    assert because(overrun.reasons) == f"it started at Mon 23 Nov 12:00:00 UTC (run {A}) and has not ended within 10m"
     failed, _ = hear(Beat(), Ping(1, NOON, Kind.FAIL, 3, None, "disk full"), GRACE)
-    assert failed.because == "it ended with exit status 3: disk full"
+    assert because(failed.reasons) == "it ended with exit status 3: disk full"
+    reported, _ = hear(Beat(), Ping(1, NOON, Kind.FAIL), GRACE)
+    assert because(reported.reasons) == "it reported a failure"
+    started = replace(told((0, "start"))[0], runs=())
+    assert because(assess(started, HOURLY, at(70)).beat.reasons) == (
+        "it has started and never pinged an end; expected at Mon 23 Nov 13:00:00 UTC, 10m of grace are over"
+    )
+    assert because(assess(said, replace(paris, every=s(86_400)), at(71)).beat.reasons) == "not late any more"
+    assert because(hear(said, Ping(2, at(71), Kind.SUCCESS), GRACE)[0].reasons) == "pinged again"
+    assert [text(Reason(code)) for code in (Code.HEARTBEAT_PAUSED, Code.AWAITS_PING)] == [
+        "paused",
+        "it failed before it was removed; it alerts after its next ping",
+    ]
 
 
 @pytest.mark.parametrize(

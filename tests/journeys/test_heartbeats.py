@@ -133,11 +133,11 @@ def test_a_removed_heartbeat_ends_its_alert_and_keeps_its_address_when_it_return
     world.settle()
     back = row()
     assert (back["uuid"], back["state"], back["pings"]) == (address, "new", 1)
-    assert back["because"] == "it failed before it was removed; it alerts after its next ping"
+    assert [one["code"] for one in back["reasons"]] == ["awaits_ping"]
     world.advance(minutes(500))
     world.expect_nothing()
     ping(world)
-    assert (row()["state"], row()["because"]) == ("up", "")
+    assert (row()["state"], row()["reasons"]) == ("up", [])
     world.advance(minutes(71))
     world.expect_page("ada")
     world.act("acknowledge", 2)

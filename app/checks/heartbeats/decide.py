@@ -12,13 +12,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from cronsim import CronSim
 
 from app.checks.heartbeats.model import Assessment, Beat, Cause, Expectation, Kind, Ping, Run, State
 from app.downtime import Downtime, silent_since
-from app.units import format_duration
-from app.walltime import short_day
+from app.reason import Code, Reason, Reasons
 
 LINE = 200  # characters of a job's last line that are told
 RUNS = 50  # runs kept in mind; a job that starts more and ends none is late by its oldest
@@ -33,18 +33,19 @@ def hear(beat: Beat, ping: Ping, grace: timedelta) -> tuple[Beat, float | None]:
     if ping.kind is Kind.START:
         return _started(beat, ping, grace), None
     runs, seconds = _ended(beat.runs, ping, grace)
+    reasons: Reasons
     hangs = beat.state is State.DOWN and any(run.since + grace <= ping.at for run in runs)
     if ping.kind is Kind.FAIL:
-        state, cause, because = State.DOWN, Cause.FAILED, failure(ping)
+        state, cause, reasons = State.DOWN, Cause.FAILED, (failure(ping),)
     elif hangs:  # no end of its alert and a new one: `assess` says which run it is
-        state, cause, because = State.DOWN, Cause.OVERRUN, beat.because
+        state, cause, reasons = State.DOWN, Cause.OVERRUN, beat.reasons
     else:
-        state, cause, because = State.UP, Cause.NONE, _well(beat)
+        state, cause, reasons = State.UP, Cause.NONE, _well(beat)
     after = replace(
         beat,
         state=state,
         cause=cause,
-        because=because,
+        reasons=reasons,
         since=beat.since if beat.state is state else ping.at,
         counts_from=ping.at,
         last_ping=ping.at,
@@ -71,12 +72,13 @@ def assess(beat: Beat, expected: Expectation, now: datetime, away: Sequence[Down
         away = [one for one in away if one.ended <= beat.since]
     at, silent = _silent_at(expected, base, away)
     oldest = min(runs, key=lambda run: run.since, default=None)
-    ends = [(_hung_at(oldest, expected, away), Cause.OVERRUN, overran(oldest, expected))] if oldest is not None else []
-    ends += [(silent, Cause.SILENT, missed(beat, at, expected))] if at is not None and silent is not None else []
-    due, cause, because = min(ends, key=lambda end: end[0], default=(None, Cause.NONE, ""))
+    ends: list[tuple[datetime, Cause, Reasons]] = []
+    ends += [(_hung_at(oldest, expected, away), Cause.OVERRUN, (overran(oldest, expected),))] if oldest is not None else []
+    ends += [(silent, Cause.SILENT, (missed(beat, at, expected),))] if at is not None and silent is not None else []
+    due, cause, reasons = min(ends, key=lambda end: end[0], default=(None, Cause.NONE, ()))
     if due is None or now < due:
         return Assessment(_up_again(beat, now), at, due)
-    return Assessment(_down(beat, cause, because, due), at)
+    return Assessment(_down(beat, cause, reasons, due), at)
 
 
 def _silent_at(expected: Expectation, base: datetime, away: Sequence[Downtime]) -> tuple[datetime | None, datetime | None]:
@@ -113,22 +115,24 @@ def next_expected(expected: Expectation, after: datetime) -> datetime | None:
     return None
 
 
-def missed(beat: Beat, at: datetime, expected: Expectation) -> str:
+def missed(beat: Beat, at: datetime, expected: Expectation) -> Reason:
     """Why it is down when no ping came."""
-    last = f"no ping since {_clock(beat.last_ping, expected)}" if beat.last_ping else "it has started and never pinged an end"
-    return f"{last}; expected at {_clock(at, expected)}, {format_duration(expected.grace)} of grace are over"
+    last = beat.last_ping.isoformat() if beat.last_ping else None
+    return Reason(Code.PING_MISSED, {"last_ping": last, "expected_at": at.isoformat(), **_within(expected)})
 
 
-def overran(run: Run, expected: Expectation) -> str:
+def overran(run: Run, expected: Expectation) -> Reason:
     """Why it is down when a run does not end."""
-    which = f" (run {run.rid})" if run.rid else ""
-    return f"it started at {_clock(run.since, expected)}{which} and has not ended within {format_duration(expected.grace)}"
+    return Reason(Code.RUN_OVERRAN, {"run": run.rid, "started_at": run.since.isoformat(), **_within(expected)})
 
 
-def failure(ping: Ping) -> str:
-    """Why it is down when the job said so; with the last line of what it sent."""
-    what = f"it ended with exit status {ping.exit_status}" if ping.exit_status else "it reported a failure"
-    return f"{what}: {ping.tail}" if ping.tail else what
+def _within(expected: Expectation) -> dict[str, Any]:
+    return {"grace": expected.grace.total_seconds(), "zone": str(expected.zone)}
+
+
+def failure(ping: Ping) -> Reason:
+    """Why it is down when the job pinged a failure; with the last line of what it sent."""
+    return Reason(Code.JOB_FAILED, {"exit_status": ping.exit_status, "output": ping.tail})
 
 
 def last_line(output: bytes) -> str:
@@ -148,7 +152,7 @@ def _started(beat: Beat, ping: Ping, grace: timedelta) -> Beat:
         runs.append(Run(ping.rid, ping.at))
     after = replace(beat, last_start=ping.at, runs=tuple(runs))
     if beat.state in (State.NEW, State.PAUSED):
-        after = replace(after, state=State.UP, cause=Cause.NONE, because="", since=ping.at, counts_from=ping.at)
+        after = replace(after, state=State.UP, cause=Cause.NONE, reasons=(), since=ping.at, counts_from=ping.at)
     return after
 
 
@@ -163,22 +167,17 @@ def _ended(runs: Sequence[Run], ping: Ping, grace: timedelta) -> tuple[tuple[Run
     return left, (ping.at - ended.since).total_seconds()
 
 
-def _down(beat: Beat, cause: Cause, because: str, at: datetime) -> Beat:
+def _down(beat: Beat, cause: Cause, reasons: Reasons, at: datetime) -> Beat:
     since = beat.since if beat.state is State.DOWN else at
-    return replace(beat, state=State.DOWN, cause=cause, because=because, since=since)
+    return replace(beat, state=State.DOWN, cause=cause, reasons=reasons, since=since)
 
 
 def _up_again(beat: Beat, now: datetime) -> Beat:
     """Not late any more: its schedule or grace was changed."""
     if beat.state is State.UP:
         return beat
-    return replace(beat, state=State.UP, cause=Cause.NONE, because="not late any more", since=now)
+    return replace(beat, state=State.UP, cause=Cause.NONE, reasons=(Reason(Code.NOT_LATE),), since=now)
 
 
-def _well(beat: Beat) -> str:
-    return "pinged again" if beat.state is State.DOWN else ""
-
-
-def _clock(at: datetime, expected: Expectation) -> str:
-    """`Mon 23 Nov 02:15:04 CET`: whoever is woken need not compute."""
-    return f"{short_day(at, expected.zone)} {at.astimezone(expected.zone):%H:%M:%S %Z}"
+def _well(beat: Beat) -> Reasons:
+    return (Reason(Code.PINGED_AGAIN),) if beat.state is State.DOWN else ()

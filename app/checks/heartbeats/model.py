@@ -10,6 +10,7 @@ from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from app.catalog.model import Declared, Family, Severity
+from app.reason import Reasons
 from app.sentence import lower_first
 from app.units import Duration, parse_duration
 
@@ -123,7 +124,7 @@ class Beat:
 
     state: State = State.NEW
     cause: Cause = Cause.NONE
-    because: str = ""
+    reasons: Reasons = ()
     since: datetime | None = None  # when it came into this state
     counts_from: datetime | None = None
     last_ping: datetime | None = None  # the last success or failure

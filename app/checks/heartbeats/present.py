@@ -7,14 +7,15 @@ from typing import Any
 from cronsim import CronSim
 
 from app.checks.heartbeats.model import Heartbeat
+from app.reason import loaded
 from app.sentence import lower_first
 from app.units import format_duration
+from app.wording import because, present_all
 
 KEPT = (
     "name",
     "slug",
     "origin",
-    "because",
     "since",
     "last_ping",
     "last_start",
@@ -28,9 +29,11 @@ LATE = "late"  # expected and not there, its grace still running
 
 def present(row: Mapping[str, Any], now: datetime, url: str) -> dict[str, Any]:
     """The public form of a heartbeat. `due_at` is when silence becomes its alert; `url` is where this installation is."""
-    spec = Heartbeat.model_validate(row["spec"])
+    spec, reasons = Heartbeat.model_validate(row["spec"]), loaded(row["reasons"])
     return {
         **{name: row[name] for name in KEPT},
+        "because": because(reasons),
+        "reasons": present_all(reasons),
         "state": shown_state(row, now),
         "service": spec.service,
         "severity": spec.severity.value,

@@ -19,6 +19,7 @@ from app.checks.heartbeats.manage import Spec, changed, free_name
 from app.checks.heartbeats.model import SLUG, Assessment, Beat, Call, Cause, Expectation, Heartbeat, Kind, Ping, Run, State
 from app.downtime import Downtime, united
 from app.errors import Conflict, NotFound
+from app.reason import Code, Reason, dumped, loaded
 
 EACH = 500  # pings of one heartbeat judged at once
 MADE = 1000  # heartbeats that pings may make
@@ -102,9 +103,11 @@ def pause(db: Connection, name: str, paused: bool, now: datetime) -> list[Move]:
     row = _locked(db, name)
     before = _beat(row)
     if paused:
-        after = replace(before, state=State.PAUSED, cause=Cause.NONE, because="paused", since=now, runs=())
+        after = replace(
+            before, state=State.PAUSED, cause=Cause.NONE, reasons=(Reason(Code.HEARTBEAT_PAUSED),), since=now, runs=()
+        )
     elif before.state is State.PAUSED:
-        after = replace(before, state=State.UP if before.counts_from else State.NEW, because="", since=now)
+        after = replace(before, state=State.UP if before.counts_from else State.NEW, reasons=(), since=now)
         after = replace(after, counts_from=now if before.counts_from else None)
     else:
         return moves
@@ -151,7 +154,7 @@ def _judge(db: Connection, rows: Sequence[Mapping[str, Any]], now: datetime) -> 
             if seconds is not None:
                 runs.append({"id": row["id"], "name": row["name"], "n": ping.n, "at": ping.at, "seconds": seconds})
         assessment = assess(beat, expectation, now, away)
-        if assessment.beat.state is not beat.state or assessment.beat.because != beat.because or not pings:
+        if assessment.beat.state is not beat.state or assessment.beat.reasons != beat.reasons or not pings:
             way.append((beat.state, assessment.beat, assessment.beat.since or now))
         moves += [Move(row["name"], spec, before, after, at) for before, after, at in way if _worth_saying(before, after)]
         saved.append(_row(row, assessment, pings[-1].n if pings else row["judged"], more=len(pings) >= EACH, now=now))
@@ -198,8 +201,9 @@ def _expectation(row: Mapping[str, Any]) -> Expectation:
 
 def _beat(row: Mapping[str, Any]) -> Beat:
     runs = tuple(Run(rid, datetime.fromisoformat(since)) for rid, since in row["runs"])
-    known = ("because", "since", "counts_from", "last_ping", "last_start", "run_seconds")
-    return Beat(state=State(row["state"]), cause=Cause(row["cause"]), runs=runs, **{name: row[name] for name in known})
+    known = ("since", "counts_from", "last_ping", "last_start", "run_seconds")
+    state, cause, reasons = State(row["state"]), Cause(row["cause"]), loaded(row["reasons"])
+    return Beat(state=state, cause=cause, reasons=reasons, runs=runs, **{name: row[name] for name in known})
 
 
 def _ping(row: Mapping[str, Any]) -> Ping:
@@ -209,7 +213,7 @@ def _ping(row: Mapping[str, Any]) -> Ping:
 def _row(row: Mapping[str, Any], assessment: Assessment, judged: int, *, more: bool, now: datetime) -> dict[str, Any]:
     beat = assessment.beat
     return {
-        "id": row["id"], "state": beat.state, "cause": beat.cause, "because": beat.because, "since": beat.since,
+        "id": row["id"], "state": beat.state, "cause": beat.cause, "reasons": dumped(beat.reasons), "since": beat.since,
         "counts_from": beat.counts_from, "last_ping": beat.last_ping, "last_start": beat.last_start,
         "runs": [[run.rid, run.since] for run in beat.runs], "run_seconds": beat.run_seconds,
         "expected_at": assessment.expected_at, "due_at": assessment.due_at, "judged": judged,

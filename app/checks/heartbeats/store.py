@@ -11,10 +11,11 @@ from app.checks.heartbeats.model import Call
 from app.checks.heartbeats.table import heartbeat, heartbeat_ping
 from app.checks.table import sample
 from app.db import turn_back as clock_set_back
+from app.reason import Code, Reason, dumped
 
 KEPT = 100  # pings of one heartbeat
 TAIL = 400  # bytes of a failure's body that are looked at
-WAITS = "it failed before it was removed; it alerts after its next ping"
+WAITS = dumped([Reason(Code.AWAITS_PING)])
 
 # The whole of a ping: its row, and a mark for whoever judges. The heartbeat's row lock gives pings their order.
 _HEAR = """
@@ -46,10 +47,10 @@ select p.* from unnest(cast(:ids as bigint[])) as w(id) cross join lateral (
 order by p.heartbeat, p.n
 """)
 _SAVE = text("""
-update heartbeat h set state = r.state, cause = r.cause, because = r.because, since = r.since, counts_from = r.counts_from,
+update heartbeat h set state = r.state, cause = r.cause, reasons = r.reasons, since = r.since, counts_from = r.counts_from,
   last_ping = r.last_ping, last_start = r.last_start, runs = r.runs, run_seconds = r.run_seconds, expected_at = r.expected_at,
   due_at = r.due_at, look_at = r.look_at, judged = r.judged
-from jsonb_to_recordset(cast(:rows as jsonb)) as r(id bigint, state text, cause text, because text, since timestamptz,
+from jsonb_to_recordset(cast(:rows as jsonb)) as r(id bigint, state text, cause text, reasons jsonb, since timestamptz,
   counts_from timestamptz, last_ping timestamptz, last_start timestamptz, runs jsonb, run_seconds float8,
   expected_at timestamptz, due_at timestamptz, look_at timestamptz, judged bigint)
 where h.id = r.id
@@ -74,7 +75,7 @@ on conflict (name) do update set slug = excluded.slug, origin = excluded.origin,
                  else h.look_at end,
   state = case when h.removed_at is null or h.state <> 'down' then h.state when h.cause = 'failed' then 'new' else 'up' end,
   cause = case when h.removed_at is not null then '' else h.cause end,
-  because = case when h.removed_at is null then h.because when h.cause = 'failed' then :waits else '' end,
+  reasons = case when h.removed_at is null then h.reasons when h.cause = 'failed' then cast(:waits as jsonb) else '[]' end,
   since = case when h.removed_at is not null and h.state = 'down' then :now else h.since end,
   counts_from = case when h.removed_at is null then h.counts_from when h.cause = 'failed' then null
                      when h.counts_from is not null then :now end,
@@ -112,7 +113,8 @@ def count_made(db: Connection) -> int:
 def sync(db: Connection, rows: Sequence[Mapping[str, Any]], origin: str, zone: str, now: datetime) -> None:
     """Make these heartbeats, change them, or bring them back: name, slug and spec each."""
     if rows:
-        values = {"rows": orjson.dumps(list(rows)).decode(), "origin": origin, "zone": zone, "now": now, "waits": WAITS}
+        values = {"rows": orjson.dumps(list(rows)).decode(), "origin": origin, "zone": zone, "now": now}
+        values["waits"] = orjson.dumps(WAITS).decode()
         db.execute(_SYNC, values)
 
 

@@ -19,7 +19,7 @@ heartbeat = Table(
     Column("zone", Text, nullable=False),
     Column("state", Text, nullable=False, server_default="new"),
     Column("cause", Text, nullable=False, server_default=""),
-    Column("because", Text, nullable=False, server_default=""),
+    Column("reasons", JSONB, nullable=False, server_default="[]"),
     instant("since"),
     instant("counts_from"),
     instant("last_ping"),

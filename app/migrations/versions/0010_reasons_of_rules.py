@@ -28,9 +28,21 @@ ALTER TABLE series_state RENAME COLUMN because TO reasons;
 ALTER TABLE verdict ALTER COLUMN because {AS_REASONS};
 
 ALTER TABLE verdict RENAME COLUMN because TO reasons;
+
+ALTER TABLE heartbeat ALTER COLUMN because DROP DEFAULT, ALTER COLUMN because {AS_REASONS};
+
+ALTER TABLE heartbeat ALTER COLUMN because SET DEFAULT '[]';
+
+ALTER TABLE heartbeat RENAME COLUMN because TO reasons;
 """
 
 BACK = f"""
+ALTER TABLE heartbeat ALTER COLUMN reasons DROP DEFAULT, ALTER COLUMN reasons {AS_TEXT};
+
+ALTER TABLE heartbeat ALTER COLUMN reasons SET DEFAULT '';
+
+ALTER TABLE heartbeat RENAME COLUMN reasons TO because;
+
 ALTER TABLE verdict ALTER COLUMN reasons {AS_TEXT};
 
 ALTER TABLE verdict RENAME COLUMN reasons TO because;
