@@ -5,6 +5,7 @@ TocsinError
 ├── Denied         the actor may not do this                 -> HTTP 403, exit 2
 ├── NotFound       there is no such thing                    -> HTTP 404, exit 2
 ├── Conflict       the state forbids this move               -> HTTP 409, exit 1
+│   └── Expired    it could be done once, and no more        -> HTTP 410, exit 1
 ├── NotActive      planned, not built yet                    -> HTTP 501, exit 2
 ├── Unavailable    database or broker is away: try again     -> HTTP 503, exit 1
 │   ├── Busy       another transaction holds the row: likewise
@@ -33,7 +34,7 @@ class Fault:
 
 
 class Invalid(TocsinError):
-    """The caller sent something wrong; `faults` lists each mistake when there are several."""
+    """The caller sent something wrong; `faults` lists each error when there are several."""
 
     def __init__(self, message: str, faults: Sequence[Fault] = ()) -> None:
         super().__init__(message)
@@ -62,6 +63,10 @@ class NotFound(TocsinError):
 
 class Conflict(TocsinError):
     """The state the thing is in forbids this move."""
+
+
+class Expired(Conflict):
+    """What was offered until a time that has passed: a link in a page."""
 
 
 class NotActive(TocsinError):

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from app.actions import service
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import Expired, Invalid, NotFound
 from app.incidents import store as incidents
 from app.incidents.model import Incident, State
 from app.notify import store as pages
@@ -26,14 +26,14 @@ class Offer:
 
 
 def offer(db: Connection, secret: bytes, token: str, now: datetime) -> Offer:
-    """Read a link. Raises Invalid when it is not ours, Conflict when it has expired."""
+    """Read a link. Raises Invalid when it is not ours, Expired after its time."""
     link = read(secret, token)
     page = pages.by_key(db, link.page_key)
     incident = incidents.get(db, page["incident"]) if page and page["incident"] else None
     if page is None or incident is None:
         raise NotFound("what this link is about is no longer here")
     if link.expires_at <= now:
-        raise Conflict("this link has expired; open the incident in the console")
+        raise Expired("this link has expired; open the incident in the console")
     done = not incident.open or (link.action == "acknowledge" and incident.state is State.ACKNOWLEDGED)
     return Offer(link.action, incident, page["user_name"], done)
 

@@ -14,7 +14,7 @@ from app.actions.link import Offer, offer, take
 from app.api.caller import in_thread
 from app.api.problem import status_of
 from app.db import transaction
-from app.errors import Conflict, Invalid, TocsinError, Unavailable
+from app.errors import Invalid, TocsinError, Unavailable
 from app.settings import settings
 from app.walltime import stamp
 
@@ -25,7 +25,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",  # the address is the key
     "X-Robots-Tag": "noindex",
 }
-GONE, DAMAGED = 410, 404  # of a link that has expired, and of one that is not ours
+DAMAGED = 404  # of a link that is not ours
 
 
 async def show(request: Request) -> Response:
@@ -71,9 +71,7 @@ def _told(offered: Offer) -> str:
 
 
 def _refusal(error: Exception) -> Response:
-    if isinstance(error, Conflict):
-        status = GONE if "expired" in str(error) else 409
-    elif isinstance(error, Invalid):
+    if isinstance(error, Invalid):
         status = DAMAGED
     else:
         status = status_of(error) if isinstance(error, TocsinError) and not isinstance(error, Unavailable) else 503

@@ -16,6 +16,7 @@ from app.api.answer import problem
 from app.errors import (
     Conflict,
     Denied,
+    Expired,
     Garbled,
     Invalid,
     NotActive,
@@ -35,6 +36,7 @@ STATUS: Sequence[tuple[type[TocsinError], int]] = (
     (Invalid, 422),
     (Denied, 403),
     (NotFound, 404),
+    (Expired, 410),
     (Conflict, 409),
     (NotActive, 501),
     (Unavailable, 503),

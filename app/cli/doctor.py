@@ -24,7 +24,7 @@ WHAT = {  # of what is missing, where its name says too little
     "broker:cannot-write": "the broker takes nothing: it cannot write its data",
     AHEAD: "checks are due later than their interval allows: a clock was set back",
 }
-CURES = {
+FIXES = {
     "database": "start it: `tocsin up`, or look at TOCSIN_DATABASE_URL",
     "database:read-only": f"{READ_ONLY} in TOCSIN_DATABASE_URL",
     "database:shutting-down": "`tocsin up` ends its sessions within 30 s and starts it again; elsewhere: `pg_ctl stop -m fast`",
@@ -38,24 +38,26 @@ CURES = {
     "broker:cannot-write": "make room on its disk; pages leave by the pager meanwhile",
     AHEAD: "see that the clock is right (`timedatectl`); the checks run again as soon as a pager and a worker do",
 }
+STARTED = ("database", "broker")  # what `up` starts, unless it runs elsewhere
 NOT_BUILT = "is not active yet"  # how `config check` names what is planned
 A_MOMENT = timedelta(minutes=2)
-Finding = tuple[str, str, bool]  # what, the cure, whether it is grave
+Finding = tuple[str, str, bool]  # what is wrong, the fix, whether it is an error: a note waits
 
 
 @commands.command()
 def doctor(as_json: Json = False) -> None:
-    """Say what is wrong with this installation, and the cure. Exit 1 when something is."""
+    """Say what is wrong with this installation, and how to fix it. Exit 1 when something is."""
     found = [*_disks(), *_missing(), *_configuration(), *_secrets(), *_probes(), *_heartbeats(), *_checks(), *_blind_rules()]
     found += [*_on_call(), *_watcher()]
-    grave = any(one[2] for one in found)
+    rows = [{"severity": "error" if bad else "note", "what": what, "fix": fix} for what, fix, bad in found]
+    ok = not any(bad for *_, bad in found)
     if as_json:
-        say_json({"ok": not grave, "findings": [{"what": w, "cure": cure, "grave": bad} for w, cure, bad in found]})
-    for what, cure, bad in found if not as_json else ():
-        say(f"{'wrong' if bad else 'note'}: {what}; {cure}")
+        say_json({"ok": ok, "findings": rows})
+    for row in rows if not as_json else ():
+        say(f"{row['severity']}: {row['what']}; {row['fix']}")
     if not found and not as_json:
-        say("all is well")
-    raise typer.Exit(1 if grave else 0)
+        say("operational: nothing to fix")
+    raise typer.Exit(0 if ok else 1)
 
 
 def _missing() -> Iterator[Finding]:
@@ -65,8 +67,10 @@ def _missing() -> Iterator[Finding]:
 
     from app.db import transaction
     from app.review import wellbeing
-    from app.supervisor import readiness
+    from app.supervisor import readiness, state
 
+    why = state.failed(settings().home)
+    failed = f"the last `tocsin up` failed: {why}" if why else ""
     names = list(asyncio.run(readiness.missing("broker", wellbeing.broker_address(settings().broker), 0)))
     seen: list[wellbeing.Worker] = []
     try:
@@ -80,9 +84,10 @@ def _missing() -> Iterator[Finding]:
             continue  # its reason says more
         queue = name.removeprefix("worker:")
         lost = _lost(queue, seen) if queue != name else ""
+        start = f"start `tocsin worker -Q {queue}`{_where(queue)}"
         yield (
             WHAT.get(name, f"{name} is missing{lost}"),
-            CURES.get(name, f"start `tocsin worker -Q {queue}`{_where(queue)}"),
+            failed if failed and name in STARTED else FIXES.get(name, start),
             True,
         )
 
@@ -115,7 +120,7 @@ def _configuration() -> Iterator[Finding]:
         yield str(error), "look at TOCSIN_CONFIG", True
         return
     for one in loaded.mistakes:
-        yield str(one), "mend it and run `tocsin config apply`", True
+        yield str(one), "fix it and run `tocsin config apply`", True
     for one in loaded.warnings:
         if NOT_BUILT not in str(one):  # nobody can act on that
             yield str(one), "see `tocsin config check`", False
@@ -143,7 +148,7 @@ def _probes() -> Iterator[Finding]:
     from app.checks import probes
 
     for why in probes.broken().values():
-        yield why, "mend or remove it, and restart the workers", True
+        yield why, "fix or remove it, and restart the workers", True
 
 
 def _heartbeats() -> Iterator[Finding]:

@@ -76,14 +76,15 @@ def _table(found: stack_status.Status) -> str:
         style = "" if row.state in ("running", "waiting") else "red"
         table.add_row(row.name, str(row.pid or "-"), row.state, str(row.restarts), style=style)
     waiting = ", ".join(f"{name} {'?' if depth is None else depth}" for name, depth in found.queues.items())
-    overdue = "?" if found.oldest_overdue_seconds is None else measured(found.oldest_overdue_seconds)
+    seconds = found.oldest_overdue_seconds
+    overdue = f"unknown: {found.why_no_overdue}" if seconds is None else measured(seconds)
     with console.capture() as caught:
         console.print(
             "[green]ready[/]" if found.ready else "[red]not ready[/]",
             f"(missing: {', '.join(found.missing)})" if found.missing else "",
         )
         console.print(table)
-        console.print(f"queues: {waiting}", f"oldest overdue: {overdue}", sep="\n", highlight=False)
+        console.print(f"queues: {waiting}", f"oldest overdue job: {overdue}", sep="\n", highlight=False)
         for one in found.elsewhere:
             seen = f"seen {length(one.age)} ago" if one.alive else f"gone, last seen {length(one.age)} ago"
             text = f"worker elsewhere: {one.name}, queues {', '.join(one.queues)}, {seen}"

@@ -9,7 +9,7 @@ from app.configfile.diff import Action
 from app.configfile.load import load
 from app.configfile.reseal import reseal
 from app.db import transaction
-from app.errors import Conflict, Invalid
+from app.errors import Conflict, Invalid, Unusable
 from app.people.model import SYSTEM
 from app.settings import environ, settings
 
@@ -17,7 +17,10 @@ NAMED = 5  # things named of those that were removed
 
 
 def boot() -> list[str]:
-    """Apply settings().config; the lines to print in red, none when it is in force."""
+    """Apply settings().config; the lines to print in red, none when it is in force.
+
+    Raises Unusable when the folder cannot be read and no earlier version is in force: nothing would be watched.
+    """
     folder = settings().config
     with transaction() as db:
         resealed = reseal(db)
@@ -26,6 +29,8 @@ def boot() -> list[str]:
     try:
         loaded = load(folder, environ())
     except Invalid as error:
+        if not _version():
+            raise Unusable(str(error)) from None
         return [str(error), _kept()]
     if loaded.mistakes:
         return [f"{folder}/{one}" for one in loaded.mistakes] + [_kept()]
@@ -46,10 +51,14 @@ def _replaced(folder: Path, gone: list[str]) -> str:
     )
 
 
-def _kept() -> str:
+def _version() -> int:
+    """The version in force; 0 when there is none."""
     with transaction() as db:
-        version = catalog.version(db).number
-    mend = "mend the files and run `tocsin config apply`"
-    if version:
-        return f"version {version} of the configuration, the last good one, stays in force; {mend}"
-    return f"no configuration is in force: nothing is watched and nobody is paged; {mend}"
+        return catalog.version(db).number
+
+
+def _kept() -> str:
+    fix = "fix the files and run `tocsin config apply`"
+    if version := _version():
+        return f"version {version} of the configuration, the last good one, stays in force; {fix}"
+    return f"no configuration is in force: nothing is watched and nobody is paged; {fix}"

@@ -87,6 +87,17 @@ def prepare(settings: Settings, say: Say, specs: Iterable[Spec] | None, log: Pat
     end_leftovers(settings)
     for path in (state.path(home), state.failure(home)):
         path.unlink(missing_ok=True)
+    try:
+        _make_ready(settings, say, specs, log, fresh)
+    except (Unavailable, OSError) as error:
+        state.fail(home, str(error))
+        raise
+    return lock
+
+
+def _make_ready(settings: Settings, say: Say, specs: Iterable[Spec] | None, log: Path | None, fresh: bool) -> None:
+    """What can be asked, data, the plan. Raises Unavailable, which is kept as the reason why this start failed."""
+    home = settings.home
     if specs is None:
         _ask_first(settings, say)
     embedded = stack.servers(settings)
@@ -97,7 +108,6 @@ def prepare(settings: Settings, say: Say, specs: Iterable[Spec] | None, log: Pat
         valkey.install(embedded.broker)
     stack.plan(settings, embedded, specs, log, fresh).save(home / "run" / "plan.json")
     kept.keep(kept.running(home), to_keep(settings, stack_environ(settings)))
-    return lock
 
 
 def _ask_first(settings: Settings, say: Say) -> None:

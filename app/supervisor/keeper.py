@@ -104,8 +104,7 @@ class Keeper:
         """Give the start up: say why, keep it for whoever waits, and end everything."""
         self.failure = why
         self.say(why, red=True)
-        with suppress(OSError):
-            kept_files.write(state.failure(self.home), why)
+        state.fail(self.home, why)
         self.stopping.set()
 
     async def _play(self, child: Child) -> None:

@@ -1,6 +1,6 @@
 """What a start needs and can be asked before it: database, broker, certificate, ports.
 
-Each raises Unusable for what no waiting mends. What may pass (a server that refuses, a name that is not known yet) is
+Each raises Unusable for what waiting does not change. What may pass (a server that refuses, a name that is not known yet) is
 returned as one line: it is said, and tried on.
 """
 
@@ -85,8 +85,8 @@ def must_all_be_free(*ports: Port) -> None:
                 why = "is in use" if used else f"cannot be had ({error.strerror or error})"
                 why = f"is that of {taken[port]} too" if port in taken else why
                 other = "TOCSIN_HOST or " if name == "TOCSIN_PORT" else ""
-                cure = f"free it, or set {name}" if used else f"set {other}{name}"
-                raise Unusable(f"port {port} of {host} {why}: {cure}") from error
+                fix = f"free it, or set {name}" if used else f"set {other}{name}"
+                raise Unusable(f"port {port} of {host} {why}: {fix}") from error
             taken[port] = name
 
 

@@ -78,7 +78,7 @@ def server_specs(embedded: Servers, marked: str) -> Iterable[Spec]:
             stop=int(postgres.STOP),
             patience=20.0,
             tries=TRIES,
-            advice=f"mend {cluster.data}, restore it from a backup, or move it away and begin anew with `tocsin up --fresh`",
+            advice=f"repair {cluster.data}, restore it from a backup, or move it away and begin anew with `tocsin up --fresh`",
         )
     if (broker := embedded.broker) is not None:
         address = f"redis+socket://{broker.sockets}/{valkey.SOCKET}"

@@ -4,10 +4,12 @@ import fcntl
 import json
 import os
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from app import kept
 from app.kept import supervisor
 from app.supervisor.plan import frozen
 
@@ -65,6 +67,12 @@ def load(home: Path) -> State | None:
 def failure(home: Path) -> Path:
     """Where one line says why the last start of `home` failed; no file after one that did not."""
     return home / "run" / "failure"
+
+
+def fail(home: Path, why: str) -> None:
+    """Keep why a start failed, for whoever asks later."""
+    with suppress(OSError):  # a full disk is a reason as well, and was said
+        kept.write(failure(home), why)
 
 
 def failed(home: Path) -> str | None:

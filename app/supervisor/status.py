@@ -2,17 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Container, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Thread
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from app.identity import me
 from app.settings import Settings
 from app.supervisor import leftovers, plan, preflight, readiness, room, stack, state
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 PATIENCE = 2.0  # seconds for all questions; the answer must be there within three
 
@@ -39,6 +42,7 @@ class Status:
     missing: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     elsewhere: tuple[Worker, ...] = ()  # workers that are not processes of this stack, and those that are gone
+    why_no_overdue: str = ""  # why nobody could say how long the oldest overdue job waits
 
     def as_json(self) -> str:
         """The public form (the contract, section 1)."""
@@ -52,6 +56,7 @@ class Status:
                 "processes": rows,
                 "queues": self.queues,
                 "oldest_overdue_seconds": self.oldest_overdue_seconds,
+                "oldest_overdue_unknown": self.why_no_overdue or None,
                 "watcher": self.watcher,
                 "missing": list(self.missing),
                 "workers_elsewhere": [
@@ -80,22 +85,27 @@ def look(settings: Settings, patience: float = PATIENCE) -> Status:
     if alive or not settings.embedded_broker:
         questions["queues"] = lambda: depths(settings.broker)
     if alive or not settings.embedded_database:
-        questions["database"] = lambda: _database(settings.database)
+        from app.review import wellbeing  # noqa: F401 - loaded before the clock runs: on a busy machine that takes a while
+
+        questions["database"] = lambda: _workers_and_missing(settings.database)
+        questions["overdue"] = lambda: _overdue(settings.database)
     questions["room"] = lambda: room.missing(settings.home, settings.embedded_database)
     answers = _ask(questions, patience)
     started = alive and found is not None and found.ready_after is not None
     serving, missing = answers.get("missing", (False, ()))
     database = answers.get("database", _Database())
+    overdue = answers.get("overdue")
     known = missing or (found.missing if found and alive else ())
     return Status(
         ready=started and serving,
         processes=tuple(row if alive else _without_supervisor(row) for row in (found.processes if found else ())),
         queues=answers.get("queues", dict.fromkeys(stack.QUEUES)),
-        oldest_overdue_seconds=database.overdue,
+        oldest_overdue_seconds=overdue,
         watcher="ok" if settings.watcher_url else "UNWATCHED",
         missing=tuple(dict.fromkeys((*known, *database.missing, *answers.get("room", ())))),
         warnings=found.warnings if found else (),
         elsewhere=_elsewhere(database.workers, found.processes if found else ()),
+        why_no_overdue=_why_unknown(questions, database, patience) if overdue is None else "",
     )
 
 
@@ -130,30 +140,54 @@ def _amqp_depths(broker: str) -> dict[str, int | None]:
 class _Database:
     """What the database says, or why it says nothing."""
 
-    overdue: float | None = None
     workers: tuple[Worker, ...] = ()
     missing: tuple[str, ...] = ()
 
 
-def _database(url: str) -> _Database:
-    from sqlalchemy.exc import SQLAlchemyError
-
+@contextmanager
+def _session(url: str) -> "Iterator[Connection]":
     from app.db import connect
-    from app.metrics import oldest_overdue
-    from app.review import wellbeing
 
     engine = connect(url, size=1)
     try:
         with engine.connect() as line:
+            yield line
+    finally:
+        engine.dispose()
+
+
+def _overdue(url: str) -> float:
+    """The one number to alarm on has a session of its own, so that it waits for no other question."""
+    from app.metrics import oldest_overdue
+
+    with _session(url) as line:
+        return float(oldest_overdue(line))
+
+
+def _workers_and_missing(url: str) -> _Database:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from app.review import wellbeing
+
+    try:
+        with _session(url) as line:
             missing = tuple(wellbeing.missing(line))
             if "migrations" in missing:
                 return _Database(missing=missing)
             workers = tuple(Worker(one.name, one.queues, one.age, one.alive) for one in wellbeing.workers(line))
-            return _Database(float(oldest_overdue(line)), workers, missing)
+            return _Database(workers, missing)
     except SQLAlchemyError as error:
         return _Database(missing=tuple(wellbeing.why_away(error)))
-    finally:
-        engine.dispose()
+
+
+def _why_unknown(questions: Container[str], database: _Database, patience: float) -> str:
+    if "overdue" not in questions:
+        return "the stack is down"
+    if "migrations" in database.missing:
+        return "the database is not migrated"
+    if "database" in database.missing:
+        return "the database is unavailable"
+    return f"the database did not answer within {patience:g} s"
 
 
 def _elsewhere(workers: Iterable[Worker], processes: Iterable[state.Process]) -> tuple[Worker, ...]:

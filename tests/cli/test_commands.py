@@ -253,7 +253,7 @@ def test_runbooks(tocsin: Tocsin) -> None:
 def test_doctor_names_what_is_missing_and_the_cure(tocsin: Tocsin) -> None:
     said = tocsin("doctor", "--json")
     assert said.status == 1
-    found = {one["what"]: one["cure"] for one in said.json["findings"]}
+    found = {one["what"]: one["fix"] for one in said.json["findings"]}
     assert "tocsin pager" in found["pager is missing"]
 
 

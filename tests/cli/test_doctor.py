@@ -96,7 +96,7 @@ def test_what_we_ship_gives_no_warning(tocsin: Tocsin, monkeypatch: pytest.Monke
         found = tocsin("doctor", "--json").json["findings"]
     finally:
         settings.cache_clear()
-    notes = [one["what"] for one in found if not one["grave"]]
+    notes = [one["what"] for one in found if one["severity"] == "note"]
     assert [one for one in notes if not one.startswith("UNWATCHED")] == []
 
 
@@ -106,7 +106,7 @@ def test_a_lost_worker_of_a_location_is_named_with_its_host(tocsin: Tocsin) -> N
         db.execute(text("update process_beat set seen_at = now() - interval '5 minutes', name = 'far:7:1'"))
     out = tocsin("doctor").out
     assert (
-        "wrong: worker:health@paris is missing: far had it, last seen 5 min ago; start `tocsin worker -Q health@paris` at paris"
+        "error: worker:health@paris is missing: far had it, last seen 5 min ago; start `tocsin worker -Q health@paris` at paris"
         in out
     )
 
@@ -124,11 +124,11 @@ def test_a_full_disk_is_named_first(tocsin: Tocsin, monkeypatch: pytest.MonkeyPa
     settings().home.mkdir(exist_ok=True)
     monkeypatch.setattr(room, "ROOM", 1 << 60)
     monkeypatch.setattr(room, "NONE", 1 << 60)
-    assert tocsin("doctor").out.startswith(f"wrong: the disk of {settings().home} is full (")
+    assert tocsin("doctor").out.startswith(f"error: the disk of {settings().home} is full (")
 
 
 def test_a_read_only_database_is_named_without_a_second_line_about_the_database(tocsin: Tocsin) -> None:
     with read_only():
         out = tocsin("doctor").out
-    assert "wrong: the database is read-only, so nobody is paged; let it write" in out
+    assert "error: the database is read-only, so nobody is paged; let it write" in out
     assert "database is missing" not in out

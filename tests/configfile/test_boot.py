@@ -7,6 +7,7 @@ import pytest
 from app import configfile
 from app.catalog import store as catalog
 from app.db import transaction
+from app.errors import Unusable
 from app.settings import settings
 
 
@@ -42,8 +43,16 @@ def test_a_wrong_folder_keeps_the_last_good_version_and_says_so(folder):
     assert in_force() == ["web"]
 
 
-def test_a_folder_that_is_not_there_is_said(folder):
+def test_a_folder_that_is_not_there_ends_the_first_start_and_no_later_one(folder):
+    folder.rmdir()
+    with pytest.raises(Unusable, match=f"cannot read the configuration folder {folder}"):
+        configfile.boot()
+    folder.mkdir()
+    (folder / "a.yaml").write_text("services: {web: {}}")
+    configfile.boot()
+    (folder / "a.yaml").unlink()
     folder.rmdir()
     first, last = configfile.boot()
     assert first.startswith(f"cannot read the configuration folder {folder}")
-    assert last.startswith("no configuration is in force: nothing is watched and nobody is paged")
+    assert last.startswith("version 1 of the configuration, the last good one, stays in force")
+    folder.mkdir()

@@ -108,6 +108,15 @@ def test_other_commands_end_with_2_for_a_wrong_setting(make_home, words):
     assert SECRET not in done.stderr
 
 
+@pytest.mark.parametrize("words", ["up", "up --detach"])
+def test_a_first_start_without_a_configuration_folder_ends_with_1(make_home, words):
+    home = make_home(embedded=True, TOCSIN_CONFIG="/nowhere/alerting", TOCSIN_FLOWER_PORT=str(free_port()))
+    done = tocsin(home, *words.split())
+    assert done.returncode == 1
+    assert "cannot read the configuration folder /nowhere/alerting" in done.stdout + done.stderr
+    assert "cannot read the configuration folder /nowhere/alerting" in tocsin(home, "status").stderr
+
+
 @pytest.mark.parametrize("name", ["TOCSIN_PORT", "TOCSIN_FLOWER_PORT"])
 def test_a_port_of_somebody_else_is_named(make_home, name):
     import socket
@@ -239,6 +248,9 @@ def test_damaged_data_end_the_start_with_the_servers_own_words(make_home, name, 
             assert done.returncode != 0
             assert why in done.stdout
         assert state.supervisor(home.path) is None
+        assert why in tocsin(home, "status").stderr
+        assert "the last `tocsin up` failed: " in (said := tocsin(home, "doctor").stdout)
+        assert why in said
     finally:
         target.write_bytes(before)
 

@@ -33,6 +33,7 @@ def test_a_stack_that_never_was_is_down(tmp_path):
         "processes": [],
         "queues": dict.fromkeys(stack.QUEUES),
         "oldest_overdue_seconds": None,
+        "oldest_overdue_unknown": "the stack is down",
         "watcher": "ok",
         "missing": [],
         "workers_elsewhere": [],
@@ -48,6 +49,7 @@ def test_servers_that_hang_are_given_up(tmp_path, silent, broker):
     found = look(settings)
     assert time.monotonic() - began < 3
     assert found.queues["notify"] is None
+    assert (found.oldest_overdue_seconds, found.why_no_overdue) == (None, "the database did not answer within 2 s")
     assert found.watcher == "UNWATCHED"
 
 
