@@ -44,10 +44,14 @@ async def in_thread(work: Callable[..., T], *args: Any) -> T:
 class _Strict(Request):
     """Its JSON is what intake takes, too: not nested endlessly, no NaN, no half characters; whatever its type is called."""
 
-    def __init__(self, request: Request, document: Any) -> None:
+    def __init__(self, request: Request, body: bytes) -> None:
         headers = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
         super().__init__({**request.scope, "headers": [*headers, (b"content-type", b"application/json")]}, request.receive)
-        self.document = document
+        self.read = body if body.strip() else b""
+        self.document = decode(body) if self.read else None
+
+    async def body(self) -> bytes:
+        return self.read
 
     async def json(self) -> Any:
         return self.document
@@ -63,10 +67,7 @@ class TokenRoute(APIRoute):
             request.state.actor = await in_thread(actor_of, bearer(request.headers.get("authorization")))
             if self.body_field is None:
                 return await handle(request)
-            body = await request.body()
-            strict = _Strict(request, decode(body) if body.strip() else None)
-            strict._body = body if body.strip() else b""
-            return await handle(strict)
+            return await handle(_Strict(request, await request.body()))
 
         return handler
 

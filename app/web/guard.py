@@ -46,7 +46,8 @@ async def check_form(request: Request) -> None:
     if not same_origin(request):
         raise Denied("this came from another site, so nothing was done; open the page here and try again")
     cookie = bound_cookie(request)
-    given = (await request.form(max_fields=200)).get("csrf")
+    request.state.form = await request.form(max_fields=200)
+    given = request.state.form.get("csrf")
     if not cookie or not isinstance(given, str) or not hmac.compare_digest(given.encode(), form_token(cookie).encode()):
         raise Denied("this form is from another session, so nothing was done; reload the page and try again")
 

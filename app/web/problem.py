@@ -115,7 +115,7 @@ def _ours(error: Exception) -> Exception:
 
 
 def _typed(request: Request) -> dict[str, str]:
-    given = getattr(request, "_form", None) or request.query_params  # a form was parsed by the guard already
+    given = getattr(request.state, "form", None) or request.query_params
     return {name: value for name, value in given.items() if isinstance(value, str)}
 
 
