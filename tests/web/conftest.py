@@ -149,6 +149,8 @@ def ada(site: Site) -> Site:
 
 def raise_alert(summary: str, service: str = "shop", severity: str = "error", **rest: Any) -> int:
     """An alert from outside, through the line up to its incident and first pages; the incident's number."""
+    from sqlalchemy import text
+
     from app import line
     from app.alerts import service as alerts
     from app.catalog.model import Severity
@@ -158,16 +160,14 @@ def raise_alert(summary: str, service: str = "shop", severity: str = "error", **
     age = rest.pop("age", timedelta(0))
     now = datetime.now(UTC) - age
     source = rest.pop("source", "integration:test")
+    signal = Signal(source, summary, SignalStatus.FIRING, summary, Severity(severity), service=service, **rest)
     with transaction() as db:
-        ids = alerts.accept(
-            db, [Signal(source, summary, SignalStatus.FIRING, summary, Severity(severity), service=service, **rest)], now
-        )
+        alerts.accept(db, [signal], now)
     line.dedup()
     line.escalate()
+    found = text("select incident from alert where fingerprint = :fingerprint order by id desc limit 1")
     with transaction() as db:
-        from app.alerts import store
-
-        return next(iter(store.by_ids(db, ids))).incident or 0
+        return int(db.scalar(found, {"fingerprint": signal.fingerprint}) or 0)
 
 
 def incident(number: int) -> Any:
