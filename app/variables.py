@@ -80,6 +80,9 @@ class Settings(BaseSettings):
     retain_rollups_days: int = Field(
         default=90, ge=1, le=LONGEST, description="samples rolled up to 5 minutes are kept this long"
     )
+    retain_signals_days: int = Field(
+        default=30, ge=1, le=LONGEST, description="calls of integrations are kept this long as they came"
+    )
     retain_hours_days: int = Field(default=400, ge=1, le=LONGEST, description="samples rolled up to 1 hour are kept this long")
 
     @property

@@ -17,6 +17,7 @@ def retention() -> None:
     """Drop what is older than the retention."""
     with transaction() as db:
         upkeep.drop_old(db, clock.now(db))
+    upkeep.drop_old_signals()
 
 
 @task("upkeep.rollup")

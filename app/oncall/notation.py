@@ -1,4 +1,4 @@
-"""How a schedule is written: `1w`, `Mon 09:00`, `22:00`, `2026-11-02`. Parsed once, at the edge; pure.
+"""How a schedule is written: `1w`, `Mon 09:00`, `22:00`, `2026-11-02`. Parsed once, at the edge. Pure.
 
 Every parser raises ValueError with the form that is understood, and lets through what is parsed already.
 """

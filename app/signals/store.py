@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, delete, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.signals.table import integration, integration_key, signal
@@ -55,3 +55,9 @@ def listed(db: Connection, now: datetime) -> list[Mapping[str, Any]]:
 def keep(db: Connection, values: Mapping[str, Any]) -> None:
     """Keep a call as it came."""
     db.execute(insert(signal).values(values))
+
+
+def forget(db: Connection, before: datetime, limit: int) -> int:
+    """Drop the oldest calls that came before that, at most `limit`; how many."""
+    oldest = select(signal.c.id).where(signal.c.received_at < before).order_by(signal.c.received_at).limit(limit)
+    return db.execute(delete(signal).where(signal.c.id.in_(oldest))).rowcount

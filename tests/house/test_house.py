@@ -54,7 +54,6 @@ def test_the_tables_in_the_code_are_those_that_are_migrated(engine: object) -> N
 
     for stage in STAGES:
         __import__(f"app.{stage}.table")
-    __import__("app.beats")
 
     def ours(object_: object, name: str, kind: str, reflected: bool, compared: object) -> bool:
         return not (kind == "table" and reflected and compared is None and any(name.startswith(p) for p in PARTITIONS))
@@ -65,8 +64,8 @@ def test_the_tables_in_the_code_are_those_that_are_migrated(engine: object) -> N
 
 
 STAGES = (
-    "catalog", "people", "oncall", "signals", "checks", "checks.heartbeats", "checks.prober", "checks.samples", "rules",
-    "alerts", "incidents", "escalation", "notify",
+    "beats", "uptime", "catalog", "people", "oncall", "signals", "checks", "checks.heartbeats", "checks.prober",
+    "checks.samples", "rules", "alerts", "incidents", "escalation", "notify",
 )  # fmt: skip
 PARTITIONS = ("check_result_", "sample_", "verdict_", "band_", "rollup_5m_", "alembic_version")
 
@@ -127,3 +126,25 @@ def test_what_says_that_it_is_pure_is_held_to_it() -> None:
         if path.name != "model.py" and re.search(r"\bPure\b", ast.get_docstring(ast.parse(path.read_text())) or "")
     }
     assert said == listed
+
+
+# Sessions of their own, which no pool can lend: two that listen for as long as they live, and a look before anything is set up.
+LISTENERS = {"app/pager.py", "app/web/live.py", "app/supervisor/preflight.py"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_statements_live_in_stores(path: Path) -> None:
+    """Elsewhere SQLAlchemy gives a connection's type and its errors. Probes ask other people's databases, through psycopg."""
+    here = str(path.relative_to(ROOT))
+    if path.name in ("store.py", "table.py") or here in ("app/db.py", "app/clock.py") or here.startswith("app/migrations/"):
+        return
+    allowed = {"sqlalchemy": {"Connection"}, "sqlalchemy.exc": None}
+    if here in LISTENERS or here.startswith(("app/net/", "tasks/")):
+        allowed |= {"psycopg": None, "psycopg.rows": None, "psycopg.conninfo": None}
+    for node in ast.walk(ast.parse(path.read_text())):
+        named = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        named += [one.name for one in node.names] if isinstance(node, ast.Import) else []
+        for module in (one for one in named if one.partition(".")[0] in ("sqlalchemy", "psycopg")):
+            assert module in allowed, f"{module} belongs in a store"
+            words = {one.name for one in node.names} if isinstance(node, ast.ImportFrom) else set()
+            assert allowed[module] is None or words <= (allowed[module] or set()), f"{words} of {module} belong in a store"

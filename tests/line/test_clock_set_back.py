@@ -14,6 +14,7 @@ from app.configfile.load import load_texts
 from app.db import transaction
 from app.people.model import SYSTEM
 from app.signals.model import Signal, SignalStatus
+from app.uptime.table import uptime as uptime_table
 
 CONFIG = """
 users: {ada: {}}
@@ -35,7 +36,7 @@ def ahead(by: timedelta) -> None:
     line.dispatch(["health"], now=now)
     with transaction() as db:
         checks.record(db, [Result("a", now, Status.CRITICAL, "", 0.1)])
-        db.execute(uptime.uptime.insert().values(part="checks", since=now, seen_at=now))
+        db.execute(uptime_table.insert().values(part="checks", since=now, seen_at=now))
     line.evaluate(now=now)
     line.intake("user:t", [Signal("user:t", "k", SignalStatus.FIRING, "k")], {}, now)
     line.dedup(now)
@@ -46,7 +47,7 @@ def test_nothing_waits_for_the_old_clock(clean: None) -> None:
     ahead(HOUR)
     with transaction() as db:
         now = clock.now(db) + HOUR
-        db.execute(uptime.uptime.insert().values(part="intake", since=now, seen_at=now))
+        db.execute(uptime_table.insert().values(part="intake", since=now, seen_at=now))
     line.tick()
     line.tick(uptime.INTAKE)  # it notices as well, and moves nothing a second time
     line.tick()

@@ -15,6 +15,8 @@ from app.configfile.apply import apply
 from app.configfile.load import load_texts
 from app.db import transaction
 from app.people.model import SYSTEM
+from app.uptime.table import downtime as downtime_table
+from app.uptime.table import uptime as uptime_table
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 CONFIG = """
@@ -55,7 +57,7 @@ def result(second: float, *names: str) -> None:
 
 def away(part: str, began: float, ended: float) -> None:
     with transaction() as db:
-        db.execute(uptime.downtime.insert().values(part=part, began=at(began), ended=at(ended)))
+        db.execute(downtime_table.insert().values(part=part, began=at(began), ended=at(ended)))
 
 
 def alerts() -> dict[str, str]:
@@ -109,7 +111,7 @@ def test_a_worker_elsewhere_that_was_away_says_nothing_of_its_targets(running: N
 
 def test_the_first_that_runs_again_says_how_long_nobody_did(clean: None) -> None:
     with transaction() as db:
-        db.execute(uptime.uptime.insert().values(part="checks", since=at(0), seen_at=at(0)))
+        db.execute(uptime_table.insert().values(part="checks", since=at(0), seen_at=at(0)))
         first = uptime.tick(db, "checks", at(60))
         again = uptime.tick(db, "checks", at(60.5))
         known = uptime.downtimes(db, ["checks", "intake"], at(60.5))
@@ -124,14 +126,14 @@ def test_downtime_that_lasts_counts_while_it_does(clean: None) -> None:
         now = clock.now(db)
         for part, seconds in (("checks", 3), ("checks@paris", 3), ("intake", 1)):
             seen = now - timedelta(seconds=seconds)
-            db.execute(uptime.uptime.insert().values(part=part, since=seen, seen_at=seen))
+            db.execute(uptime_table.insert().values(part=part, since=seen, seen_at=seen))
         known = uptime.downtimes(db, ["checks", "checks@paris", "intake"], now)
     assert {part: len(found) for part, found in known.items()} == {"checks": 1, "checks@paris": 0, "intake": 0}
 
 
 def test_a_location_without_its_worker_is_one_alert_and_its_end(running: None) -> None:
     with transaction() as db:
-        db.execute(uptime.uptime.insert().values(part=uptime.part_of("paris"), since=NOON, seen_at=NOON))
+        db.execute(uptime_table.insert().values(part=uptime.part_of("paris"), since=NOON, seen_at=NOON))
     line.look_for_workers(at(29))
     assert alerts() == {}
     line.look_for_workers(at(31))

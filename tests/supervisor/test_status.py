@@ -106,6 +106,7 @@ def _home(tmp_path: Path) -> Settings:
 def test_workers_elsewhere_and_those_that_are_gone_are_listed(tmp_path, clean):
     from app import beats
     from app.db import transaction
+    from app.identity import me
 
     with transaction() as db:
         for name, queues, ago in (
@@ -116,7 +117,7 @@ def test_workers_elsewhere_and_those_that_are_gone_are_listed(tmp_path, clean):
             beats.touch(db, "worker", {"queues": [queues]})
             db.execute(
                 text("update process_beat set name = :name, seen_at = now() - make_interval(secs => :ago) where name = :me"),
-                {"name": name, "ago": ago, "me": beats.me()},
+                {"name": name, "ago": ago, "me": me()},
             )
     found = json.loads(look(_home(tmp_path), patience=10).as_json())
     assert [(one["name"], one["queues"], one["state"]) for one in found["workers_elsewhere"]] == [

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy import Connection, delete, func, insert, select, text
 
 from app.checks.table import check_run
 
@@ -51,3 +51,8 @@ def left(db: Connection, batch: str) -> int:
     query = select(func.count()).where(check_run.c.batch == batch, check_run.c.done_at.is_(None))
     number: int = db.execute(query).scalar_one()
     return number
+
+
+def forget(db: Connection, before: datetime) -> None:
+    """Drop the runs that were asked for before that."""
+    db.execute(delete(check_run).where(check_run.c.asked_at < before))

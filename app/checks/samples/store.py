@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, delete, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from app.checks.samples.table import rollup_mark
+from app.checks.samples.table import rollup_1h, rollup_mark
 from app.checks.table import check_result, sample
 
 # One value a metric and slice of time, so that a page of sparklines is one statement whatever the interval of the checks.
@@ -208,3 +208,8 @@ def roll_up(db: Connection, source: str, target: str, size: timedelta, since: da
     """Write the slices of [since, until); how many."""
     statement = text(_ROLL_UP.format(source=source, target=target, sums=_SUMS[source]))
     return db.execute(statement, {"size": size.total_seconds(), "since": since, "until": until}).rowcount
+
+
+def forget_hours(db: Connection, before: datetime) -> None:
+    """Drop the slices of an hour that began before that; finer ones go with the partition of their day."""
+    db.execute(delete(rollup_1h).where(rollup_1h.c.at < before))

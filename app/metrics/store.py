@@ -1,4 +1,4 @@
-"""The figures to watch Tocsin by, read from the rows themselves, so that no process can forget to count."""
+"""The statements that count what is open, and find what is late."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,0 +1,5 @@
+"""Day partitions, retention, and the sign of life for the outside watcher."""
+
+from app.upkeep.service import drop_old, drop_old_signals, make_partitions, roll_up, sign_of_life
+
+__all__ = ["drop_old", "drop_old_signals", "make_partitions", "roll_up", "sign_of_life"]

@@ -1,0 +1,29 @@
+"""A part says that it runs. Works in the caller's transaction."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from app import clock
+from app.downtime import Tick, between
+from app.uptime import store
+from app.uptime.model import EVERY, gap_of
+
+
+def tick(db: Connection, part: str, at: datetime | None = None) -> Tick:
+    """Say that this part runs; `at` stands for the database's time.
+
+    The time is read once the row is held: who was stopped in between would take its own pause for a clock that was set back.
+    """
+    last, now = store.ticked_at(db, part), at or clock.now(db)
+    if last is not None and timedelta(0) <= now - last < timedelta(seconds=EVERY / 2):
+        return Tick()
+    last = store.hold(db, part)
+    now = at or clock.now(db)
+    found = between(last, now, gap_of(part))
+    store.save_tick(db, part, now, anew=found.downtime is not None)
+    if found.set_back:
+        store.turn_back(db, now)
+    if found.downtime is not None:
+        store.add(db, part, found.downtime)
+    return found
