@@ -7,21 +7,8 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from app.secret import STARS, is_secret_name
+from app.secret import STARS, hide, is_secret_name
 
-# What is secret inside of a text: passwords in URLs and in libpq's words, in SQL, our own tokens and cookies, keys in paths.
-_HIDDEN = (
-    (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@'\"]*):[^\s'\"]*@", re.I), rf"\1:{STARS}@"),
-    (
-        re.compile(r"\b(password|passwd|pwd|secret|token|api[_-]?key)(\s*=\s*)('[^']*'|\"[^\"]*\"|[^\s'\"&,;)]+)", re.I),
-        rf"\1\2{STARS}",
-    ),
-    (re.compile(r"\b(password\s+)('[^']*'|E'[^']*')", re.I), rf"\1{STARS}"),
-    (re.compile(r"\b(bearer|basic|geniekey)(\s+)[A-Za-z0-9._~+/=-]{8,}", re.I), rf"\1\2{STARS}"),
-    (re.compile(r"\btocsin_[0-9a-z]+\.[\w-]+"), f"tocsin_{STARS}"),
-    (re.compile(r"(Failing row contains |Key \([^)]*\)=)\(.*\)"), rf"\1({STARS})"),  # PostgreSQL's DETAIL
-    (re.compile(r"(/(?:in|ping|a|invite)/)(?!\*)[^\s/?\"']{8,}"), rf"\1{STARS}"),
-)
 LONGEST = 8_000  # characters of a value; of a longer one the middle is left out
 _PLAIN = re.compile(r"[^\s\"=\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _ESCAPED = re.compile(r"[\"\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -42,13 +29,6 @@ def say(level: str, event: str, **fields: object) -> str:
 def now() -> str:
     """The time, as every line begins with it: RFC 3339, UTC, microseconds."""
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def hide(text: str) -> str:
-    """`text` without what is secret in it."""
-    for pattern, instead in _HIDDEN:
-        text = pattern.sub(instead, text)
-    return text
 
 
 def _value(name: str, value: object) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Literal, cast, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 
-from app.secret import KEYS, STARS, Change, in_text, is_secret_name
+from app.secret import STARS, Change, in_text, is_secret_key, is_secret_name
 
 SEALED = re.compile(r"~sealed~([a-z0-9._-]*)~([A-Za-z0-9_=-]+)~")  # a secret at rest: whose key opens it, and what it opens
 _MAPS = frozenset({"headers", "header", "parameters", "params", "query", "environment", "env", "cookies"})
@@ -73,7 +73,7 @@ def _below(types: Types, secret: bool, key: str) -> tuple[Types, bool]:
         return found, SecretStr in found or (bool(found & _TEXTS) and is_secret_name(key))
     if dict not in types and not types & _TEXTS:  # nothing is known of it
         return (_FREE if key.lower() in _MAPS else _UNTYPED), secret or is_secret_name(key)
-    return types, secret or (dict in types and bool(types & _TEXTS) and KEYS.search(key) is not None)
+    return types, secret or (dict in types and bool(types & _TEXTS) and is_secret_key(key))
 
 
 def _types(type_: type[BaseModel] | None) -> Types:

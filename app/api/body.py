@@ -10,7 +10,7 @@ from contextlib import suppress
 from starlette.types import Message, Receive, Scope
 
 from app.errors import Garbled, TooLarge, Unavailable, UnknownEncoding
-from app.signals.sources.generic import BODY
+from app.signals.payload import BODY
 
 READ_AWAY, PATIENCE = 8 * BODY, 5.0  # bytes and seconds of a refused body
 GZIP = ("gzip", "x-gzip")  # RFC 9110, 8.4.1.3: the same

@@ -13,7 +13,7 @@ from app.api.problem import NotLoggedIn
 from app.db import transaction
 from app.people.model import Actor
 from app.people.service import token_owner
-from app.signals.sources.generic import decode
+from app.signals.payload import decode
 
 T = TypeVar("T")
 THREADS = 12  # at work on the database at once; the pool has 16 connections

@@ -28,8 +28,8 @@ from app.db import transaction
 from app.errors import Conflict, Invalid, NotFound
 from app.settings import settings
 from app.signals import service as inbox
+from app.signals.payload import decode
 from app.signals.service import Integration
-from app.signals.sources.generic import decode
 
 Row = Mapping[str, Any]
 CORS = {"Access-Control-Allow-Origin": "*"}

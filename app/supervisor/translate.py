@@ -6,7 +6,8 @@ Our own processes write the format themselves, so their lines pass; a traceback 
 import re
 from collections.abc import Iterator
 
-from app.logfmt import hide, say
+from app.logfmt import say
+from app.secret import hide
 
 OURS = "tocsin"  # the name in front of the supervisor's own lines
 LINES = 400  # of a traceback that are kept together

@@ -14,13 +14,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from app import errors, log
-from app.redact import is_secret
+from app.secret import is_secret_name
 from app.web.guard import HEADERS
 from app.web.template import render
 from app.web.visit import LogInFirst, here, theme
 
 logger = log.get(__name__)
-HIDDEN = ("csrf", "password", "again", "old", "back")  # of what was typed, not shown again
+HIDDEN = ("csrf", "again", "old", "back")  # of what was typed, not shown again, beside what is secret by its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,9 @@ def answer(request: Request, error: Exception) -> Response:
     facts = {"kind": kind, "text": text[:1].upper() + text[1:], "trace": trace}
     if request.headers.get("hx-request") == "true":
         return HTMLResponse(render("problem_toast.html", **facts), kind.status)
-    typed = {name: value for name, value in _typed(request).items() if name not in HIDDEN and value and not is_secret([name])}
+    typed = {
+        name: value for name, value in _typed(request).items() if name not in HIDDEN and value and not is_secret_name(name)
+    }
     faults = error.faults if isinstance(error, errors.Invalid) else ()
     back = "/" if request.method == "POST" else request.url.path if kind.status == 422 else here(request)
     page = render("problem.html", **facts, typed=typed, faults=faults, back=back, theme=theme(request))

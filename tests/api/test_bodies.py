@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from app.api.body import MEMBERS, Gunzip
 from app.errors import Garbled, TooLarge
-from app.signals.sources.generic import BODY
+from app.signals.payload import BODY
 from tests.api.conftest import Api
 
 EVENT = {"key": "packed", "summary": "Packed", "service": "shop"}

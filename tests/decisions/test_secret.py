@@ -1,25 +1,22 @@
-"""What is secret in a name, a URL and a text, and that logs and settings mean the same by it."""
+"""What is called secret is secret to everybody who shows something: logs, settings, forms, the programs we print for."""
+
+import re
+import subprocess
+import sys
 
 import pytest
+from pydantic import BaseModel
 
-from app.logfmt import line
-from app.redact import is_secret
-from app.secret import has_login, starred_url, without_login, without_urls
+from app import logfmt, redact, variables
+from app.secret import STARS, has_login, hide, is_secret_key, is_secret_name, starred_url, without_login, without_urls
+from app.supervisor.translate import Translator
 
-NAMES = {
-    "password": True,
-    "db_passwd": True,
-    "passphrase": True,
-    "api_key": True,
-    "apikey": True,
-    "routing_key": True,
-    "private_key": True,
-    "credentials": True,
-    "Cookie": True,
-    "dedup_key": False,
-    "user": False,
-    "passed": False,
-}
+SECRET = (
+    "secret", "client_secret", "secretKey", "token", "apiToken", "bot_token", "password", "db-password", "passwd", "passphrase",
+    "passcode", "pwd", "credential", "aws_credentials", "authorization", "Proxy-Authorization", "cookie", "Set-Cookie",
+    "api_key", "api-key", "apikey", "X-API-Key", "private_key", "routing_key",
+)  # fmt: skip
+OPEN = ("user", "dedup_key", "name", "author", "key", "keyboard", "passed", "session", "signature", "status", "monkey", "path")
 URLS = {  # URL -> without its login, starred
     "https://u:p@h/a@b": ("https://h/a@b", "https://***"),
     "https://u:p@h/a": ("https://h/a", "https://***@h/a"),
@@ -31,12 +28,79 @@ URLS = {  # URL -> without its login, starred
     "https://h/?token=a": ("https://h/?token=a", "https://h/?token=***"),
     "https://h/": ("https://h/", "https://h/"),
 }
+canary = "hush-canary"
+
+every_secret = pytest.mark.parametrize("name", SECRET)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_name_is_secret_in_logs_and_in_settings_alike(name: str) -> None:
-    assert is_secret((name,)) is NAMES[name]
-    assert line({name: "hunter2"}) == f"{name}={'***' if NAMES[name] else 'hunter2'}"
+def shown_by(name: str) -> dict[str, str]:
+    """The canary under this name, as each of those who show it does."""
+
+    class Typed(BaseModel):
+        __annotations__ = {re.sub(r"\W", "_", name): str}
+
+    typed = {re.sub(r"\W", "_", name): canary}
+    (line,) = Translator("web").lines(f"it failed with {name}={canary} at 7")
+    (quoted,) = Translator("web").lines(f"it failed with {name} = '{canary}' at 7")
+    (ours,) = Translator("web").lines(f'ts=1 level=info event=x error="no, {name}={canary}"')
+    return {
+        "a log's keyword": logfmt.line({name: canary}),
+        "a log's text": logfmt.line({"error": f"refused: {name}={canary}"}),
+        "what a process prints": line,
+        "what it prints in quotes": quoted,
+        "our own line, passed on": ours,
+        "a setting of a known type": str(redact.shown(typed, (), Typed)),
+        "a setting of no known type": str(redact.shown({name: canary})),
+        "a field of a form": str(redact.is_secret([name]) or canary),
+        "a variable": variables.shown(name, canary),
+        "a parameter of a URL": str(redact.shown(f"https://h/x?{name}={canary}&b=1")),
+        "the same in a log": hide(f"GET https://h/x?{name}={canary}&b=1"),
+    }
+
+
+@every_secret
+def test_nobody_shows_what_is_secret_by_its_name(name: str) -> None:
+    assert [who for who, said in shown_by(name).items() if canary in said] == []
+
+
+@pytest.mark.parametrize("name", OPEN)
+def test_what_only_sounds_alike_is_shown_where_a_name_is_ours(name: str) -> None:
+    assert not is_secret_name(name)
+    assert logfmt.line({name: canary}).endswith(canary)
+    assert hide(f"{name}={canary}").endswith(canary)
+
+
+@every_secret
+def test_whoever_chooses_their_own_keys_is_at_least_as_safe(name: str) -> None:
+    assert is_secret_key(name)
+
+
+@pytest.mark.parametrize(
+    "text, hidden",
+    [
+        ("https://ada:hush@h/x failed", f"https://ada:{STARS}@h/x failed"),
+        ("https://hush@h/x", f"https://{STARS}@h/x"),
+        ("postgresql://u:hu/s@h@db/x", f"postgresql://u:{STARS}@db/x"),
+        ("https://h/x?sig=hush:hush&y=2", f"https://h/x?sig={STARS}&y=2"),
+        ("https://h/x?key=a:hush", f"https://h/x?key={STARS}"),
+        ("two: redis://:hush@a redis://:hush@b", f"two: redis://:{STARS}@a redis://:{STARS}@b"),
+        ("https://h:8080/x?a=1", "https://h:8080/x?a=1"),
+    ],
+)
+def test_the_secret_parts_of_a_url_are_hidden_and_the_rest_stays(text: str, hidden: str) -> None:
+    assert hide(text) == hidden
+    assert hide(hidden) == hidden
+
+
+def test_a_long_line_costs_no_more_than_its_length() -> None:
+    line = "x" * 200_000
+    assert hide(line) == line
+    assert hide(f"{line} token=hush") == f"{line} token={STARS}"
+
+
+def test_the_supervisor_knows_what_is_secret_without_pydantic() -> None:
+    code = "import sys, app.supervisor.translate; sys.exit(bool({'pydantic', 'sqlalchemy'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("url", URLS)

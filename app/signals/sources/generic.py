@@ -3,23 +3,22 @@
 What a script, a webhook that can be shaped, or `tocsin send` speaks. One bad event refuses the whole call.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-import orjson
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, ValidationError
 
 from app.catalog.model import Family, Severity
 from app.errors import Fault, Invalid, TooLarge
 from app.sentence import lower_first
 from app.signals.model import Signal, SignalStatus, labels_key, name_of
+from app.signals.payload import decode
 from app.units import counted
 from app.walltime import YEARS, parse_instant
 
-EVENTS, BODY, NESTING, VALUE = 5_000, 8 << 20, 20, 4 << 10
+EVENTS, VALUE = 5_000, 4 << 10
 
 
 def _no_nul(text: str) -> str:
@@ -103,34 +102,6 @@ def parse(body: bytes, source: str, service: str | None = None) -> list[Signal]:
     if faults:
         raise Invalid(f"{counted(len(faults), 'mistake')} in {counted(len(events), 'event')}; nothing was accepted", faults)
     return signals
-
-
-def decode(body: bytes) -> Any:
-    """The JSON value of a body. Raises TooLarge for its size or depth, Invalid for what is not JSON."""
-    if len(body) > BODY:
-        raise TooLarge(f"the body has {len(body)} bytes; {BODY} are allowed")
-    if too_deep(body):
-        raise TooLarge(f"the body is nested deeper than {NESTING}")
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise Invalid(f"the body is not JSON: {error}") from None
-
-
-def too_deep(body: bytes, limit: int = NESTING) -> bool:
-    """Whether brackets are nested deeper than `limit`, without building anything."""
-    if body.count(b"[") + body.count(b"{") <= limit:
-        return False
-    depth = 0
-    for byte in _NO_BRACKET.sub(b"", _STRING.sub(b"", body)):
-        depth += 1 if byte in b"[{" else -1
-        if depth > limit:
-            return True
-    return False
-
-
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_NO_BRACKET = re.compile(rb"[^][{}]+")
 
 
 def _signal(event: Event, source: str, service: str | None) -> Signal:
