@@ -23,11 +23,11 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app import refusal
-from app.errors import Busy, Unavailable
+from app.errors import Busy, Invalid, TocsinError, Unavailable
 from app.identity import me
 from app.queues import Queue
 from app.settings import settings
@@ -145,6 +145,17 @@ def transaction(as_of: datetime | None = None) -> Iterator[Connection]:
     for hinter in _hinter:
         for queue, seconds in woken:
             hinter(queue, seconds, as_of)
+
+
+def as_ours(error: Exception) -> TocsinError | None:
+    """What an error of the database means for whoever asked; None for one that is a bug."""
+    if refusal.is_not_set_up(error):
+        return Unavailable(refusal.NOT_SET_UP)
+    if isinstance(error, OperationalError | InterfaceError | PoolTimeout):
+        return Unavailable("the database does not answer; try again in a moment")
+    if isinstance(error, DataError | UnicodeError):  # the last net: whoever reads it in the log adds the check it lacks
+        return Invalid("a value in the request cannot be stored (a NUL, or a number or time out of range)")
+    return None
 
 
 def _sqlstate(error: DBAPIError) -> str:

@@ -1,27 +1,38 @@
-"""Every error Tocsin raises on purpose; the class says what to do next.
+"""Every error Tocsin raises on purpose. The class says what to do next, and how it is answered wherever it ends.
 
-TocsinError
-├── Invalid        the caller sent something wrong           -> HTTP 422 (413, 415, 400), exit 2
+TocsinError                                                  -> HTTP 500, exit 2
+├── Invalid        the caller sent something wrong           -> HTTP 422, exit 2
+│   ├── TooLarge         more than a stated limit            -> HTTP 413
+│   ├── UnknownEncoding  a Content-Encoding we do not know   -> HTTP 415
+│   └── Garbled          a body that is not what it says     -> HTTP 400
+├── NotLoggedIn    no token, or not a live one               -> HTTP 401, exit 2
 ├── Denied         the actor may not do this                 -> HTTP 403, exit 2
+│   └── TooOften         wait before the next try            -> HTTP 429
 ├── NotFound       there is no such thing                    -> HTTP 404, exit 2
 ├── Conflict       the state forbids this move               -> HTTP 409, exit 1
-│   └── Expired    it could be done once, and no more        -> HTTP 410, exit 1
+│   └── Expired          it was possible until a while ago   -> HTTP 410
 ├── NotActive      planned, not built yet                    -> HTTP 501, exit 2
 ├── Unavailable    database or broker is away: try again     -> HTTP 503, exit 1
 │   ├── Busy       another transaction holds the row: likewise
-│   └── Unusable   settings, files or data are wrong: no use  -> HTTP 503, exit 1
+│   └── Unusable   settings, files or data are wrong: no use
 └── DeliveryError  a channel did not take the message
     ├── Stale      it was not sent: ask first whether it is still wanted
     ├── Transient  try again: time-out, refused, 408, 429, 5xx
     └── Permanent  never again: bad address, bad token, other 4xx
+
+A protocol that is not ours may insist on other words; its file says which (`app/api/managing.py`).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 class TocsinError(Exception):
     """The root; a message starts lower-case, names the thing and suggests the fix."""
+
+    status: ClassVar[int] = 500  # of the answer over HTTP
+    exit_status: ClassVar[int] = 2  # of a command: 1 the answer is no, or nobody could say; 2 wrong use or bad input
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,45 +47,83 @@ class Fault:
 class Invalid(TocsinError):
     """The caller sent something wrong; `faults` lists each error when there are several."""
 
+    status = 422
+
     def __init__(self, message: str, faults: Sequence[Fault] = ()) -> None:
         super().__init__(message)
         self.faults = tuple(faults)
 
 
 class TooLarge(Invalid):
-    """More than a stated limit (body, events, nesting) -> HTTP 413."""
+    """More than a stated limit (body, events, nesting)."""
+
+    status = 413
 
 
 class UnknownEncoding(Invalid):
-    """A Content-Encoding that is not supported -> HTTP 415."""
+    """A Content-Encoding that is not supported."""
+
+    status = 415
 
 
 class Garbled(Invalid):
-    """A body that is not what its headers say -> HTTP 400."""
+    """A body that is not what its headers say."""
+
+    status = 400
+
+
+class NotLoggedIn(TocsinError):
+    """No token, or not a live one."""
+
+    status = 401
 
 
 class Denied(TocsinError):
     """The actor may not do this."""
 
+    status = 403
+
+
+class TooOften(Denied):
+    """Too many tries; `seconds` until the next may be made."""
+
+    status = 429
+
+    def __init__(self, message: str, seconds: float = 1.0) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
 
 class NotFound(TocsinError):
     """There is no such thing."""
+
+    status = 404
 
 
 class Conflict(TocsinError):
     """The state the thing is in forbids this move."""
 
+    status = 409
+    exit_status = 1
+
 
 class Expired(Conflict):
     """What was offered until a time that has passed: a link in a page."""
+
+    status = 410
 
 
 class NotActive(TocsinError):
     """Planned and known by name, but not built yet."""
 
+    status = 501
+
 
 class Unavailable(TocsinError):
     """The database or the broker is away; the same call may work in a moment."""
+
+    status = 503
+    exit_status = 1
 
 
 class Busy(Unavailable):

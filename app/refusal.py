@@ -26,6 +26,8 @@ FINAL_WORDS = re.compile(
     r"|server certificate for .* does not match",
     re.IGNORECASE,
 )
+UNDEFINED_TABLE = "42P01"
+NOT_SET_UP = "the database is not set up yet; run `tocsin up`"
 BROKER_FINAL = re.compile(
     r"authentication|WRONGPASS|NOAUTH|NOPERM|invalid username-password|DB index|Database is int"
     r"|ACCESS_REFUSED|NOT_ALLOWED|vhost .* not found|certificate verify failed|wrong version number|Protocol Error",
@@ -58,6 +60,11 @@ def broker(error: BaseException) -> Unavailable:
 def is_right_missing(error: BaseException) -> bool:
     """Whether a statement failed for a reason that the log-in should have shown: no such database, no right."""
     return str(getattr(_cause(error), "sqlstate", None) or "").startswith(FINAL_STATES)
+
+
+def is_not_set_up(error: BaseException) -> bool:
+    """Whether a statement failed because nobody has made the tables yet."""
+    return getattr(_cause(error), "sqlstate", None) == UNDEFINED_TABLE
 
 
 def first_line(error: BaseException) -> str:

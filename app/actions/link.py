@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from app.actions import service
-from app.errors import Expired, Invalid, NotFound
+from app.errors import Denied, Expired, NotFound
 from app.incidents import store as incidents
 from app.incidents.model import Incident, State
 from app.notify import store as pages
@@ -26,7 +26,7 @@ class Offer:
 
 
 def offer(db: Connection, secret: bytes, token: str, now: datetime) -> Offer:
-    """Read a link. Raises Invalid when it is not ours, Expired after its time."""
+    """Read a link. Raises NotFound when it is not ours or its page is gone, Expired."""
     link = read(secret, token)
     page = pages.by_key(db, link.page_key)
     incident = incidents.get(db, page["incident"]) if page and page["incident"] else None
@@ -45,7 +45,7 @@ def take(db: Connection, secret: bytes, token: str, now: datetime) -> Offer:
         return offered
     person = people.get(db, offered.user) if offered.user else None
     if offered.user and (person is None or person.role is Role.VIEWER):
-        raise Invalid(f"{offered.user} may not do this any more")
+        raise Denied(f"{offered.user} may not do this any more")
     actor = Actor(offered.user, person.role if person else Role.RESPONDER, "link")
     act = {"acknowledge": service.acknowledge, "resolve": service.resolve}[offered.action]
     return Offer(offered.action, act(db, offered.incident.number, actor, now), offered.user, True)

@@ -9,8 +9,8 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
 from app import clock
-from app.api.problem import NotLoggedIn
 from app.db import transaction
+from app.errors import NotLoggedIn
 from app.people.model import Actor
 from app.people.service import token_owner
 from app.signals.payload import decode

@@ -16,9 +16,8 @@ from starlette.routing import Route
 from app import beats, metrics
 from app.api.answer import answer
 from app.api.caller import actor_of, bearer, in_thread
-from app.api.problem import NotLoggedIn
 from app.db import transaction
-from app.errors import Unavailable
+from app.errors import NotLoggedIn, Unavailable
 from app.review.wellbeing import broker_address, is_ready, missing, why_away
 from app.settings import settings
 from app.supervisor import readiness, room

@@ -12,9 +12,8 @@ from starlette.routing import Route
 from app import clock
 from app.actions.link import Offer, offer, take
 from app.api.caller import in_thread
-from app.api.problem import status_of
-from app.db import transaction
-from app.errors import Invalid, TocsinError, Unavailable
+from app.db import as_ours, transaction
+from app.errors import TocsinError, Unavailable
 from app.settings import settings
 from app.walltime import stamp
 
@@ -25,7 +24,6 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",  # the address is the key
     "X-Robots-Tag": "noindex",
 }
-DAMAGED = 404  # of a link that is not ours
 
 
 async def show(request: Request) -> Response:
@@ -44,8 +42,13 @@ ROUTES = [Route("/a/{token}", show), Route("/a/{token}", act, methods=["POST"])]
 async def _page(request: Request, work: Callable[..., Offer]) -> Response:
     try:
         offered = await in_thread(_look, work, request.path_params["token"])
-    except (TocsinError, SQLAlchemyError) as error:
-        return _refusal(error)
+    except TocsinError as error:
+        return refusal(error)
+    except SQLAlchemyError as error:
+        ours = as_ours(error)
+        if ours is None:
+            raise
+        return refusal(ours)
     return _html(_told(offered), offered.incident.title)
 
 
@@ -70,14 +73,12 @@ def _told(offered: Offer) -> str:
     )
 
 
-def _refusal(error: Exception) -> Response:
-    if isinstance(error, Invalid):
-        status = DAMAGED
-    else:
-        status = status_of(error) if isinstance(error, TocsinError) and not isinstance(error, Unavailable) else 503
-    words = "Tocsin cannot reach its database; try again in a moment." if status == 503 else str(error)
-    response = _html(f"<h1>This did not work</h1><p>{escape(words[:1].upper() + words[1:])}.</p>", "Tocsin", status)
-    if status == 503:
+def refusal(error: TocsinError) -> Response:
+    """A page that says why nothing was done."""
+    away = error.status == Unavailable.status
+    words = "Tocsin cannot reach its database; try again in a moment." if away else str(error)
+    response = _html(f"<h1>This did not work</h1><p>{escape(words[:1].upper() + words[1:])}.</p>", "Tocsin", error.status)
+    if away:
         response.headers["Retry-After"] = "2"
     return response
 

@@ -25,7 +25,7 @@ from app.api.caller import in_thread
 from app.checks.heartbeats import manage, service, store
 from app.checks.heartbeats.manage import Spec
 from app.db import transaction
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import Conflict, Invalid, NotFound, TocsinError
 from app.settings import settings
 from app.signals import service as inbox
 from app.signals.payload import decode
@@ -170,6 +170,15 @@ def _ask() -> None:
         clock.now(db)
 
 
+# As Healthchecks answers: what it cannot read is 400, and a limit that is reached 403.
+STATUS = {Invalid: 400, Conflict: 403}
+
+
+def refusal(error: TocsinError) -> Response:
+    """Why nothing was done, in Healthchecks' form."""
+    return _error(str(error), STATUS.get(type(error), error.status))
+
+
 def _error(words: str, status: int) -> Response:
     return answer({"error": words}, status, CORS)
 
@@ -190,12 +199,10 @@ def _doorway(work: Callable[[Caller], Response]) -> Callable[[Request], Any]:
     async def call(request: Request) -> Response:
         try:
             return await in_thread(inside, request, await request.body())
-        except NotFound as error:
-            return _error(str(error), 404)
-        except Conflict as error:
-            return _error(str(error), 403)
-        except Invalid as error:
-            return _error(str(error), 400)
+        except TocsinError as error:
+            if error.status >= 500:
+                raise
+            return refusal(error)
 
     return call
 

@@ -14,8 +14,7 @@ from app.sentence import lower_first
 from app.supervisor.words import HOPELESS, NOT_YET
 from app.visible import visible
 
-NO, WRONG = 1, 2  # the answer is no, or nobody could say; wrong use or bad input
-UNDEFINED_TABLE = "42P01"
+NO, WRONG = Conflict.exit_status, Invalid.exit_status
 
 
 def told(run: Callable[[], Any], starts: bool = False) -> int:
@@ -38,7 +37,7 @@ def told(run: Callable[[], Any], starts: bool = False) -> int:
         known = _known(error)
         if known is None:
             raise
-        return _say(_with_faults(known), _start_status(known) if starts else _status(known))
+        return _say(_with_faults(known), _start_status(known) if starts else known.exit_status)
     return status if isinstance(status, int) else 0
 
 
@@ -46,8 +45,8 @@ def _known(error: Exception) -> TocsinError | None:
     """What it means for whoever called the command; None for what should not happen."""
     if isinstance(error, TocsinError):
         return error
-    if _not_prepared(error):
-        return Unavailable("the database is not set up yet; run `tocsin up`")
+    if refusal.is_not_set_up(error):
+        return Unavailable(refusal.NOT_SET_UP)
     if refusal.is_right_missing(error):
         return refusal.database(error)
     if isinstance(error, OSError):
@@ -56,10 +55,6 @@ def _known(error: Exception) -> TocsinError | None:
     if type(error).__module__.startswith(("sqlalchemy.", "psycopg.")) and type(error).__name__ == "OperationalError":
         return refusal.database(error)
     return None
-
-
-def _status(error: TocsinError) -> int:
-    return NO if isinstance(error, Conflict | Unavailable) else WRONG
 
 
 def _start_status(error: TocsinError) -> int:
@@ -84,7 +79,3 @@ def _usage(error: Any, message: str) -> str:
         return "name a command"
     path = error.ctx.command_path if getattr(error, "ctx", None) else "tocsin"
     return f"{lower_first(message).rstrip('.')}; see `{path} --help`"
-
-
-def _not_prepared(error: Exception) -> bool:
-    return getattr(getattr(error, "orig", None), "sqlstate", None) == UNDEFINED_TABLE

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
-from app.errors import Invalid
+from app.errors import NotFound
 
 LIFE = timedelta(days=7)
 ACTIONS = ("acknowledge", "resolve")
@@ -32,14 +32,14 @@ def token(secret: bytes, page_key: str, action: str, expires_at: datetime) -> st
 
 
 def read(secret: bytes, given: str) -> Link:
-    """What this token stands for, expired or not. Raises Invalid unless it was signed with this secret."""
+    """What this token stands for, expired or not. Raises NotFound unless it was signed with this secret."""
     try:
         payload, signature = (_bytes(part) for part in given.split("."))
     except ValueError:
-        raise Invalid("this link is damaged; open the incident in the console") from None
+        raise NotFound("this link is damaged; open the incident in the console") from None
     action, _, rest = payload.partition(b"|")
     if not hmac.compare_digest(signature, _sign(secret, payload)) or action.decode() not in ACTIONS:
-        raise Invalid("this link is not ours; open the incident in the console")
+        raise NotFound("this link is not ours; open the incident in the console")
     expiry, _, page_key = rest.decode().partition("|")
     return Link(page_key, action.decode(), datetime.fromtimestamp(int(expiry), UTC))
 

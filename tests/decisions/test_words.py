@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import Invalid
+from app.errors import NotFound
 from app.notify.compose import SHOWN_ALERTS, MessageContext, compose
 from app.notify.links import ACTIONS, Link, read, token
 from app.notify.model import Claim, Draft, Kind
@@ -71,7 +71,7 @@ def test_a_link_is_read_back_and_always_the_same(key: str, action: str, expires:
     made = token(SECRET, key, action, expires)
     assert read(SECRET, made) == Link(key, action, expires)
     assert token(SECRET, key, action, expires) == made
-    with pytest.raises(Invalid):
+    with pytest.raises(NotFound):
         read(b"other" * 8, made)
 
 
@@ -82,14 +82,14 @@ def test_any_altered_character_of_a_link_is_refused(data: st.DataObject) -> None
     place = data.draw(st.integers(0, len(made) - 1))
     altered = made[:place] + data.draw(st.characters()) + made[place + 1 :]
     if altered != made:
-        with pytest.raises(Invalid):
+        with pytest.raises(NotFound):
             read(SECRET, altered)
 
 
 @quick
 @given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")))
 def test_any_other_text_is_refused_in_words(text: str) -> None:
-    with pytest.raises(Invalid, match="this link is"):
+    with pytest.raises(NotFound, match="this link is"):
         read(SECRET, text)
 
 

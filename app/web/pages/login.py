@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from app import clock
 from app.db import transaction
-from app.errors import Conflict, Invalid
+from app.errors import Conflict, Invalid, TooOften
 from app.people import service as people
 from app.people import session as sessions
 from app.people import store
@@ -20,7 +20,6 @@ from app.settings import settings
 from app.units import length
 from app.web.guard import cookie_name, form_token, over_tls
 from app.web.patience import Patience
-from app.web.problem import TooOften
 from app.web.route import pages
 from app.web.template import render
 from app.web.visit import Typed, device, end_session, local_path, start_session, theme
