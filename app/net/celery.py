@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from app.failure import Failed, Kind
 from app.net.address import refuse_literal
-from app.net.resolve import resolve_now
+from app.net.resolve import in_turn, resolve_now
 from app.queues import ALL
 
 SCHEMES = r"^(redis|rediss|redis\+socket|amqp|amqps|pyamqp)://"
@@ -166,12 +166,10 @@ def _failure(error: BaseException) -> Failed:
 
 
 def _connected(url: str, patience: float, prefix: str) -> Any:
-    """A connection to the first address that takes one; a silent one leaves time for the next. Raises Failed."""
-    addresses = _addresses(url, patience)
-    end = time.monotonic() + patience
-    last: Failed | None = None
-    for waiting, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
-        connection = _connection(url, address, max(0.05, (end - time.monotonic()) / waiting), prefix)
+    """A connection to the first address that takes one. Raises Failed."""
+    addresses, last = _addresses(url, patience), None
+    for address, seconds in in_turn(addresses, time.monotonic() + patience):
+        connection = _connection(url, address, max(0.05, seconds), prefix)
         try:
             connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=connection.connect_timeout)
         except _errors(connection) as error:

@@ -28,7 +28,7 @@ from app.failure import Failed, Kind
 from app.net import tcp
 from app.net.address import literal
 from app.net.datagram import Datagrams
-from app.net.resolve import Endpoint, resolve
+from app.net.resolve import Endpoint, in_turn, resolve
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 MOST_SERVERS = 3  # as libc
@@ -133,9 +133,9 @@ async def ask(question: Question, where: tuple[Endpoint, ...], timeout: float, t
     )  # fmt: skip
     end = time.monotonic() + timeout
     failures: list[Failed] = []
-    for waiting, server in zip(range(len(where), 0, -1), where, strict=True):
+    for server, seconds in in_turn(where, end):
         try:
-            return await _exchange(query, server, max(0.0, end - time.monotonic()) / waiting, transport)
+            return await _exchange(query, server, seconds, transport)
         except Failed as failed:
             failures.append(failed)
     raise Failed(failures[-1].kind, "; ".join(map(str, failures)))

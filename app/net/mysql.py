@@ -28,7 +28,7 @@ from app.concurrency import threads
 from app.failure import Failed, Kind
 from app.net import tls
 from app.net.address import refuse_literal
-from app.net.resolve import Endpoint, resolve_now
+from app.net.resolve import Endpoint, in_turn, resolve_now
 from app.net.tcp import connect_failure
 
 T = TypeVar("T")
@@ -272,11 +272,10 @@ def _connected(target: Target, line: _Line) -> socket.socket:
             made.close()
             raise Failed(Kind.REFUSED, f"{target.path}: {error.strerror or 'no answer'}") from None
         return made
-    endpoints = resolve_now(target.host, target.port, line.left())
     last: Failed | None = None
-    for waiting, endpoint in zip(range(len(endpoints), 0, -1), endpoints, strict=True):
+    for endpoint, seconds in in_turn(resolve_now(target.host, target.port, line.left()), line.end):
         try:
-            return socket.create_connection((endpoint.address, endpoint.port), line.left() / waiting)
+            return socket.create_connection((endpoint.address, endpoint.port), max(0.01, seconds))
         except TimeoutError:
             last = Failed(Kind.TIMEOUT, f"{endpoint} did not take a connection in time")
         except OSError as error:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any
@@ -15,7 +16,7 @@ from pydantic import AfterValidator
 from app.failure import Failed, Kind
 from app.net.address import refuse_literal
 from app.net.guard import refuse
-from app.net.resolve import resolve
+from app.net.resolve import in_turn, resolve
 
 Session = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -109,7 +110,7 @@ class _Deadline:
 async def _connect(url: str, timeout: float) -> Session:
     try:
         async with asyncio.timeout(timeout):
-            return await _first(await _checked(conninfo_to_dict(url), timeout), asyncio.get_running_loop().time() + timeout)
+            return await _first(await _checked(conninfo_to_dict(url), timeout), time.monotonic() + timeout)
     except TimeoutError:
         raise Failed(Kind.TIMEOUT, f"no session within {timeout:.3g} s") from None
     except psycopg.OperationalError as error:
@@ -119,14 +120,15 @@ async def _connect(url: str, timeout: float) -> Session:
 
 
 async def _first(places: list[dict[str, Any]], end: float) -> Session:
-    """A session at the first place that gives one; a silent one leaves time for the next. Raises what the last one said."""
-    for waiting, given in zip(range(len(places), 1, -1), places, strict=False):
+    """A session at the first place that gives one. Raises what the last one said."""
+    last: Exception = TimeoutError()
+    for given, seconds in in_turn(places, end):
         try:
-            async with asyncio.timeout((end - asyncio.get_running_loop().time()) / waiting):
+            async with asyncio.timeout(seconds):
                 return await psycopg.AsyncConnection.connect(**given, autocommit=True)
-        except (TimeoutError, psycopg.OperationalError):
-            continue
-    return await psycopg.AsyncConnection.connect(**places[-1], autocommit=True)
+        except (TimeoutError, psycopg.OperationalError) as error:
+            last = error
+    raise last
 
 
 async def _checked(given: dict[str, Any], timeout: float) -> list[dict[str, Any]]:

@@ -7,13 +7,18 @@ interrupted.
 import asyncio
 import os
 import socket
+import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import TypeVar
 
 from app.concurrency import threads
 from app.failure import Failed, Kind
 from app.net.address import literal
 from app.net.guard import refusal
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,12 @@ class Endpoint:
 
     def __str__(self) -> str:
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+def in_turn(places: Sequence[T], end: float) -> Iterator[tuple[T, float]]:
+    """Each place with its share of the seconds until `end` (time.monotonic): a silent one leaves time for the next."""
+    for waiting, place in zip(range(len(places), 0, -1), places, strict=True):
+        yield place, max(0.0, end - time.monotonic()) / waiting
 
 
 async def resolve(host: str, port: int, timeout: float) -> tuple[Endpoint, ...]:

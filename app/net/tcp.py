@@ -3,11 +3,12 @@
 import asyncio
 import os
 import socket
+import time
 from contextlib import suppress
 from ssl import SSLCertVerificationError, SSLContext, SSLError
 
 from app.failure import Failed, Kind
-from app.net.resolve import Endpoint, resolve
+from app.net.resolve import Endpoint, in_turn, resolve
 from app.net.tls import reason
 from app.sentence import lower_first
 
@@ -23,20 +24,18 @@ async def connect(
 
     server_name: what TLS asks for and checks; `host` unless given. Raises Failed, never OSError.
     """
-    end = asyncio.get_running_loop().time() + timeout
-    endpoints = await resolve(host, port, timeout)
+    end = time.monotonic() + timeout
     last: Failed | None = None
-    for waiting, endpoint in zip(range(len(endpoints), 0, -1), endpoints, strict=True):
-        left = end - asyncio.get_running_loop().time()
+    for endpoint, seconds in in_turn(await resolve(host, port, timeout), end):
         silent = "did not take a connection"
         try:
-            async with asyncio.timeout(left / waiting):  # a silent first address leaves time for the second
+            async with asyncio.timeout(seconds):
                 taken = await _taken(endpoint)
                 silent = "took the connection, but the TLS handshake did not end"
                 name = (server_name or host) if tls else None
                 return await asyncio.open_connection(sock=taken, ssl=tls, server_hostname=name, limit=STREAM_LIMIT)
         except TimeoutError:
-            last = Failed(Kind.TIMEOUT, f"{endpoint} {silent} within {left / waiting:.3g} s")
+            last = Failed(Kind.TIMEOUT, f"{endpoint} {silent} within {seconds:.3g} s")
         except OSError as error:
             last = connect_failure(endpoint, error)
     assert last is not None

@@ -16,7 +16,7 @@ from typing import Literal
 from app.checks.probe import Field, Reading, Run, Spec, Status, Unreachable, counted, probe, unanswered
 from app.failure import Failed, Kind
 from app.net.ping import Echoes, ping
-from app.net.resolve import Endpoint, resolve
+from app.net.resolve import Endpoint, in_turn, resolve
 from app.net.url import Host
 
 FAMILIES = {4: AF_INET, 6: AF_INET6}
@@ -47,18 +47,17 @@ async def measure(spec: Target, run: Run) -> Reading:
 
 
 async def _pinged(spec: Target, addresses: Sequence[Endpoint], end: float) -> tuple[Endpoint, Echoes]:
-    """The first address that answers, or else the last one; a silent one leaves time for the next. Raises Failed."""
-    for waiting, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
-        left = max(0.0, end - time.monotonic()) / waiting
-        wait = min(spec.wait, left / 2)
-        interval = min(spec.interval, (left - wait) / spec.count)
+    """The first address that answers, or else the last one. Raises Failed."""
+    for address, seconds in in_turn(addresses, end):
+        wait = min(spec.wait, seconds / 2)
+        interval = min(spec.interval, (seconds - wait) / spec.count)
         try:
             echoes = await ping(address, count=spec.count, interval=interval, wait=wait, size=spec.size)
         except Failed as failed:
-            if waiting == 1 or failed.kind is Kind.DENIED:
+            if address is addresses[-1] or failed.kind is Kind.DENIED:
                 raise
             continue
-        if echoes.seconds or waiting == 1:
+        if echoes.seconds or address is addresses[-1]:
             return address, echoes
     raise AssertionError("a name has an address")
 

@@ -12,7 +12,7 @@ import time
 from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, probe, unanswered
 from app.failure import Failed, Kind
 from app.net.ntp import Told, ask
-from app.net.resolve import Endpoint, resolve
+from app.net.resolve import Endpoint, in_turn, resolve
 from app.net.url import Host
 
 REFUSALS = {
@@ -56,11 +56,11 @@ async def measure(spec: Target, run: Run) -> Reading:
 
 
 async def _asked(servers: tuple[Endpoint, ...], end: float) -> Told:
-    """The first answer of any address; a silent one leaves time for the next. Raises Failed when there is none."""
+    """The first answer of any address. Raises Failed when there is none."""
     failures: list[Failed] = []
-    for waiting, server in zip(range(len(servers), 0, -1), servers, strict=True):
+    for server, seconds in in_turn(servers, end):
         try:
-            return await ask(server, max(0.0, end - time.monotonic()) / waiting)
+            return await ask(server, seconds)
         except Failed as failed:
             if failed.kind is Kind.OTHER:  # about us
                 raise

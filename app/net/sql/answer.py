@@ -1,7 +1,7 @@
 """What may be asked of a database, and what it answers: the same for every kind of database."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.failure import Failed, Kind
@@ -25,6 +25,24 @@ class Answer:
 
     names: list[str]
     rows: list[Row]
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows as they come, within the limits."""
+
+    limits: Limits
+    taken: list[Row] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, row: Row, size: int) -> None:
+        """Take one more, of so many bytes. Raises Failed when that is too much."""
+        self.size += size
+        if len(self.taken) == self.limits.max_rows:
+            raise too_many(self.limits)
+        if self.size > self.limits.max_bytes:
+            raise too_large(self.limits)
+        self.taken.append(row)
 
 
 def too_many(limits: Limits) -> Failed:

@@ -5,7 +5,7 @@ import psycopg
 from app.failure import Failed, Kind
 from app.net.postgres import ASK, Session, session
 from app.net.postgres import database_url as url
-from app.net.sql.answer import Answer, Limits, Row, refused, too_large, too_many
+from app.net.sql.answer import Answer, Limits, Rows, refused
 
 __all__ = ["ask", "quoted", "url"]
 
@@ -62,20 +62,14 @@ async def _refuse_danger(database: Session) -> None:
 
 async def _answer(database: Session, query: str, limits: Limits) -> Answer:
     """One row at a time from the server. The extended protocol takes one statement only."""
-    rows: list[Row] = []
-    size = 0
+    rows = Rows(limits)
     async with database.cursor() as cursor:
         stream = cursor.stream(query.encode())
         try:
             async for row in stream:
                 result = cursor.pgresult
                 assert result is not None
-                size += sum(len(result.get_value(0, column) or b"") for column in range(result.nfields))
-                if len(rows) == limits.max_rows:
-                    raise too_many(limits)
-                if size > limits.max_bytes:
-                    raise too_large(limits)
-                rows.append(row)
+                rows.add(row, sum(len(result.get_value(0, column) or b"") for column in range(result.nfields)))
         finally:
             await stream.aclose()  # type: ignore[attr-defined]  # a generator; cancels what still runs
-        return Answer([column.name for column in cursor.description or ()], rows)
+        return Answer([column.name for column in cursor.description or ()], rows.taken)

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from app.concurrency import threads
 from app.failure import Failed, Kind
-from app.net.sql.answer import Answer, Limits, Row, refused, too_large, too_many
+from app.net.sql.answer import Answer, Limits, Rows, refused
 
 ASK, TEAR = 0.8, 0.95  # shares of the time-out: until then a query may run; then the file itself is held to hang
 STEPS = 1_000  # of SQLite's machine between two looks at the clock
@@ -105,16 +105,10 @@ def _permits(action: int, _first: str | None, second: str | None, *_where: str |
 
 
 def _rows(cursor: sqlite3.Cursor, limits: Limits) -> Answer:
-    rows: list[Row] = []
-    size = 0
+    rows = Rows(limits)
     for row in cursor:
-        size += sum(_size(value) for value in row)
-        if len(rows) == limits.max_rows:
-            raise too_many(limits)
-        if size > limits.max_bytes:
-            raise too_large(limits)
-        rows.append(row)
-    return Answer([column[0] for column in cursor.description or ()], rows)
+        rows.add(row, sum(map(_size, row)))
+    return Answer([column[0] for column in cursor.description or ()], rows.taken)
 
 
 def _size(value: Any) -> int:
