@@ -13,6 +13,7 @@ from app.catalog import store as catalog
 from app.configfile import apply as configuration
 from app.configfile import store
 from app.configfile.export import written
+from app.configfile.finding import present
 from app.configfile.load import load, load_texts
 from app.configfile.model import Loaded
 from app.db import transaction
@@ -57,7 +58,7 @@ def config(caller: Caller, files: bool = False) -> Response:
 
 @routes.post("/config/plan")
 def plan(caller: Caller, body: Files | None = None) -> Response:
-    """What would change, and whom it would page differently; 422 with every mistake. Changes nothing."""
+    """What would change, and whom it would page differently; 422 with every error. Changes nothing."""
     require(caller, "edit")
     loaded = _loaded(caller, body)
     with transaction() as db:
@@ -86,4 +87,4 @@ def _loaded(caller: Actor, body: Files | None) -> Loaded:
 
 
 def _warnings(loaded: Loaded) -> list[dict[str, Any]]:
-    return [{"file": one.file, "line": one.line, "message": one.message} for one in loaded.warnings]
+    return [present(one) for one in loaded.warnings]

@@ -66,6 +66,6 @@ def matchers(texts: list[str]) -> Matchers:
 
 
 class Body(BaseModel):
-    """Base of what is posted: a field that is not known is a mistake."""
+    """Base of what is posted: a field that is not known is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

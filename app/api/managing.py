@@ -33,7 +33,7 @@ from app.signals.service import Integration
 
 Row = Mapping[str, Any]
 CORS = {"Access-Control-Allow-Origin": "*"}
-LAST = 10_000_000_000  # Unix time of the year 2286: what is later is a mistake
+LAST = 10_000_000_000  # Unix time of the year 2286: what is later is an error
 
 
 class Caller:

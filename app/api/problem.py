@@ -54,7 +54,7 @@ async def _ours(request: Request, error: Any) -> Response:
 async def _validation(request: Request, error: Any) -> Response:
     """What FastAPI refused: one fault for each field."""
     faults = [{"index": None, "field": _field(one["loc"]), "detail": _detail(one)} for one in error.errors()]
-    return problem(request, 422, f"{counted(len(faults), 'mistake')} in the request; nothing was done", faults)
+    return problem(request, 422, f"{counted(len(faults), 'error')} in the request; nothing was done", faults)
 
 
 def _field(place: Sequence[object]) -> str:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.configfile.mistake import Mistake
+from app.configfile.codes import Code
+from app.configfile.finding import finding, present
 from app.errors import Invalid
 from app.settings import environ, settings
+from app.units import counted
 from app.visible import printable
 
 if TYPE_CHECKING:
@@ -20,23 +22,35 @@ config = typer.Typer(help="Alerting as code: check, plan and apply the files of 
 routes = typer.Typer(help="Which route an alert takes.", no_args_is_help=True)
 config.add_typer(routes, name="routes")
 
+NAMES = {  # of sections whose plural is not made by an s: one, many
+    "policies": ("policy", "policies"),
+    "grouping": ("grouping rule", "grouping rules"),
+    "inhibit": ("inhibit rule", "inhibit rules"),
+    "hours": ("set of hours", "sets of hours"),
+}
 Dir = Annotated[Path | None, typer.Argument(help="The folder; default: TOCSIN_CONFIG.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @config.command()
 def check(folder: Dir = None, as_json: Json = False) -> None:
-    """Find every mistake in the files. Exit 1 with mistakes, 2 when the folder or a part of it cannot be read."""
+    """Find every error in the files. Exit 1 with errors, 2 when the folder or a part of it cannot be read."""
     loaded = _with_never_pinged(_load(folder))
-    ok = not loaded.mistakes
+    ok = not loaded.errors
     if as_json:
         _print_json(
-            {"ok": ok, "mistakes": _rows(loaded.mistakes), "warnings": _rows(loaded.warnings), "counts": dict(loaded.counts)}
+            {
+                "ok": ok,
+                "errors": [present(one) for one in loaded.errors],
+                "warnings": [present(one) for one in loaded.warnings],
+                "counts": dict(loaded.counts),
+            }
         )
     else:
         _tell(loaded)
         if ok:
-            typer.echo(f"right: {_count(loaded)}{_amount(len(loaded.warnings), ', {} warning')}")
+            warned = f", {counted(len(loaded.warnings), 'warning')}" if loaded.warnings else ""
+            typer.echo(f"OK: {_count(loaded)}{warned}")
     raise typer.Exit(0 if ok else 2 if loaded.unreadable else 1)
 
 
@@ -56,7 +70,7 @@ def plan(folder: Dir = None, as_json: Json = False) -> None:
         return
     _print_changes(changes)
     if words:
-        typer.echo("\nwhat it means for paging:")
+        typer.echo("\neffect on paging:")
         for sentence in words:
             typer.echo(f"  {printable(sentence)}")
 
@@ -104,7 +118,7 @@ def export(
         elif file.endswith((".yaml", ".yml")):
             typer.echo(f"# {printable(file)}\n{text.rstrip()}\n---")
     if folder is not None:
-        typer.echo(f"{len(files)} files in {folder}")
+        typer.echo(f"{counted(len(files), 'file')} in {folder}")
 
 
 @config.command()
@@ -161,7 +175,7 @@ def _load(folder: Path | None) -> "Loaded":
 
 def load_or_exit(folder: Path | None) -> "Loaded":
     loaded = _load(folder)
-    if loaded.mistakes:
+    if loaded.errors:
         _tell(loaded)
         raise typer.Exit(2 if loaded.unreadable else 1)
     return loaded
@@ -170,8 +184,6 @@ def load_or_exit(folder: Path | None) -> "Loaded":
 def _with_never_pinged(loaded: "Loaded") -> "Loaded":
     """Warned of heartbeats that cannot alert yet; only where a database answers is that known."""
     from dataclasses import replace
-
-    from app.configfile.mistake import mistake
 
     declared = loaded.config.items.get("heartbeat", {}) if loaded.config else {}
     if not declared:
@@ -188,26 +200,22 @@ def _with_never_pinged(loaded: "Loaded") -> "Loaded":
     except (Unavailable, SQLAlchemyError):
         return loaded
     silent = [declared[name] for name in new if name in declared]
-    found = [mistake(one.file, one.line, f"{one.subject} was never pinged: until then it cannot alert") for one in silent]
+    found = [finding(one.file, one.line, Code.NEVER_PINGED, subject=one.subject) for one in silent]
     return replace(loaded, warnings=tuple(sorted({*loaded.warnings, *found})))
 
 
 def _tell(loaded: "Loaded") -> None:
     for one in loaded.warnings:
         typer.secho(f"{printable(one.file)}:{one.line}: warning: {one.message}", fg="yellow", err=True)
-    for one in loaded.mistakes:
+    for one in loaded.errors:
         typer.secho(str(one), fg="red", err=True)
-    if loaded.mistakes:
-        typer.secho(f"{_amount(len(loaded.mistakes), '{} mistake')}; nothing was changed", err=True)
+    if loaded.errors:
+        typer.secho(f"{counted(len(loaded.errors), 'error')}; nothing was changed", err=True)
 
 
 def _wrong(message: str, code: int) -> typer.Exit:
     typer.secho(message, fg="red", err=True)
     return typer.Exit(code)
-
-
-def _rows(mistakes: Sequence[Mistake]) -> list[dict[str, Any]]:
-    return [{"file": one.file, "line": one.line, "message": one.message} for one in mistakes]
 
 
 def _print_json(value: Any) -> None:
@@ -218,17 +226,19 @@ def _print_changes(changes: "Sequence[Change]") -> None:
     for change in changes:
         typer.echo(printable(str(change)))
     if not changes:
-        typer.echo("nothing changes")
+        typer.echo("no changes")
 
 
 def _count(loaded: "Loaded") -> str:
-    return ", ".join(
-        f"{number} {key}" for key, number in loaded.counts.items() if number and key not in ("defaults", "platform", "flapping")
-    )
+    """`4 teams, 1 rule, ...`: what is named, in the order of the documentation."""
+    many = {key: number for key, number in loaded.counts.items() if number and not _is_single(key)}
+    return ", ".join(counted(number, *NAMES.get(key, (key.removesuffix("s"), key))) for key, number in many.items())
 
 
-def _amount(number: int, words: str) -> str:
-    return "" if not number else words.format(number) + ("s" if number > 1 else "")
+def _is_single(key: str) -> bool:
+    from app.configfile.sections import SECTIONS, Shape
+
+    return key in SECTIONS and SECTIONS[key].shape is Shape.ONE
 
 
 def _write(folder: Path, file: str, text: str) -> None:

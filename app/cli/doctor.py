@@ -39,7 +39,6 @@ FIXES = {
     AHEAD: "see that the clock is right (`timedatectl`); the checks run again as soon as a pager and a worker do",
 }
 STARTED = ("database", "broker")  # what `up` starts, unless it runs elsewhere
-NOT_BUILT = "is not active yet"  # how `config check` names what is planned
 A_MOMENT = timedelta(minutes=2)
 Finding = tuple[str, str, bool]  # what is wrong, the fix, whether it is an error: a note waits
 
@@ -112,6 +111,7 @@ def _disks() -> Iterator[Finding]:
 
 
 def _configuration() -> Iterator[Finding]:
+    from app.configfile.codes import PLANNED
     from app.configfile.load import load
 
     try:
@@ -119,10 +119,10 @@ def _configuration() -> Iterator[Finding]:
     except Invalid as error:
         yield str(error), "look at TOCSIN_CONFIG", True
         return
-    for one in loaded.mistakes:
+    for one in loaded.errors:
         yield str(one), "fix it and run `tocsin config apply`", True
     for one in loaded.warnings:
-        if NOT_BUILT not in str(one):  # nobody can act on that
+        if one.reason.code not in PLANNED:
             yield str(one), "see `tocsin config check`", False
 
 
@@ -217,7 +217,7 @@ def _blind_rules() -> Iterator[Finding]:
     """
     from sqlalchemy.exc import SQLAlchemyError
 
-    from app.configfile.mistake import hint
+    from app.configfile.finding import hint
     from app.db import transaction
     from app.reason import Code
     from app.rules import in_force, store

@@ -15,8 +15,8 @@ from app import plugins
 from app.checks import probes
 from app.checks.model import Check, StatusAlert
 from app.cli.desk import warn_of_broken_probes
-from app.configfile import planned
 from app.configfile.kinds import CHANNELS, channel_kinds, channel_spec, rule_kinds, rule_spec
+from app.configfile.sections import CHANNEL_KINDS_PLANNED
 from app.rules.model import Rule
 from app.settings import Settings
 from app.signals.service import PLANNED as PLANNED_SOURCES
@@ -170,7 +170,7 @@ def _channels() -> Iterator[str]:
     yield "`inbox` is built in and never declared.\n"
     for name in channel_kinds():
         yield from _section(f"kind: {name}", plugins.module(CHANNELS, name), fields(channel_spec(name)))
-    yield _waiting(planned.CHANNEL_KINDS)
+    yield _waiting(CHANNEL_KINDS_PLANNED)
 
 
 def _sources() -> Iterator[str]:

@@ -85,7 +85,7 @@ def _book(folder: Path | None) -> "Book":
 
 
 def _found(book: "Book", name: str) -> "Active":
-    from app.configfile.mistake import hint
+    from app.configfile.finding import hint
 
     known = {rule.name: rule for rule in book.rules}
     if name not in known:

@@ -1,4 +1,4 @@
-"""Alerting as code: reads files, finds every mistake with its line, says what would change, puts it in force."""
+"""Alerting as code: reads files, finds every error with its line, says what would change, puts it in force."""
 
 
 def boot() -> list[str]:

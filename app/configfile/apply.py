@@ -35,6 +35,7 @@ from app.people.model import FIRST_ADMIN, Actor, Directory, Person, Team, User
 from app.rules import service as rules
 from app.rules.model import Rule
 from app.seal import keyed_digest
+from app.units import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +47,13 @@ class Applied:
 
 
 def plan(db: Connection, loaded: Loaded) -> list[Change]:
-    """What `apply` would change. Raises Invalid when the configuration has mistakes."""
-    return diff(store.in_force(db), compile(_right(loaded)), starred)
+    """What `apply` would change. Raises Invalid when the configuration has errors."""
+    return diff(store.in_force(db), compile(_sound(loaded)), starred)
 
 
 def paging(db: Connection, loaded: Loaded, changes: Sequence[Change], now: datetime) -> list[str]:
     """Whom `changes` would page differently, and which overrides would hold nobody because of who they name; in sentences."""
-    config = _right(loaded)
+    config = _sound(loaded)
     zone = next(iter(config.of("defaults", Defaults).values()), Defaults()).timezone
     known = people_store.directory(db, zone).people
     invited = {login: one for login, one in known.items() if not one.declared or login == FIRST_ADMIN}  # who stays in any case
@@ -67,8 +68,8 @@ def paging(db: Connection, loaded: Loaded, changes: Sequence[Change], now: datet
 
 
 def apply(db: Connection, loaded: Loaded, actor: Actor, now: datetime) -> Applied:
-    """Put `loaded` in force. Raises Invalid when it has mistakes, Conflict when somebody else is applying."""
-    config = _right(loaded)
+    """Put `loaded` in force. Raises Invalid when it has errors, Conflict when somebody else is applying."""
+    config = _sound(loaded)
     store.lock(db)
     after = compile(config)
     digest = digest_of(loaded.files, after)
@@ -102,8 +103,8 @@ def _tell(db: Connection, config: Config, changes: Sequence[Change], now: dateti
     escalation.recheck(db, now)
 
 
-def _right(loaded: Loaded) -> Config:
+def _sound(loaded: Loaded) -> Config:
     if loaded.config is None:
-        faults = [Fault(f"{one.file}:{one.line}", one.message) for one in loaded.mistakes]
-        raise Invalid(f"the configuration has {len(faults)} mistakes; run `tocsin config check`", faults)
+        faults = [Fault(f"{one.file}:{one.line}", one.message) for one in loaded.errors]
+        raise Invalid(f"the configuration has {counted(len(faults), 'error')}; run `tocsin config check`", faults)
     return loaded.config

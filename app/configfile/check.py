@@ -1,4 +1,4 @@
-"""Mistakes that no single field shows: routes that catch nothing, addresses nobody may reach, zones that do not exist. Pure."""
+"""Errors that no single field shows: routes that catch nothing, addresses nobody may reach, zones that do not exist. Pure."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -6,12 +6,12 @@ from urllib.parse import urlsplit
 from app.catalog.matcher import Op, parse_matchers
 from app.catalog.model import Route
 from app.checks.model import Check
-from app.configfile.circle import circle
+from app.configfile.codes import Code
+from app.configfile.finding import Finding, finding
 from app.configfile.kinds import INBOX
-from app.configfile.mistake import Mistake, mistake
 from app.configfile.model import Item, Items
-from app.configfile.references import dangling, members, references
-from app.configfile.tree import strings, written
+from app.configfile.references import circle, dangling, members, references
+from app.configfile.tree import Path, strings
 from app.net.address import refuse_literal
 from app.net.header import CONTROL, odd
 from app.notify.contact import unfit
@@ -20,8 +20,8 @@ from app.people.model import known_zone
 _HOSTS = ("host", "hostname", "address", "server", "target")  # fields that hold a bare host
 
 
-def check(items: Items, *, whole: bool = True) -> list[Mistake]:
-    """Every mistake across the things of a configuration; those that another file could mend only when it is `whole`."""
+def check(items: Items, *, whole: bool = True) -> list[Finding]:
+    """Every error across the things of a configuration; those that another file could fix only when it is `whole`."""
     found = list(dangling(items, references(items))) if whole else []
     for one in (_last_route, _addresses, _zones, _inboxes, _contacts, _composites, _hours):
         found += one(items)
@@ -33,15 +33,14 @@ def matches_everything(route: Route) -> bool:
     return all(one.op is Op.MATCHES and one.value == ".*" for one in route.matchers)
 
 
-def _last_route(items: Items) -> Iterator[Mistake]:
+def _last_route(items: Items) -> Iterator[Finding]:
     routes = list(items.get("route", {}).values())
     if routes and not _catches_all(routes[-1]):
-        message = f"{routes[-1].subject} is the last and must match everything; add {{policy: NAME}} after it"
-        yield mistake(routes[-1].file, routes[-1].line, message)
+        yield finding(routes[-1].file, routes[-1].line, Code.LAST_ROUTE, subject=routes[-1].subject)
 
 
 def _catches_all(route: Item) -> bool:
-    """Also of a route with mistakes, as far as it can be read: what is wrong elsewhere in it hides nothing."""
+    """Also of a route with errors, as far as it can be read: what is wrong elsewhere in it hides nothing."""
     if isinstance(route.value, Route):
         return matches_everything(route.value)
     node = route.node.child("match")
@@ -53,7 +52,7 @@ def _catches_all(route: Item) -> bool:
     return all(one.op is Op.MATCHES and one.value == ".*" for one in matchers)
 
 
-def _addresses(items: Items) -> Iterator[Mistake]:
+def _addresses(items: Items) -> Iterator[Finding]:
     """Metadata addresses that stand in a URL or host as they are; what a name resolves to is looked at when connecting."""
     for item in (*items.get("check", {}).values(), *items.get("channel", {}).values()):
         for path, node in strings(item.node):
@@ -64,7 +63,7 @@ def _addresses(items: Items) -> Iterator[Mistake]:
                     refuse_literal(host)
                     refuse_literal(text)
             except ValueError as error:
-                yield mistake(item.file, node.line, f"{written(path)} of {item.subject}: {error}")
+                yield finding(item.file, node.line, Code.INVALID, path, subject=item.subject, why=str(error))
 
 
 ON_ONE_LINE = frozenset(
@@ -76,22 +75,20 @@ ON_ONE_LINE = frozenset(
 )
 
 
-def lines(items: Items) -> Iterator[tuple[str, Mistake]]:
-    """Line breaks and other control characters in addresses, URLs, names and headers, each with what it is called: what
-    is sent in one line must not begin another.
+def lines(items: Items) -> Iterator[Finding]:
+    """Line breaks and other control characters in addresses, URLs, names and headers: what is sent in one line must not
+    begin another.
     """
     for item in (one for kind in ("check", "channel", "user", "platform") for one in items.get(kind, {}).values()):
         for path, node in strings(item.node):
-            if path and "contacts" not in path and (_field(path) in ON_ONE_LINE or "headers" in path[:-1]):
-                called = f"{written(path)} of {item.subject}"
-                for text in (str(node.value), str(path[-1])):
-                    if found := CONTROL.search(text):
-                        message = f"{called}: it cannot hold {odd(found[0])}; write it on one line"
-                        yield called, mistake(item.file, node.line, message)
-                        break
+            if not path or "contacts" in path or not (_field(path) in ON_ONE_LINE or "headers" in path[:-1]):
+                continue
+            if found := CONTROL.search(str(node.value)) or CONTROL.search(str(path[-1])):
+                facts = {"subject": item.subject, "character": odd(found[0])}
+                yield finding(item.file, node.line, Code.CONTROL_CHARACTER, path, **facts)
 
 
-def _field(path: tuple[str | int, ...]) -> str:
+def _field(path: Path) -> str:
     """The key a value stands under, also inside a list."""
     return next((step for step in reversed(path) if isinstance(step, str)), "")
 
@@ -103,7 +100,7 @@ def _host(url: str) -> str | None:
         return None  # the field's own type has said so
 
 
-def _zones(items: Items) -> Iterator[Mistake]:
+def _zones(items: Items) -> Iterator[Finding]:
     """Zones that are plain text in their type."""
     for kind in ("defaults", "maintenance", "heartbeat"):
         for item in items.get(kind, {}).values():
@@ -112,10 +109,11 @@ def _zones(items: Items) -> Iterator[Mistake]:
                 if node is not None and isinstance(node.value, str):
                     known_zone(node.value)
             except ValueError as error:
-                yield mistake(item.file, node.line if node else item.line, f"timezone of {item.subject}: {error}")
+                line = node.line if node else item.line
+                yield finding(item.file, line, Code.INVALID, ("timezone",), subject=item.subject, why=str(error))
 
 
-def _composites(items: Items) -> Iterator[Mistake]:
+def _composites(items: Items) -> Iterator[Finding]:
     """Rules made of rules that are made of them: nothing could be decided."""
     yield from _silent_members(items)
     depends = {name: members(str(item.node.at("when").value or "")) for name, item in items.get("rule", {}).items()}
@@ -124,23 +122,20 @@ def _composites(items: Items) -> Iterator[Mistake]:
         found = circle(name, depends, done)
         if found:
             done.update(found)
-            yield mistake(
-                item.file, item.node.at("when").line, f"rules are made of each other in a circle: {' -> '.join(found)}"
-            )
+            yield finding(item.file, item.node.at("when").line, Code.RULE_CIRCLE, subject=item.subject, names=found)
 
 
-def _silent_members(items: Items) -> Iterator[Mistake]:
+def _silent_members(items: Items) -> Iterator[Finding]:
     """A composite over a check that never alerts could never be decided."""
     for item in items.get("rule", {}).values():
         node = item.node.child("when")
         for name in members(node.value) if node is not None and isinstance(node.value, str) else ():
             watched = items.get("check", {}).get(name.removeprefix("check:")) if name.startswith("check:") else None
             if watched is not None and isinstance(watched.value, Check) and watched.value.alert == "off" and node is not None:
-                message = f"{item.subject} names {name}, but {watched.subject} has alert: off; name a rule over it instead"
-                yield mistake(item.file, node.line, message)
+                yield finding(item.file, node.line, Code.SILENT_MEMBER, subject=item.subject, check=watched.name)
 
 
-def _contacts(items: Items) -> Iterator[Mistake]:
+def _contacts(items: Items) -> Iterator[Finding]:
     """Addresses that are none, whatever they are for; what a kind of channel cannot use is a warning."""
     for user in items.get("user", {}).values():
         contacts = user.node.at("contacts").value
@@ -148,22 +143,22 @@ def _contacts(items: Items) -> Iterator[Mistake]:
             to = node if isinstance(node.value, str) else node.at("to")
             why = unfit(to.value) if isinstance(to.value, str) else None
             if why is not None:
-                yield mistake(user.file, to.line, f'contact "{name}" of {user.subject}: {why}')
+                yield finding(user.file, to.line, Code.CONTACT_INVALID, subject=user.subject, contact=name, why=why)
 
 
-def _hours(items: Items) -> Iterator[Mistake]:
+def _hours(items: Items) -> Iterator[Finding]:
     """Their names stand together in one label, with commas between them."""
     for name, item in items.get("hours", {}).items():
         if "," in name:
-            yield mistake(item.file, item.line, f'{item.subject}: a name of hours cannot hold ","; write it with "-"')
+            yield finding(item.file, item.line, Code.HOURS_NAME, subject=item.subject)
 
 
-def _inboxes(items: Items) -> Iterator[Mistake]:
+def _inboxes(items: Items) -> Iterator[Finding]:
     """The inbox is everybody's already."""
     channel = items.get("channel", {}).get(INBOX)
     if channel is not None:
-        yield mistake(channel.file, channel.line, f'the channel "{INBOX}" is built in; choose another name')
+        yield finding(channel.file, channel.line, Code.INBOX_CHANNEL, subject=channel.subject, channel=INBOX)
     for user in items.get("user", {}).values():
         node = user.node.at("contacts").child(INBOX)
         if node is not None:
-            yield mistake(user.file, node.line, f'{user.subject} has a contact "{INBOX}"; everybody has that one already')
+            yield finding(user.file, node.line, Code.INBOX_CONTACT, subject=user.subject, channel=INBOX)

@@ -10,7 +10,7 @@ from typing import Any
 from app.catalog.model import Declaration
 from app.configfile.model import subject
 from app.configfile.sections import KINDS, LISTS
-from app.configfile.tree import written
+from app.configfile.tree import Path, written
 from app.redact import shown
 
 LONGEST = 80  # characters of a value that are shown
@@ -25,13 +25,22 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """One field that differs, `()` where only the order does; values as people may see them, None where there is none."""
+
+    path: Path
+    before: str | None = None
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that differs; `details` read `every: 30s -> 1m`. `before` and `after` are what is stored, secrets and all."""
+    """One thing that differs, and in which fields; `before` and `after` are what is stored, secrets and all."""
 
     action: Action
     kind: str
     name: str
-    details: tuple[str, ...] = ()
+    fields: tuple[Difference, ...] = ()
     before: Mapping[str, Any] | None = None
     after: Mapping[str, Any] | None = None
 
@@ -40,6 +49,11 @@ class Change:
         """What people call it."""
         return subject(self.kind, self.name)
 
+    @property
+    def details(self) -> list[str]:
+        """The fields in words: `every: 30s -> 1m`; of what is new or gone, what it says."""
+        return [_in_words(one, self.action) for one in self.fields]
+
     def record(self) -> dict[str, str]:
         """What a version remembers of it; no secrets."""
         return {"action": self.action.value, "kind": self.kind, "name": self.name, "detail": "; ".join(self.details)}
@@ -47,6 +61,17 @@ class Change:
     def __str__(self) -> str:
         detail = f": {'; '.join(self.details)}" if self.details else ""
         return f"{_SIGNS[self.action]} {self.subject}{detail}"
+
+
+def _in_words(one: Difference, action: Action) -> str:
+    if not one.path:
+        return "the order changed"
+    if action is not Action.CHANGED:
+        return f"{written(one.path)}: {one.after if one.before is None else one.before}"
+    if one.before == one.after:
+        return f"{written(one.path)}: changed"  # what is shown of it is the same
+    before, after = ("(not set)" if value is None else value for value in (one.before, one.after))
+    return f"{written(one.path)}: {before} -> {after}"
 
 
 _SIGNS = {Action.ADDED: "+", Action.CHANGED: "~", Action.REMOVED: "-"}
@@ -90,9 +115,23 @@ def _listed(kind: str, old: Specs, new: Specs, hide: Hide) -> Iterator[Change]:
         for (_, before), (name, after) in zip(olds[start : start + pairs], news[to : to + pairs], strict=True):
             yield _changed(kind, name, before, after, hide)
         for name, after in news[to + pairs : until]:
-            yield Change(Action.ADDED, kind, name, tuple(_lines(hide(kind, after))), None, after)
+            yield Change(
+                Action.ADDED,
+                kind,
+                name,
+                _of_one(hide(kind, after), Action.ADDED),
+                None,
+                after,
+            )
         for name, before in olds[start + pairs : end]:
-            yield Change(Action.REMOVED, kind, name, tuple(_lines(hide(kind, before))), before, None)
+            yield Change(
+                Action.REMOVED,
+                kind,
+                name,
+                _of_one(hide(kind, before), Action.REMOVED),
+                before,
+                None,
+            )
 
 
 def _changed(kind: str, name: str, before: Mapping[str, Any], after: Mapping[str, Any], hide: Hide) -> Change:
@@ -100,29 +139,29 @@ def _changed(kind: str, name: str, before: Mapping[str, Any], after: Mapping[str
     return Change(Action.CHANGED, kind, name, tuple(_fields(before, after, *starred)), before, after)
 
 
-Leaves = Mapping[tuple[str | int, ...], Any]
+Leaves = Mapping[Path, Any]
 
 
-def _fields(before: Mapping[str, Any], after: Mapping[str, Any], shown_old: Leaves, shown_new: Leaves) -> Iterator[str]:
+def _fields(before: Mapping[str, Any], after: Mapping[str, Any], shown_old: Leaves, shown_new: Leaves) -> Iterator[Difference]:
     old, new = dict(_leaves(before)), dict(_leaves(after))
     for path in dict.fromkeys([*old, *new]):
         if path not in new:
-            yield f"{written(path)}: {_shown(shown_old[path])} -> (not set)"
+            yield Difference(path, _shown(shown_old[path]), None)
         elif path not in old:
-            yield f"{written(path)}: (not set) -> {_shown(shown_new[path])}"
+            yield Difference(path, None, _shown(shown_new[path]))
         elif old[path] != new[path]:
-            was, now = _shown(shown_old[path]), _shown(shown_new[path])
-            yield f"{written(path)}: {f'{was} -> {now}' if was != now else 'changed'}"
+            yield Difference(path, _shown(shown_old[path]), _shown(shown_new[path]))
     if list(old) != list(new) and set(old) == set(new):
-        yield "the order changed"
+        yield Difference(())
 
 
-def _lines(spec: Mapping[str, Any]) -> Iterator[str]:
-    for path, value in _leaves(spec):
-        yield f"{written(path)}: {_shown(value)}"
+def _of_one(spec: Mapping[str, Any], action: Action) -> tuple[Difference, ...]:
+    """What a thing says that is new, or gone."""
+    said = [(path, _shown(value)) for path, value in _leaves(spec)]
+    return tuple(Difference(path, None, one) if action is Action.ADDED else Difference(path, one) for path, one in said)
 
 
-def _leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+def _leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     """Every value with its path; a list of plain words is one value."""
     if isinstance(value, Mapping):
         for key, one in value.items():

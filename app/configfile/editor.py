@@ -8,9 +8,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_jso
 from pydantic_core import core_schema
 
 from app.checks import probes
-from app.configfile import planned
 from app.configfile.kinds import channel_kinds, channel_spec, rule_kinds, rule_spec
-from app.configfile.sections import SECTIONS, Shape
+from app.configfile.sections import CHANNEL_KINDS_PLANNED, SECTIONS, Shape
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _VARIABLE = {"type": "string", "pattern": r"\$\{"}
@@ -75,7 +74,7 @@ def _definitions() -> tuple[dict[type[BaseModel], str], Schema]:
 def _item(kind: str, plain: Schema, names: dict[type[BaseModel], str]) -> Schema:
     if kind == "channel":
         built = [_when("kind", kind, {"$ref": names[channel_spec(kind)]}) for kind in channel_kinds()]
-        return _by_kind([*channel_kinds(), *planned.CHANNEL_KINDS], built)
+        return _by_kind([*channel_kinds(), *CHANNEL_KINDS_PLANNED], built)
     if kind == "rule":
         built = [_when("kind", kind, {"$ref": names[rule_spec(kind)]}) for kind in rule_kinds()]
         return _by_kind(rule_kinds(), built)

@@ -23,9 +23,9 @@ def written(files: Mapping[str, str]) -> dict[str, str]:
 
 
 def _starred(file: str, text: str) -> str:
-    tree, mistakes = compose(file, text, None)
+    tree, errors = compose(file, text, None)
     if tree is None:
-        return f"# {file} does not parse any more, so it is not shown\n" if mistakes else text
+        return f"# {file} does not parse any more, so it is not shown\n" if errors else text
     changed = {node.span: value for node, value in _changes(tree) if node.span is not None}
     for (start, end), value in sorted(changed.items(), reverse=True):
         old = text[start:end]

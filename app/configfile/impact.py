@@ -9,6 +9,8 @@ from app.configfile.diff import Action, Change
 from app.people.model import Urgency
 from app.units import format_duration
 
+REACH = ("contacts", "notify", "quiet_hours", "timezone")  # fields of a person that say when and over what
+
 
 def whom(changes: Sequence[Change], after: Sequence[Declaration]) -> list[str]:
     """One sentence for each change that pages somebody else, at another time, or over something else."""
@@ -107,7 +109,7 @@ def _targets(policy: Mapping[str, Any]) -> set[str]:
 
 
 def _user(change: Change, _: Sequence[Declaration]) -> Iterator[str]:
-    reach = [one for one in change.details if one.startswith(("contacts", "notify", "quiet_hours", "timezone", "the order"))]
+    reach = [words for one, words in zip(change.fields, change.details, strict=True) if not one.path or one.path[0] in REACH]
     if change.action is Action.REMOVED:
         yield f"{change.name} can no longer be paged"
     elif reach and change.action is Action.CHANGED:

@@ -8,12 +8,12 @@ from pydantic import BaseModel
 
 from app import plugins
 from app.checks import probes
-from app.configfile import planned
-from app.configfile.keys import Path
-from app.configfile.mistake import hint
-from app.configfile.sections import Section
-from app.configfile.tree import Node
+from app.configfile.codes import Code
+from app.configfile.finding import nearest
+from app.configfile.sections import CHANNEL_KINDS_PLANNED, Section
+from app.configfile.tree import Node, Path
 from app.errors import Invalid
+from app.reason import Reason
 
 CHANNELS = "app.notify.channels"
 INBOX = "inbox"  # the channel that is built in and never declared
@@ -24,14 +24,14 @@ class Form:
     """How to parse one thing. `type_` None: its kind is not known, so nothing more can be said of it.
 
     options: the type of its own fields, which stand under `options_at`, or beside `kind` when that is empty.
-    inactive: what about it is planned only, and where. wrong: what is wrong already.
+    planned: the kind that is not built yet, if it is one. wrong: what is wrong already.
     """
 
     type_: type[BaseModel] | None
     options: "type[BaseModel] | None" = None
     options_at: Path = ()
-    inactive: tuple[Path, str] | None = None
-    wrong: tuple[tuple[Path, str], ...] = ()
+    planned: str | None = None
+    wrong: tuple[tuple[Path, Reason], ...] = ()
 
 
 def form_of(section: Section, node: Node, subject: str) -> Form:
@@ -58,7 +58,7 @@ def _loaded(section: Section, name: str, subject: str) -> Form:
     try:
         return Form(section.type, options=probe_spec(name), options_at=("with",))
     except Invalid as error:
-        why = f'probe "{name}" of {subject} cannot be loaded: {error}'
+        why = Reason(Code.PROBE_BROKEN, {"subject": subject, "probe": name, "why": str(error)})
         return Form(section.type, wrong=((("probe",), why),))
 
 
@@ -68,22 +68,22 @@ def _channel(section: Section, node: Node, subject: str) -> Form:
         return Form(section.type)
     if kind in channel_kinds():
         return Form(section.type, options=channel_spec(kind))
-    if kind in planned.CHANNEL_KINDS:
-        return Form(section.type, inactive=(("kind",), f'kind "{kind}"'))
-    return Form(None, wrong=(_unknown("kind", kind, subject, [*channel_kinds(), *planned.CHANNEL_KINDS]),))
+    if kind in CHANNEL_KINDS_PLANNED:
+        return Form(section.type, planned=kind)
+    return Form(None, wrong=(_unknown("kind", kind, subject, [*channel_kinds(), *CHANNEL_KINDS_PLANNED]),))
 
 
 def _rule(node: Node, subject: str) -> Form:
     kind = _word(node, "kind")
     if kind is None:
-        return Form(None, wrong=(((), f'{subject} lacks "kind"; write one of {", ".join(rule_kinds())}'),))
+        return Form(None, wrong=(((), Reason(Code.MISSING, {"subject": subject, "field": "kind", "known": rule_kinds()})),))
     if kind in rule_kinds():
         return Form(rule_spec(kind))
     return Form(None, wrong=(_unknown("kind", kind, subject, rule_kinds()),))
 
 
-def _unknown(key: str, word: str, subject: str, known: Collection[str]) -> tuple[Path, str]:
-    return (key,), f'unknown {key} "{word}" in {subject}{hint(word, known)}'
+def _unknown(key: str, word: str, subject: str, known: Collection[str]) -> tuple[Path, Reason]:
+    return (key,), Reason(Code.UNKNOWN_WORD, {"subject": subject, "field": key, "word": word, "near": nearest(word, known)})
 
 
 def _word(node: Node, key: str) -> str | None:

@@ -1,4 +1,4 @@
-"""From a folder to a configuration, or to every mistake in it; and from a configuration to what is stored."""
+"""From a folder to a configuration, or to every error in it; and from a configuration to what is stored."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,17 +6,17 @@ from typing import Any
 
 from app.catalog.model import Declaration
 from app.configfile.check import check, lines
+from app.configfile.codes import Code
+from app.configfile.finding import Finding, finding
 from app.configfile.gaps import gaps
-from app.configfile.mistake import Mistake, mistake
 from app.configfile.model import Config, Item, Loaded
 from app.configfile.read import Folder, read, read_texts
 from app.configfile.schema import parse
 from app.configfile.sections import PLANNED, RUNBOOK, SECTIONS
-from app.visible import printable
 
 
 def load(folder: Path, environ: Mapping[str, str]) -> Loaded:
-    """What `folder` declares. Raises Invalid when the folder cannot be read; all else is a mistake with its line."""
+    """What `folder` declares. Raises Invalid when the folder cannot be read; all else is an error with its line."""
     return _loaded(read(folder, environ))
 
 
@@ -39,30 +39,29 @@ def compile(config: Config) -> list[Declaration]:
 
 
 def _loaded(folder: Folder) -> Loaded:
-    items, mistakes, warnings = parse(folder.trees, folder.runbooks)
-    mistakes = [*folder.mistakes, *mistakes]
-    if not folder.trees and not mistakes:
-        mistakes.append(mistake(".", 1, "nothing is declared here; to watch nothing and page nobody, declare that: routes: []"))
-    said = {(one.file, one.line) for one in folder.mistakes}  # a variable that is not set names nothing
+    items, errors, warnings = parse(folder.trees, folder.runbooks)
+    errors = [*folder.errors, *errors]
+    if not folder.trees and not errors:
+        errors.append(finding(".", 1, Code.NOTHING_DECLARED))
+    said = {(one.file, one.line) for one in folder.errors}  # a variable that is not set names nothing
     # What an unreadable file declares would be missed by everything that names it.
-    mistakes += [one for one in check(items, whole=folder.whole) if (one.file, one.line) not in said]
-    known = [(one.file, one.line, one.message) for one in mistakes]
-    for called, one in lines(items):
-        prefix = printable(called)
-        if (one.file, one.line) not in said and not any(
-            (file, line) == (one.file, one.line) and message.startswith(prefix) for file, line, message in known
-        ):
-            mistakes.append(one)
+    errors += [one for one in check(items, whole=folder.whole) if (one.file, one.line) not in said]
+    known = {_place(one) for one in errors}  # one error a place: a field's own type may have refused a control character
+    errors += [one for one in lines(items) if (one.file, one.line) not in said and _place(one) not in known]
     if folder.whole:
         warnings += gaps(items)
     counts = {section.key: len(items[section.kind]) for section in SECTIONS.values() if section.kind in items}
     counts |= {"runbooks": len(items.get(RUNBOOK, {})), "files": len(folder.files)}
-    config = None if mistakes else Config(items)
-    return Loaded(config, _sorted(mistakes), _sorted(warnings), folder.files, counts, folder.unreadable)
+    config = None if errors else Config(items)
+    return Loaded(config, _sorted(errors), _sorted(warnings), folder.files, counts, folder.unreadable)
 
 
-def _sorted(mistakes: list[Mistake]) -> tuple[Mistake, ...]:
-    return tuple(sorted(set(mistakes)))
+def _place(one: Finding) -> tuple[object, ...]:
+    return one.file, one.line, one.reason.facts.get("subject"), one.path
+
+
+def _sorted(findings: list[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(set(findings)))
 
 
 def _spec(item: Item) -> dict[str, Any]:

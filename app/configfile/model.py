@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from app.configfile.mistake import Mistake
+from app.configfile.finding import Finding
 from app.configfile.sections import LISTS
 from app.configfile.tree import Node
 
@@ -15,7 +15,7 @@ T = TypeVar("T", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One declared thing. `value` is None while it has mistakes; `active` is False while it is only planned."""
+    """One declared thing. `value` is None while it has errors; `active` is False while it is only planned."""
 
     kind: str
     name: str
@@ -46,7 +46,7 @@ Items = Mapping[str, Mapping[str, Item]]
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A configuration without a mistake: items by kind and name, in declared order."""
+    """A configuration without an error: items by kind and name, in declared order."""
 
     items: Items
 
@@ -61,11 +61,11 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a folder says. `config` is None when there is a mistake; `files` are the texts, variables not filled in."""
+    """What a folder says. `config` is None when there is an error; `files` are the texts, variables not filled in."""
 
     config: Config | None
-    mistakes: tuple[Mistake, ...]
-    warnings: tuple[Mistake, ...]
+    errors: tuple[Finding, ...]
+    warnings: tuple[Finding, ...]
     files: Mapping[str, str]
     counts: Mapping[str, int]
-    unreadable: bool = False  # a file or a folder could not be read: that is a mistake too, but not one of the text
+    unreadable: bool = False  # a file or a folder could not be read: that is an error too, but not one of the text

@@ -1,12 +1,13 @@
 """Who names whom: every reference across the maps, found in the files themselves, each with its line. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from app.catalog.matcher import HOURS, Matcher, Matchers, Op, parse_matchers
+from app.configfile.codes import Code
+from app.configfile.finding import Finding, finding, nearest
 from app.configfile.kinds import INBOX
-from app.configfile.mistake import Mistake, hint, mistake
 from app.configfile.model import Item, Items
 from app.configfile.tree import Node
 from app.people.model import FIRST_ADMIN, Role
@@ -73,20 +74,19 @@ def references(items: Items) -> list[Reference]:
     return found + [one for item in items.get("user", {}).values() for one in _contacts(item)]
 
 
-def dangling(items: Items, found: list[Reference]) -> Iterator[Mistake]:
+def dangling(items: Items, found: list[Reference]) -> Iterator[Finding]:
     """What is named and does not exist, or may not hold a pager."""
     known = {kind: _known(items, kind) for kind in {one.kind for one in found}}
     hints = MAX_HINTS
     for one in found:
         if one.name not in known[one.kind]:
             what = "team or user" if one.kind == "owner" else one.kind
-            near = hint(one.name, known[one.kind]) if hints > 0 else ""
+            near = nearest(one.name, known[one.kind]) if hints > 0 else None
             hints -= 1
-            message = f'{one.source.subject} names {what} "{one.name}", which does not exist{near}'
-            yield mistake(one.source.file, one.line, message)
+            facts = {"subject": one.source.subject, "kind": what, "name": one.name, "near": near}
+            yield finding(one.source.file, one.line, Code.DANGLING, **facts)
         elif one.kind == "user" and one.source.kind in PAGING and _is_viewer(items.get("user", {}).get(one.name)):
-            message = f"{one.source.subject} names {one.name}, who is a viewer and cannot be paged; give the role responder"
-            yield mistake(one.source.file, one.line, message)
+            yield finding(one.source.file, one.line, Code.VIEWER_PAGED, subject=one.source.subject, user=one.name)
 
 
 def used(found: list[Reference]) -> Mapping[str, set[str]]:
@@ -185,3 +185,17 @@ def _known(items: Items, kind: str) -> dict[str, None]:
 def _is_viewer(user: Item | None) -> bool:
     role = user.node.child("role") if user else None
     return role is not None and role.value in list(Role) and not Role(str(role.value)).pageable
+
+
+def circle(start: str, depends: Mapping[str, Collection[str]], done: set[str]) -> list[str]:
+    """The shortest way from `start` back to itself, avoiding what is `done`; empty when there is none."""
+    ways, seen = [[start]], {start}
+    while ways and start not in done:
+        way = ways.pop(0)
+        for after in depends.get(way[-1], ()):
+            if after == start:
+                return [*way, start]
+            if after not in seen and after not in done:
+                seen.add(after)
+                ways.append([*way, after])
+    return []

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from app import clock, log
 from app.catalog import store as catalog
 from app.configfile.apply import apply
 from app.configfile.diff import Action
 from app.configfile.load import load
-from app.configfile.reseal import reseal
+from app.configfile.secrets import SEALING, sealed, sealed_files
 from app.db import transaction
 from app.errors import Conflict, Invalid, Unusable
 from app.people.model import SYSTEM
@@ -32,8 +34,8 @@ def boot() -> list[str]:
         if not _version():
             raise Unusable(str(error)) from None
         return [str(error), _kept()]
-    if loaded.mistakes:
-        return [f"{folder}/{one}" for one in loaded.mistakes] + [_kept()]
+    if loaded.errors:
+        return [f"{folder}/{one}" for one in loaded.errors] + [_kept()]
     try:
         with transaction() as db:
             applied = apply(db, loaded, SYSTEM, clock.now(db))
@@ -62,3 +64,18 @@ def _kept() -> str:
     if version := _version():
         return f"version {version} of the configuration, the last good one, stays in force; {fix}"
     return f"no configuration is in force: nothing is watched and nobody is paged; {fix}"
+
+
+def reseal(db: Connection) -> int:
+    """Seal what an earlier release has stored in clear, or what only this one knows to be secret; how many rows changed."""
+    changed = 0
+    for kind in SEALING:
+        for one in catalog.specs(db, kind):
+            closed = sealed(one, stored=True)
+            if closed.spec != one.spec:
+                catalog.replace_spec(db, kind, one.name, closed.spec)
+                changed += 1
+    for version, files in catalog.files_in_clear(db):
+        catalog.replace_files(db, version, sealed_files(files))
+        changed += 1
+    return changed

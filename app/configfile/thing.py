@@ -6,12 +6,13 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from app.configfile.keys import Path
+from app.configfile.codes import Code
 from app.configfile.kinds import Form
-from app.configfile.sentences import Part, sentences
-from app.configfile.tree import Node, plain
+from app.configfile.reasons import Part, reasons
+from app.configfile.tree import Node, Path, plain
+from app.reason import Reason
 
-Wrong = list[tuple[Path, str]]
+Wrong = list[tuple[Path, Reason]]
 
 
 def parsed(form: Form, node: Node, subject: str) -> tuple[BaseModel | None, Wrong]:
@@ -40,14 +41,14 @@ def _validated(type_: type[BaseModel], node: Node, subject: str, wrong: Wrong, a
     try:
         value = type_.model_validate(plain(node))
     except ValidationError as error:
-        wrong += [((*at, *one.path), one.sentence) for one in sentences(error, part)]
+        wrong += [((*at, *path), reason) for path, reason in reasons(error, part)]
         return None
-    for path, what in _misread(value.model_dump(by_alias=True), node):
-        wrong.append(((*at, *path), f"{part.called(path)} {what}"))
+    for path, code, facts in _misread(value.model_dump(by_alias=True), node):
+        wrong.append(((*at, *path), part.reason(code, **facts)))
     return value
 
 
-def _misread(value: Any, node: Node, path: Path = ()) -> Iterator[tuple[Path, str]]:
+def _misread(value: Any, node: Node, path: Path = ()) -> Iterator[tuple[Path, Code, dict[str, Any]]]:
     """Where pydantic was too kind: yes or no taken for a number, a bare number for a date or a time."""
     if isinstance(node.value, dict) and isinstance(value, dict):
         for key, child in node.value.items():
@@ -56,6 +57,6 @@ def _misread(value: Any, node: Node, path: Path = ()) -> Iterator[tuple[Path, st
         for index, (one, child) in enumerate(zip(value, node.value, strict=False)):
             yield from _misread(one, child, (*path, index))
     elif isinstance(node.value, bool) and isinstance(value, int | float) and not isinstance(value, bool):
-        yield path, f"must be a number, not {node.text}"
+        yield path, Code.WRONG_TYPE, {"wanted": "a number", "found": node.text}
     elif isinstance(node.value, int | float) and isinstance(value, date | time | timedelta):
-        yield path, f'is text, but {node.text} is not; quote it: "{node.text}"'
+        yield path, Code.UNQUOTED, {"written": node.text}

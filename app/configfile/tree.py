@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+Path = tuple[str | int, ...]  # of keys and indexes
 Scalar = str | int | float | bool | None
 
 
@@ -44,7 +45,7 @@ def plain(node: Node) -> Any:
     return node.value
 
 
-def strings(node: Node, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Node]]:
+def strings(node: Node, path: Path = ()) -> Iterator[tuple[Path, Node]]:
     """Every string below `node` with its path."""
     if isinstance(node.value, str):
         yield path, node

@@ -1,19 +1,19 @@
-"""A check that somebody wants to try, read as a file's would be: the same sentences about the same mistakes. Pure."""
+"""A check that somebody wants to try, read as a file's would be: the same words for the same errors. Pure."""
 
-import re
 from collections.abc import Mapping
 from typing import Any, cast
 
 from app import plugins
 from app.checks.model import Check
+from app.configfile.codes import Code
+from app.configfile.finding import hint
 from app.configfile.kinds import form_of
-from app.configfile.mistake import hint, mistake
 from app.configfile.sections import SECTIONS
 from app.configfile.thing import parsed
-from app.configfile.tree import Node
+from app.configfile.tree import Node, Path
+from app.configfile.wording import text
 from app.errors import Fault, NotFound
-
-_LACKS = re.compile(r' lacks "([^"]+)"$')
+from app.reason import Reason
 
 
 def trial(given: Mapping[str, Any], called: str) -> tuple[Check | None, list[Fault]]:
@@ -26,12 +26,13 @@ def trial(given: Mapping[str, Any], called: str) -> tuple[Check | None, list[Fau
         raise NotFound(f'there is no probe "{probe}"{hint(probe, plugins.probe_names())}')
     node = _node(given)
     check, wrong = parsed(form_of(SECTIONS["checks"], node, called), node, called)
-    return cast("Check | None", check), [_fault(path, sentence) for path, sentence in wrong]
+    return cast("Check | None", check), [_fault(path, reason) for path, reason in wrong]
 
 
-def _fault(path: tuple[str | int, ...], sentence: str) -> Fault:
-    lacks = _LACKS.search(sentence)  # what a file lacks has no place in it; a form has a field for it
-    return Fault(".".join(map(str, (*path, lacks[1]) if lacks else path)), mistake("", 0, sentence).message)
+def _fault(path: Path, reason: Reason) -> Fault:
+    """What a file lacks has no place in it; a form has a field for it."""
+    place = (*path, reason.facts["field"]) if reason.code == Code.MISSING else path
+    return Fault(".".join(map(str, place)), text(reason, path))
 
 
 def _node(value: Any) -> Node:
@@ -41,5 +42,5 @@ def _node(value: Any) -> Node:
         return Node([_node(one) for one in value], 0)
     if value is None or isinstance(value, str):
         return Node(value, 0)
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    return Node(value if isinstance(value, bool | int | float) else text, 0, text)
+    word = str(value).lower() if isinstance(value, bool) else str(value)
+    return Node(value if isinstance(value, bool | int | float) else word, 0, word)

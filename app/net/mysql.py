@@ -39,7 +39,7 @@ LARGEST = 1 << 22  # bytes a session may receive, unless told otherwise
 ASK, TEAR = 0.8, 0.95  # shares of the time-out: until then a query may run; then it is killed; then the socket is shut
 
 # Source: the servers' lists of errors; 2000 and above are the client's own.
-FULL = frozenset({1040, 1053, 1203, 1226})  # too many connections, shutting down: down, not a mistake of ours
+FULL = frozenset({1040, 1053, 1203, 1226})  # too many connections, shutting down: down, not an error of ours
 LOST = frozenset({2006, 2013, 2014, 2055})
 NO_TLS = 2026
 

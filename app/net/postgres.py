@@ -25,7 +25,7 @@ DEFAULT_SOCKET = "/var/run/postgresql"
 # Shares of the time-out: until then the query may run; then it is cancelled; then the connection is torn down.
 ASK, TEAR = 0.8, 0.95
 
-# What a server that lives but takes nobody says: that is down, not a mistake of ours. (Translated servers say it otherwise.)
+# What a server that lives but takes nobody says: that is down, not an error of ours. (Translated servers say it otherwise.)
 FULL = re.compile(
     r"too many (clients|connections)|connection slots|starting up|shutting down|recovery|not yet accepting|terminating"
 )

@@ -21,7 +21,7 @@ from app.net.address import refuse_literal
 from app.units import length
 
 LARGEST = 1 << 20  # bytes of one answer
-AWAY = ("LOADING", "MASTERDOWN", "ERR max number of clients")  # it takes nobody now: down, not a mistake of ours
+AWAY = ("LOADING", "MASTERDOWN", "ERR max number of clients")  # it takes nobody now: down, not an error of ours
 SOCKETS = ("redis+socket", "unix")
 NETWORK = {"redis": False, "valkey": False, "rediss": True, "valkeys": True}  # scheme -> over TLS
 

@@ -1,6 +1,6 @@
 """URLs and hosts as people write them into checks and channels: judged when read, before anything connects.
 
-`Url` and `Host` are the types of spec fields: a wrong one, or a literal metadata address, is a mistake in `config check`.
+`Url` and `Host` are the types of spec fields: a wrong one, or a literal metadata address, is an error in `config check`.
 """
 
 import re

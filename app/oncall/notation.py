@@ -59,10 +59,14 @@ class Handoff:
         return ("" if self.weekday is None else f"{WEEKDAYS[self.weekday].title()} ") + write_time(self.at)
 
 
+class Unquoted(ValueError):
+    """A word that YAML reads as something else: quotes are missing."""
+
+
 def text(value: object) -> object:
     """What YAML read as a number or a yes/no where a word is meant is refused; the rest is pydantic's to judge."""
     if isinstance(value, bool | int | float):
-        raise ValueError(f'{str(value).lower()} is not text; quote it: "{str(value).lower()}"')
+        raise Unquoted(f'{str(value).lower()} is not text; quote it: "{str(value).lower()}"')
     return value
 
 

@@ -178,8 +178,8 @@ def _parsed(one: Field, text: str) -> tuple[Any, list[str]]:
     if STARS in text:
         return text, [f"{STARS} stands for a secret; type it, or leave this as it was"]
     if one.kind in ("yaml", "secrets"):
-        node, mistakes = compose(one.name, text, {})
-        return plain(node) if node else None, [f"line {said.line}: {said.message}" for said in mistakes]
+        node, errors = compose(one.name, text, {})
+        return plain(node) if node else None, [f"line {said.line}: {said.message}" for said in errors]
     if one.kind == "number":
         return _number(text.strip()), []
     if one.kind == "choice":

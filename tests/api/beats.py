@@ -27,7 +27,7 @@ def beats(api: Api) -> Api:
     from app.people.model import SYSTEM
 
     found = load_texts({"all.yaml": CONFIGURATION + HEARTBEATS, "runbooks/shop-down.md": "# Down\n"}, {})
-    assert found.mistakes == ()
+    assert found.errors == ()
     with transaction() as db:
         apply(db, found, SYSTEM, datetime.now(UTC))
     return api

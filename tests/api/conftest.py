@@ -108,7 +108,7 @@ def loaded() -> Any:
     from app.configfile.load import load_texts
 
     found = load_texts({"all.yaml": CONFIGURATION, "runbooks/shop-down.md": RUNBOOK}, {})
-    assert found.mistakes == ()
+    assert found.errors == ()
     return found
 
 

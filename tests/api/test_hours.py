@@ -33,7 +33,7 @@ NIGHT, NOON = "2026-11-23T23:00:00+01:00", "2026-11-23T12:00:00+01:00"
 
 def configure(route: str = PAGES, only: str = ONLY) -> None:
     loaded = load_texts({"a.yaml": CONFIG.replace("ROUTE", route).replace("ONLY", only)}, {})
-    assert loaded.mistakes == ()
+    assert loaded.errors == ()
     with transaction() as db:
         apply(db, loaded, SYSTEM, datetime.now(UTC))
 

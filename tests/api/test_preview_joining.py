@@ -26,7 +26,7 @@ ANEW = "so it is routed anew and starts at step 1"
 
 def configure(window: str = "10m") -> None:
     loaded = load_texts({"a.yaml": CONFIG.replace("WINDOW", window)}, {})
-    assert loaded.mistakes == ()
+    assert loaded.errors == ()
     with transaction() as db:
         apply(db, loaded, SYSTEM, datetime.now(UTC))
 

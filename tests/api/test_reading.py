@@ -333,11 +333,11 @@ def test_what_cannot_be_tried_is_said_by_field_as_config_check_says_it(api: Api)
     refused = api.call("POST", "probes/health.tcp/try", json=wrong)
     assert refused.status_code == 422
     assert {one["field"]: one["detail"] for one in refused.json()["errors"]}.items() >= {
-        "with.host": 'with of health.tcp lacks "host"',
+        "with.host": 'missing required field "host" in with of health.tcp',
         "with.port": 'with.port of health.tcp must be a whole number, not "many"',
         "with.hots": 'unknown key "hots" in with of health.tcp (did you mean "host"?)',
     }.items()
     unknown = api.call("POST", "probes/health.tpc/try", json={})
     assert (unknown.status_code, '"health.tcp"' in unknown.json()["detail"]) == (404, True)
     assert api.call("POST", "probes/health.tcp/try", as_="ed", json=wrong).status_code == 403
-    assert api.call("POST", "checks/run", json={"nmaes": []}).json()["detail"].startswith("1 mistake in the request")
+    assert api.call("POST", "checks/run", json={"nmaes": []}).json()["detail"].startswith("1 error in the request")

@@ -126,7 +126,7 @@ def test_every_asker_gives_the_same_answer(api: Api, seed: int, tmp_path: Path, 
     text = json.dumps(configuration(rng))
     (tmp_path / "all.yaml").write_text(text)
     loaded = load_texts({"all.yaml": text}, {})
-    assert loaded.mistakes == ()
+    assert loaded.errors == ()
     with transaction() as db:
         apply(db, loaded, SYSTEM, MONDAY)
     for number in range(6):

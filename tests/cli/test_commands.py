@@ -1,4 +1,4 @@
-"""Every command: what it prints, how it exits, and that a mistake is one line that says what to do."""
+"""Every command: what it prints, how it exits, and that an error is one line that says what to do."""
 
 import re
 from uuid import uuid4
@@ -87,7 +87,7 @@ TRIED = {
     "web --timeout 41s": "timeout of web: a check may take 40s at most; watch longer work with a heartbeat",
     "web --timeout banana": "timeout of web: 'banana' is not a duration; write 30s, 5m, 1h30m, 2d or 1w",
     "health.tcp --with hots=x --with port=many": (
-        'with of health.tcp lacks "host"; with.port of health.tcp must be a whole number, not "many"; '
+        'missing required field "host" in with of health.tcp; with.port of health.tcp must be a whole number, not "many"; '
         'unknown key "hots" in with of health.tcp (did you mean "host"?)'
     ),
 }

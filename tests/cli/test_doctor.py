@@ -29,7 +29,7 @@ rules:
 def judged(message: str, status: Status = Status.UNKNOWN) -> None:
     """The rule has looked at a result of its check."""
     loaded = load_texts({"a.yaml": CONFIG}, {})
-    assert not loaded.mistakes
+    assert not loaded.errors
     with transaction() as db:
         apply(db, loaded, SYSTEM, clock.now(db))
         checks.record(db, [Result("logins", datetime.now(UTC), status, message, 0.1, {})])

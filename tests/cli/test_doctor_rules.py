@@ -22,7 +22,7 @@ rules:
 
 def judged(metric: str) -> None:
     loaded = load_texts({"a.yaml": CONFIG.replace("METRIC", metric)}, {})
-    assert not loaded.mistakes
+    assert not loaded.errors
     with transaction() as db:
         apply(db, loaded, SYSTEM, clock.now(db))
         checks.record(db, [Result("web", datetime.now(UTC), Status.OK, "", 0.1, {"seconds": 0.1})])

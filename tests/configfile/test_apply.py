@@ -58,7 +58,7 @@ def test_the_files_of_the_version_in_force_keep_their_variables(db):
 
 def test_a_configuration_with_mistakes_changes_nothing(db):
     before = put(db)
-    with pytest.raises(Invalid, match="1 mistake") as refused:
+    with pytest.raises(Invalid, match="1 error;") as refused:
         put(db, **with_("users", "ada", role="boss"))
     assert [fault.field for fault in refused.value.faults] == ["a.yaml:1"]
     assert catalog.version(db).number == before.version

@@ -25,7 +25,7 @@ def broken(tmp_path: Path) -> Path:
 def test_a_right_folder_exits_0_with_a_summary_on_standard_output():
     result = run("check", str(FOLDER))
     assert result.exit_code == 0
-    assert result.stdout.startswith("right: 2 teams, 4 users, 6 channels, 3 services, 6 checks, 6 rules, ")
+    assert result.stdout.startswith("OK: 2 teams, 4 users, 6 channels, 3 services, 6 checks, 6 rules, ")
     assert "shop.yaml:3: warning: depends_on" in result.stderr
 
 
@@ -35,8 +35,15 @@ def test_mistakes_exit_1_and_stand_on_standard_error(broken):
     assert result.stderr.splitlines() == [
         'rules/db.yaml:2: timezone of user "ada": \'Europe/Pariss\' is not a time zone (did you mean "Europe/Paris"?)',
         'rules/db.yaml:2: unknown key "rol" in user "ada" (did you mean "role"?)',
-        "2 mistakes; nothing was changed",
+        "2 errors; nothing was changed",
     ]
+
+
+def test_one_thing_is_not_many(tmp_path):
+    (tmp_path / "a.yaml").write_text(
+        "teams: {shop: {members: [ada]}}\nusers: {ada: {}}\nhours: {late: {from: '16:00', to: '18:00'}}"
+    )
+    assert run("check", str(tmp_path)).stdout == "OK: 1 team, 1 user, 1 set of hours, 1 file, 1 warning\n"
 
 
 def test_a_folder_that_is_not_there_exits_2_with_one_line(tmp_path):
@@ -48,13 +55,16 @@ def test_a_folder_that_is_not_there_exits_2_with_one_line(tmp_path):
 def test_json_carries_mistakes_warnings_and_counts(broken):
     wrong = json.loads(run("check", "--json", str(broken)).stdout)
     assert wrong["ok"] is False
-    assert wrong["mistakes"][1] == {
+    assert wrong["errors"][1] == {
         "file": "rules/db.yaml",
         "line": 2,
+        "code": "unknown_key",
+        "path": "rol",
+        "facts": {"subject": 'user "ada"', "key": "rol", "within": [], "near": "role"},
         "message": 'unknown key "rol" in user "ada" (did you mean "role"?)',
     }
     right = json.loads(run("check", "--json", str(FOLDER)).stdout)
-    assert (right["ok"], right["mistakes"], right["counts"]["checks"]) == (True, [], 6)
+    assert (right["ok"], right["errors"], right["counts"]["checks"]) == (True, [], 6)
     assert right["warnings"]
 
 

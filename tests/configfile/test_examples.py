@@ -26,7 +26,7 @@ def declarations(loaded) -> list[Declaration]:
 
 
 def test_the_example_has_no_mistake(loaded):
-    assert [str(one) for one in loaded.mistakes] == []
+    assert [str(one) for one in loaded.errors] == []
 
 
 def test_the_example_is_warned_of_what_is_not_active_and_not_used_only(loaded):

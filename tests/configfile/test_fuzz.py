@@ -17,7 +17,7 @@ MARKS = st.sampled_from([*"{}[]&*!|>'\"%@`#,:?-\t\n ~<=", *WORDS])
 
 def survives(text: str) -> None:
     loaded = load_texts({"a.yaml": text}, {})
-    for one in (*loaded.mistakes, *loaded.warnings):
+    for one in (*loaded.errors, *loaded.warnings):
         assert one.line >= 1
         assert str(one).isprintable()
     if loaded.config is not None:
@@ -36,8 +36,8 @@ def test_any_heap_of_yaml_marks_survives(text):
 
 @given(st.binary())
 def test_any_bytes_survive(content):
-    text, mistakes = _decoded(content, "a.yaml")
-    assert (text is None) == bool(mistakes)
+    text, errors = _decoded(content, "a.yaml")
+    assert (text is None) == bool(errors)
     if text is not None:
         survives(text)
 

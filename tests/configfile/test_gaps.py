@@ -11,7 +11,7 @@ LAYER = {"name": "all", "users": ["ada"], "every": "1d", "handoff": "09:00", "st
 
 def warned(**sections) -> list[str]:
     loaded = configuration(**sections)
-    assert loaded.mistakes == ()
+    assert loaded.errors == ()
     return [one.message for one in loaded.warnings]
 
 
@@ -96,7 +96,7 @@ def test_a_contact_that_is_no_mail_address_is_worth_a_word(contacts, words):
 def test_a_planned_kind_is_accepted_with_a_warning_and_stored_apart():
     thing = {"kind": "slack", "token": "x"}
     loaded = configuration(channels={**BASE["channels"], "later": thing})
-    assert loaded.mistakes == ()
+    assert loaded.errors == ()
     assert any("is not active yet" in one.message for one in loaded.warnings)
     stored = {(one.kind, one.name): one.spec for one in compile(loaded.config)}
     assert ("channel", "later") not in stored
@@ -105,7 +105,7 @@ def test_a_planned_kind_is_accepted_with_a_warning_and_stored_apart():
 
 def test_a_summary_whose_template_is_broken_is_worth_a_word_and_no_mistake():
     loaded = configuration(**with_("rules", "slow", summary="{{ value | rond(2) }}"))
-    assert loaded.mistakes == ()
+    assert loaded.errors == ()
     (warning,) = [one.message for one in loaded.warnings]
     assert warning.startswith('summary of rule "slow": there is no filter "rond"')
 
@@ -127,7 +127,7 @@ def test_a_summary_that_could_only_give_nonsense_is_worth_a_word(summary, why):
 def test_a_composite_over_a_check_that_never_alerts_is_a_mistake():
     both = {"kind": "composite", "when": "slow and check:up"}
     loaded = configuration(rules={**BASE["rules"], "both": both}, **with_("checks", "up", alert="off"))
-    assert [one.message for one in loaded.mistakes] == [
+    assert [one.message for one in loaded.errors] == [
         'rule "both" names check:up, but check "up" has alert: off; name a rule over it instead'
     ]
 
@@ -138,7 +138,7 @@ def test_a_composite_names_rules_that_exist_and_does_not_depend_on_itself():
         "one": {"kind": "composite", "when": "slwo or two"},
         "two": {"kind": "composite", "when": "not one"},
     }
-    assert [one.message for one in configuration(rules=rules).mistakes] == [
+    assert [one.message for one in configuration(rules=rules).errors] == [
         'rule "one" names rule "slwo", which does not exist (did you mean "slow"?)',
         "rules are made of each other in a circle: one -> two -> one",
     ]
@@ -205,4 +205,4 @@ def test_every_kind_that_reads_a_metric_is_held_to_it(rule):
 
 def test_a_probe_that_cannot_be_read_or_does_not_tell_invents_no_gap():
     loaded = configuration(checks={"up": {"probe": "health.tcp", "with": {"prot": 1}}}, **with_("rules", "slow", metric="x"))
-    assert not any("does not give" in str(one) for one in (*loaded.mistakes, *loaded.warnings) if "check" not in one.message)
+    assert not any("does not give" in str(one) for one in (*loaded.errors, *loaded.warnings) if "check" not in one.message)

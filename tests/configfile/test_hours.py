@@ -20,7 +20,7 @@ def said(hours: dict[str, Any] | None = None, **route: Any) -> tuple[list[str], 
     """Mistakes and warnings of a configuration with these hours, and this route before the last."""
     routes = [{"match": 'team="shop"', "policy": "usual", **route}, {"policy": "usual"}]
     loaded = configuration(hours={"office": OFFICE} if hours is None else hours, routes=routes)
-    return [one.message for one in loaded.mistakes], [one.message for one in loaded.warnings if "hours" in one.message]
+    return [one.message for one in loaded.errors], [one.message for one in loaded.warnings if "hours" in one.message]
 
 
 RIGHT: dict[str, dict[str, Any]] = {
@@ -51,7 +51,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "pages wait for none": ({"pages": "offce"}, f'route 1 names hours "offce", {NEAR}'),
     "urgency during none": ({"urgency": {**RULE, "during": "offce"}}, f'route 1 names hours "offce", {NEAR}'),
     "matched and none": ({"match": 'hours="offce"'}, f'route 1 names hours "offce", {NEAR}'),
-    "half a rule": ({"urgency": {"during": "office", "then": "high"}}, 'urgency of route 1 lacks "else"'),
+    "half a rule": ({"urgency": {"during": "office", "then": "high"}}, 'missing required field "else" in urgency of route 1'),
     "a rule misspelt": ({"urgency": {**RULE, "than": "high"}}, f'unknown key "than" in urgency of route 1{THEN}'),
     "an urgency that is none": ({"urgency": "hihg"}, f'urgency of route 1 must be "high" or "low" or a map, not "hihg"{HIGH}'),
     "no urgency in the rule": ({"urgency": {**RULE, "then": "hi"}}, f'urgency.then of route 1 cannot be "hi"{HIGH}'),
@@ -69,15 +69,15 @@ SPECS: dict[str, tuple[Any, str]] = {
     "a zone that is none": ({**OFFICE, "timezone": "Europe/Pari"}, '(did you mean "Europe/Paris"?)'),
     "no day": ({**OFFICE, "days": []}, "leave it out for every day"),
     "a key that is none": ({**OFFICE, "holiday": "FR"}, 'unknown key "holiday" in hours "office" (did you mean "holidays"?)'),
-    "no end": ({"from": "09:00"}, 'hours "office" lacks "to"'),
+    "no end": ({"from": "09:00"}, 'missing required field "to" in hours "office"'),
     "text": ("09:00-18:00", 'hours "office" must be a map'),
 }
 
 
 @pytest.mark.parametrize(("spec", "message"), SPECS.values(), ids=SPECS)
 def test_wrong_hours_are_told_the_nearest(spec: Any, message: str) -> None:
-    (mistake,) = said({"office": spec}, pages="office")[0]
-    assert message in mistake
+    (error,) = said({"office": spec}, pages="office")[0]
+    assert message in error
 
 
 def test_a_name_that_would_be_two_in_a_label_is_refused() -> None:
@@ -86,9 +86,9 @@ def test_a_name_that_would_be_two_in_a_label_is_refused() -> None:
 
 def test_grouping_and_planned_maps_are_held_to_the_same_names() -> None:
     loaded = configuration(hours={"office": OFFICE}, grouping=[{"match": 'hours="ofice"', "by": ["service"]}])
-    assert [one.message for one in loaded.mistakes] == [f'grouping 1 names hours "ofice", {NEAR}']
+    assert [one.message for one in loaded.errors] == [f'grouping 1 names hours "ofice", {NEAR}']
     loaded = configuration(hours={"office": OFFICE}, inhibit=[{"when": 'a="b"', "mute": 'hours="ofice"'}])
-    assert [one.message for one in loaded.mistakes] == [f'inhibit 1 names hours "ofice", {NEAR}']
+    assert [one.message for one in loaded.errors] == [f'inhibit 1 names hours "ofice", {NEAR}']
 
 
 def test_hours_that_nothing_names_are_warned_of() -> None:

@@ -19,14 +19,14 @@ from app.supervisor.account import unprivileged
 
 
 def value(text: str, **environ: str):
-    """What `text` says; fails on any mistake."""
-    node, mistakes = compose("a.yaml", text, environ)
-    assert mistakes == []
+    """What `text` says; fails on any error."""
+    node, errors = compose("a.yaml", text, environ)
+    assert errors == []
     assert node is not None
     return plain(node)
 
 
-def mistakes(text: str, **environ: str) -> list[str]:
+def errors(text: str, **environ: str) -> list[str]:
     return [str(one) for one in compose("a.yaml", text, environ)[1]]
 
 
@@ -101,13 +101,13 @@ def test_a_variable_is_text_wherever_it_stands_and_never_becomes_structure():
 
 
 def test_an_unquoted_variable_inside_brackets_is_told_to_be_quoted():
-    assert mistakes("a:\n  - {b: ${X}}", X="1") == [
+    assert errors("a:\n  - {b: ${X}}", X="1") == [
         'a.yaml:2: not YAML: a { stands where the list or map should go on; quote text that holds one, as in "${NAME}"'
     ]
 
 
 def test_every_unset_variable_is_named():
-    assert mistakes("a: ${A} ${B}\nb:\n  - ${C:-}\n  - ${D}") == [
+    assert errors("a: ${A} ${B}\nb:\n  - ${C:-}\n  - ${D}") == [
         "a.yaml:1: the environment has no A; set it, or write ${A:-default}",
         "a.yaml:1: the environment has no B; set it, or write ${B:-default}",
         "a.yaml:4: the environment has no D; set it, or write ${D:-default}",
@@ -115,18 +115,18 @@ def test_every_unset_variable_is_named():
 
 
 def test_a_variable_with_bytes_that_are_no_text_is_refused():
-    assert mistakes("a: ${A}", A="\udcff") == ["a.yaml:1: a character here cannot be stored: NUL, or half a surrogate pair"]
+    assert errors("a: ${A}", A="\udcff") == ["a.yaml:1: a character here cannot be stored: NUL, or half a surrogate pair"]
 
 
 @pytest.mark.parametrize("opened", ["[" * 5000, "{a: " * 5000, "- " * 5000, "? " * 5000])
 def test_deep_nesting_is_one_line(opened):
-    assert len(mistakes(f"a: {opened}" if opened[0] in "[{" else opened)) == 1
+    assert len(errors(f"a: {opened}" if opened[0] in "[{" else opened)) == 1
 
 
 def test_depth_counts_through_aliases():
     deep = "a: &a " + "[" * 10 + "]" * 10 + "\nb: &b " + "[" * 9 + "*a" + "]" * 9
-    assert mistakes(deep) == []
-    assert mistakes(deep + "\nc: [*b]") == [f"a.yaml:3: nested deeper than {limits.MAX_DEPTH} levels"]
+    assert errors(deep) == []
+    assert errors(deep + "\nc: [*b]") == [f"a.yaml:3: nested deeper than {limits.MAX_DEPTH} levels"]
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_a_linked_file_is_read_as_kubernetes_mounts_them(folder):
 )
 def test_what_is_not_text_is_one_line(folder, content, said):
     (folder / "a.yaml").write_bytes(content)
-    assert [str(one) for one in read(folder, {}).mistakes] == [said]
+    assert [str(one) for one in read(folder, {}).errors] == [said]
 
 
 def test_a_byte_order_mark_is_no_mistake(folder):
@@ -176,11 +176,11 @@ def test_a_byte_order_mark_is_no_mistake(folder):
 def test_a_dangling_link_is_one_line(folder):
     (folder / "a.yaml").symlink_to("nowhere")
     nowhere = "which does not exist; remove it, or put there what it should lead to"
-    assert [str(one) for one in read(folder, {}).mistakes] == [f"a.yaml:1: is a link to nowhere, {nowhere}"]
+    assert [str(one) for one in read(folder, {}).errors] == [f"a.yaml:1: is a link to nowhere, {nowhere}"]
     (folder / "a.yaml").unlink()
     (folder / "below" / "team-a").symlink_to("../../gone")  # a folder, as far as anybody knows
     (folder / "round").symlink_to("round")
-    assert [str(one) for one in read(folder, {}).mistakes] == [
+    assert [str(one) for one in read(folder, {}).errors] == [
         f"below/team-a:1: is a link to ../../gone, {nowhere}",
         f"round:1: is a link to round, {nowhere}",
     ]
@@ -198,7 +198,7 @@ def test_linked_folders_are_followed(folder, tmp_path_factory):
     (folder / "runbooks").rmdir()
     (folder / "runbooks").symlink_to(elsewhere)
     found = read(folder, {})
-    assert (list(found.files), found.mistakes) == (["below/again/db.yml", "runbooks/page.md", "runbooks/shop.yaml"], ())
+    assert (list(found.files), found.errors) == (["below/again/db.yml", "runbooks/page.md", "runbooks/shop.yaml"], ())
     (folder / "link").symlink_to(folder)
     assert read(folder / "link", {}) == found
 
@@ -212,7 +212,7 @@ def test_a_link_back_is_not_followed_for_ever(folder):
     (folder / "other" / "there").symlink_to("../below")
     (folder / "below" / "back").symlink_to("../other")
     found = read(folder, {})
-    assert (list(found.files), found.mistakes, found.whole) == (["a.yaml", "below/b.yaml"], (), True)
+    assert (list(found.files), found.errors, found.whole) == (["a.yaml", "below/b.yaml"], (), True)
 
 
 def test_links_without_end_are_refused(folder):
@@ -269,7 +269,7 @@ def test_what_the_system_does_not_give_is_said_by_name(locked, said):
                 ended = CliRunner().invoke(config, ["check", str(folder)])
         finally:
             os.chmod(place, 0o700)
-    assert ([str(one) for one in found.mistakes], found.whole) == ([said], False)
+    assert ([str(one) for one in found.errors], found.whole) == ([said], False)
     assert (ended.exit_code, ended.stdout, said in ended.stderr) == (2, "", True)
 
 
@@ -282,14 +282,14 @@ def test_a_file_systems_own_folder_is_nobodys_mistake(folder):
 def test_a_file_name_that_is_not_text_is_one_line(folder):
     name = os.fsdecode(b"a\xff.yaml")
     (folder / name).write_text("users: {}")
-    assert [str(one) for one in read(folder, {}).mistakes] == ["a\\udcff.yaml:1: the file's name is not UTF-8; rename it"]
+    assert [str(one) for one in read(folder, {}).errors] == ["a\\udcff.yaml:1: the file's name is not UTF-8; rename it"]
 
 
 def test_all_files_together_have_a_limit(folder, monkeypatch):
     monkeypatch.setattr(folder_limits, "MAX_TOTAL", 20)
     for name in "abc":
         (folder / f"{name}.yaml").write_text("users: {}")
-    assert [one.file for one in read(folder, {}).mistakes] == ["c.yaml"]
+    assert [one.file for one in read(folder, {}).errors] == ["c.yaml"]
 
 
 def test_a_folder_that_is_not_there_is_said_at_once(tmp_path):

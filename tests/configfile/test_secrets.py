@@ -17,8 +17,8 @@ from app.configfile import store
 from app.configfile.export import masked, written
 from app.configfile.kinds import channel_kinds, channel_spec
 from app.configfile.load import load_texts
-from app.configfile.reseal import reseal
 from app.configfile.secrets import starred
+from app.configfile.start import reseal
 from app.people.model import SYSTEM
 from app.redact import rewritten, shown
 from app.secret import in_text
@@ -63,7 +63,7 @@ CANARIES = [f"CANARY-{n:02}" for n in range(22)]
 
 def put(db: Connection, config: str = CONFIG, environ: dict[str, str] | None = None) -> configuration.Applied:
     loaded = load_texts({"a.yaml": config}, environ or {})
-    assert not loaded.mistakes, loaded.mistakes
+    assert not loaded.errors, loaded.errors
     return configuration.apply(db, loaded, SYSTEM, NOW)
 
 
@@ -122,7 +122,7 @@ def test_the_files_come_back_with_their_variables_and_without_what_is_secret(db)
 def test_files_without_their_secrets_still_mean_the_same():
     shown_, before = written({"a.yaml": CONFIG})["a.yaml"], load_texts({"a.yaml": CONFIG}, {})
     after = load_texts({"a.yaml": shown_}, {})
-    assert after.mistakes == ()
+    assert after.errors == ()
     assert [one for one in CANARIES if one in shown_] == ["CANARY-00"]  # a comment is text that somebody wrote for people
     assert before.config is not None
     for kind, items in before.config.items.items():

@@ -26,9 +26,9 @@ def configuration(**sections: Any) -> Loaded:
 
 
 def declared(**sections: Any) -> list[Any]:
-    """What `configuration` is stored as; fails on a mistake."""
+    """What `configuration` is stored as; fails on an error."""
     loaded = configuration(**sections)
-    assert loaded.config is not None, loaded.mistakes
+    assert loaded.config is not None, loaded.errors
     return compile(loaded.config)
 
 

@@ -44,7 +44,7 @@ def book(rules: Mapping[str, Any], every: str = "1m") -> Book:
         if rule["kind"] == "composite":
             del rule["check"]
     loaded = load_texts({"r.yaml": json.dumps(given | {"routes": []})}, {})
-    assert loaded.config is not None, loaded.mistakes
+    assert loaded.config is not None, loaded.errors
     return made_of(loaded.config.of("check", Check), loaded.config.of("rule", Rule))
 
 

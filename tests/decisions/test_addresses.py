@@ -45,7 +45,7 @@ def test_config_check_says_so_with_the_line(contact: str) -> None:
         "a.yaml": "routes: []\nchannels: {mail: {kind: email, host: h, sender: a@b.c}}\n"
         f"users:\n  ada:\n    contacts:\n      {name}: {contact}\n"
     }
-    (found,) = load_texts(files, {}).mistakes
+    (found,) = load_texts(files, {}).errors
     assert (found.line, found.message.startswith(f'contact "{name}" of user "ada": the address ')) == (6, True), found
 
 

@@ -58,7 +58,7 @@ def test_truth_has_three_values(expression: str, truth: Any) -> None:
 )
 def test_what_is_no_expression_is_refused_with_a_reason(text: str) -> None:
     loaded = load_texts({"r.yaml": f"rules: {{r: {{kind: composite, when: {text!r}}}}}"}, {})
-    assert any("when" in str(one) for one in loaded.mistakes), loaded.mistakes
+    assert any("when" in str(one) for one in loaded.errors), loaded.errors
 
 
 ABOVE: Any = {

@@ -87,7 +87,7 @@ def test_config_check_warns_of_one_and_takes_it(name: str) -> None:
     rule = f'{{kind: threshold, check: c, metric: m, above: 1, summary: "{HOSTILE[name]}"}}'
     text = f"routes: []\nchecks: {{c: {{probe: health.tcp, with: {{host: localhost, port: 9}}}}}}\nrules:\n  r: {rule}\n"
     loaded = load_texts({"r.yaml": text}, {})
-    assert loaded.mistakes == ()
+    assert loaded.errors == ()
     assert ["r.yaml:4" in str(one) for one in loaded.warnings if "plain text" in str(one)] == [True]
 
 

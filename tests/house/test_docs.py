@@ -83,7 +83,7 @@ def test_configurations_shown_have_no_mistakes(page: Path, newcomer: Callable[[P
         if isinstance(shown := YAML(typ="safe", pure=True).load(block), dict):
             assert set(shown) <= set(SECTIONS)
             files[f"{page.name}-{number}.yaml"] = block
-    assert load_texts(files, {}).mistakes == ()
+    assert load_texts(files, {}).errors == ()
 
 
 @every_page

@@ -44,7 +44,7 @@ class World:
     def configure(self, yaml: str) -> None:
         """Apply one file; PAGES is the receiver's address."""
         loaded = load_texts({"story.yaml": yaml.replace("PAGES", self.receiver.url)}, {})
-        assert not loaded.mistakes, loaded.mistakes
+        assert not loaded.errors, loaded.errors
         with transaction() as db:
             apply(db, loaded, SYSTEM, self.now)
 

@@ -48,7 +48,7 @@ def port(clean: None) -> Iterator[int]:
 
 def configure(yaml: str) -> None:
     loaded = load_texts({"a.yaml": yaml}, {})
-    assert not loaded.mistakes, loaded.mistakes
+    assert not loaded.errors, loaded.errors
     with transaction() as db:
         apply(db, loaded, SYSTEM, clock.now(db))
 

@@ -41,7 +41,7 @@ def running(clean: None) -> Iterator[None]:
     """Applied at noon; results and a ping came at once."""
     with transaction() as db:
         loaded = load_texts({"a.yaml": CONFIG}, {})
-        assert not loaded.mistakes, loaded.mistakes
+        assert not loaded.errors, loaded.errors
         apply(db, loaded, SYSTEM, NOON)
     result(0)
     line.ping(Call(Kind.SUCCESS, slug="backup", method="GET", remote="", agent="", body=b""), now=NOON)

@@ -30,7 +30,7 @@ def statuses() -> dict[str, str | None]:
 def test_a_check_that_hangs_does_not_keep_its_worker_and_is_critical_in_the_end(clean: None) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and says nothing
         loaded = load_texts({"a.yaml": CONFIG.replace("PORT", str(silent.getsockname()[1]))}, {})
-        assert not loaded.mistakes
+        assert not loaded.errors
         with transaction() as db:
             apply(db, loaded, SYSTEM, clock.now(db))
         began = time.monotonic()

@@ -32,7 +32,7 @@ def configured(clean: None) -> None:
 
 def configure(config: str) -> None:
     loaded = load_texts({"a.yaml": config}, {})
-    assert not loaded.mistakes, loaded.mistakes
+    assert not loaded.errors, loaded.errors
     with transaction() as db:
         apply(db, loaded, SYSTEM, clock.now(db))
 

@@ -33,7 +33,7 @@ def port(clean: None) -> int:
 
 def configure(port: int, *targets: str) -> None:
     loaded = load_texts({"a.yaml": CONFIG.replace("REFERENCES", ", ".join(targets)).replace("PORT", str(port))}, {})
-    assert not loaded.mistakes, loaded.mistakes
+    assert not loaded.errors, loaded.errors
     with transaction() as db:
         from app import clock
 

@@ -48,7 +48,7 @@ RULES = ("plain", "p90", "rate", "many", "drop", "soon", "budget", "slow", "quie
 
 def configure() -> None:
     loaded = load_texts({"a.yaml": CONFIG}, {})
-    assert not loaded.mistakes, loaded.mistakes
+    assert not loaded.errors, loaded.errors
     with transaction() as db:
         apply(db, loaded, SYSTEM, NOON - MINUTE)
 

@@ -44,7 +44,7 @@ def there(clean: None) -> Iterator[Receiver]:
     with receiver() as kept:
         with transaction() as db:
             loaded = load_texts({"a.yaml": CONFIG.replace("PAGES", kept.url)}, {})
-            assert not loaded.mistakes
+            assert not loaded.errors
             apply(db, loaded, SYSTEM, clock.now(db))
         yield kept
         deliver.FLIGHT.clear()

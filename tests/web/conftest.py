@@ -132,7 +132,7 @@ def site(clean: None, server: str) -> Iterator[Site]:
     from app.web import frame
 
     found = load_texts({"all.yaml": CONFIGURATION, "runbooks/shop-down.md": RUNBOOK}, {})
-    assert found.mistakes == ()
+    assert found.errors == ()
     with transaction() as db:
         apply(db, found, SYSTEM, datetime.now(UTC))
     frame.forget()

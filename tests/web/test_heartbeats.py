@@ -28,7 +28,7 @@ def beats(site: Site) -> Site:
     from app.people.model import SYSTEM
 
     found = load_texts({"all.yaml": CONFIGURATION + HEARTBEATS, "runbooks/shop-down.md": RUNBOOK}, {})
-    assert found.mistakes == ()
+    assert found.errors == ()
     with transaction() as db:
         apply(db, found, SYSTEM, datetime.now(UTC))
     return site.as_("root")

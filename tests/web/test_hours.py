@@ -15,7 +15,7 @@ HOURS = f'hours: {{office: {{from: "{SOON:%H:%M}", to: "{SOON + timedelta(hours=
 
 def configure(text: str) -> None:
     loaded = load_texts({"all.yaml": text, "runbooks/shop-down.md": RUNBOOK}, {})
-    assert loaded.mistakes == ()
+    assert loaded.errors == ()
     with transaction() as db:
         apply(db, loaded, SYSTEM, datetime.now(UTC))
     frame.forget()

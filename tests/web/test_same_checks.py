@@ -47,7 +47,7 @@ def configured(rng: random.Random) -> None:
         checks[f"c{number}"] = check
     whole = {"services": {"shop": {}, "db": {}}, "checks": checks, "users": {"root": {"role": "admin"}}, "routes": []}
     found = load_texts({"a.yaml": json.dumps(whole)}, {})
-    assert found.mistakes == ()
+    assert found.errors == ()
     now = datetime.now(UTC)
     with transaction() as db:
         apply(db, found, SYSTEM, now)

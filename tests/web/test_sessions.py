@@ -66,7 +66,7 @@ def declare(config: str) -> None:
     from app.configfile.load import load_texts
 
     found = load_texts({"all.yaml": config, "runbooks/shop-down.md": RUNBOOK}, {})
-    assert found.mistakes == ()
+    assert found.errors == ()
     in_db(lambda db, actor, now: apply(db, found, actor, now))
 
 

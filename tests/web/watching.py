@@ -35,7 +35,7 @@ def configure() -> None:
     found = load_texts(
         {"all.yaml": CONFIGURATION.replace("rules:\n", WATCHED.lstrip("\n"), 1), "runbooks/shop-down.md": RUNBOOK}, {}
     )
-    assert found.mistakes == (), found.mistakes
+    assert found.errors == (), found.errors
     with transaction() as db:
         apply(db, found, SYSTEM, datetime.now(UTC))
 

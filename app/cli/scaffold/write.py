@@ -58,7 +58,7 @@ class Draft:
 
 def draft(probe: str, kind: Kind, description: str | None) -> Draft:
     """What is to be written. Raises Invalid with the nearest right word."""
-    from app.configfile.mistake import hint
+    from app.configfile.finding import hint
 
     family, dot, name = probe.partition(".")
     if not dot:

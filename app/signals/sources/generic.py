@@ -84,7 +84,7 @@ class Event(BaseModel):
 
 
 def parse(body: bytes, source: str, service: str | None = None) -> list[Signal]:
-    """The signals of one call, in order. Raises TooLarge, or Invalid with a fault for every mistake of every event."""
+    """The signals of one call, in order. Raises TooLarge, or Invalid with a fault for every error of every event."""
     document = decode(body)
     events = document.get("events") if isinstance(document, dict) else None
     if not isinstance(events, list):
@@ -100,7 +100,7 @@ def parse(body: bytes, source: str, service: str | None = None) -> list[Signal]:
         except ValidationError as error:
             faults += [_fault(one, index) for one in error.errors(include_url=False, include_input=False)]
     if faults:
-        raise Invalid(f"{counted(len(faults), 'mistake')} in {counted(len(events), 'event')}; nothing was accepted", faults)
+        raise Invalid(f"{counted(len(faults), 'error')} in {counted(len(events), 'event')}; nothing was accepted", faults)
     return signals
 
 

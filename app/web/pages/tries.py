@@ -12,6 +12,7 @@ from app.checks import service
 from app.checks.model import Check
 from app.configfile.schema import wrong_name
 from app.configfile.trial import trial as read
+from app.configfile.wording import text
 from app.errors import Fault, Invalid, Unavailable
 from app.people.permission import require
 from app.units import format_duration
@@ -110,8 +111,8 @@ def _outcome(trial: Trial, typed: Mapping[str, str], actor: Any) -> Outcome:
 
 
 def _wrong_about(trial: Trial, typed: Mapping[str, str]) -> list[Fault]:
-    wrong = wrong_name(typed.get("name", "").strip() or NEW) if trial.name is None else None
-    return [Fault("name", wrong)] if wrong else []
+    wrong = wrong_name("check", typed.get("name", "").strip() or NEW) if trial.name is None else None
+    return [Fault("name", text(wrong))] if wrong else []
 
 
 def _field(fault: Fault) -> str:

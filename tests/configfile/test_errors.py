@@ -1,20 +1,27 @@
-"""Every mistake is found with its line; each file of `mistakes/` begins with what must be said of it."""
+"""Every error is found with its line; each file of `errors/` begins with what must be said of it."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from app import configfile
+from app.cli import config
+from app.configfile.codes import Code
+from app.configfile.finding import finding, present
 from app.configfile.load import load_texts
-from app.configfile.mistake import mistake
+from app.configfile.trial import trial
+from app.configfile.wording import PHRASES
 
-FOLDER = Path(__file__).parent / "mistakes"
+AT_THE_EDGE = ("codes.py", "wording.py")
+FOLDER = Path(__file__).parent / "errors"
 FILES = sorted(FOLDER.glob("*.yaml"))
 
 
 def said(**files: str) -> list[str]:
     """What is said of these files; a name's `__` is a slash."""
     texts = {f"{name.replace('__', '/')}.yaml": text for name, text in files.items()}
-    return [str(one) for one in load_texts(texts, {}).mistakes]
+    return [str(one) for one in load_texts(texts, {}).errors]
 
 
 def expected(text: str) -> list[str]:
@@ -23,23 +30,23 @@ def expected(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_a_mistake_is_said_with_its_line_and_nothing_else(file):
+def test_an_error_is_said_with_its_line_and_nothing_else(file):
     text = file.read_text()
     loaded = load_texts({file.name: text}, {})
-    assert [f"{one.line}: {one.message}" for one in loaded.mistakes] == expected(text)
+    assert [f"{one.line}: {one.message}" for one in loaded.errors] == expected(text)
     assert loaded.config is None
 
 
-def test_all_mistakes_of_all_files_are_reported_together_sorted():
+def test_all_errors_of_all_files_are_reported_together_sorted():
     texts = {
         f"{file.stem}.yaml": file.read_text() for file in FILES if file.stem in ("unknown_role", "bad_duration", "bad_zone")
     }
     renamed = {name: text.replace("ada", name[:6]) for name, text in texts.items()}
-    places = [str(one).partition(": ")[0] for one in load_texts(renamed, {}).mistakes]
+    places = [str(one).partition(": ")[0] for one in load_texts(renamed, {}).errors]
     assert places == ["bad_duration.yaml:3", "bad_zone.yaml:3", "unknown_role.yaml:3"]
 
 
-def test_a_file_that_cannot_be_read_hides_no_mistake_elsewhere_and_invents_none():
+def test_a_file_that_cannot_be_read_hides_no_error_elsewhere_and_invents_none():
     assert said(people="users: {ada: [}", teams="teams: {shop: {members: [ada]}}\nusres: {}") == [
         "people.yaml:1: not YAML: expected the node content, but found '}'",
         'teams.yaml:2: unknown key "usres" (did you mean "users"?)',
@@ -58,7 +65,7 @@ def test_a_name_that_stands_twice_and_an_unset_variable_hide_no_missing_referenc
     ]
 
 
-def test_a_thing_with_a_mistake_is_still_there_for_those_who_name_it():
+def test_a_thing_with_an_error_is_still_there_for_those_who_name_it():
     assert said(a="users: {ada: {role: boss}}\nteams: {shop: {members: [ada]}}") == [
         'a.yaml:1: role of user "ada" cannot be "boss"; write one of viewer, responder, editor, admin'
     ]
@@ -88,15 +95,15 @@ def test_keys_of_platform_may_stand_in_several_files_each_once():
 
 
 def test_a_message_is_one_printable_line_and_carries_no_password():
-    one = mistake("a.yaml", 1, "postgresql://u:hunter2@db/x\n\x1b[31mERROR\u202e is wrong")
-    assert str(one) == "a.yaml:1: postgresql://***@db/x\\n\\x1b[31mERROR\\u202e is wrong"
+    one = finding("a.yaml", 1, Code.CANNOT_READ, why="postgresql://u:hunter2@db/x\n\x1b[31mERROR\u202e is wrong")
+    assert str(one) == "a.yaml:1: cannot be read: postgresql://***@db/x\\n\\x1b[31mERROR\\u202e is wrong"
 
 
 @pytest.mark.parametrize("secret", ["12345678", "{a: 12345678}", "[12345678]"])
-def test_a_mistake_never_shows_a_secret(secret):
-    wrong = said(a=f"channels: {{hook: {{kind: webhook, url: 'http://127.0.0.1/', secret: {secret}}}}}")
+def test_an_error_never_shows_a_secret(secret):
+    wrong = load_texts({"a.yaml": f"channels: {{hook: {{kind: webhook, url: 'http://u:p@h/', secret: {secret}}}}}"}, {}).errors
     assert wrong
-    assert not any("12345678" in one for one in wrong)
+    assert "12345678" not in str([present(one) for one in wrong])
 
 
 def test_a_last_route_that_does_not_match_everything_is_said_beside_a_file_that_cannot_be_read():
@@ -104,3 +111,17 @@ def test_a_last_route_that_does_not_match_everything_is_said_beside_a_file_that_
         "a.yaml:1: not YAML: expected the node content, but found '}'",
         "b.yaml:2: route 1 is the last and must match everything; add {policy: NAME} after it",
     ]
+
+
+def test_every_code_has_its_words_and_is_raised_somewhere():
+    assert set(PHRASES) == set(Code)
+    source = "".join(path.read_text() for path in Path(configfile.__file__).parent.glob("*.py") if path.name not in AT_THE_EDGE)
+    source += Path(config.__file__).read_text()
+    assert [code for code in Code if not re.search(rf"\bCode\.{code.name}\b", source)] == []
+
+
+def test_a_field_that_lacks_is_a_code_and_a_fact_and_a_form_knows_its_place():
+    (one,) = load_texts({"a.yaml": "checks: {db: {probe: health.tcp, with: {host: h}}}\nroutes: []"}, {}).errors
+    assert (one.reason.code, one.path, one.reason.facts["field"]) == (Code.MISSING, ("with",), "port")
+    _, (fault,) = trial({"probe": "health.tcp", "with": {"host": "h"}}, "health.tcp")
+    assert (fault.field, fault.detail) == ("with.port", 'missing required field "port" in with of health.tcp')

@@ -1,25 +1,21 @@
-"""Pydantic's errors as sentences about the file: one a mistake, never one a branch of a union. Pure."""
+"""Pydantic's errors as reasons about the file: one an error, never one a branch of a union. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from app.configfile.keys import Path, keys_of
-from app.configfile.mistake import hint
-from app.configfile.tree import Node, written
+from app.configfile.codes import Code
+from app.configfile.finding import nearest
+from app.configfile.tree import Node, Path
+from app.oncall.notation import Unquoted
+from app.reason import Reason
 from app.redact import is_secret
 from app.secret import STARS
 from app.sentence import lower_first
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A sentence and the place it is about."""
-
-    path: Path
-    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +27,9 @@ class Part:
     type: type[BaseModel]
     at: Path = ()
 
-    def called(self, path: Path) -> str:
-        """What people call the value at `path` of this part."""
-        whole = (*self.at, *path)
-        return f"{written(whole)} of {self.subject}" if whole else self.subject
+    def reason(self, code: Code, **facts: Any) -> Reason:
+        """A reason about it."""
+        return Reason(code, {"subject": self.subject, **facts})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +43,7 @@ class _Error:
     detail: ErrorDetails
 
 
-def sentences(error: ValidationError, part: Part) -> Iterator[Said]:
+def reasons(error: ValidationError, part: Part) -> Iterator[tuple[Path, Reason]]:
     """What is wrong with `part`, each with its place in the part."""
     groups: dict[Path, list[_Error]] = {}
     for one in (_located(detail, part.node) for detail in error.errors(include_url=False)):
@@ -56,9 +51,9 @@ def sentences(error: ValidationError, part: Part) -> Iterator[Said]:
     for path, errors in groups.items():
         kept = _nearest_branch(errors) if any(one.branch for one in errors) else errors
         if len({one.branch[0] for one in kept if one.branch}) > 1:
-            yield Said(path, _alternatives(kept, path, part))
+            yield path, _alternatives(kept, path, part)
         else:
-            yield from (Said(one.path, _sentence(one, part)) for one in kept if not _follows(one, part))
+            yield from ((one.path, _reason(one, part)) for one in kept if not _follows(one, part))
 
 
 _OTHER_SHAPE = {
@@ -104,7 +99,7 @@ def _stem(error: _Error, node: Node) -> Path:
 
 
 def _nearest_branch(errors: list[_Error]) -> list[_Error]:
-    """The errors of the alternative that was meant: of the right shape, with the fewest mistakes."""
+    """The errors of the alternative that was meant: of the right shape, with the fewest errors."""
     by_branch: dict[str, list[_Error]] = {}
     for one in errors:
         by_branch.setdefault(one.branch[0] if one.branch else "", []).append(one)
@@ -113,14 +108,14 @@ def _nearest_branch(errors: list[_Error]) -> list[_Error]:
 
 
 def _follows(error: _Error, part: Part) -> bool:
-    """Whether it only follows from other mistakes: a list is too short because its items were refused."""
+    """Whether it only follows from other errors: a list is too short because its items were refused."""
     value = part.node.at(*error.path).value
     length = len(value) if isinstance(value, list | dict) else 1
     return error.detail["type"] == "too_short" and length != error.detail.get("ctx", {}).get("actual_length")
 
 
-def _alternatives(errors: list[_Error], path: Path, part: Part) -> str:
-    """One sentence where the value has the shape of no alternative."""
+def _alternatives(errors: list[_Error], path: Path, part: Part) -> Reason:
+    """One reason where the value has the shape of no alternative."""
     shapes, words = [], []
     for one in errors:
         if one.detail["type"] in ("literal_error", "enum"):
@@ -131,50 +126,51 @@ def _alternatives(errors: list[_Error], path: Path, part: Part) -> str:
     at = part.node.at(*path)
     if "text" in shapes and at.text is not None and at.value is not None:
         return _quote(at, path, part)
-    near = hint(at.value, words) if isinstance(at.value, str) else ""
-    return f"{part.called(path)} must be {wanted}, not {_found(at, path)}{near}"
+    near = nearest(at.value, words) if isinstance(at.value, str) else None
+    return part.reason(Code.WRONG_TYPE, wanted=wanted, found=_found(at, path), near=near)
 
 
-def _sentence(error: _Error, part: Part) -> str:
+def _reason(error: _Error, part: Part) -> Reason:
     kind, path, detail = error.detail["type"], error.path, error.detail
-    at, what = part.node.at(*path), part.called(path)
+    at = part.node.at(*path)
     if error.missing is not None:
-        return f'{what} lacks "{error.missing}"'
+        return part.reason(Code.MISSING, field=error.missing)
     if kind == "extra_forbidden":
-        known = keys_of(part.type, path[:-1])
-        return f'unknown key "{path[-1]}" in {part.called(path[:-1])}{hint(str(path[-1]), known)}'
+        near = nearest(str(path[-1]), keys_of(part.type, path[:-1]))
+        return part.reason(Code.UNKNOWN_KEY, key=path[-1], within=[*part.at, *path[:-1]], near=near)
     if kind in ("value_error", "assertion_error"):
-        message = str(detail.get("ctx", {}).get("error", detail["msg"]))
-        return _quote(at, path, part) if "is not text; quote it: " in message else f"{what}: {message}"
+        cause = detail.get("ctx", {}).get("error")
+        return (
+            _quote(at, path, part)
+            if isinstance(cause, Unquoted)
+            else part.reason(Code.INVALID, why=str(cause or detail["msg"]))
+        )
     if kind in ("literal_error", "enum"):
-        return _choice(at, path, what, detail)
+        return _choice(at, path, part, detail)
     if kind == "string_type" and at.text is not None:
         return _quote(at, path, part)
     if kind in ("tuple_type", "list_type") and isinstance(at.value, str):
-        return f"{what} must be a list; write [{at.value}]"
+        return part.reason(Code.LIST_WANTED, written=STARS if is_secret(path) else at.value)
     if kind in _WANTED:
-        return f"{what} must be {_WANTED[kind]}, not {_found(at, path)}"
+        return part.reason(Code.WRONG_TYPE, wanted=_WANTED[kind], found=_found(at, path))
     if kind in _LIMITS:
         word, limit = _LIMITS[kind]
-        return f"{what} must {word} {detail.get('ctx', {}).get(limit)}"
+        return part.reason(Code.OUT_OF_BOUNDS, bound=word, limit=detail.get("ctx", {}).get(limit))
     if kind == "too_short":
-        return f"{what} must not be empty"
-    return f"{what}: {lower_first(detail['msg'])}"
+        return part.reason(Code.NO_ITEMS)
+    return part.reason(Code.OTHER, why=lower_first(detail["msg"]))
 
 
-def _quote(at: Node, path: Path, part: Part) -> str:
-    what = part.called(path)
+def _quote(at: Node, path: Path, part: Part) -> Reason:
     if at.value is None:
-        return f"{what} is empty; write something, or leave the key out"
-    if is_secret(path):
-        return f"{what} is text, but a bare number is not; quote it"
-    return f'{what} is text, but {at.text} is not; quote it: "{at.text}"'
+        return part.reason(Code.EMPTY)
+    return part.reason(Code.UNQUOTED, written=None if is_secret(path) else at.text)
 
 
-def _choice(at: Node, path: Path, what: str, detail: ErrorDetails) -> str:
+def _choice(at: Node, path: Path, part: Part, detail: ErrorDetails) -> Reason:
     words = _expected(detail)
-    near = hint(at.value, words) if isinstance(at.value, str) else ""
-    return f"{what} cannot be {_found(at, path)}{near or '; write one of ' + ', '.join(words)}"
+    near = nearest(at.value, words) if isinstance(at.value, str) else None
+    return part.reason(Code.NOT_ONE_OF, found=_found(at, path), known=words, near=near)
 
 
 def _expected(detail: ErrorDetails) -> list[str]:
@@ -195,6 +191,35 @@ def _found(node: Node, path: Path) -> str:
     text = node.text if node.text is not None else str(node.value)
     text = text if len(text) <= 60 else f"{text[:57]}..."
     return f'"{text}"' if isinstance(node.value, str) else text
+
+
+def keys_of(type_: type[BaseModel], path: Path = ()) -> list[str]:
+    """The keys that the YAML form of `type_` knows at a path."""
+    schema = _schema(type_)
+    return sorted({key for one in _below(schema, schema, path) for key in one.get("properties", ())})
+
+
+@lru_cache(maxsize=256)
+def _schema(type_: type[BaseModel]) -> Mapping[str, Any]:
+    return type_.model_json_schema(by_alias=True)
+
+
+def _below(schema: Mapping[str, Any], root: Mapping[str, Any], path: Path) -> Iterator[Mapping[str, Any]]:
+    """Every schema that may hold at `path`: all alternatives."""
+    if "$ref" in schema:
+        yield from _below(root["$defs"][schema["$ref"].rpartition("/")[2]], root, path)
+        return
+    for kind in ("anyOf", "oneOf", "allOf"):
+        for one in schema.get(kind, ()):
+            yield from _below(one, root, path)
+    if not path:
+        yield schema
+    elif isinstance(path[0], int):
+        yield from _below(schema.get("items", {}), root, path[1:])
+    else:
+        further = schema.get("properties", {}).get(path[0], schema.get("additionalProperties"))
+        if isinstance(further, dict):
+            yield from _below(further, root, path[1:])
 
 
 _SHAPES = {
