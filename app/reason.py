@@ -36,6 +36,17 @@ class Code(StrEnum):
     HEARTBEAT_PAUSED = "heartbeat_paused"  # nothing is expected until it is resumed or pinged
     AWAITS_PING = "awaits_ping"  # it had failed when it was removed, and is back
 
+    # probers: whether a place can check anything
+    REFERENCES_SILENT = "references_silent"  # none of its reference targets answers: it is cut off
+    REFERENCE_ANSWERS = "reference_answers"  # one answers again
+    NO_WORKER = "no_worker"  # no worker of the location has been seen for too long
+    WORKER_RUNS = "worker_runs"
+
+    # alerts: how one ended, where its rule does not say
+    REMOVED = "removed"  # its check, rule or heartbeat is no longer configured: nobody is notified
+    RESOLVED_BY_SENDER = "resolved_by_sender"
+    INCIDENT_RESOLVED = "incident_resolved"  # somebody resolved the incident of an alert that a sender pushed
+
     # incidents: whose an alert is
     ROUTED = "routed"  # the first route whose matchers fit
     NO_ROUTE = "no_route"  # none fits: the platform's owners answer

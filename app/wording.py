@@ -49,6 +49,14 @@ def _job_failed(facts: Facts) -> str:
     return f"{what}: {output}" if output else what
 
 
+def _references(facts: Facts) -> str:
+    """`none of 2 reference targets answers (a:443, b:443)`."""
+    names = ", ".join(facts["references"])
+    if len(facts["references"]) == 1:
+        return f"the reference target {names} does not answer"
+    return f"none of {len(facts['references'])} reference targets answers ({names})"
+
+
 PHRASES: dict[str, Phrase] = {
     RECORDED: "{text}",
     Code.RECOVERED: "recovered",
@@ -71,6 +79,13 @@ PHRASES: dict[str, Phrase] = {
     Code.NOT_LATE: "not late any more",
     Code.HEARTBEAT_PAUSED: "paused",
     Code.AWAITS_PING: "it failed before it was removed; it alerts after its next ping",
+    Code.REFERENCES_SILENT: _references,
+    Code.REFERENCE_ANSWERS: "a reference target answers again",
+    Code.NO_WORKER: lambda f: f"no worker there since {datetime.fromisoformat(f['since']):%Y-%m-%d %H:%M:%S} UTC",
+    Code.WORKER_RUNS: "a worker there runs",
+    Code.REMOVED: "removed",
+    Code.RESOLVED_BY_SENDER: "resolved by its sender",
+    Code.INCIDENT_RESOLVED: lambda f: f"resolved by {f['by'] or 'somebody by ' + f['via']}",
     Code.ROUTED: lambda f: f"route {f['number']} matches {', '.join(f['match']) or 'everything'}",
     Code.NO_ROUTE: "no route matches; the platform's owners answer",
     Code.URGENCY_BY_HOURS: lambda f: f"{f['urgency']} {'during' if f['open'] else 'outside of'} {f['hours']} hours",

@@ -22,6 +22,7 @@ from app.people import audit
 from app.people import store as people
 from app.people.model import Actor, Role, Urgency
 from app.people.permission import require
+from app.reason import Code, Reason
 from app.units import format_duration
 
 SNOOZE_LONGEST = timedelta(days=30)
@@ -44,7 +45,7 @@ def resolve(db: Connection, number: int, actor: Actor, now: datetime) -> Inciden
     alerts.lock_of(db, [number])  # before the incident, as the dedup stage does
     before = _locked(db, number, actor, Move.RESOLVE)
     after = replace(before, state=State.RESOLVED, resolved_at=now, resolved_by=actor.login, resolve_at=None, snoozed_until=None)
-    alerts.end_pushed(db, number, f"resolved by {_name(actor)}", now)
+    alerts.end_pushed(db, number, Reason(Code.INCIDENT_RESOLVED, {"by": actor.login, "via": actor.via}), now)
     _stop(db, after, f"resolved by {_name(actor)}", None, now)
     done = _done(db, after, actor, "resolved", f"resolved by {_name(actor)}", now)
     pages.queue_resolved(db, [after], actor.login, now)

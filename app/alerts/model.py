@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from app.catalog.model import Severity
+from app.reason import Reasons
 
 
 class State(StrEnum):
@@ -36,12 +37,12 @@ class Alert:
     links: tuple[str, ...]
     runbook: str | None
     value: float | None
-    because: str
+    reasons: Reasons  # why it is firing
     shadow: bool
     trace: str
     starts_at: datetime
     ends_at: datetime | None
     seen_at: datetime
-    reason: str
+    end_reasons: Reasons  # why it ended
     suppressed_by: tuple[Mapping[str, Any], ...]
     incident: int | None

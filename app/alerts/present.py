@@ -3,10 +3,11 @@
 from typing import Any
 
 from app.alerts.model import Alert
+from app.wording import because, present_all
 
 
 def present(alert: Alert) -> dict[str, Any]:
-    """The public form; times are aware."""
+    """The public form; times are aware. `reasons`: why it is firing and, once it is over, why it ended."""
     return {
         "id": alert.id,
         "fingerprint": alert.fingerprint,
@@ -22,11 +23,12 @@ def present(alert: Alert) -> dict[str, Any]:
         "links": list(alert.links),
         "runbook": alert.runbook,
         "value": alert.value,
-        "because": alert.because,
+        "because": because(alert.reasons),
         "starts_at": alert.starts_at,
         "ends_at": alert.ends_at,
         "seen_at": alert.seen_at,
-        "reason": alert.reason,
+        "reason": because(alert.end_reasons),
+        "reasons": present_all([*alert.reasons, *alert.end_reasons]),
         "incident": alert.incident,
         "suppressed_by": list(alert.suppressed_by),
         "mode": "shadow" if alert.shadow else "live",

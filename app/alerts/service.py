@@ -13,7 +13,10 @@ from app.catalog.model import Service
 from app.db import wake
 from app.oncall import service as oncall
 from app.queues import Queue
+from app.reason import Code, Reason, dumped
 from app.signals.model import Signal, SignalStatus
+
+RECOVERED, REMOVED = (Reason(Code.RECOVERED),), (Reason(Code.REMOVED),)
 
 
 def accept(db: Connection, signals: Sequence[Signal], now: datetime) -> None:
@@ -23,7 +26,7 @@ def accept(db: Connection, signals: Sequence[Signal], now: datetime) -> None:
     for batch in batches(signals):
         raised = [_row(signal, services, opened, now) for signal in batch if signal.status is not SignalStatus.RESOLVED]
         ended = [
-            {"fingerprint": signal.fingerprint, "ends_at": None, "reason": signal.because or "recovered"}
+            {"fingerprint": signal.fingerprint, "ends_at": None, "end_reasons": dumped(signal.reasons or RECOVERED)}
             for signal in batch
             if signal.status is SignalStatus.RESOLVED
         ]
@@ -36,9 +39,9 @@ def accept(db: Connection, signals: Sequence[Signal], now: datetime) -> None:
 
 
 def retire(db: Connection, sources: Sequence[str], now: datetime) -> None:
-    """End every open alert of sources that no longer exist (reason `removed`); the dedup stage tells nobody of it."""
+    """End every open alert of sources that no longer exist (reason `removed`); nobody is notified of it."""
     fingerprints = store.open_of_sources(db, sources) if sources else []
-    rows = [{"fingerprint": one, "ends_at": None, "reason": "removed"} for one in fingerprints]
+    rows = [{"fingerprint": one, "ends_at": None, "end_reasons": dumped(REMOVED)} for one in fingerprints]
     if rows and store.end_all(db, rows, now):
         wake(db, Queue.DEDUP)
 
@@ -73,7 +76,7 @@ def _row(signal: Signal, services: Mapping[str, Service], opened: Opened, now: d
         "links": list(signal.links),
         "runbook": signal.runbook or (service.runbook if service else None),
         "value": signal.value,
-        "because": signal.because,
+        "reasons": dumped(signal.reasons),
         "shadow": signal.shadow,
         "trace": signal.trace,
         "starts_at": signal.starts_at or now,

@@ -11,6 +11,7 @@ from app.alerts.model import Alert, State
 from app.alerts.table import alert
 from app.catalog.model import Severity
 from app.db import turn_back as clock_set_back
+from app.reason import Reason, dumped, loaded
 
 
 def _rank(column: str) -> str:
@@ -22,20 +23,20 @@ def _rank(column: str) -> str:
 # Rows arrive sorted by fingerprint, so that two writers cannot lock each other out.
 _RAISE = text("""
 insert into alert (fingerprint, source, key, alertname, state, severity, summary, service, labels, annotations, links,
-                   runbook, value, because, shadow, trace, starts_at, seen_at, dedup_at)
+                   runbook, value, reasons, shadow, trace, starts_at, seen_at, dedup_at)
 select fingerprint, source, key, alertname, state, severity, summary, service, labels, annotations, links,
-       runbook, value, because, shadow, trace, coalesce(starts_at, :now), :now,
+       runbook, value, reasons, shadow, trace, coalesce(starts_at, :now), :now,
        case when state = 'firing' and not shadow then cast(:now as timestamptz) end
 from jsonb_to_recordset(cast(:rows as jsonb)) as r(
        fingerprint text, source text, key text, alertname text, state text, severity text, summary text, service text,
-       labels jsonb, annotations jsonb, links jsonb, runbook text, value float8, because text, shadow bool, trace text,
+       labels jsonb, annotations jsonb, links jsonb, runbook text, value float8, reasons jsonb, shadow bool, trace text,
        starts_at timestamptz)
 on conflict (fingerprint) where state <> 'resolved' do update set
   state = case when alert.state = 'suppressed' then alert.state else excluded.state end,
   starts_at = case when alert.state = 'pending' and excluded.state = 'firing' then excluded.starts_at else alert.starts_at end,
   severity = excluded.severity, summary = excluded.summary, service = excluded.service, labels = excluded.labels,
   annotations = excluded.annotations, links = excluded.links, runbook = excluded.runbook, value = excluded.value,
-  because = excluded.because, shadow = excluded.shadow, trace = excluded.trace, seen_at = excluded.seen_at,
+  reasons = excluded.reasons, shadow = excluded.shadow, trace = excluded.trace, seen_at = excluded.seen_at,
   dedup_at = case
     when excluded.dedup_at is not null and (alert.state = 'pending' or alert.severity <> excluded.severity or alert.shadow)
     then excluded.dedup_at else alert.dedup_at end
@@ -44,12 +45,12 @@ returning id, fingerprint, dedup_at is not null as changed
 
 _END = text("""
 with ended as (
-  select * from jsonb_to_recordset(cast(:rows as jsonb)) as x(fingerprint text, ends_at timestamptz, reason text)
+  select * from jsonb_to_recordset(cast(:rows as jsonb)) as x(fingerprint text, ends_at timestamptz, end_reasons jsonb)
 ), held as (
-  select alert.id, ended.ends_at, ended.reason from alert join ended using (fingerprint)
+  select alert.id, ended.ends_at, ended.end_reasons from alert join ended using (fingerprint)
   where alert.state <> 'resolved' order by alert.fingerprint for update of alert
 )
-update alert set state = 'resolved', ends_at = coalesce(held.ends_at, :now), seen_at = :now, reason = held.reason,
+update alert set state = 'resolved', ends_at = coalesce(held.ends_at, :now), seen_at = :now, end_reasons = held.end_reasons,
        dedup_at = case when alert.state = 'pending' or alert.shadow then null else cast(:now as timestamptz) end
 from held where alert.id = held.id
 returning alert.id, dedup_at is not null as changed
@@ -134,11 +135,11 @@ def lock_of(db: Connection, incidents: Sequence[int]) -> None:
     db.execute(query.with_for_update())
 
 
-def end_pushed(db: Connection, incident: int, reason: str, now: datetime) -> None:
+def end_pushed(db: Connection, incident: int, why: Reason, now: datetime) -> None:
     """End an incident's open alerts that senders push; a later signal of the same key is then a new alert."""
     pushed = or_(alert.c.source.startswith("integration:"), alert.c.source.startswith("user:"))
     statement = update(alert).where(alert.c.incident == incident, alert.c.state != State.RESOLVED, pushed)
-    db.execute(statement.values(state=State.RESOLVED, ends_at=now, reason=reason, dedup_at=None))
+    db.execute(statement.values(state=State.RESOLVED, ends_at=now, end_reasons=dumped([why]), dedup_at=None))
 
 
 def shown(db: Connection, numbers: Sequence[int], each: int) -> list[Alert]:
@@ -146,10 +147,11 @@ def shown(db: Connection, numbers: Sequence[int], each: int) -> list[Alert]:
     return [_alert(row) for row in db.execute(_SHOWN, {"numbers": list(numbers), "each": each})]
 
 
-def end_reasons(db: Connection, numbers: Sequence[int]) -> dict[int, set[str]]:
-    """Why the alerts of each of these incidents ended."""
-    query = select(alert.c.incident, func.array_agg(alert.c.reason.distinct())).where(alert.c.incident.in_(numbers))
-    return {number: set(reasons) for number, reasons in db.execute(query.group_by(alert.c.incident))}
+def end_codes(db: Connection, numbers: Sequence[int]) -> dict[int, set[str | None]]:
+    """By which reason's code the alerts of each of these incidents ended; None for one that has not."""
+    code = alert.c.end_reasons[(0, "code")].astext
+    query = select(alert.c.incident, func.array_agg(code.distinct())).where(alert.c.incident.in_(numbers))
+    return {number: set(codes) for number, codes in db.execute(query.group_by(alert.c.incident))}
 
 
 def of_incidents(db: Connection, numbers: Sequence[int]) -> list[Alert]:
@@ -197,6 +199,7 @@ def _alert(row: Row[Any]) -> Alert:
     values.pop("dedup_at")
     values["state"] = State(values["state"])
     values["severity"] = Severity(values["severity"])
+    values["reasons"], values["end_reasons"] = loaded(values["reasons"]), loaded(values["end_reasons"])
     values["links"] = tuple(values["links"])
     values["suppressed_by"] = tuple(values["suppressed_by"])
     return Alert(**values)

@@ -24,13 +24,13 @@ alert = Table(
     Column("links", JSONB, nullable=False),
     Column("runbook", Text),
     Column("value", Float),
-    Column("because", Text, nullable=False, server_default=""),
+    Column("reasons", JSONB, nullable=False, server_default="[]"),
     Column("shadow", Boolean, nullable=False, server_default=text("false")),
     Column("trace", Text, nullable=False, server_default=""),
     instant("starts_at", required=True),
     instant("ends_at"),
     instant("seen_at", required=True),
-    Column("reason", Text, nullable=False, server_default=""),  # why it ended
+    Column("end_reasons", JSONB, nullable=False, server_default="[]"),
     Column("suppressed_by", JSONB, nullable=False, server_default="[]"),
     Column("incident", BigInteger),
     instant("dedup_at"),  # when the dedup stage has something to look at; null: nothing new

@@ -19,13 +19,14 @@ from starlette.routing import Route
 from app import clock
 from app.actions import heartbeat as actions
 from app.alerts import store as alerts
-from app.alerts.model import State
+from app.alerts.model import Alert, State
 from app.api.answer import answer
 from app.api.caller import in_thread
 from app.checks.heartbeats import manage, service, store
 from app.checks.heartbeats.manage import Spec
 from app.db import transaction
 from app.errors import Conflict, Invalid, NotFound, TocsinError
+from app.reason import Code
 from app.settings import settings
 from app.signals import service as inbox
 from app.signals.payload import decode
@@ -132,7 +133,7 @@ def flips(caller: Caller) -> Response:
     for one in alerts.listed(caller.db, state=None, service=None, labels={"alertname": name}, before=None, limit=store.KEPT):
         if one.source != f"heartbeat:{name}":
             continue
-        if one.state is State.RESOLVED and one.ends_at is not None and one.reason not in ("paused", "removed"):
+        if one.state is State.RESOLVED and one.ends_at is not None and not _put_off(one):
             found.append((one.ends_at, 1))
         found.append((one.starts_at, 0))
     shown = [
@@ -141,6 +142,11 @@ def flips(caller: Caller) -> Response:
         if since <= at.timestamp() < asked.get("end", LAST)
     ]
     return answer(shown, headers=CORS)
+
+
+def _put_off(alert: Alert) -> bool:
+    """Whether it ended because nothing is expected any more: nobody knows that the job is up."""
+    return any(one.code in (Code.HEARTBEAT_PAUSED, Code.REMOVED) for one in alert.end_reasons)
 
 
 def _whole(key: str, text: str) -> int:

@@ -20,6 +20,7 @@ from app.incidents.model import Event, Incident, State
 from app.incidents.open import find, rerouted, urgencies
 from app.incidents.rise import Effect, Rise, rise
 from app.oncall import service as oncall
+from app.wording import because
 
 
 @dataclass(slots=True)
@@ -144,7 +145,7 @@ def _told(number: int, joined: Iterable[Alert], known: Iterable[Alert], first: s
         first = None
     for alert in (*joined, *known):
         if alert.state is AlertState.RESOLVED:
-            why = f" ({alert.reason})" if alert.reason else ""
+            why = f" ({because(alert.end_reasons)})" if alert.end_reasons else ""
             events.append(Event(number, "alert_resolved", f"{alert.alertname} is over{why}", detail={"alert": alert.id}))
     return events
 

@@ -15,6 +15,7 @@ from app.incidents.present import present
 from app.notify.links import token
 from app.notify.model import Claim, Draft, Kind, Message
 from app.visible import visible
+from app.wording import because as why
 
 SHOWN_ALERTS = 5
 
@@ -76,7 +77,7 @@ def _lines(draft: Draft, incident: Incident | None, alerts: Sequence[Alert], att
     where = ", ".join(part for part in (incident.service and f"service {incident.service}", incident.team) if part)
     lines = [f"Since {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC{f', {where}' if where else ''}. State: {incident.state}."]
     for alert in alerts[:SHOWN_ALERTS]:
-        because, *more = (alert.because or "").splitlines() or [""]
+        because, *more = why(alert.reasons).splitlines() or [""]
         lines.append(f"- {alert.severity}: {alert.summary}{f' ({because})' if because not in alert.summary else ''}")
         lines += [f"  {line}" for line in more]
     if incident.alert_count > SHOWN_ALERTS:

@@ -27,12 +27,12 @@ from app.people import store as people
 from app.people.model import INBOX, Contact, Directory
 from app.people.reach import reach
 from app.queues import Queue
+from app.reason import Code
 
 LEASE = timedelta(seconds=15)
 WARNED = timedelta(seconds=1.5)  # before a lease is taken from its holder, so long it may say that it lives
 PAGE_LIFE = timedelta(hours=24)  # what nobody would take for so long is of no use any more
 TEST_LIFE = timedelta(minutes=10)
-REMOVED = "removed"  # why an alert ended whose check or rule the configuration no longer has: nobody is told of that
 BUILT_IN = Channel(kind=INBOX)
 
 
@@ -171,7 +171,7 @@ def queue_resolved(db: Connection, ended: Sequence[Incident], by: str | None, no
     if not numbers:
         return
     store.supersede(db, numbers, now)
-    silent = {number for number, reasons in alerts.end_reasons(db, numbers).items() if reasons == {REMOVED}}
+    silent = {number for number, codes in alerts.end_codes(db, numbers).items() if codes == {Code.REMOVED}}
     loud = {one.number: one for one in ended if one.number not in silent}
     told = [page for page in _notified(db, loud) if by is None or page["user_name"] != by]
     put(db, [_follow_up(page, Kind.RESOLVED, loud[page["incident"]], "resolved", now) for page in told], now)

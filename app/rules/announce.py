@@ -2,6 +2,7 @@
 
 import orjson
 
+from app.reason import Code, Reason
 from app.rules.active import Active
 from app.rules.evaluate import ONE_SERIES, TOO_MANY, Transition
 from app.rules.model import BLIND, State
@@ -32,7 +33,7 @@ def signal(rule: Active, step: Transition, last: bool) -> Signal | None:
         labels=labels,
         starts_at=verdict.at,
         value=verdict.value,
-        because="recovered" if said is SignalStatus.RESOLVED else because(verdict.reasons),
+        reasons=(Reason(Code.RECOVERED),) if said is SignalStatus.RESOLVED else verdict.reasons,
         runbook=spec.runbook,
         shadow=spec.mode == "shadow",
     )

@@ -36,6 +36,6 @@ def signal(move: Move) -> Signal:
         family=spec.family,
         labels=spec.labels,
         starts_at=move.at,
-        because=because(reasons),
+        reasons=reasons,
         runbook=spec.runbook,
     )

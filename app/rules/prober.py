@@ -10,7 +10,9 @@ from app import beats, uptime
 from app.catalog.model import Severity
 from app.checks import store as checks
 from app.checks.prober import decide, store
+from app.reason import Code, Reason
 from app.signals.model import Signal, SignalStatus
+from app.wording import text
 
 OFFLINE = "ProberOffline"  # the alert's name
 NO_WORKER = "NoWorker"  # likewise
@@ -31,22 +33,24 @@ def workers(db: Connection, now: datetime) -> list[Signal]:
 
 def _cut_off(row: Mapping[str, Any]) -> Signal:
     offline, answers, location = row["online_since"] is None, row["answers"], row["location"]
-    because, where = decide.silent(answers) if offline else "", f" at {location}" if location else ""
+    where = f" at {location}" if location else ""
+    back = Reason(Code.REFERENCE_ANSWERS if answers else Code.REMOVED)
+    reason = decide.silent(answers) if offline else back
     return Signal(
         source="prober",
         key=location or "here",
         status=SignalStatus.FIRING if offline else SignalStatus.RESOLVED,
-        summary=f"The prober{where} is offline: {because}; its checks of other hosts cannot tell",
+        summary=f"The prober{where} is offline: {text(reason) if offline else ''}; its checks of other hosts cannot tell",
         severity=Severity.ERROR,
         alertname=OFFLINE,
         family="health",
         labels={"location": location} if location else {},
-        because=because if offline else "a reference target answers again" if answers else "removed",
+        reasons=(reason,),
     )
 
 
 def _worker(location: str, seen: datetime, gone: bool) -> Signal:
-    because = f"no worker there since {seen:%Y-%m-%d %H:%M:%S} UTC" if gone else "a worker there runs"
+    reason = Reason(Code.NO_WORKER, {"since": seen.isoformat()}) if gone else Reason(Code.WORKER_RUNS)
     return Signal(
         source="prober",
         key=f"worker:{location}",
@@ -56,5 +60,5 @@ def _worker(location: str, seen: datetime, gone: bool) -> Signal:
         alertname=NO_WORKER,
         family="health",
         labels={"location": location},
-        because=because,
+        reasons=(reason,),
     )

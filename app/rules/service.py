@@ -20,7 +20,6 @@ from app.rules.judge import overdue_at
 from app.rules.model import NO_DATA_INTERVALS, Rule, SeriesState, State, Verdict
 from app.rules.store import SeriesKey
 from app.signals.model import Signal
-from app.wording import because
 
 MANY = 1000  # series; judging more takes its time
 LATE = timedelta(seconds=10)  # so late a run may be where a worker or the dispatch hangs, until somebody else has taken it
@@ -70,7 +69,7 @@ def fall_silent(db: Connection, check: str, now: datetime) -> list[Signal]:
     over = Verdict(now, State.OK, False, Severity.ERROR, None, (Reason(Code.CHECK_PAUSED),))
     steps = [(rules[name], Transition(series, one, SeriesState(), over)) for (name, series), one in states.items()]
     found = [signal(rule, step, last=True) for rule, step in steps]
-    return [replace(one, because=because(over.reasons)) for one in found if one is not None]
+    return [replace(one, reasons=over.reasons) for one in found if one is not None]
 
 
 @dataclass(slots=True)

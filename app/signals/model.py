@@ -9,6 +9,7 @@ from hashlib import blake2b
 import orjson
 
 from app.catalog.model import Family, Severity
+from app.reason import Reasons
 
 FINGERPRINT_BYTES = 16
 
@@ -39,7 +40,7 @@ class Signal:
     links: tuple[str, ...] = ()
     starts_at: datetime | None = None
     value: float | None = None
-    because: str = ""
+    reasons: Reasons = ()  # why it is so, where its source says
     runbook: str | None = None
     shadow: bool = False  # decided and recorded, pages nobody
     trace: str = ""

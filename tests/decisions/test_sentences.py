@@ -81,12 +81,13 @@ def test_an_alert_has_one_line_and_its_reason_all_of_them(template, summary):
     verdict = Verdict(NOON, State.FIRING, True, active.severity, 5.0, (recorded("DISK CRITICAL\n/ 91%\n/var 99%"),))
     found = signal(active, Transition(ONE_SERIES, SeriesState(), on, verdict), last=True)
     assert found is not None
-    assert (found.summary, found.because) == (summary, "DISK CRITICAL\n/ 91%\n/var 99%")
+    assert (found.summary, found.reasons) == (summary, verdict.reasons)
 
 
 def test_a_page_has_the_other_lines_below_the_first():
     incident = SimpleNamespace(service="web", team=None, opened_at=NOON, state="triggered", alert_count=1)
-    alert = SimpleNamespace(severity="error", summary="disk: DISK CRITICAL", because="DISK CRITICAL\n/ 91%\n/var 99%")
+    said = (recorded("DISK CRITICAL\n/ 91%\n/var 99%"),)
+    alert = SimpleNamespace(severity="error", summary="disk: DISK CRITICAL", reasons=said)
     lines = _lines(SimpleNamespace(reason="step 1"), incident, [alert], 1)
     assert lines[1:4] == ["- error: disk: DISK CRITICAL", "  / 91%", "  /var 99%"]
     alert.summary = "The disk is full"

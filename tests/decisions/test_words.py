@@ -13,6 +13,7 @@ from app.errors import NotFound
 from app.notify.compose import SHOWN_ALERTS, MessageContext, compose
 from app.notify.links import ACTIONS, Link, read, token
 from app.notify.model import Claim, Draft, Kind
+from app.reason import recorded
 from app.units import format_duration, parse_duration, parse_percent
 from tests.decisions.words import NOON, alert, incident, quick
 
@@ -139,7 +140,7 @@ def said(draft: Draft, attempt: int = 1, alerts: Any = (), **facts: Any) -> Any:
 
 
 def test_a_page_says_how_bad_which_what_since_when_and_why_you() -> None:
-    message = said(page(), alerts=[alert(because="3 of 3")], title="db is down")
+    message = said(page(), alerts=[alert(reasons=(recorded("3 of 3"),))], title="db is down")
     assert message.title == "[ERROR] #1 db is down"
     for part in ("Since 2026-11-23 12:00:00 UTC", "service shop", "it is wrong (3 of 3)", "Why you: ada is named."):
         assert part in message.text
@@ -203,7 +204,9 @@ EVIL = "x\u202egnp.exe\u202c\x1b[2J\x9b31m\r\nBcc: eve@example.com\u2028\u200by"
 
 
 def test_no_text_from_outside_steers_what_shows_it() -> None:
-    message = said(page(reason=EVIL), alerts=[alert(summary=EVIL, because=EVIL + "z")], title=EVIL, service=EVIL, team=EVIL)
+    message = said(
+        page(reason=EVIL), alerts=[alert(summary=EVIL, reasons=(recorded(EVIL + "z"),))], title=EVIL, service=EVIL, team=EVIL
+    )
     assert message.title == "[ERROR] #1 xgnp.exe Bcc: eve@example.com y"
     for text in (message.text, message.html):
         assert text.replace("\n", "").isprintable()

@@ -1,6 +1,7 @@
 """Stories of a check: from results to a page and back."""
 
 from app.actions.check import pause
+from app.alerts.service import REMOVED
 from app.checks.probe import Status
 from app.db import transaction
 from app.people.model import Actor, Role
@@ -115,7 +116,7 @@ def test_a_removed_check_ends_its_alert_and_nobody_is_told(world: World) -> None
     world.settle()
     world.expect_nothing()
     assert world.incident().state == "resolved"
-    assert world.alerts()[0].reason == "removed"
+    assert world.alerts()[0].end_reasons == REMOVED
 
 
 def test_a_rule_in_shadow_pages_nobody(world: World) -> None:

@@ -6,12 +6,14 @@ import pytest
 
 from app import line
 from app.actions import heartbeat as actions
+from app.alerts.service import REMOVED
 from app.checks.heartbeats import store
 from app.checks.heartbeats.model import Call, Kind
 from app.db import transaction
 from app.errors import Conflict
 from app.people.model import SYSTEM
 from app.signals.service import Integration
+from app.wording import because
 from tests.journeys.world import World, minutes, seconds
 
 CONFIG = """
@@ -65,7 +67,7 @@ def test_silence_pages_when_the_grace_is_over_and_the_next_ping_ends_it(world: W
     assert alert.source == "heartbeat:invoices"
     ping(world)
     world.expect_page("ada", event="resolved")
-    assert world.alerts()[0].reason == "pinged again"
+    assert because(world.alerts()[0].end_reasons) == "pinged again"
 
 
 def test_a_failure_pages_at_once_with_what_the_job_said(world: World) -> None:
@@ -126,7 +128,7 @@ def test_a_removed_heartbeat_ends_its_alert_and_keeps_its_address_when_it_return
     world.configure("\n".join(one for one in CONFIG.splitlines() if "invoices" not in one))
     world.settle()
     world.expect_nothing()
-    assert world.alerts()[0].reason == "removed"
+    assert world.alerts()[0].end_reasons == REMOVED
     assert row() is None
     assert line.ping(Call(Kind.SUCCESS, uuid=str(address)), now=world.now) is None
     world.configure(CONFIG)
@@ -241,7 +243,7 @@ def test_one_that_a_ping_made_pages_like_any_other_until_it_is_removed(world: Wo
         actions.remove(db, "from-cron", SYSTEM, world.now)
     world.settle()
     world.expect_nothing()
-    assert world.alerts()[0].reason == "removed"
+    assert world.alerts()[0].end_reasons == REMOVED
 
 
 def test_the_newest_hundred_pings_are_kept_and_run_times_are_samples(world: World) -> None:

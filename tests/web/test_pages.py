@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from app.reason import recorded
 from app.web.template import STATIC
 from tests.web.conftest import Site, deliver_inbox, measure, raise_alert
 
@@ -60,7 +61,7 @@ def full(site: Site) -> Site:
         check="web",
         labels=labels,
         annotations=notes,
-        because=SCRIPT,
+        reasons=(recorded(SCRIPT),),
         links=("javascript:alert(5)", "https://example.org/ok"),
         alertname=SCRIPT,
         severity="critical",

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 from app.checks.model import Result
 from app.checks.probe import Status
+from app.reason import Code, Reason
+from app.wording import text
 
 SEVERAL = 2
 HOME = re.compile(r"localhost|.*\.localhost|[/@].*", re.IGNORECASE)
@@ -57,14 +59,11 @@ def cut_off(answers: Mapping[str, bool], unreachable: Collection[str]) -> bool:
 
 def excused(result: Result, answers: Mapping[str, bool]) -> Result:
     """The result as one that says nothing of its target."""
-    message = f"prober offline: {silent(answers)}; the check said: {result.message}"
+    message = f"prober offline: {text(silent(answers))}; the check said: {result.message}"
     nothing: dict[str, Any] = {"metrics": {}, "series": (), "memory": None, "observed": None}
     return replace(result, status=Status.UNKNOWN, message=message, excused=True, **nothing)
 
 
-def silent(answers: Mapping[str, bool]) -> str:
-    """`none of 2 reference targets answers (a:443, b:443)`."""
-    names = ", ".join(answers)
-    if len(answers) == 1:
-        return f"the reference target {names} does not answer"
-    return f"none of {len(answers)} reference targets answers ({names})"
+def silent(answers: Mapping[str, bool]) -> Reason:
+    """Why it is cut off."""
+    return Reason(Code.REFERENCES_SILENT, {"references": list(answers)})

@@ -1,16 +1,31 @@
-"""Reasons of rules are code and facts; what was decided before keeps its words. A rule's states have the name of what they are."""
+"""Reasons of rules, heartbeats and alerts are code and facts; what was decided before keeps its words."""
 
 from alembic import op
 
 revision = "0010"
 down_revision = "0007"
 
-AS_REASONS = (
-    "TYPE JSONB USING CASE because WHEN '' THEN '[]'::jsonb ELSE jsonb_build_array(jsonb_build_object("
-    "'code', 'recorded', 'facts', jsonb_build_object('text', because))) END"
+RECORDED = "jsonb_build_object('code', 'recorded', 'facts', jsonb_build_object('text', {column}))"
+CODES = {  # how an alert ended, where more than a person asks
+    "recovered": "recovered",
+    "removed": "removed",
+    "paused": "heartbeat_paused",
+    "its check is paused": "check_paused",
+    "pinged again": "pinged_again",
+    "resolved by its sender": "resolved_by_sender",
+}
+KNOWN = " ".join(f"WHEN '{words}' THEN jsonb_build_object('code', '{code}', 'facts', '{{}}'::jsonb)" for words, code in CODES.items())
+AS_REASONS = f"TYPE JSONB USING CASE because WHEN '' THEN '[]' ELSE jsonb_build_array({RECORDED.format(column='because')}) END"
+AS_END_REASONS = (
+    f"TYPE JSONB USING CASE reason WHEN '' THEN '[]' ELSE jsonb_build_array("
+    f"CASE reason {KNOWN} ELSE {RECORDED.format(column='reason')} END) END"
 )
-# The words of a reason that has them; of another its code.
-AS_TEXT = "TYPE TEXT USING coalesce(reasons #>> '{0,facts,text}', reasons #>> '{0,code}', '')"
+
+
+def as_text(column: str) -> str:
+    """The words of a reason that has them, of another its code."""
+    return f"TYPE TEXT USING coalesce({column} #>> '{{0,facts,text}}', {column} #>> '{{0,code}}', '')"
+
 
 SQL = f"""
 ALTER TABLE standing RENAME TO series_state;
@@ -34,20 +49,40 @@ ALTER TABLE heartbeat ALTER COLUMN because DROP DEFAULT, ALTER COLUMN because {A
 ALTER TABLE heartbeat ALTER COLUMN because SET DEFAULT '[]';
 
 ALTER TABLE heartbeat RENAME COLUMN because TO reasons;
+
+ALTER TABLE alert
+  ALTER COLUMN because DROP DEFAULT, ALTER COLUMN because {AS_REASONS},
+  ALTER COLUMN reason DROP DEFAULT, ALTER COLUMN reason {AS_END_REASONS};
+
+ALTER TABLE alert ALTER COLUMN because SET DEFAULT '[]', ALTER COLUMN reason SET DEFAULT '[]';
+
+ALTER TABLE alert RENAME COLUMN because TO reasons;
+
+ALTER TABLE alert RENAME COLUMN reason TO end_reasons;
 """
 
 BACK = f"""
-ALTER TABLE heartbeat ALTER COLUMN reasons DROP DEFAULT, ALTER COLUMN reasons {AS_TEXT};
+ALTER TABLE alert
+  ALTER COLUMN reasons DROP DEFAULT, ALTER COLUMN reasons {as_text("reasons")},
+  ALTER COLUMN end_reasons DROP DEFAULT, ALTER COLUMN end_reasons {as_text("end_reasons")};
+
+ALTER TABLE alert ALTER COLUMN reasons SET DEFAULT '', ALTER COLUMN end_reasons SET DEFAULT '';
+
+ALTER TABLE alert RENAME COLUMN reasons TO because;
+
+ALTER TABLE alert RENAME COLUMN end_reasons TO reason;
+
+ALTER TABLE heartbeat ALTER COLUMN reasons DROP DEFAULT, ALTER COLUMN reasons {as_text("reasons")};
 
 ALTER TABLE heartbeat ALTER COLUMN reasons SET DEFAULT '';
 
 ALTER TABLE heartbeat RENAME COLUMN reasons TO because;
 
-ALTER TABLE verdict ALTER COLUMN reasons {AS_TEXT};
+ALTER TABLE verdict ALTER COLUMN reasons {as_text("reasons")};
 
 ALTER TABLE verdict RENAME COLUMN reasons TO because;
 
-ALTER TABLE series_state ALTER COLUMN reasons {AS_TEXT};
+ALTER TABLE series_state ALTER COLUMN reasons {as_text("reasons")};
 
 ALTER TABLE series_state RENAME COLUMN reasons TO because;
 

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from app.catalog.model import Family, Severity
 from app.errors import Fault, Invalid, TooLarge
+from app.reason import Code, Reason
 from app.sentence import lower_first
 from app.signals.model import Signal, SignalStatus, labels_key, name_of
 from app.signals.payload import decode
@@ -19,6 +20,7 @@ from app.units import counted
 from app.walltime import YEARS, parse_instant
 
 EVENTS, VALUE = 5_000, 4 << 10
+ENDED = (Reason(Code.RESOLVED_BY_SENDER),)
 
 
 def _no_nul(text: str) -> str:
@@ -125,7 +127,7 @@ def _signal(event: Event, source: str, service: str | None) -> Signal:
         starts_at=event.starts_at,
         runbook=event.runbook,
     )
-    return replace(found, because="resolved by its sender") if found.status is SignalStatus.RESOLVED else found
+    return replace(found, reasons=ENDED) if found.status is SignalStatus.RESOLVED else found
 
 
 def _about(event: Event, labels: Mapping[str, str]) -> Mapping[str, str]:
