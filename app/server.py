@@ -19,7 +19,7 @@ from app.settings import settings
 
 
 def create() -> FastAPI:
-    """The application: what it serves is in CONTRACT section 3."""
+    """The application: what it serves is in docs/reference_api.md."""
     app = FastAPI(
         title="Tocsin",
         docs_url=None,

@@ -43,7 +43,7 @@ class Policy:
     broken: str = ""  # what is wrong with the file; then nothing may be connected to
 
     def refusal(self, ip: IPv4Address | IPv6Address) -> str | None:
-        """Why the operator forbids this address; None when he does not."""
+        """Why the operator forbids this address; None when they do not."""
         if self.broken:
             return f"{ip} is closed until the network policy can be read: {self.broken}"
         if any(ip in network for network in self.lists.allow):

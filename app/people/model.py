@@ -104,7 +104,7 @@ class Notify(_Frozen):
 
 
 class QuietHours(_Frozen):
-    """Low-urgency pages wait until `to`, his time."""
+    """Low-urgency pages wait until `to`, in their zone."""
 
     from_: Annotated[time, BeforeValidator(wall_time)] = Field(alias="from")
     to: Annotated[time, BeforeValidator(wall_time)]

@@ -45,7 +45,7 @@ class Status:
     why_no_overdue: str = ""  # why nobody could say how long the oldest overdue job waits
 
     def as_json(self) -> str:
-        """The public form (the contract, section 1)."""
+        """The public form."""
         rows = [
             {"name": row.name, "kind": row.kind, "pid": row.pid, "state": row.state, "restarts": row.restarts}
             for row in self.processes

@@ -1,4 +1,4 @@
-"""Lines over time as SVG geometry: sparklines and the graph of a metric. Pure."""
+"""Lines over time: what is to be drawn of a metric (the scene), and its geometry as SVG. Pure."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -7,13 +7,56 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from app.web import words
-from app.web.scene import Limit, Scene, Spot, Stretch
 
 WIDTH, HEIGHT = 1000.0, 100.0  # the drawing's own units; the page stretches it
 MOST, MANY = 150, 60  # slices drawn of a line, and of each of several
 FAR = 2.0  # an expected band widens the drawing by so many times the height of the line at most
 
 Points = Sequence[tuple[datetime, float]]
+Stretch = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """What a line was like around one instant."""
+
+    at: datetime
+    low: float
+    mean: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A series: its spots, oldest first."""
+
+    spots: Sequence[Spot]
+    name: str = ""
+    key: str = ""  # by which it is chosen
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A level that a rule watches; `clear`: where it recovers."""
+
+    value: float
+    clear: bool = False
+    of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What is to be drawn; the first curve is the one it is about where `alone`."""
+
+    metric: str
+    curves: Sequence[Curve]
+    window: Stretch
+    zone: ZoneInfo
+    limits: Sequence[Limit] = ()
+    firing: Sequence[Stretch] = ()
+    pending: Sequence[Stretch] = ()
+    band: Sequence[Spot] = ()  # where a rule expected it
+    alone: bool = True
 
 
 @dataclass(frozen=True, slots=True)

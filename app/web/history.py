@@ -18,8 +18,7 @@ from app.rules import in_force
 from app.rules import store as rules
 from app.rules.active import Active
 from app.rules.evaluate import series_name
-from app.web.graph import Graph, graph
-from app.web.scene import Curve, Limit, Scene, Spot, Stretch
+from app.web.graph import Curve, Graph, Limit, Scene, Spot, Stretch, graph
 
 LONGEST, SHORTEST = timedelta(days=7), timedelta(hours=1)  # drawn of an incident
 PLAIN = "seconds"  # every check has it: how long it took

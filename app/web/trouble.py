@@ -13,7 +13,7 @@ from app.rules import store as rules
 from app.rules.active import Active
 from app.rules.evaluate import ONE_SERIES
 from app.rules.model import State as RuleState
-from app.web.scene import Stretch
+from app.web.graph import Stretch
 
 MOST = 200  # newest alerts that are looked at
 SEEN = timedelta(days=7)  # pending takes minutes: over a longer time it would be a hair's breadth

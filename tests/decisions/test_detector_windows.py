@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from app.rules.detector import Detector, Direction, Judgement, Knob, Look
-from app.rules.detector.tail import Tail
+from app.rules.detector.rarity import Tail
 from tests.decisions.test_detector import A_DAY, MONDAY, SHAPES, Shape, episodes, learnt_from, series, watch
 
 MINUTE = timedelta(minutes=1)

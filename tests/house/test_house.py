@@ -12,7 +12,7 @@ from app.reason import RECORDED, Code
 from app.wording import PHRASES
 
 ROOT = Path(__file__).parents[2]
-FILE_LINES, FUNCTION_LINES, TASK_LINES = 400, 40, 10  # DESIGN.md, idea 8
+FILE_LINES, FUNCTION_LINES, TASK_LINES = 400, 40, 10  # cap the tail: any code base has short functions
 FOLDERS = ("app", "tasks")
 SOURCES = [
     *sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py") if "versions" not in path.parts),

@@ -13,9 +13,8 @@ from app.units import length
 from app.walltime import clock
 from app.web import filter as filters
 from app.web import rota, wall, words
-from app.web.graph import gathered, graph, merged, sparkline
+from app.web.graph import Curve, Limit, Scene, Spot, gathered, graph, merged, sparkline
 from app.web.markdown import html
-from app.web.scene import Curve, Limit, Scene, Spot
 from app.web.template import web_link
 from app.web.toast import Toast
 from app.web.visit import local_path

@@ -10,16 +10,16 @@ What it does with each sample
 2. Forecast (`detector.py`). What is left over often lingers (a busy minute follows a busy minute), so a one-step
    forecast carries over the measured share of it.
    Until the week has won, a value like that of a week ago is excused (`Baseline.excuse`): a witness, not yet a proof.
-3. Surprise. The distance from the baseline and from the forecast, each over its own robust spread (`spread.py`: a
+3. Surprise. The distance from the baseline and from the forecast, each over its own robust spread (`baseline.py`: a
    winsorised mean, and how wide each hour of the day usually is), are blended into one number, linear in the value.
 4. Windows (`windows.py`). The last dozen samples (two hours at most) together: do their surprises lean to one side, do
    they stray further than usual. So many values inside the band, all a little high, are found, and spikes like any
    other that come far too often. Samples more than 40 minutes apart are judged one by one only.
-5. Rarity (`tail.py`). What lies beyond a running 97 % quantile is gathered into episodes; how often and how far they go is
+5. Rarity (`rarity.py`). What lies beyond a running 97 % quantile is gathered into episodes; how often and how far they go is
    learnt for each look apart (value up and down, lean up and down, straying): a generalised Pareto tail by L-moments, and
    never rarer than what the series has itself shown. No Gaussian is assumed. The band is where an episode is expected
    once in the period that the knob allows, shared among the looks so that together they do not spend more than it.
-6. Score (`news.py`). The expected time between such episodes, T days, as T^0.4 / (1 + T^0.4): 0.5 is daily, 0.8 monthly,
+6. Score (`rarity.py`). The expected time between such episodes, T days, as T^0.4 / (1 + T^0.4): 0.5 is daily, 0.8 monthly,
    0.91 yearly; a window's T counts a quarter. It is news: while an episode lasts (and fading over two days) only
    something rarer still scores high.
 

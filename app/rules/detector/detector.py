@@ -7,12 +7,10 @@ from math import inf
 from typing import Any, ClassVar
 
 from app.rules.detector import windows
-from app.rules.detector.baseline import Baseline
+from app.rules.detector.baseline import WINSOR, Baseline, Spread
 from app.rules.detector.judgement import Judgement, Knob, Look, Progress
-from app.rules.detector.news import FURTHEST, News
 from app.rules.detector.packing import Packable, pack, unpack
-from app.rules.detector.spread import WINSOR, Spread
-from app.rules.detector.tail import Tail, height_of, surprise_of
+from app.rules.detector.rarity import FURTHEST, News, Tail, height_of, surprise_of
 from app.rules.detector.windows import Seen, Windows
 
 VERSION = 2

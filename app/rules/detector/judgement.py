@@ -54,9 +54,3 @@ class Judgement:
     age: float = 0.0  # seconds since the first sample
     window: Look = Look.NONE  # the alarm is of the last samples together
     window_seconds: float = 0.0
-
-
-def score_of(days: float) -> float:
-    """A return time in days as a score between 0 and 1."""
-    share = float(days**0.4)
-    return round(share / (1.0 + share), 6)

@@ -11,7 +11,7 @@ from math import log, sqrt
 from typing import ClassVar
 
 from app.rules.detector.judgement import Look
-from app.rules.detector.tail import QUIET, Tail
+from app.rules.detector.rarity import QUIET, Tail
 
 SAMPLES = 12.0  # in the window, that is its mean forgets with this time constant
 SPAN = 7200.0  # seconds: it is no longer than this

@@ -1,7 +1,10 @@
-"""How rare a height is, learnt from the series' own episodes: peaks over a threshold, declustered."""
+"""How rare a height is, and what of that is news.
+
+Rarity is learnt from the series' own episodes: peaks over a threshold, declustered. What goes on is soon not worth a page.
+"""
 
 from array import array
-from math import exp, inf, log
+from math import exp, inf, log, log10
 from typing import ClassVar
 
 KNEE = 100.0  # beyond it, surprises count by their logarithm: a thousand is hardly worse than a hundred
@@ -14,6 +17,12 @@ KEPT = 12  # of the highest peaks
 FADE = 0.97  # of a kept peak's weight with each that joins
 ALIKE = 0.9  # a peak of this part of another is one of its kind
 BEARABLE = 3.0  # so many of a kind are not yet the series' habit
+FURTHEST = 100.0  # times the series' age: no longer return time is claimed
+MEMORABLE = 3.0  # log10 days: a rarer episode subdues the score no longer than this one
+RARER = 0.3  # log10: how much rarer a sample of the same episode must be to be news
+FADING = 2.0  # log10 per day: how fast an episode stops subduing the next
+SUBDUED = 0.3  # of the score is left to what is no news
+DAY = 86400.0
 
 
 class Tail:
@@ -112,3 +121,36 @@ def height_of(surprise: float) -> float:
 def surprise_of(height: float) -> float:
     """The inverse of `height_of`; what is not judged stays infinite."""
     return height if height < KNEE or height == inf else KNEE * exp(min(600.0, height / KNEE - 1.0))
+
+
+class News:
+    """What a person has already been told."""
+
+    __slots__ = ("heat",)
+    NUMBERS: ClassVar[tuple[str, ...]] = ("heat",)
+
+    def __init__(self) -> None:
+        self.heat = -9.0
+
+    @property
+    def arrays(self) -> "tuple[array[float], ...]":
+        """None."""
+        return ()
+
+    def score(self, days: float, gap: float, age: float) -> float:
+        """How rare, as news: an episode that goes on scores low unless it gets rarer. 0 days: nothing to tell."""
+        self.heat = max(-9.0, self.heat - FADING * max(gap, 0.0) / DAY)
+        if days <= 0.0:
+            return 0.0
+        days = min(days, max(age / DAY, 0.01) * FURTHEST)
+        rarity = log10(days)
+        if rarity > self.heat + (RARER if self.heat > -1.0 else 0.0):
+            self.heat = min(rarity, MEMORABLE)
+            return score_of(days)
+        return round(SUBDUED * score_of(days), 6)
+
+
+def score_of(days: float) -> float:
+    """A return time in days as a score between 0 and 1."""
+    share = float(days**0.4)
+    return round(share / (1.0 + share), 6)
