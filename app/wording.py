@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from app import plugins
 from app.reason import RECORDED, Code, Reason
 from app.units import format_seconds
-from app.walltime import short_day
+from app.walltime import short_day, stamp
 
 Facts = Mapping[str, Any]
 Phrase = str | Callable[[Facts], str]  # a template over the facts, or a function of them
@@ -81,7 +81,7 @@ PHRASES: dict[str, Phrase] = {
     Code.AWAITS_PING: "it failed before it was removed; it alerts after its next ping",
     Code.REFERENCES_SILENT: _references,
     Code.REFERENCE_ANSWERS: "a reference target answers again",
-    Code.NO_WORKER: lambda f: f"no worker there since {datetime.fromisoformat(f['since']):%Y-%m-%d %H:%M:%S} UTC",
+    Code.NO_WORKER: lambda f: f"no worker there since {stamp(datetime.fromisoformat(f['since']))}",
     Code.WORKER_RUNS: "a worker there runs",
     Code.REMOVED: "removed",
     Code.RESOLVED_BY_SENDER: "resolved by its sender",

@@ -15,6 +15,8 @@ from typing import Any
 from jinja2 import Template, TemplateSyntaxError, Undefined, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from app.units import measured
+
 LIMIT = 1024  # characters of the result
 LONGEST = 4096  # characters of a template
 DEEPEST = 40  # nodes inside each other
@@ -125,20 +127,12 @@ def _percent(share: float, digits: int = 0) -> str:
     return f"{share * 100:.{min(max(int(digits), 0), 12)}f} %" if isfinite(share * 100) else "?"
 
 
-def _seconds(value: float) -> str:
-    """5400 -> 1.5 h."""
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if abs(value) >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value:.3g} s" if abs(value) >= 1 or value == 0 else f"{value * 1000:.3g} ms"
-
-
 FILTERS: dict[str, Callable[..., Any]] = {
     "round": _of_number(lambda value, digits=0: f"{value:.{min(max(int(digits), 0), 12)}f}"),
     "percent": _of_number(_percent),
     "abs": _of_number(abs),
     "int": _of_number(int),
-    "duration": _of_number(_seconds),
+    "duration": _of_number(measured),
     "bytes": _of_number(_bytes),
     "upper": lambda text: str(text).upper(),
     "lower": lambda text: str(text).lower(),

@@ -61,9 +61,9 @@ def test_it_says_what_prometheus_expects_of_its_predict_linear(window: str, expe
 
 
 COURSES: dict[str, tuple[dict[str, Any], list[float], str, str]] = {
-    "a disk that will be full within the day": ({"below": 0}, [100 - n for n in range(20)], "F", "below 0 in 1.35 h"),
-    "one that will not": ({"below": 0}, [1000 - 0.01 * n for n in range(20)], "o", "below 0 in 69.4 d"),
-    "one that fills from below": ({"above": 100}, [float(n) for n in range(20)], "F", "above 100 in 1.35 h"),
+    "a disk that will be full within the day": ({"below": 0}, [100 - n for n in range(20)], "F", "below 0 in 1 h 21 min"),
+    "one that will not": ({"below": 0}, [1000 - 0.01 * n for n in range(20)], "o", "below 0 in 69 d 10 h"),
+    "one that fills from below": ({"above": 100}, [float(n) for n in range(20)], "F", "above 100 in 1 h 21 min"),
     "level": ({"below": 0}, [5.0] * 20, "o", "level: below 0 never"),
     "away from the limit": ({"below": 0}, [5.0 + n for n in range(20)], "o", "below 0 never"),
     "over it already, on the way back": ({"below": 0}, [-30.0 + n for n in range(20)], "F", "below 0 now"),

@@ -21,7 +21,7 @@ SHOWN = {
     "a share made by arithmetic": ("{{ (1 - value) * 100 | round(0) }}", None),
     "rounded": ("{{ value | round(2) }} s", "0.43 s"),
     "bytes": ("{{ 123456789 | bytes }}", "118 MiB"),
-    "a duration": ("{{ 5400 | duration }}", "1.5 h"),
+    "a duration": ("{{ 5400 | duration }}", "1 h 30 min"),
     "one side or the other": ("{{ 'bad' if value > 0.4 else 'well' }}", "bad"),
     "a block": ("{% if value < 0.4 %}low{% elif labels.zone %}zoned{% else %}high{% endif %}", "high"),
     "a default for a label that is missing": ("{{ labels.zone | default('everywhere') }}", "everywhere"),

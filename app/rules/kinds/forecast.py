@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from app.reason import Reason
 from app.rules.model import Finding, Reach, Rule, View
 from app.rules.past import Span
-from app.units import Duration, format_seconds, parse_duration
+from app.units import Duration, format_seconds, length, parse_duration
 from app.wording import Facts, Phrase
 
 NEEDED = 0.25  # of the window, before a line through it means anything
@@ -47,11 +47,11 @@ def _says(when: Callable[[Facts], str]) -> Phrase:
 
 def _when(facts: Facts) -> str:
     """When the limit is crossed: `in 14.7 h`."""
-    return f"in {_about(facts['seconds'])}" if facts["seconds"] < FAR else "in more than 100 years"
+    return f"in {length(facts['seconds'])}" if facts["seconds"] < FAR else "in more than 100 years"
 
 
 PHRASES: dict[str, Phrase] = {
-    Code.LEARNING: lambda f: f"learning: seen {_about(f['seen'])} of the {format_seconds(f['needed'])} it needs",
+    Code.LEARNING: lambda f: f"learning: seen {length(f['seen'])} of the {format_seconds(f['needed'])} it needs",
     Code.TOO_LARGE: "{metric} is too large for a line through it",
     Code.CROSSED: _says(lambda _: "now"),
     Code.CROSSES: _says(_when),
@@ -144,11 +144,3 @@ def _crossing(spec: Spec, newest: float, now: float, slope: float) -> tuple[Code
     if slope * spec.sign <= 0:
         return Code.NEVER, None
     return Code.CROSSES, min(max((spec.limit - now) / slope, 0.0), FAR)
-
-
-def _about(seconds: float) -> str:
-    """About so long."""
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.0f} s"
