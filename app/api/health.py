@@ -2,18 +2,14 @@
 
 import base64
 import time
-from functools import lru_cache
-from importlib.metadata import version
 
 import anyio
 import anyio.to_thread
-from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from app import beats, metrics
 from app.api.answer import answer
 from app.api.caller import actor_of, bearer, in_thread
 from app.db import transaction
@@ -23,6 +19,7 @@ from app.settings import settings
 from app.supervisor import readiness, room
 
 KEPT = 0.5  # seconds an answer of /readyz is good for
+TEXT_FORMAT = "text/plain; version=0.0.4"  # of Prometheus
 PATIENCE = 2.0  # seconds for the database to answer
 
 
@@ -81,7 +78,7 @@ def _room() -> list[str]:
 async def metrics_text(request: Request) -> Response:
     """Prometheus' text format; an API token as bearer or as the password of basic authentication."""
     await in_thread(actor_of, _token(request.headers.get("authorization")))
-    return PlainTextResponse(await in_thread(_text), media_type="text/plain; version=0.0.4")
+    return Response(await in_thread(_text), media_type=TEXT_FORMAT)
 
 
 def _token(header: str | None) -> str:
@@ -94,51 +91,11 @@ def _token(header: str | None) -> str:
         raise NotLoggedIn("this is no basic authentication; the password is an API token") from None
 
 
-def _text() -> str:
+def _text() -> bytes:
+    from app.metrics import collector  # on first use: a console that nobody scrapes does without the client library
+
     with transaction() as db:
-        return "".join(_lines(db))
-
-
-def _lines(db: Connection) -> list[str]:
-    lines = [
-        _family("build_info", "gauge", "1, with the version as a label."),
-        f'tocsin_build_info{{version="{_version()}"}} 1\n',
-    ]
-    lines += [_family("oldest_overdue_seconds", "gauge", "Age of the oldest row that is due and not done; alarm on it.")]
-    lines += [f"tocsin_oldest_overdue_seconds {metrics.oldest_overdue(db):.3f}\n"]
-    counts = {(row["what"], row["label"]): row["n"] for row in metrics.counts(db)}
-    for what, labels in STATES.items():
-        lines.append(_family(what, "gauge", f"Open {what} by state."))
-        lines += [f'tocsin_{what}{{state="{label}"}} {counts.get((what, label), 0)}\n' for label in labels]
-    lines.append(_family("process_seen_seconds", "gauge", "Seconds since a process last said that it lives."))
-    lines += [
-        f'tocsin_process_seen_seconds{{kind="{one.kind}",name="{_escaped(one.name)}"}} {one.age:.3f}\n'
-        for one in beats.seen(db)
-    ]
-    return lines
-
-
-STATES = {
-    "incidents": ("triggered", "acknowledged"),
-    "alerts": ("pending", "firing", "suppressed"),
-    "checks": ("ok", "warning", "critical", "unknown", "new"),
-    "heartbeats": ("new", "up", "down", "paused"),
-    "pages": ("queued", "sending"),
-    "obligations": ("open",),
-}
-
-
-def _family(name: str, kind: str, help_: str) -> str:
-    return f"# HELP tocsin_{name} {help_}\n# TYPE tocsin_{name} {kind}\n"
-
-
-def _escaped(label: str) -> str:
-    return label.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-
-@lru_cache
-def _version() -> str:
-    return version("tocsin")
+        return collector.text(db)
 
 
 ROUTES = [

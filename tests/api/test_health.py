@@ -167,8 +167,8 @@ def test_metrics_take_the_token_as_bearer_or_password(api: Api) -> None:
     response = api.call("GET", "/metrics", "vi")
     assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
     lines = response.text.splitlines()
-    assert 'tocsin_alerts{state="firing"} 1' in lines
-    assert 'tocsin_incidents{state="triggered"} 0' in lines
+    assert 'tocsin_alerts{state="firing"} 1.0' in lines
+    assert 'tocsin_incidents{state="triggered"} 0.0' in lines
     assert any(line.startswith("tocsin_build_info{version=") for line in lines)
     basic = base64.b64encode(f"anybody:{api.tokens['vi']}".encode()).decode()
     assert api.call("GET", "/metrics", None, headers={"Authorization": f"Basic {basic}"}).text.splitlines()[:4] == lines[:4]

@@ -1,0 +1,64 @@
+"""The figures as Prometheus reads them: metric families in its text format, each read from the rows when it is asked for."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from importlib.metadata import version
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import Connection
+
+from app import beats
+from app.metrics import store
+
+STATES = {
+    "incidents": ("triggered", "acknowledged"),
+    "alerts": ("pending", "firing", "suppressed"),
+    "checks": ("ok", "warning", "critical", "unknown", "new"),
+    "heartbeats": ("new", "up", "down", "paused"),
+    "pages": ("queued", "sending"),
+    "obligations": ("open",),
+}
+
+
+def text(db: Connection) -> bytes:
+    """Every figure, in text format 0.0.4."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Figures(db))
+    return generate_latest(registry)
+
+
+class Figures(Collector):
+    """What one transaction sees."""
+
+    def __init__(self, db: Connection) -> None:
+        self.db = db
+
+    def collect(self) -> Iterator[Metric]:
+        """Each family, those without a row with zeros: a figure that is missing is no zero to an alert rule."""
+        build = GaugeMetricFamily("tocsin_build_info", "1, with the version as a label.", labels=["version"])
+        build.add_metric([_version()], 1)
+        yield build
+        overdue = round(store.oldest_overdue(self.db), 3)
+        help_ = "Age of the oldest row that is due and not done; alarm on it."
+        yield GaugeMetricFamily("tocsin_oldest_overdue_seconds", help_, overdue)
+        counts = {(row["what"], row["label"]): row["n"] for row in store.counts(self.db)}
+        for what, states in STATES.items():
+            family = GaugeMetricFamily(f"tocsin_{what}", f"Open {what} by state.", labels=["state"])
+            for state in states:
+                family.add_metric([state], counts.get((what, state), 0))
+            yield family
+        yield self._processes()
+
+    def _processes(self) -> Metric:
+        help_ = "Seconds since a process last said that it lives."
+        family = GaugeMetricFamily("tocsin_process_seen_seconds", help_, labels=["kind", "name"])
+        for one in beats.seen(self.db):
+            family.add_metric([one.kind, one.name], round(one.age, 3))
+        return family
+
+
+@lru_cache
+def _version() -> str:
+    return version("tocsin")
