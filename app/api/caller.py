@@ -1,6 +1,6 @@
 """Who calls: the route class that asks for a token before it reads anything, and reads JSON strictly."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, TypeVar
 
 import anyio.to_thread
@@ -78,7 +78,6 @@ def _actor(request: Request) -> Actor:
 
 
 Caller = Annotated[Actor, Depends(_actor)]
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 def router(tag: str) -> APIRouter:

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from app.catalog.cache import ByVersion
 from app.catalog.model import Channel, Declaration, Defaults, Grouping, Platform, Policy, Route, Service
@@ -15,24 +15,15 @@ from app.catalog.table import config_version, declaration
 T = TypeVar("T", bound=BaseModel)
 
 
-class Version(NamedTuple):
-    """A version in force. The digest tells it from the one of this number in another database, or before a restore."""
-
-    number: int
-    digest: str
-
-
-FIRST = Version(0, "")  # nothing was declared yet
-_versions: WeakKeyDictionary[Connection, Version] = WeakKeyDictionary()  # a Connection lives as long as its transaction
+_versions: WeakKeyDictionary[Connection, int] = WeakKeyDictionary()  # a Connection lives as long as its transaction
 _parsed: ByVersion[tuple[str, type[BaseModel]], Mapping[str, Any]] = ByVersion()
 
 
-def version(db: Connection) -> Version:
-    """The version in force, asked for once a transaction; FIRST before there is one."""
+def version(db: Connection) -> int:
+    """The number of the version in force, asked for once a transaction; 0 before the first."""
     known = _versions.get(db)
     if known is None:
-        row = db.execute(select(config_version.c.id, config_version.c.digest).order_by(config_version.c.id.desc()).limit(1))
-        known = _versions[db] = next((Version(*one) for one in row), FIRST)
+        known = _versions[db] = db.execute(select(func.coalesce(func.max(config_version.c.id), 0))).scalar_one()
     return known
 
 
@@ -112,12 +103,12 @@ def replace_files(db: Connection, id_: int, files: Mapping[str, str]) -> None:
 
 def record_version(
     db: Connection, *, now: datetime, actor: str, digest: str, files: Mapping[str, str], changes: Sequence[Mapping[str, str]]
-) -> Version:
-    """Remember a version as in force."""
+) -> int:
+    """Remember a version as in force; its number."""
     values = {"applied_at": now, "applied_by": actor, "digest": digest, "files": dict(files), "changes": list(changes)}
-    number = db.execute(insert(config_version).values(values).returning(config_version.c.id)).scalar_one()
-    made = _versions[db] = Version(number, digest)
-    return made
+    number: int = db.execute(insert(config_version).values(values).returning(config_version.c.id)).scalar_one()
+    _versions[db] = number
+    return number
 
 
 def versions(db: Connection, limit: int = 50) -> list[Mapping[str, Any]]:

@@ -128,11 +128,6 @@ def extend(db: Connection, names: Sequence[str], until: datetime) -> None:
     db.execute(update(check_state).where(check_state.c.name.in_(names)).values(lease_until=until))
 
 
-def release(db: Connection, names: Sequence[str], now: datetime) -> None:
-    """Give leased checks back: they could not be sent."""
-    db.execute(update(check_state).where(check_state.c.name.in_(names)).values(lease_until=None, next_due_at=now))
-
-
 def finish(db: Connection, results: Sequence[Result]) -> None:
     """Store results and samples, set the checks' state, and put them on the evaluation list."""
     rows = [

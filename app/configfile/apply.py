@@ -74,7 +74,7 @@ def apply(db: Connection, loaded: Loaded, actor: Actor, now: datetime) -> Applie
     after = compile(config)
     digest = digest_of(loaded.files, after)
     if digest == catalog.digest_in_force(db):
-        return Applied(catalog.version(db).number, ())
+        return Applied(catalog.version(db), ())
     changes = diff(store.in_force(db), after, starred)
     catalog.replace_all(db, [sealed(one) for one in after])
     records = [change.record() for change in changes]
@@ -82,8 +82,8 @@ def apply(db: Connection, loaded: Loaded, actor: Actor, now: datetime) -> Applie
         db, now=now, actor=actor.login or actor.via, digest=digest, files=sealed_files(loaded.files), changes=records
     )
     _tell(db, config, changes, now)
-    audit.record(db, actor, "config.apply", f"config:{version.number}", {"changes": records}, now)
-    return Applied(version.number, tuple(changes))
+    audit.record(db, actor, "config.apply", f"config:{version}", {"changes": records}, now)
+    return Applied(version, tuple(changes))
 
 
 def digest_of(files: Mapping[str, str], declarations: Sequence[Declaration]) -> str:

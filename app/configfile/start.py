@@ -56,7 +56,7 @@ def _replaced(folder: Path, gone: list[str]) -> str:
 def _version() -> int:
     """The version in force; 0 when there is none."""
     with transaction() as db:
-        return catalog.version(db).number
+        return catalog.version(db)
 
 
 def _kept() -> str:

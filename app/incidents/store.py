@@ -151,13 +151,6 @@ def turn_all(db: Connection, now: datetime) -> None:
     db.execute(update(incident).where(incident.c.number.in_(numbers)).values(urgency_at=now))
 
 
-def next_turn(db: Connection) -> datetime | None:
-    """When hours begin or end next for any open incident."""
-    query = select(func.min(incident.c.urgency_at)).where(incident.c.state != State.RESOLVED)
-    found: datetime | None = db.execute(query).scalar_one()
-    return found
-
-
 def freeze(db: Connection, one: Incident) -> None:
     """Write the policy, its name and the runbook, which change only when an incident is routed again."""
     policy = dumped(one.policy) if one.policy else None

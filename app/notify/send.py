@@ -60,10 +60,11 @@ async def _send(job: Job, ask: Ask) -> Sent | None:
     except TimeoutError:
         return Sent(job.claim, Transient(f"no answer within {DEADLINE:g} s"))
     except DeliveryError as error:
+        error.args = (_hidden(job, str(error)),)
         return Sent(job.claim, error)
     except Exception as error:
         log.exception("channel_broke", channel=job.claim.draft.channel, page=job.claim.id)
-        return Sent(job.claim, Transient(f"the channel broke: {type(error).__name__}: {error}"))
+        return Sent(job.claim, Transient(_hidden(job, f"the channel broke: {type(error).__name__}: {error}")))
 
 
 async def _hand_over(job: Job, asked: float, not_after: float) -> Receipt:
@@ -88,8 +89,8 @@ def _prepared(job: Job) -> tuple[ChannelPlugin, BaseModel]:
         raise Permanent(f'channel "{name}": its settings are wrong: {error.errors()[0]["msg"]}') from None
 
 
-def _hushed(job: Job, said: str) -> str:
-    """What went wrong, without the channel's secrets: servers repeat what they are told."""
+def _hidden(job: Job, said: str) -> str:
+    """What went wrong, without the channel's secrets: servers repeat what they are told, and everybody reads the timeline."""
     try:
         return redactor(_prepared(job)[1])(said)
     except Permanent:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import time
 from difflib import get_close_matches
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -201,10 +201,6 @@ class Actor:
     login: str | None
     role: Role
     via: str  # console, api, cli, link, system
-
-    def record(self) -> dict[str, Any]:
-        """What the audit keeps."""
-        return {"login": self.login, "via": self.via}
 
 
 SYSTEM = Actor(None, Role.ADMIN, "system")

@@ -190,11 +190,6 @@ def audited(db: Connection, *, object_: str | None, before: int | None, limit: i
     return [dict(row) for row in db.execute(query).mappings()]
 
 
-def count(db: Connection) -> int:
-    """How many people can log in."""
-    return db.execute(select(func.count()).select_from(person).where(person.c.active)).scalar_one()
-
-
 def has_anybody(db: Connection) -> bool:
     """Whether somebody was ever added; False too where the table is not there yet."""
     if db.scalar(select(func.to_regclass("person"))) is None:

@@ -13,8 +13,6 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from app.catalog import store as catalog
-from app.catalog.store import Version
 from app.checks.samples import store as samples
 from app.rules.evaluate import series_name
 from app.rules.past import Past
@@ -44,12 +42,12 @@ class Recall:
 
     def __init__(self) -> None:
         self._known: dict[Stretch, _Known] = {}
-        self._version = catalog.FIRST
+        self._version = 0
         self._looks = 0
         self._looking = threading.Lock()  # a worker evaluates in several threads, each other checks
 
     def look(
-        self, db: Connection, version: Version, wanted: Mapping[Stretch, timedelta], seen: Mapping[str, datetime], now: datetime
+        self, db: Connection, version: int, wanted: Mapping[Stretch, timedelta], seen: Mapping[str, datetime], now: datetime
     ) -> Mapping[Stretch, Mapping[str, Past]]:
         """Every series of these stretches: `wanted` long before `seen` (the check's newest instant that was judged), up to now.
 
@@ -59,7 +57,7 @@ class Recall:
             return self._look(db, version, wanted, seen, now)
 
     def _look(
-        self, db: Connection, version: Version, wanted: Mapping[Stretch, timedelta], seen: Mapping[str, datetime], now: datetime
+        self, db: Connection, version: int, wanted: Mapping[Stretch, timedelta], seen: Mapping[str, datetime], now: datetime
     ) -> Mapping[Stretch, Mapping[str, Past]]:
         self._looks += 1
         if version != self._version or (self._looks % COUNTED == 0 and self._size() > MOST):

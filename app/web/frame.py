@@ -17,7 +17,7 @@ from app.settings import settings
 
 KEPT = 5.0  # seconds the on-call hint is kept: it is on every page, and schedules take milliseconds to resolve
 
-_on_call: tuple[catalog.Version, float, tuple[str, ...]] | None = None
+_on_call: tuple[int, float, tuple[str, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

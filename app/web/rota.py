@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from app.oncall.model import Shift, Source, Span
+from app.oncall.model import Shift, Span
 from app.units import format_duration
 from app.walltime import instant, midnight, on_the_wall
 
@@ -84,11 +84,6 @@ def picture(
     open_ = [bar("", gap.start, gap.end, "gap") for gap in gaps]
     rows.append(Row("final", tuple(sorted(held + open_, key=lambda one: one.x)), final=True))
     return Picture(_days(start, end, zone, share), tuple(rows), share(now) if start <= now < end else None)
-
-
-def changed(shifts: Sequence[Shift]) -> bool:
-    """Whether somebody took over by hand."""
-    return any(shift.source is not Source.LAYER for shift in shifts)
 
 
 def _days(start: datetime, end: datetime, zone: ZoneInfo, share: Callable[[datetime], float]) -> tuple[Day, ...]:

@@ -198,7 +198,7 @@ def test_what_an_earlier_release_stored_in_clear_is_sealed_at_the_start(db):
     stored = {(one.kind, one.name): one.spec for one in store.in_force(db)}
     for (kind, name), spec in stored.items():
         catalog.replace_spec(db, kind, name, spec)
-    catalog.replace_files(db, catalog.version(db).number, {"a.yaml": CONFIG})
+    catalog.replace_files(db, catalog.version(db), {"a.yaml": CONFIG})
     assert "CANARY-05" in dump(db)
     assert reseal(db) > 0
     everything = dump(db)

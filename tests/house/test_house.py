@@ -148,3 +148,24 @@ def test_statements_live_in_stores(path: Path) -> None:
             assert module in allowed, f"{module} belongs in a store"
             words = {one.name for one in node.names} if isinstance(node, ast.ImportFrom) else set()
             assert allowed[module] is None or words <= (allowed[module] or set()), f"{words} of {module} belong in a store"
+
+
+FOR_STORIES = {"run_until_idle", "start_embedded"}  # the line until nothing is due; the servers that tests run on
+
+
+def test_nothing_is_kept_for_tests_alone() -> None:
+    """A function that only its tests call is dead, and its tests say nothing of the product."""
+    trees = {path: ast.parse(path.read_text()) for path in SOURCES}
+    called = {node.id for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    called |= {node.attr for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    texts = [node.value for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    called |= {word for text in texts if isinstance(text, str) for word in re.findall(r"\w+", text)}
+    dead = {
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+        for path, tree in trees.items()
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and not node.decorator_list
+        and node.name not in called | FOR_STORIES
+    }
+    assert dead == set()

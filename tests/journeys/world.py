@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import text
+
 from app.actions import service as actions
 from app.alerts import store as alerts
 from app.checks import service as checks
@@ -110,7 +112,8 @@ class World:
         from app.notify import store as pages
 
         with transaction() as db:
-            known = [escalations.next_due(db), pages.next_due(db), incidents.next_turn(db)]
+            turn = db.execute(text("select min(urgency_at) from incident where state <> 'resolved'")).scalar_one()
+            known = [escalations.next_due(db), pages.next_due(db), turn]
         later = [due for due in known if due is not None and due > self.now]
         return min(later, default=None)
 

@@ -1,7 +1,6 @@
 """The email channel against a real SMTP server: what arrives, how it threads, what each answer means."""
 
 import asyncio
-import base64
 import email
 import email.policy
 from base64 import b64decode
@@ -19,7 +18,8 @@ from pydantic import ValidationError
 
 from app.concurrency.loop import run
 from app.errors import Permanent, Transient
-from app.notify.channels.email import LONGEST_SUBJECT, Spec, build, plausible, send
+from app.notify.channels.email import LONGEST_SUBJECT, Spec, build, send
+from app.notify.channels.email import address as address_of
 from app.notify.model import Receipt
 from app.visible import short, visible
 from tests.decisions.words import quick
@@ -162,7 +162,7 @@ def test_what_is_no_single_address_is_refused_for_good_and_nothing_is_sent(
 
 @pytest.mark.parametrize("address", ["ada@example.com", "a.d+a@sub.example.com", "o'brien@example.com", '"a b"@example.com'])
 def test_usual_addresses_are_fine(address: str) -> None:
-    assert plausible(address)
+    assert address_of(address) is None
 
 
 def test_a_sender_that_is_no_address_is_refused_by_the_configuration() -> None:
@@ -345,19 +345,3 @@ def test_a_channel_may_have_several_recipients(there: tuple[Post, Spec]) -> None
     ((_, to, got),) = post.mails
     assert to == ["room@example.com", "bo@xn--bcher-kva.example"]
     assert str(got["To"]) == "Room <room@example.com>, bo@xn--bcher-kva.example"
-
-
-def test_a_server_that_repeats_the_password_does_not_get_it_into_the_pages_error() -> None:
-    """What it says stands in the timeline, which everybody reads."""
-    from types import SimpleNamespace
-
-    from app.catalog.model import Channel
-    from app.notify.send import _hushed
-    from app.seal import marked
-
-    options = {"kind": "email", "host": "127.0.0.1", "sender": "t@a.example", "password": marked("hunter-2"), "username": "t"}
-    job: Any = SimpleNamespace(
-        channel=Channel.model_validate(options), claim=SimpleNamespace(draft=SimpleNamespace(channel="mail"))
-    )
-    said = f"the mail server answered 535 no: hunter-2 {base64.b64encode(b't:hunter-2').decode()}"
-    assert _hushed(job, said) == "the mail server answered 535 no: *** ***"

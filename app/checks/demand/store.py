@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, delete, func, insert, select, text
+from sqlalchemy import Connection, delete, insert, select, text
 
 from app.checks.table import check_run
 
@@ -44,13 +44,6 @@ def runs(db: Connection, batch: str) -> list[Mapping[str, Any]]:
     columns = [check_run.c[name] for name in ("check_name", "task_id", "asked_at", "asked_by", "done_at", "result")]
     query = select(*columns, check_run.c.spec.is_not(None).label("tried")).where(check_run.c.batch == batch)
     return [dict(row) for row in db.execute(query.order_by(check_run.c.check_name)).mappings()]
-
-
-def left(db: Connection, batch: str) -> int:
-    """How many runs of a batch have no answer yet."""
-    query = select(func.count()).where(check_run.c.batch == batch, check_run.c.done_at.is_(None))
-    number: int = db.execute(query).scalar_one()
-    return number
 
 
 def forget(db: Connection, before: datetime) -> None:

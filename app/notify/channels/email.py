@@ -102,14 +102,6 @@ def address(text: str) -> None:
     mailbox(text)
 
 
-def plausible(text: str) -> bool:
-    """Whether this can be the address of one recipient."""
-    try:
-        return bool(mailbox(text))
-    except ValueError:
-        return False
-
-
 async def send(spec: Spec, message: Message, timeout: float) -> Receipt:
     """Hand one mail to the server, within `timeout` seconds for everything. Accepted is what it takes for one recipient."""
     try:

@@ -24,7 +24,6 @@ from app.wording import Facts, Phrase
 
 SLOTS = 120  # into which a period is cut for the budget that is left
 ROUNDING = 1e-9  # relative
-READS_STATUS = True  # without a metric it reads statuses, as the share of critical ones
 
 
 class Code(StrEnum):

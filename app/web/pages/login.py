@@ -27,7 +27,6 @@ from app.web.visit import Typed, device, end_session, local_path, start_session,
 router = pages()
 patience = Patience()
 _turns: list[anyio.CapacityLimiter] = []  # made in the event loop that it is for
-WRONG = "That login and password do not belong together."
 
 
 @router.get("/login")
