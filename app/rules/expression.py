@@ -1,4 +1,4 @@
-"""Rules joined by `and`, `or`, `not` and brackets, with three values: yes, no and cannot tell. Pure.
+"""Rules joined by `and`, `or`, `not` and brackets, with three values: yes, no and unknown. Pure.
 
 checkout-slow and not (database-patching or orders-dropped)
 """
@@ -21,7 +21,7 @@ class Expression:
     _value: Callable[[Mapping[str, Truth]], Truth] = field(repr=False)
 
     def value(self, of: Mapping[str, Truth]) -> Truth:
-        """Its truth, given that of each name (missing = cannot tell), by Kleene's logic: `no and cannot tell` is no."""
+        """Its truth, given that of each name (missing = unknown), by Kleene's logic: `no and unknown` is no."""
         return self._value(of)
 
 

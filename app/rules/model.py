@@ -18,7 +18,7 @@ from app.units import Duration, parse_duration
 
 BLIND = "blind"  # in a series' memory: its alert is on for want of data only
 RECENT = "recent evaluations"  # in a series' memory: which of the last were bad, for `after: K of N`
-NO_DATA_INTERVALS = 3  # a check that could not tell for this many intervals is silent
+NO_DATA_INTERVALS = 3  # a check that is unknown for this many intervals is silent
 
 
 class Rule(Declared):
@@ -31,7 +31,7 @@ class Rule(Declared):
     summary: str | None = Field(default=None, description="a template; {{ value }} is what was compared")
     for_: Duration = Field(default=parse_duration("0s"), alias="for", description="pending until it held this long")
     after: Count | None = Field(default=None, description="K of N: fires when K of its last N evaluations are bad")
-    no_data: NoData = Field(default="keep", description="what follows when it could not tell for 3 intervals of its check")
+    no_data: NoData = Field(default="keep", description="what follows when it is unknown for 3 intervals of its check")
     max_series: int = Field(default=500, ge=1, le=10_000, description="label sets it judges; more are an alert of their own")
     mode: Literal["live", "shadow"] = Field(default="live", description="shadow decides and records, and pages nobody")
     runbook: str | None = Field(default=None, description="name of the runbook of its alerts")

@@ -40,7 +40,7 @@ def _cut_off(row: Mapping[str, Any]) -> Signal:
         source="prober",
         key=location or "here",
         status=SignalStatus.FIRING if offline else SignalStatus.RESOLVED,
-        summary=f"The prober{where} is offline: {text(reason) if offline else ''}; its checks of other hosts cannot tell",
+        summary=f"The prober{where} is offline: {text(reason) if offline else ''}; its checks of other hosts are unknown",
         severity=Severity.ERROR,
         alertname=OFFLINE,
         family="health",

@@ -172,6 +172,14 @@ def test_an_integration_takes_events_by_path_and_by_bearer(api: Api) -> None:
     assert [(alert["source"], alert["service"]) for alert in alerts] == [("integration:ci", "db")]
 
 
+def test_an_alert_that_its_sender_resolved_says_so_in_words_and_as_a_code(api: Api) -> None:
+    api.post("events", {"events": [GOOD]}, 202)
+    api.post("events", {"events": [{**GOOD, "status": "resolved"}]}, 202)
+    (alert,) = api.get("alerts")["items"]
+    assert (alert["because"], alert["reason"]) == ("", "resolved by its sender")
+    assert alert["reasons"] == [{"code": "resolved_by_sender", "facts": {}, "text": "resolved by its sender"}]
+
+
 @pytest.mark.parametrize(
     "path, status", [("/in/" + "0" * 32, 404), ("/in/x", 404), ("/in/", 404), ("/in/%00", 404), ("/in", 404)]
 )

@@ -5,6 +5,11 @@ from typing import Any
 
 import pytest
 
+from app import line
+from app.checks import service as checks
+from app.checks.model import Result
+from app.checks.probe import Status
+from app.db import transaction
 from tests.api.conftest import Api
 
 NOUNS = (
@@ -265,6 +270,13 @@ def test_rules_show_where_they_stand(api: Api) -> None:
         "shop",
     )
     assert slow["series"] == []
+    with transaction() as db:
+        checks.record(db, [Result("web", datetime.now(UTC), Status.OK, "", 0.01, {"seconds": 3.0})])
+    line.evaluate()
+    (series,) = next(one for one in api.get("rules")["items"] if one["name"] == "slow")["series"]
+    facts = {"agg": "last", "metric": "seconds", "value": 3.0, "limit": 1.0, "window": None}
+    assert series["because"] == "last seconds 3 > 1"
+    assert series["reasons"] == [{"code": "threshold.above", "facts": facts, "text": "last seconds 3 > 1"}]
 
 
 def test_integrations_are_made_listed_and_rotated_by_editors(api: Api) -> None:

@@ -106,7 +106,9 @@ class Detector:
             window = self.alarm if bad and self.alarm not in VALUES else Look.NONE
             score = self.news.score(self._return_time(heights, seen), gap, age)
             season, span = self.base.season(age), windows.length(self.step) * self.step
-            judgement = Judgement(score, expected, low, high, bad, clear, None, season, age, window, span)
+            judgement = Judgement(
+                score, expected, low, high, bad, clear, season=season, age=age, window=window, window_seconds=span
+            )
         if gap > 0.0:
             self._learn(value, now, local.hour, base, carry, heights, seen)
         return judgement
