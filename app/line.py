@@ -180,11 +180,11 @@ def _dedup(now: datetime | None, only: Sequence[int] | None = None) -> int:
             give_up_soon(db)
         at = now or clock.now(db)
         placed = incidents.place(db, at, LIMIT, only)
-        escalation.begin(db, [*placed.opened, *placed.restarted], at)
+        escalation.begin(db, placed.started, at)
         pages.supersede(db, [one.number for one in placed.restarted], at)
         pages.queue_update(db, placed.updated, at)
         ended = incidents.end_due(db, at, LIMIT)
-        escalation.stop_ended(db, ended, "resolved", at)
+        escalation.stop_ended(db, ended, at)
         pages.queue_resolved(db, ended, None, at)
         seen = placed.seen + len(ended)
         if seen:

@@ -89,6 +89,35 @@ class Code(StrEnum):
     NOTIFIED_HERE = "notified_here"  # the same for a channel that is nobody's contact
     TEST_ASKED = "test_asked"  # the person tests their contacts
 
+    # what happened to an incident
+    OPENED = "opened"
+    JOINED = "joined"
+    ALERT_RESOLVED = "alert_resolved"
+    REOPENED = "reopened"  # by a person, or because an alert fired again
+    RESOLVED = "resolved"  # by a person, or because all alerts resolved
+    RESTARTED = "restarted"  # it got worse and is routed anew
+    MERGE_RESTARTED = "merge_restarted"  # one that is worse and unacknowledged was merged into it
+    URGENCY_CHANGED = "urgency_changed"  # its hours began or ended
+    ACKNOWLEDGED = "acknowledged"
+    UNACKNOWLEDGED = "unacknowledged"
+    ACK_EXPIRED = "ack_expired"  # acknowledged, but not resolved within the policy's ack_timeout
+    SNOOZED = "snoozed"
+    SNOOZE_ENDED = "snooze_ended"
+    ESCALATED = "escalated"  # somebody wanted the next step at once
+    ASSIGNED = "assigned"
+    NOTE = "note"
+    MERGED = "merged"  # into another
+    MERGED_FROM = "merged_from"  # another was merged into it
+    STEP_TAKEN = "step_taken"
+    STEP_SKIPPED = "step_skipped"  # none of its targets is anybody
+    PAGE_ACCEPTED = "page_accepted"
+    PAGE_FAILED = "page_failed"
+    PAGE_RETRIED = "page_retried"  # the first attempt failed for now
+
+    # escalation: why no step is due, and why an obligation was excused
+    STARTED_AGAIN = "started_again"  # the policy starts at step 1
+    NOT_TRIGGERED = "not_triggered"  # the incident was acknowledged or resolved when the step fell due
+
     # obligations: how they ended
     ACCEPTED = "accepted"  # a provider accepted a page for it
     ALL_FAILED = "all_failed"  # no page for it can arrive any more
@@ -106,6 +135,11 @@ class Reason:
 Reasons = tuple[Reason, ...]  # from the general to the particular: the step, the target, the contact
 
 
+def nested(reason: Reason) -> dict[str, Any]:
+    """A reason as one of the facts of another."""
+    return {"code": str(reason.code), "facts": dict(reason.facts)}
+
+
 def recorded(text: str) -> Reason:
     """A reason that is nothing but words."""
     return Reason(RECORDED, {"text": text})
@@ -113,7 +147,7 @@ def recorded(text: str) -> Reason:
 
 def dumped(reasons: Iterable[Reason]) -> list[dict[str, Any]]:
     """The stored form."""
-    return [{"code": str(one.code), "facts": dict(one.facts)} for one in reasons]
+    return [nested(one) for one in reasons]
 
 
 def loaded(stored: Sequence[Mapping[str, Any]]) -> Reasons:

@@ -4,17 +4,18 @@ Those of a kind of rule stand in its file, as `PHRASES`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from app import plugins
-from app.reason import RECORDED, Code, Reason
-from app.units import format_seconds
+from app.reason import RECORDED, Code, Reason, loaded
+from app.units import format_duration, format_seconds
 from app.walltime import short_day, stamp
 
 Facts = Mapping[str, Any]
 Phrase = str | Callable[[Facts], str]  # a template over the facts, or a function of them
+STEPS = (Code.STEP, Code.EXHAUSTED, Code.NO_POLICY)  # what follows says whom they reach
 
 
 def _round(facts: Facts) -> str:
@@ -47,6 +48,36 @@ def _job_failed(facts: Facts) -> str:
     status, output = facts["exit_status"], facts["output"]
     what = f"it ended with exit status {status}" if status else "it reported a failure"
     return f"{what}: {output}" if output else what
+
+
+def _why(facts: Facts, name: str = "why") -> str:
+    return text(Reason(**facts[name]))
+
+
+def _ended(facts: Facts) -> str:
+    why = because(loaded(facts["why"]))
+    return f"{facts['alertname']} resolved" + (f" ({why})" if why else "")
+
+
+def _by(facts: Facts) -> str:
+    return facts["by"] or f"somebody by {facts['via']}"
+
+
+def _policy(facts: Facts) -> str:
+    return f"escalation policy {facts['policy']}" if facts["policy"] else "no escalation policy"
+
+
+def _taken(facts: Facts) -> str:
+    return f"{_why(facts)}: {', '.join([*facts['users'], *facts['channels']])}"
+
+
+def _skipped(facts: Facts) -> str:
+    return f"{_why(facts)}: {'; '.join(text(Reason(**one)) for one in facts['targets']) or 'nobody to page'}; skipped"
+
+
+def _page(facts: Facts) -> str:
+    to = f"{facts['user']} over {facts['channel']}" if facts["user"] else facts["channel"]
+    return f"{facts['kind']} to {to}"
 
 
 def _references(facts: Facts) -> str:
@@ -85,7 +116,7 @@ PHRASES: dict[str, Phrase] = {
     Code.WORKER_RUNS: "a worker there runs",
     Code.REMOVED: "removed",
     Code.RESOLVED_BY_SENDER: "resolved by its sender",
-    Code.INCIDENT_RESOLVED: lambda f: f"resolved by {f['by'] or 'somebody by ' + f['via']}",
+    Code.INCIDENT_RESOLVED: lambda f: f"resolved by {_by(f)}",
     Code.ROUTED: lambda f: f"route {f['number']} matches {', '.join(f['match']) or 'everything'}",
     Code.NO_ROUTE: "no route matches; the platform's owners answer",
     Code.URGENCY_BY_HOURS: lambda f: f"{f['urgency']} {'during' if f['open'] else 'outside of'} {f['hours']} hours",
@@ -116,6 +147,31 @@ PHRASES: dict[str, Phrase] = {
     Code.NOTIFIED_OVER: "you were notified over {channel}",
     Code.NOTIFIED_HERE: "this channel was notified",
     Code.TEST_ASKED: "you asked for it",
+    Code.OPENED: "triggered by {alertname}: {summary}",
+    Code.JOINED: "{alertname} joined: {summary}",
+    Code.ALERT_RESOLVED: _ended,
+    Code.REOPENED: lambda f: f"reopened by {_by(f)}" if f.get("via") else "reopened: alert fired again",
+    Code.RESOLVED: lambda f: f"resolved by {_by(f)}" if f.get("via") else "all alerts resolved",
+    Code.RESTARTED: lambda f: f"{_why(f)} by {f['alertname']}; routed again: {_policy(f)}, from step 1",
+    Code.MERGE_RESTARTED: lambda f: f"#{f['number']} is worse and unacknowledged; routed again: {_policy(f)}, from step 1",
+    Code.URGENCY_CHANGED: lambda f: f"urgency changed to {f['urgency']}: {_why(f)}",
+    Code.ACKNOWLEDGED: lambda f: f"acknowledged by {_by(f)}",
+    Code.UNACKNOWLEDGED: lambda f: f"unacknowledged by {_by(f)}; escalation restarts at step 1",
+    Code.ACK_EXPIRED: "acknowledged but not resolved in time; escalation restarts at step 1",
+    Code.SNOOZED: lambda f: f"snoozed by {_by(f)} for {format_duration(timedelta(seconds=f['seconds']))}",
+    Code.SNOOZE_ENDED: "snooze ended; escalation restarts at step 1",
+    Code.ESCALATED: lambda f: f"escalated manually by {_by(f)}",
+    Code.ASSIGNED: lambda f: f"assigned to {f['to']} by {_by(f)}",
+    Code.NOTE: "{text}",
+    Code.MERGED: lambda f: f"merged into #{f['into']} by {_by(f)}",
+    Code.MERGED_FROM: lambda f: f"#{f['number']} was merged into this by {_by(f)}",
+    Code.STEP_TAKEN: _taken,
+    Code.STEP_SKIPPED: _skipped,
+    Code.PAGE_ACCEPTED: lambda f: f"{_page(f)}: accepted",
+    Code.PAGE_FAILED: lambda f: f"{_page(f)} failed: {f['error']}",
+    Code.PAGE_RETRIED: lambda f: f"{_page(f)} failed for now, trying again: {f['error']}",
+    Code.STARTED_AGAIN: "escalation restarts at step 1",
+    Code.NOT_TRIGGERED: "the incident was no longer triggered",
     Code.ACCEPTED: "{channel} accepted it",
     Code.ALL_FAILED: _failed,
     Code.BREACH: lambda f: f"nobody was reached for {f['target']}: {_failed(f)}",
@@ -138,8 +194,11 @@ def _of_kind(code: str) -> Phrase:
 
 
 def texts(reasons: Iterable[Reason]) -> str:
-    """Several reasons in one line, from the general to the particular."""
-    return "; ".join(text(one) for one in reasons)
+    """Several reasons in one line, from the general to the particular: `step 1 of 2: ada is named; notify.high`."""
+    line, end = "", ""
+    for one in reasons:
+        line, end = f"{line}{end}{text(one)}", ": " if one.code in STEPS else "; "
+    return line
 
 
 def because(reasons: Iterable[Reason]) -> str:

@@ -29,13 +29,13 @@ def offer(db: Connection, secret: bytes, token: str, now: datetime) -> Offer:
     """Read a link. Raises NotFound when it is not ours or its page is gone, Expired."""
     link = read(secret, token)
     page = pages.by_key(db, link.page_key)
-    incident = incidents.get(db, page["incident"]) if page and page["incident"] else None
+    incident = incidents.get(db, page.incident) if page and page.incident else None
     if page is None or incident is None:
         raise NotFound("what this link is about is no longer here")
     if link.expires_at <= now:
         raise Expired("this link has expired; open the incident in the console")
     done = not incident.open or (link.action == "acknowledge" and incident.state is State.ACKNOWLEDGED)
-    return Offer(link.action, incident, page["user_name"], done)
+    return Offer(link.action, incident, page.user, done)
 
 
 def take(db: Connection, secret: bytes, token: str, now: datetime) -> Offer:

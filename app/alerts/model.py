@@ -1,6 +1,6 @@
 """Alerts: one thing that is wrong, from its first sign to its end."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -17,6 +17,42 @@ class State(StrEnum):
     FIRING = "firing"
     SUPPRESSED = "suppressed"  # firing, but kept quiet for a recorded reason
     RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """The firing alert that names an incident: the worst, of equals the earliest."""
+
+    severity: Severity
+    starts_at: datetime
+    id: int
+    summary: str
+
+    @property
+    def weight(self) -> tuple[int, float, int]:
+        """The greater, the worse."""
+        return self.severity.rank, -self.starts_at.timestamp(), -self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What an incident's alerts are, all in all."""
+
+    open: int = 0
+    total: int = 0
+    worst: Worst | None = None  # None when none fires
+
+    @property
+    def title(self) -> str | None:
+        """What the incident is called; None when no alert fires."""
+        return self.worst.summary if self.worst else None
+
+    def plus(self, alerts: "Sequence[Alert]") -> "Tally":
+        """The same with these alerts."""
+        firing = [Worst(one.severity, one.starts_at, one.id, one.summary) for one in alerts if one.state is State.FIRING]
+        worst = max([*firing, *([self.worst] if self.worst else [])], key=lambda one: one.weight, default=None)
+        open_ = sum(one.state is not State.RESOLVED for one in alerts)
+        return Tally(self.open + open_, self.total + len(alerts), worst)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Row, func, or_, select, text, update
 
-from app.alerts.model import Alert, State
+from app.alerts.model import Alert, State, Tally, Worst
 from app.alerts.table import alert
 from app.catalog.model import Severity
 from app.db import turn_back as clock_set_back
@@ -20,7 +20,7 @@ def _rank(column: str) -> str:
     return f"case {column} {cases} end"
 
 
-# Rows arrive sorted by fingerprint, so that two writers cannot lock each other out.
+# Rows arrive sorted by fingerprint, so that two writers cannot lock each other out. `lifecycle` has what becomes of an alert.
 _RAISE = text("""
 insert into alert (fingerprint, source, key, alertname, state, severity, summary, service, labels, annotations, links,
                    runbook, value, reasons, shadow, trace, starts_at, seen_at, dedup_at)
@@ -32,7 +32,7 @@ from jsonb_to_recordset(cast(:rows as jsonb)) as r(
        labels jsonb, annotations jsonb, links jsonb, runbook text, value float8, reasons jsonb, shadow bool, trace text,
        starts_at timestamptz)
 on conflict (fingerprint) where state <> 'resolved' do update set
-  state = case when alert.state = 'suppressed' then alert.state else excluded.state end,
+  state = case when alert.state in ('suppressed', 'firing') then alert.state else excluded.state end,
   starts_at = case when alert.state = 'pending' and excluded.state = 'firing' then excluded.starts_at else alert.starts_at end,
   severity = excluded.severity, summary = excluded.summary, service = excluded.service, labels = excluded.labels,
   annotations = excluded.annotations, links = excluded.links, runbook = excluded.runbook, value = excluded.value,
@@ -64,9 +64,12 @@ order by a.incident, (a.state = 'resolved'), a.id
 
 
 _TALLY = text(f"""
-select incident, count(*) filter (where state <> 'resolved') as open, count(*) as total,
-  (array_agg(summary order by {_rank("severity")} desc, starts_at, id) filter (where state = 'firing'))[1] as title
-from alert where incident = any(:numbers) group by incident
+select t.incident, t.open, t.total, a.id, a.severity, a.starts_at, a.summary
+from (
+  select incident, count(*) filter (where state <> 'resolved') as open, count(*) as total,
+    (array_agg(id order by {_rank("severity")} desc, starts_at, id) filter (where state = 'firing'))[1] as worst
+  from alert where incident = any(:numbers) and id <> all(:but) group by incident
+) as t left join alert a on a.id = t.worst
 """)
 
 
@@ -160,17 +163,14 @@ def of_incidents(db: Connection, numbers: Sequence[int]) -> list[Alert]:
     return [_alert(row) for row in db.execute(query)]
 
 
-class Tally(NamedTuple):
-    """What an incident's alerts are, all in all."""
-
-    open: int = 0
-    total: int = 0
-    title: str | None = None  # summary of the worst that fires, the earliest of equals; None when none does
+def tally(db: Connection, numbers: Sequence[int], but: Sequence[int] = ()) -> dict[int, Tally]:
+    """Per incident what its alerts are, `but` these; an incident without any is left out."""
+    rows = db.execute(_TALLY, {"numbers": list(numbers), "but": list(but)})
+    return {row.incident: Tally(row.open, row.total, _worst(row)) for row in rows}
 
 
-def tally(db: Connection, numbers: Sequence[int]) -> dict[int, Tally]:
-    """Per incident what its alerts are; an incident without any is left out."""
-    return {row.incident: Tally(row.open, row.total, row.title) for row in db.execute(_TALLY, {"numbers": list(numbers)})}
+def _worst(row: Row[Any]) -> Worst | None:
+    return None if row.id is None else Worst(Severity(row.severity), row.starts_at, row.id, row.summary)
 
 
 def by_ids(db: Connection, ids: Sequence[int]) -> list[Alert]:

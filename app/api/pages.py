@@ -1,4 +1,4 @@
-"""Pages and the promises they keep."""
+"""Pages and the obligations they keep."""
 
 from typing import Annotated, Any
 
@@ -13,6 +13,8 @@ from app.escalation.model import Obligation, ObligationState
 from app.notify import store
 from app.notify.model import State
 from app.notify.present import present
+from app.wording import present as present_reason
+from app.wording import text
 
 routes = router("pages")
 
@@ -28,8 +30,8 @@ def pages(
     """List pages, newest first, each with its attempts."""
     with transaction() as db:
         rows = store.listed(db, incident=incident, user=user, state=state, before=before_id(cursor), limit=limit + 1)
-        attempts = store.attempts(db, [row["id"] for row in rows])
-    return listed(rows, limit, lambda row: row["id"], lambda row: present(row, attempts[row["id"]]))
+        attempts = store.attempts(db, [row.id for row in rows])
+    return listed(rows, limit, lambda row: row.id, lambda row: present(row, attempts[row.id]))
 
 
 @routes.get("/obligations")
@@ -39,7 +41,7 @@ def obligations(
     cursor: Cursor = None,
     limit: Limit = LIST,
 ) -> Response:
-    """List promises to reach somebody, newest first, and how each ended."""
+    """List obligations to reach somebody, newest first, and how each ended."""
     with transaction() as db:
         rows = escalations.obligations(db, state=state, incident=incident, before=before_id(cursor), limit=limit + 1)
     return listed(rows, limit, lambda one: one.id, _obligation)
@@ -56,5 +58,6 @@ def _obligation(one: Obligation) -> dict[str, Any]:
         "user": one.user,
         "state": one.state.value,
         "made_at": one.made_at,
-        "reason": one.reason,
+        "reason": text(one.reason) if one.reason else "",
+        "reasons": [present_reason(one.reason)] if one.reason else [],
     }

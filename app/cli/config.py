@@ -145,6 +145,7 @@ def take(
     from app.cli.desk import instant
     from app.cli.desk import labels as read_labels
     from app.configfile.routing import routing
+    from app.wording import present_all, texts
 
     loaded = load_or_exit(folder)
     assert loaded.config is not None
@@ -155,11 +156,12 @@ def take(
         raise _wrong(str(error), 2) from None
     if as_json:
         told = {"route": found.number, "policy": found.policy, "urgency": found.urgency.value, "pages": found.hours}
-        _print_json({**told, "because": found.because, "labels": known})
+        why = {"because": texts(found.reasons), "reasons": present_all(found.reasons)}
+        _print_json({**told, **why, "labels": known})
     else:
         to = f'policy "{found.policy}"' if found.policy else "no policy"
         waits = f"; pages in {found.hours} hours" if found.hours else ""
-        typer.echo(printable(f"{to}, {found.urgency.value} urgency: {found.because}{waits}"))
+        typer.echo(printable(f"{to}, {found.urgency.value} urgency: {texts(found.reasons)}{waits}"))
         typer.echo(printable(f"labels: {', '.join(f'{name}={value}' for name, value in sorted(known.items()))}"))
     raise typer.Exit(0 if found.policy else 1)
 

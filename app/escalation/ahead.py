@@ -20,7 +20,7 @@ class Ahead:
     """One step to come; who is meant is looked up for that time."""
 
     at: datetime
-    move: Step
+    step: Step
     held: Hold | None = None  # the hours it waits for
     starts_again: bool = False  # an acknowledgement runs out or a snooze ends just then
 
@@ -44,8 +44,8 @@ def ahead(course: Course, standing: EscalationState, now: datetime, who_at: WhoA
         wait = hold(course.hours, course.timetable, place, at) or _waits(course, place, now)
         at = wait.until if wait else at
         made = plan(course.policy, course.last, who_at(at), place, at)
-        for move in made.moves:
-            yield Ahead(at, move, wait, again)
+        for step in made.steps:
+            yield Ahead(at, step, wait, again)
         again, place = False, made.after
         if place.state is State.EXHAUSTED:
             return

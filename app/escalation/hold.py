@@ -5,14 +5,15 @@ from datetime import datetime
 
 from app.escalation.model import Due, EscalationState, State
 from app.oncall.hours import Timetable
+from app.reason import Code, Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """How long a step waits, and why: `held until 09:00 (office hours)`."""
+    """How long a step waits, and why."""
 
     until: datetime
-    because: str
+    reason: Reason
 
 
 def hold(hours: str | None, timetable: Timetable, standing: EscalationState, now: datetime) -> Hold | None:
@@ -26,7 +27,8 @@ def hold(hours: str | None, timetable: Timetable, standing: EscalationState, now
     opens = timetable.opens(hours, now)
     if opens is None or opens <= now:
         return None
-    return Hold(opens, f"held until {timetable.written(hours, opens, now)} ({hours} hours)")
+    facts = {"until": opens.isoformat(), "local": timetable.written(hours, opens, now), "hours": hours}
+    return Hold(opens, Reason(Code.HELD, facts))
 
 
 def waiting(standing: EscalationState, hours: str | None, until: Hold) -> EscalationState:

@@ -1,8 +1,10 @@
-"""Escalation: where an incident stands in its policy, and what it owes to whom."""
+"""Escalation: where an incident stands in its policy, and its obligations: whom a step is to reach."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from app.reason import Reason
 
 
 class State(StrEnum):
@@ -58,4 +60,4 @@ class Obligation:
     user: str | None
     state: ObligationState
     made_at: datetime
-    reason: str
+    reason: Reason | None  # why it ended so

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from app.catalog.model import Policy
 from app.escalation.model import Due, EscalationState, State
+from app.reason import Code, Reason
 
 AGAIN_AFTER_EXHAUSTION = timedelta(minutes=30)
 LATE = timedelta(seconds=30)  # a step later than this counts its wait from now, so that an outage is not followed by a burst
@@ -16,9 +17,9 @@ class ResolvedTarget:
     """Who or what a target stands for at the moment of the step."""
 
     target: str
+    reason: Reason
     users: tuple[str, ...] = ()
     channel: str | None = None
-    because: str = ""
 
     @property
     def nobody(self) -> bool:
@@ -31,12 +32,12 @@ class Step:
 
     round: int
     step: int | None
-    reached: tuple[ResolvedTarget, ...]
-    because: str
+    targets: tuple[ResolvedTarget, ...]
+    reason: Reason
 
     @property
     def excused(self) -> bool:
-        return all(one.nobody for one in self.reached)
+        return all(one.nobody for one in self.targets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class LastResort:
 class Plan:
     """The steps taken at once (excused ones first), and where the incident stands after them."""
 
-    moves: tuple[Step, ...]
+    steps: tuple[Step, ...]
     after: EscalationState
 
 
@@ -62,41 +63,36 @@ def plan(
 
     An `if_exhausted` that is nobody just now falls to the owners, and these to the admins: never silence.
     """
-    moves: list[Step] = []
+    taken: list[Step] = []
     at = before.due_at if before.due_at and now - before.due_at < LATE else now
     place = before
     while policy is not None and place.round <= policy.repeat:
         step = policy.steps[place.step]
-        move = _move(place.round, place.step + 1, step.page, who, f"step {place.step + 1} of {len(policy.steps)}")
-        moves.append(move)
+        facts = {"step": place.step + 1, "of": len(policy.steps), "round": place.round}
+        taken.append(_step(place.round, place.step + 1, step.page, who, Reason(Code.STEP, facts)))
         place = _next(place, len(policy.steps))
-        if not move.excused:
-            return Plan(tuple(moves), replace(place, due_at=at + step.wait, due=Due.STEP, state=State.RUNNING, held=None))
-    chosen = policy.if_exhausted if policy else None
-    ladder = [named for named in (chosen, last.owners, last.admins) if named]
-    reached = [_move(place.round, None, named, who, "the policy is exhausted" if policy else "no policy") for named in ladder]
-    moves.append(next((move for move in reached if not move.excused), _all_excused(reached, place.round)))
+        if not taken[-1].excused:
+            return Plan(tuple(taken), replace(place, due_at=at + step.wait, due=Due.STEP, state=State.RUNNING, held=None))
+    why = Reason(Code.EXHAUSTED if policy else Code.NO_POLICY, {"round": place.round})
+    ladder = [named for named in (policy.if_exhausted if policy else None, last.owners, last.admins) if named]
+    steps = [_step(place.round, None, named, who, why) for named in ladder]
+    taken.append(next((step for step in steps if not step.excused), _all_excused(steps, place.round)))
     again = at + AGAIN_AFTER_EXHAUSTION
     after = replace(place, round=place.round + 1, due_at=again, due=Due.STEP, state=State.EXHAUSTED, held=None)
-    return Plan(tuple(moves), after)
+    return Plan(tuple(taken), after)
 
 
-def called(move: Step) -> list[tuple[ResolvedTarget, str | None]]:
+def called(step: Step) -> list[tuple[ResolvedTarget, str | None]]:
     """Each person once per step, however many targets name them; a channel or a target with nobody stands for itself."""
     found: dict[str, tuple[ResolvedTarget, str | None]] = {}
-    for reached in move.reached:
-        for user in reached.users or (None,):
-            found.setdefault(f"user:{user}" if user else reached.target, (reached, user))
+    for target in step.targets:
+        for user in target.users or (None,):
+            found.setdefault(f"user:{user}" if user else target.target, (target, user))
     return list(found.values())
 
 
-def why(move: Step, reached: ResolvedTarget) -> str:
-    """Why somebody is called in this step."""
-    return f"{move.because}: {reached.because}"
-
-
-def _all_excused(moves: Sequence[Step], round_: int) -> Step:
-    return moves[0] if moves else Step(round_, None, (), "nobody is named to answer when all else fails")
+def _all_excused(steps: Sequence[Step], round_: int) -> Step:
+    return steps[0] if steps else Step(round_, None, (), Reason(Code.NOBODY_NAMED))
 
 
 def others(
@@ -104,7 +100,7 @@ def others(
 ) -> list[tuple[ResolvedTarget, str | None]]:
     """Whom of the last resort to call when `user` (or the channel `target`) could not be reached: anybody else."""
     for named in (last.owners, last.admins):
-        asked = called(_move(0, None, named, who, ""))
+        asked = called(_step(0, None, named, who, Reason(Code.NOBODY_NAMED)))
         able = [
             (one, person) for one, person in asked if not one.nobody and (person != user if person else one.target != target)
         ]
@@ -127,7 +123,5 @@ def _next(place: EscalationState, steps: int) -> EscalationState:
     return replace(place, step=0, round=place.round + 1)
 
 
-def _move(round_: int, step: int | None, named: Sequence[str], who: Mapping[str, ResolvedTarget], because: str) -> Step:
-    return Step(
-        round_, step, tuple(who[target] for target in named), because if round_ == 0 else f"{because}, round {round_ + 1}"
-    )
+def _step(round_: int, number: int | None, named: Sequence[str], who: Mapping[str, ResolvedTarget], reason: Reason) -> Step:
+    return Step(round_, number, tuple(who[target] for target in named), reason)

@@ -9,31 +9,20 @@ from sqlalchemy import Connection
 from app.catalog import store as catalog
 from app.db import wake
 from app.escalation import store
+from app.escalation.call import Call, call_of
 from app.escalation.hold import hold, waiting
 from app.escalation.model import Due, EscalationState, ObligationState, State
-from app.escalation.plan import LastResort, Plan, ResolvedTarget, Step, called, plan, targets, why
+from app.escalation.plan import LastResort, Plan, ResolvedTarget, Step, called, plan, targets
 from app.escalation.who import who
-from app.incidents import service as incidents_service
 from app.incidents import store as incidents
+from app.incidents.lifecycle import retriggered
 from app.incidents.model import Event, Incident
 from app.incidents.model import State as IncidentState
 from app.oncall import service as oncall
 from app.people import store as people
 from app.people.model import Directory
 from app.queues import Queue
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """Somebody to be reached now: one obligation, to be kept by the notify stage."""
-
-    obligation: int | None
-    incident: Incident
-    round: int
-    step: int | None  # counts from 1; None when the policy is exhausted
-    user: str | None
-    channel: str | None
-    because: str
+from app.reason import Code, Reason, nested
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +38,7 @@ def begin(db: Connection, started: Sequence[Incident], now: datetime) -> None:
     """Start the policy of these incidents at step 1, due at once; what an earlier start still owed is excused."""
     again = [one.number for one in started if one.generation > 1]
     if again:
-        store.excuse_incident(db, again, "the policy starts again", now)
+        store.excuse_incident(db, again, Reason(Code.STARTED_AGAIN), now)
     fresh = [EscalationState(one.number, one.generation, 0, 0, now, Due.STEP, State.RUNNING) for one in started]
     store.put_all(db, fresh)
     if fresh:
@@ -64,15 +53,16 @@ def hurry(db: Connection, number: int, now: datetime) -> None:
         wake(db, Queue.ESCALATION)
 
 
-def stop(db: Connection, incident: Incident, reason: str, again_at: datetime | None, now: datetime) -> None:
+def stop(db: Connection, incident: Incident, reason: Reason, again_at: datetime | None, now: datetime) -> None:
     """No further step; open obligations are excused with the reason. `again_at`: a snooze's end or an ack time-out."""
     standing = EscalationState(incident.number, incident.generation, 0, 0, again_at, Due.AGAIN, State.STOPPED)
     store.put_all(db, [standing], reason)
     store.excuse_incident(db, [incident.number], reason, now)
 
 
-def stop_ended(db: Connection, ended: Sequence[Incident], reason: str, now: datetime) -> None:
-    """The same for incidents that are over, all at once."""
+def stop_ended(db: Connection, ended: Sequence[Incident], now: datetime) -> None:
+    """The same for incidents whose alerts are over, all at once."""
+    reason = Reason(Code.RESOLVED, {"by": None})
     store.put_all(
         db, [EscalationState(one.number, one.generation, 0, 0, None, Due.STEP, State.STOPPED) for one in ended], reason
     )
@@ -91,14 +81,14 @@ def advance(db: Connection, now: datetime, limit: int = 200) -> Advance:
     if not due:
         return Advance((), (), 0)
     found = incidents.by_numbers(db, [one.incident for one in due])
-    due = _retriggered(db, due, found, now)
+    due = _start_again(db, due, found, now)
     open_ = [one for one in due if found[one.incident].state is IncidentState.TRIGGERED]
     closed = [one for one in due if found[one.incident].state is not IncidentState.TRIGGERED]
     open_, held = _hold(db, open_, found, now)
     plans = _plans(db, open_, found, now)
     quiet = [EscalationState(s.incident, s.generation, s.round, s.step, None, s.due, State.STOPPED) for s in closed]
     store.put_all(db, [plan.after for plan in plans.values()])
-    store.put_all(db, quiet, "the incident was no longer triggered")
+    store.put_all(db, quiet, Reason(Code.NOT_TRIGGERED))
     calls = _promise(db, plans, found, now)
     after = [*held, *(plan.after for plan in plans.values())]
     return Advance(tuple(calls), tuple((one.incident, one.due_at) for one in after if one.due_at is not None), len(due))
@@ -113,9 +103,7 @@ def _hold(
     held = [waiting(one, found[one.incident].hours, wait) for one in due if (wait := holds[one.incident])]
     store.put_all(db, held)
     lines = {number: wait for number, wait in holds.items() if wait}
-    incidents.record(
-        db, [Event(number, "held", one.because, detail={"until": one.until}) for number, one in lines.items()], now
-    )
+    incidents.record(db, [Event(number, one.reason) for number, one in lines.items()], now)
     return [one for one in due if holds[one.incident] is None], held
 
 
@@ -128,7 +116,7 @@ def recheck(db: Connection, now: datetime) -> None:
         wake(db, Queue.ESCALATION)
 
 
-def _retriggered(
+def _start_again(
     db: Connection, due: Sequence[EscalationState], found: dict[int, Incident], now: datetime
 ) -> list[EscalationState]:
     """Acknowledgements that ran out and snoozes that ended: the incident is triggered again, at step 1."""
@@ -138,10 +126,9 @@ def _retriggered(
         if one.due is not Due.AGAIN or incident.state is not IncidentState.ACKNOWLEDGED:
             standings.append(one)
             continue
-        why = "its snooze ended" if incident.snoozed_until else "acknowledged, but not resolved in time"
-        found[one.incident] = incidents_service.retrigger(incident)
+        found[one.incident] = retriggered(incident)
         back.append(found[one.incident])
-        events.append(Event(one.incident, "relapsed", f"{why}; the policy starts again"))
+        events.append(Event(one.incident, Reason(Code.SNOOZE_ENDED if incident.snoozed_until else Code.ACK_EXPIRED)))
         standings.append(EscalationState(one.incident, incident.generation + 1, 0, 0, one.due_at, Due.STEP, State.RUNNING))
     incidents.save_all(db, back)
     incidents.record(db, events, now)
@@ -166,39 +153,38 @@ def resolve(db: Connection, wanted: set[str], directory: Directory, at: datetime
 
 
 def _promise(db: Connection, plans: Mapping[int, Plan], found: Mapping[int, Incident], now: datetime) -> list[Call]:
-    rows, calls, events = [], [], []
+    rows, calls, events = [], list[Call | None](), []
     for number, made in plans.items():
-        for move in made.moves:
-            events.append(Event(number, "step", _said(move), detail={"round": move.round, "step": move.step}))
-            for reached, user in called(move):
-                rows.append(_row(found[number], move, reached, user, now))
-                calls.append((found[number], move, reached, user))
+        for step in made.steps:
+            events.append(Event(number, _taken(step)))
+            for target, user in called(step):
+                rows.append(_row(found[number], step, target, user, now))
+                calls.append(call_of(found[number], step, target, user))
     ids = store.promise_all(db, rows)
     incidents.record(db, events, now)
-    return [
-        Call(id_, incident, move.round, move.step, user, reached.channel, why(move, reached))
-        for id_, (incident, move, reached, user) in zip(ids, calls, strict=True)
-        if not reached.nobody
-    ]
+    return [replace(call, obligation=id_) for id_, call in zip(ids, calls, strict=True) if call is not None]
 
 
-def _row(incident: Incident, move: Step, reached: ResolvedTarget, user: str | None, now: datetime) -> dict[str, object]:
+def _row(incident: Incident, step: Step, target: ResolvedTarget, user: str | None, now: datetime) -> dict[str, object]:
     return {
         "incident": incident.number,
         "generation": incident.generation,
-        "round": move.round,
-        "step": move.step,
-        "target": reached.target,
+        "round": step.round,
+        "step": step.step,
+        "target": target.target,
         "user_name": user,
-        "state": ObligationState.EXCUSED if reached.nobody else ObligationState.OPEN,
+        "state": ObligationState.EXCUSED if target.nobody else ObligationState.OPEN,
         "made_at": now,
-        "ended_at": now if reached.nobody else None,
-        "reason": reached.because if reached.nobody else "",
+        "ended_at": now if target.nobody else None,
+        "reason": nested(target.reason) if target.nobody else None,
     }
 
 
-def _said(move: Step) -> str:
-    names = [user for one in move.reached for user in one.users] + [one.channel for one in move.reached if one.channel]
-    if move.excused:
-        return f"{move.because}: {'; '.join(one.because for one in move.reached) or 'nobody to page'}; skipped"
-    return f"{move.because}: {', '.join(dict.fromkeys(names))}"
+def _taken(step: Step) -> Reason:
+    """The line of the timeline."""
+    facts = {"why": nested(step.reason), "step": step.step, "round": step.round}
+    if step.excused:
+        return Reason(Code.STEP_SKIPPED, facts | {"targets": [nested(one.reason) for one in step.targets]})
+    users = dict.fromkeys(user for one in step.targets for user in one.users)
+    channels = [one.channel for one in step.targets if one.channel]
+    return Reason(Code.STEP_TAKEN, facts | {"users": list(users), "channels": channels})

@@ -7,9 +7,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from app.db import dumps
 from app.db import turn_back as clock_set_back
 from app.escalation.model import Due, EscalationState, Obligation, ObligationState, State
 from app.escalation.table import escalation, obligation
+from app.reason import Reason, loaded, nested
 
 # Both rows are locked, so that a worker with an older snapshot sees the newest version of both, or skips them.
 _CLAIM = text("""
@@ -26,19 +28,19 @@ where e.held is not null order by i.number for update of i, e
 
 _END = text("""
 update obligation o set state = r.state, reason = r.reason, ended_at = :now
-from unnest(cast(:ids as bigint[]), cast(:states as text[]), cast(:reasons as text[])) as r(id, state, reason)
+from jsonb_to_recordset(cast(:rows as jsonb)) as r(id bigint, state text, reason jsonb)
 where o.id = r.id and o.state = 'open' returning o.id
 """)
 
 
 def claim_due(db: Connection, now: datetime, limit: int) -> list[EscalationState]:
     """Escalations whose time has come, locked with their incidents; others skip them."""
-    return [_standing(row) for row in db.execute(_CLAIM, {"now": now, "limit": limit})]
+    return [_state(row) for row in db.execute(_CLAIM, {"now": now, "limit": limit})]
 
 
-def put_all(db: Connection, standings: Sequence[EscalationState], reason: str = "") -> None:
+def put_all(db: Connection, states: Sequence[EscalationState], reason: Reason | None = None) -> None:
     """Write where these incidents stand (each once)."""
-    if not standings:
+    if not states:
         return
     rows = [
         {
@@ -50,9 +52,9 @@ def put_all(db: Connection, standings: Sequence[EscalationState], reason: str = 
             "due": one.due,
             "state": one.state,
             "held": one.held,
-            "reason": reason,
+            "reason": nested(reason) if reason else None,
         }
-        for one in standings
+        for one in states
     ]
     statement = upsert(escalation)
     fresh = {name: statement.excluded[name] for name in rows[0] if name != "incident"}
@@ -62,18 +64,18 @@ def put_all(db: Connection, standings: Sequence[EscalationState], reason: str = 
 def get(db: Connection, incident: int) -> EscalationState | None:
     """Where one incident stands."""
     row = db.execute(select(escalation).where(escalation.c.incident == incident)).one_or_none()
-    return _standing(row) if row else None
+    return _state(row) if row else None
 
 
 def of_incidents(db: Connection, incidents: Sequence[int]) -> dict[int, EscalationState]:
     """Where each of these incidents stands."""
     rows = db.execute(select(escalation).where(escalation.c.incident.in_(incidents)))
-    return {row.incident: _standing(row) for row in rows}
+    return {row.incident: _state(row) for row in rows}
 
 
 def held(db: Connection) -> list[EscalationState]:
     """Those that wait for hours, locked with their incidents."""
-    return [_standing(row) for row in db.execute(_HELD)]
+    return [_state(row) for row in db.execute(_HELD)]
 
 
 def next_due(db: Connection) -> datetime | None:
@@ -90,19 +92,18 @@ def promise_all(db: Connection, rows: Sequence[Mapping[str, Any]]) -> list[int]:
     return list(db.scalars(statement, list(rows)))
 
 
-def end_obligations(db: Connection, ends: Mapping[int, tuple[ObligationState, str]], now: datetime) -> list[int]:
+def end_obligations(db: Connection, ends: Mapping[int, tuple[ObligationState, Reason]], now: datetime) -> list[int]:
     """End those of these obligations that are open, each with its state and reason; the ids that ended."""
     if not ends:
         return []
-    states, reasons = zip(*(ends[id_] for id_ in sorted(ends)), strict=True)
-    values = {"ids": sorted(ends), "states": list(states), "reasons": list(reasons), "now": now}
-    return list(db.scalars(_END, values))
+    rows = [{"id": id_, "state": state, "reason": nested(reason)} for id_, (state, reason) in sorted(ends.items())]
+    return list(db.scalars(_END, {"rows": dumps(rows), "now": now}))
 
 
-def excuse_incident(db: Connection, incidents: Sequence[int], reason: str, now: datetime) -> None:
+def excuse_incident(db: Connection, incidents: Sequence[int], reason: Reason, now: datetime) -> None:
     """End every open obligation of these incidents as excused."""
     statement = update(obligation).where(obligation.c.incident.in_(incidents), obligation.c.state == ObligationState.OPEN)
-    db.execute(statement.values(state=ObligationState.EXCUSED, reason=reason, ended_at=now))
+    db.execute(statement.values(state=ObligationState.EXCUSED, reason=nested(reason), ended_at=now))
 
 
 def obligations(
@@ -124,7 +125,7 @@ def by_ids(db: Connection, ids: Sequence[int]) -> dict[int, Obligation]:
     return {row.id: _obligation(row) for row in db.execute(select(obligation).where(obligation.c.id.in_(ids)))}
 
 
-def _standing(row: Row[Any]) -> EscalationState:
+def _state(row: Row[Any]) -> EscalationState:
     return EscalationState(
         row.incident, row.generation, row.round, row.step, row.due_at, Due(row.due), State(row.state), row.held
     )
@@ -141,7 +142,7 @@ def _obligation(row: Row[Any]) -> Obligation:
         row.user_name,
         ObligationState(row.state),
         row.made_at,
-        row.reason,
+        loaded([row.reason])[0] if row.reason else None,
     )
 
 

@@ -1,6 +1,7 @@
 """Which step is next and when, and every promise made."""
 
 from sqlalchemy import BigInteger, Column, Identity, Index, Integer, Table, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from app.db import instant, metadata, one_of
 from app.escalation.model import Due, ObligationState, State
@@ -15,7 +16,7 @@ escalation = Table(
     instant("due_at"),
     Column("due", Text, nullable=False),
     Column("state", Text, nullable=False),
-    Column("reason", Text, nullable=False, server_default=""),
+    Column("reason", JSONB),  # why it is so: a Reason
     Column("held", Text),
     Index("escalation_held_idx", "incident", postgresql_where=text("held is not null")),
     Index("escalation_due_idx", "due_at", postgresql_where=text("due_at is not null")),
@@ -36,7 +37,7 @@ obligation = Table(
     Column("state", Text, nullable=False, server_default=ObligationState.OPEN),
     instant("made_at", required=True),
     instant("ended_at"),
-    Column("reason", Text, nullable=False, server_default=""),
+    Column("reason", JSONB),  # why it is so: a Reason
     Index(None, "incident"),
     Index("obligation_open_idx", "made_at", postgresql_where=text("state = 'open'")),
     one_of("state", ObligationState),

@@ -75,6 +75,6 @@ def _first(steps: Iterable[Upcoming]) -> Upcoming | None:
     """The first that reaches somebody, else the last."""
     last = None
     for last in steps:
-        if not last.move.excused:
+        if not last.step.excused:
             break
     return last

@@ -1,4 +1,4 @@
-"""The moves an incident allows; the same table is a CHECK in the database's states. Pure."""
+"""The moves an incident allows, and what each does to it; the database refuses every other (migration 0011). Pure."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -17,7 +17,7 @@ class Move(StrEnum):
     SNOOZE = "snooze"
     ASSIGN = "assign"
     MERGE = "merge"
-    RETRIGGER = "retrigger"  # an acknowledgement ran out, a snooze ended, or it got worse
+    RETRIGGER = "retrigger"  # unacknowledged by hand, an acknowledgement ran out, a snooze ended, or it got worse
 
 
 MOVES = {
@@ -37,25 +37,68 @@ MOVES = {
 }
 
 
-def reopened(incident: Incident, now: datetime) -> Incident:
-    """Open again under its number: triggered, unacknowledged, its policy at step 1. Raises Conflict unless it was resolved."""
-    return replace(
-        incident,
-        reopened_at=now,
-        state=step(incident.state, Move.REOPEN),
-        generation=incident.generation + 1,
-        resolved_at=None,
-        resolved_by=None,
-        resolve_at=None,
-        acknowledged_at=None,
-        acknowledged_by=None,
-        snoozed_until=None,
-    )
-
-
 def step(state: State, move: Move) -> State:
     """The state after `move`. Raises Conflict when the table has no such move."""
     try:
         return MOVES[state, move]
     except KeyError:
         raise Conflict(f"cannot {move} an incident that is {state}") from None
+
+
+def acknowledged(incident: Incident, by: str | None, now: datetime) -> Incident:
+    """Somebody works on it: no further step. Who acknowledged it first stays."""
+    return _acknowledged(incident, Move.ACKNOWLEDGE, by, now)
+
+
+def snoozed(incident: Incident, by: str | None, until: datetime, now: datetime) -> Incident:
+    """Acknowledged until then."""
+    return replace(_acknowledged(incident, Move.SNOOZE, by, now), snoozed_until=until)
+
+
+def assigned(incident: Incident, to: str) -> Incident:
+    """Somebody is named to work on it; its state stays."""
+    return replace(incident, state=step(incident.state, Move.ASSIGN), assigned_to=to)
+
+
+def resolved(incident: Incident, by: str | None, now: datetime) -> Incident:
+    """Over: by hand, or (`by` None) because all its alerts are."""
+    return _resolved(incident, Move.RESOLVE, by, now)
+
+
+def merged(incident: Incident, into: int, by: str | None, now: datetime) -> Incident:
+    """Over, and its alerts are another's."""
+    return replace(_resolved(incident, Move.MERGE, by, now), merged_into=into, alert_count=0)
+
+
+def reopened(incident: Incident, now: datetime) -> Incident:
+    """Open again under its number, its policy from step 1."""
+    return replace(_triggered(incident, Move.REOPEN), reopened_at=now, resolved_at=None, resolved_by=None, resolve_at=None)
+
+
+def retriggered(incident: Incident) -> Incident:
+    """Unacknowledged, its policy from step 1."""
+    return _triggered(incident, Move.RETRIGGER)
+
+
+def _acknowledged(incident: Incident, move: Move, by: str | None, now: datetime) -> Incident:
+    state = step(incident.state, move)
+    if incident.state is State.ACKNOWLEDGED:
+        return incident
+    return replace(incident, state=state, acknowledged_at=now, acknowledged_by=by)
+
+
+def _resolved(incident: Incident, move: Move, by: str | None, now: datetime) -> Incident:
+    state = step(incident.state, move)
+    return replace(incident, state=state, resolved_at=now, resolved_by=by, resolve_at=None, snoozed_until=None)
+
+
+def _triggered(incident: Incident, move: Move) -> Incident:
+    """With every start of its policy the generation grows: what is queued of an earlier one is no longer wanted."""
+    return replace(
+        incident,
+        state=step(incident.state, move),
+        generation=incident.generation + 1,
+        acknowledged_at=None,
+        acknowledged_by=None,
+        snoozed_until=None,
+    )

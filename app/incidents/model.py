@@ -1,12 +1,13 @@
 """Incidents: what people are paged for, one group of alerts under one number."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from app.catalog.model import During, Policy, Severity
 from app.people.model import Urgency
+from app.reason import Reason
 
 
 class State(StrEnum):
@@ -17,7 +18,7 @@ class State(StrEnum):
     RESOLVED = "resolved"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
     """One incident as stored; `policy`, `hours` and `during` are frozen with each routing."""
 
@@ -27,27 +28,27 @@ class Incident:
     state: State
     severity: Severity
     urgency: Urgency
-    service: str | None
-    team: str | None
-    policy_name: str | None
-    policy: Policy | None
-    labels: Mapping[str, str]  # the group's `by` labels
     opened_at: datetime
-    acknowledged_at: datetime | None
-    acknowledged_by: str | None
-    resolved_at: datetime | None
-    resolved_by: str | None
-    snoozed_until: datetime | None
-    merged_into: int | None
-    assigned_to: str | None
-    alert_count: int
-    runbook: str | None
-    links: tuple[str, ...]
-    generation: int  # + 1 with every start of the policy; pages carry it in their key
-    resolve_at: datetime | None  # its last alert is over; the incident ends then
-    reopen: int  # seconds in which a new alert reopens it
-    resolve_after: int  # seconds of quiet before it ends
-    window: int  # seconds in which alerts join without an update
+    service: str | None = None
+    team: str | None = None
+    policy_name: str | None = None
+    policy: Policy | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)  # the group's `by` labels
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
+    resolved_at: datetime | None = None
+    resolved_by: str | None = None
+    snoozed_until: datetime | None = None
+    merged_into: int | None = None
+    assigned_to: str | None = None
+    alert_count: int = 0
+    runbook: str | None = None
+    links: tuple[str, ...] = ()
+    generation: int = 1  # + 1 with every start of the policy; pages carry it in their key
+    resolve_at: datetime | None = None  # its last alert is over; the incident ends then
+    reopen: int = 0  # seconds in which a new alert reopens it
+    resolve_after: int = 0  # seconds of quiet before it ends
+    window: int = 600  # seconds in which alerts join without an update
     reopened_at: datetime | None = None
     hours: str | None = None  # its pages wait until these are open
     during: During | None = None  # its urgency follows these hours
@@ -65,10 +66,8 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of an incident's timeline; `actor` None is Tocsin itself."""
+    """One line of an incident's timeline: what happened, and who did it (None: Tocsin itself)."""
 
     incident: int
-    kind: str
-    text: str
+    reason: Reason
     actor: str | None = None
-    detail: Mapping[str, object] | None = None

@@ -1,8 +1,11 @@
 """An incident as JSON: the same in the API, in webhooks and in the command line's answers. Pure."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from app.incidents.model import Incident
+from app.reason import Reason
+from app.wording import text
 
 
 def present(incident: Incident) -> dict[str, Any]:
@@ -29,3 +32,9 @@ def present(incident: Incident) -> dict[str, Any]:
         "links": list(incident.links),
         "group": dict(incident.labels),
     }
+
+
+def present_event(line: Mapping[str, Any]) -> dict[str, Any]:
+    """The public form of a stored line of the timeline: code (`kind`) and facts (`detail`) for programs, text for people."""
+    said = line["text"] or text(Reason(line["kind"], line["detail"]))
+    return {"at": line["at"], "kind": line["kind"], "actor": line["actor"], "text": said, "detail": line["detail"]}

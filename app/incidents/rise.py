@@ -1,4 +1,4 @@
-"""What an alert changes in the incident it joins: nothing, a word to those who know, or the policy from the top. Pure."""
+"""What an alert changes in the incident it joins: nothing, an update to who was paged, or the policy from step 1. Pure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,10 +9,11 @@ from app.alerts.model import Alert
 from app.catalog.model import Severity
 from app.incidents.model import Incident
 from app.people.model import Urgency
+from app.reason import Code, Reason
 
 
 class Effect(StrEnum):
-    """Who hears of it."""
+    """Who is notified."""
 
     NONE = "none"
     UPDATE = "update"  # whoever was paged
@@ -26,7 +27,7 @@ class Rise:
     effect: Effect
     severity: Severity
     urgency: Urgency
-    because: str
+    reason: Reason
     by: Alert | None = None  # the alert that rose: a restart is routed by it
 
 
@@ -53,14 +54,15 @@ def rise(
     top = max((alert.severity for alert in firing), key=lambda one: one.rank, default=incident.severity)
     worse = top.rank > incident.severity.rank
     severity = top if worse else incident.severity
+    rose = Reason(Code.SEVERITY_ROSE, {"severity": top.value})
     louder = incident.urgency is Urgency.LOW and any(urgency_of(alert) is Urgency.HIGH for alert in firing)
     critical = worse and top is Severity.CRITICAL
     if louder or critical:
-        what = f"severity rose to {top}" if worse else "urgency rose to high"
+        what = rose if worse else Reason(Code.URGENCY_ROSE)
         by = lead(firing, urgency_of, severity_first=critical)
         return Rise(Effect.RESTART, severity, Urgency.HIGH if louder else incident.urgency, what, by)
     if worse:
-        return Rise(Effect.UPDATE, severity, incident.urgency, f"severity rose to {top}")
+        return Rise(Effect.UPDATE, severity, incident.urgency, rose)
     if joined and now - incident.since > timedelta(seconds=incident.window):
-        return Rise(Effect.UPDATE, severity, incident.urgency, f"another alert joined: {joined[0].summary}")
-    return Rise(Effect.NONE, severity, incident.urgency, "joined within the group's window" if joined else "nothing changed")
+        return Rise(Effect.UPDATE, severity, incident.urgency, Reason(Code.ALERT_JOINED, {"summary": joined[0].summary}))
+    return Rise(Effect.NONE, severity, incident.urgency, Reason(Code.JOINED_IN_WINDOW if joined else Code.UNCHANGED))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from app.catalog.matcher import HOURS, matches
 from app.catalog.model import During, Route, Severity
 from app.people.model import Urgency
+from app.reason import Code, Reason, Reasons
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,7 @@ class Routed:
     policy: str | None  # None: no route matches; the platform's owners are paged
     urgency: Urgency
     number: int | None  # counts from 1
-    because: str
+    reasons: Reasons
     hours: str | None = None  # pages wait for these hours
     during: During | None = None  # `urgency` is this rule's answer at the instant of the labels, and changes with its hours
 
@@ -25,15 +26,16 @@ def route(labels: Mapping[str, str], severity: Severity, routes: Sequence[Route]
     usual = Urgency.HIGH if severity.rank >= Severity.ERROR.rank else Urgency.LOW
     for number, one in enumerate(routes, 1):
         if matches(one.matchers, labels):
-            because = f"route {number} matches {', '.join(one.match) or 'everything'}"
+            matched = Reason(Code.ROUTED, {"number": number, "match": list(one.match)})
             if isinstance(one.urgency, During):
                 opened = labels.get(HOURS, "").split(",")
-                because += f"; {by_hours(one.urgency, opened)}"
-                return Routed(one.policy, one.urgency.at(opened), number, because, one.pages, one.urgency)
-            return Routed(one.policy, one.urgency or usual, number, because, one.pages)
-    return Routed(None, usual, None, "no route matches; the platform's owners answer")
+                reasons = (matched, by_hours(one.urgency, opened))
+                return Routed(one.policy, one.urgency.at(opened), number, reasons, one.pages, one.urgency)
+            return Routed(one.policy, one.urgency or usual, number, (matched,), one.pages)
+    return Routed(None, usual, None, (Reason(Code.NO_ROUTE),))
 
 
-def by_hours(rule: During, opened: Collection[str]) -> str:
-    """What a rule says while these hours are open: `high during office hours`, `low outside of office hours`."""
-    return f"{rule.at(opened)} {'during' if rule.during in opened else 'outside of'} {rule.during} hours"
+def by_hours(rule: During, opened: Collection[str]) -> Reason:
+    """What a rule says while these hours are open."""
+    facts = {"urgency": rule.at(opened).value, "hours": rule.during, "open": rule.during in opened}
+    return Reason(Code.URGENCY_BY_HOURS, facts)

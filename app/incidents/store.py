@@ -30,8 +30,11 @@ _SAVE = text(
     f"update incident set {', '.join(f'{name} = r.{name}' for name in _NAMES)}"
     f" from jsonb_to_recordset(cast(:rows as jsonb)) as r(number bigint, {_SAVED}) where incident.number = r.number"
 )
-
-
+_FREEZE = text("""
+update incident set policy_name = r.policy_name, policy = r.policy, runbook = r.runbook
+from jsonb_to_recordset(cast(:rows as jsonb)) as r(number bigint, policy_name text, policy json, runbook text)
+where incident.number = r.number
+""")
 _LATEST = text("""
 select i.* from unnest(cast(:keys as text[])) as wanted(key) cross join lateral (
   select * from incident where group_key = key and state = 'resolved' order by resolved_at desc limit 1) as i
@@ -52,24 +55,29 @@ select number, whole from part
 """)
 
 
-def open_all(db: Connection, rows: Sequence[Mapping[str, Any]]) -> list[Incident]:
-    """Open these incidents, one a group; groups that somebody else opened meanwhile are left out of the answer."""
-    ordered = sorted(rows, key=lambda row: str(row["group_key"]))
+def open_all(db: Connection, incidents: Sequence[Incident]) -> dict[int, int] | None:
+    """Open these incidents, one a group; the numbers they get by those they had.
+
+    None, and nothing opened, when somebody else opened one of the groups meanwhile.
+    """
+    ordered = sorted(incidents, key=lambda one: one.group_key)
     statement = (
         upsert(incident)
         .on_conflict_do_nothing(index_elements=["group_key"], index_where=text("state <> 'resolved'"))
-        .returning(incident)
+        .returning(incident.c.number, incident.c.group_key)
     )
-    return [_incident(row) for row in db.execute(statement, ordered)]
+    with db.begin_nested() as attempt:
+        made = {row.group_key: row.number for row in db.execute(statement, [_new(one) for one in ordered])}
+        if len(made) < len(ordered):
+            attempt.rollback()
+            return None
+    return {one.number: made[one.group_key] for one in ordered}
 
 
-def lock_open(db: Connection, keys: Sequence[str], numbers: Sequence[int] = ()) -> dict[str, Incident]:
-    """The open incident of each group, locked until the transaction ends; with them, in one order, those of `numbers`."""
-    open_ = and_(incident.c.group_key.in_(keys), incident.c.state != State.RESOLVED)
-    query = select(incident).where(or_(open_, incident.c.number.in_(numbers))).order_by(incident.c.number).with_for_update()
-    wanted = set(keys)
-    found = (_incident(row) for row in db.execute(query))
-    return {one.group_key: one for one in found if one.open and one.group_key in wanted}
+def _new(one: Incident) -> dict[str, Any]:
+    row = {name: getattr(one, name) for name in incident.c.keys() if name != "number"}  # noqa: SIM118 - a collection, no dict
+    frozen = {name: dumped(row[name]) if row[name] is not None else None for name in ("policy", "during")}
+    return row | frozen | {"links": list(one.links), "labels": dict(one.labels)}
 
 
 def open_of_group(db: Connection, key: str) -> Incident | None:
@@ -83,9 +91,13 @@ def latest_closed(db: Connection, keys: Sequence[str]) -> dict[str, Incident]:
     return {row.group_key: _incident(row) for row in db.execute(_LATEST, {"keys": list(keys)})}
 
 
-def lock(db: Connection, numbers: Sequence[int]) -> dict[int, Incident]:
-    """These incidents, locked in number order until the transaction ends."""
-    query = select(incident).where(incident.c.number.in_(numbers)).order_by(incident.c.number).with_for_update()
+def lock(db: Connection, numbers: Sequence[int], open_of: Sequence[str] = ()) -> dict[int, Incident]:
+    """These incidents, and the open ones of these groups, locked in number order until the transaction ends.
+
+    All at once, so that two callers never wait for each other.
+    """
+    open_ = and_(incident.c.group_key.in_(open_of), incident.c.state != State.RESOLVED)
+    query = select(incident).where(or_(incident.c.number.in_(numbers), open_)).order_by(incident.c.number).with_for_update()
     return {row.number: _incident(row) for row in db.execute(query)}
 
 
@@ -151,11 +163,12 @@ def turn_all(db: Connection, now: datetime) -> None:
     db.execute(update(incident).where(incident.c.number.in_(numbers)).values(urgency_at=now))
 
 
-def freeze(db: Connection, one: Incident) -> None:
-    """Write the policy, its name and the runbook, which change only when an incident is routed again."""
-    policy = dumped(one.policy) if one.policy else None
-    values = {"policy_name": one.policy_name, "policy": policy, "runbook": one.runbook}
-    db.execute(update(incident).where(incident.c.number == one.number).values(values))
+def freeze_all(db: Connection, incidents: Sequence[Incident]) -> None:
+    """Write the policies, their names and the runbooks, which change only when an incident is routed again."""
+    if not incidents:
+        return
+    rows = [{name: getattr(one, name) for name in ("number", "policy_name", "policy", "runbook")} for one in incidents]
+    db.execute(_FREEZE, {"rows": orjson.dumps(rows, default=dumped).decode()})
 
 
 def save_alone(db: Connection, incident: Incident) -> bool:
@@ -175,10 +188,9 @@ def record(db: Connection, events: Sequence[Event], now: datetime) -> None:
             {
                 "incident": e.incident,
                 "at": now,
-                "kind": e.kind,
+                "kind": e.reason.code,
                 "actor": e.actor,
-                "text": e.text,
-                "detail": dict(e.detail or {}),
+                "detail": dict(e.reason.facts),
             }
             for e in events
         ]

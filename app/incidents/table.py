@@ -60,7 +60,7 @@ incident_event = Table(
     instant("at", required=True),
     Column("kind", Text, nullable=False),
     Column("actor", Text),  # a login; null is Tocsin itself
-    Column("text", Text, nullable=False),
+    Column("text", Text),  # of a line that an older release wrote; now `kind` and `detail` are a Reason
     Column("detail", JSON, nullable=False, server_default="{}"),
     Index(None, "incident", "id"),
 )

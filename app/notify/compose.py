@@ -16,6 +16,7 @@ from app.notify.links import token
 from app.notify.model import Claim, Draft, Kind, Message
 from app.visible import visible
 from app.wording import because as why
+from app.wording import present_all, texts
 
 SHOWN_ALERTS = 5
 
@@ -39,7 +40,14 @@ def compose(
     document = {
         "version": 1,
         "event": draft.kind.value,
-        "page": {"id": claim.id, "key": draft.key, "attempt": claim.attempt, "step": draft.step, "reason": draft.reason},
+        "page": {
+            "id": claim.id,
+            "key": draft.key,
+            "attempt": claim.attempt,
+            "step": draft.step,
+            "reason": texts(draft.reasons),
+            "reasons": present_all(draft.reasons),
+        },
         "incident": present(incident) if incident else None,
         "recipient": {"user": draft.user, "channel": draft.channel, "contact": draft.contact, "to": draft.to},
         "links": links,
@@ -82,7 +90,7 @@ def _lines(draft: Draft, incident: Incident | None, alerts: Sequence[Alert], att
         lines += [f"  {line}" for line in more]
     if incident.alert_count > SHOWN_ALERTS:
         lines.append(f"- and {incident.alert_count - SHOWN_ALERTS} more")
-    lines.append(f"Why you: {draft.reason}.")
+    lines.append(f"Why you: {texts(draft.reasons)}.")
     if attempt > 1:
         lines.append(f"(attempt {attempt}; you may have had this message before)")
     return lines

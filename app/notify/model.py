@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
+from app.reason import Reasons
+
 
 class Kind(StrEnum):
     """What a message is."""
@@ -40,23 +42,55 @@ class Outcome(StrEnum):
     PERMANENT = "permanent"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """A page to be queued."""
 
     key: str
     kind: Kind
-    incident: int | None
-    obligation: int | None
-    generation: int
-    round: int
-    step: int | None  # counts from 1; None when the policy is exhausted
-    user: str | None
-    contact: str | None
     channel: str
-    to: str | None
     due_at: datetime
-    reason: str
+    reasons: Reasons
+    incident: int | None = None
+    obligation: int | None = None  # which it keeps
+    breached: int | None = None  # the obligation in whose place it is
+    generation: int = 0
+    round: int = 0
+    step: int | None = None  # counts from 1; None when the policy is exhausted
+    user: str | None = None
+    contact: str | None = None
+    to: str | None = None
+
+    @property
+    def place(self) -> tuple[object, ...]:
+        """One step to one person: in it their contacts stand in for each other."""
+        return self.incident, self.generation, self.breached, self.round, self.step, self.user
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Draft):
+    """A page as stored."""
+
+    id: int
+    state: State
+    made_at: datetime
+    next_at: datetime  # of the next attempt
+    attempts: int
+    ended_at: datetime | None
+    seen_at: datetime | None  # read in the inbox
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt to send a page; `n` counts from 1."""
+
+    page: int
+    n: int
+    at: datetime
+    outcome: Outcome
+    provider_id: str | None
+    error: str | None
+    ended_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,9 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -13,18 +12,26 @@ from app.catalog import store as catalog
 from app.db import wake
 from app.errors import DeliveryError, Permanent, Transient
 from app.escalation import store as escalations
+from app.escalation.call import call_of
 from app.escalation.model import Obligation, ObligationState
-from app.escalation.plan import others, targets
-from app.escalation.service import Call, owners, resolve
+from app.escalation.plan import Step, others, targets
+from app.escalation.service import owners, resolve
 from app.incidents import store as incidents
 from app.incidents.model import Event
 from app.notify import service, store
-from app.notify.model import Claim, Draft, Kind, Outcome, Receipt, State
+from app.notify.model import Claim, Draft, Kind, Outcome, Page, Receipt, State
 from app.notify.retry import wait
-from app.notify.settle import FALLBACK, hopeful, next_contact, not_answering, settle
+from app.notify.settle import hopeful, next_contact, not_answering, settle
 from app.people import store as people
 from app.queues import Queue
+from app.reason import Code, Reason
 from app.visible import visible
+
+ATTEMPTED = {
+    Outcome.ACCEPTED: Code.PAGE_ACCEPTED,
+    Outcome.PERMANENT: Code.PAGE_FAILED,
+    Outcome.TRANSIENT: Code.PAGE_RETRIED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +82,8 @@ def _note(db: Connection, ended: Sequence[store.Ended], now: datetime) -> None:
         draft = one.claim.draft
         if draft.incident is None or (one.outcome is Outcome.TRANSIENT and one.claim.attempt > 1):
             continue
-        whom = f"{draft.user} over {draft.channel}" if draft.user else draft.channel
-        texts = {
-            Outcome.ACCEPTED: f"{draft.kind} to {whom}: accepted",
-            Outcome.PERMANENT: f"{draft.kind} to {whom} failed: {one.error}",
-            Outcome.TRANSIENT: f"{draft.kind} to {whom} was not taken, trying again: {one.error}",
-        }
-        events.append(Event(draft.incident, f"page_{one.state}", texts[one.outcome], detail={"page": one.claim.id}))
+        facts = {"page": one.claim.id, "kind": draft.kind.value, "user": draft.user, "channel": draft.channel}
+        events.append(Event(draft.incident, Reason(ATTEMPTED[one.outcome], facts | {"error": one.error})))
     incidents.record(db, events, now)
 
 
@@ -93,12 +95,12 @@ def _lost(db: Connection, ended: Sequence[store.Ended], now: datetime) -> list[s
     late = [one for one in pages if one not in failed and one.outcome is not Outcome.ACCEPTED]
     late = [one for one in late if not_answering(one.claim.attempt, one.claim.draft.due_at, now)]
     known = _pages(db, [one.claim.draft for one in late])
-    return failed + [one for one in late if not hopeful(known[_place(one.claim.draft)], now)]
+    return failed + [one for one in late if not hopeful(known[one.claim.draft.place], now)]
 
 
 def _fall_back(db: Connection, lost: Sequence[store.Ended], now: datetime) -> None:
     """A contact that failed falls to the person's next one, at once: one waiting for its `after`, or an unused one."""
-    hurried = [one for one in lost if store.hurry(db, [(one.claim.draft, _fallen(one))], now)]
+    hurried = [one for one in lost if store.hurry(db, one.claim.draft, (_fallen(one),), now)]
     if hurried:
         wake(db, Queue.NOTIFY)
     lost = [one for one in lost if one not in hurried]
@@ -106,35 +108,30 @@ def _fall_back(db: Connection, lost: Sequence[store.Ended], now: datetime) -> No
         return
     directory = people.directory(db, catalog.defaults(db).timezone)
     pages = _pages(db, [one.claim.draft for one in lost])
-    used = defaultdict(list, {place: [page["contact"] for page in of_one] for place, of_one in pages.items()})
+    used = defaultdict(list, {place: [page.contact for page in of_one if page.contact] for place, of_one in pages.items()})
     drafts: list[Draft] = []
     for one in lost:
         draft = one.claim.draft
         person = directory.people.get(draft.user or "")
-        contact = next_contact(person.contacts, used[_place(draft)], draft.contact or "") if person else None
+        contact = next_contact(person.contacts, used[draft.place], draft.contact or "") if person else None
         if contact is not None:
-            used[_place(draft)].append(contact.name)
+            used[draft.place].append(contact.name)
             key = f"{draft.key.rpartition(':')[0]}:{contact.name}"
             moved = replace(draft, contact=contact.name, channel=contact.channel, to=contact.to)
-            drafts.append(replace(moved, key=key, due_at=now, reason=_fallen(one)))
+            drafts.append(replace(moved, key=key, due_at=now, reasons=(_fallen(one),)))
     service.put(db, drafts, now)
 
 
-def _fallen(one: store.Ended) -> str:
-    how = f"did not take it in {one.claim.attempt} attempts" if one.outcome is Outcome.TRANSIENT else "failed"
-    return f"{FALLBACK}: {one.claim.draft.channel} {how} ({one.error})"
+def _fallen(one: store.Ended) -> Reason:
+    code = Code.FALLBACK_LATE if one.outcome is Outcome.TRANSIENT else Code.FALLBACK
+    return Reason(code, {"channel": one.claim.draft.channel, "attempts": one.claim.attempt, "error": one.error})
 
 
-def _place(draft: Draft) -> tuple[Any, ...]:
-    """One step to one person: what their contacts stand in for each other in."""
-    return (draft.incident, draft.generation, draft.round, draft.step, draft.user)
-
-
-def _pages(db: Connection, drafts: Sequence[Draft]) -> defaultdict[tuple[Any, ...], list[Mapping[str, Any]]]:
+def _pages(db: Connection, drafts: Sequence[Draft]) -> defaultdict[tuple[object, ...], list[Page]]:
     """Every page of these drafts' incidents, by its place."""
-    found: defaultdict[tuple[Any, ...], list[Mapping[str, Any]]] = defaultdict(list)
+    found: defaultdict[tuple[object, ...], list[Page]] = defaultdict(list)
     for page in store.of_incidents(db, sorted({one.incident or 0 for one in drafts})) if drafts else ():
-        found[page["incident"], page["generation"], page["round"], page["step"], page["user_name"]].append(page)
+        found[page.place].append(page)
     return found
 
 
@@ -143,9 +140,9 @@ def keep_promises(db: Connection, drafts: Sequence[Draft], now: datetime) -> Non
     ids = sorted({draft.obligation for draft in drafts if draft.obligation is not None})
     if not ids:
         return
-    pages: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
+    pages: dict[int, list[Page]] = defaultdict(list)
     for page in store.of_obligations(db, ids):
-        pages[page["obligation"]].append(page)
+        pages[page.obligation or 0].append(page)
     decided = {id_: end for id_, of_one in pages.items() if (end := settle(of_one)) is not None}
     ended = escalations.end_obligations(db, decided, now)
     broken = [id_ for id_ in ended if decided[id_][0] is ObligationState.BREACHED]
@@ -153,22 +150,24 @@ def keep_promises(db: Connection, drafts: Sequence[Draft], now: datetime) -> Non
     _breach(db, [(obligations[id_], decided[id_][1]) for id_ in broken], now)
 
 
-def _breach(db: Connection, broken: Sequence[tuple[Obligation, str]], now: datetime) -> None:
-    """Nobody could be reached as promised: the platform's owners hear of it, beside the steps to come."""
+def _breach(db: Connection, broken: Sequence[tuple[Obligation, Reason]], now: datetime) -> None:
+    """Nobody could be reached as promised: the platform's owners are paged, beside the next steps."""
     if not broken:
         return
     last_resort = owners(db)
     directory = people.directory(db, catalog.defaults(db).timezone)
-    reached = resolve(db, targets(None, last_resort), directory, now)
+    who = resolve(db, targets(None, last_resort), directory, now)
     found = incidents.by_numbers(db, sorted({one.incident for one, _ in broken}))
     calls, events = [], []
     for obligation, why in broken:
-        because = f"nobody was reached for {obligation.target}: {why}"
-        events.append(Event(obligation.incident, "breach", because))
-        for one, user in others(last_resort, reached, obligation.user, obligation.target):
-            round_ = 1000 + obligation.id  # its own place, so that it never collides with a step's page
-            channel = None if user else one.channel
-            calls.append(Call(None, found[obligation.incident], round_, obligation.step, user, channel, because))
+        incident = found[obligation.incident]
+        reason = Reason(Code.BREACH, {"target": obligation.target, **why.facts})
+        events.append(Event(incident.number, reason))
+        step = Step(obligation.round, obligation.step, (), reason)
+        for target, user in others(last_resort, who, obligation.user, obligation.target):
+            call = call_of(incident, step, target, user)
+            if call is not None:
+                calls.append(replace(call, reasons=(reason,), breached=obligation.id))
     incidents.record(db, events, now)
     service.queue(db, calls, now)
 

@@ -2,9 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -14,7 +13,7 @@ from app.catalog import store as catalog
 from app.catalog.model import Channel
 from app.concurrency.deadline import awake
 from app.db import wake
-from app.escalation.service import Call
+from app.escalation.call import Call
 from app.incidents import store as incidents
 from app.incidents.model import Incident
 from app.incidents.model import State as IncidentState
@@ -22,12 +21,12 @@ from app.notify import store
 from app.notify.compose import SHOWN_ALERTS, MessageContext, compose
 from app.notify.flight import FLIGHT, Flight
 from app.notify.links import LIFE as LINK_LIFE
-from app.notify.model import Claim, Draft, Kind, Message, State
+from app.notify.model import Claim, Draft, Kind, Message, Page, State
 from app.people import store as people
 from app.people.model import INBOX, Contact, Directory
 from app.people.reach import reach
 from app.queues import Queue
-from app.reason import Code
+from app.reason import Code, Reason, Reasons
 
 LEASE = timedelta(seconds=15)
 WARNED = timedelta(seconds=1.5)  # before a lease is taken from its holder, so long it may say that it lives
@@ -68,25 +67,33 @@ def drafts(calls: Sequence[Call], directory: Directory, now: datetime) -> list[D
     for call in calls:
         person = directory.people.get(call.user) if call.user else None
         if person is not None:
-            for one in reach(person, call.incident.urgency, now):
-                after = int((one.at - now).total_seconds())
-                found.append(_draft(call, one.contact.name, one.contact.channel, one.contact.to, one.at, one.reason, after))
+            for one in reach(person, call.urgency, now):
+                contact, after = one.contact, int((one.at - now).total_seconds())
+                draft = _draft(call, contact.name, contact.channel, after, one.at, one.reasons)
+                found.append(replace(draft, contact=contact.name, to=contact.to))
         elif call.channel is not None:
-            found.append(_draft(call, None, call.channel, None, now, "", 0))
+            found.append(_draft(call, call.channel, call.channel, 0, now, ()))
     return found
 
 
-def _draft(call: Call, contact: str | None, channel: str, to: str | None, at: datetime, reason: str, after: int) -> Draft:
-    incident = call.incident
+def _draft(call: Call, address: str, channel: str, after: int, at: datetime, reasons: Reasons) -> Draft:
     step = call.step if call.step is not None else "exhausted"
-    who = call.user or "-"
+    place = call.round if call.breached is None else f"breach-{call.breached}"  # never the place of a step's page
     later = f":+{after}" if after else ""
-    key = f"{incident.number}:{incident.generation}:{call.round}:{step}:{who}:{contact or channel}{later}"
-    why = f"{call.because}; {reason}" if reason else call.because
     return Draft(
-        key, Kind.PAGE, incident.number, call.obligation, incident.generation, call.round, call.step, call.user, contact,
-        channel, to, at, why,
-    )  # fmt: skip
+        key=f"{call.incident}:{call.generation}:{place}:{step}:{call.user or '-'}:{address}{later}",
+        kind=Kind.PAGE,
+        incident=call.incident,
+        obligation=call.obligation,
+        breached=call.breached,
+        generation=call.generation,
+        round=call.round,
+        step=call.step,
+        user=call.user,
+        channel=channel,
+        due_at=at,
+        reasons=(*call.reasons, *reasons),
+    )
 
 
 def claim(
@@ -166,62 +173,71 @@ def supersede(db: Connection, numbers: Sequence[int], now: datetime) -> None:
 
 
 def queue_resolved(db: Connection, ended: Sequence[Incident], by: str | None, now: datetime) -> None:
-    """Tell everybody who was told of these incidents once that they are over, but not the one who ended them."""
+    """Notify everybody who was notified of these incidents once that they are resolved, but not the one who resolved them."""
     numbers = [one.number for one in ended]
     if not numbers:
         return
     store.supersede(db, numbers, now)
     silent = {number for number, codes in alerts.end_codes(db, numbers).items() if codes == {Code.REMOVED}}
     loud = {one.number: one for one in ended if one.number not in silent}
-    told = [page for page in _notified(db, loud) if by is None or page["user_name"] != by]
-    put(db, [_follow_up(page, Kind.RESOLVED, loud[page["incident"]], "resolved", now) for page in told], now)
+    notified = [page for page in _notified(db, loud) if by is None or page.user != by]
+    put(db, [_follow_up(page, Kind.RESOLVED, loud[page.incident or 0], "resolved", now) for page in notified], now)
 
 
-def _notified(db: Connection, found: Mapping[int, Incident]) -> list[Mapping[str, Any]]:
-    """Who received of these incidents, or of one merged into them, since they were opened or opened again."""
+def _notified(db: Connection, found: Mapping[int, Incident]) -> list[Page]:
+    """The page that reached each who was notified of these incidents, or of one merged into them, since they opened."""
     if not found:
         return []
     whole = incidents.merged(db, list(found))
     parts = incidents.by_numbers(db, list(whole))
     pages = []
     for page in store.of_incidents(db, list(whole)):
-        part, heir = parts[page["incident"]], found[whole[page["incident"]]]
-        if page["made_at"] >= max(part.since, heir.reopened_at or part.since):
-            pages.append({**page, "incident": heir.number})
+        number = page.incident or 0
+        part, target = parts[number], found[whole[number]]
+        if page.made_at >= max(part.since, target.reopened_at or part.since):
+            pages.append(replace(page, incident=target.number))
     return received(pages)
 
 
-def queue_update(db: Connection, updated: Sequence[tuple[Incident, str]], now: datetime) -> None:
-    """Tell everybody who was paged for these incidents what changed."""
-    reasons = {incident.number: (incident, why) for incident, why in updated}
+def queue_update(db: Connection, updated: Sequence[tuple[Incident, Reason]], now: datetime) -> None:
+    """Notify everybody who was paged for these incidents of what changed."""
+    changed = {incident.number: (incident, why) for incident, why in updated}
     drafts = []
-    for page in _notified(db, {number: incident for number, (incident, _) in reasons.items()}):
-        incident, why = reasons[page["incident"]]
+    for page in _notified(db, {number: incident for number, (incident, _) in changed.items()}):
+        incident, why = changed[page.incident or 0]
         drafts.append(_follow_up(page, Kind.UPDATE, incident, f"update-{incident.alert_count}-{incident.severity}", now, why))
     put(db, drafts, now)
 
 
-def received(pages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Per incident and person (or channel) the page that reached them best: the last one taken, an inbox only if alone."""
-    best: dict[tuple[int, str], Mapping[str, Any]] = {}
+def received(pages: Sequence[Page]) -> list[Page]:
+    """Per incident and person (or channel) the page that reached them best: the last one accepted, an inbox only if alone."""
+    best: dict[tuple[int | None, str], Page] = {}
     for page in pages:
-        if page["state"] not in store.REACHED or page["kind"] not in (Kind.PAGE, Kind.UPDATE):
+        if page.state not in store.REACHED or page.kind not in (Kind.PAGE, Kind.UPDATE):
             continue
-        who = (page["incident"], page["user_name"] or f"channel:{page['channel']}")
-        if who not in best or page["channel"] != INBOX or best[who]["channel"] == INBOX:
+        who = (page.incident, page.user or f"channel:{page.channel}")
+        if who not in best or page.channel != INBOX or best[who].channel == INBOX:
             best[who] = page
     return list(best.values())
 
 
-def _follow_up(page: Mapping[str, Any], kind: Kind, incident: Incident, what: str, now: datetime, because: str = "") -> Draft:
-    who = page["user_name"] or "-"
-    at = page["user_name"] or page["channel"]
-    why = because or f"you were told of it over {page['channel']}"
+def _follow_up(page: Page, kind: Kind, incident: Incident, what: str, now: datetime, why: Reason | None = None) -> Draft:
+    """What goes where a page was accepted before."""
+    usual = Reason(Code.NOTIFIED_OVER, {"channel": page.channel}) if page.user else Reason(Code.NOTIFIED_HERE)
     return Draft(
-        f"{incident.number}:{incident.generation}:{what}:{at}", kind, incident.number, None, incident.generation,
-        page["round"], page["step"], page["user_name"], page["contact"], page["channel"], page["to"], now,
-        why if who != "-" else because or "it was told here",
-    )  # fmt: skip
+        key=f"{incident.number}:{incident.generation}:{what}:{page.user or page.channel}",
+        kind=kind,
+        incident=incident.number,
+        generation=incident.generation,
+        round=page.round,
+        step=page.step,
+        user=page.user,
+        contact=page.contact,
+        channel=page.channel,
+        to=page.to,
+        due_at=now,
+        reasons=(why or usual,),
+    )
 
 
 def test(db: Connection, login: str, now: datetime) -> list[int]:
@@ -235,5 +251,12 @@ def test(db: Connection, login: str, now: datetime) -> list[int]:
 
 def _test(login: str, contact: Contact, key: str, now: datetime) -> Draft:
     return Draft(
-        key, Kind.TEST, None, None, 0, 0, None, login, contact.name, contact.channel, contact.to, now, "you asked for it"
-    )  # fmt: skip
+        key=key,
+        kind=Kind.TEST,
+        user=login,
+        contact=contact.name,
+        channel=contact.channel,
+        to=contact.to,
+        due_at=now,
+        reasons=(Reason(Code.TEST_ASKED),),
+    )

@@ -1,35 +1,43 @@
 """Whether a promise was kept, and what to do about a contact that failed. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from app.escalation.model import ObligationState
-from app.notify.model import State
+from app.notify.model import Page, State
 from app.people.model import INBOX, Contact
+from app.reason import Code, Reason
 
-FALLBACK = "fallback"
 TRIES = 3  # failed attempts after which a contact counts as not answering
 LATE = timedelta(seconds=30)  # without success after which it does as well: a hang takes its whole deadline every time
-REACHED = (State.ACCEPTED.value, State.DELIVERED.value)
-ON_ITS_WAY = (State.QUEUED.value, State.SENDING.value)
-DEAD = (State.FAILED.value, State.EXPIRED.value)
+REACHED = (State.ACCEPTED, State.DELIVERED)
+ON_ITS_WAY = (State.QUEUED, State.SENDING)
+DEAD = (State.FAILED, State.EXPIRED)
+FELL_BACK = (Code.FALLBACK, Code.FALLBACK_LATE)
 
 
-def settle(pages: Sequence[Mapping[str, Any]]) -> tuple[ObligationState, str] | None:
+def settle(pages: Sequence[Page]) -> tuple[ObligationState, Reason] | None:
     """The end of an obligation by its pages, with the reason; None while it is open.
 
     An inbox wakes nobody: it counts only where the person has, or wants, nothing else.
     """
-    telling = [page for page in pages if page["channel"] != INBOX] or pages
+    telling = [page for page in pages if page.channel != INBOX] or pages
     for page in telling:
-        if page["state"] in REACHED:
-            over = f"{page['channel']} took it"
-            fell_back = str(page["reason"]).startswith(FALLBACK)
-            return (ObligationState.FALLBACK, over) if fell_back else (ObligationState.MET, over)
-    if telling and all(page["state"] in DEAD for page in telling):
-        return ObligationState.BREACHED, "; ".join(f"{page['channel']} {page['state']}" for page in telling)
+        if page.state in REACHED:
+            fell_back = any(one.code in FELL_BACK for one in page.reasons)
+            return ObligationState.FALLBACK if fell_back else ObligationState.MET, accepted(page)
+    if telling and all(page.state in DEAD for page in telling):
+        return ObligationState.BREACHED, Reason(Code.ALL_FAILED, {"pages": [_end(page) for page in telling]})
     return None
+
+
+def accepted(page: Page) -> Reason:
+    """A provider accepted it."""
+    return Reason(Code.ACCEPTED, {"channel": page.channel, "page": page.id})
+
+
+def _end(page: Page) -> dict[str, object]:
+    return {"page": page.id, "channel": page.channel, "state": page.state.value}
 
 
 def not_answering(attempts: int, due_at: datetime, now: datetime) -> bool:
@@ -37,12 +45,12 @@ def not_answering(attempts: int, due_at: datetime, now: datetime) -> bool:
     return attempts >= TRIES or now - due_at >= LATE
 
 
-def hopeful(pages: Sequence[Mapping[str, Any]], now: datetime) -> bool:
+def hopeful(pages: Sequence[Page], now: datetime) -> bool:
     """Whether one of these pages of one step to one person has reached them, or may do so before long; an inbox never does."""
     for page in pages:
-        waiting = page["state"] in ON_ITS_WAY and page["due_at"] <= now
-        if page["channel"] != INBOX and (
-            page["state"] in REACHED or (waiting and not not_answering(page["attempts"], page["due_at"], now))
+        waiting = page.state in ON_ITS_WAY and page.due_at <= now
+        if page.channel != INBOX and (
+            page.state in REACHED or (waiting and not not_answering(page.attempts, page.due_at, now))
         ):
             return True
     return False

@@ -1,6 +1,6 @@
 """The statements about pages and attempts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -11,15 +11,17 @@ from app.db import dumps, session_name
 from app.db import turn_back as clock_set_back
 from app.identity import me
 from app.notify.flight import PER_CHANNEL, Flight
-from app.notify.model import Claim, Draft, Kind, Outcome, State
+from app.notify.model import Attempt, Claim, Draft, Kind, Outcome, Page, State
 from app.notify.table import page, page_attempt
 from app.people.model import INBOX
+from app.reason import Reasons, dumped, loaded
 
 REACHED = (State.ACCEPTED, State.DELIVERED)
 ENDED = (*REACHED, State.FAILED, State.SUPERSEDED, State.EXPIRED)
 _DRAFTED = (
-    "key", "kind", "incident", "obligation", "generation", "round", "step", "contact", "channel", "to", "reason", "due_at",
+    "key", "kind", "incident", "obligation", "breached", "generation", "round", "step", "contact", "channel", "to", "due_at",
 )  # fmt: skip
+_STORED = (*_DRAFTED, "id", "state", "made_at", "next_at", "attempts", "ended_at", "seen_at")
 
 # A channel takes no more than it has room for; a row beyond that is let go with the transaction.
 _CLAIM = """
@@ -92,24 +94,28 @@ def queue_all(db: Connection, drafts: Sequence[Draft], now: datetime, life: time
         return []
     rows = [
         {name: getattr(d, name) for name in _DRAFTED}
-        | {"user_name": d.user, "made_at": now, "next_at": d.due_at, "expires_at": d.due_at + life}
+        | {
+            "user_name": d.user,
+            "reasons": dumped(d.reasons),
+            "made_at": now,
+            "next_at": d.due_at,
+            "expires_at": d.due_at + life,
+        }
         for d in drafts
     ]
     statement = upsert(page).on_conflict_do_nothing(index_elements=["key"]).returning(page.c.id)
     return list(db.scalars(statement, rows))
 
 
-def hurry(db: Connection, late: Sequence[tuple[Draft, str]], now: datetime) -> list[int]:
-    """Of what each draft's step keeps for the same person for later, send the next contact's page now, for this reason."""
-    moved: list[int] = []
-    for draft, reason in late:
-        place = [(page.c.user_name, draft.user), (page.c.generation, draft.generation), (page.c.round, draft.round)]
-        same = [column == value for column, value in place] + [page.c.step.is_not_distinct_from(draft.step)]
-        waiting = (page.c.incident == draft.incident, page.c.state == State.QUEUED, page.c.attempts == 0, page.c.due_at > now)
-        soonest = select(page.c.id).where(*waiting, *same, page.c.channel != INBOX).order_by(page.c.due_at, page.c.id).limit(1)
-        change = update(page).where(page.c.id == soonest.scalar_subquery()).values(due_at=now, next_at=now, reason=reason)
-        moved += db.scalars(change.returning(page.c.id))
-    return moved
+def hurry(db: Connection, late: Draft, reasons: Reasons, now: datetime) -> bool:
+    """Send what the step keeps for the same person for later, the next contact's page, now for these reasons; whether any."""
+    place = [(page.c.user_name, late.user), (page.c.generation, late.generation), (page.c.round, late.round)]
+    same = [column == value for column, value in place]
+    same += [page.c.step.is_not_distinct_from(late.step), page.c.breached.is_not_distinct_from(late.breached)]
+    waiting = (page.c.incident == late.incident, page.c.state == State.QUEUED, page.c.attempts == 0, page.c.due_at > now)
+    soonest = select(page.c.id).where(*waiting, *same, page.c.channel != INBOX).order_by(page.c.due_at, page.c.id).limit(1)
+    change = update(page).where(page.c.id == soonest.scalar_subquery())
+    return db.execute(change.values(due_at=now, next_at=now, reasons=dumped(reasons))).rowcount > 0
 
 
 def claim(
@@ -191,22 +197,22 @@ def supersede(db: Connection, incidents: Sequence[int], now: datetime) -> int:
     return db.execute(statement.values(state=State.SUPERSEDED, ended_at=now)).rowcount
 
 
-def of_incidents(db: Connection, incidents: Sequence[int]) -> list[Mapping[str, Any]]:
+def of_incidents(db: Connection, incidents: Sequence[int]) -> list[Page]:
     """Every page of these incidents, oldest first."""
     query = select(page).where(page.c.incident.in_(incidents)).order_by(page.c.id)
-    return [dict(row) for row in db.execute(query).mappings()]
+    return [_page(row) for row in db.execute(query)]
 
 
-def of_obligations(db: Connection, ids: Sequence[int]) -> list[Mapping[str, Any]]:
+def of_obligations(db: Connection, ids: Sequence[int]) -> list[Page]:
     """Every page that serves these obligations."""
     query = select(page).where(page.c.obligation.in_(ids)).order_by(page.c.id)
-    return [dict(row) for row in db.execute(query).mappings()]
+    return [_page(row) for row in db.execute(query)]
 
 
-def by_key(db: Connection, key: str) -> Mapping[str, Any] | None:
+def by_key(db: Connection, key: str) -> Page | None:
     """One page."""
-    row = db.execute(select(page).where(page.c.key == key)).mappings().one_or_none()
-    return dict(row) if row else None
+    row = db.execute(select(page).where(page.c.key == key)).one_or_none()
+    return _page(row) if row else None
 
 
 def next_due(db: Connection) -> datetime | None:
@@ -219,7 +225,7 @@ def next_due(db: Connection) -> datetime | None:
 
 def listed(
     db: Connection, *, incident: int | None, user: str | None, state: State | None, before: int | None, limit: int
-) -> list[Mapping[str, Any]]:
+) -> list[Page]:
     """Pages, newest first, from below id `before`."""
     query = select(page).order_by(page.c.id.desc()).limit(limit)
     conditions = [(page.c.incident, incident), (page.c.user_name, user), (page.c.state, state)]
@@ -228,15 +234,15 @@ def listed(
             query = query.where(column == value)
     if before is not None:
         query = query.where(page.c.id < before)
-    return [dict(row) for row in db.execute(query).mappings()]
+    return [_page(row) for row in db.execute(query)]
 
 
-def attempts(db: Connection, pages: Sequence[int]) -> dict[int, list[Mapping[str, Any]]]:
+def attempts(db: Connection, pages: Sequence[int]) -> dict[int, list[Attempt]]:
     """The attempts of each page, in order."""
-    found: dict[int, list[Mapping[str, Any]]] = {id_: [] for id_ in pages}
+    found: dict[int, list[Attempt]] = {id_: [] for id_ in pages}
     query = select(page_attempt).where(page_attempt.c.page.in_(pages)).order_by(page_attempt.c.page, page_attempt.c.n)
-    for row in db.execute(query).mappings():
-        found[row["page"]].append(dict(row))
+    for row in db.execute(query):
+        found[row.page].append(Attempt(row.page, row.n, row.at, Outcome(row.outcome), row.provider_id, row.error, row.ended_at))
     return found
 
 
@@ -246,16 +252,16 @@ def count_unseen(db: Connection, user: str) -> int:
     return db.execute(query.where(page.c.state.in_(REACHED))).scalar_one()
 
 
-def inbox(db: Connection, user: str, before: int | None, limit: int) -> list[Mapping[str, Any]]:
+def inbox(db: Connection, user: str, before: int | None, limit: int) -> list[Page]:
     """What stands in this person's inbox, newest first, from below id `before`."""
     query = select(page).where(page.c.user_name == user, page.c.channel == INBOX, page.c.state.in_(REACHED))
     if before is not None:
         query = query.where(page.c.id < before)
-    return [dict(row) for row in db.execute(query.order_by(page.c.id.desc()).limit(limit)).mappings()]
+    return [_page(row) for row in db.execute(query.order_by(page.c.id.desc()).limit(limit))]
 
 
-def tests(db: Connection, user: str, since: datetime) -> list[Mapping[str, Any]]:
-    """The test messages this person asked for, newest first, with what the last attempt complained of."""
+def tests(db: Connection, user: str, since: datetime) -> list[tuple[Page, str | None]]:
+    """The test messages this person asked for, newest first, with the error of the last attempt."""
     last = (
         select(page_attempt.c.error)
         .where(page_attempt.c.page == page.c.id)
@@ -264,7 +270,7 @@ def tests(db: Connection, user: str, since: datetime) -> list[Mapping[str, Any]]
         .scalar_subquery()
     )
     query = select(page, last.label("error")).where(page.c.user_name == user, page.c.kind == Kind.TEST, page.c.made_at >= since)
-    return [dict(row) for row in db.execute(query.order_by(page.c.id.desc()).limit(40)).mappings()]
+    return [(_page(row), row.error) for row in db.execute(query.order_by(page.c.id.desc()).limit(40))]
 
 
 def mark_seen(db: Connection, user: str, now: datetime) -> None:
@@ -273,22 +279,16 @@ def mark_seen(db: Connection, user: str, now: datetime) -> None:
 
 
 def _claim(row: Row[Any]) -> Claim:
-    draft = Draft(
-        row.key,
-        Kind(row.kind),
-        row.incident,
-        row.obligation,
-        row.generation,
-        row.round,
-        row.step,
-        row.user_name,
-        row.contact,
-        row.channel,
-        row.to,
-        row.due_at,
-        row.reason,
-    )
-    return Claim(row.id, row.fence, row.attempts, draft)
+    return Claim(row.id, row.fence, row.attempts, Draft(**_values(row, _DRAFTED)))
+
+
+def _page(row: Row[Any]) -> Page:
+    return Page(**{**_values(row, _STORED), "state": State(row.state)})
+
+
+def _values(row: Row[Any], names: Sequence[str]) -> dict[str, Any]:
+    values = {name: getattr(row, name) for name in names}
+    return values | {"kind": Kind(row.kind), "user": row.user_name, "reasons": loaded(row.reasons)}
 
 
 def turn_back(db: Connection, by: timedelta, now: datetime) -> None:

@@ -1,6 +1,7 @@
 """Pages and their attempts; the key makes a second page for the same reason impossible."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Identity, Index, Integer, Table, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from app.db import instant, metadata, one_of
 from app.notify.model import Kind, Outcome, State
@@ -13,6 +14,7 @@ page = Table(
     Column("kind", Text, nullable=False),
     Column("incident", BigInteger),
     Column("obligation", BigInteger),
+    Column("breached", BigInteger),  # the obligation in whose place it is
     Column("generation", Integer, nullable=False),
     Column("round", Integer, nullable=False),
     Column("step", Integer),
@@ -21,7 +23,7 @@ page = Table(
     Column("channel", Text, nullable=False),
     Column("to", Text),
     Column("state", Text, nullable=False, server_default=State.QUEUED),
-    Column("reason", Text, nullable=False),
+    Column("reasons", JSONB, nullable=False),
     instant("made_at", required=True),
     instant("due_at", required=True),
     instant("next_at", required=True),  # of the next attempt

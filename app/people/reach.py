@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from app.people.model import INBOX, Contact, NotifyRule, Person, QuietHours, Urgency
+from app.reason import Code, Reason, Reasons
 from app.walltime import instant
 
 AT_ONCE = timedelta(0)
@@ -17,32 +18,36 @@ class Reach:
 
     contact: Contact
     at: datetime
-    reason: str
+    reasons: Reasons
 
 
 def reach(person: Person, urgency: Urgency, at: datetime) -> list[Reach]:
     """The contacts for a step that began at `at`; each once per `after`. Low urgency waits for the end of quiet hours."""
     contacts = {contact.name: contact for contact in person.contacts}
-    start, waits = at, ""
+    start = at
+    waits: Reasons = ()
     if urgency is Urgency.LOW and person.user.quiet_hours is not None:
         start = quiet_until(person.user.quiet_hours, person.zone, at)
-        waits = f", after quiet hours until {start.astimezone(person.zone):%H:%M}" if start > at else ""
+    if start > at:
+        facts = {"until": start.isoformat(), "local": f"{start.astimezone(person.zone):%H:%M}"}
+        waits = (Reason(Code.QUIET_HOURS, facts),)
     found: dict[tuple[str, timedelta], Reach] = {}
     for name, after, why in _wanted(person, urgency):
-        found.setdefault((name, after), Reach(contacts[name], start + after, why + waits))
+        reason = Reason(why, {"urgency": urgency.value})
+        found.setdefault((name, after), Reach(contacts[name], start + after, (reason, *waits)))
     return sorted(found.values(), key=lambda one: one.at)
 
 
-def _wanted(person: Person, urgency: Urgency) -> list[tuple[str, timedelta, str]]:
+def _wanted(person: Person, urgency: Urgency) -> list[tuple[str, timedelta, Code]]:
     rules: Sequence[NotifyRule] | None = person.user.notify.high if urgency is Urgency.HIGH else person.user.notify.low
     if rules == ():
-        return [(INBOX, AT_ONCE, f"notify.{urgency} names nothing else")]
+        return [(INBOX, AT_ONCE, Code.NOTIFY_EMPTY)]
     if rules is not None:
-        return [(rule.contact, rule.after, f"notify.{urgency}") for rule in rules]
+        return [(rule.contact, rule.after, Code.NOTIFY_RULE) for rule in rules]
     names = [contact.name for contact in person.contacts]
     if urgency is Urgency.LOW:
         names = names[:2]  # the inbox and the first contact
-    return [(name, AT_ONCE, f"{urgency} urgency, by default") for name in names]
+    return [(name, AT_ONCE, Code.NOTIFY_DEFAULT) for name in names]
 
 
 def quiet_until(hours: QuietHours, zone: ZoneInfo, at: datetime) -> datetime:

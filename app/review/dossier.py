@@ -12,9 +12,11 @@ from app.escalation import store as escalations
 from app.escalation.upcoming import Upcoming, upcoming
 from app.incidents import store as incidents
 from app.incidents.model import Incident
-from app.incidents.present import present
+from app.incidents.present import present, present_event
 from app.notify import store as pages
 from app.notify.present import present as present_page
+from app.reason import Code, Reason
+from app.wording import present_all, texts
 
 
 def incident(db: Connection, number: int) -> Incident:
@@ -29,32 +31,32 @@ def dossier(db: Connection, number: int, now: datetime) -> dict[str, Any]:
     """The public form of an incident with all that belongs to it. Raises NotFound."""
     found = incident(db, number)
     told = pages.of_incidents(db, [number])
-    attempts = pages.attempts(db, [page["id"] for page in told])
+    attempts = pages.attempts(db, [page.id for page in told])
     to_come = upcoming(db, found, escalations.get(db, number), now)
     return {
         **present(found),
         "alerts": [present_alert(one) for one in alerts.of_incidents(db, [number])],
         "also_affected": [],
-        "timeline": [
-            {name: line[name] for name in ("at", "kind", "actor", "text", "detail")} for line in incidents.timeline(db, number)
-        ],
-        "pages": [present_page(page, attempts[page["id"]]) for page in told],
+        "timeline": [present_event(line) for line in incidents.timeline(db, number)],
+        "pages": [present_page(page, attempts[page.id]) for page in told],
         "upcoming": [coming(one) for one in to_come],
     }
 
 
 def coming(one: Upcoming) -> dict[str, Any]:
     """The public form of a step to come; `step` is null when the policy is exhausted."""
-    users = [user for reached in one.move.reached for user in reached.users]
-    first = "the acknowledgement or snooze ends; " if one.starts_again else ""
-    first += f"{one.held.because}; " if one.held else ""
+    step = one.step
+    reasons = [Reason(Code.STARTED_AGAIN)] if one.starts_again else []
+    reasons += [one.held.reason] if one.held else []
+    reasons += [step.reason, *(target.reason for target in step.targets)]
     return {
         "at": one.at,
-        "step": one.move.step,
-        "round": one.move.round,
-        "users": list(dict.fromkeys(users)),
-        "channels": [reached.channel for reached in one.move.reached if reached.channel],
-        "excused": one.move.excused,
+        "step": step.step,
+        "round": step.round,
+        "users": list(dict.fromkeys(user for target in step.targets for user in target.users)),
+        "channels": [target.channel for target in step.targets if target.channel],
+        "excused": step.excused,
         "held_until": one.held.until if one.held else None,
-        "reason": f"{first}{one.move.because}: {'; '.join(reached.because for reached in one.move.reached)}",
+        "reason": texts(reasons),
+        "reasons": present_all(reasons),
     }

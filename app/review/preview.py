@@ -15,25 +15,25 @@ from app.alerts.model import State as AlertState
 from app.catalog import store as catalog
 from app.catalog.model import Severity
 from app.escalation.ahead import Ahead, ahead
+from app.escalation.call import call_of
 from app.escalation.model import Due, EscalationState, State
-from app.escalation.plan import Step, called, why
-from app.escalation.service import Call
+from app.escalation.plan import called
 from app.escalation.upcoming import course_of, who_at
-from app.incidents.changeover import kept, raised, turned
-from app.incidents.correlate import Way
-from app.incidents.joining import Destination, destination
+from app.incidents.correlate import Group
+from app.incidents.hours import urgency
+from app.incidents.joining import board_at
 from app.incidents.model import Incident
-from app.incidents.model import State as IncidentState
-from app.incidents.rise import Effect, rise
-from app.incidents.route import Routed, route
+from app.incidents.place import How, Touched, batch, place
+from app.incidents.route import Routed
+from app.incidents.service import in_force
 from app.notify.model import Draft
 from app.notify.service import BUILT_IN, drafts
-from app.oncall import service as oncall
 from app.oncall.hours import Timetable
 from app.people import store as people
 from app.people.model import INBOX
 from app.signals.model import Signal
 from app.walltime import utc
+from app.wording import present_all, text, texts
 
 MOST = 500  # steps of a policy that repeats for long
 
@@ -51,22 +51,20 @@ class Preview:
 
 def preview(db: Connection, labels: Mapping[str, str], severity: Severity, at: datetime) -> Preview:
     """What an alert with these labels would lead to if it came at `at` and nobody did anything."""
-    at, timetable, signal = utc(at), oncall.timetable(db), asked(labels, severity)
-    opened = timetable.open_at(at)
-    known = labelled(signal, catalog.services(db), opened)
-    routed = route(known, severity, catalog.routes(db))
-    made = Preview(routed, known, kinds={INBOX: BUILT_IN.kind} | {n: c.kind for n, c in catalog.channels(db).items()})
-    made.notes += [routed.because, f"{routed.urgency} urgency"]
+    at, routing, signal = utc(at), in_force(db), asked(labels, severity)
+    opened = routing.timetable.open_at(at)
+    alert = _alert(signal, labelled(signal, catalog.services(db), opened), at)
+    routed = routing.of(alert)
+    made = Preview(routed, alert.labels, kinds={INBOX: BUILT_IN.kind} | {n: c.kind for n, c in catalog.channels(db).items()})
+    made.notes += [texts(routed.reasons), f"{routed.urgency} urgency"]
     made.notes += [] if opened is None else [f"hours open then: {', '.join(opened) or 'none'}"]
-    goes = destination(db, known, at)
-    made.notes.append(_grouped(goes))
-    incident = _opened(db, signal, known, routed, timetable, at)
-    if goes.incident is not None:
-        found = _joined(made, goes, goes.incident, incident, _alert(signal, known, at), at)
-        if found is None:
-            return made
-        incident = found
-    _escalate(db, made, incident, timetable, at)
+    alone = batch([alert], set(), catalog.groupings(db))
+    of = alone.groups[alert.id]
+    made.notes.append(_grouped(of))
+    (goes,) = place(alone, board_at(db, of, at), routing, at).touched
+    made.notes += _destination(goes)
+    if goes.how in (How.OPENED, How.REOPENED, How.RESTARTED):
+        _escalate(db, made, goes.incident, routing.timetable, at)
     return made
 
 
@@ -87,7 +85,8 @@ def present(made: Preview) -> dict[str, Any]:
                 "channel": one.channel,
                 "kind": made.kinds.get(one.channel, ""),
                 "contact": one.contact,
-                "reason": one.reason,
+                "reason": texts(one.reasons),
+                "reasons": present_all(one.reasons),
             }
             for one in pages
         ],
@@ -95,21 +94,18 @@ def present(made: Preview) -> dict[str, Any]:
     }
 
 
-def _joined(made: Preview, goes: Destination, known: Incident, new: Incident, alert: Alert, at: datetime) -> Incident | None:
-    """The incident as the alert would leave it, to be escalated from step 1; None when nobody new is paged. It says which.
-
-    new: the incident that the alert would open by itself, which carries its routing.
-    """
-    decided = rise(known, [alert], [], lambda _: new.urgency, at)
-    if decided.effect is Effect.RESTART:
-        made.notes.append(f"would {goes.way} #{known.number}: {decided.because}, so it is routed anew and starts at step 1")
-        return raised(replace(new, number=known.number, generation=known.generation + 1), decided.urgency)
-    if goes.way is Way.REOPEN:
-        made.notes.append(f"would reopen #{known.number}, whose policy {known.policy_name or '(none)'} starts at step 1")
-        return raised(replace(known, generation=known.generation + 1, opened_at=at), decided.urgency)
-    told = "; whoever was paged is sent an update" if decided.effect is Effect.UPDATE else ""
-    made.notes.append(f"would join #{known.number}, so nobody new is paged: {decided.because}{told}")
-    return None
+def _destination(goes: Touched) -> list[str]:
+    """To which open or recent incident it would come; nothing where it opens one."""
+    number, policy, why = f"#{goes.incident.number}", goes.incident.policy_name or "(none)", text(goes.reason)
+    if goes.how is How.OPENED:
+        return []
+    if goes.how is How.REOPENED:
+        anew = f": {why}, so it is routed anew, and" if goes.rerouted else ", whose"
+        return [f"would reopen {number}{anew} policy {policy} starts at step 1"]
+    if goes.how is How.RESTARTED:
+        return [f"would join {number}: {why}, so it is routed anew and starts at step 1"]
+    update = "; who was paged is sent an update" if goes.how is How.UPDATED else ""
+    return [f"would join {number}, so nobody new is paged: {why}{update}"]
 
 
 def _escalate(db: Connection, made: Preview, incident: Incident, timetable: Timetable, at: datetime) -> None:
@@ -119,27 +115,21 @@ def _escalate(db: Connection, made: Preview, incident: Incident, timetable: Time
     start = EscalationState(incident.number, incident.generation, 0, 0, at, Due.STEP, State.RUNNING)
     for step in islice(ahead(course, start, at, who_at(db, course, directory)), MOST):
         made.notes += _notes(step)
-        then = replace(incident, urgency=turned(incident, timetable, step.at)[0])
-        for draft in drafts(_calls(then, step.move), directory, step.at):
+        then = replace(incident, urgency=urgency(incident, timetable, step.at)[0])
+        calls = [call_of(then, step.step, target, user) for target, user in called(step.step)]
+        for draft in drafts([call for call in calls if call is not None], directory, step.at):
             made.pages.setdefault(draft.key, draft)
 
 
-def _notes(step: Ahead) -> list[str]:
-    held = [f"{step.move.because}: {step.held.because}"] if step.held else []
-    reasons = "; ".join(one.because for one in step.move.reached) or "nobody is named"
-    return held + ([f"{step.move.because}: {reasons}; skipped"] if step.move.excused else [])
+def _notes(ahead: Ahead) -> list[str]:
+    step = ahead.step
+    held = [f"{text(step.reason)}: {text(ahead.held.reason)}"] if ahead.held else []
+    reasons = texts(one.reason for one in step.targets) or "nobody is named"
+    return held + ([f"{text(step.reason)}: {reasons}; skipped"] if step.excused else [])
 
 
-def _calls(incident: Incident, move: Step) -> list[Call]:
-    return [
-        Call(None, incident, move.round, move.step, user, reached.channel, why(move, reached))
-        for reached, user in called(move)
-        if not reached.nobody
-    ]
-
-
-def _grouped(goes: Destination) -> str:
-    by = ", ".join(f"{name}={value!r}" for name, value in goes.group.by.items())
+def _grouped(of: Group) -> str:
+    by = ", ".join(f"{name}={value!r}" for name, value in of.by.items())
     return f"grouped by {by or 'nothing: one incident for all'}"
 
 
@@ -150,19 +140,4 @@ def _alert(signal: Signal, labels: Mapping[str, str], at: datetime) -> Alert:
         state=AlertState.FIRING, severity=signal.severity, summary=signal.summary, service=signal.service, labels=labels,
         annotations={}, links=(), runbook=None, value=None, reasons=(), shadow=False, trace="", starts_at=at, ends_at=None,
         seen_at=at, end_reasons=(), suppressed_by=(), incident=None,
-    )  # fmt: skip
-
-
-def _opened(
-    db: Connection, signal: Signal, labels: Mapping[str, str], routed: Routed, timetable: Timetable, at: datetime
-) -> Incident:
-    """The incident it would open, as far as a page depends on it."""
-    keeps = kept(routed, catalog.policies(db), timetable, at)
-    return Incident(
-        number=0, group_key="", title=signal.summary, state=IncidentState.TRIGGERED, severity=signal.severity,
-        urgency=routed.urgency, service=signal.service, team=labels.get("team"), policy_name=keeps.policy_name,
-        policy=keeps.policy, labels={}, opened_at=at, acknowledged_at=None, acknowledged_by=None, resolved_at=None,
-        resolved_by=None, snoozed_until=None, merged_into=None, assigned_to=None, alert_count=1, runbook=None, links=(),
-        generation=1, resolve_at=None, reopen=0, resolve_after=0, window=0, hours=keeps.hours, during=keeps.during,
-        urgency_at=keeps.urgency_at,
     )  # fmt: skip

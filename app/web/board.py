@@ -62,5 +62,5 @@ def urgency(incident: Incident) -> tuple[int, bool, int]:
 
 def reached(step: Upcoming) -> str:
     """Who a step reaches, in a few words."""
-    names = [name for one in step.move.reached for name in (*one.users, *([f"channel {one.channel}"] if one.channel else []))]
+    names = [name for one in step.step.targets for name in (*one.users, *([f"channel {one.channel}"] if one.channel else []))]
     return ", ".join(dict.fromkeys(names))

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from app import units, walltime, wording
 from app.web import words
 from app.web.markdown import html
+from app.wording import texts
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -83,6 +84,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {
+        "texts": texts,
         "age": age,
         "ago": ago,
         "until": until,

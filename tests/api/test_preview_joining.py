@@ -54,7 +54,7 @@ def test_without_an_open_incident_nothing_is_joined(api: Api) -> None:
     ("severity", "labels", "window", "note", "paged"),
     [
         ("warning", {}, "10m", f"{QUIET}: joined within the group's window", []),
-        ("warning", {}, "0s", f"{QUIET}: another alert joined: preview; whoever was paged is sent an update", []),
+        ("warning", {}, "0s", f"{QUIET}: another alert joined: preview; who was paged is sent an update", []),
         ("critical", {}, "10m", f"would join #1: severity rose to critical, {ANEW}", ["bo"]),
         ("warning", {"wake": "yes"}, "10m", f"would join #1: urgency rose to high, {ANEW}", ["bo"]),
     ],

@@ -111,11 +111,7 @@ def live(labels: dict[str, str], severity: Severity, at: datetime) -> tuple[dict
     with transaction() as db:
         found = incidents.get(db, number)
         assert found is not None
-        told = {
-            (page["user_name"], page["contact"], page["due_at"])
-            for page in pages.of_incidents(db, [number])
-            if page["step"] == 1
-        }
+        told = {(page.user, page.contact, page.due_at) for page in pages.of_incidents(db, [number]) if page.step == 1}
         (one,) = alerts.of_incidents(db, [number])
     return {"policy": newest.policy_name, "urgency": newest.urgency.value, "pages": newest.hours}, dict(one.labels), told
 

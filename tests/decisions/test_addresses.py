@@ -7,8 +7,8 @@ import pytest
 from app.configfile.load import load_texts
 from app.notify.compose import MessageContext, compose
 from app.notify.contact import wrong
-from app.notify.model import Claim, Draft, Kind
-from tests.decisions.words import NOON, incident
+from app.notify.model import Claim
+from tests.decisions.words import NOON, draft, incident
 
 BAD = {
     "empty": ("webhook", " ", "the address is empty"),
@@ -54,9 +54,8 @@ def test_config_check_says_so_with_the_line(contact: str) -> None:
     [("a", "a"), ("a?b#c%d", "a%3Fb%23c%25d"), ('"<b>', "%22%3Cb%3E"), ("größe", "gr%C3%B6%C3%9Fe"), ("a b/c", "a%20b%2Fc")],
 )
 def test_a_runbook_of_any_name_is_in_the_link(name: str, quoted: str) -> None:
-    draft = Draft("k", Kind.PAGE, 1, None, 0, 0, 1, "ada", "hook", "hook", "x", NOON, "step 1")
     message = compose(
-        Claim(1, 1, 1, draft), incident(runbook=name), [], MessageContext("https://t", b"k"), NOON + timedelta(days=1)
+        Claim(1, 1, 1, draft()), incident(runbook=name), [], MessageContext("https://t", b"k"), NOON + timedelta(days=1)
     )
     link = f"https://t/runbooks/{quoted}"
     assert message.json["links"]["runbook"] == link

@@ -1,11 +1,10 @@
 """When a contact that takes nothing counts as out of order, and whether the person is reached otherwise. Pure."""
 
-from typing import Any
-
 import pytest
 
-from app.notify.model import State
+from app.notify.model import Page, State
 from app.notify.settle import hopeful, not_answering
+from tests.decisions import words
 from tests.decisions.words import NOON, s
 
 
@@ -26,8 +25,8 @@ def test_a_contact_is_given_three_attempts_or_half_a_minute(attempts: int, secon
     assert not_answering(attempts, NOON - s(seconds), NOON) is answer
 
 
-def page(state: State = State.QUEUED, attempts: int = 0, age: float = 1, channel: str = "mail") -> dict[str, Any]:
-    return {"state": state.value, "attempts": attempts, "due_at": NOON - s(age), "channel": channel}
+def page(state: State = State.QUEUED, attempts: int = 0, age: float = 1, channel: str = "mail") -> Page:
+    return words.page(channel, state, attempts=attempts, due_at=NOON - s(age))
 
 
 HOPE = {
@@ -47,5 +46,5 @@ HOPE = {
 
 
 @pytest.mark.parametrize("pages,answer", HOPE.values(), ids=HOPE)
-def test_a_person_is_reached_otherwise_by_what_was_taken_or_still_may_be(pages: list[dict[str, Any]], answer: bool) -> None:
+def test_a_person_is_reached_otherwise_by_what_was_taken_or_still_may_be(pages: list[Page], answer: bool) -> None:
     assert hopeful(pages, NOON) is answer

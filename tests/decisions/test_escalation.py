@@ -13,19 +13,23 @@ from app.catalog.model import Step as PolicyStep
 from app.escalation.model import Due, EscalationState, ObligationState, State
 from app.escalation.plan import AGAIN_AFTER_EXHAUSTION, LATE, LastResort, ResolvedTarget, called, others, plan, targets
 from app.escalation.who import who
+from app.notify.model import Page
+from app.notify.model import State as PageState
 from app.notify.retry import LONGEST_ASKED, WAITS, wait
 from app.notify.settle import next_contact, settle
 from app.people.model import INBOX, Contact, Directory, Person, Role, Team, User
-from tests.decisions.words import NOON, quick, s
+from app.reason import Code, Reason
+from app.wording import text
+from tests.decisions.words import NOON, page, quick, s
 
 FIRST = EscalationState(1, 1, 0, 0, NOON, Due.STEP, State.RUNNING)
 NOBODY = LastResort((), ())
 WHO = {
-    "user:ada": ResolvedTarget("user:ada", ("ada",), because="ada is named"),
-    "user:bo": ResolvedTarget("user:bo", ("bo",), because="bo is named"),
-    "user:gone": ResolvedTarget("user:gone", because="gone is not here any more"),
-    "team:both": ResolvedTarget("team:both", ("ada", "bo"), because="in team both"),
-    "channel:room": ResolvedTarget("channel:room", channel="room", because="channel room"),
+    "user:ada": ResolvedTarget("user:ada", Reason(Code.USER_NAMED, {"user": "ada"}), ("ada",)),
+    "user:bo": ResolvedTarget("user:bo", Reason(Code.USER_NAMED, {"user": "bo"}), ("bo",)),
+    "user:gone": ResolvedTarget("user:gone", Reason(Code.USER_GONE, {"user": "gone"})),
+    "team:both": ResolvedTarget("team:both", Reason(Code.TEAM_MEMBER, {"team": "both"}), ("ada", "bo")),
+    "channel:room": ResolvedTarget("channel:room", Reason(Code.CHANNEL, {"channel": "room"}), channel="room"),
 }
 pages = st.lists(st.sampled_from(sorted(WHO)), min_size=1, max_size=3).map(tuple)
 steps = st.builds(PolicyStep, page=pages, wait=st.integers(1, 3600).map(s))
@@ -43,9 +47,9 @@ def test_a_plan_ends_goes_on_and_always_has_a_next_time(policy: Policy, last: La
         assert place.due_at is not None
         now = place.due_at + s(max(late, 0))
         made = plan(policy, last, WHO, place, now)
-        assert made.moves
-        assert all(move.excused for move in made.moves[:-1])  # an excused step is followed at once
-        assert not made.moves[-1].excused  # somebody is reached, at the latest an admin
+        assert made.steps
+        assert all(step.excused for step in made.steps[:-1])  # an excused step is followed at once
+        assert not made.steps[-1].excused  # somebody is reached, at the latest an admin
         assert made.after.due_at is not None
         assert made.after.due_at > now - LATE
         assert made.after.state in (State.RUNNING, State.EXHAUSTED)
@@ -60,7 +64,7 @@ def test_the_list_runs_once_and_repeat_times_more_and_then_is_exhausted(policy: 
     place, taken = FIRST, 0
     while place.state is not State.EXHAUSTED:
         made = plan(policy, last, WHO, place, place.due_at or NOON)
-        taken += sum(move.step is not None for move in made.moves)
+        taken += sum(step.step is not None for step in made.steps)
         place = made.after
     assert taken == len(policy.steps) * (policy.repeat + 1)
 
@@ -103,21 +107,21 @@ LAST = {
 @pytest.mark.parametrize("chosen,owners,admins,expected", LAST.values(), ids=LAST)
 def test_who_is_paged_when_the_policy_is_exhausted(chosen: Any, owners: Any, admins: Any, expected: str) -> None:
     made = plan(two_steps(if_exhausted=chosen), LastResort(owners, admins), WHO, replace(FIRST, round=1), NOON)
-    (move,) = made.moves
-    assert (move.step, [one.target for one in move.reached]) == (None, [expected])
+    (step,) = made.steps
+    assert (step.step, [one.target for one in step.targets]) == (None, [expected])
     assert made.after.due_at == NOON + AGAIN_AFTER_EXHAUSTION
 
 
 def test_without_anybody_at_all_it_says_so_and_asks_again_in_half_an_hour() -> None:
     made = plan(None, NOBODY, WHO, FIRST, NOON)
-    assert made.moves[0].excused
+    assert made.steps[0].excused
     assert made.after.due_at == NOON + AGAIN_AFTER_EXHAUSTION
 
 
 def test_a_person_named_twice_in_a_step_is_called_once() -> None:
     policy = Policy(steps=(PolicyStep(page=("user:ada", "team:both", "channel:room", "user:gone")),))
-    (move,) = plan(policy, NOBODY, WHO, FIRST, NOON).moves
-    assert [(one.target, user) for one, user in called(move)] == [
+    (step,) = plan(policy, NOBODY, WHO, FIRST, NOON).steps
+    assert [(one.target, user) for one, user in called(step)] == [
         ("user:ada", "ada"),
         ("team:both", "bo"),
         ("channel:room", None),
@@ -158,39 +162,40 @@ def person(login: str, role: Role = Role.RESPONDER) -> Person:
 
 
 WHOM = {
-    "a user": ("user:ada", ("ada",)),
-    "one who left is nobody": ("user:gone", ()),
-    "a viewer is nobody": ("user:vi", ()),
-    "a team": ("team:t", ("ada",)),
-    "a team that is not there": ("team:x", ()),
-    "whoever is on call": ("schedule:s", ("ada",)),
-    "a schedule with a hole": ("schedule:hole", ()),
+    "a user": ("user:ada", ("ada",), "ada is named"),
+    "one who left is nobody": ("user:gone", (), "gone can no longer be paged"),
+    "a viewer is nobody": ("user:vi", (), "vi can no longer be paged"),
+    "a team": ("team:t", ("ada",), "in team t"),
+    "a team that is not there": ("team:x", (), "team x has no members"),
+    "whoever is on call": ("schedule:s", ("ada",), "on call in s"),
+    "a schedule with a hole": ("schedule:hole", (), "nobody is on call in hole"),
 }
 
 
-@pytest.mark.parametrize("target,users", WHOM.values(), ids=WHOM)
-def test_whom_a_target_stands_for(target: str, users: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("target,users,why", WHOM.values(), ids=WHOM)
+def test_whom_a_target_stands_for(target: str, users: tuple[str, ...], why: str) -> None:
     directory = Directory(
         {"ada": person("ada"), "vi": person("vi", Role.VIEWER)}, {"t": Team(members=("ada", "vi", "gone", "ada"))}
     )
     reached = who([target], directory, {"s": ("ada", "vi"), "hole": ()})[target]
     assert reached.users == users
-    assert reached.because
+    assert text(reached.reason) == why
 
 
-def page(channel: str, state: str, reason: str = "") -> dict[str, str]:
-    return {"channel": channel, "state": state, "reason": reason}
+def sent(channel: str, state: str, *codes: Code) -> Page:
+    return page(channel, PageState(state), reasons=tuple(Reason(one) for one in codes))
 
 
 SETTLED = {
-    "one that is taken is enough": ([page("a", "accepted"), page("b", "queued")], ObligationState.MET),
-    "a fallback counts as one": ([page("a", "failed"), page("b", "accepted", "fallback: a failed")], ObligationState.FALLBACK),
-    "all failed is broken": ([page("a", "failed"), page("b", "expired")], ObligationState.BREACHED),
-    "one under way is open": ([page("a", "failed"), page("b", "sending")], None),
-    "an inbox wakes nobody": ([page("inbox", "delivered"), page("a", "queued")], None),
-    "nor does it mend what failed": ([page("inbox", "delivered"), page("a", "failed")], ObligationState.BREACHED),
-    "it counts where there is nothing else": ([page("inbox", "delivered")], ObligationState.MET),
-    "taken back is not broken": ([page("a", "superseded")], None),
+    "one that is taken is enough": ([sent("a", "accepted"), sent("b", "queued")], ObligationState.MET),
+    "a fallback counts as one": ([sent("a", "failed"), sent("b", "accepted", Code.FALLBACK)], ObligationState.FALLBACK),
+    "so does one beside what does not answer": ([sent("b", "delivered", Code.FALLBACK_LATE)], ObligationState.FALLBACK),
+    "all failed is broken": ([sent("a", "failed"), sent("b", "expired")], ObligationState.BREACHED),
+    "one under way is open": ([sent("a", "failed"), sent("b", "sending")], None),
+    "an inbox wakes nobody": ([sent("inbox", "delivered"), sent("a", "queued")], None),
+    "nor does it mend what failed": ([sent("inbox", "delivered"), sent("a", "failed")], ObligationState.BREACHED),
+    "it counts where there is nothing else": ([sent("inbox", "delivered")], ObligationState.MET),
+    "taken back is not broken": ([sent("a", "superseded")], None),
     "without a page it is open": ([], None),
 }
 

@@ -12,13 +12,16 @@ from app.escalation.ahead import Course, ahead
 from app.escalation.hold import hold
 from app.escalation.model import Due, EscalationState, State
 from app.escalation.plan import LastResort, ResolvedTarget
-from app.incidents.changeover import kept, raised, turned
+from app.incidents.hours import urgency
 from app.incidents.route import route
+from app.incidents.routing import Routing, with_urgency
 from app.oncall.coverage import coverage
 from app.oncall.hours import Hours, Timetable
 from app.oncall.model import Span
 from app.oncall.needs import common, needs
 from app.people.model import Urgency
+from app.reason import Code, Reason
+from app.wording import text, texts
 from tests.decisions.words import incident
 from tests.oncall.words import PARIS, always, at, schedule
 
@@ -97,7 +100,7 @@ def test_hours_decide_route_and_urgency(team: str, when: datetime, expected: tup
 
 def test_the_reason_names_the_hours() -> None:
     found = route(within({}, TIMES.open_at(NIGHT)), Severity.INFO, ROUTES)
-    assert found.because == "route 3 matches everything; low outside of office hours"
+    assert texts(found.reasons) == "route 3 matches everything; low outside of office hours"
 
 
 SPENT = EscalationState(1, 1, 1, 0, NIGHT, Due.STEP, State.EXHAUSTED)
@@ -117,24 +120,28 @@ HELD = {
 @pytest.mark.parametrize(("hours", "standing", "now", "expected"), HELD.values(), ids=HELD)
 def test_what_waits_and_until_when(hours: str | None, standing: EscalationState, now: datetime, expected: str | None) -> None:
     found = hold(hours, TIMES, standing, now)
-    assert (found.because if found else None) == expected
+    assert (text(found.reason) if found else None) == expected
 
 
 def test_every_step_to_come_waits_for_its_hours() -> None:
     policy = Policy.model_validate({"steps": [{"page": "user:ada", "wait": "8h"}, {"page": "user:bo", "wait": "1h"}]})
-    who = {f"user:{name}": ResolvedTarget(f"user:{name}", (name,)) for name in ("ada", "bo", "dee")}
+    who = {
+        f"user:{name}": ResolvedTarget(f"user:{name}", Reason(Code.USER_NAMED, {"user": name}), (name,))
+        for name in ("ada", "bo", "dee")
+    }
     course = Course(policy, LastResort(("user:dee",), ()), "office", TIMES)
     steps = list(ahead(course, STEP, NIGHT, lambda _: who))
-    assert [(f"{one.at:%a %H:%M}", one.move.step, bool(one.held)) for one in steps] == [
+    assert [(f"{one.at:%a %H:%M}", one.step.step, bool(one.held)) for one in steps] == [
         ("Tue 08:00", 1, True), ("Tue 16:00", 2, False), ("Wed 08:00", None, True),
     ]  # fmt: skip
 
 
 def test_an_incident_keeps_its_rule_and_knows_when_it_is_asked_again() -> None:
-    keeps = kept(route({"team": "x"}, Severity.ERROR, ROUTES), {}, TIMES, NIGHT)
+    routing = Routing(ROUTES, {}, TIMES)
+    keeps = routing.freeze(route({"team": "x"}, Severity.ERROR, ROUTES), NIGHT)
     assert (keeps.policy_name, keeps.hours, keeps.during) == ("rest", "office", RULE)
     assert keeps.urgency_at == at("2026-11-24 08:00")
-    assert kept(route({"team": "shop"}, Severity.ERROR, ROUTES[:1]), {}, TIMES, NIGHT).urgency_at is None
+    assert routing.freeze(route({"team": "shop"}, Severity.ERROR, ROUTES[:1]), NIGHT).urgency_at is None
 
 
 TURNED = {
@@ -148,13 +155,17 @@ TURNED = {
 
 @pytest.mark.parametrize(("before", "rule", "now", "after"), TURNED.values(), ids=TURNED)
 def test_urgency_when_hours_change(before: Urgency, rule: During | None, now: datetime, after: Urgency) -> None:
-    assert turned(incident(urgency=before, during=rule), TIMES, now)[0] is after
+    assert urgency(incident(urgency=before, during=rule), TIMES, now)[0] is after
 
 
 def test_what_something_else_raised_forgets_its_rule() -> None:
     one = incident(urgency=LOW, during=RULE, urgency_at=NOON)
-    assert raised(one, LOW) == one
-    assert (raised(one, HIGH).urgency, raised(one, HIGH).during, raised(one, HIGH).urgency_at) == (HIGH, None, None)
+    assert with_urgency(one, LOW) == one
+    assert (with_urgency(one, HIGH).urgency, with_urgency(one, HIGH).during, with_urgency(one, HIGH).urgency_at) == (
+        HIGH,
+        None,
+        None,
+    )
 
 
 OTHER = {"policy": "other"}

@@ -18,6 +18,7 @@ from app.incidents.rise import Effect, rise
 from app.incidents.route import route
 from app.people.model import Urgency
 from app.signals.model import Signal, SignalStatus
+from app.wording import text, texts
 from tests.decisions.words import NOON, alert, incident, quick
 
 CRITICAL, ERROR, WARNING, INFO = Severity.CRITICAL, Severity.ERROR, Severity.WARNING, Severity.INFO
@@ -96,7 +97,7 @@ def test_routes(found: Any, severity: Severity, expected: Any) -> None:
 def test_without_a_route_nobody_is_chosen_and_it_says_who_answers() -> None:
     routed = route({}, ERROR, [])
     assert (routed.policy, routed.urgency, routed.number) == (None, HIGH, None)
-    assert "owners" in routed.because
+    assert "owners" in texts(routed.reasons)
 
 
 RISES: dict[str, tuple[dict[str, Any], list[Severity], list[Severity], Urgency, float, Effect]] = {
@@ -125,7 +126,7 @@ def test_what_an_alert_changes(before: Any, joined: Any, known: Any, urgency: Ur
         NOON + timedelta(seconds=after),
     )
     assert decided.effect is effect
-    assert decided.because
+    assert text(decided.reason)
 
 
 @quick
@@ -193,7 +194,7 @@ def test_labels(signal: Signal, expected: dict[str, str]) -> None:
 
 @quick
 @given(st.lists(st.sampled_from("abcd"), max_size=20))
-def test_waves_keep_the_order_of_each_alert_and_have_none_twice(keys: list[str]) -> None:
+def test_batches_keep_the_order_of_each_alert_and_have_none_twice(keys: list[str]) -> None:
     said = [Signal("user:t", key, SignalStatus.FIRING, str(number)) for number, key in enumerate(keys)]
     parts = batches(said)
     assert all(len({one.key for one in part}) == len(part) for part in parts)

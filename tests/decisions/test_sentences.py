@@ -14,7 +14,7 @@ from app.rules.evaluate import ONE_SERIES, Transition
 from app.rules.model import SeriesState, State, Verdict
 from app.sentence import lower_first
 from tests.decisions.recordings import book
-from tests.decisions.words import NOON
+from tests.decisions.words import NOON, draft
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_page_has_the_other_lines_below_the_first():
     incident = SimpleNamespace(service="web", team=None, opened_at=NOON, state="triggered", alert_count=1)
     said = (recorded("DISK CRITICAL\n/ 91%\n/var 99%"),)
     alert = SimpleNamespace(severity="error", summary="disk: DISK CRITICAL", reasons=said)
-    lines = _lines(SimpleNamespace(reason="step 1"), incident, [alert], 1)
+    lines = _lines(draft(), incident, [alert], 1)
     assert lines[1:4] == ["- error: disk: DISK CRITICAL", "  / 91%", "  /var 99%"]
     alert.summary = "The disk is full"
-    assert _lines(SimpleNamespace(reason="step 1"), incident, [alert], 1)[1] == "- error: The disk is full (DISK CRITICAL)"
+    assert _lines(draft(), incident, [alert], 1)[1] == "- error: The disk is full (DISK CRITICAL)"

@@ -15,7 +15,7 @@ from app.notify.links import ACTIONS, Link, read, token
 from app.notify.model import Claim, Draft, Kind
 from app.reason import recorded
 from app.units import format_duration, parse_duration, parse_percent
-from tests.decisions.words import NOON, alert, incident, quick
+from tests.decisions.words import NOON, alert, draft, incident, quick
 
 SECRET = b"s" * 32
 DURATIONS = {
@@ -130,22 +130,7 @@ def test_a_key_that_looks_like_a_link_stays_a_key() -> None:
 
 
 def page(kind: Kind = Kind.PAGE, **more: Any) -> Draft:
-    known = {
-        "key": "1:1:0:1:ada:hook",
-        "kind": kind,
-        "incident": 1,
-        "obligation": 1,
-        "generation": 1,
-        "round": 0,
-        "step": 1,
-        "user": "ada",
-        "contact": "hook",
-        "channel": "hook",
-        "to": "x",
-        "due_at": NOON,
-        "reason": "ada is named",
-    }
-    return Draft(**known | more)
+    return draft(**{"key": "1:1:0:1:ada:hook", "kind": kind, **more})
 
 
 DESK = MessageContext("https://tocsin.example", SECRET)
@@ -161,7 +146,9 @@ def test_a_page_says_how_bad_which_what_since_when_and_why_you() -> None:
     assert message.title == "[ERROR] #1 db is down"
     for part in ("Since 2026-11-23 12:00:00 UTC", "service shop", "it is wrong (3 of 3)", "Why you: ada is named."):
         assert part in message.text
-    assert message.json["page"] == {"id": 7, "key": "1:1:0:1:ada:hook", "attempt": 1, "step": 1, "reason": "ada is named"}
+    why = {"code": "user_named", "facts": {"user": "ada"}, "text": "ada is named"}
+    known = {"id": 7, "key": "1:1:0:1:ada:hook", "attempt": 1, "step": 1}
+    assert message.json["page"] == {**known, "reason": "ada is named", "reasons": [why]}
 
 
 def test_a_repeat_is_marked_and_otherwise_the_same() -> None:
@@ -222,7 +209,11 @@ EVIL = "x\u202egnp.exe\u202c\x1b[2J\x9b31m\r\nBcc: eve@example.com\u2028\u200by"
 
 def test_no_text_from_outside_steers_what_shows_it() -> None:
     message = said(
-        page(reason=EVIL), alerts=[alert(summary=EVIL, reasons=(recorded(EVIL + "z"),))], title=EVIL, service=EVIL, team=EVIL
+        page(reasons=(recorded(EVIL),)),
+        alerts=[alert(summary=EVIL, reasons=(recorded(EVIL + "z"),))],
+        title=EVIL,
+        service=EVIL,
+        team=EVIL,
     )
     assert message.title == "[ERROR] #1 xgnp.exe Bcc: eve@example.com y"
     for text in (message.text, message.html):
@@ -235,7 +226,7 @@ def test_no_text_from_outside_steers_what_shows_it() -> None:
 @given(st.text(max_size=200))
 def test_no_text_from_outside_becomes_markup_or_breaks_the_json(text: str) -> None:
     text = text.encode("utf-8", "ignore").decode()
-    message = said(page(reason=text), alerts=[alert(summary=text)], title=text)
+    message = said(page(reasons=(recorded(text),)), alerts=[alert(summary=text)], title=text)
     assert "<script" not in said(page(), title="<script>alert(1)</script>").html
     assert message.html.count("<h2>") == 1
     assert json.loads(orjson.dumps(message.json))["incident"]["title"] == text

@@ -9,7 +9,10 @@ from app.alerts.model import Alert
 from app.alerts.model import State as AlertState
 from app.catalog.model import Severity
 from app.incidents.model import Incident, State
+from app.notify.model import Draft, Kind, Page
+from app.notify.model import State as PageState
 from app.people.model import Urgency
+from app.reason import Code, Reason
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 quick = settings(max_examples=100, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
@@ -79,3 +82,40 @@ def alert(severity: Severity = Severity.ERROR, **more: Any) -> Alert:
         "incident": 1,
     }
     return Alert(**known | more)
+
+
+def page(channel: str = "mail", state: PageState = PageState.QUEUED, **more: Any) -> Page:
+    known: dict[str, Any] = {
+        "id": 1,
+        "key": "k",
+        "kind": Kind.PAGE,
+        "incident": 1,
+        "channel": channel,
+        "state": state,
+        "due_at": NOON,
+        "reasons": (),
+        "made_at": NOON,
+        "next_at": NOON,
+        "attempts": 0,
+        "ended_at": None,
+        "seen_at": None,
+    }
+    return Page(**known | more)
+
+
+def draft(**more: Any) -> Draft:
+    known: dict[str, Any] = {
+        "key": "k",
+        "kind": Kind.PAGE,
+        "incident": 1,
+        "obligation": 1,
+        "generation": 1,
+        "step": 1,
+        "user": "ada",
+        "contact": "hook",
+        "channel": "hook",
+        "to": "x",
+        "due_at": NOON,
+        "reasons": (Reason(Code.USER_NAMED, {"user": "ada"}),),
+    }
+    return Draft(**known | more)

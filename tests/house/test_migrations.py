@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, create_engine, text
 
 from app import migrations
 from app.reason import loaded
-from app.wording import because
+from app.wording import because, texts
 
 INSERTS = (
     "insert into standing values ('r', '{}', 'c', 'firing', true, null, null, '{}', 9, 'last m 9 > 5', now())",
@@ -64,3 +64,35 @@ def test_reasons_of_older_rows_keep_their_words(older: Connection) -> None:
     go(older, "0007", back=True)
     assert older.scalar(text("select because from standing where rule = 'r'")) == "last m 9 > 5"
     assert older.scalars(text("select reason from alert order by id")).all()[1:] == ["heartbeat_paused", "resolved by ada", ""]
+
+
+ROUTED = "number, group_key, title, state, severity, urgency, labels, opened_at"
+LATER = (
+    f"insert into incident ({ROUTED}) overriding system value values (1, 'g', 't', 'resolved', 'error', 'high', '{{}}', now())",
+    f"insert into incident ({ROUTED}, acknowledged_at, snoozed_until) overriding system value"
+    " values (2, 'h', 't', 'triggered', 'error', 'high', '{}', now(), now(), now())",
+    "insert into incident_event (incident, at, kind, text) values (1, now(), 'opened', 'x opened it: s')",
+    "insert into obligation (incident, generation, round, step, target, made_at, reason)"
+    " values (1, 1, 0, 1, 'user:ada', now(), 'hook took it'), (1, 1, 0, 2, 'user:bo', now(), '')",
+    "insert into escalation values (1, 1, 0, 0, null, 'step', 'stopped', 'resolved')",
+    "insert into page (key, kind, incident, generation, round, channel, reason, made_at, due_at, next_at, expires_at)"
+    " values ('a', 'page', 1, 1, 1007, 'hook', 'nobody was reached', now(), now(), now(), now())",
+)
+
+
+def test_what_pages_and_steps_said_keeps_its_words_and_incidents_that_no_move_leads_to_are_put_right(older: Connection) -> None:
+    go(older, "0010")
+    for statement in LATER:
+        older.execute(text(statement.replace(":", r"\:")))
+    go(older, "0011")
+    page = older.execute(text("select reasons, breached, round from page")).one()
+    assert (texts(loaded(page.reasons)), page.breached, page.round) == ("nobody was reached", 7, 0)
+    said = older.scalars(text("select reason from obligation order by id")).all()
+    assert [texts(loaded([one])) if one else None for one in said] == ["hook took it", None]
+    assert texts(loaded([older.scalar(text("select reason from escalation"))])) == "resolved"
+    assert older.scalar(text("select text from incident_event")) == "x opened it: s"
+    rows = older.execute(text("select resolved_at is null, acknowledged_at, snoozed_until from incident order by number")).all()
+    assert rows == [(False, None, None), (True, None, None)]
+    go(older, "0010", back=True)
+    assert older.scalars(text("select reason from obligation order by id")).all() == ["hook took it", ""]
+    assert older.execute(text("select reason from page")).scalar_one() == "nobody was reached"

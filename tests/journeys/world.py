@@ -17,11 +17,15 @@ from app.checks.probe import Status
 from app.configfile.apply import apply
 from app.configfile.load import load_texts
 from app.db import transaction
+from app.escalation.store import obligations
 from app.incidents import store as incidents
 from app.incidents.model import Incident
+from app.incidents.present import present_event
 from app.line import intake
+from app.notify import store as page_store
 from app.people.model import SYSTEM, Actor, Role
 from app.signals.model import Signal, SignalStatus
+from app.wording import texts
 from tests.receiver import Receiver
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)  # a Monday
@@ -34,6 +38,9 @@ def minutes(n: float) -> timedelta:
 
 def seconds(n: float) -> timedelta:
     return timedelta(seconds=n)
+
+
+_HOURS_CHANGE = text("select min(urgency_at) from incident where state <> 'resolved'")
 
 
 class World:
@@ -112,8 +119,7 @@ class World:
         from app.notify import store as pages
 
         with transaction() as db:
-            turn = db.execute(text("select min(urgency_at) from incident where state <> 'resolved'")).scalar_one()
-            known = [escalations.next_due(db), pages.next_due(db), turn]
+            known = [escalations.next_due(db), pages.next_due(db), db.scalar(_HOURS_CHANGE)]
         later = [due for due in known if due is not None and due > self.now]
         return min(later, default=None)
 
@@ -130,8 +136,15 @@ class World:
         return got
 
     def expect_nothing(self) -> None:
-        """Nobody was told anything since the last look."""
+        """Nobody was notified of anything since the last look, and all that is stored can be put into words."""
         self.expect_page()
+        with transaction() as db:
+            pages = page_store.listed(db, incident=None, user=None, state=None, before=None, limit=500)
+            promises = obligations(db, state=None, incident=None, before=None, limit=500)
+            lines = [line for number in {one.incident for one in promises} for line in incidents.timeline(db, number)]
+        assert all(texts(one.reasons) for one in pages)
+        assert all(present_event(one)["text"] for one in lines)
+        assert all(texts([one.reason]) for one in promises if one.reason)
 
     def act(self, what: str, number: int = 1, by: str = "ada", **more: Any) -> Incident:
         """A person does something to an incident."""
@@ -155,7 +168,7 @@ class World:
 
     def timeline(self, number: int = 1) -> list[str]:
         with transaction() as db:
-            return [str(one["text"]) for one in incidents.timeline(db, number)]
+            return [str(present_event(one)["text"]) for one in incidents.timeline(db, number)]
 
     def alerts(self, number: int = 1) -> list[Any]:
         with transaction() as db:

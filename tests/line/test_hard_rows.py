@@ -64,10 +64,9 @@ def test_whatever_a_probe_hands_back_becomes_a_result_that_can_be_kept(
 
 def page(key: str, **more: Any) -> Draft:
     values: Mapping[str, Any] = {
-        "kind": Kind.TEST, "incident": None, "obligation": None, "generation": 0, "round": 0, "step": None, "user": "ada",
-        "contact": "x", "channel": "nowhere", "to": None, "due_at": NOW, "reason": "r", **more,
+        "kind": Kind.TEST, "user": "ada", "contact": "x", "channel": "nowhere", "due_at": NOW, "reasons": (), **more,
     }  # fmt: skip
-    return Draft(key, **values)
+    return Draft(key=key, **values)
 
 
 def test_a_page_whose_sender_died_is_due_again_when_its_lease_ends_even_if_no_other_page_waits(clean: None) -> None:

@@ -123,4 +123,6 @@ def test_a_page_taken_while_its_incident_is_resolved_is_always_followed_by_the_e
             assert together(lambda jobs=jobs: on_loop(deliver.send(jobs, NOW)), lambda number=number: resolve(number)) == []  # type: ignore[misc]
             line.notify(NOW + timedelta(seconds=1))
         told = [(one.json["event"], one.json["incident"]["number"]) for one in kept.received]
-        assert sorted(told) == sorted([("page", n) for n in range(1, 9)] + [("resolved", n) for n in range(1, 9)])
+        with transaction() as db:
+            tried = db.execute(text("select p.key, p.state, a.* from page p left join page_attempt a on a.page = p.id")).all()
+        assert sorted(told) == sorted([(kind, n) for n in range(1, 9) for kind in ("page", "resolved")]), tried

@@ -20,11 +20,11 @@ from app.concurrency.loop import run
 from app.errors import Permanent, Stale, Transient
 from app.notify import send
 from app.notify.channels import webhook
-from app.notify.model import Claim, Draft, Kind, Message, Receipt
+from app.notify.model import Claim, Message, Receipt
 from app.notify.outcome import Sent
 from app.notify.retry import wait
 from app.notify.service import Job
-from tests.decisions.words import NOON
+from tests.decisions.words import draft
 from tests.receiver import Receiver, receiver
 
 
@@ -211,8 +211,7 @@ def test_an_address_that_may_never_be_called_is_refused_for_good(url: str) -> No
 
 
 def job(name: str, channel: Channel | None) -> Job:
-    draft = Draft("k", Kind.PAGE, 1, 1, 1, 0, 1, "ada", name, name, "x", NOON, "r")
-    return Job(Claim(1, 1, 1, draft), message(), channel, awake())
+    return Job(Claim(1, 1, 1, draft(contact=name, channel=name)), message(), channel, awake())
 
 
 async def still_wanted(_: Claim) -> bool:

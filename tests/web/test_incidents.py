@@ -78,7 +78,7 @@ def test_an_incident_says_who_is_next_when_and_why_it_paged_me(site: Site) -> No
     assert "Why did this page me?" in page
     assert "on call in primary" in page
     assert "step 2 of 2" in page
-    assert "the policy is exhausted" in page
+    assert "escalation policy exhausted" in page
     assert "The shop is down" in page
     assert "chip pg-delivered" in page
     assert "Why did this page me?" not in site.as_("root").get(f"/incidents/{number}")

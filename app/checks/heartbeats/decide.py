@@ -143,6 +143,19 @@ def last_line(output: bytes) -> str:
     return last if len(last) <= LINE else f"…{last[-LINE:]}"
 
 
+def restored(beat: Beat, now: datetime) -> Beat:
+    """A removed heartbeat that comes back: expected from now on, whatever it missed while it was away.
+
+    One whose last word was a failure is not called up for that: it waits for its next ping, as a new one does.
+    """
+    since = now if beat.state is State.DOWN else beat.since
+    back = replace(beat, cause=Cause.NONE, reasons=(), since=since, runs=())
+    if beat.cause is Cause.FAILED:
+        return replace(back, state=State.NEW, reasons=(Reason(Code.AWAITS_PING),), counts_from=None)
+    state = State.UP if beat.state is State.DOWN else beat.state
+    return replace(back, state=state, counts_from=now if beat.counts_from else None)
+
+
 def _started(beat: Beat, ping: Ping, grace: timedelta) -> Beat:
     runs = [run for run in beat.runs if run.rid != ping.rid]
     if len(runs) >= RUNS:  # of those that hang the oldest is enough

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from app import uptime
 from app.checks.heartbeats import store
-from app.checks.heartbeats.decide import assess, last_line
+from app.checks.heartbeats.decide import assess, last_line, restored
 from app.checks.heartbeats.decide import hear as heard
 from app.checks.heartbeats.manage import Spec, changed, free_name
 from app.checks.heartbeats.model import SLUG, Assessment, Beat, Call, Cause, Expectation, Heartbeat, Kind, Ping, Run, State
@@ -53,7 +53,16 @@ def sync(db: Connection, declared: Mapping[str, Heartbeat], zone: str, now: date
     for name, one in declared.items():
         by_zone.setdefault(one.timezone or zone, []).append(_declared(name, one.model_dump(mode="json", exclude_unset=True)))
     for of, rows in by_zone.items():
-        store.sync(db, rows, "config", of, now)
+        _put_all(db, rows, "config", of, now)
+
+
+def _put_all(db: Connection, rows: Sequence[Mapping[str, Any]], origin: str, zone: str, now: datetime) -> None:
+    """Make these, change them, or bring them back."""
+    returning = store.lock_removed(db, [row["name"] for row in rows])
+    store.sync(db, rows, origin, zone, now)
+    back = [(row, restored(_beat(row), now)) for row in returning]
+    if back:
+        store.save(db, [_row(row, Assessment(beat), row["pings"], more=True, now=now) for row, beat in back])
 
 
 def hear(db: Connection, call: Call, now: datetime | None = None) -> Heard | None:
@@ -71,7 +80,7 @@ def make(db: Connection, call: Call, service: str | None, now: datetime) -> Hear
     if call.slug is None or store.count_made(db) >= MADE:
         return None
     spec = {**BY_PING, **({"service": service} if service else {})}
-    store.sync(db, [_declared(call.slug, spec)], "ping", "UTC", now)
+    _put_all(db, [_declared(call.slug, spec)], "ping", "UTC", now)
     kept = hear(db, call, now)
     return replace(kept, made=True) if kept else None
 
@@ -87,7 +96,7 @@ def put(db: Connection, row: Mapping[str, Any] | None, spec: Spec, service: str 
         after["service"] = service
     name = row["name"] if row is not None else free_name(spec, {one["name"] for one in store.listed(db)})
     slug = spec.slug if spec.slug is not None else row["slug"] if row is not None else slug_of(name)
-    store.sync(db, [{"name": name, "slug": slug, "spec": after}], "ping", after.get("timezone", "UTC"), now)
+    _put_all(db, [{"name": name, "slug": slug, "spec": after}], "ping", after.get("timezone", "UTC"), now)
     return str(name)
 
 

@@ -11,11 +11,9 @@ from app.checks.heartbeats.model import Call
 from app.checks.heartbeats.table import heartbeat, heartbeat_ping
 from app.checks.table import sample
 from app.db import turn_back as clock_set_back
-from app.reason import Code, Reason, dumped
 
 KEPT = 100  # pings of one heartbeat
 TAIL = 400  # bytes of a failure's body that are looked at
-WAITS = dumped([Reason(Code.AWAITS_PING)])
 
 # The whole of a ping: its row, and a mark for whoever judges. The heartbeat's row lock gives pings their order.
 _HEAR = """
@@ -64,8 +62,6 @@ _TRIM = text("""
 delete from heartbeat_ping p using unnest(cast(:ids as bigint[]), cast(:before as bigint[])) as r(id, before)
 where p.heartbeat = r.id and p.n <= r.before
 """)
-# A heartbeat that comes back is expected from now on, whatever it missed while it was away; one whose last word was a failure
-# is not called up for that: it waits for its next ping, as a new one does.
 _SYNC = text("""
 insert into heartbeat as h (name, uuid, slug, origin, spec, zone, created_at)
 select r.name, gen_random_uuid(), r.slug, :origin, r.spec, :zone, :now
@@ -73,14 +69,6 @@ from jsonb_to_recordset(cast(:rows as jsonb)) as r(name text, slug text, spec js
 on conflict (name) do update set slug = excluded.slug, origin = excluded.origin, spec = excluded.spec, zone = excluded.zone,
   look_at = case when (h.removed_at, h.spec, h.zone) is distinct from (null, excluded.spec, excluded.zone) then :now
                  else h.look_at end,
-  state = case when h.removed_at is null or h.state <> 'down' then h.state when h.cause = 'failed' then 'new' else 'up' end,
-  cause = case when h.removed_at is not null then '' else h.cause end,
-  reasons = case when h.removed_at is null then h.reasons when h.cause = 'failed' then cast(:waits as jsonb) else '[]' end,
-  since = case when h.removed_at is not null and h.state = 'down' then :now else h.since end,
-  counts_from = case when h.removed_at is null then h.counts_from when h.cause = 'failed' then null
-                     when h.counts_from is not null then :now end,
-  runs = case when h.removed_at is not null then '[]' else h.runs end,
-  judged = case when h.removed_at is not null then h.pings else h.judged end,
   removed_at = null
 """)
 
@@ -111,11 +99,16 @@ def count_made(db: Connection) -> int:
 
 
 def sync(db: Connection, rows: Sequence[Mapping[str, Any]], origin: str, zone: str, now: datetime) -> None:
-    """Make these heartbeats, change them, or bring them back: name, slug and spec each."""
+    """Make these heartbeats, change them, or bring them back as they were: name, slug and spec each."""
     if rows:
         values = {"rows": orjson.dumps(list(rows)).decode(), "origin": origin, "zone": zone, "now": now}
-        values["waits"] = orjson.dumps(WAITS).decode()
         db.execute(_SYNC, values)
+
+
+def lock_removed(db: Connection, names: Sequence[str]) -> list[Mapping[str, Any]]:
+    """Those of these heartbeats that were removed, locked until the transaction ends."""
+    query = select(heartbeat).where(heartbeat.c.name.in_(names), heartbeat.c.removed_at.is_not(None)).order_by(heartbeat.c.id)
+    return [dict(row) for row in db.execute(query.with_for_update()).mappings()]
 
 
 def remove_others(db: Connection, names: Sequence[str], now: datetime) -> None:

@@ -19,7 +19,9 @@ from app.escalation import store as escalations
 from app.escalation.upcoming import upcoming
 from app.incidents import store
 from app.incidents.model import Incident, State
+from app.incidents.present import present_event
 from app.notify import store as notices
+from app.notify.model import Attempt, Kind, Page
 from app.people import store as people
 from app.people.model import Actor, Role
 from app.units import parse_duration
@@ -28,6 +30,7 @@ from app.web.route import pages
 from app.web.toast import Toast
 from app.web.visit import Typed, Visit, go, local_path, visit
 from app.web.wall import morning
+from app.wording import texts
 
 router = pages()
 Number = Annotated[int, Path(ge=1, lt=2**63)]
@@ -40,13 +43,13 @@ CHANGES = timedelta(hours=2)  # before an incident, a change of the configuratio
 class Told:
     """One page sent, or to be sent, with its attempts."""
 
-    page: Mapping[str, Any]
-    attempts: Sequence[Mapping[str, Any]]
+    page: Page
+    attempts: Sequence[Attempt]
 
     @property
     def trouble(self) -> str | None:
         """What the last attempt complained of."""
-        return next((str(one["error"]) for one in reversed(self.attempts) if one["error"]), None)
+        return next((one.error for one in reversed(self.attempts) if one.error), None)
 
 
 @router.get("/incidents/{number}")
@@ -57,7 +60,7 @@ def show(request: Request, number: Number, all: bool = False) -> Response:
         if incident is None:
             raise NotFound(f"there is no incident #{number}")
         of_it = alerts.of_incidents(v.db, [number])
-        lines = list(reversed(store.timeline(v.db, number)))
+        lines = [present_event(line) for line in reversed(store.timeline(v.db, number))]
         told = _told(v.db, number)
         return v.page(
             "incident.html",
@@ -131,16 +134,16 @@ def _number(text: str) -> int:
 
 def _told(db: Connection, number: int) -> list[Told]:
     found = notices.of_incidents(db, [number])
-    attempts = notices.attempts(db, [page["id"] for page in found])
-    return [Told(page, attempts[page["id"]]) for page in reversed(found)]
+    attempts = notices.attempts(db, [page.id for page in found])
+    return [Told(page, attempts[page.id]) for page in reversed(found)]
 
 
-def _why(told: Sequence[Told], login: str) -> dict[str, list[Mapping[str, Any]]]:
+def _why(told: Sequence[Told], login: str) -> dict[str, list[Page]]:
     """My pages about it by their reason, newest first."""
-    reasons: dict[str, list[Mapping[str, Any]]] = {}
+    reasons: dict[str, list[Page]] = {}
     for one in told:
-        if one.page["user_name"] == login and one.page["kind"] == "page":
-            reasons.setdefault(one.page["reason"], []).append(one.page)
+        if one.page.user == login and one.page.kind is Kind.PAGE:
+            reasons.setdefault(texts(one.page.reasons), []).append(one.page)
     return reasons
 
 

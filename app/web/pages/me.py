@@ -1,6 +1,5 @@
 """Me: what was I told, how am I reached, when do I hold the pager?"""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
@@ -15,6 +14,7 @@ from app.incidents import store as incidents
 from app.incidents.model import Incident
 from app.notify import service as notify
 from app.notify import store as notices
+from app.notify.model import Page
 from app.oncall import service as oncall
 from app.oncall.model import Shift
 from app.people import service as people
@@ -34,7 +34,7 @@ SHIFTS_AHEAD = timedelta(days=28)
 class Letter:
     """One message of the inbox, with its incident as it stands now."""
 
-    page: Mapping[str, Any]
+    page: Page
     incident: Incident | None
 
 
@@ -49,7 +49,7 @@ def _page(v: Visit, before: int | None = None, **more: Any) -> Response:
     letters = _inbox(v, before)
     facts = {
         "letters": letters[:INBOX_PAGE],
-        "older": letters[INBOX_PAGE - 1].page["id"] if len(letters) > INBOX_PAGE else None,
+        "older": letters[INBOX_PAGE - 1].page.id if len(letters) > INBOX_PAGE else None,
         "shifts": _shifts(v),
         "tokens": store.tokens(v.db, v.person.login),
         "channels": list(catalog.channels(v.db)),
@@ -129,15 +129,15 @@ def theme(typed: Typed) -> Response:
 
 def _inbox(v: Visit, before: int | None) -> list[Letter]:
     found = notices.inbox(v.db, v.person.login, before, INBOX_PAGE + 1)
-    known = incidents.by_numbers(v.db, [page["incident"] for page in found if page["incident"]])
-    return [Letter(page, known.get(page["incident"])) for page in found]
+    known = incidents.by_numbers(v.db, [page.incident for page in found if page.incident])
+    return [Letter(page, known.get(page.incident or 0)) for page in found]
 
 
-def _tests(v: Visit) -> list[Mapping[str, Any]]:
-    """The newest test message of each contact."""
-    newest: dict[str, Mapping[str, Any]] = {}
-    for page in notices.tests(v.db, v.person.login, v.now - timedelta(days=1)):
-        newest.setdefault(page["contact"] or INBOX, page)
+def _tests(v: Visit) -> list[tuple[Page, str | None]]:
+    """The newest test message of each contact, with the error of its last attempt."""
+    newest: dict[str, tuple[Page, str | None]] = {}
+    for page, error in notices.tests(v.db, v.person.login, v.now - timedelta(days=1)):
+        newest.setdefault(page.contact or INBOX, (page, error))
     return list(newest.values())
 
 
