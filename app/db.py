@@ -27,7 +27,7 @@ from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalErr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app import refusal
-from app.errors import Busy, Invalid, TocsinError, Unavailable
+from app.errors import Busy, Deadlock, Invalid, TocsinError, Unavailable
 from app.identity import me
 from app.queues import Queue
 from app.settings import settings
@@ -50,6 +50,7 @@ STALE = ("25006", "57P01", "57P02", "57P03", "57P05", "08")
 # Out of disk or memory, I/O error, time-out, deadlock, damaged page: nothing is wrong with what was asked.
 AWAY = (*STALE, "53", "58", "57014", "40", "XX001", "XX002")
 BUSY = "55P03"  # another transaction held a row beyond the lock time-out
+DEADLOCK = "40P01"  # each of two transactions waited for the other
 _engines: dict[tuple[int, str], Engine] = {}  # by process id and URL
 Hinter = Callable[[Queue, float, datetime | None], object]  # a stage, in how many seconds it has work, and as of when
 _hinter: list[Hinter] = []  # at most one: of the process that is an edge to Celery
@@ -137,8 +138,9 @@ def transaction(as_of: datetime | None = None) -> Iterator[Connection]:
         state = _sqlstate(error)
         if state.startswith(STALE) or error.connection_invalidated:
             made.dispose()
-        if state == BUSY:
-            raise Busy(f"the database is busy: {refusal.first_line(error)}") from error
+        if state in (BUSY, DEADLOCK):
+            kind = Busy if state == BUSY else Deadlock
+            raise kind(f"the database is busy: {refusal.first_line(error)}") from error
         if isinstance(error, OperationalError | InterfaceError) or state.startswith(AWAY):
             raise refusal.database(error) from error
         raise

@@ -40,9 +40,9 @@ def claim_pages(limit: int = PAGES, now: datetime | None = None) -> list[Job]:
         at = now or clock.now(db)
         outcome.expire(db, at)
         jobs = pages.claim(db, MessageContext(settings().url, settings().key), at, limit)
+        FLIGHT.took(job.claim for job in jobs)
         if len(jobs) >= limit:  # there may be more, and another sender may be free
             wake(db, Queue.NOTIFY)
-    FLIGHT.took(job.claim for job in jobs)
     return jobs
 
 

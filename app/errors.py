@@ -130,6 +130,10 @@ class Busy(Unavailable):
     """Another transaction held a row for longer than we wait; the rest of the database is well."""
 
 
+class Deadlock(Busy):
+    """Two transactions waited for each other, and this one was ended for it: the same again may well succeed."""
+
+
 class Unusable(Unavailable):
     """What this process needs is wrong, not away: trying again does not help until somebody has changed something."""
 

@@ -30,7 +30,7 @@ from app.concurrency.loop import run as on_loop
 from app.db import give_up_soon, refresh, transaction, wake
 from app.deliver import PAGES, claim_pages, send
 from app.downtime import NEVER_RAN
-from app.errors import Busy
+from app.errors import Busy, Deadlock
 from app.escalation import service as escalation
 from app.escalation import store as escalation_store
 from app.incidents import service as incidents
@@ -52,13 +52,27 @@ LIMIT = 500  # rows a stage takes at once
 HELD = timedelta(seconds=2)  # an alert whose incident somebody holds is looked at again then
 ARM = 6.0  # seconds; what falls due within this is armed to the moment: a sweep comes every 5 s
 SOON = 60.0  # seconds; a step due within this is armed as soon as it is planned
+TRIES = 3  # of a call that waits for another, which waits for it
 LONGEST = 20.0  # seconds a caller of `notify` waits: a Celery task may take 50
 
 log = get(__name__)
 
 
 def intake(source: str, signals: Sequence[Signal], payload: Mapping[str, Any], now: datetime | None = None) -> tuple[str, ...]:
-    """Take what somebody outside says: the call and its alerts are committed when this returns. A trace id per signal."""
+    """Take what somebody outside says: the call and its alerts are committed when this returns. A trace id per signal.
+
+    Two calls that each bring new alerts and end the other's may wait for each other: one of them is taken again.
+    """
+    for left in reversed(range(TRIES)):
+        try:
+            return _intake(source, signals, payload, now)
+        except Deadlock:
+            if not left:
+                raise
+    return ()
+
+
+def _intake(source: str, signals: Sequence[Signal], payload: Mapping[str, Any], now: datetime | None) -> tuple[str, ...]:
     trace = secrets.token_hex(8)
     traced = [replace(signal, trace=f"{trace}-{number}") for number, signal in enumerate(signals)]
     with transaction(now) as db:
@@ -142,10 +156,14 @@ def dedup(now: datetime | None = None) -> int:
     """Collapse alerts into incidents, start their policies, and end the incidents whose alerts are over."""
     turned = _turn(now)
     try:
-        return turned + _dedup(now)
+        seen = turned + _dedup(now)
     except Busy as error:
         log.warning("incident_held", error=str(error))
-        return turned + _dedup_apart(now)
+        seen = turned + _dedup_apart(now)
+    if seen >= LIMIT:
+        with transaction(now) as db:
+            wake(db, Queue.DEDUP)
+    return seen
 
 
 def _turn(now: datetime | None) -> int:
@@ -189,8 +207,6 @@ def _dedup(now: datetime | None, only: Sequence[int] | None = None) -> int:
         seen = placed.seen + len(ended)
         if seen:
             refresh(db, "incidents")
-        if seen >= LIMIT:
-            wake(db, Queue.DEDUP)
     return seen
 
 
@@ -206,7 +222,7 @@ def escalate(now: datetime | None = None) -> int:
             wake(db, Queue.ESCALATION)
         for seconds in {(due - at).total_seconds() for _, due in advance.due}:
             if seconds <= SOON:
-                wake(db, Queue.ESCALATION, seconds)
+                wake(db, Queue.ESCALATION, max(seconds, 0.0))
     return advance.seen
 
 
@@ -224,7 +240,10 @@ def arm() -> None:
 def notify(now: datetime | None = None, limit: int = PAGES) -> int:
     """Send what is due; how much. What takes long goes on beside."""
     jobs = claim_pages(limit, now)
-    if jobs:
-        with suppress(TimeoutError):
-            on_loop(send(jobs, now), LONGEST if now is None else None)
+    if not jobs:
+        return 0
+    with suppress(TimeoutError):
+        on_loop(send(jobs, now), LONGEST if now is None else None)
+    with transaction(now) as db:  # there may be more: now its channel has room again
+        wake(db, Queue.NOTIFY)
     return len(jobs)

@@ -1,5 +1,6 @@
 """What a person does to an incident: incident, escalation and pages change together, in the caller's transaction."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -8,7 +9,7 @@ from app.alerts import store as alerts
 from app.alerts.model import Tally
 from app.catalog import store as catalog
 from app.db import refresh
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import Busy, Conflict, Invalid, NotFound
 from app.escalation import service as escalation
 from app.incidents import store
 from app.incidents.hours import caught_up
@@ -35,6 +36,7 @@ from app.units import format_duration
 
 SNOOZE_LONGEST = timedelta(days=30)
 NOTE_LIMIT = 10_000  # characters
+TRIES = 10  # to lock an incident with its alerts while more of them join
 
 
 def acknowledge(db: Connection, number: int, actor: Actor, now: datetime) -> Incident:
@@ -49,9 +51,9 @@ def acknowledge(db: Connection, number: int, actor: Actor, now: datetime) -> Inc
 
 def resolve(db: Connection, number: int, actor: Actor, now: datetime) -> Incident:
     """End it. Alerts that senders push end with it; those of checks and rules stay what they are: the truth."""
-    alerts.lock_of(db, [number])  # before the incident, as the dedup stage does
+    ids = _lock_whole(db, [number])
     after = resolved(_locked(db, number, actor, Move.RESOLVE), actor.login, now)
-    alerts.end_pushed(db, number, _by(Code.INCIDENT_RESOLVED, actor), now)
+    alerts.end_pushed(db, ids, _by(Code.INCIDENT_RESOLVED, actor), now)
     done = _stopped(db, after, actor, _by(Code.RESOLVED, actor), now)
     pages.queue_resolved(db, [after], actor.login, now)
     return done
@@ -105,7 +107,7 @@ def merge(db: Connection, number: int, into: int, actor: Actor, now: datetime) -
     if number == into:
         raise Invalid(f"#{number} cannot be merged into itself")
     require(actor, "respond")
-    alerts.lock_of(db, [number, into])
+    _lock_whole(db, [number, into])
     found = store.lock(db, [number, into])
     for wanted in (number, into):
         if wanted not in found:
@@ -114,7 +116,7 @@ def merge(db: Connection, number: int, into: int, actor: Actor, now: datetime) -
     step(source.state, Move.MERGE)
     if not target.open:
         raise Conflict(f"#{into} is resolved; reopen it first")
-    alerts.move_all(db, number, into)
+    alerts.move_all(db, alerts.ids_of(db, [number]), into)
     made = merge_of(source, target, alerts.tally(db, [into]).get(into, Tally()), actor.login, now)
     _stopped(db, made.source, actor, _by(Code.MERGED, actor, into=into), now)
     store.save_all(db, [made.target])
@@ -151,6 +153,21 @@ def note(db: Connection, number: int, text: str, actor: Actor, now: datetime) ->
     return _noted(db, incident, actor, Reason(Code.NOTE, {"text": words}), now)
 
 
+def _lock_whole(db: Connection, numbers: Sequence[int]) -> list[int]:
+    """Lock these incidents and all their alerts, alerts first as the dedup stage does; the ids of the alerts. Raises Busy.
+
+    What joins in between is locked by nobody yet, and whoever placed it may want these incidents: let go, and begin again.
+    """
+    for _ in range(TRIES):
+        with db.begin_nested() as attempt:
+            ids = alerts.lock_of(db, numbers)
+            store.lock(db, numbers)
+            if set(alerts.ids_of(db, numbers)) <= set(ids):
+                return ids
+            attempt.rollback()
+    raise Busy(f"alerts keep joining #{numbers[0]}; try again in a moment")
+
+
 def _locked(db: Connection, number: int, actor: Actor, move: Move) -> Incident:
     """The incident, locked, if the actor may and the state allows the move."""
     require(actor, "respond")
@@ -185,7 +202,3 @@ def _noted(db: Connection, incident: Incident, actor: Actor, why: Reason, now: d
 
 def _by(code: Code, actor: Actor, **facts: object) -> Reason:
     return Reason(code, {"by": actor.login, "via": actor.via, **facts})
-
-
-def _name(actor: Actor) -> str:
-    return actor.login or f"somebody by {actor.via}"

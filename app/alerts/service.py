@@ -23,10 +23,13 @@ def accept(db: Connection, signals: Sequence[Signal], now: datetime) -> None:
     """Open, update or end the alerts these signals speak of, in their order; wakes the dedup stage if it must look."""
     services, opened = catalog.services(db), oncall.timetable(db).open_at(now)
     changed: list[int] = []
-    for batch in batches(signals):
+    parts = batches(signals)
+    if len(parts) > 1 or len({signal.status is SignalStatus.RESOLVED for signal in signals}) > 1:  # more than one statement
+        store.lock(db, [signal.fingerprint for signal in signals])
+    for batch in parts:
         raised = [_row(signal, services, opened, now) for signal in batch if signal.status is not SignalStatus.RESOLVED]
         ended = [
-            {"fingerprint": signal.fingerprint, "ends_at": None, "end_reasons": dumped(signal.reasons or RECOVERED)}
+            {"fingerprint": signal.fingerprint, "end_reasons": dumped(signal.reasons or RECOVERED)}
             for signal in batch
             if signal.status is SignalStatus.RESOLVED
         ]
@@ -41,7 +44,7 @@ def accept(db: Connection, signals: Sequence[Signal], now: datetime) -> None:
 def retire(db: Connection, sources: Sequence[str], now: datetime) -> None:
     """End every open alert of sources that no longer exist (reason `removed`); nobody is notified of it."""
     fingerprints = store.open_of_sources(db, sources) if sources else []
-    rows = [{"fingerprint": one, "ends_at": None, "end_reasons": dumped(REMOVED)} for one in fingerprints]
+    rows = [{"fingerprint": one, "end_reasons": dumped(REMOVED)} for one in fingerprints]
     if rows and store.end_all(db, rows, now):
         wake(db, Queue.DEDUP)
 

@@ -45,12 +45,12 @@ returning id, fingerprint, dedup_at is not null as changed
 
 _END = text("""
 with ended as (
-  select * from jsonb_to_recordset(cast(:rows as jsonb)) as x(fingerprint text, ends_at timestamptz, end_reasons jsonb)
+  select * from jsonb_to_recordset(cast(:rows as jsonb)) as x(fingerprint text, end_reasons jsonb)
 ), held as (
-  select alert.id, ended.ends_at, ended.end_reasons from alert join ended using (fingerprint)
+  select alert.id, ended.end_reasons from alert join ended using (fingerprint)
   where alert.state <> 'resolved' order by alert.fingerprint for update of alert
 )
-update alert set state = 'resolved', ends_at = coalesce(held.ends_at, :now), seen_at = :now, end_reasons = held.end_reasons,
+update alert set state = 'resolved', ends_at = :now, seen_at = :now, end_reasons = held.end_reasons,
        dedup_at = case when alert.state = 'pending' or alert.shadow then null else cast(:now as timestamptz) end
 from held where alert.id = held.id
 returning alert.id, dedup_at is not null as changed
@@ -127,22 +127,33 @@ def place_all(db: Connection, placed: Mapping[int, int | None]) -> None:
     db.execute(statement, {"ids": list(placed), "incidents": list(placed.values())})
 
 
-def move_all(db: Connection, incident: int, into: int) -> None:
-    """Give all alerts of one incident to another."""
-    db.execute(update(alert).where(alert.c.incident == incident).values(incident=into))
+def move_all(db: Connection, ids: Sequence[int], into: int) -> None:
+    """Give these alerts, which this transaction has locked, to another incident."""
+    db.execute(update(alert).where(alert.c.id.in_(ids)).values(incident=into))
 
 
-def lock_of(db: Connection, incidents: Sequence[int]) -> None:
-    """Lock every alert of these incidents, in the order in which the other stages take them: alerts before incidents."""
+def lock_of(db: Connection, incidents: Sequence[int]) -> list[int]:
+    """Lock every alert of these incidents, in the order in which the other stages take them; their ids."""
     query = select(alert.c.id).where(alert.c.incident.in_(incidents)).order_by(alert.c.fingerprint, alert.c.id)
-    db.execute(query.with_for_update())
+    return list(db.scalars(query.with_for_update()))
 
 
-def end_pushed(db: Connection, incident: int, why: Reason, now: datetime) -> None:
-    """End an incident's open alerts that senders push; a later signal of the same key is then a new alert."""
+def ids_of(db: Connection, incidents: Sequence[int]) -> list[int]:
+    """The ids of the alerts of these incidents, not locked."""
+    return list(db.scalars(select(alert.c.id).where(alert.c.incident.in_(incidents))))
+
+
+def end_pushed(db: Connection, ids: Sequence[int], reason: Reason, now: datetime) -> None:
+    """End those of these alerts, which this transaction has locked, that senders push; a later signal is then a new alert."""
     pushed = or_(alert.c.source.startswith("integration:"), alert.c.source.startswith("user:"))
-    statement = update(alert).where(alert.c.incident == incident, alert.c.state != State.RESOLVED, pushed)
-    db.execute(statement.values(state=State.RESOLVED, ends_at=now, end_reasons=dumped([why]), dedup_at=None))
+    statement = update(alert).where(alert.c.id.in_(ids), alert.c.state != State.RESOLVED, pushed)
+    db.execute(statement.values(state=State.RESOLVED, ends_at=now, end_reasons=dumped([reason]), dedup_at=None))
+
+
+def lock(db: Connection, fingerprints: Sequence[str]) -> None:
+    """Lock the open alerts with these fingerprints, all at once in the order of every other writer."""
+    query = select(alert.c.id).where(alert.c.fingerprint.in_(fingerprints), alert.c.state != State.RESOLVED)
+    db.execute(query.order_by(alert.c.fingerprint).with_for_update())
 
 
 def shown(db: Connection, numbers: Sequence[int], each: int) -> list[Alert]:
@@ -171,11 +182,6 @@ def tally(db: Connection, numbers: Sequence[int], but: Sequence[int] = ()) -> di
 
 def _worst(row: Row[Any]) -> Worst | None:
     return None if row.id is None else Worst(Severity(row.severity), row.starts_at, row.id, row.summary)
-
-
-def by_ids(db: Connection, ids: Sequence[int]) -> list[Alert]:
-    """These alerts."""
-    return [_alert(row) for row in db.execute(select(alert).where(alert.c.id.in_(ids)))]
 
 
 def listed(

@@ -54,7 +54,7 @@ def record(db: Connection, sent: Sequence[Sent], now: datetime) -> None:
     _note(db, ours, now)
     _fall_back(db, _lost(db, ours, now), now)
     keep_promises(db, [one.claim.draft for one in ours], now)
-    _late(db, [one.claim.draft for one in ours if one.state in store.REACHED], now)
+    service.follow_up(db, [one.claim.draft for one in ours if one.state in store.ENDED], now)
     for seconds in {(one.next_at - now).total_seconds() for one in ours if one.next_at is not None}:
         wake(db, Queue.NOTIFY, seconds)
 
@@ -170,12 +170,3 @@ def _breach(db: Connection, broken: Sequence[tuple[Obligation, Reason]], now: da
                 calls.append(replace(call, reasons=(reason,), breached=obligation.id))
     incidents.record(db, events, now)
     service.queue(db, calls, now)
-
-
-def _late(db: Connection, drafts: Sequence[Draft], now: datetime) -> None:
-    """A page that was on its way when its incident ended, or the one that was merged into, is followed by that end."""
-    numbers = sorted({one.incident for one in drafts if one.incident is not None and one.kind is Kind.PAGE})
-    merge_targets = sorted(set(incidents.merge_targets(db, numbers).values())) if numbers else []
-    for one in incidents.by_numbers(db, merge_targets).values() if merge_targets else ():
-        if not one.open:
-            service.queue_resolved(db, [one], one.resolved_by, now)

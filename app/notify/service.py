@@ -96,24 +96,16 @@ def _draft(call: Call, address: str, channel: str, after: int, at: datetime, rea
     )
 
 
-def claim(
-    db: Connection,
-    context: MessageContext,
-    now: datetime,
-    limit: int,
-    flight: Flight = FLIGHT,
-    ids: Sequence[int] | None = None,
-) -> list[Job]:
+def claim(db: Connection, context: MessageContext, now: datetime, limit: int, flight: Flight = FLIGHT) -> list[Job]:
     """Lease what is due and compose it. Pages of incidents that need nobody any more are superseded instead."""
     asked = awake()
     store.contest_late(db, now, now + WARNED)
     live: list[Claim] = []
     found: dict[int, Incident] = {}
-    while not live and (claims := store.claim(db, now, LEASE, limit, flight, ids)):
+    while not live and (claims := store.claim(db, now, LEASE, limit, flight)):
         found = incidents.by_numbers(db, sorted({one.draft.incident for one in claims if one.draft.incident is not None}))
         stale = [one for one in claims if not wanted(one.draft, found)]
-        if stale:
-            store.end_claims(db, stale, State.SUPERSEDED, now)
+        _take_back(db, stale, now)
         live = [one for one in claims if wanted(one.draft, found)]
     if not live:
         return []
@@ -134,9 +126,23 @@ def confirm(db: Connection, claims: Sequence[Claim], now: datetime) -> set[int]:
     ours = store.renew(db, claims, now + LEASE)
     found = incidents.by_numbers(db, numbers)
     stale = [one for one in claims if one.id in ours and not wanted(one.draft, found)]
+    _take_back(db, stale, now)
+    return ours - {one.id for one in stale}
+
+
+def _take_back(db: Connection, stale: Sequence[Claim], now: datetime) -> None:
     if stale:
         store.end_claims(db, stale, State.SUPERSEDED, now)
-    return ours - {one.id for one in stale}
+        follow_up(db, [one.draft for one in stale], now)
+
+
+def follow_up(db: Connection, ended: Sequence[Draft], now: datetime) -> None:
+    """Pages that were on their way when their incident was resolved, or the one it was merged into: now the end follows."""
+    numbers = sorted({one.incident for one in ended if one.incident is not None and one.kind is Kind.PAGE})
+    targets = sorted(set(incidents.merge_targets(db, numbers).values())) if numbers else []
+    for one in incidents.by_numbers(db, targets).values() if targets else ():
+        if not one.open:
+            queue_resolved(db, [one], one.resolved_by, now)
 
 
 def renew(db: Connection, claims: Sequence[Claim], now: datetime) -> None:
@@ -180,11 +186,11 @@ def queue_resolved(db: Connection, ended: Sequence[Incident], by: str | None, no
     store.supersede(db, numbers, now)
     silent = {number for number, codes in alerts.end_codes(db, numbers).items() if codes == {Code.REMOVED}}
     loud = {one.number: one for one in ended if one.number not in silent}
-    notified = [page for page in _notified(db, loud) if by is None or page.user != by]
+    notified = [page for page in _notified(db, loud, settled=True) if by is None or page.user != by]
     put(db, [_follow_up(page, Kind.RESOLVED, loud[page.incident or 0], "resolved", now) for page in notified], now)
 
 
-def _notified(db: Connection, found: Mapping[int, Incident]) -> list[Page]:
+def _notified(db: Connection, found: Mapping[int, Incident], *, settled: bool = False) -> list[Page]:
     """The page that reached each who was notified of these incidents, or of one merged into them, since they opened."""
     if not found:
         return []
@@ -196,7 +202,7 @@ def _notified(db: Connection, found: Mapping[int, Incident]) -> list[Page]:
         part, target = parts[number], found[whole[number]]
         if page.made_at >= max(part.since, target.reopened_at or part.since):
             pages.append(replace(page, incident=target.number))
-    return received(pages)
+    return received(pages, settled=settled)
 
 
 def queue_update(db: Connection, updated: Sequence[tuple[Incident, Reason]], now: datetime) -> None:
@@ -209,16 +215,22 @@ def queue_update(db: Connection, updated: Sequence[tuple[Incident, Reason]], now
     put(db, drafts, now)
 
 
-def received(pages: Sequence[Page]) -> list[Page]:
-    """Per incident and person (or channel) the page that reached them best: the last one accepted, an inbox only if alone."""
+def received(pages: Sequence[Page], *, settled: bool = False) -> list[Page]:
+    """Per incident and person (or channel) the page that reached them best: the last one accepted, an inbox only if alone.
+
+    settled: who has read it in the inbox at most waits while another page to them is on its way.
+    """
     best: dict[tuple[int | None, str], Page] = {}
+    on_its_way = set()
     for page in pages:
-        if page.state not in store.REACHED or page.kind not in (Kind.PAGE, Kind.UPDATE):
-            continue
         who = (page.incident, page.user or f"channel:{page.channel}")
-        if who not in best or page.channel != INBOX or best[who].channel == INBOX:
+        if page.kind not in (Kind.PAGE, Kind.UPDATE):
+            continue
+        if page.state is State.SENDING and page.channel != INBOX:
+            on_its_way.add(who)
+        elif page.state in store.REACHED and (who not in best or page.channel != INBOX or best[who].channel == INBOX):
             best[who] = page
-    return list(best.values())
+    return [page for who, page in best.items() if not (settled and page.channel == INBOX and who in on_its_way)]
 
 
 def _follow_up(page: Page, kind: Kind, incident: Incident, what: str, now: datetime, why: Reason | None = None) -> Draft:

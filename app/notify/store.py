@@ -24,13 +24,13 @@ _DRAFTED = (
 _STORED = (*_DRAFTED, "id", "state", "made_at", "next_at", "attempts", "ended_at", "seen_at")
 
 # A channel takes no more than it has room for; a row beyond that is let go with the transaction.
-_CLAIM = """
+_CLAIM = text("""
 with leased as (
   select id, channel, lease_until as at from page
-  where state = 'sending' and contested and lease_until <= :now and id <> all(:mine) and channel <> all(:full) {only}
+  where state = 'sending' and contested and lease_until <= :now and id <> all(:mine) and channel <> all(:full)
   order by lease_until limit :limit for update skip locked
 ), queued as (
-  select id, channel, next_at as at from page where state = 'queued' and next_at <= :now and channel <> all(:full) {only}
+  select id, channel, next_at as at from page where state = 'queued' and next_at <= :now and channel <> all(:full)
   order by next_at limit :limit for update skip locked
 ), due as (
   select id, channel, first, at, row_number() over (partition by channel order by first, at, id) as n
@@ -42,9 +42,7 @@ with leased as (
 update page set state = 'sending', attempts = attempts + 1, fence = fence + 1, lease_until = :until, lease_owner = :owner,
   contested = false
 from taken where page.id = taken.id returning page.*
-"""
-_CLAIM_ANY = text(_CLAIM.format(only=""))
-_CLAIM_THESE = text(_CLAIM.format(only="and id = any(:ids)"))
+""")
 # Nobody's lease is taken without a warning: who was stopped with everybody else is back, too, and about to write the outcome
 # down; who has lost its sessions, not its life, has new ones soon. Both renew what they hold. One without sessions has ended.
 _CONTEST = """
@@ -118,10 +116,8 @@ def hurry(db: Connection, late: Draft, reasons: Reasons, now: datetime) -> bool:
     return db.execute(change.values(due_at=now, next_at=now, reasons=dumped(reasons))).rowcount > 0
 
 
-def claim(
-    db: Connection, now: datetime, lease: timedelta, limit: int, flight: Flight | None = None, ids: Sequence[int] | None = None
-) -> list[Claim]:
-    """Lease due pages (or those of `ids` that are due) and open an attempt of unknown outcome for each.
+def claim(db: Connection, now: datetime, lease: timedelta, limit: int, flight: Flight | None = None) -> list[Claim]:
+    """Lease due pages and open an attempt of unknown outcome for each.
 
     flight: what this process has under way already; a channel that is full there gets nothing.
     """
@@ -129,8 +125,7 @@ def claim(
     room = flight.room()
     values: dict[str, Any] = {"now": now, "until": now + lease, "limit": limit, "owner": me(), "mine": flight.ids}
     values |= {"full": [one for one, left in room.items() if not left], "room": dumps(room), "most": PER_CHANNEL}
-    found = db.execute(_CLAIM_ANY, values) if ids is None else db.execute(_CLAIM_THESE, {**values, "ids": list(ids)})
-    claims = [_claim(row) for row in found]
+    claims = [_claim(row) for row in db.execute(_CLAIM, values)]
     if claims:
         db.execute(insert(page_attempt), [{"page": one.id, "n": one.attempt, "at": now} for one in claims])
     return claims

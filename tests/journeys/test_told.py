@@ -1,9 +1,17 @@
 """Stories of the end: whoever was told of a problem is told of its end once, and nobody else."""
 
+import pytest
+
+from app import line
 from app.actions import service as actions
 from app.concurrency.loop import run as on_loop
 from app.db import transaction
 from app.deliver import claim_pages, send
+from app.errors import DeliveryError, Permanent, Transient
+from app.notify import outcome
+from app.notify import store as pages
+from app.notify.model import Kind, Receipt
+from app.notify.outcome import Sent
 from app.people.model import Actor, Role
 from tests.journeys.test_grouping import configure
 from tests.journeys.world import World, minutes
@@ -71,8 +79,6 @@ def test_a_page_under_way_while_its_incident_ends_is_followed_by_the_end(world: 
     world.policy("ada", minutes(60))
     world.settle = lambda: None  # type: ignore[method-assign]
     world.raise_alert()
-    from app import line
-
     line.dedup(world.now), line.escalate(world.now)
     jobs = claim_pages(now=world.now)
     with transaction() as db:
@@ -81,6 +87,33 @@ def test_a_page_under_way_while_its_incident_ends_is_followed_by_the_end(world: 
     world.expect_page("ada")
     world.door(world.now)
     world.expect_page("ada", event="resolved")
+
+
+@pytest.mark.parametrize(
+    ("answer", "channel"),
+    [(Receipt(), "hook"), (Permanent("gone"), "inbox"), (Transient("busy"), "inbox")],
+    ids=["accepted", "failed for good", "failed for now"],
+)
+def test_the_end_goes_where_the_page_arrives_last_though_the_inbox_had_it_before(
+    world: World, answer: Receipt | DeliveryError, channel: str
+) -> None:
+    world.policy("ada", minutes(60))
+    world.settle = lambda: None  # type: ignore[method-assign]
+    world.raise_alert()
+    line.dedup(world.now), line.escalate(world.now)
+    jobs = {job.claim.draft.channel: job.claim for job in claim_pages(now=world.now)}
+    with transaction() as db:
+        outcome.record(db, [Sent(jobs["inbox"], Receipt(delivered=True))], world.now)
+    with transaction() as db:
+        actions.resolve(db, 1, Actor("bo", Role.RESPONDER, "api"), world.now)
+    with transaction() as db:
+        outcome.record(db, [Sent(jobs["hook"], answer)], world.now)
+    world.now += minutes(1)
+    world.door(world.now)
+    with transaction() as db:
+        ends = [page for page in pages.of_incidents(db, [1]) if page.kind is Kind.RESOLVED]
+    assert [(page.user, page.channel) for page in ends] == [("ada", channel)]
+    world.expect_page(*(["ada"] if channel == "hook" else []), event="resolved")
 
 
 def test_an_alert_that_is_over_before_anybody_looked_pages_nobody(world: World) -> None:

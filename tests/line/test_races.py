@@ -1,8 +1,11 @@
 """Two callers at once, each with its own connection: nobody waits for ever, nothing is lost."""
 
+import random
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from sqlalchemy import text
 
@@ -12,6 +15,7 @@ from app.concurrency.loop import run as on_loop
 from app.configfile.apply import apply
 from app.configfile.load import load_texts
 from app.db import engine, transaction
+from app.errors import Busy, Conflict
 from app.incidents import service as incidents
 from app.people.model import SYSTEM, Actor, Role
 from app.signals.model import Signal, SignalStatus
@@ -126,3 +130,43 @@ def test_a_page_taken_while_its_incident_is_resolved_is_always_followed_by_the_e
         with transaction() as db:
             tried = db.execute(text("select p.key, p.state, a.* from page p left join page_attempt a on a.page = p.id")).all()
         assert sorted(told) == sorted([(kind, n) for n in range(1, 9) for kind in ("page", "resolved")]), tried
+
+
+def test_storms_of_alerts_people_who_resolve_and_merge_and_senders_that_end_lock_nobody_out(clean: None) -> None:
+    configure("http://127.0.0.1:9")
+    for number in range(4):
+        say(f"first{number}", f"s{number % 2}")
+    line.dedup(NOW)
+
+    def storm(seed: int) -> None:
+        rng = random.Random(seed)
+        for _ in range(15):
+            keys = [f"k{rng.randrange(12)}" for _ in range(6)]
+            signals = [
+                Signal("user:t", key, rng.choice(list(SignalStatus)), key, service=f"s{int(key[1:]) % 2}") for key in keys
+            ]
+            line.intake("user:t", signals, {}, NOW)
+            line.dedup(NOW)
+
+    def people(seed: int) -> None:
+        rng = random.Random(seed)
+        for _ in range(15):
+            with transaction() as db:
+                numbers = list(db.scalars(text("select number from incident where state <> 'resolved' order by number")))
+            with suppress(Conflict, Busy), transaction() as db:
+                if len(numbers) > 1 and rng.random() < 0.5:
+                    actions.merge(db, *rng.sample(numbers, 2), BO, NOW)
+                elif numbers:
+                    actions.resolve(db, rng.choice(numbers), BO, NOW)
+
+    assert together(*(partial(storm, n) for n in range(4)), *(partial(people, n) for n in range(2))) == []
+    while line.dedup(NOW):
+        pass
+    with transaction() as db:
+        lost = "select count(*) from alert where state = 'firing' and incident is null"
+        merged = "select count(*) from alert a join incident i on i.number = a.incident where i.merged_into is not null"
+        assert (db.scalar(text(lost)), db.scalar(text(merged))) == (0, 0)
+        counts = text(
+            "select count(*) from incident i where alert_count <> (select count(*) from alert where incident = i.number)"
+        )
+        assert db.scalar(counts) == 0

@@ -13,7 +13,8 @@ ALTER TABLE incident_event ALTER COLUMN text DROP NOT NULL;
 ALTER TABLE page RENAME COLUMN reason TO reasons;
 ALTER TABLE page ALTER COLUMN reasons TYPE JSONB USING jsonb_build_array({RECORDED.replace("reason)", "reasons)")});
 ALTER TABLE page ADD COLUMN breached BIGINT;
-UPDATE page SET breached = round - 1000, round = 0 WHERE round >= 1000;
+UPDATE page SET breached = round - 1000, round = 0 WHERE round >= 1000 AND kind = 'page' AND obligation IS NULL;
+UPDATE page SET reasons = jsonb_set(reasons, '{{0,code}}', '"fallback"') WHERE reasons #>> '{{0,facts,text}}' LIKE 'fallback: %';
 
 ALTER TABLE obligation ALTER COLUMN reason DROP DEFAULT, ALTER COLUMN reason DROP NOT NULL;
 ALTER TABLE obligation ALTER COLUMN reason TYPE JSONB USING CASE WHEN reason <> '' THEN {RECORDED} END;
