@@ -27,6 +27,7 @@ from kombu.exceptions import OperationalError
 
 from app import beats, db, log, plugins, queues, uptime
 from app.errors import Invalid, TocsinError, Unavailable
+from app.hints import Hints
 from app.settings import settings
 from beat_schedule import beat_schedule
 
@@ -129,9 +130,14 @@ def hint(
     return True
 
 
+_soon = Hints(lambda stage: hint(stage.task))
+
+
 def hint_after_commit(stage: queues.Queue, seconds: float, as_of: datetime | None) -> None:
     """What a transaction of this process wakes is hinted at: later with a countdown, in a story with its instant."""
-    if seconds <= LONGEST_COUNTDOWN and not (seconds and as_of):  # what is due later waits as a row until a sweep arms it
+    if not seconds and as_of is None:
+        _soon.say(stage)
+    elif seconds <= LONGEST_COUNTDOWN and not (seconds and as_of):  # later it waits as a row until a sweep arms it
         hint(stage.task, [as_of.isoformat()] if as_of else [], countdown=seconds)
 
 

@@ -31,7 +31,7 @@ class Code(StrEnum):
     PING_MISSED = "ping_missed"  # none came until its grace was over
     RUN_OVERRAN = "run_overran"  # a run started and has not ended within the grace
     JOB_FAILED = "job_failed"  # the job pinged a failure, or an exit status above 0
-    PINGED_AGAIN = "pinged_again"
+    PINGED_AGAIN = "pinged_again"  # a success after it was down
     NOT_LATE = "not_late"  # its schedule or grace was changed
     HEARTBEAT_PAUSED = "heartbeat_paused"  # nothing is expected until it is resumed or pinged
     AWAITS_PING = "awaits_ping"  # it had failed when it was removed, and is back
@@ -40,11 +40,11 @@ class Code(StrEnum):
     REFERENCES_SILENT = "references_silent"  # none of its reference targets answers: it is cut off
     REFERENCE_ANSWERS = "reference_answers"  # one answers again
     NO_WORKER = "no_worker"  # no worker of the location has been seen for too long
-    WORKER_RUNS = "worker_runs"
+    WORKER_RUNS = "worker_runs"  # one has been seen
 
     # alerts: how one ended, where its rule does not say
     REMOVED = "removed"  # its check, rule or heartbeat is no longer configured: nobody is notified
-    RESOLVED_BY_SENDER = "resolved_by_sender"
+    RESOLVED_BY_SENDER = "resolved_by_sender"  # the sender says so
     INCIDENT_RESOLVED = "incident_resolved"  # somebody resolved the incident of an alert that a sender pushed
 
     # incidents: whose an alert is
@@ -57,7 +57,7 @@ class Code(StrEnum):
     SEVERITY_ROSE = "severity_rose"  # worse than everything before
     URGENCY_ROSE = "urgency_rose"  # it is routed with high urgency, the incident had low
     ALERT_JOINED = "alert_joined"  # after the window in which alerts join silently
-    JOINED_IN_WINDOW = "joined_in_window"
+    JOINED_IN_WINDOW = "joined_in_window"  # so soon after the opening that nobody is notified
     UNCHANGED = "unchanged"  # a known alert said nothing that matters
 
     # escalation: which step
@@ -68,13 +68,13 @@ class Code(StrEnum):
     HELD = "held"  # the incident's hours are closed
 
     # escalation: whom a target stands for
-    CHANNEL = "channel"
-    USER_NAMED = "user_named"
+    CHANNEL = "channel"  # a channel stands for itself
+    USER_NAMED = "user_named"  # the step names the person
     USER_GONE = "user_gone"  # removed, or a viewer now
-    TEAM_MEMBER = "team_member"
-    TEAM_EMPTY = "team_empty"
-    ON_CALL = "on_call"
-    NOBODY_ON_CALL = "nobody_on_call"
+    TEAM_MEMBER = "team_member"  # one of the team's members
+    TEAM_EMPTY = "team_empty"  # no member can be paged
+    ON_CALL = "on_call"  # the schedule has the person on call just then
+    NOBODY_ON_CALL = "nobody_on_call"  # the schedule has a gap just then
 
     # people: which contact, and when
     NOTIFY_RULE = "notify_rule"  # the person's notify.high or notify.low names it
@@ -90,28 +90,28 @@ class Code(StrEnum):
     TEST_ASKED = "test_asked"  # the person tests their contacts
 
     # what happened to an incident
-    OPENED = "opened"
-    JOINED = "joined"
-    ALERT_RESOLVED = "alert_resolved"
+    OPENED = "opened"  # the alert that it opened with
+    JOINED = "joined"  # another alert of its group
+    ALERT_RESOLVED = "alert_resolved"  # one of its alerts ended
     REOPENED = "reopened"  # by a person, or because an alert fired again
     RESOLVED = "resolved"  # by a person, or because all alerts resolved
     RESTARTED = "restarted"  # it got worse and is routed anew
     MERGE_RESTARTED = "merge_restarted"  # one that is worse and unacknowledged was merged into it
     URGENCY_CHANGED = "urgency_changed"  # its hours began or ended
-    ACKNOWLEDGED = "acknowledged"
-    UNACKNOWLEDGED = "unacknowledged"
+    ACKNOWLEDGED = "acknowledged"  # somebody works on it
+    UNACKNOWLEDGED = "unacknowledged"  # somebody took the acknowledgement back
     ACK_EXPIRED = "ack_expired"  # acknowledged, but not resolved within the policy's ack_timeout
-    SNOOZED = "snoozed"
-    SNOOZE_ENDED = "snooze_ended"
+    SNOOZED = "snoozed"  # acknowledged until then
+    SNOOZE_ENDED = "snooze_ended"  # and it was not resolved meanwhile
     ESCALATED = "escalated"  # somebody wanted the next step at once
-    ASSIGNED = "assigned"
-    NOTE = "note"
+    ASSIGNED = "assigned"  # a person is named to work on it
+    NOTE = "note"  # what somebody wrote
     MERGED = "merged"  # into another
     MERGED_FROM = "merged_from"  # another was merged into it
-    STEP_TAKEN = "step_taken"
+    STEP_TAKEN = "step_taken"  # somebody is called
     STEP_SKIPPED = "step_skipped"  # none of its targets is anybody
-    PAGE_ACCEPTED = "page_accepted"
-    PAGE_FAILED = "page_failed"
+    PAGE_ACCEPTED = "page_accepted"  # a provider accepted it
+    PAGE_FAILED = "page_failed"  # for good
     PAGE_RETRIED = "page_retried"  # the first attempt failed for now
 
     # escalation: why no step is due, and why an obligation was excused

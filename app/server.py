@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 
 import anyio.to_thread
 import uvicorn
@@ -10,12 +11,16 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from app import api, db, line, uptime, web
-from app.api import hints, problem
+from app.api import problem
 from app.api.caller import THREADS
 from app.api.envelope import Envelope
 from app.door import IDLE, Server, raise_descriptors
 from app.errors import Unavailable
+from app.hints import Hints
+from app.queues import Queue
 from app.settings import settings
+
+LATER = 0.1  # seconds; a pager was notified at the commit, and both at once would only get in each other's way
 
 
 def create() -> FastAPI:
@@ -35,11 +40,25 @@ def create() -> FastAPI:
     return app
 
 
+def _send(stage: Queue) -> None:
+    from app.celery import hint  # on the first hint: a console that nobody posts to never pays for it
+
+    hint(stage.task)
+
+
+_hints = Hints(_send, LATER)
+
+
+def _hint(stage: Queue, seconds: float, as_of: datetime | None) -> None:  # noqa: ARG001 - no stories are told here
+    if not seconds:  # what is due later is armed by a sweep
+        _hints.say(stage)
+
+
 @asynccontextmanager
 async def _life(_: FastAPI) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
     ticking = asyncio.create_task(_tick())
-    db.hint_by(hints.say)
+    db.hint_by(_hint)
     yield
     db.hint_by(None)
     ticking.cancel()

@@ -15,6 +15,7 @@ from app.walltime import short_day, stamp
 
 Facts = Mapping[str, Any]
 Phrase = str | Callable[[Facts], str]  # a template over the facts, or a function of them
+MESSAGES = {"resolved": "resolved notification"}  # what a kind of page is called, where not by its name
 STEPS = (Code.STEP, Code.EXHAUSTED, Code.NO_POLICY)  # what follows says whom they reach
 
 
@@ -77,7 +78,7 @@ def _skipped(facts: Facts) -> str:
 
 def _page(facts: Facts) -> str:
     to = f"{facts['user']} over {facts['channel']}" if facts["user"] else facts["channel"]
-    return f"{facts['kind']} to {to}"
+    return f"{MESSAGES.get(facts['kind'], facts['kind'])} to {to}"
 
 
 def _references(facts: Facts) -> str:
@@ -169,7 +170,7 @@ PHRASES: dict[str, Phrase] = {
     Code.STEP_SKIPPED: _skipped,
     Code.PAGE_ACCEPTED: lambda f: f"{_page(f)}: accepted",
     Code.PAGE_FAILED: lambda f: f"{_page(f)} failed: {f['error']}",
-    Code.PAGE_RETRIED: lambda f: f"{_page(f)} failed for now, trying again: {f['error']}",
+    Code.PAGE_RETRIED: lambda f: f"{_page(f)} failed, will retry: {f['error']}",
     Code.STARTED_AGAIN: "escalation restarts at step 1",
     Code.NOT_TRIGGERED: "the incident was no longer triggered",
     Code.ACCEPTED: "{channel} accepted it",

@@ -19,9 +19,9 @@ from app.incidents.lifecycle import (
     assigned,
     reopened,
     resolved,
-    retriggered,
     snoozed,
     step,
+    unacknowledged,
 )
 from app.incidents.merge import merge as merge_of
 from app.incidents.model import Event, Incident, State
@@ -76,19 +76,14 @@ def reopen(db: Connection, number: int, actor: Actor, now: datetime) -> Incident
 
 def release(db: Connection, number: int, actor: Actor, now: datetime) -> Incident:
     """Take an acknowledgement or a snooze back: triggered and unacknowledged, the policy from step 1."""
-    before = _locked(db, number, actor, Move.RETRIGGER)
-    if before.state is State.TRIGGERED:
-        raise Conflict(f"#{number} is not acknowledged")
-    after = retriggered(before)
+    after = unacknowledged(_locked(db, number, actor, Move.UNACKNOWLEDGE))
     escalation.begin(db, [after], now)
     return _done(db, after, actor, _by(Code.UNACKNOWLEDGED, actor), now)
 
 
 def escalate(db: Connection, number: int, actor: Actor, now: datetime) -> Incident:
     """Take the next step now instead of when its wait is over."""
-    before = _locked(db, number, actor, Move.RETRIGGER)
-    if before.state is not State.TRIGGERED:
-        raise Conflict(f"#{number} is {before.state}; unacknowledge it first, which restarts its escalation policy")
+    before = _locked(db, number, actor, Move.ESCALATE)
     escalation.hurry(db, number, now)
     return _noted(db, before, actor, _by(Code.ESCALATED, actor), now)
 

@@ -19,7 +19,7 @@ GRANTS = (
     "update (result, done_at) on check_run",
     "insert on check_result, sample, check_baseline, prober, process_beat, uptime, downtime",
     "update on check_baseline, prober, process_beat, uptime",
-    "delete on prober, process_beat, downtime",
+    "delete on process_beat, downtime",
 )
 
 

@@ -17,7 +17,9 @@ class Move(StrEnum):
     SNOOZE = "snooze"
     ASSIGN = "assign"
     MERGE = "merge"
-    RETRIGGER = "retrigger"  # unacknowledged by hand, an acknowledgement ran out, a snooze ended, or it got worse
+    UNACKNOWLEDGE = "unacknowledge"
+    ESCALATE = "escalate"  # take the next step at once
+    RETRIGGER = "retrigger"  # an acknowledgement ran out, a snooze ended, or it got worse
 
 
 MOVES = {
@@ -32,6 +34,8 @@ MOVES = {
     (State.ACKNOWLEDGED, Move.ASSIGN): State.ACKNOWLEDGED,
     (State.TRIGGERED, Move.MERGE): State.RESOLVED,
     (State.ACKNOWLEDGED, Move.MERGE): State.RESOLVED,
+    (State.ACKNOWLEDGED, Move.UNACKNOWLEDGE): State.TRIGGERED,
+    (State.TRIGGERED, Move.ESCALATE): State.TRIGGERED,
     (State.TRIGGERED, Move.RETRIGGER): State.TRIGGERED,
     (State.ACKNOWLEDGED, Move.RETRIGGER): State.TRIGGERED,
 }
@@ -73,6 +77,11 @@ def merged(incident: Incident, into: int, by: str | None, now: datetime) -> Inci
 def reopened(incident: Incident, now: datetime) -> Incident:
     """Open again under its number, its policy from step 1."""
     return replace(_triggered(incident, Move.REOPEN), reopened_at=now, resolved_at=None, resolved_by=None, resolve_at=None)
+
+
+def unacknowledged(incident: Incident) -> Incident:
+    """Taken back by hand: its policy from step 1."""
+    return _triggered(incident, Move.UNACKNOWLEDGE)
 
 
 def retriggered(incident: Incident) -> Incident:

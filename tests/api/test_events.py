@@ -177,7 +177,8 @@ def test_an_alert_that_its_sender_resolved_says_so_in_words_and_as_a_code(api: A
     api.post("events", {"events": [{**GOOD, "status": "resolved"}]}, 202)
     (alert,) = api.get("alerts")["items"]
     assert (alert["because"], alert["reason"]) == ("", "resolved by its sender")
-    assert alert["reasons"] == [{"code": "resolved_by_sender", "facts": {}, "text": "resolved by its sender"}]
+    assert alert["reasons"] == []
+    assert alert["end_reasons"] == [{"code": "resolved_by_sender", "facts": {}, "text": "resolved by its sender"}]
 
 
 @pytest.mark.parametrize(

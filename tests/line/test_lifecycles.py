@@ -18,7 +18,7 @@ from app.catalog.model import Severity
 from app.db import engine
 from app.errors import Conflict
 from app.incidents import store
-from app.incidents.lifecycle import MOVES, Move, acknowledged, merged, reopened, resolved, retriggered, snoozed
+from app.incidents.lifecycle import MOVES, Move, acknowledged, merged, reopened, resolved, retriggered, snoozed, unacknowledged
 from app.incidents.model import Incident, State
 from app.signals.model import Signal, SignalStatus
 from tests.decisions.words import NOON, incident
@@ -101,6 +101,7 @@ DOES = {
     Move.RESOLVE: lambda one: resolved(one, "ada", NOON),
     Move.MERGE: lambda one: merged(one, 7, "ada", NOON),
     Move.REOPEN: lambda one: reopened(one, NOON),
+    Move.UNACKNOWLEDGE: unacknowledged,
     Move.RETRIGGER: retriggered,
 }
 AS = {

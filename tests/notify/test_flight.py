@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app import clock, deliver, pager
+from app import clock, db, deliver, line, pager
 from app.actions import service as actions
 from app.concurrency.loop import run as on_loop
 from app.configfile.apply import apply
@@ -22,6 +22,7 @@ from app.notify import service as pages
 from app.notify import store
 from app.notify.flight import MOST, PER_CHANNEL, Flight
 from app.people.model import SYSTEM, Actor, Role
+from app.queues import Queue
 from app.settings import settings
 from app.signals.model import Signal, SignalStatus
 from tests.receiver import Receiver, receiver
@@ -212,3 +213,26 @@ def test_nobodys_lease_is_taken_without_a_warning(there: Receiver) -> None:
         later = late + pages.LEASE
         assert pages.claim(db, DESK, later, 10, Flight()) == []
         assert len(pages.claim(db, DESK, later + timedelta(seconds=2), 10, Flight())) == 1
+
+
+def test_a_sender_that_found_its_channel_full_is_woken_when_there_is_room(there: Receiver) -> None:
+    """Celery alone, and threads that share what is in flight: what nobody could claim must not wait for a sweep."""
+    raised(*(f"k{n}" for n in range(PER_CHANNEL + 20)))
+    there.delay["/hook"] = 1.5
+    woken: list[Queue] = []
+    db.hint_by(lambda stage, *_: woken.append(stage))
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(line.notify)
+            until(lambda: len(deliver.FLIGHT.ids) >= PER_CHANNEL, 5)
+            assert line.notify() == 0  # the hint of the first one: there is no room
+            woken.clear()
+            assert first.result(20) == PER_CHANNEL
+        assert Queue.NOTIFY in woken
+        there.delay.clear()
+        while Queue.NOTIFY in woken:
+            woken.clear()
+            line.notify()
+    finally:
+        db.hint_by(None)
+    assert states() == {"accepted": PER_CHANNEL + 20}
