@@ -9,17 +9,19 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 
 from app import line, pager, plugins, upkeep
 from app.checks import run
 from app.checks import service as checks
 from app.checks.model import Check, Due, Result
 from app.checks.probe import Reading, Series, Status
-from app.db import transaction
+from app.db import engine, transaction
 from app.deliver import claim_pages
 from app.notify import store as pages
 from app.notify.model import Draft, Kind
 from app.notify.service import PAGE_LIFE
+from app.signals.model import Signal, SignalStatus
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -100,21 +102,19 @@ def test_pages_that_nobody_needs_any_more_do_not_hide_those_behind_them(clean: N
     assert [job.claim.draft.key for job in claim_pages(now=NOW + timedelta(seconds=1))] == ["live"]
 
 
-def test_a_stage_that_breaks_keeps_no_other_stage_from_its_work(clean: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    worked = []
-
-    def broken(**_: Any) -> int:
-        raise ValueError("poison")
-
-    def works(now: datetime | None = None) -> int:
-        worked.append(now)
-        return 0
-
-    for stage, behaviour in (("evaluate", broken), ("dedup", works), ("escalate", works)):
-        monkeypatch.setattr(line, stage, behaviour)
-    with pytest.raises(ValueError, match="poison"):
-        pager.decide(NOW)
-    assert len(worked) == 2
+def test_a_stage_that_breaks_keeps_no_other_stage_from_its_work(clean: None) -> None:
+    line.intake("user:t", [Signal("user:t", "k", SignalStatus.FIRING, "k")], {}, NOW)
+    with engine().begin() as db:
+        db.execute(text("alter table check_state rename to check_state_away"))
+    try:
+        with pytest.raises(ProgrammingError, match="check_state"):
+            pager.decide(NOW)
+    finally:
+        with engine().begin() as db:
+            db.execute(text("alter table check_state_away rename to check_state"))
+    with transaction() as db:
+        assert db.scalar(text("select count(*) from incident")) == 1
+        assert db.scalar(text("select state from escalation")) == "exhausted"  # nobody is to be paged, and it says so
 
 
 def test_partitions_are_made_although_rows_of_one_day_came_before_its_partition(clean: None) -> None:

@@ -3,10 +3,13 @@
 import gzip
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
+from sqlalchemy import Engine, create_engine, text
 
 from app.reason import recorded
 from app.web.template import STATIC
@@ -203,13 +206,24 @@ def test_an_empty_tocsin_teaches(clean: None, server: str) -> None:
     assert "No configuration is in force" in site.get("/admin")
 
 
-def test_a_dead_database_is_told_and_nothing_is_logged_out(full: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    from app import db
+@contextmanager
+def away(engine: Engine) -> Iterator[None]:
+    """The database takes no session, and has ended those there were."""
+    name = engine.url.database
+    admin = create_engine(engine.url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    with admin.connect() as db:
+        db.execute(text(f"alter database {name} allow_connections false"))
+        try:
+            db.execute(text("select pg_terminate_backend(pid) from pg_stat_activity where datname = :name"), {"name": name})
+            yield
+        finally:
+            db.execute(text(f"alter database {name} allow_connections true"))
+    admin.dispose()
 
-    dead = db.connect("postgresql+psycopg://tocsin@/tocsin?host=/nowhere")
-    monkeypatch.setattr(db, "engine", lambda: dead)
-    page = full.get("/", 503)
+
+def test_a_dead_database_is_told_and_nothing_is_logged_out(full: Site, engine: Engine) -> None:
+    with away(engine):
+        page = full.get("/", 503)
     assert "The database does not answer" in page
     assert "Try again" in page
-    monkeypatch.undo()
     full.get("/")
