@@ -86,7 +86,7 @@ def test_paging_does_what_the_model_says_whatever_happens(clean: None) -> None:
         assert not loaded.errors
         apply(db, loaded, SYSTEM, NOON)
     many = settings(
-        max_examples=40,
+        max_examples=25,
         stateful_step_count=50,
         deadline=None,
         report_multiple_bugs=False,
@@ -139,6 +139,8 @@ class Paging(RuleBasedStateMachine):
         """Whatever the incident is at: its policy starts again, what was promised before is excused."""
         one = self.may_get_worse()[number % len(self.may_get_worse())]
         self.alerts_fire({f"{one.service}-{key}": SEVERITIES[SEVERITIES.index(one.severity) + 1]})
+        queued = [page for page in self._look().pages.values() if page.incident == one.number and page.state == "queued"]
+        assert {page.kind for page in queued} <= {"resolved"}, "what was queued before is taken back"
 
     @rule(keys=st.sets(st.sampled_from(KEYS), min_size=1, max_size=2))
     def alerts_recover(self, keys: set[str]) -> None:
@@ -199,9 +201,18 @@ class Paging(RuleBasedStateMachine):
     )
     def somebody_does(self, what: str, number: int, by: str) -> None:
         """Somebody does something to an incident: to one that allows it, or (0) to the last one, which may refuse."""
+        self._do(what, self._pick(what, number), by)
+
+    @rule(number=NUMBERS, host=HOSTS)
+    def somebody_escalates_between_two_steps(self, number: int, host: str) -> None:
+        self.the_line_runs(host)
+        self.holds()
+        self._do("escalate", self._pick("escalate", number), "bo")
+
+    def _pick(self, what: str, number: int) -> Expected:
         incidents = list(self.model.incidents.values())
         fitting = [one for one in incidents if self._allowed(what, one)] or incidents
-        self._do(what, fitting[number % len(fitting)] if number else incidents[-1], by)
+        return fitting[number % len(fitting)] if number else incidents[-1]
 
     def _do(self, what: str, one: Expected, by: str) -> None:
         """Refused unless the incident is in a state that allows it."""
@@ -261,7 +272,7 @@ class Paging(RuleBasedStateMachine):
     @rule(
         host=HOSTS,
         answers=st.lists(st.sampled_from(list(ANSWERS)), min_size=1, max_size=4),
-        meanwhile=st.sampled_from(list(MEANWHILE)),
+        meanwhile=st.sampled_from((*MEANWHILE, "resolved", "taken over")),
         late=st.booleans(),
     )
     def send(self, host: str, answers: list[str], meanwhile: str, late: bool) -> None:
@@ -301,13 +312,17 @@ class Paging(RuleBasedStateMachine):
                 assert MOMENT < after[one.id].next_at - self.now <= LATEST_RETRY
         sender.forget()
 
+    @rule(host=HOSTS, meanwhile=st.sampled_from(("resolved", "taken over")))
+    def a_page_is_taken_too_late(self, host: str, meanwhile: str) -> None:
+        self.send(host, ["yes"], meanwhile, late=True)
+
     def _meanwhile(self, what: str, claim: Claim, host: str) -> None:
         """What happens to a leased page's incident, or to its lease."""
         one = self.model.incidents[claim.draft.incident or 0]
         firing = {key: self.model.severity[key] for key in sorted(one.firing)}
         for action in MEANWHILE[what]:
             if self._allowed(action, one):
-                self._do(action, one, "ada")
+                self._do(action, one, "root")  # whom nobody has paged so far
                 self.holds()
         if what == "resolved and firing again" and firing:
             self.alerts_fire(firing)
