@@ -38,11 +38,12 @@ def _rounds(postgres: int) -> list[dict[str, tuple[float, float]]]:
     for _ in range(ROUNDS + WARM_UP):
         with transaction() as db:
             db.exec_driver_sql("update check_state set next_due_at = now(), lease_until = null")
-        spent = {}
+        spent: dict[str, tuple[float, float]] = {}
         for name, work in stages.items():
             with metered(ours=[0], postgres=[postgres]) as meter:
                 work()
-            spent[name] = tuple(meter.cpu[part] / CHECKS * 1e6 for part in ("ours", "postgres"))
+            ours, server = (meter.cpu[part] / CHECKS * 1e6 for part in ("ours", "postgres"))
+            spent[name] = (ours, server)
         rounds.append(spent)
     return rounds[WARM_UP:]
 
@@ -50,5 +51,5 @@ def _rounds(postgres: int) -> list[dict[str, tuple[float, float]]]:
 def _evaluate() -> None:
     from app import line
 
-    while line.evaluate().seen:
+    while line.evaluate():
         pass

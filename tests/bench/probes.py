@@ -59,7 +59,8 @@ def _figure(mode: str, pairs: Sequence[tuple[float, float]]) -> Figure:
 
 
 def _settings(mode: str, web: Web) -> Mapping[str, Any]:
-    return {"http": {}, "https": {"verify_tls": False}, "verified": {"ca": str(web.pem)}}[mode]
+    known: dict[str, Mapping[str, Any]] = {"http": {}, "https": {"verify_tls": False}, "verified": {"ca": str(web.pem)}}
+    return known[mode]
 
 
 def _dues(urls: Sequence[str], settings: Mapping[str, Any]) -> list[Due]:

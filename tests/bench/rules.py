@@ -122,7 +122,7 @@ def _evaluate(at: datetime) -> bool:
     whole, tries = True, 5
     while True:
         try:
-            if not line.evaluate(now=at).seen:
+            if not line.evaluate(now=at):
                 return whole
         except (DBAPIError, Unavailable):
             whole, tries = False, tries - 1

@@ -6,22 +6,26 @@ import threading
 from app.concurrency.threads import MOST_IDLE, Threads, start
 
 
-def test_calls_that_hang_hold_up_no_other():
+def test_calls_that_hang_hold_up_no_other() -> None:
     release, done = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        release.wait(10)
+
     pool = Threads()
     for _ in range(100):
-        pool.start(lambda: release.wait(10) and None)
+        pool.start(hang)
     pool.start(done.set)
     assert done.wait(5)
     release.set()
 
 
-def test_threads_are_used_again_and_only_a_few_wait():
-    pool, seen = Threads(), set()
+def test_threads_are_used_again_and_only_a_few_wait() -> None:
+    pool, seen = Threads(), set[int]()
     for _ in range(50):
         done = threading.Event()
 
-        def job(done=done):
+        def job(done: threading.Event = done) -> None:
             seen.add(threading.get_ident())
             done.set()
 
@@ -30,7 +34,7 @@ def test_threads_are_used_again_and_only_a_few_wait():
     assert len(seen) <= MOST_IDLE
 
 
-def test_a_forked_child_has_threads_of_its_own():
+def test_a_forked_child_has_threads_of_its_own() -> None:
     done = threading.Event()
     start(done.set)
     assert done.wait(5)

@@ -22,7 +22,8 @@ def test_a_fork_is_somebody_else() -> None:
         os._exit(0)
     os.waitpid(child, 0)
     theirs = os.read(read, 100).decode()
-    os.close(read), os.close(write)
+    os.close(read)
+    os.close(write)
     assert theirs.rpartition(":")[2] != ours.rpartition(":")[2]
     assert me() == ours
 

@@ -17,6 +17,7 @@ def test_fingerprints_are_those_of_ssh_keygen(tmp_path, kind):
     subprocess.run([keygen, *made], check=True)
     told = subprocess.run([keygen, "-l", "-f", tmp_path / "key.pub"], capture_output=True, text=True, check=True).stdout
     found = authorized_keys.parse('command="echo \\"a b\\"",no-pty ' + (tmp_path / "key.pub").read_text())
+    assert found is not None
     assert found.fingerprint == told.split()[1]
     assert "command,no-pty [" in found.about
     assert found.about.endswith("ada on her laptop")

@@ -3,7 +3,7 @@
 import importlib
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableSequence
 from pathlib import Path
 
 import pytest
@@ -40,7 +40,7 @@ def named_files(page: Path) -> dict[str, str]:
 @pytest.fixture
 def newcomer(tmp_path: Path) -> Iterator[Callable[[Path], dict[str, str]]]:
     """Puts a page's plug-ins where a newcomer would, without touching the tree."""
-    added: list[tuple[list[str], str, str]] = []
+    added: list[tuple[MutableSequence[str], str, str]] = []
 
     def follow(page: Path) -> dict[str, str]:
         files = named_files(page)

@@ -114,7 +114,7 @@ def test_no_test_changes_what_a_module_keeps_to_itself(path: Path) -> None:
             place = target.value if isinstance(target, ast.Subscript) else target
             private = isinstance(place, ast.Attribute) and place.attr.startswith("_") and not place.attr.startswith("__")
             owner = place.value.id if private and isinstance(place.value, ast.Name) else "self"  # type: ignore[attr-defined]
-            assert owner in ("self", "cls", "item"), f"{path.name}:{node.lineno}: {ast.unparse(node)}"
+            assert owner in ("self", "cls", "item"), f"{path.name}: {ast.unparse(node)}"
 
 
 def test_what_says_that_it_is_pure_is_held_to_it() -> None:

@@ -79,7 +79,8 @@ def minutes(schedule: Schedule, zone: ZoneInfo, changes: list[Override], start: 
     layers = [(layer.name, layer_minutes(layer, zone, start, end)) for layer in schedule.layers]
     told: list[Holder | None] = []
     for index in range((end - start) // MINUTE):
-        at, holder = start + index * MINUTE, None
+        at = start + index * MINUTE
+        holder: Holder | None = None
         for name, held in layers:
             if (user := held[index]) is not None:
                 holder = (user, "layer", name)

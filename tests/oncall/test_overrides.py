@@ -83,9 +83,9 @@ CHANGES = [
 
 @pytest.mark.parametrize(("layers", "changes", "expected"), CHANGES)
 def test_overrides_and_swaps(layers, changes, expected):
-    rota = schedule(*layers, timezone="UTC")
-    assert lines(shifts(rota, PARIS, changes, *map(at, NIGHT))) == expected
-    assert lines(shifts(rota, PARIS, changes[::-1], *map(at, NIGHT))) == expected
+    rota, (start, end) = schedule(*layers, timezone="UTC"), map(at, NIGHT)
+    assert lines(shifts(rota, PARIS, changes, start, end)) == expected
+    assert lines(shifts(rota, PARIS, changes[::-1], start, end)) == expected
 
 
 WRITTEN = [

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from app.actions import pager
-from app.catalog.store import Declaration, record_version, replace_all
+from app.catalog.model import Declaration
+from app.catalog.store import record_version, replace_all
 from app.errors import Invalid
 from app.escalation.service import resolve as reached
 from app.oncall import resolve, service

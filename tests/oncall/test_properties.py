@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from hypothesis import HealthCheck, event, given, settings
@@ -44,7 +45,7 @@ ranges = st.fixed_dictionaries(
 
 
 @st.composite
-def layers(draw: st.DrawFn, day: date, name: str) -> dict:
+def layers(draw: st.DrawFn, day: date, name: str) -> dict[str, Any]:
     """A layer that began long before `day`, or begins just about then."""
     unit = draw(st.sampled_from("hddw"))
     every = f"{draw(st.integers(1, 40 if unit == 'h' else 3))}{unit}"
@@ -64,7 +65,7 @@ def layers(draw: st.DrawFn, day: date, name: str) -> dict:
 
 
 @st.composite
-def written(draw: st.DrawFn, day: date) -> dict:
+def written(draw: st.DrawFn, day: date) -> dict[str, Any]:
     """An override as in the files, in local time."""
     begin = datetime.combine(day, time.min) + draw(st.integers(-2 * 288, 2 * 288)) * 5 * MINUTE
     end = begin + draw(st.integers(1, 400)) * 5 * MINUTE
@@ -124,7 +125,9 @@ def in_order(schedule: Schedule, made: list[Override], zone: ZoneInfo) -> list[O
     files = [
         Override("", one.user, oracle.reached(one.from_, zone), oracle.reached(one.to, zone)) for one in schedule.overrides
     ]
-    elsewhere = [one for at in sorted({one.made_at for one in made}) for one in made if one.made_at == at]
+    elsewhere = [
+        one for at in sorted({one.made_at for one in made if one.made_at is not None}) for one in made if one.made_at == at
+    ]
     return files + elsewhere
 
 

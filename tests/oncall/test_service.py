@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from app.catalog.store import Declaration, record_version, replace_all
+from app.catalog.model import Declaration
+from app.catalog.store import record_version, replace_all
 from app.errors import Invalid, NotFound
 from app.oncall import service, store
 from app.oncall.model import Kind, On
