@@ -33,7 +33,7 @@ def paged(kept: Receiver) -> dict[str, set[str]]:
 
 def kill_at_random(stack: Stack, over: threading.Event) -> None:
     chance = random.Random(7)
-    while not over.wait(chance.uniform(0.2, 0.5)):
+    while not over.wait(chance.uniform(0.4, 0.9)):  # a console needs two seconds to come up on two busy cores
         stack.kill(chance.choice(VICTIMS))
 
 
