@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from hypothesis.errors import FlakyStrategyDefinition
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 from sqlalchemy import text
 
@@ -92,7 +93,13 @@ def test_paging_does_what_the_model_says_whatever_happens(clean: None) -> None:
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(Paging, settings=many)
+    for left in (2, 1, 0):
+        try:
+            return run_state_machine_as_test(Paging, settings=many)
+        except FlakyStrategyDefinition:  # the database answered a repeated story in another order: no finding, but no proof
+            if not left:
+                raise
+    return None
 
 
 class Paging(RuleBasedStateMachine):
