@@ -289,7 +289,10 @@ SAID: dict[str, tuple[Mapping[str, Any], Samples, list[str]]] = {
 }
 
 
-MEMBERS = {"slow": {"kind": "threshold", "metric": "m", "above": 5}, "loud": {"kind": "threshold", "metric": "m", "above": 50}}
+MEMBERS: dict[str, Any] = {
+    "slow": {"kind": "threshold", "metric": "m", "above": 5},
+    "loud": {"kind": "threshold", "metric": "m", "above": 50},
+}
 
 
 def play(rule: Mapping[str, Any], samples: Samples) -> list[Row]:

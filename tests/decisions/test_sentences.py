@@ -1,7 +1,6 @@
 """How a text goes on within a sentence, and how what a program said in several lines is shown."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +13,7 @@ from app.rules.evaluate import ONE_SERIES, Transition
 from app.rules.model import SeriesState, State, Verdict
 from app.sentence import lower_first
 from tests.decisions.recordings import book
-from tests.decisions.words import NOON, draft
+from tests.decisions.words import NOON, alert, draft, incident
 
 
 @pytest.mark.parametrize(
@@ -45,7 +44,7 @@ from tests.decisions.words import NOON, draft
         ("Élan", "élan"),
     ],
 )
-def test_a_first_letter_is_lowered_and_a_name_stays(text, goes_on):
+def test_a_first_letter_is_lowered_and_a_name_stays(text: str, goes_on: str) -> None:
     assert lower_first(text) == goes_on
 
 
@@ -58,11 +57,11 @@ def test_a_first_letter_is_lowered_and_a_name_stays(text, goes_on):
         ("a\x1b[31mb\0c", "a\ufffd[31mbc"),
     ],
 )
-def test_lines_and_tabs_of_programs_are_kept_as_such(said, stored):
+def test_lines_and_tabs_of_programs_are_kept_as_such(said: str, stored: str) -> None:
     assert _clean(said) == stored
 
 
-def test_several_lines_stand_below_each_other_in_a_terminal(capsys):
+def test_several_lines_stand_below_each_other_in_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     say("check: critical: DISK CRITICAL\n/ 91%\r\n\t/var\x1b[2J")
     assert capsys.readouterr().out == "check: critical: DISK CRITICAL\n    / 91%\n     /var\ufffd[2J\n"
     say("")
@@ -74,7 +73,7 @@ def test_several_lines_stand_below_each_other_in_a_terminal(capsys):
     ("template", "summary"),
     [(None, "r: DISK CRITICAL"), ("Full: {{ because }}", "Full: DISK CRITICAL"), ("{{ value / 0 }}", "r: DISK CRITICAL")],
 )
-def test_an_alert_has_one_line_and_its_reason_all_of_them(template, summary):
+def test_an_alert_has_one_line_and_its_reason_all_of_them(template: str | None, summary: str) -> None:
     rule = {"kind": "threshold", "metric": "m", "above": 1, **({"summary": template} if template else {})}
     active = next(one for one in book({"r": rule}).rules if one.name == "r")
     on = replace(SeriesState(), state=State.FIRING, firing=True)
@@ -84,11 +83,12 @@ def test_an_alert_has_one_line_and_its_reason_all_of_them(template, summary):
     assert (found.summary, found.reasons) == (summary, verdict.reasons)
 
 
-def test_a_page_has_the_other_lines_below_the_first():
-    incident = SimpleNamespace(service="web", team=None, opened_at=NOON, state="triggered", alert_count=1)
+def test_a_page_has_the_other_lines_below_the_first() -> None:
     said = (recorded("DISK CRITICAL\n/ 91%\n/var 99%"),)
-    alert = SimpleNamespace(severity="error", summary="disk: DISK CRITICAL", reasons=said)
-    lines = _lines(draft(), incident, [alert], 1)
+    named = alert(summary="disk: DISK CRITICAL", reasons=said)
+    lines = _lines(draft(), incident(), [named], 1)
     assert lines[1:4] == ["- error: disk: DISK CRITICAL", "  / 91%", "  /var 99%"]
-    alert.summary = "The disk is full"
-    assert _lines(draft(), incident, [alert], 1)[1] == "- error: The disk is full (DISK CRITICAL)"
+    assert (
+        _lines(draft(), incident(), [replace(named, summary="The disk is full")], 1)[1]
+        == "- error: The disk is full (DISK CRITICAL)"
+    )

@@ -19,10 +19,11 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 @asynccontextmanager
 async def serve(handler: Handler, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> AsyncIterator[int]:
     """A server on a free port of this loopback address; nothing of it is left behind the block."""
-    tasks: set[asyncio.Task[None]] = set()
+    tasks: set[asyncio.Task[object]] = set()
 
     async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
+        assert task is not None
         tasks.add(task)
         try:
             with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
@@ -104,7 +105,9 @@ def certificate(
     signer, signed_by = key, subject
     if issuer:
         pem = issuer.read_bytes()
-        signer = serialization.load_pem_private_key(pem, None)
+        loaded = serialization.load_pem_private_key(pem, None)
+        assert isinstance(loaded, ec.EllipticCurvePrivateKey)
+        signer = loaded
         signed_by = x509.load_pem_x509_certificate(pem).subject
     try:
         alternative: x509.GeneralName = x509.IPAddress(ip_address(name))

@@ -9,15 +9,15 @@ from app.net.charset import HEAD, decoded
 HTML = "text/html"
 
 
-def page(text, charset, head="", mark=b""):
+def page(text: str, charset: str, head: str = "", mark: bytes = b"") -> bytes:
     return mark + f"<!doctype html><html><head>{head}</head><body>{text}</body>".encode(charset)
 
 
-def meta(charset):
+def meta(charset: str) -> str:
     return f"<meta charset={charset}>"
 
 
-def pragma(charset):
+def pragma(charset: str) -> str:
     return f'<META content="text/html; charset={charset}" http-equiv=Content-Type />'
 
 
@@ -59,7 +59,7 @@ def pragma(charset):
         pytest.param(b"Zur\xfcck, St\xc3\xb6rung, Gr\xc3\xb6\xc3\x9fe", HTML, id="UTF-8 with one broken character"),
     ],
 )  # fmt: skip
-def test_text_is_read_as_a_browser_reads_it(body, header):
+def test_text_is_read_as_a_browser_reads_it(body: bytes, header: str) -> None:
     assert "Störung" in decoded(body, [header] if header else [])
 
 
@@ -87,7 +87,7 @@ def test_text_is_read_as_a_browser_reads_it(body, header):
         ("unicodefffe", "utf-16-be", "a障"),
     ],
 )
-def test_a_label_means_what_it_means_on_the_web(label, codec, text):
+def test_a_label_means_what_it_means_on_the_web(label: str, codec: str, text: str) -> None:
     assert decoded(text.encode(codec), [f"text/html; charset={label}"]) == text
 
 
@@ -95,7 +95,7 @@ def test_a_label_means_what_it_means_on_the_web(label, codec, text):
     ("body", "text"),
     [("€".encode()[:2], ""), (b"ab\xc3", "ab"), ("\ufeffab".encode("utf-16-le") + b"c", "ab")],
 )
-def test_a_body_cut_within_a_character_is_no_other_charset(body, text):
+def test_a_body_cut_within_a_character_is_no_other_charset(body: bytes, text: str) -> None:
     assert decoded(body, [], truncated=True) == text
     assert decoded("日本".encode("cp932")[:3], ["text/plain; charset=shift_jis"], truncated=True) == "日"
 
@@ -110,11 +110,11 @@ def test_a_body_cut_within_a_character_is_no_other_charset(body, text):
         (["text/html; charset=koi8-r", "*/*"], "koi8-r"),
     ],
 )
-def test_of_several_headers_the_last_counts(header, charset):
+def test_of_several_headers_the_last_counts(header: list[str], charset: str) -> None:
     assert decoded("Сбой".encode(charset), header) == "Сбой"
 
 
-def test_one_broken_byte_of_a_named_charset_spoils_that_character_only():
+def test_one_broken_byte_of_a_named_charset_spoils_that_character_only() -> None:
     assert decoded("障害".encode("euc_jp") + b"\xff!", ["text/html; charset=euc-jp"]) == "障害\ufffd!"
     assert decoded(b"ok\xff \xc3\xb6", ["text/html; charset=utf-8"]) == "ok\ufffd ö"
 
@@ -122,7 +122,7 @@ def test_one_broken_byte_of_a_named_charset_spoils_that_character_only():
 @pytest.mark.parametrize(
     "piece", [b"<script ", b"<!--", b"<meta ", b'<meta charset="', b"<a =", b"<a ='", b"< ", b"<title>", b"<?xml ", b"</"]
 )
-def test_a_page_made_to_be_slow_is_not(piece):
+def test_a_page_made_to_be_slow_is_not(piece: bytes) -> None:
     started = time.monotonic()
     decoded(b"<html>charset " + piece * (HEAD // len(piece)), ["text/html"])
     decoded(piece * (HEAD // len(piece)) + b"charset", [])

@@ -10,9 +10,9 @@ from app.failure import Failed, Kind
 from app.net.datagram import Datagrams, Moment
 from app.net.resolve import Endpoint
 from tests.net.udp import serve_udp
-from tests.probes.run import measure
+from tests.probes.run import Options, measure
 
-ASKING = {
+ASKING: dict[str, Options] = {
     "health.dns": {"query_name": "a.test", "resolver": "rebound.example"},
     "health.icmp": {"host": "rebound.example"},
     "health.ntp": {"host": "rebound.example"},
@@ -22,7 +22,7 @@ ASKING = {
 
 
 @pytest.mark.parametrize("name", ASKING)
-def test_a_name_that_means_metadata_is_not_asked(monkeypatch, name):
+def test_a_name_that_means_metadata_is_not_asked(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     answer = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("169.254.169.254", 0))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer)
     reading = measure(name, **ASKING[name])
@@ -34,7 +34,7 @@ def to(port: int) -> Endpoint:
     return Endpoint(socket.AF_INET, "127.0.0.1", port)
 
 
-def test_a_busy_process_does_not_lengthen_a_round_trip():
+def test_a_busy_process_does_not_lengthen_a_round_trip() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
 
@@ -54,7 +54,7 @@ def test_a_busy_process_does_not_lengthen_a_round_trip():
     assert 0 <= came.wall - sent.wall < 400_000_000
 
 
-def test_what_another_address_sends_does_not_arrive():
+def test_what_another_address_sends_does_not_arrive() -> None:
     async def story() -> bytes:
         async with serve_udp(lambda _: [b"right"]) as port:
             with Datagrams(to(port)) as opened, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
@@ -65,7 +65,7 @@ def test_what_another_address_sends_does_not_arrive():
     assert asyncio.run(story()) == b"right"
 
 
-def test_nobody_there_is_told_by_the_kernel():
+def test_nobody_there_is_told_by_the_kernel() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as reserved:
         reserved.bind(("127.0.0.1", 0))
         port = reserved.getsockname()[1]
@@ -81,7 +81,7 @@ def test_nobody_there_is_told_by_the_kernel():
     assert failed.value.kind is Kind.REFUSED
 
 
-def test_a_flood_leaves_time_for_others_and_ends_at_the_time_out():
+def test_a_flood_leaves_time_for_others_and_ends_at_the_time_out() -> None:
     """Each datagram brings the next two, so there is always one to read."""
 
     async def story() -> int:

@@ -2,19 +2,21 @@
 
 import asyncio
 import socket
+from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 import uvloop
 
 from app.net import http
-from app.net.http import Failed, Kind, Request
+from app.net.http import Failed, Kind, Request, Response
 from app.settings import settings
-from tests.net.asking import failure, fetch, once
+from tests.net.asking import Runner, failure, fetch, once
 from tests.net.serve import hangs, ok, redirect, says, serve
 
 
 @pytest.mark.parametrize("runner", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
-def test_an_answer_is_read_whole(runner):
+def test_an_answer_is_read_whole(runner: Runner) -> None:
     head = "X-A: 1\r\nX-a: 2\r\nContent-Type: text/html; charset=latin-1\r\n"
     response = fetch(says(ok("grün".encode("latin-1"), head)), runner=runner)
     assert (response.status, response.text, response.truncated, response.redirects) == (200, "grün", False, 0)
@@ -26,7 +28,7 @@ def test_an_answer_is_read_whole(runner):
     assert took.tls == 0
 
 
-async def echo(reader, writer):
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     head = await reader.readuntil(b"\r\n\r\n")
     size = next((int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")), 0)
     writer.write(ok(head + await reader.readexactly(size)))
@@ -35,7 +37,7 @@ async def echo(reader, writer):
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
 @pytest.mark.parametrize("body", [b"", b"a\r\n\0b" * 300_000], ids=["empty", "big"])
-def test_every_method_is_sent_as_said(method, body):
+def test_every_method_is_sent_as_said(method: str, body: bytes) -> None:
     response = fetch(echo, method=method, body=body, headers={"X-Key": "1", "X-Empty": ""}, max_bytes=9_000_000)
     head, _, sent = response.body.partition(b"\r\n\r\n")
     lines = head.decode().split("\r\n")
@@ -45,11 +47,11 @@ def test_every_method_is_sent_as_said(method, body):
     assert sent == body
 
 
-def test_head_waits_for_no_body():
+def test_head_waits_for_no_body() -> None:
     assert fetch(says(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"), method="HEAD").status == 200
 
 
-def test_the_password_is_sent_and_shown_nowhere():
+def test_the_password_is_sent_and_shown_nowhere() -> None:
     response = fetch(echo, username="ada", password="s3cret")
     assert b"Authorization: Basic YWRhOnMzY3JldA==" in response.body
     assert "s3cret" not in repr(response)
@@ -74,11 +76,11 @@ def test_the_password_is_sent_and_shown_nowhere():
         {"scheme": "file"},
     ],
 )
-def test_a_request_that_could_smuggle_is_refused(asked):
+def test_a_request_that_could_smuggle_is_refused(asked: dict[str, Any]) -> None:
     assert failure(echo, **asked) is Kind.BLOCKED
 
 
-def test_the_environments_proxy_is_ignored(monkeypatch):
+def test_the_environments_proxy_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     assert fetch(says(ok())).status == 200
@@ -98,11 +100,11 @@ def test_the_environments_proxy_is_ignored(monkeypatch):
         "ftp://127.0.0.1/",
     ],
 )
-def test_a_redirect_to_a_forbidden_place_is_not_followed(target):
+def test_a_redirect_to_a_forbidden_place_is_not_followed(target: str) -> None:
     assert failure(says(redirect(target)), follow_redirects=3) is Kind.BLOCKED
 
 
-def test_a_name_that_answers_a_metadata_address_is_not_connected_to(monkeypatch):
+def test_a_name_that_answers_a_metadata_address_is_not_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("169.254.169.254", 80))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer)
     with pytest.raises(Failed, match=r"rebound.example: .* is a cloud metadata address") as failed:
@@ -111,7 +113,7 @@ def test_a_name_that_answers_a_metadata_address_is_not_connected_to(monkeypatch)
 
 
 @pytest.mark.parametrize("url", ["http://localhost:9/", "http://127.0.0.1:9/", "http://[::1]:9/"])
-def test_the_operators_policy_holds_for_names_and_numbers(monkeypatch, tmp_path, url):
+def test_the_operators_policy_holds_for_names_and_numbers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str) -> None:
     (tmp_path / "network-policy.yaml").write_text('deny: [127.0.0.0/8, "::1/128"]')
     monkeypatch.setenv("TOCSIN_HOME", str(tmp_path))
     settings.cache_clear()
@@ -123,13 +125,13 @@ def test_the_operators_policy_holds_for_names_and_numbers(monkeypatch, tmp_path,
         settings.cache_clear()
 
 
-def test_a_channel_goes_by_what_a_name_meant_last_when_the_name_service_is_away(monkeypatch):
+def test_a_channel_goes_by_what_a_name_meant_last_when_the_name_service_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     real = socket.getaddrinfo
 
-    def away(*_, **__):
+    def away(*_: object, **__: object) -> NoReturn:
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
-    async def story():
+    async def story() -> None:
         async with serve(says(ok())) as port:
             url = f"http://localhost:{port}/"
             await http.fetch(Request(url))
@@ -143,14 +145,14 @@ def test_a_channel_goes_by_what_a_name_meant_last_when_the_name_service_is_away(
     asyncio.run(story())
 
 
-def test_redirects_are_followed_only_so_far_and_only_when_asked():
+def test_redirects_are_followed_only_so_far_and_only_when_asked() -> None:
     loop = says(redirect("/again"))
     assert fetch(loop).status == 302
     assert failure(loop, follow_redirects=4) is Kind.TOO_MANY_REDIRECTS
 
 
-def test_after_a_redirect_the_last_answer_counts():
-    async def site(reader, writer):
+def test_after_a_redirect_the_last_answer_counts() -> None:
+    async def site(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked = await reader.readuntil(b"\r\n\r\n")
         there = asked.startswith(b"GET /there ")
         writer.write(ok(b"there", "X: new\r\n") if there else redirect("/there").replace(b"\r\n\r\n", b"\r\nX: old\r\n\r\n"))
@@ -161,11 +163,11 @@ def test_after_a_redirect_the_last_answer_counts():
     assert response.url.endswith("/there")
 
 
-def test_connections_are_reused_unless_fresh():
-    async def story():
+def test_connections_are_reused_unless_fresh() -> None:
+    async def story() -> None:
         seen = set()
 
-        async def count(reader, writer):
+        async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             while True:
                 await reader.readuntil(b"\r\n\r\n")
                 seen.add(writer.get_extra_info("peername"))
@@ -181,8 +183,8 @@ def test_connections_are_reused_unless_fresh():
     asyncio.run(story())
 
 
-def test_many_atonce_do_not_disturb_each_other():
-    async def story():
+def test_many_atonce_do_not_disturb_each_other() -> None:
+    async def story() -> None:
         async with serve(echo) as good, serve(hangs) as silent:
             requests = [
                 Request(f"http://127.0.0.1:{silent if n % 4 == 0 else good}/{n}", timeout=0.5 if n % 4 == 0 else 10, fresh=True)
@@ -191,16 +193,18 @@ def test_many_atonce_do_not_disturb_each_other():
             answers = await asyncio.gather(*map(http.fetch, requests), return_exceptions=True)
             for n, answer in enumerate(answers):
                 if n % 4 == 0:
+                    assert isinstance(answer, Failed)
                     assert answer.kind is Kind.TIMEOUT
                 else:
+                    assert isinstance(answer, Response)
                     assert answer.body.startswith(f"GET /{n} ".encode())
             await http.close()
 
     asyncio.run(story())
 
 
-def test_a_cancelled_request_leaves_the_client_usable():
-    async def story():
+def test_a_cancelled_request_leaves_the_client_usable() -> None:
+    async def story() -> None:
         async with serve(hangs) as silent, serve(says(ok())) as good:
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
@@ -217,8 +221,8 @@ def test_a_cancelled_request_leaves_the_client_usable():
     asyncio.run(story())
 
 
-def test_a_loop_that_ends_without_close_leaves_nothing_behind():
-    async def story():
+def test_a_loop_that_ends_without_close_leaves_nothing_behind() -> None:
+    async def story() -> None:
         async with serve(says(ok())) as port:
             await http.fetch(Request(f"http://127.0.0.1:{port}/"))
 
@@ -228,7 +232,7 @@ def test_a_loop_that_ends_without_close_leaves_nothing_behind():
     asyncio.run(_closed())
 
 
-async def _closed():
+async def _closed() -> None:
     async with serve(says(ok())) as port:
         await http.fetch(Request(f"http://127.0.0.1:{port}/"))
         await http.close()

@@ -33,12 +33,12 @@ SHOP = {
         ("$", [SHOP]),
     ],
 )
-def test_a_path_selects_as_the_standard_says(path, values):
+def test_a_path_selects_as_the_standard_says(path: str, values: list[object]) -> None:
     assert select(sound(path), SHOP) == values
 
 
 @pytest.mark.parametrize("document", [5, "text", None, True])
-def test_a_bare_value_is_a_document(document):
+def test_a_bare_value_is_a_document(document: object) -> None:
     assert select("$", document) == [document]
     assert select("$.a", document) == []
 
@@ -60,20 +60,22 @@ def test_a_bare_value_is_a_document(document):
         ("$" + "[?@" * 300, "not a JSONPath"),
     ],
 )
-def test_what_is_no_path_is_refused_when_read(path, told):
+def test_what_is_no_path_is_refused_when_read(path: str, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         sound(path)
 
 
-def nested(levels):
-    inner = document = []
+def nested(levels: int) -> list[object]:
+    document: list[object] = []
+    inner = document
     for _ in range(levels):
-        inner.append(deeper := [])
+        deeper: list[object] = []
+        inner.append(deeper)
         inner = deeper
     return document
 
 
-WIDE = [[] for _ in range(300_000)]
+WIDE: list[list[object]] = [[] for _ in range(300_000)]
 
 
 @pytest.mark.parametrize(
@@ -91,14 +93,14 @@ WIDE = [[] for _ in range(300_000)]
     ],
     ids=lambda given: given[:40] if isinstance(given, str) else "",
 )
-def test_a_path_over_a_document_made_to_last_ends_soon(path, document):
+def test_a_path_over_a_document_made_to_last_ends_soon(path: str, document: object) -> None:
     started = time.process_time()
     with pytest.raises(TooMuch):
         select(sound(path), document)
     assert time.process_time() - started < 3
 
 
-def test_a_pattern_from_the_document_cannot_backtrack():
+def test_a_pattern_from_the_document_cannot_backtrack() -> None:
     started = time.process_time()
     document = {"a": ["a" * 50_000 + "!"] * 20, "pattern": "(a*)*b", "none": "(?=a)"}
     assert select("$.a[?match(@, $.pattern)]", document) == []
@@ -106,7 +108,7 @@ def test_a_pattern_from_the_document_cannot_backtrack():
     assert time.process_time() - started < 1
 
 
-def test_one_selection_leaves_the_next_its_own_steps():
+def test_one_selection_leaves_the_next_its_own_steps() -> None:
     for _ in range(3):
         with pytest.raises(TooMuch):
             select("$..*", WIDE)

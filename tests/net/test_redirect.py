@@ -1,6 +1,7 @@
 """A header that may be a key stays with the origin it was meant for."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from app.net import http
 from tests.net.serve import ok, serve
 
 
-async def story(*, away: bool, status: int = 302, method: str = "GET", **more: object) -> list[bytes]:
+async def story(*, away: bool, status: int = 302, method: str = "GET", **more: Any) -> list[bytes]:
     """What two servers were sent: the first redirects to the second (`away`) or to itself."""
     heard: list[bytes] = []
     ports: list[int] = []

@@ -11,6 +11,7 @@ from app.net import http
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
+Options = dict[str, Any]  # some of a check's `with:`, as YAML gives it
 
 
 async def measured(
