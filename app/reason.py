@@ -27,6 +27,9 @@ class Code(StrEnum):
     TOO_MANY_SERIES = "too_many_series"  # more label sets than max_series
     CHECK_PAUSED = "check_paused"  # nothing fires of a paused check
 
+    # results: why one is unknown that says nothing of the target
+    NOT_ON_HOST = "not_on_host"  # the host has none of what the probe reads, and need not have it
+
     # heartbeats
     PING_MISSED = "ping_missed"  # none came until its grace was over
     RUN_OVERRAN = "run_overran"  # a run started and has not ended within the grace
@@ -138,6 +141,11 @@ Reasons = tuple[Reason, ...]  # from the general to the particular: the step, th
 def nested(reason: Reason) -> dict[str, Any]:
     """A reason as one of the facts of another."""
     return {"code": str(reason.code), "facts": dict(reason.facts)}
+
+
+def revived(stored: Mapping[str, Any] | None) -> Reason | None:
+    """One reason from its stored form, where there is one."""
+    return None if stored is None else Reason(stored["code"], stored["facts"])
 
 
 def recorded(text: str) -> Reason:

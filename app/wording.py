@@ -104,6 +104,7 @@ PHRASES: dict[str, Phrase] = {
         "too many series: {series} label sets, of which {left_out} are not judged; raise max_series or select fewer"
     ),
     Code.CHECK_PAUSED: "its check is paused",
+    Code.NOT_ON_HOST: "not on this host: {what}",
     Code.PING_MISSED: _missed,
     Code.RUN_OVERRAN: _overran,
     Code.JOB_FAILED: _job_failed,

@@ -1,5 +1,6 @@
 """Accepts what a check sees now as normal, in the caller's transaction."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -17,12 +18,11 @@ from app.people.permission import require
 def shown(db: Connection, name: str) -> dict[str, Any]:
     """The baseline of a check, what it saw last, and how they differ. Raises NotFound where there is none."""
     service.check(db, name)
-    row = store.baselines(db, [name]).get(name)
-    if row is None:
+    kept = store.baselines(db, [name]).get(name)
+    if kept is None:
         raise NotFound(f'check "{name}" has no baseline; one is taken by the first run of a probe that compares with one')
-    found = drift(row["accepted"], row["observed"])
-    kept = {key: row[key] for key in ("accepted", "accepted_at", "accepted_by", "observed", "observed_at")}
-    return {"check": name, "added": found.added, "gone": found.gone, "changed": found.changed, **kept}
+    found = drift(kept.accepted, kept.observed)
+    return {"check": name, "added": found.added, "gone": found.gone, "changed": found.changed, **asdict(kept)}
 
 
 def accept(db: Connection, name: str, actor: Actor, now: datetime) -> dict[str, Any]:

@@ -73,10 +73,10 @@ def results(batch: Batch) -> Iterator[dict[str, Any]]:
     deadline, told = time.monotonic() + batch.wait, set[str]()
     while len(told) < len(batch.checks):
         with transaction() as db:
-            done = [row for row in store.runs(db, batch.id) if row["done_at"] is not None and row["check_name"] not in told]
-        for row in done:
-            told.add(row["check_name"])
-            yield {"name": row["check_name"], **_answer(batch, row["check_name"], row["result"])}
+            done = [one for one in store.runs(db, batch.id) if one.result is not None and one.name not in told]
+        for one in done:
+            told.add(one.name)
+            yield {"name": one.name, **_answer(batch, one.name, one.result or {})}
         if not done:
             _give_up(batch, told, deadline)
             time.sleep(LOOK)
@@ -94,19 +94,16 @@ def progress(db: Connection, batch: str) -> dict[str, Any]:
 
     Results are without their `series`: of a batch's thousands of checks they would be too much.
     """
-    rows = store.runs(db, batch)
-    if not rows:
+    asked = store.runs(db, batch)
+    if not asked:
         raise NotFound(f'there is no run "{batch}"; runs are forgotten after a day')
-    items = [
-        {"name": row["check_name"], "task_id": row["task_id"], "done_at": row["done_at"], **_without_series(row["result"])}
-        for row in rows
-    ]
-    done = sum(row["done_at"] is not None for row in rows)
+    items = [{"name": one.name, "task_id": one.task_id, "done_at": one.done_at, **_without_series(one.result)} for one in asked]
+    done = sum(one.done_at is not None for one in asked)
     return {
         "id": batch,
-        "asked_at": rows[0]["asked_at"],
-        "asked_by": rows[0]["asked_by"],
-        "total": len(rows),
+        "asked_at": asked[0].asked_at,
+        "asked_by": asked[0].asked_by,
+        "total": len(asked),
         "done": done,
         "items": items,
     }

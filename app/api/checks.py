@@ -44,7 +44,7 @@ def list_checks(
         declared, states = checks.declared(db), store.states(db)
     names = select(declared, states, service=service, family=family, matchers=matchers(match))
     rows = [states[name] for name in sorted(names) if name > last and name in states]
-    return listed(rows[: limit + 1], limit, lambda row: row["name"], lambda row: present(row, declared[row["name"]]))
+    return listed(rows[: limit + 1], limit, lambda one: one.name, lambda one: present(one, declared[one.name]))
 
 
 @routes.get("/checks/{name}")

@@ -10,7 +10,7 @@ from app.errors import Invalid
 PREFIX = "tocsin_at_"
 NAME = r"[a-z0-9][a-z0-9._-]{0,62}"
 LONGEST = 63 - len(PREFIX)  # PostgreSQL cuts longer names of roles
-RESULT = "lease_until, status, message, metrics, seconds, at, memory, unreachable, evaluate_at"
+RESULT = "lease_until, status, message, metrics, seconds, at, memory, unreachable, reason, evaluate_at"
 GRANTS = (
     "usage on schema public",
     "select (id) on config_version",

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
 from app.catalog.model import Declared, Family, Flapping, Severity
 from app.checks.probe import Series, Status
+from app.reason import Code, Reason
 from app.units import Duration, parse_duration
 
 NoData = Literal["alert", "keep", "ok"]
@@ -107,6 +108,63 @@ class Check(Declared):
         return self.no_data or (self.alert.no_data if self.alert != "off" else "alert")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckState:
+    """How a check stands: its newest result, and when it is due."""
+
+    name: str
+    probe: str
+    family: str
+    queue: str
+    every: timedelta
+    paused: bool
+    next_due_at: datetime
+    status: Status | None  # None until it has run
+    message: str
+    reason: Reason | None  # of an unknown that says nothing of the target
+    metrics: Mapping[str, float]
+    seconds: float | None
+    memory: Mapping[str, Any]
+    at: datetime | None  # of the newest result
+
+    @property
+    def excused(self) -> bool:
+        """Whether its newest result says nothing of the target: the prober was cut off."""
+        return excused(self.reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A check that is due, leased: the queue that its run goes to."""
+
+    name: str
+    probe: str
+    queue: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """A check whose rules have something to look at, locked: when it ran last, and what of it they have seen."""
+
+    name: str
+    every: timedelta
+    paused: bool
+    at: datetime | None
+    evaluated_at: datetime | None
+    lease_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """What of a check somebody accepted as normal, and what it saw last: thing -> how it is."""
+
+    accepted: Mapping[str, str]
+    accepted_at: datetime
+    accepted_by: str | None  # None: the first observation
+    observed: Mapping[str, str]
+    observed_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
     """A check claimed for one run."""
@@ -116,6 +174,11 @@ class Due:
     due_at: datetime
     memory: Mapping[str, Any]
     baseline: Mapping[str, str] | None = None
+
+
+def excused(reason: Reason | None) -> bool:
+    """Whether a result with this reason is excused: its prober was cut off."""
+    return reason is not None and reason.code == Code.REFERENCES_SILENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +195,13 @@ class Result:
     memory: Mapping[str, Any] | None = None
     observed: Mapping[str, str] | None = None
     unreachable: bool = False  # the target did not answer, or not as it must
-    excused: bool = False  # the prober was cut off: it says nothing of the target
+    reason: Reason | None = None  # of an unknown that says nothing of the target
     host: str | None = None  # beyond this machine, that was not reached
+
+    @property
+    def excused(self) -> bool:
+        """Whether the prober was cut off: then it says nothing of the target."""
+        return excused(self.reason)
 
     def at_host(self, host: str | None) -> "Result":
         """The same, with the host that was not reached."""

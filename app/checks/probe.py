@@ -24,13 +24,15 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from app.checks.baseline import Drift, drift
 from app.failure import Failed, Kind
+from app.reason import Code, Reason
 from app.sentence import lower_first
 from app.units import Duration, counted, length
 from app.visible import printable
 from app.walltime import stamp
+from app.wording import text
 
 __all__ = [
-    "ABSENT", "Absent", "CannotTell", "Drift", "Duration", "Field", "Probe", "Reading", "Run", "SecretStr", "Series", "Spec",
+    "Absent", "CannotTell", "Drift", "Duration", "Field", "Probe", "Reading", "Run", "SecretStr", "Series", "Spec",
     "Status", "Unreachable", "counted", "drift", "length", "lower_first", "printable", "probe", "stamp", "unanswered",
     "worst",
 ]  # fmt: skip
@@ -60,20 +62,20 @@ class Unreachable(Exception):
 class CannotTell(Exception):
     """The probe itself was prevented (no right, no such file, bad credentials): the result is unknown."""
 
+    reason: Reason | None = None  # where a program needs to know which prevention it was
+
 
 def unanswered(failed: Failed, *blind: Kind) -> Unreachable | CannotTell:
     """What it means that the target did not answer: critical, but unknown where we may not go and for the kinds in `blind`."""
     return (CannotTell if failed.kind in (Kind.BLOCKED, *blind) else Unreachable)(str(failed))
 
 
-ABSENT = "not on this host: "
-
-
 class Absent(CannotTell):
     """This host has none of what the probe reads, and need not have it: unknown, and nothing to fix."""
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"{ABSENT}{what}")
+        self.reason = Reason(Code.NOT_ON_HOST, {"what": what})
+        super().__init__(text(self.reason))
 
 
 class Spec(BaseModel):
@@ -102,6 +104,7 @@ class Reading:
     memory: Mapping[str, Any] | None = None  # JSON handed to this check's next run (a file position); None keeps the last
     observed: Mapping[str, str] | None = None  # thing -> how it is; the first becomes the baseline, later ones may be accepted
     unreachable: bool = False  # the runner's word for what `Unreachable` said
+    reason: Reason | None = None  # the runner's too, for what `Absent` said
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from app.concurrency.loop import as_they_come
 from app.concurrency.threads import result
 from app.errors import Invalid
 from app.log import get
+from app.reason import Reason
 from app.seal import Unreadable, opened
 
 SLICE = 0.05  # seconds in which results are gathered before they are written
@@ -77,7 +78,9 @@ async def take(due: Due) -> Reading:
         log.exception("probe_broke", check=due.name, probe=due.check.probe)
         return Reading(Status.UNKNOWN, f"the probe broke over its settings: {type(error).__name__}: {error}")
     reading = await _taken(due, probe, spec)
-    return replace(reading, message=hush(str(reading.message))) if hush is not str and isinstance(reading, Reading) else reading
+    if hush is str or not isinstance(reading, Reading):
+        return reading
+    return replace(reading, message=hush(str(reading.message)), reason=_worded(reading.reason, hush))
 
 
 async def _taken(due: Due, probe: Probe, spec: Spec) -> Reading:
@@ -91,7 +94,7 @@ async def _taken(due: Due, probe: Probe, spec: Spec) -> Reading:
     except Unreachable as error:
         return Reading(Status.CRITICAL, str(error), unreachable=True)
     except CannotTell as error:
-        return Reading(Status.UNKNOWN, str(error))
+        return Reading(Status.UNKNOWN, str(error), reason=error.reason)
     except asyncio.CancelledError:
         if cast("asyncio.Task[object]", asyncio.current_task()).cancelling():
             raise
@@ -171,8 +174,15 @@ def _result(name: str, began: datetime, reading: Reading, seconds: float) -> Res
     )
     return Result(
         name, began, reading.status, message, seconds, {"seconds": seconds, **metrics}, kept, memory, observed,
-        reading.unreachable,
+        reading.unreachable, _worded(reading.reason, _clean),
     )  # fmt: skip
+
+
+def _worded(reason: Reason | None, change: Callable[[str], str]) -> Reason | None:
+    """The reason with its texts changed as the message is."""
+    if reason is None:
+        return None
+    return Reason(reason.code, {name: change(one) if isinstance(one, str) else one for name, one in reason.facts.items()})
 
 
 def _is_value(value: float) -> bool:

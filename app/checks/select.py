@@ -1,19 +1,17 @@
 """Which checks fit: by name, service, family and matchers. The console, the API and the command line all ask here. Pure."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from app.catalog.matcher import Matchers, matches
-from app.checks.model import Check
+from app.checks.model import Check, CheckState
 from app.errors import NotFound
 
-State = Mapping[str, Any]  # a row of check_state
-NONE: Mapping[str, State] = {}
+NONE: Mapping[str, CheckState] = {}
 
 
 def select(
     declared: Mapping[str, Check],
-    states: Mapping[str, State] = NONE,
+    states: Mapping[str, CheckState] = NONE,
     names: Sequence[str] = (),
     service: str | None = None,
     family: str | None = None,
@@ -29,12 +27,12 @@ def select(
         if (not names or name in names)
         and service in (None, check.service)
         and family in (None, check.family)
-        and matches(matchers, labels(name, check, states.get(name, {})))
+        and matches(matchers, labels(name, check, states.get(name)))
     ]
 
 
-def labels(name: str, check: Check, state: State) -> dict[str, str]:
+def labels(name: str, check: Check, state: CheckState | None) -> dict[str, str]:
     """What matchers see of a check: its labels, what it is, and its last result."""
     own = {"name": name, "check": name, "probe": check.probe, "family": check.family, "queue": check.queue}
-    last = {"status": state.get("status") or "", "message": state.get("message") or ""}
+    last = {"status": (state.status if state else None) or "", "message": state.message if state else ""}
     return {**check.labels, **own, **last, "service": check.service or ""}

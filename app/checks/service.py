@@ -11,10 +11,11 @@ from sqlalchemy import Connection
 from app.catalog import store as catalog
 from app.checks import store
 from app.checks.demand import store as demand
-from app.checks.model import Check, Due, Result
+from app.checks.model import Baseline, Check, CheckState, Due, Result
 from app.db import wake
 from app.errors import NotFound
 from app.queues import Queue
+from app.reason import nested
 from app.seal import opened
 
 AHEAD = timedelta(seconds=1)  # checks due this soon are claimed now and started at their own time
@@ -60,7 +61,7 @@ def dispatch(db: Connection, families: Sequence[str], now: datetime, limit: int 
     claimed = store.claim_due(db, families, now, now + AHEAD, WAIT_FOR_WORKER, limit)
     of: dict[tuple[str, str], list[str]] = defaultdict(list)
     for row in claimed:
-        of[row["probe"], row["queue"]].append(row["name"])
+        of[row.probe, row.queue].append(row.name)
     return [
         Batch(probe, queue, tuple(names[start : start + BATCH]))
         for (probe, queue), names in of.items()
@@ -71,7 +72,7 @@ def dispatch(db: Connection, families: Sequence[str], now: datetime, limit: int 
 def take_overdue(db: Connection, families: Sequence[str], now: datetime, grace: timedelta, limit: int) -> list[Due]:
     """Claim checks that nobody has dispatched for `grace`, to be run here. Those of a location wait for its worker."""
     claimed = store.claim_due(db, families, now, now - grace, WAIT_FOR_WORKER, limit, anywhere=False)
-    return load(db, [row["name"] for row in claimed], now)
+    return load(db, [one.name for one in claimed], now)
 
 
 def load(db: Connection, names: Sequence[str], now: datetime) -> list[Due]:
@@ -84,16 +85,19 @@ def load(db: Connection, names: Sequence[str], now: datetime) -> list[Due]:
     store.extend(db, wanted, now + longest + timedelta(seconds=WAIT_FOR_WORKER))
     states, baselines = store.states_of(db, wanted), store.baselines(db, wanted)
     return [
-        Due(name, known[name], _start(states[name], now), states[name]["memory"], baselines.get(name, {}).get("accepted"))
+        Due(name, known[name], _start(states[name], now), states[name].memory, _accepted(baselines, name))
         for name in wanted
         if name in states
     ]
 
 
-def _start(state: Mapping[str, Any], now: datetime) -> datetime:
+def _accepted(baselines: Mapping[str, Baseline], name: str) -> Mapping[str, str] | None:
+    return baselines[name].accepted if name in baselines else None
+
+
+def _start(state: CheckState, now: datetime) -> datetime:
     """When a claimed run begins: one interval before the next one, if that is still to come."""
-    beat: datetime = state["next_due_at"] - timedelta(milliseconds=state["every"])
-    return min(max(beat, now), now + AHEAD)
+    return min(max(state.next_due_at - state.every, now), now + AHEAD)
 
 
 def record(db: Connection, results: Sequence[Result]) -> list[str]:
@@ -110,13 +114,13 @@ def answer(db: Connection, asked: str, results: Sequence[Result], now: datetime)
 
 def load_try(db: Connection, asked: str, now: datetime) -> list[Due]:
     """The check that somebody wants to try; none when that was answered already."""
-    row = demand.tried(db, asked)
-    if row is None:
+    tried = demand.tried(db, asked)
+    if tried is None:
         return []
-    check = Check.model_validate_json(opened(row["spec"]))
-    states, baselines = store.states_of(db, [row["check_name"]]), store.baselines(db, [row["check_name"]])
-    memory = states.get(row["check_name"], {}).get("memory", {})
-    return [Due(row["check_name"], check, now, memory, baselines.get(row["check_name"], {}).get("accepted"))]
+    check = Check.model_validate_json(opened(tried.spec))
+    state = store.states_of(db, [tried.name]).get(tried.name)
+    accepted = _accepted(store.baselines(db, [tried.name]), tried.name)
+    return [Due(tried.name, check, now, state.memory if state else {}, accepted)]
 
 
 def shown(result: Result) -> dict[str, Any]:
@@ -124,6 +128,7 @@ def shown(result: Result) -> dict[str, Any]:
     return {
         "status": result.status.value,
         "message": result.message,
+        "reason": nested(result.reason) if result.reason else None,
         "metrics": dict(result.metrics),
         "series": [
             {"metric": one.metric, "labels": dict(one.labels), "value": one.value} for one in result.series[:MOST_SHOWN]

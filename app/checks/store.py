@@ -1,17 +1,20 @@
 """The statements about checks, results and samples."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, case, delete, func, select, text, update
+from sqlalchemy import Connection, Row, case, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app import beats
-from app.checks.model import Check, Result
+from app.checks.model import Baseline, Check, CheckState, Claimed, Evaluation, Result
+from app.checks.probe import Status
 from app.checks.table import check_baseline, check_result, check_state, sample
 from app.db import turn_back as clock_set_back
+from app.reason import nested, revived
 
 LONGEST_LEASE = 120.0  # seconds; more than any time-out, so a lease that ends later is of a clock that was set back
 SPREAD = timedelta(milliseconds=10)  # between the first runs of two new checks: they keep their beat
@@ -32,7 +35,7 @@ update check_state c set lease_until = greatest(due.next_due_at, :now) + make_in
   next_due_at = due.next_due_at + make_interval(secs => c.every / 1000.0
       * greatest(1, ceil(extract(epoch from (cast(:now as timestamptz) - due.next_due_at)) * 1000 / c.every)))
 from due where c.name = due.name
-returning c.name, c.probe, c.queue, due.next_due_at as due_at
+returning c.name, c.probe, c.queue
 """)
 # Due further ahead than its interval, or leased for longer than any run lasts: the clock was set back.
 _PULL_IN = text("""
@@ -44,7 +47,7 @@ where not paused and (next_due_at > :now + make_interval(secs => every / 1000.0 
 _FINISH = text("""
 with r as materialized (
   select * from json_to_recordset(cast(:rows as json)) as r(name text, status text, message text, metrics json, series json,
-    seconds float8, at timestamptz, memory json, unreachable text, excused boolean)
+    seconds float8, at timestamptz, memory json, unreachable text, reason jsonb, excused boolean)
 ), kept as (
   insert into check_result (check_name, at, status, message, seconds, metrics, excused)
   select name, at, status, message, seconds, metrics, excused from r on conflict do nothing
@@ -56,7 +59,7 @@ with r as materialized (
   from r, json_to_recordset(r.series) as s(metric text, value float8, labels jsonb)
 )
 update check_state c set status = r.status, message = r.message, metrics = r.metrics, seconds = r.seconds, at = r.at,
-  memory = coalesce(r.memory, c.memory), unreachable = r.unreachable, lease_until = null,
+  memory = coalesce(r.memory, c.memory), unreachable = r.unreachable, reason = r.reason, lease_until = null,
   evaluate_at = least(coalesce(c.evaluate_at, r.at), r.at)
 from r where c.name = r.name and (c.at is null or c.at <= r.at)
 """)
@@ -102,14 +105,14 @@ def sync(db: Connection, checks: Mapping[str, Check], now: datetime) -> None:
 
 def claim_due(
     db: Connection, families: Sequence[str], now: datetime, until: datetime, lease: float, limit: int, *, anywhere: bool = True
-) -> list[Mapping[str, Any]]:
-    """Checks due by `until`, leased for `lease` seconds after they are due: name, probe, queue, due_at.
+) -> list[Claimed]:
+    """Checks due by `until`, leased for `lease` seconds after they are due.
 
     anywhere: also those that are pinned to a location where a worker lives.
     """
     values: dict[str, Any] = {"families": list(families), "now": now, "until": until, "lease": lease, "limit": limit}
     values |= {"anywhere": anywhere, "fresh": beats.FRESH["worker"]}
-    return [dict(row) for row in db.execute(_CLAIM, values).mappings()]
+    return [Claimed(name=row.name, probe=row.probe, queue=row.queue) for row in db.execute(_CLAIM, values)]
 
 
 def pull_in(db: Connection, now: datetime) -> int:
@@ -141,6 +144,7 @@ def finish(db: Connection, results: Sequence[Result]) -> None:
             "at": one.at,
             "memory": dict(one.memory) if one.memory is not None else None,
             "unreachable": one.host,
+            "reason": nested(one.reason) if one.reason else None,
             "excused": one.excused,
         }
         for one in results
@@ -151,7 +155,7 @@ def finish(db: Connection, results: Sequence[Result]) -> None:
         db.execute(_OBSERVE, {"rows": orjson.dumps(seen).decode()})
 
 
-def claim_evaluation(db: Connection, now: datetime, limit: int) -> list[Mapping[str, Any]]:
+def claim_evaluation(db: Connection, now: datetime, limit: int) -> list[Evaluation]:
     """Checks whose rules have something to look at, locked until the transaction ends; others skip them."""
     query = (
         select(*(check_state.c[name] for name in ("name", "every", "paused", "at", "evaluated_at", "lease_until")))
@@ -160,7 +164,7 @@ def claim_evaluation(db: Connection, now: datetime, limit: int) -> list[Mapping[
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    return [dict(row) for row in db.execute(query).mappings()]
+    return [Evaluation(**{**row, "every": timedelta(milliseconds=row["every"])}) for row in db.execute(query).mappings()]
 
 
 def evaluated(db: Connection, rows: Sequence[tuple[str, datetime | None, datetime | None]]) -> None:
@@ -174,9 +178,20 @@ def evaluated(db: Connection, rows: Sequence[tuple[str, datetime | None, datetim
     db.execute(statement, {"names": list(names), "seen": list(seen), "again": list(again)})
 
 
-def states(db: Connection) -> dict[str, Mapping[str, Any]]:
+_STATE = select(*(check_state.c[one.name] for one in fields(CheckState)))
+
+
+def states(db: Connection) -> dict[str, CheckState]:
     """Every check's state, in the order of their names."""
-    return {row["name"]: dict(row) for row in db.execute(select(check_state).order_by(check_state.c.name)).mappings()}
+    return {row.name: _state(row) for row in db.execute(_STATE.order_by(check_state.c.name))}
+
+
+def _state(row: Row[Any]) -> CheckState:
+    values = dict(row._mapping)
+    values["every"] = timedelta(milliseconds=values["every"])
+    values["status"] = Status(values["status"]) if values["status"] else None
+    values["reason"] = revived(values["reason"])
+    return CheckState(**values)
 
 
 _UNKNOWN_SINCE = text("""
@@ -199,16 +214,15 @@ def count_by_status(db: Connection) -> dict[str, int]:
     return {row.how: row.n for row in db.execute(select(how, func.count().label("n")).group_by(how))}
 
 
-def states_of(db: Connection, names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+def states_of(db: Connection, names: Sequence[str]) -> dict[str, CheckState]:
     """The state of each of these checks."""
-    rows = db.execute(select(check_state).where(check_state.c.name.in_(names))).mappings()
-    return {row["name"]: dict(row) for row in rows}
+    return {row.name: _state(row) for row in db.execute(_STATE.where(check_state.c.name.in_(names)))}
 
 
-def baselines(db: Connection, names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+def baselines(db: Connection, names: Sequence[str]) -> dict[str, Baseline]:
     """The baselines of those of these checks that have one."""
     rows = db.execute(select(check_baseline).where(check_baseline.c.check_name.in_(names))).mappings()
-    return {row["check_name"]: dict(row) for row in rows}
+    return {row["check_name"]: Baseline(**{one.name: row[one.name] for one in fields(Baseline)}) for row in rows}
 
 
 def accept(db: Connection, name: str, by: str, now: datetime) -> bool:

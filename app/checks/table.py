@@ -20,6 +20,7 @@ check_state = Table(
     instant("evaluate_at"),  # when its rules have something to look at; null: nothing new
     Column("status", Text),
     Column("message", Text, nullable=False, server_default=""),
+    Column("reason", JSONB),  # of an unknown that says nothing of the target: code and facts
     Column("metrics", JSON, nullable=False, server_default="{}"),
     Column("seconds", Float),
     Column("memory", JSON, nullable=False, server_default="{}"),

@@ -1,14 +1,16 @@
 """`tocsin doctor`"""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import typer
 
-from app.checks.probe import ABSENT, Status
+from app.checks.model import CheckState
+from app.checks.probe import Status
 from app.cli.desk import Json, say, say_json
 from app.errors import Invalid, Unavailable
+from app.reason import Code
 from app.review.wellbeing import AHEAD
 from app.settings import environ, settings
 from app.units import length
@@ -189,15 +191,15 @@ def _checks() -> Iterator[Finding]:
             states = checks.states_of(db, sorted(since))
     except (Unavailable, SQLAlchemyError):
         return  # said already
-    for name, row in sorted(states.items()):
+    for name, state in sorted(states.items()):
         began = since[name]
         lasting = name in read or began is None or now - began > A_MOMENT
-        if lasting and not row["message"].startswith(ABSENT):
+        if lasting and not (state.reason and state.reason.code == Code.NOT_ON_HOST):
             fix = f"fix that, or pause it: `tocsin checks pause {name}`"
-            yield f'check "{name}" is unknown: {row["message"] or "it said nothing"}', fix, False
+            yield f'check "{name}" is unknown: {state.message or "it said nothing"}', fix, False
 
 
-def _states() -> list[Mapping[str, Any]]:
+def _states() -> list[CheckState]:
     from sqlalchemy.exc import SQLAlchemyError
 
     from app.checks import store as checks
@@ -219,10 +221,9 @@ def _blind_rules() -> Iterator[Finding]:
 
     from app.configfile.finding import hint
     from app.db import transaction
-    from app.reason import Code
     from app.rules import in_force, store
 
-    metrics = {row["name"]: row["metrics"] for row in _states() if row["status"] != Status.UNKNOWN}
+    metrics = {one.name: one.metrics for one in _states() if one.status is not Status.UNKNOWN}
     try:
         with transaction() as db:
             rules, series = in_force.book(db).rules, store.listed(db)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from app import uptime
 from app.catalog import store as catalog
+from app.checks.model import Evaluation
 from app.checks.probe import Status
 from app.checks.samples import store as samples
 from app.downtime import Downtime, united
@@ -88,9 +89,9 @@ class Facts:
 _EMPTY = Past()
 
 
-def load(db: Connection, claimed: Sequence[Mapping[str, Any]], now: datetime) -> Facts:
+def load(db: Connection, claimed: Sequence[Evaluation], now: datetime) -> Facts:
     """The facts about claimed checks."""
-    seen = {row["name"]: row["evaluated_at"] or now - LONG_AGO for row in claimed}
+    seen = {one.name: one.evaluated_at or now - LONG_AGO for one in claimed}
     rules = in_force.by_check(db)
     active = {name: rules.get(name, ()) for name in seen}
     results = samples.results_after(db, seen)

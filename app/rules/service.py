@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection
 
 from app.catalog.model import Severity
 from app.checks import store as checks
+from app.checks.model import Evaluation
 from app.reason import Code, Reason
 from app.rules import in_force, store
 from app.rules.active import Active
@@ -42,16 +42,16 @@ def evaluate(db: Connection, now: datetime, limit: int = 500) -> tuple[list[Sign
     if sum(len(series) for series in facts.pasts.values()) > MANY:
         store.take_time(db)
     work, done = _Work(), []
-    for row in claimed:
-        rules = facts.rules.get(row["name"], ())
+    for check in claimed:
+        rules = facts.rules.get(check.name, ())
         silent_until: list[datetime] = []
         for rule in rules:
-            steps = _steps(rule, row, facts, now)
-            work.take(rule, row["name"], steps)
+            steps = _steps(rule, check, facts, now)
+            work.take(rule, check.name, steps)
             patience, heard = replace(rule.patience, away=facts.away_of(rule)), facts.heard_until(rule, now)
             due = [overdue_at(step.after, patience, heard) for step in steps]
             silent_until += [max(at, now + LOOK_AGAIN) for at in due if at > heard]
-        done.append((row["name"], _seen(row, facts), _again(row, rules, facts.times(row["name"]), silent_until, now)))
+        done.append((check.name, _seen(check, facts), _again(check, rules, facts.times(check.name), silent_until, now)))
     _combine(db, work, now)
     store.save(db, work.saved)
     store.drop(db, work.gone)
@@ -98,28 +98,27 @@ class _Work:
         self.signals += [one for one in news if one is not None]
 
 
-def _steps(rule: Active, row: Mapping[str, Any], facts: Facts, now: datetime) -> list[Transition]:
+def _steps(rule: Active, check: Evaluation, facts: Facts, now: datetime) -> list[Transition]:
     states = facts.states.get(rule.name, {})
-    name = row["name"]
+    name = check.name
     if times := facts.times(name):
         news, pasts = facts.news_of(rule), facts.pasts_of(rule)
         return over_results(rule, states, news, pasts, times, facts.well(name), facts.excused(name), facts.away_of(rule))
-    if row["paused"] or not _is_late(row, now):
+    if check.paused or not _is_late(check, now):
         return []
-    return over_silence(rule, states, facts.heard_until(rule, now), row["at"] is None, facts.away_of(rule))
+    return over_silence(rule, states, facts.heard_until(rule, now), check.at is None, facts.away_of(rule))
 
 
-def _silent_from(row: Mapping[str, Any]) -> datetime:
-    """From when on a result that did not come can be silence: not while somebody holds the check to run it, nor LATE after.
+def _silent_from(last: datetime, check: Evaluation) -> datetime:
+    """From when on it can be silence that no result came after `last`: not while somebody holds the check, nor LATE after.
 
     Who hangs with a run holds it until its lease ends; leases that follow each other put silence off by HELD at most.
     """
-    last: datetime = row["at"]
-    return max(last, min(row["lease_until"] or last, last + HELD)) + LATE
+    return max(last, min(check.lease_until or last, last + HELD)) + LATE
 
 
-def _is_late(row: Mapping[str, Any], now: datetime) -> bool:
-    return row["at"] is None or now >= _silent_from(row)
+def _is_late(check: Evaluation, now: datetime) -> bool:
+    return check.at is None or now >= _silent_from(check.at, check)
 
 
 def _combine(db: Connection, work: _Work, now: datetime) -> None:
@@ -138,20 +137,20 @@ def _combine(db: Connection, work: _Work, now: datetime) -> None:
         known[rule.name] = work.latest.get(rule.name, {})
 
 
-def _seen(row: Mapping[str, Any], facts: Facts) -> datetime | None:
-    times = facts.times(row["name"])
-    return times[-1] if times else row["evaluated_at"]
+def _seen(check: Evaluation, facts: Facts) -> datetime | None:
+    times = facts.times(check.name)
+    return times[-1] if times else check.evaluated_at
 
 
 def _again(
-    row: Mapping[str, Any], rules: Sequence[Active], times: Sequence[datetime], silent_until: Sequence[datetime], now: datetime
+    check: Evaluation, rules: Sequence[Active], times: Sequence[datetime], silent_until: Sequence[datetime], now: datetime
 ) -> datetime | None:
     """When to look even without a result: once it has been silent for its intervals; each interval where a rule awaits one."""
-    every = timedelta(milliseconds=row["every"])
-    if any(rule.awaits for rule in rules) and not row["paused"]:
+    every = check.every
+    if any(rule.awaits for rule in rules) and not check.paused:
         return max(times[-1] + max(every * UNPUNCTUAL, LATE), now) if times else now + every
     if times:
         return max(times[-1] + max(every * NO_DATA_INTERVALS, LATE), now)
-    if not _is_late(row, now):
-        silent_until = [*silent_until, _silent_from(row)]
+    if check.at is not None and not _is_late(check, now):
+        silent_until = [*silent_until, _silent_from(check.at, check)]
     return min(silent_until, default=None)  # it was Tocsin that did not run: its time is yet to come

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
 
 import orjson
 
 from app.checks.baseline import drift
+from app.checks.model import Baseline
 
 MOST = 40  # differences shown
 
@@ -25,7 +25,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Baseline:
+class Drifted:
     """What the page shows. seen: stands for what is looked at, so that nobody accepts what came after it."""
 
     things: int
@@ -41,9 +41,9 @@ class Baseline:
         return bool(self.lines)
 
 
-def drifted(row: Mapping[str, Any]) -> Baseline:
-    """The baseline of a stored row."""
-    accepted, observed = row["accepted"], row["observed"]
+def drifted(kept: Baseline) -> Drifted:
+    """What the page shows of a baseline."""
+    accepted, observed = kept.accepted, kept.observed
     found = drift(accepted, observed)
     lines = (
         *(Difference("added", "+", thing, None, observed[thing]) for thing in found.added),
@@ -51,8 +51,8 @@ def drifted(row: Mapping[str, Any]) -> Baseline:
         *(Difference("changed", "~", thing, accepted[thing], observed[thing]) for thing in found.changed),
     )
     more = max(0, len(lines) - MOST)
-    who = row["accepted_at"], row["accepted_by"], row["observed_at"]
-    return Baseline(len(accepted), *who, lines[:MOST], more, digest(observed))
+    who = kept.accepted_at, kept.accepted_by, kept.observed_at
+    return Drifted(len(accepted), *who, lines[:MOST], more, digest(observed))
 
 
 def digest(observed: Mapping[str, str]) -> str:

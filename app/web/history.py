@@ -74,7 +74,7 @@ def of_alerts(db: Connection, alerts: Sequence[Alert], incident: Incident, now: 
     state = checks.states_of(db, [name]).get(name)
     if state is None:
         return None
-    metric = rule.metric if rule and rule.metric else main_metric(db, name, state["metrics"])
+    metric = rule.metric if rule and rule.metric else main_metric(db, name, state.metrics)
     series = first.key.removeprefix(first.alertname) if first.key.startswith(first.alertname + "{") else ""
     return draw(db, Subject(name, metric, window, [rule] if rule else (), series, firing), zone)
 

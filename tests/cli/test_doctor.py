@@ -15,6 +15,7 @@ from app.configfile.apply import apply
 from app.configfile.load import load, load_texts
 from app.db import transaction
 from app.people.model import SYSTEM
+from app.reason import Code, Reason
 from tests.away import read_only
 from tests.cli.conftest import Tocsin
 
@@ -26,33 +27,49 @@ rules:
 """
 
 
-def judged(message: str, status: Status = Status.UNKNOWN) -> None:
+def judged(message: str, status: Status = Status.UNKNOWN, reason: Reason | None = None) -> None:
     """The rule has looked at a result of its check."""
     loaded = load_texts({"a.yaml": CONFIG}, {})
     assert not loaded.errors
     with transaction() as db:
         apply(db, loaded, SYSTEM, clock.now(db))
-        checks.record(db, [Result("logins", datetime.now(UTC), status, message, 0.1, {})])
+        checks.record(db, [Result("logins", datetime.now(UTC), status, message, 0.1, {}, reason=reason)])
     line.evaluate()
 
 
 @pytest.mark.parametrize(
-    "message, status, said, not_said",
+    "message, status, reason, said, not_said",
     [
         (
             "/var/log/auth.log: Permission denied; may this worker read it (group adm)?",
             Status.UNKNOWN,
+            None,
             'check "logins" is unknown: /var/log/auth.log: Permission denied; may this worker read it (group adm)?; fix that',
             "metric",
         ),
-        ("not on this host: there is no systemd journal; give the path of the log", Status.UNKNOWN, None, "logins"),
-        ("", Status.UNKNOWN, 'check "logins" is unknown: it said nothing', "metric"),
-        ("0 failed logins", Status.OK, 'rule "brute-force" reads failed_logins, which check "logins" does not give', "unknown"),
+        ("not on this host: no journal", Status.UNKNOWN, Reason(Code.NOT_ON_HOST, {"what": "no journal"}), None, "logins"),
+        (
+            "not on this host: said by the target itself",
+            Status.UNKNOWN,
+            None,
+            'check "logins" is unknown: not on this host: said by the target itself; fix that',
+            "metric",
+        ),
+        ("", Status.UNKNOWN, None, 'check "logins" is unknown: it said nothing', "metric"),
+        (
+            "0 failed logins",
+            Status.OK,
+            None,
+            'rule "brute-force" reads failed_logins, which check "logins" does not give',
+            "unknown",
+        ),
     ],
-    ids=["not readable", "not there", "silent", "another metric"],
+    ids=["not readable", "not there", "only words", "silent", "another metric"],
 )
-def test_the_advice_fits_the_cause(tocsin: Tocsin, message: str, status: Status, said: str | None, not_said: str) -> None:
-    judged(message, status)
+def test_the_advice_fits_the_cause(
+    tocsin: Tocsin, message: str, status: Status, reason: Reason | None, said: str | None, not_said: str
+) -> None:
+    judged(message, status, reason)
     told = [one for one in tocsin("doctor").out.splitlines() if "logins" in one]
     assert len(told) == (0 if said is None else 1)
     for one in told:

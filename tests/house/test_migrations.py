@@ -9,8 +9,9 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, text
 
 from app import migrations
-from app.reason import loaded
+from app.reason import Code, Reason, loaded, revived
 from app.wording import because, texts
+from app.wording import text as words
 
 INSERTS = (
     "insert into standing values ('r', '{}', 'c', 'firing', true, null, null, '{}', 9, 'last m 9 > 5', now())",
@@ -96,3 +97,31 @@ def test_what_pages_and_steps_said_keeps_its_words_and_incidents_that_no_move_le
     go(older, "0010", back=True)
     assert older.scalars(text("select reason from obligation order by id")).all() == ["hook took it", ""]
     assert older.execute(text("select reason from page")).scalar_one() == "nobody was reached"
+
+
+STATES = "insert into check_state (name, probe, family, queue, every, next_due_at, status, message) values"
+RESULTS = {
+    "elsewhere": ("unknown", "not on this host: there is no systemd journal"),
+    "both": ("unknown", "prober offline: none of 2 reference targets answers (a:443, http://b/); the check said: timeout"),
+    "one": ("unknown", "prober offline: the reference target a:443 does not answer; the check said: it does not answer"),
+    "well": ("ok", "not on this host: a message that a target chose"),
+    "blind": ("unknown", "permission denied"),
+}
+
+
+def test_results_that_said_nothing_of_their_target_say_so_by_a_code(older: Connection) -> None:
+    go(older, "0011")
+    for name, (status, message) in RESULTS.items():
+        row = {"name": name, "status": status, "message": message}
+        older.execute(text(f"{STATES} (:name, 'health.tcp', 'health', 'health', 1000, now(), :status, :message)"), row)
+    go(older, "0012")
+    rows = older.execute(text("select name, message, reason from check_state")).all()
+    assert {row.name: row.message for row in rows} == {name: message for name, (_, message) in RESULTS.items()}
+    found = {row.name: revived(row.reason) for row in rows}
+    assert found["well"] is found["blind"] is None
+    assert found["elsewhere"] is not None
+    assert words(found["elsewhere"]) == RESULTS["elsewhere"][1]
+    assert found["both"] == Reason(Code.REFERENCES_SILENT, {"references": ["a:443", "http://b/"]})
+    assert found["one"] == Reason(Code.REFERENCES_SILENT, {"references": ["a:443"]})
+    go(older, "0011", back=True)
+    assert older.scalar(text("select message from check_state where name = 'well'")) == RESULTS["well"][1]

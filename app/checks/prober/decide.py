@@ -59,9 +59,10 @@ def cut_off(answers: Mapping[str, bool], unreachable: Collection[str]) -> bool:
 
 def excused(result: Result, answers: Mapping[str, bool]) -> Result:
     """The result as one that says nothing of its target."""
-    message = f"prober offline: {text(silent(answers))}; the check said: {result.message}"
+    reason = silent(answers)
+    message = f"prober offline: {text(reason)}; the check said: {result.message}"
     nothing: dict[str, Any] = {"metrics": {}, "series": (), "memory": None, "observed": None}
-    return replace(result, status=Status.UNKNOWN, message=message, excused=True, **nothing)
+    return replace(result, status=Status.UNKNOWN, message=message, reason=reason, **nothing)
 
 
 def silent(answers: Mapping[str, bool]) -> Reason:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from app.actions import baseline
 from app.checks import service
 from app.checks import store as checks
-from app.checks.model import Check
+from app.checks.model import Check, CheckState
 from app.checks.prober import store as prober
 from app.checks.samples import store as samples
 from app.errors import Conflict, Invalid, NotFound
@@ -63,7 +63,6 @@ def show(request: Request, name: str, metric: str = "", span: str = PREFERRED, s
             span=span,
             spans=list(SPANS),
             results=results,
-            excused=bool(results and results[0]["at"] == state["at"] and results[0]["excused"]),
             offline_since=_offline_since(v.db, check),
             said=history.said,
             rules=rows_of(v.db, in_force.by_check(v.db).get(name, ())),
@@ -91,10 +90,10 @@ def _drawn(v: Visit, name: str, metric: str, span: str, series: str) -> history.
     return history.draw(v.db, Subject(name, metric, window, rules, series, found.firing, found.pending), v.zone)
 
 
-def _metrics(db: Connection, name: str, state: Mapping[str, Any], now: datetime) -> list[str]:
+def _metrics(db: Connection, name: str, state: CheckState, now: datetime) -> list[str]:
     """Those of the last run, in the probe's order, then those that come in label sets."""
-    lately = samples.metrics(db, name, min(state["at"] or now, now - KNOWN))
-    return list(dict.fromkeys([*state["metrics"], *lately]))
+    lately = samples.metrics(db, name, min(state.at or now, now - KNOWN))
+    return list(dict.fromkeys([*state.metrics, *lately]))
 
 
 def _settings(check: Check) -> Mapping[str, Any]:

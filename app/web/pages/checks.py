@@ -13,8 +13,9 @@ from app.actions.check import pause
 from app.actions.run import run_now
 from app.checks import service
 from app.checks import store as checks
+from app.checks.model import CheckState
 from app.checks.samples import store as samples
-from app.checks.select import State, select
+from app.checks.select import select
 from app.plugins import FAMILIES
 from app.web import history
 from app.web.filter import matchers
@@ -38,7 +39,7 @@ def listed(
         states = checks.states(v.db)
         found = sorted(wanted(v, states, family, status, q.strip()), key=_worst)
         shown = found[(page - 1) * PAGE : page * PAGE]
-        metric = {one["name"]: history.main_metric(v.db, one["name"], one["metrics"]) for one in shown}
+        metric = {one.name: history.main_metric(v.db, one.name, one.metrics) for one in shown}
         url = "/checks?" + urlencode({name: text for name, text in (("family", family), ("status", status), ("q", q)) if text})
         return v.page(
             "checks.html",
@@ -86,7 +87,7 @@ def _set_paused(request: Request, name: str, typed: Mapping[str, str], paused: b
     return go(local_path(typed.get("back"), "/checks"), Toast.say(said))
 
 
-def wanted(v: Visit, states: Mapping[str, State], family: str, status: str, q: str) -> list[State]:
+def wanted(v: Visit, states: Mapping[str, CheckState], family: str, status: str, q: str) -> list[CheckState]:
     """The states of the checks that the filter shows: matchers, or plain words that stand in them."""
     parsed = matchers(q)
     names = select(service.declared(v.db), states, family=family or None, matchers=parsed)
@@ -94,16 +95,16 @@ def wanted(v: Visit, states: Mapping[str, State], family: str, status: str, q: s
     return [one for one in found if (not status or _how(one) == status) and (parsed or _holds(one, q))]
 
 
-def _how(state: State) -> str:
-    return "paused" if state["paused"] else state["status"] or "new"
+def _how(state: CheckState) -> str:
+    return "paused" if state.paused else state.status or "new"
 
 
-def _holds(state: State, words: str) -> bool:
-    return words.lower() in f"{state['name']} {state['probe']} {state['message']}".lower()
+def _holds(state: CheckState, words: str) -> bool:
+    return words.lower() in f"{state.name} {state.probe} {state.message}".lower()
 
 
-def _worst(state: State) -> tuple[bool, int, str]:
-    return state["paused"], ORDER.get(state["status"], 3), state["name"]
+def _worst(state: CheckState) -> tuple[bool, int, str]:
+    return state.paused, ORDER.get(state.status, 3), state.name
 
 
 def _trends(v: Visit, metric: Mapping[str, str]) -> dict[str, str]:

@@ -65,7 +65,7 @@ def _drawn(v: Visit, row: Row, found: Trouble, span: str, series: str) -> histor
     metric = rule.metric
     if metric is None:
         state = checks.states_of(v.db, [rule.check_name]).get(rule.check_name)
-        metric = history.main_metric(v.db, rule.check_name, state["metrics"] if state else ())
+        metric = history.main_metric(v.db, rule.check_name, state.metrics if state else ())
     window = (v.now - SPANS[span], v.now)
     return history.draw(v.db, Subject(rule.check_name, metric, window, [rule], series, found.firing, found.pending), v.zone)
 

@@ -10,7 +10,9 @@ from starlette.responses import Response
 
 from app.actions import run as demand
 from app.checks import store as checks
+from app.checks.model import excused
 from app.errors import Invalid
+from app.reason import revived
 from app.web.pages.checks import ORDER, wanted
 from app.web.route import pages
 from app.web.visit import Typed, go, visit
@@ -29,7 +31,7 @@ def run(request: Request, typed: Typed) -> Response:
     with visit(request) as v:
         states = checks.states(v.db)
         found = wanted(v, states, family, status, q)
-        names = [one["name"] for one in found if status == "paused" or not one["paused"]]
+        names = [one.name for one in found if status == "paused" or not one.paused]
         actor = v.actor
     if not names:
         raise Invalid("no check that runs matches the filter")
@@ -44,7 +46,7 @@ def show(request: Request, id: str, back: str = "/checks") -> Response:
     with visit(request) as v:
         found = demand.progress(v.db, id)
         late = v.now - found["asked_at"] > PATIENCE
-        items = sorted(({**NOTHING, **one} for one in found["items"]), key=_badness)
+        items = sorted((_row(one) for one in found["items"]), key=_badness)
         counts: dict[str, int] = {}
         for one in items:
             counts[_how(one)] = counts.get(_how(one), 0) + 1
@@ -58,6 +60,10 @@ def show(request: Request, id: str, back: str = "/checks") -> Response:
             going=found["done"] < found["total"] and not late,
             back=back if back.startswith("/checks?") else "/checks",
         )
+
+
+def _row(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**NOTHING, **item, "excused": excused(revived(item.get("reason")))}
 
 
 def _how(item: Mapping[str, Any]) -> str:
