@@ -11,8 +11,9 @@ import pytest
 
 from app.checks import run
 from app.checks.model import Check, Due
-from app.checks.probe import Reading, Run, Series, Spec, Status, probe
+from app.checks.probe import Absent, CannotTell, Reading, Run, Series, Spec, Status, probe
 from app.net import http
+from app.reason import Code, Reason
 from tests.net.serve import floods, hangs, ok, says, serve, slams
 from tests.probes.hostile import at, due, raves, resets, results, trickles
 
@@ -91,6 +92,22 @@ def test_probes_that_hang_in_threads_keep_no_other_waiting_and_cost_one_thread_e
         assert (await measured(answers, name="stuck 1")).message == "here"
 
     asyncio.run(story())
+
+
+def test_what_a_host_need_not_have_is_told_apart_by_a_code():
+    def finds_none(spec: Spec, run: Run) -> Reading:
+        raise Absent("no journal\0 here")
+
+    def may_not(spec: Spec, run: Run) -> Reading:
+        raise CannotTell("not on this host: no journal")
+
+    async def story():
+        return [await measured(one, name="a") for one in (finds_none, may_not)]
+
+    absent, prevented = asyncio.run(story())
+    kept = run._result("a", datetime.now(UTC), absent, 0.1)
+    assert (kept.message, prevented.reason) == ("not on this host: no journal here", None)
+    assert kept.reason == Reason(Code.NOT_ON_HOST, {"what": "no journal here"})
 
 
 def broken(error: BaseException):
