@@ -18,7 +18,7 @@ from typing import Any
 
 from app.failure import Failed, Kind
 
-JOURNALS = ("/run/log/journal", "/var/log/journal")
+JOURNALS = ("/run/log/journal", "/var/log/journal")  # of this machine
 SHOW = ("--output=json", "--output-fields=MESSAGE,SYSLOG_IDENTIFIER", "--all", "--no-pager")
 BLIND = ("not seeing messages", "insufficient permissions", "Permission denied", "No journal files")
 MOST_ENTRIES = 50_000  # in one run
@@ -26,14 +26,15 @@ LONGEST = 1 << 20  # bytes of one entry
 MOST_NOISE = 4096  # bytes read of what journalctl complains
 
 
-def present() -> bool:
-    """Is there a systemd journal on this machine? An empty folder is none; one that is closed to us may be one."""
-    return shutil.which("journalctl") is not None and any(map(_holds_journals, map(Path, JOURNALS)))
+def present(folder: str | None = None) -> bool:
+    """Is there a systemd journal, in `folder` or of this machine? An empty folder is none; one closed to us may be one."""
+    return shutil.which("journalctl") is not None and any(map(_holds_journals, map(Path, [folder] if folder else JOURNALS)))
 
 
 def _holds_journals(folder: Path) -> bool:
     try:
-        return any(found.suffix == ".journal" for machine in folder.iterdir() for found in machine.iterdir())
+        within = [*folder.iterdir()]
+        return any(found.suffix == ".journal" for one in within for found in (one.iterdir() if one.is_dir() else (one,)))
     except FileNotFoundError:
         return False
     except OSError:
@@ -43,14 +44,24 @@ def _holds_journals(folder: Path) -> bool:
 class Journal:
     """The entries after a cursor; when they are used up, `cursor` is where to go on and `behind` whether there was more.
 
-    matches: further arguments of journalctl. cursor: None for the first run, which gives nothing but a cursor at the end
-    (or everything, `from_start`); empty when the journal was.
+    matches: further arguments of journalctl. folder: where the journal's files are, None for this machine's.
+    cursor: None for the first run, which gives nothing but a cursor at the end (or everything, `from_start`); empty when the
+    journal was.
     """
 
     def __init__(
-        self, matches: Sequence[str], cursor: str | None, *, timeout: float, most: int = MOST_ENTRIES, from_start: bool = False
+        self,
+        matches: Sequence[str],
+        cursor: str | None,
+        *,
+        timeout: float,
+        most: int = MOST_ENTRIES,
+        from_start: bool = False,
+        folder: str | None = None,
     ) -> None:
         self.matches, self.timeout, self.most = matches, timeout, most
+        self.where = [f"--directory={folder}"] if folder else []
+        self.folders = (folder,) if folder else JOURNALS
         cursor = cursor if isinstance(cursor, str) else None  # it was remembered
         self.only_end = cursor is None and not from_start
         self.cursor = cursor or ""
@@ -60,7 +71,8 @@ class Journal:
     def entries(self) -> Iterator[dict[str, Any]]:
         """What was told since, oldest first. Raises Failed when journalctl says no or is silent until the time is over."""
         after = ["--lines=1"] if self.only_end else [f"--after-cursor={self.cursor}"] if self.cursor else []
-        command = ["journalctl", *SHOW, *after, *self.matches]  # not quiet: it must say when it hides what others wrote
+        # Not quiet: it must say when it hides what others wrote.
+        command = ["journalctl", *SHOW, *self.where, *after, *self.matches]
         with subprocess.Popen(
             command, start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as process:
@@ -109,12 +121,14 @@ class Journal:
         if code or blind:
             advice = "; add this account to the group systemd-journal" if blind else ""
             raise Failed(Kind.OTHER, f"journalctl: {why or f'ended with code {code}'}{advice}")
-        if not (self._read_some or _has_files()):  # which journalctl says in some versions only, and ends well in all
-            raise Failed(Kind.OTHER, f"no journal files in {' or '.join(JOURNALS)} that this account may see")
+        if not (
+            self._read_some or _has_files(self.folders)
+        ):  # which journalctl says in some versions only, and ends well in all
+            raise Failed(Kind.OTHER, f"no journal files in {' or '.join(self.folders)} that this account may see")
 
 
-def _has_files() -> bool:
-    return any(one for folder in JOURNALS for one in Path(folder).glob("*/*.journal"))
+def _has_files(folders: Iterable[str]) -> bool:
+    return any(one for folder in folders for below in ("*.journal", "*/*.journal") for one in Path(folder).glob(below))
 
 
 def text(message: object) -> str:

@@ -13,7 +13,9 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
+
+from pydantic import model_validator
 
 from app.checks.probe import (
     Absent,
@@ -66,12 +68,23 @@ class Log(Spec):
     path: str | None = Field(
         default=None, pattern=r"^/", description="log file, e.g. /var/log/auth.log; unset = systemd's journal"
     )
+    journal_folder: str | None = Field(
+        default=None,
+        pattern=r"^/[^\x00]*$",
+        description="folder of the journal, e.g. the host's that a container mounts; unset = this machine's",
+    )
     max_bytes: int = Field(default=8_388_608, ge=4096, description="bytes read in one run; the rest waits for the next")
     warning_failed: int | None = Field(default=None, ge=1, description="failed logins since the last run from which it warns")
     critical_failed: int | None = Field(default=None, ge=1, description="failed logins since the last run that are critical")
     new_sources: Literal["ok", "warning", "critical"] = Field(
         default="ok", description="what a login is whose user and address are not in the accepted baseline; ok = not compared"
     )
+
+    @model_validator(mode="after")
+    def _one_log(self) -> Self:
+        if self.path is not None and self.journal_folder is not None:
+            raise ValueError("give path or journal_folder, not both")
+        return self
 
 
 @dataclass(slots=True)
@@ -183,10 +196,11 @@ def measure(spec: Log, run: Run) -> Reading:
         tally.last = tuple(map(str, kept)) if isinstance(kept, list) else ()
         memory, behind = _follow(Path(spec.path), run, spec.max_bytes, tally)
         memory |= {"last": [printable(one) for one in tally.last]}
-    elif present():
-        memory, behind = _journal(run, tally)
+    elif present(spec.journal_folder):
+        memory, behind = _journal(spec.journal_folder, run, tally)
     else:
-        raise Absent("there is no systemd journal; give the path of the log, e.g. /var/log/auth.log")
+        where = f" in {spec.journal_folder}" if spec.journal_folder else ""
+        raise Absent(f"there is no systemd journal{where}; give the path of the log, e.g. /var/log/auth.log")
     message = f"{tally}; {counted(behind, 'byte waits', 'bytes wait')} for the next run" if behind else str(tally)
     reading = Reading(_judge(tally.failed.total(), spec), message, tally.metrics(), tally.series(), memory)
     return reading if spec.new_sources == "ok" else _with_sources(reading, tally, Status(spec.new_sources), run)
@@ -230,9 +244,9 @@ def _follow(path: Path, run: Run, limit: int, tally: Tally) -> tuple[dict[str, A
     return follower.memory, follower.behind
 
 
-def _journal(run: Run, tally: Tally) -> tuple[dict[str, Any], int]:
+def _journal(folder: str | None, run: Run, tally: Tally) -> tuple[dict[str, Any], int]:
     """Count the journal's security entries since the last run; returns where to go on, and 1 if there is more."""
-    journal = Journal(FACILITIES, run.memory.get("cursor"), timeout=run.timeout * 0.9)
+    journal = Journal(FACILITIES, run.memory.get("cursor"), timeout=run.timeout * 0.9, folder=folder)
     try:
         for entry in journal.entries():
             tally.line(f"{text(entry.get('SYSLOG_IDENTIFIER'))}: {text(entry.get('MESSAGE'))[:LONGEST]}")

@@ -48,6 +48,9 @@ class Entries(Spec):
     units: tuple[Word, ...] = Field(default=(), description="systemd units, e.g. nginx.service; several: any of them")
     identifiers: tuple[Word, ...] = Field(default=(), description="syslog identifiers (programs), e.g. sshd")
     priority: PRIORITIES | None = Field(default=None, description="entries of this priority and worse")
+    folder: AbsolutePath | None = Field(
+        default=None, description="where the journal is, e.g. the host's that a container mounts; unset = this machine's"
+    )
 
 
 class Logs(Spec):
@@ -57,7 +60,7 @@ class Logs(Spec):
         default=(), description="log files; *, ? and [a-z] stand for many, ** for any folders"
     )
     journal: Entries | None = Field(
-        default=None, description="read systemd's journal too: units, identifiers, priority; {} = all of it"
+        default=None, description="read systemd's journal too: units, identifiers, priority, folder; {} = all of it"
     )
     patterns: dict[Name, Pattern] = Field(
         min_length=1, max_length=50, description="name -> RE2 pattern sought anywhere in a line; named groups become labels"
@@ -226,7 +229,9 @@ def _journal(spec: Logs, cursor: str | None, timeout: float, tally: Tally, troub
     matches = [f"--unit={unit}" for unit in spec.journal.units] + [f"--identifier={name}" for name in spec.journal.identifiers]
     if spec.journal.priority:
         matches.append(f"--priority={spec.journal.priority}")
-    journal = Journal(matches, cursor, timeout=timeout, most=spec.max_lines, from_start=spec.from_ == "start")
+    journal = Journal(
+        matches, cursor, timeout=timeout, most=spec.max_lines, from_start=spec.from_ == "start", folder=spec.journal.folder
+    )
     try:
         for entry in journal.entries():
             message = text(entry.get("MESSAGE"))

@@ -1,9 +1,9 @@
 """security.auth_log follows its file through everything that happens to log files, and is not fooled by what attackers type."""
 
 import pytest
+from pydantic import ValidationError
 
 from app import plugins
-from app.host import journal as journals
 from tests.probes.run import measure
 
 auth_log = plugins.probe_module("security.auth_log")
@@ -221,9 +221,8 @@ def test_it_judges_only_when_asked(log, limits, status):
     assert log(**limits).status == status
 
 
-def test_nothing_to_read_cannot_be_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(journals, "JOURNALS", ())
-    for with_ in ({}, {"path": str(tmp_path / "none")}):
+def test_nothing_to_read_cannot_be_told(tmp_path):
+    for with_ in ({"journal_folder": str(tmp_path)}, {"path": str(tmp_path / "none")}):
         reading = measure("security.auth_log", **with_)
         assert reading.status == "unknown"
         assert "path" in reading.message
@@ -248,8 +247,8 @@ def journal(tmp_path, monkeypatch):
     program.write_text(JOURNAL)
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(journals, "JOURNALS", (str(tmp_path),))
     (tmp_path / "0123" / "system.journal").mkdir(parents=True)
+    return {"journal_folder": str(tmp_path)}
 
 
 def test_a_path_without_a_file_cannot_be_told_however_much_the_journal_holds(journal, tmp_path):
@@ -261,22 +260,29 @@ def test_a_path_without_a_file_cannot_be_told_however_much_the_journal_holds(jou
 def test_a_journal_without_files_cannot_be_told(journal, tmp_path, said):
     (tmp_path / "journalctl").write_text(f"#!/bin/sh\n{said}\n")
     (tmp_path / "0123" / "system.journal").rmdir()
-    for name, with_ in (("auth_log", {}), ("log_match", {"journal": {}, "patterns": {"any": "."}})):
-        for memory in ({}, {"cursor": ""}):
-            reading = measure(f"security.{name}", memory=memory, **with_)
-            assert (reading.status, "journal files" in reading.message) == ("unknown", True), reading
+    for memory in ({}, {"cursor": ""}):
+        reading = measure("security.auth_log", memory=memory, **journal)
+        assert (reading.status, "there is no systemd journal in" in reading.message) == ("unknown", True), reading
+        any_line = {"journal": {"folder": str(tmp_path)}, "patterns": {"any": "."}}
+        reading = measure("security.log_match", memory=memory, **any_line)
+        assert (reading.status, "journal files" in reading.message) == ("unknown", True), reading
+
+
+def test_a_log_and_a_journal_are_not_one_check():
+    with pytest.raises(ValidationError, match="not both"):
+        auth_log.Log(path="/var/log/auth.log", journal_folder="/host/var/log/journal")
 
 
 def test_the_journal_is_read_from_where_it_was_left(journal):
-    first = measure("security.auth_log")
+    first = measure("security.auth_log", **journal)
     assert (first.metrics["failed_logins"], first.memory) == (0, {"cursor": "c1"})
-    second = measure("security.auth_log", memory=first.memory)
+    second = measure("security.auth_log", memory=first.memory, **journal)
     assert second.metrics.items() >= {"failed_logins": 1, "root_logins": 0, "invalid_users": 1}.items()
-    third = measure("security.auth_log", memory=second.memory)
+    third = measure("security.auth_log", memory=second.memory, **journal)
     assert (third.metrics["failed_logins"], third.memory) == (0, {"cursor": "c3"})
 
 
 def test_a_journal_that_hangs_or_refuses_cannot_be_told(journal):
-    refused = measure("security.auth_log", memory={"cursor": "gone"})
+    refused = measure("security.auth_log", memory={"cursor": "gone"}, **journal)
     assert (refused.status, "Permission denied" in refused.message) == ("unknown", True)
-    assert measure("security.auth_log", memory={"cursor": "hang"}, timeout=0.3).status == "unknown"
+    assert measure("security.auth_log", memory={"cursor": "hang"}, timeout=0.3, **journal).status == "unknown"

@@ -143,9 +143,10 @@ def journal(tmp_path, monkeypatch):
 
 
 def test_the_journal_is_read_on_from_its_cursor(journal, tmp_path):
-    first = journal(units=["ssh.service"], identifiers=["sshd"], priority="warning")
+    first = journal(units=["ssh.service"], identifiers=["sshd"], priority="warning", folder="/host/journal")
     assert (first.metrics["matches"], first.memory["cursor"]) == (0, "c1")
     asked = (tmp_path / "journalctl.asked").read_text()
+    assert "--directory=/host/journal" in asked
     assert "--unit=ssh.service --identifier=sshd --priority=warning" in asked
     second = journal("c1")
     assert (second.metrics["matches"], second.memory["cursor"], "last in kernel" in second.message) == (1, "c3", True)
