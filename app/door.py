@@ -15,6 +15,7 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
@@ -24,10 +25,6 @@ from app import log
 from app.errors import Unavailable
 from app.net.listening import listening
 
-HEAD = 10.0  # seconds for a request's head, TLS handshake included
-BODY, SLOWEST = 30.0, 16_384  # seconds for a body, and the bytes that buy it one second more
-IDLE = 75.0  # seconds between two requests
-UNREAD = 30.0  # seconds in which a client may read nothing of a waiting answer
 PROMPT = 3.0  # seconds that any client may need for a head or body: until then idle ones have to go first
 OURS = 64  # descriptors kept for everything else
 AT_ONCE = 64  # connections accepted before others get their turn; one that has to go frees its descriptor only then
@@ -36,6 +33,20 @@ RETRY = 0.05  # seconds until the next try when no descriptor was left
 NONE_LEFT = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 logger = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How many seconds a client may keep us waiting."""
+
+    head: float = 10.0  # for a request's head, TLS handshake included
+    body: float = 30.0
+    slowest: int = 16_384  # bytes of a body that buy one second more
+    idle: float = 75.0  # between two requests
+    unread: float = 30.0  # while it reads nothing of an answer
+
+
+USUAL = Patience()
 
 
 def raise_descriptors() -> int:
@@ -82,18 +93,18 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
         self.reading = self.in_head = True
         if not self.answering:
-            self.door.wait(self, HEAD)
+            self.door.wait(self, self.door.patience.head)
 
     def on_headers_complete(self) -> None:
         """The application is asked from now on."""
         super().on_headers_complete()
         self.in_head, self.answering = False, True
-        self.door.wait(self, BODY)
+        self.door.wait(self, self.door.patience.body)
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
         super().on_body(body)
-        self.allowed += len(body) / SLOWEST
+        self.allowed += len(body) / self.door.patience.slowest
 
     def on_message_complete(self) -> None:
         """The last byte of a request."""
@@ -110,7 +121,7 @@ class Connection(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """It does not read."""
         super().pause_writing()
-        self.door.wait(self, UNREAD)
+        self.door.wait(self, self.door.patience.unread)
 
     def resume_writing(self) -> None:
         """It reads."""
@@ -118,12 +129,13 @@ class Connection(HttpToolsProtocol):
         self._ours_or_idle()
 
     def _ours_or_idle(self) -> None:
+        patience = self.door.patience
         if self.reading:
-            self.door.wait(self, HEAD if self.in_head else BODY)
+            self.door.wait(self, patience.head if self.in_head else patience.body)
         elif self.answering:
             self.door.serve(self)
         else:
-            self.door.wait(self, IDLE, idle=True)
+            self.door.wait(self, patience.idle, idle=True)
 
     @property
     def waits_for_us(self) -> bool:
@@ -161,9 +173,14 @@ class Door:
     """Takes connections for one server, and knows which of them wait for what."""
 
     def __init__(
-        self, sockets: Sequence[socket.socket], tls: ssl.SSLContext | None, places: int, make: Callable[..., Connection]
+        self,
+        sockets: Sequence[socket.socket],
+        tls: ssl.SSLContext | None,
+        places: int,
+        make: Callable[..., Connection],
+        patience: Patience = USUAL,
     ) -> None:
-        self.sockets, self.tls, self.places, self.make = sockets, tls, places, make
+        self.sockets, self.tls, self.places, self.make, self.patience = sockets, tls, places, make, patience
         self.loop = asyncio.get_running_loop()
         self.open: set[Connection] = set()
         self.slow: OrderedDict[Connection, None] = OrderedDict()  # in the middle of something; the longest wait first
@@ -224,13 +241,13 @@ class Door:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         one = self.make(self, client)
         self.open.add(one)
-        self.wait(one, HEAD)
+        self.wait(one, self.patience.head)
         task = self.loop.create_task(self._connect(one))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
     async def _connect(self, one: Connection) -> None:
-        patience = HEAD if self.tls else None
+        patience = self.patience.head if self.tls else None
         try:
             await self.loop.connect_accepted_socket(lambda: one, one.sock, ssl=self.tls, ssl_handshake_timeout=patience)
         except OSError:  # gone, or it does not speak TLS
@@ -282,9 +299,9 @@ class Door:
 class Server(uvicorn.Server):
     """uvicorn behind our door."""
 
-    def __init__(self, config: uvicorn.Config, descriptors: int) -> None:
+    def __init__(self, config: uvicorn.Config, descriptors: int, patience: Patience = USUAL) -> None:
         super().__init__(config)
-        self.places = places(descriptors)
+        self.places, self.patience = places(descriptors), patience
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, then listen. Raises Unavailable when the port cannot be had."""
@@ -292,7 +309,8 @@ class Server(uvicorn.Server):
         if self.lifespan.should_exit:
             raise Unavailable("the console did not start; the log says why")
         found = sockets or _listen(self.config.host, self.config.port, self.config.backlog)
-        self.servers = [Door(found, self.config.ssl, self.places, self._connection)]  # type: ignore[list-item]
+        made = Door(found, self.config.ssl, self.places, self._connection, self.patience)
+        self.servers = [made]  # type: ignore[list-item]
         self.started = True
         logger.info("listening", address=f"{self.config.host}:{found[0].getsockname()[1]}", places=self.places)
 

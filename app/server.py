@@ -14,7 +14,7 @@ from app import api, db, line, uptime, web
 from app.api import problem
 from app.api.caller import THREADS
 from app.api.envelope import Envelope
-from app.door import IDLE, Server, raise_descriptors
+from app.door import USUAL, Server, raise_descriptors
 from app.errors import Unavailable
 from app.hints import Hints
 from app.queues import Queue
@@ -87,7 +87,7 @@ def serve() -> None:
         access_log=False,
         proxy_headers=False,  # a header anybody can send must not change who somebody is
         server_header=False,
-        timeout_keep_alive=int(IDLE),
+        timeout_keep_alive=int(USUAL.idle),
         timeout_graceful_shutdown=2,  # open event streams do not hold the end
     )
     Server(config, descriptors).run()

@@ -11,13 +11,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import requests
 
+from app.door import Patience, Server
 from tests.stack import free_port, until
 
 DESCRIPTORS = 256  # of the web process; half of them may be connections
@@ -176,21 +177,28 @@ def test_the_soft_limit_is_raised_to_the_hard_one(clean: None, tmp_path: Path) -
         assert running.descriptors() > 500
 
 
+SHORT = Patience(head=0.3, body=0.6, idle=1.2, unread=0.3)
+
+
 @pytest.fixture
-def door(server: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
-    """A server of this process whose patience is short."""
+def door(server: object) -> Iterator[tuple[str, int]]:
+    """A server of this process whose patience is short; the address it listens at."""
+    with listening(SHORT) as address:
+        yield address
+
+
+@contextmanager
+def listening(patience: Patience) -> Iterator[tuple[str, int]]:
     import threading
 
     import uvicorn
 
-    from app import door, server
+    from app import server
 
-    for name, seconds in (("HEAD", 0.3), ("BODY", 0.6), ("IDLE", 1.2), ("UNREAD", 0.3)):
-        monkeypatch.setattr(door, name, seconds)
     config = uvicorn.Config(
         server.create(), host="127.0.0.1", port=0, log_config=None, ws="none", timeout_graceful_shutdown=1, loop="uvloop"
     )
-    running = door.Server(config, 1024)
+    running = Server(config, 1024, patience)
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()
     until(lambda: running.started, 20)
@@ -240,20 +248,18 @@ def test_a_client_that_does_not_go_on_is_told_and_closed(
     assert re.findall(rb"HTTP/1\.1 (\d+)", said) == expected
 
 
-def test_a_trickle_of_bytes_buys_no_time_and_an_upload_does(door: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    from app import door as module
-
+def test_a_trickle_of_bytes_buys_no_time_and_an_upload_does(server: object) -> None:
     head = b"POST /in/x HTTP/1.1\r\nHost: x\r\nContent-Length: 400000\r\n\r\n"
 
-    def sent(piece: bytes, pieces: int) -> bytes:
+    def sent(door: tuple[str, int], piece: bytes, pieces: int) -> bytes:
         with socket.create_connection(door, timeout=10) as line, suppress(ConnectionError):
             line.sendall(head)
             for _ in range(pieces):
                 line.sendall(piece)
-                time.sleep(0.1)
+                time.sleep(0.1)  # the client's own slowness
             return line.recv(1000)
         return b"closed"
 
-    assert sent(b" ", 40) == b"closed"
-    monkeypatch.setattr(module, "SLOWEST", 10_000)  # bytes for a second more
-    assert sent(b" " * 10_000, 40).startswith(b"HTTP/1.1 404")
+    with listening(replace(SHORT, slowest=10_000)) as door:
+        assert sent(door, b" ", 40) == b"closed"
+        assert sent(door, b" " * 10_000, 40).startswith(b"HTTP/1.1 404")
