@@ -2,6 +2,7 @@
 
 import base64
 import time
+from datetime import datetime
 
 import anyio
 import anyio.to_thread
@@ -10,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from app import clock
 from app.api.answer import answer
 from app.api.caller import actor_of, bearer, in_thread
 from app.db import transaction
@@ -29,29 +31,33 @@ async def healthz(_: Request) -> Response:
 
 
 class _Readiness:
-    """What is missing, asked at most every `KEPT` seconds however many want to know."""
+    """What is missing, and as of when; asked at most every `KEPT` seconds however many want to know."""
 
     def __init__(self) -> None:
-        self.missing: list[str] = []
+        self.found: tuple[list[str], datetime] | None = None
         self.asked = -KEPT
         self.asking = anyio.Lock()
 
-    async def look(self) -> list[str]:
+    async def look(self) -> tuple[list[str], datetime]:
         async with self.asking:
-            if time.monotonic() - self.asked >= KEPT:
-                self.missing = [*await _line(), *await readiness.missing("broker", broker_address(settings().broker), 0)]
-                self.asked = time.monotonic()
-        return self.missing
+            if self.found is None or time.monotonic() - self.asked >= KEPT:
+                at = clock.local()
+                missing = [*await _line(), *await readiness.missing("broker", broker_address(settings().broker), 0)]
+                self.found, self.asked = (missing, at), time.monotonic()
+            return self.found
 
 
 _readiness = _Readiness()
 
 
 async def readyz(_: Request) -> Response:
-    """200 when database, migrations and pager work; `missing` names whatever else is not there, or not as it has to be."""
-    missing = await _readiness.look()
+    """200 when database, migrations and pager work; `missing` names whatever else is not there, or not as it has to be.
+
+    `at` is when that was asked: an answer may be half a second old.
+    """
+    missing, at = await _readiness.look()
     ready = is_ready(missing)
-    return answer({"ready": ready, "missing": missing}, 200 if ready else 503)
+    return answer({"ready": ready, "missing": missing, "at": at.isoformat()}, 200 if ready else 503)
 
 
 async def _line() -> list[str]:

@@ -3,13 +3,16 @@
 import base64
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import requests
 from sqlalchemy import Connection, text
 
 from tests.api.conftest import Api
-from tests.away import read_only
+from tests.away import disk_with, read_only
+from tests.stack import until
 
 
 def test_healthz_needs_nothing(api: Api) -> None:
@@ -17,21 +20,17 @@ def test_healthz_needs_nothing(api: Api) -> None:
 
 
 def test_readyz_names_what_is_missing_and_needs_a_pager(api: Api) -> None:
-    import time
-
     from app import beats
     from app.db import transaction
 
-    time.sleep(0.55)  # an answer is good for half a second
-    response = api.call("GET", "/readyz", None)
+    response = readyz_now(api)
     assert response.status_code == 503
     assert response.json()["ready"] is False
     assert {"pager", "beat", "worker:health", "worker:notify"} <= set(response.json()["missing"])
     with transaction() as db:
         beats.touch(db, "pager")
         beats.touch(db, "worker", {"queues": ["health"]})
-    time.sleep(0.55)
-    response = api.call("GET", "/readyz", None)
+    response = readyz_now(api)
     assert response.status_code == 200
     assert response.json()["ready"] is True
     assert "worker:health" not in response.json()["missing"]
@@ -39,11 +38,20 @@ def test_readyz_names_what_is_missing_and_needs_a_pager(api: Api) -> None:
     assert "broker" not in response.json()["missing"]
 
 
-def missing_now(api: Api) -> tuple[int, list[str]]:
-    import time
+def readyz_now(api: Api) -> requests.Response:
+    """The first answer that was found out after this call: one is kept for half a second, and says of when it is."""
+    now = datetime.now(UTC)
 
-    time.sleep(0.55)  # an answer is good for half a second
-    response = api.call("GET", "/readyz", None)
+    def fresh() -> list[requests.Response]:  # a response that says 503 counts as false
+        response = api.call("GET", "/readyz", None)
+        return [response] if datetime.fromisoformat(response.json()["at"]) > now else []
+
+    answered: list[requests.Response] = until(fresh, 10)
+    return answered[0]
+
+
+def missing_now(api: Api) -> tuple[int, list[str]]:
+    response = readyz_now(api)
     return response.status_code, response.json()["missing"]
 
 
@@ -123,34 +131,32 @@ def test_a_worker_that_is_gone_is_missed_until_somebody_takes_its_queues(api: Ap
 
 
 @pytest.mark.parametrize(
-    "room, none, embedded, expected",
+    "free, embedded, expected",
     [
-        (0, 0, True, []),
-        (1 << 60, 0, True, ["disk:nearly-full"]),
-        (1 << 60, 1 << 60, True, ["database", "disk:full"]),
-        (1 << 60, 1 << 60, False, ["disk:full"]),
+        (65 << 20, True, []),
+        (63 << 20, True, ["disk:nearly-full"]),
+        (1 << 19, True, ["database", "disk:full"]),
+        (1 << 19, False, ["disk:full"]),
     ],
     ids=["enough", "little", "nothing", "nothing, and the database is elsewhere"],
 )
 def test_a_full_disk_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int, none: int, embedded: bool, expected: list[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, embedded: bool, expected: list[str]
 ) -> None:
     from app.supervisor import room as disks
 
-    monkeypatch.setattr(disks, "ROOM", room)
-    monkeypatch.setattr(disks, "NONE", none)
+    disk_with(free, monkeypatch)
     assert disks.missing(tmp_path, embedded) == expected
     assert disks.missing(tmp_path / "not" / "there", embedded) == []
 
 
 def test_readyz_names_a_full_disk(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     from app.settings import settings
-    from app.supervisor import room
 
     settings().home.mkdir(exist_ok=True)
-    monkeypatch.setattr(room, "ROOM", 1 << 60)
+    disk_with(10 << 20, monkeypatch)
     assert "disk:nearly-full" in missing_now(api)[1]
-    monkeypatch.setattr(room, "NONE", 1 << 60)
+    disk_with(0, monkeypatch)
     assert "disk:full" in missing_now(api)[1]
 
 

@@ -16,7 +16,7 @@ from app.configfile.load import load, load_texts
 from app.db import transaction
 from app.people.model import SYSTEM
 from app.reason import Code, Reason
-from tests.away import read_only
+from tests.away import disk_with, read_only
 from tests.cli.conftest import Tocsin
 
 CONFIG = """
@@ -136,11 +136,9 @@ def test_a_clock_that_was_set_back_is_named(tocsin: Tocsin) -> None:
 
 def test_a_full_disk_is_named_first(tocsin: Tocsin, monkeypatch: pytest.MonkeyPatch) -> None:
     from app.settings import settings
-    from app.supervisor import room
 
     settings().home.mkdir(exist_ok=True)
-    monkeypatch.setattr(room, "ROOM", 1 << 60)
-    monkeypatch.setattr(room, "NONE", 1 << 60)
+    disk_with(0, monkeypatch)
     assert tocsin("doctor").out.startswith(f"error: the disk of {settings().home} is full (")
 
 

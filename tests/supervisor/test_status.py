@@ -13,6 +13,7 @@ from sqlalchemy import text
 from app.settings import Settings
 from app.supervisor import readiness, stack
 from app.supervisor.status import look
+from tests.away import disk_with
 from tests.supervisor.conftest import free_port
 
 
@@ -138,10 +139,7 @@ def test_a_worker_of_this_machine_that_has_just_died_is_no_worker_elsewhere(tmp_
 
 
 def test_a_full_disk_is_named_though_nothing_runs(tmp_path, monkeypatch):
-    from app.supervisor import room
-
-    monkeypatch.setattr(room, "ROOM", 1 << 60)
-    monkeypatch.setattr(room, "NONE", 1 << 60)
+    disk_with(0, monkeypatch)
     found = look(Settings(home=tmp_path, database_url=None, broker_url=None, watcher_url=None))
     assert found.missing == ("database", "disk:full")
 
