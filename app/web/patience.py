@@ -6,6 +6,7 @@ down for all that are not known: a browser in which this person has logged in be
 
 import time
 from collections import OrderedDict, deque
+from collections.abc import Callable
 
 from app.net.proxies import block
 
@@ -20,13 +21,14 @@ Key = tuple[str, ...]
 class Patience:
     """Counts log-ins in this process; `spent` says when to come back."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock  # seconds
         self._tries: OrderedDict[Key, deque[float]] = OrderedDict()
         self._everywhere: OrderedDict[Key, deque[float]] = OrderedDict()
 
     def spent(self, account: str, address: str, device: str | None = None) -> float:
         """Note a try; 0.0 when it may go on, else the seconds to wait. device: one that knows this account."""
-        now, key = time.monotonic(), _key(account, address, device)
+        now, key = self._clock(), _key(account, address, device)
         tries = _of(self._tries, key, TRIES)
         if len(tries) == TRIES and now - tries[0] < WINDOW:
             return WINDOW - (now - tries[0])

@@ -10,9 +10,8 @@ from typer.testing import CliRunner
 
 from app.cli.config import config
 from app.configfile import compose as limits
-from app.configfile import read as folder_limits
 from app.configfile.compose import compose
-from app.configfile.read import read
+from app.configfile.read import MAX_FILE, MAX_TOTAL, read
 from app.configfile.tree import plain
 from app.errors import Invalid
 from app.supervisor.account import unprivileged
@@ -285,11 +284,13 @@ def test_a_file_name_that_is_not_text_is_one_line(folder):
     assert [str(one) for one in read(folder, {}).errors] == ["a\\udcff.yaml:1: the file's name is not UTF-8; rename it"]
 
 
-def test_all_files_together_have_a_limit(folder, monkeypatch):
-    monkeypatch.setattr(folder_limits, "MAX_TOTAL", 20)
-    for name in "abc":
-        (folder / f"{name}.yaml").write_text("users: {}")
-    assert [one.file for one in read(folder, {}).errors] == ["c.yaml"]
+def test_all_files_together_have_a_limit(folder):
+    (folder / "runbooks").mkdir(exist_ok=True)
+    for number in range(MAX_TOTAL // MAX_FILE):
+        (folder / "runbooks" / f"{number:02}.md").write_bytes(b"x" * MAX_FILE)
+    assert read(folder, {}).errors == ()
+    (folder / "runbooks" / "last.md").write_text("# One more")
+    assert [one.file for one in read(folder, {}).errors] == ["runbooks/last.md"]
 
 
 def test_a_folder_that_is_not_there_is_said_at_once(tmp_path):

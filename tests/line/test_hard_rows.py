@@ -2,15 +2,15 @@
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from types import ModuleType
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
+import tasks.health
 from app import line, pager, plugins, upkeep
 from app.checks import run
 from app.checks import service as checks
@@ -40,20 +40,48 @@ READINGS = {
 }
 
 
-@pytest.mark.parametrize("reading", READINGS.values(), ids=READINGS)
-def test_whatever_a_probe_hands_back_becomes_a_result_that_can_be_kept(
-    clean: None, monkeypatch: pytest.MonkeyPatch, reading: Reading
-) -> None:
-    async def taken(due: Due) -> Reading:
-        return reading if due.name == "bad" else Reading(Status.OK, "well")
+WELL = Reading(Status.OK, "well")
+PROBES = {
+    "odd": """
+from app.checks.probe import Reading, Run, Spec, probe
+from tests.line.test_hard_rows import READINGS, WELL
 
-    monkeypatch.setattr(run, "take", taken)
-    declared = Check(probe="health.tcp")
+class Which(Spec):
+    reading: str | None = None
+
+@probe()
+def measure(spec: Which, run: Run) -> Reading:
+    return WELL if spec.reading is None else READINGS[spec.reading]
+""",
+    "broken": """
+def __getattr__(name: str) -> object:
+    raise ImportError("no module named 'nothing_there'")
+""",
+}
+
+
+@pytest.fixture(scope="module")
+def odd_probes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """`health.odd` hands back what its check names; `health.broken` cannot be loaded. Both are found as any probe is."""
+    folder = tmp_path_factory.mktemp("health")
+    for name, code in PROBES.items():
+        (folder / f"{name}.py").write_text(code)
+    tasks.health.__path__.append(str(folder))
+    yield
+    tasks.health.__path__.remove(str(folder))
+    plugins.module.cache_clear()
+    for name in PROBES:
+        sys.modules.pop(f"tasks.health.{name}", None)
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_whatever_a_probe_hands_back_becomes_a_result_that_can_be_kept(clean: None, odd_probes: None, reading: str) -> None:
+    declared = {"bad": odd(reading=reading), "good": odd()}
     with transaction() as db:
-        checks.sync(db, {"bad": declared, "good": declared}, NOW)
+        checks.sync(db, declared, NOW)
 
     async def measured() -> list[Result]:
-        dues = [Due(name, declared, NOW, {}) for name in ("bad", "good")]
+        dues = [Due(name, check, NOW, {}) for name, check in declared.items()]
         return [one for batch in [batch async for batch in run.run_batch(dues, NOW)] for one in batch]
 
     with transaction() as db:
@@ -62,6 +90,10 @@ def test_whatever_a_probe_hands_back_becomes_a_result_that_can_be_kept(
         kept = dict(db.execute(text("select name, status from check_state")).all())
     assert kept["good"] == "ok"
     assert kept["bad"] in ("ok", "unknown")
+
+
+def odd(**settings: str) -> Check:
+    return Check.model_validate({"probe": "health.odd", "with": settings})
 
 
 def page(key: str, **more: Any) -> Draft:
@@ -128,17 +160,8 @@ def test_partitions_are_made_although_rows_of_one_day_came_before_its_partition(
         assert db.execute(text("select count(*) from sample")).scalar_one() == 0
 
 
-def test_a_probe_whose_module_breaks_is_a_result_and_its_batch_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Broken(ModuleType):
-        def __getattr__(self, name: str) -> object:
-            raise ImportError("no module named 'nothing_there'")
-
-    monkeypatch.setitem(sys.modules, "tasks.health.tcp", Broken("tasks.health.tcp"))
-    plugins.module.cache_clear()
-    try:
-        due = Due("x", Check.model_validate({"probe": "health.tcp"}), datetime.now(UTC), {})
-        reading = asyncio.run(run.take(due))
-    finally:
-        plugins.module.cache_clear()
+def test_a_probe_whose_module_breaks_is_a_result_and_its_batch_goes_on(odd_probes: None) -> None:
+    due = Due("x", Check.model_validate({"probe": "health.broken"}), datetime.now(UTC), {})
+    reading = asyncio.run(run.take(due))
     assert reading.status == "unknown"
     assert "cannot be loaded" in reading.message

@@ -33,19 +33,19 @@ class Post:
 
     def __init__(self) -> None:
         self.mails: list[tuple[str, list[str], EmailMessage]] = []
-        self.rcpt, self.data, self.wait = "250 ok", "250 taken as 7", 0.0
+        self.answers, self.wait = {"rcpt": "250 ok", "data": "250 taken as 7"}, 0.0
 
     async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:  # noqa: N802
-        if self.rcpt.startswith("250"):
+        if self.answers["rcpt"].startswith("250"):
             envelope.rcpt_tos.append(address)
-        return self.rcpt
+        return self.answers["rcpt"]
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         await asyncio.sleep(self.wait)
         parsed = email.message_from_bytes(envelope.original_content or b"", policy=POLICY)
         assert isinstance(parsed, EmailMessage)
         self.mails.append((str(envelope.mail_from), list(envelope.rcpt_tos), parsed))
-        return self.data
+        return self.answers["data"]
 
 
 class Server(Controller):
@@ -117,7 +117,7 @@ def test_a_repeat_has_the_same_message_id_and_all_of_an_incident_hang_together(t
 @pytest.mark.parametrize("at", ["rcpt", "data"])
 def test_4xx_is_tried_again_and_5xx_is_final(there: tuple[Post, Spec], at: str, answer: str, meaning: type) -> None:
     post, spec = there
-    setattr(post, at, answer)
+    post.answers[at] = answer
     with pytest.raises(meaning, match=answer[:3]) as refused:
         mail(spec)
     assert type(refused.value) is meaning

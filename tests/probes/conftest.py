@@ -3,7 +3,7 @@
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -72,6 +72,20 @@ def _when_ready(url: str, process: "subprocess.Popen[bytes]") -> None:
         except psycopg.OperationalError:
             continue
     raise AssertionError("PostgreSQL did not start")
+
+
+@pytest.fixture
+def broker_is(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Gives this process another broker of its own, as an operator does."""
+    from app.settings import settings
+
+    def set_to(url: str) -> None:
+        monkeypatch.setenv("TOCSIN_BROKER_URL", url)
+        settings.cache_clear()
+
+    yield set_to
+    monkeypatch.undo()
+    settings.cache_clear()
 
 
 @pytest.fixture

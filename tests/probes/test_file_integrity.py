@@ -6,15 +6,17 @@ import shutil
 import struct
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 
 import pytest
 
-from app import plugins
 from app.host.logins import LAYOUT, logged_in
 from tests.probes.run import measure
 from tests.programs import program
+from tests.stack import until
 
 ADA_IN = 1_700_000_000
 
@@ -190,20 +192,23 @@ def test_a_thousand_files_fit_the_memory(tmp_path):
     assert len(json.dumps(tree.memory)) <= 100_000
 
 
-def test_a_file_that_changes_while_it_is_read_waits(tree, monkeypatch):
-    growing = tree.folder / "passwd"
-    walk = plugins.importlib.import_module("app.host.walk")
-    real = walk.open_regular
+def test_a_file_that_changes_while_it_is_read_waits(tree):
+    growing, done = tree.folder / "passwd", Event()
+    os.truncate(growing, 64 << 20)  # takes long to read, and no room on the disk
 
-    def opened(path, flags=0):
-        file = real(path, flags)
-        if path == str(growing):
-            with growing.open("a") as more:
+    def grow():
+        with growing.open("a") as more:
+            while not done.is_set():
                 more.write("x")
-        return file
+                more.flush()
 
-    monkeypatch.setattr(walk, "open_regular", opened)
-    reading = tree()
+    with ThreadPoolExecutor() as pool:
+        pool.submit(grow)
+        until(lambda: growing.stat().st_size > 64 << 20, 5)
+        try:
+            reading = tree()
+        finally:
+            done.set()
     assert (reading.status, "changed while it was read" in reading.message) == ("unknown", True)
     assert reading.metrics["changed_files"] == 0
 

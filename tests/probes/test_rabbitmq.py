@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -254,14 +254,13 @@ def amqp(node: str) -> str:
     return f"amqp://guest:guest@127.0.0.1:{found[0]}//"
 
 
-def test_tocsins_own_broker_is_looked_at_when_it_is_rabbitmq(node: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    redis = plugins.probe_module("health.redis")
+def test_tocsins_own_broker_is_looked_at_when_it_is_rabbitmq(node: str, broker_is: Callable[[str], None]) -> None:
     url = amqp(node)
-    monkeypatch.setattr(redis, "own_broker", lambda: url)
+    broker_is(url)
     reading = measure("health.redis")
     assert (reading.status, "RabbitMQ: it took a connection in" in reading.message) == ("ok", True), reading.message
     assert 0 < reading.metrics["seconds"] < 5
-    monkeypatch.setattr(redis, "own_broker", lambda: url.replace("guest:guest", "guest:wr0ng"))
+    broker_is(url.replace("guest:guest", "guest:wr0ng"))
     refused = measure("health.redis")
     assert (refused.status, "wr0ng" in refused.message) == (Status.UNKNOWN, False), refused.message
 

@@ -51,16 +51,12 @@ def test_tocsins_own_broker_is_the_default():
     [
         ("amqp://guest:s3cret@127.0.0.1:1//", "critical", "refused"),
         ("amqp://guest:s3cret@no.such.host.invalid//", "critical", "no.such.host.invalid"),
-        ("sqs://", "unknown", "neither Redis nor RabbitMQ"),
-        ("sentinel://h:26379", "unknown", "neither Redis nor RabbitMQ"),
     ],
 )
-def test_a_broker_of_our_own_that_is_not_redis_is_looked_at_or_unknown(monkeypatch, url, status, said):
-    monkeypatch.setattr(redis, "own_broker", lambda: url)
+def test_a_broker_of_our_own_that_is_not_redis_is_looked_at(broker_is, url, status, said):
+    broker_is(url)
     reading = measure("health.redis", timeout=3.0)
     assert (reading.status, said in reading.message, "s3cret" in reading.message) == (status, True, False), reading.message
-    performance = plugins.probe_module("performance.redis")
-    monkeypatch.setattr(performance, "own_broker", lambda: url)
     assert measure("performance.redis").status == "unknown"
 
 

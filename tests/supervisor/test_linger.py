@@ -2,10 +2,15 @@
 
 import os
 import signal
-import time
+import subprocess
+import sys
+from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
+import pytest
 
 from app.supervisor import linger
 from tests.supervisor.conftest import until
@@ -45,34 +50,63 @@ def test_a_server_that_ends_quickly_is_left_alone(make_home):
     home.down()
 
 
+HEARS = """
+import signal
+asked = {signal.SIGINT, signal.SIGQUIT}
+signal.pthread_sigmask(signal.SIG_BLOCK, asked)
+print("here", flush=True)
+while True:
+    print(signal.sigwait(asked).name, flush=True)
+"""
+
+
 class Waiting:
-    """A child that has written its status, and goes on."""
+    """A process that writes down each signal and goes on, and the status file of a server that waits for its sessions."""
 
-    def __init__(self, path, status):
-        from types import SimpleNamespace
-
-        self.process = SimpleNamespace(pid=os.getpid())
+    def __init__(self, path: Path) -> None:
+        self.process = subprocess.Popen([sys.executable, "-c", HEARS], stdout=subprocess.PIPE, text=True)
         self.spec = SimpleNamespace(ready=f"pidfile://{path}", name="postgres")
-        self.is_running = True
-        path.write_text("\n".join([str(os.getpid()), *["x"] * 6, status]))
+        self.path, self.is_running = path, True
+        assert self.heard() == "here"
+        self.says("stopping")
+
+    def says(self, status: str) -> None:
+        self.path.write_text("\n".join([str(self.process.pid), *["x"] * 6, status]))
+
+    def heard(self) -> str:
+        """The next signal; empty when it has ended."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
 
 
-def test_each_step_is_taken_once_and_in_order(tmp_path, monkeypatch):
-    sent, said = [], []
-    monkeypatch.setattr(linger.os, "kill", lambda pid, number: sent.append(number))
-    child = Waiting(tmp_path / "postmaster.pid", "stopping")
+@pytest.fixture
+def waiting(tmp_path: Path) -> Iterator[Waiting]:
+    child = Waiting(tmp_path / "postmaster.pid")
+    with child.process:
+        yield child
+        child.process.kill()
+
+
+def test_each_step_is_taken_once_and_in_order(waiting: Waiting) -> None:
+    said: list[tuple[str, bool]] = []
     watch = linger.Lingering(lambda text, red: said.append((text, red)))
+    heard = []
     for now in (0, 1, 4.9, 5, 6, 14, 15, 16, 24, 25, 26, 1000):
-        watch.look([child], 100.0 + now)
-    assert sent == [signal.SIGINT, signal.SIGQUIT, signal.SIGKILL]
+        before = len(said)
+        watch.look([waiting], 100.0 + now)  # type: ignore[list-item]
+        if len(said) > before:
+            heard.append((now, waiting.heard()))
+    assert heard == [(5, "SIGINT"), (15, "SIGQUIT"), (25, "")]
+    assert waiting.process.wait(10) == -signal.SIGKILL
     assert [red for _, red in said] == [True] * 3
 
 
-def test_a_server_that_is_ready_again_starts_afresh(tmp_path, monkeypatch):
-    sent = []
-    monkeypatch.setattr(linger.os, "kill", lambda pid, number: sent.append(number))
-    watch = linger.Lingering(lambda text, red: None)
-    watch.look([Waiting(tmp_path / "p", "stopping")], 0.0)
-    watch.look([Waiting(tmp_path / "p", "ready")], 4.0)
-    watch.look([Waiting(tmp_path / "p", "stopping")], time.monotonic() + 6.0)
-    assert sent == []
+def test_a_server_that_is_ready_again_starts_afresh(waiting: Waiting) -> None:
+    said: list[str] = []
+    watch = linger.Lingering(lambda text, red: said.append(text))
+    for now, status in ((0.0, "stopping"), (4.0, "ready"), (6.0, "stopping"), (10.9, "stopping")):
+        waiting.says(status)
+        watch.look([waiting], now)  # type: ignore[list-item]
+    assert said == []
+    watch.look([waiting], 11.0)  # type: ignore[list-item]
+    assert waiting.heard() == "SIGINT"

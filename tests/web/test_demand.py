@@ -179,11 +179,8 @@ def test_yaml_that_would_grow_without_end_is_refused(root: Site) -> None:
     assert _beside(page, "headers")
 
 
-def test_without_a_worker_the_page_says_so_and_keeps_what_was_typed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    from app.actions import run
-
+def test_without_a_worker_the_page_says_so_and_keeps_what_was_typed(site: Site) -> None:
     configure()
-    monkeypatch.setattr(run, "QUEUE_WAIT", -5.0)
     page = (
         site.as_("root")
         .post("/checks/try", 503, probe="health.tcp", timeout="1s", **{"with.host": "127.0.0.1", "with.port": "9"})
