@@ -9,7 +9,7 @@ from pydantic import Field
 from app.checks.own import own_broker
 from app.checks.probe import Duration, Spec, Status, length, unanswered
 from app.failure import Failed, Kind
-from app.net.celery import OWN, Broker, BrokerUrl, Keys, Waiting, broker
+from app.net.celery import OWN_QUEUES, Broker, BrokerUrl, Keys, Waiting, broker
 
 WORKERS_ANSWER_WITHIN = 1.0  # seconds; the only way to know that no more answers come
 
@@ -20,14 +20,14 @@ class Watched(Keys, Spec):
     url: BrokerUrl | None = Field(
         default=None, description="redis, rediss, redis+socket, amqp or amqps URL; unset = Tocsin's own broker"
     )
-    queues: list[str] = Field(default=OWN, min_length=1, max_length=200, description="queues that are looked at")
+    queues: list[str] = Field(default=OWN_QUEUES, min_length=1, max_length=200, description="queues that are looked at")
     warning_age: Duration = Field(default=timedelta(minutes=1), description="age of a waiting message from which it warns")
     critical_age: Duration = Field(default=timedelta(minutes=5), description="age of a waiting message that is critical")
 
 
 @contextmanager
 def connected(spec: Watched, timeout: float) -> Iterator[Broker]:
-    """The broker, which gets `timeout` seconds for each thing. Raises Unreachable, or CannotTell where it refuses us."""
+    """The broker, which gets `timeout` seconds for each thing. Raises Unreachable, or Unknown where it refuses us."""
     try:
         with broker(spec.url or own_broker(), timeout, spec, spec.queues) as found:
             yield found

@@ -32,7 +32,7 @@ from app.walltime import stamp
 from app.wording import text
 
 __all__ = [
-    "Absent", "CannotTell", "Drift", "Duration", "Field", "Probe", "Reading", "Run", "SecretStr", "Series", "Spec",
+    "Absent", "Unknown", "Drift", "Duration", "Field", "Probe", "Reading", "Run", "SecretStr", "Series", "Spec",
     "Status", "Unreachable", "counted", "drift", "length", "lower_first", "printable", "probe", "stamp", "unanswered",
     "worst",
 ]  # fmt: skip
@@ -59,18 +59,18 @@ class Unreachable(Exception):
     """The target did not answer, or not as it must: the result is critical."""
 
 
-class CannotTell(Exception):
+class Unknown(Exception):
     """The probe itself was prevented (no right, no such file, bad credentials): the result is unknown."""
 
     reason: Reason | None = None  # where a program needs to know which prevention it was
 
 
-def unanswered(failed: Failed, *blind: Kind) -> Unreachable | CannotTell:
+def unanswered(failed: Failed, *blind: Kind) -> Unreachable | Unknown:
     """What it means that the target did not answer: critical, but unknown where we may not go and for the kinds in `blind`."""
-    return (CannotTell if failed.kind in (Kind.BLOCKED, *blind) else Unreachable)(str(failed))
+    return (Unknown if failed.kind in (Kind.BLOCKED, *blind) else Unreachable)(str(failed))
 
 
-class Absent(CannotTell):
+class Absent(Unknown):
     """This host has none of what the probe reads, and need not have it: unknown, and nothing to fix."""
 
     def __init__(self, what: str) -> None:

@@ -1,7 +1,7 @@
 """What a PromQL query says now: all that the probes of the families do which ask one."""
 
 from app.checks.limits import Limits
-from app.checks.probe import CannotTell, Reading, Run, Series, Spec, Status, worst
+from app.checks.probe import Reading, Run, Series, Spec, Status, Unknown, worst
 from app.failure import Failed
 from app.net.prometheus import Answer, Query, ask, written
 
@@ -11,11 +11,11 @@ class Question(Query, Limits, Spec):
 
 
 async def read(spec: Question, run: Run) -> Reading:
-    """The answer and what it deserves. Raises CannotTell when there is none."""
+    """The answer and what it deserves. Raises Unknown when there is none."""
     try:
         answer = await ask(spec, run.timeout)
     except (Failed, ValueError) as error:
-        raise CannotTell(str(error)) from None
+        raise Unknown(str(error)) from None
     statuses, told = _judge(answer, spec)
     return Reading(
         worst(map(Status, statuses)),

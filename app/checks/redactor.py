@@ -7,7 +7,7 @@ from urllib.parse import unquote, unquote_plus
 
 from pydantic import BaseModel, SecretStr
 
-from app.net.take import hiding
+from app.net.take import value_redactor
 from app.redact import rewritten
 
 SHORTEST = 4  # characters; to replace "1" wherever it stands would spoil every figure
@@ -18,7 +18,7 @@ Redactor = Callable[[str], str]
 def redactor(settings: BaseModel) -> Redactor:
     """Takes the secrets of these settings out of a text: secret fields, and passwords, tokens and keys in URLs and headers."""
     values = {value for value in _secrets(settings) if len(value) >= SHORTEST}
-    return hiding({str(number): value for number, value in enumerate(sorted(values))}) if values else str
+    return value_redactor({str(number): value for number, value in enumerate(sorted(values))}) if values else str
 
 
 def _secrets(settings: BaseModel) -> Iterator[str]:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from app.checks import probes
 from app.checks.model import Check, Due, Result
-from app.checks.probe import CannotTell, Probe, Reading, Run, Series, Spec, Status, Unreachable
+from app.checks.probe import Probe, Reading, Run, Series, Spec, Status, Unknown, Unreachable
 from app.checks.redactor import Redactor, redactor
 from app.concurrency.loop import as_they_come
 from app.concurrency.threads import result
@@ -93,7 +93,7 @@ async def _taken(due: Due, probe: Probe, spec: Spec) -> Reading:
         return Reading(probe.on_timeout, f"no answer within {timeout:g} s", unreachable=probe.on_timeout is Status.CRITICAL)
     except Unreachable as error:
         return Reading(Status.CRITICAL, str(error), unreachable=True)
-    except CannotTell as error:
+    except Unknown as error:
         return Reading(Status.UNKNOWN, str(error), reason=error.reason)
     except asyncio.CancelledError:
         if cast("asyncio.Task[object]", asyncio.current_task()).cancelling():
@@ -122,7 +122,7 @@ async def _in_thread(name: str, call: Callable[[], Reading]) -> Reading:
     """
     earlier = _hanging.get(name)
     if earlier is not None and not earlier.is_set():
-        raise CannotTell("its last run still hangs, in a thread that nobody can stop")
+        raise Unknown("its last run still hangs, in a thread that nobody can stop")
     returned = Event()
 
     def work() -> Reading:

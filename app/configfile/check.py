@@ -13,7 +13,7 @@ from app.configfile.model import Item, Items
 from app.configfile.references import circle, dangling, members, references
 from app.configfile.tree import Path, strings
 from app.net.address import refuse_literal
-from app.net.header import CONTROL, odd
+from app.net.header import CONTROL, describe_character
 from app.notify.contact import unfit
 from app.people.model import known_zone
 
@@ -84,7 +84,7 @@ def lines(items: Items) -> Iterator[Finding]:
             if not path or "contacts" in path or not (_field(path) in ON_ONE_LINE or "headers" in path[:-1]):
                 continue
             if found := CONTROL.search(str(node.value)) or CONTROL.search(str(path[-1])):
-                facts = {"subject": item.subject, "character": odd(found[0])}
+                facts = {"subject": item.subject, "character": describe_character(found[0])}
                 yield finding(item.file, node.line, Code.CONTROL_CHARACTER, path, **facts)
 
 

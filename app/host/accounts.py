@@ -39,19 +39,19 @@ class Survey:
     """What was found, and what could not be."""
 
     root: str
-    things: dict[str, str] = field(default_factory=dict)
-    blind: dict[str, str] = field(default_factory=dict)  # beginning of things' names -> why these cannot be seen
-    bad: list[str] = field(default_factory=list)  # wrong whatever was accepted
+    entries: dict[str, str] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)  # beginning of things' names -> why these cannot be seen
+    problems: list[str] = field(default_factory=list)  # wrong whatever was accepted
     figures: dict[str, float] = field(default_factory=dict)  # how many there are of each kind
 
-    def read(self, path: str, *hides: str) -> str | None:
+    def read(self, path: str, *prefixes: str) -> str | None:
         """A file's text; None when it is missing, or cannot be read: then what `hides` begins is unknown."""
         try:
             return self.open(path)
         except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: NUL in the path of a home
             return None
         except OSError as error:
-            self.blind |= dict.fromkeys(hides, f"{path} ({lower_first(str(error.strerror))})")
+            self.unreadable |= dict.fromkeys(prefixes, f"{path} ({lower_first(str(error.strerror))})")
             return None
 
     def open(self, path: str) -> str:
@@ -74,47 +74,47 @@ class Survey:
         return found
 
 
-def look(root: str, admin_groups: Sequence[str], key_files: Sequence[str]) -> Survey:
+def survey(root: str, admin_groups: Sequence[str], key_files: Sequence[str]) -> Survey:
     """Who may do what on the host whose files are below `root`; `key_files` as `AuthorizedKeysFile` of sshd_config names them.
 
     Raises Failed where not even its accounts can be read.
     """
-    survey = Survey(root)
+    found = Survey(root)
     try:
-        users, groups = list(_users(survey.open("/etc/passwd"))), dict(_groups(survey.open("/etc/group")))
+        users, groups = list(_users(found.open("/etc/passwd"))), dict(_groups(found.open("/etc/group")))
     except OSError as error:
         raise Failed(Kind.OTHER, f"/etc/passwd or /etc/group of {root}: {lower_first(str(error.strerror))}") from None
     if not users or len(users) > MOST_USERS:
         raise Failed(Kind.OTHER, f"/etc/passwd of {root} holds {len(users) or 'no'} accounts")
-    empty = _passwords(survey, users)
+    empty = _passwords(found, users)
     for user in users:
-        _note(survey, f"user {user.name}", _told(user, groups))
+        _add(found, f"user {user.name}", _describe(user, groups))
         for path in key_files:
-            _keys(survey, user, path)
+            _keys(found, user, path)
     admins = {(name, group) for group in admin_groups if group in groups for name in _members(group, groups, users)}
-    survey.things |= {f"member {name} of {group}": "present" for name, group in admins}
-    _sudoers(survey, "/etc/sudoers", set())
+    found.entries |= {f"member {name} of {group}": "present" for name, group in admins}
+    _sudoers(found, "/etc/sudoers", set())
     zero = [user.name for user in users if user.uid == 0]
     if len(zero) > 1:
-        survey.bad.append(f"{len(zero)} accounts have uid 0: {', '.join(zero)}")
-    survey.figures = {
+        found.problems.append(f"{len(zero)} accounts have uid 0: {', '.join(zero)}")
+    found.figures = {
         "users": len(users),
         "admins": len({name for name, _ in admins}),
-        "sudo_rules": sum(name.startswith("sudo rule ") for name in survey.things),
-        "authorized_keys": sum(name.startswith("key ") for name in survey.things),
+        "sudo_rules": sum(name.startswith("sudo rule ") for name in found.entries),
+        "authorized_keys": sum(name.startswith("key ") for name in found.entries),
         "empty_passwords": len(empty),
         "uid_0_accounts": len(zero),
     }
-    return survey
+    return found
 
 
-def _note(survey: Survey, name: str, how: str) -> None:
+def _add(survey: Survey, name: str, state: str) -> None:
     """Keep a thing; a second one of its name (a line that hides behind another) gets a number."""
     unique, count = name, 1
-    while unique in survey.things:
+    while unique in survey.entries:
         count += 1
         unique = f"{name} ({count})"
-    survey.things[unique] = how
+    survey.entries[unique] = state
 
 
 def _users(text: str) -> Iterator[User]:
@@ -136,9 +136,9 @@ def _members(group: str, groups: Mapping[str, tuple[int, frozenset[str]]], users
     return sorted(named | {user.name for user in users if user.gid == gid})
 
 
-def _told(user: User, groups: Mapping[str, tuple[int, frozenset[str]]]) -> str:
-    named = sorted(name for name, (gid, members) in groups.items() if user.name in members or gid == user.gid)
-    return f"uid {user.uid}, gid {user.gid}, shell {user.shell or '/bin/sh'}, home {user.home}, groups {','.join(named)}"
+def _describe(user: User, groups: Mapping[str, tuple[int, frozenset[str]]]) -> str:
+    names = sorted(name for name, (gid, members) in groups.items() if user.name in members or gid == user.gid)
+    return f"uid {user.uid}, gid {user.gid}, shell {user.shell or '/bin/sh'}, home {user.home}, groups {','.join(names)}"
 
 
 def _passwords(survey: Survey, users: list[User]) -> list[str]:
@@ -149,15 +149,15 @@ def _passwords(survey: Survey, users: list[User]) -> list[str]:
     for user in users:
         given = user.password
         if given == "x":
-            if "password " in survey.blind:
+            if "password " in survey.unreadable:
                 continue
             given = fields.get(user.name, "*")
-        how = "empty" if not given else "locked" if given[0] in "!*" or given == "x" else "set"
-        _note(survey, f"password {user.name}", how)
-        if how == "empty":
+        state = "empty" if not given else "locked" if given[0] in "!*" or given == "x" else "set"
+        _add(survey, f"password {user.name}", state)
+        if state == "empty":
             empty.append(user.name)
     if empty:
-        survey.bad.append(f"{', '.join(empty)} may log in without a password")
+        survey.problems.append(f"{', '.join(empty)} may log in without a password")
     return empty
 
 
@@ -165,27 +165,27 @@ def _keys(survey: Survey, user: User, path: str) -> None:
     path = os.path.join(user.home or "/", path.replace("%u", user.name))
     for line in (survey.read(path, f"key of {user.name} ") or "").splitlines():
         if found := authorized_keys.parse(line):
-            survey.things.setdefault(f"key of {user.name} {found.fingerprint}", found.about)
+            survey.entries.setdefault(f"key of {user.name} {found.fingerprint}", found.description)
 
 
-def _sudoers(survey: Survey, path: str, seen: set[str]) -> None:
+def _sudoers(survey: Survey, path: str, visited: set[str]) -> None:
     """Note a file of sudo's, its rules, and the files it includes."""
-    if path in seen or len(seen) >= MOST_FILES:
+    if path in visited or len(visited) >= MOST_FILES:
         return
-    seen.add(path)
+    visited.add(path)
     everything = ("sudo rule ", "sudoers file ") if path == "/etc/sudoers" else ()
     text = survey.read(path, f"sudo rule in {path}: ", f"sudoers file {path}", *everything)
     if text is None:
         return
-    told = os.stat(survey.place(path))
-    survey.things[f"sudoers file {path}"] = f"mode {stat.S_IMODE(told.st_mode):o}, uid {told.st_uid}"
+    info = os.stat(survey.place(path))
+    survey.entries[f"sudoers file {path}"] = f"mode {stat.S_IMODE(info.st_mode):o}, uid {info.st_uid}"
     for line in re.sub(r"\\\n\s*", " ", text).splitlines():
         if include := INCLUDE.fullmatch(line.strip()):
             target = os.path.join(os.path.dirname(path), include["path"])
             for one in _folder(survey, target) if include["how"] == "includedir" else [target]:
-                _sudoers(survey, one, seen)
+                _sudoers(survey, one, visited)
         elif rule := " ".join(COMMENT.sub("", line).split()):
-            survey.things[f"sudo rule in {path}: {rule}"] = "present"
+            survey.entries[f"sudo rule in {path}: {rule}"] = "present"
 
 
 def _folder(survey: Survey, path: str) -> list[str]:
@@ -196,6 +196,6 @@ def _folder(survey: Survey, path: str) -> list[str]:
         return []
     except OSError as error:
         why = f"{path} ({lower_first(str(error.strerror))})"
-        survey.blind |= {f"sudo rule in {path}/": why, f"sudoers file {path}/": why}
+        survey.unreadable |= {f"sudo rule in {path}/": why, f"sudoers file {path}/": why}
         return []
     return [f"{path}/{name}" for name in names if "." not in name and not name.endswith("~")]

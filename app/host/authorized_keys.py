@@ -17,23 +17,25 @@ class Key:
     """One key that may log in."""
 
     fingerprint: str  # as `ssh-keygen -l` prints it
-    about: str  # kind, options, comment. An option's value may be secret (environment="TOKEN=..."): a digest stands for them
+    description: (
+        str  # kind, options, comment. An option's value may be secret (environment="TOKEN=..."): a digest stands for them
+    )
 
 
 def parse(line: str) -> Key | None:
     """The key of a line; None for a comment, or what sshd would not take for one."""
     line, options = line.strip(), ""
     found = KEY.fullmatch(line)
-    if found is None and (led := OPTIONS.match(line)):
-        options, found = led[0], KEY.fullmatch(line[led.end() :].strip())
+    if found is None and (prefix := OPTIONS.match(line)):
+        options, found = prefix[0], KEY.fullmatch(line[prefix.end() :].strip())
     if found is None or line.startswith("#"):
         return None
     try:
         digest = hashlib.sha256(base64.b64decode(found["blob"], validate=True)).digest()
     except binascii.Error:
         return None
-    told = [found["kind"], _options(options), (found["comment"] or "").strip()[:LONGEST_COMMENT]]
-    return Key("SHA256:" + base64.b64encode(digest).decode().rstrip("="), " ".join(filter(None, told)))
+    parts = [found["kind"], _options(options), (found["comment"] or "").strip()[:LONGEST_COMMENT]]
+    return Key("SHA256:" + base64.b64encode(digest).decode().rstrip("="), " ".join(filter(None, parts)))
 
 
 def _options(text: str) -> str:

@@ -20,10 +20,10 @@ from app.failure import Failed, Kind
 
 JOURNALS = ("/run/log/journal", "/var/log/journal")  # of this machine
 SHOW = ("--output=json", "--output-fields=MESSAGE,SYSLOG_IDENTIFIER", "--all", "--no-pager")
-BLIND = ("not seeing messages", "insufficient permissions", "Permission denied", "No journal files")
-MOST_ENTRIES = 50_000  # in one run
+NO_ACCESS = ("not seeing messages", "insufficient permissions", "Permission denied", "No journal files")
+MAX_ENTRIES = 50_000  # in one run
 LONGEST = 1 << 20  # bytes of one entry
-MOST_NOISE = 4096  # bytes read of what journalctl complains
+MAX_STDERR = 4096  # bytes read of what journalctl complains
 
 
 def present(folder: str | None = None) -> bool:
@@ -55,7 +55,7 @@ class Journal:
         cursor: str | None,
         *,
         timeout: float,
-        most: int = MOST_ENTRIES,
+        most: int = MAX_ENTRIES,
         from_start: bool = False,
         folder: str | None = None,
     ) -> None:
@@ -63,14 +63,14 @@ class Journal:
         self.where = [f"--directory={folder}"] if folder else []
         self.folders = (folder,) if folder else JOURNALS
         cursor = cursor if isinstance(cursor, str) else None  # it was remembered
-        self.only_end = cursor is None and not from_start
+        self.only_cursor = cursor is None and not from_start
         self.cursor = cursor or ""
         self.behind = False
-        self._late = self._read_some = False
+        self._late = self._has_entries = False
 
     def entries(self) -> Iterator[dict[str, Any]]:
         """What was told since, oldest first. Raises Failed when journalctl says no or is silent until the time is over."""
-        after = ["--lines=1"] if self.only_end else [f"--after-cursor={self.cursor}"] if self.cursor else []
+        after = ["--lines=1"] if self.only_cursor else [f"--after-cursor={self.cursor}"] if self.cursor else []
         # Not quiet: it must say when it hides what others wrote.
         command = ["journalctl", *SHOW, *self.where, *after, *self.matches]
         with subprocess.Popen(
@@ -81,11 +81,11 @@ class Journal:
             alarm.start()
             try:
                 yield from self._read(process)
-                said = self._said(process)
+                stderr = self._stderr(process)
             finally:
                 alarm.cancel()
                 _kill(process)
-        self._judge(process.returncode, said)
+        self._judge(process.returncode, stderr)
 
     def _end(self, process: "subprocess.Popen[bytes]") -> None:
         self._late = True
@@ -95,34 +95,34 @@ class Journal:
         assert process.stdout is not None
         read = process.stdout.readline
         for entry in _decoded(islice(iter(lambda: read(LONGEST), b""), self.most)):
-            self._read_some = True
-            if not self.only_end:
+            self._has_entries = True
+            if not self.only_cursor:
                 yield entry
             self.cursor = entry["__CURSOR"]
         self.behind = bool(read(LONGEST))
 
-    def _said(self, process: "subprocess.Popen[bytes]") -> bytes:
+    def _stderr(self, process: "subprocess.Popen[bytes]") -> bytes:
         """What it complained about; waits for its own end, unless it has more to tell."""
         assert process.stderr is not None
         if self.behind:
             return b""
-        said = process.stderr.read(MOST_NOISE)
+        stderr = process.stderr.read(MAX_STDERR)
         process.wait()
-        return said
+        return stderr
 
-    def _judge(self, code: int, said: bytes) -> None:
-        self.behind = self.behind or (self._late and self._read_some)
+    def _judge(self, code: int, stderr: bytes) -> None:
+        self.behind = self.behind or (self._late and self._has_entries)
         if self.behind:
             return
         if self._late:
             raise Failed(Kind.TIMEOUT, f"journalctl did not answer within {self.timeout:.3g} s")
-        why = said.decode(errors="replace").strip().partition("\n")[0]
-        blind = any(sign in why for sign in BLIND)
-        if code or blind:
-            advice = "; add this account to the group systemd-journal" if blind else ""
+        why = stderr.decode(errors="replace").strip().partition("\n")[0]
+        no_access = any(sign in why for sign in NO_ACCESS)
+        if code or no_access:
+            advice = "; add this account to the group systemd-journal" if no_access else ""
             raise Failed(Kind.OTHER, f"journalctl: {why or f'ended with code {code}'}{advice}")
         if not (
-            self._read_some or _has_files(self.folders)
+            self._has_entries or _has_files(self.folders)
         ):  # which journalctl says in some versions only, and ends well in all
             raise Failed(Kind.OTHER, f"no journal files in {' or '.join(self.folders)} that this account may see")
 

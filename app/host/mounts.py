@@ -13,27 +13,27 @@ T = TypeVar("T")
 _hanging: dict[str, Event] = {}  # place -> set when the look that hung returns
 
 
-async def look(place: str, call: Callable[[], T], timeout: float) -> T:
+async def access(path: str, call: Callable[[], T], timeout: float) -> T:
     """What `call` returns or raises. `place` names what it looks at.
 
     Raises Failed: timeout, also at once while an earlier look at the same place has not returned.
     """
-    earlier = _hanging.get(place)
-    if earlier is not None and not earlier.is_set():
-        raise Failed(Kind.TIMEOUT, f"{place} still hangs: is its file server away?")
-    returned = Event()
+    pending = _hanging.get(path)
+    if pending is not None and not pending.is_set():
+        raise Failed(Kind.TIMEOUT, f"{path} still hangs: is its file server away?")
+    finished = Event()
 
     def work() -> T:
         try:
             return call()
         finally:
-            returned.set()
+            finished.set()
 
     try:
         async with asyncio.timeout(timeout):
             found = await result(work)
     except TimeoutError:
-        _hanging[place] = returned
-        raise Failed(Kind.TIMEOUT, f"{place} hangs: is its file server away?") from None
-    _hanging.pop(place, None)
+        _hanging[path] = finished
+        raise Failed(Kind.TIMEOUT, f"{path} hangs: is its file server away?") from None
+    _hanging.pop(path, None)
     return found

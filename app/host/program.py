@@ -20,17 +20,17 @@ from app.concurrency import threads
 from app.failure import Failed, Kind
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-MOST = 65_536  # bytes kept of stdout
-MOST_NOISE = 4_096  # bytes kept of stderr
-FLOOD = 16_777_216  # bytes of one stream after which the program is killed
-LOOK = 0.02  # seconds between looks at a program where the system tells no end
-MOURN = 0.5  # seconds that a killed program is waited for; after that it is left to its thread
+MAX_STDOUT = 65_536  # bytes kept of stdout
+MAX_STDERR = 4_096  # bytes kept of stderr
+MAX_OUTPUT = 16_777_216  # bytes of one stream after which the program is killed
+POLL_INTERVAL = 0.02  # seconds between looks at a program where the system tells no end
+REAP_TIMEOUT = 0.5  # seconds that a killed program is waited for; after that it is left to its thread
 
 Child = subprocess.Popen[bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ProgramResult:
     """How a program ended by itself."""
 
     code: int  # exit code; negative: the signal that ended it
@@ -44,7 +44,9 @@ def environment(more: Mapping[str, str] | None = None, path: Iterable[str] = ())
     return {"PATH": ":".join([PATH, *path]), "HOME": os.path.expanduser("~"), "LC_ALL": "C", **(more or {})}
 
 
-async def run(command: Sequence[str], timeout: float, *, env: Mapping[str, str] | None = None, most: int = MOST) -> Ended:
+async def run(
+    command: Sequence[str], timeout: float, *, env: Mapping[str, str] | None = None, most: int = MAX_STDOUT
+) -> ProgramResult:
     """Run `command` (found on `env`'s PATH) for at most `timeout` seconds; keeps `most` bytes of what it says.
 
     Raises Failed: other (no such program, no right to run it, a flood of output), timeout (it was killed).
@@ -55,38 +57,38 @@ async def run(command: Sequence[str], timeout: float, *, env: Mapping[str, str] 
     try:
         async with asyncio.timeout(timeout):
             child = await asyncio.shield(asyncio.wrap_future(starting))
-            return await _to_its_end(child, name, most)
+            return await _wait(child, name, most)
     except TimeoutError:
         with suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.wrap_future(_kill(starting)), MOURN)
+            await asyncio.wait_for(asyncio.wrap_future(_kill(starting)), REAP_TIMEOUT)
         raise Failed(Kind.TIMEOUT, f"{name} did not end within {timeout:.3g} s and was killed") from None
     except BaseException:
         _kill(starting)
         raise
 
 
-async def _to_its_end(child: Child, name: str, most: int) -> Ended:
+async def _wait(child: Child, name: str, most: int) -> ProgramResult:
     """Read until the child exits, not until its pipes close: a grandchild may hold them for ever."""
     assert child.stdout is not None
     assert child.stderr is not None
     flooded = asyncio.get_running_loop().create_future()
-    out, err = _Stream(child.stdout.fileno(), most, flooded), _Stream(child.stderr.fileno(), MOST_NOISE, flooded)
-    exited = asyncio.ensure_future(_exit(child))
+    out, err = _Stream(child.stdout.fileno(), most, flooded), _Stream(child.stderr.fileno(), MAX_STDERR, flooded)
+    exit_task = asyncio.ensure_future(_exit(child))
     try:
-        await asyncio.wait([exited, flooded], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([exit_task, flooded], return_when=asyncio.FIRST_COMPLETED)
         if flooded.done():
-            raise Failed(Kind.OTHER, f"{name} wrote more than {FLOOD // 1_048_576} MiB and was killed")
+            raise Failed(Kind.OTHER, f"{name} wrote more than {MAX_OUTPUT // 1_048_576} MiB and was killed")
         out.read_on()
         err.read_on()
     finally:
-        exited.cancel()
+        exit_task.cancel()
         out.close()
         err.close()
     _kill_group(child)  # before it is reaped: until then nobody else can have its number
     code = child.wait()
     child.stdout.close()
     child.stderr.close()
-    return Ended(code, out.text(), err.text(), out.total > most)
+    return ProgramResult(code, out.text(), err.text(), out.total > most)
 
 
 @dataclass(slots=True, eq=False)
@@ -116,13 +118,13 @@ class _Stream:
             return False
         self.total += len(chunk)
         self.kept += chunk[: max(0, self.most - len(self.kept))]
-        if self.total > FLOOD and not self.flooded.done():
+        if self.total > MAX_OUTPUT and not self.flooded.done():
             self.flooded.set_result(None)
         return True
 
     def read_on(self) -> None:
         """Take what the program left in the pipe."""
-        while self.total <= FLOOD and self.read():
+        while self.total <= MAX_OUTPUT and self.read():
             pass
 
     def text(self) -> str:
@@ -138,13 +140,13 @@ async def _exit(child: Child) -> None:
         watch = os.pidfd_open(child.pid)
     except (AttributeError, OSError):
         while child.poll() is None:
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(POLL_INTERVAL)
         return
     loop = asyncio.get_running_loop()
-    gone = asyncio.Event()
-    loop.add_reader(watch, gone.set)
+    exited = asyncio.Event()
+    loop.add_reader(watch, exited.set)
     try:
-        await gone.wait()
+        await exited.wait()
     finally:
         loop.remove_reader(watch)
         os.close(watch)
@@ -173,25 +175,25 @@ def _kill(starting: "Future[Child]") -> "Future[None]":
     """See to it that the program dies, also one that is only about to start; done when it is dead."""
     dead: Future[None] = Future()
 
-    def bury(started: "Future[Child]") -> None:
+    def on_started(started: "Future[Child]") -> None:
         if started.exception() is None:
-            threads.start(lambda: _end(started.result(), dead))
+            threads.start(lambda: _kill_now(started.result(), dead))
         else:
             dead.set_result(None)
 
-    starting.add_done_callback(bury)
+    starting.add_done_callback(on_started)
     return dead
 
 
-def _end(child: Child, dead: "Future[None]") -> None:
+def _kill_now(child: Child, dead: "Future[None]") -> None:
     try:
-        strays = psutil.Process(child.pid).children(recursive=True)  # also those with a session of their own
+        descendants = psutil.Process(child.pid).children(recursive=True)  # also those with a session of their own
     except psutil.Error:
-        strays = []
+        descendants = []
     _kill_group(child)
-    for stray in strays:
+    for descendant in descendants:
         with suppress(psutil.Error):
-            stray.kill()
+            descendant.kill()
     for pipe in (child.stdout, child.stderr):
         if pipe is not None:
             pipe.close()

@@ -14,7 +14,7 @@ from app.sentence import lower_first
 
 MAGIC = frozenset("*?[")
 CHUNK = 1 << 20
-YOUNG = 2.0  # seconds in which a file could change again without a change of its time stamps
+MIN_AGE = 2.0  # seconds in which a file could change again without a change of its time stamps
 
 
 class TooMany(Exception):
@@ -28,26 +28,26 @@ class Walk:
     with names, one with a slash with whole paths (`*` crosses slashes); an excluded folder is not entered.
     """
 
-    def __init__(self, excludes: Sequence[str], most: int, most_seen: int, deadline: float) -> None:
-        self.excludes, self.most, self.most_seen, self.deadline = excludes, most, most_seen, deadline
+    def __init__(self, excludes: Sequence[str], max_files: int, max_names: int, deadline: float) -> None:
+        self.excludes, self.max_files, self.max_names, self.deadline = excludes, max_files, max_names, deadline
         self.found: dict[str, os.stat_result] = {}
         self.closed: dict[str, str] = {}
-        self._seen = 0
+        self._examined = 0
 
     def add(self, path: str) -> bool:
         """Look for what one path or glob means; whether there is anything. Raises TooMany."""
         before = len(self.found), len(self.closed)
         try:
-            self._look_for(path)
+            self._find(path)
         except RecursionError:
             raise TooMany(f"{path}: folders are nested too deep") from None
         return before != (len(self.found), len(self.closed))
 
-    def _look_for(self, path: str) -> None:
+    def _find(self, path: str) -> None:
         parts = [part for part in path.split("/") if part]
         if not any(MAGIC & set(part) for part in parts) or os.path.lexists(path):
             path = "/" + "/".join(parts)
-            self._take(path)
+            self._add_path(path)
             if os.path.islink(path) and os.path.isdir(path):  # named by a person: the link is one thing, what it shows others
                 self._below(path)
         else:
@@ -55,7 +55,7 @@ class Walk:
 
     def _expand(self, folder: str, parts: list[str]) -> None:
         if not parts:
-            self._take(folder)
+            self._add_path(folder)
         elif parts[0] == "**":
             self._expand(folder, parts[1:] or ["*"])
             for name, is_folder in self._names(folder):
@@ -68,7 +68,7 @@ class Walk:
         else:
             self._expand(f"{folder}/{parts[0]}", parts[1:])
 
-    def _take(self, path: str) -> None:
+    def _add_path(self, path: str) -> None:
         if self._excluded(path):
             return
         try:
@@ -82,12 +82,12 @@ class Walk:
             self._below(path)
             return
         self.found[path] = found
-        if len(self.found) > self.most:
-            raise TooMany(f"there are more than {self.most} files: narrow the paths, exclude some, or use several checks")
+        if len(self.found) > self.max_files:
+            raise TooMany(f"there are more than {self.max_files} files: narrow the paths, exclude some, or use several checks")
 
     def _below(self, folder: str) -> None:
         for name, _ in self._names(folder):
-            self._take(f"{folder.rstrip('/')}/{name}")
+            self._add_path(f"{folder.rstrip('/')}/{name}")
 
     def _names(self, folder: str) -> list[tuple[str, bool]]:
         """Names in a folder, sorted, and whether each is one itself."""
@@ -105,18 +105,18 @@ class Walk:
         return sorted(names)
 
     def _count(self) -> None:
-        self._seen += 1
-        if self._seen > self.most_seen:
-            raise TooMany(f"more than {self.most_seen} names had to be looked at: narrow the paths")
-        if self._seen % 256 == 0 and time.monotonic() > self.deadline:
-            raise TooMany(f"looking for the files took too long ({self._seen} names so far): narrow the paths")
+        self._examined += 1
+        if self._examined > self.max_names:
+            raise TooMany(f"more than {self.max_names} names had to be looked at: narrow the paths")
+        if self._examined % 256 == 0 and time.monotonic() > self.deadline:
+            raise TooMany(f"looking for the files took too long ({self._examined} names so far): narrow the paths")
 
     def _excluded(self, path: str) -> bool:
         name = path.rpartition("/")[2]
         return any(fnmatchcase(path if "/" in glob else name, glob.rstrip("/")) for glob in self.excludes)
 
 
-class Waits(Exception):
+class Deferred(Exception):
     """The file could not be read to its end this time."""
 
 
@@ -140,14 +140,14 @@ class Reader:
             return known.rpartition(" ")[2]
         if full:
             self._keep(name)
-            raise Waits("it waits for its turn")
+            raise Deferred("it waits for its turn")
         try:
             digest = self._hash(path, found)
-        except Waits:
+        except Deferred:
             self._keep(name)
             raise
-        young = time.time() - found.st_ctime < YOUNG
-        self.fresh[name] = f"{signature(found)}{'!' if young else ''} {digest}"  # ! = read again when there is time
+        is_young = time.time() - found.st_ctime < MIN_AGE
+        self.fresh[name] = f"{signature(found)}{'!' if is_young else ''} {digest}"  # ! = read again when there is time
         return digest
 
     def _keep(self, name: str) -> None:
@@ -164,16 +164,16 @@ class Reader:
                 if left < 0:
                     break
                 if time.monotonic() > self.deadline:
-                    raise Waits("the time was over")
+                    raise Deferred("the time was over")
             if left or signature(os.fstat(file.fileno())) != signature(found):
-                raise Waits("it changed while it was read")
+                raise Deferred("it changed while it was read")
         return digest.hexdigest()[:32]
 
 
 def signature(found: os.stat_result) -> str:
     """What tells that a file was not touched. The change time cannot be set back as the time of writing can."""
-    told = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-    return hashlib.blake2b(repr(told).encode(), digest_size=6).hexdigest()
+    identity = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return hashlib.blake2b(repr(identity).encode(), digest_size=6).hexdigest()
 
 
 def printable(path: str) -> str:
@@ -184,9 +184,9 @@ def printable(path: str) -> str:
 def folded(known: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """By folder, whose name is then remembered once."""
     folders: dict[str, dict[str, str]] = {}
-    for path, told in known.items():
+    for path, value in known.items():
         folder, _, name = path.rpartition("/")
-        folders.setdefault(folder, {})[name] = told
+        folders.setdefault(folder, {})[name] = value
     return folders
 
 
@@ -194,4 +194,4 @@ def unfolded(folders: object) -> dict[str, str]:
     """The reverse of `folded`; what is nothing of the kind is left out."""
     kept = folders.items() if isinstance(folders, Mapping) else ()
     found = ((folder, names) for folder, names in kept if isinstance(names, Mapping))
-    return {f"{folder}/{name}": str(told) for folder, names in found for name, told in names.items()}
+    return {f"{folder}/{name}": str(value) for folder, names in found for name, value in names.items()}

@@ -25,12 +25,12 @@ SCHEMES = r"^(redis|rediss|redis\+socket|amqp|amqps|pyamqp)://"
 PORTS = {"redis": 6379, "rediss": 6379, "amqp": 5672, "pyamqp": 5672, "amqps": 5671}
 AMQP = ("amqp", "amqps", "pyamqp")
 PLAIN = ("redis", "amqp", "pyamqp")  # over TLS the name stays, which the certificate must match
-OWN = [str(queue) for queue in ALL]
+OWN_QUEUES = [str(queue) for queue in ALL]
 PRIORITIES = range(1, 10)  # each may have a list of its own beside the queue's, whichever `priority_steps` are set
 SEPARATOR = "\x06\x16"  # kombu's own, between a queue and a priority
 BINDING = "_kombu.binding."
 SCANS, SCANNED = 40, 500  # how often we look for a prefix, and at how many keys each time
-TWIN = " #"  # no node's name holds a space
+DUPLICATE = " #"  # no node's name holds a space
 make_connection: Any = Connection  # kombu has no types
 make_mailbox: Any = Mailbox
 MAILBOX = make_mailbox("celery", type="fanout", accept=["json"], serializer="json")
@@ -68,7 +68,7 @@ class Waiting:
 
 def node(worker: str) -> str:
     """The name that a worker gives itself, out of a key of `Broker.inspect`."""
-    return worker.partition(TWIN)[0]
+    return worker.partition(DUPLICATE)[0]
 
 
 class Broker:
@@ -86,9 +86,9 @@ class Broker:
         """
         found: dict[str, Any] = {}
         for answer in MAILBOX(self._connection).multi_call(command, timeout=wait, limit=most) or ():
-            for name, said in answer.items():
-                twins = sum(node(known) == name for known in found)
-                found[f"{name}{TWIN}{twins + 1}" if twins else str(name)] = said
+            for name, reply in answer.items():
+                duplicates = sum(node(known) == name for known in found)
+                found[f"{name}{DUPLICATE}{duplicates + 1}" if duplicates else str(name)] = reply
         return found
 
     def waiting(self, queues: Sequence[str]) -> dict[str, Waiting]:
@@ -108,8 +108,8 @@ class Broker:
         name = f"{self._prefix}{queue}"
         lists = [name, *(f"{name}{self._sep}{priority}" for priority in PRIORITIES)]
         with _plain(self._connection).pipeline(transaction=False) as pipe:
-            for one in lists:
-                pipe.llen(one).lindex(one, -1)
+            for key in lists:
+                pipe.llen(key).lindex(key, -1)
             found = pipe.execute()
         ages = [age for message in found[1::2] if (age := _age(message)) is not None]
         return Waiting(sum(found[::2]), max(ages, default=None))
@@ -123,19 +123,19 @@ def _age(message: Any) -> float | None:
 
 
 @contextmanager
-def broker(url: str, patience: float, keys: Keys, queues: Sequence[str]) -> Iterator[Broker]:
+def broker(url: str, timeout: float, keys: Keys, queues: Sequence[str]) -> Iterator[Broker]:
     """A broker at a checked address, which gets `patience` seconds for each thing. Raises Failed.
 
     Every address of its name is tried. `denied`: it does not let us in, or not do that.
     """
-    connection = _connected(url, patience, keys.global_keyprefix or "")
+    connection = _connected(url, timeout, keys.global_keyprefix or "")
     prefix = keys.global_keyprefix or ""
     try:
         if keys.global_keyprefix is None and connection.transport.driver_type == "redis":
             prefix = _prefix(connection, queues)
         if prefix and keys.global_keyprefix is None:
             connection.release()
-            connection = _connected(url, patience, prefix)
+            connection = _connected(url, timeout, prefix)
         yield Broker(connection, prefix, keys.sep or SEPARATOR)
     except _errors(connection) as error:
         raise _failure(error) from None
@@ -143,10 +143,10 @@ def broker(url: str, patience: float, keys: Keys, queues: Sequence[str]) -> Iter
         connection.release()
 
 
-def connects(url: str, patience: float) -> float:
+def connects(url: str, timeout: float) -> float:
     """Seconds that a connection to the broker takes. Raises Failed."""
     started = time.perf_counter()
-    with broker(url, patience, Keys(global_keyprefix=""), ()):
+    with broker(url, timeout, Keys(global_keyprefix=""), ()):
         return time.perf_counter() - started
 
 
@@ -165,10 +165,10 @@ def _failure(error: BaseException) -> Failed:
     return Failed(Kind.CONNECT, f"the broker does not answer: {error}")
 
 
-def _connected(url: str, patience: float, prefix: str) -> Any:
+def _connected(url: str, timeout: float, prefix: str) -> Any:
     """A connection to the first address that takes one. Raises Failed."""
-    addresses, last = _addresses(url, patience), None
-    for address, seconds in in_turn(addresses, time.monotonic() + patience):
+    addresses, last = _addresses(url, timeout), None
+    for address, seconds in in_turn(addresses, time.monotonic() + timeout):
         connection = _connection(url, address, max(0.05, seconds), prefix)
         try:
             connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=connection.connect_timeout)
@@ -181,22 +181,22 @@ def _connected(url: str, patience: float, prefix: str) -> Any:
     raise last
 
 
-def _addresses(url: str, patience: float) -> list[str]:
+def _addresses(url: str, timeout: float) -> list[str]:
     """The checked addresses of the broker's name; only the empty one where the client must look it up, or there is none."""
     found = [""]
-    for one in url.split(";"):  # RabbitMQ's several nodes
-        parts = urlsplit(one)
+    for node_url in url.split(";"):  # RabbitMQ's several nodes
+        parts = urlsplit(node_url)
         if parts.scheme in PORTS:
-            endpoints = resolve_now(parts.hostname or "", parts.port or PORTS[parts.scheme], patience)
-            if one == url and parts.scheme in PLAIN:
+            endpoints = resolve_now(parts.hostname or "", parts.port or PORTS[parts.scheme], timeout)
+            if node_url == url and parts.scheme in PLAIN:
                 found = [endpoint.address for endpoint in endpoints]
     return found
 
 
-def _connection(url: str, address: str, patience: float, prefix: str) -> Any:
+def _connection(url: str, address: str, timeout: float, prefix: str) -> Any:
     redis = url.startswith("redis")
-    options = {"socket_timeout": patience + 1, "socket_connect_timeout": patience, "global_keyprefix": prefix} if redis else {}
-    connection = make_connection(url, connect_timeout=patience, transport_options=options)
+    options = {"socket_timeout": timeout + 1, "socket_connect_timeout": timeout, "global_keyprefix": prefix} if redis else {}
+    connection = make_connection(url, connect_timeout=timeout, transport_options=options)
     if address:
         connection.hostname = f"[{address}]" if ":" in address and not redis else address
     return connection

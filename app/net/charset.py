@@ -63,17 +63,17 @@ def decoded(body: bytes, content_type: Iterable[str], *, truncated: bool = False
 
     content_type: the header's values in order. truncated: the body goes on, so its last character may be cut off.
     """
-    for mark, marked in MARKS:
+    for mark, codec_name in MARKS:
         if body.startswith(mark):
-            return _read(body[len(mark) :], marked, truncated)
-    kind, label = _said(content_type)
+            return _read(body[len(mark) :], codec_name, truncated)
+    kind, label = _header_charset(content_type)
     codec = _codec(label)
     if codec is None or (codec in WIDE and not _is_wide(body, codec, truncated)):
-        codec = _own_word(body[:HEAD], kind)
+        codec = _declared_codec(body[:HEAD], kind)
     return _unlabelled(body, truncated) if codec is None else _read(body, codec, truncated)
 
 
-def _said(content_type: Iterable[str]) -> tuple[str, str]:
+def _header_charset(content_type: Iterable[str]) -> tuple[str, str]:
     """The header's media type and charset, lower-cased. Source: WHATWG Fetch, "extract a MIME type": the last one counts,
     and keeps the charset of an earlier one of its kind.
     """
@@ -90,7 +90,7 @@ def _said(content_type: Iterable[str]) -> tuple[str, str]:
     return kind, charset
 
 
-def _own_word(head: bytes, kind: str) -> str | None:
+def _declared_codec(head: bytes, kind: str) -> str | None:
     """The codec that a page or an XML document names itself."""
     is_xml = XML.fullmatch(kind) is not None
     if not (is_xml or kind == "text/html" or (not kind and PAGE.match(head))):
@@ -108,19 +108,19 @@ def _of_meta(head: bytes) -> Iterator[bytes]:
     for piece in PIECE.finditer(head):
         if (piece["name"] or b"").lower() != b"meta":
             continue
-        said: dict[bytes, bytes] = {}
+        attributes: dict[bytes, bytes] = {}
         for name, *values in ATTRIBUTE.findall(piece["rest"]):
-            said.setdefault(name.lower(), b"".join(values))
-        if b"charset" in said:
-            yield said[b"charset"]
-        elif said.get(b"http-equiv", b"").strip().lower() == b"content-type":
-            yield from (b"".join(found.groups(b"")) for found in [IN_CONTENT.search(said.get(b"content", b""))] if found)
+            attributes.setdefault(name.lower(), b"".join(values))
+        if b"charset" in attributes:
+            yield attributes[b"charset"]
+        elif attributes.get(b"http-equiv", b"").strip().lower() == b"content-type":
+            yield from (b"".join(found.groups(b"")) for found in [IN_CONTENT.search(attributes.get(b"content", b""))] if found)
 
 
 @lru_cache(maxsize=256)
 def _known(label: str) -> str | None:
-    if (ours := LABELS.get(label)) is not None:
-        return ours
+    if (codec := LABELS.get(label)) is not None:
+        return codec
     # Asked for a name that it does not know, Python would remember it for ever.
     if normalize_encoding(label).lower() not in CHARSETS:
         return None
@@ -161,5 +161,5 @@ def _unlabelled(body: bytes, truncated: bool) -> str:
             return _read(body, "utf-16-le" if low else "utf-16-be", truncated)
     text = _read(body, "utf-8", truncated)
     broken = text.count("\ufffd")
-    sound = len(text) - len(text.encode("ascii", "ignore")) - broken if broken else 0
-    return text if sound >= broken else _read(body, "cp1252", truncated)
+    non_ascii = len(text) - len(text.encode("ascii", "ignore")) - broken if broken else 0
+    return text if non_ascii >= broken else _read(body, "cp1252", truncated)

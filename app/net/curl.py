@@ -62,7 +62,7 @@ class Lookup:
 NUMERIC = Lookup()
 
 
-class Lent:
+class OwnedSocket:
     """A socket as libcurl takes it: it duplicates the descriptor, and ours must close without a word."""
 
     __slots__ = ("socket",)
@@ -81,26 +81,26 @@ class Transfer:
     """A reusable libcurl handle and what its callbacks gather during one request."""
 
     __slots__ = (
-        "blocked", "body", "curl", "declined", "dns", "done", "limit", "lines", "manner", "spent", "truncated",
-        "unsent", "wanted",
+        "blocked", "body", "curl", "declined", "dns", "done", "has_cookies", "limit", "lines", "remaining_body", "settings",
+        "truncated", "wanted",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.curl = pycurl.Curl()
         self.curl.transfer = self
         self.lines: list[bytes] = []
-        self.manner: object = None  # of the request it is set up for
-        self.spent = False  # it keeps cookies, which no reset makes it forget
+        self.settings: object = None  # of the request it is set up for
+        self.has_cookies = False  # it keeps cookies, which no reset makes it forget
 
     def prepare(self, request: Request, lookup: Lookup, done: "asyncio.Future[tuple[int, str]]", fresh: bool) -> None:
         """Forget the last request and set up this one, `fresh` over a new connection. Raises Failed(BLOCKED): malformed."""
         self.done, self.body, self.lines, self.dns = done, bytearray(), [], lookup.seconds
         self.limit, self.truncated, self.blocked = request.max_bytes, False, ""
-        self.unsent, self.wanted, self.declined = memoryview(request.body), request.wanted, False
-        if self.manner != (manner := _manner(request, lookup)):  # else only what differs is said again
-            self.manner = None
+        self.remaining_body, self.wanted, self.declined = memoryview(request.body), request.wanted, False
+        if self.settings != (settings := _settings(request, lookup)):  # else only what differs is said again
+            self.settings = None
             self._set_up(request)
-            self.manner = manner
+            self.settings = settings
         if once(request):
             self.curl.setopt(pycurl.FRESH_CONNECT, int(fresh or request.fresh or not request.body))
         for option, value in destination(request, lookup.seconds):
@@ -114,36 +114,36 @@ class Transfer:
         for option, value in (*ALWAYS, *options(request)):
             curl.setopt(option, value)
         if request.cookies is not None:
-            self.spent = True
+            self.has_cookies = True
             curl.setopt(pycurl.COOKIEFILE, "")
             for line in request.cookies:
                 curl.setopt(pycurl.COOKIELIST, line.encode("latin-1"))
         if request.socket is None:
             curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open)
         if request.body and once(request):
-            curl.setopt(pycurl.READFUNCTION, self._give)
-            curl.setopt(pycurl.SEEKFUNCTION, _never)
+            curl.setopt(pycurl.READFUNCTION, self._read_body)
+            curl.setopt(pycurl.SEEKFUNCTION, _refuse_seek)
         if request.wanted is not None:
-            curl.setopt(pycurl.PREREQFUNCTION, self._begin)
+            curl.setopt(pycurl.PREREQFUNCTION, self._before_request)
         curl.setopt(pycurl.WRITEFUNCTION, self._write)
-        curl.setopt(pycurl.HEADERFUNCTION, self._read)
+        curl.setopt(pycurl.HEADERFUNCTION, self._header_line)
 
     def _open(self, _purpose: int, to: Any) -> Any:
         why = refusal(to.addr[0])
         if why is None:
-            return Lent(socket.socket(to.family, to.socktype, to.protocol))
+            return OwnedSocket(socket.socket(to.family, to.socktype, to.protocol))
         self.blocked = why
         return pycurl.SOCKET_BAD
 
-    def _begin(self, *_addresses: object) -> int:
+    def _before_request(self, *_addresses: object) -> int:
         self.declined = self.wanted is not None and not self.wanted()
         return int(pycurl.PREREQFUNC_ABORT if self.declined else pycurl.PREREQFUNC_OK)
 
-    def _give(self, size: int) -> bytes:
-        given, self.unsent = self.unsent[:size], self.unsent[size:]
-        return bytes(given)
+    def _read_body(self, size: int) -> bytes:
+        chunk, self.remaining_body = self.remaining_body[:size], self.remaining_body[size:]
+        return bytes(chunk)
 
-    def _read(self, line: bytes) -> None:
+    def _header_line(self, line: bytes) -> None:
         self.lines.append(line)
 
     def _write(self, chunk: bytes) -> int | None:
@@ -154,12 +154,12 @@ class Transfer:
         self.truncated = True
         return 0  # ends the transfer with E_WRITE_ERROR
 
-    def response(self, code: int, said: str, request: Request) -> Response:
+    def response(self, code: int, message: str, request: Request) -> Response:
         """What the finished transfer got. Raises Failed when that is no answer."""
         if self.declined:
             raise NotSent
         if code != pycurl.E_OK and not (code == pycurl.E_WRITE_ERROR and self.truncated):
-            raise self._failure(code, said, request)
+            raise self._failure(code, message, request)
         info, raw = self.curl.getinfo, self.curl.getinfo_raw  # raw: what the server wrote need not be UTF-8
         url = raw(pycurl.EFFECTIVE_URL).decode(errors="replace")
         return Response(
@@ -172,7 +172,7 @@ class Transfer:
             peer=f"{info(pycurl.PRIMARY_IP)}:{info(pycurl.PRIMARY_PORT)}",
             certificate_expires=_expiry(raw(pycurl.INFO_CERTINFO)) if request.certificate else None,
             lines=tuple(self.lines),
-            cookies=tuple(line.decode("latin-1") for line in raw(pycurl.INFO_COOKIELIST)) if self.spent else (),
+            cookies=tuple(line.decode("latin-1") for line in raw(pycurl.INFO_COOKIELIST)) if self.has_cookies else (),
         )
 
     def _timings(self) -> Timings:
@@ -187,11 +187,11 @@ class Transfer:
             total=self.dns + info(pycurl.TOTAL_TIME),
         )
 
-    def _failure(self, code: int, said: str, request: Request) -> Failed:
+    def _failure(self, code: int, message: str, request: Request) -> Failed:
         kind = KINDS.get(code, Kind.OTHER)
         if kind is Kind.TIMEOUT:
-            return Failed(kind, self._late(request))
-        if kind is Kind.BLOCKED and not said.startswith("Protocol"):
+            return Failed(kind, self._timeout_message(request))
+        if kind is Kind.BLOCKED and not message.startswith("Protocol"):
             kind = Kind.PROTOCOL  # the same number for an answer that is no HTTP
         if kind is Kind.CONNECT and self.blocked:
             return Failed(Kind.BLOCKED, self.blocked)
@@ -200,17 +200,17 @@ class Transfer:
         if kind is Kind.CONNECT and self.curl.getinfo(pycurl.OS_ERRNO) in REFUSALS:
             kind = Kind.REFUSED
         if code == pycurl.E_SEND_FAIL_REWIND:
-            said = "the connection ended before an answer came"
-        return Failed(kind, lower_first(said))
+            message = "the connection ended before an answer came"
+        return Failed(kind, lower_first(message))
 
     def _closed_socket(self, path: str) -> Failed:
         number = self.curl.getinfo(pycurl.OS_ERRNO)
         if number in REFUSALS or number in (errno.ENOENT, errno.ENOTSOCK):
             return Failed(Kind.REFUSED, f"nobody listens on {path}")
-        said = lower_first(os.strerror(number)) if number else "cannot connect"
-        return Failed(Kind.DENIED if number in (errno.EACCES, errno.EPERM) else Kind.CONNECT, f"{path}: {said}")
+        message = lower_first(os.strerror(number)) if number else "cannot connect"
+        return Failed(Kind.DENIED if number in (errno.EACCES, errno.EPERM) else Kind.CONNECT, f"{path}: {message}")
 
-    def _late(self, request: Request) -> str:
+    def _timeout_message(self, request: Request) -> str:
         info = self.curl.getinfo
         if self.lines:
             return f"the answer did not end within {request.timeout:.3g} s ({len(self.body)} bytes came)"
@@ -223,12 +223,12 @@ class Transfer:
         return "the host's name was not resolved in time"
 
 
-def _never(_offset: int, _origin: int) -> int:
+def _refuse_seek(_offset: int, _origin: int) -> int:
     """Our answer to libcurl, which wants to send a body again."""
     return int(pycurl.SEEKFUNC_FAIL)
 
 
-def _manner(request: Request, lookup: Lookup) -> object:
+def _settings(request: Request, lookup: Lookup) -> object:
     """All that makes two requests differ but where they go and how long that may take, and whether a name was looked up."""
     return (
         request.method, dict(request.headers), request.body, request.follow_redirects, request.verify_tls, request.ca,

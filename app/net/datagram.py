@@ -17,17 +17,17 @@ from app.failure import Failed, Kind
 from app.net.resolve import Endpoint
 from app.sentence import lower_first
 
-LARGEST = 65_535  # bytes of a datagram
+MAX_DATAGRAM = 65_535  # bytes of a datagram
 STAMPED = 35 if sys.platform == "linux" else None  # SO_TIMESTAMPNS, as asm-generic/socket.h has it; Python does not name it
 STAMP = struct.Struct("@qq")
-LONGEST_WAIT = 60_000_000_000  # ns in the kernel's queue; a longer one is a clock that was set meanwhile
+MAX_WAIT = 60_000_000_000  # ns in the kernel's queue; a longer one is a clock that was set meanwhile
 
 
 class Moment(NamedTuple):
     """One instant on both clocks, in nanoseconds."""
 
     wall: int  # since 1970, UTC
-    steady: int  # of the monotonic clock: what durations are measured with
+    monotonic: int  # of the monotonic clock: what durations are measured with
 
     @classmethod
     def now(cls) -> Self:
@@ -79,12 +79,12 @@ class Datagrams:
         while True:
             await self._readable()
             try:
-                data, extra, _, _ = self.socket.recvmsg(LARGEST, socket.CMSG_SPACE(STAMP.size))
+                data, ancillary, _, _ = self.socket.recvmsg(MAX_DATAGRAM, socket.CMSG_SPACE(STAMP.size))
             except BlockingIOError:  # the kernel woke us, then dropped it for its checksum
                 continue
             except OSError as error:
                 raise self._failure(error) from None
-            return Datagram(data, _arrival(extra))
+            return Datagram(data, _received_at(ancillary))
 
     async def _readable(self) -> None:
         loop = asyncio.get_running_loop()
@@ -97,14 +97,14 @@ class Datagrams:
 
     def _failure(self, error: OSError) -> Failed:
         if isinstance(error, ConnectionRefusedError):
-            no_way = f"{self._to.address}: no route: the network, or a firewall on the way, refuses it"
-            return Failed(Kind.REFUSED, f"nobody listens on UDP {self._to}" if self._to.port else no_way)
-        said = os.strerror(error.errno) if error.errno else "cannot send"
+            no_route = f"{self._to.address}: no route: the network, or a firewall on the way, refuses it"
+            return Failed(Kind.REFUSED, f"nobody listens on UDP {self._to}" if self._to.port else no_route)
+        message = os.strerror(error.errno) if error.errno else "cannot send"
         if isinstance(error, socket.gaierror):  # of an address: it names a zone that this machine has not
-            said = str(error.strerror)
+            message = str(error.strerror)
         where = str(self._to) if self._to.port else self._to.address
         kind = Kind.DENIED if error.errno in (errno.EPERM, errno.EACCES) else Kind.CONNECT
-        return Failed(kind, f"{where}: {lower_first(said)}")
+        return Failed(kind, f"{where}: {lower_first(message)}")
 
 
 def _wake(ready: "asyncio.Future[None]") -> None:
@@ -112,13 +112,13 @@ def _wake(ready: "asyncio.Future[None]") -> None:
         ready.set_result(None)
 
 
-def _arrival(extra: list[tuple[int, int, bytes]]) -> Moment:
+def _received_at(ancillary: list[tuple[int, int, bytes]]) -> Moment:
     """Now, less what the datagram waited for us."""
     now = Moment.now()
-    for level, kind, data in extra:
+    for level, kind, data in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, STAMPED) and len(data) >= STAMP.size:
             seconds, nanoseconds = STAMP.unpack_from(data)
             waited = now.wall - (seconds * 1_000_000_000 + nanoseconds)
-            if 0 <= waited < LONGEST_WAIT:
-                return Moment(now.wall - waited, now.steady - waited)
+            if 0 <= waited < MAX_WAIT:
+                return Moment(now.wall - waited, now.monotonic - waited)
     return now

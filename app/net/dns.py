@@ -33,9 +33,9 @@ from app.net.resolve import Endpoint, in_turn, resolve
 RESOLV_CONF = Path("/etc/resolv.conf")
 MOST_SERVERS = 3  # as libc
 PAYLOAD = 1232  # bytes of a UDP answer we ask for: fits every path unfragmented (DNS flag day 2020)
-MOST_STRANGE = 200  # datagrams that are no answer to ours before we stop listening
+MAX_STRAY = 200  # datagrams that are no answer to ours before we stop listening
 LARGE = 4096  # bytes from which an answer is read in a thread: 64 KiB of tiny records take a quarter of a second
-PATIENCE = 0.4  # share of the time after which a question is sent once more: a lost datagram is no outage
+RETRY_AFTER = 0.4  # share of the time after which a question is sent once more: a lost datagram is no outage
 
 Transport = Literal["udp", "tcp"]
 
@@ -119,12 +119,12 @@ def system_servers(path: Path) -> tuple[str, ...]:
         lines = path.read_text(errors="replace").splitlines()
     except OSError:
         lines = []
-    words = [line.split() for line in lines]
-    named = [word[1] for word in words if len(word) > 1 and word[0] == "nameserver" and literal(word[1])]
+    fields = [line.split() for line in lines]
+    named = [field[1] for field in fields if len(field) > 1 and field[0] == "nameserver" and literal(field[1])]
     return tuple(named[:MOST_SERVERS]) or ("127.0.0.1",)
 
 
-async def ask(question: Question, where: tuple[Endpoint, ...], timeout: float, transport: Transport = "udp") -> Answer:
+async def ask(question: Question, endpoints: tuple[Endpoint, ...], timeout: float, transport: Transport = "udp") -> Answer:
     """The answer of the first server that gives one, whatever its rcode. Raises Failed; ends within `timeout` seconds."""
     query = dns.message.make_query(
         domain_name(question.name, question.type), question.type, use_edns=True,
@@ -133,7 +133,7 @@ async def ask(question: Question, where: tuple[Endpoint, ...], timeout: float, t
     )  # fmt: skip
     end = time.monotonic() + timeout
     failures: list[Failed] = []
-    for server, seconds in in_turn(where, end):
+    for server, seconds in in_turn(endpoints, end):
         try:
             return await _exchange(query, server, seconds, transport)
         except Failed as failed:
@@ -145,14 +145,14 @@ async def _exchange(query: dns.message.Message, server: Endpoint, timeout: float
     started = time.monotonic()
     cut = False
     if transport == "udp":
-        wire, came = await _over_udp(query, server, timeout)
+        wire, received_at = await _over_udp(query, server, timeout)
         cut = bool(wire[2] & 0x02)  # TC
     if transport == "tcp" or cut:
         try:
-            wire, came = await _over_tcp(query, server, timeout - (time.monotonic() - started))
+            wire, received_at = await _over_tcp(query, server, timeout - (time.monotonic() - started))
         except Failed as failed:
             raise Failed(failed.kind, f"its UDP answer was cut, and over TCP: {failed}" if cut else str(failed)) from None
-    seconds = came - started
+    seconds = received_at - started
     if len(wire) > LARGE:
         return await asyncio.to_thread(_read, wire, query, server, cut, seconds)
     return _read(wire, query, server, cut, seconds)
@@ -160,20 +160,20 @@ async def _exchange(query: dns.message.Message, server: Endpoint, timeout: float
 
 async def _over_udp(query: dns.message.Message, server: Endpoint, timeout: float) -> tuple[bytes, float]:
     """The answer, and when it came on the monotonic clock."""
-    wire, strange = query.to_wire(), 0
+    wire, stray = query.to_wire(), 0
     with Datagrams(server) as socket:
-        for share in (PATIENCE, 1 - PATIENCE):
+        for share in (RETRY_AFTER, 1 - RETRY_AFTER):
             socket.send(wire)
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout * share):
-                    while strange < MOST_STRANGE:
-                        came = await socket.receive()
-                        if _answers(query, came.data):
-                            return came.data, came.at.steady / 1e9
-                        strange += 1
-    if strange:
-        told = f"{strange} datagrams came that are no answer to it (wrong id, wrong question, or no DNS at all)"
-        raise Failed(Kind.PROTOCOL, f"{server} did not answer the question; {told}")
+                    while stray < MAX_STRAY:
+                        datagram = await socket.receive()
+                        if _answers(query, datagram.data):
+                            return datagram.data, datagram.at.monotonic / 1e9
+                        stray += 1
+    if stray:
+        ignored = f"{stray} datagrams came that are no answer to it (wrong id, wrong question, or no DNS at all)"
+        raise Failed(Kind.PROTOCOL, f"{server} did not answer the question; {ignored}")
     raise Failed(Kind.TIMEOUT, f"{server} did not answer over UDP within {timeout:.3g} s")
 
 
@@ -183,16 +183,16 @@ async def _over_tcp(query: dns.message.Message, server: Endpoint, timeout: float
             reader, writer = await tcp.connect(server.address, server.port, timeout=timeout)
             try:
                 writer.write(query.to_wire(prepend_length=True))
-                came = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
+                wire = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
             finally:
                 await tcp.close(writer)
     except TimeoutError:
         raise Failed(Kind.TIMEOUT, f"{server} did not answer over TCP within {timeout:.3g} s") from None
     except (asyncio.IncompleteReadError, OSError):
         raise Failed(Kind.PROTOCOL, f"{server} closed the TCP connection in the middle of its answer") from None
-    if not _answers(query, came):
+    if not _answers(query, wire):
         raise Failed(Kind.PROTOCOL, f"{server} answered over TCP, but not our question")
-    return came, time.monotonic()
+    return wire, time.monotonic()
 
 
 def _answers(query: dns.message.Message, wire: bytes) -> bool:
@@ -213,16 +213,16 @@ def _read(wire: bytes, query: dns.message.Message, server: Endpoint, cut: bool, 
         chain = message.resolve_chaining()
         values = tuple(sorted(_written(record) for record in chain.answer)) if chain.answer else ()
     except (dns.exception.DNSException, ValueError) as error:
-        said = str(error) or type(error).__name__
-        raise Failed(Kind.PROTOCOL, f"{server} sent an answer that contradicts itself or cannot be read: {said}") from None
+        detail = str(error) or type(error).__name__
+        raise Failed(Kind.PROTOCOL, f"{server} sent an answer that contradicts itself or cannot be read: {detail}") from None
     return Answer(
         server, dns.rcode.to_text(message.rcode()), values, chain.minimum_ttl,
-        bool(message.flags & dns.flags.AD), bool(message.flags & dns.flags.AA), _refers(message), cut,
+        bool(message.flags & dns.flags.AD), bool(message.flags & dns.flags.AA), _is_referral(message), cut,
         tuple(_reason(error) for error in message.extended_errors()), seconds,
     )  # fmt: skip
 
 
-def _refers(message: dns.message.QueryMessage) -> bool:
+def _is_referral(message: dns.message.QueryMessage) -> bool:
     """Is this a referral? Source: RFC 2308 2.2: no answer, and other servers instead of the zone's SOA."""
     kinds = {found.rdtype for found in message.authority}
     return not message.answer and not message.flags & dns.flags.AA and kinds & {RdataType.NS, RdataType.SOA} == {RdataType.NS}
@@ -230,10 +230,10 @@ def _refers(message: dns.message.QueryMessage) -> bool:
 
 def _reason(error: dns.edns.EDEOption) -> str:
     try:
-        said = dns.edns.EDECode(error.code).name.lower().replace("_", " ")
+        message = dns.edns.EDECode(error.code).name.lower().replace("_", " ")
     except ValueError:
-        said = f"extended error {error.code}"
-    return f"{said} ({error.text[:100]})" if error.text else said
+        message = f"extended error {error.code}"
+    return f"{message} ({error.text[:100]})" if error.text else message
 
 
 def _written(record: dns.rdata.Rdata) -> str:

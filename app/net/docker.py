@@ -48,7 +48,7 @@ class Container:
     restarts: int  # by its restart policy, since it was last started by hand
     health: str  # healthy, unhealthy, starting; empty without a health check
     failures: int  # health checks failed in a row
-    health_said: str  # output of the last health check
+    health_output: str  # output of the last health check
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +62,17 @@ class Engine:
 
     async def ids(self, label: str | None) -> list[str]:
         """Containers with a label, ended ones too; without one those that run. Raises Failed."""
-        asked = "all=1&filters=" + quote(orjson.dumps({"label": [label]})) if label else ""
-        found = await self._ask(f"/containers/json?{asked}")
-        if not isinstance(found, list) or not all(isinstance(one, dict) and isinstance(one.get("Id"), str) for one in found):
+        query = "all=1&filters=" + quote(orjson.dumps({"label": [label]})) if label else ""
+        answer = await self._ask(f"/containers/json?{query}")
+        if not isinstance(answer, list) or not all(isinstance(one, dict) and isinstance(one.get("Id"), str) for one in answer):
             raise Failed(Kind.PROTOCOL, "its list of containers is none: is this a Docker engine?")
-        return [one["Id"] for one in found]
+        return [one["Id"] for one in answer]
 
     async def container(self, name: str) -> Container | None:
         """The container of a name or id; None when there is none. Raises Failed."""
-        found = await self._ask(f"/containers/{quote(name, safe='')}/json")
+        answer = await self._ask(f"/containers/{quote(name, safe='')}/json")
         try:
-            return None if found is None else _read(found)
+            return None if answer is None else _read(answer)
         except (KeyError, TypeError, ValueError, AttributeError):
             raise Failed(Kind.PROTOCOL, f"what it tells of {name} cannot be read: is this a Docker engine?") from None
 
@@ -87,43 +87,43 @@ class Engine:
             )
         )  # fmt: skip
         try:
-            told = orjson.loads(response.body)
+            answer = orjson.loads(response.body)
         except ValueError:
-            told = None
-        said = str(told.get("message"))[:200] if isinstance(told, dict) and "message" in told else ""
-        if response.status == 404 and said:
+            answer = None
+        message = str(answer.get("message"))[:200] if isinstance(answer, dict) and "message" in answer else ""
+        if response.status == 404 and message:
             return None
         if response.status in (401, 403):
-            raise Failed(Kind.DENIED, f"it answers {response.status}: {said or 'not allowed'}")
-        if response.status != 200 or told is None:
-            what = "more than is read" if response.truncated else said or "no Engine API"
+            raise Failed(Kind.DENIED, f"it answers {response.status}: {message or 'not allowed'}")
+        if response.status != 200 or answer is None:
+            what = "more than is read" if response.truncated else message or "no Engine API"
             raise Failed(Kind.PROTOCOL, f"it answers {response.status}, {what}")
-        return told
+        return answer
 
 
 def _over_http(url: str) -> str:
     return "http://" + url.removeprefix("tcp://") if url.startswith("tcp://") else url
 
 
-def _read(told: dict[str, Any]) -> Container:
-    state = told["State"]
+def _read(details: dict[str, Any]) -> Container:
+    state = details["State"]
     health = state.get("Health") or {}
     log = health.get("Log") or [{}]
     return Container(
-        id=str(told["Id"]),
-        name=str(told["Name"]).removeprefix("/"),
+        id=str(details["Id"]),
+        name=str(details["Name"]).removeprefix("/"),
         state=str(state["Status"]),
         exit_code=int(state.get("ExitCode") or 0),
         out_of_memory=bool(state.get("OOMKilled")),
         error=str(state.get("Error") or ""),
-        ended_at=_moment(str(state.get("FinishedAt") or "")),
-        restarts=int(told.get("RestartCount") or 0),
-        health={"none": ""}.get(found := str(health.get("Status") or ""), found),
+        ended_at=_time(str(state.get("FinishedAt") or "")),
+        restarts=int(details.get("RestartCount") or 0),
+        health={"none": ""}.get(status := str(health.get("Status") or ""), status),
         failures=int(health.get("FailingStreak") or 0),
-        health_said=" ".join(str(log[-1].get("Output") or "").split()),
+        health_output=" ".join(str(log[-1].get("Output") or "").split()),
     )
 
 
-def _moment(text: str) -> datetime | None:
-    found = datetime.fromisoformat(text) if text else None
-    return found if found and found.year > 1 and found.tzinfo else None  # the year 1 stands for never
+def _time(text: str) -> datetime | None:
+    time = datetime.fromisoformat(text) if text else None
+    return time if time and time.year > 1 and time.tzinfo else None  # the year 1 stands for never

@@ -20,7 +20,7 @@ STRICT = ConfigDict(frozen=True, extra="forbid")
 LONG = 65_536  # bytes of a body from which it is judged in a thread: other checks go on meanwhile
 MOST_THINGS, MOST_VALUES = 200_000, 1_000_000  # lists and objects, and values, of a JSON body: `[]` takes 60 bytes of memory
 
-Shorten = Callable[[str], str]  # takes out of a found text what must not be shown
+Redact = Callable[[str], str]  # takes out of a found text what must not be shown
 
 
 class Span(BaseModel):
@@ -41,7 +41,7 @@ class Condition(Span):
     length: int | Span | None = Field(default=None, description="of a text, list or object: a number, or `above`, `below`")
 
     @model_validator(mode="after")
-    def _says_something(self) -> Self:
+    def _check_conditions(self) -> Self:
         if not self.model_fields_set:
             raise ValueError("says nothing; write equals, above, below, contains, matches, exists or length")
         return self
@@ -51,7 +51,7 @@ def _short_form(given: object) -> object:
     return given if isinstance(given, dict | Condition) else {"equals": given}
 
 
-Short = BeforeValidator(_short_form, json_schema_input_type=Condition | str | float | bool | list[Any] | None)
+ShortForm = BeforeValidator(_short_form, json_schema_input_type=Condition | str | float | bool | list[Any] | None)
 
 
 class Expected(BaseModel):
@@ -65,7 +65,7 @@ class Expected(BaseModel):
     body_lacks: str | None = Field(default=None, description="text the body must not hold, e.g. of an error page")
     body_matches: Pattern | None = Field(default=None, description="RE2 pattern that must match in the body")
     header: dict[str, str] = Field(default={}, description="header name to text that its value must hold")
-    json_: dict[JsonPath, Annotated[Condition, Short]] | None = Field(
+    json_: dict[JsonPath, Annotated[Condition, ShortForm]] | None = Field(
         default=None,
         alias="json",
         description="JSONPath (RFC 9535) to what each value it selects must be: a value it equals, or a map of `equals`, "
@@ -82,36 +82,36 @@ class Expected(BaseModel):
         return given
 
 
-async def judged(response: Response, expected: Expected, hide: Shorten = str) -> list[str]:
+async def check_response(response: Response, expected: Expected, redact: Redact = str) -> list[str]:
     """`wrong`, without keeping others waiting while a long answer is read."""
     if len(response.body) > LONG:
-        return await asyncio.to_thread(wrong, response, expected, hide)
-    return wrong(response, expected, hide)
+        return await asyncio.to_thread(find_mismatches, response, expected, redact)
+    return find_mismatches(response, expected, redact)
 
 
-def wrong(response: Response, expected: Expected, hide: Shorten = str) -> list[str]:
+def find_mismatches(response: Response, expected: Expected, redact: Redact = str) -> list[str]:
     """What is not as it must be, in words."""
     found = []
     if not any(_is(response.status, item) for item in expected.status):
         found.append(f"status {response.status}, expected {', '.join(map(str, expected.status))}")
     if expected.final_url is not None and not response.url.startswith(expected.final_url):
-        found.append(f"it ended at {hide(response.url)[:SHOWN]}, expected {expected.final_url}")
+        found.append(f"it ended at {redact(response.url)[:SHOWN]}, expected {expected.final_url}")
     if expected.header:
-        found += _wrong_headers(response.headers, expected.header, hide)
-    found += _wrong_in_body(response, expected)
+        found += _header_mismatches(response.headers, expected.header, redact)
+    found += _body_mismatches(response, expected)
     if expected.json_:
-        found += _wrong_in_json(response, expected.json_, hide)
+        found += _json_mismatches(response, expected.json_, redact)
     return found
 
 
-def _wrong_headers(headers: dict[str, str], expected: dict[str, str], hide: Shorten) -> Iterator[str]:
+def _header_mismatches(headers: dict[str, str], expected: dict[str, str], redact: Redact) -> Iterator[str]:
     for name, part in expected.items():
         value = headers.get(name.lower())
         if value is None or part not in value:
-            yield f"header {name} is {'missing' if value is None else repr(hide(value)[:SHOWN])}, expected {part!r}"
+            yield f"header {name} is {'missing' if value is None else repr(redact(value)[:SHOWN])}, expected {part!r}"
 
 
-def _wrong_in_body(response: Response, expected: Expected) -> list[str]:
+def _body_mismatches(response: Response, expected: Expected) -> list[str]:
     if expected.body_contains is None and expected.body_lacks is None and expected.body_matches is None:
         return []
     found = []
@@ -146,7 +146,7 @@ def document(response: Response) -> Any:
         raise ValueError(f"the body is not JSON: {error}" if response.body else "the body is empty, not JSON") from None
 
 
-def _wrong_in_json(response: Response, expected: dict[str, Condition], hide: Shorten) -> Iterator[str]:
+def _json_mismatches(response: Response, expected: dict[str, Condition], redact: Redact) -> Iterator[str]:
     try:
         whole = document(response)
     except ValueError as error:
@@ -158,24 +158,24 @@ def _wrong_in_json(response: Response, expected: dict[str, Condition], hide: Sho
         except TooMuch as error:
             yield f"{path}: {error}"
             continue
-        yield from _wrong_values(path, values, condition, hide)
+        yield from _value_mismatches(path, values, condition, redact)
 
 
-def _wrong_values(path: str, values: list[Any], condition: Condition, hide: Shorten) -> Iterator[str]:
+def _value_mismatches(path: str, values: list[Any], condition: Condition, redact: Redact) -> Iterator[str]:
     if condition.exists is False:
         if values:
-            yield f"{path} is {shown(values[0], hide)}, expected nothing there"
+            yield f"{path} is {shown(values[0], redact)}, expected nothing there"
         return
     if not values:
         yield f"{path} is missing"
-    complaints = [(value, why) for value in values if (why := next(_complaints(value, condition), ""))]
-    if complaints:
-        value, why = complaints[0]
-        more = f" (and {len(complaints) - 1} more)" if len(complaints) > 1 else ""
-        yield f"{path} is {shown(value, hide)}, {why}{more}"
+    problems = [(value, why) for value in values if (why := next(_problems(value, condition), ""))]
+    if problems:
+        value, why = problems[0]
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        yield f"{path} is {shown(value, redact)}, {why}{more}"
 
 
-def _complaints(value: Any, wanted: Condition) -> Iterator[str]:
+def _problems(value: Any, wanted: Condition) -> Iterator[str]:
     """Why a value is not as wanted, each to follow `PATH is VALUE, `."""
     if "equals" in wanted.model_fields_set and not _same(value, wanted.equals):
         yield f"expected {shown(wanted.equals)}"
@@ -227,7 +227,7 @@ def number(value: object) -> float | None:
     return found if abs(found) < float("inf") else None
 
 
-def shown(value: object, hide: Shorten = str) -> str:
+def shown(value: object, redact: Redact = str) -> str:
     """A value as JSON, cut to what a message bears."""
-    text = hide(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode(errors="replace"))
+    text = redact(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode(errors="replace"))
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"

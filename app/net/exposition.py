@@ -22,8 +22,8 @@ ACCEPT = (
 )
 PLAIN = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")  # names that need no quotes
 PARTS = ("_total", "_bucket", "_count", "_sum")
-LONGEST = 4096  # bytes of a line
-MOST = 5000  # lines
+MAX_LINE = 4096  # bytes of a line
+MAX_LINES = 5000  # lines
 
 
 def families(response: Response, names: Sequence[str], until: float) -> list[Metric]:
@@ -39,11 +39,11 @@ def families(response: Response, names: Sequence[str], until: float) -> list[Met
     is_open = kind == "application/openmetrics-text"
     if is_open and not response.body.endswith((b"# EOF\n", b"# EOF")):
         raise ValueError("the page is cut off: its last line is not # EOF")
-    written = {_escaped(name, _escaping(response)): name for name in names if not PLAIN.fullmatch(name)}
-    lines = _wanted(response.body, [*names, *written], until)
+    names_on_page = {_escaped(name, _escaping(response)): name for name in names if not PLAIN.fullmatch(name)}
+    lines = _matching_lines(response.body, [*names, *names_on_page], until)
     try:
         read: Callable[[Iterator[str]], Iterable[Metric]] = openmetrics if is_open else prometheus  # type: ignore[assignment]
-        return [_renamed(one, written) for one in read(_ended(lines) if is_open else lines)]
+        return [_renamed(one, names_on_page) for one in read(_with_eof(lines) if is_open else lines)]
     except _Stopped:
         raise
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:  # the parsers fall over some lies
@@ -54,7 +54,7 @@ class _Stopped(ValueError):
     """We read no further."""
 
 
-def _wanted(body: bytes, names: Sequence[str], until: float) -> Iterator[str]:
+def _matching_lines(body: bytes, names: Sequence[str], until: float) -> Iterator[str]:
     bases = {name.removesuffix(part) if name.endswith(part) else name for name in names for part in ("", *PARTS)}
     known = "|".join(re.escape(name) for name in sorted(bases) if PLAIN.fullmatch(name)) or "(?!)"
     quoted = "|".join(re.escape(_in_quotes(name)) for name in sorted(bases))
@@ -63,10 +63,10 @@ def _wanted(body: bytes, names: Sequence[str], until: float) -> Iterator[str]:
     quoted_line = rf"""(?:# TYPE |\{{[ \t]*)"(?:{quoted}){part}"(?=[ \t,}}])"""
     line = re.compile(f"^(?:{plain_line}|{quoted_line}).*$".encode(), re.MULTILINE)
     for count, found in enumerate(line.finditer(body)):
-        if count >= MOST:
-            raise _Stopped(f"more than {MOST} lines of the wanted metrics; name fewer")
-        if len(found[0]) > LONGEST:
-            raise _Stopped(f"a line of the page has more than {LONGEST} bytes")
+        if count >= MAX_LINES:
+            raise _Stopped(f"more than {MAX_LINES} lines of the wanted metrics; name fewer")
+        if len(found[0]) > MAX_LINE:
+            raise _Stopped(f"a line of the page has more than {MAX_LINE} bytes")
         if time.monotonic() > until:
             raise _Stopped(f"the page was not read in time: {count} lines so far")
         yield found[0].decode(errors="replace").rstrip("\r") + "\n"
@@ -101,20 +101,20 @@ def _is_plain(char: str, at: int) -> bool:
     return PLAIN.fullmatch(char if at == 0 else f"_{char}") is not None
 
 
-def _renamed(family: Metric, written: Mapping[str, str]) -> Metric:
+def _renamed(family: Metric, names_on_page: Mapping[str, str]) -> Metric:
     """The family under the name it was asked for by; `written`: that name by what stands on the page."""
-    for there, name in written.items():
-        if there != name and family.name.startswith(there) and family.name[len(there) :] in ("", *PARTS):
+    for page_name, name in names_on_page.items():
+        if page_name != name and family.name.startswith(page_name) and family.name[len(page_name) :] in ("", *PARTS):
             family.samples = [
-                one._replace(name=name + one.name[len(there) :]) if one.name.startswith(there) else one
+                one._replace(name=name + one.name[len(page_name) :]) if one.name.startswith(page_name) else one
                 for one in family.samples
             ]
-            family.name = name + family.name[len(there) :]
+            family.name = name + family.name[len(page_name) :]
             break
     return family
 
 
-def _ended(lines: Iterable[str]) -> Iterator[str]:
+def _with_eof(lines: Iterable[str]) -> Iterator[str]:
     yield from lines
     yield "# EOF\n"
 

@@ -12,7 +12,7 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 BREAKS = frozenset("\r\n\x0b\x0c\x85\u2028\u2029")
 
 
-def odd(char: str) -> str:
+def describe_character(char: str) -> str:
     """What people call a character that cannot stand somewhere."""
     return "a line break" if char in BREAKS else f"the control character U+{ord(char):04X}"
 
@@ -27,8 +27,8 @@ def header_name(name: str) -> str:
 def header_value(value: str) -> str:
     """The value, when it is one. Raises ValueError, which does not quote it."""
     if found := VALUE.search(value):
-        told = odd(found[0]) if CONTROL.match(found[0]) else f"{found[0]!r}, which is beyond Latin-1"
-        raise ValueError(f"a header's value cannot hold {told}")
+        problem = describe_character(found[0]) if CONTROL.match(found[0]) else f"{found[0]!r}, which is beyond Latin-1"
+        raise ValueError(f"a header's value cannot hold {problem}")
     return value
 
 

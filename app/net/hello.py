@@ -79,17 +79,17 @@ async def _agreed(host: str, port: int, hello: bytes, timeout: float, starttls: 
 
 def client_hello(server_name: str, version: int, ciphers: Sequence[int]) -> bytes:
     """One TLS record with a hello that offers this version at best, and these ciphers only."""
-    extensions = _extension(10, _sized(2, _words(CURVES))) + _extension(11, _sized(1, b"\0"))
+    extensions = _extension(10, _sized(2, _uint16s(CURVES))) + _extension(11, _sized(1, b"\0"))
     if version >= TLS_1_2:
-        extensions += _extension(13, _sized(2, _words(SIGNATURES)))
+        extensions += _extension(13, _sized(2, _uint16s(SIGNATURES)))
     if literal(server_name) is None:
         extensions += _extension(0, _sized(2, b"\0" + _sized(2, server_name.encode("idna"))))
     body = struct.pack("!H", version) + os.urandom(32) + _sized(1, b"")
-    body += _sized(2, _words((*ciphers, RENEGOTIATION))) + _sized(1, b"\0") + _sized(2, extensions)
+    body += _sized(2, _uint16s((*ciphers, RENEGOTIATION))) + _sized(1, b"\0") + _sized(2, extensions)
     return struct.pack("!BH", HANDSHAKE, TLS_1_0) + _sized(2, b"\x01" + _sized(3, body))
 
 
-def _words(numbers: Sequence[int]) -> bytes:
+def _uint16s(numbers: Sequence[int]) -> bytes:
     return struct.pack(f"!{len(numbers)}H", *numbers)
 
 

@@ -62,13 +62,13 @@ class Driver:
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
         self._due = NEVER  # when libcurl wants to be woken
-        self._woken = False  # a wake-up is already on the loop's list
+        self._wake_scheduled = False  # a wake-up is already on the loop's list
         self._running: set[Transfer] = set()
         self._idle: list[Transfer] = []
         self._known: dict[tuple[str, int], tuple[Endpoint, ...]] = {}
         self._watched: set[int] = set()
-        self._kept = select.poll()  # sockets that libcurl may use again,
-        self._since: dict[int, float] = {}  # and when each was done with
+        self._idle_sockets = select.poll()  # sockets that libcurl may use again,
+        self._idle_since: dict[int, float] = {}  # and when each was done with
         self._sockets = selectors.DefaultSelector()
         loop.add_reader(self._sockets, self._ready)  # it has a fileno() on every system we run on
         self._closed = False
@@ -82,19 +82,19 @@ class Driver:
         transfer = self._idle.pop() if self._idle else Transfer()
         done: asyncio.Future[tuple[int, str]] = self._loop.create_future()
         try:
-            transfer.prepare(request, lookup, done, fresh=once(request) and self._one_has_ended())
+            transfer.prepare(request, lookup, done, fresh=once(request) and self._has_stale_connection())
             self._multi.add_handle(transfer.curl)
             self._running.add(transfer)
-            code, said = await done
-            return transfer.response(code, said, request)
+            code, message = await done
+            return transfer.response(code, message, request)
         finally:
-            self._retire(transfer)
+            self._release(transfer)
 
     def close(self) -> None:
         """Free everything; requests under way fail."""
         self._closed = True
         for transfer in tuple(self._running):
-            _settle(transfer, pycurl.E_ABORTED_BY_CALLBACK, "the client was closed")
+            _finish(transfer, pycurl.E_ABORTED_BY_CALLBACK, "the client was closed")
             self._multi.remove_handle(transfer.curl)
         self._multi.close()
         for transfer in self._idle:
@@ -125,47 +125,47 @@ class Driver:
             self._known[host, port] = found
         return Lookup.of(host, port, found, self._loop.time() - started)
 
-    def _retire(self, transfer: Transfer) -> None:
+    def _release(self, transfer: Transfer) -> None:
         if transfer in self._running:
             self._running.discard(transfer)
             if not self._closed:
                 self._multi.remove_handle(transfer.curl)
-        if len(self._idle) < IDLE_HANDLES and not (transfer.spent or self._closed):
+        if len(self._idle) < IDLE_HANDLES and not (transfer.has_cookies or self._closed):
             self._idle.append(transfer)
         else:
             transfer.curl.close()
 
-    def _one_has_ended(self) -> bool:
+    def _has_stale_connection(self) -> bool:
         """Whether a kept connection may be over: libcurl looks once a second, and what is sent on such a one is lost."""
         ended = False
-        for fd, event in self._kept.poll(0):
-            if event & select.POLLNVAL or self._loop.time() - self._since[fd] > LONGEST_IDLE + 1:
-                self._forget(fd)  # libcurl has closed it; somebody else's socket may have got its number
+        for fd, event in self._idle_sockets.poll(0):
+            if event & select.POLLNVAL or self._loop.time() - self._idle_since[fd] > LONGEST_IDLE + 1:
+                self._drop(fd)  # libcurl has closed it; somebody else's socket may have got its number
             else:
                 ended = True
         return ended
 
-    def _forget(self, fd: int) -> None:
-        if self._since.pop(fd, None) is not None:
-            self._kept.unregister(fd)
+    def _drop(self, fd: int) -> None:
+        if self._idle_since.pop(fd, None) is not None:
+            self._idle_sockets.unregister(fd)
 
     def _watch(self, what: int, fd: int, _multi: object, _data: object) -> None:
         if what == pycurl.POLL_REMOVE:
             self._watched.discard(fd)
             self._sockets.unregister(fd)
-            self._kept.register(fd, select.POLLIN)
-            self._since[fd] = self._loop.time()
+            self._idle_sockets.register(fd, select.POLLIN)
+            self._idle_since[fd] = self._loop.time()
         elif fd in self._watched:
             self._sockets.modify(fd, what)
         else:
             self._watched.add(fd)
             self._sockets.register(fd, what)
-            self._forget(fd)
+            self._drop(fd)
 
     def _wake_in(self, milliseconds: int) -> None:
         if milliseconds == 0:
-            if not self._woken:
-                self._woken = True
+            if not self._wake_scheduled:
+                self._wake_scheduled = True
                 self._loop.call_soon(self._wake)
             return
         self._due = self._loop.time() + milliseconds / 1000 if milliseconds > 0 else NEVER
@@ -173,43 +173,43 @@ class Driver:
             self._timer.cancel()
             self._timer = None
         if self._timer is None and self._due < NEVER:  # one that rings too early arms the next
-            self._timer = self._loop.call_at(self._due, self._ring)
+            self._timer = self._loop.call_at(self._due, self._on_timer)
 
-    def _ring(self) -> None:
+    def _on_timer(self) -> None:
         self._timer = None
         if self._loop.time() >= self._due:
             self._due = NEVER
-            self._act(pycurl.SOCKET_TIMEOUT, 0)
+            self._socket_action(pycurl.SOCKET_TIMEOUT, 0)
         elif self._due < NEVER:
-            self._timer = self._loop.call_at(self._due, self._ring)
+            self._timer = self._loop.call_at(self._due, self._on_timer)
 
     def _wake(self) -> None:
-        self._woken = False
+        self._wake_scheduled = False
         if not self._closed:
-            self._act(pycurl.SOCKET_TIMEOUT, 0)
+            self._socket_action(pycurl.SOCKET_TIMEOUT, 0)
 
     def _ready(self) -> None:
         for key, events in self._sockets.select(0):
-            self._act(key.fd, events)
+            self._socket_action(key.fd, events)
 
-    def _act(self, fd: int, events: int) -> None:
+    def _socket_action(self, fd: int, events: int) -> None:
         _, running = self._multi.socket_action(fd, events)
         if running < len(self._running):
-            self._reap()
+            self._collect()
 
-    def _reap(self) -> None:
+    def _collect(self) -> None:
         more = 1
         while more:
             more, finished, failed = self._multi.info_read()
             for curl in finished:
-                _settle(curl.transfer, pycurl.E_OK, "")
-            for curl, code, said in failed:
-                _settle(curl.transfer, code, said)
+                _finish(curl.transfer, pycurl.E_OK, "")
+            for curl, code, message in failed:
+                _finish(curl.transfer, code, message)
 
 
-def _settle(transfer: Transfer, code: int, said: str) -> None:
+def _finish(transfer: Transfer, code: int, message: str) -> None:
     if not transfer.done.done():
-        transfer.done.set_result((code, said))
+        transfer.done.set_result((code, message))
 
 
 _drivers: dict[asyncio.AbstractEventLoop, Driver] = {}
@@ -219,7 +219,7 @@ def _driver() -> Driver:
     loop = asyncio.get_running_loop()
     driver = _drivers.get(loop)
     if driver is None:
-        for gone in [known for known in _drivers if known.is_closed()]:
-            _drivers.pop(gone).close()
+        for closed_loop in [known for known in _drivers if known.is_closed()]:
+            _drivers.pop(closed_loop).close()
         driver = _drivers[loop] = Driver(loop)
     return driver

@@ -24,9 +24,9 @@ from jsonpath.stream import TokenStream
 from jsonpath.token import Token
 from pydantic import AfterValidator
 
-from app.net.pattern import QUIET, said
+from app.net.pattern import QUIET, error_text
 
-__all__ = ["JsonPath", "TooMuch", "parsed", "select", "sound"]
+__all__ = ["JsonPath", "TooMuch", "check", "parsed", "select"]
 
 LONGEST = 1000  # characters of a path, and of a pattern that comes from the document
 MOST_STEPS = 200_000  # about a quarter of a second
@@ -56,7 +56,7 @@ def parsed(text: str) -> Any:
     return orjson.loads(text.removeprefix("\ufeff"))
 
 
-def sound(path: str) -> str:
+def check(path: str) -> str:
     """The path, when it is one. Raises ValueError that says what is wrong."""
     if len(path) > LONGEST:
         raise ValueError(f"a JSONPath of more than {LONGEST} characters")
@@ -67,7 +67,7 @@ def sound(path: str) -> str:
     return path
 
 
-JsonPath = Annotated[str, AfterValidator(sound)]
+JsonPath = Annotated[str, AfterValidator(check)]
 
 
 class _Budget(threading.local):
@@ -76,7 +76,7 @@ class _Budget(threading.local):
     steps = 0
     until = 0.0
 
-    def spend(self) -> None:
+    def count_step(self) -> None:
         self.steps -= 1
         if self.steps < 0 or time.monotonic() > self.until:
             raise TooMuch("the path visits too much of the document; make it narrower")
@@ -89,7 +89,7 @@ class _Node(JSONPathMatch):
     """A node that knows its value and the document, and costs a step."""
 
     def new_child(self, obj: object, key: int | str) -> JSONPathMatch:  # noqa: ARG002
-        _budget.spend()
+        _budget.count_step()
         return _Node(filter_context=self._filter_context, obj=obj, parent=None, path="", parts=(), root=self.root)
 
     def add_child(self, *children: JSONPathMatch) -> None:
@@ -98,7 +98,7 @@ class _Node(JSONPathMatch):
 
 def _counted(nodes: Iterable[JSONPathMatch]) -> Iterator[JSONPathMatch]:
     for node in nodes:
-        _budget.spend()
+        _budget.count_step()
         if isinstance(node, _Node):
             yield node
         else:  # where a path begins
@@ -155,10 +155,10 @@ class _Environment(JSONPathEnvironment):
             try:
                 re2.compile(args[1].value, QUIET)
             except re2.error as error:
-                raise ValueError(f"{args[1].value!r} is not an RE2 pattern: {said(error)}") from None
+                raise ValueError(f"{args[1].value!r} is not an RE2 pattern: {error_text(error)}") from None
 
     def is_truthy(self, obj: object) -> bool:
-        _budget.spend()
+        _budget.count_step()
         return super().is_truthy(obj)
 
 

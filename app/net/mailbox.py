@@ -54,7 +54,7 @@ def mailbox(text: str) -> Mailbox:
     try:
         domain = domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
     except UnicodeError as error:
-        raise ValueError(f"{text[:80]!r} is not a mail address: {domain!r} is not a domain ({_said(error)})") from None
+        raise ValueError(f"{text[:80]!r} is not a mail address: {domain!r} is not a domain ({_error_text(error)})") from None
     if len(local.encode()) + len(domain) >= LONGEST:
         raise ValueError(f"{text[:80]!r} is not a mail address: it is longer than {LONGEST} characters")
     return Mailbox("", local, domain)
@@ -81,5 +81,5 @@ def several(text: str) -> tuple[Mailbox, ...]:
     return tuple({one.address: one for one in found}.values())
 
 
-def _said(error: UnicodeError) -> str:
+def _error_text(error: UnicodeError) -> str:
     return lower_first(str(error))

@@ -36,15 +36,27 @@ T = TypeVar("T")
 CONNECTION: Any = Connection  # its types leave out what is overridden here
 
 LARGEST = 1 << 22  # bytes a session may receive, unless told otherwise
-ASK, TEAR = 0.8, 0.95  # shares of the time-out: until then a query may run; then it is killed; then the socket is shut
+QUERY_SHARE, CLOSE_SHARE = (
+    0.8,
+    0.95,
+)  # shares of the time-out: until then a query may run; then it is killed; then the socket is shut
 
 # Source: the servers' lists of errors; 2000 and above are the client's own.
-FULL = frozenset({1040, 1053, 1203, 1226})  # too many connections, shutting down: down, not an error of ours
-LOST = frozenset({2006, 2013, 2014, 2055})
+UNAVAILABLE = frozenset({1040, 1053, 1203, 1226})  # too many connections, shutting down: down, not an error of ours
+CONNECTION_LOST = frozenset({2006, 2013, 2014, 2055})
 NO_TLS = 2026
 
 # What PyMySQL raises when the bytes make no sense; RuntimeError: the server asks for a file of ours.
-NONSENSE = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError, struct.error)
+PROTOCOL_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 
 MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")  # as in the programs of MySQL
 
@@ -70,12 +82,14 @@ def parse(url: str) -> Target:
         port = parts.port or 3306
     except ValueError:
         parts, port = urlsplit(""), 0
-    asked = {name.replace("_", "-").lower(): value for name, value in parse_qsl(parts.query, keep_blank_values=True)}
-    path, mode, ca = (asked.pop(name, default) for name, default in (("socket", ""), ("ssl-mode", "PREFERRED"), ("ssl-ca", "")))
+    options = {name.replace("_", "-").lower(): value for name, value in parse_qsl(parts.query, keep_blank_values=True)}
+    path, mode, ca = (
+        options.pop(name, default) for name, default in (("socket", ""), ("ssl-mode", "PREFERRED"), ("ssl-ca", ""))
+    )
     if parts.scheme not in ("mysql", "mariadb") or not parts.username or not (parts.hostname or path):
         raise ValueError("not a MySQL URL; write mysql://USER:PASSWORD@HOST:3306/DATABASE")
-    if asked:
-        raise ValueError(f"{min(asked)!r} is not known here; there are ssl-mode, ssl-ca and socket")
+    if options:
+        raise ValueError(f"{min(options)!r} is not known here; there are ssl-mode, ssl-ca and socket")
     if mode.upper() not in MODES:
         raise ValueError(f"ssl-mode is one of {', '.join(MODES)}")
     refuse_literal(parts.hostname or "")
@@ -126,7 +140,7 @@ class Session(CONNECTION):  # type: ignore[misc]
         )  # fmt: skip
         self.left = left
         verify = target.mode.startswith("VERIFY")
-        self.sure = bool(target.path) or verify
+        self.trusted = bool(target.path) or verify
         self.ssl = target.mode != "DISABLED" and not target.path
         self._ssl_required = self.ssl and target.mode != "PREFERRED"
         self.ctx = tls.context(verify=verify, name=target.mode == "VERIFY_IDENTITY", ca=target.ca)
@@ -163,7 +177,7 @@ class Session(CONNECTION):  # type: ignore[misc]
         return bytes(super()._read_bytes(num_bytes))
 
     def _process_auth(self, plugin_name: bytes, auth_packet: Any, handler: Any = None) -> Any:
-        if plugin_name in (b"mysql_clear_password", b"dialog") and not self.sure:
+        if plugin_name in (b"mysql_clear_password", b"dialog") and not self.trusted:
             raise Failed(Kind.DENIED, "it wants the password in clear text, which takes ssl-mode=VERIFY_IDENTITY")
         return super()._process_auth(plugin_name, auth_packet, handler)
 
@@ -176,45 +190,45 @@ async def ask(url: str, timeout: float, work: Callable[[Session], T], *, max_byt
     says against a query is pymysql.MySQLError.
     """
     target = parse(url)
-    line = _Line(target, timeout)
+    link = _Connection(target, timeout)
     loop = asyncio.get_running_loop()
-    alarms = (loop.call_later(timeout * ASK, line.kill), loop.call_later(timeout * TEAR, line.tear))
+    timers = (loop.call_later(timeout * QUERY_SHARE, link.kill), loop.call_later(timeout * CLOSE_SHARE, link.close_sockets))
     try:
-        return await threads.result(partial(_run, line, work, max_bytes))
+        return await threads.result(partial(_run, link, work, max_bytes))
     finally:
-        for alarm in alarms:
-            alarm.cancel()
-        line.tear()
+        for timer in timers:
+            timer.cancel()
+        link.close_sockets()
 
 
-class _Line:
+class _Connection:
     """The socket under a session, which another thread may shut; and the clock."""
 
     def __init__(self, target: Target, timeout: float) -> None:
         self.target, self.timeout = target, timeout
         now = time.monotonic()
-        self.enough, self.end = now + timeout * ASK, now + timeout * TEAR
+        self.query_deadline, self.deadline = now + timeout * QUERY_SHARE, now + timeout * CLOSE_SHARE
         self.number = 0  # the server's number of the session
-        self._torn = False
+        self._closed = False
         self._sockets: list[socket.socket] = []
 
     @property
     def late(self) -> bool:
         """By the clock: what is killed, by us or by the server's own limit, may answer before our alarm is served."""
-        return time.monotonic() >= self.enough
+        return time.monotonic() >= self.query_deadline
 
     def left(self) -> float:
-        return max(0.01, self.end - time.monotonic())
+        return max(0.01, self.deadline - time.monotonic())
 
-    def hold(self, made: socket.socket) -> socket.socket:
+    def keep(self, sock: socket.socket) -> socket.socket:
         """Keep a second handle: TLS takes the first one away from its object."""
-        self._sockets.append(made.dup())
-        if self._torn:
-            self.tear()
-        return made
+        self._sockets.append(sock.dup())
+        if self._closed:
+            self.close_sockets()
+        return sock
 
-    def tear(self) -> None:
-        self._torn = True
+    def close_sockets(self) -> None:
+        self._closed = True
         with suppress(IndexError):  # two threads may empty it
             while True:
                 with self._sockets.pop() as shared, suppress(OSError):
@@ -225,55 +239,55 @@ class _Line:
             threads.start(self._kill)
 
     def _kill(self) -> None:
-        with suppress(Failed, pymysql.MySQLError, OSError, *NONSENSE), _opened(self, LARGEST) as second:
+        with suppress(Failed, pymysql.MySQLError, OSError, *PROTOCOL_ERRORS), _opened(self, LARGEST) as second:
             second.query(f"kill query {self.number:d}")
 
 
-def _run(line: _Line, work: Callable[[Session], T], max_bytes: int) -> T:
-    session = _opened(line, max_bytes)
-    line.number = session.thread_id()
+def _run(link: _Connection, work: Callable[[Session], T], max_bytes: int) -> T:
+    session = _opened(link, max_bytes)
+    link.number = session.thread_id()
     try:
         with session:
             found = work(session)
     except pymysql.MySQLError as error:
-        if line.late:
-            raise _too_long(line) from None
-        if code(error) in LOST:
+        if link.late:
+            raise _too_long(link) from None
+        if code(error) in CONNECTION_LOST:
             raise Failed(Kind.PROTOCOL, "it closed the connection") from None
         raise
-    except NONSENSE:
+    except PROTOCOL_ERRORS:
         raise Failed(Kind.PROTOCOL, "it does not speak the MySQL protocol") from None
-    if line.late:  # SLEEP() ends well when it is killed
-        raise _too_long(line)
+    if link.late:  # SLEEP() ends well when it is killed
+        raise _too_long(link)
     return found
 
 
-def _opened(line: _Line, max_bytes: int) -> Session:
-    target = line.target
+def _opened(link: _Connection, max_bytes: int) -> Session:
+    target = link.target
     try:
-        session = Session(target, line.left(), max_bytes)
-        session.connect(line.hold(_connected(target, line)))
+        session = Session(target, link.left(), max_bytes)
+        session.connect(link.keep(_connected(target, link)))
     except pymysql.MySQLError as error:
-        raise (_no_session(line) if line.late else _refusal(target, error)) from None
+        raise (_no_session(link) if link.late else _refusal(target, error)) from None
     except OSError as error:
         raise Failed(Kind.TLS, f"ssl-ca: {os.strerror(error.errno or 0)}") from None
-    except NONSENSE:
+    except PROTOCOL_ERRORS:
         raise Failed(Kind.PROTOCOL, "it does not speak the MySQL protocol") from None
     return session
 
 
-def _connected(target: Target, line: _Line) -> socket.socket:
+def _connected(target: Target, link: _Connection) -> socket.socket:
     if target.path:
-        made = socket.socket(socket.AF_UNIX)
-        made.settimeout(line.left())
+        sock = socket.socket(socket.AF_UNIX)
+        sock.settimeout(link.left())
         try:
-            made.connect(target.path)
+            sock.connect(target.path)
         except OSError as error:
-            made.close()
+            sock.close()
             raise Failed(Kind.REFUSED, f"{target.path}: {error.strerror or 'no answer'}") from None
-        return made
+        return sock
     last: Failed | None = None
-    for endpoint, seconds in in_turn(resolve_now(target.host, target.port, line.left()), line.end):
+    for endpoint, seconds in in_turn(resolve_now(target.host, target.port, link.left()), link.deadline):
         try:
             return socket.create_connection((endpoint.address, endpoint.port), max(0.01, seconds))
         except TimeoutError:
@@ -289,7 +303,7 @@ def code(error: pymysql.MySQLError) -> int:
     return error.args[0] if error.args and isinstance(error.args[0], int) else 0
 
 
-def said(error: pymysql.MySQLError) -> str:
+def error_text(error: pymysql.MySQLError) -> str:
     """The first line of what the server said, without its number."""
     return str(error.args[-1] if error.args else error).strip().partition("\n")[0][:500]
 
@@ -300,16 +314,16 @@ def _refusal(target: Target, error: pymysql.MySQLError) -> Failed:
         return connect_failure(Endpoint(socket.AF_INET, target.host, target.port), cause)
     if number == NO_TLS:
         return Failed(Kind.TLS, "it speaks no TLS, and ssl-mode wants it")
-    if number in LOST or cause is not None:
+    if number in CONNECTION_LOST or cause is not None:
         return Failed(Kind.PROTOCOL, "it closed the connection during the login")
-    if number in FULL:
-        return Failed(Kind.PROTOCOL, said(error))
-    return Failed(Kind.DENIED if number else Kind.PROTOCOL, said(error))
+    if number in UNAVAILABLE:
+        return Failed(Kind.PROTOCOL, error_text(error))
+    return Failed(Kind.DENIED if number else Kind.PROTOCOL, error_text(error))
 
 
-def _no_session(line: _Line) -> Failed:
-    return Failed(Kind.TIMEOUT, f"no session within {line.timeout * ASK:.3g} s")
+def _no_session(link: _Connection) -> Failed:
+    return Failed(Kind.TIMEOUT, f"no session within {link.timeout * QUERY_SHARE:.3g} s")
 
 
-def _too_long(line: _Line) -> Failed:
-    return Failed(Kind.TIMEOUT, f"the query did not end within {line.timeout * ASK:.3g} s and was killed")
+def _too_long(link: _Connection) -> Failed:
+    return Failed(Kind.TIMEOUT, f"the query did not end within {link.timeout * QUERY_SHARE:.3g} s and was killed")

@@ -21,14 +21,14 @@ REQUEST = bytes([0 << 6 | 4 << 3 | 3]) + bytes(39)  # version 4, client; followe
 SERVER = 4  # mode
 EPOCH = 2_208_988_800  # seconds from 1900 to 1970
 NANOSECONDS = 1_000_000_000
-PATIENCE = 0.4  # share of the time after which we ask once more: a lost datagram is no outage
-MOST_STRANGE = 200  # datagrams that are no answer to ours before we stop listening
-STEPPED = 0.01  # seconds by which our two clocks may run apart during one exchange; slewing makes 0.5 ms a second
+RETRY_AFTER = 0.4  # share of the time after which we ask once more: a lost datagram is no outage
+MAX_STRAY = 200  # datagrams that are no answer to ours before we stop listening
+MAX_CLOCK_STEP = 0.01  # seconds by which our two clocks may run apart during one exchange; slewing makes 0.5 ms a second
 ROUNDING = 0.001  # seconds a round trip may seem negative
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Answer:
     """A server's answer."""
 
     leap: int  # 0 none, 1 last minute has 61 s, 2 it has 59 s, 3 not synchronised
@@ -39,45 +39,49 @@ class Told:
     root_distance: float  # seconds by which the server itself may be wrong
 
 
-async def ask(server: Endpoint, timeout: float) -> Told:
+async def ask(server: Endpoint, timeout: float) -> Answer:
     """The server's answer to our question, and to no other. Raises Failed; ends within `timeout` seconds."""
     sent: dict[bytes, Moment] = {}
-    strange = 0
+    stray = 0
     with Datagrams(server) as socket:
-        for share in (PATIENCE, 1 - PATIENCE):
+        for share in (RETRY_AFTER, 1 - RETRY_AFTER):
             number = secrets.token_bytes(8)
             sent[number] = socket.send(REQUEST + number)
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout * share):
-                    while strange < MOST_STRANGE:
-                        told = _read(await socket.receive(), sent, server)
-                        if told is not None:
-                            return told
-                        strange += 1
-    if strange:
-        told_of = f"{strange} datagrams came that are no answer to ours (wrong origin, or no NTP at all)"
-        raise Failed(Kind.PROTOCOL, f"{server} did not answer the question; {told_of}")
+                    while stray < MAX_STRAY:
+                        answer = _read(await socket.receive(), sent, server)
+                        if answer is not None:
+                            return answer
+                        stray += 1
+    if stray:
+        ignored = f"{stray} datagrams came that are no answer to ours (wrong origin, or no NTP at all)"
+        raise Failed(Kind.PROTOCOL, f"{server} did not answer the question; {ignored}")
     raise Failed(Kind.TIMEOUT, f"{server} did not answer within {timeout:.3g} s")
 
 
-def _read(came: Datagram, sent: dict[bytes, Moment], server: Endpoint) -> Told | None:
+def _read(datagram: Datagram, sent: dict[bytes, Moment], server: Endpoint) -> Answer | None:
     """What an answer says; None when it does not answer any of our questions. Raises Failed when it cannot be true."""
-    if len(came.data) < HEADER.size:
+    if len(datagram.data) < HEADER.size:
         return None
-    first, stratum, _, _, delay, dispersion, reference, _, origin, received, transmitted = HEADER.unpack_from(came.data)
-    asked = sent.get(origin)
-    if asked is None or first & 7 != SERVER:
+    first, stratum, _, _, delay, dispersion, reference, _, origin, received, transmitted = HEADER.unpack_from(datagram.data)
+    request_sent = sent.get(origin)
+    if request_sent is None or first & 7 != SERVER:
         return None
     code = reference.rstrip(b"\0").decode("ascii", "replace") if stratum == 0 else ""
     root = delay / 2**17 + dispersion / 2**16  # half the delay; both are 16.16 fixed point
-    there, back, inside = since(received, ntp(asked.wall)), since(transmitted, ntp(came.at.wall)), since(transmitted, received)
-    trip = (came.at.steady - asked.steady) / NANOSECONDS
+    there, back, inside = (
+        since(received, ntp(request_sent.wall)),
+        since(transmitted, ntp(datagram.at.wall)),
+        since(transmitted, received),
+    )
+    trip = (datagram.at.monotonic - request_sent.monotonic) / NANOSECONDS
     if first >> 6 != 3 and stratum:
-        if abs((came.at.wall - asked.wall) / NANOSECONDS - trip) > STEPPED:
+        if abs((datagram.at.wall - request_sent.wall) / NANOSECONDS - trip) > MAX_CLOCK_STEP:
             raise Failed(Kind.OTHER, "our own clock was set while we asked")
         if not transmitted or not received or not 0 <= inside <= trip + ROUNDING:
             raise Failed(Kind.PROTOCOL, f"{server} sent times that cannot be: {inside:.3g} s in it, {trip:.3g} s for all")
-    return Told(first >> 6, stratum, code, (there + back) / 2, max(0.0, trip - inside), root)
+    return Answer(first >> 6, stratum, code, (there + back) / 2, max(0.0, trip - inside), root)
 
 
 def ntp(nanoseconds: int) -> int:

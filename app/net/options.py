@@ -32,7 +32,7 @@ ALWAYS: tuple[tuple[int, Any], ...] = (
 )
 
 
-def destination(request: Request, spent: float) -> Iterator[tuple[int, Any]]:
+def destination(request: Request, elapsed: float) -> Iterator[tuple[int, Any]]:
     """libcurl options for where a request goes and how long it may take, of which so many seconds are spent.
 
     Raises Failed(BLOCKED) when it is malformed.
@@ -42,14 +42,14 @@ def destination(request: Request, spent: float) -> Iterator[tuple[int, Any]]:
     except ValueError as error:
         raise Failed(Kind.BLOCKED, str(error)) from None
     yield pycurl.CONNECTTIMEOUT_MS, milliseconds(request.connect_timeout or request.timeout)
-    yield pycurl.TIMEOUT_MS, milliseconds(request.timeout - spent)
+    yield pycurl.TIMEOUT_MS, milliseconds(request.timeout - elapsed)
 
 
 def options(request: Request) -> Iterator[tuple[int, Any]]:
     """libcurl options for everything else that a request says. Raises Failed(BLOCKED) when it is malformed."""
     if request.socket is not None:
         yield pycurl.UNIX_SOCKET_PATH, os.fsencode(request.socket)
-    yield from _asking(request)
+    yield from _request_options(request)
     if request.fresh:
         yield pycurl.FRESH_CONNECT, 1
         yield pycurl.FORBID_REUSE, 1
@@ -58,10 +58,10 @@ def options(request: Request) -> Iterator[tuple[int, Any]]:
     if request.username is not None:
         yield pycurl.USERNAME, _octets(request.username)
         yield pycurl.PASSWORD, _octets(request.password or "")
-    yield from _trust(request)
+    yield from _tls_options(request)
 
 
-def _asking(request: Request) -> Iterator[tuple[int, Any]]:
+def _request_options(request: Request) -> Iterator[tuple[int, Any]]:
     if not TOKEN.fullmatch(request.method):
         raise Failed(Kind.BLOCKED, f"{request.method!r} is no HTTP method")
     if request.body and once(request):
@@ -108,7 +108,7 @@ def _line(name: str, value: str) -> bytes:
     return (f"{name}: {value}" if value.strip() else f"{name};").encode("latin-1")  # ; is libcurl's way to send an empty one
 
 
-def _trust(request: Request) -> Iterator[tuple[int, Any]]:
+def _tls_options(request: Request) -> Iterator[tuple[int, Any]]:
     yield pycurl.CAINFO, os.fsencode(_bundle(request.ca))
     if not request.verify_tls:
         yield pycurl.SSL_VERIFYPEER, 0

@@ -16,18 +16,18 @@ def compiled(pattern: str) -> "re2._Regexp[str]":
     try:
         return re2.compile(pattern, QUIET)
     except re2.error as error:
-        raise ValueError(f"not an RE2 pattern: {said(error)} (RE2 has no look-around and no back-references)") from None
+        raise ValueError(f"not an RE2 pattern: {error_text(error)} (RE2 has no look-around and no back-references)") from None
 
 
-def said(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """What RE2 says against a pattern, as text; it says it in bytes."""
     reason = error.args[0] if error.args else ""
     return reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
 
 
-def _sound(pattern: str) -> str:
+def _check(pattern: str) -> str:
     compiled(pattern)
     return pattern
 
 
-Pattern = Annotated[str, Field(max_length=1024), AfterValidator(_sound)]
+Pattern = Annotated[str, Field(max_length=1024), AfterValidator(_check)]

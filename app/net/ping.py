@@ -35,7 +35,7 @@ class Echoes:
     sent: int = 0
     seconds: dict[int, float] = field(default_factory=dict)  # sequence number -> round trip
     errors: int = 0  # requests that the network refused
-    said: str = ""  # why, in its words
+    last_error: str = ""  # why, in its words
 
 
 async def ping(host: Endpoint, *, count: int, interval: float, wait: float, size: int = 56) -> Echoes:
@@ -84,16 +84,16 @@ class _Sender:
         """Take replies until each of `count` requests has its own, or was refused."""
         while len(self.echoes.seconds) + self.echoes.errors < count:
             try:
-                self._take(await self._socket.receive())
+                self._record(await self._socket.receive())
             except Failed as failed:  # a router's "destination unreachable"
                 self._refused(failed)
 
     def _refused(self, failed: Failed) -> None:
         self.echoes.errors += 1
-        self.echoes.said = str(failed)
+        self.echoes.last_error = str(failed)
 
-    def _take(self, came: Datagram) -> None:
-        data = came.data
+    def _record(self, datagram: Datagram) -> None:
+        data = datagram.data
         if self._reply == 0 and data[:1] and data[0] >> 4 == 4:  # raw sockets, and all of macOS, hand over the IP header too
             data = data[(data[0] & 15) * 4 :]
         if len(data) < HEAD.size or data[HEAD.size :] != self._content:
@@ -101,7 +101,9 @@ class _Sender:
         kind, _, _, identifier, number = HEAD.unpack_from(data)
         sent = self._sent.get(number)
         if (kind, identifier) == (self._reply, self._identifier) and sent is not None:
-            self.echoes.seconds.setdefault(number, max(0, came.at.steady - sent.steady) / 1e9)  # the first: others are copies
+            self.echoes.seconds.setdefault(
+                number, max(0, datagram.at.monotonic - sent.monotonic) / 1e9
+            )  # the first: others are copies
 
 
 def _socket(to: Endpoint) -> Datagrams:

@@ -32,14 +32,14 @@ class Lists(BaseModel):
     deny: tuple[IPv4Network | IPv6Network, ...] = ()
 
 
-EVERYTHING = Lists()
+NO_LISTS = Lists()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Policy:
     """What the file means."""
 
-    lists: Lists = EVERYTHING
+    lists: Lists = NO_LISTS
     broken: str = ""  # what is wrong with the file; then nothing may be connected to
 
     def refusal(self, ip: IPv4Address | IPv6Address) -> str | None:
@@ -54,39 +54,39 @@ class Policy:
         return None
 
 
-OPEN = Policy()
-LOOK_AGAIN = 1.0  # seconds; a look at the file costs as much as the rest of the guard
+ALLOW_ALL = Policy()
+RECHECK_INTERVAL = 1.0  # seconds; a look at the file costs as much as the rest of the guard
 
 
-class Watched:
+class PolicyFile:
     """The policy file of a home, read again when it changed."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.looked = -math.inf
+        self.checked_at = -math.inf
         self.version: object = None
-        self.policy = OPEN
+        self.policy = ALLOW_ALL
 
     def current(self, now: float) -> Policy:
         """The policy in force at monotonic time `now`, at most a second old."""
-        if now - self.looked >= LOOK_AGAIN:
-            self.looked, path = now, self.home / FILE
+        if now - self.checked_at >= RECHECK_INTERVAL:
+            self.checked_at, path = now, self.home / FILE
             version = _version(path)
             if version != self.version:
-                self.version, self.policy = version, load(path) if version else OPEN
+                self.version, self.policy = version, load(path) if version else ALLOW_ALL
         return self.policy
 
 
-_watched = Watched(Path())
+_policy_file = PolicyFile(Path())
 
 
 def current() -> Policy:
     """The policy in force in this process."""
-    global _watched
+    global _policy_file
     home = settings().home
-    if _watched.home is not home:
-        _watched = Watched(home)
-    return _watched.current(time.monotonic())
+    if _policy_file.home is not home:
+        _policy_file = PolicyFile(home)
+    return _policy_file.current(time.monotonic())
 
 
 def _version(path: Path) -> object:

@@ -23,10 +23,10 @@ Session = psycopg.AsyncConnection[tuple[Any, ...]]
 DEFAULT_SOCKET = "/var/run/postgresql"
 
 # Shares of the time-out: until then the query may run; then it is cancelled; then the connection is torn down.
-ASK, TEAR = 0.8, 0.95
+QUERY_SHARE, CLOSE_SHARE = 0.8, 0.95
 
 # What a server that lives but takes nobody says: that is down, not an error of ours. (Translated servers say it otherwise.)
-FULL = re.compile(
+UNAVAILABLE = re.compile(
     r"too many (clients|connections)|connection slots|starting up|shutting down|recovery|not yet accepting|terminating"
 )
 
@@ -36,12 +36,12 @@ def database_url(text: str) -> str:
     if not text.startswith(("postgresql://", "postgres://")):
         raise ValueError("not a postgresql:// URL")
     try:
-        given = conninfo_to_dict(text)
+        parameters = conninfo_to_dict(text)
     except psycopg.ProgrammingError:
         raise ValueError("not a PostgreSQL URL; write postgresql://USER@HOST:5432/DATABASE") from None
-    if "service" in given:
+    if "service" in parameters:
         raise ValueError("a service file is not read here; write host and database into the URL")
-    for host in _listed(given.get("host")) + _listed(given.get("hostaddr")):
+    for host in _listed(parameters.get("host")) + _listed(parameters.get("hostaddr")):
         refuse_literal(host)
     return text
 
@@ -58,25 +58,28 @@ async def session(url: str, timeout: float) -> AsyncIterator[Session]:
     """
     loop = asyncio.get_running_loop()
     start = loop.time()
-    connection = await _connect(url, timeout * ASK)
-    late = _Deadline(connection)
-    alarms = (loop.call_at(start + timeout * ASK, late.cancel), loop.call_at(start + timeout * TEAR, late.tear))
+    connection = await _connect(url, timeout * QUERY_SHARE)
+    deadline = _Deadline(connection)
+    timers = (
+        loop.call_at(start + timeout * QUERY_SHARE, deadline.cancel),
+        loop.call_at(start + timeout * CLOSE_SHARE, deadline.close_socket),
+    )
     try:
         yield connection
     except psycopg.errors.QueryCanceled:
-        if not late.passed:  # the server's own statement_timeout
+        if not deadline.passed:  # the server's own statement_timeout
             raise
         raise _too_long(timeout) from None
     except psycopg.OperationalError as error:
-        if late.passed:
+        if deadline.passed:
             raise _too_long(timeout) from None
         if connection.closed:
-            raise Failed(Kind.PROTOCOL, f"the connection broke: {_said(error)}") from None
+            raise Failed(Kind.PROTOCOL, f"the connection broke: {_error_text(error)}") from None
         raise
     finally:
-        for alarm in alarms:
-            alarm.cancel()
-        await late.over()
+        for timer in timers:
+            timer.cancel()
+        await deadline.stop()
         await connection.close()
 
 
@@ -86,21 +89,21 @@ class _Deadline:
     def __init__(self, connection: Session) -> None:
         self.connection = connection
         self.passed = False
-        self._asking: asyncio.Task[None] | None = None
+        self._cancelling: asyncio.Task[None] | None = None
 
     def cancel(self) -> None:
         self.passed = True
-        self._asking = asyncio.get_running_loop().create_task(self._cancel())
+        self._cancelling = asyncio.get_running_loop().create_task(self._cancel())
 
-    def tear(self) -> None:
+    def close_socket(self) -> None:
         with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self.connection.fileno())) as shared:
             shared.shutdown(socket.SHUT_RDWR)
 
-    async def over(self) -> None:
-        if self._asking is not None:
-            self._asking.cancel()
+    async def stop(self) -> None:
+        if self._cancelling is not None:
+            self._cancelling.cancel()
             with suppress(asyncio.CancelledError):
-                await self._asking
+                await self._cancelling
 
     async def _cancel(self) -> None:
         with suppress(psycopg.Error, OSError):
@@ -114,28 +117,28 @@ async def _connect(url: str, timeout: float) -> Session:
     except TimeoutError:
         raise Failed(Kind.TIMEOUT, f"no session within {timeout:.3g} s") from None
     except psycopg.OperationalError as error:
-        raise _refusal(_said(error)) from None
+        raise _connect_failure(_error_text(error)) from None
     except psycopg.Error as error:
-        raise Failed(Kind.PROTOCOL, _said(error)) from None
+        raise Failed(Kind.PROTOCOL, _error_text(error)) from None
 
 
-async def _first(places: list[dict[str, Any]], end: float) -> Session:
+async def _first(targets: list[dict[str, Any]], end: float) -> Session:
     """A session at the first place that gives one. Raises what the last one said."""
     last: Exception = TimeoutError()
-    for given, seconds in in_turn(places, end):
+    for parameters, seconds in in_turn(targets, end):
         try:
             async with asyncio.timeout(seconds):
-                return await psycopg.AsyncConnection.connect(**given, autocommit=True)
+                return await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
         except (TimeoutError, psycopg.OperationalError) as error:
             last = error
     raise last
 
 
-async def _checked(given: dict[str, Any], timeout: float) -> list[dict[str, Any]]:
+async def _checked(parameters: dict[str, Any], timeout: float) -> list[dict[str, Any]]:
     """The parameters of each place to try, every name resolved and every address checked."""
-    hosts = _listed(given.get("host")) or [os.environ.get("PGHOST") or DEFAULT_SOCKET]
-    fixed = _listed(given.get("hostaddr"))
-    ports = _listed(given.get("port")) or [os.environ.get("PGPORT") or "5432"]
+    hosts = _listed(parameters.get("host")) or [os.environ.get("PGHOST") or DEFAULT_SOCKET]
+    fixed = _listed(parameters.get("hostaddr"))
+    ports = _listed(parameters.get("port")) or [os.environ.get("PGPORT") or "5432"]
     if len(ports) == 1:
         ports *= len(hosts)
     rows: list[tuple[str, str, str]] = []
@@ -147,7 +150,7 @@ async def _checked(given: dict[str, Any], timeout: float) -> list[dict[str, Any]
             rows.append((host, fixed[index], port))
         else:
             rows += [(host, found.address, port) for found in await resolve(host, int(port), timeout)]
-    common = {"application_name": "tocsin", **given, "client_encoding": "utf8"}
+    common = {"application_name": "tocsin", **parameters, "client_encoding": "utf8"}
     return [{**common, "host": host, "hostaddr": address, "port": port} for host, address, port in rows]
 
 
@@ -155,18 +158,20 @@ def _listed(value: str | int | None) -> list[str]:
     return str(value).split(",") if value else []
 
 
-def _refusal(said: str) -> Failed:
-    if "FATAL" in said:
-        return Failed(Kind.PROTOCOL if FULL.search(said) else Kind.DENIED, said.partition("FATAL:")[2].strip() or said)
-    if "refused" in said or "No such file" in said:
-        return Failed(Kind.REFUSED, said)
-    return Failed(Kind.CONNECT, said)
+def _connect_failure(error: str) -> Failed:
+    if "FATAL" in error:
+        return Failed(
+            Kind.PROTOCOL if UNAVAILABLE.search(error) else Kind.DENIED, error.partition("FATAL:")[2].strip() or error
+        )
+    if "refused" in error or "No such file" in error:
+        return Failed(Kind.REFUSED, error)
+    return Failed(Kind.CONNECT, error)
 
 
-def _said(error: psycopg.Error) -> str:
+def _error_text(error: psycopg.Error) -> str:
     """The first line, without libpq's advice."""
     return str(error).strip().partition("\n")[0].removeprefix("connection failed: ").removeprefix("connection is bad: ")
 
 
 def _too_long(timeout: float) -> Failed:
-    return Failed(Kind.TIMEOUT, f"the query did not end within {timeout * ASK:.3g} s and was cancelled")
+    return Failed(Kind.TIMEOUT, f"the query did not end within {timeout * QUERY_SHARE:.3g} s and was cancelled")

@@ -17,7 +17,7 @@ from app.units import length
 Grade = Literal["ok", "unknown", "warning", "critical"]
 Finding = tuple[Grade, str]
 STREAMING = "streaming"
-FORGOTTEN = 7 * 86_400.0  # seconds after which a standby that does not come back is no longer expected
+STANDBY_EXPECTED_SECONDS = 7 * 86_400.0  # seconds after which a standby that does not come back is no longer expected
 MIB = 1 << 20
 
 # Without rights the receiver's row is there, with nothing in it but its number. Some hosted servers refuse the functions on WAL
@@ -85,10 +85,10 @@ class Replication:
     """How the server asked stands, at one moment."""
 
     standby: bool
-    me: str
+    role: str
     sees_all: bool  # may we see what belongs to others? the role pg_monitor may
     follows: bool | None  # is a standby meant to stream from a primary? None: it does not tell us
-    receives: bool  # a standby: is its primary connected
+    receiving: bool  # a standby: is its primary connected
     receiver: str  # the receiver's status; empty without one
     lag: float | None  # seconds that a standby is behind, at most; of a primary that of its slowest standby
     standbys: Sequence[Standby]
@@ -99,7 +99,7 @@ class Replication:
     @property
     def cut_off(self) -> bool:
         """Is it a standby that hears nothing from its primary?"""
-        return self.standby and not self.receives and self.follows is True
+        return self.standby and not self.receiving and self.follows is True
 
     def lags(self) -> dict[str, float]:
         """Seconds by standby, and by slot whose standby is gone."""
@@ -111,7 +111,7 @@ class Replication:
         return sum(not one.gone for one in self.standbys)
 
 
-async def look(
+async def fetch_replication(
     database: Session, before: Mapping[str, Any], *, expect_back: bool, ignored: Sequence[str] = ()
 ) -> Replication | None:
     """How replication stands; None where the server does not tell.
@@ -119,39 +119,45 @@ async def look(
     before: the memory of the last look. expect_back: must a primary's standbys that it had then come back?
     """
     try:
-        me = (await _rows(database, ITSELF))[0]
+        server = (await _rows(database, ITSELF))[0]
         standbys = await _rows(database, STANDBYS)
         slots = [row for row in await _rows(database, SLOTS) if row["name"] not in ignored]
     except (psycopg.ProgrammingError, psycopg.NotSupportedError):  # not quite PostgreSQL
         return None
-    return read(me, standbys, slots, before if expect_back else {**before, "seen": {}})
+    return parse(server, standbys, slots, before if expect_back else {**before, "seen": {}})
 
 
 async def _rows(database: Session, query: str) -> list[dict[str, Any]]:
     return await (await database.cursor(row_factory=dict_row).execute(query)).fetchall()
 
 
-def read(
-    me: Mapping[str, Any], standbys: Sequence[Mapping[str, Any]], slots: Sequence[Mapping[str, Any]], before: Mapping[str, Any]
+def parse(
+    server: Mapping[str, Any],
+    standbys: Sequence[Mapping[str, Any]],
+    slots: Sequence[Mapping[str, Any]],
+    before: Mapping[str, Any],
 ) -> Replication:
     """What the rows of the three queries mean."""
     memory: dict[str, Any] = {"inactive": {}, "written": {}, "marked": {}, "seen": {}}
-    receives = bool(me["receiver"]) and (me["receives"] or STREAMING) == STREAMING
-    seen = list(_standbys(me, standbys, before, memory))
-    idle = [_slot(row, me["at"], before, memory) for row in slots]
-    behind = [*(one.lag for one in seen if one.lag is not None), *(slot.seconds for slot in idle if slot.physical)]
+    receiving = bool(server["receiver"]) and (server["receives"] or STREAMING) == STREAMING
+    standby_list = list(_standbys(server, standbys, before, memory))
+    idle = [_slot(row, server["at"], before, memory) for row in slots]
+    lags = [*(one.lag for one in standby_list if one.lag is not None), *(slot.seconds for slot in idle if slot.physical)]
     return Replication(
-        standby=me["standby"],
-        me=me["me"],
-        sees_all=me["sees_all"],
-        follows=_follows(me["source"], me["archive"]),
-        receives=receives,
-        receiver=me["receives"] or "",
-        lag=_own_lag(me, receives, before, memory) if me["standby"] else max(behind, default=None),
-        standbys=seen,
+        standby=server["standby"],
+        role=server["me"],
+        sees_all=server["sees_all"],
+        follows=_follows(server["source"], server["archive"]),
+        receiving=receiving,
+        receiver=server["receives"] or "",
+        lag=_own_lag(server, receiving, before, memory) if server["standby"] else max(lags, default=None),
+        standbys=standby_list,
         slots=idle,
         unsynchronised=bool(
-            me["synchronous"] and me["sees_all"] and not me["standby"] and not any(one.synchronous for one in seen)
+            server["synchronous"]
+            and server["sees_all"]
+            and not server["standby"]
+            and not any(one.synchronous for one in standby_list)
         ),
         memory=memory,
     )
@@ -165,34 +171,34 @@ def _follows(source: str | None, archive: str | None) -> bool | None:
 
 
 def _standbys(
-    me: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], before: Mapping[str, Any], memory: dict[str, Any]
+    server: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], before: Mapping[str, Any], memory: dict[str, Any]
 ) -> Iterator[Standby]:
     """Those that are connected, and those of a primary that were and have not come back."""
-    names, places = Counter(row["name"] for row in rows), Counter[str]()
+    names, counts = Counter(row["name"] for row in rows), Counter[str]()
     for row in rows:
-        place = f"{row['name']} {row['address']}"
-        places[place] += 1
-        whole = place if places[place] == 1 else f"{place} #{places[place]}"
-        if me["sees_all"] and not me["standby"]:
-            memory["seen"][whole] = me["at"]
-        name = row["name"] if names[row["name"]] == 1 else whole
-        yield Standby(name, _lag_of(row, me["at"], before, memory), row["sync"] in ("sync", "quorum"))
-    if me["standby"]:
+        base = f"{row['name']} {row['address']}"
+        counts[base] += 1
+        key = base if counts[base] == 1 else f"{base} #{counts[base]}"
+        if server["sees_all"] and not server["standby"]:
+            memory["seen"][key] = server["at"]
+        name = row["name"] if names[row["name"]] == 1 else key
+        yield Standby(name, _lag_of(row, server["at"], before, memory), row["sync"] in ("sync", "quorum"))
+    if server["standby"]:
         return
-    for whole, last in before.get("seen", {}).items():
-        if whole not in memory["seen"] and me["at"] - last < FORGOTTEN:
-            memory["seen"][whole] = last
-            yield Standby(whole, max(0.0, me["at"] - last), synchronous=False, gone=True)
+    for key, last in before.get("seen", {}).items():
+        if key not in memory["seen"] and server["at"] - last < STANDBY_EXPECTED_SECONDS:
+            memory["seen"][key] = last
+            yield Standby(key, max(0.0, server["at"] - last), synchronous=False, gone=True)
 
 
-def _own_lag(me: Mapping[str, Any], receives: bool, before: Mapping[str, Any], memory: dict[str, Any]) -> float | None:
+def _own_lag(server: Mapping[str, Any], receiving: bool, before: Mapping[str, Any], memory: dict[str, Any]) -> float | None:
     """Seconds a standby may be behind: since it was seen in step, or since the last transaction it has, what is less."""
-    if receives and me["waits"] is not None and me["waits"] <= 0:
-        memory["in_step"] = me["at"]
+    if receiving and server["waits"] is not None and server["waits"] <= 0:
+        memory["in_step"] = server["at"]
         return 0.0
     since = before.get("in_step")
     memory |= {"in_step": since} if since is not None else {}
-    known = [me["replayed"], None if since is None else me["at"] - since]
+    known = [server["replayed"], None if since is None else server["at"] - since]
     return min((max(0.0, one) for one in known if one is not None), default=None)
 
 
@@ -204,12 +210,12 @@ def _lag_of(row: Mapping[str, Any], at: float, before: Mapping[str, Any], memory
     if row["replayed"] is None:
         return None
     mark, since = before.get("written", {}).get(row["id"]), before.get("marked", {}).get(row["id"])
-    late = mark is not None and since is not None and row["replayed"] < mark
-    memory["written"][row["id"]] = mark if late else row["written"]
-    memory["marked"][row["id"]] = since if late else at
+    behind = mark is not None and since is not None and row["replayed"] < mark
+    memory["written"][row["id"]] = mark if behind else row["written"]
+    memory["marked"][row["id"]] = since if behind else at
     if row["replayed"] >= row["written"]:
         return 0.0
-    return max(0.0, row["lag"] or 0.0, at - since if late else 0.0)
+    return max(0.0, row["lag"] or 0.0, at - since if behind else 0.0)
 
 
 def _slot(row: Mapping[str, Any], at: float, before: Mapping[str, Any], memory: dict[str, Any]) -> Slot:
@@ -222,10 +228,10 @@ def findings(found: Replication, min_standbys: int | None) -> Iterator[Finding]:
     """What is wrong with replication, whatever the limits of its lag are; a primary must have `min_standbys`."""
     if found.cut_off:
         how = f"its WAL receiver is {found.receiver}" if found.receiver else "it has no WAL receiver"
-        late = "" if found.lag is None else f", {length(found.lag)} behind"
-        yield "critical", f"it is a standby, and cut off from its primary ({how}){late}"
-    elif found.standby and not found.receives and found.follows is None:
-        yield "unknown", f'whether it should follow a primary is hidden: grant pg_monitor to "{found.me}"'
+        behind_text = "" if found.lag is None else f", {length(found.lag)} behind"
+        yield "critical", f"it is a standby, and cut off from its primary ({how}){behind_text}"
+    elif found.standby and not found.receiving and found.follows is None:
+        yield "unknown", f'whether it should follow a primary is hidden: grant pg_monitor to "{found.role}"'
     for slot in found.slots:
         yield _of_slot(slot)
     if found.unsynchronised:

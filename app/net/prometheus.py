@@ -19,24 +19,24 @@ from app.net.http import fetch
 from app.net.url import Url
 
 PATH = "/api/v1/query"
-OWN = 0.9  # of our time: the server gives up first, and says why
+SERVER_SHARE = 0.9  # of our time: the server gives up first, and says why
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-SAID = 300  # characters of the server's own words
+MAX_ERROR = 300  # characters of the server's own words
 
 Labels = Mapping[str, str]
 
 
-def _not_blank(given: str) -> str:
-    if not given.strip():
+def _check_query(query: str) -> str:
+    if not query.strip():
         raise ValueError("the query is empty")
-    return given
+    return query
 
 
 class Query(Server):
     """What is asked of which server."""
 
     url: Url = Field(description="the server's http:// or https:// address, with its path prefix if it has one")
-    query: Annotated[str, AfterValidator(_not_blank)] = Field(max_length=20_000, description="PromQL, evaluated as of now")
+    query: Annotated[str, AfterValidator(_check_query)] = Field(max_length=20_000, description="PromQL, evaluated as of now")
     metric: str = Field(
         default="value", pattern=r"^[A-Za-z_]\w{0,99}$", description="name of the metric the values are kept under"
     )
@@ -69,31 +69,31 @@ async def ask(query: Query, timeout: float) -> Answer:
 
 
 def _request(query: Query, timeout: float) -> Any:
-    path, mark, given = query.url.partition("?")
+    path, mark, parameters = query.url.partition("?")
     if not path.endswith(PATH):
         path = path.rstrip("/") + PATH
-    form = urlencode({"query": query.query, "timeout": f"{timeout * OWN * 1000:.0f}ms", "limit": query.max_series + 1})
+    form = urlencode({"query": query.query, "timeout": f"{timeout * SERVER_SHARE * 1000:.0f}ms", "limit": query.max_series + 1})
     if query.method == "GET":
-        return query.request(f"{path}?{given + '&' if given else ''}{form}", timeout, follow_redirects=5)
-    return query.request(path + mark + given, timeout, method="POST", headers=FORM, body=form, follow_redirects=5)
+        return query.request(f"{path}?{parameters + '&' if parameters else ''}{form}", timeout, follow_redirects=5)
+    return query.request(path + mark + parameters, timeout, method="POST", headers=FORM, body=form, follow_redirects=5)
 
 
 def _read(response: Response, query: Query) -> Answer:
     if response.status in (401, 403):
         raise Failed(Kind.DENIED, f"the server refuses us: {response.status}; token, username and password decide it")
     try:
-        said = document(response)
+        answer = document(response)
     except ValueError as error:
         raise ValueError(f"{response.status} from {response.url.partition('?')[0]}: {error}") from None
-    if not isinstance(said, dict) or said.get("status") not in ("success", "error"):
+    if not isinstance(answer, dict) or answer.get("status") not in ("success", "error"):
         raise ValueError(f"{response.status}: the answer is not of Prometheus' HTTP API")
-    if said["status"] == "error":
-        raise ValueError(f"the server says {said.get('errorType')}: {str(said.get('error'))[:SAID]}")
-    warnings = [str(one)[:SAID] for one in said.get("warnings") or [] if isinstance(one, str)]
-    samples, skipped = _samples(said.get("data"), query)
+    if answer["status"] == "error":
+        raise ValueError(f"the server says {answer.get('errorType')}: {str(answer.get('error'))[:MAX_ERROR]}")
+    warnings = [str(one)[:MAX_ERROR] for one in answer.get("warnings") or [] if isinstance(one, str)]
+    samples, skipped = _samples(answer.get("data"), query)
     # Remarks on the query itself are marked as such; the other warnings tell of stores that could not be read.
-    partial = said.get("isPartial") is True or any(not one.startswith("PromQL ") for one in warnings)
-    if said.get("isPartial") is True:
+    partial = answer.get("isPartial") is True or any(not one.startswith("PromQL ") for one in warnings)
+    if answer.get("isPartial") is True:
         warnings.append("the server says its answer is partial")
     return Answer(samples, tuple(skipped), tuple(warnings[:3]), partial)
 
@@ -120,7 +120,7 @@ def _samples(data: Any, query: Query) -> tuple[tuple[tuple[Labels, float], ...],
             infinite += 1
     skipped = [f"{infinite} NaN or infinite skipped"] * bool(infinite)
     skipped += [f"{histograms} histograms skipped; use histogram_quantile()"] * bool(histograms)
-    return _told_apart(found), skipped
+    return _drop_metric_name(found), skipped
 
 
 def _sample(one: Any) -> tuple[Labels, float | None]:
@@ -132,7 +132,7 @@ def _sample(one: Any) -> tuple[Labels, float | None]:
         raise ValueError("a sample of the answer is none") from None
 
 
-def _told_apart(samples: list[tuple[Labels, float]]) -> tuple[tuple[Labels, float], ...]:
+def _drop_metric_name(samples: list[tuple[Labels, float]]) -> tuple[tuple[Labels, float], ...]:
     """Without the metric's name, unless they have several, as `{__name__=~"a|b"}` does. Raises ValueError for twins."""
     names = {labels.get("__name__") for labels, _ in samples}
     if len(names) <= 1:

@@ -11,7 +11,7 @@ from typing import Any
 
 Scope = MutableMapping[str, Any]
 Network = IPv4Network | IPv6Network
-MOST = 32  # hops that are looked at
+MAX_HOPS = 32  # hops that are looked at
 _HOST = re.compile(rb"[A-Za-z0-9._-]{1,253}(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::\d{1,5})?")
 _PORT = re.compile(r"\[?([^\[\]]+?)\]?(?::\d{1,5})?")
 
@@ -56,7 +56,7 @@ def block(text: str) -> str:
 
 def _client(peer: IPv4Address | IPv6Address, hops: Sequence[str], trusted: Sequence[Network]) -> IPv4Address | IPv6Address:
     client = peer
-    for hop in reversed(hops[-MOST:]):
+    for hop in reversed(hops[-MAX_HOPS:]):
         found = address(hop)
         if found is None:
             return client

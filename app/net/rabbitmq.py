@@ -60,8 +60,8 @@ class Overview:
 class Refused(Failed):
     """It does not let us see that."""
 
-    def __init__(self, said: str) -> None:
-        super().__init__(Kind.DENIED, said)
+    def __init__(self, error: str) -> None:
+        super().__init__(Kind.DENIED, error)
 
 
 class Management:
@@ -72,81 +72,81 @@ class Management:
         self.asked = ""
 
     async def overview(self) -> Overview:
-        told = await self._ask("/api/overview")
-        objects, waiting, messages = (_object(told.get(name)) for name in ("object_totals", "queue_totals", "message_stats"))
+        answer = await self._ask("/api/overview")
+        objects, waiting, messages = (_object(answer.get(name)) for name in ("object_totals", "queue_totals", "message_stats"))
         totals = {name: count for name in TOTALS if (count := _number(objects.get(name))) is not None}
         for name, of_api in (("messages_ready", "messages_ready"), ("messages_unacked", "messages_unacknowledged")):
             count = 0.0 if totals.get("queues") == 0 else _number(waiting.get(of_api))
             totals |= {} if count is None else {name: count}
-        lost = [_number(messages.get(name)) for name in ("return_unroutable", "drop_unroutable")]
-        counts = isinstance(told.get("message_stats"), dict)
-        unroutable = sum(filter(None, lost)) if counts else None
-        return Overview(str(told.get("cluster_name") or "?"), str(told["rabbitmq_version"]), totals, unroutable)
+        unroutable_counts = [_number(messages.get(name)) for name in ("return_unroutable", "drop_unroutable")]
+        has_stats = isinstance(answer.get("message_stats"), dict)
+        unroutable = sum(filter(None, unroutable_counts)) if has_stats else None
+        return Overview(str(answer.get("cluster_name") or "?"), str(answer["rabbitmq_version"]), totals, unroutable)
 
     async def nodes(self) -> list[Node]:
         """Every member of the cluster, also those that are down."""
-        told = await self._ask(f"/api/nodes?columns={NODE}", list)
+        answer = await self._ask(f"/api/nodes?columns={NODE}", list)
         # Where statistics are left to Prometheus, nodes tell no alarms of their own; before 3.8.10 only they do.
         health = await self._ask("/api/health/checks/alarms", may_lack=True) or {}
         alarms = {(one["node"], one["resource"]) for one in health.get("alarms", ())}
-        return [_node(one, alarms) for one in told]
+        return [_node(one, alarms) for one in answer]
 
     async def queue(self, vhost: str, name: str) -> Queue | None:
         """One queue; None when there is none."""
-        told = await self._ask(f"/api/queues/{quote(vhost, safe='')}/{quote(name, safe='')}?columns={QUEUE}", may_lack=True)
-        return _queue(told) if told is not None else None
+        answer = await self._ask(f"/api/queues/{quote(vhost, safe='')}/{quote(name, safe='')}?columns={QUEUE}", may_lack=True)
+        return _queue(answer) if answer is not None else None
 
     async def queues(self, vhost: str | None) -> tuple[list[Queue], int]:
         """The deepest PAGE queues of a virtual host, or of all, and how many there are."""
-        where = f"/{quote(vhost, safe='')}" if vhost is not None else ""
+        vhost_path = f"/{quote(vhost, safe='')}" if vhost is not None else ""
         page = f"page=1&page_size={PAGE}&sort=messages&sort_reverse=true"
-        told = await self._ask(f"/api/queues{where}?{page}&columns={QUEUE}")
-        items = told["items"]
-        return [_queue(one) for one in items], int(_number(told.get("filtered_count")) or len(items))
+        answer = await self._ask(f"/api/queues{vhost_path}?{page}&columns={QUEUE}")
+        items = answer["items"]
+        return [_queue(one) for one in items], int(_number(answer.get("filtered_count")) or len(items))
 
     async def _ask(self, path: str, kind: type = dict, *, may_lack: bool = False) -> Any:
         self.asked = path.partition("?")[0]
         response = await fetch(self._server.request(self._server.url.rstrip("/") + path, self._timeout))
         try:
-            told = orjson.loads(response.body)
+            answer = orjson.loads(response.body)
         except ValueError:
-            told = None
-        said = str(_object(told).get("reason") or _object(told).get("error") or "")[:200]
+            answer = None
+        error = str(_object(answer).get("reason") or _object(answer).get("error") or "")[:200]
         if response.status in (401, 403):
-            raise Refused(f"{self.asked} answers {response.status}: {said or 'not allowed'}")
-        if response.status == 404 and said and may_lack:
+            raise Refused(f"{self.asked} answers {response.status}: {error or 'not allowed'}")
+        if response.status == 404 and error and may_lack:
             return None
-        fine = response.status == 200 or (response.status == 503 and "alarms" in _object(told))
-        if not fine or not isinstance(told, kind):
+        ok = response.status == 200 or (response.status == 503 and "alarms" in _object(answer))
+        if not ok or not isinstance(answer, kind):
             what = (
-                f"more than {len(response.body)} bytes; raise max_bytes" if response.truncated else said or "no management API"
+                f"more than {len(response.body)} bytes; raise max_bytes" if response.truncated else error or "no management API"
             )
             raise Failed(Kind.PROTOCOL, f"{self.asked} answers {response.status}, {what}")
-        return told
+        return answer
 
 
-def _node(told: Any, alarms: Collection[tuple[str, str]]) -> Node:
+def _node(row: Any, alarms: Collection[tuple[str, str]]) -> Node:
     return Node(
-        name=str(told["name"]),
-        running=told.get("running") is True,
-        cut_off=tuple(map(str, told.get("partitions") or ())),
-        memory_alarm=told.get("mem_alarm") is True or (told["name"], "memory") in alarms,
-        memory_used=_number(told.get("mem_used")),
-        memory_limit=_number(told.get("mem_limit")),
-        disk_alarm=told.get("disk_free_alarm") is True or (told["name"], "disk space") in alarms,
-        disk_free=_number(told.get("disk_free")),
-        disk_limit=_number(told.get("disk_free_limit")),
+        name=str(row["name"]),
+        running=row.get("running") is True,
+        cut_off=tuple(map(str, row.get("partitions") or ())),
+        memory_alarm=row.get("mem_alarm") is True or (row["name"], "memory") in alarms,
+        memory_used=_number(row.get("mem_used")),
+        memory_limit=_number(row.get("mem_limit")),
+        disk_alarm=row.get("disk_free_alarm") is True or (row["name"], "disk space") in alarms,
+        disk_free=_number(row.get("disk_free")),
+        disk_limit=_number(row.get("disk_free_limit")),
     )
 
 
-def _queue(told: Any) -> Queue:
-    ready, unacked, consumers = (_number(told.get(name)) for name in QUEUE.split(",")[3:])
-    return Queue(str(told["name"]), str(told["vhost"]), str(told.get("state") or ""), ready, unacked, consumers)
+def _queue(row: Any) -> Queue:
+    ready, unacked, consumers = (_number(row.get(name)) for name in QUEUE.split(",")[3:])
+    return Queue(str(row["name"]), str(row["vhost"]), str(row.get("state") or ""), ready, unacked, consumers)
 
 
-def _object(told: Any) -> dict[str, Any]:
-    return told if isinstance(told, dict) else {}
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
-def _number(told: Any) -> float | None:
-    return float(told) if isinstance(told, int | float) and not isinstance(told, bool) else None
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -26,40 +26,42 @@ async def follow(request: Request, ask: Ask) -> Response:
     Raises Failed: what `ask` raises, too_many_redirects, and blocked for a redirect to anything but http and https.
     """
     response = await ask(request)
-    if not _moved(response):
+    if not _is_redirect(response):
         return response
-    home, asked = origin(request.url), request
+    first_origin, request_now = origin(request.url), request
     timings, lines = response.timings, response.lines
     for count in range(1, request.follow_redirects + 1):
-        asked = _next(asked, response, urljoin(asked.url, _encoded(response.headers["location"])), home)
-        response = await ask(replace(asked, timeout=max(request.timeout - timings.total, 0.001)))
+        request_now = _next(
+            request_now, response, urljoin(request_now.url, _encoded(response.headers["location"])), first_origin
+        )
+        response = await ask(replace(request_now, timeout=max(request.timeout - timings.total, 0.001)))
         timings, lines = _sum(timings, response.timings), (*lines, *response.lines)
-        if not _moved(response):
+        if not _is_redirect(response):
             return replace(response, redirects=count, timings=timings, lines=lines)
     raise Failed(Kind.TOO_MANY_REDIRECTS, f"more than {request.follow_redirects} redirects")
 
 
-def _moved(response: Response) -> bool:
+def _is_redirect(response: Response) -> bool:
     return response.status in MOVED and "location" in response.headers
 
 
-def _encoded(place: str) -> str:
+def _encoded(location: str) -> str:
     """The place as a URL may be written; servers put spaces and raw bytes there."""
-    return re.sub(r"[^\x21-\x7e]", lambda found: f"%{ord(found[0]):02X}", place.strip())
+    return re.sub(r"[^\x21-\x7e]", lambda found: f"%{ord(found[0]):02X}", location.strip())
 
 
-def _next(asked: Request, answer: Response, url: str, home: object) -> Request:
-    status, cookies = answer.status, answer.cookies if asked.cookies is not None else None
+def _next(request_now: Request, answer: Response, url: str, first_origin: object) -> Request:
+    status, cookies = answer.status, answer.cookies if request_now.cookies is not None else None
     try:
-        asked = replace(asked, url=http_url(url), cookies=cookies)
+        request_now = replace(request_now, url=http_url(url), cookies=cookies)
     except ValueError as error:
         raise Failed(Kind.BLOCKED, f"redirected to where no request may go: {error}") from None
-    if status == 303 or asked.method in BECOMES_GET.get(status, ()):
-        asked = replace(asked, method="HEAD" if asked.method == "HEAD" else "GET", body=b"")
-    if origin(url) == home:
-        return asked
-    kept = {name: value for name, value in asked.headers.items() if name.lower() in HARMLESS}
-    return replace(asked, headers=kept, username=None, password=None)
+    if status == 303 or request_now.method in BECOMES_GET.get(status, ()):
+        request_now = replace(request_now, method="HEAD" if request_now.method == "HEAD" else "GET", body=b"")
+    if origin(url) == first_origin:
+        return request_now
+    kept = {name: value for name, value in request_now.headers.items() if name.lower() in HARMLESS}
+    return replace(request_now, headers=kept, username=None, password=None)
 
 
 def _sum(one: Timings, other: Timings) -> Timings:

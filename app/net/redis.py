@@ -20,8 +20,8 @@ from app.net import tcp, tls
 from app.net.address import refuse_literal
 from app.units import length
 
-LARGEST = 1 << 20  # bytes of one answer
-AWAY = ("LOADING", "MASTERDOWN", "ERR max number of clients")  # it takes nobody now: down, not an error of ours
+MAX_REPLY = 1 << 20  # bytes of one answer
+UNAVAILABLE = ("LOADING", "MASTERDOWN", "ERR max number of clients")  # it takes nobody now: down, not an error of ours
 SOCKETS = ("redis+socket", "unix")
 NETWORK = {"redis": False, "valkey": False, "rediss": True, "valkeys": True}  # scheme -> over TLS
 
@@ -47,11 +47,11 @@ def parse(url: str) -> Target:
         port = parts.port or 6379
     except ValueError:
         raise ValueError("not a Redis URL; write redis://HOST:6379/0") from None
-    asked = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     on_socket = parts.scheme in SOCKETS
     if not on_socket and (parts.scheme not in NETWORK or not parts.hostname):
         raise ValueError("not a redis://, rediss://, redis+socket:// or unix:// URL")
-    number = asked.get("virtual_host") or asked.get("db") or ("" if on_socket else parts.path.strip("/")) or "0"
+    number = options.get("virtual_host") or options.get("db") or ("" if on_socket else parts.path.strip("/")) or "0"
     if not number.strip("/").isdecimal():
         raise ValueError(f"{number!r} is not the number of a Redis database")
     if parts.hostname and not on_socket:
@@ -61,7 +61,7 @@ def parse(url: str) -> Target:
         port=port,
         path=unquote(parts.netloc.rpartition("@")[2] + parts.path) if on_socket else "",
         secure=NETWORK.get(parts.scheme, False),
-        verify=asked.get("ssl_cert_reqs", "required").lower().removeprefix("cert_") == "required",
+        verify=options.get("ssl_cert_reqs", "required").lower().removeprefix("cert_") == "required",
         username=unquote(parts.username or ""),
         password=unquote(parts.password or ""),
         database=int(number.strip("/")),
@@ -83,13 +83,15 @@ class Session:
     def __init__(self, streams: tcp.Streams) -> None:
         self._reader, self._writer = streams
 
-    async def ask(self, *words: str) -> str | int | None:
+    async def ask(self, *arguments: str) -> str | int | None:
         """The answer to a command that gives text or a number.
 
         Raises Failed: denied for an error, protocol for nonsense and from a server that takes nobody now.
         """
-        sent = [word.encode() for word in words]
-        self._writer.write(b"*%d\r\n" % len(sent) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in sent))
+        encoded = [argument.encode() for argument in arguments]
+        self._writer.write(
+            b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(argument), argument) for argument in encoded)
+        )
         try:
             await self._writer.drain()
             line = (await self._reader.readuntil(b"\r\n"))[:-2]
@@ -99,18 +101,18 @@ class Session:
         except (asyncio.LimitOverrunError, ValueError):
             raise Failed(Kind.PROTOCOL, "it does not speak the Redis protocol") from None
 
-    async def _answer(self, mark: bytes, rest: bytes) -> str | int | None:
-        if mark == b"+":
+    async def _answer(self, prefix: bytes, rest: bytes) -> str | int | None:
+        if prefix == b"+":
             return rest.decode()
-        if mark == b":":
+        if prefix == b":":
             return int(rest)
-        if mark == b"-":
-            said = rest[:200].decode(errors="replace")
-            raise Failed(Kind.PROTOCOL if said.startswith(AWAY) else Kind.DENIED, said)
-        size = int(rest) if mark == b"$" else LARGEST + 1
+        if prefix == b"-":
+            error = rest[:200].decode(errors="replace")
+            raise Failed(Kind.PROTOCOL if error.startswith(UNAVAILABLE) else Kind.DENIED, error)
+        size = int(rest) if prefix == b"$" else MAX_REPLY + 1
         if size < 0:
             return None
-        if size > LARGEST:
+        if size > MAX_REPLY:
             raise ValueError(size)
         return (await self._reader.readexactly(size + 2))[:-2].decode(errors="replace")
 
@@ -118,8 +120,8 @@ class Session:
 class Refused(Failed):
     """This account may not ask that."""
 
-    def __init__(self, said: str) -> None:
-        super().__init__(Kind.DENIED, said)
+    def __init__(self, error: str) -> None:
+        super().__init__(Kind.DENIED, error)
 
 
 async def info(server: Session) -> dict[str, str]:
@@ -134,20 +136,20 @@ async def info(server: Session) -> dict[str, str]:
     return {name: value for name, colon, value in pairs if colon}
 
 
-def number(told: Mapping[str, str], name: str) -> float | None:
+def number(fields: Mapping[str, str], name: str) -> float | None:
     """A number that INFO tells; None when it does not, or when it is none."""
     try:
-        found = float(told[name])
+        found = float(fields[name])
     except (KeyError, ValueError):
         return None
     return found if math.isfinite(found) else None
 
 
-def cut_off(told: Mapping[str, str]) -> str:
+def cut_off(fields: Mapping[str, str]) -> str:
     """How a replica is cut off from its primary, in words; empty for a primary, and for a replica that is not."""
-    if told.get("role") != "slave" or told.get("master_link_status") != "down":
+    if fields.get("role") != "slave" or fields.get("master_link_status") != "down":
         return ""
-    since = number(told, "master_link_down_since_seconds")
+    since = number(fields, "master_link_down_since_seconds")
     how = "it has never reached it" if since is None or since < 0 else f"for {length(since)}"
     return f"it is a replica, and cut off from its primary: {how}"
 
@@ -180,7 +182,7 @@ async def session(url: str, timeout: float) -> AsyncIterator[Session]:
 async def _connect(target: Target, timeout: float) -> tcp.Streams:
     if target.path:
         try:
-            return await asyncio.open_unix_connection(target.path, limit=LARGEST)
+            return await asyncio.open_unix_connection(target.path, limit=MAX_REPLY)
         except (ConnectionRefusedError, FileNotFoundError):
             raise Failed(Kind.REFUSED, f"nobody listens on {target.path}") from None
         except OSError as error:

@@ -33,10 +33,10 @@ class Endpoint:
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
-def in_turn(places: Sequence[T], end: float) -> Iterator[tuple[T, float]]:
+def in_turn(items: Sequence[T], end: float) -> Iterator[tuple[T, float]]:
     """Each place with its share of the seconds until `end` (time.monotonic): a silent one leaves time for the next."""
-    for waiting, place in zip(range(len(places), 0, -1), places, strict=True):
-        yield place, max(0.0, end - time.monotonic()) / waiting
+    for left, item in zip(range(len(items), 0, -1), items, strict=True):
+        yield item, max(0.0, end - time.monotonic()) / left
 
 
 async def resolve(host: str, port: int, timeout: float) -> tuple[Endpoint, ...]:
@@ -48,7 +48,7 @@ async def resolve(host: str, port: int, timeout: float) -> tuple[Endpoint, ...]:
         async with asyncio.timeout(timeout):
             found = await asyncio.wrap_future(_look_up(host, port))
     except TimeoutError:
-        raise _no_answer(host, timeout) from None
+        raise _timed_out(host, timeout) from None
     return _permitted(host, found)
 
 
@@ -62,7 +62,7 @@ def resolve_now(host: str, port: int, timeout: float) -> tuple[Endpoint, ...]:
         found = pending.result(timeout)
     except TimeoutError:
         pending.cancel()
-        raise _no_answer(host, timeout) from None
+        raise _timed_out(host, timeout) from None
     return _permitted(host, found)
 
 
@@ -94,7 +94,7 @@ def _look_up(host: str, port: int) -> Future[tuple[Endpoint, ...]]:
             found = tuple(Endpoint(family, str(address[0]), port) for family, _, _, _, address in answers)
         except (OSError, UnicodeError) as error:
             if future.set_running_or_notify_cancel():
-                future.set_exception(Failed(Kind.DNS, f"{host}: {_said(error)}"))
+                future.set_exception(Failed(Kind.DNS, f"{host}: {_error_text(error)}"))
         else:
             if future.set_running_or_notify_cancel():
                 future.set_result(found)
@@ -103,11 +103,11 @@ def _look_up(host: str, port: int) -> Future[tuple[Endpoint, ...]]:
     return future
 
 
-def _said(error: OSError | UnicodeError) -> str:
+def _error_text(error: OSError | UnicodeError) -> str:
     if isinstance(error, socket.gaierror):
         return str(error.strerror)
     return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "not a name"
 
 
-def _no_answer(host: str, timeout: float) -> Failed:
+def _timed_out(host: str, timeout: float) -> Failed:
     return Failed(Kind.TIMEOUT, f"the name {host} was not resolved within {timeout:.3g} s")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from app.net.resolve import Endpoint
 from app.sentence import lower_first
 
-AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: reset instead of a minute of TIME_WAIT for each port
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: reset instead of a minute of TIME_WAIT for each port
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -23,7 +23,7 @@ class Scan:
     open: set[int] = field(default_factory=set)
     refused: set[int] = field(default_factory=set)  # by one address at least: somebody is there
     tried: set[int] = field(default_factory=set)  # on every address, to an end
-    said: str = ""  # the last thing the network said, e.g. "no route to host"
+    last_error: str = ""  # the last thing the network said, e.g. "no route to host"
     exhausted: str = ""  # why we gave up before the end: no more sockets
 
 
@@ -38,11 +38,11 @@ async def scan(
     with suppress(TimeoutError):
         async with asyncio.timeout(timeout), asyncio.TaskGroup() as group:
             for _ in range(concurrency):
-                group.create_task(_work(waiting, addresses, connect_timeout, found))
+                group.create_task(_worker(waiting, addresses, connect_timeout, found))
     return found
 
 
-async def _work(ports: Iterator[int], addresses: tuple[Endpoint, ...], connect_timeout: float, found: Scan) -> None:
+async def _worker(ports: Iterator[int], addresses: tuple[Endpoint, ...], connect_timeout: float, found: Scan) -> None:
     for port in ports:
         for address in addresses:
             await _try(address, port, connect_timeout, found)
@@ -54,20 +54,20 @@ async def _work(ports: Iterator[int], addresses: tuple[Endpoint, ...], connect_t
 
 async def _try(address: Endpoint, port: int, timeout: float, found: Scan) -> None:
     try:
-        with socket.socket(address.family, socket.SOCK_STREAM) as made:
-            made.setblocking(False)
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+        with socket.socket(address.family, socket.SOCK_STREAM) as sock:
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             async with asyncio.timeout(timeout):
-                await asyncio.get_running_loop().sock_connect(made, (address.address, port))
-            if made.getsockname() != made.getpeername():  # a socket that got this very port met itself
+                await asyncio.get_running_loop().sock_connect(sock, (address.address, port))
+            if sock.getsockname() != sock.getpeername():  # a socket that got this very port met itself
                 found.open.add(port)
     except TimeoutError:
         pass
     except ConnectionRefusedError:
         found.refused.add(port)
     except OSError as error:
-        said = lower_first(str(error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)))
+        message = lower_first(str(error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)))
         if error.errno in EXHAUSTED:
-            found.exhausted = said
+            found.exhausted = message
         else:
-            found.said = said
+            found.last_error = message

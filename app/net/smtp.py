@@ -26,7 +26,7 @@ from app.net.tls import chain
 
 SMTPS = 465  # TLS from the first byte (RFC 8314 3.3)
 LARGEST = 65_536  # bytes of one reply
-PARTING = 0.04  # of the time-out, for the answer to QUIT: a server that gets none logs a lost connection
+QUIT_SHARE = 0.04  # of the time-out, for the answer to QUIT: a server that gets none logs a lost connection
 LINE = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?", re.DOTALL)
 
 
@@ -38,23 +38,23 @@ class Reply:
     lines: tuple[str, ...]
 
     def __str__(self) -> str:
-        words = " ".join(" ".join(self.lines).split())
-        return f"{self.code} {words[:200]}".rstrip()
+        text = " ".join(" ".join(self.lines).split())
+        return f"{self.code} {text[:200]}".rstrip()
 
 
 class Refused(Failed):
     """The server understood and said no, in its own words: 4xx for now, 5xx for good."""
 
-    def __init__(self, asked: str, reply: Reply) -> None:
-        super().__init__(Kind.DENIED, f"{asked} was answered {reply}")
+    def __init__(self, command_name: str, reply: Reply) -> None:
+        super().__init__(Kind.DENIED, f"{command_name} was answered {reply}")
         self.code = reply.code
 
 
 class NotOffered(Failed):
     """The server lacks what we need."""
 
-    def __init__(self, said: str) -> None:
-        super().__init__(Kind.PROTOCOL, said)
+    def __init__(self, message: str) -> None:
+        super().__init__(Kind.PROTOCOL, message)
 
 
 def from_the_first_byte(tls: str, port: int) -> bool:
@@ -67,9 +67,9 @@ class Session:
 
     def __init__(self, streams: tcp.Streams) -> None:
         self._reader, self._writer = streams
-        self._in_between = False  # neither clear nor encrypted: asyncio never tells the end of such a connection
+        self._handshaking = False  # neither clear nor encrypted: asyncio never tells the end of such a connection
         self._started = time.perf_counter()
-        self.asked = "our connection"  # by a greeting
+        self.command_name = "our connection"  # by a greeting
         self._secret: tuple[str, ...] = ()  # in the last command
         self.greeting = Reply(0, ())
         self.greeting_seconds = 0.0
@@ -82,23 +82,23 @@ class Session:
         return chain(secured) if secured else ()
 
     @property
-    def nearby(self) -> bool:
+    def is_loopback(self) -> bool:
         """Whether the server is on this very machine: nobody stands in between."""
         return ip_address(str(self._writer.get_extra_info("peername")[0]).partition("%")[0]).is_loopback
 
     async def greet(self, name: str | None) -> None:
         """Wait for the banner and introduce ourselves, as `name` or by our address. Raises Failed."""
-        self.greeting = _good(self.asked, await self._reply(), 220)
+        self.greeting = _expect(self.command_name, await self._reply(), 220)
         self.greeting_seconds = time.perf_counter() - self._started
         await self.hello(name)
 
     async def hello(self, name: str | None) -> None:
         """EHLO, or HELO where that is not known. Raises Failed."""
-        ours = name or _literal(self._writer.get_extra_info("sockname")[0])
-        reply = await self._command(f"EHLO {ours}", "EHLO")
+        client_name = name or _literal(self._writer.get_extra_info("sockname")[0])
+        reply = await self._command(f"EHLO {client_name}", "EHLO")
         if reply.code in (500, 502):
-            reply = Reply((await self.ask(f"HELO {ours}", "HELO", 250)).code, ())
-        keywords = (line.replace("=", " ", 1).partition(" ") for line in _good("EHLO", reply, 250).lines[1:])
+            reply = Reply((await self.ask(f"HELO {client_name}", "HELO", 250)).code, ())
+        keywords = (line.replace("=", " ", 1).partition(" ") for line in _expect("EHLO", reply, 250).lines[1:])
         self.offers = {word.upper(): rest for word, _, rest in keywords}
 
     async def start_tls(self, context: ssl.SSLContext, server_name: str) -> None:
@@ -106,30 +106,30 @@ class Session:
         await self.ask("STARTTLS", "STARTTLS", 220)
         if await self._waiting():  # it would be taken for an answer given under TLS (CVE-2011-0411)
             raise Failed(Kind.PROTOCOL, "it sent more before the encryption began: somebody may stand in between")
-        self.asked, self._in_between = "the TLS handshake", True
+        self.command_name, self._handshaking = "the TLS handshake", True
         address, port = self._writer.get_extra_info("peername")[:2]
         try:
             await self._writer.start_tls(context, server_hostname=server_name)
         except OSError as error:
             raise tcp.connect_failure(Endpoint(socket.AF_UNSPEC, address, port), error) from None
-        self._in_between = False
+        self._handshaking = False
 
     async def login(self, username: str, password: str) -> None:
         """AUTH, by PLAIN, LOGIN or CRAM-MD5. Raises Failed; Refused when the server does not take the password."""
-        ways = self.offers.get("AUTH", "").upper().split()
+        methods = self.offers.get("AUTH", "").upper().split()
         plain = b64encode(f"\0{username}\0{password}".encode()).decode()
-        if "PLAIN" in ways:
-            _good("AUTH", await self._command(f"AUTH PLAIN {plain}", "AUTH", secret=(password, plain)), 235)
-        elif "LOGIN" in ways:
-            name, word = (b64encode(text.encode()).decode() for text in (username, password))
+        if "PLAIN" in methods:
+            _expect("AUTH", await self._command(f"AUTH PLAIN {plain}", "AUTH", secret=(password, plain)), 235)
+        elif "LOGIN" in methods:
+            name, encoded_password = (b64encode(text.encode()).decode() for text in (username, password))
             await self.ask("AUTH LOGIN", "AUTH", 334)
-            _good("AUTH", await self._command(name, "AUTH"), 334)
-            _good("AUTH", await self._command(word, "AUTH", secret=(password, word)), 235)
-        elif "CRAM-MD5" in ways:
+            _expect("AUTH", await self._command(name, "AUTH"), 334)
+            _expect("AUTH", await self._command(encoded_password, "AUTH", secret=(password, encoded_password)), 235)
+        elif "CRAM-MD5" in methods:
             proof = _proof(password, (await self.ask("AUTH CRAM-MD5", "AUTH", 334)).lines[0])
-            _good("AUTH", await self._command(b64encode(f"{username} {proof}".encode()).decode(), "AUTH"), 235)
+            _expect("AUTH", await self._command(b64encode(f"{username} {proof}".encode()).decode(), "AUTH"), 235)
         else:
-            offered = f"only AUTH {' '.join(ways)[:80]}" if ways else "no AUTH"
+            offered = f"only AUTH {' '.join(methods)[:80]}" if methods else "no AUTH"
             raise NotOffered(f"it offers {offered} here; PLAIN or LOGIN is wanted")
 
     async def data(self, mail: bytes, wanted: Callable[[], bool] = lambda: True) -> Reply:
@@ -141,37 +141,37 @@ class Session:
         if not wanted():
             raise NotSent
         await self._send("the message", re.sub(rb"(?m)^\.", b"..", mail) + b".\r\n")  # RFC 5321 4.5.2
-        return _good(self.asked, await self._reply(), 250)
+        return _expect(self.command_name, await self._reply(), 250)
 
-    async def ask(self, command: str, asked: str, *good: int) -> Reply:
+    async def ask(self, command: str, command_name: str, *good: int) -> Reply:
         """The reply to a command, which must have one of the codes. Raises Failed."""
-        return _good(asked, await self._command(command, asked), *good)
+        return _expect(command_name, await self._command(command, command_name), *good)
 
-    async def quit(self, within: float) -> None:
+    async def quit(self, timeout: float) -> None:
         """Say good-bye; whether it is heard does not matter."""
         with suppress(Failed, TimeoutError):
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(timeout):
                 await self._command("QUIT", "QUIT")
 
     async def close(self) -> None:
         """End the connection, whatever the other side thinks of it."""
-        if self._in_between:
+        if self._handshaking:
             self._writer.transport.abort()
         else:
             await tcp.close(self._writer)
 
-    async def _command(self, command: str, asked: str, secret: tuple[str, ...] = ()) -> Reply:
+    async def _command(self, command: str, command_name: str, secret: tuple[str, ...] = ()) -> Reply:
         self._secret = secret
-        await self._send(asked, f"{command}\r\n".encode())
+        await self._send(command_name, f"{command}\r\n".encode())
         return await self._reply()
 
-    async def _send(self, asked: str, octets: bytes) -> None:
-        self.asked = asked
+    async def _send(self, command_name: str, octets: bytes) -> None:
+        self.command_name = command_name
         try:
             self._writer.write(octets)
             await self._writer.drain()
         except OSError:
-            raise Failed(Kind.PROTOCOL, f"the connection broke before {asked}") from None
+            raise Failed(Kind.PROTOCOL, f"the connection broke before {command_name}") from None
 
     async def _reply(self) -> Reply:
         lines: list[str] = []
@@ -182,20 +182,20 @@ class Session:
                 size += len(line)
                 match = LINE.fullmatch(line.rstrip(b"\r\n"))
                 if match is None or (code and match[1] != code) or size > LARGEST:
-                    raise self._nonsense(line)
+                    raise self._protocol_error(line)
                 code, more = match[1], match[2]
                 lines.append(self._without_secret((match[3] or b"").decode(errors="replace")))
         except asyncio.IncompleteReadError as error:
-            said = f" after saying {self._shown(error.partial)!r}" if error.partial else ""
-            raise Failed(Kind.PROTOCOL, f"it hung up on {self.asked}{said}") from None
+            received = f" after saying {self._shown(error.partial)!r}" if error.partial else ""
+            raise Failed(Kind.PROTOCOL, f"it hung up on {self.command_name}{received}") from None
         except asyncio.LimitOverrunError:
-            raise Failed(Kind.PROTOCOL, f"its answer to {self.asked} has no end") from None
+            raise Failed(Kind.PROTOCOL, f"its answer to {self.command_name} has no end") from None
         except OSError:
-            raise Failed(Kind.PROTOCOL, f"the connection broke during {self.asked}") from None
+            raise Failed(Kind.PROTOCOL, f"the connection broke during {self.command_name}") from None
         return Reply(int(code), tuple(lines))
 
-    def _nonsense(self, line: bytes) -> Failed:
-        return Failed(Kind.PROTOCOL, f"it does not speak SMTP: {self.asked} was answered {self._shown(line)!r}")
+    def _protocol_error(self, line: bytes) -> Failed:
+        return Failed(Kind.PROTOCOL, f"it does not speak SMTP: {self.command_name} was answered {self._shown(line)!r}")
 
     def _shown(self, line: bytes) -> str:
         return self._without_secret(line.decode(errors="replace"))[:80].strip()
@@ -227,16 +227,16 @@ async def session(
     try:
         async with asyncio.timeout_at(end):
             yield opened
-        await opened.quit(timeout * PARTING)
+        await opened.quit(timeout * QUIT_SHARE)
     except TimeoutError:
-        raise Failed(Kind.TIMEOUT, f"no answer to {opened.asked} within {timeout:.3g} s") from None
+        raise Failed(Kind.TIMEOUT, f"no answer to {opened.command_name} within {timeout:.3g} s") from None
     finally:
         await opened.close()
 
 
-def _good(asked: str, reply: Reply, *codes: int) -> Reply:
+def _expect(command_name: str, reply: Reply, *codes: int) -> Reply:
     if reply.code not in codes:
-        raise Refused(asked, reply)
+        raise Refused(command_name, reply)
     return reply
 
 

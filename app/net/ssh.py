@@ -17,10 +17,10 @@ from app.failure import Failed, Kind
 from app.net import tcp
 from app.net.sshkey import EXCHANGES, Secret, proves
 
-OURS = b"SSH-2.0-Tocsin_1"
+CLIENT_ID = b"SSH-2.0-Tocsin_1"
 LONGEST_LINE = 255  # bytes of the identification, RFC 4253 4.2
-MOST_SAID = 16_384  # bytes before it
-LARGEST = 35_000  # bytes of a packet, RFC 4253 6.1
+MAX_NOTICE = 16_384  # bytes before it
+MAX_PACKET = 35_000  # bytes of a packet, RFC 4253 6.1
 DISCONNECT, IGNORE, DEBUG, KEXINIT, KEX_INIT, KEX_REPLY = 1, 2, 4, 20, 30, 31
 BY_APPLICATION = 11
 
@@ -48,88 +48,90 @@ class Server:
     """What was learnt."""
 
     identification: str  # without SSH-2.0-
-    before: str  # what it said before that
+    notice: str  # what it said before that
     banner_seconds: float
     offers: Offers
     key: HostKey | None  # None when it offers no key asked for, or no exchange we know
 
 
-async def meet(host: str, port: int, *, timeout: float, keys: Sequence[str] = ()) -> Server:
+async def inspect_server(host: str, port: int, *, timeout: float, keys: Sequence[str] = ()) -> Server:
     """Say hello, and ask for the first of these host key algorithms that is offered. Raises Failed, which says what hung."""
     end = asyncio.get_running_loop().time() + timeout
-    talk = _Talk(await tcp.connect(host, port, timeout=timeout))
+    session = _Session(await tcp.connect(host, port, timeout=timeout))
     try:
         async with asyncio.timeout_at(end):
-            return await talk.through(keys)
+            return await session.run(keys)
     except TimeoutError:
-        raise Failed(Kind.TIMEOUT, f"{talk.missing} within {timeout:.3g} s{talk.told()}") from None
+        raise Failed(Kind.TIMEOUT, f"{session.problem} within {timeout:.3g} s{session.received_text()}") from None
     except (asyncio.IncompleteReadError, OSError):
-        raise Failed(Kind.PROTOCOL, f"it hung up: {talk.missing}{talk.told()}") from None
+        raise Failed(Kind.PROTOCOL, f"it hung up: {session.problem}{session.received_text()}") from None
     except (ValueError, struct.error, IndexError, asyncio.LimitOverrunError):
-        raise Failed(Kind.PROTOCOL, f"it does not speak SSH: {talk.missing}{talk.told()}") from None
+        raise Failed(Kind.PROTOCOL, f"it does not speak SSH: {session.problem}{session.received_text()}") from None
     finally:
-        await tcp.close(talk.writer)
+        await tcp.close(session.writer)
 
 
-class _Talk:
+class _Session:
     """One connection. Whatever does not read as it must raises ValueError or struct.error."""
 
     def __init__(self, streams: tcp.Streams) -> None:
         self._reader, self.writer = streams
-        self._said = b""
-        self.missing = "no identification came"
+        self._received = b""
+        self.problem = "no identification came"
 
-    def told(self) -> str:
+    def received_text(self) -> str:
         """What the server said instead, for a message."""
-        return f", it said {_text(self._said)!r}" if self._said else ""
+        return f", it said {_text(self._received)!r}" if self._received else ""
 
-    async def through(self, keys: Sequence[str]) -> Server:
+    async def run(self, keys: Sequence[str]) -> Server:
         started = time.perf_counter()
-        self.writer.write(OURS + b"\r\n")
-        theirs, before = await self._identification()
+        self.writer.write(CLIENT_ID + b"\r\n")
+        identification, notice = await self._identification()
         seconds = time.perf_counter() - started
-        self.missing = "no offer of algorithms came"
-        offered = await self._packet(KEXINIT)
-        lists = _name_lists(offered)
+        self.problem = "no offer of algorithms came"
+        server_kexinit = await self._packet(KEXINIT)
+        lists = _name_lists(server_kexinit)
         offers = Offers(lists[0], lists[1], _both(lists[2:4]), _both(lists[4:6]))
-        self.missing = "no host key came"
+        self.problem = "no host key came"
         exchange = next((name for name in EXCHANGES if name in offers.exchanges), None)
         algorithm = next((name for name in keys if name in offers.host_keys), None)
-        key = await self._host_key(theirs, offered, lists, exchange, algorithm) if exchange and algorithm else None
-        bye = b"tocsin: seen enough"
-        await self._send(struct.pack("!BI", DISCONNECT, BY_APPLICATION) + _string(bye) + _string(b""))
-        return Server(_text(theirs[8:]), before, seconds, offers, key)
+        key = (
+            await self._host_key(identification, server_kexinit, lists, exchange, algorithm) if exchange and algorithm else None
+        )
+        reason = b"tocsin: seen enough"
+        await self._send(struct.pack("!BI", DISCONNECT, BY_APPLICATION) + _string(reason) + _string(b""))
+        return Server(_text(identification[8:]), notice, seconds, offers, key)
 
     async def _identification(self) -> tuple[bytes, str]:
         """The line that begins with SSH-, and the lines before it, which a server may use for a notice."""
-        while len(self._said) <= MOST_SAID:
+        while len(self._received) <= MAX_NOTICE:
             try:
                 line = await self._reader.readuntil(b"\n")
             except asyncio.IncompleteReadError as error:
-                self._said += error.partial
+                self._received += error.partial
                 raise
             if line.startswith(b"SSH-"):
                 bare = line.rstrip(b"\r\n")
                 if len(line) > LONGEST_LINE or not bare.startswith((b"SSH-2.0-", b"SSH-1.99-")):
-                    self._said = line
+                    self._received = line
                     raise Failed(Kind.PROTOCOL, f"it does not speak SSH 2: it identifies itself as {_text(bare)!r}")
-                before, self._said = _text(self._said), b""
-                return bare, before
-            self._said += line
+                notice, self._received = _text(self._received), b""
+                return bare, notice
+            self._received += line
         raise ValueError("it talks and talks")
 
     async def _host_key(
-        self, theirs: bytes, offered: bytes, lists: list[tuple[str, ...]], exchange: str, algorithm: str
+        self, identification: bytes, server_kexinit: bytes, lists: list[tuple[str, ...]], exchange: str, algorithm: str
     ) -> HostKey:
         # Its own ciphers are offered back to it: none will be used, and all fit.
         names = [(exchange,), (algorithm,), *lists[2:8], (), ()]
-        wanted = bytes([KEXINIT]) + os.urandom(16) + b"".join(_string(",".join(one).encode()) for one in names) + bytes(5)
+        kexinit = bytes([KEXINIT]) + os.urandom(16) + b"".join(_string(",".join(one).encode()) for one in names) + bytes(5)
         secret = Secret.of(exchange)
-        await self._send(wanted)
+        await self._send(kexinit)
         await self._send(bytes([KEX_INIT]) + _string(secret.public))
         key, public, signed = _strings((await self._packet(KEX_REPLY))[1:], 3)
         shared = secret.shared(public)
-        parts = (OURS, theirs, wanted, offered, key, secret.public, public)
+        parts = (CLIENT_ID, identification, kexinit, server_kexinit, key, secret.public, public)
         digest = sha256(b"".join(map(_string, parts)) + _string(_positive(shared))).digest()
         signed_by, signature = _strings(signed, 2)
         if not proves(algorithm, key, signed_by, signature, digest):
@@ -141,7 +143,7 @@ class _Talk:
         """The payload of the next packet that says something."""
         while True:
             size, padding = struct.unpack("!IB", await self._reader.readexactly(5))
-            if not padding + 1 < size <= LARGEST:
+            if not padding + 1 < size <= MAX_PACKET:
                 raise ValueError("not a packet")
             payload = (await self._reader.readexactly(size - 1))[: size - 1 - padding]
             if payload[0] == DISCONNECT:
@@ -158,8 +160,8 @@ class _Talk:
         await self.writer.drain()
 
 
-def _name_lists(offered: bytes) -> list[tuple[str, ...]]:
-    return [tuple(filter(None, one.decode("ascii").split(","))) for one in _strings(offered[17:], 10)]
+def _name_lists(server_kexinit: bytes) -> list[tuple[str, ...]]:
+    return [tuple(filter(None, one.decode("ascii").split(","))) for one in _strings(server_kexinit[17:], 10)]
 
 
 def _both(directions: list[tuple[str, ...]]) -> tuple[str, ...]:

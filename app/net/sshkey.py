@@ -45,11 +45,14 @@ class Secret:
             secret = ec.generate_private_key(curve)
             return cls(
                 secret.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint),
-                lambda theirs: secret.exchange(ec.ECDH(), ec.EllipticCurvePublicKey.from_encoded_point(curve, theirs)),
+                lambda server_public: secret.exchange(
+                    ec.ECDH(), ec.EllipticCurvePublicKey.from_encoded_point(curve, server_public)
+                ),
             )
         private = X25519PrivateKey.generate()
         return cls(
-            private.public_key().public_bytes_raw(), lambda theirs: private.exchange(X25519PublicKey.from_public_bytes(theirs))
+            private.public_key().public_bytes_raw(),
+            lambda server_public: private.exchange(X25519PublicKey.from_public_bytes(server_public)),
         )
 
 
@@ -66,7 +69,7 @@ def proves(algorithm: str, key: bytes, signed_by: bytes, signature: bytes, diges
         if isinstance(public, ed25519.Ed25519PublicKey):
             public.verify(signature, digest)
         elif isinstance(public, ec.EllipticCurvePublicKey) and hashed:
-            public.verify(_two_numbers(signature), digest, ec.ECDSA(hashed))
+            public.verify(_dss_signature(signature), digest, ec.ECDSA(hashed))
         elif isinstance(public, rsa.RSAPublicKey) and hashed:
             public.verify(signature, digest, padding.PKCS1v15(), hashed)
         else:
@@ -76,7 +79,7 @@ def proves(algorithm: str, key: bytes, signed_by: bytes, signature: bytes, diges
     return True
 
 
-def _two_numbers(signature: bytes) -> bytes:
+def _dss_signature(signature: bytes) -> bytes:
     """SSH's pair of numbers, as the library wants it."""
     size = int.from_bytes(signature[:4])
     return encode_dss_signature(int.from_bytes(signature[4 : 4 + size]), int.from_bytes(signature[8 + size :]))

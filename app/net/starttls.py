@@ -21,13 +21,13 @@ POSTGRES = struct.pack("!ii", 8, 80877103)
 LDAP = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x16" + b"1.3.6.1.4.1.1466.20037"
 LDAP_RESULT = re.compile(rb"\x78.{1,5}?\x0a\x01(?P<code>.)", re.DOTALL)
 # What the server must say, and what it is answered.
-TALKS: dict[str, tuple[tuple[bytes, bytes], ...]] = {
+DIALOGUES: dict[str, tuple[tuple[bytes, bytes], ...]] = {
     "smtp": ((rb"220 ", b"EHLO tocsin.invalid\r\n"), (rb"250 ", b"STARTTLS\r\n"), (rb"220 ?", b"")),
     "imap": ((rb"\* OK", b"a STARTTLS\r\n"), (rb"a OK", b"")),
     "pop3": ((rb"\+OK", b"STLS\r\n"), (rb"\+OK", b"")),
     "ftp": ((rb"220 ", b"AUTH TLS\r\n"), (rb"234", b"")),
 }
-GO_ON = re.compile(rb"\d{3}-|\* (?!BYE)")  # more lines of the same answer
+CONTINUATION = re.compile(rb"\d{3}-|\* (?!BYE)")  # more lines of the same answer
 
 
 async def connect(host: str, port: int, protocol: Protocol | None, timeout: float) -> tcp.Streams:
@@ -38,7 +38,7 @@ async def connect(host: str, port: int, protocol: Protocol | None, timeout: floa
         return reader, writer
     try:
         async with asyncio.timeout_at(end):
-            await _ask(reader, writer, protocol)
+            await _negotiate(reader, writer, protocol)
     except TimeoutError:
         await tcp.close(writer)
         raise Failed(Kind.TIMEOUT, f"it did not agree to TLS within {timeout:.3g} s ({protocol})") from None
@@ -51,26 +51,26 @@ async def connect(host: str, port: int, protocol: Protocol | None, timeout: floa
     return reader, writer
 
 
-async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, protocol: Protocol) -> None:
+async def _negotiate(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, protocol: Protocol) -> None:
     if protocol == "postgres":
         writer.write(POSTGRES)
-        said = await reader.readexactly(1)
-        agreed = said == b"S"
+        reply = await reader.readexactly(1)
+        accepted = reply == b"S"
     elif protocol == "ldap":
         writer.write(LDAP)
-        said = await reader.read(LONGEST)
-        result = LDAP_RESULT.search(said)
-        agreed = result is not None and result["code"] == b"\0"
+        reply = await reader.read(LONGEST)
+        result = LDAP_RESULT.search(reply)
+        accepted = result is not None and result["code"] == b"\0"
     else:
-        said, agreed = b"", True
-        for wanted, answer in TALKS[protocol]:
-            said = await _line(reader)
-            agreed = re.match(wanted, said) is not None
-            if not agreed:
+        reply, accepted = b"", True
+        for wanted, answer in DIALOGUES[protocol]:
+            reply = await _line(reader)
+            accepted = re.match(wanted, reply) is not None
+            if not accepted:
                 break
             writer.write(answer)
-    if not agreed:
-        shown = "".join(char if char.isprintable() else " " for char in said[:100].decode(errors="replace")).strip()
+    if not accepted:
+        shown = "".join(char if char.isprintable() else " " for char in reply[:100].decode(errors="replace")).strip()
         raise Failed(Kind.TLS, f"no TLS: it was asked to go on in TLS ({protocol}) and said {shown!r}")
 
 
@@ -79,6 +79,6 @@ async def _line(reader: asyncio.StreamReader) -> bytes:
         line = await reader.readline()
         if not line:
             raise EOFError
-        if not GO_ON.match(line) or line.startswith(b"* OK"):
+        if not CONTINUATION.match(line) or line.startswith(b"* OK"):
             return line[:LONGEST]
     raise EOFError

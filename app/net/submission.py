@@ -26,7 +26,7 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class Accepted:
     """What the server said to the message, and which recipients it refused."""
 
     reply: Reply
@@ -43,7 +43,7 @@ class Mail:
     wanted: Callable[[], bool] = lambda: True  # asked when nothing but the content is left to send
 
 
-async def submit(to: Server, mail: Mail, timeout: float) -> Taken:
+async def submit(to: Server, mail: Mail, timeout: float) -> Accepted:
     """Hand the message over within `timeout` seconds for everything.
 
     Raises Failed, with a hint where the settings are likely wrong; Refused when nobody is taken: for now, if for anybody;
@@ -55,7 +55,7 @@ async def submit(to: Server, mail: Mail, timeout: float) -> Taken:
             await server.greet(to.hello)
             greeted = True
             await _secure(to, server)
-            return await _hand_over(server, mail)
+            return await _transfer(server, mail)
     except Failed as failed:
         hint = "" if greeted else _hint(to, failed)
         if not hint:
@@ -70,19 +70,19 @@ async def _secure(to: Server, server: Session) -> None:
             await server.hello(to.hello)
         elif to.tls == "starttls":
             raise NotOffered("it does not offer STARTTLS, and `tls: starttls` wants it")
-        elif to.username is not None and not server.nearby:  # somebody in between may have struck it out of the offers
+        elif to.username is not None and not server.is_loopback:  # somebody in between may have struck it out of the offers
             raise NotOffered("it does not offer STARTTLS, so the password was not sent; `tls: off` sends it in clear")
     if to.username is not None and to.password is not None:
         await server.login(to.username, to.password)
 
 
-async def _hand_over(server: Session, mail: Mail) -> Taken:
-    beyond = next((one for one in (mail.sender, *mail.recipients) if not one.isascii()), None)
-    if beyond is not None and "SMTPUTF8" not in server.offers:
-        raise NotOffered(f"it does not offer SMTPUTF8, which the address {beyond} needs")
+async def _transfer(server: Session, mail: Mail) -> Accepted:
+    non_ascii = next((one for one in (mail.sender, *mail.recipients) if not one.isascii()), None)
+    if non_ascii is not None and "SMTPUTF8" not in server.offers:
+        raise NotOffered(f"it does not offer SMTPUTF8, which the address {non_ascii} needs")
     size = f" SIZE={len(mail.content)}" if "SIZE" in server.offers else ""
-    wide = " SMTPUTF8 BODY=8BITMIME" if beyond is not None else ""
-    await server.ask(f"MAIL FROM:<{mail.sender}>{size}{wide}", f"MAIL FROM:<{mail.sender}>", 250)
+    extensions = " SMTPUTF8 BODY=8BITMIME" if non_ascii is not None else ""
+    await server.ask(f"MAIL FROM:<{mail.sender}>{size}{extensions}", f"MAIL FROM:<{mail.sender}>", 250)
     refused = []
     for one in mail.recipients:
         try:
@@ -91,7 +91,7 @@ async def _hand_over(server: Session, mail: Mail) -> Taken:
             refused.append(error)
     if len(refused) == len(mail.recipients):
         raise min(refused, key=lambda error: error.code)
-    return Taken(await server.data(mail.content, mail.wanted), tuple(refused))
+    return Accepted(await server.data(mail.content, mail.wanted), tuple(refused))
 
 
 def _hint(to: Server, failed: Failed) -> str:

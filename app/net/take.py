@@ -15,12 +15,12 @@ from app.net.jsonpath import JsonPath, TooMuch, select
 from app.net.pattern import QUIET, Pattern
 from app.net.url import http_url
 
-PLACE = re.compile(r"\{\{ *([A-Za-z_]\w{0,63}) *\}\}")
+PLACEHOLDER = re.compile(r"\{\{ *([A-Za-z_]\w{0,63}) *\}\}")
 LONGEST = 16_384  # characters of a value
-WORD = 4  # characters from which a value is hidden inside of other words too
+MIN_INNER_LENGTH = 4  # characters from which a value is hidden inside of other words too
 
 
-class Taken(BaseModel):
+class Extraction(BaseModel):
     """Where in an answer a value stands. A JSONPath alone stands for `json`."""
 
     model_config = STRICT
@@ -30,17 +30,17 @@ class Taken(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _short_form(cls, given: object) -> object:
-        return {"json": given} if isinstance(given, str) else given
+    def _short_form(cls, value: object) -> object:
+        return {"json": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _is_one_place(self) -> Self:
+    def _check_source(self) -> Self:
         if (self.json_ is None) == (self.header is None and self.matches is None):
             raise ValueError("write one of json, header, matches, or header with matches")
         return self
 
 
-def take(response: Response, wanted: Taken) -> str:
+def extract(response: Response, wanted: Extraction) -> str:
     """The value as text. Raises ValueError that says why there is none, without quoting the answer."""
     value = _from_text(response, wanted) if wanted.json_ is None else _from_json(response, wanted.json_)
     if len(value) > LONGEST:
@@ -60,7 +60,7 @@ def _from_json(response: Response, path: str) -> str:
     return found[0] if isinstance(found[0], str) else orjson.dumps(found[0]).decode()
 
 
-def _from_text(response: Response, wanted: Taken) -> str:
+def _from_text(response: Response, wanted: Extraction) -> str:
     text: str | None = response.text
     if wanted.header is not None:
         text = response.headers.get(wanted.header.lower())
@@ -76,35 +76,35 @@ def _from_text(response: Response, wanted: Taken) -> str:
     return str(value)
 
 
-def places(text: str) -> set[str]:
+def placeholders(text: str) -> set[str]:
     """Names of the values that a text wants: `{{ name }}`."""
-    return set(PLACE.findall(text))
+    return set(PLACEHOLDER.findall(text))
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
     """The text with its values, as they are."""
-    return PLACE.sub(lambda place: values[place[1]], text) if "{{" in text else text
+    return PLACEHOLDER.sub(lambda match: values[match[1]], text) if "{{" in text else text
 
 
 def fill_url(url: str, values: Mapping[str, str]) -> str:
     """The URL with its values: percent-encoded, so that none changes the host; one the URL begins with is taken as it is."""
-    return PLACE.sub(lambda place: values[place[1]] if place.start() == 0 else quote(values[place[1]], safe=""), url)
+    return PLACEHOLDER.sub(lambda match: values[match[1]] if match.start() == 0 else quote(values[match[1]], safe=""), url)
 
 
-def url_with_places(url: str) -> str:
+def url_template(url: str) -> str:
     """The URL, when it can become a sound one. Raises ValueError that says what is wrong."""
-    if not PLACE.match(url):
-        http_url(PLACE.sub("1", url))
+    if not PLACEHOLDER.match(url):
+        http_url(PLACEHOLDER.sub("1", url))
     return url
 
 
-def hiding(values: Mapping[str, str]) -> Callable[[str], str]:
+def value_redactor(values: Mapping[str, str]) -> Callable[[str], str]:
     """What takes these values out of a text, in every form they may have got in a URL, in JSON or quoted."""
     forms = {form for value in values.values() for form in _forms(value) if form}
     if not forms:
         return str
     pattern = "|".join(
-        re.escape(form) if len(form) >= WORD else rf"(?<!\w){re.escape(form)}(?!\w)"
+        re.escape(form) if len(form) >= MIN_INNER_LENGTH else rf"(?<!\w){re.escape(form)}(?!\w)"
         for form in sorted(forms, key=len, reverse=True)
     )
     found = re.compile(pattern)

@@ -27,15 +27,15 @@ async def connect(
     end = time.monotonic() + timeout
     last: Failed | None = None
     for endpoint, seconds in in_turn(await resolve(host, port, timeout), end):
-        silent = "did not take a connection"
+        problem = "did not take a connection"
         try:
             async with asyncio.timeout(seconds):
-                taken = await _taken(endpoint)
-                silent = "took the connection, but the TLS handshake did not end"
+                connection = await _connected(endpoint)
+                problem = "took the connection, but the TLS handshake did not end"
                 name = (server_name or host) if tls else None
-                return await asyncio.open_connection(sock=taken, ssl=tls, server_hostname=name, limit=STREAM_LIMIT)
+                return await asyncio.open_connection(sock=connection, ssl=tls, server_hostname=name, limit=STREAM_LIMIT)
         except TimeoutError:
-            last = Failed(Kind.TIMEOUT, f"{endpoint} {silent} within {seconds:.3g} s")
+            last = Failed(Kind.TIMEOUT, f"{endpoint} {problem} within {seconds:.3g} s")
         except OSError as error:
             last = connect_failure(endpoint, error)
     assert last is not None
@@ -49,7 +49,7 @@ async def close(writer: asyncio.StreamWriter) -> None:
         await writer.wait_closed()
 
 
-async def _taken(endpoint: Endpoint) -> socket.socket:
+async def _connected(endpoint: Endpoint) -> socket.socket:
     """A connection in which nothing was said yet."""
     opened = socket.socket(endpoint.family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
@@ -71,7 +71,7 @@ def connect_failure(endpoint: Endpoint, error: OSError) -> Failed:
         return Failed(Kind.REFUSED, f"{endpoint} refused the connection")
     if isinstance(error, ConnectionError):  # reset or closed after it was taken
         return Failed(Kind.PROTOCOL, f"{endpoint} closed the connection at once")
-    said = os.strerror(error.errno) if error.errno else "cannot connect"
+    message = os.strerror(error.errno) if error.errno else "cannot connect"
     if isinstance(error, socket.gaierror):  # of an address: it names a zone that this machine has not
-        said = str(error.strerror)
-    return Failed(Kind.CONNECT, f"{endpoint}: {lower_first(said)}")
+        message = str(error.strerror)
+    return Failed(Kind.CONNECT, f"{endpoint}: {lower_first(message)}")

@@ -24,7 +24,7 @@ BUNDLES = (
 NAMES = {"tlsv1": "TLS", "tlsv13": "TLS", "sslv3": "TLS"} | {
     name.lower(): name for name in ["CA", "CRL", "DH", "EC", "EOF", "HTTP", "HTTPS", "OCSP", "PEM", "RSA", "SSL", "TLS", "X509"]
 }
-LARGEST = 16 << 20  # bytes of a bundle; 140 authorities take 220 KiB
+MAX_BUNDLE = 16 << 20  # bytes of a bundle; 140 authorities take 220 KiB
 
 
 @lru_cache(maxsize=1)
@@ -44,8 +44,8 @@ def readable(bundle: str) -> str:
     found = os.stat(bundle) if "\0" not in bundle else None
     if found is None or not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "not a regular file")
-    if found.st_size > LARGEST:
-        raise OSError(errno.EFBIG, f"larger than {LARGEST >> 20} MiB")
+    if found.st_size > MAX_BUNDLE:
+        raise OSError(errno.EFBIG, f"larger than {MAX_BUNDLE >> 20} MiB")
     return bundle
 
 
@@ -71,36 +71,36 @@ def context(
     return _context(name, bundle, os.stat(bundle).st_mtime_ns, identity, _written(identity))
 
 
-def believing_anything(identity: Identity | None = None) -> ssl.SSLContext:
+def unverified_context(identity: Identity | None = None) -> ssl.SSLContext:
     """A client's context that takes every certificate, key, cipher and protocol OpenSSL still knows: to look, not to trust."""
-    return _believing(identity, _written(identity))
+    return _unverified_context(identity, _written(identity))
 
 
 @lru_cache(maxsize=64)
 def _context(name: bool, bundle: str, _bundle_written: int, identity: Identity | None, _: tuple[int, ...]) -> ssl.SSLContext:
-    return _made(name, bundle, identity)
+    return _new_context(name, bundle, identity)
 
 
 @lru_cache(maxsize=8)
-def _believing(identity: Identity | None, _: tuple[int, ...]) -> ssl.SSLContext:
-    made = _made(False, "", identity)
-    made.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    made.set_ciphers("ALL:@SECLEVEL=0")
-    return made
+def _unverified_context(identity: Identity | None, _: tuple[int, ...]) -> ssl.SSLContext:
+    result = _new_context(False, "", identity)
+    result.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    result.set_ciphers("ALL:@SECLEVEL=0")
+    return result
 
 
-def _made(name: bool, bundle: str, identity: Identity | None) -> ssl.SSLContext:
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    made.check_hostname = name
-    made.verify_mode = ssl.CERT_REQUIRED if bundle else ssl.CERT_NONE
+def _new_context(name: bool, bundle: str, identity: Identity | None) -> ssl.SSLContext:
+    result = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    result.check_hostname = name
+    result.verify_mode = ssl.CERT_REQUIRED if bundle else ssl.CERT_NONE
     if bundle:
-        made.load_verify_locations(bundle)
+        result.load_verify_locations(bundle)
     if identity is not None:
-        made.load_cert_chain(identity.certificate, identity.key, password=_nobody_is_asked)
-    return made
+        result.load_cert_chain(identity.certificate, identity.key, password=_no_password)
+    return result
 
 
-def _nobody_is_asked() -> str:
+def _no_password() -> str:
     """For an encrypted key, which OpenSSL would ask the terminal for the password of."""
     return ""
 
@@ -136,11 +136,11 @@ def path(chain: Iterable[bytes]) -> tuple[x509.Certificate, ...]:
     if not read:
         raise ValueError("no certificate")
     found = read[:1]
-    while above := next((one for one in read if one not in found and one.subject == found[-1].issuer), None):
-        found.append(above)
+    while issuer := next((one for one in read if one not in found and one.subject == found[-1].issuer), None):
+        found.append(issuer)
     return tuple(found)
 
 
-def first_to_end(path: Iterable[x509.Certificate]) -> x509.Certificate:
+def first_to_expire(path: Iterable[x509.Certificate]) -> x509.Certificate:
     """The certificate with which the path ends to be good."""
     return min(path, key=lambda one: one.not_valid_after_utc)

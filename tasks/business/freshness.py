@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import field_validator, model_validator
 
 from app.checks.own import own_reader
-from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Spec, Status, length, probe
+from app.checks.probe import Duration, Field, Reading, Run, Spec, Status, Unknown, length, probe
 from app.failure import Failed
 from app.net.sql import Limits, SqlUrl, ask, quoted
 
@@ -22,7 +22,7 @@ PER_SECOND = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000}
 SKEW = timedelta(minutes=1)  # clocks of two machines differ
 
 
-class Newest(Spec):
+class Target(Spec):
     """Where the newest row is found, and how old it may be."""
 
     url: SqlUrl | None = Field(
@@ -57,7 +57,7 @@ class Newest(Spec):
         return name
 
     @model_validator(mode="after")
-    def _agrees(self) -> Self:
+    def _check_source(self) -> Self:
         if (self.query is None) == (self.table is None) or (self.table is None) != (self.column is None):
             raise ValueError("write table and column, or query")
         if self.warning_after is not None and self.warning_after > self.critical_after:
@@ -66,21 +66,21 @@ class Newest(Spec):
 
 
 @probe(on_timeout=Status.UNKNOWN)
-async def measure(spec: Newest, run: Run) -> Reading:
+async def measure(spec: Target, run: Run) -> Reading:
     url = spec.url or own_reader()
     try:
         answer = await ask(url, _query(spec, url), Limits(run.timeout, max_rows=1, max_bytes=16_384, utc=True))
     except Failed as failed:
-        raise CannotTell(str(failed)) from None
+        raise Unknown(str(failed)) from None
     if len(answer.names) != 1:
-        raise CannotTell(f"the query answers {len(answer.names)} columns; it must answer one time: select max(created_at) ...")
+        raise Unknown(f"the query answers {len(answer.names)} columns; it must answer one time: select max(created_at) ...")
     newest = answer.rows[0][0] if answer.rows else None
     if newest is None:
         return Reading(Status(spec.empty), f"there is no row at all{f' in {spec.table}' if spec.table else ''}")
     return _reading(datetime.now(UTC) - _instant(newest, spec), spec)
 
 
-def _query(spec: Newest, url: str) -> str:
+def _query(spec: Target, url: str) -> str:
     if spec.query is not None:
         return spec.query
     assert spec.table is not None
@@ -88,8 +88,8 @@ def _query(spec: Newest, url: str) -> str:
     return f"select max({quoted(url, spec.column, whole=True)}) as newest from {quoted(url, spec.table)}"
 
 
-def _instant(value: Any, spec: Newest) -> datetime:
-    """The moment that a database's value means. Raises CannotTell."""
+def _instant(value: Any, spec: Target) -> datetime:
+    """The moment that a database's value means. Raises Unknown."""
     try:
         if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
             return datetime.fromtimestamp(float(value) / PER_SECOND[spec.epoch], UTC)
@@ -101,15 +101,15 @@ def _instant(value: Any, spec: Newest) -> datetime:
             return value if value.tzinfo else value.replace(tzinfo=ZoneInfo(spec.timezone))
     except (ValueError, OverflowError, OSError):
         pass
-    raise CannotTell(f"{str(value)[:40]!r} is no time; is `epoch` right?")
+    raise Unknown(f"{str(value)[:40]!r} is no time; is `epoch` right?")
 
 
-def _reading(age: timedelta, spec: Newest) -> Reading:
+def _reading(age: timedelta, spec: Target) -> Reading:
     metrics = {"age_seconds": age.total_seconds()}
     if age < -SKEW:
         return Reading(Status.WARNING, f"the newest row lies {length(-age)} in the future: is `timezone` right?", metrics)
-    said = f"the newest row is {length(max(age, timedelta(0)))} old"
+    text = f"the newest row is {length(max(age, timedelta(0)))} old"
     for limit, status in ((spec.critical_after, Status.CRITICAL), (spec.warning_after, Status.WARNING)):
         if limit is not None and age > limit:
-            return Reading(status, f"{said}, and may be {length(limit)}", metrics)
-    return Reading(Status.OK, said, metrics)
+            return Reading(status, f"{text}, and may be {length(limit)}", metrics)
+    return Reading(Status.OK, text, metrics)

@@ -15,9 +15,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from app.checks.limits import Limits
-from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, probe, worst
+from app.checks.probe import Field, Reading, Run, Series, Spec, Status, Unknown, probe, worst
 from app.net.ask import MARGIN, Server
-from app.net.expect import LONG, Expected, document, judged, number, shown
+from app.net.expect import LONG, Expected, check_response, document, number, shown
 from app.net.http import Failed, Response, fetch
 from app.net.jsonpath import JsonPath, TooMuch, select
 
@@ -54,71 +54,71 @@ class Question(Server, Limits, Spec):
 @probe(on_timeout=Status.UNKNOWN, metrics=lambda spec: spec.metrics)
 async def measure(spec: Question, run: Run) -> Reading:
     until = time.monotonic() + run.timeout * MARGIN
-    asked = spec.request(
+    request = spec.request(
         spec.url, run.timeout * MARGIN, method=spec.method, body=spec.body, follow_redirects=spec.follow_redirects
     )
     try:
-        response = await fetch(asked)
-        wrong = await judged(response, spec.expect)
-        if wrong:
-            raise CannotTell(f"{response.status}: {'; '.join(wrong)}")
+        response = await fetch(request)
+        mismatches = await check_response(response, spec.expect)
+        if mismatches:
+            raise Unknown(f"{response.status}: {'; '.join(mismatches)}")
         if len(response.body) > LONG:
             return await asyncio.to_thread(_reading, response, spec, until)
         return _reading(response, spec, until)
     except (Failed, ValueError) as error:
-        raise CannotTell(str(error)) from None
+        raise Unknown(str(error)) from None
 
 
 def _reading(response: Response, spec: Question, until: float) -> Reading:
-    whole = document(response)
+    content = document(response)
     found: dict[str, list[Series]] = {}
     missing: dict[str, str] = {}
-    for name, wanted in spec.metrics.items():
-        things = _things(wanted, whole, spec.max_series)
-        found[name], complaints = _values(name, wanted, things, until)
-        if complaints or not things:
-            missing[name] = f"{name} has no value{_of(len(complaints), len(things))}: {(*complaints, 'it is missing')[0]}"
+    for name, metric in spec.metrics.items():
+        items = _items(metric, content, spec.max_series)
+        found[name], problems = _values(name, metric, items, until)
+        if problems or not items:
+            missing[name] = f"{name} has no value{_share(len(problems), len(items))}: {(*problems, 'it is missing')[0]}"
     first = next(iter(spec.metrics))
     grade, reasons = spec.judge({_named(one): one.value for one in found[first]})
     statuses = [Status(grade), *(Status.UNKNOWN for values in found.values() if not values)]
     if spec.judges and first in missing:
         statuses.append(Status.UNKNOWN)
-    told = reasons or [_told(first, found[first])] * bool(found[first])
+    texts = reasons or [_summary(first, found[first])] * bool(found[first])
     alone = {name: values[0].value for name, values in found.items() if len(values) == 1 and not values[0].labels}
     series = tuple(one for values in found.values() for one in values if one.labels)
-    return Reading(worst(statuses), "; ".join((*told, *missing.values())), alone, series)
+    return Reading(worst(statuses), "; ".join((*texts, *missing.values())), alone, series)
 
 
-def _things(wanted: Several, whole: Any, most: int) -> list[Any]:
+def _items(metric: Several, content: Any, limit: int) -> list[Any]:
     """What a metric's path selects. Raises ValueError when that is too much."""
     try:
-        things = select(wanted.path, whole)
+        items = select(metric.path, content)
     except TooMuch as error:
-        raise ValueError(f"{wanted.path}: {error}") from None
-    if len(things) > most:
-        raise ValueError(f"{wanted.path} selects {len(things)} values, more than {most}; raise max_series")
-    return things
+        raise ValueError(f"{metric.path}: {error}") from None
+    if len(items) > limit:
+        raise ValueError(f"{metric.path} selects {len(items)} values, more than {limit}; raise max_series")
+    return items
 
 
-def _values(name: str, wanted: Several, things: list[Any], until: float) -> tuple[list[Series], list[str]]:
+def _values(name: str, metric: Several, items: list[Any], until: float) -> tuple[list[Series], list[str]]:
     """A metric's values, and why others are none."""
     found: list[Series] = []
-    complaints: list[str] = []
-    for position, thing in enumerate(things, 1):
+    problems: list[str] = []
+    for position, item in enumerate(items, 1):
         if time.monotonic() > until:
-            raise ValueError(f"{name} is not read in time: {position - 1} of {len(things)} values so far")
-        stands = select(wanted.value, thing)
-        value = _number(stands[0]) if len(stands) == 1 else None
+            raise ValueError(f"{name} is not read in time: {position - 1} of {len(items)} values so far")
+        selected = select(metric.value, item)
+        value = _number(selected[0]) if len(selected) == 1 else None
         if value is not None:
-            found.append(Series(name, value, _labels(wanted, thing, position, len(things))))
+            found.append(Series(name, value, _labels(metric, item, position, len(items))))
         else:
-            complaints.append(f"it is {shown(stands[0])}" if len(stands) == 1 else f"{len(stands)} stand at {wanted.value}")
+            problems.append(f"it is {shown(selected[0])}" if len(selected) == 1 else f"{len(selected)} stand at {metric.value}")
     if len({tuple(one.labels.items()) for one in found}) < len(found):
         raise ValueError(f"two values of {name} have the same labels; add one that tells them apart")
-    return found, complaints
+    return found, problems
 
 
-def _of(missing: int, all_: int) -> str:
+def _share(missing: int, all_: int) -> str:
     return f" for {missing} of {all_}" if all_ > 1 else ""
 
 
@@ -126,21 +126,21 @@ def _number(value: object) -> float | None:
     return float(value) if isinstance(value, bool) else number(value)
 
 
-def _labels(wanted: Several, thing: Any, position: int, of: int) -> dict[str, str]:
-    labels = dict(_texts(wanted, thing))
-    return labels if labels or of == 1 else {"item": str(position)}
+def _labels(metric: Several, item: Any, position: int, total: int) -> dict[str, str]:
+    labels = dict(_texts(metric, item))
+    return labels if labels or total == 1 else {"item": str(position)}
 
 
-def _texts(wanted: Several, thing: Any) -> Iterator[tuple[str, str]]:
-    for label, path in wanted.labels.items():
-        stands = select(path, thing)
-        if stands and stands[0] is not None:
-            yield label, stands[0] if isinstance(stands[0], str) else shown(stands[0])
+def _texts(metric: Several, item: Any) -> Iterator[tuple[str, str]]:
+    for label, path in metric.labels.items():
+        selected = select(path, item)
+        if selected and selected[0] is not None:
+            yield label, selected[0] if isinstance(selected[0], str) else shown(selected[0])
 
 
 def _named(one: Series) -> str:
     return f"{one.metric} of {', '.join(one.labels.values())}" if one.labels else one.metric
 
 
-def _told(name: str, values: list[Series]) -> str:
+def _summary(name: str, values: list[Series]) -> str:
     return f"{_named(values[0])} {values[0].value:g}" if len(values) == 1 else f"{len(values)} values of {name}"

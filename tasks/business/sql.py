@@ -18,9 +18,9 @@ from typing import Any, Literal
 
 from app.checks.limits import Limits
 from app.checks.own import own_reader
-from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, probe, worst
+from app.checks.probe import Field, Reading, Run, Series, Spec, Status, Unknown, probe, worst
 from app.failure import Failed
-from app.net.sql import Limits as Most
+from app.net.sql import Limits as QueryLimits
 from app.net.sql import SqlUrl, ask
 from app.net.sql.answer import Row
 
@@ -47,11 +47,11 @@ class Question(Limits, Spec):
 
 @probe(on_timeout=Status.UNKNOWN, metrics=lambda _: None)
 async def measure(spec: Question, run: Run) -> Reading:
-    most = Most(run.timeout, spec.max_rows, spec.max_bytes)
+    limits = QueryLimits(run.timeout, spec.max_rows, spec.max_bytes)
     try:
-        answer = await ask(spec.url or own_reader(), spec.query, most)
+        answer = await ask(spec.url or own_reader(), spec.query, limits)
     except Failed as failed:
-        raise CannotTell(str(failed)) from None
+        raise Unknown(str(failed)) from None
     if not answer.rows:
         return Reading(Status(spec.empty), "no rows")
     return _reading(answer.names, answer.rows, spec)
@@ -60,13 +60,15 @@ async def measure(spec: Question, run: Run) -> Reading:
 def _reading(names: list[str], rows: list[Row], spec: Question) -> Reading:
     kinds = [_kind(name, [row[index] for row in rows]) for index, name in enumerate(names)]
     if len(set(names)) != len(names) or any(NAMELESS.search(name) for name in names):
-        raise CannotTell("every column needs a name of its own: select count(*) as orders")
+        raise Unknown("every column needs a name of its own: select count(*) as orders")
     if "number" not in kinds:
-        raise CannotTell("no column is a number, so there is nothing to measure")
+        raise Unknown("no column is a number, so there is nothing to measure")
     found = [_numbers(names, kinds, row) for row in rows]
     labels = [_labels(names, kinds, row, position) for position, row in enumerate(rows, 1)]
     several = "text" in kinds or len(rows) > 1
-    series = [Series(name, value, told) for row, told in zip(found, labels, strict=True) for name, value in row.items()]
+    series = [
+        Series(name, value, row_labels) for row, row_labels in zip(found, labels, strict=True) for name, value in row.items()
+    ]
     status, message = _judged([name for name, kind in zip(names, kinds, strict=True) if kind == "number"], found, labels, spec)
     return Reading(status, message, found[0], tuple(series) if several else ())
 
@@ -75,19 +77,19 @@ def _judged(
     columns: list[str], found: list[dict[str, float]], labels: list[dict[str, str]], spec: Question
 ) -> tuple[Status, str]:
     """The status, and what to say: of the first column its values, and of every column what it lacks."""
-    first, lone = columns[0], len(found) == 1
+    first, single = columns[0], len(found) == 1
     values: dict[str, float] = {}
-    for position, (row, told) in enumerate(zip(found, labels, strict=True), 1):
+    for position, (row, row_labels) in enumerate(zip(found, labels, strict=True), 1):
         if first in row:
-            name = first if lone else f"{first} of {', '.join(told.values())}"
+            name = first if single else f"{first} of {', '.join(row_labels.values())}"
             values[f"{name} (row {position})" if name in values else name] = row[first]
     grade, reasons = spec.judge(values)
-    calm = [f"{first} {found[0][first]:g}"] if first in found[0] else []
-    lacking = {name: count for name in columns if (count := sum(name not in row for row in found))}
-    unknown = any(count == len(found) or (name == first and spec.judges) for name, count in lacking.items())
-    gaps = [f"{name} has no value{_of(count, len(found))}: NULL, NaN or infinite" for name, count in lacking.items()]
-    said = [*(reasons or calm), *([] if lone else [f"{len(found)} rows"]), *gaps]
-    return worst([Status(grade), Status.UNKNOWN if unknown else Status.OK]), "; ".join(said)
+    summary = [f"{first} {found[0][first]:g}"] if first in found[0] else []
+    missing = {name: count for name in columns if (count := sum(name not in row for row in found))}
+    unknown = any(count == len(found) or (name == first and spec.judges) for name, count in missing.items())
+    gap_texts = [f"{name} has no value{_of(count, len(found))}: NULL, NaN or infinite" for name, count in missing.items()]
+    parts = [*(reasons or summary), *([] if single else [f"{len(found)} rows"]), *gap_texts]
+    return worst([Status(grade), Status.UNKNOWN if unknown else Status.OK]), "; ".join(parts)
 
 
 def _of(missing: int, rows: int) -> str:
@@ -105,7 +107,7 @@ def _labels(names: list[str], kinds: list[str], row: Row, position: int) -> dict
 def _kind(name: str, values: list[Any]) -> str:
     known = [value for value in values if value is not None]
     if any(isinstance(value, date | datetime | time_of_day) for value in known):
-        raise CannotTell(f'column "{name}" is a time; write extract(epoch from now() - {name}) as {name}_seconds')
+        raise Unknown(f'column "{name}" is a time; write extract(epoch from now() - {name}) as {name}_seconds')
     if known and not all(isinstance(value, NUMBERS) for value in known):
         return "text"
     return "number"  # also a column of nothing but NULL: a sum over no rows

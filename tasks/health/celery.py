@@ -14,23 +14,25 @@ from typing import Any
 
 from app.checks.broker import WORKERS_ANSWER_WITHIN, Watched, connected, too_old
 from app.checks.probe import Field, Reading, Run, Series, Status, probe, worst
-from app.net.celery import OWN, Broker, Waiting, node
+from app.net.celery import OWN_QUEUES, Broker, Waiting, node
 
 
 class Target(Watched):
     """Which broker, which queues, and what is too much."""
 
-    queues: list[str] = Field(default=OWN, min_length=1, max_length=200, description="queues that must each have a worker")
+    queues: list[str] = Field(
+        default=OWN_QUEUES, min_length=1, max_length=200, description="queues that must each have a worker"
+    )
     warning_backlog: int = Field(default=1_000, ge=1, description="waiting messages in one queue from which it warns")
     critical_backlog: int = Field(default=10_000, ge=1, description="waiting messages in one queue that are critical")
 
 
 @probe(on_timeout=Status.CRITICAL)
 def measure(spec: Target, run: Run) -> Reading:
-    end = time.monotonic() + run.timeout * 0.9
-    with connected(spec, run.timeout / 5) as seen:
-        workers, serving = _workers(seen, spec.queues, min(WORKERS_ANSWER_WITHIN, run.timeout / 3), end)
-        waiting = seen.waiting(spec.queues)
+    deadline = time.monotonic() + run.timeout * 0.9
+    with connected(spec, run.timeout / 5) as broker:
+        workers, serving = _workers(broker, spec.queues, min(WORKERS_ANSWER_WITHIN, run.timeout / 3), deadline)
+        waiting = broker.waiting(spec.queues)
     ages = [one.age for one in waiting.values() if one.age is not None]
     metrics = {"workers": float(sum(workers.values())), "backlog": float(sum(one.count for one in waiting.values()))}
     if ages or not metrics["backlog"]:
@@ -38,20 +40,20 @@ def measure(spec: Target, run: Run) -> Reading:
     series = [Series("backlog", float(one.count), {"queue": queue}) for queue, one in waiting.items()]
     series += [Series("workers", float(serving[queue]), {"queue": queue}) for queue in spec.queues]
     found = list(_findings(serving, waiting, spec))
-    told = [text for _, text in found] or [f"{metrics['workers']:.0f} workers, {metrics['backlog']:.0f} messages wait"]
-    told += [f"{count} workers are named {name}" for name, count in workers.items() if count > 1]
-    return Reading(worst(status for status, _ in found), "; ".join(told), metrics, tuple(series))
+    texts = [text for _, text in found] or [f"{metrics['workers']:.0f} workers, {metrics['backlog']:.0f} messages wait"]
+    texts += [f"{count} workers are named {name}" for name, count in workers.items() if count > 1]
+    return Reading(worst(status for status, _ in found), "; ".join(texts), metrics, tuple(series))
 
 
-def _workers(seen: Broker, queues: Sequence[str], wait: float, end: float) -> tuple[Counter[str], Counter[str]]:
+def _workers(broker: Broker, queues: Sequence[str], wait: float, deadline: float) -> tuple[Counter[str], Counter[str]]:
     """How many workers of each name answered, and how many serve each queue.
 
     Over RabbitMQ workers of one name answer by turns: a queue that nobody serves is asked for again.
     """
-    workers, serving = _served(seen.inspect("active_queues", wait))
-    if not seen.is_redis and workers and not all(serving[queue] for queue in queues) and time.monotonic() + wait < end:
-        others, theirs = _served(seen.inspect("active_queues", wait))
-        workers, serving = workers | others, serving | theirs
+    workers, serving = _served(broker.inspect("active_queues", wait))
+    if not broker.is_redis and workers and not all(serving[queue] for queue in queues) and time.monotonic() + wait < deadline:
+        more_workers, more_serving = _served(broker.inspect("active_queues", wait))
+        workers, serving = workers | more_workers, serving | more_serving
     return workers, serving
 
 
@@ -67,7 +69,7 @@ def _findings(serving: Mapping[str, int], waiting: Mapping[str, Waiting], spec: 
     idle = [queue for queue in waiting if not serving[queue]]
     if idle:
         yield Status.CRITICAL, f"no worker on {', '.join(idle)}"
-    queue, most = max(((name, one.count) for name, one in waiting.items()), key=lambda item: item[1])
-    if most >= min(spec.warning_backlog, spec.critical_backlog):
-        yield Status.CRITICAL if most >= spec.critical_backlog else Status.WARNING, f"{most} messages wait in {queue}"
+    queue, depth = max(((name, one.count) for name, one in waiting.items()), key=lambda item: item[1])
+    if depth >= min(spec.warning_backlog, spec.critical_backlog):
+        yield Status.CRITICAL if depth >= spec.critical_backlog else Status.WARNING, f"{depth} messages wait in {queue}"
     yield from too_old(waiting, spec)

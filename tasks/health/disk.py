@@ -8,14 +8,14 @@ Unknown: a file system that does not tell its size, as /proc and some network mo
 
 import os
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, probe
+from app.checks.probe import Field, Reading, Run, Spec, Status, Unknown, Unreachable, probe
 from app.failure import Failed
-from app.host.mounts import look
+from app.host.mounts import access
 
 GIB = 1 << 30
 
 
-class Place(Spec):
+class Target(Spec):
     """Which file system, and when it is too full."""
 
     path: str = Field(pattern=r"^/", description="absolute path of any file or folder on the file system")
@@ -28,7 +28,7 @@ class Place(Spec):
 
 
 @probe(on_timeout=Status.CRITICAL)
-async def measure(spec: Place, run: Run) -> Reading:
+async def measure(spec: Target, run: Run) -> Reading:
     found = await _statvfs(spec.path, run.timeout * 0.9)
     blocks_used = found.f_blocks - found.f_bfree
     used = _percent(blocks_used, blocks_used + found.f_bavail)
@@ -40,7 +40,7 @@ async def measure(spec: Place, run: Run) -> Reading:
     if found.f_flag & os.ST_RDONLY and not spec.read_only:
         return Reading(Status.CRITICAL, "mounted read-only: the kernel does so after errors (see dmesg)", metrics)
     if not found.f_blocks:
-        raise CannotTell(f"{spec.path}: this file system does not tell how large it is")
+        raise Unknown(f"{spec.path}: this file system does not tell how large it is")
     full = used if free < spec.enough_bytes or not spec.enough_bytes else 0.0
     status = _judge(0.0 if spec.read_only else max(full, inodes), spec)
     return Reading(status, f"{used:.0f} % used, {free / GIB:.3g} GiB free, {inodes:.0f} % of inodes used", metrics)
@@ -50,7 +50,7 @@ def _percent(part: int, whole: int) -> float:
     return 100 * part / whole if whole else 0.0
 
 
-def _judge(percent: float, spec: Place) -> Status:
+def _judge(percent: float, spec: Target) -> Status:
     if percent >= spec.critical_percent:
         return Status.CRITICAL
     return Status.WARNING if percent >= spec.warning_percent else Status.OK
@@ -58,8 +58,8 @@ def _judge(percent: float, spec: Place) -> Status:
 
 async def _statvfs(path: str, timeout: float) -> os.statvfs_result:
     try:
-        return await look(path, lambda: os.statvfs(path), timeout)
+        return await access(path, lambda: os.statvfs(path), timeout)
     except Failed as failed:
         raise Unreachable(str(failed)) from None
     except OSError as error:
-        raise CannotTell(f"{path}: {error.strerror}; is the path right, and may this worker read it?") from None
+        raise Unknown(f"{path}: {error.strerror}; is the path right, and may this worker read it?") from None

@@ -60,7 +60,7 @@ class Target(Spec):
     expect: Expected = Field(default=Expected(), description="what the answer must be")
 
     @model_validator(mode="after")
-    def _can_be_asked(self) -> Self:
+    def _check_records(self) -> Self:
         domain_name(self.query_name, self.query_type)
         for text in (*(self.expect.values or ()), *self.expect.contains, *self.expect.lacks):
             canonical(self.query_type, text)
@@ -69,18 +69,18 @@ class Target(Spec):
 
 @probe(on_timeout=Status.CRITICAL)
 async def measure(spec: Target, run: Run) -> Reading:
-    end = time.monotonic() + run.timeout * 0.95  # to say what hung before the runner gives up
+    deadline = time.monotonic() + run.timeout * 0.95  # to say what hung before the runner gives up
     question = Question(spec.query_name, spec.query_type, spec.recursion, spec.expect.authenticated)
     try:
-        where = await servers(spec.resolver, spec.port, run.timeout / 2)
-        answer = await ask(question, where, end - time.monotonic(), spec.transport)
+        endpoints = await servers(spec.resolver, spec.port, run.timeout / 2)
+        answer = await ask(question, endpoints, deadline - time.monotonic(), spec.transport)
     except Failed as failed:
         raise unanswered(Failed(failed.kind, f"{spec.query_name} {spec.query_type}: {failed}"), Kind.DENIED) from None
-    wrong = _wrong(answer, spec)
-    told = f"{spec.query_name} {spec.query_type}: {_told(answer)} from {answer.server} in {answer.seconds:.3g} s"
+    mismatches = _mismatches(answer, spec)
+    summary = f"{spec.query_name} {spec.query_type}: {_describe(answer)} from {answer.server} in {answer.seconds:.3g} s"
     return Reading(
-        Status.CRITICAL if wrong else Status.OK,
-        f"{told}; {'; '.join(wrong)}" if wrong else told,
+        Status.CRITICAL if mismatches else Status.OK,
+        f"{summary}; {'; '.join(mismatches)}" if mismatches else summary,
         {
             "seconds": answer.seconds,
             "answers": float(len(answer.values)),
@@ -92,41 +92,43 @@ async def measure(spec: Target, run: Run) -> Reading:
     )
 
 
-def _told(answer: Answer) -> str:
+def _describe(answer: Answer) -> str:
     """`93.184.216.34, 93.184.216.35`, or why there is nothing: `SERVFAIL (dnssec bogus)`."""
     if answer.values:
-        return _some(answer.values)
-    said = "a referral to other servers" if answer.referral else "no record" if answer.rcode == "NOERROR" else answer.rcode
-    return f"{said} ({', '.join(answer.reasons)})" if answer.reasons else said
+        return _join(answer.values)
+    text = "a referral to other servers" if answer.referral else "no record" if answer.rcode == "NOERROR" else answer.rcode
+    return f"{text} ({', '.join(answer.reasons)})" if answer.reasons else text
 
 
-def _some(values: tuple[str, ...] | list[str]) -> str:
+def _join(values: tuple[str, ...] | list[str]) -> str:
     shown = [value if len(value) <= LONGEST else f"{value[:LONGEST]}..." for value in values[:SHOWN]]
     more = len(values) - SHOWN
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
-def _wrong(answer: Answer, spec: Target) -> list[str]:
+def _mismatches(answer: Answer, spec: Target) -> list[str]:
     """What is not as it must be, in words."""
-    expected, wrong = spec.expect, []
+    expected, mismatches = spec.expect, []
     if answer.rcode != expected.rcode:
         return [f"expected {expected.rcode}"]
     if expected.authenticated and not answer.authenticated:
-        wrong.append("not proved by DNSSEC (flag AD is missing): the zone is not signed, or the resolver does not validate")
+        mismatches.append(
+            "not proved by DNSSEC (flag AD is missing): the zone is not signed, or the resolver does not validate"
+        )
     if expected.authoritative and not answer.authoritative:
-        wrong.append("not from a server of the zone (flag AA is missing)")
-    return wrong + _wrong_records(set(answer.values), spec)
+        mismatches.append("not from a server of the zone (flag AA is missing)")
+    return mismatches + _record_mismatches(set(answer.values), spec)
 
 
-def _wrong_records(found: set[str], spec: Target) -> list[str]:
+def _record_mismatches(found: set[str], spec: Target) -> list[str]:
     expected = spec.expect
     wanted = None if expected.values is None else {canonical(spec.query_type, text) for text in expected.values}
     missing = sorted(((wanted or set()) | {canonical(spec.query_type, text) for text in expected.contains}) - found)
     excess = set() if wanted is None else found - wanted
     excess |= found & {canonical(spec.query_type, text) for text in expected.lacks}
-    wrong = [f"missing: {_some(missing)}"] if missing else []
+    mismatches = [f"missing: {_join(missing)}"] if missing else []
     if excess:
-        wrong.append(f"must not be there: {_some(sorted(excess))}")
+        mismatches.append(f"must not be there: {_join(sorted(excess))}")
     if not found and wanted is None and not missing and expected.rcode == "NOERROR":
-        wrong.append(f"the name has no record of type {spec.query_type}")
-    return wrong
+        mismatches.append(f"the name has no record of type {spec.query_type}")
+    return mismatches

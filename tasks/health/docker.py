@@ -14,13 +14,13 @@ from typing import Annotated, Self
 
 from pydantic import StringConstraints, model_validator
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, Unreachable, length, probe, worst
+from app.checks.probe import Field, Reading, Run, Series, Spec, Status, Unknown, Unreachable, length, probe, worst
 from app.failure import Failed, Kind
 from app.net.docker import Container, Engine, EngineUrl
 
-MOST = 500  # containers looked at in one run
-AT_ONCE = 8  # questions to the daemon
-ENDED = ("exited", "dead", "restarting")
+MAX_CONTAINERS = 500  # containers looked at in one run
+MAX_CONCURRENT = 8  # questions to the daemon
+STOPPED_STATES = ("exited", "dead", "restarting")
 FIX = "let the account of Tocsin's workers into the group docker, or point `url` at a read-only proxy of the socket"
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}$")]
@@ -33,7 +33,7 @@ class Target(Spec):
     url: EngineUrl = Field(
         default="unix:///var/run/docker.sock", description="unix:///PATH, tcp://HOST:PORT or https://HOST:PORT of the daemon"
     )
-    containers: list[Name] = Field(default=[], max_length=MOST, description="names of the containers that must run")
+    containers: list[Name] = Field(default=[], max_length=MAX_CONTAINERS, description="names of the containers that must run")
     label: str | None = Field(
         default=None, min_length=1, description="instead: all with this label, e.g. `com.docker.compose.project=shop`"
     )
@@ -53,81 +53,81 @@ class Target(Spec):
 async def measure(spec: Target, run: Run) -> Reading:
     started = time.perf_counter()
     limit = run.timeout * 0.95  # to say what hung before the runner gives up
-    asked = "the list of containers" if not spec.containers else "its containers"
+    waiting_for = "the list of containers" if not spec.containers else "its containers"
     try:
         async with asyncio.timeout(limit):
             engine = Engine(spec.url, run.timeout, spec.verify_tls, spec.ca)
             names = spec.containers or await engine.ids(spec.label)
-            asked = "the state of its containers"
+            waiting_for = "the state of its containers"
             found = await _containers(engine, names)
     except TimeoutError:
-        raise Unreachable(f"the Docker daemon did not tell {asked} within {limit:.3g} s") from None
+        raise Unreachable(f"the Docker daemon did not tell {waiting_for} within {limit:.3g} s") from None
     except Failed as failed:
-        raise _as_told(failed) from None
+        raise _as_exception(failed) from None
     return _reading(spec, run, names, found, time.perf_counter() - started)
 
 
 async def _containers(engine: Engine, names: Sequence[str]) -> list[Container | None]:
-    if len(names) > MOST:
-        raise CannotTell(
-            f"{len(names)} containers have the label, more than the {MOST} that are looked at: choose a narrower one"
+    if len(names) > MAX_CONTAINERS:
+        raise Unknown(
+            f"{len(names)} containers have the label, more than the {MAX_CONTAINERS} that are looked at: choose a narrower one"
         )
-    gate = asyncio.Semaphore(AT_ONCE)
+    semaphore = asyncio.Semaphore(MAX_CONCURRENT)
 
     async def one(name: str) -> Container | None:
-        async with gate:
+        async with semaphore:
             return await engine.container(name)
 
-    asking = [asyncio.create_task(one(name)) for name in names]
+    pending = [asyncio.create_task(one(name)) for name in names]
     try:
-        return list(await asyncio.gather(*asking))
+        return list(await asyncio.gather(*pending))
     finally:
-        for task in asking:  # when one has failed, the others need not go on
+        for task in pending:  # when one has failed, the others need not go on
             task.cancel()
 
 
-def _as_told(failed: Failed) -> Exception:
+def _as_exception(failed: Failed) -> Exception:
     if failed.kind is Kind.DENIED:
-        return CannotTell(f"the Docker daemon is not ours to ask: {failed}; {FIX}")
+        return Unknown(f"the Docker daemon is not ours to ask: {failed}; {FIX}")
     if failed.kind is Kind.BLOCKED:
-        return CannotTell(str(failed))
+        return Unknown(str(failed))
     return Unreachable(f"the Docker daemon does not answer as it must: {failed}")
 
 
 def _reading(spec: Target, run: Run, names: Sequence[str], found: Sequence[Container | None], seconds: float) -> Reading:
-    there = [one for one in found if one is not None]
+    present = [one for one in found if one is not None]
     missing = [name for name, one in zip(names, found, strict=True) if one is None and spec.containers]  # else: just removed
     before = run.numbers("restarts")
-    restarted = {one.name: max(0, one.restarts - int(before.get(one.id, one.restarts))) for one in there}
+    restarted = {one.name: max(0, one.restarts - int(before.get(one.id, one.restarts))) for one in present}
     findings = [(Status.CRITICAL, f"{name}: there is no such container") for name in missing]
     now = datetime.now(UTC)
-    findings += [finding for one in there if (finding := _finding(one, spec.may_end, restarted[one.name], now))]
-    if spec.label and len(there) < spec.minimum:
+    findings += [finding for one in present if (finding := _finding(one, spec.may_end, restarted[one.name], now))]
+    if spec.label and len(present) < spec.minimum:
         findings.insert(
-            0, (Status.CRITICAL, f"{len(there)} containers have the label {spec.label}, {spec.minimum} must be there")
+            0, (Status.CRITICAL, f"{len(present)} containers have the label {spec.label}, {spec.minimum} must be there")
         )
-    running = sum(one.state == "running" for one in there)
+    running = sum(one.state == "running" for one in present)
     metrics = {
         "running": float(running),
-        "expected": float(max(len(there) + len(missing), spec.minimum if spec.label else 0)),
-        "unhealthy": float(sum(one.health == "unhealthy" for one in there)),
+        "expected": float(max(len(present) + len(missing), spec.minimum if spec.label else 0)),
+        "unhealthy": float(sum(one.health == "unhealthy" for one in present)),
         "restarts": float(sum(restarted.values())),
         "seconds": seconds,
     }
-    told = f"{running} of {metrics['expected']:.0f} containers run"
+    summary = f"{running} of {metrics['expected']:.0f} containers run"
     return Reading(
         worst(status for status, _ in findings),
-        "; ".join([told, *(said for _, said in findings)]),
+        "; ".join([summary, *(text for _, text in findings)]),
         metrics,
-        tuple(_series(there)),
-        memory={"restarts": {one.id: one.restarts for one in there}},
+        tuple(_series(present)),
+        memory={"restarts": {one.id: one.restarts for one in present}},
     )
 
 
-def _series(there: Sequence[Container]) -> list[Series]:
+def _series(present: Sequence[Container]) -> list[Series]:
     return [
         Series(metric, value, {"container": one.name})
-        for one in there
+        for one in present
         for metric, value in (("container_up", float(one.state == "running")), ("restart_count", float(one.restarts)))
     ]
 
@@ -136,22 +136,22 @@ def _finding(one: Container, may_end: bool, restarted: int, now: datetime) -> Fi
     """What is wrong with a container, if anything is."""
     if one.state == "running":
         if one.health == "unhealthy":
-            said = f": {one.health_said[:200]!r}" if one.health_said else ""
-            return Status.CRITICAL, f"{one.name}: unhealthy, {one.failures} health checks failed in a row{said}"
+            output = f": {one.health_output[:200]!r}" if one.health_output else ""
+            return Status.CRITICAL, f"{one.name}: unhealthy, {one.failures} health checks failed in a row{output}"
         if restarted:
-            return Status.WARNING, f"{one.name}: restarted {restarted} times since the last run{_why(one)}"
+            return Status.WARNING, f"{one.name}: restarted {restarted} times since the last run{_kill_reason(one)}"
         return None
     if one.state == "exited" and may_end and one.exit_code == 0:
         return None
     if one.state == "created":
         return Status.CRITICAL, f"{one.name}: was never started{_error(one)}"
-    ended = f" {length(now - one.ended_at)} ago" if one.ended_at and one.state in ENDED else ""
+    stopped = f" {length(now - one.ended_at)} ago" if one.ended_at and one.state in STOPPED_STATES else ""
     last = ", last exited" if one.state == "restarting" else ""
-    code = f"{last} ({one.exit_code}{_why(one)})" if one.state in ENDED else ""
-    return Status.CRITICAL, f"{one.name}: {one.state}{code}{ended}{_error(one)}"
+    code = f"{last} ({one.exit_code}{_kill_reason(one)})" if one.state in STOPPED_STATES else ""
+    return Status.CRITICAL, f"{one.name}: {one.state}{code}{stopped}{_error(one)}"
 
 
-def _why(one: Container) -> str:
+def _kill_reason(one: Container) -> str:
     return ", killed: out of memory" if one.out_of_memory else ""
 
 

@@ -15,15 +15,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Spec, Status, counted, length, lower_first, probe, worst
+from app.checks.probe import Duration, Field, Reading, Run, Spec, Status, Unknown, counted, length, lower_first, probe, worst
 from app.failure import Failed
 from app.host.follow import MAGIC, expand
-from app.host.mounts import look
+from app.host.mounts import access
 
-FUTURE = 60.0  # seconds that two clocks may differ, that of a file server and ours
+MAX_CLOCK_SKEW = 60.0  # seconds that two clocks may differ, that of a file server and ours
 
 
-class Wanted(Spec):
+class Target(Spec):
     """Which files, and how they must be."""
 
     path: str = Field(
@@ -46,7 +46,7 @@ class Wanted(Spec):
 
 
 @dataclass(slots=True)
-class Found:
+class Matches:
     """The files that match, summed up, and the one to judge."""
 
     which: Literal["newest", "oldest"]
@@ -56,89 +56,89 @@ class Found:
     size: int = 0
     path: str = ""
 
-    def add(self, path: str, told: os.stat_result) -> None:
+    def add(self, path: str, info: os.stat_result) -> None:
         """Count one file in."""
         self.files += 1
-        self.total += told.st_size
-        later = told.st_mtime > self.changed
-        if self.files == 1 or later == (self.which == "newest"):
-            self.changed, self.size, self.path = told.st_mtime, told.st_size, path
+        self.total += info.st_size
+        newer = info.st_mtime > self.changed
+        if self.files == 1 or newer == (self.which == "newest"):
+            self.changed, self.size, self.path = info.st_mtime, info.st_size, path
 
 
 @probe(on_timeout=Status.UNKNOWN)
-async def measure(spec: Wanted, run: Run) -> Reading:
+async def measure(spec: Target, run: Run) -> Reading:
     try:
-        found = await look(spec.path, lambda: _look(spec, time.monotonic() + run.timeout * 0.8), run.timeout * 0.9)
+        found = await access(spec.path, lambda: _search(spec, time.monotonic() + run.timeout * 0.8), run.timeout * 0.9)
     except Failed as failed:
-        raise CannotTell(str(failed)) from None
+        raise Unknown(str(failed)) from None
     return _judge(spec, found, time.time())
 
 
-def _look(spec: Wanted, deadline: float) -> Found:
-    found, looked_at = Found(spec.which), 0
+def _search(spec: Target, deadline: float) -> Matches:
+    found, entries = Matches(spec.which), 0
 
-    def tick() -> None:
-        nonlocal looked_at
-        looked_at += 1
-        if looked_at > spec.max_entries:
-            raise CannotTell(f"{spec.path}: more than {spec.max_entries} entries to look at; narrow the pattern")
+    def on_entry() -> None:
+        nonlocal entries
+        entries += 1
+        if entries > spec.max_entries:
+            raise Unknown(f"{spec.path}: more than {spec.max_entries} entries to look at; narrow the pattern")
         if time.monotonic() > deadline:
-            raise CannotTell(f"{spec.path}: {looked_at} entries were looked at when the time was over")
+            raise Unknown(f"{spec.path}: {entries} entries were looked at when the time was over")
 
-    def closed(error: OSError) -> None:
+    def on_error(error: OSError) -> None:
         raise error
 
     try:
-        for path in expand(spec.path, tick, closed):
+        for path in expand(spec.path, on_entry, on_error):
             _count(found, path, literal=not MAGIC.search(spec.path))
     except OSError as error:
-        raise CannotTell(f"{error.filename}: {lower_first(str(error.strerror))}") from None
+        raise Unknown(f"{error.filename}: {lower_first(str(error.strerror))}") from None
     except (ValueError, RecursionError):  # NUL in the path; folders nested a thousand deep
-        raise CannotTell(f"{spec.path!r} cannot be looked through") from None
+        raise Unknown(f"{spec.path!r} cannot be looked through") from None
     return found
 
 
-def _count(found: Found, path: str, *, literal: bool) -> None:
+def _count(found: Matches, path: str, *, literal: bool) -> None:
     try:
-        told = os.stat(path)
+        info = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):  # gone since it was listed, or a link to nothing
         return
     except OSError as error:
         if error.errno == errno.ELOOP:  # a link to itself
             return
         raise
-    if stat.S_ISREG(told.st_mode):
-        found.add(path, told)
+    if stat.S_ISREG(info.st_mode):
+        found.add(path, info)
     elif literal:
-        raise CannotTell(f"{path} is no regular file; to watch a folder's files write {path}/*")
+        raise Unknown(f"{path} is no regular file; to watch a folder's files write {path}/*")
 
 
-def _judge(spec: Wanted, found: Found, now: float) -> Reading:
+def _judge(spec: Target, found: Matches, now: float) -> Reading:
     metrics = {"files": float(found.files), "total_bytes": float(found.total)}
-    wrong = list(_wrong_count(spec, found.files))
+    findings = list(_count_findings(spec, found.files))
     if not found.files:
-        return Reading(worst(status for status, _ in wrong), _said(f"no file matches {spec.path}", wrong), metrics)
+        return Reading(worst(status for status, _ in findings), _join(f"no file matches {spec.path}", findings), metrics)
     age = now - found.changed
     metrics |= {"age_seconds": max(0.0, age), "bytes": float(found.size)}
-    wrong += _wrong_age(spec, age)
+    findings += _age_findings(spec, age)
     if found.size < spec.min_bytes:
-        wrong.append((Status.CRITICAL, f"it has less than {_amount(spec.min_bytes)}" if found.size else "it is empty"))
+        findings.append((Status.CRITICAL, f"it has less than {_size(spec.min_bytes)}" if found.size else "it is empty"))
     if spec.max_bytes is not None and found.size > spec.max_bytes:
-        wrong.append((Status.CRITICAL, f"it has more than {_amount(spec.max_bytes)}"))
-    told = f"{spec.which} of {found.files} files is" if found.files > 1 else "the file is"
-    said = f"{told} {found.path}, {length(max(0.0, age))} old, {_amount(found.size)}"
-    return Reading(worst(status for status, _ in wrong), _said(said, wrong), metrics)
+        findings.append((Status.CRITICAL, f"it has more than {_size(spec.max_bytes)}"))
+    subject = f"{spec.which} of {found.files} files is" if found.files > 1 else "the file is"
+    summary = f"{subject} {found.path}, {length(max(0.0, age))} old, {_size(found.size)}"
+    return Reading(worst(status for status, _ in findings), _join(summary, findings), metrics)
 
 
-def _wrong_count(spec: Wanted, count: int) -> Iterator[tuple[Status, str]]:
+def _count_findings(spec: Target, count: int) -> Iterator[tuple[Status, str]]:
     if count < spec.min_files:
         yield Status.CRITICAL, f"there should be at least {spec.min_files}"
     if spec.max_files is not None and count > spec.max_files:
         yield Status.CRITICAL, f"there should be at most {spec.max_files}"
 
 
-def _wrong_age(spec: Wanted, age: float) -> Iterator[tuple[Status, str]]:
-    if age < -FUTURE:
+def _age_findings(spec: Target, age: float) -> Iterator[tuple[Status, str]]:
+    if age < -MAX_CLOCK_SKEW:
         yield Status.UNKNOWN, f"it is dated {length(-age)} in the future, so its age says nothing: which clock is wrong?"
         return
     for status, older, younger in (
@@ -153,11 +153,11 @@ def _wrong_age(spec: Wanted, age: float) -> Iterator[tuple[Status, str]]:
             return
 
 
-def _said(what: str, wrong: list[tuple[Status, str]]) -> str:
-    return "; ".join([what, *(why for _, why in wrong)])
+def _join(summary: str, findings: list[tuple[Status, str]]) -> str:
+    return "; ".join([summary, *(why for _, why in findings)])
 
 
-def _amount(size: int) -> str:
+def _size(size: int) -> str:
     for unit, least in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
         if size >= least:
             return f"{size / least:.3g} {unit}"

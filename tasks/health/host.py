@@ -15,8 +15,8 @@ import psutil
 from app.checks.probe import Field, Reading, Run, Spec, Status, probe
 
 PRESSURE = Path("/proc/pressure")
-PRESSED = {"warning_memory_pressure", "critical_memory_pressure"}
-WAITING = (("cpu", "some"), ("memory", "full"), ("io", "full"))  # source: kernel documentation, accounting/psi
+PRESSURE_LIMITS = {"warning_memory_pressure", "critical_memory_pressure"}
+PRESSURE_LINES = (("cpu", "some"), ("memory", "full"), ("io", "full"))  # source: kernel documentation, accounting/psi
 
 
 class Limits(Spec):
@@ -53,27 +53,27 @@ def measure(spec: Limits, run: Run) -> Reading:  # noqa: ARG001 - nothing in her
 
 def _pressures() -> dict[str, float]:
     found = {}
-    for what, how in WAITING:
+    for what, prefix in PRESSURE_LINES:
         try:
             lines = (PRESSURE / what).read_text().splitlines()
         except OSError:
             continue  # not Linux, or a kernel without it
         for line in lines:
-            words = line.split()
-            if words[0] == how:
-                found[f"{what}_pressure_percent"] = float(words[2].removeprefix("avg60="))
+            fields = line.split()
+            if fields[0] == prefix:
+                found[f"{what}_pressure_percent"] = float(fields[2].removeprefix("avg60="))
     return found
 
 
 def _judge(metrics: dict[str, float], spec: Limits) -> tuple[Status, str]:
     load, free = metrics["load_per_core"], metrics["memory_available_percent"]
     stalled = metrics.get("memory_pressure_percent", 0.0)
-    said = f"load {load:.2g} per core, {free:.0f} % of memory available"
-    told = "memory_pressure_percent" in metrics
-    said += f", {stalled:.0f} % of the time stalled for it" if told else "; the kernel does not tell its pressure"
+    summary = f"load {load:.2g} per core, {free:.0f} % of memory available"
+    has_pressure = "memory_pressure_percent" in metrics
+    summary += f", {stalled:.0f} % of the time stalled for it" if has_pressure else "; the kernel does not tell its pressure"
     if load >= spec.critical_load or free < spec.critical_memory_percent or stalled >= spec.critical_memory_pressure:
-        return Status.CRITICAL, said
+        return Status.CRITICAL, summary
     if load >= spec.warning_load or free < spec.warning_memory_percent or stalled >= spec.warning_memory_pressure:
-        return Status.WARNING, said
-    blind = not told and bool(spec.model_fields_set & PRESSED)
-    return (Status.UNKNOWN if blind else Status.OK), said
+        return Status.WARNING, summary
+    unjudged = not has_pressure and bool(spec.model_fields_set & PRESSURE_LIMITS)
+    return (Status.UNKNOWN if unjudged else Status.OK), summary

@@ -16,10 +16,10 @@ from pydantic import AfterValidator, model_validator
 
 from app.checks.probe import Field, Reading, Run, Series, Spec, Status, probe, unanswered
 from app.net.ask import MARGIN, Server
-from app.net.expect import Expected, judged
+from app.net.expect import Expected, check_response
 from app.net.header import Headers
 from app.net.http import Failed, Kind, Request, Response, fetch
-from app.net.take import Taken, fill, fill_url, hiding, places, take, url_with_places
+from app.net.take import Extraction, extract, fill, fill_url, placeholders, url_template, value_redactor
 from app.net.url import Url, origin
 
 DAY = 86_400
@@ -30,19 +30,19 @@ class Step(Spec):
     """One request of several. `{{ name }}` in url, headers and body stands for a value that an earlier step took."""
 
     name: str | None = Field(default=None, min_length=1, max_length=64, description="its name in messages; unset = its number")
-    url: Annotated[str, AfterValidator(url_with_places)] = Field(description="http:// or https:// address")
+    url: Annotated[str, AfterValidator(url_template)] = Field(description="http:// or https:// address")
     method: str = Field(default="GET", pattern=METHOD, description="HTTP method")
     headers: Headers = Field(default={}, repr=False, description="headers sent along, besides the check's")
     body: str | None = Field(default=None, description="text sent as the request's body")
     expect: Expected = Field(default_factory=Expected, description="what the answer must be")
-    take: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w{0,63}$")], Taken] = Field(
+    take: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w{0,63}$")], Extraction] = Field(
         default={},
         description="name to where its value stands: a JSONPath, or a map of `json`, or of `header` and `matches` (RE2)",
     )
 
-    def wants(self) -> set[str]:
+    def required_values(self) -> set[str]:
         """Names of the values it needs."""
-        return set().union(*map(places, (self.url, self.body or "", *self.headers.values())))
+        return set().union(*map(placeholders, (self.url, self.body or "", *self.headers.values())))
 
 
 class Target(Server, Spec):
@@ -63,15 +63,15 @@ class Target(Server, Spec):
     )
 
     @model_validator(mode="after")
-    def _asks_one_way(self) -> Self:
+    def _check_target(self) -> Self:
         if (self.url is None) == (not self.steps):
             raise ValueError("write url or steps")
         if self.steps:
-            _refuse_confusion(self)
+            _check_steps(self)
         return self
 
 
-def _refuse_confusion(spec: Target) -> None:
+def _check_steps(spec: Target) -> None:
     """Raises ValueError when steps do not fit together."""
     if {"method", "body", "expect"} & spec.model_fields_set:
         raise ValueError("method, body and expect stand in each step")
@@ -80,7 +80,7 @@ def _refuse_confusion(spec: Target) -> None:
         raise ValueError("two steps have the same name")
     known: set[str] = set()
     for label, step in zip(labels, spec.steps, strict=True):
-        if missing := step.wants() - known:
+        if missing := step.required_values() - known:
             raise ValueError(f"step {label} uses {', '.join(sorted(missing))}, which no earlier step takes")
         known |= step.take.keys()
 
@@ -88,16 +88,16 @@ def _refuse_confusion(spec: Target) -> None:
 @probe(on_timeout=Status.CRITICAL)
 async def measure(spec: Target, run: Run) -> Reading:
     if spec.url is None:
-        return await _walk(spec, run.timeout * MARGIN)
+        return await _run_steps(spec, run.timeout * MARGIN)
     try:
         response = await fetch(_request(spec, spec.url, run.timeout * MARGIN))
     except Failed as failed:
         raise unanswered(failed) from None
-    wrong = await judged(response, spec.expect)
-    told = f"{response.status} in {response.timings.total:.3g} s"
+    mismatches = await check_response(response, spec.expect)
+    summary = f"{response.status} in {response.timings.total:.3g} s"
     return Reading(
-        Status.CRITICAL if wrong else Status.OK,
-        f"{told}: {'; '.join(wrong)}" if wrong else told,
+        Status.CRITICAL if mismatches else Status.OK,
+        f"{summary}: {'; '.join(mismatches)}" if mismatches else summary,
         _metrics(response),
     )
 
@@ -130,7 +130,7 @@ def _label(position: int, step: Step) -> str:
 
 
 @dataclass
-class _Walk:
+class _StepRun:
     """What the steps so far have left."""
 
     until: float
@@ -141,51 +141,51 @@ class _Walk:
 
     def reading(self, status: Status, message: str, *, unreachable: bool = False) -> Reading:
         seconds = sum(one.value for one in self.series)
-        told = message or f"{len(self.series)} steps in {seconds:.3g} s"
+        summary = message or f"{len(self.series)} steps in {seconds:.3g} s"
         metrics = {**self.metrics, "seconds": seconds}
-        return Reading(status, hiding(self.values)(told), metrics, tuple(self.series), unreachable=unreachable)
+        return Reading(status, value_redactor(self.values)(summary), metrics, tuple(self.series), unreachable=unreachable)
 
 
-async def _walk(spec: Target, timeout: float) -> Reading:
-    walk = _Walk(time.monotonic() + timeout)
+async def _run_steps(spec: Target, timeout: float) -> Reading:
+    progress = _StepRun(time.monotonic() + timeout)
     for position, step in enumerate(spec.steps, 1):
         label = _label(position, step)
         try:
-            wrong = await _go(spec, step, label, walk)
+            mismatches = await _run_step(spec, step, label, progress)
         except Failed as failed:
-            blind = failed.kind is Kind.BLOCKED
-            status = Status.UNKNOWN if blind else Status.CRITICAL
-            return walk.reading(status, f"step {label}: {failed}", unreachable=not blind)
-        if wrong:
-            return walk.reading(Status.CRITICAL, f"step {label}: {'; '.join(wrong)}")
-    return walk.reading(Status.OK, "")
+            blocked = failed.kind is Kind.BLOCKED
+            status = Status.UNKNOWN if blocked else Status.CRITICAL
+            return progress.reading(status, f"step {label}: {failed}", unreachable=not blocked)
+        if mismatches:
+            return progress.reading(Status.CRITICAL, f"step {label}: {'; '.join(mismatches)}")
+    return progress.reading(Status.OK, "")
 
 
-async def _go(spec: Target, step: Step, label: str, walk: _Walk) -> list[str]:
+async def _run_step(spec: Target, step: Step, label: str, progress: _StepRun) -> list[str]:
     """Make one step: what is wrong with its answer. Raises Failed when there is none."""
-    left = walk.until - time.monotonic()
-    if left <= 0:
+    remaining = progress.until - time.monotonic()
+    if remaining <= 0:
         raise Failed(Kind.TIMEOUT, "the earlier steps have used up the time")
-    url = fill_url(step.url, walk.values)
+    url = fill_url(step.url, progress.values)
     request = spec.request(
         url,  # judged again, as every URL that is asked
-        left,
+        remaining,
         method=step.method,
-        headers={name: fill(value, walk.values) for name, value in step.headers.items()},
-        body=fill(step.body or "", walk.values),
+        headers={name: fill(value, progress.values) for name, value in step.headers.items()},
+        body=fill(step.body or "", progress.values),
         follow_redirects=spec.follow_redirects,
         certificate=True,
         trusted=origin(url) == origin(spec.steps[0].url),
-        cookies=walk.cookies,
+        cookies=progress.cookies,
     )
     response = await fetch(request)
-    walk.cookies = response.cookies
-    walk.metrics = _metrics(response)
-    walk.series.append(Series("step_seconds", response.timings.total, {"step": label}))
-    nothing = []
-    for name, place in step.take.items():
+    progress.cookies = response.cookies
+    progress.metrics = _metrics(response)
+    progress.series.append(Series("step_seconds", response.timings.total, {"step": label}))
+    missing = []
+    for name, extraction in step.take.items():
         try:
-            walk.values[name] = take(response, place)
+            progress.values[name] = extract(response, extraction)
         except ValueError as error:
-            nothing.append(f"no {name} to take: {error}")
-    return await judged(response, step.expect, hiding(walk.values)) + nothing
+            missing.append(f"no {name} to take: {error}")
+    return await check_response(response, step.expect, value_redactor(progress.values)) + missing

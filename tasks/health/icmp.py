@@ -37,18 +37,18 @@ class Target(Spec):
 
 @probe(on_timeout=Status.CRITICAL)
 async def measure(spec: Target, run: Run) -> Reading:
-    end = time.monotonic() + run.timeout * 0.95  # to say what hung before the runner gives up
+    deadline = time.monotonic() + run.timeout * 0.95  # to say what hung before the runner gives up
     try:
-        address, echoes = await _pinged(spec, await _addresses(spec, run.timeout / 2), end)
+        address, echoes = await _ping_first(spec, await _addresses(spec, run.timeout / 2), deadline)
     except Failed as failed:
         raise unanswered(failed, Kind.DENIED, Kind.OTHER) from None
     lost = 100 * (echoes.sent - len(echoes.seconds)) / echoes.sent
-    return Reading(_judge(lost, spec), _told(spec.host, address, echoes), _metrics(lost, echoes))
+    return Reading(_judge(lost, spec), _summary(spec.host, address, echoes), _metrics(lost, echoes))
 
 
-async def _pinged(spec: Target, addresses: Sequence[Endpoint], end: float) -> tuple[Endpoint, Echoes]:
+async def _ping_first(spec: Target, addresses: Sequence[Endpoint], deadline: float) -> tuple[Endpoint, Echoes]:
     """The first address that answers, or else the last one. Raises Failed."""
-    for address, seconds in in_turn(addresses, end):
+    for address, seconds in in_turn(addresses, deadline):
         wait = min(spec.wait, seconds / 2)
         interval = min(spec.interval, (seconds - wait) / spec.count)
         try:
@@ -64,10 +64,10 @@ async def _pinged(spec: Target, addresses: Sequence[Endpoint], end: float) -> tu
 
 async def _addresses(spec: Target, timeout: float) -> list[Endpoint]:
     found = await resolve(spec.host, 0, timeout)
-    fit = [one for one in found if spec.ip_version is None or one.family == FAMILIES[spec.ip_version]]
-    if not fit:
+    matching = [one for one in found if spec.ip_version is None or one.family == FAMILIES[spec.ip_version]]
+    if not matching:
         raise Unreachable(f"{spec.host} has no IPv{spec.ip_version} address")
-    return fit
+    return matching
 
 
 def _judge(lost: float, spec: Target) -> Status:
@@ -76,15 +76,16 @@ def _judge(lost: float, spec: Target) -> Status:
     return Status.WARNING if lost >= spec.warning_percent else Status.OK
 
 
-def _told(host: str, address: Endpoint, echoes: Echoes) -> str:
+def _summary(host: str, address: Endpoint, echoes: Echoes) -> str:
     name = host if host == address.address else f"{host} ({address.address})"
-    came = len(echoes.seconds)
-    if not came:
-        return f"{name} answered none of {counted(echoes.sent, 'echo request')}{f': {echoes.said}' if echoes.said else ''}"
+    received = len(echoes.seconds)
+    if not received:
+        why = f": {echoes.last_error}" if echoes.last_error else ""
+        return f"{name} answered none of {counted(echoes.sent, 'echo request')}{why}"
     average = f"{1000 * fmean(echoes.seconds.values()):.3g} ms on average"
-    if came == echoes.sent:
-        return f"{name} answered {counted(came, 'echo request')}, {average}"
-    return f"{name} answered only {came} of {echoes.sent} echo requests, {average}"
+    if received == echoes.sent:
+        return f"{name} answered {counted(received, 'echo request')}, {average}"
+    return f"{name} answered only {received} of {echoes.sent} echo requests, {average}"
 
 
 def _metrics(lost: float, echoes: Echoes) -> dict[str, float]:

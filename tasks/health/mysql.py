@@ -20,7 +20,7 @@ import pymysql
 
 from app.checks.probe import Duration, Field, Reading, Run, Series, Spec, Status, Unreachable, length, probe, unanswered, worst
 from app.failure import Failed, Kind
-from app.net.mysql import MysqlUrl, Session, ask, code, said
+from app.net.mysql import MysqlUrl, Session, ask, code, error_text
 
 STATUS = "show global status where variable_name in ('Threads_connected', 'Threads_running', 'Uptime', 'Slow_queries')"
 VARIABLES = "select @@global.max_connections as most, @@global.read_only as read_only"
@@ -78,15 +78,15 @@ async def measure(spec: Target, run: Run) -> Reading:
     except Failed as failed:
         raise unanswered(failed, Kind.DENIED) from None
     except pymysql.MySQLError as error:
-        raise Unreachable(f"it refused a simple query: {said(error)}") from None
+        raise Unreachable(f"it refused a simple query: {error_text(error)}") from None
     seconds = time.perf_counter() - started
     memory = {"at": time.time(), "uptime": state.counters["uptime"], "slow_queries": state.counters["slow_queries"]}
     metrics = {"seconds": seconds, **_metrics(state), **_rate(run.memory, memory)}
     findings = list(_findings(state, metrics, spec))
-    told = [text for _, text in findings]
+    texts = [text for _, text in findings]
     return Reading(
         worst(status for status, _ in findings),
-        "; ".join(told) or f"answered in {seconds:.3g} s, {metrics['connections_used_percent']:.0f} % of connections used",
+        "; ".join(texts) or f"answered in {seconds:.3g} s, {metrics['connections_used_percent']:.0f} % of connections used",
         metrics,
         tuple(_series(state)),
         memory,
@@ -174,9 +174,9 @@ def _findings(state: State, metrics: Mapping[str, float], spec: Target) -> Itera
         status = Status.UNKNOWN if wanted else Status.OK
         yield status, "replication is hidden from this user: grant it slave monitor (MySQL: replication client) on *.*"
     for channel in state.channels or ():
-        yield from _of_channel(channel)
+        yield from _channel_findings(channel)
     if spec.min_replicas is not None:
-        yield from _followed(state, spec.min_replicas)
+        yield from _replica_findings(state, spec.min_replicas)
     lag = metrics.get("lag_seconds")
     if lag is not None and lag >= min(spec.warning_lag, spec.critical_lag).total_seconds():
         late = Status.CRITICAL if lag >= spec.critical_lag.total_seconds() else Status.WARNING
@@ -187,7 +187,7 @@ def _findings(state: State, metrics: Mapping[str, float], spec: Target) -> Itera
         yield full, f"{used:.0f} % of connections used ({metrics['connections']:.0f} of {state.most:.0f})"
 
 
-def _of_channel(channel: Channel) -> Iterator[tuple[Status, str]]:
+def _channel_findings(channel: Channel) -> Iterator[tuple[Status, str]]:
     """A channel whose threads do not run, or that does not tell its lag: neither is in step, whatever the lag says."""
     for thread, runs in (("receives nothing (IO", channel.io), ("applies nothing (SQL", channel.sql)):
         if runs != "Yes":
@@ -197,7 +197,7 @@ def _of_channel(channel: Channel) -> Iterator[tuple[Status, str]]:
         yield Status.UNKNOWN, f"channel {channel.name} does not tell how late it is"
 
 
-def _followed(state: State, least: int) -> Iterator[tuple[Status, str]]:
+def _replica_findings(state: State, least: int) -> Iterator[tuple[Status, str]]:
     if state.replicas is None:
         yield (
             Status.UNKNOWN,

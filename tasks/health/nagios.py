@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from pydantic import field_validator
 
-from app.checks.probe import CannotTell, Field, Reading, Run, SecretStr, Series, Spec, Status, probe
+from app.checks.probe import Field, Reading, Run, SecretStr, Series, Spec, Status, Unknown, probe
 from app.failure import Failed
 from app.host import program
 
@@ -24,7 +24,7 @@ FOLDERS = (  # where distributions put plugins
 STATUSES = {0: Status.OK, 1: Status.WARNING, 2: Status.CRITICAL, 3: Status.UNKNOWN}
 HEADLINE = 400  # characters of the first line
 DETAIL_LINES, DETAIL = 5, 400  # lines and characters of what follows
-MOST_METRICS = 200
+MAX_METRICS = 200
 SHORTEST_SECRET = 4  # characters; "1" in the environment is no secret, and replacing it would spoil every figure
 
 PERFDATA = re.compile(
@@ -51,16 +51,16 @@ class Plugin(Spec):
 
     @field_validator("command")
     @classmethod
-    def _can_be_run(cls, given: list[str] | str) -> list[str] | str:
+    def _check_command(cls, given: list[str] | str) -> list[str] | str:
         """One line is as good as a list, if its quotes are closed."""
-        words = shlex.split(given) if isinstance(given, str) else given
-        if not words or not words[0]:
+        arguments = shlex.split(given) if isinstance(given, str) else given
+        if not arguments or not arguments[0]:
             raise ValueError("names no plugin")
-        if "/" in words[0] and not words[0].startswith("/"):
-            raise ValueError(f"{words[0]}: write the whole path, from /")
+        if "/" in arguments[0] and not arguments[0].startswith("/"):
+            raise ValueError(f"{arguments[0]}: write the whole path, from /")
         return given
 
-    def words(self) -> list[str]:
+    def arguments(self) -> list[str]:
         """Program and arguments."""
         return shlex.split(self.command) if isinstance(self.command, str) else self.command
 
@@ -68,15 +68,15 @@ class Plugin(Spec):
 @probe(on_timeout=Status.UNKNOWN, metrics=lambda _: None)
 async def measure(spec: Plugin, run: Run) -> Reading:
     secrets = {name: value.get_secret_value() for name, value in spec.environment.items()}
-    words = spec.words()
+    arguments = spec.arguments()
     try:
-        ended = await program.run(words, run.timeout * 0.9, env=program.environment(secrets, FOLDERS), most=spec.max_bytes)
+        result = await program.run(arguments, run.timeout * 0.9, env=program.environment(secrets, FOLDERS), most=spec.max_bytes)
     except Failed as failed:
-        raise CannotTell(str(failed)) from None
-    text, detail, perfdata = dissect(ended.out)
-    said = text or _first_line(ended.err)
-    status = STATUSES.get(ended.code, Status.UNKNOWN)
-    parts = [_ending(words[0].rpartition("/")[2], ended.code, said, status), detail]
+        raise Unknown(str(failed)) from None
+    text, detail, perfdata = dissect(result.out)
+    output = text or _first_line(result.err)
+    status = STATUSES.get(result.code, Status.UNKNOWN)
+    parts = [_describe_exit(arguments[0].rpartition("/")[2], result.code, output, status), detail]
     metrics, series = measured(perfdata)
     return Reading(status, _without(secrets, "\n".join(filter(None, parts))), metrics, series)
 
@@ -102,7 +102,7 @@ def measured(perfdata: str) -> tuple[dict[str, float], tuple[Series, ...]]:
         else:
             name = _with_unit("value", unit)
             series.setdefault((name, label), Series(name, value, {"label": label}))
-        if len(metrics) + len(series) == MOST_METRICS:
+        if len(metrics) + len(series) == MAX_METRICS:
             break
     return metrics, tuple(series.values())
 
@@ -132,21 +132,23 @@ def _with_unit(name: str, unit: str) -> str:
     return name if not unit or name == unit or name.endswith(f"_{unit}") else f"{name}_{unit}"
 
 
-def _ending(name: str, code: int, said: str, status: Status) -> str:
+def _describe_exit(name: str, code: int, output: str, status: Status) -> str:
     """The plugin's own words, and what its end adds to them."""
     if code < 0:
         end = f"{name} was ended by {_signal(-code)}"
-        return f"{end}: {said}" if said else end
+        return f"{end}: {output}" if output else end
     if code not in STATUSES:
         return (
-            f"{name} ended with {code}, which no plugin should: {said}" if said else f"{name} ended with {code}, without a word"
+            f"{name} ended with {code}, which no plugin should: {output}"
+            if output
+            else f"{name} ended with {code}, without a word"
         )
-    if not said:
+    if not output:
         return f"{name} ended with {code}, without a word"
-    louder = next((word for word in ("CRITICAL", "WARNING", "UNKNOWN") if re.search(rf"\b{word}\b", said)), None)
-    if status is Status.OK and louder:
-        return f"{said} (says {louder}, but its exit code is 0, which counts)"
-    return said
+    claimed = next((word for word in ("CRITICAL", "WARNING", "UNKNOWN") if re.search(rf"\b{word}\b", output)), None)
+    if status is Status.OK and claimed:
+        return f"{output} (says {claimed}, but its exit code is 0, which counts)"
+    return output
 
 
 def _signal(number: int) -> str:

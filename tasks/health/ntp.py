@@ -9,9 +9,9 @@ server that is not synchronised, or more than `critical_above` seconds of offset
 
 import time
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, probe, unanswered
+from app.checks.probe import Field, Reading, Run, Spec, Status, Unknown, probe, unanswered
 from app.failure import Failed, Kind
-from app.net.ntp import Told, ask
+from app.net.ntp import Answer, ask
 from app.net.resolve import Endpoint, in_turn, resolve
 from app.net.url import Host
 
@@ -21,7 +21,7 @@ REFUSALS = {
     "RSTR": "does not serve us",
 }
 UNSYNCHRONISED, NO_STRATUM = 3, 16
-FARTHEST = 16.0  # seconds; RFC 5905 MAXDISP: beyond it a server counts as not synchronised
+MAX_ROOT_DISTANCE = 16.0  # seconds; RFC 5905 MAXDISP: beyond it a server counts as not synchronised
 
 
 class Target(Spec):
@@ -35,30 +35,30 @@ class Target(Spec):
 
 @probe(on_timeout=Status.CRITICAL)
 async def measure(spec: Target, run: Run) -> Reading:
-    end = time.monotonic() + run.timeout * 0.95  # to say what hung before the runner gives up
+    deadline = time.monotonic() + run.timeout * 0.95  # to say what hung before the runner gives up
     try:
-        told = await _asked(await resolve(spec.host, spec.port, run.timeout / 2), end)
+        answer = await _first_answer(await resolve(spec.host, spec.port, run.timeout / 2), deadline)
     except Failed as failed:
         raise unanswered(failed, Kind.DENIED, Kind.OTHER) from None
-    if told.stratum == 0 and told.code in REFUSALS:
-        raise CannotTell(f"{spec.host} {REFUSALS[told.code]} (kiss code {told.code})")
-    metrics = {"stratum": float(told.stratum), "leap": float(told.leap), "synchronised": 1.0}
-    why = _unsynchronised(told)
-    if why:
-        message = f"{spec.host} is not synchronised itself ({why}): its time is worth nothing"
+    if answer.stratum == 0 and answer.code in REFUSALS:
+        raise Unknown(f"{spec.host} {REFUSALS[answer.code]} (kiss code {answer.code})")
+    metrics = {"stratum": float(answer.stratum), "leap": float(answer.leap), "synchronised": 1.0}
+    reason = _unsynchronised(answer)
+    if reason:
+        message = f"{spec.host} is not synchronised itself ({reason}): its time is worth nothing"
         return Reading(Status.CRITICAL, message, metrics | {"synchronised": 0.0})
     metrics |= {
-        "offset_seconds": told.offset,
-        "delay_seconds": told.delay,
-        "root_distance_seconds": told.root_distance,
+        "offset_seconds": answer.offset,
+        "delay_seconds": answer.delay,
+        "root_distance_seconds": answer.root_distance,
     }
-    return Reading(_judge(abs(told.offset), spec), _message(spec.host, told), metrics)
+    return Reading(_judge(abs(answer.offset), spec), _message(spec.host, answer), metrics)
 
 
-async def _asked(servers: tuple[Endpoint, ...], end: float) -> Told:
+async def _first_answer(servers: tuple[Endpoint, ...], deadline: float) -> Answer:
     """The first answer of any address. Raises Failed when there is none."""
     failures: list[Failed] = []
-    for server, seconds in in_turn(servers, end):
+    for server, seconds in in_turn(servers, deadline):
         try:
             return await ask(server, seconds)
         except Failed as failed:
@@ -68,14 +68,14 @@ async def _asked(servers: tuple[Endpoint, ...], end: float) -> Told:
     raise Failed(failures[-1].kind, "; ".join(map(str, failures)))
 
 
-def _unsynchronised(told: Told) -> str:
+def _unsynchronised(answer: Answer) -> str:
     """Why the server's time is worth nothing; empty when it is worth something."""
-    code = f", {told.code}" if told.code.isalnum() else ""
-    if told.leap == UNSYNCHRONISED:
+    code = f", {answer.code}" if answer.code.isalnum() else ""
+    if answer.leap == UNSYNCHRONISED:
         return f"leap indicator 3{code}"
-    if not 0 < told.stratum < NO_STRATUM:
-        return f"stratum {told.stratum}{code}"
-    return f"it may be {told.root_distance:.3g} s wrong" if told.root_distance >= FARTHEST else ""
+    if not 0 < answer.stratum < NO_STRATUM:
+        return f"stratum {answer.stratum}{code}"
+    return f"it may be {answer.root_distance:.3g} s wrong" if answer.root_distance >= MAX_ROOT_DISTANCE else ""
 
 
 def _judge(offset: float, spec: Target) -> Status:
@@ -84,7 +84,8 @@ def _judge(offset: float, spec: Target) -> Status:
     return Status.WARNING if offset > spec.warning_above else Status.OK
 
 
-def _message(host: str, told: Told) -> str:
-    side = "behind" if told.offset >= 0 else "ahead of"
-    leap = "; a leap second is announced" if told.leap else ""
-    return f"our clock is {abs(told.offset):.3g} s {side} {host} (stratum {told.stratum}, delay {told.delay:.3g} s){leap}"
+def _message(host: str, answer: Answer) -> str:
+    direction = "behind" if answer.offset >= 0 else "ahead of"
+    leap = "; a leap second is announced" if answer.leap else ""
+    server = f"{host} (stratum {answer.stratum}, delay {answer.delay:.3g} s)"
+    return f"our clock is {abs(answer.offset):.3g} s {direction} {server}{leap}"

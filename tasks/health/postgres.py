@@ -18,7 +18,7 @@ from app.checks.own import own_database
 from app.checks.probe import Field, Reading, Run, Spec, Status, Unreachable, probe, unanswered, worst
 from app.failure import Failed, Kind
 from app.net.postgres import DatabaseUrl, session
-from app.net.postgres_replication import Replication, findings, look
+from app.net.postgres_replication import Replication, fetch_replication, findings
 
 # Of other people's sessions a role without rights is told the database, and nothing else, not even the backend_type.
 QUERY = """
@@ -49,37 +49,44 @@ async def measure(spec: Target, run: Run) -> Reading:
         async with session(spec.url or own_database(), run.timeout) as database:
             row = await (await database.execute(QUERY)).fetchone()
             seconds = time.perf_counter() - started
-            seen = await look(database, run.memory, expect_back=spec.min_standbys is None, ignored=spec.ignore_slots)
+            replication = await fetch_replication(
+                database, run.memory, expect_back=spec.min_standbys is None, ignored=spec.ignore_slots
+            )
     except Failed as failed:
         raise unanswered(failed, Kind.DENIED) from None
     except psycopg.Error as error:
         raise Unreachable(f"it refused a simple query: {error}") from None
     assert row is not None
     standby, used = bool(row[0]), float(row[1])
-    found = list(_findings(standby, used, seen, spec))
+    found = list(_findings(standby, used, replication, spec))
     return Reading(
         worst(status for status, _ in found),
-        "; ".join(told for _, told in found) or f"answered in {seconds:.3g} s, {used:.0f} % of connections used",
-        {"seconds": seconds, "connections_used_percent": used, "in_recovery": float(standby), **_replicates(seen)},
-        memory=seen.memory if seen is not None else None,
+        "; ".join(text for _, text in found) or f"answered in {seconds:.3g} s, {used:.0f} % of connections used",
+        {
+            "seconds": seconds,
+            "connections_used_percent": used,
+            "in_recovery": float(standby),
+            **_replication_metrics(replication),
+        },
+        memory=replication.memory if replication is not None else None,
     )
 
 
-def _replicates(seen: Replication | None) -> dict[str, float]:
-    if seen is None:
+def _replication_metrics(replication: Replication | None) -> dict[str, float]:
+    if replication is None:
         return {}
-    if seen.standby:
-        return {"receiving": float(seen.receives)}
-    return {"standbys": float(seen.connected()), "inactive_slots": float(len(seen.slots))}
+    if replication.standby:
+        return {"receiving": float(replication.receiving)}
+    return {"standbys": float(replication.connected()), "inactive_slots": float(len(replication.slots))}
 
 
-def _findings(standby: bool, used: float, seen: Replication | None, spec: Target) -> Iterator[tuple[Status, str]]:
+def _findings(standby: bool, used: float, replication: Replication | None, spec: Target) -> Iterator[tuple[Status, str]]:
     role = "standby" if standby else "primary"
     if spec.role is not None and spec.role != role:
         yield Status.CRITICAL, f"it is a {role}, and must be a {spec.role}"
     if used >= min(spec.warning_percent, spec.critical_percent):
         yield Status.CRITICAL if used >= spec.critical_percent else Status.WARNING, f"{used:.0f} % of connections used"
-    if seen is not None:
-        yield from ((Status(grade), told) for grade, told in findings(seen, spec.min_standbys))
+    if replication is not None:
+        yield from ((Status(grade), text) for grade, text in findings(replication, spec.min_standbys))
     elif spec.min_standbys is not None:
         yield Status.UNKNOWN, "it does not tell how it replicates"

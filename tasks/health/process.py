@@ -20,23 +20,23 @@ import psutil
 import re2
 from pydantic import model_validator
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, Unreachable, length, lower_first, probe
+from app.checks.probe import Field, Reading, Run, Spec, Status, Unknown, Unreachable, length, lower_first, probe
 from app.net.pattern import QUIET, Pattern
 
-LOOKED_AT = ("name", "cmdline", "username", "status", "create_time")
-SHORT = 15  # bytes of a name that the kernel keeps
+ATTRIBUTES = ("name", "cmdline", "username", "status", "create_time")
+KERNEL_NAME_BYTES = 15  # bytes of a name that the kernel keeps
 STARTERS = frozenset({"tocsin", "celery", "pytest", "py.test"})
 INTERPRETER = re.compile(r"(?:python|pypy|perl|ruby|php|node|nodejs|deno|bun|java|lua|bash|dash|ash|zsh|ksh|sh)[\d.]*")
 BEFORE_SCRIPT = frozenset({"-m", "-jar"})  # options of interpreters: what follows is the script
 NO_SCRIPT = frozenset({"-c", "-e", "--eval", "-"})  # what follows is the program itself
 WITH_VALUE = frozenset({"-W", "-X", "-I", "-r", "--require", "--import", "-cp", "-classpath", "--class-path", "-o", "-O"})
 MOST_REMEMBERED = 500  # processes whose processor time the next run gets
-LATER = 10.0  # seconds between a process's start and its pid file, either way, that clocks and slow disks explain
+MAX_START_SKEW = 10.0  # seconds between a process's start and its pid file, either way, that clocks and slow disks explain
 LONGEST_PID_FILE = 64  # bytes
 LONGEST_COMMAND = 65_536  # characters of a command line that are matched
 
 
-class Wanted(Spec):
+class Target(Spec):
     """Which processes, and how many."""
 
     name: str | None = Field(
@@ -53,7 +53,7 @@ class Wanted(Spec):
     max: int | None = Field(default=None, ge=0, description="more running processes are critical")
 
     @model_validator(mode="after")
-    def _names_something(self) -> Self:
+    def _check_selection(self) -> Self:
         if not (self.name or self.pattern or self.pid_file):
             raise ValueError("give name, pattern or pid_file")
         if self.max is not None and self.max < self.min:
@@ -66,13 +66,13 @@ class Wanted(Spec):
 
 
 @probe()
-def measure(spec: Wanted, run: Run) -> Reading:
+def measure(spec: Target, run: Run) -> Reading:
     found = [_of_pid_file(spec, spec.pid_file)] if spec.pid_file else list(_search(spec, time.monotonic() + run.timeout * 0.8))
     zombies = [one for one in found if one.info["status"] in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)]
     stopped = [one for one in found if one.info["status"] == psutil.STATUS_STOPPED]
     running = [one for one in found if one not in zombies and one not in stopped]
     if len(running) < spec.min and _others_are_hidden():
-        raise CannotTell(
+        raise Unknown(
             f"{spec}: {len(running)} seen, but this account does not see the processes of others (/proc with hidepid)"
         )
     figures, memory = _figures(running, run)
@@ -81,99 +81,107 @@ def measure(spec: Wanted, run: Run) -> Reading:
     return Reading(status, message, {**counts, **figures}, memory=memory)
 
 
-def _search(spec: Wanted, deadline: float) -> Iterator[psutil.Process]:
-    found, asking = [], set[int]()
-    us = psutil.Process()
-    ours = us.cmdline()
-    for process in psutil.process_iter(LOOKED_AT):
+def _search(spec: Target, deadline: float) -> Iterator[psutil.Process]:
+    found, check_commands = [], set[int]()
+    own = psutil.Process()
+    own_command = own.cmdline()
+    for process in psutil.process_iter(ATTRIBUTES):
         if time.monotonic() > deadline:
-            raise CannotTell("looking through the processes took too long")
+            raise Unknown("looking through the processes took too long")
         command = process.info["cmdline"] or []
-        if _asks(command):
-            asking |= {process.pid, *_above(process, ("tocsin",))}
-        elif process.pid != us.pid and command != ours and _is_wanted(spec, process):  # a pool's workers share their words
+        if _is_check_command(command):
+            check_commands |= {process.pid, *_ancestors(process, ("tocsin",))}
+        elif (
+            process.pid != own.pid and command != own_command and _is_wanted(spec, process)
+        ):  # a pool's workers share their words
             found.append(process)
-    left_out = asking | _above(us, STARTERS) if found else asking
+    left_out = check_commands | _ancestors(own, STARTERS) if found else check_commands
     yield from (one for one in found if one.pid not in left_out)
 
 
-def _asks(command: list[str]) -> bool:
+def _is_check_command(command: list[str]) -> bool:
     """Is it a command of Tocsin's about checks? It holds the words that we look for."""
     names = [os.path.basename(word) for word in command[:4]]
     return any((name, word) in (("tocsin", "checks"), ("app.cli", "checks")) for name, word in pairwise(names))
 
 
-def _above(process: psutil.Process, words: Iterable[str]) -> set[int]:
+def _ancestors(process: psutil.Process, programs: Iterable[str]) -> set[int]:
     """The processes that led to this one and name one of these programs: `sh -c "tocsin checks try ..."`."""
     try:
-        return {one.pid for one in process.parents() if _names_one(one, words)}
+        return {one.pid for one in process.parents() if _runs_program(one, programs)}
     except psutil.Error:
         return set()
 
 
-def _names_one(process: psutil.Process, words: Iterable[str]) -> bool:
+def _runs_program(process: psutil.Process, programs: Iterable[str]) -> bool:
     try:
-        said = {os.path.basename(part) for word in process.cmdline()[:8] for part in word.split()}
+        names = {os.path.basename(part) for word in process.cmdline()[:8] for part in word.split()}
     except psutil.Error:
         return False
-    return not said.isdisjoint(words)
+    return not names.isdisjoint(programs)
 
 
-def _is_wanted(spec: Wanted, process: psutil.Process) -> bool:
-    told: dict[str, Any] = process.info
-    command = os.fsencode(" ".join(told["cmdline"] or ())[:LONGEST_COMMAND]).decode(errors="replace")  # any bytes
+def _is_wanted(spec: Target, process: psutil.Process) -> bool:
+    info: dict[str, Any] = process.info
+    command = os.fsencode(" ".join(info["cmdline"] or ())[:LONGEST_COMMAND]).decode(errors="replace")  # any bytes
     return (
-        (spec.name is None or is_named(spec.name, told["name"] or "", told["cmdline"] or ()))
-        and (spec.user is None or told["username"] == spec.user)
+        (spec.name is None or is_named(spec.name, info["name"] or "", info["cmdline"] or ()))
+        and (spec.user is None or info["username"] == spec.user)
         and (spec.pattern is None or bool(command and re2.search(spec.pattern, command, QUIET)))
     )
 
 
-def is_named(wanted: str, told: str, command: Sequence[str]) -> bool:
+def is_named(wanted: str, reported: str, command: Sequence[str]) -> bool:
     """Is a process, of which the system tells a name and a command line, this program or this script?
 
     The kernel cuts names off at 15 bytes: the whole one stands in the command line, unless a process has written it over, or
     is a zombie or the kernel's own and has none.
     """
-    kept = os.fsencode(told)[:SHORT]
-    if wanted == told or wanted == _script(command) or os.fsencode(wanted) == kept:
+    cut_name = os.fsencode(reported)[:KERNEL_NAME_BYTES]
+    if wanted == reported or wanted == _script(command) or os.fsencode(wanted) == cut_name:
         return True
-    if len(kept) < SHORT or os.fsencode(wanted)[:SHORT] != kept:
+    if len(cut_name) < KERNEL_NAME_BYTES or os.fsencode(wanted)[:KERNEL_NAME_BYTES] != cut_name:
         return False
-    whole = {os.path.basename(word) for word in command[:4]} | {re.split(r"[ :]", word)[0] for word in (told, *command[:1])}
-    whole = {name for name in map(os.path.basename, whole) if os.fsencode(name)[:SHORT] == kept and os.fsencode(name) != kept}
-    return wanted in whole or not whole
+    full_names = {os.path.basename(word) for word in command[:4]} | {
+        re.split(r"[ :]", word)[0] for word in (reported, *command[:1])
+    }
+    full_names = {
+        name
+        for name in map(os.path.basename, full_names)
+        if os.fsencode(name)[:KERNEL_NAME_BYTES] == cut_name and os.fsencode(name) != cut_name
+    }
+    return wanted in full_names or not full_names
 
 
 def _script(command: Sequence[str]) -> str | None:
     """The script, module or archive that an interpreter runs."""
     if not command or not INTERPRETER.fullmatch(os.path.basename(command[0])):
         return None
-    words = iter(command[1:])
-    for word in words:
-        if word in NO_SCRIPT:
+    arguments = iter(command[1:])
+    for argument in arguments:
+        if argument in NO_SCRIPT:
             return None
-        if word in BEFORE_SCRIPT:
-            return os.path.basename(next(words, ""))
-        if word in WITH_VALUE:
-            next(words, None)
-        elif not word.startswith("-"):
-            return os.path.basename(word)
+        if argument in BEFORE_SCRIPT:
+            return os.path.basename(next(arguments, ""))
+        if argument in WITH_VALUE:
+            next(arguments, None)
+        elif not argument.startswith("-"):
+            return os.path.basename(argument)
     return None
 
 
-def _of_pid_file(spec: Wanted, path: str) -> psutil.Process:
+def _of_pid_file(spec: Target, path: str) -> psutil.Process:
     """The process of the pid file, if it is still the one that was meant."""
     pid, written = _read(path)
     try:
         process = psutil.Process(pid)
-        process.info = process.as_dict(LOOKED_AT)
+        process.info = process.as_dict(ATTRIBUTES)
     except psutil.Error:
         if _others_are_hidden():
-            raise CannotTell(f"{path}: process {pid} is gone, or hidden from this account (/proc with hidepid)") from None
+            raise Unknown(f"{path}: process {pid} is gone, or hidden from this account (/proc with hidepid)") from None
         raise Unreachable(f"{path}: process {pid} is gone") from None
     late = process.info["create_time"] - written
-    if late > LATER:
+    if late > MAX_START_SKEW:
         raise Unreachable(
             f"{path}: process {pid} ({process.info['name']}) started {length(late)} after the file was written: another one"
         )
@@ -189,16 +197,16 @@ def _read(path: str) -> tuple[int, float]:
     except FileNotFoundError:
         raise Unreachable(f"{path} is not there: it does not run, or writes its pid elsewhere") from None
     except OSError as error:
-        raise CannotTell(f"{path}: {lower_first(str(error.strerror))}") from None
+        raise Unknown(f"{path}: {lower_first(str(error.strerror))}") from None
     try:
         text, written = os.read(file, LONGEST_PID_FILE), os.fstat(file).st_mtime
     except OSError as error:
-        raise CannotTell(f"{path}: {lower_first(str(error.strerror))}") from None
+        raise Unknown(f"{path}: {lower_first(str(error.strerror))}") from None
     finally:
         os.close(file)
     first = text.strip().partition(b"\n")[0].strip()
     if not first.isdigit() or not 0 < int(first) < 2**31:
-        raise CannotTell(f"{path} holds no process number")
+        raise Unknown(f"{path} holds no process number")
     return int(first), written
 
 
@@ -226,8 +234,8 @@ def _figures(running: list[psutil.Process], run: Run) -> tuple[dict[str, float],
         sums |= {"oldest_seconds": max(ages), "youngest_seconds": min(ages)}
         sums |= {} if files is None else {"open_files": files}
     share = _share(used, run, now)
-    most = sorted(used, key=lambda pid: -used[pid][0])[:MOST_REMEMBERED]
-    memory = {"at": now, "cpu": {pid: round(used[pid][0], 2) for pid in most}}
+    top = sorted(used, key=lambda pid: -used[pid][0])[:MOST_REMEMBERED]
+    memory = {"at": now, "cpu": {pid: round(used[pid][0], 2) for pid in top}}
     return {**sums, **({} if share is None else {"cpu_percent": share})}, memory
 
 
@@ -256,18 +264,18 @@ def _share(used: Mapping[str, tuple[float, float]], run: Run, now: float) -> flo
     return 100 * spent / elapsed
 
 
-def _judge(spec: Wanted, counts: Mapping[str, int], figures: Mapping[str, float]) -> tuple[Status, str]:
+def _judge(spec: Target, counts: Mapping[str, int], figures: Mapping[str, float]) -> tuple[Status, str]:
     count = counts["processes"]
-    told = [f"{count} {'process runs' if count == 1 else 'processes run'}"]
-    told += [
+    parts = [f"{count} {'process runs' if count == 1 else 'processes run'}"]
+    parts += [
         f"{counts[state]} {state.removesuffix('s') if counts[state] == 1 else state}" for state in ("zombies",) if counts[state]
     ]
-    told += [f"{counts['stopped']} stopped by a signal"] if counts["stopped"] else []
+    parts += [f"{counts['stopped']} stopped by a signal"] if counts["stopped"] else []
     if "youngest_seconds" in figures:
-        told += [f"youngest {length(figures['youngest_seconds'])} old", f"{figures['memory_bytes'] / 1_048_576:.0f} MiB"]
-    said = f"{spec}: {', '.join(told)}"
+        parts += [f"youngest {length(figures['youngest_seconds'])} old", f"{figures['memory_bytes'] / 1_048_576:.0f} MiB"]
+    summary = f"{spec}: {', '.join(parts)}"
     if count < spec.min:
-        return Status.CRITICAL, f"{said}; at least {spec.min} should"
+        return Status.CRITICAL, f"{summary}; at least {spec.min} should"
     if spec.max is not None and count > spec.max:
-        return Status.CRITICAL, f"{said}; at most {spec.max} should"
-    return (Status.WARNING if counts["stopped"] else Status.OK), said
+        return Status.CRITICAL, f"{summary}; at most {spec.max} should"
+    return (Status.WARNING if counts["stopped"] else Status.OK), summary

@@ -16,15 +16,15 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, Unreachable, probe, unanswered, worst
+from app.checks.probe import Field, Reading, Run, Series, Spec, Status, Unknown, Unreachable, probe, unanswered, worst
 from app.failure import Failed, Kind
 from app.net.ask import MARGIN, Server
 from app.net.rabbitmq import Management, Node, Overview, Queue
 from app.net.url import Url
 
 BROKEN = frozenset({"down", "crashed", "stopped", "minority"})
-NOT_TOLD = "(statistics are off, or the queue is new)"
-NAMED = 10  # findings that are said; the rest is counted
+NO_STATISTICS = "(statistics are off, or the queue is new)"
+MAX_SHOWN = 10  # findings that are said; the rest is counted
 FIXES = {  # what its refusal holds -> what helps
     "Not m": "it needs the tag monitoring: rabbitmqctl set_user_tags {} monitoring",  # not monitor, or not management user
     "queues": 'it may not see the queues: rabbitmqctl set_permissions -p VHOST {} "^$" "^$" "^$"',
@@ -52,14 +52,14 @@ class Target(Server, Spec):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Snapshot:
     """What the broker told."""
 
     overview: Overview
     nodes: Sequence[Node]
     queues: Sequence[Queue]
     missing: Sequence[str]
-    there: int  # queues there are, of which the deepest are in `queues`
+    queue_total: int  # queues there are, of which the deepest are in `queues`
 
 
 @probe(on_timeout=Status.CRITICAL)
@@ -69,44 +69,44 @@ async def measure(spec: Target, run: Run) -> Reading:
     broker = Management(spec, run.timeout)
     try:
         async with asyncio.timeout(limit):
-            seen = await _look(spec, broker)
+            snapshot = await _fetch(spec, broker)
     except TimeoutError:
         raise Unreachable(f"no answer to {broker.asked} within {limit:.3g} s") from None
     except Failed as failed:
         if failed.kind is Kind.DENIED:
-            raise CannotTell(_refused(spec, str(failed))) from None
+            raise Unknown(_refused(spec, str(failed))) from None
         raise unanswered(failed) from None
     except (KeyError, TypeError, AttributeError):
         raise Unreachable(f"{broker.asked} answers what is no management API's") from None
-    metrics = _metrics(seen, run) | {"seconds": time.perf_counter() - started}
-    findings = [*_of_nodes(seen.nodes), *_of_queues(spec, seen)]
+    metrics = _metrics(snapshot, run) | {"seconds": time.perf_counter() - started}
+    findings = [*_node_findings(snapshot.nodes), *_queue_findings(spec, snapshot)]
     findings.sort(key=lambda finding: finding[0] is not Status.CRITICAL)
     return Reading(
         worst(status for status, _ in findings),
-        _told(seen, [said for _, said in findings]),
+        _summary(snapshot, [text for _, text in findings]),
         metrics,
-        (*_node_series(seen.nodes), *_queue_series(seen.queues)),
-        memory={"unroutable": seen.overview.unroutable},
+        (*_node_series(snapshot.nodes), *_queue_series(snapshot.queues)),
+        memory={"unroutable": snapshot.overview.unroutable},
     )
 
 
-async def _look(spec: Target, broker: Management) -> Seen:
+async def _fetch(spec: Target, broker: Management) -> Snapshot:
     overview = await broker.overview()
     nodes = await broker.nodes()
     if not spec.queues:
-        queues, there = await broker.queues(spec.vhost)
-        return Seen(overview, nodes, queues, (), there)
+        queues, queue_total = await broker.queues(spec.vhost)
+        return Snapshot(overview, nodes, queues, (), queue_total)
     found = {name: await broker.queue(spec.vhost or "/", name) for name in spec.queues}
     known = [queue for queue in found.values() if queue is not None]
-    return Seen(overview, nodes, known, [name for name, queue in found.items() if queue is None], len(known))
+    return Snapshot(overview, nodes, known, [name for name, queue in found.items() if queue is None], len(known))
 
 
-def _refused(spec: Target, said: str) -> str:
-    fix = next((f"; {text.format(spec.username)}" for part, text in FIXES.items() if part in said and spec.username), "")
-    return f"the management API refuses {spec.username or 'us'}: {said}{fix}"
+def _refused(spec: Target, error: str) -> str:
+    fix = next((f"; {text.format(spec.username)}" for part, text in FIXES.items() if part in error and spec.username), "")
+    return f"the management API refuses {spec.username or 'us'}: {error}{fix}"
 
 
-def _of_nodes(nodes: Sequence[Node]) -> Iterator[Finding]:
+def _node_findings(nodes: Sequence[Node]) -> Iterator[Finding]:
     for node in nodes:
         if not node.running:
             yield Status.CRITICAL, f"node {node.name} is down"
@@ -120,59 +120,59 @@ def _of_nodes(nodes: Sequence[Node]) -> Iterator[Finding]:
             yield Status.CRITICAL, f"node {node.name} has a disk alarm{free}: publishers are blocked"
 
 
-def _of_queues(spec: Target, seen: Seen) -> Iterator[Finding]:
-    known = seen.overview.totals.get("queues", 0.0)
-    if known and not (seen.there or spec.queues or spec.vhost):
+def _queue_findings(spec: Target, snapshot: Snapshot) -> Iterator[Finding]:
+    known = snapshot.overview.totals.get("queues", 0.0)
+    if known and not (snapshot.queue_total or spec.queues or spec.vhost):
         yield Status.UNKNOWN, _refused(spec, f"none of its {known:.0f} queues is shown")
-    for name in seen.missing:
+    for name in snapshot.missing:
         yield Status.CRITICAL, f"queue {name} is missing in {spec.vhost or '/'}"
-    for queue in seen.queues:
+    for queue in snapshot.queues:
         if queue.state in BROKEN:
             yield Status.CRITICAL, f"queue {queue.name} is {queue.state}"
             continue
-        yield from _consumed(spec, queue)
+        yield from _consumer_findings(spec, queue)
         ready, unacked = f"queue {queue.name}: {{}} messages ready", f"queue {queue.name}: {{}} messages unacknowledged"
         yield from _over(ready, queue.ready, spec.ready_warning_above, spec.ready_critical_above)
         yield from _over(unacked, queue.unacked, spec.unacked_warning_above, spec.unacked_critical_above)
 
 
-def _consumed(spec: Target, queue: Queue) -> Iterator[Finding]:
+def _consumer_findings(spec: Target, queue: Queue) -> Iterator[Finding]:
     if not (spec.queues and spec.min_consumers):
         return
     if queue.consumers is None:
-        yield Status.UNKNOWN, f"queue {queue.name}: it is not told how many consumers {NOT_TOLD}"
+        yield Status.UNKNOWN, f"queue {queue.name}: it is not told how many consumers {NO_STATISTICS}"
     elif queue.consumers < spec.min_consumers:
         yield Status.CRITICAL, f"queue {queue.name} has {queue.consumers:.0f} consumers, {spec.min_consumers} must be"
 
 
-def _over(said: str, value: float | None, warning: float | None, critical: float | None) -> Iterator[Finding]:
+def _over(template: str, value: float | None, warning: float | None, critical: float | None) -> Iterator[Finding]:
     if value is None and (warning is not None or critical is not None):
-        yield Status.UNKNOWN, f"{said.format('it is not told how many')} {NOT_TOLD}"
+        yield Status.UNKNOWN, f"{template.format('it is not told how many')} {NO_STATISTICS}"
         return
     for status, limit in ((Status.CRITICAL, critical), (Status.WARNING, warning)):
         if limit is not None and value is not None and value > limit:
-            yield status, f"{said.format(f'{value:.0f}')}, above {limit:g}"
+            yield status, f"{template.format(f'{value:.0f}')}, above {limit:g}"
             return
 
 
-def _told(seen: Seen, findings: Sequence[str]) -> str:
-    running = sum(node.running for node in seen.nodes)
-    told = f"{running} of {len(seen.nodes)} nodes run RabbitMQ {seen.overview.version}"
-    more = [f"{len(findings) - NAMED} more"] if len(findings) > NAMED else []
-    if seen.there > len(seen.queues):
-        more.append(f"only the {len(seen.queues)} deepest of {seen.there} queues were looked at")
-    return "; ".join([told, *findings[:NAMED], *more])
+def _summary(snapshot: Snapshot, findings: Sequence[str]) -> str:
+    running = sum(node.running for node in snapshot.nodes)
+    summary = f"{running} of {len(snapshot.nodes)} nodes run RabbitMQ {snapshot.overview.version}"
+    more = [f"{len(findings) - MAX_SHOWN} more"] if len(findings) > MAX_SHOWN else []
+    if snapshot.queue_total > len(snapshot.queues):
+        more.append(f"only the {len(snapshot.queues)} deepest of {snapshot.queue_total} queues were looked at")
+    return "; ".join([summary, *findings[:MAX_SHOWN], *more])
 
 
-def _metrics(seen: Seen, run: Run) -> dict[str, float]:
+def _metrics(snapshot: Snapshot, run: Run) -> dict[str, float]:
     found = {
-        "nodes": float(len(seen.nodes)),
-        "nodes_running": float(sum(node.running for node in seen.nodes)),
-        "alarms": float(sum(node.memory_alarm + node.disk_alarm for node in seen.nodes)),
-        "partitions": float(sum(bool(node.cut_off) for node in seen.nodes)),
-        **seen.overview.totals,
+        "nodes": float(len(snapshot.nodes)),
+        "nodes_running": float(sum(node.running for node in snapshot.nodes)),
+        "alarms": float(sum(node.memory_alarm + node.disk_alarm for node in snapshot.nodes)),
+        "partitions": float(sum(bool(node.cut_off) for node in snapshot.nodes)),
+        **snapshot.overview.totals,
     }
-    before, now = run.number("unroutable"), seen.overview.unroutable
+    before, now = run.number("unroutable"), snapshot.overview.unroutable
     if "unroutable" in run.memory and now is not None:  # a restart counts from zero
         found["unroutable_messages"] = max(0.0, now - (before or 0.0))
     return found
@@ -192,8 +192,8 @@ def _node_series(nodes: Sequence[Node]) -> Iterator[Series]:
 def _queue_series(queues: Sequence[Queue]) -> Iterator[Series]:
     for queue in queues:
         labels = {"queue": queue.name, "vhost": queue.vhost}
-        told = (("messages_ready", queue.ready), ("messages_unacked", queue.unacked), ("consumers", queue.consumers))
-        yield from (Series(f"queue_{name}", value, labels) for name, value in told if value is not None)
+        values = (("messages_ready", queue.ready), ("messages_unacked", queue.unacked), ("consumers", queue.consumers))
+        yield from (Series(f"queue_{name}", value, labels) for name, value in values if value is not None)
 
 
 def _mib(size: float | None) -> str:

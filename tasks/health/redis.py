@@ -43,16 +43,16 @@ async def measure(spec: Target, run: Run) -> Reading:
         async with session(url, run.timeout * 0.95) as server:
             await server.ask("PING")
             seconds = time.perf_counter() - started
-            told = await info(server)
+            fields = await info(server)
     except Refused as refused:
         why = f"INFO is refused ({refused}), so that nothing else can be told: {grant(url, 'info')}"
         status = Status.UNKNOWN if spec.model_fields_set & LIMITS else Status.OK
         return Reading(status, f"answered in {seconds:.3g} s; {why}", {"seconds": seconds})
     except Failed as failed:
         raise unanswered(failed, Kind.DENIED) from None
-    counters = {name: number(told, name) or 0.0 for name in (*COUNTED, UPTIME)}
-    metrics = {"seconds": seconds, **_metrics(told), **_since(run.memory, counters)}
-    found = list(_findings(metrics, told, spec))
+    counters = {name: number(fields, name) or 0.0 for name in (*COUNTED, UPTIME)}
+    metrics = {"seconds": seconds, **_metrics(fields), **_since(run.memory, counters)}
+    found = list(_findings(metrics, fields, spec))
     message = "; ".join(text for _, text in found) or f"answered in {seconds:.3g} s"
     return Reading(worst(status for status, _ in found), message, metrics, memory=counters)
 
@@ -65,14 +65,14 @@ async def _other(url: str, run: Run) -> Reading:
         seconds = await result(partial(connects, url, run.timeout / 3))
     except Failed as failed:
         raise unanswered(failed, Kind.DENIED) from None
-    told = f"the broker is not Redis but RabbitMQ: it took a connection in {seconds:.3g} s; health.rabbitmq tells more"
-    return Reading(Status.OK, told, {"seconds": seconds})
+    message = f"the broker is not Redis but RabbitMQ: it took a connection in {seconds:.3g} s; health.rabbitmq tells more"
+    return Reading(Status.OK, message, {"seconds": seconds})
 
 
-def _metrics(told: Mapping[str, str]) -> dict[str, float]:
+def _metrics(fields: Mapping[str, str]) -> dict[str, float]:
     """What is told; what is not is no metric."""
-    used, most = number(told, "used_memory"), number(told, "maxmemory")
-    found = {"used_memory_bytes": used, "clients": number(told, "connected_clients")}
+    used, most = number(fields, "used_memory"), number(fields, "maxmemory")
+    found = {"used_memory_bytes": used, "clients": number(fields, "connected_clients")}
     if most and used is not None:
         found["memory_used_percent"] = 100 * used / most
     return {name: value for name, value in found.items() if value is not None}
@@ -84,21 +84,21 @@ def _since(before: Mapping[str, Any], now: Mapping[str, float]) -> dict[str, flo
     return {name: max(0.0, now[name] - before[name]) for name in COUNTED}
 
 
-def _findings(metrics: Mapping[str, float], told: Mapping[str, str], spec: Target) -> Iterator[tuple[Status, str]]:
-    if told.get("rdb_last_bgsave_status") == "err" or told.get("aof_last_write_status") == "err":
+def _findings(metrics: Mapping[str, float], fields: Mapping[str, str], spec: Target) -> Iterator[tuple[Status, str]]:
+    if fields.get("rdb_last_bgsave_status") == "err" or fields.get("aof_last_write_status") == "err":
         yield Status.CRITICAL, "it cannot save to disk, and refuses writes or loses them at a restart"
-    if lost := cut_off(told):
-        yield Status.CRITICAL, lost
-    if told.get("maxmemory_policy", "noeviction") == "noeviction":
-        yield from _full(metrics, told, spec)
+    if outage := cut_off(fields):
+        yield Status.CRITICAL, outage
+    if fields.get("maxmemory_policy", "noeviction") == "noeviction":
+        yield from _full(metrics, fields, spec)
     if metrics.get("rejected_connections"):
         yield Status.WARNING, f"{metrics['rejected_connections']:.0f} connections rejected: maxclients is reached"
 
 
-def _full(metrics: Mapping[str, float], told: Mapping[str, str], spec: Target) -> Iterator[tuple[Status, str]]:
+def _full(metrics: Mapping[str, float], fields: Mapping[str, str], spec: Target) -> Iterator[tuple[Status, str]]:
     share = metrics.get("memory_used_percent")
     if share is not None and share >= min(spec.warning_percent, spec.critical_percent):
         status = Status.CRITICAL if share >= spec.critical_percent else Status.WARNING
         yield status, f"{share:.0f} % of maxmemory used; beyond it writes are refused"
-    if share is None and number(told, "maxmemory"):
+    if share is None and number(fields, "maxmemory"):
         yield Status.UNKNOWN, "it does not tell how much memory it uses"

@@ -13,7 +13,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from app.checks.probe import CannotTell, Field, Reading, Run, SecretStr, Spec, Status, Unreachable, probe, unanswered
+from app.checks.probe import Field, Reading, Run, SecretStr, Spec, Status, Unknown, Unreachable, probe, unanswered
 from app.failure import Failed
 from app.net import tls
 from app.net.smtp import SMTPS, Refused, Session, from_the_first_byte, session
@@ -47,7 +47,7 @@ class Target(Spec):
     )
 
     @model_validator(mode="after")
-    def _is_a_whole_login(self) -> Self:
+    def _check_login(self) -> Self:
         if (self.username is None) != (self.password is None):
             raise ValueError("username and password come together")
         return self
@@ -63,21 +63,21 @@ async def measure(spec: Target, run: Run) -> Reading:
         async with session(
             spec.host, spec.port, timeout=limit, tls=context if implicit else None, server_name=spec.server_name
         ) as server:
-            status, told = await _talk(spec, server, context)
+            status, problem = await _converse(spec, server, context)
             metrics = _metrics(server) | {"seconds": time.perf_counter() - started}
     except Failed as failed:
         raise unanswered(failed) from None
-    return Reading(status, told or f"answered in {metrics['seconds']:.3g} s: {server.greeting}", metrics)
+    return Reading(status, problem or f"answered in {metrics['seconds']:.3g} s: {server.greeting}", metrics)
 
 
 def _context(spec: Target) -> SSLContext:
     try:
         return tls.context(verify=spec.verify_tls, ca=spec.ca)
     except OSError as error:
-        raise CannotTell(f"{spec.ca} cannot be read as a bundle of authorities: {error.strerror}") from None
+        raise Unknown(f"{spec.ca} cannot be read as a bundle of authorities: {error.strerror}") from None
 
 
-async def _talk(spec: Target, server: Session, context: SSLContext) -> tuple[Status, str]:
+async def _converse(spec: Target, server: Session, context: SSLContext) -> tuple[Status, str]:
     """The conversation, as far as it is wanted, and what was wrong with it. Raises Failed."""
     await server.greet(spec.hello)
     if spec.expect is not None and spec.expect not in " ".join(server.greeting.lines):
@@ -107,7 +107,7 @@ async def _log_in(server: Session, username: str, password: str) -> None:
     except Refused as refused:
         if refused.code < 500:  # its user database is away, not our password wrong (RFC 4954 6)
             raise
-        raise CannotTell(f"the login of {username} is refused: {refused}") from None
+        raise Unknown(f"the login of {username} is refused: {refused}") from None
 
 
 async def _offer_mail(server: Session, sender: str, recipient: str) -> tuple[Status, str]:
@@ -127,7 +127,7 @@ def _metrics(server: Session) -> dict[str, float]:
     found = {"banner_seconds": server.greeting_seconds, "encrypted": float(bool(shown))}
     if shown:
         try:
-            ends = tls.first_to_end(tls.path(shown)).not_valid_after_utc
+            ends = tls.first_to_expire(tls.path(shown)).not_valid_after_utc
         except ValueError:
             raise Unreachable("its certificate cannot be read") from None
         found["certificate_days"] = (ends - datetime.now(UTC)).total_seconds() / DAY

@@ -10,9 +10,9 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, probe, unanswered, worst
+from app.checks.probe import Field, Reading, Run, Spec, Status, Unknown, probe, unanswered, worst
 from app.failure import Failed
-from app.net.ssh import HostKey, Offers, Server, meet
+from app.net.ssh import HostKey, Offers, Server, inspect_server
 from app.net.sshkey import KINDS
 from app.net.url import Host
 
@@ -39,7 +39,7 @@ class Target(Spec):
 async def measure(spec: Target, run: Run) -> Reading:
     started = time.perf_counter()
     try:
-        server, seen = await _meet(spec, run, started + run.timeout * 0.95)  # to say what hung before the runner gives up
+        server, keys = await _connect(spec, run, started + run.timeout * 0.95)  # to say what hung before the runner gives up
     except Failed as failed:
         raise unanswered(failed) from None
     weak = _weak(server.offers)
@@ -48,53 +48,53 @@ async def measure(spec: Target, run: Run) -> Reading:
         "banner_seconds": server.banner_seconds,
         "weak_algorithms": float(len(weak)),
     }
-    wrong = []
+    problems = []
     if spec.expect is not None and spec.expect not in server.identification:
-        wrong.append(f"it is {server.identification!r}, without {spec.expect!r}")
+        problems.append(f"it is {server.identification!r}, without {spec.expect!r}")
     if spec.host_key and (spec.fingerprint or run.baseline is not None):
-        other = _another(spec.fingerprint, run.baseline or {}, server, seen)
-        metrics["host_key_matches"] = float(not other)
-        wrong += filter(None, [other])
-    status = Status.CRITICAL if wrong else Status.OK
+        mismatch = _key_mismatch(spec.fingerprint, run.baseline or {}, server, keys)
+        metrics["host_key_matches"] = float(not mismatch)
+        problems += filter(None, [mismatch])
+    status = Status.CRITICAL if problems else Status.OK
     if weak and spec.warn_weak:
-        wrong.append(f"it offers weak algorithms: {', '.join(weak)[:300]}")
+        problems.append(f"it offers weak algorithms: {', '.join(weak)[:300]}")
         status = worst([status, Status.WARNING])
-    observed = {key.kind: key.fingerprint for key in seen} if seen and not spec.fingerprint else None
-    return Reading(status, "; ".join(wrong) or _told(server, seen, metrics), metrics, observed=observed)
+    observed = {key.kind: key.fingerprint for key in keys} if keys and not spec.fingerprint else None
+    return Reading(status, "; ".join(problems) or _summary(server, keys, metrics), metrics, observed=observed)
 
 
-async def _meet(spec: Target, run: Run, end: float) -> tuple[Server, list[HostKey]]:
+async def _connect(spec: Target, run: Run, deadline: float) -> tuple[Server, list[HostKey]]:
     """The server, and its keys up to the expected one: of each kind it shows one per connection. Raises Failed."""
     accepted = run.baseline or {}
-    left = (
+    remaining = (
         sorted(KINDS, key=lambda name: KINDS[name][0] not in accepted) if spec.host_key else []
     )  # known kinds first, as ssh does
-    seen: list[HostKey] = []
+    keys: list[HostKey] = []
     while True:
-        server = await meet(spec.host, spec.port, timeout=end - time.perf_counter(), keys=left)
+        server = await inspect_server(spec.host, spec.port, timeout=deadline - time.perf_counter(), keys=remaining)
         if server.key is None:
-            return server, seen
-        seen.append(server.key)
+            return server, keys
+        keys.append(server.key)
         if spec.fingerprint in (None, server.key.fingerprint):
-            return server, seen
-        left = [name for name in left if KINDS[name][0] != server.key.kind]
+            return server, keys
+        remaining = [name for name in remaining if KINDS[name][0] != server.key.kind]
 
 
-def _another(fingerprint: str | None, baseline: Mapping[str, str], server: Server, seen: Sequence[HostKey]) -> str:
-    """How the host key is not the expected one, in words; empty when it is. Raises CannotTell when it shows none."""
-    if not seen:
-        raise CannotTell(
-            f"{server.identification} offers no host key we can ask for: {', '.join(server.offers.host_keys)[:200]}"
-        )
-    last = seen[-1]
-    shown = ", ".join(f"{key.kind} {key.fingerprint}" for key in seen)
+def _key_mismatch(fingerprint: str | None, baseline: Mapping[str, str], server: Server, keys: Sequence[HostKey]) -> str:
+    """How the host key is not the expected one, in words; empty when it is. Raises Unknown when it shows none."""
+    if not keys:
+        raise Unknown(f"{server.identification} offers no host key we can ask for: {', '.join(server.offers.host_keys)[:200]}")
+    last = keys[-1]
+    shown_keys = ", ".join(f"{key.kind} {key.fingerprint}" for key in keys)
     if fingerprint is not None:
         fits = last.fingerprint == fingerprint
-        return "" if fits else f"none of its host keys is {fingerprint}: {shown}; reinstalled, or somebody stands in between"
+        return (
+            "" if fits else f"none of its host keys is {fingerprint}: {shown_keys}; reinstalled, or somebody stands in between"
+        )
     if baseline.get(last.kind) == last.fingerprint:
         return ""
     accepted = ", ".join(f"{kind} {value}" for kind, value in baseline.items())
-    return f"its host key is another: {shown}, accepted was {accepted}; reinstalled, or somebody stands in between"
+    return f"its host key is another: {shown_keys}, accepted was {accepted}; reinstalled, or somebody stands in between"
 
 
 def _weak(offers: Offers) -> list[str]:
@@ -102,9 +102,9 @@ def _weak(offers: Offers) -> list[str]:
     return [name for name in names if WEAK.fullmatch(name)]
 
 
-def _told(server: Server, seen: Sequence[HostKey], metrics: Mapping[str, float]) -> str:
+def _summary(server: Server, keys: Sequence[HostKey], metrics: Mapping[str, float]) -> str:
     parts = [f"{server.identification} answered in {metrics['seconds']:.3g} s"]
-    parts += [f"{key.kind} {key.fingerprint}" for key in seen[-1:]]
-    if "host_key_matches" not in metrics and seen:
+    parts += [f"{key.kind} {key.fingerprint}" for key in keys[-1:]]
+    if "host_key_matches" not in metrics and keys:
         parts.append("baseline taken: 1 host key")
     return "; ".join(parts)

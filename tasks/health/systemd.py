@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from app.checks.probe import CannotTell, Duration, Field, Reading, Run, Series, Spec, Status, length, probe, worst
+from app.checks.probe import Duration, Field, Reading, Run, Series, Spec, Status, Unknown, length, probe, worst
 from app.failure import Failed
 from app.host import program
 
@@ -24,18 +24,18 @@ PROPERTIES = (
     "Id", "Names", "Type", "LoadState", "ActiveState", "SubState", "Result", "NRestarts", "ExecMainStatus",
     "StateChangeTimestamp", "LastTriggerUSec",
 )  # fmt: skip
-WANTED = f"--property={','.join(PROPERTIES)}"
+PROPERTY_ARGUMENT = f"--property={','.join(PROPERTIES)}"
 SUFFIX = re.compile(r"\.(service|socket|timer|target|mount|automount|path|slice|scope|swap|device)$")
 GLOB = re.compile(r"[*?\[]")
 MOST_OUTPUT = 1_048_576  # bytes: some 3000 units
 MOST_SERIES = 200  # units with metrics of their own
 NAMED = 5  # units named in the message
-WELL = ("active", "reloading", "refreshing")
+ACTIVE_STATES = ("active", "reloading", "refreshing")
 
 UnitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9:_.@\\*?\[][A-Za-z0-9:_.@\\*?\[\]!-]*$", max_length=255)]
 
 
-class Wanted(Spec):
+class Target(Spec):
     """Which units, and of which systemd."""
 
     units: list[UnitName] = Field(
@@ -61,95 +61,97 @@ class Wanted(Spec):
 class Unit:
     """One unit, as `systemctl show` tells it."""
 
-    told: Mapping[str, str]
+    properties: Mapping[str, str]
 
     @property
     def name(self) -> str:
-        return self.told["Id"]
+        return self.properties["Id"]
 
     @property
     def state(self) -> str:
-        return self.told.get("ActiveState", "")
+        return self.properties.get("ActiveState", "")
 
     @property
     def restarts(self) -> int | None:
         """How often systemd restarted it; None for what is no service."""
-        given = self.told.get("NRestarts", "")
-        return int(given) if given.isdigit() else None
+        count = self.properties.get("NRestarts", "")
+        return int(count) if count.isdigit() else None
 
     def since(self, what: str) -> datetime | None:
         """A time it tells; None when it is not known. The program is run with TZ=UTC."""
         try:
-            return datetime.strptime(self.told.get(what, ""), "%a %Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
+            return datetime.strptime(self.properties.get(what, ""), "%a %Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
         except ValueError:
             return None
 
 
 @probe(on_timeout=Status.UNKNOWN)
-async def measure(spec: Wanted, run: Run) -> Reading:
+async def measure(spec: Target, run: Run) -> Reading:
     deadline = time.monotonic() + run.timeout * 0.9
     if spec.units:
-        units = parse(await _ask(spec, deadline, WANTED, "--", *spec.units))
-        _refuse_gaps(spec.units, units)
+        units = parse(await _ask(spec, deadline, PROPERTY_ARGUMENT, "--", *spec.units))
+        _check_complete(spec.units, units)
     else:
         manager = await _ask(spec, deadline, "--property=Version,NFailedUnits")
         if "Version=" not in manager:
-            raise CannotTell(f"{spec.command[0]} says nothing of systemd")
+            raise Unknown(f"{spec.command[0]} says nothing of systemd")
         none = "NFailedUnits=0" in manager.split()
-        units = [] if none else parse(await _ask(spec, deadline, WANTED, "--state=failed", "--", "*"))
+        units = [] if none else parse(await _ask(spec, deadline, PROPERTY_ARGUMENT, "--state=failed", "--", "*"))
         units = [unit for unit in units if unit.state == "failed"]
     units = [unit for unit in units if not any(fnmatch.fnmatchcase(unit.name, one) for one in spec.ignore)]
     return judge(spec, units, datetime.now(UTC), run.numbers("restarts"))
 
 
-async def _ask(spec: Wanted, deadline: float, *words: str) -> str:
+async def _ask(spec: Target, deadline: float, *arguments: str) -> str:
     env = {"TZ": "UTC"}
     if spec.scope == "user":
         env["XDG_RUNTIME_DIR"] = os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
-    command = [*spec.command, f"--{spec.scope}", "--no-pager", "show", *words]
+    command = [*spec.command, f"--{spec.scope}", "--no-pager", "show", *arguments]
     try:
-        ended = await program.run(command, deadline - time.monotonic(), env=program.environment(env), most=MOST_OUTPUT)
+        result = await program.run(command, deadline - time.monotonic(), env=program.environment(env), most=MOST_OUTPUT)
     except Failed as failed:
-        raise CannotTell(str(failed)) from None
-    if ended.code:
-        why = " ".join((ended.err.strip() or ended.out.strip()).split()) or f"it ended with {ended.code}"
-        raise CannotTell(f"systemd does not answer: {why[:300]}")
-    if ended.cut:
-        raise CannotTell(f"systemd told more than {MOST_OUTPUT} bytes; name fewer units")
-    return ended.out
+        raise Unknown(str(failed)) from None
+    if result.code:
+        why = " ".join((result.err.strip() or result.out.strip()).split()) or f"it ended with {result.code}"
+        raise Unknown(f"systemd does not answer: {why[:300]}")
+    if result.cut:
+        raise Unknown(f"systemd told more than {MOST_OUTPUT} bytes; name fewer units")
+    return result.out
 
 
 def parse(out: str) -> list[Unit]:
     """Units of `systemctl show`: lines of NAME=VALUE, an empty line between units; one that was asked for twice counts once."""
     units = {}
     for block in re.split(r"\n\s*\n", out):
-        told = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        if told.get("Id"):
-            units[told["Id"]] = Unit(told)
+        properties = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        if properties.get("Id"):
+            units[properties["Id"]] = Unit(properties)
     return list(units.values())
 
 
-def _refuse_gaps(asked: list[str], units: list[Unit]) -> None:
-    known = {name for unit in units for name in (unit.name, *unit.told.get("Names", "").split())}
+def _check_complete(asked: list[str], units: list[Unit]) -> None:
+    names = {name for unit in units for name in (unit.name, *unit.properties.get("Names", "").split())}
     for name in asked:
-        if not GLOB.search(name) and name not in known and f"{name}.service" not in known:
-            raise CannotTell(f"systemctl said nothing of {name}")
+        if not GLOB.search(name) and name not in names and f"{name}.service" not in names:
+            raise Unknown(f"systemctl said nothing of {name}")
 
 
-def judge(spec: Wanted, units: list[Unit], now: datetime, before: Mapping[str, float]) -> Reading:
+def judge(spec: Target, units: list[Unit], now: datetime, before: Mapping[str, float]) -> Reading:
     """What the units' states mean; before: how often each had been restarted at the last run."""
-    wrong = [(status, f"{unit.name}: {why}") for unit in units for status, why in _wrong(spec, unit, now, before)]
-    wrong += [(Status.CRITICAL, f"no unit matches {one}") for one in spec.units if GLOB.search(one) and not _match(one, units)]
-    wrong.sort(key=lambda found: found[0] is not Status.CRITICAL)
+    findings = [(status, f"{unit.name}: {why}") for unit in units for status, why in _unit_findings(spec, unit, now, before)]
+    findings += [
+        (Status.CRITICAL, f"no unit matches {one}") for one in spec.units if GLOB.search(one) and not _match(one, units)
+    ]
+    findings.sort(key=lambda found: found[0] is not Status.CRITICAL)
     metrics = {
         "units": float(len(units)),
         "failed_units": float(sum(unit.state == "failed" for unit in units)),
-        "active_units": float(sum(unit.state in WELL for unit in units)),
+        "active_units": float(sum(unit.state in ACTIVE_STATES for unit in units)),
     }
     series = tuple(one for unit in units[:MOST_SERIES] for one in _series(unit, now))
     restarts = {unit.name: unit.restarts for unit in units[:MOST_SERIES] if unit.restarts is not None}
-    message = _message(units, [why for _, why in wrong])
-    return Reading(worst(status for status, _ in wrong), message, metrics, series, {"restarts": restarts})
+    message = _message(units, [why for _, why in findings])
+    return Reading(worst(status for status, _ in findings), message, metrics, series, {"restarts": restarts})
 
 
 def _match(pattern: str, units: list[Unit]) -> bool:
@@ -157,15 +159,15 @@ def _match(pattern: str, units: list[Unit]) -> bool:
     return any(fnmatch.fnmatchcase(unit.name, one) for unit in units for one in (pattern, full))
 
 
-def _wrong(spec: Wanted, unit: Unit, now: datetime, before: Mapping[str, float]) -> Iterator[tuple[Status, str]]:
+def _unit_findings(spec: Target, unit: Unit, now: datetime, before: Mapping[str, float]) -> Iterator[tuple[Status, str]]:
     found = _state(unit)
     if found:
         since = unit.since("StateChangeTimestamp")
         yield found[0], f"{found[1]}, {length((now - since).total_seconds())} ago" if since else found[1]
-    count, known = unit.restarts or 0, before.get(unit.name)
-    fresh = 0 if known is None else count - int(known) if count >= known else count
-    if fresh >= spec.warning_restarts:
-        yield Status.WARNING, f"restarted {fresh} {'time' if fresh == 1 else 'times'} since the last run"
+    count, before_count = unit.restarts or 0, before.get(unit.name)
+    new_restarts = 0 if before_count is None else count - int(before_count) if count >= before_count else count
+    if new_restarts >= spec.warning_restarts:
+        yield Status.WARNING, f"restarted {new_restarts} {'time' if new_restarts == 1 else 'times'} since the last run"
     age = _trigger_age(unit, now)
     if unit.name.endswith(".timer") and age is not None:
         for status, limit in (
@@ -179,12 +181,12 @@ def _wrong(spec: Wanted, unit: Unit, now: datetime, before: Mapping[str, float])
 
 def _state(unit: Unit) -> tuple[Status, str] | None:
     """What is wrong with the state itself."""
-    load, state, sub = unit.told.get("LoadState", ""), unit.state, unit.told.get("SubState", "")
+    load, state, sub = unit.properties.get("LoadState", ""), unit.state, unit.properties.get("SubState", "")
     if load != "loaded":
         return Status.CRITICAL, {"not-found": "there is no such unit", "masked": "is masked"}.get(
             load, f"cannot be loaded ({load})"
         )
-    if state in WELL:
+    if state in ACTIVE_STATES:
         return None
     if state == "failed":
         return Status.CRITICAL, f"failed ({_result(unit)})"
@@ -192,14 +194,14 @@ def _state(unit: Unit) -> tuple[Status, str] | None:
         return Status.CRITICAL, f"waits to be restarted ({_result(unit)})"
     if state in ("activating", "deactivating"):
         return Status.WARNING, f"is {'starting' if state == 'activating' else 'stopping'} ({sub})"
-    if state == "inactive" and unit.told.get("Type") == "oneshot" and unit.told.get("Result") == "success":
+    if state == "inactive" and unit.properties.get("Type") == "oneshot" and unit.properties.get("Result") == "success":
         return None
     return Status.CRITICAL, f"is {state or 'in no state'} ({sub})"
 
 
 def _result(unit: Unit) -> str:
     """`exit-code 203`, `signal 11`, `timeout`, `oom-kill`."""
-    result, number = unit.told.get("Result", ""), unit.told.get("ExecMainStatus", "")
+    result, number = unit.properties.get("Result", ""), unit.properties.get("ExecMainStatus", "")
     return f"{result} {number}" if result in ("exit-code", "signal", "core-dump") else result
 
 
@@ -211,7 +213,7 @@ def _trigger_age(unit: Unit, now: datetime) -> float | None:
 
 def _series(unit: Unit, now: datetime) -> Iterator[Series]:
     labels = {"unit": unit.name}
-    yield Series("active", float(unit.state in WELL), labels)
+    yield Series("active", float(unit.state in ACTIVE_STATES), labels)
     if unit.restarts is not None:
         yield Series("restarts", float(unit.restarts), labels)
     since = unit.since("StateChangeTimestamp")
@@ -222,11 +224,11 @@ def _series(unit: Unit, now: datetime) -> Iterator[Series]:
         yield Series("trigger_age_seconds", age, labels)
 
 
-def _message(units: list[Unit], wrong: list[str]) -> str:
-    if not wrong:
+def _message(units: list[Unit], findings: list[str]) -> str:
+    if not findings:
         if len(units) < 2:
             return f"{units[0].name} is as it should be" if units else "no unit has failed"
         named = ", ".join(unit.name for unit in units[:NAMED]) + (", …" if len(units) > NAMED else "")
         return f"{len(units)} units are as they should be: {named}"
-    more = f"; and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
-    return "; ".join(wrong[:NAMED]) + more
+    more = f"; and {len(findings) - NAMED} more" if len(findings) > NAMED else ""
+    return "; ".join(findings[:NAMED]) + more

@@ -12,7 +12,7 @@ from app.failure import Failed
 from app.net import tcp, tls
 from app.net.url import Host
 
-MOST = 65_536  # bytes read in search of the expected text
+MAX_BYTES = 65_536  # bytes read in search of the expected text
 
 
 class Target(Spec):
@@ -50,15 +50,15 @@ async def measure(spec: Target, run: Run) -> Reading:
         raise Unreachable(f"connected, then the connection broke: {error.strerror or 'closed'}") from None
     finally:
         await tcp.close(writer)
-    took = time.perf_counter() - started
-    return Reading(Status.OK, f"connected in {took:.3g} s", {"seconds": took})
+    seconds = time.perf_counter() - started
+    return Reading(Status.OK, f"connected in {seconds:.3g} s", {"seconds": seconds})
 
 
 async def _expect(reader: asyncio.StreamReader, wanted: bytes) -> None:
-    came = b""
-    while wanted not in came:
+    received = b""
+    while wanted not in received:
         chunk = await reader.read(4096)
-        came += chunk
-        if not chunk or len(came) > MOST:
-            said = came[:80].decode(errors="replace")
-            raise Unreachable(f"it said {said!r}, not {wanted.decode()!r}" if came else "it closed without a word")
+        received += chunk
+        if not chunk or len(received) > MAX_BYTES:
+            text = received[:80].decode(errors="replace")
+            raise Unreachable(f"it said {text!r}, not {wanted.decode()!r}" if received else "it closed without a word")

@@ -19,8 +19,8 @@ from app.checks.broker import WORKERS_ANSWER_WITHIN, Watched, connected, too_old
 from app.checks.probe import Duration, Field, Reading, Run, Series, Status, counted, length, probe, worst
 from app.net.celery import Broker, Waiting, node
 
-FRESH = 10.0  # seconds a message may wait before no answer means that nobody works: workers may just be starting
-MOST_TASKS = 100  # kinds of tasks that are told apart
+STARTUP_SECONDS = 10.0  # seconds a message may wait before no answer means that nobody works: workers may just be starting
+MAX_TASKS = 100  # kinds of tasks that are told apart
 
 Answers = Mapping[str, Any]
 
@@ -35,9 +35,9 @@ class Target(Watched):
 
 @probe(on_timeout=Status.CRITICAL)
 def measure(spec: Target, run: Run) -> Reading:
-    with connected(spec, run.timeout / 6) as seen:
-        stats, active, reserved = _asked(seen, min(WORKERS_ANSWER_WITHIN, run.timeout / 6))
-        waiting = seen.waiting(spec.queues)
+    with connected(spec, run.timeout / 6) as broker:
+        stats, active, reserved = _inspect(broker, min(WORKERS_ANSWER_WITHIN, run.timeout / 6))
+        waiting = broker.waiting(spec.queues)
     depth = {queue: one.count for queue, one in waiting.items()}
     ages = {queue: one.age for queue, one in waiting.items() if one.age is not None}
     memory = {"at": time.time(), "done": _done(stats)}
@@ -53,30 +53,32 @@ def measure(spec: Target, run: Run) -> Reading:
     series += [Series("oldest_seconds", age, {"queue": queue}) for queue, age in ages.items()]
     series += [Series("tasks_per_second", rate, {"task": task}) for task, rate in (rates or {}).items()]
     findings = list(_findings(metrics, waiting, spec))
-    told = "; ".join(text for _, text in findings)
+    text = "; ".join(text for _, text in findings)
     running = counted(metrics["active_tasks"], "task runs", "tasks run")
-    calm = f"{running} on {counted(len(stats), 'worker')}, {_waiting(metrics['depth'])}"
-    return Reading(worst(status for status, _ in findings), told or calm, metrics, tuple(series), memory)
+    summary = f"{running} on {counted(len(stats), 'worker')}, {_waiting(metrics['depth'])}"
+    return Reading(worst(status for status, _ in findings), text or summary, metrics, tuple(series), memory)
 
 
-def _asked(seen: Broker, wait: float) -> tuple[Answers, Answers, Answers]:
+def _inspect(broker: Broker, wait: float) -> tuple[Answers, Answers, Answers]:
     """Who answered the first question is who is waited for in the others."""
-    stats = {name: said for name, said in seen.inspect("stats", wait).items() if isinstance(said, dict) and "error" not in said}
+    stats = {
+        name: reply for name, reply in broker.inspect("stats", wait).items() if isinstance(reply, dict) and "error" not in reply
+    }
     if not stats:
         return {}, {}, {}
-    return stats, seen.inspect("active", wait, len(stats)), seen.inspect("reserved", wait, len(stats))
+    return stats, broker.inspect("active", wait, len(stats)), broker.inspect("reserved", wait, len(stats))
 
 
 def _running(stats: Answers, active: Answers, reserved: Answers) -> dict[str, float]:
     now = time.time()
-    tasks = [task for said in active.values() if isinstance(said, list) for task in said if isinstance(task, dict)]
-    began = [task["time_start"] for task in tasks if isinstance(task.get("time_start"), int | float)]
-    slots = sum(_slots(said.get("pool")) for said in stats.values())
+    tasks = [task for reply in active.values() if isinstance(reply, list) for task in reply if isinstance(task, dict)]
+    started_at = [task["time_start"] for task in tasks if isinstance(task.get("time_start"), int | float)]
+    slots = sum(_slots(reply.get("pool")) for reply in stats.values())
     found = {
         "active_tasks": float(len(tasks)),
-        "reserved_tasks": float(sum(len(said) for said in reserved.values() if isinstance(said, list))),
+        "reserved_tasks": float(sum(len(reply) for reply in reserved.values() if isinstance(reply, list))),
         "concurrency": float(slots),
-        "longest_active_seconds": max((max(0.0, now - at) for at in began), default=0.0),
+        "longest_active_seconds": max((max(0.0, now - at) for at in started_at), default=0.0),
     }
     return found | ({"busy_percent": min(100.0, 100 * len(tasks) / slots)} if slots else {})
 
@@ -89,11 +91,11 @@ def _slots(pool: Any) -> int:
 def _done(stats: Answers) -> dict[str, dict[str, float]]:
     """Tasks begun since each worker's start, by worker (a new process is another worker) and task."""
     return {
-        f"{node(name)} {said.get('pid')}": {
-            task: float(count) for task, count in list(said["total"].items())[:MOST_TASKS] if isinstance(count, int | float)
+        f"{node(name)} {reply.get('pid')}": {
+            task: float(count) for task, count in list(reply["total"].items())[:MAX_TASKS] if isinstance(count, int | float)
         }
-        for name, said in stats.items()
-        if isinstance(said.get("total"), dict)
+        for name, reply in stats.items()
+        if isinstance(reply.get("total"), dict)
     }
 
 
@@ -102,36 +104,36 @@ def _rates(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, float
     seconds = now["at"] - before["at"] if before else 0.0
     if seconds <= 0:
         return None
-    grown: Counter[str] = Counter()
+    increase: Counter[str] = Counter()
     for worker, totals in now["done"].items():
         earlier = before["done"].get(worker, {})
         for task, count in totals.items():
-            grown[task] += max(0.0, count - earlier.get(task, 0.0))
-    return {task: count / seconds for task, count in grown.most_common(MOST_TASKS)}
+            increase[task] += max(0.0, count - earlier.get(task, 0.0))
+    return {task: count / seconds for task, count in increase.most_common(MAX_TASKS)}
 
 
 def _waiting(messages: float) -> str:
     return counted(messages, "message waits", "messages wait")
 
 
-def _idle(waiting: Mapping[str, Waiting]) -> tuple[Status, str]:
+def _no_worker(waiting: Mapping[str, Waiting]) -> tuple[Status, str]:
     """What it means that no worker answers."""
     waits = [one for one in waiting.values() if one.count]
     if not waits:
         return Status.WARNING, "no worker answers"
-    oldest = max(FRESH if one.age is None else one.age for one in waits)
-    if oldest < FRESH:
+    oldest = max(STARTUP_SECONDS if one.age is None else one.age for one in waits)
+    if oldest < STARTUP_SECONDS:
         return Status.UNKNOWN, f"no worker answers yet; the first message waits for {length(oldest)}"
     return Status.CRITICAL, "no worker answers while messages wait"
 
 
 def _findings(metrics: Mapping[str, float], waiting: Mapping[str, Waiting], spec: Target) -> Iterator[tuple[Status, str]]:
     if not metrics["workers"]:
-        yield _idle(waiting)
+        yield _no_worker(waiting)
     yield from too_old(waiting, spec)
-    queue, most = max(((name, one.count) for name, one in waiting.items()), key=lambda item: item[1])
-    if spec.warning_depth is not None and most >= spec.warning_depth:
-        yield Status.WARNING, f"{_waiting(most)} in {queue}"
+    queue, depth = max(((name, one.count) for name, one in waiting.items()), key=lambda item: item[1])
+    if spec.warning_depth is not None and depth >= spec.warning_depth:
+        yield Status.WARNING, f"{_waiting(depth)} in {queue}"
     longest = metrics["longest_active_seconds"]
     if spec.warning_active is not None and longest >= spec.warning_active.total_seconds():
         yield Status.WARNING, f"a task runs for {length(longest)}"

@@ -19,13 +19,13 @@ from typing import Any
 
 import psutil
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, probe, worst
+from app.checks.probe import Field, Reading, Run, Series, Spec, Status, Unknown, probe, worst
 
 GUEST = ("guest", "guest_nice")  # already counted as user and nice
 PRESSURE = (("cpu", "some"), ("memory", "full"), ("io", "full"))  # source: kernel documentation, accounting/psi
-PART = re.compile(r"(loop|ram|zram|fd|sr)\d|(sd|vd|xvd|hd)[a-z]+\d|(nvme\d+n\d+|mmcblk\d+)p\d")  # no disk of its own
+NOT_A_DISK = re.compile(r"(loop|ram|zram|fd|sr)\d|(sd|vd|xvd|hd)[a-z]+\d|(nvme\d+n\d+|mmcblk\d+)p\d")  # no disk of its own
 VIRTUAL = re.compile(r"lo\d*$|veth|docker|br-|virbr|cali|flannel|cni")
-MOST = 64  # disks and interfaces that are remembered
+MAX_DEVICES = 64  # disks and interfaces that are remembered
 
 SUMS = {  # metric -> counter
     "swap_in_bytes_per_second": "swap_in",
@@ -36,7 +36,7 @@ SUMS = {  # metric -> counter
     "network_sent_bytes_per_second": "sent",
     "network_dropped_per_second": "dropped",
 }
-LIMITED = {  # limit -> what it judges
+LIMITED_METRICS = {  # limit -> what it judges
     "warning_cpu_percent": "cpu_used_percent",
     "critical_cpu_percent": "cpu_used_percent",
     "warning_steal_percent": "cpu_steal_percent",
@@ -81,17 +81,17 @@ def measure(spec: Limits, run: Run) -> Reading:
             "memory_available_percent": 100 * (memory := psutil.virtual_memory()).available / memory.total,
         }
     except (OSError, RuntimeError, ValueError, LookupError, ArithmeticError) as error:  # what psutil raises over an odd /proc
-        raise CannotTell(f"the system's counters cannot be read: {error}") from None
+        raise Unknown(f"the system's counters cannot be read: {error}") from None
     before = run.memory
     if not before or abs(before["booted"] - now["booted"]) > 60 or now["at"] <= before["at"]:
         return Reading(Status.OK, "counted; rates come with the next run", metrics, memory=now)
     seconds = now["at"] - before["at"]
     series = tuple(_by_device(before, now, seconds))
-    metrics |= _cpu(before, now) | _rates(before, now, seconds) | _stalled(before, now, seconds) | _worst_of(series)
+    metrics |= _cpu(before, now) | _rates(before, now, seconds) | _stalled(before, now, seconds) | _totals(series)
     findings = list(_findings(metrics, spec))
-    told = "; ".join(text for _, text in findings)
+    text = "; ".join(text for _, text in findings)
     used = f"{metrics['cpu_used_percent']:.0f} % of the processors used" if "cpu_used_percent" in metrics else "counted"
-    return Reading(worst(status for status, _ in findings), told or used, metrics, series, now)
+    return Reading(worst(status for status, _ in findings), text or used, metrics, series, now)
 
 
 def _counters() -> dict[str, Any]:
@@ -99,20 +99,20 @@ def _counters() -> dict[str, Any]:
     cpu = {name: value for name, value in psutil.cpu_times()._asdict().items() if name not in GUEST}
     swap = psutil.swap_memory()
     disks = psutil.disk_io_counters(perdisk=True, nowrap=False) or {}
-    cards = psutil.net_io_counters(pernic=True, nowrap=False) or {}
-    disks = {name: disks[name] for name in sorted(disks)[: 4 * MOST] if not PART.match(name)}
-    cards = {name: cards[name] for name in sorted(cards) if not VIRTUAL.match(name)}
+    interfaces = psutil.net_io_counters(pernic=True, nowrap=False) or {}
+    disks = {name: disks[name] for name in sorted(disks)[: 4 * MAX_DEVICES] if not NOT_A_DISK.match(name)}
+    interfaces = {name: interfaces[name] for name in sorted(interfaces) if not VIRTUAL.match(name)}
     return {
         "cpu": cpu,
         "swap_in": swap.sin,
         "swap_out": swap.sout,
         "disk_read": sum(disk.read_bytes for name, disk in disks.items() if not name.startswith(("dm-", "md"))),
         "disk_write": sum(disk.write_bytes for name, disk in disks.items() if not name.startswith(("dm-", "md"))),
-        "received": sum(card.bytes_recv for card in cards.values()),
-        "sent": sum(card.bytes_sent for card in cards.values()),
-        "dropped": sum(card.dropin + card.dropout for card in cards.values()),
-        "busy": {name: disk.busy_time for name, disk in list(disks.items())[:MOST] if hasattr(disk, "busy_time")},
-        "errors": {name: card.errin + card.errout for name, card in list(cards.items())[:MOST]},
+        "received": sum(interface.bytes_recv for interface in interfaces.values()),
+        "sent": sum(interface.bytes_sent for interface in interfaces.values()),
+        "dropped": sum(interface.dropin + interface.dropout for interface in interfaces.values()),
+        "busy": {name: disk.busy_time for name, disk in list(disks.items())[:MAX_DEVICES] if hasattr(disk, "busy_time")},
+        "errors": {name: interface.errin + interface.errout for name, interface in list(interfaces.items())[:MAX_DEVICES]},
         "stalled": _pressures(),
     }
 
@@ -160,12 +160,14 @@ def _by_device(before: Mapping[str, Any], now: Mapping[str, Any], seconds: float
         if busy >= before["busy"].get(disk, busy + 1):
             share = min(100.0, (busy - before["busy"][disk]) / seconds / 10)  # milliseconds
             yield Series("disk_busy_percent", share, {"disk": disk})
-    for card, errors in now["errors"].items():
-        if errors >= before["errors"].get(card, errors + 1):
-            yield Series("network_errors_per_second", (errors - before["errors"][card]) / seconds, {"interface": card})
+    for interface, errors in now["errors"].items():
+        if errors >= before["errors"].get(interface, errors + 1):
+            yield Series(
+                "network_errors_per_second", (errors - before["errors"][interface]) / seconds, {"interface": interface}
+            )
 
 
-def _worst_of(series: tuple[Series, ...]) -> dict[str, float]:
+def _totals(series: tuple[Series, ...]) -> dict[str, float]:
     busy = [one.value for one in series if one.metric == "disk_busy_percent"]
     errors = sum(one.value for one in series if one.metric == "network_errors_per_second")
     return {"network_errors_per_second": errors} | ({"disk_busy_percent": max(busy)} if busy else {})
@@ -178,7 +180,7 @@ def _findings(metrics: Mapping[str, float], spec: Limits) -> Iterator[tuple[Stat
     elif spec.warning_cpu_percent is not None and used >= spec.warning_cpu_percent:
         yield Status.WARNING, f"{used:.0f} % of the processors used"
     swapped = metrics.get("swap_in_bytes_per_second", 0.0) + metrics.get("swap_out_bytes_per_second", 0.0)
-    for value, limit, told in (
+    for value, limit, text in (
         (
             metrics.get("cpu_steal_percent", 0.0),
             spec.warning_steal_percent,
@@ -190,7 +192,7 @@ def _findings(metrics: Mapping[str, float], spec: Limits) -> Iterator[tuple[Stat
         (metrics["network_errors_per_second"], spec.warning_network_errors_per_second, "broken network frames per second"),
     ):
         if limit is not None and value >= limit:
-            yield Status.WARNING, f"{value:.3g} {told}"
-    for name, metric in LIMITED.items():
+            yield Status.WARNING, f"{value:.3g} {text}"
+    for name, metric in LIMITED_METRICS.items():
         if name in spec.model_fields_set and getattr(spec, name) is not None and metric not in metrics:
             yield Status.UNKNOWN, f"{name} judges nothing: {metric} could not be counted"

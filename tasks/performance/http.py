@@ -15,7 +15,7 @@ from pydantic import model_validator
 
 from app.checks.probe import Field, Reading, Run, Spec, Status, Unreachable, probe, unanswered
 from app.net.ask import MARGIN, Server
-from app.net.expect import Expected, judged
+from app.net.expect import Expected, check_response
 from app.net.http import Failed, Response, fetch
 
 
@@ -32,7 +32,7 @@ class Target(Server, Spec):
     critical_seconds: float | None = Field(default=None, gt=0, description="total seconds above which it is critical")
 
     @model_validator(mode="after")
-    def _rise(self) -> Self:
+    def _check_order(self) -> Self:
         if self.warning_seconds and self.critical_seconds and self.warning_seconds > self.critical_seconds:
             raise ValueError("warning_seconds is above critical_seconds")
         return self
@@ -43,42 +43,42 @@ async def measure(spec: Target, run: Run) -> Reading:
     until = time.monotonic() + run.timeout * MARGIN
     found = []
     for number in range(1, spec.samples + 1):
-        which = f"request {number} of {spec.samples}: " if spec.samples > 1 else ""
-        response = await _asked(spec, which, until)
-        if wrong := await judged(response, spec.expect):
-            told = f"{which}{response.status} in {response.timings.total:.3g} s: {'; '.join(wrong)}"
-            return Reading(Status.CRITICAL, told)
+        prefix = f"request {number} of {spec.samples}: " if spec.samples > 1 else ""
+        response = await _fetch(spec, prefix, until)
+        if mismatches := await check_response(response, spec.expect):
+            summary = f"{prefix}{response.status} in {response.timings.total:.3g} s: {'; '.join(mismatches)}"
+            return Reading(Status.CRITICAL, summary)
         found.append(_phases(response))
     metrics = {name: median(one[name] for one in found) for name in found[0]}
-    told = f"{metrics['seconds']:.3g} s, first byte after {metrics['first_byte_seconds']:.3g} s"
+    summary = f"{metrics['seconds']:.3g} s, first byte after {metrics['first_byte_seconds']:.3g} s"
     if spec.samples > 1:
         metrics["slowest_seconds"] = max(one["seconds"] for one in found)
-        told = f"{told}; slowest of {spec.samples} {metrics['slowest_seconds']:.3g} s"
-    status, passed = _judge(metrics["seconds"], spec)
-    return Reading(status, told + passed, metrics)
+        summary = f"{summary}; slowest of {spec.samples} {metrics['slowest_seconds']:.3g} s"
+    status, exceeded = _judge(metrics["seconds"], spec)
+    return Reading(status, summary + exceeded, metrics)
 
 
-async def _asked(spec: Target, which: str, until: float) -> Response:
-    """One answer. Raises Unreachable or CannotTell when there is none."""
-    left = until - time.monotonic()
-    if left <= 0:
-        raise Unreachable(f"{which}the earlier ones have used up the time")
+async def _fetch(spec: Target, prefix: str, until: float) -> Response:
+    """One answer. Raises Unreachable or Unknown when there is none."""
+    remaining = until - time.monotonic()
+    if remaining <= 0:
+        raise Unreachable(f"{prefix}the earlier ones have used up the time")
     try:
         return await fetch(
-            spec.request(spec.url, left, method=spec.method, body=spec.body, follow_redirects=spec.follow_redirects)
+            spec.request(spec.url, remaining, method=spec.method, body=spec.body, follow_redirects=spec.follow_redirects)
         )
     except Failed as failed:
-        raise unanswered(Failed(failed.kind, f"{which}{failed}")) from None
+        raise unanswered(Failed(failed.kind, f"{prefix}{failed}")) from None
 
 
 def _phases(response: Response) -> dict[str, float]:
-    took = response.timings
+    timings = response.timings
     return {
-        "dns_seconds": took.dns,
-        "connect_seconds": took.connect,
-        "tls_seconds": took.tls,
-        "first_byte_seconds": took.first_byte,
-        "seconds": took.total,
+        "dns_seconds": timings.dns,
+        "connect_seconds": timings.connect,
+        "tls_seconds": timings.tls,
+        "first_byte_seconds": timings.first_byte,
+        "seconds": timings.total,
         "bytes": float(len(response.body)),
     }
 

@@ -23,7 +23,6 @@ from psycopg.rows import dict_row
 
 from app.checks.own import own_database
 from app.checks.probe import (  # fmt: skip
-    CannotTell,
     Duration,
     Field,
     Reading,
@@ -31,6 +30,7 @@ from app.checks.probe import (  # fmt: skip
     Series,
     Spec,
     Status,
+    Unknown,
     length,
     probe,
     unanswered,
@@ -38,7 +38,7 @@ from app.checks.probe import (  # fmt: skip
 )
 from app.failure import Failed, Kind
 from app.net.postgres import DatabaseUrl, Session, session
-from app.net.postgres_replication import Replication, look
+from app.net.postgres_replication import Replication, fetch_replication
 from app.net.postgres_replication import findings as replication_findings
 
 # Of other people's sessions a role without rights is told the database, and nothing else, not even the backend_type.
@@ -85,7 +85,7 @@ RATES = {
 }
 TRANSACTION_LIMITS = ("warning_transaction", "critical_transaction")
 LAG_LIMITS = ("warning_lag", "critical_lag")
-SEEN = {  # column -> metric, of what only a role that sees all statistics is told
+PRIVILEGED_METRICS = {  # column -> metric, of what only a role that sees all statistics is told
     "longest": "longest_transaction_seconds",
     "query": "longest_query_seconds",
     "idle": "idle_in_transaction",
@@ -123,22 +123,26 @@ async def measure(spec: Target, run: Run) -> Reading:
             seconds = await _simple_query(database)
             row = (await _rows(database, QUERY))[0]
             before = run.memory.get("replication", {})
-            seen = await look(database, before, expect_back=spec.min_standbys is None, ignored=spec.ignore_slots)
+            replication = await fetch_replication(
+                database, before, expect_back=spec.min_standbys is None, ignored=spec.ignore_slots
+            )
             statements = await _statements(database, spec)
     except Failed as failed:
         raise unanswered(failed, Kind.DENIED) from None
     except psycopg.Error as error:
-        raise CannotTell(f"the statistics cannot be read: {error}") from None
+        raise Unknown(f"the statistics cannot be read: {error}") from None
     counters = {name: float(row[name] or 0) for name in COUNTERS}
-    metrics = {"seconds": seconds, **_metrics(row), **statements, **_since(run.memory, counters), **_lag(seen)}
-    status, told = _judge(metrics, spec)
-    found = [*_of_replication(seen, spec), *_hidden(row, seen, spec)]
+    metrics = {"seconds": seconds, **_metrics(row), **statements, **_since(run.memory, counters), **_lag(replication)}
+    status, texts = _judge(metrics, spec)
+    findings = [*_replication_findings(replication, spec), *_hidden(row, replication, spec)]
     return Reading(
-        worst([status, *(status for status, _ in found)]),
-        "; ".join([*told, *(text for _, text in found)]) or f"answered in {seconds:.3g} s",
+        worst([status, *(status for status, _ in findings)]),
+        "; ".join([*texts, *(text for _, text in findings)]) or f"answered in {seconds:.3g} s",
         metrics,
-        tuple(Series("lag_seconds", lag, {"standby": name}) for name, lag in (seen.lags() if seen else {}).items()),
-        memory={**counters, "replication": seen.memory if seen else before},
+        tuple(
+            Series("lag_seconds", lag, {"standby": name}) for name, lag in (replication.lags() if replication else {}).items()
+        ),
+        memory={**counters, "replication": replication.memory if replication else before},
     )
 
 
@@ -173,12 +177,12 @@ def _metrics(row: Mapping[str, Any]) -> dict[str, float]:
         "transaction_ids_used_percent": float(row["ids"]),
     }
     if row["sees_all"]:
-        found |= {metric: float(row[column] or 0) for column, metric in SEEN.items()}
+        found |= {metric: float(row[column] or 0) for column, metric in PRIVILEGED_METRICS.items()}
     return found
 
 
-def _lag(seen: Replication | None) -> dict[str, float]:
-    return {} if seen is None or seen.lag is None else {"lag_seconds": seen.lag}
+def _lag(replication: Replication | None) -> dict[str, float]:
+    return {} if replication is None or replication.lag is None else {"lag_seconds": replication.lag}
 
 
 def _since(before: Mapping[str, Any], now: Mapping[str, float]) -> dict[str, float]:
@@ -214,21 +218,21 @@ def _judge(metrics: Mapping[str, float], spec: Target) -> tuple[Status, list[str
     return worst(status for status, _ in findings), [text for _, text in findings]
 
 
-def _of_replication(seen: Replication | None, spec: Target) -> Iterator[tuple[Status, str]]:
-    if seen is None:
-        blind = bool(spec.model_fields_set & {*LAG_LIMITS, "min_standbys"})
-        yield Status.UNKNOWN if blind else Status.OK, "it does not tell how it replicates"
+def _replication_findings(replication: Replication | None, spec: Target) -> Iterator[tuple[Status, str]]:
+    if replication is None:
+        required = bool(spec.model_fields_set & {*LAG_LIMITS, "min_standbys"})
+        yield Status.UNKNOWN if required else Status.OK, "it does not tell how it replicates"
         return
-    yield from ((Status(grade), told) for grade, told in replication_findings(seen, spec.min_standbys))
-    if seen.standby and seen.lag is None and not seen.cut_off:
+    yield from ((Status(grade), text) for grade, text in replication_findings(replication, spec.min_standbys))
+    if replication.standby and replication.lag is None and not replication.cut_off:
         yield Status.UNKNOWN, "it is a standby, and how late it is cannot be told: it has replayed nothing since its start"
 
 
-def _hidden(row: Mapping[str, Any], seen: Replication | None, spec: Target) -> Iterator[tuple[Status, str]]:
+def _hidden(row: Mapping[str, Any], replication: Replication | None, spec: Target) -> Iterator[tuple[Status, str]]:
     """What a role without rights is not told; limits that the check sets itself must judge something."""
     if row["sees_all"]:
         return
-    lags = seen is not None and seen.lag is not None
+    lags = replication is not None and replication.lag is not None
     judged = {*TRANSACTION_LIMITS, *(() if lags else LAG_LIMITS)}
     status = Status.UNKNOWN if spec.model_fields_set & judged else Status.OK
     yield status, f'transactions and standbys are hidden: grant pg_monitor to "{row["me"]}"'

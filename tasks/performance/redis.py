@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.checks.own import own_broker
-from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, probe, unanswered, worst
+from app.checks.probe import Field, Reading, Run, Series, Spec, Status, Unknown, probe, unanswered, worst
 from app.failure import Failed, Kind
 from app.net.redis import NETWORK, SOCKETS, RedisUrl, Refused, Session, cut_off, grant, info, number, session
 
@@ -26,9 +26,9 @@ COUNTED = {  # metric -> counter of INFO
     "expired_per_second": "expired_keys",
 }
 HITS, MISSES, UPTIME = "keyspace_hits", "keyspace_misses", "uptime_in_seconds"
-REMEMBERED = (*COUNTED.values(), HITS, MISSES, UPTIME)
+COUNTERS = (*COUNTED.values(), HITS, MISSES, UPTIME)
 REPLICA = re.compile(r"^slave\d+$")
-LITTLE = 64 << 20  # bytes; below, fragmentation is the allocator's start-up and means nothing
+MIN_USED_MEMORY = 64 << 20  # bytes; below, fragmentation is the allocator's start-up and means nothing
 
 
 class Target(Spec):
@@ -52,34 +52,34 @@ class Target(Spec):
 async def measure(spec: Target, run: Run) -> Reading:
     url = spec.url or own_broker()
     if url.partition("://")[0] not in (*NETWORK, *SOCKETS):
-        raise CannotTell("the broker is not Redis, and nothing of it can be measured here; health.rabbitmq may")
+        raise Unknown("the broker is not Redis, and nothing of it can be measured here; health.rabbitmq may")
     pings: list[float] = []
     try:
         async with session(url, run.timeout * 0.95) as server:
             pings = sorted([await _ping(server) for _ in range(spec.pings)])
-            told = await info(server)
+            fields = await info(server)
             slow = await _slow(server)
     except Refused as refused:
-        return _blind(pings, f"INFO is refused ({refused}): {grant(url, 'info')}", spec)
+        return _only_pings(pings, f"INFO is refused ({refused}): {grant(url, 'info')}", spec)
     except Failed as failed:
         raise unanswered(failed, Kind.DENIED) from None
-    if not told:
-        return _blind(pings, "INFO tells nothing", spec)
-    memory = {"at": time.time(), **{name: number(told, name) or 0.0 for name in REMEMBERED}, **slow}
-    replicas = tuple(_replicas(told))
-    metrics = _pinged(pings) | _metrics(told) | slow | _replication(told, replicas) | _since(run.memory, memory)
-    findings = [*_of_pings(metrics, spec), *_findings(metrics, told, spec), *_unjudged(metrics, told, spec)]
-    calm = [f"PING took {metrics['ping_p95_seconds'] * 1000:.3g} ms"]
+    if not fields:
+        return _only_pings(pings, "INFO tells nothing", spec)
+    memory = {"at": time.time(), **{name: number(fields, name) or 0.0 for name in COUNTERS}, **slow}
+    replicas = tuple(_replicas(fields))
+    metrics = _ping_metrics(pings) | _metrics(fields) | slow | _replication(fields, replicas) | _since(run.memory, memory)
+    findings = [*_ping_findings(metrics, spec), *_findings(metrics, fields, spec), *_unused_limits(metrics, fields, spec)]
+    summary = [f"PING took {metrics['ping_p95_seconds'] * 1000:.3g} ms"]
     if "operations_per_second" in metrics:
-        calm.append(f"{metrics['operations_per_second']:.0f} operations/s")
-    said = "; ".join(text for _, text in findings) or ", ".join(calm)
-    return Reading(worst(status for status, _ in findings), said, metrics, replicas, memory)
+        summary.append(f"{metrics['operations_per_second']:.0f} operations/s")
+    message = "; ".join(text for _, text in findings) or ", ".join(summary)
+    return Reading(worst(status for status, _ in findings), message, metrics, replicas, memory)
 
 
-def _blind(pings: list[float], why: str, spec: Target) -> Reading:
+def _only_pings(pings: list[float], why: str, spec: Target) -> Reading:
     """What is left when only PING is answered."""
-    metrics = _pinged(pings)
-    findings = [*_of_pings(metrics, spec), (Status.UNKNOWN, why)]
+    metrics = _ping_metrics(pings)
+    findings = [*_ping_findings(metrics, spec), (Status.UNKNOWN, why)]
     return Reading(worst(status for status, _ in findings), "; ".join(text for _, text in findings), metrics)
 
 
@@ -99,7 +99,7 @@ async def _slow(server: Session) -> dict[str, float]:
         return {}
 
 
-def _pinged(pings: list[float]) -> dict[str, float]:
+def _ping_metrics(pings: list[float]) -> dict[str, float]:
     return {
         "ping_p50_seconds": pings[len(pings) // 2],
         "ping_p95_seconds": pings[math.ceil(0.95 * len(pings)) - 1],
@@ -107,25 +107,25 @@ def _pinged(pings: list[float]) -> dict[str, float]:
     }
 
 
-def _metrics(told: Mapping[str, str]) -> dict[str, float]:
+def _metrics(fields: Mapping[str, str]) -> dict[str, float]:
     """What is told; what is not is no metric."""
-    used, most = number(told, "used_memory"), number(told, "maxmemory") or number(told, "total_system_memory")
-    resident = number(told, "used_memory_rss")
+    used, most = number(fields, "used_memory"), number(fields, "maxmemory") or number(fields, "total_system_memory")
+    resident = number(fields, "used_memory_rss")
     found = {
-        "operations_per_second": number(told, "instantaneous_ops_per_sec"),
+        "operations_per_second": number(fields, "instantaneous_ops_per_sec"),
         "used_memory_bytes": used,
         "fragmentation_ratio": resident / used if used and resident is not None else None,
-        "clients": number(told, "connected_clients"),
-        "blocked_clients": number(told, "blocked_clients"),
+        "clients": number(fields, "connected_clients"),
+        "blocked_clients": number(fields, "blocked_clients"),
         "memory_used_percent": 100 * used / most if most and used is not None else None,
     }
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _replicas(told: Mapping[str, str]) -> Iterator[Series]:
+def _replicas(fields: Mapping[str, str]) -> Iterator[Series]:
     """How far each replica of a primary is behind: `slave0:ip=..,port=..,state=online,offset=..,lag=1`."""
-    at = number(told, "master_repl_offset")
-    for name, value in told.items():
+    at = number(fields, "master_repl_offset")
+    for name, value in fields.items():
         if REPLICA.match(name):
             one = dict(pair.partition("=")[::2] for pair in value.split(","))
             replica, offset = f"{one.get('ip', '')}:{one.get('port', '')}", number(one, "offset")
@@ -133,19 +133,19 @@ def _replicas(told: Mapping[str, str]) -> Iterator[Series]:
                 yield Series("replica_lag_bytes", max(0.0, at - offset), {"replica": replica})
 
 
-def _replication(told: Mapping[str, str], replicas: tuple[Series, ...]) -> dict[str, float]:
-    if told.get("role") == "slave":
-        return _followed(told)
-    found = {"replicas": float(sum(map(bool, map(REPLICA.match, told))))}
+def _replication(fields: Mapping[str, str], replicas: tuple[Series, ...]) -> dict[str, float]:
+    if fields.get("role") == "slave":
+        return _replica_metrics(fields)
+    found = {"replicas": float(sum(map(bool, map(REPLICA.match, fields))))}
     return found | ({"replica_lag_bytes": max(one.value for one in replicas)} if replicas else {})
 
 
-def _followed(told: Mapping[str, str]) -> dict[str, float]:
+def _replica_metrics(fields: Mapping[str, str]) -> dict[str, float]:
     """How far a replica is behind its primary. One that is cut off knows of no bytes that it lacks, and of no last word."""
-    down = told.get("master_link_status") == "down"
-    late = number(told, "master_link_down_since_seconds" if down else "master_last_io_seconds_ago")
-    found = {"lag_seconds": late} if late is not None and late >= 0 else {}
-    read, applied = number(told, "slave_read_repl_offset"), number(told, "slave_repl_offset")
+    down = fields.get("master_link_status") == "down"
+    lag = number(fields, "master_link_down_since_seconds" if down else "master_last_io_seconds_ago")
+    found = {"lag_seconds": lag} if lag is not None and lag >= 0 else {}
+    read, applied = number(fields, "slave_read_repl_offset"), number(fields, "slave_repl_offset")
     if not down and read is not None and applied is not None:
         found["replica_lag_bytes"] = max(0.0, read - applied)
     return found
@@ -153,29 +153,29 @@ def _followed(told: Mapping[str, str]) -> dict[str, float]:
 
 def _since(before: Mapping[str, Any], now: Mapping[str, float]) -> dict[str, float]:
     """What happened since the last run; nothing on the first one and after a restart, which counts from zero."""
-    if any(name not in before or before[name] > now[name] for name in (*REMEMBERED, "at")) or now["at"] <= before["at"]:
+    if any(name not in before or before[name] > now[name] for name in (*COUNTERS, "at")) or now["at"] <= before["at"]:
         return {}
-    grown = {name: now[name] - before[name] for name in (*REMEMBERED, "at")}
-    found = {metric: grown[name] / grown["at"] for metric, name in COUNTED.items()}
-    if grown[HITS] + grown[MISSES]:
-        found["hit_percent"] = 100 * grown[HITS] / (grown[HITS] + grown[MISSES])
+    increase = {name: now[name] - before[name] for name in (*COUNTERS, "at")}
+    found = {metric: increase[name] / increase["at"] for metric, name in COUNTED.items()}
+    if increase[HITS] + increase[MISSES]:
+        found["hit_percent"] = 100 * increase[HITS] / (increase[HITS] + increase[MISSES])
     if "slow_commands" in now and "slow_commands" in before:
         found["new_slow_commands"] = max(0.0, now["slow_commands"] - before["slow_commands"])
     return found
 
 
-def _of_pings(metrics: Mapping[str, float], spec: Target) -> Iterator[tuple[Status, str]]:
+def _ping_findings(metrics: Mapping[str, float], spec: Target) -> Iterator[tuple[Status, str]]:
     slow = metrics["ping_p95_seconds"]
     if slow >= min(spec.warning_seconds, spec.critical_seconds):
         status = Status.CRITICAL if slow >= spec.critical_seconds else Status.WARNING
         yield status, f"PING takes {slow:.3g} s (95th percentile of {spec.pings})"
 
 
-def _findings(metrics: Mapping[str, float], told: Mapping[str, str], spec: Target) -> Iterator[tuple[Status, str]]:
-    if lost := cut_off(told):
-        yield Status.CRITICAL, lost
+def _findings(metrics: Mapping[str, float], fields: Mapping[str, str], spec: Target) -> Iterator[tuple[Status, str]]:
+    if outage := cut_off(fields):
+        yield Status.CRITICAL, outage
     ratio = metrics.get("fragmentation_ratio", 0.0)
-    if ratio >= spec.warning_fragmentation and metrics["used_memory_bytes"] >= LITTLE:
+    if ratio >= spec.warning_fragmentation and metrics["used_memory_bytes"] >= MIN_USED_MEMORY:
         yield Status.WARNING, f"it holds {ratio:.3g} times the memory that it uses: fragmented"
     for name, limit, what in (
         ("evicted_per_second", spec.warning_evicted_per_second, "keys are evicted per second: maxmemory is reached"),
@@ -186,12 +186,12 @@ def _findings(metrics: Mapping[str, float], told: Mapping[str, str], spec: Targe
             yield Status.WARNING, f"{metrics[name]:.3g} {what}"
 
 
-def _unjudged(metrics: Mapping[str, float], told: Mapping[str, str], spec: Target) -> Iterator[tuple[Status, str]]:
+def _unused_limits(metrics: Mapping[str, float], fields: Mapping[str, str], spec: Target) -> Iterator[tuple[Status, str]]:
     """Limits that the check sets itself, and that the server tells nothing for."""
-    for limit, there in (
+    for limit, available in (
         ("warning_fragmentation", "fragmentation_ratio" in metrics),
-        ("warning_evicted_per_second", number(told, "evicted_keys") is not None),
+        ("warning_evicted_per_second", number(fields, "evicted_keys") is not None),
         ("warning_blocked_clients", "blocked_clients" in metrics),
     ):
-        if limit in spec.model_fields_set and getattr(spec, limit) is not None and not there:
+        if limit in spec.model_fields_set and getattr(spec, limit) is not None and not available:
             yield Status.UNKNOWN, f"{limit} judges nothing: the server does not tell it"

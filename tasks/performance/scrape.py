@@ -16,15 +16,15 @@ from typing import Annotated, Any
 
 from pydantic import model_validator
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, counted, probe, unanswered
+from app.checks.probe import Field, Reading, Run, Series, Spec, Status, Unknown, counted, probe, unanswered
 from app.net.ask import MARGIN, Server
 from app.net.expect import LONG
 from app.net.exposition import ACCEPT, families, quantile
 from app.net.http import Failed, Response, fetch
 
-LINES = ("_total", "_info", "_bucket", "_count", "_sum", "_gcount", "_gsum")  # of other types
+SUFFIXES = ("_total", "_info", "_bucket", "_count", "_sum", "_gcount", "_gsum")  # of other types
 Labels = tuple[tuple[str, str], ...]
-Found = dict[str, dict[Labels, float]]  # metric -> its values
+Values = dict[str, dict[Labels, float]]  # metric -> its values
 
 
 class Page(Server, Spec):
@@ -49,13 +49,13 @@ class Page(Server, Spec):
         return {**given, "metrics": [one]} if isinstance(one, str) else given
 
 
-def _given(spec: Page) -> list[str]:
+def _possible_metrics(spec: Page) -> list[str]:
     """What it can give: which of it, the types on the page decide, and of a summary the quantiles, as `NAME_p99_9`."""
-    parts = ("_per_second", "_count_per_second", *LINES, *(f"_p{digit}*" for digit in range(10)))
+    parts = ("_per_second", "_count_per_second", *SUFFIXES, *(f"_p{digit}*" for digit in range(10)))
     return [*spec.metrics, *(name.removesuffix("_total") + part for name in spec.metrics for part in parts)]
 
 
-@probe(on_timeout=Status.CRITICAL, metrics=_given)
+@probe(on_timeout=Status.CRITICAL, metrics=_possible_metrics)
 async def measure(spec: Page, run: Run) -> Reading:
     until = time.monotonic() + run.timeout * MARGIN
     try:
@@ -63,7 +63,7 @@ async def measure(spec: Page, run: Run) -> Reading:
     except Failed as failed:
         raise unanswered(failed) from None
     if response.status in (401, 403):
-        raise CannotTell(f"the page refuses us: {response.status}; token, username and password decide it")
+        raise Unknown(f"the page refuses us: {response.status}; token, username and password decide it")
     if not 200 <= response.status < 300:
         return Reading(Status.CRITICAL, f"the page answers {response.status}")
     now = time.time()  # the same clock for every worker; a run after a step back in time gives no rates
@@ -72,32 +72,32 @@ async def measure(spec: Page, run: Run) -> Reading:
             return await asyncio.to_thread(_reading, response, spec, run, now, until)
         return _reading(response, spec, run, now, until)
     except ValueError as error:
-        raise CannotTell(str(error)) from None
+        raise Unknown(str(error)) from None
 
 
 def _reading(response: Response, spec: Page, run: Run, now: float, until: float) -> Reading:
     tally = _Tally(spec, run, now)
-    seen: set[str] = set()
+    present: set[str] = set()
     matched: set[str] = set()
     kept: set[str] = set()
     for family in families(response, spec.metrics, until):
         lines = []
         for one in family.samples:
-            wanted = {name for name in spec.metrics if _is_of(one.name, name, family.name)}
-            seen |= wanted
+            wanted = {name for name in spec.metrics if _matches(one.name, name, family.name)}
+            present |= wanted
             if wanted and spec.match.items() <= one.labels.items():
                 lines.append((one.name, one.labels, float(one.value)))
                 matched |= wanted
                 summed = family.type in ("histogram", "summary") and one.name.endswith("_sum")  # of which nothing is made
                 kept |= wanted if isfinite(one.value) and not summed else set()
         tally.add(family.name, family.type, lines)
-    lacks = {name: "not on the page" for name in spec.metrics if name not in seen}
-    lacks |= {name: "no line matches" for name in spec.metrics if name in seen - matched}
-    lacks |= {name: "no line has a number" for name in spec.metrics if name in matched - kept}
-    return tally.reading(lacks)
+    missing = {name: "not on the page" for name in spec.metrics if name not in present}
+    missing |= {name: "no line matches" for name in spec.metrics if name in present - matched}
+    missing |= {name: "no line has a number" for name in spec.metrics if name in matched - kept}
+    return tally.reading(missing)
 
 
-def _is_of(sample: str, name: str, family: str) -> bool:
+def _matches(sample: str, name: str, family: str) -> bool:
     """Is a line meant by a name? A counter's may be written with or without `_total`."""
     if sample.endswith("_created"):
         return False
@@ -112,8 +112,8 @@ class _Tally:
         self._before = run.numbers("counts")
         self._elapsed = now - (run.number("at") or now)
         self._counts: dict[str, float] = {}
-        self._values: Found = {}
-        self._began = 0
+        self._values: Values = {}
+        self._new_counters = 0
 
     def add(self, family: str, kind: str, lines: list[tuple[str, dict[str, str], float]]) -> None:
         buckets: dict[Labels, dict[float, float]] = {}
@@ -126,9 +126,9 @@ class _Tally:
                 buckets.setdefault(key, {})[bound] = value
             elif kind == "summary" and "quantile" in labels:
                 share, key = _split(labels, "quantile")
-                self._put(f"{family}_p{_percent(share)}", key, value)
+                self._set(f"{family}_p{_percent(share)}", key, value)
             else:
-                self._put(name, _key(labels), value)
+                self._set(name, _key(labels), value)
         for key, counts in buckets.items():
             self._quantiles(family, key, counts)
 
@@ -136,14 +136,14 @@ class _Tally:
         key = _key(labels)
         since = self._since(name, key, {0.0: value})
         if since is not None:
-            self._put(f"{name.removesuffix('_total')}_per_second", key, since[0.0] / self._elapsed)
+            self._set(f"{name.removesuffix('_total')}_per_second", key, since[0.0] / self._elapsed)
 
     def _quantiles(self, family: str, key: Labels, counts: dict[float, float]) -> None:
         since = self._since(family, key, counts)
         for wanted in self._spec.quantiles if since else ():
             value = quantile(wanted, since or {})
             if value is not None:
-                self._put(f"{family}_p{_percent(wanted)}", key, value)
+                self._set(f"{family}_p{_percent(wanted)}", key, value)
 
     def _since(self, name: str, key: Labels, now: dict[float, float]) -> dict[float, float] | None:
         """What counts grew by since the last run; None at the first. What shrank began again at zero, all buckets."""
@@ -151,29 +151,29 @@ class _Tally:
         self._counts.update((marks[mark], value) for mark, value in now.items())
         before = {mark: self._before[marks[mark]] for mark in now if marks[mark] in self._before}
         if len(before) < len(now) or self._elapsed <= 0:
-            self._began += 1
+            self._new_counters += 1
             return None
-        again = any(now[mark] < before[mark] for mark in now)
-        return {mark: value - (0.0 if again else before[mark]) for mark, value in now.items()}
+        restarted = any(now[mark] < before[mark] for mark in now)
+        return {mark: value - (0.0 if restarted else before[mark]) for mark, value in now.items()}
 
-    def _put(self, metric: str, key: Labels, value: float) -> None:
+    def _set(self, metric: str, key: Labels, value: float) -> None:
         if abs(value) < float("inf"):
             self._values.setdefault(metric, {})[key] = value
 
-    def reading(self, lacks: dict[str, str]) -> Reading:
+    def reading(self, missing: dict[str, str]) -> Reading:
         """All of it, and why names have no value. Raises ValueError when it is too much."""
         total = sum(len(values) for values in self._values.values())
         if total > self._spec.max_series:
             raise ValueError(f"{total} values, more than {self._spec.max_series}; use match, or raise max_series")
-        told = [f"{counted(total, 'value')} of {counted(len(self._values), 'metric')}"]
-        if self._began:
-            told.append(f"{counted(self._began, 'counter gives', 'counters give')} a rate from the next run on")
-        for why in dict.fromkeys(lacks.values()):
-            names = ", ".join(name for name, said in lacks.items() if said == why)
-            told += [f"{why}: {names}"]
+        parts = [f"{counted(total, 'value')} of {counted(len(self._values), 'metric')}"]
+        if self._new_counters:
+            parts.append(f"{counted(self._new_counters, 'counter gives', 'counters give')} a rate from the next run on")
+        for why in dict.fromkeys(missing.values()):
+            names = ", ".join(name for name, reason in missing.items() if reason == why)
+            parts += [f"{why}: {names}"]
         return Reading(
-            Status.UNKNOWN if lacks else Status.OK,
-            "; ".join(told),
+            Status.UNKNOWN if missing else Status.OK,
+            "; ".join(parts),
             {metric: values[()] for metric, values in self._values.items() if () in values},
             tuple(self._series()),
             {"at": self._now, "counts": self._counts},
@@ -188,12 +188,12 @@ def _key(labels: Mapping[str, str]) -> Labels:
     return tuple(sorted(labels.items()))
 
 
-def _split(labels: Mapping[str, str], apart: str) -> tuple[float, Labels]:
+def _split(labels: Mapping[str, str], key_label: str) -> tuple[float, Labels]:
     """The number in one label, and the others. Raises ValueError when it is none."""
     try:
-        return float(labels[apart]), _key({label: text for label, text in labels.items() if label != apart})
+        return float(labels[key_label]), _key({label: text for label, text in labels.items() if label != key_label})
     except (KeyError, ValueError):
-        raise ValueError(f'the page has a bucket or quantile without a number in its label "{apart}"') from None
+        raise ValueError(f'the page has a bucket or quantile without a number in its label "{key_label}"') from None
 
 
 def _mark(name: str, key: Labels, bound: float) -> str:

@@ -9,13 +9,13 @@ account could never read, such as /etc/shadow, is named and left out. Only local
 
 from collections.abc import Mapping
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Spec, Status, drift, printable, probe, worst
+from app.checks.probe import Field, Reading, Run, Spec, Status, Unknown, drift, printable, probe, worst
 from app.failure import Failed
 from app.host import accounts
 from app.host.accounts import Survey
-from app.host.mounts import look
+from app.host.mounts import access
 
-TOLD = 3  # changes told in full
+MAX_DETAILED = 3  # changes told in full
 SHOWN = 120  # characters of one state
 
 
@@ -35,31 +35,33 @@ class Host(Spec):
 @probe(on_timeout=Status.UNKNOWN)
 async def measure(spec: Host, run: Run) -> Reading:
     try:
-        survey = await look(
+        survey = await access(
             f"a home or other folder under {spec.root}",
-            lambda: accounts.look(spec.root, spec.admin_groups, spec.authorized_keys),
+            lambda: accounts.survey(spec.root, spec.admin_groups, spec.authorized_keys),
             run.timeout * 0.9,
         )
     except Failed as failed:
-        raise CannotTell(str(failed)) from None
+        raise Unknown(str(failed)) from None
     return _judge(survey, run.baseline)
 
 
 def _judge(survey: Survey, baseline: Mapping[str, str] | None) -> Reading:
-    unseen = {name: how for name, how in (baseline or {}).items() if name.startswith(tuple(survey.blind))}
-    observed = unseen | {printable(name): printable(how) for name, how in survey.things.items()}
+    unread = {name: state for name, state in (baseline or {}).items() if name.startswith(tuple(survey.unreadable))}
+    observed = unread | {printable(name): printable(state) for name, state in survey.entries.items()}
     found = drift(observed if baseline is None else baseline, observed)
-    parts = [(Status.CRITICAL, why) for why in survey.bad]
+    parts = [(Status.CRITICAL, why) for why in survey.problems]
     if baseline is None:
         parts.append((Status.OK, f"baseline taken: {len(observed)} things"))
     elif found:
         parts.append((Status.CRITICAL if found.added or found.changed else Status.WARNING, str(found)))
-        parts += [(Status.OK, f"{name}: {_cut(baseline[name])} -> {_cut(observed[name])}") for name in found.changed[:TOLD]]
+        parts += [
+            (Status.OK, f"{name}: {_cut(baseline[name])} -> {_cut(observed[name])}") for name in found.changed[:MAX_DETAILED]
+        ]
     else:
         parts.append((Status.OK, f"{len(observed)} things are as accepted"))
-    if survey.blind:
-        why = ", ".join(sorted(set(survey.blind.values()))[:TOLD])
-        parts.append((Status.UNKNOWN if unseen else Status.OK, f"not seen: {why}"))
+    if survey.unreadable:
+        why = ", ".join(sorted(set(survey.unreadable.values()))[:MAX_DETAILED])
+        parts.append((Status.UNKNOWN if unread else Status.OK, f"not seen: {why}"))
     counts = {"added_things": len(found.added), "gone_things": len(found.gone), "changed_things": len(found.changed)}
     message = "; ".join(why for _, why in parts)
     return Reading(worst(status for status, _ in parts), message, survey.figures | counts, observed=observed)

@@ -19,13 +19,13 @@ from pydantic import model_validator
 
 from app.checks.probe import (
     Absent,
-    CannotTell,
     Field,
     Reading,
     Run,
     Series,
     Spec,
     Status,
+    Unknown,
     counted,
     drift,
     printable,
@@ -36,10 +36,10 @@ from app.failure import Failed
 from app.host.follow import LONGEST, Follower, Limits, repeat
 from app.host.journal import Journal, present, text
 
-MOST_LINES = 1_000_000  # in one run
+MAX_LINES = 1_000_000  # in one run
 FACILITIES = ("SYSLOG_FACILITY=4", "SYSLOG_FACILITY=10")  # auth, authpriv
-WORST = 10  # sources listed; the rest counts only in the total
-MOST_SOURCES = 500  # users and addresses told apart that are not accepted yet
+MAX_SOURCES_SHOWN = 10  # sources listed; the rest counts only in the total
+MAX_NEW_SOURCES = 500  # users and addresses told apart that are not accepted yet
 
 # A user name is whatever an attacker sent, also "x from 10.0.0.1 port 1 ssh2": the last " from " is sshd's own.
 SSH_FAILED = re.compile(r"Failed (?!none)\S+ for (?:invalid user )?.* from (?P<source>\S+) port \d+")
@@ -101,25 +101,25 @@ class Tally:
 
     def line(self, line: str) -> None:
         """Count one line of a log."""
-        again = repeat(line)
-        if again is not None and again.line is None:
-            self._count(self.last, again.times)
+        repeated = repeat(line)
+        if repeated is not None and repeated.line is None:
+            self._count(self.last, repeated.times)
         elif new := RFC_5424.match(line):
             self.add(new["program"], new["said"])
         else:
-            head, _, said = line.partition(": ")  # time, host, program[pid]: message
-            self.add(re.split(r"[\[(]", head.rpartition(" ")[2])[0], said)
+            head, _, message = line.partition(": ")  # time, host, program[pid]: message
+            self.add(re.split(r"[\[(]", head.rpartition(" ")[2])[0], message)
 
-    def add(self, program: str, said: str) -> None:
+    def add(self, program: str, message: str) -> None:
         """Count one message of one program."""
         times = 1
-        if (again := repeat(f": {said}")) and again.line:
-            times, said = again.times, again.line[2:]
-        self.last = _meaning(program.rpartition("/")[2], said)
+        if (repeated := repeat(f": {message}")) and repeated.line:
+            times, message = repeated.times, repeated.line[2:]
+        self.last = _classify(program.rpartition("/")[2], message)
         self._count(self.last, times)
 
-    def _count(self, meaning: tuple[str, ...], times: int) -> None:
-        match meaning:
+    def _count(self, event: tuple[str, ...], times: int) -> None:
+        match event:
             case ("failed", source):
                 self.failed[source] += times
             case ("accepted", user, source):
@@ -154,7 +154,7 @@ class Tally:
         return tuple(
             Series(metric, float(count), {"source": source})
             for metric, counted in kinds
-            for source, count in counted.most_common(WORST)
+            for source, count in counted.most_common(MAX_SOURCES_SHOWN)
         )
 
     def __str__(self) -> str:
@@ -165,27 +165,27 @@ class Tally:
         return text + (f"; {counted(self.accounts, 'change')} of accounts" if self.accounts else "")
 
 
-def _meaning(program: str, said: str) -> tuple[str, ...]:
+def _classify(program: str, message: str) -> tuple[str, ...]:
     """What a message of a program tells of, and of whom; empty when of nothing that is counted."""
     if program.startswith("sshd"):
-        return _meaning_of_ssh(said)
-    if failed := PAM_FAILED.match(said):  # sshd's own are told twice, here and above
+        return _classify_ssh(message)
+    if failed := PAM_FAILED.match(message):  # sshd's own are told twice, here and above
         return ("failed", failed["source"] or "local")
-    if OTHER_ROOT.match(said):
+    if OTHER_ROOT.match(message):
         return ("root",)
-    if program == "sudo" and SUDO_FAILED.match(said):
+    if program == "sudo" and SUDO_FAILED.match(message):
         return ("sudo",)
-    if program in ACCOUNT_TOOLS and ACCOUNT_CHANGED.match(said):
+    if program in ACCOUNT_TOOLS and ACCOUNT_CHANGED.match(message):
         return ("account",)
     return ()
 
 
-def _meaning_of_ssh(said: str) -> tuple[str, ...]:
-    if failed := SSH_FAILED.match(said):
+def _classify_ssh(message: str) -> tuple[str, ...]:
+    if failed := SSH_FAILED.match(message):
         return ("failed", failed["source"])
-    if accepted := SSH_ACCEPTED.match(said):
+    if accepted := SSH_ACCEPTED.match(message):
         return ("accepted", accepted["user"], accepted["source"])
-    return ("invalid",) if SSH_INVALID.match(said) else ()
+    return ("invalid",) if SSH_INVALID.match(message) else ()
 
 
 @probe()
@@ -212,7 +212,7 @@ def _with_sources(reading: Reading, tally: Tally, new: Status, run: Run) -> Read
     accepted = run.baseline or {}
     kept = run.memory.get("sources")
     known = [printable(one) for one in kept if isinstance(one, str)] if isinstance(kept, list) else []
-    waiting = [one for one in dict.fromkeys([*known, *seen]) if one not in accepted][:MOST_SOURCES]
+    waiting = [one for one in dict.fromkeys([*known, *seen]) if one not in accepted][:MAX_NEW_SOURCES]
     observed = {**accepted, **dict.fromkeys(waiting, "logged in")}
     reading = replace(reading, memory={**(reading.memory or {}), "sources": waiting}, observed=observed)
     if run.baseline is None:
@@ -235,12 +235,12 @@ def _judge(total: int, spec: Log) -> Status:
 
 def _follow(path: Path, run: Run, limit: int, tally: Tally) -> tuple[dict[str, Any], int]:
     """Count what was written since; returns where to go on, and how many bytes are left."""
-    follower = Follower(path, run.memory, Limits(limit, MOST_LINES, time.monotonic() + run.timeout * 0.8))
+    follower = Follower(path, run.memory, Limits(limit, MAX_LINES, time.monotonic() + run.timeout * 0.8))
     try:
         for line in follower.lines():
             tally.line(line.decode(errors="replace"))
     except OSError as error:
-        raise CannotTell(f"{path}: {error.strerror}; is the path right, and may this worker read it (group adm)?") from None
+        raise Unknown(f"{path}: {error.strerror}; is the path right, and may this worker read it (group adm)?") from None
     return follower.memory, follower.behind
 
 
@@ -251,5 +251,5 @@ def _journal(folder: str | None, run: Run, tally: Tally) -> tuple[dict[str, Any]
         for entry in journal.entries():
             tally.line(f"{text(entry.get('SYSLOG_IDENTIFIER'))}: {text(entry.get('MESSAGE'))[:LONGEST]}")
     except Failed as failed:
-        raise CannotTell(str(failed)) from None
+        raise Unknown(str(failed)) from None
     return {"cursor": journal.cursor}, int(journal.behind)

@@ -16,14 +16,14 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, model_validator
 
-from app.checks.probe import CannotTell, Drift, Field, Reading, Run, Spec, Status, drift, printable, probe
+from app.checks.probe import Drift, Field, Reading, Run, Spec, Status, Unknown, drift, printable, probe
 from app.failure import Failed
 from app.net.dns import Question, Transport, ask, domain_name, record_type, servers
 from app.net.resolve import Endpoint
 from app.net.url import Host
 
-AT_ONCE = 20  # questions under way
-MOST = 200  # questions of one check
+MAX_CONCURRENT = 20  # questions under way
+MAX_QUESTIONS = 200  # questions of one check
 LONGEST = 2000  # characters kept of a record set; a longer one is kept as its beginning and a hash
 NAMED, SHOWN = 3, 120  # differences in a message, characters of each side
 ANSWERS = ("NOERROR", "NXDOMAIN")  # other codes say that the server could not tell
@@ -49,74 +49,78 @@ class Target(Spec):
     transport: Transport = Field(default="udp", description="udp = TCP only when the answer is cut; tcp = TCP at once")
 
     @model_validator(mode="after")
-    def _is_not_too_much(self) -> Self:
-        if len(self.names) * len(self.types) > MOST:
-            raise ValueError(f"{len(self.names)} names in {len(self.types)} types are more than {MOST} questions")
+    def _check_count(self) -> Self:
+        if len(self.names) * len(self.types) > MAX_QUESTIONS:
+            raise ValueError(f"{len(self.names)} names in {len(self.types)} types are more than {MAX_QUESTIONS} questions")
         return self
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QueryResult:
     """What became of one question."""
 
-    thing: str  # `www.example.org A`
+    record_set: str  # `www.example.org A`
     records: str = ""  # empty: there is none
     failure: str = ""  # why it could not be told
 
 
 @probe()
 async def measure(spec: Target, run: Run) -> Reading:
-    began = time.monotonic()
+    started = time.monotonic()
     try:
-        where = await servers(spec.resolver, spec.port, run.timeout / 2)
+        endpoints = await servers(spec.resolver, spec.port, run.timeout / 2)
     except Failed as failed:
-        raise CannotTell(str(failed)) from None
-    left = run.timeout * 0.9 - (time.monotonic() - began)  # to tell what was found before the runner gives up
-    asked = await _all(spec, where, left)
-    unanswered = [one for one in asked if one.failure]
-    found = {one.thing: one.records for one in asked if one.records}
+        raise Unknown(str(failed)) from None
+    left = run.timeout * 0.9 - (time.monotonic() - started)  # to tell what was found before the runner gives up
+    results = await _query_all(spec, endpoints, left)
+    unanswered = [one for one in results if one.failure]
+    found = {one.record_set: one.records for one in results if one.records}
     baseline = {} if run.baseline is None else run.baseline
-    watched = {one.thing for one in asked}
-    accepted = found if run.baseline is None else {thing: how for thing, how in baseline.items() if thing in watched}
-    now = {one.thing: accepted[one.thing] for one in unanswered if one.thing in accepted} | found
-    differs = drift(accepted, now)
+    watched = {one.record_set for one in results}
+    accepted = (
+        found
+        if run.baseline is None
+        else {record_set: records for record_set, records in baseline.items() if record_set in watched}
+    )
+    now = {one.record_set: accepted[one.record_set] for one in unanswered if one.record_set in accepted} | found
+    changes = drift(accepted, now)
     metrics = {
         "record_sets": len(now),
-        "added_sets": len(differs.added),
-        "changed_sets": len(differs.changed),
-        "gone_sets": len(differs.gone),
+        "added_sets": len(changes.added),
+        "changed_sets": len(changes.changed),
+        "gone_sets": len(changes.gone),
         "unanswered_questions": len(unanswered),
-        "seconds": time.monotonic() - began,
+        "seconds": time.monotonic() - started,
     }
-    status, message = _told(differs, accepted, now, asked, first=run.baseline is None)
+    status, message = _summary(changes, accepted, now, results, first=run.baseline is None)
     observed = None if unanswered and run.baseline is None else now  # half the answers are no baseline
     return Reading(status, message, {name: float(value) for name, value in metrics.items()}, observed=observed)
 
 
-async def _all(spec: Target, where: tuple[Endpoint, ...], timeout: float) -> list[Asked]:
+async def _query_all(spec: Target, endpoints: tuple[Endpoint, ...], timeout: float) -> list[QueryResult]:
     """Every question asked, a few at a time, each with its share of the time."""
     questions = [Question(name, type_) for name in dict.fromkeys(spec.names) for type_ in dict.fromkeys(spec.types)]
-    share = timeout / ceil(len(questions) / AT_ONCE)
-    turn = asyncio.Semaphore(AT_ONCE)
+    share = timeout / ceil(len(questions) / MAX_CONCURRENT)
+    semaphore = asyncio.Semaphore(MAX_CONCURRENT)
 
-    async def one(question: Question) -> Asked:
-        async with turn:
-            return await _asked(question, where, share, spec.transport)
+    async def one(question: Question) -> QueryResult:
+        async with semaphore:
+            return await _query(question, endpoints, share, spec.transport)
 
     return await asyncio.gather(*map(one, questions))
 
 
-async def _asked(question: Question, where: tuple[Endpoint, ...], timeout: float, transport: Transport) -> Asked:
-    thing = f"{question.name} {question.type}"
+async def _query(question: Question, endpoints: tuple[Endpoint, ...], timeout: float, transport: Transport) -> QueryResult:
+    record_set = f"{question.name} {question.type}"
     try:
-        answer = await ask(question, where, timeout, transport)
+        answer = await ask(question, endpoints, timeout, transport)
     except Failed as failed:
-        return Asked(thing, failure=str(failed))
+        return QueryResult(record_set, failure=str(failed))
     if answer.rcode not in ANSWERS:
-        return Asked(thing, failure=f"{answer.server} answered {', '.join((answer.rcode, *answer.reasons))}")
+        return QueryResult(record_set, failure=f"{answer.server} answered {', '.join((answer.rcode, *answer.reasons))}")
     if answer.referral:
-        return Asked(thing, failure=f"{answer.server} only refers to other servers")
-    return Asked(thing, _kept(", ".join(answer.values)))
+        return QueryResult(record_set, failure=f"{answer.server} only refers to other servers")
+    return QueryResult(record_set, _kept(", ".join(answer.values)))
 
 
 def _kept(records: str) -> str:
@@ -126,27 +130,27 @@ def _kept(records: str) -> str:
     return f"{records[:LONGEST]}... (SHA-256 {sha256(records.encode()).hexdigest()})"
 
 
-def _told(
-    differs: Drift, accepted: Mapping[str, str], now: Mapping[str, str], asked: list[Asked], *, first: bool
+def _summary(
+    changes: Drift, accepted: Mapping[str, str], now: Mapping[str, str], results: list[QueryResult], *, first: bool
 ) -> tuple[Status, str]:
-    unanswered = [one for one in asked if one.failure]
-    short = f"{len(unanswered)} of {len(asked)} questions got no answer" if unanswered else ""
-    if differs:
-        return Status.CRITICAL, "; ".join(filter(None, (_differences(differs, accepted, now), short)))
+    unanswered = [one for one in results if one.failure]
+    short = f"{len(unanswered)} of {len(results)} questions got no answer" if unanswered else ""
+    if changes:
+        return Status.CRITICAL, "; ".join(filter(None, (_differences(changes, accepted, now), short)))
     if unanswered:
-        return Status.UNKNOWN, f"{short}; {unanswered[0].thing}: {unanswered[0].failure}"
+        return Status.UNKNOWN, f"{short}; {unanswered[0].record_set}: {unanswered[0].failure}"
     if first:
         return Status.OK, f"baseline taken: {len(now)} record sets"
     return Status.OK, f"{len(now)} record sets are as accepted"
 
 
-def _differences(differs: Drift, accepted: Mapping[str, str], now: Mapping[str, str]) -> str:
+def _differences(changes: Drift, accepted: Mapping[str, str], now: Mapping[str, str]) -> str:
     """`shop.test MX was 10 mail.shop.test, is 10 mx.evil.test; shop.test CAA is gone, was ...`."""
-    told = [f"{thing} was {_cut(accepted[thing])}, is {_cut(now[thing])}" for thing in differs.changed]
-    told += [f"{thing} is new: {_cut(now[thing])}" for thing in differs.added]
-    told += [f"{thing} is gone, was {_cut(accepted[thing])}" for thing in differs.gone]
-    more = len(told) - NAMED
-    return "; ".join(told[:NAMED]) + (f"; and {more} more" if more > 0 else "")
+    texts = [f"{record_set} was {_cut(accepted[record_set])}, is {_cut(now[record_set])}" for record_set in changes.changed]
+    texts += [f"{record_set} is new: {_cut(now[record_set])}" for record_set in changes.added]
+    texts += [f"{record_set} is gone, was {_cut(accepted[record_set])}" for record_set in changes.gone]
+    more = len(texts) - NAMED
+    return "; ".join(texts[:NAMED]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _cut(text: str) -> str:

@@ -15,12 +15,12 @@ from typing import Annotated, Literal
 
 import re2
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, probe, worst
+from app.checks.probe import Field, Reading, Run, Series, Spec, Status, Unknown, probe, worst
 from app.net.ask import MARGIN, Server
 from app.net.http import Failed, Kind, Response, fetch
 from app.net.pattern import QUIET, Pattern
 
-AT_ONCE = 2
+MAX_CONCURRENT = 2
 SHARE = 0.3  # of the time that is left, for one path: one that hangs leaves time for the others
 BUSY = (429, 502, 503, 504)  # the server did not look
 HTML = re.compile(r"\s*<(?:!doctype|html|head|\?xml)", re.IGNORECASE)
@@ -33,48 +33,50 @@ SUBVERSION = r"^(?:SQLite format 3|\d+\r?\n)"
 
 
 @dataclass(frozen=True, slots=True)
-class Sign:
+class Signature:
     """How a file is known, and what its finder has."""
 
     pattern: str  # RE2, over the body's bytes read as Latin-1
-    told: str
+    reveals: str
     grade: Literal["critical", "warning"] = "critical"
     html: bool = False  # it is a page; all others are not what begins as one
 
 
 GIT, PASSWORDS, BACKUP = "the source and its history", "settings with passwords", "a backup"
-SIGNS = {
-    "/.git/HEAD": Sign(r"^(?:ref: refs/|[0-9a-f]{40}\s*$)", GIT),
-    "/.git/config": Sign(r"(?m)^\[core\]", GIT),
-    "/.svn/wc.db": Sign(SUBVERSION, GIT),
-    "/.svn/entries": Sign(SUBVERSION, GIT),
-    "/.hg/requires": Sign(r"(?m)^(?:revlogv1|dotencode|fncache|share-safe)$", GIT),
-    "/.env": Sign(SETTING, PASSWORDS),
-    "/.env.production": Sign(SETTING, PASSWORDS),
-    "/.env.bak": Sign(SETTING, PASSWORDS),
-    "/wp-config.php.bak": Sign(SOURCE, PASSWORDS),
-    "/wp-config.php~": Sign(SOURCE, PASSWORDS),
-    "/config.php.bak": Sign(SOURCE, PASSWORDS),
-    "/.htpasswd": Sign(r"(?m)^[^:\s<>]+:(?:\$apr1\$|\$2[aby]\$|\$[156]\$|\{SHA\})", "users' password hashes"),
-    "/.aws/credentials": Sign(r"(?mi)^\s*aws_(?:access_key_id|secret_access_key)\s*=", "keys of a cloud account"),
-    "/.docker/config.json": Sign(r'"auths"\s*:', "passwords of image registries"),
-    "/.npmrc": Sign(r"_authToken\s*=|_password\s*=", "a package registry's token"),
-    "/.git-credentials": Sign(r"(?m)^https?://[^\s:@/]+:[^\s@]+@", "passwords of source repositories"),
-    "/.ssh/id_rsa": Sign(KEY, "a private key"),
-    "/.ssh/id_ed25519": Sign(KEY, "a private key"),
-    "/id_rsa": Sign(KEY, "a private key"),
-    "/server.key": Sign(KEY, "a private key"),
-    "/backup.sql": Sign(DUMP, "a database"),
-    "/dump.sql": Sign(DUMP, "a database"),
-    "/database.sql": Sign(DUMP, "a database"),
-    "/backup.zip": Sign(ARCHIVE, BACKUP),
-    "/backup.tar.gz": Sign(ARCHIVE, BACKUP),
-    "/actuator/env": Sign(r'"propertySources"\s*:', "the application's settings"),
-    "/.DS_Store": Sign(r"^\x00\x00\x00\x01Bud1", "names of files", "warning"),
-    "/server-status": Sign(r"Apache Server Status|^Active connections: \d", "other visitors' requests", "warning", html=True),
-    "/phpinfo.php": Sign(r"<title>(?:PHP [\d.]+ - )?phpinfo\(\)", "the server's settings", "warning", html=True),
-    "/info.php": Sign(r"<title>(?:PHP [\d.]+ - )?phpinfo\(\)", "the server's settings", "warning", html=True),
-    "/debug/pprof/": Sign(r"Types of profiles available", "the program's memory", "warning", html=True),
+SIGNATURES = {
+    "/.git/HEAD": Signature(r"^(?:ref: refs/|[0-9a-f]{40}\s*$)", GIT),
+    "/.git/config": Signature(r"(?m)^\[core\]", GIT),
+    "/.svn/wc.db": Signature(SUBVERSION, GIT),
+    "/.svn/entries": Signature(SUBVERSION, GIT),
+    "/.hg/requires": Signature(r"(?m)^(?:revlogv1|dotencode|fncache|share-safe)$", GIT),
+    "/.env": Signature(SETTING, PASSWORDS),
+    "/.env.production": Signature(SETTING, PASSWORDS),
+    "/.env.bak": Signature(SETTING, PASSWORDS),
+    "/wp-config.php.bak": Signature(SOURCE, PASSWORDS),
+    "/wp-config.php~": Signature(SOURCE, PASSWORDS),
+    "/config.php.bak": Signature(SOURCE, PASSWORDS),
+    "/.htpasswd": Signature(r"(?m)^[^:\s<>]+:(?:\$apr1\$|\$2[aby]\$|\$[156]\$|\{SHA\})", "users' password hashes"),
+    "/.aws/credentials": Signature(r"(?mi)^\s*aws_(?:access_key_id|secret_access_key)\s*=", "keys of a cloud account"),
+    "/.docker/config.json": Signature(r'"auths"\s*:', "passwords of image registries"),
+    "/.npmrc": Signature(r"_authToken\s*=|_password\s*=", "a package registry's token"),
+    "/.git-credentials": Signature(r"(?m)^https?://[^\s:@/]+:[^\s@]+@", "passwords of source repositories"),
+    "/.ssh/id_rsa": Signature(KEY, "a private key"),
+    "/.ssh/id_ed25519": Signature(KEY, "a private key"),
+    "/id_rsa": Signature(KEY, "a private key"),
+    "/server.key": Signature(KEY, "a private key"),
+    "/backup.sql": Signature(DUMP, "a database"),
+    "/dump.sql": Signature(DUMP, "a database"),
+    "/database.sql": Signature(DUMP, "a database"),
+    "/backup.zip": Signature(ARCHIVE, BACKUP),
+    "/backup.tar.gz": Signature(ARCHIVE, BACKUP),
+    "/actuator/env": Signature(r'"propertySources"\s*:', "the application's settings"),
+    "/.DS_Store": Signature(r"^\x00\x00\x00\x01Bud1", "names of files", "warning"),
+    "/server-status": Signature(
+        r"Apache Server Status|^Active connections: \d", "other visitors' requests", "warning", html=True
+    ),
+    "/phpinfo.php": Signature(r"<title>(?:PHP [\d.]+ - )?phpinfo\(\)", "the server's settings", "warning", html=True),
+    "/info.php": Signature(r"<title>(?:PHP [\d.]+ - )?phpinfo\(\)", "the server's settings", "warning", html=True),
+    "/debug/pprof/": Signature(r"Types of profiles available", "the program's memory", "warning", html=True),
 }
 
 Path = Annotated[str, Field(pattern=r"^/[!-\[\]-~]*$", max_length=500)]
@@ -93,14 +95,14 @@ class Site(Server, Spec):
 
 
 @dataclass
-class _Hunt:
+class _PathScan:
     """What is to be asked and what was found, for the workers that share it."""
 
     spec: Site
     until: float
-    nowhere: Response  # the site's answer for what does not exist
-    left: Iterator[tuple[str, Sign]]
-    found: dict[str, Sign] = field(default_factory=dict)
+    not_found: Response  # the site's answer for what does not exist
+    left: Iterator[tuple[str, Signature]]
+    found: dict[str, Signature] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
     asked: int = 0
 
@@ -108,78 +110,78 @@ class _Hunt:
 @probe(on_timeout=Status.UNKNOWN)
 async def measure(spec: Site, run: Run) -> Reading:
     until = time.monotonic() + run.timeout * MARGIN
-    wanted = {path: sign for path, sign in SIGNS.items() if path not in spec.skip}
-    wanted |= {path: Sign(pattern, "an own rule knows it", html=True) for path, pattern in spec.paths.items()}
+    wanted = {path: signature for path, signature in SIGNATURES.items() if path not in spec.skip}
+    wanted |= {path: Signature(pattern, "an own rule knows it", html=True) for path, pattern in spec.paths.items()}
     try:
-        nowhere = await _ask(spec, f"/{secrets.token_hex(8)}", until)
+        not_found = await _ask(spec, f"/{secrets.token_hex(8)}", until)
     except Failed as failed:
-        raise CannotTell(str(failed)) from None
-    if nowhere.status in BUSY:
-        raise CannotTell(f"the server answers {nowhere.status}")
-    hunt = _Hunt(spec, until, nowhere, iter(wanted.items()))
-    await asyncio.gather(*(_work(hunt) for _ in range(AT_ONCE)))
-    return _reading(hunt, len(wanted))
+        raise Unknown(str(failed)) from None
+    if not_found.status in BUSY:
+        raise Unknown(f"the server answers {not_found.status}")
+    scan = _PathScan(spec, until, not_found, iter(wanted.items()))
+    await asyncio.gather(*(_worker(scan) for _ in range(MAX_CONCURRENT)))
+    return _reading(scan, len(wanted))
 
 
 async def _ask(spec: Site, path: str, until: float) -> Response:
     base = spec.url.partition("?")[0].partition("#")[0].rstrip("/")
-    left = until - time.monotonic()
-    if left <= 0:
+    remaining = until - time.monotonic()
+    if remaining <= 0:
         raise Failed(Kind.TIMEOUT, "the time was up")
-    request = spec.request(base + path, left * SHARE)
+    request = spec.request(base + path, remaining * SHARE)
     return await fetch(replace(request, fresh=False))  # one connection for all of them is kinder
 
 
-async def _work(hunt: _Hunt) -> None:
-    for path, sign in hunt.left:
+async def _worker(scan: _PathScan) -> None:
+    for path, signature in scan.left:
         try:
-            response = await _ask(hunt.spec, path, hunt.until)
+            response = await _ask(scan.spec, path, scan.until)
         except Failed as failed:
-            hunt.failed.append(f"{path}: {failed}")
+            scan.failed.append(f"{path}: {failed}")
             continue
         if response.status in BUSY:
-            hunt.failed.append(f"{path}: {response.status}")
+            scan.failed.append(f"{path}: {response.status}")
             continue
-        hunt.asked += 1
-        if _is_exposed(path, sign, response, hunt.nowhere):
-            hunt.found[path] = sign
+        scan.asked += 1
+        if _is_exposed(path, signature, response, scan.not_found):
+            scan.found[path] = signature
 
 
-def _is_exposed(path: str, sign: Sign, response: Response, nowhere: Response) -> bool:
+def _is_exposed(path: str, signature: Signature, response: Response, not_found: Response) -> bool:
     if not 200 <= response.status < 300 or not response.body:
         return False
-    if not 200 <= nowhere.status < 300:
-        return _bears(response, sign)
-    if not sign.pattern:
-        return _without(response, path) != _without(nowhere, f"/{nowhere.url.rpartition('/')[2]}")
-    return _bears(response, sign) and not _bears(nowhere, sign)
+    if not 200 <= not_found.status < 300:
+        return _has_signature(response, signature)
+    if not signature.pattern:
+        return _normalized(response, path) != _normalized(not_found, f"/{not_found.url.rpartition('/')[2]}")
+    return _has_signature(response, signature) and not _has_signature(not_found, signature)
 
 
-def _bears(response: Response, sign: Sign) -> bool:
+def _has_signature(response: Response, signature: Signature) -> bool:
     raw = response.body.decode("latin-1")
     readings = {raw, response.text}
-    if not sign.html and any(HTML.match(text) for text in readings):
+    if not signature.html and any(HTML.match(text) for text in readings):
         return False
-    return any(re2.search(sign.pattern, text, QUIET) for text in readings)
+    return any(re2.search(signature.pattern, text, QUIET) for text in readings)
 
 
-def _without(response: Response, path: str) -> str:
+def _normalized(response: Response, path: str) -> str:
     """A page without what differs from one visit to the next: the path asked for, numbers, tokens."""
     return re.sub(r"[0-9a-f]{6,}|\d+", "", response.text.replace(path, "").replace(path.strip("/"), ""))
 
 
-def _reading(hunt: _Hunt, total: int) -> Reading:
-    missed = total - hunt.asked
-    statuses = [Status(sign.grade) for sign in hunt.found.values()]
+def _reading(scan: _PathScan, total: int) -> Reading:
+    missed = total - scan.asked
+    statuses = [Status(signature.grade) for signature in scan.found.values()]
     if missed:
         statuses.append(Status.UNKNOWN)
-    names = [f"{path} ({sign.told})" for path, sign in sorted(hunt.found.items(), key=lambda one: one[1].grade)]
-    told = [f"open to everybody: {', '.join(names)}; take it away or deny it"] if names else []
+    names = [f"{path} ({signature.reveals})" for path, signature in sorted(scan.found.items(), key=lambda one: one[1].grade)]
+    texts = [f"open to everybody: {', '.join(names)}; take it away or deny it"] if names else []
     if missed:
-        told.append(f"{missed} of {total} paths got no answer: {hunt.failed[0]}")
+        texts.append(f"{missed} of {total} paths got no answer: {scan.failed[0]}")
     return Reading(
         worst(statuses),
-        "; ".join(told) or f"none of {total} paths is open",
-        {"exposed_paths": len(hunt.found), "asked_paths": hunt.asked},
-        tuple(Series("exposed", 1, {"path": path}) for path in hunt.found),
+        "; ".join(texts) or f"none of {total} paths is open",
+        {"exposed_paths": len(scan.found), "asked_paths": scan.asked},
+        tuple(Series("exposed", 1, {"path": path}) for path in scan.found),
     )

@@ -18,14 +18,14 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated
 
-from app.checks.probe import CannotTell, Drift, Field, Reading, Run, Spec, Status, drift, lower_first, probe, stamp, worst
+from app.checks.probe import Drift, Field, Reading, Run, Spec, Status, Unknown, drift, lower_first, probe, stamp, worst
 from app.host.logins import logged_in
-from app.host.walk import Reader, TooMany, Waits, Walk, folded, printable, unfolded
+from app.host.walk import Deferred, Reader, TooMany, Walk, folded, printable, unfolded
 
-MOST_SEEN = 100_000  # names looked at in one run
-MOST_MEMORY = 100_000  # characters of what is remembered between runs
+MAX_NAMES = 100_000  # names looked at in one run
+MAX_MEMORY = 100_000  # characters of what is remembered between runs
 WRITTEN = "; written "
-TOLD = 3  # files told of in full
+MAX_DETAILED = 3  # files told of in full
 KINDS = {stat.S_IFIFO: "FIFO", stat.S_IFSOCK: "socket", stat.S_IFBLK: "block device", stat.S_IFCHR: "character device"}
 
 Glob = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]+$")]
@@ -49,47 +49,49 @@ class Files(Spec):
 @probe()
 def measure(spec: Files, run: Run) -> Reading:
     clock = time.monotonic()
-    walk = Walk(spec.exclude, spec.max_files, MOST_SEEN, clock + run.timeout * 0.3)
+    walk = Walk(spec.exclude, spec.max_files, MAX_NAMES, clock + run.timeout * 0.3)
     try:
         empty = [path for path in spec.paths if not walk.add(path)]
     except TooMany as error:
-        raise CannotTell(str(error)) from None
+        raise Unknown(str(error)) from None
     if not walk.found and not run.baseline:
-        raise CannotTell(
-            "; ".join(f"{path}: {walk.closed.get(path, 'nothing is there')}" for path in [*walk.closed, *empty][:TOLD])
+        raise Unknown(
+            "; ".join(f"{path}: {walk.closed.get(path, 'nothing is there')}" for path in [*walk.closed, *empty][:MAX_DETAILED])
         )
     reader = Reader(unfolded(run.memory.get("files", {})), spec.max_bytes, clock + run.timeout * 0.8)
     states, waiting, next_ = _states(walk, reader, spec, str(run.memory.get("next", "")))
     memory = {"files": folded(reader.fresh), "next": next_}
-    if len(str(memory)) > MOST_MEMORY:
-        raise CannotTell(f"the names of {len(walk.found)} files are too long to remember: use several checks")
+    if len(str(memory)) > MAX_MEMORY:
+        raise Unknown(f"the names of {len(walk.found)} files are too long to remember: use several checks")
     metrics = {"files": len(walk.found), "unreadable_files": len(walk.closed), "waiting_files": len(waiting)}
     metrics["hashed_bytes"] = reader.hashed
-    doubts = [f"{path} cannot be read: {why}" for path, why in list(walk.closed.items())[:TOLD]]
-    doubts += [f"{len(waiting)} files wait for the next run, e.g. {path}: {why}" for path, why in list(waiting.items())[:1]]
+    problems = [f"{path} cannot be read: {why}" for path, why in list(walk.closed.items())[:MAX_DETAILED]]
+    problems += [f"{len(waiting)} files wait for the next run, e.g. {path}: {why}" for path, why in list(waiting.items())[:1]]
     numbers = {name: float(number) for name, number in metrics.items()}
-    if run.baseline is None and doubts:  # an incomplete baseline would make the rest look new
-        return Reading(Status.UNKNOWN, "; ".join(["no baseline yet", *doubts]), numbers, memory=memory)
-    unseen = {path: how for path, how in (run.baseline or {}).items() if path in waiting or _within(path, walk.closed)}
+    if run.baseline is None and problems:  # an incomplete baseline would make the rest look new
+        return Reading(Status.UNKNOWN, "; ".join(["no baseline yet", *problems]), numbers, memory=memory)
+    unseen = {path: state for path, state in (run.baseline or {}).items() if path in waiting or _within(path, walk.closed)}
     found = {printable(path): one for path, one in walk.found.items()}
-    observed = {path: _told(how, (run.baseline or {}).get(path), found[path], spec.wtmp) for path, how in states.items()}
-    notes = [f"nothing is at {path}" for path in empty[:TOLD]]
-    return _compared(run.baseline, unseen | observed, doubts, notes, Reading(Status.OK, "", numbers, memory=memory))
+    observed = {
+        path: _describe(state, (run.baseline or {}).get(path), found[path], spec.wtmp) for path, state in states.items()
+    }
+    notes = [f"nothing is at {path}" for path in empty[:MAX_DETAILED]]
+    return _compared(run.baseline, unseen | observed, problems, notes, Reading(Status.OK, "", numbers, memory=memory))
 
 
 def _compared(
-    baseline: Mapping[str, str] | None, observed: dict[str, str], doubts: list[str], notes: list[str], reading: Reading
+    baseline: Mapping[str, str] | None, observed: dict[str, str], problems: list[str], notes: list[str], reading: Reading
 ) -> Reading:
     """The reading with what differs from the baseline."""
     if baseline is None:
-        said = "; ".join([f"baseline taken: {len(observed)} files", *notes])
-        return replace(reading, message=said, observed=observed)
+        message = "; ".join([f"baseline taken: {len(observed)} files", *notes])
+        return replace(reading, message=message, observed=observed)
     found = drift(baseline, observed)
     counts = {"changed_files": len(found.changed), "added_files": len(found.added), "gone_files": len(found.gone)}
-    status = worst([Status.CRITICAL if found else Status.OK, Status.UNKNOWN if doubts else Status.OK])
+    status = worst([Status.CRITICAL if found else Status.OK, Status.UNKNOWN if problems else Status.OK])
     parts = list(_sentences(found, baseline, observed)) or [f"{len(observed)} files are as accepted"]
     metrics = {**reading.metrics, **{name: float(count) for name, count in counts.items()}}
-    return replace(reading, status=status, message="; ".join(parts + doubts + notes), metrics=metrics, observed=observed)
+    return replace(reading, status=status, message="; ".join(parts + problems + notes), metrics=metrics, observed=observed)
 
 
 def _states(walk: Walk, reader: Reader, spec: Files, start: str) -> tuple[dict[str, str], dict[str, str], str]:
@@ -100,7 +102,7 @@ def _states(walk: Walk, reader: Reader, spec: Files, start: str) -> tuple[dict[s
         found, name = walk.found[path], printable(path)
         try:
             states[name] = _state(path, found, reader, spec.max_bytes)
-        except Waits as why:
+        except Deferred as why:
             waiting[name] = str(why)
             if name in reader.fresh:  # as it was read last: neither good again nor new
                 states[name] = _with_rights(f"sha256 {reader.fresh[name].strip()}", found)
@@ -137,18 +139,18 @@ def _owner(user: int, group: int) -> str:
         return f"{name}:{group}"
 
 
-def _told(how: str, accepted: str | None, found: os.stat_result, wtmp: str) -> str:
+def _describe(state: str, accepted: str | None, found: os.stat_result, wtmp: str) -> str:
     """How the file is; with when it was written and who was in then, when it is not as accepted."""
-    if accepted is not None and (accepted == how or accepted.startswith(how + WRITTEN)):
+    if accepted is not None and (accepted == state or accepted.startswith(state + WRITTEN)):
         return accepted
-    told = f"{how}{WRITTEN}{_time(found.st_mtime)}"
+    text = f"{state}{WRITTEN}{_time(found.st_mtime)}"
     if abs(found.st_ctime - found.st_mtime) > 60:  # the one can be set to anything, the other cannot
-        told += f", last touched {_time(found.st_ctime)}"
+        text += f", last touched {_time(found.st_ctime)}"
     logins = logged_in(found.st_ctime, wtmp)
     if logins is None:
-        return told + ", no record of logins then"
+        return text + ", no record of logins then"
     names = sorted({str(one) for one in logins})
-    return told + ", logged in then: " + (", ".join(names[:5]) or "nobody on record")
+    return text + ", logged in then: " + (", ".join(names[:5]) or "nobody on record")
 
 
 def _sentences(found: Drift, baseline: Mapping[str, str], observed: Mapping[str, str]) -> Iterator[str]:
@@ -156,25 +158,25 @@ def _sentences(found: Drift, baseline: Mapping[str, str], observed: Mapping[str,
     if not found:
         return
     yield f"{len(found)} of {len(baseline.keys() | observed.keys())} files differ"
-    sentences = [f"{path}: {_difference(baseline[path], observed[path])}" for path in found.changed[:TOLD]]
-    sentences += [f"{path} is new: {_difference('', observed[path])}" for path in found.added[:TOLD]]
-    sentences += [f"{path} is gone" for path in found.gone[:TOLD]]
-    yield from sentences[: 2 * TOLD]
-    if len(found) > len(sentences[: 2 * TOLD]):
-        yield f"and {len(found) - len(sentences[: 2 * TOLD])} more"
+    sentences = [f"{path}: {_difference(baseline[path], observed[path])}" for path in found.changed[:MAX_DETAILED]]
+    sentences += [f"{path} is new: {_difference('', observed[path])}" for path in found.added[:MAX_DETAILED]]
+    sentences += [f"{path} is gone" for path in found.gone[:MAX_DETAILED]]
+    yield from sentences[: 2 * MAX_DETAILED]
+    if len(found) > len(sentences[: 2 * MAX_DETAILED]):
+        yield f"and {len(found) - len(sentences[: 2 * MAX_DETAILED])} more"
 
 
 def _difference(before: str, now: str) -> str:
     """What of `sha256 ..., mode ..., owner` differs, in words, and the circumstances."""
     what, _, when = now.partition(WRITTEN)
     was, parts = before.partition(WRITTEN)[0].split(", "), what.split(", ")
-    words = []
+    changes = []
     if parts[0] != was[0]:
         both = parts[0].startswith("sha256") and (not before or was[0].startswith("sha256"))
-        words.append(("content changed" if before else "a file") if both else f"now {parts[0]}")
+        changes.append(("content changed" if before else "a file") if both else f"now {parts[0]}")
     for old, new in zip([*was[1:], "", ""], parts[1:], strict=False):
-        words.append(new if old == new or not old else f"{new} (was {old})")
-    return ", ".join([*words, f"written {when}"] if when else words)
+        changes.append(new if old == new or not old else f"{new} (was {old})")
+    return ", ".join([*changes, f"written {when}"] if when else changes)
 
 
 def _time(seconds: float) -> str:

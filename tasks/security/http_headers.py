@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from app.checks.probe import CannotTell, Field, Reading, Run, Series, Spec, Status, probe, worst
+from app.checks.probe import Field, Reading, Run, Series, Spec, Status, Unknown, probe, worst
 from app.net.ask import MARGIN, Server
 from app.net.http import Failed, Kind, Response, fetch
 
@@ -29,7 +29,7 @@ NAMED = 10  # findings that a message names
 
 POLICIES = {"no-referrer", "same-origin", "origin", "strict-origin", "origin-when-cross-origin",
             "strict-origin-when-cross-origin", "no-referrer-when-downgrade", "unsafe-url"}  # fmt: skip
-TELLTALES = ("server", "x-powered-by", "x-aspnet-version", "x-aspnetmvc-version", "x-generator")
+VERSION_HEADERS = ("server", "x-powered-by", "x-aspnet-version", "x-aspnetmvc-version", "x-generator")
 MAX_AGE = re.compile(r'(?:^|;)\s*max-age\s*=\s*"?(\d{1,12})', re.IGNORECASE)
 VERSION = re.compile(r"\d+\.\d|/\d")
 INLINE = re.compile(r"'nonce-|'sha(?:256|384|512)-|'strict-dynamic'", re.IGNORECASE)
@@ -56,13 +56,13 @@ async def measure(spec: Site, run: Run) -> Reading:
     try:
         response = await fetch(spec.request(spec.url, run.timeout * MARGIN, follow_redirects=spec.follow_redirects))
     except Failed as failed:
-        raise CannotTell(str(failed)) from None
+        raise Unknown(str(failed)) from None
     if response.status >= 500:
-        raise CannotTell(f"the answer is an error: {response.status}; its headers say nothing of the site's")
-    found = [(what, told) for what, look in LOOKS.items() for told in look(response, spec)]
+        raise Unknown(f"the answer is an error: {response.status}; its headers say nothing of the site's")
+    found = [(what, text) for what, check in HEADER_CHECKS.items() for text in check(response, spec)]
     if _grade(spec, "https_redirect") != "off":
-        found += [("https_redirect", told) for told in await _over_plain_http(response, spec, until - time.monotonic())]
-    return _reading([(what, told) for what, told in found if _grade(spec, what) != "off"], spec)
+        found += [("https_redirect", text) for text in await _over_plain_http(response, spec, until - time.monotonic())]
+    return _reading([(what, text) for what, text in found if _grade(spec, what) != "off"], spec)
 
 
 def _grade(spec: Site, what: What) -> Grade:
@@ -71,12 +71,12 @@ def _grade(spec: Site, what: What) -> Grade:
 
 def _reading(found: list[tuple[What, str]], spec: Site) -> Reading:
     found = sorted(found, key=lambda one: _grade(spec, one[0]) != "critical")
-    serious = sum(_grade(spec, what) == "critical" for what, _ in found)
-    told = [told for _, told in found[:NAMED]] + [f"and {len(found) - NAMED} more"] * (len(found) > NAMED)
+    critical = sum(_grade(spec, what) == "critical" for what, _ in found)
+    text = [text for _, text in found[:NAMED]] + [f"and {len(found) - NAMED} more"] * (len(found) > NAMED)
     return Reading(
         worst(Status(_grade(spec, what)) for what, _ in found),
-        f"{len(found)} findings: {'; '.join(told)}" if found else "nothing found",
-        {"findings": len(found), "critical_findings": serious},
+        f"{len(found)} findings: {'; '.join(text)}" if found else "nothing found",
+        {"findings": len(found), "critical_findings": critical},
         tuple(Series("finding", count, {"what": what}) for what, count in Counter(what for what, _ in found).items()),
     )
 
@@ -92,7 +92,7 @@ async def _over_plain_http(response: Response, spec: Site, left: float) -> list[
         plain = await fetch(spec.request(url, max(left * PLAIN_SHARE, 0.05), trusted=False))
     except Failed as failed:
         if failed.kind is Kind.BLOCKED:
-            raise CannotTell(str(failed)) from None
+            raise Unknown(str(failed)) from None
         return []
     to = plain.headers.get("location", "")
     if 300 <= plain.status < 400 and to[:8].lower() == "https://":
@@ -175,13 +175,13 @@ def _cookies(response: Response, spec: Site) -> Iterator[tuple[str, dict[str, st
             yield name[:40], attributes
 
 
-def _cookie_lacks(flag: str) -> "Look":
-    def look(response: Response, spec: Site) -> Iterator[str]:
+def _cookie_lacks(flag: str) -> "HeaderCheck":
+    def check(response: Response, spec: Site) -> Iterator[str]:
         for name, attributes in _cookies(response, spec):
             if flag.lower() not in attributes:
                 yield f"cookie {name} lacks {flag}"
 
-    return look
+    return check
 
 
 def _cookie_same_site(response: Response, spec: Site) -> Iterator[str]:
@@ -191,14 +191,14 @@ def _cookie_same_site(response: Response, spec: Site) -> Iterator[str]:
 
 
 def _server_version(response: Response, spec: Site) -> Iterator[str]:  # noqa: ARG001
-    for name in TELLTALES:
+    for name in VERSION_HEADERS:
         value = response.headers.get(name, "")
         if VERSION.search(value):
             yield f"header {name.title()} tells the version: {value[:40]!r}"
 
 
-Look = Callable[[Response, Site], Iterator[str]]
-LOOKS: dict[What, Look] = {
+HeaderCheck = Callable[[Response, Site], Iterator[str]]
+HEADER_CHECKS: dict[What, HeaderCheck] = {
     "hsts": _hsts,
     "csp": _csp,
     "content_type_options": _content_type_options,

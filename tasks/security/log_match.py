@@ -22,20 +22,20 @@ from app.host.follow import LONGEST, Files, Limits, repeat
 from app.host.journal import Journal, text
 from app.net.pattern import compiled
 
-MOST_VALUES = 5000  # sets of labels counted apart in one run
+MAX_LABEL_SETS = 5000  # sets of labels counted apart in one run
 SAMPLE = 200  # characters shown of a line
 VALUE = 100  # characters of a label
 PATTERN = 2000  # characters
-MOST_FILES = 200  # whose last line is remembered
+MAX_FILES = 200  # whose last line is remembered
 
 
-def _sound(pattern: str) -> str:
+def _check_pattern(pattern: str) -> str:
     if "pattern" in compiled(pattern).groupindex:
         raise ValueError('a group cannot be named "pattern": that label is the pattern\'s own name')
     return pattern
 
 
-Pattern = Annotated[str, Field(min_length=1, max_length=PATTERN), AfterValidator(_sound)]
+Pattern = Annotated[str, Field(min_length=1, max_length=PATTERN), AfterValidator(_check_pattern)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.-]{0,63}$")]
 AbsolutePath = Annotated[str, Field(pattern=r"^/[^\x00]*$")]
 Word = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f]+$")]
@@ -77,13 +77,13 @@ class Logs(Spec):
     max_lines: int = Field(default=500_000, ge=1000, description="lines read in one run, and entries; the rest waits")
 
     @model_validator(mode="after")
-    def _reads_something(self) -> "Logs":
+    def _check_source(self) -> "Logs":
         if not self.paths and self.journal is None:
             raise ValueError("give paths of log files, or journal")
         return self
 
 
-Found = tuple[tuple[str, tuple[str, ...]], ...]  # name of a pattern, values of its named groups
+LineMatch = tuple[tuple[str, tuple[str, ...]], ...]  # name of a pattern, values of its named groups
 
 
 @dataclass(slots=True)
@@ -97,7 +97,7 @@ class Tally:
     counts: Counter[str] = field(default_factory=Counter)  # by pattern
     labelled: Counter[tuple[str, tuple[str, ...]]] = field(default_factory=Counter)  # by pattern and groups; () = the rest
     newest: tuple[str, bytes] | None = None  # where, line
-    last: dict[str, Found] = field(default_factory=dict)  # by file: what was found in its last line
+    last: dict[str, LineMatch] = field(default_factory=dict)  # by file: what was found in its last line
     wanted: list[tuple[str, Any, dict[str, int]]] = field(init=False)  # name, pattern, named groups and their numbers
     unwanted: list[Any] = field(init=False)
 
@@ -109,31 +109,31 @@ class Tally:
     def add(self, line: bytes, where: str) -> None:
         """Judge one line. RE2 on bytes takes them for UTF-8, and `.` is no broken one: those are replaced before."""
         self.lines += 1
-        sound = line if line.isascii() else line.decode(errors="replace").encode()
-        times, found = self._found(sound, where)
+        clean = line if line.isascii() else line.decode(errors="replace").encode()
+        times, found = self._found(clean, where)
         self.messages += times
         self.last[where] = found
         if not found:
             return
         self.matching += times
-        self.newest = where, sound
+        self.newest = where, clean
         for name, values in found:
             self.counts[name] += times
             if values:
                 key = name, values
-                self.labelled[key if key in self.labelled or len(self.labelled) < MOST_VALUES else (name, ())] += times
+                self.labelled[key if key in self.labelled or len(self.labelled) < MAX_LABEL_SETS else (name, ())] += times
 
-    def _found(self, line: bytes, where: str) -> tuple[int, Found]:
+    def _found(self, line: bytes, where: str) -> tuple[int, LineMatch]:
         """What is found in a line, and how often: where syslog says that a message came again, as often as it came."""
-        again = repeat(line.decode()) if b"repeated" in line else None
-        if again is not None and again.line is not None and (found := self._sought(again.line.encode())):
-            return again.times, found
-        found = self._sought(line)
-        if found or again is None or again.line is not None:
+        repeated = repeat(line.decode()) if b"repeated" in line else None
+        if repeated is not None and repeated.line is not None and (found := self._matches(repeated.line.encode())):
+            return repeated.times, found
+        found = self._matches(line)
+        if found or repeated is None or repeated.line is not None:
             return 1, found
-        return again.times, self.last.get(where, ())
+        return repeated.times, self.last.get(where, ())
 
-    def _sought(self, line: bytes) -> Found:
+    def _matches(self, line: bytes) -> LineMatch:
         """The patterns that match, each with its named groups' values."""
         found = [(name, match, groups) for name, pattern, groups in self.wanted if (match := pattern.search(line))]
         if not found or any(pattern.search(line) for pattern in self.unwanted):
@@ -142,11 +142,11 @@ class Tally:
             (name, tuple(shown(match[number] or b"", VALUE) for number in groups.values())) for name, match, groups in found
         )
 
-    def remembered(self) -> dict[str, Found]:
+    def last_lines(self) -> dict[str, LineMatch]:
         """What was found in each file's last line, where something was: the next line may say that it came again."""
-        return dict([(where, found) for where, found in self.last.items() if found][:MOST_FILES])
+        return dict([(where, found) for where, found in self.last.items() if found][:MAX_FILES])
 
-    def remember(self, kept: object) -> None:
+    def restore(self, kept: object) -> None:
         """Go on from there, with the patterns that are still sought."""
         groups = {name: len(numbers) for name, _, numbers in self.wanted}
         for where, found in kept.items() if isinstance(kept, dict) else ():
@@ -159,10 +159,10 @@ class Tally:
         for name, _, groups in self.wanted:
             yield Series("matches", float(self.counts[name]), {"pattern": name})
             own = Counter({values: count for (of, values), count in self.labelled.items() if of == name and values})
-            told = own.most_common(self.spec.top)
-            for values, count in told:
+            top = own.most_common(self.spec.top)
+            for values, count in top:
                 yield Series("labelled_matches", float(count), dict(zip(groups, values, strict=True)) | {"pattern": name})
-            rest = self.counts[name] - sum(count for _, count in told)
+            rest = self.counts[name] - sum(count for _, count in top)
             if groups and rest:
                 yield Series("labelled_matches", float(rest), dict.fromkeys(groups, "other") | {"pattern": name})
 
@@ -179,17 +179,17 @@ def shown(text: bytes, most: int) -> str:
 def measure(spec: Logs, run: Run) -> Reading:
     now, clock, tally = time.time(), time.monotonic(), Tally(spec)
     limits = Limits(spec.max_bytes, spec.max_lines, clock + run.timeout * (0.4 if spec.journal else 0.8))
-    tally.remember(run.memory.get("last"))
+    tally.restore(run.memory.get("last"))
     files = Files(spec.paths, run.memory.get("files"), limits, from_start=spec.from_ == "start")
     for path, line in files.lines():
         tally.add(line, path)
-    memory: dict[str, Any] = {"files": files.memory, "at": now, "last": tally.remembered()}
+    memory: dict[str, Any] = {"files": files.memory, "at": now, "last": tally.last_lines()}
     more = False
     if spec.journal is not None:
         left = run.timeout * 0.9 - (time.monotonic() - clock)
-        memory["cursor"], more = _journal(spec, run.memory.get("cursor"), left, tally, files.troubles)
-    if files.troubles and not files.readable and memory.get("cursor") is None:
-        return Reading(Status.UNKNOWN, "; ".join(files.troubles[:5]), memory=memory)
+        memory["cursor"], more = _journal(spec, run.memory.get("cursor"), left, tally, files.errors)
+    if files.errors and not files.readable and memory.get("cursor") is None:
+        return Reading(Status.UNKNOWN, "; ".join(files.errors[:5]), memory=memory)
     metrics: dict[str, float] = {
         "matches": tally.matching,
         "lines": tally.lines,
@@ -198,7 +198,7 @@ def measure(spec: Logs, run: Run) -> Reading:
     }
     if (elapsed := now - (run.number("at") or now)) > 0:  # the clock may have been set back
         metrics["lines_per_second"] = tally.lines / elapsed
-    status = worst([_judge(tally.matching, spec), Status.UNKNOWN if files.troubles else Status.OK])
+    status = worst([_judge(tally.matching, spec), Status.UNKNOWN if files.errors else Status.OK])
     return Reading(status, _message(tally, files, more), metrics, tuple(tally.series()), memory)
 
 
@@ -220,10 +220,10 @@ def _message(tally: Tally, files: Files, more: bool) -> str:
         parts.append(f"last in {tally.newest[0]}: {shown(tally.newest[1], SAMPLE)}")
     if files.behind or more:
         parts.append(f"behind: {files.behind} bytes wait for the next run" if files.behind else "behind: the journal has more")
-    return "; ".join(parts + files.notes[:3] + files.troubles[:3])
+    return "; ".join(parts + files.notes[:3] + files.errors[:3])
 
 
-def _journal(spec: Logs, cursor: str | None, timeout: float, tally: Tally, troubles: list[str]) -> tuple[str | None, bool]:
+def _journal(spec: Logs, cursor: str | None, timeout: float, tally: Tally, errors: list[str]) -> tuple[str | None, bool]:
     """Judge the journal's new entries; returns where to go on, and whether there was more."""
     assert spec.journal is not None
     matches = [f"--unit={unit}" for unit in spec.journal.units] + [f"--identifier={name}" for name in spec.journal.identifiers]
@@ -237,6 +237,6 @@ def _journal(spec: Logs, cursor: str | None, timeout: float, tally: Tally, troub
             message = text(entry.get("MESSAGE"))
             tally.add(message[:LONGEST].encode(errors="replace"), text(entry.get("SYSLOG_IDENTIFIER")) or "the journal")
     except Failed as failed:
-        troubles.append(str(failed))
+        errors.append(str(failed))
         return cursor, False
     return journal.cursor, journal.behind

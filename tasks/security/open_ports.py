@@ -13,13 +13,13 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
 
-from app.checks.probe import CannotTell, Drift, Field, Reading, Run, Spec, Status, Unreachable, drift, probe
+from app.checks.probe import Drift, Field, Reading, Run, Spec, Status, Unknown, Unreachable, drift, probe
 from app.failure import Failed
 from app.net.resolve import Endpoint, resolve
 from app.net.scan import Scan, scan
 from app.net.url import Host
 
-MOST_OPEN = 500  # beyond it a firewall or a tarpit answers in the host's place
+MAX_OPEN = 500  # beyond it a firewall or a tarpit answers in the host's place
 OPEN = "open"
 
 
@@ -37,7 +37,7 @@ def parsed(ports: str) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def _is_parsed(ports: str) -> str:
+def _check_ports(ports: str) -> str:
     parsed(ports)
     return ports
 
@@ -51,7 +51,7 @@ class Target(Spec):
     """Whose ports, and how they are tried."""
 
     host: Host = Field(description="name or address")
-    ports: Annotated[str, BeforeValidator(_text), AfterValidator(_is_parsed)] = Field(
+    ports: Annotated[str, BeforeValidator(_text), AfterValidator(_check_ports)] = Field(
         default="1-1024", max_length=2000, description="TCP ports and ranges that are tried, e.g. `22,80,443,8000-8100`"
     )
     concurrency: int = Field(default=200, ge=1, le=500, description="ports tried at the same time")
@@ -59,7 +59,7 @@ class Target(Spec):
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Comparison:
     """A scan beside the baseline."""
 
     observed: Mapping[str, str]  # what was not tried is as it was accepted
@@ -69,42 +69,46 @@ class Judged:
 
 @probe()
 async def measure(spec: Target, run: Run) -> Reading:
-    began = time.monotonic()
-    end = began + run.timeout * 0.9  # to tell what was found before the runner gives up
+    started = time.monotonic()
+    deadline = started + run.timeout * 0.9  # to tell what was found before the runner gives up
     ports = parsed(spec.ports)
     try:
         addresses = await resolve(spec.host, 0, run.timeout / 2)
     except Failed as failed:
-        raise CannotTell(str(failed)) from None
-    found = await _scanned(spec, addresses, ports, run.baseline or {}, end)
-    if len(found.open) > MOST_OPEN:
+        raise Unknown(str(failed)) from None
+    found = await _scan_twice(spec, addresses, ports, run.baseline or {}, deadline)
+    if len(found.open) > MAX_OPEN:
         why = "it is wide open, or a firewall or tarpit answers for it"
         raise Unreachable(f"{spec.host} takes connections on {len(found.open)} of {len(found.tried)} ports: {why}")
     if found.exhausted:
-        raise CannotTell(f"no more sockets to try ports with: {found.exhausted}; use less concurrency")
-    judged = _judged(found, ports, run.baseline)
-    if run.baseline and judged.finished and not (found.open or found.refused):
-        raise CannotTell(
-            f"{spec.host} is silent on all {len(ports)} ports{f': {found.said}' if found.said else ''}; is it down?"
+        raise Unknown(f"no more sockets to try ports with: {found.exhausted}; use less concurrency")
+    comparison = _compare(found, ports, run.baseline)
+    if run.baseline and comparison.finished and not (found.open or found.refused):
+        raise Unknown(
+            f"{spec.host} is silent on all {len(ports)} ports{f': {found.last_error}' if found.last_error else ''}; is it down?"
         )
     metrics = {
         "open_ports": len(found.open),
-        "opened_ports": len(judged.drift.added),
-        "closed_ports": len(judged.drift.gone),
+        "opened_ports": len(comparison.drift.added),
+        "closed_ports": len(comparison.drift.gone),
         "tried_ports": len(found.tried),
-        "seconds": time.monotonic() - began,
+        "seconds": time.monotonic() - started,
     }
-    status, message = _told(spec.host, found, judged, len(ports), first=run.baseline is None)
-    observed = judged.observed if judged.finished or run.baseline is not None else None  # half a scan is no baseline
+    status, message = _summary(spec.host, found, comparison, len(ports), first=run.baseline is None)
+    observed = comparison.observed if comparison.finished or run.baseline is not None else None  # half a scan is no baseline
     return Reading(status, message, {name: float(value) for name, value in metrics.items()}, observed=observed)
 
 
-async def _scanned(
-    spec: Target, addresses: tuple[Endpoint, ...], ports: tuple[int, ...], accepted: Mapping[str, str], end: float
+async def _scan_twice(
+    spec: Target, addresses: tuple[Endpoint, ...], ports: tuple[int, ...], accepted: Mapping[str, str], deadline: float
 ) -> Scan:
     """One scan, and a second look at accepted ports that were silent: one lost packet closes no port."""
     found = await scan(
-        addresses, ports, concurrency=spec.concurrency, connect_timeout=spec.connect_timeout, timeout=end - time.monotonic()
+        addresses,
+        ports,
+        concurrency=spec.concurrency,
+        connect_timeout=spec.connect_timeout,
+        timeout=deadline - time.monotonic(),
     )
     silent = [port for port in found.tried - found.open - found.refused if _name(port) in accepted]
     if silent and not found.exhausted and (found.open or found.refused):
@@ -114,7 +118,7 @@ async def _scanned(
             silent,
             concurrency=spec.concurrency,
             connect_timeout=spec.connect_timeout,
-            timeout=end - time.monotonic(),
+            timeout=deadline - time.monotonic(),
         )
         found.open |= again.open
         found.tried |= again.tried | again.open
@@ -125,22 +129,22 @@ def _name(port: int) -> str:
     return f"tcp/{port}"
 
 
-def _judged(found: Scan, ports: tuple[int, ...], baseline: Mapping[str, str] | None) -> Judged:
+def _compare(found: Scan, ports: tuple[int, ...], baseline: Mapping[str, str] | None) -> Comparison:
     observed = {_name(port): OPEN for port in sorted(found.open)}
     watched, tried = {_name(port) for port in ports}, {_name(port) for port in found.tried}
     accepted = observed if baseline is None else {name: how for name, how in baseline.items() if name in watched}
     now = {name: how for name, how in accepted.items() if name not in tried} | observed
-    return Judged(now, drift(accepted, now), len(found.tried) == len(ports))
+    return Comparison(now, drift(accepted, now), len(found.tried) == len(ports))
 
 
-def _told(host: str, found: Scan, judged: Judged, wanted: int, *, first: bool) -> tuple[Status, str]:
-    short = "" if judged.finished else f"; only {len(found.tried)} of {wanted} ports could be tried in time"
-    if judged.drift.added:
-        return Status.CRITICAL, f"{host}: {judged.drift}{short}"
-    if short:
-        return Status.UNKNOWN, f"{host}: {judged.drift}{short}"
+def _summary(host: str, found: Scan, comparison: Comparison, wanted: int, *, first: bool) -> tuple[Status, str]:
+    incomplete = "" if comparison.finished else f"; only {len(found.tried)} of {wanted} ports could be tried in time"
+    if comparison.drift.added:
+        return Status.CRITICAL, f"{host}: {comparison.drift}{incomplete}"
+    if incomplete:
+        return Status.UNKNOWN, f"{host}: {comparison.drift}{incomplete}"
     if first:
         return Status.OK, f"{host}: baseline taken: {len(found.open)} of {wanted} ports are open"
-    if judged.drift:
-        return Status.WARNING, f"{host}: {judged.drift}"
+    if comparison.drift:
+        return Status.WARNING, f"{host}: {comparison.drift}"
     return Status.OK, f"{host}: {len(found.open)} of {wanted} ports are open, as accepted"

@@ -22,12 +22,12 @@ from cryptography.x509.oid import NameOID
 from pydantic import AfterValidator, model_validator
 
 from app.checks.probe import (
-    CannotTell,
     Field,
     Reading,
     Run,
     Spec,
     Status,
+    Unknown,
     Unreachable,
     counted,
     lower_first,
@@ -38,14 +38,14 @@ from app.checks.probe import (
 from app.failure import Failed, Kind
 from app.net import tls
 from app.net.address import literal
-from app.net.handshake import Shown, look
+from app.net.handshake import Handshake, handshake
 from app.net.hello import old_protocol, weak_cipher
 from app.net.starttls import Protocol
 from app.net.url import Host
 
 DAY = 86_400
 VERSIONS = {"TLSv1": 1.0, "TLSv1.1": 1.1, "TLSv1.2": 1.2, "TLSv1.3": 1.3}
-LATE = (
+TLS_1_3 = (
     "TLSv1.3"  # here it says after the handshake whether it takes the client's certificate; what closes then may just be done
 )
 LEAST_RSA, LEAST_EC = 2048, 224  # bits
@@ -89,7 +89,7 @@ class Target(Spec):
     old_protocols: bool = Field(default=False, description="TLS 1.0 and 1.1 are meant to be spoken")
 
     @model_validator(mode="after")
-    def _has_a_certificate_for_its_key(self) -> Self:
+    def _check_key(self) -> Self:
         if self.client_key and not self.client_cert:
             raise ValueError("client_key is the key of a client_cert, which is not set")
         return self
@@ -101,14 +101,14 @@ class Target(Spec):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ServerTls:
     """What the server showed."""
 
     chain: tuple[x509.Certificate, ...]  # its own first, then each one's issuer
     version: str
-    distrust: str  # why the chain is not believed; empty when it is
+    chain_error: str  # why the chain is not believed; empty when it is
     refused: str  # why it broke off; empty: it did not
-    wanted: bool  # a client's certificate
+    wants_certificate: bool  # a client's certificate
 
     @property
     def certificate(self) -> x509.Certificate:
@@ -118,7 +118,7 @@ class Seen:
     @property
     def first(self) -> x509.Certificate:
         """The one that ends first."""
-        return tls.first_to_end(self.chain)
+        return tls.first_to_expire(self.chain)
 
 
 @dataclass(slots=True)
@@ -128,92 +128,97 @@ class Findings:
     critical: list[str] = field(default_factory=list)
     warning: list[str] = field(default_factory=list)
 
-    def reading(self, well: str, metrics: dict[str, float]) -> Reading:
+    def reading(self, ok_message: str, metrics: dict[str, float]) -> Reading:
         """The reading that says all of it, or that all is well."""
         status = Status.CRITICAL if self.critical else Status.WARNING if self.warning else Status.OK
-        return Reading(status, "; ".join(self.critical + self.warning) or well, metrics)
+        return Reading(status, "; ".join(self.critical + self.warning) or ok_message, metrics)
 
 
 @probe(on_timeout=Status.CRITICAL)
 async def measure(spec: Target, run: Run) -> Reading:
     name = spec.server_name or spec.host
     try:
-        seen = await _look(spec, name, run.timeout * 0.3)
+        server = await _inspect(spec, name, run.timeout * 0.3)
         old, cipher = await _weaknesses(spec, name, run.timeout * 0.3)
     except Failed as failed:
         raise unanswered(failed) from None
-    fits = matches(name, seen.certificate)
-    key = weak_key(seen.certificate)[0]
+    fits = matches(name, server.certificate)
+    key = weak_key(server.certificate)[0]
     findings = Findings()
-    days = _judge_time(spec, seen, findings)
-    _judge_trust(spec, seen, "" if fits else name, findings)
-    if seen.refused and spec.identity and (seen.wanted or seen.version == LATE):
-        findings.critical.append(f"it refuses the client certificate: {seen.refused}")
-    elif seen.refused and not seen.wanted and seen.version != LATE:
-        findings.critical.append(f"it broke off the handshake: {seen.refused}")
+    days = _judge_time(spec, server, findings)
+    _judge_trust(spec, server, "" if fits else name, findings)
+    if server.refused and spec.identity and (server.wants_certificate or server.version == TLS_1_3):
+        findings.critical.append(f"it refuses the client certificate: {server.refused}")
+    elif server.refused and not server.wants_certificate and server.version != TLS_1_3:
+        findings.critical.append(f"it broke off the handshake: {server.refused}")
     weak = [f"it still agrees to {old}"] if old else []
     weak += [f"it agrees to a weak cipher ({cipher})"] if cipher else []
     weak += [key] if key else []
     if spec.weak != "ok":
         (findings.critical if spec.weak == "critical" else findings.warning).extend(weak)
-    told = f"{counted(round(days), 'day')} left, {seen.version}{', wants a client certificate' if seen.wanted else ''}"
-    return findings.reading(told, _metrics(seen, days, fits, old, cipher))
+    wants = ", wants a client certificate" if server.wants_certificate else ""
+    summary = f"{counted(round(days), 'day')} left, {server.version}{wants}"
+    return findings.reading(summary, _metrics(server, days, fits, old, cipher))
 
 
-def _metrics(seen: Seen, days: float, fits: bool, old: str | None, cipher: str | None) -> dict[str, float]:
-    key, bits = weak_key(seen.certificate)
+def _metrics(server: ServerTls, days: float, fits: bool, old: str | None, cipher: str | None) -> dict[str, float]:
+    key, bits = weak_key(server.certificate)
     return {
         "certificate_days": days,
         "key_bits": float(bits),
-        "chain_valid": float(not seen.distrust),
+        "chain_valid": float(not server.chain_error),
         "name_matches": float(fits),
         "old_protocol": float(old is not None),
         "weak_cipher": float(cipher is not None),
         "weak_key": float(bool(key)),
-        "client_certificate_required": float(seen.wanted),
-        "tls_version": VERSIONS.get(seen.version, 0.0),
+        "client_certificate_required": float(server.wants_certificate),
+        "tls_version": VERSIONS.get(server.version, 0.0),
     }
 
 
 async def _weaknesses(spec: Target, name: str, timeout: float) -> tuple[str | None, str | None]:
     """The old protocol and the weak cipher that it agrees to."""
-    asking = [weak_cipher(spec.host, spec.port, name, timeout, spec.starttls)]
+    pending = [weak_cipher(spec.host, spec.port, name, timeout, spec.starttls)]
     if not spec.old_protocols:
-        asking.append(old_protocol(spec.host, spec.port, name, timeout, spec.starttls))
-    cipher, *old = await asyncio.gather(*asking)
+        pending.append(old_protocol(spec.host, spec.port, name, timeout, spec.starttls))
+    cipher, *old = await asyncio.gather(*pending)
     return (old[0] if old else None), cipher
 
 
-def _judge_time(spec: Target, seen: Seen, findings: Findings) -> float:
+def _judge_time(spec: Target, server: ServerTls, findings: Findings) -> float:
     """How many days are left until the first certificate of the chain ends."""
     now = datetime.now(UTC)
-    days = (seen.first.not_valid_after_utc - now).total_seconds() / DAY
+    days = (server.first.not_valid_after_utc - now).total_seconds() / DAY
     count = counted(round(abs(days)), "day")
-    before = "" if seen.first is seen.certificate else f": {_called(seen, seen.first)} ends before the server's own"
-    left = f"{count} left{before}" if days >= 0 else f"{_called(seen, seen.first)} ended {count} ago"
+    before = (
+        ""
+        if server.first is server.certificate
+        else f": {_certificate_name(server, server.first)} ends before the server's own"
+    )
+    left = f"{count} left{before}" if days >= 0 else f"{_certificate_name(server, server.first)} ended {count} ago"
     if days <= spec.warn_days:
         (findings.critical if days <= spec.critical_days else findings.warning).append(left)
-    for one in seen.chain:
+    for one in server.chain:
         if one.not_valid_before_utc > now:
             begins = stamp(one.not_valid_before_utc)
-            findings.critical.append(f"{_called(seen, one)} is not valid before {begins}")
+            findings.critical.append(f"{_certificate_name(server, one)} is not valid before {begins}")
     return days
 
 
-def _called(seen: Seen, one: x509.Certificate) -> str:
-    return "the certificate" if one is seen.certificate else f"the chain's certificate {one.subject.rfc4514_string()}"
+def _certificate_name(server: ServerTls, one: x509.Certificate) -> str:
+    return "the certificate" if one is server.certificate else f"the chain's certificate {one.subject.rfc4514_string()}"
 
 
-def _judge_trust(spec: Target, shown: Seen, unfit: str, findings: Findings) -> None:
-    issuer = shown.certificate.issuer.rfc4514_string()
-    if spec.verify and shown.distrust:
-        more = f" (issuer {issuer}; does the server send the whole chain?)" if "local issuer" in shown.distrust else ""
-        findings.critical.append(f"the chain is not trusted: {shown.distrust}{more}")
+def _judge_trust(spec: Target, server: ServerTls, unfit: str, findings: Findings) -> None:
+    issuer = server.certificate.issuer.rfc4514_string()
+    if spec.verify and server.chain_error:
+        more = f" (issuer {issuer}; does the server send the whole chain?)" if "local issuer" in server.chain_error else ""
+        findings.critical.append(f"the chain is not trusted: {server.chain_error}{more}")
     if spec.verify and unfit:
         findings.critical.append(f"the certificate is not for {unfit}")
     if spec.issuer and spec.issuer.lower() not in issuer.lower():
         findings.critical.append(f"its issuer is {issuer}, not {spec.issuer}")
-    found = shown.certificate.fingerprint(SHA256()).hex()
+    found = server.certificate.fingerprint(SHA256()).hex()
     if spec.fingerprint and spec.fingerprint != found:
         findings.critical.append(f"its fingerprint is {found}, another than expected")
 
@@ -224,47 +229,47 @@ def weak_key(certificate: x509.Certificate) -> tuple[str, int]:
     bits = int(getattr(key, "key_size", 256))
     weak = isinstance(key, dsa.DSAPublicKey) or (isinstance(key, rsa.RSAPublicKey) and bits < LEAST_RSA)
     weak = weak or (isinstance(key, ec.EllipticCurvePublicKey) and bits < LEAST_EC)
-    words = [f"its key is weak ({type(key).__name__.strip('_').removesuffix('PublicKey')}, {bits} bits)"] if weak else []
+    problems = [f"its key is weak ({type(key).__name__.strip('_').removesuffix('PublicKey')}, {bits} bits)"] if weak else []
     signed = certificate.signature_hash_algorithm
     if isinstance(signed, MD5 | SHA1) and certificate.issuer != certificate.subject:  # nobody checks a root's own signature
-        words.append(f"it is signed with {signed.name.upper()}")
-    return ", ".join(words), bits
+        problems.append(f"it is signed with {signed.name.upper()}")
+    return ", ".join(problems), bits
 
 
-async def _look(spec: Target, name: str, timeout: float) -> Seen:
+async def _inspect(spec: Target, name: str, timeout: float) -> ServerTls:
     """Connect as a client that insists on the chain; when it is refused, again as one that believes anything, to see why."""
     strict, lenient = _contexts(spec)
     try:
-        return _seen(await look(spec.host, spec.port, spec.starttls, strict, name, timeout), "")
+        return _server_tls(await handshake(spec.host, spec.port, spec.starttls, strict, name, timeout), "")
     except Failed as failed:
         if failed.kind is not Kind.TLS:
             raise
         why = str(failed).rpartition(": ")[2]
-        return _seen(await look(spec.host, spec.port, spec.starttls, lenient, name, timeout), why)
+        return _server_tls(await handshake(spec.host, spec.port, spec.starttls, lenient, name, timeout), why)
 
 
 def _contexts(spec: Target) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """One that insists on the chain, and one that believes anything."""
     try:
-        lenient = tls.believing_anything(spec.identity)
+        lenient = tls.unverified_context(spec.identity)
     except OSError as error:
         files = " with ".join(filter(None, (spec.client_cert, spec.client_key)))
         why = tls.reason(error) if isinstance(error, ssl.SSLError) else lower_first(error.strerror or "not in PEM format")
-        raise CannotTell(f"{files} cannot be used as a client certificate: {why}") from None
+        raise Unknown(f"{files} cannot be used as a client certificate: {why}") from None
     try:
         return tls.context(name=False, ca=spec.ca, identity=spec.identity), lenient
     except OSError as error:
-        raise CannotTell(f"{spec.ca} cannot be read as a bundle of authorities: {error.strerror}") from None
+        raise Unknown(f"{spec.ca} cannot be read as a bundle of authorities: {error.strerror}") from None
 
 
-def _seen(shown: Shown, distrust: str) -> Seen:
+def _server_tls(shown: Handshake, chain_error: str) -> ServerTls:
     if not shown.chain:
         raise Unreachable("it shows no certificate")
     try:
         chain = tls.path(shown.chain)
     except ValueError:
         raise Unreachable("its certificate cannot be read") from None
-    return Seen(chain, shown.version, distrust, shown.refused, shown.wanted)
+    return ServerTls(chain, shown.version, chain_error, shown.refused, shown.wants_certificate)
 
 
 def matches(name: str, certificate: x509.Certificate) -> bool:

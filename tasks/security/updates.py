@@ -16,18 +16,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from app.checks.probe import Absent, CannotTell, Duration, Field, Reading, Run, Spec, Status, length, lower_first, probe, worst
+from app.checks.probe import Absent, Duration, Field, Reading, Run, Spec, Status, Unknown, length, lower_first, probe, worst
 from app.failure import Failed
 from app.host import program
 from app.host.follow import open_regular
-from app.host.mounts import look
+from app.host.mounts import access
 
 MANAGERS = ("apt-get", "dnf", "yum")
 NAMED = 5  # packages named in the message
 MOST_OUTPUT = 1_048_576  # bytes
 MOST_POLICY = 12_582_912  # bytes: 250 a package
 MOST_STATUS = 67_108_864  # bytes of dpkg's list of what is installed
-FINE, WARN = Status.OK, Status.WARNING
+OK, WARNING = Status.OK, Status.WARNING
 
 APT_INSTALL = re.compile(
     r"Inst (?P<name>\S+) \[[^\]]*\] \(\S+ (?P<origins>[^()]*)\)", re.ASCII
@@ -73,30 +73,30 @@ class Pending:
 
 @probe(on_timeout=Status.UNKNOWN)
 async def measure(spec: Host, run: Run) -> Reading:
-    command = spec.command or _found()
+    command = spec.command or _find_manager()
     manager = command[-1].rpartition("/")[2]
     if manager not in MANAGERS:
-        raise CannotTell(f"{manager} is none of {', '.join(MANAGERS)}")
+        raise Unknown(f"{manager} is none of {', '.join(MANAGERS)}")
     apt = manager == "apt-get"
     end = time.monotonic() + run.timeout * 0.9
-    words = _apt_words(spec.root) if apt else _dnf_words(spec.root, manager)
+    arguments = _apt_arguments(spec.root) if apt else _dnf_arguments(spec.root, manager)
     try:
-        changed = await look(spec.root, lambda: (_lists_of_apt if apt else _lists_of_dnf)(spec.root), end - time.monotonic())
-        reboot = await look(spec.root, lambda: _waits_for_reboot(spec.root), end - time.monotonic())
-        said = await _asked([*command, *words], manager, end, MOST_OUTPUT)
-        pending = await _with_hidden(spec, command, pending_of_apt(said), end) if apt else pending_of_dnf(said)
+        changed = await access(spec.root, lambda: (_lists_of_apt if apt else _lists_of_dnf)(spec.root), end - time.monotonic())
+        reboot = await access(spec.root, lambda: _waits_for_reboot(spec.root), end - time.monotonic())
+        output = await _run([*command, *arguments], manager, end, MOST_OUTPUT)
+        pending = await _with_hidden(spec, command, pending_of_apt(output), end) if apt else pending_of_dnf(output)
     except Failed as failed:
-        raise CannotTell(str(failed)) from None
+        raise Unknown(str(failed)) from None
     return _judge(spec, pending, reboot, None if changed is None else max(0.0, time.time() - changed))
 
 
-async def _asked(command: list[str], manager: str, end: float, most: int) -> str:
+async def _run(command: list[str], manager: str, end: float, most: int) -> str:
     """What the package manager says."""
-    ended = await program.run(command, end - time.monotonic(), most=most)
-    if ended.code or ended.cut:
-        why = f"it said more than {most} bytes" if ended.cut else _complaint(ended.err) or f"it ended with {ended.code}"
-        raise CannotTell(f"{manager} cannot tell: {why}")
-    return ended.out
+    result = await program.run(command, end - time.monotonic(), most=most)
+    if result.code or result.cut:
+        why = f"it said more than {most} bytes" if result.cut else _error_text(result.err) or f"it ended with {result.code}"
+        raise Unknown(f"{manager} cannot tell: {why}")
+    return result.out
 
 
 async def _with_hidden(spec: Host, command: list[str], pending: Pending, end: float) -> Pending:
@@ -107,20 +107,20 @@ async def _with_hidden(spec: Host, command: list[str], pending: Pending, end: fl
     *before, program_ = command
     before = [] if before and os.path.basename(before[0]) in ("sudo", "doas") else before
     cache = [*before, program_.removesuffix("apt-get") + "apt-cache", *_apt_folders(spec.root), "policy"]
-    installed = await look(spec.root, lambda: _installed(spec.root), end - time.monotonic())
-    secure = secure_sources(await _asked(cache, "apt-cache", end, MOST_OUTPUT))
-    behind = behind_of_apt(await _asked([*cache, *installed], "apt-cache", end, MOST_POLICY), secure)
+    installed = await access(spec.root, lambda: _installed(spec.root), end - time.monotonic())
+    secure = secure_sources(await _run(cache, "apt-cache", end, MOST_OUTPUT))
+    behind = behind_of_apt(await _run([*cache, *installed], "apt-cache", end, MOST_POLICY), secure)
     return replace(pending, security=tuple(dict.fromkeys((*pending.security, *behind))))
 
 
-def _found() -> list[str]:
+def _find_manager() -> list[str]:
     for name in MANAGERS:
         if shutil.which(name, path=program.PATH):
             return [name]
     raise Absent(f"there is no {', '.join(MANAGERS[:-1])} or {MANAGERS[-1]}")
 
 
-def _apt_words(root: str) -> Iterator[str]:
+def _apt_arguments(root: str) -> Iterator[str]:
     """A simulation; dist-upgrade, since a new kernel is a new package, which a mere upgrade would not name."""
     yield from ("-s", "-o", "Debug::NoLocking=1", *_apt_folders(root), "dist-upgrade")
 
@@ -133,7 +133,7 @@ def _apt_folders(root: str) -> Iterator[str]:
         yield from ("-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=")  # nothing is written there
 
 
-def _dnf_words(root: str, manager: str) -> Iterator[str]:
+def _dnf_arguments(root: str, manager: str) -> Iterator[str]:
     yield from ("-q", "-C")  # from its cache
     if root != "/":
         yield f"--installroot={root}"
@@ -148,11 +148,11 @@ def _lists_of_apt(root: str) -> float:
         with open_regular(status) as file:
             installed = file.read(1)
     except OSError as error:
-        raise CannotTell(f"{error.filename or status}: {lower_first(str(error.strerror))}") from None
+        raise Unknown(f"{error.filename or status}: {lower_first(str(error.strerror))}") from None
     if not installed:
-        raise CannotTell(f"{status} is empty: what is installed is not known")
+        raise Unknown(f"{status} is empty: what is installed is not known")
     if not any("_Packages" in name for name in names):
-        raise CannotTell(f"{folder}/lists holds no package lists: run apt-get update")
+        raise Unknown(f"{folder}/lists holds no package lists: run apt-get update")
     changed = _newest([os.path.join(folder, one) for one in APT_FRESH])
     assert changed is not None
     return changed
@@ -176,7 +176,7 @@ def _newest(paths: list[str]) -> float | None:
 def pending_of_apt(out: str) -> Pending:
     """What `apt-get -s dist-upgrade` would install."""
     if not APT_DONE.search(out):
-        raise CannotTell("apt-get did not come to its end")
+        raise Unknown("apt-get did not come to its end")
     lines = [found for found in map(APT_INSTALL.match, out.splitlines()) if found]
     secure = {found["name"]: None for found in lines if APT_SECURE.search(found["origins"])}
     held = APT_HELD.search(out)
@@ -231,9 +231,9 @@ def pending_of_dnf(out: str) -> Pending:
     """What `dnf updateinfo list --security` (4 and 5) or yum's lists: one line for each advisory and package."""
     names: dict[str, None] = {}
     for line in out.splitlines():
-        advisory, *words = line.split() or [""]
-        if words and (words[0].endswith("/Sec.") or words[0] == "security"):
-            package = next(filter(None, map(NEVRA.fullmatch, words)), None)
+        advisory, *fields = line.split() or [""]
+        if fields and (fields[0].endswith("/Sec.") or fields[0] == "security"):
+            package = next(filter(None, map(NEVRA.fullmatch, fields)), None)
             names[package["name"] if package else advisory] = None
     return Pending(tuple(names))
 
@@ -242,7 +242,7 @@ def _waits_for_reboot(root: str) -> bool:
     return any(os.path.exists(os.path.join(root, folder, "reboot-required")) for folder in ("run", "var/run"))
 
 
-def _complaint(err: str) -> str:
+def _error_text(err: str) -> str:
     lines = [line.strip() for line in err.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("E:", "Error", "error"))]
     return " ".join((errors or lines)[:2])[:300]
@@ -256,16 +256,16 @@ def _judge(spec: Host, pending: Pending, reboot: bool, age: float | None) -> Rea
     metrics |= {"lists_age_seconds": age} if age is not None else {}
     named = ", ".join(pending.security[:NAMED]) + (f" and {count - NAMED} more" if count > NAMED else "")
     parts = [
-        (FINE, f"{count or 'no'} security {'update' if count == 1 else 'updates'} pending" + (f": {named}" if named else ""))
+        (OK, f"{count or 'no'} security {'update' if count == 1 else 'updates'} pending" + (f": {named}" if named else ""))
     ]
     if spec.critical_above is not None and count > spec.critical_above:
         parts.append((Status.CRITICAL, f"more than {spec.critical_above}"))
     elif count > spec.warning_above:
-        parts.append((WARN, ""))
+        parts.append((WARNING, ""))
     if pending.held:
-        parts.append((FINE, f"{pending.held} held back"))
+        parts.append((OK, f"{pending.held} held back"))
     if reboot:
-        parts.append((WARN if spec.warn_of_reboot else FINE, "the host waits for a reboot"))
+        parts.append((WARNING if spec.warn_of_reboot else OK, "the host waits for a reboot"))
     if age is not None and age >= spec.warning_lists_older_than.total_seconds():
-        parts.append((WARN, f"but the package lists are {length(age)} old, so there may be more"))
+        parts.append((WARNING, f"but the package lists are {length(age)} old, so there may be more"))
     return Reading(worst(status for status, _ in parts), "; ".join(why for _, why in parts if why), metrics)

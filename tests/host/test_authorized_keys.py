@@ -19,8 +19,8 @@ def test_fingerprints_are_those_of_ssh_keygen(tmp_path, kind):
     found = authorized_keys.parse('command="echo \\"a b\\"",no-pty ' + (tmp_path / "key.pub").read_text())
     assert found is not None
     assert found.fingerprint == told.split()[1]
-    assert "command,no-pty [" in found.about
-    assert found.about.endswith("ada on her laptop")
+    assert "command,no-pty [" in found.description
+    assert found.description.endswith("ada on her laptop")
 
 
 @pytest.mark.parametrize(

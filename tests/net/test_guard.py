@@ -8,7 +8,7 @@ import pytest
 from app.failure import Failed
 from app.net.address import is_metadata, literal, refuse_literal
 from app.net.guard import refusal, refuse
-from app.net.policy import Policy, Watched, load
+from app.net.policy import Policy, PolicyFile, load
 from app.net.url import host_name, http_url
 from app.secret import without_login
 
@@ -169,7 +169,7 @@ def test_an_empty_policy_closes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_changed_policy_is_in_force_within_a_second(tmp_path: Path) -> None:
-    watched = Watched(tmp_path)
+    watched = PolicyFile(tmp_path)
     assert refusal("127.0.0.1", watched.current(0.0)) is None
     (tmp_path / "network-policy.yaml").write_text("deny: [127.0.0.0/8]")
     assert refusal("127.0.0.1", watched.current(0.5)) is None

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from app.net.jsonpath import TooMuch, select, sound
+from app.net.jsonpath import TooMuch, check, select
 
 SHOP = {
     "status": "ok",
@@ -34,7 +34,7 @@ SHOP = {
     ],
 )
 def test_a_path_selects_as_the_standard_says(path: str, values: list[object]) -> None:
-    assert select(sound(path), SHOP) == values
+    assert select(check(path), SHOP) == values
 
 
 @pytest.mark.parametrize("document", [5, "text", None, True])
@@ -62,7 +62,7 @@ def test_a_bare_value_is_a_document(document: object) -> None:
 )
 def test_what_is_no_path_is_refused_when_read(path: str, told: str) -> None:
     with pytest.raises(ValueError, match=told):
-        sound(path)
+        check(path)
 
 
 def nested(levels: int) -> list[object]:
@@ -96,7 +96,7 @@ WIDE: list[list[object]] = [[] for _ in range(300_000)]
 def test_a_path_over_a_document_made_to_last_ends_soon(path: str, document: object) -> None:
     started = time.process_time()
     with pytest.raises(TooMuch):
-        select(sound(path), document)
+        select(check(path), document)
     assert time.process_time() - started < 3
 
 

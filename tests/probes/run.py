@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app import plugins
-from app.checks.probe import CannotTell, Reading, Run, Status, Unreachable
+from app.checks.probe import Reading, Run, Status, Unknown, Unreachable
 from app.net import http
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -48,7 +48,7 @@ async def _measured(
             return await asyncio.to_thread(probe.measure, spec, run)
     except Unreachable as error:
         return Reading(Status.CRITICAL, str(error))
-    except CannotTell as error:
+    except Unknown as error:
         return Reading(Status.UNKNOWN, str(error))
     finally:
         await http.close()

@@ -31,7 +31,7 @@ def after(**changes):
 
 def rates(now):
     series = tuple(host._by_device(BEFORE, now, 10.0))
-    found = host._cpu(BEFORE, now) | host._rates(BEFORE, now, 10.0) | host._stalled(BEFORE, now, 10.0) | host._worst_of(series)
+    found = host._cpu(BEFORE, now) | host._rates(BEFORE, now, 10.0) | host._stalled(BEFORE, now, 10.0) | host._totals(series)
     return found, series
 
 
@@ -102,7 +102,7 @@ def test_only_limits_are_judged(metrics, limits, status):
     assert host.worst(found for found, _ in findings) == status
 
 
-@pytest.mark.parametrize("limit", sorted(host.LIMITED))
+@pytest.mark.parametrize("limit", sorted(host.LIMITED_METRICS))
 def test_a_limit_of_the_checks_own_on_what_is_not_counted_is_never_ok(limit):
     counted = {"network_errors_per_second": 0.0}
     assert host.worst(status for status, _ in host._findings(counted, host.Limits())) == "ok"
@@ -112,7 +112,7 @@ def test_a_limit_of_the_checks_own_on_what_is_not_counted_is_never_ok(limit):
 
 def test_parts_of_disks_and_virtual_interfaces_are_not_counted_twice():
     named = ["sda", "sda1", "nvme0n1", "nvme0n1p2", "loop3", "vdb", "vdb2", "dm-0", "mmcblk0", "mmcblk0p1", "zram0"]
-    assert [name for name in named if not host.PART.match(name)] == ["sda", "nvme0n1", "vdb", "dm-0", "mmcblk0"]
+    assert [name for name in named if not host.NOT_A_DISK.match(name)] == ["sda", "nvme0n1", "vdb", "dm-0", "mmcblk0"]
     cards = ["lo", "eth0", "ens3", "veth1a2b", "docker0", "br-12ab", "wlan0"]
     assert [name for name in cards if not host.VIRTUAL.match(name)] == ["eth0", "ens3", "wlan0"]
 

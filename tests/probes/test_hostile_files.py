@@ -77,7 +77,7 @@ def test_a_search_for_log_files_that_takes_too_long_leaves_time_to_read(tmp_path
 
     files = Files([f"{tmp_path}/*.log"], None, Limits(1 << 20, 1000, time.monotonic()), from_start=True)
     assert list(files.lines()) == []
-    assert "means too much" in files.troubles[0]
+    assert "means too much" in files.errors[0]
 
 
 def test_a_log_whose_name_is_no_text_is_followed_like_any_other(tmp_path):
@@ -162,7 +162,7 @@ def test_a_key_line_of_megabytes_is_read_in_little_memory():
     assert int(grown) < 40_000  # KiB
     told = authorized_keys.parse('command="a \\"b\\" c",no-pty ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA ada')
     assert told is not None
-    assert told.about.startswith("ssh-ed25519 command,no-pty [")
+    assert told.description.startswith("ssh-ed25519 command,no-pty [")
 
 
 def test_what_cannot_be_shown_is_still_as_accepted_on_the_next_run(tmp_path):

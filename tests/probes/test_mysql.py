@@ -227,7 +227,7 @@ def test_a_server_that_hangs_or_lies_is_told_in_time(server, status, told):
 def test_what_the_server_says_against_a_query_is_said(mariadb):
     with pytest.raises(pymysql.err.ProgrammingError) as refused:
         asyncio.run(mysql.ask(mariadb.url(), 2, lambda session: session.rows("select * from nowhere")))
-    assert "nowhere" in mysql.said(refused.value)
+    assert "nowhere" in mysql.error_text(refused.value)
     with pytest.raises(Failed) as failed:
         asyncio.run(mysql.ask(mariadb.url(), 2, lambda session: session.rows("select repeat('x', 99999)"), max_bytes=9999))
     assert failed.value.kind is Kind.PROTOCOL

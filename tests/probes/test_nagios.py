@@ -226,4 +226,4 @@ def test_performance_data(perfdata, metrics, series):
 
 def test_metrics_have_an_end():
     metrics, series = nagios.measured(" ".join(f"m{n}=1" for n in range(5000)))
-    assert len(metrics) + len(series) == nagios.MOST_METRICS
+    assert len(metrics) + len(series) == nagios.MAX_METRICS

@@ -7,7 +7,7 @@ import pytest
 
 from app import plugins
 from app.checks.probe import Reading
-from app.net.postgres_replication import findings, read
+from app.net.postgres_replication import findings, parse
 from tests.probes.run import measure
 from tests.probes.servers.replicated import MAJORS, Node, Pair, replicated, until
 
@@ -162,7 +162,7 @@ ROW = {"id": "7", "name": "b", "address": "10.0.0.2", "sync": "async", "lag": No
     ],
 )
 def test_how_late_a_standby_is(me: Any, before: Any, lag: float | None, grades: list[str]) -> None:
-    found = read(FOLLOWS | me, [], [], before)
+    found = parse(FOLLOWS | me, [], [], before)
     assert found.lag == lag
     assert [grade for grade, _ in findings(found, 3)] == grades  # a standby needs no standbys of its own
 
@@ -180,21 +180,21 @@ def test_how_late_a_standby_is(me: Any, before: Any, lag: float | None, grades: 
     ],
 )
 def test_how_late_a_primary_holds_a_standby_to_be(row: Any, before: Any, lag: float | None) -> None:
-    assert read(ME, [ROW | row], [], before).lag == lag
+    assert parse(ME, [ROW | row], [], before).lag == lag
 
 
 def test_a_standby_that_is_gone_is_missed_for_a_week_and_twins_are_told_apart() -> None:
-    first = read(ME, [ROW, ROW | {"id": "8"}], [], {})
+    first = parse(ME, [ROW, ROW | {"id": "8"}], [], {})
     assert list(first.lags()) == ["b 10.0.0.2", "b 10.0.0.2 #2"]
-    one = read({**ME, "at": ME["at"] + 60}, [ROW], [], first.memory)
+    one = parse({**ME, "at": ME["at"] + 60}, [ROW], [], first.memory)
     assert list(findings(one, None)) == [
         ("warning", "standby b 10.0.0.2 #2 is no longer connected (for 1 min; see min_standbys)")
     ]
     assert (one.lag, one.connected()) == (60, 1)
     assert list(findings(one, 2))[-1] == ("critical", "1 standby is connected, 2 must be")
-    none = read({**ME, "at": ME["at"] + 8 * 86_400}, [ROW], [], one.memory)
+    none = parse({**ME, "at": ME["at"] + 8 * 86_400}, [ROW], [], one.memory)
     assert list(findings(none, None)) == []
-    assert read(ME, [ROW, ROW | {"id": "8"}], [], one.memory).lag == 0
+    assert parse(ME, [ROW, ROW | {"id": "8"}], [], one.memory).lag == 0
 
 
 def test_limits_that_judge_what_is_hidden_are_unknown(pair: Pair) -> None:

@@ -13,7 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from app import plugins
-from app.checks.probe import CannotTell, Reading, Run, Status, Unreachable
+from app.checks.probe import Reading, Run, Status, Unknown, Unreachable
 
 pytestmark = pytest.mark.xdist_group("process")  # they count processes by name
 process = plugins.probe_module("health.process")
@@ -22,10 +22,10 @@ process = plugins.probe_module("health.process")
 def look(memory=None, **with_):
     """What the probe finds; `tests.probes.run` has a `name` of its own."""
     try:
-        return process.measure.measure(process.Wanted(**with_), Run(5.0, memory or {}))
+        return process.measure.measure(process.Target(**with_), Run(5.0, memory or {}))
     except Unreachable as error:
         return Reading(Status.CRITICAL, str(error))
-    except CannotTell as error:
+    except Unknown as error:
         return Reading(Status.UNKNOWN, str(error))
 
 
@@ -177,7 +177,7 @@ def test_a_name_is_the_programs_or_its_scripts(wanted, told, command, is_it):
 @pytest.mark.parametrize("pattern", [".*", "^$", "x?"])
 def test_no_pattern_is_found_in_what_has_no_command_line(pattern):
     thread = SimpleNamespace(info={"name": "kthreadd", "cmdline": [], "username": "root"})
-    assert not process._is_wanted(process.Wanted(pattern=pattern), thread)
+    assert not process._is_wanted(process.Target(pattern=pattern), thread)
 
 
 TRY = ["checks", "try", "health.process", "--with", "pattern=mark5521"]
@@ -340,7 +340,7 @@ def test_a_pid_file_that_is_missing_is_critical_and_one_that_hangs_or_is_none_is
 )
 def test_what_names_no_process_is_refused(with_):
     with pytest.raises(ValidationError):
-        process.Wanted(**with_)
+        process.Target(**with_)
 
 
 def test_processes_hidden_from_this_account_are_unknown_not_gone():

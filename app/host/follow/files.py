@@ -12,13 +12,13 @@ from app.host.follow.globs import MAGIC, expand
 from app.host.follow.rotated import PACKED, rotated_from
 from app.sentence import lower_first
 
-MOST_FILES = 256  # followed at once
-MOST_FOUND = 10_000  # paths looked at that the globs mean
-MOST_SEEN = 200_000  # entries of folders looked at
-MOST_GONE = 64  # vanished files whose places are kept, in case they come back
+MAX_FILES = 256  # followed at once
+MAX_MATCHES = 10_000  # paths looked at that the globs mean
+MAX_ENTRIES = 200_000  # entries of folders looked at
+MAX_GONE = 64  # vanished files whose places are kept, in case they come back
 
 
-class _Enough(Exception):
+class _LimitReached(Exception):
     """The search for the files takes too long."""
 
 
@@ -36,7 +36,7 @@ class Files:
         self.before = {path: cursor for path, cursor in known if isinstance(cursor, Mapping)}
         self.from_start = from_start or before is not None
         self.memory: dict[str, Any] = {}
-        self.troubles: list[str] = []
+        self.errors: list[str] = []
         self.notes: list[str] = []
         self.bytes = self.behind = self.readable = 0
 
@@ -70,7 +70,7 @@ class Files:
                 self.notes.append(f"{name}: {follower.lost}")
             if follower.memory or inode is not None:
                 self.memory[name] = follower.memory
-        self.memory |= dict(list(gone.items())[-MOST_GONE:])
+        self.memory |= dict(list(gone.items())[-MAX_GONE:])
 
     def _follower(self, path: str, before: Mapping[str, Any], left: int) -> Follower:
         """One file with its share of the limits, at least a line. One that could not be read before is no new one."""
@@ -80,40 +80,40 @@ class Files:
     def _unread(self, path: str, error: OSError) -> None:
         if isinstance(error, FileNotFoundError) and path not in self.globs:
             return  # it vanished between the glob and the reading: nothing is wrong
-        self.troubles.append(f"{path} cannot be read: {lower_first(error.strerror or str(error))}")
+        self.errors.append(f"{path} cannot be read: {lower_first(error.strerror or str(error))}")
 
     def _found(self) -> list[str]:
         """The files the globs mean, those known before first, without those that are the past of another."""
         found: dict[str, None] = {}
         for pattern in self.globs:
-            many = MAGIC.search(pattern) is not None and not os.path.exists(pattern)
-            hits = self._meant(pattern) if many else [pattern]
-            if not hits:
-                self.troubles.append(f"no file is called {pattern}")
-            found |= dict.fromkeys(sorted(hits))
+            is_pattern = MAGIC.search(pattern) is not None and not os.path.exists(pattern)
+            matches = self._matching_files(pattern) if is_pattern else [pattern]
+            if not matches:
+                self.errors.append(f"no file is called {pattern}")
+            found |= dict.fromkeys(sorted(matches))
         names = {path for path in found if path in self.globs or not rotated_from(path, found)}
         ordered = sorted(names, key=lambda path: (_text(path) not in self.before, path))
-        if len(ordered) > MOST_FILES:
-            self.troubles.append(f"{len(ordered)} files are meant and {MOST_FILES} are followed: narrow the paths")
-        return ordered[:MOST_FILES]
+        if len(ordered) > MAX_FILES:
+            self.errors.append(f"{len(ordered)} files are meant and {MAX_FILES} are followed: narrow the paths")
+        return ordered[:MAX_FILES]
 
-    def _meant(self, pattern: str) -> list[str]:
+    def _matching_files(self, pattern: str) -> list[str]:
         """The files of a pattern, as far as there is time to look for them: half of what is left."""
-        hits: list[str] = []
-        until, seen = (time.monotonic() + self.limits.deadline) / 2, 0
+        matches: list[str] = []
+        until, examined = (time.monotonic() + self.limits.deadline) / 2, 0
 
-        def tick() -> None:
-            nonlocal seen
-            seen += 1
-            if seen > MOST_SEEN or time.monotonic() > until:
-                raise _Enough
+        def on_entry() -> None:
+            nonlocal examined
+            examined += 1
+            if examined > MAX_ENTRIES or time.monotonic() > until:
+                raise _LimitReached
 
         try:
-            found = islice(expand(pattern, tick, lambda _: None), MOST_FOUND)
-            hits.extend(path for path in found if os.path.isfile(path) and not PACKED.search(path))
-        except (_Enough, RecursionError):
-            self.troubles.append(f"{pattern} means too much: {seen} names were looked at and more are left; narrow it")
-        return hits
+            found = islice(expand(pattern, on_entry, lambda _: None), MAX_MATCHES)
+            matches.extend(path for path in found if os.path.isfile(path) and not PACKED.search(path))
+        except (_LimitReached, RecursionError):
+            self.errors.append(f"{pattern} means too much: {examined} names were looked at and more are left; narrow it")
+        return matches
 
 
 def _text(path: str) -> str:

@@ -38,7 +38,7 @@ class Follower:
 
     def __init__(self, path: Path, before: Mapping[str, Any], limits: Limits, *, from_start: bool = False) -> None:
         self.path, self.limits, self.from_start = path, limits, from_start
-        self.cursor = Cursor.remembered(before)
+        self.cursor = Cursor.from_memory(before)
         self.behind = 0
         self.lost = ""
         self.passed: dict[int, Cursor] = {}  # inode -> how far the predecessors were read
@@ -54,34 +54,34 @@ class Follower:
             found = os.fstat(current.fileno())
             if self.cursor is None:
                 self.cursor = _end(current, found) if not self.from_start else Cursor(found.st_ino)
-            elif not self._is(current, found, self.cursor):
-                size, olds = found.st_size, predecessors(self.path, self.cursor, self.limits.deadline)
-                if olds or not (self.cursor.position and fits(current, self.cursor)):
-                    if not (yield from self._finish(olds, size)):
+            elif not self._is_same(current, found, self.cursor):
+                size, older = found.st_size, predecessors(self.path, self.cursor, self.limits.deadline)
+                if older or not (self.cursor.position and fits(current, self.cursor)):
+                    if not (yield from self._finish(older, size)):
                         return
                     self.cursor = Cursor(found.st_ino)
             self.cursor.inode = found.st_ino
             yield from self._read(current, self.cursor)
             self.behind = max(0, os.fstat(current.fileno()).st_size - self.cursor.position)
 
-    def _is(self, current: BinaryIO, found: os.stat_result, cursor: Cursor) -> bool:
+    def _is_same(self, current: BinaryIO, found: os.stat_result, cursor: Cursor) -> bool:
         return found.st_ino == cursor.inode and found.st_size >= cursor.position and fits(current, cursor)
 
-    def _finish(self, olds: list[Path], size: int) -> Generator[bytes, None, bool]:
+    def _finish(self, older: list[Path], size: int) -> Generator[bytes, None, bool]:
         """Read what is left of the predecessors; returns whether all of it was read and the successor's turn has come.
 
         While the successor is empty its writer may not have noticed the rotation yet: the old file may still grow.
         """
         assert self.cursor is not None
-        if not olds and self.cursor.position:
+        if not older and self.cursor.position:
             self.lost = "it was replaced or cut, and its predecessor is not beside it: what it was last told may be lost"
-        for number, path in enumerate(olds):
+        for number, path in enumerate(older):
             try:
                 with open_regular(path) as raw, unpacked(raw) as file:
                     if number:
                         self.cursor = Cursor(os.fstat(raw.fileno()).st_ino)
                     self.cursor.inode = os.fstat(raw.fileno()).st_ino
-                    last = number + 1 == len(olds)
+                    last = number + 1 == len(older)
                     self.passed[self.cursor.inode] = self.cursor
                     yield from self._read(file, self.cursor, whole=not last or size > 0)
                     if self.limits.spent():
@@ -95,7 +95,7 @@ class Follower:
 
     def _read(self, file: BinaryIO, cursor: Cursor, *, whole: bool = False) -> Iterator[bytes]:
         """Lines from the cursor on, which moves along; a last one without its end only when the file is `whole`."""
-        seen = Edges(file, cursor.position)
+        edges = Edges(file, cursor.position)
         file.seek(cursor.position)
         try:
             while not self.limits.spent() and (line := file.readline(LONGEST)):
@@ -105,15 +105,15 @@ class Follower:
                 if len(line) > self.limits.bytes:
                     self.limits.bytes = 0
                     return
-                told, cursor.cut = not cursor.cut, not ended
+                is_new, cursor.cut = not cursor.cut, not ended
                 cursor.position += len(line)
-                seen.add(line)
+                edges.add(line)
                 self.limits.bytes -= len(line)
-                if told:
+                if is_new:
                     self.limits.lines -= 1
                     yield line.rstrip(b"\r\n")
         finally:
-            cursor.mark = seen.mark()
+            cursor.mark = edges.mark()
 
 
 def _end(file: BinaryIO, found: os.stat_result) -> Cursor:

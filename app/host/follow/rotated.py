@@ -36,11 +36,11 @@ class Cursor:
     cut: bool = False  # inside a line whose beginning was told already
 
     @classmethod
-    def remembered(cls, told: Mapping[str, Any]) -> Self | None:
+    def from_memory(cls, memory: Mapping[str, Any]) -> Self | None:
         """The cursor of that memory; None when it is none."""
-        inode, position, mark = (told.get(key) for key in ("inode", "position", "mark"))
+        inode, position, mark = (memory.get(key) for key in ("inode", "position", "mark"))
         if type(inode) is int and type(position) is int and 0 <= position < 1 << 62 and isinstance(mark, str):
-            return cls(inode, position, mark, told.get("cut") is True)
+            return cls(inode, position, mark, memory.get("cut") is True)
         return None
 
     def memory(self) -> dict[str, Any]:

@@ -32,17 +32,17 @@ class Rows:
     """Rows as they come, within the limits."""
 
     limits: Limits
-    taken: list[Row] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     size: int = 0
 
     def add(self, row: Row, size: int) -> None:
         """Take one more, of so many bytes. Raises Failed when that is too much."""
         self.size += size
-        if len(self.taken) == self.limits.max_rows:
+        if len(self.rows) == self.limits.max_rows:
             raise too_many(self.limits)
         if self.size > self.limits.max_bytes:
             raise too_large(self.limits)
-        self.taken.append(row)
+        self.rows.append(row)
 
 
 def too_many(limits: Limits) -> Failed:
@@ -55,6 +55,6 @@ def too_large(limits: Limits) -> Failed:
     return Failed(Kind.OTHER, f"more than {limits.max_bytes} bytes; select less")
 
 
-def refused(said: str) -> Failed:
+def refused(message: str) -> Failed:
     """The database does not take the query."""
-    return Failed(Kind.OTHER, f"the query failed: {said}")
+    return Failed(Kind.OTHER, f"the query failed: {message}")

@@ -8,7 +8,7 @@ import pymysql
 
 from app.failure import Failed, Kind
 from app.net import mysql
-from app.net.mysql import ASK, Session, said
+from app.net.mysql import QUERY_SHARE, Session, error_text
 from app.net.mysql import mysql_url as url
 from app.net.sql.answer import Answer, Limits, refused, too_large, too_many
 
@@ -26,7 +26,7 @@ GRANT = re.compile(r"GRANT (?P<rights>.+?) ON (?:(?:TABLE|FUNCTION|PROCEDURE|PAC
 COLUMNS = re.compile(r"\s*\((?:`(?:[^`]|``)*`|[^()`])*\)")
 
 HEADROOM = 16_384  # bytes for the names of columns
-NOT_TOLD = 1305  # no such function: a server without roles
+NO_SUCH_FUNCTION = 1305  # no such function: a server without roles
 
 
 async def ask(url: str, query: str, limits: Limits) -> Answer:
@@ -36,7 +36,7 @@ async def ask(url: str, query: str, limits: Limits) -> Answer:
     try:
         return await mysql.ask(url, limits.seconds, partial(_answer, query=query, limits=limits))
     except pymysql.MySQLError as error:
-        raise refused(said(error)) from None
+        raise refused(error_text(error)) from None
 
 
 def quoted(name: str) -> str:
@@ -45,8 +45,8 @@ def quoted(name: str) -> str:
 
 
 def _answer(session: Session, query: str, limits: Limits) -> Answer:
-    _refuse_danger(session)
-    for statement in _lock_in(session.is_mariadb, limits.seconds * ASK):
+    _check_privileges(session)
+    for statement in _limit_statements(session.is_mariadb, limits.seconds * QUERY_SHARE):
         session.query(statement)
     if limits.utc:
         session.query("set session time_zone = '+00:00'")
@@ -62,15 +62,15 @@ def _answer(session: Session, query: str, limits: Limits) -> Answer:
     return Answer(names, list(rows))
 
 
-def _lock_in(mariadb: bool, seconds: float) -> Iterator[str]:
-    whole = max(1, round(seconds))
+def _limit_statements(mariadb: bool, seconds: float) -> Iterator[str]:
+    whole_seconds = max(1, round(seconds))
     yield f"set session max_statement_time = {seconds:.3f}" if mariadb else f"set max_execution_time = {seconds * 1000:.0f}"
-    yield f"set session lock_wait_timeout = {whole}, innodb_lock_wait_timeout = {whole}"
+    yield f"set session lock_wait_timeout = {whole_seconds}, innodb_lock_wait_timeout = {whole_seconds}"
     yield "set session transaction read only"  # also for what would follow a commit
     yield "start transaction read only"
 
 
-def _refuse_danger(session: Session) -> None:
+def _check_privileges(session: Session) -> None:
     dangerous = sorted(right for line in _grants(session) for right in _rights(line) if right not in HARMLESS)
     if dangerous:
         raise Failed(
@@ -87,7 +87,7 @@ def _grants(session: Session) -> list[str]:
         try:
             roles = str(session.some("select current_role()", 1)[1][0][0] or "NONE")
         except pymysql.MySQLError as error:
-            if mysql.code(error) != NOT_TOLD:
+            if mysql.code(error) != NO_SUCH_FUNCTION:
                 raise
     using = f" for current_user() using {roles}" if roles not in ("", "NONE") else ""
     return [str(row[0]) for row in session.some(f"show grants{using}", 10_000)[1]]

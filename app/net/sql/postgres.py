@@ -3,7 +3,7 @@
 import psycopg
 
 from app.failure import Failed, Kind
-from app.net.postgres import ASK, Session, session
+from app.net.postgres import QUERY_SHARE, Session, session
 from app.net.postgres import database_url as url
 from app.net.sql.answer import Answer, Limits, Rows, refused
 
@@ -24,7 +24,7 @@ select me.rolname, session_user <> current_user as disguised,
 """
 
 # The first statement of the transaction: after it nothing can make the transaction writable any more.
-LOCK_IN = """
+LIMITS_QUERY = """
 select 1, set_config('statement_timeout', %(ms)s, true), set_config('lock_timeout', %(ms)s, true),
        set_config('idle_in_transaction_session_timeout', %(ms)s, true)
 """
@@ -34,10 +34,10 @@ async def ask(url: str, query: str, limits: Limits) -> Answer:
     """See `app.net.sql.ask`."""
     try:
         async with session(url, limits.seconds) as database:
-            await _refuse_danger(database)
+            await _check_privileges(database)
             await database.set_autocommit(False)
             await database.set_read_only(True)
-            await database.execute(LOCK_IN, {"ms": str(max(1, int(limits.seconds * ASK * 1000)))})
+            await database.execute(LIMITS_QUERY, {"ms": str(max(1, int(limits.seconds * QUERY_SHARE * 1000)))})
             return await _answer(database, query, limits)
     except (psycopg.Error, UnicodeError) as error:
         raise refused(str(error).strip().partition("\n")[0]) from None
@@ -48,10 +48,10 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-async def _refuse_danger(database: Session) -> None:
+async def _check_privileges(database: Session) -> None:
     row = await (await database.execute(RIGHTS)).fetchone()
-    name, disguised, dangerous = row or ("?", True, [])
-    if dangerous or disguised:
+    name, changed_role, dangerous = row or ("?", True, [])
+    if dangerous or changed_role:
         what = ", ".join(dangerous) or "another identity"
         raise Failed(
             Kind.BLOCKED,
@@ -72,4 +72,4 @@ async def _answer(database: Session, query: str, limits: Limits) -> Answer:
                 rows.add(row, sum(len(result.get_value(0, column) or b"") for column in range(result.nfields)))
         finally:
             await stream.aclose()  # type: ignore[attr-defined]  # a generator; cancels what still runs
-        return Answer([column.name for column in cursor.description or ()], rows.taken)
+        return Answer([column.name for column in cursor.description or ()], rows.rows)

@@ -13,7 +13,7 @@ from app.concurrency import threads
 from app.failure import Failed, Kind
 from app.net.sql.answer import Answer, Limits, Rows, refused
 
-ASK, TEAR = 0.8, 0.95  # shares of the time-out: until then a query may run; then the file itself is held to hang
+QUERY_SHARE, GIVE_UP = 0.8, 0.95  # shares of the time-out: until then a query may run; then the file itself is held to hang
 STEPS = 1_000  # of SQLite's machine between two looks at the clock
 LONGEST_PATTERN = 1_000  # bytes of a LIKE or GLOB; a match is one step, however long it takes
 
@@ -35,7 +35,7 @@ HARMLESS = frozenset(
 )
 READS = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE})
 
-SAID = {
+MESSAGES = {
     sqlite3.SQLITE_NOTADB: "it is not a SQLite database",
     sqlite3.SQLITE_BUSY: "it is locked by another process",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened; a database in WAL mode needs its -wal and -shm files, or a writable folder",
@@ -57,10 +57,10 @@ async def ask(url: str, query: str, limits: Limits) -> Answer:
     """See `app.net.sql.ask`."""
     path = Path(unquote(url.removeprefix("sqlite:///")))
     try:
-        async with asyncio.timeout(limits.seconds * TEAR):
+        async with asyncio.timeout(limits.seconds * GIVE_UP):
             return await threads.result(partial(_answer, path, query, limits))
     except TimeoutError:
-        raise Failed(Kind.TIMEOUT, f"{path} hangs: no answer within {limits.seconds * TEAR:.3g} s") from None
+        raise Failed(Kind.TIMEOUT, f"{path} hangs: no answer within {limits.seconds * GIVE_UP:.3g} s") from None
 
 
 def quoted(name: str) -> str:
@@ -69,7 +69,7 @@ def quoted(name: str) -> str:
 
 
 def _answer(path: Path, query: str, limits: Limits) -> Answer:
-    end = time.monotonic() + limits.seconds * ASK
+    end = time.monotonic() + limits.seconds * QUERY_SHARE
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its writer
             raise Failed(Kind.OTHER, f"{path} is not a file")
@@ -80,14 +80,14 @@ def _answer(path: Path, query: str, limits: Limits) -> Answer:
         return _rows(database.execute(query), limits)
     except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
         if time.monotonic() >= end and getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT:
-            raise Failed(Kind.TIMEOUT, f"the query did not end within {limits.seconds * ASK:.3g} s") from None
+            raise Failed(Kind.TIMEOUT, f"the query did not end within {limits.seconds * QUERY_SHARE:.3g} s") from None
         raise _failure(path, error) from None
     finally:
         database.close()
 
 
 def _opened(path: Path, limits: Limits, end: float) -> sqlite3.Connection:
-    database = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=limits.seconds * ASK)
+    database = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=limits.seconds * QUERY_SHARE)
     database.text_factory = partial(str, encoding="utf-8", errors="replace")
     database.execute("pragma trusted_schema = off")
     database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, max(limits.max_bytes, 30_000))  # not below a query's length
@@ -108,7 +108,7 @@ def _rows(cursor: sqlite3.Cursor, limits: Limits) -> Answer:
     rows = Rows(limits)
     for row in cursor:
         rows.add(row, sum(map(_size, row)))
-    return Answer([column[0] for column in cursor.description or ()], rows.taken)
+    return Answer([column[0] for column in cursor.description or ()], rows.rows)
 
 
 def _size(value: Any) -> int:
@@ -117,7 +117,7 @@ def _size(value: Any) -> int:
 
 def _failure(path: Path, error: Exception) -> Failed:
     number = getattr(error, "sqlite_errorcode", 0)
-    told = SAID.get(number & 0xFF)
-    if told and "not authorized to use function" not in str(error):
-        return Failed(Kind.OTHER, f"{path}: {told}")
+    message = MESSAGES.get(number & 0xFF)
+    if message and "not authorized to use function" not in str(error):
+        return Failed(Kind.OTHER, f"{path}: {message}")
     return refused(str(error))
