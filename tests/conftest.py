@@ -108,7 +108,7 @@ def clean(engine: Engine) -> None:
 
     Versions of the configuration count on: a process keeps what it made of one by its number, which never comes twice.
     """
-    from app.rules.recall import RECALL
+    from app.rules.sample_cache import CACHE
 
     with engine.begin() as connection:
         names = connection.scalars(
@@ -124,7 +124,7 @@ def clean(engine: Engine) -> None:
                 " where schemaname = 'public' and last_value is not null and sequencename not like 'config_version%'"
             )
         )
-    RECALL.forget()
+    CACHE.clear()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -20,6 +20,6 @@ def pause(db: Connection, name: str, paused: bool, actor: Actor, now: datetime) 
     if not store.set_paused(db, name, paused, now):
         raise NotFound(f'there is no check "{name}"')
     if paused:
-        alerts.accept(db, rules.fall_silent(db, name, now), now)
+        alerts.accept(db, rules.resolve_paused(db, name, now), now)
     audit.record(db, actor, "check.pause" if paused else "check.resume", f"check:{name}", {}, now)
     refresh(db, "checks")

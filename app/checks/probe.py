@@ -32,8 +32,27 @@ from app.walltime import stamp
 from app.wording import text
 
 __all__ = [
-    "Absent", "Unknown", "Drift", "Duration", "Field", "Probe", "Reading", "Run", "SecretStr", "Series", "Spec",
-    "Status", "Unreachable", "counted", "drift", "length", "lower_first", "printable", "probe", "stamp", "unanswered",
+    "Absent",
+    "Drift",
+    "Duration",
+    "Field",
+    "Probe",
+    "Reading",
+    "Run",
+    "SecretStr",
+    "Series",
+    "Spec",
+    "Status",
+    "Unknown",
+    "Unreachable",
+    "counted",
+    "drift",
+    "length",
+    "lower_first",
+    "printable",
+    "probe",
+    "stamp",
+    "unanswered",
     "worst",
 ]  # fmt: skip
 

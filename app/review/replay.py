@@ -84,14 +84,14 @@ class Replay:
 
 def _add(rule: Active, memory: _Memory, points: Mapping[str, Point]) -> None:
     """Remember the values, no longer than the rule looks back."""
-    longest = max((back + length for back, length in rule.stretches.items()), default=timedelta(0))
+    longest = max((back + length for back, length in rule.ranges.items()), default=timedelta(0))
     for series, point in points.items():
         if series not in memory.pasts:
-            memory.pasts[series] = dict.fromkeys(rule.stretches, Past())
+            memory.pasts[series] = dict.fromkeys(rule.ranges, Past())
         past = next(iter(memory.pasts[series].values()))
         if point.value is not None:
             past.add(point.at, point.value)
-        past.forget(point.at - longest)
+        past.trim(point.at - longest)
 
 
 def _keep(memory: _Memory, steps: Sequence[Transition]) -> None:

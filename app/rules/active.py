@@ -8,7 +8,7 @@ from typing import Any
 from app.catalog.model import Severity
 from app.checks.model import Check, out_of
 from app.rules.kinds import status
-from app.rules.model import NO_DATA_INTERVALS, Patience, Reach
+from app.rules.model import NO_DATA_INTERVALS, Lookback, Timing
 
 NOW = timedelta(0)  # a stretch that ends now
 
@@ -35,16 +35,16 @@ class Active:
         return getattr(self.spec, "metric", None)
 
     @property
-    def reach(self) -> tuple[Reach, ...]:
+    def lookbacks(self) -> tuple[Lookback, ...]:
         """What it needs of the past."""
-        found: tuple[Reach, ...] = self.kind.reach(self.spec)
+        found: tuple[Lookback, ...] = self.kind.lookbacks(self.spec)
         return found
 
     @property
-    def stretches(self) -> dict[timedelta, timedelta]:
+    def ranges(self) -> dict[timedelta, timedelta]:
         """How long the stretch is that it needs, by how long before now that ends."""
         found = {NOW: timedelta(0)}
-        for one in self.reach:
+        for one in self.lookbacks:
             found[one.back] = max(found.get(one.back, timedelta(0)), one.length)
         return found
 
@@ -66,14 +66,14 @@ class Active:
     @property
     def severity(self) -> Severity:
         """How bad it is where its kind does not say; the worst of several."""
-        said = self.spec.severity
-        return said if isinstance(said, Severity) else max((one for _, one in said), key=lambda one: one.rank)
+        severity = self.spec.severity
+        return severity if isinstance(severity, Severity) else max((one for _, one in severity), key=lambda one: one.rank)
 
     @property
-    def patience(self) -> Patience:
+    def timing(self) -> Timing:
         """How long it waits before it fires, and before it calls silence an alert."""
-        counted = None if getattr(self.kind, "COUNTS_ITSELF", False) or self.spec.after is None else out_of(self.spec.after)
-        return Patience(self.spec.for_, self.spec.no_data, self.check.every * NO_DATA_INTERVALS, counted)
+        after = None if getattr(self.kind, "COUNTS_ITSELF", False) or self.spec.after is None else out_of(self.spec.after)
+        return Timing(self.spec.for_, self.spec.no_data, self.check.every * NO_DATA_INTERVALS, after)
 
 
 def of_alert(name: str, check: Check) -> Active | None:

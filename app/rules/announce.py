@@ -5,7 +5,7 @@ import orjson
 from app.reason import Code, Reason
 from app.rules.active import Active
 from app.rules.evaluate import ONE_SERIES, TOO_MANY, Transition
-from app.rules.model import BLIND, State
+from app.rules.model import NO_DATA_ALERT, State
 from app.rules.summary import render
 from app.signals.model import Signal, SignalStatus
 from app.wording import because
@@ -15,15 +15,15 @@ SUMMARY_LIMIT = 1024  # characters
 
 def signal(rule: Active, step: Transition, last: bool) -> Signal | None:
     """The signal that follows from a step; `last`: it is the newest of its series in this evaluation."""
-    said = _said(step, last)
-    if said is None:
+    status = _status(step, last)
+    if status is None:
         return None
     spec, verdict = rule.spec, step.verdict
     labels = {**rule.check.labels, **spec.labels, **({} if step.series == ONE_SERIES else orjson.loads(step.series))}
     return Signal(
         source=rule.source,
         key=rule.alertname if step.series == ONE_SERIES else f"{rule.alertname}{step.series}",
-        status=said,
+        status=status,
         summary=_summary(rule, step, labels)[:SUMMARY_LIMIT],
         severity=verdict.severity,
         alertname=rule.alertname,
@@ -33,7 +33,7 @@ def signal(rule: Active, step: Transition, last: bool) -> Signal | None:
         labels=labels,
         starts_at=verdict.at,
         value=verdict.value,
-        reasons=(Reason(Code.RECOVERED),) if said is SignalStatus.RESOLVED else verdict.reasons,
+        reasons=(Reason(Code.RECOVERED),) if status is SignalStatus.RESOLVED else verdict.reasons,
         runbook=spec.runbook,
         shadow=spec.mode == "shadow",
     )
@@ -42,15 +42,15 @@ def signal(rule: Active, step: Transition, last: bool) -> Signal | None:
 def _summary(rule: Active, step: Transition, labels: dict[str, str]) -> str:
     verdict = step.verdict
     why = because(verdict.reasons).partition("\n")[0]  # of a program that said more: its first line is its summary
-    blind = step.after.firing and step.after.memory.get(BLIND)  # nothing is known of what the rule is about
-    if not rule.spec.summary or step.series == TOO_MANY or blind:
+    no_data = step.after.firing and step.after.memory.get(NO_DATA_ALERT)  # nothing is known of what the rule is about
+    if not rule.spec.summary or step.series == TOO_MANY or no_data:
         return f"{rule.alertname}: {why}"
     value = verdict.value if verdict.shown is None else verdict.shown
     facts = {"value": value, "check": rule.check_name, "rule": rule.alertname, "because": why}
     return render(rule.spec.summary, facts, labels, plain=f"{rule.alertname}: {why}")
 
 
-def _said(step: Transition, last: bool) -> SignalStatus | None:
+def _status(step: Transition, last: bool) -> SignalStatus | None:
     """What this step says of the alert; None when it says nothing new.
 
     An alert that is on is said again by the last step of every evaluation: it keeps its value current, and an alert that
@@ -58,8 +58,8 @@ def _said(step: Transition, last: bool) -> SignalStatus | None:
     """
     before, after = step.before, step.after
     if after.firing:
-        was = before.memory.get("critical")
-        return SignalStatus.FIRING if last or not before.firing or was != after.memory.get("critical") else None
+        was_critical = before.memory.get("critical")
+        return SignalStatus.FIRING if last or not before.firing or was_critical != after.memory.get("critical") else None
     if after.state is State.PENDING:
         return SignalStatus.PENDING if before.state is not State.PENDING else None
     if before.firing or before.state is State.PENDING:

@@ -29,7 +29,7 @@ def over_members(rule: Active, states: States, at: datetime) -> list[Transition]
         before = own.get(series, SeriesState())
         over = len(steps) < len(ended)
         finding = Finding(False, True, None, Reason(Code.SERIES_ENDED)) if over else _finding(rule, states, series)
-        after, verdict = judge(before, finding, rule.patience, rule.severity, at)
+        after, verdict = judge(before, finding, rule.timing, rule.severity, at)
         steps.append(Transition(series, before, after, verdict, gone=over))
     return steps + overflow(own.get(TOO_MANY, SeriesState()), len(judged), len(labelled) - len(judged), at)
 

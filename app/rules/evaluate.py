@@ -11,13 +11,13 @@ from app.downtime import Downtime
 from app.log import get
 from app.reason import Code, Reason, recorded
 from app.rules.active import Active
-from app.rules.judge import judge, pass_over, silent
-from app.rules.model import Finding, Patience, Point, SeriesState, Verdict, View
+from app.rules.judge import judge, judge_missing, skip_run
+from app.rules.model import Finding, Point, SeriesState, Timing, Verdict, View
 from app.rules.past import Past
 
 ONE_SERIES = "{}"
 Pasts = Mapping[timedelta, Past]  # by how far back
-News = Mapping[float, Point]  # the results of one series that were not seen yet, by instant in seconds since 1970
+NewPoints = Mapping[float, Point]  # the results of one series that were not seen yet, by instant in seconds since 1970
 
 log = get(__name__)
 
@@ -49,12 +49,12 @@ class Transition:
 def over_results(
     rule: Active,
     known: Mapping[str, SeriesState],
-    news: Mapping[str, News],
+    new_points: Mapping[str, NewPoints],
     pasts: Mapping[str, Pasts],
     times: Sequence[datetime],
-    well: Set[datetime] = frozenset(),
+    ok_times: Set[datetime] = frozenset(),
     excused: Mapping[datetime, str] | None = None,
-    away: Sequence[Downtime] = (),
+    downtimes: Sequence[Downtime] = (),
 ) -> list[Transition]:
     """Evaluate at each of `times` (results not seen yet, oldest first) every series that is known or has news.
 
@@ -63,17 +63,17 @@ def over_results(
     `times` that say nothing of the target, with why: nothing is decided then, and nothing counted. away: when Tocsin itself did
     not run, oldest first.
     """
-    now_at = dict(known)
+    current = dict(known)
     steps: list[Transition] = []
     for at in times:
         instant = at.timestamp()
-        fresh = {name: of_one[instant] for name, of_one in news.items() if instant in of_one}
-        of_run = _over_run(rule, now_at, _Run(at, fresh, at in well, (excused or {}).get(at), away), pasts)
+        fresh = {name: of_one[instant] for name, of_one in new_points.items() if instant in of_one}
+        of_run = _over_run(rule, current, _Run(at, fresh, at in ok_times, (excused or {}).get(at), downtimes), pasts)
         for step in of_run:
             if step.gone:
-                now_at.pop(step.series, None)
+                current.pop(step.series, None)
             else:
-                now_at[step.series] = step.after
+                current[step.series] = step.after
         steps += of_run
     return steps
 
@@ -84,57 +84,59 @@ class _Run:
 
     at: datetime
     fresh: Mapping[str, Point]  # by series
-    well: bool
+    ok: bool
     excused: str | None  # why it says nothing of the target
-    away: Sequence[Downtime]
+    downtimes: Sequence[Downtime]
 
 
 def _over_run(rule: Active, states: Mapping[str, SeriesState], run: _Run, pasts: Mapping[str, Pasts]) -> list[Transition]:
     """Every series that is known, then as many new ones as there is room for, by name: whoever evaluates takes the same."""
-    most = rule.spec.max_series
+    max_series = rule.spec.max_series
     known = sorted(name for name in states if name != TOO_MANY)
-    steps = [_over_series(rule, name, states[name], run, pasts) for name in known[:most]]
+    steps = [_over_series(rule, name, states[name], run, pasts) for name in known[:max_series]]
     lasting = sum(not step.gone for step in steps)
     new = sorted(name for name in run.fresh if name not in states) or ([] if known else [ONE_SERIES])
-    taken = new[: most - lasting]
+    taken = new[: max_series - lasting]
     steps += [_over_series(rule, name, SeriesState(), run, pasts) for name in taken]
-    if run.fresh or run.well:
+    if run.fresh or run.ok:
         judged = lasting + len(taken)
-        left_out = len(known[most:]) + len(new) - len(taken)
+        left_out = len(known[max_series:]) + len(new) - len(taken)
         steps += overflow(states.get(TOO_MANY, SeriesState()), judged, left_out, run.at)
     return steps
 
 
 def _over_series(rule: Active, name: str, before: SeriesState, run: _Run, pasts: Mapping[str, Pasts]) -> Transition:
     if run.excused is not None:
-        return Transition(name, before, *pass_over(before, rule.severity, run.at, recorded(run.excused)))
-    ended = bool(run.fresh) or (run.well and name != ONE_SERIES)
-    finding, gone = _found(rule, name, before, run.fresh.get(name), pasts.get(name, NO_PAST), run, ended)
-    return Transition(name, before, *judge(before, finding, replace(rule.patience, away=run.away), rule.severity, run.at), gone)
+        return Transition(name, before, *skip_run(before, rule.severity, run.at, recorded(run.excused)))
+    ended = bool(run.fresh) or (run.ok and name != ONE_SERIES)
+    finding, gone = _find(rule, name, before, run.fresh.get(name), pasts.get(name, NO_PAST), run, ended)
+    return Transition(
+        name, before, *judge(before, finding, replace(rule.timing, downtimes=run.downtimes), rule.severity, run.at), gone
+    )
 
 
 def over_silence(
-    rule: Active, known: Mapping[str, SeriesState], at: datetime, never_ran: bool, away: Sequence[Downtime] = ()
+    rule: Active, known: Mapping[str, SeriesState], at: datetime, never_ran: bool, downtimes: Sequence[Downtime] = ()
 ) -> list[Transition]:
     """Every known series when no result has come."""
     steps = []
-    patience, run = replace(rule.patience, away=away), _Run(at, {}, False, None, away)
+    timing, run = replace(rule.timing, downtimes=downtimes), _Run(at, {}, False, None, downtimes)
     for name, before in (known or {ONE_SERIES: SeriesState()}).items():
         if name == TOO_MANY:
             continue
         if rule.awaits:
-            finding, gone = _found(rule, name, before, None, NO_PAST, run, ended=False)
-            after, verdict = judge(before, finding, patience, rule.severity, at)
+            finding, gone = _find(rule, name, before, None, NO_PAST, run, ended=False)
+            after, verdict = judge(before, finding, timing, rule.severity, at)
             steps.append(Transition(name, before, after, verdict, gone))
         else:
-            unheard = never_ran and before.known_at is None
-            since = replace(before, known_at=at - patience.silence) if unheard else before
-            after, verdict = silent(since, patience, rule.severity, at)
+            never_evaluated = never_ran and before.known_at is None
+            since = replace(before, known_at=at - timing.no_data_after) if never_evaluated else before
+            after, verdict = judge_missing(since, timing, rule.severity, at)
             steps.append(Transition(name, before, after, verdict))
     return steps
 
 
-def _found(
+def _find(
     rule: Active, name: str, before: SeriesState, newest: Point | None, pasts: Pasts, run: _Run, ended: bool
 ) -> tuple[Finding, bool]:
     """What the rule finds at one instant, and whether the series is over.
@@ -143,7 +145,7 @@ def _found(
     """
     at = run.at
     if rule.awaits:
-        found = _finding(rule, View(at, newest or Point(at, None), pasts, rule.check.every, run.away), before)
+        found = _finding(rule, View(at, newest or Point(at, None), pasts, rule.check.every, run.downtimes), before)
         gone = (
             rule.kind.gone(rule.spec, found.memory, at.timestamp(), name != ONE_SERIES, ended) if found.value is None else None
         )
@@ -154,12 +156,12 @@ def _found(
             kept = before.known_at is not None and at - before.known_at < rule.keeps
             return Finding(False, True, None, Reason(Code.SERIES_ENDED), memory=before.memory if kept else {}), not kept
     newest = newest or Point(at, None, unknown=Reason(Code.NO_METRIC))
-    return _finding(rule, View(at, newest, pasts, rule.check.every, run.away), before), False
+    return _finding(rule, View(at, newest, pasts, rule.check.every, run.downtimes), before), False
 
 
 def _last(rule: Active, pasts: Pasts, at: datetime) -> Point | None:
     """The newest value that a window still holds."""
-    length = max((one.length for one in rule.reach if not one.back), default=timedelta(0))
+    length = max((one.length for one in rule.lookbacks if not one.back), default=timedelta(0))
     span = pasts[timedelta(0)].span(length, at)
     return Point(at, span.values[-1]) if len(span) else None
 
@@ -198,4 +200,4 @@ def overflow(before: SeriesState, judged: int, left_out: int, at: datetime) -> l
     return [Transition(TOO_MANY, before, *judge(before, finding, _AT_ONCE, Severity.WARNING, at), gone=not left_out)]
 
 
-_AT_ONCE = Patience(timedelta(0), "keep", timedelta.max)
+_AT_ONCE = Timing(timedelta(0), "keep", timedelta.max)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 Truth = bool | None
-_WORD = re.compile(r"\s*(?:([()])|([\w.:-]+))")
+_TOKEN = re.compile(r"\s*(?:([()])|([\w.:-]+))")
 DEEPEST = 50  # brackets and nots inside each other
 
 
@@ -28,44 +28,44 @@ class Expression:
 @lru_cache(maxsize=1024)
 def parse(text: str) -> Expression:
     """The expression. Raises ValueError that says where it is wrong."""
-    return _Parser(text).whole()
+    return _Parser(text).parse()
 
 
 class _Parser:
     def __init__(self, text: str) -> None:
-        self.words = _words(text)
+        self.tokens = _tokens(text)
         self.names: dict[str, None] = {}
         self.depth = 0
 
-    def whole(self) -> Expression:
-        value = self.either()
-        if self.words:
-            raise ValueError(f"{self.words[0]!r} is not expected there; join rules by and, or, not")
+    def parse(self) -> Expression:
+        value = self.parse_or()
+        if self.tokens:
+            raise ValueError(f"{self.tokens[0]!r} is not expected there; join rules by and, or, not")
         return Expression(tuple(self.names), value)
 
-    def either(self) -> Callable[[Mapping[str, Truth]], Truth]:
-        parts = [self.both()]
-        while self.take("or"):
-            parts.append(self.both())
+    def parse_or(self) -> Callable[[Mapping[str, Truth]], Truth]:
+        parts = [self.parse_and()]
+        while self.accept("or"):
+            parts.append(self.parse_and())
         return parts[0] if len(parts) == 1 else lambda of: _any(part(of) for part in parts)
 
-    def both(self) -> Callable[[Mapping[str, Truth]], Truth]:
-        parts = [self.one()]
-        while self.take("and"):
-            parts.append(self.one())
+    def parse_and(self) -> Callable[[Mapping[str, Truth]], Truth]:
+        parts = [self.parse_not()]
+        while self.accept("and"):
+            parts.append(self.parse_not())
         return parts[0] if len(parts) == 1 else lambda of: _not(_any(_not(part(of)) for part in parts))
 
-    def one(self) -> Callable[[Mapping[str, Truth]], Truth]:
+    def parse_not(self) -> Callable[[Mapping[str, Truth]], Truth]:
         self.depth += 1
         if self.depth > DEEPEST:
             raise ValueError(f"brackets are nested more than {DEEPEST} deep")
         try:
-            if self.take("not"):
-                inner = self.one()
+            if self.accept("not"):
+                inner = self.parse_not()
                 return lambda of: _not(inner(of))
-            if self.take("("):
-                inner = self.either()
-                if not self.take(")"):
+            if self.accept("("):
+                inner = self.parse_or()
+                if not self.accept(")"):
                     raise ValueError("a bracket is not closed")
                 return inner
             return self.name()
@@ -73,28 +73,30 @@ class _Parser:
             self.depth -= 1
 
     def name(self) -> Callable[[Mapping[str, Truth]], Truth]:
-        if not self.words or self.words[0] in ("and", "or", ")"):
-            raise ValueError("the name of a rule is missing" + (f" before {self.words[0]!r}" if self.words else " at the end"))
-        name = self.words.pop(0)
+        if not self.tokens or self.tokens[0] in ("and", "or", ")"):
+            raise ValueError(
+                "the name of a rule is missing" + (f" before {self.tokens[0]!r}" if self.tokens else " at the end")
+            )
+        name = self.tokens.pop(0)
         self.names[name] = None
         return lambda of: of.get(name)
 
-    def take(self, word: str) -> bool:
-        if self.words and self.words[0] == word:
-            self.words.pop(0)
+    def accept(self, token: str) -> bool:
+        if self.tokens and self.tokens[0] == token:
+            self.tokens.pop(0)
             return True
         return False
 
 
-def _words(text: str) -> list[str]:
-    words, place = [], 0
-    while text[place:].strip():
-        found = _WORD.match(text, place)
+def _tokens(text: str) -> list[str]:
+    tokens, position = [], 0
+    while text[position:].strip():
+        found = _TOKEN.match(text, position)
         if found is None:
-            raise ValueError(f"{text[place:].strip()[:20]!r} is not understood; join names of rules by and, or, not")
-        words.append(found[1] or found[2])
-        place = found.end()
-    return words
+            raise ValueError(f"{text[position:].strip()[:20]!r} is not understood; join names of rules by and, or, not")
+        tokens.append(found[1] or found[2])
+        position = found.end()
+    return tokens
 
 
 def _not(value: Truth) -> Truth:

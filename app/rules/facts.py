@@ -16,12 +16,12 @@ from app.checks.samples import store as samples
 from app.downtime import Downtime, united
 from app.rules import in_force, store
 from app.rules.active import NOW, Active
-from app.rules.evaluate import ONE_SERIES, News, Pasts
+from app.rules.evaluate import ONE_SERIES, NewPoints, Pasts
 from app.rules.model import Point, SeriesState
 from app.rules.past import Past
-from app.rules.recall import RECALL, Stretch
+from app.rules.sample_cache import CACHE, SampleRange
 
-LONG_AGO = timedelta(days=2)  # a check that was never evaluated starts with at most this much of its past
+MAX_BACKLOG = timedelta(days=2)  # a check that was never evaluated starts with at most this much of its past
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,26 +30,26 @@ class Facts:
 
     rules: Mapping[str, tuple[Active, ...]]  # by check
     results: Mapping[str, list[Mapping[str, Any]]]  # by check, not seen yet, oldest first
-    seen: Mapping[str, datetime]  # by check: the newest instant that was judged
+    evaluated_at: Mapping[str, datetime]  # by check: the newest instant that was judged
     states: Mapping[str, Mapping[str, SeriesState]]  # by rule, by series
-    pasts: Mapping[Stretch, Mapping[str, Past]]
-    away: Mapping[str, Sequence[Downtime]]  # by part: when Tocsin itself did not run
-    ticked: Mapping[str, datetime]  # by part: when it ran last
+    pasts: Mapping[SampleRange, Mapping[str, Past]]
+    downtimes: Mapping[str, Sequence[Downtime]]  # by part: when Tocsin itself did not run
+    last_ticks: Mapping[str, datetime]  # by part: when it ran last
 
-    def heard_until(self, rule: Active, now: datetime) -> datetime:
+    def observed_until(self, rule: Active, now: datetime) -> datetime:
         """Until when its silence is known: of a location, until its worker's last tick."""
-        return min(now, self.ticked.get(uptime.part_of(rule.check.at), now)) if rule.check.at else now
+        return min(now, self.last_ticks.get(uptime.part_of(rule.check.at), now)) if rule.check.at else now
 
-    def away_of(self, rule: Active) -> Sequence[Downtime]:
+    def downtimes_of(self, rule: Active) -> Sequence[Downtime]:
         """When nothing ran where the rule's check runs, oldest first."""
-        here, there = self.away[uptime.CHECKS], self.away[uptime.part_of(rule.check.at or "")]
-        return here if here is there else united(here, there)
+        local, remote = self.downtimes[uptime.CHECKS], self.downtimes[uptime.part_of(rule.check.at or "")]
+        return local if local is remote else united(local, remote)
 
     def times(self, check: str) -> list[datetime]:
         """When its new results began."""
         return [one["at"] for one in self.results[check]]
 
-    def well(self, check: str) -> Set[datetime]:
+    def ok_times(self, check: str) -> Set[datetime]:
         """Those of them whose run was ok or nearly so."""
         return {one["at"] for one in self.results[check] if one["status"] in (Status.OK, Status.WARNING)}
 
@@ -59,31 +59,29 @@ class Facts:
 
     def pasts_of(self, rule: Active) -> Mapping[str, Pasts]:
         """What lies within the rule's reach, by series."""
-        if rule.metric is None and not rule.reach:
+        if rule.metric is None and not rule.lookbacks:
             return {}
         found: dict[str, dict[timedelta, Past]] = defaultdict(dict)
-        for back in rule.stretches:
-            for series, past in self.pasts[Stretch(rule.check_name, rule.metric, back)].items():
+        for back in rule.ranges:
+            for series, past in self.pasts[SampleRange(rule.check_name, rule.metric, back)].items():
                 found[series][back] = past
         for backs in found.values():
-            for back in rule.stretches:
+            for back in rule.ranges:
                 backs.setdefault(back, _EMPTY)
         return found
 
-    def news_of(self, rule: Active) -> Mapping[str, News]:
+    def new_points_of(self, rule: Active) -> Mapping[str, NewPoints]:
         """Its new results, by series and instant."""
         if rule.metric is None:
             return {ONE_SERIES: {one["at"].timestamp(): _as_point(one) for one in self.results[rule.check_name]}}
-        news = {}
-        seen = self.seen[rule.check_name].timestamp()
-        for series, past in self.pasts[Stretch(rule.check_name, rule.metric, NOW)].items():
-            fresh = past.after(seen)
+        new_points = {}
+        evaluated_at = self.evaluated_at[rule.check_name]
+        for series, past in self.pasts[SampleRange(rule.check_name, rule.metric, NOW)].items():
+            fresh = past.after(evaluated_at.timestamp())
             if len(fresh):
                 pairs = zip(fresh.times, fresh.values, strict=True)
-                news[series] = {
-                    at: Point(datetime.fromtimestamp(at, self.seen[rule.check_name].tzinfo), value) for at, value in pairs
-                }
-        return news
+                new_points[series] = {at: Point(datetime.fromtimestamp(at, evaluated_at.tzinfo), value) for at, value in pairs}
+        return new_points
 
 
 _EMPTY = Past()
@@ -91,26 +89,26 @@ _EMPTY = Past()
 
 def load(db: Connection, claimed: Sequence[Evaluation], now: datetime) -> Facts:
     """The facts about claimed checks."""
-    seen = {one.name: one.evaluated_at or now - LONG_AGO for one in claimed}
+    evaluated_at = {one.name: one.evaluated_at or now - MAX_BACKLOG for one in claimed}
     rules = in_force.by_check(db)
-    active = {name: rules.get(name, ()) for name in seen}
-    results = samples.results_after(db, seen)
+    active = {name: rules.get(name, ()) for name in evaluated_at}
+    results = samples.results_after(db, evaluated_at)
     states: dict[str, dict[str, SeriesState]] = defaultdict(dict)
     named = [rule.name for of_one in active.values() for rule in of_one]
     for (rule_name, series), state in store.states(db, named).items():
         states[rule_name][series] = state
-    wanted: dict[Stretch, timedelta] = {}
+    wanted: dict[SampleRange, timedelta] = {}
     for rule in (rule for name, of_one in active.items() if results[name] for rule in of_one):
-        if rule.metric is not None or rule.reach:
-            for back, length in rule.stretches.items():
-                stretch = Stretch(rule.check_name, rule.metric, back)
-                wanted[stretch] = max(wanted.get(stretch, timedelta(0)), length)
+        if rule.metric is not None or rule.lookbacks:
+            for back, length in rule.ranges.items():
+                sample_range = SampleRange(rule.check_name, rule.metric, back)
+                wanted[sample_range] = max(wanted.get(sample_range, timedelta(0)), length)
     until = max([now, *(of_one[-1]["at"] for of_one in results.values() if of_one)])  # a worker's clock may be ahead
-    pasts = RECALL.look(db, catalog.version(db), wanted, seen, until) if wanted else {}
-    places = {rule.check.at or "" for of_one in active.values() for rule in of_one}
-    away = uptime.downtimes(db, {uptime.CHECKS, *map(uptime.part_of, places)}, now)
-    ticked = uptime.last_seen(db) if any(places) else {}
-    return Facts(active, results, seen, states, pasts, away, ticked)
+    pasts = CACHE.fetch(db, catalog.version(db), wanted, evaluated_at, until) if wanted else {}
+    locations = {rule.check.at or "" for of_one in active.values() for rule in of_one}
+    downtimes = uptime.downtimes(db, {uptime.CHECKS, *map(uptime.part_of, locations)}, now)
+    last_ticks = uptime.last_seen(db) if any(locations) else {}
+    return Facts(active, results, evaluated_at, states, pasts, downtimes, last_ticks)
 
 
 def _as_point(result: Mapping[str, Any]) -> Point:

@@ -6,14 +6,14 @@ from datetime import datetime
 from app.catalog.model import Severity
 from app.downtime import SETTLE, silent_since
 from app.reason import Code, Reason, Reasons
-from app.rules.model import BLIND, NO_DATA_INTERVALS, RECENT, Finding, Patience, SeriesState, State, Verdict
+from app.rules.model import NO_DATA_ALERT, NO_DATA_INTERVALS, RECENT, Finding, SeriesState, State, Timing, Verdict
 
-PUNCTUAL = 0.97  # runs begin a little early or late: the third missed one counts even so
-NOTHING = Reason(Code.NO_RESULT)
+JITTER_FACTOR = 0.97  # runs begin a little early or late: the third missed one counts even so
+NO_RESULT = Reason(Code.NO_RESULT)
 
 
 def judge(
-    before: SeriesState, finding: Finding, patience: Patience, severity: Severity, at: datetime
+    before: SeriesState, finding: Finding, timing: Timing, severity: Severity, at: datetime
 ) -> tuple[SeriesState, Verdict]:
     """The series' state after `finding` at `at`, and the verdict.
 
@@ -21,15 +21,15 @@ def judge(
     is unknown changes nothing until `patience.silence` has passed since it last was known, then follows `patience.no_data`.
     """
     if finding.bad is None and not finding.learning:
-        return silent(before, patience, severity, at, finding.reason)
+        return judge_missing(before, timing, severity, at, finding.reason)
     severity = finding.severity or severity
     known = replace(before, known_at=at, memory=finding.memory)
     if finding.learning:
         after = replace(known, state=State.LEARNING, bad_since=None)
     elif before.firing:
-        after = _still(before, known, finding)
+        after = _while_firing(before, known, finding)
     else:
-        after = _now(before, known, finding, patience, at)
+        after = _while_not_firing(before, known, finding, timing, at)
     return after, Verdict(
         at,
         after.state,
@@ -43,59 +43,61 @@ def judge(
     )
 
 
-def _still(before: SeriesState, known: SeriesState, finding: Finding) -> SeriesState:
+def _while_firing(before: SeriesState, known: SeriesState, finding: Finding) -> SeriesState:
     """Its alert is on: is it over?"""
-    blind = bool(before.memory.get(BLIND)) and finding.value is not None  # it fired for want of data: there is some again
-    if (finding.clear or blind) and not finding.bad:
+    had_no_data = (
+        bool(before.memory.get(NO_DATA_ALERT)) and finding.value is not None
+    )  # it fired for want of data: there is some again
+    if (finding.clear or had_no_data) and not finding.bad:
         return replace(known, state=State.OK, firing=False, bad_since=None)
     return replace(known, state=State.FIRING)
 
 
-def _now(before: SeriesState, known: SeriesState, finding: Finding, patience: Patience, at: datetime) -> SeriesState:
+def _while_not_firing(before: SeriesState, known: SeriesState, finding: Finding, timing: Timing, at: datetime) -> SeriesState:
     """Its alert is off: does it begin? Once it does, the counting of `after` starts afresh."""
     bad, counted = bool(finding.bad), {}
-    if patience.after is not None:
-        counted = {RECENT: [*before.memory.get(RECENT, ()), int(bad)][-patience.after.last :]}
-        bad = sum(counted[RECENT]) >= patience.after.needed
+    if timing.after is not None:
+        counted = {RECENT: [*before.memory.get(RECENT, ()), int(bad)][-timing.after.last :]}
+        bad = sum(counted[RECENT]) >= timing.after.needed
     since = (before.bad_since or at) if bad else None
-    fires = since is not None and at - since >= patience.hold
+    fires = since is not None and at - since >= timing.hold
     state = State.FIRING if fires else State.PENDING if bad else State.OK
     memory = finding.memory if fires else {**finding.memory, **counted}
     return replace(known, state=state, firing=fires, bad_since=since, memory=memory)
 
 
-def pass_over(before: SeriesState, severity: Severity, at: datetime, reason: Reason) -> tuple[SeriesState, Verdict]:
+def skip_run(before: SeriesState, severity: Severity, at: datetime, reason: Reason) -> tuple[SeriesState, Verdict]:
     """The verdict when nothing could be learnt and nobody is notified: unknown, and its time is not counted as silence."""
     after = replace(before, state=State.UNKNOWN, known_at=at)
     return after, Verdict(at, after.state, after.firing, severity, None, (reason,))
 
 
-def silent(
-    before: SeriesState, patience: Patience, severity: Severity, at: datetime, reason: Reason = NOTHING
+def judge_missing(
+    before: SeriesState, timing: Timing, severity: Severity, at: datetime, reason: Reason = NO_RESULT
 ) -> tuple[SeriesState, Verdict]:
     """The verdict when nothing was learnt at `at`: unknown, and an alert once it has lasted if the rule wants one.
 
     Time in which Tocsin itself did not run is not silence; what is remembered stays the instant at which it last was known.
     """
-    known_at = before.known_at or at - patience.silence / NO_DATA_INTERVALS  # the run before the first is not missed
+    known_at = before.known_at or at - timing.no_data_after / NO_DATA_INTERVALS  # the run before the first is not missed
     reasons: Reasons = (reason,)
     after = replace(before, state=State.UNKNOWN, known_at=known_at)
-    if at >= overdue_at(after, patience, at):
-        reasons = (Reason(Code.NO_DATA, {"seconds": patience.silence.total_seconds()}), reason)
-        after = _overdue(after, patience)
+    if at >= overdue_at(after, timing, at):
+        reasons = (Reason(Code.NO_DATA, {"seconds": timing.no_data_after.total_seconds()}), reason)
+        after = _overdue(after, timing)
     return after, Verdict(at, after.state, after.firing, severity, None, reasons)
 
 
-def overdue_at(series: SeriesState, patience: Patience, at: datetime) -> datetime:
+def overdue_at(series: SeriesState, timing: Timing, at: datetime) -> datetime:
     """When it counts as silent, by what is known at `at`."""
-    since = silent_since(series.known_at or at, patience.silence, patience.away, SETTLE)
-    return since + patience.silence * PUNCTUAL
+    since = silent_since(series.known_at or at, timing.no_data_after, timing.downtimes, SETTLE)
+    return since + timing.no_data_after * JITTER_FACTOR
 
 
-def _overdue(series: SeriesState, patience: Patience) -> SeriesState:
-    if patience.no_data == "alert":
-        memory = series.memory if series.firing else {**series.memory, BLIND: True}
+def _overdue(series: SeriesState, timing: Timing) -> SeriesState:
+    if timing.no_data == "alert":
+        memory = series.memory if series.firing else {**series.memory, NO_DATA_ALERT: True}
         return replace(series, firing=True, bad_since=None, memory=memory)
-    if patience.no_data == "ok":
+    if timing.no_data == "ok":
         return replace(series, firing=False, bad_since=None)
     return series

@@ -16,7 +16,7 @@ from app.reason import Code, Reason, Reasons, recorded
 from app.rules.past import Past, Span
 from app.units import Duration, parse_duration
 
-BLIND = "blind"  # in a series' memory: its alert is on for want of data only
+NO_DATA_ALERT = "blind"  # in a series' memory: its alert is on for want of data only
 RECENT = "recent evaluations"  # in a series' memory: which of the last were bad, for `after: K of N`
 NO_DATA_INTERVALS = 3  # a check that is unknown for this many intervals is silent
 
@@ -62,7 +62,7 @@ class Point:
     message: str = ""  # the probe's own words
     unknown: Reason | None = None  # why there is no value, where that is known better than by its message
 
-    def why_unknown(self, otherwise: Code = Code.NO_SAMPLE) -> Reason:
+    def unknown_reason(self, otherwise: Code = Code.NO_SAMPLE) -> Reason:
         """Why there is no value; `otherwise` is the code where nobody says."""
         return self.unknown or (recorded(self.message) if self.message else Reason(otherwise))
 
@@ -75,7 +75,7 @@ class View:
     newest: Point  # the result at `at`
     pasts: Mapping[timedelta, Past]  # how far back -> what is known around then; see `Reach`
     every: timedelta  # the check's interval
-    away: Sequence[Downtime] = ()  # when Tocsin itself did not run, oldest first
+    downtimes: Sequence[Downtime] = ()  # when Tocsin itself did not run, oldest first
 
     def span(self, length: timedelta, back: timedelta = timedelta(0)) -> Span:
         """The values in `(at - back - length, at - back]`."""
@@ -83,7 +83,7 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class Lookback:
     """A stretch of the past that a rule needs: `length` long, ending `back` before now."""
 
     length: timedelta
@@ -142,11 +142,11 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timing:
     """How long a rule waits: before it fires, and before it calls silence an alert."""
 
     hold: timedelta
     no_data: NoData
-    silence: timedelta
+    no_data_after: timedelta
     after: OutOf | None = None  # of its last evaluations so many must be bad
-    away: Sequence[Downtime] = ()  # when Tocsin itself did not run, oldest first
+    downtimes: Sequence[Downtime] = ()  # when Tocsin itself did not run, oldest first

@@ -37,16 +37,16 @@ class Past:
             self.times.append(instant)
             self.values.append(value)
             return
-        place = bisect_left(self.times, instant)
+        index = bisect_left(self.times, instant)
         for sums in self._sums.values():
-            del sums[place + 1 :]
-        if self.times[place] == instant:
-            self.values[place] = value
+            del sums[index + 1 :]
+        if self.times[index] == instant:
+            self.values[index] = value
         else:
-            self.times.insert(place, instant)
-            self.values.insert(place, value)
+            self.times.insert(index, instant)
+            self.values.insert(index, value)
 
-    def forget(self, before: datetime) -> None:
+    def trim(self, before: datetime) -> None:
         """Drop what is older than `before`, once that is worth the copying."""
         end = bisect_left(self.times, before.timestamp())
         if end > 64 and end * 2 > len(self.times):

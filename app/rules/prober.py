@@ -16,7 +16,7 @@ from app.wording import text
 
 OFFLINE = "ProberOffline"  # the alert's name
 NO_WORKER = "NoWorker"  # likewise
-GONE = timedelta(seconds=beats.FRESH["worker"])  # without a tick for so long, a location has no worker
+WORKER_TIMEOUT = timedelta(seconds=beats.FRESH["worker"])  # without a tick for so long, a location has no worker
 
 
 def evaluate(db: Connection) -> list[Signal]:
@@ -27,8 +27,11 @@ def evaluate(db: Connection) -> list[Signal]:
 def workers(db: Connection, now: datetime) -> list[Signal]:
     """For each location that ever had a worker whether it has one now."""
     pinned = {queue.partition("@")[2] for queue in checks.pinned_queues(db)}
-    seen = {part.partition("@")[2]: when for part, when in uptime.last_seen(db).items() if "@" in part}
-    return [_worker(location, when, location in pinned and now - when > GONE) for location, when in seen.items()]
+    last_ticks = {part.partition("@")[2]: last_tick for part, last_tick in uptime.last_seen(db).items() if "@" in part}
+    return [
+        _worker(location, last_tick, location in pinned and now - last_tick > WORKER_TIMEOUT)
+        for location, last_tick in last_ticks.items()
+    ]
 
 
 def _cut_off(row: Mapping[str, Any]) -> Signal:
@@ -49,8 +52,8 @@ def _cut_off(row: Mapping[str, Any]) -> Signal:
     )
 
 
-def _worker(location: str, seen: datetime, gone: bool) -> Signal:
-    reason = Reason(Code.NO_WORKER, {"since": seen.isoformat()}) if gone else Reason(Code.WORKER_RUNS)
+def _worker(location: str, last_seen: datetime, gone: bool) -> Signal:
+    reason = Reason(Code.NO_WORKER, {"since": last_seen.isoformat()}) if gone else Reason(Code.WORKER_RUNS)
     return Signal(
         source="prober",
         key=f"worker:{location}",

@@ -110,17 +110,17 @@ def bands(
     return [tuple(row) for row in db.execute(query.order_by(band.c.at))]
 
 
-def take_time(db: Connection) -> None:
+def extend_idle_timeout(db: Connection) -> None:
     """Let this transaction think for longer than the 10 s that a session may be idle in one."""
     db.execute(text("set local idle_in_transaction_session_timeout = '60s'"))
 
 
-def one_at_a_time(db: Connection) -> None:
+def lock_composites(db: Connection) -> None:
     """Wait for, and hold until the end of the transaction, the right to decide composite rules."""
     db.execute(text("select pg_advisory_xact_lock(7073111)"))
 
 
-def forget(db: Connection, keep_rules: Sequence[str]) -> list[str]:
+def prune(db: Connection, keep_rules: Sequence[str]) -> list[str]:
     """Drop the states of rules that are not among these; the rules that were dropped."""
     gone = delete(series_state).where(series_state.c.rule.not_in(list(keep_rules))).returning(series_state.c.rule)
     return sorted(set(db.scalars(gone)))

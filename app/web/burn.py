@@ -18,7 +18,7 @@ def burning(db: Connection, rule: Active, series: Mapping[str, Any]) -> Budget |
     """One series of a rule at its newest verdict; None when the rule is of another kind, or has not seen a result yet."""
     if rule.kind is not burn_rate or not series["memory"]:
         return None
-    at, longest = series["at"], max(one.length for one in rule.reach)
+    at, longest = series["at"], max(one.length for one in rule.lookbacks)
     past = Past()
     wanted = (rule.check_name, rule.metric, timedelta(0), at - longest, at)
     for _, _, _, when, value, labels in samples.samples_between(db, [wanted]):

@@ -51,7 +51,7 @@ def _judged(rule: Mapping[str, Any], wide: bool, postgres: int) -> Judged:
 
     It ends a transaction that asks nothing for ten seconds: on a busy machine one check's 10 000 series come near that.
     """
-    from app.rules.recall import RECALL
+    from app.rules.sample_cache import CACHE
 
     at = _begin(rule, wide)
     spent: dict[str, list[tuple[float, float]]] = {"next": [], "cold": []}
@@ -61,7 +61,7 @@ def _judged(rule: Mapping[str, Any], wide: bool, postgres: int) -> Judged:
         _store(at, wide)
         start = "cold" if number % 2 else "next"
         if start == "cold":
-            RECALL.forget()
+            CACHE.clear()
         with metered(ours=[0], postgres=[postgres]) as meter:
             whole = _evaluate(at)
         if number and whole:  # the first sees every series for the first time

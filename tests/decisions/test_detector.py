@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from app.rules.detector import Detector, Direction, Judgement, Knob, Progress
+from app.rules.detector import Detector, Direction, Judgement, Progress, Tuning
 from app.rules.kinds import anomaly
 from app.rules.model import Finding, Point, View
 from app.rules.past import Past
@@ -55,15 +55,15 @@ def series(shape: Shape, length: int, seed: int = 1) -> list[float]:
 
 def learnt_from(values: list[float], step: timedelta = FIVE) -> Detector:
     """A detector that has seen a series from Monday on."""
-    detector = Detector.load(None, Knob())
+    detector = Detector.load(None, Tuning())
     for number, value in enumerate(values):
         detector.advance(MONDAY + step * number, value)
     return detector
 
 
-def watch(values: list[float], knob: Knob | None = None, step: timedelta = FIVE) -> list[Judgement]:
+def watch(values: list[float], tuning: Tuning | None = None, step: timedelta = FIVE) -> list[Judgement]:
     """What a new detector says of a series from Monday on."""
-    detector = Detector.load(None, knob or Knob())
+    detector = Detector.load(None, tuning or Tuning())
     return [detector.advance(MONDAY + step * number, value) for number, value in enumerate(values)]
 
 
@@ -79,7 +79,7 @@ def episodes(judgements: list[Judgement]) -> int:
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize("days", [1, 7])
 def test_false_alarms_are_about_as_many_as_the_knob_allows(shape: Shape, days: int) -> None:
-    found = episodes(watch(series(shape, 40 * A_DAY), Knob(per=timedelta(days=days))))
+    found = episodes(watch(series(shape, 40 * A_DAY), Tuning(per=timedelta(days=days))))
     assert found <= 3 * 40 / days, f"{found} in 40 days"
 
 
@@ -135,7 +135,7 @@ def test_a_quiet_sunday_is_expected_after_three_weeks() -> None:
 
 def test_the_season_follows_the_clock_of_the_zone() -> None:
     zone = ZoneInfo("Europe/Paris")
-    detector = Detector.load(None, Knob(zone=zone))
+    detector = Detector.load(None, Tuning(zone=zone))
     start = datetime(2026, 3, 9, tzinfo=UTC)  # clocks move on 29 March
     for number in range(24 * 4 * 28):
         at = start + timedelta(minutes=15) * number
@@ -147,7 +147,7 @@ def test_the_season_follows_the_clock_of_the_zone() -> None:
 
 def test_gaps_late_and_double_samples_do_no_harm() -> None:
     values = series(SHAPES["white noise"], 8 * A_DAY)
-    detector = Detector.load(None, Knob())
+    detector = Detector.load(None, Tuning())
     for number, value in enumerate(values):
         if not 4 * A_DAY < number < 5 * A_DAY:
             detector.advance(MONDAY + FIVE * number, value)
@@ -155,7 +155,7 @@ def test_gaps_late_and_double_samples_do_no_harm() -> None:
     late = MONDAY + FIVE * (len(values) - 2)
     assert detector.advance(late, 1e9).bad
     assert detector.advance(late, 100).clear
-    assert Detector.load(learnt, Knob()).memory()["a"] == detector.memory()["a"]
+    assert Detector.load(learnt, Tuning()).memory()["a"] == detector.memory()["a"]
 
 
 def test_an_excluded_day_is_neither_judged_nor_learnt() -> None:
@@ -176,8 +176,8 @@ def test_learning_says_how_far_it_is() -> None:
 
 @pytest.mark.parametrize("direction,up,down", [("both", True, True), ("up", True, False), ("down", False, True)])
 def test_only_the_side_that_was_asked_for_alarms(direction: Direction, up: bool, down: bool) -> None:
-    values, knob = series(SHAPES["white noise"], 3 * A_DAY), Knob(direction=direction)
-    assert (watch([*values, 500.0], knob)[-1].bad, watch([*values, -300.0], knob)[-1].bad) == (up, down)
+    values, tuning = series(SHAPES["white noise"], 3 * A_DAY), Tuning(direction=direction)
+    assert (watch([*values, 500.0], tuning)[-1].bad, watch([*values, -300.0], tuning)[-1].bad) == (up, down)
 
 
 @settings(max_examples=25, deadline=None)
@@ -192,10 +192,10 @@ def test_saving_and_loading_changes_nothing(samples: list[tuple[int, float]], wa
             at += timedelta(seconds=seconds)
             yield at, value
 
-    knob = Knob(learn=timedelta(0))
-    kept, memory = Detector.load(None, knob), None
+    tuning = Tuning(learn=timedelta(0))
+    kept, memory = Detector.load(None, tuning), None
     for at, value in course():
-        again = Detector.load(memory, knob)
+        again = Detector.load(memory, tuning)
         one = kept.advance(at, value)
         assert again.advance(at, value) == one
         assert 0.0 <= one.score <= 1.0

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.rules.detector import Detector, Direction, Judgement, Knob, Look
+from app.rules.detector import Detector, Deviation, Direction, Judgement, Tuning
 from app.rules.detector.rarity import Tail
 from tests.decisions.test_detector import A_DAY, MONDAY, SHAPES, Shape, episodes, learnt_from, series, watch
 
@@ -29,37 +29,39 @@ def spikes(seed: int, length: int, share: float) -> list[float]:
 
 
 TOGETHER = {
-    "all a little high": (noise(1, 10 * A_DAY), noise(2, QUARTER, mean=112), Look.LEANS_UP),
-    "all a little low": (noise(1, 10 * A_DAY), noise(2, QUARTER, mean=88), Look.LEANS_DOWN),
-    "restless": (noise(1, 10 * A_DAY), noise(2, QUARTER, width=12), Look.STRAYS),
+    "all a little high": (noise(1, 10 * A_DAY), noise(2, QUARTER, mean=112), Deviation.LEANS_UP),
+    "all a little low": (noise(1, 10 * A_DAY), noise(2, QUARTER, mean=88), Deviation.LEANS_DOWN),
+    "restless": (noise(1, 10 * A_DAY), noise(2, QUARTER, width=12), Deviation.VARIES),
     "spikes as ever, and far more of them": (spikes(1, 10 * A_DAY, 0.01), spikes(2, QUARTER, 0.5), None),
 }
 
 
-@pytest.mark.parametrize("before,then,look", TOGETHER.values(), ids=TOGETHER)
-def test_values_that_are_usual_one_by_one_alarm_together(before: list[float], then: list[float], look: Look | None) -> None:
+@pytest.mark.parametrize("before,then,deviation", TOGETHER.values(), ids=TOGETHER)
+def test_values_that_are_usual_one_by_one_alarm_together(
+    before: list[float], then: list[float], deviation: Deviation | None
+) -> None:
     judgements = watch([*before, *then])[len(before) :]
     alarms = [one for one in judgements if one.bad]
-    found = {one.window for one in alarms} - {Look.NONE}
-    assert look in found if look else found
+    found = {one.window for one in alarms} - {Deviation.NONE}
+    assert deviation in found if deviation else found
     assert max(one.score for one in judgements) > 0.7
 
 
 @pytest.mark.parametrize("direction,mean", [("up", 88), ("down", 112)])
 def test_a_window_that_leans_to_the_side_not_asked_for_does_not_alarm(direction: Direction, mean: float) -> None:
     values = [*noise(1, 10 * A_DAY), *noise(2, QUARTER, mean=mean)]
-    assert not any(one.bad for one in watch(values, Knob(direction=direction))[10 * A_DAY :])
+    assert not any(one.bad for one in watch(values, Tuning(direction=direction))[10 * A_DAY :])
 
 
 def test_a_band_open_on_one_side_is_said_so() -> None:
     values = series(SHAPES["white noise"], 3 * A_DAY)
-    up, down = (watch([*values, 100.0], Knob(direction=direction))[-1] for direction in ("up", "down"))
+    up, down = (watch([*values, 100.0], Tuning(direction=direction))[-1] for direction in ("up", "down"))
     assert (up.low, down.high) == (-math.inf, math.inf)
 
 
 def test_samples_an_hour_apart_are_judged_one_by_one() -> None:
     judgements = watch([*noise(1, 24 * 60), *noise(2, 12, mean=112)], step=timedelta(hours=1))
-    assert not any(one.window is not Look.NONE for one in judgements)
+    assert not any(one.window is not Deviation.NONE for one in judgements)
 
 
 def test_a_window_does_not_reach_across_a_gap() -> None:
@@ -123,12 +125,12 @@ def test_the_memory_stays_small_however_long_it_learns() -> None:
 
 
 def test_a_memory_of_the_first_version_is_learnt_anew() -> None:
-    one = Detector.load({"v": 1, "n": "", "a": ""}, Knob()).advance(MONDAY, 1.0)
+    one = Detector.load({"v": 1, "n": "", "a": ""}, Tuning()).advance(MONDAY, 1.0)
     assert one.learning
 
 
 def test_a_sample_costs_little() -> None:
-    values, detector = series(SHAPES["a daily season"], 4 * A_DAY), Detector.load(None, Knob())
+    values, detector = series(SHAPES["a daily season"], 4 * A_DAY), Detector.load(None, Tuning())
 
     def day(number: int) -> float:
         began = time.process_time()

@@ -12,8 +12,8 @@ from app.catalog.model import Severity
 from app.checks.heartbeats.decide import assess
 from app.checks.heartbeats.model import Beat, Cause, Expectation, Run, State
 from app.downtime import NEVER_RAN, SETTLE, Downtime, Tick, between, silent_since
-from app.rules.judge import silent
-from app.rules.model import Patience, SeriesState
+from app.rules.judge import judge_missing
+from app.rules.model import SeriesState, Timing
 from tests.decisions.words import NOON, quick, s
 
 GAP = s(2)
@@ -70,8 +70,8 @@ CHECKS: dict[str, tuple[list[tuple[float, float]], float, bool]] = {
 
 @pytest.mark.parametrize("spans,at,alerts", CHECKS.values(), ids=CHECKS)
 def test_a_check_without_results(spans: list[tuple[float, float]], at: float, alerts: bool) -> None:
-    patience = Patience(s(0), "alert", s(15), away=[one for one in away(*spans) if one.ended <= NOON + s(at)])
-    after, verdict = silent(SeriesState(known_at=NOON), patience, Severity.ERROR, NOON + s(at))
+    patience = Timing(s(0), "alert", s(15), downtimes=[one for one in away(*spans) if one.ended <= NOON + s(at)])
+    after, verdict = judge_missing(SeriesState(known_at=NOON), patience, Severity.ERROR, NOON + s(at))
     assert verdict.alerting is alerts
     assert after.known_at == NOON, "what is remembered is when it could tell, or downtimes would add up for ever"
 
@@ -81,7 +81,9 @@ def test_a_check_without_results(spans: list[tuple[float, float]], at: float, al
 def test_downtime_only_ever_puts_the_alert_off(spans: list[tuple[float, float]], at: float) -> None:
     gone = sorted(away(*((began, began + length) for began, length in spans)), key=lambda one: one.ended)
     plain, with_gaps = (
-        silent(SeriesState(known_at=NOON), Patience(s(0), "alert", s(15), away=given), Severity.ERROR, NOON + s(at))[1].alerting
+        judge_missing(SeriesState(known_at=NOON), Timing(s(0), "alert", s(15), downtimes=given), Severity.ERROR, NOON + s(at))[
+            1
+        ].alerting
         for given in ([], gone)
     )
     assert plain or not with_gaps

@@ -78,7 +78,7 @@ def test_what_is_no_number_is_unknown(kind: str, value: float) -> None:
     past = Past()
     past.add(NOON, value)
     steps = over_results(
-        rule, {}, {"{}": {NOON.timestamp(): Point(NOON, value)}}, {"{}": dict.fromkeys(rule.stretches, past)}, [NOON]
+        rule, {}, {"{}": {NOON.timestamp(): Point(NOON, value)}}, {"{}": dict.fromkeys(rule.ranges, past)}, [NOON]
     )
     assert [(one.verdict.state.value, because(one.verdict.reasons)) for one in steps] == [
         ("unknown", "the value is not a number")

@@ -315,7 +315,7 @@ def reasons(rule: Mapping[str, Any], known: Sequence[str], news: Sequence[str], 
     past.add(NOON, 9.0)
     states = {series: SeriesState(State.OK, known_at=NOON - s(60)) for series in known}
     found = {series: {NOON.timestamp(): point} for series in news}
-    pasts = {series: dict.fromkeys(active.stretches, past) for series in news}
+    pasts = {series: dict.fromkeys(active.ranges, past) for series in news}
     return {
         step.series: because(step.verdict.reasons)
         for step in over_results(active, states, found, pasts, [NOON], {NOON}, **more)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from app.catalog.model import Severity
 from app.checks.probe import Status
 from app.rules.aggregate import percentile
-from app.rules.judge import NOTHING, judge, silent
+from app.rules.judge import NO_RESULT, judge, judge_missing
 from app.rules.kinds import status, threshold
-from app.rules.model import Finding, Patience, Point, SeriesState, State, View
+from app.rules.model import Finding, Point, SeriesState, State, Timing, View
 from app.rules.past import Past
 from app.rules.summary import LIMIT, render
 from app.wording import because
@@ -51,7 +51,7 @@ def on_off(after: str, clear_after: str | None, results: str) -> str:
     for number, letter in enumerate(results):
         at = NOON + s(30 * number)
         finding = status.evaluate(spec, view(Point(at, None, LETTERS[letter])), standing.memory)
-        standing, _ = judge(standing, finding, Patience(s(0), "keep", s(10_000)), Severity.ERROR, at)
+        standing, _ = judge(standing, finding, Timing(s(0), "keep", s(10_000)), Severity.ERROR, at)
         said += "F" if standing.firing else "."
     return said
 
@@ -140,36 +140,36 @@ def test_a_percentile_lies_within_the_values_and_grows_with_its_share(numbers: l
     assert percentile(numbers, 1) == max(numbers)
 
 
-def run(findings: str, patience: Patience, every: float = 30) -> str:
+def run(findings: str, timing: Timing, every: float = 30) -> str:
     """b bad, o well, - neither, ? cannot tell -> p pending, F firing, o ok, u unknown (U while its alert is on)."""
     standing, said = SeriesState(), ""
     for number, letter in enumerate(findings):
-        finding = Finding({"b": True, "?": None}.get(letter, False), letter == "o", None if letter == "?" else 1.0, NOTHING)
-        standing, verdict = judge(standing, finding, patience, Severity.ERROR, NOON + s(every * number))
+        finding = Finding({"b": True, "?": None}.get(letter, False), letter == "o", None if letter == "?" else 1.0, NO_RESULT)
+        standing, verdict = judge(standing, finding, timing, Severity.ERROR, NOON + s(every * number))
         letter = {State.PENDING: "p", State.FIRING: "F", State.OK: "o", State.UNKNOWN: "u"}[verdict.state]
         said += letter.upper() if verdict.alerting else letter
     return said
 
 
 WAITS = {
-    "for holds it back": ("bbbo", Patience(s(60), "keep", s(90)), "ppFo"),
-    "a good result in between starts it again": ("bobbb", Patience(s(60), "keep", s(90)), "poppF"),
-    "without for it fires at once": ("bo", Patience(s(0), "keep", s(90)), "Fo"),
-    "only clear recovers": ("b--o", Patience(s(0), "keep", s(90)), "FFFo"),
-    "neither is well before it fired": ("-b", Patience(s(0), "keep", s(90)), "oF"),
-    "unknown changes nothing": ("b?b", Patience(s(60), "keep", s(900)), "puF"),
-    "unknown for long is an alert if wanted": ("o????", Patience(s(0), "alert", s(90)), "ouuUU"),
-    "unknown from the start is one as well": ("????", Patience(s(0), "alert", s(90)), "uuUU"),
-    "unknown for long keeps an alert on": ("b????", Patience(s(0), "keep", s(90)), "FUUUU"),
-    "unknown for long ends it only if told so": ("b????", Patience(s(0), "ok", s(90)), "FUUuu"),
-    "data that are back and not bad end what only their absence began": ("o????-", Patience(s(0), "alert", s(90)), "ouuUUo"),
-    "data that are back and bad keep it on": ("o????bb-o", Patience(s(0), "alert", s(90)), "ouuUUFFFo"),
+    "for holds it back": ("bbbo", Timing(s(60), "keep", s(90)), "ppFo"),
+    "a good result in between starts it again": ("bobbb", Timing(s(60), "keep", s(90)), "poppF"),
+    "without for it fires at once": ("bo", Timing(s(0), "keep", s(90)), "Fo"),
+    "only clear recovers": ("b--o", Timing(s(0), "keep", s(90)), "FFFo"),
+    "neither is well before it fired": ("-b", Timing(s(0), "keep", s(90)), "oF"),
+    "unknown changes nothing": ("b?b", Timing(s(60), "keep", s(900)), "puF"),
+    "unknown for long is an alert if wanted": ("o????", Timing(s(0), "alert", s(90)), "ouuUU"),
+    "unknown from the start is one as well": ("????", Timing(s(0), "alert", s(90)), "uuUU"),
+    "unknown for long keeps an alert on": ("b????", Timing(s(0), "keep", s(90)), "FUUUU"),
+    "unknown for long ends it only if told so": ("b????", Timing(s(0), "ok", s(90)), "FUUuu"),
+    "data that are back and not bad end what only their absence began": ("o????-", Timing(s(0), "alert", s(90)), "ouuUUo"),
+    "data that are back and bad keep it on": ("o????bb-o", Timing(s(0), "alert", s(90)), "ouuUUFFFo"),
 }
 
 
-@pytest.mark.parametrize("findings,patience,expected", WAITS.values(), ids=WAITS)
-def test_waiting(findings: str, patience: Patience, expected: str) -> None:
-    assert run(findings, patience) == expected
+@pytest.mark.parametrize("findings,timing,expected", WAITS.values(), ids=WAITS)
+def test_waiting(findings: str, timing: Timing, expected: str) -> None:
+    assert run(findings, timing) == expected
 
 
 @quick
@@ -178,8 +178,8 @@ def test_a_verdict_agrees_with_its_standing_and_pending_never_alerts(findings: s
     standing = SeriesState()
     for number, letter in enumerate(findings):
         at: datetime = NOON + s(30 * number)
-        finding = Finding({"b": True, "?": None}.get(letter, False), letter == "o", None, NOTHING)
-        standing, verdict = judge(standing, finding, Patience(s(hold), no_data, s(90)), Severity.ERROR, at)
+        finding = Finding({"b": True, "?": None}.get(letter, False), letter == "o", None, NO_RESULT)
+        standing, verdict = judge(standing, finding, Timing(s(hold), no_data, s(90)), Severity.ERROR, at)
         assert (verdict.state, verdict.alerting) == (standing.state, standing.firing)
         assert standing.state is not State.PENDING or not standing.firing
         assert standing.state is not State.FIRING or standing.firing
@@ -187,7 +187,7 @@ def test_a_verdict_agrees_with_its_standing_and_pending_never_alerts(findings: s
 
 
 def test_silence_says_for_how_long() -> None:
-    _, verdict = silent(SeriesState(known_at=NOON), Patience(s(0), "alert", s(90)), Severity.ERROR, NOON + s(90))
+    _, verdict = judge_missing(SeriesState(known_at=NOON), Timing(s(0), "alert", s(90)), Severity.ERROR, NOON + s(90))
     assert verdict.alerting
     assert because(verdict.reasons) == "no data for 1m30s: no result"
 

@@ -17,7 +17,7 @@ from app.configfile.load import load_texts
 from app.db import engine, transaction
 from app.people.model import SYSTEM
 from app.rules import facts, service
-from app.rules.recall import OVERLAP, Recall
+from app.rules.sample_cache import OVERLAP, SampleCache
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -68,18 +68,18 @@ def record(number: int) -> None:
         checks.record(db, result(number))
 
 
-def evaluate(number: int, recall: Recall) -> None:
+def evaluate(number: int, recall: SampleCache) -> None:
     """Once more, by the process that remembers this."""
-    facts.RECALL = recall  # type: ignore[attr-defined]
+    facts.CACHE = recall  # type: ignore[attr-defined]
     with transaction() as db:
         service.evaluate(db, NOON + MINUTE * number)
 
 
 @pytest.fixture(autouse=True)
 def _own_memory(clean: None) -> Iterator[None]:
-    kept = facts.RECALL  # type: ignore[attr-defined]
+    kept = facts.CACHE  # type: ignore[attr-defined]
     yield
-    facts.RECALL = kept  # type: ignore[attr-defined]
+    facts.CACHE = kept  # type: ignore[attr-defined]
 
 
 def verdicts(but: tuple[str, ...] = ()) -> tuple[list[Any], list[Any]]:
@@ -93,14 +93,14 @@ def verdicts(but: tuple[str, ...] = ()) -> tuple[list[Any], list[Any]]:
 
 
 def one_process_after_each() -> None:
-    memory = Recall()
+    memory = SampleCache()
     for number in range(RUNS):
         record(number)
         evaluate(number, memory)
 
 
 def two_in_turn() -> None:
-    memories = (Recall(), Recall())
+    memories = (SampleCache(), SampleCache())
     for number in range(RUNS):
         record(number)
         evaluate(number, memories[random.Random(-number).randint(0, 1)])
@@ -109,11 +109,11 @@ def two_in_turn() -> None:
 def anew_each_time() -> None:
     for number in range(RUNS):
         record(number)
-        evaluate(number, Recall())
+        evaluate(number, SampleCache())
 
 
 def some_at_a_time() -> None:
-    memory = Recall()
+    memory = SampleCache()
     for number in range(RUNS):
         record(number)
         if number % 7 == 6 or number == RUNS - 1:
@@ -123,7 +123,7 @@ def some_at_a_time() -> None:
 def all_at_the_end() -> None:
     for number in range(RUNS):
         record(number)
-    evaluate(RUNS - 1, Recall())
+    evaluate(RUNS - 1, SampleCache())
 
 
 def empty(db: Connection) -> None:
@@ -174,7 +174,7 @@ def rows_read() -> Iterator[list[int]]:
 
 def test_a_second_evaluation_reads_what_is_new_and_a_minute_before_it(clean: None) -> None:
     configure()
-    memory = Recall()
+    memory = SampleCache()
     for number in range(RUNS):
         record(number)
     with rows_read() as first:
@@ -193,16 +193,16 @@ def test_a_process_that_starts_reads_what_lies_within_reach_and_no_more(clean: N
     configure()
     for number in range(RUNS):
         record(number)
-        evaluate(number, Recall())
+        evaluate(number, SampleCache())
     record(RUNS)
     with rows_read() as counted:
-        evaluate(RUNS, Recall())
+        evaluate(RUNS, SampleCache())
     assert sum(counted) <= 2 + 11 + 11 + 7 + 11 + 5 * 5  # of an hour
 
 
 def test_a_sample_that_is_committed_late_is_in_the_next_window(clean: None) -> None:
     configure()
-    memory = Recall()
+    memory = SampleCache()
     for number in range(10):
         record(number)
         evaluate(number, memory)
@@ -220,7 +220,7 @@ def test_a_result_of_a_clock_that_is_ahead_is_judged_with_its_samples(clean: Non
     with transaction() as db:
         checks.record(db, [Result("web", NOON, Status.OK, "", 0.01, {"seconds": 1})])
         checks.record(db, [Result("web", NOON + MINUTE, Status.OK, "", 0.01, {"seconds": 9.5})])
-    evaluate(0, Recall())
+    evaluate(0, SampleCache())
     with transaction() as db:
         state = db.execute(text("select state from series_state where rule = 'plain'")).scalar_one()
     assert state == "firing"
@@ -228,7 +228,7 @@ def test_a_result_of_a_clock_that_is_ahead_is_judged_with_its_samples(clean: Non
 
 def test_another_configuration_forgets_what_was_read(clean: None) -> None:
     configure()
-    memory = Recall()
+    memory = SampleCache()
     record(0)
     evaluate(0, memory)
     with transaction() as db:

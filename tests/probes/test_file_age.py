@@ -216,7 +216,7 @@ def test_a_file_system_that_hangs_is_unknown_in_time_and_costs_one_thread(dead_m
 )
 def test_nonsense_is_refused(with_):
     with pytest.raises(ValidationError):
-        file_age.Wanted(**with_)
+        file_age.Target(**with_)
 
 
 def test_a_path_that_cannot_be_one_is_unknown():

@@ -162,7 +162,7 @@ def test_a_server_that_hangs_is_unknown_in_time(scheme):
 )
 def test_a_wrong_setting_is_refused(with_):
     with pytest.raises(ValidationError):
-        freshness.Newest(**DAY, **with_)
+        freshness.Target(**DAY, **with_)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_no_such_path_cannot_be_told():
     assert reading.status == "unknown"
     assert "No such file" in reading.message
     with pytest.raises(ValidationError):
-        disk.Place(path="relative")
+        disk.Target(path="relative")
 
 
 def test_a_file_system_without_a_size_cannot_be_told():

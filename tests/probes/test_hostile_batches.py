@@ -11,7 +11,7 @@ import pytest
 
 from app.checks import run
 from app.checks.model import Check, Due
-from app.checks.probe import Absent, CannotTell, Reading, Run, Series, Spec, Status, probe
+from app.checks.probe import Absent, Reading, Run, Series, Spec, Status, Unknown, probe
 from app.net import http
 from app.reason import Code, Reason
 from tests.net.serve import floods, hangs, ok, says, serve, slams
@@ -99,7 +99,7 @@ def test_what_a_host_need_not_have_is_told_apart_by_a_code():
         raise Absent("no journal\0 here")
 
     def may_not(spec: Spec, run: Run) -> Reading:
-        raise CannotTell("not on this host: no journal")
+        raise Unknown("not on this host: no journal")
 
     async def story():
         return [await measured(one, name="a") for one in (finds_none, may_not)]

@@ -20,7 +20,7 @@ NOW = datetime(2026, 11, 23, 12, 21, 20, tzinfo=UTC)  # five minutes later
 
 
 def judge(*names, memory=None, **with_):
-    spec = systemd.Wanted(units=names, **with_)
+    spec = systemd.Target(units=names, **with_)
     return systemd.judge(spec, [UNITS[name] for name in names if name in UNITS], NOW, (memory or {}).get("restarts", {}))
 
 
@@ -63,8 +63,8 @@ def test_what_a_units_state_means(unit, status, said):
     ids=["stopped", "between restarts", "and so in new words", "stopping", "reloading", "lies", "a failed oneshot"],
 )  # fmt: skip
 def test_states_that_pass(changes, status, said):
-    unit = systemd.Unit({**UNITS["good.service"].told, **changes})
-    reading = systemd.judge(systemd.Wanted(units=["good"]), [unit], NOW, {})
+    unit = systemd.Unit({**UNITS["good.service"].properties, **changes})
+    reading = systemd.judge(systemd.Target(units=["good"]), [unit], NOW, {})
     assert reading.status == status
     assert said in reading.message
 
@@ -203,7 +203,7 @@ def test_without_systemd_it_is_unknown_with_the_reason():
 @pytest.mark.parametrize("unit", ["-x", "--root=/", "a b", "a;b", "$(x)", "../x", "", "a\nb", "é"], ids=repr)
 def test_what_is_no_units_name_is_refused(unit):
     with pytest.raises(ValidationError):
-        systemd.Wanted(units=[unit])
+        systemd.Target(units=[unit])
 
 
 def test_a_time_in_another_zone_is_no_time():

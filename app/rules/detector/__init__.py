@@ -45,6 +45,6 @@ asks. It claims no return time beyond 100 times the age of the series, so that a
 """
 
 from app.rules.detector.detector import Detector
-from app.rules.detector.judgement import Direction, Judgement, Knob, Look, Progress
+from app.rules.detector.judgement import Deviation, Direction, Judgement, Progress, Tuning
 
-__all__ = ["Detector", "Direction", "Judgement", "Knob", "Look", "Progress"]
+__all__ = ["Detector", "Deviation", "Direction", "Judgement", "Progress", "Tuning"]

@@ -12,12 +12,12 @@ from app.rules.detector.judgement import Season
 DAY = 86400.0
 LEVEL = DAY  # time constant of the plain level
 SEASONAL_LEVEL = 3 * DAY  # and of the level beneath a season
-CONTEST = 3 * DAY  # over how long the contestants' errors are remembered
-LEANING = 12000.0  # seconds (40 samples at least) over which a one-sided error counts as a move of the level
-HURRY = 300.0  # how much faster a level moves per unit of lean above 0.9
-VISITED = 0.5  # visits of an hour of the week before it excuses anything
+ERROR_MEMORY = 3 * DAY  # over how long the contestants' errors are remembered
+LEAN_SECONDS = 12000.0  # seconds (40 samples at least) over which a one-sided error counts as a move of the level
+ACCELERATION = 300.0  # how much faster a level moves per unit of lean above 0.9
+MIN_EVIDENCE = 0.5  # visits of an hour of the week before it excuses anything
 MEMORY = 500.0  # samples
-OUTSIDE = 6000.0  # seconds (20 samples at least): how long values stay outside before the spread believes them
+OUTSIDE_SECONDS = 6000.0  # seconds (20 samples at least): how long values stay outside before the spread believes them
 EXACT = 1e-6  # of the level: below it a change is rounding
 LEAST = 0.02  # of the whole variation: no spread is taken to be smaller
 WINSOR = 6.0  # an error beyond this many spreads teaches as if it were this large
@@ -33,30 +33,30 @@ class Cycle:
         self.values = array("f", bytes(4 * buckets))
         self.evidence = array("f", bytes(4 * buckets))
 
-    def believed(self, place: float) -> float:
+    def value_at(self, position: float) -> float:
         """The deviation at `place` buckets from the start, shrunk toward zero while there is little evidence."""
-        first = int(place)
-        share = place - first
+        first = int(position)
+        share = position - first
         second = (first + 1) % self.buckets
         one, two = self.evidence[first], self.evidence[second]
         start = self.values[first] * one / (one + 0.7)
         return start + (self.values[second] * two / (two + 0.7) - start) * share
 
-    def learn(self, place: float, error: float, visit: float) -> None:
+    def learn(self, position: float, error: float, visit: float) -> None:
         """Move the two buckets around `place`; `visit` is the part of a whole bucket that the sample covers."""
-        first = int(place)
-        share = place - first
+        first = int(position)
+        share = position - first
         for bucket, weight in ((first, visit * (1.0 - share)), ((first + 1) % self.buckets, visit * share)):
             if weight > 0.0:
                 seen = min(self.evidence[bucket] + weight, self.visits)
                 self.evidence[bucket] = seen
                 self.values[bucket] += min(1.0, weight / seen) * error
 
-    def raw(self, place: float) -> float:
+    def raw(self, position: float) -> float:
         """The deviation at `place` without shrinking: what learning corrects."""
-        first = int(place)
+        first = int(position)
         start = self.values[first]
-        return start + (self.values[(first + 1) % self.buckets] - start) * (place - first)
+        return start + (self.values[(first + 1) % self.buckets] - start) * (position - first)
 
 
 class Baseline:
@@ -85,20 +85,20 @@ class Baseline:
 
     def season(self, age: float) -> Season:
         """Which season carries the expectation at this age in seconds, for people: "", "day" or "week"."""
-        season, week = self._trust(age)
+        season, week = self._weights(age)
         return "" if season < 0.5 else "week" if week >= 0.5 else "day"
 
     def expect(self, local: float, age: float) -> float:
         """The value expected at a local time in seconds; call it before `learn`, which corrects this same place."""
         hour = local / 3600.0 - 0.5  # a bucket's value stands at its middle
         self._hour, self._week_hour = hour % 24.0, hour % 168.0
-        self._daily = self.day.believed(self._hour)
-        self._weekly = self.week.believed(self._week_hour)
-        season, week = self._trust(age)
+        self._daily = self.day.value_at(self._hour)
+        self._weekly = self.week.value_at(self._week_hour)
+        season, week = self._weights(age)
         self._season, self._week = season, week
         return self.flat + season * (self.level - self.flat + self._daily + week * self._weekly)
 
-    def excuse(self, expected: float, age: float) -> tuple[float, float]:
+    def usual_range(self, expected: float, age: float) -> tuple[float, float]:
         """From where to where a value is no surprise: `expected`, and what this hour and the next were a week ago.
 
         A week is soon a witness and late a proof: until it has won the contest, and is expected, it can already excuse a
@@ -106,55 +106,55 @@ class Baseline:
         """
         first = int(self._week_hour)
         second = (first + 1) % 168
-        undecided = self._season > 0.5 and self._week <= 0.5 and age >= 7 * DAY
-        if not undecided or min(self.week.evidence[first], self.week.evidence[second]) < VISITED:
+        week_unproven = self._season > 0.5 and self._week <= 0.5 and age >= 7 * DAY
+        if not week_unproven or min(self.week.evidence[first], self.week.evidence[second]) < MIN_EVIDENCE:
             return expected, expected
         one = self.level + self.day.values[first % 24] + self.week.values[first]
         two = self.level + self.day.values[second % 24] + self.week.values[second]
         return min(expected, one, two), max(expected, one, two)
 
-    def _trust(self, age: float) -> tuple[float, float]:
+    def _weights(self, age: float) -> tuple[float, float]:
         """How much the season is believed beside the plain level, and in it the week beside the day."""
         if age < 1.2 * DAY:
             return 0.0, 0.0
-        week = _trust(self.week_error, self.day_error) if age > 8 * DAY else 0.0
-        return _trust(self.day_error + week * (self.week_error - self.day_error), self.flat_error), week
+        week = _weights(self.week_error, self.day_error) if age > 8 * DAY else 0.0
+        return _weights(self.day_error + week * (self.week_error - self.day_error), self.flat_error), week
 
     def learn(self, value: float, gap: float, pace: float, spread: float, error: float) -> None:
         """Learn from one sample: `gap` seconds after the last, at least at `pace` (1 over the samples seen at first)."""
         limit = WINSOR * spread
         wide = 3.0 * limit
-        lean = min(1.0 / 40.0, gap / LEANING)
+        lean = min(1.0 / 40.0, gap / LEAN_SECONDS)
         off = value - self.flat
         self.lean += lean * (_sign(error) - self.lean)
         self.flat_lean += lean * (_sign(off) - self.flat_lean)
-        hurry = 1.0 + HURRY * max(0.0, abs(self.flat_lean) - 0.9)
-        self.flat += max(pace, min(0.1, hurry * (1.0 - exp(-gap / LEVEL)))) * _within(off, limit)
+        speed = 1.0 + ACCELERATION * max(0.0, abs(self.flat_lean) - 0.9)
+        self.flat += max(pace, min(0.1, speed * (1.0 - exp(-gap / LEVEL)))) * _within(off, limit)
         rest = value - self.level - self.day.raw(self._hour)
-        hurry = 1.0 + HURRY * max(0.0, abs(self.lean) - 0.9)
-        self.level += min(0.5, hurry * max(pace, 1.0 - exp(-gap / SEASONAL_LEVEL))) * _within(rest, wide)
+        speed = 1.0 + ACCELERATION * max(0.0, abs(self.lean) - 0.9)
+        self.level += min(0.5, speed * max(pace, 1.0 - exp(-gap / SEASONAL_LEVEL))) * _within(rest, wide)
         visit = min(1.0, gap / 3600.0)
         weekly = rest - self.week.raw(self._week_hour)
         self.day.learn(self._hour, _within(rest, wide), visit)
         self.week.learn(self._week_hour, _within(weekly, wide), visit)
 
-    def contest(self, value: float, gap: float, pace: float, spread: float) -> None:
+    def track_errors(self, value: float, gap: float, pace: float, spread: float) -> None:
         """Remember how far off each contestant was; to be called once there is a day of data, before `learn`."""
         if self.flat_error == 0.0:
             self.flat_error = self.day_error = self.week_error = spread
         limit = 3.0 * WINSOR * spread
-        gain = max(pace, 1.0 - exp(-gap / CONTEST))
+        gain = max(pace, 1.0 - exp(-gap / ERROR_MEMORY))
         seasonal = value - self.level - self._daily
         self.flat_error += gain * (min(abs(value - self.flat), limit) - self.flat_error)
         self.day_error += gain * (min(abs(seasonal), limit) - self.day_error)
         self.week_error += gain * (min(abs(seasonal - self._weekly), limit) - self.week_error)
 
 
-def _trust(error: float, rival: float) -> float:
+def _weights(error: float, other_error: float) -> float:
     """0 while it predicts worse than its rival or as well, 1 when it is clearly better."""
-    if error <= 0.0 or rival <= 0.0:
-        return 0.0 if rival <= 0.0 else 1.0
-    odds = 1.0 / (1.0 + (error / rival) ** 6)
+    if error <= 0.0 or other_error <= 0.0:
+        return 0.0 if other_error <= 0.0 else 1.0
+    odds = 1.0 / (1.0 + (error / other_error) ** 6)
     return max(0.0, (2.0 * odds - 0.8) / 1.2)
 
 
@@ -196,7 +196,7 @@ class Spread:
         gain = max(pace, 1.0 / MEMORY)
         if known:
             far = abs(error) > WINSOR * self.from_baseline
-            self.outside += min(0.05, gap / OUTSIDE) * (far - self.outside)
+            self.outside += min(0.05, gap / OUTSIDE_SECONDS) * (far - self.outside)
             gain += 0.1 * min(1.0, gap / 300.0) * max(0.0, 2.0 * self.outside - 1.0)
         self.whole = _mean(self.whole, abs(whole), gain, known)
         self.from_baseline = _mean(self.from_baseline, abs(error), gain, known)

@@ -9,7 +9,7 @@ Direction = Literal["both", "up", "down"]
 Season = Literal["", "day", "week"]
 
 
-class Look(float, Enum):
+class Deviation(float, Enum):
     """The ways in which a sample may be unlike what was learnt. Numbers, because the memory is of numbers."""
 
     NONE = 0.0
@@ -17,7 +17,7 @@ class Look(float, Enum):
     LOW = -1.0
     LEANS_UP = 2.0  # the window's values are high, all in all
     LEANS_DOWN = -2.0
-    STRAYS = 3.0  # they vary more than usual
+    VARIES = 3.0  # they vary more than usual
 
 
 class Progress(NamedTuple):
@@ -30,7 +30,7 @@ class Progress(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Knob:
+class Tuning:
     """What a person chooses: one false alarm per `per` is bearable; `learn` is silent; `zone` is where people live."""
 
     per: timedelta = timedelta(days=30)
@@ -52,5 +52,5 @@ class Judgement:
     learning: Progress | None = None  # it has not seen enough to judge
     season: Season = ""  # what carries the expectation
     age: float = 0.0  # seconds since the first sample
-    window: Look = Look.NONE  # the alarm is of the last samples together
+    window: Deviation = Deviation.NONE  # the alarm is of the last samples together
     window_seconds: float = 0.0

@@ -35,10 +35,10 @@ def unpack(parts: Sequence[Packable], numbers: str, arrays: str) -> None:
     names = [(part, name) for part in parts for name in part.NUMBERS]
     for (part, name), number in zip(names, struct.unpack(f"<{len(names)}d", b64decode(numbers)), strict=True):
         setattr(part, name, number)
-    raw, place = b64decode(arrays), 0
+    raw, offset = b64decode(arrays), 0
     for part in parts:
         for one in part.arrays:
-            place += 1
-            if raw[place - 1]:
-                one[:] = array("f", struct.unpack_from(f"<{len(one)}f", raw, place))
-                place += 4 * len(one)
+            offset += 1
+            if raw[offset - 1]:
+                one[:] = array("f", struct.unpack_from(f"<{len(one)}f", raw, offset))
+                offset += 4 * len(one)

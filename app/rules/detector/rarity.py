@@ -14,27 +14,27 @@ MEMORY = EPISODES * 60.0  # and over how many samples their frequency
 SHARE = 0.03  # of the samples lie beyond the threshold
 SHAPE = 0.15  # of the tail before it is known: a little heavier than exponential
 KEPT = 12  # of the highest peaks
-FADE = 0.97  # of a kept peak's weight with each that joins
-ALIKE = 0.9  # a peak of this part of another is one of its kind
-BEARABLE = 3.0  # so many of a kind are not yet the series' habit
-FURTHEST = 100.0  # times the series' age: no longer return time is claimed
-MEMORABLE = 3.0  # log10 days: a rarer episode subdues the score no longer than this one
-RARER = 0.3  # log10: how much rarer a sample of the same episode must be to be news
-FADING = 2.0  # log10 per day: how fast an episode stops subduing the next
-SUBDUED = 0.3  # of the score is left to what is no news
+PEAK_DECAY = 0.97  # of a kept peak's weight with each that joins
+SIMILAR = 0.9  # a peak of this part of another is one of its kind
+SIMILAR_ALLOWED = 3.0  # so many of a kind are not yet the series' habit
+MAX_RETURN_TIME = 100.0  # times the series' age: no longer return time is claimed
+MAX_RECENT_RARITY = 3.0  # log10 days: a rarer episode subdues the score no longer than this one
+NEWS_MARGIN = 0.3  # log10: how much rarer a sample of the same episode must be to be news
+RARITY_DECAY = 2.0  # log10 per day: how fast an episode stops subduing the next
+REPEAT_FACTOR = 0.3  # of the score is left to what is no news
 DAY = 86400.0
 
 
 class Tail:
     """One side of one statistic; `calm` samples below the threshold end an episode."""
 
-    __slots__ = ("calm", "episodes", "excess", "known", "last", "lesser", "peak", "peaks", "quiet", "seen", "threshold",
-                 "weights")  # fmt: skip
+    __slots__ = ("episodes", "excess", "known", "last", "lesser", "peak", "peaks", "quiet", "quiet_samples", "seen",
+                 "threshold", "weights")  # fmt: skip
     NUMBERS: ClassVar[tuple[str, ...]] = (
         "episodes", "excess", "known", "last", "lesser", "peak", "quiet", "seen", "threshold")  # fmt: skip
 
-    def __init__(self, calm: int = QUIET) -> None:
-        self.calm = calm
+    def __init__(self, quiet_samples: int = QUIET) -> None:
+        self.quiet_samples = quiet_samples
         self.episodes = self.peak = self.quiet = self.seen = 0.0
         self.excess, self.known, self.threshold = 0.7, 3.0, 2.0
         self.last = self.lesser = self.excess * (1.0 - SHAPE) / (2.0 - SHAPE)
@@ -50,20 +50,20 @@ class Tail:
         """Episodes per sample expected to reach `height`, which is above the threshold."""
         shape, scale = self._form()
         smooth = self._frequency() * float((1.0 + shape * (height - self.threshold) / scale) ** (-1.0 / shape))
-        kin = sum(weight for peak, weight in zip(self.peaks, self.weights, strict=True) if peak >= height * ALIKE)
-        return max(smooth, (kin - BEARABLE) / (self.seen + 100.0))
+        similar = sum(weight for peak, weight in zip(self.peaks, self.weights, strict=True) if peak >= height * SIMILAR)
+        return max(smooth, (similar - SIMILAR_ALLOWED) / (self.seen + 100.0))
 
     def limit(self, rate: float) -> float:
         """The height that is reached `rate` times per sample: the inverse of `rate`."""
         shape, scale = self._form()
         ratio = max(1.0, self._frequency() / rate)
         height = self.threshold + scale / shape * (ratio**shape - 1.0)
-        bearable = BEARABLE + rate * (self.seen + 100.0)
-        kin = 0.0
+        allowed = SIMILAR_ALLOWED + rate * (self.seen + 100.0)
+        similar = 0.0
         for peak, weight in zip(self.peaks, self.weights, strict=True):
-            kin += weight
-            if kin > bearable:
-                return float(max(height, peak / ALIKE))
+            similar += weight
+            if similar > allowed:
+                return float(max(height, peak / SIMILAR))
         return float(height)
 
     def _frequency(self) -> float:
@@ -93,7 +93,7 @@ class Tail:
             self.peak = max(self.peak, height)
         elif self.peak > 0.0:
             self.quiet += 1.0
-            if self.quiet >= self.calm:
+            if self.quiet >= self.quiet_samples:
                 self._close()
         step = 0.02 * max(0.1, self.excess) * (1.0 if self.seen < 500.0 else 0.3)
         self.threshold = max(0.5, self.threshold + step * ((1.0 - SHARE) if over else -SHARE))
@@ -109,7 +109,7 @@ class Tail:
         if self.peak > self.peaks[-1]:
             kept = sorted([*zip(self.peaks, self.weights, strict=True), (self.peak, 1.0)], reverse=True)[:KEPT]
             self.peaks = array("f", [peak for peak, _ in kept])
-            self.weights = array("f", [weight * FADE for _, weight in kept])
+            self.weights = array("f", [weight * PEAK_DECAY for _, weight in kept])
         self.peak = 0.0
 
 
@@ -123,14 +123,14 @@ def surprise_of(height: float) -> float:
     return height if height < KNEE or height == inf else KNEE * exp(min(600.0, height / KNEE - 1.0))
 
 
-class News:
+class Novelty:
     """What a person has already been told."""
 
-    __slots__ = ("heat",)
-    NUMBERS: ClassVar[tuple[str, ...]] = ("heat",)
+    __slots__ = ("recent_rarity",)
+    NUMBERS: ClassVar[tuple[str, ...]] = ("recent_rarity",)
 
     def __init__(self) -> None:
-        self.heat = -9.0
+        self.recent_rarity = -9.0
 
     @property
     def arrays(self) -> "tuple[array[float], ...]":
@@ -139,15 +139,15 @@ class News:
 
     def score(self, days: float, gap: float, age: float) -> float:
         """How rare, as news: an episode that goes on scores low unless it gets rarer. 0 days: nothing to tell."""
-        self.heat = max(-9.0, self.heat - FADING * max(gap, 0.0) / DAY)
+        self.recent_rarity = max(-9.0, self.recent_rarity - RARITY_DECAY * max(gap, 0.0) / DAY)
         if days <= 0.0:
             return 0.0
-        days = min(days, max(age / DAY, 0.01) * FURTHEST)
+        days = min(days, max(age / DAY, 0.01) * MAX_RETURN_TIME)
         rarity = log10(days)
-        if rarity > self.heat + (RARER if self.heat > -1.0 else 0.0):
-            self.heat = min(rarity, MEMORABLE)
+        if rarity > self.recent_rarity + (NEWS_MARGIN if self.recent_rarity > -1.0 else 0.0):
+            self.recent_rarity = min(rarity, MAX_RECENT_RARITY)
             return score_of(days)
-        return round(SUBDUED * score_of(days), 6)
+        return round(REPEAT_FACTOR * score_of(days), 6)
 
 
 def score_of(days: float) -> float:

@@ -10,28 +10,28 @@ from collections.abc import Iterator
 from math import log, sqrt
 from typing import ClassVar
 
-from app.rules.detector.judgement import Look
+from app.rules.detector.judgement import Deviation
 from app.rules.detector.rarity import QUIET, Tail
 
 SAMPLES = 12.0  # in the window, that is its mean forgets with this time constant
 SPAN = 7200.0  # seconds: it is no longer than this
 FEWEST = 3.0  # samples make a window; where this is too much for the span nothing is judged
 CLIP = 6.0  # one sample counts no more than this: a single spike is the value's own affair
-FINENESS = 1.5  # of the scale on which straying is judged
+VARIATION_SCALE = 1.5  # of the scale on which straying is judged
 
-Seen = tuple[Look, Tail, float]  # the look, its tail, and the height in it
+WindowHeight = tuple[Deviation, Tail, float]  # the look, its tail, and the height in it
 
 
 class Windows:
     """Two forgetting means over surprises, `lean` with their sign and `stray` without, and what is usual of them."""
 
-    __slots__ = ("down", "lean", "stray", "up", "wild")
+    __slots__ = ("down", "lean", "stray", "up", "varying")
     NUMBERS: ClassVar[tuple[str, ...]] = ("lean", "stray")
 
     def __init__(self) -> None:
         self.lean, self.stray = 0.0, 1.0
-        calm = int(QUIET + 2.0 * SAMPLES)  # a window lingers, and so do its episodes
-        self.up, self.down, self.wild = Tail(calm), Tail(calm), Tail(calm)
+        quiet_samples = int(QUIET + 2.0 * SAMPLES)  # a window lingers, and so do its episodes
+        self.up, self.down, self.varying = Tail(quiet_samples), Tail(quiet_samples), Tail(quiet_samples)
 
     @property
     def arrays(self) -> "tuple[array[float], ...]":
@@ -41,26 +41,26 @@ class Windows:
     @property
     def tails(self) -> tuple[Tail, ...]:
         """What `packing` keeps beside the two means."""
-        return self.up, self.down, self.wild
+        return self.up, self.down, self.varying
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Nothing was seen for long: the window is empty."""
         self.lean, self.stray = 0.0, 1.0
 
     def add(self, surprise: float, samples: float, step: float) -> None:
         """Take in one surprise; `samples` were seen before, `step` seconds apart."""
         gain = max(1.0 / samples, 1.0 / length(step))
-        near = max(-CLIP, min(CLIP, surprise))
-        self.lean += gain * (near - self.lean)
-        self.stray += gain * (abs(near) - self.stray)
+        clipped = max(-CLIP, min(CLIP, surprise))
+        self.lean += gain * (clipped - self.lean)
+        self.stray += gain * (abs(clipped) - self.stray)
 
-    def heights(self, step: float) -> Iterator[Seen]:
+    def heights(self, step: float) -> Iterator[WindowHeight]:
         """The newest windows, each as many usual deviations of a window of independent samples."""
         scale = sqrt(2.0 * length(step) - 1.0)
         lean = self.lean * scale
-        yield Look.LEANS_UP, self.up, lean
-        yield Look.LEANS_DOWN, self.down, -lean
-        yield Look.STRAYS, self.wild, log(max(1e-9, self.stray)) * scale * FINENESS
+        yield Deviation.LEANS_UP, self.up, lean
+        yield Deviation.LEANS_DOWN, self.down, -lean
+        yield Deviation.VARIES, self.varying, log(max(1e-9, self.stray)) * scale * VARIATION_SCALE
 
 
 def length(step: float) -> float:
@@ -68,6 +68,6 @@ def length(step: float) -> float:
     return min(SAMPLES, SPAN / max(step, 1.0))
 
 
-def judged(step: float) -> bool:
+def is_window(step: float) -> bool:
     """Whether samples so far apart make a window."""
     return length(step) >= FEWEST

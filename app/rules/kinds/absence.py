@@ -13,7 +13,7 @@ from pydantic import Field
 
 from app.downtime import SETTLE, silent_since
 from app.reason import Reason
-from app.rules.model import Finding, Reach, Rule, View
+from app.rules.model import Finding, Lookback, Rule, View
 from app.units import Duration, format_seconds, parse_duration
 from app.wording import Facts, Phrase
 
@@ -26,7 +26,7 @@ SINCE = "since"  # in memory until a first one comes: from when on it is awaited
 class Code(StrEnum):
     """What it finds."""
 
-    CAME = "absence.came"  # a sample is here
+    RECEIVED = "absence.came"  # a sample is here
     MISSING = "absence.missing"  # none since, whether that is too long or not yet
     GONE = "absence.gone"  # nobody waits for it any more
 
@@ -36,7 +36,7 @@ def _missing(facts: Facts) -> str:
 
 
 PHRASES: dict[str, Phrase] = {
-    Code.CAME: "a sample came",
+    Code.RECEIVED: "a sample came",
     Code.MISSING: _missing,
     Code.GONE: lambda f: f"{_missing(f)}: it is taken for gone",
 }
@@ -50,7 +50,7 @@ class Spec(Rule):
     forget: Duration = Field(default=parse_duration("1d"), description="a label set that stays away so long is gone")
 
 
-def reach(spec: Spec) -> tuple[Reach, ...]:  # noqa: ARG001
+def lookbacks(spec: Spec) -> tuple[Lookback, ...]:  # noqa: ARG001
     """It remembers the newest sample itself."""
     return ()
 
@@ -59,11 +59,11 @@ def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:
     """Whether the newest sample is too old. Before the first one it counts from its own beginning."""
     now = view.at.timestamp()
     if view.newest.value is not None and view.newest.at == view.at:
-        return Finding(False, True, view.newest.value, Reason(Code.CAME), memory={LAST: now})
+        return Finding(False, True, view.newest.value, Reason(Code.RECEIVED), memory={LAST: now})
     last = min(memory.get(LAST, memory.get(SINCE, now - view.every.total_seconds())), now)  # a clock may be set back
-    away = timedelta(seconds=now - last)
+    missing_for = timedelta(seconds=now - last)
     awaited = spec.window or view.every
-    silence = view.at - silent_since(view.at - away, awaited, view.away, SETTLE)
+    silence = view.at - silent_since(view.at - missing_for, awaited, view.downtimes, SETTLE)
     missing = silence >= awaited - view.every * SLACK
     kept = {LAST if LAST in memory else SINCE: last}
     return Finding(missing, not missing, None, Reason(Code.MISSING, _facts(spec, last, now)), memory=kept)

@@ -20,8 +20,8 @@ from app.holiday import Holiday, is_holiday
 from app.people.model import Zone
 from app.reason import Reason
 from app.rules.aggregate import Agg, aggregate
-from app.rules.detector import Detector, Direction, Judgement, Knob, Look, Progress
-from app.rules.model import Band, Finding, Reach, Rule, View
+from app.rules.detector import Detector, Deviation, Direction, Judgement, Progress, Tuning
+from app.rules.model import Band, Finding, Lookback, Rule, View
 from app.units import Duration, length, parse_duration
 from app.wording import Facts, Phrase
 
@@ -56,7 +56,7 @@ def _number(value: float) -> str:
 def _compared(facts: Facts) -> str:
     """`orders 412 is below 655..870 expected for Mon 14:00 (season of 9 days)`."""
     value, low, high = facts["value"], facts["low"], facts["high"]
-    place = "below" if low is not None and value < low else "above" if high is not None and value > high else "within"
+    position = "below" if low is not None and value < low else "above" if high is not None and value > high else "within"
     if low is None:
         band = f"up to {_number(high)}"
     else:
@@ -65,7 +65,7 @@ def _compared(facts: Facts) -> str:
     local = datetime.fromisoformat(facts["local"])
     when = f" for {local:%a %H:%M}" if season == "week" else f" for {local:%H:%M}" if season else ""
     learnt = f" (season of {int(facts['days'])} days)" if season else ""
-    return f"{facts['metric']} {_number(value)} is {place} {band} expected{when}{learnt}"
+    return f"{facts['metric']} {_number(value)} is {position} {band} expected{when}{learnt}"
 
 
 def _together(wrong: str) -> Phrase:
@@ -74,8 +74,8 @@ def _together(wrong: str) -> Phrase:
 
 def _learning(facts: Facts) -> str:
     hours, needed = facts["seconds"] / 3600.0, facts["needed"] / 3600.0
-    unit, seen, goal = ("h", hours, needed) if needed < 72 else ("days", hours / 24, needed / 24)
-    return f"learning: {int(seen)} of {goal:.3g} {unit}; daily season after 3 days"
+    unit, done, goal = ("h", hours, needed) if needed < 72 else ("days", hours / 24, needed / 24)
+    return f"learning: {int(done)} of {goal:.3g} {unit}; daily season after 3 days"
 
 
 PHRASES: dict[str, Phrase] = {
@@ -92,12 +92,12 @@ PHRASES: dict[str, Phrase] = {
     Code.TOGETHER_VARIED: _together("vary too much"),
 }
 _TOGETHER = {
-    Look.LEANS_UP: Code.TOGETHER_HIGH, Look.LEANS_DOWN: Code.TOGETHER_LOW, Look.STRAYS: Code.TOGETHER_VARIED,
+    Deviation.LEANS_UP: Code.TOGETHER_HIGH, Deviation.LEANS_DOWN: Code.TOGETHER_LOW, Deviation.VARIES: Code.TOGETHER_VARIED,
 }  # fmt: skip
 
 
 @lru_cache(maxsize=256)
-def bearable(text: str) -> timedelta:
+def alarm_interval(text: str) -> timedelta:
     """`2 per 30d` -> the time between two alarms, 15 days. Raises ValueError with the form that is understood."""
     found = _RATE.fullmatch(text)
     if found is None or not int(found[1]):
@@ -108,12 +108,12 @@ def bearable(text: str) -> timedelta:
     return between
 
 
-def _known_rate(text: str) -> str:
-    bearable(text)
+def _check_rate(text: str) -> str:
+    alarm_interval(text)
     return " ".join(text.split())
 
 
-Rate = Annotated[str, AfterValidator(_known_rate)]
+Rate = Annotated[str, AfterValidator(_check_rate)]
 
 
 class Spec(Rule):
@@ -137,15 +137,15 @@ class Spec(Rule):
         return self
 
 
-def reach(spec: Spec) -> tuple[Reach, ...]:
+def lookbacks(spec: Spec) -> tuple[Lookback, ...]:
     """The window; what was learnt is in the memory."""
-    return (Reach(spec.window or timedelta(0)),)
+    return (Lookback(spec.window or timedelta(0)),)
 
 
 def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:
     """Judge the newest value, or the aggregate of the window, by what the series has taught so far; and learn from it."""
     if view.newest.value is None:
-        return Finding(None, False, None, view.newest.why_unknown(), memory=memory)
+        return Finding(None, False, None, view.newest.unknown_reason(), memory=memory)
     agg = spec.agg or ("avg" if spec.window else "last")
     value = aggregate(agg, view.span(spec.window)) if spec.window else view.newest.value
     if value is None:
@@ -156,45 +156,45 @@ def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:
 def judge(spec: Spec, value: float, at: datetime, memory: Mapping[str, Any]) -> Finding:
     """One value at one instant."""
     zone = ZoneInfo(spec.timezone)
-    detector = Detector.load(memory, Knob(bearable(spec.false_alarms), spec.direction, spec.learn, zone))
+    detector = Detector.load(memory, Tuning(alarm_interval(spec.false_alarms), spec.direction, spec.learn, zone))
     excluded = bool(spec.holidays) and is_holiday(spec.holidays, at.astimezone(zone).date())
-    seen = detector.advance(at, value, excluded)
-    if seen.learning:
-        reason = _learns(seen.learning)
+    judgement = detector.advance(at, value, excluded)
+    if judgement.learning:
+        reason = _learning_reason(judgement.learning)
     else:
-        reason = Reason(Code.EXCLUDED_DAY) if excluded else _judged(spec, value, at.astimezone(zone), seen)
+        reason = Reason(Code.EXCLUDED_DAY) if excluded else _judged_reason(spec, value, at.astimezone(zone), judgement)
     return Finding(
-        seen.bad,
-        seen.clear,
+        judgement.bad,
+        judgement.clear,
         value,
         reason,
         memory=detector.memory(),
-        score=seen.score,
-        learning=seen.learning is not None,
-        band=None if seen.learning else _drawn(seen),
+        score=judgement.score,
+        learning=judgement.learning is not None,
+        band=None if judgement.learning else _band(judgement),
     )
 
 
-def _learns(so_far: Progress) -> Reason:
-    if not so_far.samples:
+def _learning_reason(progress: Progress) -> Reason:
+    if not progress.samples:
         return Reason(Code.FIRST_SAMPLE)
-    if so_far.seconds < so_far.needed_seconds:
-        return Reason(Code.LEARNING, {"seconds": so_far.seconds, "needed": so_far.needed_seconds})
-    return Reason(Code.LEARNING_SAMPLES, {"samples": so_far.samples, "needed": so_far.needed_samples})
+    if progress.seconds < progress.needed_seconds:
+        return Reason(Code.LEARNING, {"seconds": progress.seconds, "needed": progress.needed_seconds})
+    return Reason(Code.LEARNING_SAMPLES, {"samples": progress.samples, "needed": progress.needed_samples})
 
 
-def _judged(spec: Spec, value: float, local: datetime, seen: Judgement) -> Reason:
-    low, high = (edge if math.isfinite(edge) else None for edge in (seen.low, seen.high))
+def _judged_reason(spec: Spec, value: float, local: datetime, judgement: Judgement) -> Reason:
+    low, high = (edge if math.isfinite(edge) else None for edge in (judgement.low, judgement.high))
     facts = {
-        "metric": spec.metric, "value": value, "low": low, "high": high, "local": local.isoformat(), "season": seen.season,
-        "days": seen.age / 86_400,
+        "metric": spec.metric, "value": value, "low": low, "high": high, "local": local.isoformat(), "season": judgement.season,
+        "days": judgement.age / 86_400,
     }  # fmt: skip
-    if seen.window is not Look.NONE:
-        return Reason(_TOGETHER[seen.window], {**facts, "window": seen.window_seconds})
-    return Reason(Code.BELOW if value < seen.low else Code.ABOVE if value > seen.high else Code.WITHIN, facts)
+    if judgement.window is not Deviation.NONE:
+        return Reason(_TOGETHER[judgement.window], {**facts, "window": judgement.window_seconds})
+    return Reason(Code.BELOW if value < judgement.low else Code.ABOVE if value > judgement.high else Code.WITHIN, facts)
 
 
-def _drawn(seen: Judgement) -> Band:
+def _band(judgement: Judgement) -> Band:
     """The band for a graph; on a side that is not judged it ends where the value is expected."""
-    low, high = (edge if math.isfinite(edge) else seen.expected for edge in (seen.low, seen.high))
-    return Band(low, seen.expected, high)
+    low, high = (edge if math.isfinite(edge) else judgement.expected for edge in (judgement.low, judgement.high))
+    return Band(low, judgement.expected, high)

@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from app.catalog.model import Declared, Severity
 from app.reason import Code as Common
 from app.reason import Reason
-from app.rules.model import Finding, Reach, Rule, View
+from app.rules.model import Finding, Lookback, Rule, View
 from app.rules.past import Past, Span, share
 from app.units import Duration, format_seconds, parse_duration, parse_percent
 from app.wording import Facts, Phrase
@@ -141,15 +141,15 @@ class Spec(Rule):
         return pair.budget * (self.period / pair.long)
 
 
-def reach(spec: Spec) -> tuple[Reach, ...]:
+def lookbacks(spec: Spec) -> tuple[Lookback, ...]:
     """The longest window."""
-    return (Reach(max(pair.long for pair in spec.windows)),)
+    return (Lookback(max(pair.long for pair in spec.windows)),)
 
 
 def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:
     """Burn rates of every pair of windows that end now, and what is left of the budget."""
     if view.newest.value is None:
-        return Finding(None, False, None, view.newest.why_unknown(Common.NO_RESULT), memory=memory)
+        return Finding(None, False, None, view.newest.unknown_reason(Common.NO_RESULT), memory=memory)
     past = view.pasts[timedelta(0)]
     kept = _remember(spec, view.newest.value, past, view.at, memory)
     burns, left = budget(spec, past, view.at, kept)
@@ -223,9 +223,9 @@ def _count(spec: Spec, slots: Mapping[str, Any], value: float, now: float) -> di
     return counted
 
 
-def _budget_left(spec: Spec, slots: Mapping[str, Any], seen: float) -> float:
+def _budget_left(spec: Spec, slots: Mapping[str, Any], observed: float) -> float:
     """Share of the period's budget that is left, 0 when it is overspent; what was not seen of the period counts as good."""
     total = math.fsum(slot[0] for slot in slots.values())
     bad = math.fsum(slot[1] for slot in slots.values())
-    whole = total * max(1.0, spec.period.total_seconds() / max(seen, 1.0))
+    whole = total * max(1.0, spec.period.total_seconds() / max(observed, 1.0))
     return max(0.0, 1 - budget_burn(bad, whole, spec.objective))

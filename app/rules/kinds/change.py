@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from app.reason import Reason
 from app.rules.aggregate import Agg, aggregate
-from app.rules.model import Finding, Reach, Rule, View
+from app.rules.model import Finding, Lookback, Rule, View
 from app.units import Duration, format_seconds, parse_duration, parse_percent
 from app.wording import Facts, Phrase
 
@@ -38,20 +38,20 @@ class Code(StrEnum):
 
 
 def _differs(side: str) -> Phrase:
-    def said(facts: Facts) -> str:
+    def describe(facts: Facts) -> str:
         by = _amount(facts["by"], facts["relative"])
         now = f"{facts['agg']} {facts['metric']} {facts['value']:.6g}"
         return f"{now} is {by} {side} the {facts['before']:.6g} of {format_seconds(facts['back'])} ago"
 
-    return said
+    return describe
 
 
 def _went(verb: str) -> Phrase:
-    def said(facts: Facts) -> str:
+    def describe(facts: Facts) -> str:
         course = _course(facts["before"], facts["value"])
         return f"{facts['agg']} {facts['metric']} {verb} {course} within {format_seconds(facts['back'])}"
 
-    return said
+    return describe
 
 
 PHRASES: dict[str, Phrase] = {
@@ -117,9 +117,9 @@ class Spec(Rule):
         return self.compared_to or self.window
 
 
-def reach(spec: Spec) -> tuple[Reach, ...]:
+def lookbacks(spec: Spec) -> tuple[Lookback, ...]:
     """The window, and the one it is compared with."""
-    return Reach(spec.window), Reach(spec.window, spec.back)
+    return Lookback(spec.window), Lookback(spec.window, spec.back)
 
 
 def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:
@@ -128,7 +128,7 @@ def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:
     agg = spec.agg or "avg"
     now = aggregate(agg, view.span(spec.window)) if view.newest.value is not None else None
     if now is None:
-        return Finding(None, False, None, view.newest.why_unknown(), memory=kept)
+        return Finding(None, False, None, view.newest.unknown_reason(), memory=kept)
     span = view.span(spec.window, spec.back)
     then = aggregate(agg, span) if len(span) else None
     if then is None:

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from app.reason import Reason
-from app.rules.model import Finding, Reach, Rule, View
+from app.rules.model import Finding, Lookback, Rule, View
 from app.rules.past import Span
 from app.units import Duration, format_seconds, length, parse_duration
 from app.wording import Facts, Phrase
@@ -34,15 +34,15 @@ class Code(StrEnum):
     NEVER = "forecast.never"  # it does not lead there
 
 
-def _says(when: Callable[[Facts], str]) -> Phrase:
-    def said(facts: Facts) -> str:
+def _phrase(when: Callable[[Facts], str]) -> Phrase:
+    def describe(facts: Facts) -> str:
         slope = facts["slope"]
         course = f"{'rising' if slope > 0 else 'falling'} {abs(slope) * 3600:.4g} an hour" if slope else "level"
         now = f"{facts['metric']} {facts['value']:.6g}, {course}"
         ahead = f"{facts['forecast']:.6g} in {format_seconds(facts['within'])}"
         return f"{now}: {facts['side']} {facts['limit']:g} {when(facts)}; {ahead}"
 
-    return said
+    return describe
 
 
 def _when(facts: Facts) -> str:
@@ -53,9 +53,9 @@ def _when(facts: Facts) -> str:
 PHRASES: dict[str, Phrase] = {
     Code.LEARNING: lambda f: f"learning: seen {length(f['seen'])} of the {format_seconds(f['needed'])} it needs",
     Code.TOO_LARGE: "{metric} is too large for a line through it",
-    Code.CROSSED: _says(lambda _: "now"),
-    Code.CROSSES: _says(_when),
-    Code.NEVER: _says(lambda _: "never"),
+    Code.CROSSED: _phrase(lambda _: "now"),
+    Code.CROSSES: _phrase(_when),
+    Code.NEVER: _phrase(lambda _: "never"),
 }
 
 
@@ -94,20 +94,20 @@ class Spec(Rule):
         return 1 if self.above is not None else -1
 
 
-def reach(spec: Spec) -> tuple[Reach, ...]:
+def lookbacks(spec: Spec) -> tuple[Lookback, ...]:
     """The past that the line goes through."""
-    return (Reach(spec.window),)
+    return (Lookback(spec.window),)
 
 
 def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:  # noqa: ARG001
     """Draw the line and read it `within` from now."""
     newest = view.newest.value
     if newest is None:
-        return Finding(None, False, None, view.newest.why_unknown())
+        return Finding(None, False, None, view.newest.unknown_reason())
     span = view.span(spec.window)
-    seen = view.at.timestamp() - span.times[0]
-    if len(span) < FEWEST or seen < spec.window.total_seconds() * NEEDED:
-        reason = Reason(Code.LEARNING, {"seen": seen, "needed": (spec.window * NEEDED).total_seconds()})
+    known_seconds = view.at.timestamp() - span.times[0]
+    if len(span) < FEWEST or known_seconds < spec.window.total_seconds() * NEEDED:
+        reason = Reason(Code.LEARNING, {"seen": known_seconds, "needed": (spec.window * NEEDED).total_seconds()})
         return Finding(None, False, newest, reason, learning=True)
     now, slope = line(span, view.at.timestamp())
     ahead = now + slope * spec.within.total_seconds()

@@ -15,7 +15,7 @@ from app.checks.model import Count, out_of
 from app.checks.probe import Status
 from app.reason import Code as Common
 from app.reason import Reason
-from app.rules.model import BLIND, Finding, Point, Reach, Rule, View
+from app.rules.model import NO_DATA_ALERT, Finding, Lookback, Point, Rule, View
 from app.wording import Phrase
 
 COUNTS_ITSELF = True  # `after` is its own matter
@@ -39,7 +39,7 @@ class Spec(Rule):
     clear_after: Count | None = Field(default=None, description="K of N ok recover; default: the first ok")
 
 
-def reach(spec: Spec) -> tuple[Reach, ...]:  # noqa: ARG001
+def lookbacks(spec: Spec) -> tuple[Lookback, ...]:  # noqa: ARG001
     """It remembers the last N results itself and needs only the newest."""
     return ()
 
@@ -52,21 +52,21 @@ def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:
     """
     newest = view.newest
     if newest.status is Status.UNKNOWN:
-        return Finding(None, False, None, newest.why_unknown(Common.NO_RESULT))
+        return Finding(None, False, None, newest.unknown_reason(Common.NO_RESULT))
     after, clear_after = out_of(spec.after), out_of(spec.clear_after or "1 of 1")
     judged = [*memory.get("recent", ()), newest.status.value][-after.last :]
     bad = sum(status in BAD for status in judged) >= after.needed
     was_on = bool(memory.get("on"))
-    blind = bool(memory.get(BLIND))
-    since = [*memory.get("since", ()), newest.status.value][-clear_after.last :] if was_on or blind else []
+    no_data = bool(memory.get(NO_DATA_ALERT))
+    since = [*memory.get("since", ()), newest.status.value][-clear_after.last :] if was_on or no_data else []
     clear = since.count(Status.OK.value) >= clear_after.needed
     on = not clear if was_on else bad
     critical = judged.count(Status.CRITICAL.value) >= after.needed
     critical = critical or (on and bool(memory.get("critical")))
-    over = (was_on or blind) and clear
+    over = (was_on or no_data) and clear
     kept = {"recent": [] if over else judged, "since": [] if over else since, "on": on, "critical": critical and on}
-    if blind and not over:
-        kept[BLIND] = True
+    if no_data and not over:
+        kept[NO_DATA_ALERT] = True
     return Finding(on, clear, None, _counted(judged, newest), spec.severity if critical else Severity.WARNING, kept)
 
 

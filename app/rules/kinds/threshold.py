@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from app.reason import Reason
 from app.rules.aggregate import Agg, aggregate
-from app.rules.model import Finding, Reach, Rule, View
+from app.rules.model import Finding, Lookback, Rule, View
 from app.units import Duration, format_seconds
 from app.wording import Facts, Phrase
 
@@ -29,11 +29,11 @@ class Code(StrEnum):
 
 
 def _is(sign: str) -> Phrase:
-    def said(facts: Facts) -> str:
+    def describe(facts: Facts) -> str:
         over = f" over {format_seconds(facts['window'])}" if facts["window"] is not None else ""
         return f"{facts['agg']} {facts['metric']} {facts['value']:.6g} {sign} {facts['limit']:g}{over}"
 
-    return said
+    return describe
 
 
 PHRASES: dict[str, Phrase] = {
@@ -69,15 +69,15 @@ class Spec(Rule):
         return self
 
 
-def reach(spec: Spec) -> tuple[Reach, ...]:
+def lookbacks(spec: Spec) -> tuple[Lookback, ...]:
     """The window."""
-    return (Reach(spec.window or timedelta(0)),)
+    return (Lookback(spec.window or timedelta(0)),)
 
 
 def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:  # noqa: ARG001
     """Compare the aggregate of the window that ends now; the newest result decides whether it can tell."""
     if view.newest.value is None:
-        return Finding(None, False, None, view.newest.why_unknown())
+        return Finding(None, False, None, view.newest.unknown_reason())
     agg = spec.agg or ("avg" if spec.window else "last")
     span = view.span(spec.window) if spec.window else None
     value = aggregate(agg, span) if span is not None else view.newest.value
