@@ -141,7 +141,7 @@ def _broker(settings: Settings) -> None:
 def _amqp(url: str) -> None:
     from kombu.connection import Connection
 
-    with Connection(url, connect_timeout=SECONDS, transport_options={"read_timeout": SECONDS}) as broker:  # type: ignore[no-untyped-call]
+    with Connection(url, connect_timeout=SECONDS, transport_options={"read_timeout": SECONDS}) as broker:
         broker.transport.establish_connection().close()  # not `connect`, which would try for a while
 
 

@@ -126,7 +126,7 @@ def _amqp_depths(broker: str) -> dict[str, int | None]:
     from kombu.connection import Connection
 
     found: dict[str, int | None] = dict.fromkeys(stack.QUEUES)
-    with Connection(broker, connect_timeout=1, transport_options={"max_retries": 0}) as line:  # type: ignore[no-untyped-call]
+    with Connection(broker, connect_timeout=1, transport_options={"max_retries": 0}) as line:
         for name in stack.QUEUES:
             with line.channel() as channel:  # asking for a queue that is not there closes the channel
                 try:

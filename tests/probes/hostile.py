@@ -12,7 +12,7 @@ from typing import Any
 from app.checks.model import Check, Due, Result
 from app.checks.run import run_batch
 from app.net import http
-from tests.net.serve import serve
+from tests.net.serve import Handler, serve
 
 AT_ONCE = struct.pack("ii", 1, 0)
 
@@ -49,7 +49,7 @@ def result(probe: str, /, **given: Any) -> Result:
     return asyncio.run(story())
 
 
-def against(handler: Any, probe: str, /, **given: Any) -> Result:
+def against(handler: Handler, probe: str, /, **given: Any) -> Result:
     """What the runner makes of a check of a server of one handler; PORT stands for its port."""
 
     async def story() -> Result:

@@ -4,12 +4,15 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from app.checks.probe import Status
+from app.checks.probe import Reading, Status
 from app.host import authorized_keys
-from tests.probes.run import measure
+from tests.probes.run import measure, observed
 
 HASH = "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
@@ -22,51 +25,53 @@ FILES = {
     "etc/sudoers.d/old.bak": "bo ALL=ALL\n",
     "home/ada/.ssh/authorized_keys": f"# mine\n\n{KEY} ada@laptop\nno key at all\n",
 }
-FINGERPRINT = authorized_keys.parse(KEY).fingerprint
+PARSED = authorized_keys.parse(KEY)
+assert PARSED is not None
+FINGERPRINT = PARSED.fingerprint
 
 
 class Tree:
     """A host's files, and one check on them, run after run."""
 
-    def __init__(self, root):
+    def __init__(self, root: Path) -> None:
         self.root = root
-        self.accepted = None
+        self.accepted: Mapping[str, str] | None = None
         for path, text in FILES.items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text(text)
 
-    def add(self, path, text):
+    def add(self, path: str, text: str) -> None:
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)
         with (self.root / path).open("a") as file:
             file.write(text)
 
-    def change(self, path, old, new):
+    def change(self, path: str, old: str, new: str) -> None:
         text = (self.root / path).read_text()
         assert old in text
         (self.root / path).write_text(text.replace(old, new))
 
-    def look(self, **with_):
+    def look(self, **with_: Any) -> Reading:
         return measure("security.accounts", root=str(self.root), baseline=self.accepted, **with_)
 
-    def accept(self):
-        self.accepted = dict(self.look().observed)
+    def accept(self) -> None:
+        self.accepted = observed(self.look())
 
 
 @pytest.fixture
-def tree(tmp_path):
+def tree(tmp_path: Path) -> Tree:
     return Tree(tmp_path)
 
 
 @pytest.fixture
-def accepted(tree):
+def accepted(tree: Tree) -> Tree:
     tree.accept()
     return tree
 
 
-def test_the_first_look_is_the_baseline(tree):
+def test_the_first_look_is_the_baseline(tree: Tree) -> None:
     reading = tree.look()
-    assert (reading.status, reading.message) == (Status.OK, f"baseline taken: {len(reading.observed)} things")
-    assert dict(reading.observed) == {
+    assert (reading.status, reading.message) == (Status.OK, f"baseline taken: {len(observed(reading))} things")
+    assert observed(reading) == {
         "user root": "uid 0, gid 0, shell /bin/bash, home /root, groups root",
         "user ada": "uid 1000, gid 1000, shell /bin/sh, home /home/ada, groups ada,sudo",
         "user web": "uid 33, gid 33, shell /usr/sbin/nologin, home /var, groups web",
@@ -86,14 +91,14 @@ def test_the_first_look_is_the_baseline(tree):
     assert reading.metrics == counted | {"added_things": 0, "gone_things": 0, "changed_things": 0}
 
 
-def test_nothing_secret_is_kept(tree):
+def test_nothing_secret_is_kept(tree: Tree) -> None:
     tree.add("home/ada/.ssh/authorized_keys", f'environment="TOKEN=hush",command="x --password hush" {KEY[:-2]}AA\n')
     told = repr(tree.look())
     assert not any(secret in told for secret in (HASH, HASH[-20:], "hush", KEY[-40:]))
     assert "environment,command [" in told
 
 
-def test_while_nothing_changes_it_is_ok(accepted):
+def test_while_nothing_changes_it_is_ok(accepted: Tree) -> None:
     reading = accepted.look()
     assert (reading.status, reading.message) == (Status.OK, "14 things are as accepted")
 
@@ -110,7 +115,7 @@ def test_while_nothing_changes_it_is_ok(accepted):
     ],
     ids=["an account", "a sudoers file", "a rule for a uid", "a key of root", "a second key", "a line behind another"],
 )  # fmt: skip
-def test_what_is_new_is_critical(accepted, path, text, said):
+def test_what_is_new_is_critical(accepted: Tree, path: str, text: str, said: str) -> None:
     accepted.add(path, text)
     reading = accepted.look()
     assert reading.status is Status.CRITICAL
@@ -134,7 +139,7 @@ def test_what_is_new_is_critical(accepted, path, text, said):
     ],
     ids=["a shell", "password set", "locked", "another password", "an admin more", "a rule gone", "a key gone", "options"],
 )  # fmt: skip
-def test_what_changed_or_is_gone(accepted, path, old, new, status, said):
+def test_what_changed_or_is_gone(accepted: Tree, path: str, old: str, new: str, status: str, said: str) -> None:
     accepted.change(path, old, new)
     reading = accepted.look()
     assert reading.status == status
@@ -151,7 +156,7 @@ def test_what_changed_or_is_gone(accepted, path, old, new, status, said):
     ],
     ids=["empty in shadow", "empty in passwd", "a second root", "a second root in disguise"],
 )
-def test_what_is_critical_stays_so_though_accepted(tree, path, old, new, said):
+def test_what_is_critical_stays_so_though_accepted(tree: Tree, path: str, old: str, new: str, said: str) -> None:
     tree.change(path, old, new)
     for _ in range(2):
         reading = tree.look()
@@ -160,7 +165,7 @@ def test_what_is_critical_stays_so_though_accepted(tree, path, old, new, said):
         tree.accept()
 
 
-def unreadable(tree, path):
+def unreadable(tree: Tree, path: str) -> None:
     (tree.root / path).unlink()
     os.mkfifo(tree.root / path)  # not even root can read it, and who waits for it hangs
 
@@ -168,7 +173,7 @@ def unreadable(tree, path):
 @pytest.mark.parametrize(
     "path", ["etc/shadow", "etc/sudoers", "etc/sudoers.d/deploy", "home/ada/.ssh/authorized_keys"], ids=str
 )
-def test_what_cannot_be_read_any_more_is_unknown_and_not_gone(accepted, path):
+def test_what_cannot_be_read_any_more_is_unknown_and_not_gone(accepted: Tree, path: str) -> None:
     unreadable(accepted, path)
     began = time.monotonic()
     reading = accepted.look()
@@ -180,7 +185,7 @@ def test_what_cannot_be_read_any_more_is_unknown_and_not_gone(accepted, path):
     assert accepted.look().status is Status.CRITICAL
 
 
-def test_what_could_never_be_read_is_named_and_left_out(tree):
+def test_what_could_never_be_read_is_named_and_left_out(tree: Tree) -> None:
     unreadable(tree, "etc/shadow")
     first = tree.look()
     assert first.status is Status.OK
@@ -189,7 +194,7 @@ def test_what_could_never_be_read_is_named_and_left_out(tree):
     assert tree.look().status is Status.OK
 
 
-def test_an_account_that_may_not_read_says_so(tree):
+def test_an_account_that_may_not_read_says_so(tree: Tree) -> None:
     if os.geteuid():
         pytest.skip("run as root to become another account")
     for folder in (tree.root, *tree.root.parents[:3]):  # up to pytest's own folder in /tmp
@@ -215,25 +220,25 @@ def test_an_account_that_may_not_read_says_so(tree):
     ],
     ids=["missing", "no file", "garbage", "no groups"],
 )
-def test_without_accounts_it_is_unknown(accepted, spoil):
+def test_without_accounts_it_is_unknown(accepted: Tree, spoil: Callable[[Tree], object]) -> None:
     spoil(accepted)
     reading = accepted.look()
     assert reading.status is Status.UNKNOWN
     assert "/etc/passwd" in reading.message
 
 
-def test_a_link_out_of_a_mounted_tree_is_not_followed(tree):
+def test_a_link_out_of_a_mounted_tree_is_not_followed(tree: Tree) -> None:
     (tree.root / "etc/shadow").unlink()
     (tree.root / "etc/shadow").symlink_to("/etc/shadow")
     assert "/etc/shadow (leads out of " in tree.look().message
 
 
-def test_sudoers_that_include_themselves_end(accepted):
+def test_sudoers_that_include_themselves_end(accepted: Tree) -> None:
     accepted.add("etc/sudoers", "#include /etc/sudoers\n@include sudoers.d/deploy\n#includedir /etc/none\n@include /etc/none\n")
     assert accepted.look().status is Status.OK
 
 
-def test_this_very_host_is_answered_for():
+def test_this_very_host_is_answered_for() -> None:
     reading = measure("security.accounts")
     assert reading.metrics["users"] >= 1
-    assert "user root" in reading.observed
+    assert "user root" in observed(reading)

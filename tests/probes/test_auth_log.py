@@ -1,10 +1,14 @@
 """security.auth_log follows its file through everything that happens to log files, and is not fooled by what attackers type."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
 from app import plugins
-from tests.probes.run import measure
+from app.checks.probe import Reading
+from tests.probes.run import Options, measure
 
 auth_log = plugins.probe_module("security.auth_log")
 
@@ -15,25 +19,25 @@ FAILED = HEAD + "Failed password for invalid user admin from 203.0.113.9 port 51
 class Followed:
     """One check on one file, run after run."""
 
-    def __init__(self, path):
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self.memory = {}
+        self.memory: dict[str, Any] = {}
 
-    def __call__(self, **with_):
+    def __call__(self, **with_: Any) -> Reading:
         reading = measure("security.auth_log", memory=self.memory, path=str(self.path), **with_)
         self.memory = dict(reading.memory or self.memory)
         return reading
 
-    def failed(self, **with_):
+    def failed(self, **with_: Any) -> float:
         return self(**with_).metrics["failed_logins"]
 
-    def add(self, *lines):
+    def add(self, *lines: str) -> None:
         with self.path.open("a") as file:
             file.writelines(lines)
 
 
 @pytest.fixture
-def log(tmp_path):
+def log(tmp_path: Path) -> Followed:
     path = tmp_path / "auth.log"
     path.write_text(FAILED * 5)
     followed = Followed(path)
@@ -41,7 +45,7 @@ def log(tmp_path):
     return followed
 
 
-def counts(said):
+def counts(said: str) -> tuple[dict[str, int], int, int]:
     """(failed by source, roots, invalid) of one message."""
     tally = auth_log.Tally()
     program, _, rest = said.partition(": ")
@@ -75,7 +79,7 @@ def counts(said):
         ("sshd: Disconnected from user bo 1.2.3.4 port 5", ({}, 0, 0)),
     ],
 )
-def test_each_message_counts_as_what_it_is(said, counted):
+def test_each_message_counts_as_what_it_is(said: str, counted: tuple[dict[str, int], int, int]) -> None:
     assert counts(said) == counted
 
 
@@ -95,7 +99,7 @@ def test_each_message_counts_as_what_it_is(said, counted):
         "<86>1 2026-11-23T09:00:31Z web sshd 81 - - message repeated 4 times: [ Failed password for bo from 1.2.3.4 port 5]\n",
     ],
 )
-def test_a_message_that_is_repeated_counts_as_often(log, again):
+def test_a_message_that_is_repeated_counts_as_often(log: Followed, again: str) -> None:
     log.add(FAILED, again)
     assert log.failed() == 5
     log.add(again)
@@ -104,7 +108,7 @@ def test_a_message_that_is_repeated_counts_as_often(log, again):
     assert log.failed() == 0
 
 
-def test_a_login_that_is_repeated_counts_as_often(log):
+def test_a_login_that_is_repeated_counts_as_often(log: Followed) -> None:
     log.add(
         HEAD + "Accepted password for root from 1.2.3.4 port 5 ssh2\n", "Nov 23 09:00:31 web last message repeated 2 times\n"
     )
@@ -120,12 +124,12 @@ def test_a_login_that_is_repeated_counts_as_often(log):
         "pam_unix(sshd:auth): authentication failure; rhost=1.2.3.4  user=Nov 23 09:00:31 web last message repeated 900 times",
     ],
 )
-def test_a_name_that_says_so_is_not_believed(log, said):
+def test_a_name_that_says_so_is_not_believed(log: Followed, said: str) -> None:
     log.add(FAILED, f"{HEAD}{said}\n")
     assert log.failed() == 1
 
 
-def test_only_what_is_new_is_counted(log):
+def test_only_what_is_new_is_counted(log: Followed) -> None:
     log.add(FAILED, FAILED, HEAD + "Failed password for root from 198.51.100.7 port 1 ssh2\n")
     reading = log()
     assert reading.status == "ok"
@@ -144,12 +148,12 @@ def test_only_what_is_new_is_counted(log):
         '1 2026-11-23T09:00:01Z web sshd 81 ID47 [x@1 a="b\\]"][y@2] \ufeff',
     ],
 )
-def test_old_and_new_time_stamps_are_read(log, prefix):
+def test_old_and_new_time_stamps_are_read(log: Followed, prefix: str) -> None:
     log.add(FAILED.replace(HEAD, prefix))
     assert log.failed() == 1
 
 
-def test_a_file_missing_in_the_moment_of_rotation_loses_nothing(log, journal):
+def test_a_file_missing_in_the_moment_of_rotation_loses_nothing(log: Followed, journal: Options) -> None:
     log.add(FAILED)
     log.path.rename(log.path.with_name("auth.log.1"))
     assert log().status == "unknown"
@@ -157,21 +161,21 @@ def test_a_file_missing_in_the_moment_of_rotation_loses_nothing(log, journal):
     assert log.failed() == 2
 
 
-def test_a_backlog_is_finished_after_a_rotation(log):
+def test_a_backlog_is_finished_after_a_rotation(log: Followed) -> None:
     log.add(FAILED * 200)
     log.path.rename(log.path.with_name("auth.log.1"))
     log.path.write_text(FAILED)
     assert sum(log.failed(max_bytes=4096) for _ in range(8)) == 201
 
 
-def test_a_line_half_written_waits_for_its_end(log):
+def test_a_line_half_written_waits_for_its_end(log: Followed) -> None:
     log.add(FAILED[:40])
     assert log.failed() == 0
     log.add(FAILED[40:])
     assert log.failed() == 1
 
 
-def test_rotation_loses_nothing(log):
+def test_rotation_loses_nothing(log: Followed) -> None:
     log.add(FAILED)
     log.path.rename(log.path.with_name("auth.log.1"))
     log.path.write_text(FAILED * 2)
@@ -179,14 +183,14 @@ def test_rotation_loses_nothing(log):
     assert log.failed() == 0
 
 
-def test_truncation_starts_anew_even_when_it_grew_past_the_old_place(log):
+def test_truncation_starts_anew_even_when_it_grew_past_the_old_place(log: Followed) -> None:
     log.path.write_text(FAILED)
     assert log.failed() == 1
     log.path.write_text("# another beginning\n" + FAILED * 20)
     assert log.failed() == 20
 
 
-def test_a_rotated_file_that_is_gone_is_passed_over(log):
+def test_a_rotated_file_that_is_gone_is_passed_over(log: Followed) -> None:
     log.path.unlink()
     (log.path.parent / "other").write_text("")
     log.path.write_text(FAILED)
@@ -195,7 +199,7 @@ def test_a_rotated_file_that_is_gone_is_passed_over(log):
     assert log.failed() in (1, 2)
 
 
-def test_a_flood_is_read_in_bounded_pieces(log):
+def test_a_flood_is_read_in_bounded_pieces(log: Followed) -> None:
     log.add(FAILED * 200)
     counted = [log.failed(max_bytes=4096) for _ in range(6)]
     assert sum(counted) == 200
@@ -204,7 +208,7 @@ def test_a_flood_is_read_in_bounded_pieces(log):
     assert "wait for the next run" in log(max_bytes=4096).message
 
 
-def test_an_endless_line_and_binary_rubbish_do_not_stop_it(log):
+def test_an_endless_line_and_binary_rubbish_do_not_stop_it(log: Followed) -> None:
     log.add("x" * 10_000)
     with log.path.open("ab") as file:
         file.write(b"\n\xff\0\x80: [[[\n" + FAILED.encode())
@@ -216,12 +220,12 @@ def test_an_endless_line_and_binary_rubbish_do_not_stop_it(log):
     [({"warning_failed": 3}, "warning"), ({"critical_failed": 3}, "critical"), ({"warning_failed": 4}, "ok")],
     ids=str,
 )
-def test_it_judges_only_when_asked(log, limits, status):
+def test_it_judges_only_when_asked(log: Followed, limits: Options, status: str) -> None:
     log.add(FAILED * 3)
     assert log(**limits).status == status
 
 
-def test_nothing_to_read_cannot_be_told(tmp_path):
+def test_nothing_to_read_cannot_be_told(tmp_path: Path) -> None:
     for with_ in ({"journal_folder": str(tmp_path)}, {"path": str(tmp_path / "none")}):
         reading = measure("security.auth_log", **with_)
         assert reading.status == "unknown"
@@ -242,7 +246,7 @@ esac
 
 
 @pytest.fixture
-def journal(tmp_path, monkeypatch):
+def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Options:
     program = tmp_path / "journalctl"
     program.write_text(JOURNAL)
     program.chmod(0o755)
@@ -251,13 +255,13 @@ def journal(tmp_path, monkeypatch):
     return {"journal_folder": str(tmp_path)}
 
 
-def test_a_path_without_a_file_cannot_be_told_however_much_the_journal_holds(journal, tmp_path):
+def test_a_path_without_a_file_cannot_be_told_however_much_the_journal_holds(journal: Options, tmp_path: Path) -> None:
     reading = measure("security.auth_log", path=str(tmp_path / "none"))
     assert (reading.status, "is the path right" in reading.message) == ("unknown", True)
 
 
 @pytest.mark.parametrize("said", ["", "echo No journal files were found. >&2"], ids=["silent", "said"])
-def test_a_journal_without_files_cannot_be_told(journal, tmp_path, said):
+def test_a_journal_without_files_cannot_be_told(journal: Options, tmp_path: Path, said: str) -> None:
     (tmp_path / "journalctl").write_text(f"#!/bin/sh\n{said}\n")
     (tmp_path / "0123" / "system.journal").rmdir()
     for memory in ({}, {"cursor": ""}):
@@ -268,12 +272,12 @@ def test_a_journal_without_files_cannot_be_told(journal, tmp_path, said):
         assert (reading.status, "journal files" in reading.message) == ("unknown", True), reading
 
 
-def test_a_log_and_a_journal_are_not_one_check():
+def test_a_log_and_a_journal_are_not_one_check() -> None:
     with pytest.raises(ValidationError, match="not both"):
         auth_log.Log(path="/var/log/auth.log", journal_folder="/host/var/log/journal")
 
 
-def test_the_journal_is_read_from_where_it_was_left(journal):
+def test_the_journal_is_read_from_where_it_was_left(journal: Options) -> None:
     first = measure("security.auth_log", **journal)
     assert (first.metrics["failed_logins"], first.memory) == (0, {"cursor": "c1"})
     second = measure("security.auth_log", memory=first.memory, **journal)
@@ -282,7 +286,7 @@ def test_the_journal_is_read_from_where_it_was_left(journal):
     assert (third.metrics["failed_logins"], third.memory) == (0, {"cursor": "c3"})
 
 
-def test_a_journal_that_hangs_or_refuses_cannot_be_told(journal):
+def test_a_journal_that_hangs_or_refuses_cannot_be_told(journal: Options) -> None:
     refused = measure("security.auth_log", memory={"cursor": "gone"}, **journal)
     assert (refused.status, "Permission denied" in refused.message) == ("unknown", True)
     assert measure("security.auth_log", memory={"cursor": "hang"}, timeout=0.3, **journal).status == "unknown"

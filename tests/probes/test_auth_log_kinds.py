@@ -1,8 +1,13 @@
 """security.auth_log: sudo, accounts, accepted logins, and logins from where nobody came before."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from tests.probes.run import measure
+from app.checks.probe import Reading
+from tests.probes.run import measure, remembered
 
 HEAD = "Nov 23 09:00:01 web sshd[811]: "
 
@@ -10,21 +15,22 @@ HEAD = "Nov 23 09:00:01 web sshd[811]: "
 class Followed:
     """One check on one file, run after run, with a baseline."""
 
-    def __init__(self, path):
-        self.path, self.memory = path, {}
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.memory: dict[str, Any] = {}
 
-    def __call__(self, baseline=None, **with_):
+    def __call__(self, baseline: Mapping[str, str] | None = None, **with_: Any) -> Reading:
         reading = measure("security.auth_log", 5.0, self.memory, baseline, path=str(self.path), **with_)
-        self.memory = dict(reading.memory)
+        self.memory = remembered(reading)
         return reading
 
-    def add(self, line):
+    def add(self, line: str) -> None:
         with self.path.open("a") as file:
             file.write(line)
 
 
 @pytest.fixture
-def log(tmp_path):
+def log(tmp_path: Path) -> Followed:
     followed = Followed(tmp_path / "auth.log")
     followed.path.touch()
     followed()
@@ -50,17 +56,17 @@ def log(tmp_path):
         ("sshd[7]: Accepted publickey for bo from 198.51.100.7 port 5 ssh2: ED25519 SHA256:x", "logins"),
     ],
 )
-def test_sudo_accounts_and_logins_are_counted(log, said, metric):
+def test_sudo_accounts_and_logins_are_counted(log: Followed, said: str, metric: str | None) -> None:
     log.add(f"Nov 23 09:00:01 web {said}\n")
     counted = {name for name, value in log().metrics.items() if value}
     assert counted == ({metric} if metric else set())
 
 
-def test_a_login_from_a_new_address_stays_told_until_it_is_accepted(log):
-    def accepted(address):
+def test_a_login_from_a_new_address_stays_told_until_it_is_accepted(log: Followed) -> None:
+    def accepted(address: str) -> None:
         log.add(f"{HEAD}Accepted publickey for bo from {address} port 5 ssh2\n")
 
-    def run(baseline):
+    def run(baseline: Mapping[str, str] | None) -> Reading:
         return log(baseline, new_sources="critical")
 
     accepted("198.51.100.7")

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from kombu import Connection, Exchange, Queue
+from kombu.connection import Connection
+from kombu.entity import Exchange, Queue
 from kombu.pidbox import Mailbox
 
 from app.checks.probe import Reading
 from app.net.celery import Keys, _prefix, broker
-from tests.probes.run import measure
+from tests.probes.run import Options, measure, remembered
 from tests.probes.test_redis_performance import running, tell
 
 BOTH = pytest.mark.parametrize("name", ["health.celery", "performance.celery"])
@@ -82,7 +83,7 @@ def test_two_workers_of_one_name_hide_no_queue_of_each_other(port: int) -> None:
         assert served == {"paid": 2, "mails": 1, "old": 1}
         fast = look("performance.celery", port)
         assert (fast.metrics["workers"], fast.metrics["concurrency"]) == (3, 6)
-        assert set(fast.memory["done"]) == {"w@host 1", "w@host 2", "x@host 1"}
+        assert set(remembered(fast)["done"]) == {"w@host 1", "w@host 2", "x@host 1"}
 
 
 def put(port: int, prefix: str = "", **options: Any) -> None:
@@ -104,7 +105,7 @@ STEPS = {"the usual steps": {}, "ten steps": {"priority_steps": list(range(10))}
 
 @BOTH
 @pytest.mark.parametrize("options", STEPS.values(), ids=STEPS)
-def test_messages_of_every_priority_count_and_have_an_age(name: str, port: int, options: Any) -> None:
+def test_messages_of_every_priority_count_and_have_an_age(name: str, port: int, options: Options) -> None:
     put(port, **options)
     reading = look(name, port)
     assert reading.metrics[DEPTH[name]] == 4

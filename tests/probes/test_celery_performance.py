@@ -4,14 +4,18 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from celery import Celery
 from pydantic import ValidationError
 
 from app import plugins
-from tests.net.serve import hangs, slams
-from tests.probes.run import against, measure
+from app.checks.probe import Reading
+from tests.net.serve import Handler, hangs, slams
+from tests.probes.run import against, measure, remembered
 from tests.probes.test_redis_performance import running, tell
 
 NAME = "performance.celery"
@@ -31,14 +35,14 @@ def wait(path):
 
 
 @pytest.fixture(scope="module")
-def broker():
+def broker() -> Iterator[str]:
     """URL of a Valkey that nobody else uses."""
     with running() as port:
         yield f"redis://127.0.0.1:{port}/0"
 
 
 @pytest.fixture(scope="module")
-def worker(broker, tmp_path_factory):
+def worker(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A worker of two threads on queue `paid`."""
     folder = tmp_path_factory.mktemp("shop")
     (folder / "shop.py").write_text(APP)
@@ -57,18 +61,18 @@ def worker(broker, tmp_path_factory):
         process.wait(10)
 
 
-def look(url, **with_):
+def look(url: str, **with_: Any) -> Reading:
     return measure(NAME, url=url, queues=["paid", "unpaid"], timeout=2.4, **with_)
 
 
-def until(met, url):
+def until(met: Callable[[Reading], bool], url: str) -> Reading:
     deadline = time.monotonic() + 10
     while not met(reading := look(url)):
         assert time.monotonic() < deadline, reading
     return reading
 
 
-def test_what_runs_and_what_was_done_is_told(worker, tmp_path):
+def test_what_runs_and_what_was_done_is_told(worker: str, tmp_path: Path) -> None:
     shop = Celery(broker=worker)
     first = look(worker)
     assert first.status == "ok", first.message
@@ -80,7 +84,7 @@ def test_what_runs_and_what_was_done_is_told(worker, tmp_path):
     running = until(lambda reading: reading.metrics["active_tasks"] == 1, worker)
     assert running.metrics["busy_percent"] == 50
     assert running.metrics["longest_active_seconds"] > 0
-    second = look(worker, memory={**first.memory, "at": first.memory["at"] - 10}, warning_active="0s")
+    second = look(worker, memory={**remembered(first), "at": remembered(first)["at"] - 10}, warning_active="0s")
     (tmp_path / "go").touch()
     done = {one.labels["task"]: one.value for one in second.series if one.metric == "tasks_per_second"}
     assert 0.1 < done["shop.pay"] <= 0.5
@@ -90,7 +94,7 @@ def test_what_runs_and_what_was_done_is_told(worker, tmp_path):
     shop.close()
 
 
-def test_how_long_a_queue_waits_is_told(worker):
+def test_how_long_a_queue_waits_is_told(worker: str) -> None:
     port = int(worker.rpartition(":")[2].partition("/")[0])
     tell(port, *(f'LPUSH unpaid {{"headers":{{"sent_at":{time.time() - age}}}}}' for age in (90, 5, 1)))
     try:
@@ -108,7 +112,7 @@ def test_how_long_a_queue_waits_is_told(worker):
         tell(port, "DEL unpaid")
 
 
-def test_no_worker_is_worse_when_messages_wait():
+def test_no_worker_is_worse_when_messages_wait() -> None:
     with running() as port:
         url = f"redis://127.0.0.1:{port}/0"
         assert (look(url).status, look(url).message) == ("warning", "no worker answers")
@@ -118,7 +122,7 @@ def test_no_worker_is_worse_when_messages_wait():
     assert "oldest_seconds" not in reading.metrics
 
 
-def test_no_worker_cannot_be_told_from_one_that_starts_until_messages_have_waited():
+def test_no_worker_cannot_be_told_from_one_that_starts_until_messages_have_waited() -> None:
     with running() as port:
         url = f"redis://127.0.0.1:{port}/0"
         tell(port, f'LPUSH paid {{"headers":{{"sent_at":{time.time()}}}}}')
@@ -130,7 +134,7 @@ def test_no_worker_cannot_be_told_from_one_that_starts_until_messages_have_waite
 
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])
 @pytest.mark.parametrize("handler", [hangs, slams])
-def test_a_broker_that_hangs_or_lies_is_critical_in_time(scheme, handler):
+def test_a_broker_that_hangs_or_lies_is_critical_in_time(scheme: str, handler: Handler) -> None:
     started = time.monotonic()
     reading = against(handler, NAME, timeout=1.0, url=f"{scheme}://x:s3cret@127.0.0.1:PORT/0")
     assert reading.status == "critical", reading.message
@@ -146,20 +150,20 @@ def test_a_broker_that_hangs_or_lies_is_critical_in_time(scheme, handler):
         ({"w": {}}, {"w": [{"time_start": "soon"}]}),
     ],
 )
-def test_workers_that_answer_nonsense_have_no_figures(stats, active):
+def test_workers_that_answer_nonsense_have_no_figures(stats: dict[str, Any], active: dict[str, Any]) -> None:
     found = celery._running(stats, active, {})
     assert (found["concurrency"], found["longest_active_seconds"]) == (0, 0)
     assert sum(sum(one.values()) for one in celery._done(stats).values()) == 0
 
 
-def test_a_worker_that_was_started_anew_counts_from_zero():
+def test_a_worker_that_was_started_anew_counts_from_zero() -> None:
     before = {"at": 0.0, "done": {"w 1": {"t": 100.0}}}
     assert celery._rates(before, {"at": 10.0, "done": {"w 2": {"t": 20.0}}}) == {"t": 2.0}
     assert celery._rates(before, {"at": 10.0, "done": {"w 1": {"t": 110.0}}}) == {"t": 1.0}
     assert celery._rates({}, {"at": 10.0, "done": {}}) is None
 
 
-def test_a_forbidden_or_unknown_broker_is_refused():
+def test_a_forbidden_or_unknown_broker_is_refused() -> None:
     for url in ("redis://169.254.169.254/0", "amqp://u:p@2852039166//", "memory://"):
         with pytest.raises(ValidationError):
             celery.Target(url=url)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dns.flags
 import dns.message
@@ -11,10 +12,11 @@ import pytest
 from pydantic import ValidationError
 
 from app import plugins
+from app.checks.probe import Reading
 from app.net.dns import canonical, system_servers
-from tests.net.serve import hangs, serve, slams
-from tests.net.udp import serve_udp, silent
-from tests.probes.run import measure, measured
+from tests.net.serve import Handler, hangs, serve, slams
+from tests.net.udp import Answers, serve_udp, silent
+from tests.probes.run import Options, measure, measured
 from tests.probes.servers import nameservers as lying
 from tests.probes.servers.dnsmasq import dnsmasq, free_port
 from tests.probes.servers.nameservers import made
@@ -41,7 +43,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         yield port
 
 
-def asked(port: int, name: str = "www.shop.test", timeout: float = 5.0, **with_):
+def asked(port: int, name: str = "www.shop.test", timeout: float = 5.0, **with_: Any) -> Reading:
     return measure("health.dns", timeout, query_name=name, resolver="127.0.0.1", port=port, **with_)
 
 
@@ -61,16 +63,16 @@ def asked(port: int, name: str = "www.shop.test", timeout: float = 5.0, **with_)
         pytest.param("192.0.2.10", "PTR", ["www.shop.test"], id="an address's name"),
     ],
 )
-def test_records_of_every_type_are_compared(port, name, type_, values):
+def test_records_of_every_type_are_compared(port: int, name: str, type_: str, values: list[str]) -> None:
     reading = asked(port, name, query_type=type_, expect={"values": values, "contains": values[:1]})
     assert reading.status == "ok", reading.message
     assert reading.metrics["answers"] == len(values)
 
 
-def test_an_answer_is_measured(port):
+def test_an_answer_is_measured(port: int) -> None:
     reading = asked(port)
     assert reading.message.startswith(f"www.shop.test A: 192.0.2.10 from 127.0.0.1:{port} in ")
-    assert reading.metrics == reading.metrics | {"ttl_seconds": 300, "rcode": 0, "authenticated": 0, "truncated": 0}
+    assert reading.metrics == {**reading.metrics, "ttl_seconds": 300, "rcode": 0, "authenticated": 0, "truncated": 0}
     assert 0 < reading.metrics["seconds"] < 1
     assert asked(port, transport="tcp").status == "ok"
 
@@ -91,25 +93,25 @@ def test_an_answer_is_measured(port):
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_what_is_not_as_expected_is_critical_and_said(port, name, expect, told):
+def test_what_is_not_as_expected_is_critical_and_said(port: int, name: str, expect: Options, told: str) -> None:
     reading = asked(port, name, expect=expect)
     assert reading.status == "critical"
     assert told in reading.message
 
 
-def test_a_name_that_must_not_exist_is_ok_when_it_does_not(port):
+def test_a_name_that_must_not_exist_is_ok_when_it_does_not(port: int) -> None:
     assert asked(port, "none.shop.test", expect={"rcode": "NXDOMAIN"}).status == "ok"
     assert asked(port, "shop.test", expect={"values": []}).status == "ok"
 
 
-def test_a_long_answer_is_fetched_over_tcp(port):
+def test_a_long_answer_is_fetched_over_tcp(port: int) -> None:
     reading = asked(port, "long.shop.test", query_type="TXT")
     assert (reading.status, reading.metrics["truncated"], reading.metrics["answers"]) == ("ok", 1, 20)
     assert "and 15 more" in reading.message
 
 
-def of(answers, timeout: float = 5.0, **with_):
-    async def story():
+def of(answers: Answers, timeout: float = 5.0, **with_: Any) -> Reading:
+    async def story() -> Reading:
         async with serve_udp(answers) as port:
             return await measured(
                 "health.dns", timeout, **{"query_name": "www.shop.test", "resolver": "127.0.0.1", "port": port, **with_}
@@ -137,7 +139,7 @@ def of(answers, timeout: float = 5.0, **with_):
     ],
     ids=lambda value: getattr(value, "__name__", "").replace("_", " "),
 )
-def test_a_server_that_fails_hangs_or_lies_is_critical_within_the_time_out(answers, told):
+def test_a_server_that_fails_hangs_or_lies_is_critical_within_the_time_out(answers: Answers, told: str) -> None:
     started = time.monotonic()
     reading = of(answers, 0.3)
     assert reading.status == "critical"
@@ -145,7 +147,7 @@ def test_a_server_that_fails_hangs_or_lies_is_critical_within_the_time_out(answe
     assert time.monotonic() - started < 2.5
 
 
-def test_the_right_answer_counts_after_spoofed_ones():
+def test_the_right_answer_counts_after_spoofed_ones() -> None:
     def spoofed(query: bytes) -> list[bytes]:
         right = made(query, "www.shop.test. 60 IN A 192.0.2.10").to_wire()
         return [*lying.wrong_id(query), *lying.wrong_question(query), b"", right]
@@ -153,7 +155,7 @@ def test_the_right_answer_counts_after_spoofed_ones():
     assert of(spoofed, expect={"values": ["192.0.2.10"]}).status == "ok"
 
 
-def test_a_lost_datagram_is_no_outage():
+def test_a_lost_datagram_is_no_outage() -> None:
     seen: list[bytes] = []
 
     def second(query: bytes) -> list[bytes]:
@@ -164,7 +166,7 @@ def test_a_lost_datagram_is_no_outage():
     assert seen[0] == seen[1]
 
 
-def test_an_authenticated_answer_is_asked_for_and_told():
+def test_an_authenticated_answer_is_asked_for_and_told() -> None:
     def validates(query: bytes) -> list[bytes]:
         asked = dns.message.from_wire(query)
         flags = dns.flags.AD if asked.flags & dns.flags.AD and asked.ednsflags & dns.flags.DO else 0
@@ -175,7 +177,7 @@ def test_an_authenticated_answer_is_asked_for_and_told():
     assert of(validates).metrics["authenticated"] == 0
 
 
-def test_an_answer_of_64_kb_is_taken_whole_and_told_in_short():
+def test_an_answer_of_64_kb_is_taken_whole_and_told_in_short() -> None:
     def huge(query: bytes) -> list[bytes]:
         answer = made(query, *(f"www.shop.test. 60 IN A 10.0.{number >> 8}.{number & 255}" for number in range(4000)))
         return [answer.to_wire(max_size=65_000)]
@@ -187,13 +189,13 @@ def test_an_answer_of_64_kb_is_taken_whole_and_told_in_short():
 
 @pytest.mark.parametrize("handler, told", [(hangs, "did not answer over TCP"), (slams, "closed the TCP connection")])
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-def test_tcp_that_hangs_or_slams_is_critical(handler, told, transport):
+def test_tcp_that_hangs_or_slams_is_critical(handler: Handler, told: str, transport: str) -> None:
     def cut(query: bytes) -> list[bytes]:
         return [made(query, flags=dns.flags.TC).to_wire()]
 
-    async def story():
+    async def story() -> Reading:
         async with serve(handler) as port, serve_udp(cut, port):
-            with_ = {"query_name": "www.shop.test", "resolver": "127.0.0.1", "port": port, "transport": transport}
+            with_: Options = {"query_name": "www.shop.test", "resolver": "127.0.0.1", "port": port, "transport": transport}
             return await measured("health.dns", 0.3, **with_)
 
     reading = asyncio.run(story())
@@ -202,7 +204,7 @@ def test_tcp_that_hangs_or_slams_is_critical(handler, told, transport):
     assert ("its UDP answer was cut" in reading.message) is (transport == "udp")
 
 
-def test_nobody_there_is_critical_at_once():
+def test_nobody_there_is_critical_at_once() -> None:
     port = free_port()
     assert f"nobody listens on UDP 127.0.0.1:{port}" in asked(port).message
     assert asked(port).status == "critical"
@@ -223,19 +225,19 @@ def test_nobody_there_is_critical_at_once():
     ],
     ids=str,
 )
-def test_what_cannot_be_asked_is_refused_when_read(with_):
+def test_what_cannot_be_asked_is_refused_when_read(with_: Options) -> None:
     with pytest.raises(ValidationError):
         plugins.probe_module("health.dns").Target.model_validate({"query_name": "www.shop.test", **with_})
 
 
-def test_the_systems_servers_are_those_of_resolv_conf(tmp_path: Path):
+def test_the_systems_servers_are_those_of_resolv_conf(tmp_path: Path) -> None:
     conf = tmp_path / "resolv.conf"
     conf.write_text("# x\nsearch test\nnameserver 10.0.0.2\nnameserver ::1 \nnameserver junk\nnameserver 10.0.0.3\n" * 2)
     assert system_servers(conf) == ("10.0.0.2", "::1", "10.0.0.3")
     assert system_servers(tmp_path / "none") == ("127.0.0.1",)
 
 
-def test_names_and_only_names_are_compared_without_regard_to_capitals():
+def test_names_and_only_names_are_compared_without_regard_to_capitals() -> None:
     assert canonical("MX", "10 MX.Example.ORG.") == "10 mx.example.org"
     assert canonical("TXT", "Key=AbC.") == "Key=AbC."
     assert canonical("MX", "0 .") == "0 ."

@@ -4,13 +4,15 @@ import asyncio
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from app import plugins
-from tests.net.udp import serve_udp, silent
-from tests.probes.run import measure, measured
+from app.checks.probe import Reading
+from tests.net.udp import Answers, serve_udp, silent
+from tests.probes.run import Options, measure, measured, observed
 from tests.probes.servers import nameservers as lying
 from tests.probes.servers.dnsmasq import dnsmasq, free_port
 
@@ -34,7 +36,7 @@ ACCEPTED = {
 }
 
 
-def watched(folder: Path, zone: tuple[str, ...], baseline: Mapping[str, str] | None = None):
+def watched(folder: Path, zone: tuple[str, ...], baseline: Mapping[str, str] | None = None) -> Reading:
     """What the probe finds in a zone."""
     with dnsmasq(folder, *zone) as port:
         return measure("security.dns_drift", 5.0, None, baseline, names=NAMES, resolver="127.0.0.1", port=port)
@@ -46,14 +48,14 @@ def changed(old: str, *new: str) -> tuple[str, ...]:
     return (*(line for line in ZONE if line != old), *new)
 
 
-def test_the_first_run_takes_the_baseline(tmp_path):
+def test_the_first_run_takes_the_baseline(tmp_path: Path) -> None:
     reading = watched(tmp_path, ZONE)
     assert (reading.status, reading.message) == ("ok", "baseline taken: 6 record sets")
     assert reading.observed == ACCEPTED
-    assert reading.metrics == reading.metrics | {"record_sets": 6, "changed_sets": 0, "unanswered_questions": 0}
+    assert reading.metrics == {**reading.metrics, "record_sets": 6, "changed_sets": 0, "unanswered_questions": 0}
 
 
-def test_order_ttl_and_capitals_do_not_matter(tmp_path):
+def test_order_ttl_and_capitals_do_not_matter(tmp_path: Path) -> None:
     reordered = changed(
         "host-record=www.shop.test,192.0.2.10,2001:db8::10,300", "host-record=www.shop.test,192.0.2.10,2001:db8::10,5"
     )
@@ -85,21 +87,21 @@ def test_order_ttl_and_capitals_do_not_matter(tmp_path):
         ),
     ],
 )  # fmt: skip
-def test_a_change_is_critical_until_it_is_accepted(tmp_path, zone, told):
+def test_a_change_is_critical_until_it_is_accepted(tmp_path: Path, zone: tuple[str, ...], told: str) -> None:
     reading = watched(tmp_path, zone, ACCEPTED)
     assert (reading.status, reading.message) == ("critical", told)
     assert watched(tmp_path, zone, reading.observed).status == "ok"
 
 
-def test_many_changes_are_told_in_short(tmp_path):
+def test_many_changes_are_told_in_short(tmp_path: Path) -> None:
     reading = watched(tmp_path, ("local=/test/",), ACCEPTED)
     assert reading.status == "critical"
     assert reading.message.endswith("; and 3 more")
     assert (reading.metrics["gone_sets"], reading.observed) == (6, {})
 
 
-def of(answers, baseline: Mapping[str, str] | None, timeout: float = 0.3, **with_):
-    async def story():
+def of(answers: Answers, baseline: Mapping[str, str] | None, timeout: float = 0.3, **with_: Any) -> Reading:
+    async def story() -> Reading:
         async with serve_udp(answers) as port:
             with_given = {"names": ["www.shop.test"], "types": ["A"], "resolver": "127.0.0.1", "port": port, **with_}
             return await measured("security.dns_drift", timeout, None, baseline, **with_given)
@@ -122,7 +124,7 @@ def of(answers, baseline: Mapping[str, str] | None, timeout: float = 0.3, **with
     ],
     ids=lambda value: getattr(value, "__name__", "").replace("_", " "),
 )
-def test_a_server_that_fails_hangs_or_lies_is_unknown_and_drops_no_record(answers, told):
+def test_a_server_that_fails_hangs_or_lies_is_unknown_and_drops_no_record(answers: Answers, told: str) -> None:
     accepted = {"www.shop.test A": "192.0.2.10"}
     started = time.monotonic()
     reading = of(answers, accepted)
@@ -134,7 +136,7 @@ def test_a_server_that_fails_hangs_or_lies_is_unknown_and_drops_no_record(answer
     assert of(answers, None).observed is None  # no baseline without answers
 
 
-def test_a_change_is_critical_even_when_other_questions_fail():
+def test_a_change_is_critical_even_when_other_questions_fail() -> None:
     def some(query: bytes) -> list[bytes]:
         return [lying.made(query, "a.test. 60 IN A 192.0.2.66").to_wire()] if b"\1a\4test" in query else []
 
@@ -145,15 +147,15 @@ def test_a_change_is_critical_even_when_other_questions_fail():
     assert reading.observed == accepted | {"a.test A": "192.0.2.66"}
 
 
-def test_two_hundred_questions_to_a_silent_server_end_in_time():
+def test_two_hundred_questions_to_a_silent_server_end_in_time() -> None:
     started = time.monotonic()
     reading = of(silent, None, 1.0, names=[f"n{number}.test" for number in range(200)])
     assert reading.message.startswith("200 of 200 questions got no answer")
     assert time.monotonic() - started < 3
 
 
-def test_a_record_set_of_64_kb_is_kept_in_short_and_still_compared():
-    def long(last: str):
+def test_a_record_set_of_64_kb_is_kept_in_short_and_still_compared() -> None:
+    def long(last: str) -> Answers:
         def answer(query: bytes) -> list[bytes]:
             records = (f'www.shop.test. 60 IN TXT "{number:04}{"x" * 200}{last}"' for number in range(250))
             return [lying.made(query, *records).to_wire(max_size=65_000)]
@@ -161,12 +163,12 @@ def test_a_record_set_of_64_kb_is_kept_in_short_and_still_compared():
         return answer
 
     first = of(long("a"), None, 5.0, types=["TXT"])
-    assert len(first.observed["www.shop.test TXT"]) < 2200
+    assert len(observed(first)["www.shop.test TXT"]) < 2200
     assert of(long("a"), first.observed, 5.0, types=["TXT"]).status == "ok"
     assert of(long("b"), first.observed, 5.0, types=["TXT"]).status == "critical"
 
 
-def test_nobody_there_is_unknown_and_what_is_no_longer_watched_is_not_missed(tmp_path):
+def test_nobody_there_is_unknown_and_what_is_no_longer_watched_is_not_missed(tmp_path: Path) -> None:
     reading = measure("security.dns_drift", names=["a.test"], resolver="127.0.0.1", port=free_port())
     assert (reading.status, "nobody listens" in reading.message) == ("unknown", True)
     assert watched(tmp_path, ZONE, ACCEPTED | {"old.shop.test A": "192.0.2.1"}).status == "ok"
@@ -177,6 +179,6 @@ def test_nobody_there_is_unknown_and_what_is_no_longer_watched_is_not_missed(tmp
     [{"names": []}, {"names": ["a..b"]}, {"types": ["ANY"]}, {"names": ["a.test"] * 201}, {"resolver": "169.254.169.254"}],
     ids=lambda with_: str(with_)[:40],
 )
-def test_what_cannot_be_asked_is_refused_when_read(with_):
+def test_what_cannot_be_asked_is_refused_when_read(with_: Options) -> None:
     with pytest.raises(ValidationError):
         plugins.probe_module("security.dns_drift").Target.model_validate({"names": ["a.test"], **with_})

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from app import plugins
 from app.checks.probe import Reading, Status
-from tests.net.serve import drips, floods, hangs, slams
+from tests.net.serve import Handler, drips, floods, hangs, slams
 from tests.probes.run import against, measured
 from tests.probes.servers.engine import ENDED, api, container, engine, listening
 
@@ -127,7 +127,7 @@ LIES = {
 
 
 @pytest.mark.parametrize("handler, status, told", LIES.values(), ids=LIES)
-def test_a_daemon_that_fails_hangs_or_lies(ask: Ask, handler: Any, status: str, told: str) -> None:
+def test_a_daemon_that_fails_hangs_or_lies(ask: Ask, handler: Handler, status: str, told: str) -> None:
     reading = ask(handler, timeout=0.5 if handler in (hangs, drips) else 5.0)
     assert reading.status == status, reading.message
     assert told in reading.message

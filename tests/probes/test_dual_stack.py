@@ -4,15 +4,15 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
 
 from app.checks.probe import Reading
-from tests.net.serve import hangs, ok, says, serve
+from tests.net.serve import Handler, hangs, ok, says, serve
 from tests.net.udp import serve_udp
-from tests.probes.run import measure, measured
+from tests.probes.run import Options, measure, measured
 from tests.probes.servers.mysql import error
 from tests.probes.servers.nameservers import made
 from tests.probes.test_ntp import says as tells_the_time
@@ -51,7 +51,7 @@ FIRST = pytest.mark.parametrize("first", [refused, silent_six], ids=["refuses", 
 
 @FIRST
 @pytest.mark.parametrize("name", ["health.celery", "performance.celery"])
-def test_celerys_broker_is_found_on_the_second_address(name: str, first: Any) -> None:
+def test_celerys_broker_is_found_on_the_second_address(name: str, first: Callable[[int], AbstractContextManager[None]]) -> None:
     with running() as port, first(port):
         started = time.monotonic()
         reading = measure(name, url=f"redis://{TWO}:{port}/0", queues=["q"], timeout=6.0)
@@ -122,7 +122,7 @@ def test_no_time_server_on_any_address_is_critical_and_each_is_named() -> None:
 
 
 @FIRST
-def test_postgresql_is_found_on_the_second_address(server: str, first: Any) -> None:
+def test_postgresql_is_found_on_the_second_address(server: str, first: Callable[[int], AbstractContextManager[None]]) -> None:
     port = int(server.rpartition(":")[2].partition("/")[0])
     url = server.format("watch").replace("127.0.0.1", TWO)
     with first(port):
@@ -166,10 +166,10 @@ async def greets(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     ],
     ids=lambda value: value if isinstance(value, str) and value.startswith(("health.", "perf", "busi")) else "",
 )
-def test_every_other_probe_finds_the_second_address(name: str, handler: Any, with_: dict[str, Any], told: str) -> None:
+def test_every_other_probe_finds_the_second_address(name: str, handler: Handler, with_: dict[str, Any], told: str) -> None:
     async def story() -> Reading:
         async with serve(handler) as port:
-            filled = {
+            filled: Options = {
                 key: port if value == "PORT" else value.replace("PORT", str(port)) if isinstance(value, str) else value
                 for key, value in with_.items()
             }

@@ -28,7 +28,7 @@ def found(name: str) -> Probe:
 
 
 @every_probe
-def test_it_says_what_it_finds_out(name):
+def test_it_says_what_it_finds_out(name: str) -> None:
     first, blank, rest = found(name).doc.split("\n", 2)
     assert first.endswith((".", "?"))
     assert blank == ""
@@ -37,13 +37,13 @@ def test_it_says_what_it_finds_out(name):
 
 
 @every_probe
-def test_it_is_named_by_its_file(name):
+def test_it_is_named_by_its_file(name: str) -> None:
     assert found(name).name == name
     assert found(name).family == name.split(".")[0]
 
 
 @every_probe
-def test_every_field_is_described(name):
+def test_every_field_is_described(name: str) -> None:
     probe = found(name)
     assert issubclass(probe.spec, Spec)
     for field, info in probe.spec.model_fields.items():
@@ -51,19 +51,19 @@ def test_every_field_is_described(name):
 
 
 @every_probe
-def test_measure_takes_spec_and_run(name):
+def test_measure_takes_spec_and_run(name: str) -> None:
     assert [one.strip("_") for one in inspect.signature(found(name).measure).parameters] == ["spec", "run"]
 
 
 @every_probe
 @pytest.mark.parametrize("garbage", [{"no_such_field": 1}, [], "x", None, {1: 2}], ids=str)
-def test_garbage_is_refused(name, garbage):
+def test_garbage_is_refused(name: str, garbage: object) -> None:
     with pytest.raises(ValidationError):
         found(name).spec.model_validate(garbage)
 
 
 @every_probe
-def test_a_field_of_another_type_is_refused(name):
+def test_a_field_of_another_type_is_refused(name: str) -> None:
     spec = found(name).spec
     for field in spec.model_fields:
         with pytest.raises(ValidationError) as refused:
@@ -72,7 +72,7 @@ def test_a_field_of_another_type_is_refused(name):
 
 
 @every_probe
-def test_its_schema_is_generated(name):
+def test_its_schema_is_generated(name: str) -> None:
     schema = found(name).spec.model_json_schema()
     assert schema["additionalProperties"] is False
     json.dumps(schema)
@@ -81,11 +81,11 @@ def test_its_schema_is_generated(name):
 
 
 @every_probe
-def test_it_knows_nothing_of_celery_and_the_rest_of_the_house(name):
+def test_it_knows_nothing_of_celery_and_the_rest_of_the_house(name: str) -> None:
     tree = ast.parse(inspect.getsource(plugins.probe_module(name)))
     for node in ast.walk(tree):
         modules = (
-            [node.module]
+            [node.module or ""]
             if isinstance(node, ast.ImportFrom)
             else [a.name for a in node.names]
             if isinstance(node, ast.Import)
@@ -96,7 +96,7 @@ def test_it_knows_nothing_of_celery_and_the_rest_of_the_house(name):
             assert not module.startswith("app.") or module.startswith(ALLOWED), module
 
 
-def test_the_examples_settings_are_taken():
+def test_the_examples_settings_are_taken() -> None:
     checks = YAML(typ="safe", pure=True).load(EXAMPLE)["checks"]
     for check in checks.values():
         with_ = {

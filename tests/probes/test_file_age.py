@@ -6,15 +6,19 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from app import plugins
-from app.checks.probe import Status
-from tests.probes.run import measure
+from app.checks.probe import Reading, Status
+from tests.probes.run import Options, measure
+
+Files = Callable[..., str]  # makes files by name, each of an age in seconds and a size; gives their folder
 
 file_age = plugins.probe_module("health.file_age")
 
@@ -23,10 +27,10 @@ DAY = 24 * HOUR
 
 
 @pytest.fixture
-def files(tmp_path):
+def files(tmp_path: Path) -> Files:
     """Makes files of an age and a size."""
 
-    def make(**ages):
+    def make(**ages: tuple[float, int]) -> str:
         for name, (age, size) in ages.items():
             path = tmp_path / name.replace("__", "/").replace("_", ".")
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,11 +41,11 @@ def files(tmp_path):
     return make
 
 
-def look(folder, pattern="*", **with_):
+def look(folder: Path | str, pattern: str = "*", **with_: Any) -> Reading:
     return measure("health.file_age", path=f"{folder}/{pattern}", **with_)
 
 
-def test_the_newest_backup_is_judged(files):
+def test_the_newest_backup_is_judged(files: Files) -> None:
     folder = files(a_dump=(3 * DAY, 10), b_dump=(2 * HOUR, 2048), c_log=(1, 1))
     reading = look(folder, "*.dump", warning_older_than="25h", critical_older_than="2d")
     assert reading.status is Status.OK
@@ -67,13 +71,13 @@ def test_the_newest_backup_is_judged(files):
     ],
     ids=lambda one: " ".join(one) if isinstance(one, dict) else None,
 )
-def test_too_old_too_young_too_small_too_many(files, with_, status, said):
+def test_too_old_too_young_too_small_too_many(files: Files, with_: Options, status: str, said: str) -> None:
     reading = look(files(a=(5 * DAY, 9), b=(26 * HOUR, 1000)), **with_)
     assert reading.status == status
     assert said in reading.message
 
 
-def test_an_empty_backup_is_critical_unless_empty_is_fine(files):
+def test_an_empty_backup_is_critical_unless_empty_is_fine(files: Files) -> None:
     folder = files(a=(10, 0))
     assert look(folder).status is Status.CRITICAL
     assert look(folder).message.endswith("it is empty")
@@ -81,7 +85,7 @@ def test_an_empty_backup_is_critical_unless_empty_is_fine(files):
 
 
 @pytest.mark.parametrize("pattern", ["none-*", "none", "no/such/folder/*", "**/none", "a/b"], ids=str)
-def test_no_file_is_critical_unless_there_need_be_none(files, pattern):
+def test_no_file_is_critical_unless_there_need_be_none(files: Files, pattern: str) -> None:
     folder = files(a=(1, 1))
     reading = look(folder, pattern)
     assert reading.status is Status.CRITICAL
@@ -105,7 +109,7 @@ def test_no_file_is_critical_unless_there_need_be_none(files, pattern):
     ],
     ids=str,
 )
-def test_patterns(files, pattern, count):
+def test_patterns(files: Files, pattern: str, count: int) -> None:
     folder = files(a_gz=(1, 1), _hidden=(1, 1), xa__b_gz=(1, 1), xb__c_gz=(1, 1), xb__d_txt=(1, 1), d__deep__e__f_gz=(1, 1))
     if count:
         assert look(folder, pattern).metrics["files"] == count
@@ -113,7 +117,7 @@ def test_patterns(files, pattern, count):
         assert look(folder, pattern).status is Status.UNKNOWN
 
 
-def test_a_symbolic_link_counts_as_what_it_leads_to(files, tmp_path):
+def test_a_symbolic_link_counts_as_what_it_leads_to(files: Files, tmp_path: Path) -> None:
     folder = files(sub__real=(3 * DAY, 7))
     (tmp_path / "latest").symlink_to("sub/real")
     (tmp_path / "sub/up").symlink_to(tmp_path, target_is_directory=True)  # a circle
@@ -127,7 +131,7 @@ def test_a_symbolic_link_counts_as_what_it_leads_to(files, tmp_path):
     assert look(folder, "self").status is Status.CRITICAL
 
 
-def test_a_file_that_lies_about_its_date_is_unknown(files):
+def test_a_file_that_lies_about_its_date_is_unknown(files: Files) -> None:
     reading = look(files(a=(-DAY, 5), b=(9 * DAY, 5)), critical_older_than="1d")
     assert reading.status is Status.UNKNOWN
     assert "dated 23 h 59 min in the future, so its age says nothing" in reading.message
@@ -135,14 +139,14 @@ def test_a_file_that_lies_about_its_date_is_unknown(files):
 
 
 @pytest.mark.parametrize("made", [os.mkdir, os.mkfifo], ids=["folder", "FIFO"])
-def test_what_is_no_file_is_unknown(tmp_path, made):
+def test_what_is_no_file_is_unknown(tmp_path: Path, made: Callable[[Path], None]) -> None:
     made(tmp_path / "it")
     reading = look(tmp_path, "it")
     assert reading.status is Status.UNKNOWN
     assert "is no regular file" in reading.message
 
 
-def test_a_huge_folder_is_bounded_in_entries_and_time(tmp_path):
+def test_a_huge_folder_is_bounded_in_entries_and_time(tmp_path: Path) -> None:
     for number in range(2000):
         (tmp_path / str(number)).touch()
     assert look(tmp_path, min_bytes=0).metrics["files"] == 2000
@@ -155,7 +159,7 @@ def test_a_huge_folder_is_bounded_in_entries_and_time(tmp_path):
     assert hurried.status is Status.UNKNOWN
 
 
-def test_what_may_not_be_read_is_unknown():
+def test_what_may_not_be_read_is_unknown() -> None:
     place = Path(mkdtemp())
     place.chmod(0o711)  # another account may go through
     shut = place / "shut"
@@ -176,7 +180,7 @@ def test_what_may_not_be_read_is_unknown():
 
 
 @pytest.fixture
-def dead_mount(tmp_path):
+def dead_mount(tmp_path: Path) -> Iterator[Path]:
     """A real mount whose server never answers: FUSE, with nobody who reads the requests."""
     libc = ctypes.CDLL(None, use_errno=True)
     try:
@@ -194,7 +198,7 @@ def dead_mount(tmp_path):
     assert libc.umount2(bytes(place), 2) == 0
 
 
-def test_a_file_system_that_hangs_is_unknown_in_time_and_costs_one_thread(dead_mount):
+def test_a_file_system_that_hangs_is_unknown_in_time_and_costs_one_thread(dead_mount: Path) -> None:
     began = time.monotonic()
     first = look(dead_mount, "*.dump", timeout=0.3)
     assert first.status is Status.UNKNOWN
@@ -214,10 +218,10 @@ def test_a_file_system_that_hangs_is_unknown_in_time_and_costs_one_thread(dead_m
     ],
     ids=str,
 )
-def test_nonsense_is_refused(with_):
+def test_nonsense_is_refused(with_: Options) -> None:
     with pytest.raises(ValidationError):
         file_age.Target(**with_)
 
 
-def test_a_path_that_cannot_be_one_is_unknown():
+def test_a_path_that_cannot_be_one_is_unknown() -> None:
     assert measure("health.file_age", path="/a\0b").status is Status.UNKNOWN

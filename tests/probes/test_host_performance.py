@@ -1,13 +1,16 @@
 """performance.host on this very machine, and on counters of a machine that is busy, odd or lies."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from app import plugins
-from tests.probes.run import measure
+from app.checks.probe import Series
+from tests.probes.run import Options, measure, remembered
 
 NAME = "performance.host"
 host = plugins.probe_module(NAME)
@@ -24,22 +27,22 @@ BEFORE = {
 }
 
 
-def after(**changes):
+def after(**changes: Any) -> dict[str, Any]:
     """Ten seconds later."""
     return BEFORE | {"at": 1010.0} | changes
 
 
-def rates(now):
+def rates(now: Mapping[str, Any]) -> tuple[dict[str, float], tuple[Series, ...]]:
     series = tuple(host._by_device(BEFORE, now, 10.0))
     found = host._cpu(BEFORE, now) | host._rates(BEFORE, now, 10.0) | host._stalled(BEFORE, now, 10.0) | host._totals(series)
     return found, series
 
 
-def test_the_first_run_counts_and_the_second_tells():
+def test_the_first_run_counts_and_the_second_tells() -> None:
     first = measure(NAME)
     assert (first.status, "next run" in first.message) == ("ok", True)
     assert set(first.metrics) == {"load_1m_per_core", "memory_available_percent"}
-    before = {**first.memory, "at": first.memory["at"] - 10, "cpu": dict.fromkeys(first.memory["cpu"], 0.0)}
+    before = {**remembered(first), "at": remembered(first)["at"] - 10, "cpu": dict.fromkeys(remembered(first)["cpu"], 0.0)}
     second = measure(NAME, memory=before)
     assert 0 < second.metrics["cpu_used_percent"] <= 100
     assert second.metrics["network_errors_per_second"] >= 0
@@ -48,13 +51,13 @@ def test_the_first_run_counts_and_the_second_tells():
         assert value <= 100 or not name.endswith("percent"), name
 
 
-def test_after_a_restart_it_counts_anew():
+def test_after_a_restart_it_counts_anew() -> None:
     first = measure(NAME)
-    again = measure(NAME, memory={**first.memory, "booted": first.memory["booted"] - 3600})
+    again = measure(NAME, memory={**remembered(first), "booted": remembered(first)["booted"] - 3600})
     assert "cpu_used_percent" not in again.metrics
 
 
-def test_time_is_shared_out():
+def test_time_is_shared_out() -> None:
     found, _ = rates(after(cpu=CPU | {"user": 130.0, "idle": 850.0, "iowait": 30.0, "steal": 15.0}))
     assert found["cpu_used_percent"] == 40  # what the hypervisor took is not free
     assert found["cpu_steal_percent"] == 10
@@ -78,7 +81,7 @@ def test_time_is_shared_out():
     ],
     ids=str,
 )
-def test_counters_become_rates_and_odd_ones_nothing(change, metric, value):
+def test_counters_become_rates_and_odd_ones_nothing(change: Options, metric: str, value: int | None) -> None:
     assert rates(after(**change))[0].get(metric) == value
 
 
@@ -97,20 +100,20 @@ def test_counters_become_rates_and_odd_ones_nothing(change, metric, value):
     ],
     ids=str,
 )
-def test_only_limits_are_judged(metrics, limits, status):
+def test_only_limits_are_judged(metrics: dict[str, float], limits: Options, status: str) -> None:
     findings = list(host._findings({"network_errors_per_second": 0.0} | metrics, host.Limits(**limits)))
     assert host.worst(found for found, _ in findings) == status
 
 
 @pytest.mark.parametrize("limit", sorted(host.LIMITED_METRICS))
-def test_a_limit_of_the_checks_own_on_what_is_not_counted_is_never_ok(limit):
+def test_a_limit_of_the_checks_own_on_what_is_not_counted_is_never_ok(limit: str) -> None:
     counted = {"network_errors_per_second": 0.0}
     assert host.worst(status for status, _ in host._findings(counted, host.Limits())) == "ok"
     findings = list(host._findings(counted, host.Limits(**{limit: 50})))
     assert [(status, limit in said) for status, said in findings] == [("unknown", True)]
 
 
-def test_parts_of_disks_and_virtual_interfaces_are_not_counted_twice():
+def test_parts_of_disks_and_virtual_interfaces_are_not_counted_twice() -> None:
     named = ["sda", "sda1", "nvme0n1", "nvme0n1p2", "loop3", "vdb", "vdb2", "dm-0", "mmcblk0", "mmcblk0p1", "zram0"]
     assert [name for name in named if not host.NOT_A_DISK.match(name)] == ["sda", "nvme0n1", "vdb", "dm-0", "mmcblk0"]
     cards = ["lo", "eth0", "ens3", "veth1a2b", "docker0", "br-12ab", "wlan0"]
@@ -118,7 +121,7 @@ def test_parts_of_disks_and_virtual_interfaces_are_not_counted_twice():
 
 
 @pytest.fixture
-def proc(monkeypatch, tmp_path):
+def proc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A /proc that psutil reads instead, with this machine's sound files."""
     for name in ("stat", "meminfo", "vmstat", "diskstats", "net/dev", "uptime"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -127,13 +130,13 @@ def proc(monkeypatch, tmp_path):
     return tmp_path
 
 
-def test_a_kernel_without_pressure_is_no_trouble(proc):
+def test_a_kernel_without_pressure_is_no_trouble(proc: Path) -> None:
     assert measure(NAME).status == "ok"
 
 
 @pytest.mark.parametrize("name", ["stat", "diskstats", "net/dev", "meminfo"])
 @pytest.mark.parametrize("text", ["cpu rubbish more rubbish\n", None], ids=["nonsense", "not there"])
-def test_counters_that_lie_are_unknown_or_left_out_never_an_error(proc, name, text):
+def test_counters_that_lie_are_unknown_or_left_out_never_an_error(proc: Path, name: str, text: str | None) -> None:
     if text is None:
         os.unlink(proc / name)
     else:

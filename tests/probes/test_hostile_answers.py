@@ -11,10 +11,12 @@ from contextlib import AsyncExitStack
 import psutil
 import pytest
 
+from app.checks.model import Result
 from app.net import http
 from app.net.exchange import Response, Timings
-from tests.net.serve import drips, floods, hangs, ok, says, serve, slams
+from tests.net.serve import Handler, drips, floods, hangs, ok, says, serve, slams
 from tests.probes.hostile import against, at, due, mutters, raves, resets, results, shouts, trickles
+from tests.probes.run import Options
 
 SERVERS = (drips, floods, hangs, raves, resets, shouts, slams, trickles)
 URL = "http://127.0.0.1:PORT/"
@@ -45,8 +47,8 @@ CHECKS = {
 
 
 @pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.__name__)
-def test_it_ends_in_time_with_a_reason(server):
-    async def story():
+def test_it_ends_in_time_with_a_reason(server: Handler) -> None:
+    async def story() -> list[Result]:
         async with serve(server) as port:
             dues = [due(probe, timeout="1s", name=name, **at(port, with_)) for name, (probe, with_) in CHECKS.items()]
             found = await results(dues)
@@ -62,8 +64,8 @@ def test_it_ends_in_time_with_a_reason(server):
         assert "the probe broke" not in one.message, f"{one.check}: {one.message}"
 
 
-def test_nothing_is_left_behind_by_five_hundred_of_them():
-    async def story():
+def test_nothing_is_left_behind_by_five_hundred_of_them() -> None:
+    async def story() -> tuple[tuple[int, ...], tuple[int, ...]]:
         async with AsyncExitStack() as stack:
             ports = [await stack.enter_async_context(serve(server)) for server in (slams, resets, mutters)]
             for round_ in range(9):
@@ -75,7 +77,7 @@ def test_nothing_is_left_behind_by_five_hundred_of_them():
                 await http.close()
             return before, state()
 
-    def state():
+    def state() -> tuple[int, int, int, int]:
         me = psutil.Process()
         names = [thread.name for thread in threading.enumerate() if thread.name != "may-hang"]
         return me.num_fds(), len(names), len(me.children()), len(asyncio.all_tasks())
@@ -90,7 +92,7 @@ def bomb(unit: bytes, size: int = 12_000_000) -> bytes:
 
 
 @pytest.mark.parametrize("unit", [b"[],", b'{"a":{}},', b'"ab",', b"1.5,"], ids=["lists", "objects", "texts", "numbers"])
-def test_a_document_that_is_small_to_send_and_large_to_hold_is_not_read(unit):
+def test_a_document_that_is_small_to_send_and_large_to_hold_is_not_read(unit: bytes) -> None:
     answer = bomb(unit)
     tracemalloc.start()
     try:
@@ -113,10 +115,10 @@ def test_a_document_that_is_small_to_send_and_large_to_hold_is_not_read(unit):
     ],
     ids=["a password", "a token", "a header"],
 )
-def test_letters_beyond_ascii_are_sent(with_, sent):
+def test_letters_beyond_ascii_are_sent(with_: Options, sent: bytes) -> None:
     heads = []
 
-    async def hears(reader, writer):
+    async def hears(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heads.append(await reader.readuntil(b"\r\n\r\n"))
         writer.write(ok())
 
@@ -129,12 +131,12 @@ def test_letters_beyond_ascii_are_sent(with_, sent):
         assert base64.b64decode(lines[0][6:]).decode() == "jürgen:pässwörd"
 
 
-def test_a_password_that_no_header_can_hold_is_our_mistake():
+def test_a_password_that_no_header_can_hold_is_our_mistake() -> None:
     found = against(says(ok()), "health.http", url=URL, username="a\0b", password="c")
     assert (found.status, "control character" in found.message) == ("unknown", True)
 
 
-async def foreign(reader, writer):
+async def foreign(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """What it sends is no text in any charset."""
     asked = await reader.readuntil(b"\r\n\r\n")
     if asked.startswith(b"GET / "):
@@ -143,10 +145,10 @@ async def foreign(reader, writer):
         writer.write(ok(b"\xff\xfe", "Content-Type: text/html; charset=\xff\r\nX-A: \xff\r\n" if asked else ""))
 
 
-def test_bytes_that_are_no_text_break_nothing():
+def test_bytes_that_are_no_text_break_nothing() -> None:
     step = {"url": URL, "expect": {"header": {"x-a": "y"}}}
 
-    async def story():
+    async def story() -> Result:
         async with serve(foreign) as port:
             found = await results([due("health.http", steps=at(port, [{"url": URL}, step]))])
             await http.close()
@@ -171,19 +173,19 @@ def test_bytes_that_are_no_text_break_nothing():
     ],
     ids=lambda given: repr(given[:12]),
 )
-def test_a_charset_is_believed_if_it_is_one(charset, text):
+def test_a_charset_is_believed_if_it_is_one(charset: str, text: str) -> None:
     assert answer(charset).text == text
 
 
-def test_charsets_that_are_none_are_not_remembered():
+def test_charsets_that_are_none_are_not_remembered() -> None:
     import encodings
 
-    before = len(encodings._cache)  # type: ignore[attr-defined]
+    before = len(encodings._cache)
     for number in range(100):
         assert answer(f"none-{number}-{os.getpid()}").text == "é"
-    assert len(encodings._cache) == before  # type: ignore[attr-defined]
+    assert len(encodings._cache) == before
 
 
-def answer(charset):
+def answer(charset: str) -> Response:
     head = (b"HTTP/1.1 200 OK\r\n", f"Content-Type: text/html; charset={charset}\r\n".encode(), b"\r\n")
     return Response(200, URL, b"\xe9", False, Timings(0, 0, 0, 0, 0), 0, "", None, head)

@@ -3,14 +3,17 @@
 import asyncio
 import threading
 import time
+from builtins import KeyError, MemoryError, RecursionError, SystemExit, UnicodeDecodeError, ValueError
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from app.checks import run
-from app.checks.model import Check, Due
+from app.checks.model import Check, Due, Result
 from app.checks.probe import Absent, Reading, Run, Series, Spec, Status, Unknown, probe
 from app.net import http
 from app.reason import Code, Reason
@@ -34,8 +37,8 @@ GOOD = [
 ]
 
 
-def test_half_a_batch_of_hostile_ones_delays_nobody():
-    async def story():
+def test_half_a_batch_of_hostile_ones_delays_nobody() -> None:
+    async def story() -> tuple[list[Due], dict[str, Result]]:
         servers = (floods, hangs, raves, resets, slams, trickles)
         async with AsyncExitStack() as stack:
             good, *ports = [await stack.enter_async_context(serve(one)) for one in (says(ok(b'{"a": 1}')), *servers)]
@@ -58,14 +61,16 @@ def test_half_a_batch_of_hostile_ones_delays_nobody():
     assert late[-1] < 2
 
 
-def measured(measure, **given):
+async def measured(measure: Callable[[Spec, Run], Reading], **given: Any) -> Reading:
     """What the runner makes of a probe that somebody wrote."""
     declared = probe(on_timeout=Status.UNKNOWN)(measure)
     one = due("health.tcp", host="x", port=1, **given)
-    return run._taken(replace(one, check=one.check.model_copy(update={"timeout": timedelta(seconds=0.3)})), declared, Spec())
+    return await run._taken(
+        replace(one, check=one.check.model_copy(update={"timeout": timedelta(seconds=0.3)})), declared, Spec()
+    )
 
 
-def test_probes_that_hang_in_threads_keep_no_other_waiting_and_cost_one_thread_each():
+def test_probes_that_hang_in_threads_keep_no_other_waiting_and_cost_one_thread_each() -> None:
     hanging = threading.Event()
 
     def hangs_in_a_thread(spec: Spec, run: Run) -> Reading:
@@ -75,7 +80,7 @@ def test_probes_that_hang_in_threads_keep_no_other_waiting_and_cost_one_thread_e
     def answers(spec: Spec, run: Run) -> Reading:
         return Reading(Status.OK, "here")
 
-    async def story():
+    async def story() -> None:
         stuck = [asyncio.create_task(measured(hangs_in_a_thread, name=f"stuck {number}")) for number in range(40)]
         await asyncio.sleep(0)
         began = time.monotonic()
@@ -94,14 +99,14 @@ def test_probes_that_hang_in_threads_keep_no_other_waiting_and_cost_one_thread_e
     asyncio.run(story())
 
 
-def test_what_a_host_need_not_have_is_told_apart_by_a_code():
+def test_what_a_host_need_not_have_is_told_apart_by_a_code() -> None:
     def finds_none(spec: Spec, run: Run) -> Reading:
         raise Absent("no journal\0 here")
 
     def may_not(spec: Spec, run: Run) -> Reading:
         raise Unknown("not on this host: no journal")
 
-    async def story():
+    async def story() -> list[Reading]:
         return [await measured(one, name="a") for one in (finds_none, may_not)]
 
     absent, prevented = asyncio.run(story())
@@ -110,7 +115,7 @@ def test_what_a_host_need_not_have_is_told_apart_by_a_code():
     assert kept.reason == Reason(Code.NOT_ON_HOST, {"what": "no journal here"})
 
 
-def broken(error: BaseException):
+def broken(error: BaseException) -> Callable[[Spec, Run], Reading]:
     def measure(spec: Spec, run: Run) -> Reading:
         if run.memory:
             raise error
@@ -123,13 +128,13 @@ ERRORS = [ValueError("x"), KeyError("x"), RecursionError(), MemoryError(), Unico
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=repr)
-def test_a_probe_that_breaks_over_what_it_remembers_forgets_it(error):
+def test_a_probe_that_breaks_over_what_it_remembers_forgets_it(error: Exception) -> None:
     first = asyncio.run(measured(broken(error), memory={"false": True}))
     assert (first.status, first.memory) == ("unknown", {})
     assert asyncio.run(measured(broken(error), memory=first.memory)).status == "ok"
 
 
-def test_a_series_whose_labels_are_too_long_is_left_out_aloud():
+def test_a_series_whose_labels_are_too_long_is_left_out_aloud() -> None:
     long = {"b": "\0\x1b" + "x" * 999, "c": "y" * 1_000_000, "d": "z" * 999}
     reading = Reading(Status.OK, "fine", series=(Series("a", 1, {"b": "c"}), Series("a", 1, long)))
     found = run._result("c", datetime.now(UTC), reading, 0.1)

@@ -7,17 +7,21 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.host import authorized_keys
 from tests.probes.hostile import due, result, results
+from tests.probes.run import Options, observed, remembered
 
 PATTERN = {"boom": "boom"}
 
 
 @pytest.fixture
-def circles(tmp_path):
+def circles(tmp_path: Path) -> Path:
     """A folder that holds itself twice: with links followed it has 2^40 paths."""
     folder = tmp_path / "circles"
     folder.mkdir()
@@ -28,7 +32,7 @@ def circles(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def pit(tmp_path_factory):
+def pit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder in a folder, 1200 deep."""
     before, folder = os.getcwd(), tmp_path_factory.mktemp("deep") / "pit"
     folder.mkdir()
@@ -41,7 +45,7 @@ def pit(tmp_path_factory):
     subprocess.run(["rm", "-rf", str(folder)], check=True)
 
 
-def test_folders_that_hold_themselves_are_looked_through_once(circles):
+def test_folders_that_hold_themselves_are_looked_through_once(circles: Path) -> None:
     read = result("security.log_match", timeout="2s", paths=[f"{circles}/**/*.log"], patterns=PATTERN, **{"from": "start"})
     assert (read.status, read.metrics["matches"]) == ("critical", 1), read.message
     none = result("security.log_match", timeout="2s", paths=[f"{circles}/**/*.none"], patterns=PATTERN)
@@ -59,7 +63,7 @@ def test_folders_that_hold_themselves_are_looked_through_once(circles):
     ],
     ids=["security.log_match", "security.file_integrity", "health.file_age"],
 )
-def test_folders_without_a_floor_are_unknown_in_words(pit, probe, with_):
+def test_folders_without_a_floor_are_unknown_in_words(pit: Path, probe: str, with_: Options) -> None:
     filled = {
         key: [one.replace("PIT", str(pit)) for one in value] if isinstance(value, list) else value
         for key, value in with_.items()
@@ -71,7 +75,7 @@ def test_folders_without_a_floor_are_unknown_in_words(pit, probe, with_):
     assert any(word in found.message for word in ("too deep", "too much", "cannot be looked through"))
 
 
-def test_a_search_for_log_files_that_takes_too_long_leaves_time_to_read(tmp_path):
+def test_a_search_for_log_files_that_takes_too_long_leaves_time_to_read(tmp_path: Path) -> None:
     (tmp_path / "a.log").write_text("boom\n")
     from app.host.follow import Files, Limits
 
@@ -80,7 +84,7 @@ def test_a_search_for_log_files_that_takes_too_long_leaves_time_to_read(tmp_path
     assert "means too much" in files.errors[0]
 
 
-def test_a_log_whose_name_is_no_text_is_followed_like_any_other(tmp_path):
+def test_a_log_whose_name_is_no_text_is_followed_like_any_other(tmp_path: Path) -> None:
     odd = os.fsencode(tmp_path) + b"/\xff\xfe.log"
     with open(odd, "wb") as file:
         file.write(b"boom\n")
@@ -92,10 +96,10 @@ def test_a_log_whose_name_is_no_text_is_followed_like_any_other(tmp_path):
     assert (second.status, second.metrics["matches"]) == ("critical", 1), second.message
 
 
-def test_a_log_that_became_something_else_is_unknown(tmp_path):
+def test_a_log_that_became_something_else_is_unknown(tmp_path: Path) -> None:
     path = tmp_path / "app.log"
     path.write_text("boom\n")
-    memory = result("security.log_match", paths=[str(path)], patterns=PATTERN).memory
+    memory = remembered(result("security.log_match", paths=[str(path)], patterns=PATTERN))
     for become in (os.mkfifo, os.mkdir, lambda name: os.symlink(name, name), lambda name: os.symlink("/dev/zero", name)):
         path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
         become(path)
@@ -104,7 +108,7 @@ def test_a_log_that_became_something_else_is_unknown(tmp_path):
         assert result("security.auth_log", memory=memory["files"][str(path)], path=str(path)).status == "unknown"
 
 
-def test_packed_predecessors_are_sought_only_while_there_is_time(tmp_path):
+def test_packed_predecessors_are_sought_only_while_there_is_time(tmp_path: Path) -> None:
     path = tmp_path / "app.log"
     path.write_text("new\n")
     for number in range(6):
@@ -116,7 +120,7 @@ def test_packed_predecessors_are_sought_only_while_there_is_time(tmp_path):
     assert "may be lost" in found.message, found.message
 
 
-def test_a_fifo_in_the_place_of_a_file_holds_nobody_up(tmp_path):
+def test_a_fifo_in_the_place_of_a_file_holds_nobody_up(tmp_path: Path) -> None:
     (tmp_path / "var/lib/apt/lists").mkdir(parents=True)
     (tmp_path / "var/lib/dpkg").mkdir()
     os.mkfifo(tmp_path / "var/lib/dpkg/status")
@@ -135,7 +139,7 @@ def test_a_fifo_in_the_place_of_a_file_holds_nobody_up(tmp_path):
     assert threading.active_count() <= threads + 2
 
 
-def test_rules_for_sudo_written_to_hold_us_up_are_read_at_once(tmp_path):
+def test_rules_for_sudo_written_to_hold_us_up_are_read_at_once(tmp_path: Path) -> None:
     etc = tmp_path / "etc"
     etc.mkdir()
     (etc / "passwd").write_text("root:x:0:0::/root:/bin/sh\n")
@@ -151,7 +155,7 @@ def test_rules_for_sudo_written_to_hold_us_up_are_read_at_once(tmp_path):
     assert (again.status, "as accepted" in again.message) == ("ok", True), again.message
 
 
-def test_a_key_line_of_megabytes_is_read_in_little_memory():
+def test_a_key_line_of_megabytes_is_read_in_little_memory() -> None:
     code = (
         "import resource\nfrom app.host.authorized_keys import parse\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
@@ -165,17 +169,17 @@ def test_a_key_line_of_megabytes_is_read_in_little_memory():
     assert told.description.startswith("ssh-ed25519 command,no-pty [")
 
 
-def test_what_cannot_be_shown_is_still_as_accepted_on_the_next_run(tmp_path):
+def test_what_cannot_be_shown_is_still_as_accepted_on_the_next_run(tmp_path: Path) -> None:
     (tmp_path / "evil\x1b[2J\u202e").write_text("x")
     with open(os.fsencode(tmp_path) + b"/\xff\x01", "w"):
         pass
     first = result("security.file_integrity", paths=[str(tmp_path)])
-    assert all(name.isprintable() for name in first.observed)
+    assert all(name.isprintable() for name in observed(first))
     again = result("security.file_integrity", paths=[str(tmp_path)], baseline=first.observed)
     assert (again.status, again.message) == ("ok", "2 files are as accepted")
 
 
-def test_a_process_whose_arguments_are_no_text_hides_nobody():
+def test_a_process_whose_arguments_are_no_text_hides_nobody() -> None:
     child = subprocess.Popen([b"/bin/sh", b"-c", b"read x; : \xff\xfe tocsin-odd"], stdin=subprocess.PIPE)
     try:
         found = result("health.process", pattern="tocsin-odd")
@@ -184,7 +188,7 @@ def test_a_process_whose_arguments_are_no_text_hides_nobody():
         child.communicate(b"\n")
 
 
-FALSE = (None, -1, 1e308, True, "x", "\ud800", [], [1], {}, {"a": 1}, {"a": {"position": "x"}}, 2**70)
+FALSE: tuple[Any, ...] = (None, -1, 1e308, True, "x", "\ud800", [], [1], {}, {"a": 1}, {"a": {"position": "x"}}, 2**70)
 REMEMBERED = {
     "security.log_match": ("files", "at", "cursor"),
     "security.auth_log": ("inode", "position", "mark", "cut", "sources"),
@@ -194,16 +198,17 @@ REMEMBERED = {
 
 
 @pytest.mark.parametrize("probe", REMEMBERED)
-def test_a_false_memory_is_no_memory(tmp_path, probe):
+def test_a_false_memory_is_no_memory(tmp_path: Path, probe: str) -> None:
     path = tmp_path / "a.log"
     path.write_text("boom\n")
-    with_ = {
+    settings: dict[str, Options] = {
         "security.log_match": {"paths": [str(path)], "patterns": PATTERN},
         "security.auth_log": {"path": str(path), "new_sources": "warning"},
         "security.file_integrity": {"paths": [str(path)]},
         "health.process": {"pattern": "python"},
-    }[probe]
-    sound = result(probe, **with_).memory
+    }
+    with_ = settings[probe]
+    sound = remembered(result(probe, **with_))
     memories = [{**sound, name: value} for name in REMEMBERED[probe] for value in FALSE]
     memories += [{"at": time.time() + 1e9, "files": {str(path): {"inode": 1, "position": 10**9, "mark": "y"}}}]
     found = asyncio.run(

@@ -1,7 +1,9 @@
 """Servers that repeat what they were told: no message holds a password, token or key of the check's settings."""
 
+import asyncio
 import json
 from base64 import b64encode
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel, SecretStr
@@ -9,11 +11,12 @@ from pydantic import BaseModel, SecretStr
 from app.checks.redactor import redactor
 from tests.net.serve import ok
 from tests.probes.hostile import against
+from tests.probes.run import Options
 
 CANARY = "canary-5eEd/+x"
 BASIC = b64encode(f"ada:{CANARY}".encode()).decode()
 URL = "http://127.0.0.1:PORT/"
-WAYS = {
+WAYS: dict[str, Options] = {
     "a token": {"url": URL, "token": CANARY},
     "a password": {"url": URL, "username": "ada", "password": CANARY},
     "a header": {"url": URL, "headers": {"X-Api-Key": CANARY}},
@@ -21,7 +24,7 @@ WAYS = {
     "a parameter": {"url": f"{URL}?api_key={CANARY}"},
     "a password in the URL": {"url": f"http://ada:{CANARY.replace('/', '%2F')}@127.0.0.1:PORT/"},
 }
-PROBES = {
+PROBES: dict[str, Options] = {
     "health.http": {"expect": {"json": {"$.heard": "x"}, "header": {"x-heard": "x"}}},
     "performance.http": {"expect": {"json": {"$.heard": "x"}, "header": {"x-heard": "x"}}},
     "performance.scrape": {"metrics": ["m"]},
@@ -37,7 +40,7 @@ def told(text: str) -> bool:
     return CANARY in text or CANARY.replace("/", "%2F") in text or BASIC in text
 
 
-async def repeats(reader, writer):
+async def repeats(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Everything it heard, in every place where something can be said."""
     heard = (await reader.readuntil(b"\r\n\r\n")).decode()
     said = " ".join(line for line in heard.split("\r\n") if told(line)).replace("%2F", "/")
@@ -47,7 +50,7 @@ async def repeats(reader, writer):
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("probe", PROBES)
-def test_what_a_server_repeats_is_not_in_the_message(probe, way):
+def test_what_a_server_repeats_is_not_in_the_message(probe: str, way: str) -> None:
     found = against(repeats, probe, **WAYS[way], **PROBES[probe])
     assert found.status != "ok"
     assert not told(found.message), found.message
@@ -55,8 +58,8 @@ def test_what_a_server_repeats_is_not_in_the_message(probe, way):
 
 @pytest.mark.parametrize("answer", [b"535 no: SAID", b"SAID", b"SAID\0\xff", b"535-SAID\r\n535 SAID"], ids=str)
 @pytest.mark.parametrize("offers", [b"AUTH PLAIN", b"AUTH LOGIN"], ids=str)
-def test_nor_what_a_mail_server_repeats(answer, offers):
-    async def mail(reader, writer):
+def test_nor_what_a_mail_server_repeats(answer: bytes, offers: bytes) -> None:
+    async def mail(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 x\r\n")
         await reader.readline()
         writer.write(b"250-x\r\n250 " + offers + b"\r\n")
@@ -73,7 +76,7 @@ def test_nor_what_a_mail_server_repeats(answer, offers):
     assert b64encode(CANARY.encode()).decode() not in found.message
 
 
-def test_nor_what_a_plugin_repeats(tmp_path):
+def test_nor_what_a_plugin_repeats(tmp_path: Path) -> None:
     plugin = tmp_path / "plugin"
     plugin.write_text('#!/bin/sh\necho "CRITICAL: $SECRET is wrong | a=1"; exit 2\n')
     plugin.chmod(0o755)
@@ -100,5 +103,5 @@ class Settings(BaseModel):
         ("text/plain, auth-1", "text/plain, ***"),
     ],
 )
-def test_secrets_are_found_wherever_settings_hold_them_and_nothing_else_is(text, shown):
+def test_secrets_are_found_wherever_settings_hold_them_and_nothing_else_is(text: str, shown: str) -> None:
     assert redactor(Settings())(text) == shown

@@ -1,21 +1,26 @@
 """health.http and performance.http against servers that behave, fail, hang and lie."""
 
 import asyncio
+from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from app import plugins
-from tests.net.serve import certificate, context, drips, floods, hangs, ok, redirect, says, slams
-from tests.probes.run import against, measure
+from app.checks.probe import Reading
+from tests.net.serve import Answer, Handler, certificate, context, drips, floods, hangs, ok, redirect, says, slams
+from tests.probes.run import Options, against, measure
 
 PAY = ok(b"Pay here", "Content-Type: text/html\r\n")
 URL = "http://127.0.0.1:PORT/checkout?token=s3cret"
 
 
-def health(answer, expect=None, **with_):
+def health(answer: Answer, expect: Options | None = None, **with_: Any) -> Reading:
     handler = says(answer) if isinstance(answer, bytes) else answer
-    return against(handler, "health.http", url=with_.pop("url", URL), **({"expect": expect} if expect else {}), **with_)
+    if expect:
+        with_["expect"] = expect
+    return against(handler, "health.http", url=with_.pop("url", URL), **with_)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +36,7 @@ def health(answer, expect=None, **with_):
     ],
     ids=str,
 )
-def test_what_is_as_expected_is_ok(expect):
+def test_what_is_as_expected_is_ok(expect: Options) -> None:
     reading = health(PAY, expect)
     assert reading.status == "ok", reading.message
     assert reading.metrics["status_code"] == 200
@@ -51,7 +56,7 @@ def test_what_is_as_expected_is_ok(expect):
     ],
     ids=str,
 )
-def test_what_is_not_as_expected_is_critical_and_still_measured(expect, told):
+def test_what_is_not_as_expected_is_critical_and_still_measured(expect: Options, told: str) -> None:
     reading = health(PAY, expect)
     assert reading.status == "critical"
     assert told in reading.message
@@ -59,40 +64,40 @@ def test_what_is_not_as_expected_is_critical_and_still_measured(expect, told):
 
 
 @pytest.mark.parametrize("status", ["404 Not Found", "500 Oops", "503 Busy"])
-def test_an_error_is_critical(status):
+def test_an_error_is_critical(status: str) -> None:
     assert health(ok(status=status)).status == "critical"
 
 
 @pytest.mark.parametrize("handler, told", [(hangs, "no answer within"), (drips, "did not end within"), (slams, "re")])
-def test_a_server_that_gives_no_answer_is_critical(handler, told):
+def test_a_server_that_gives_no_answer_is_critical(handler: Handler, told: str) -> None:
     reading = health(handler, timeout=0.4)
     assert reading.status == "critical"
     assert told in reading.message
     assert "s3cret" not in reading.message
 
 
-def test_a_flood_is_cut_and_judged_by_its_beginning():
+def test_a_flood_is_cut_and_judged_by_its_beginning() -> None:
     assert health(floods, {"body_contains": "xxx"}).metrics["bytes"] == 1_048_576
     assert "the first 1048576 bytes" in health(floods, {"body_contains": "Pay"}).message
 
 
-def test_a_redirect_to_metadata_cannot_be_told():
+def test_a_redirect_to_metadata_cannot_be_told() -> None:
     reading = health(redirect("http://169.254.169.254/latest/meta-data/"))
     assert reading.status == "unknown"
     assert "metadata" in reading.message
 
 
-def test_a_redirect_loop_is_critical_and_a_wanted_redirect_is_ok():
+def test_a_redirect_loop_is_critical_and_a_wanted_redirect_is_ok() -> None:
     assert health(redirect("/again")).status == "critical"
     assert health(redirect("/again"), {"status": [302]}, follow_redirects=0).status == "ok"
 
 
-def test_nobody_listening_is_critical():
+def test_nobody_listening_is_critical() -> None:
     reading = measure("health.http", url="http://127.0.0.1:1/")
     assert (reading.status, "connect" in reading.message) == ("critical", True)
 
 
-def test_a_certificate_is_checked_and_its_days_are_told(tmp_path):
+def test_a_certificate_is_checked_and_its_days_are_told(tmp_path: Path) -> None:
     pem = certificate(tmp_path, days=30)
     url = "https://127.0.0.1:PORT/"
     reading = health(PAY, url=url, tls=context(pem), ca=str(pem))
@@ -104,8 +109,8 @@ def test_a_certificate_is_checked_and_its_days_are_told(tmp_path):
     assert health(PAY, url=url, tls=context(pem), verify_tls=False).status == "ok"
 
 
-def test_secrets_are_sent_and_not_shown():
-    async def guarded(reader, writer):
+def test_secrets_are_sent_and_not_shown() -> None:
+    async def guarded(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked = await reader.readuntil(b"\r\n\r\n")
         writer.write(ok(status="200 OK" if b"Bearer t0ken" in asked or b"Basic YTpi" in asked else "401 No"))
         await writer.drain()
@@ -134,18 +139,18 @@ def test_secrets_are_sent_and_not_shown():
     ids=str,
 )
 @pytest.mark.parametrize("name", ["health.http", "performance.http"])
-def test_a_wrong_setting_is_refused(name, wrong):
+def test_a_wrong_setting_is_refused(name: str, wrong: Options) -> None:
     with pytest.raises(ValidationError):
         plugins.probe_module(name).Target.model_validate(wrong)
 
 
-def performance(answer, **with_):
+def performance(answer: Answer, **with_: Any) -> Reading:
     return against(
         says(answer) if isinstance(answer, bytes) else answer, "performance.http", url=with_.pop("url", URL), **with_
     )
 
 
-def test_every_phase_is_timed(tmp_path):
+def test_every_phase_is_timed(tmp_path: Path) -> None:
     reading = performance(PAY)
     assert reading.status == "ok"
     assert set(reading.metrics) == {
@@ -160,22 +165,22 @@ def test_every_phase_is_timed(tmp_path):
     "limits, status",
     [({"warning_seconds": 1e-9}, "warning"), ({"critical_seconds": 1e-9}, "critical"), ({"warning_seconds": 4.0}, "ok")],
 )
-def test_the_total_is_judged_when_asked(limits, status):
+def test_the_total_is_judged_when_asked(limits: Options, status: str) -> None:
     reading = performance(PAY, **limits)
     assert reading.status == status
     assert all((f"more than {name}" in reading.message) == (status != "ok") for name in limits)
 
 
-def test_an_error_or_no_answer_is_critical():
+def test_an_error_or_no_answer_is_critical() -> None:
     assert performance(ok(status="500 Oops")).status == "critical"
     assert performance(hangs, timeout=0.3).status == "critical"
     assert performance(redirect("http://169.254.169.254/")).status == "unknown"
 
 
-def test_of_several_requests_the_middle_one_counts_and_the_slowest_is_told():
+def test_of_several_requests_the_middle_one_counts_and_the_slowest_is_told() -> None:
     calls = []
 
-    async def stumbles(reader, writer):
+    async def stumbles(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         calls.append(1)
         if len(calls) == 2:
@@ -189,10 +194,10 @@ def test_of_several_requests_the_middle_one_counts_and_the_slowest_is_told():
     assert "slowest of 3" in reading.message
 
 
-def test_one_of_several_requests_that_fails_or_hangs_is_critical_and_named():
+def test_one_of_several_requests_that_fails_or_hangs_is_critical_and_named() -> None:
     calls = []
 
-    async def second(reader, writer):
+    async def second(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         calls.append(1)
         await (says(PAY) if len(calls) % 2 else hangs)(reader, writer)
 
@@ -201,12 +206,12 @@ def test_one_of_several_requests_that_fails_or_hangs_is_critical_and_named():
     assert reading.message.startswith("request 2 of 3: no answer within")
 
 
-def test_an_answer_other_than_expected_is_not_measured():
+def test_an_answer_other_than_expected_is_not_measured() -> None:
     reading = performance(PAY, expect={"body_contains": "Buy", "json": {"$.a": 1}})
     assert (reading.status, "does not hold 'Buy'; the body is not JSON" in reading.message) == ("critical", True)
     assert not reading.metrics
 
 
-def test_limits_the_wrong_way_round_are_refused():
+def test_limits_the_wrong_way_round_are_refused() -> None:
     with pytest.raises(ValidationError, match="above"):
         plugins.probe_module("performance.http").Target(url="http://h/", warning_seconds=2.0, critical_seconds=1.0)

@@ -4,13 +4,15 @@ import asyncio
 import gzip
 import json
 import time
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from app import plugins
-from tests.net.serve import drips, floods, hangs, ok, redirect, says, serve
-from tests.probes.run import against, measured
+from app.checks.probe import Reading
+from tests.net.serve import Answer, Handler, drips, floods, hangs, ok, redirect, says, serve
+from tests.probes.run import Options, against, measured
 
 SHOP = {
     "status": "ok", "ready": True, "none": None, "version": "2.7.1", "queue": {"depth": 7, "limit": "40"},
@@ -21,7 +23,7 @@ JSON = "Content-Type: application/json\r\n"
 URL = "http://127.0.0.1:PORT/checkout?token=s3cret"
 
 
-def health(answer, wanted, **with_):
+def health(answer: Answer, wanted: Options, **with_: Any) -> Reading:
     handler = says(answer) if isinstance(answer, bytes) else answer
     expect = wanted if "json" in wanted or "final_url" in wanted else {"json": wanted}
     return against(handler, "health.http", url=URL, expect=expect, **with_)
@@ -46,7 +48,7 @@ SOUND = ok(json.dumps(SHOP).encode(), JSON)
     ],
     ids=str,
 )
-def test_json_as_expected_is_ok(wanted):
+def test_json_as_expected_is_ok(wanted: Options) -> None:
     reading = health(SOUND, wanted)
     assert reading.status == "ok", reading.message
 
@@ -77,7 +79,7 @@ def test_json_as_expected_is_ok(wanted):
     ],
     ids=str,
 )  # fmt: skip
-def test_json_that_is_not_as_expected_is_critical_and_said(wanted, told):
+def test_json_that_is_not_as_expected_is_critical_and_said(wanted: Options, told: str) -> None:
     reading = health(SOUND, wanted)
     assert reading.status == "critical"
     assert told in reading.message
@@ -115,7 +117,7 @@ def test_json_that_is_not_as_expected_is_critical_and_said(wanted, told):
         "a flood",
     ],
 )
-def test_an_answer_that_lies_about_being_json_is_critical_soon(answer, told):
+def test_an_answer_that_lies_about_being_json_is_critical_soon(answer: Answer, told: str) -> None:
     started = time.monotonic()
     reading = health(answer, {"$.status": "ok", "$..*..*": {"exists": True}})
     assert (reading.status, told in reading.message) == ("critical", True), reading.message
@@ -124,18 +126,18 @@ def test_an_answer_that_lies_about_being_json_is_critical_soon(answer, told):
 
 
 @pytest.mark.parametrize("handler", [hangs, drips])
-def test_a_server_that_hangs_is_critical_within_the_time_out(handler):
+def test_a_server_that_hangs_is_critical_within_the_time_out(handler: Handler) -> None:
     assert health(handler, {"$.status": "ok"}, timeout=0.4).status == "critical"
 
 
 @pytest.mark.parametrize("charset, body", [("latin-1", '{"status": "\xfcber"}'), ("utf-8", '\ufeff{"status": "\xfcber"}')])
-def test_json_is_read_in_its_charset_and_with_a_byte_order_mark(charset, body):
+def test_json_is_read_in_its_charset_and_with_a_byte_order_mark(charset: str, body: str) -> None:
     answer = ok(body.encode(charset), f"Content-Type: application/json; charset={charset}\r\n")
     assert health(answer, {"$.status": "\xfcber"}).status == "ok"
 
 
-def test_where_redirects_end_is_judged():
-    async def moves(reader, writer):
+def test_where_redirects_end_is_judged() -> None:
+    async def moves(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked = await reader.readuntil(b"\r\n\r\n")
         writer.write(ok() if asked.startswith(b"GET /new") else redirect("/new?x=1"))
         await writer.drain()
@@ -151,7 +153,7 @@ def test_where_redirects_end_is_judged():
     [{"status": "ok"}, {"$.a": {}}, {"$.a": {"belw": 1}}, {"$.a": {"matches": "(?=x)"}}, {"$.a": {"below": "x"}}, {"$[?": 1}],
     ids=str,
 )
-def test_a_wrong_expectation_is_refused_when_read(wrong):
+def test_a_wrong_expectation_is_refused_when_read(wrong: Options) -> None:
     with pytest.raises(ValidationError):
         plugins.probe_module("health.http").Target.model_validate({"url": "http://h/", "expect": {"json": wrong}})
 
@@ -170,7 +172,7 @@ def test_a_wrong_expectation_is_refused_when_read(wrong):
         ("Zahlung gestört".encode("utf-16-be"), "Content-Type: text/plain; charset=utf-16be\r\n"),
     ],
 )
-def test_an_error_page_is_read_in_its_own_charset(body, head):
+def test_an_error_page_is_read_in_its_own_charset(body: bytes, head: str) -> None:
     for wanted, status in (
         ({"body_lacks": "gestört"}, "critical"),
         ({"body_contains": "gestört"}, "ok"),
@@ -179,19 +181,19 @@ def test_an_error_page_is_read_in_its_own_charset(body, head):
         assert against(says(ok(body, head)), "health.http", url=URL, expect=wanted).status == status
 
 
-def test_a_value_is_taken_from_a_page_in_its_own_charset():
-    steps = [
+def test_a_value_is_taken_from_a_page_in_its_own_charset() -> None:
+    steps: list[Options] = [
         {"url": "http://127.0.0.1:PORT/", "take": {"name": {"matches": "<b>(.*)</b>"}}},
         {"url": "http://127.0.0.1:PORT/{{ name }}"},
     ]
     asked = []
 
-    async def site(reader, writer):
+    async def site(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked.append(await reader.readuntil(b"\r\n\r\n"))
         writer.write(ok("<html><meta charset=koi8-r><b>Заказ</b>".encode("koi8-r"), "Content-Type: text/html\r\n"))
         await writer.drain()
 
-    async def story():
+    async def story() -> Reading:
         async with serve(site) as port:
             filled = [{**step, "url": step["url"].replace("PORT", str(port))} for step in steps]
             return await measured("health.http", steps=filled)

@@ -1,13 +1,16 @@
 """security.http_headers: a sound site, sites that leave things open, and servers that fail, hang and lie."""
 
 import asyncio
+from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from app import plugins
-from tests.net.serve import certificate, context, drips, floods, hangs, ok, redirect, says, serve, slams
-from tests.probes.run import against, measured
+from app.checks.probe import Reading
+from tests.net.serve import Answer, certificate, context, drips, floods, hangs, ok, redirect, says, serve, slams
+from tests.probes.run import Options, against, measured
 
 SOUND = {
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
@@ -25,17 +28,17 @@ def page(status: str = "200 OK", **changed: str | None) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def pem(tmp_path_factory):
+def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return certificate(tmp_path_factory.mktemp("pem"))
 
 
 TO_HTTPS = redirect("https://127.0.0.1/")
 
 
-def seen(pem, answer, plain=TO_HTTPS, timeout=5.0, **with_):
+def seen(pem: Path, answer: Answer, plain: Answer | None = TO_HTTPS, timeout: float = 5.0, **with_: Any) -> Reading:
     """What is found of an https site whose plain port answers `plain`; None: nobody listens there."""
 
-    async def story():
+    async def story() -> Reading:
         async with serve(says(answer) if isinstance(answer, bytes) else answer, context(pem)) as port:
             with_.update(url=f"https://127.0.0.1:{port}/", ca=str(pem))
             if plain is None:
@@ -47,7 +50,7 @@ def seen(pem, answer, plain=TO_HTTPS, timeout=5.0, **with_):
 
 
 @pytest.mark.parametrize("plain", [TO_HTTPS, None, slams, hangs], ids=["redirects", "none", "slams", "hangs"])
-def test_a_sound_site_is_ok(pem, plain):
+def test_a_sound_site_is_ok(pem: Path, plain: Answer | None) -> None:
     reading = seen(pem, page(), plain, timeout=1.5)
     assert (reading.status, reading.message) == ("ok", "nothing found")
     assert reading.metrics == {"findings": 0, "critical_findings": 0}
@@ -77,7 +80,7 @@ def test_a_sound_site_is_ok(pem, plain):
     ],
     ids=str,
 )
-def test_each_finding_is_named_with_what_to_set(pem, changed, what, told):
+def test_each_finding_is_named_with_what_to_set(pem: Path, changed: Options, what: str, told: str) -> None:
     changed = {name.replace("_", "-"): value for name, value in changed.items()}
     reading = seen(pem, page(**changed))
     assert reading.status == ("critical" if what == "cookie_secure" else "warning"), reading.message
@@ -99,23 +102,23 @@ def test_each_finding_is_named_with_what_to_set(pem, changed, what, told):
     ],
     ids=str,
 )
-def test_what_is_good_enough_is_no_finding(pem, changed):
+def test_what_is_good_enough_is_no_finding(pem: Path, changed: Options) -> None:
     assert seen(pem, page(**changed), ignored_cookies=["csrf"]).message == "nothing found"
 
 
 @pytest.mark.parametrize("plain", [ok(), redirect("http://127.0.0.1/x"), redirect("/x")], ids=["page", "to http", "to a path"])
-def test_plain_http_that_does_not_lead_to_https_is_critical(pem, plain):
+def test_plain_http_that_does_not_lead_to_https_is_critical(pem: Path, plain: bytes) -> None:
     reading = seen(pem, page(), plain)
     assert (reading.status, "plain http" in reading.message) == ("critical", True)
     assert seen(pem, page(), plain, grades={"https_redirect": "warning"}).status == "warning"
 
 
-def test_a_site_on_plain_http_only_is_critical_and_secrets_never_go_there(pem):
+def test_a_site_on_plain_http_only_is_critical_and_secrets_never_go_there(pem: Path) -> None:
     reading = against(says(page()), "security.http_headers", url="http://127.0.0.1:PORT/")
     assert (reading.status, "is plain http" in reading.message) == ("critical", True)
     heard = bytearray()
 
-    async def listens(reader, writer):
+    async def listens(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heard.extend(await reader.readuntil(b"\r\n\r\n"))
 
     seen(pem, page(), listens, token="t0ken", headers={"X-Key": "k3y"})
@@ -137,12 +140,12 @@ def test_a_site_on_plain_http_only_is_critical_and_secrets_never_go_there(pem):
     ],
     ids=lambda one: one.__name__ if callable(one) else str(one)[:20],
 )
-def test_a_server_that_fails_hangs_or_lies_is_unknown(pem, handler, told):
+def test_a_server_that_fails_hangs_or_lies_is_unknown(pem: Path, handler: Answer, told: str) -> None:
     reading = seen(pem, handler, timeout=0.6)
     assert (reading.status, told in reading.message) == ("unknown", True), reading.message
 
 
-def test_a_thousand_findings_and_an_endless_body_are_a_short_message(pem):
+def test_a_thousand_findings_and_an_endless_body_are_a_short_message(pem: Path) -> None:
     cookies = "".join(f"Set-Cookie: {'n' * 100}{one}=v\r\n" for one in range(50))
     reading = seen(pem, ok(b"", cookies))
     assert reading.metrics["findings"] > 150
@@ -152,6 +155,6 @@ def test_a_thousand_findings_and_an_endless_body_are_a_short_message(pem):
 
 
 @pytest.mark.parametrize("wrong", [{"grades": {"cps": "off"}}, {"grades": {"csp": "fatal"}}, {"http_port": 0}], ids=str)
-def test_a_wrong_setting_is_refused(wrong):
+def test_a_wrong_setting_is_refused(wrong: Options) -> None:
     with pytest.raises(ValidationError):
         plugins.probe_module("security.http_headers").Site.model_validate({"url": "https://h/", **wrong})

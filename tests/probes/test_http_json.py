@@ -2,13 +2,15 @@
 
 import json
 import time
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from app import plugins
-from tests.net.serve import drips, floods, hangs, ok, redirect, says, slams
-from tests.probes.run import against
+from app.checks.probe import Reading
+from tests.net.serve import Answer, Handler, drips, floods, hangs, ok, redirect, says, slams
+from tests.probes.run import Options, against
 
 SHOP = {
     "orders": {"open": 12, "value": "1034.50", "paid": True}, "note": "none", "nothing": None,
@@ -19,7 +21,7 @@ SOUND = ok(json.dumps(SHOP).encode())
 STOCK = {"path": "$.stock[*]", "value": "$.left", "labels": {"sku": "$.sku"}}
 
 
-def asked(metrics, answer=SOUND, **with_):
+def asked(metrics: Options, answer: Answer = SOUND, **with_: Any) -> Reading:
     handler = says(answer) if isinstance(answer, bytes) else answer
     url = with_.pop("url", "http://127.0.0.1:PORT/api?key=s3cret")
     return against(handler, "business.http_json", url=url, metrics=metrics, token="t0ken", **with_)
@@ -36,20 +38,20 @@ def asked(metrics, answer=SOUND, **with_):
     ],
     ids=str,
 )
-def test_a_number_a_text_that_is_one_and_a_yes_are_metrics(path, value):
+def test_a_number_a_text_that_is_one_and_a_yes_are_metrics(path: str | dict[str, str], value: float) -> None:
     reading = asked({"orders": path})
     assert (reading.status, reading.metrics, reading.series) == ("ok", {"orders": value}, ()), reading.message
     assert reading.message == f"orders {value:g}"
 
 
-def test_a_list_of_objects_gives_one_value_for_each_by_its_label():
+def test_a_list_of_objects_gives_one_value_for_each_by_its_label() -> None:
     reading = asked({"left": STOCK})
     assert reading.status == "ok"
     assert {one.labels["sku"]: one.value for one in reading.series} == {"tea": 5, "cup": 0}
     assert "left has no value for 1 of 3: it is null" in reading.message
 
 
-def test_several_numbers_without_labels_are_told_apart_by_position():
+def test_several_numbers_without_labels_are_told_apart_by_position() -> None:
     assert {one.labels["item"]: one.value for one in asked({"rate": "$.rates.*"}).series} == {"1": 1.08, "2": 0.93}
 
 
@@ -67,7 +69,7 @@ def test_several_numbers_without_labels_are_told_apart_by_position():
     ],
     ids=str,
 )
-def test_what_is_missing_is_no_value_and_said(metrics, status, told):
+def test_what_is_missing_is_no_value_and_said(metrics: Options, status: str, told: str) -> None:
     reading = asked(metrics)
     assert (reading.status, told in reading.message) == (status, True), reading.message
 
@@ -87,7 +89,7 @@ def test_what_is_missing_is_no_value_and_said(metrics, status, told):
     ],
     ids=str,
 )
-def test_the_first_metric_is_judged_when_asked(metrics, limits, status, told):
+def test_the_first_metric_is_judged_when_asked(metrics: Options, limits: Options, status: str, told: str) -> None:
     reading = asked(metrics, **limits)
     assert (reading.status, told in reading.message) == (status, True), reading.message
 
@@ -110,7 +112,7 @@ def test_the_first_metric_is_judged_when_asked(metrics, limits, status, told):
     ],
     ids=lambda one: one.__name__ if callable(one) else str(one)[-40:],
 )  # fmt: skip
-def test_a_server_that_fails_or_lies_is_unknown_and_said_how(answer, told):
+def test_a_server_that_fails_or_lies_is_unknown_and_said_how(answer: Answer, told: str) -> None:
     reading = asked({"open": "$.orders.open", "all": "$..*.*"}, answer)
     assert (reading.status, told in reading.message) == ("unknown", True), reading.message
     assert not any(secret in reading.message for secret in ("t0ken", "s3cret"))
@@ -118,13 +120,13 @@ def test_a_server_that_fails_or_lies_is_unknown_and_said_how(answer, told):
 
 
 @pytest.mark.parametrize("handler", [hangs, drips])
-def test_a_server_that_hangs_is_unknown_within_the_time_out(handler):
+def test_a_server_that_hangs_is_unknown_within_the_time_out(handler: Handler) -> None:
     started = time.monotonic()
     assert asked({"open": "$.orders.open"}, handler, timeout=0.4).status == "unknown"
     assert time.monotonic() - started < 1.5
 
 
-def test_reading_that_takes_too_long_ends_in_time():
+def test_reading_that_takes_too_long_ends_in_time() -> None:
     things = json.dumps([[[]] * 400] * 400).encode()
     started = time.monotonic()
     reading = asked({"a": {"path": "$[*]", "value": "$..*..*..nothing"}}, ok(things), timeout=0.5, max_bytes=9_000_000)
@@ -137,13 +139,13 @@ def test_reading_that_takes_too_long_ends_in_time():
     [{}, {"a": "orders"}, {"a b": "$.a"}, {"a": {"path": "$.a", "labels": {"x": "a"}}}, {"a": {"value": "$.a"}}, {"a": 5}],
     ids=str,
 )
-def test_a_wrong_setting_is_refused(wrong):
+def test_a_wrong_setting_is_refused(wrong: Options) -> None:
     with pytest.raises(ValidationError):
         plugins.probe_module("business.http_json").Question.model_validate({"url": "http://h/", "metrics": wrong})
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "latin-1"])
-def test_json_is_read_in_its_own_charset(charset):
+def test_json_is_read_in_its_own_charset(charset: str) -> None:
     answer = ok('{"orte": [{"name": "Köln", "n": 3}]}'.encode(charset), "Content-Type: application/json\r\n")
     reading = asked({"n": {"path": "$.orte[*]", "value": "$.n", "labels": {"name": "$.name"}}}, answer)
     assert [(one.value, one.labels) for one in reading.series] == [(3, {"name": "Köln"})], reading.message

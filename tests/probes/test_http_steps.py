@@ -3,13 +3,15 @@
 import asyncio
 import json
 import time
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from app import plugins
-from tests.net.serve import drips, hangs, ok, redirect, serve
-from tests.probes.run import measured
+from app.checks.probe import Reading
+from tests.net.serve import Answer, Handler, drips, hangs, ok, redirect, serve
+from tests.probes.run import Options, measured
 
 TOKEN = "eyJ0b2tlbg+/=="
 
@@ -17,10 +19,11 @@ TOKEN = "eyJ0b2tlbg+/=="
 class Shop:
     """Log in (token in JSON, cookie), look at the account (needs both), find an order, pay it."""
 
-    def __init__(self, **answers: object) -> None:
-        self.answers, self.heard = answers, []
+    def __init__(self, **answers: Answer) -> None:
+        self.answers = answers
+        self.heard: list[str] = []
 
-    async def __call__(self, reader, writer):
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         size = next((int(line[15:]) for line in head.split("\r\n") if line.lower().startswith("content-length:")), 0)
         self.heard.append(head + (await reader.readexactly(size)).decode())
@@ -28,6 +31,7 @@ class Shop:
         answer = self.answers.get(path.strip("/").partition("/")[0]) or self.answer(path, head)
         if callable(answer):
             await answer(reader, writer)
+            return
         writer.write(answer)
         await writer.drain()
 
@@ -58,17 +62,17 @@ ACCOUNT = {
 PAY = {"name": "pay", "url": "http://127.0.0.1:PORT/pay/{{csrf}}?id={{ id }}", "method": "PUT", "body": "n={{ next }}"}
 
 
-async def walked(shop: Shop, *steps: dict, timeout: float = 5.0, **with_):
+async def walked(shop: Shop, *steps: Options, timeout: float = 5.0, **with_: Any) -> Reading:
     async with serve(shop) as port:
         filled = json.loads(json.dumps(steps).replace("PORT", str(port)))
         return await measured("health.http", timeout, steps=filled, **with_)
 
 
-def walk(*args, **with_):
+def walk(*args: Any, **with_: Any) -> Reading:
     return asyncio.run(walked(*args, **with_))
 
 
-def test_values_and_cookies_go_from_step_to_step():
+def test_values_and_cookies_go_from_step_to_step() -> None:
     shop = Shop()
     reading = walk(shop, LOGIN, ACCOUNT, PAY)
     assert reading.status == "ok", reading.message
@@ -85,10 +89,10 @@ def test_values_and_cookies_go_from_step_to_step():
     assert reading.metrics["seconds"] == pytest.approx(sum(one.value for one in reading.series))
 
 
-def test_a_cookie_of_a_redirect_is_sent_to_where_it_leads_and_none_is_kept_for_the_next_run():
+def test_a_cookie_of_a_redirect_is_sent_to_where_it_leads_and_none_is_kept_for_the_next_run() -> None:
     assert walk(Shop(), {"url": "http://127.0.0.1:PORT/jump"}).status == "ok"
 
-    async def twice():
+    async def twice() -> Shop:
         shop = Shop()
         async with serve(shop) as port:
             url = f"http://127.0.0.1:{port}/"
@@ -113,14 +117,14 @@ def test_a_cookie_of_a_redirect_is_sent_to_where_it_leads_and_none_is_kept_for_t
     ],
     ids=lambda one: one if isinstance(one, str) else "",
 )
-def test_the_step_that_fails_is_named_and_the_walk_ends_there(shop, told):
+def test_the_step_that_fails_is_named_and_the_walk_ends_there(shop: Handler, told: str) -> None:
     reading = walk(shop, LOGIN, ACCOUNT, PAY)
     assert (reading.status, told in reading.message) == ("critical", True), reading.message
     assert len(reading.series) < 3 or "pay" in told
 
 
 @pytest.mark.parametrize("handler", [hangs, drips])
-def test_a_step_that_hangs_is_critical_within_the_time_out_of_all(handler):
+def test_a_step_that_hangs_is_critical_within_the_time_out_of_all(handler: Handler) -> None:
     started = time.monotonic()
     reading = walk(Shop(account=handler), LOGIN, ACCOUNT, PAY, timeout=0.5)
     assert reading.status == "critical"
@@ -140,7 +144,7 @@ def test_a_step_that_hangs_is_critical_within_the_time_out_of_all(handler):
     ],
     ids=str,
 )
-def test_what_was_taken_never_shows_in_a_message(expect):
+def test_what_was_taken_never_shows_in_a_message(expect: Options) -> None:
     echo = ok(json.dumps({"access_token": "s3cret " * 30, "id": "i'd"}).encode(), "X-Next: /go/1234/now\r\n")
     reading = walk(Shop(login=echo), {**LOGIN, "expect": expect})
     assert reading.status == "critical"
@@ -148,7 +152,7 @@ def test_what_was_taken_never_shows_in_a_message(expect):
     assert not any(secret in reading.message for secret in ("s3cret", "1234", "i'd"))
 
 
-def test_a_url_made_of_a_value_is_judged_again():
+def test_a_url_made_of_a_value_is_judged_again() -> None:
     to_metadata = ok(json.dumps({"next": "http://169.254.169.254/latest"}).encode())
     first = {"url": "http://127.0.0.1:PORT/login", "take": {"next": "$.next"}}
     reading = walk(Shop(login=to_metadata), first, {"url": "{{ next }}"})
@@ -160,8 +164,8 @@ def test_a_url_made_of_a_value_is_judged_again():
     assert len(shop.heard) == 1
 
 
-def test_secrets_go_to_the_first_steps_host_only():
-    async def story():
+def test_secrets_go_to_the_first_steps_host_only() -> None:
+    async def story() -> tuple[list[str], list[str]]:
         near, far = Shop(), Shop()
         async with serve(near) as here, serve(far) as there:
             steps = [{"url": f"http://127.0.0.1:{port}/"} for port in (here, there, here)]
@@ -197,6 +201,6 @@ STEP = {"url": "http://h/"}
     ],
     ids=str,
 )
-def test_a_wrong_setting_is_refused(wrong):
+def test_a_wrong_setting_is_refused(wrong: Options) -> None:
     with pytest.raises(ValidationError):
         plugins.probe_module("health.http").Target.model_validate(wrong)

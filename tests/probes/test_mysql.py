@@ -3,24 +3,27 @@
 import asyncio
 import time
 from contextlib import ExitStack
+from typing import Any
 
 import pymysql
 import pytest
 from pydantic import ValidationError
 
 from app import plugins
+from app.checks.probe import Reading
 from app.failure import Failed, Kind
 from app.net import mysql
 from app.net.mysql import parse
-from tests.net.serve import hangs, slams
-from tests.probes.run import against, measure
+from tests.net.serve import Handler, hangs, slams
+from tests.probes.run import against, measure, remembered
+from tests.probes.servers.mariadb import Server
 from tests.probes.servers.mysql import error, greeting, ok, packet
 
 pytestmark = pytest.mark.xdist_group("mariadb")
 health = plugins.probe_module("health.mysql")
 
 
-def test_a_primary_is_measured(mariadb):
+def test_a_primary_is_measured(mariadb: Server) -> None:
     first = measure("health.mysql", url=mariadb.url("monitor", ""), role="primary")
     assert first.status == "ok", first.message
     assert first.metrics["read_only"] == 0
@@ -28,19 +31,19 @@ def test_a_primary_is_measured(mariadb):
     assert first.metrics["threads_running"] >= 1
     assert "slow_queries_per_second" not in first.metrics
     mariadb.root("set long_query_time = 0", "select 1")
-    second = measure("health.mysql", url=mariadb.url("monitor", ""), memory=dict(first.memory))
+    second = measure("health.mysql", url=mariadb.url("monitor", ""), memory=remembered(first))
     assert second.metrics["slow_queries_per_second"] >= 0
-    anew = measure("health.mysql", url=mariadb.url("monitor", ""), memory={**first.memory, "uptime": 9e9})
+    anew = measure("health.mysql", url=mariadb.url("monitor", ""), memory={**remembered(first), "uptime": 9e9})
     assert "slow_queries_per_second" not in anew.metrics
 
 
-def test_a_wrong_role_is_critical(mariadb, replica):
+def test_a_wrong_role_is_critical(mariadb: Server, replica: Server) -> None:
     assert "must be a replica" in measure("health.mysql", url=mariadb.url("monitor", ""), role="replica").message
     reading = measure("health.mysql", url=replica.url("monitor", ""), role="primary")
     assert (reading.status, "it is read-only, and must be a primary" in reading.message) == ("critical", True)
 
 
-def test_a_replica_in_step_is_ok_and_one_that_stopped_is_critical(replica):
+def test_a_replica_in_step_is_ok_and_one_that_stopped_is_critical(replica: Server) -> None:
     reading = measure("health.mysql", url=replica.url("monitor", ""), role="replica")
     assert reading.status == "ok", reading.message
     assert reading.metrics["lag_seconds"] >= 0
@@ -53,7 +56,7 @@ def test_a_replica_in_step_is_ok_and_one_that_stopped_is_critical(replica):
     assert "lag_seconds" not in stopped.metrics
 
 
-def test_a_replica_that_cannot_apply_says_why(mariadb, replica):
+def test_a_replica_that_cannot_apply_says_why(mariadb: Server, replica: Server) -> None:
     replica.root("drop table shop.logbook")
     mariadb.root("insert into shop.logbook values (1)", "delete from shop.logbook")
     deadline = time.monotonic() + 5
@@ -65,7 +68,7 @@ def test_a_replica_that_cannot_apply_says_why(mariadb, replica):
     assert "logbook" in reading.message
 
 
-def test_a_user_who_may_not_see_the_replication_is_told_what_to_grant(mariadb):
+def test_a_user_who_may_not_see_the_replication_is_told_what_to_grant(mariadb: Server) -> None:
     reading = measure("health.mysql", url=mariadb.url())
     assert (reading.status, "slave monitor" in reading.message) == ("ok", True)
     assert measure("health.mysql", url=mariadb.url(), role="replica").status == "unknown"
@@ -74,11 +77,11 @@ def test_a_user_who_may_not_see_the_replication_is_told_what_to_grant(mariadb):
     assert (counted.status, "replication master admin" in counted.message) == ("unknown", True)
 
 
-def test_a_primary_tells_of_replicas_that_are_gone(mariadb, replica):
-    def primary(**with_):
+def test_a_primary_tells_of_replicas_that_are_gone(mariadb: Server, replica: Server) -> None:
+    def primary(**with_: Any) -> Reading:
         return measure("health.mysql", url=mariadb.url("minder", ""), **with_)
 
-    def until(status, said=""):
+    def until(status: str, said: str = "") -> Reading:
         deadline = time.monotonic() + 15
         while (reading := primary(min_replicas=1)).status != status:
             mariadb.root("flush binary logs")  # a primary sees that a replica has left when it sends it something
@@ -115,7 +118,7 @@ YES = {"name": "default", "io": "Yes", "sql": "Yes", "lag": 0.0, "error": ""}
     ],
     ids=str,
 )
-def test_a_replica_that_does_not_follow_is_never_ok(channels, status, said):
+def test_a_replica_that_does_not_follow_is_never_ok(channels: list[dict[str, Any]], status: str, said: str) -> None:
     seen = tuple(health.Channel(**(YES | one)) for one in channels)
     counters = {"threads_connected": 1.0, "threads_running": 1.0, "uptime": 9.0, "slow_queries": 0.0}
     state = health.State(counters, 100.0, read_only=True, channels=seen, replicas=None)
@@ -124,7 +127,7 @@ def test_a_replica_that_does_not_follow_is_never_ok(channels, status, said):
     assert said in "; ".join(text for _, text in found)
 
 
-def test_a_full_server_is_told_and_one_that_takes_nobody_is_critical(mariadb):
+def test_a_full_server_is_told_and_one_that_takes_nobody_is_critical(mariadb: Server) -> None:
     assert measure("health.mysql", url=mariadb.url(), warning_percent=0.1).status == "warning"
     assert measure("health.mysql", url=mariadb.url(), critical_percent=0.1).status == "critical"
     with ExitStack() as held:
@@ -134,14 +137,14 @@ def test_a_full_server_is_told_and_one_that_takes_nobody_is_critical(mariadb):
     assert (reading.status, reading.message) == ("critical", "Too many connections")
 
 
-def test_bad_credentials_cannot_be_told_and_show_no_password(mariadb):
+def test_bad_credentials_cannot_be_told_and_show_no_password(mariadb: Server) -> None:
     for who, more in (("watch:wr0ng", ""), ("watch:pass-w0rd", "/nowhere"), ("secure:x", "?ssl-mode=DISABLED")):
         reading = measure("health.mysql", url=mariadb.url(who, more))
         assert (reading.status, "denied" in reading.message) == ("unknown", True)
         assert "wr0ng" not in reading.message
 
 
-def test_tls_is_checked_when_the_url_says_so(mariadb):
+def test_tls_is_checked_when_the_url_says_so(mariadb: Server) -> None:
     trusted = f"?ssl-mode=VERIFY_IDENTITY&ssl-ca={mariadb.authority}"
     assert measure("health.mysql", url=mariadb.url("secure:x", trusted)).status == "ok"
     reading = measure("health.mysql", url=mariadb.url("secure:x", "?ssl-mode=VERIFY_CA"))
@@ -150,16 +153,16 @@ def test_tls_is_checked_when_the_url_says_so(mariadb):
 
 
 @pytest.mark.parametrize("url", ["mysql://x@127.0.0.1:1/x", "mysql://x@/x?socket=/no/such", "mysql://x@no.such.host.invalid/x"])
-def test_nobody_there_is_critical(url):
+def test_nobody_there_is_critical(url: str) -> None:
     assert measure("health.mysql", url=url).status == "critical"
 
 
-async def garbles(reader, writer):
+async def garbles(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.write(b"SSH-2.0-OpenSSH_9.2\r\n" * 10)
     await hangs(reader, writer)
 
 
-async def wants_a_file(reader, writer):
+async def wants_a_file(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Takes the login, and answers its first question with a request for a file of the client's."""
     writer.write(greeting())
     await reader.read(4096)
@@ -171,7 +174,7 @@ async def wants_a_file(reader, writer):
         assert b"root:" not in sent
 
 
-async def wants_the_password(reader, writer):
+async def wants_the_password(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Takes the login, and asks for the password in clear text."""
     writer.write(greeting())
     await reader.read(4096)
@@ -179,25 +182,25 @@ async def wants_the_password(reader, writer):
     assert b"s3cret" not in await reader.read(4096)
 
 
-async def hangs_later(reader, writer):
+async def hangs_later(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.write(greeting())
     await reader.read(4096)
     writer.write(ok(2))
     await hangs(reader, writer)
 
 
-async def drips(reader, writer):
+async def drips(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while True:
         writer.write(b"\0")
         await asyncio.sleep(0.01)
 
 
-async def is_full(reader, writer):
+async def is_full(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.write(error(0, 1040, "Too many connections"))
     await hangs(reader, writer)
 
 
-async def blocks_us(reader, writer):
+async def blocks_us(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.write(error(0, 1130, "Host '10.0.0.1' is not allowed to connect"))
     await hangs(reader, writer)
 
@@ -217,14 +220,14 @@ async def blocks_us(reader, writer):
     ],
     ids=lambda one: getattr(one, "__name__", ""),
 )
-def test_a_server_that_hangs_or_lies_is_told_in_time(server, status, told):
+def test_a_server_that_hangs_or_lies_is_told_in_time(server: Handler, status: str, told: str) -> None:
     started = time.monotonic()
     reading = against(server, "health.mysql", timeout=0.5, url="mysql://x:s3cret@127.0.0.1:PORT/x")
     assert (reading.status, told in reading.message) == (status, True), reading.message
     assert time.monotonic() - started < 1.5
 
 
-def test_what_the_server_says_against_a_query_is_said(mariadb):
+def test_what_the_server_says_against_a_query_is_said(mariadb: Server) -> None:
     with pytest.raises(pymysql.err.ProgrammingError) as refused:
         asyncio.run(mysql.ask(mariadb.url(), 2, lambda session: session.rows("select * from nowhere")))
     assert "nowhere" in mysql.error_text(refused.value)
@@ -244,12 +247,12 @@ def test_what_the_server_says_against_a_query_is_said(mariadb):
         "mysql://x@h:99999/",
     ],
 )
-def test_a_wrong_url_is_refused(url):
+def test_a_wrong_url_is_refused(url: str) -> None:
     with pytest.raises(ValidationError):
         health.Target(url=url)
 
 
-def test_urls_are_read_as_their_owners_write_them():
+def test_urls_are_read_as_their_owners_write_them() -> None:
     target = parse("mariadb://a%40b:p%2Fw@[::1]:3307/shop?ssl_mode=required")
     assert (target.host, target.port, target.username, target.password) == ("::1", 3307, "a@b", "p/w")
     assert (target.database, target.mode) == ("shop", "REQUIRED")

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -10,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from app import plugins
-from app.checks.probe import Status
+from app.checks.probe import Reading, Status
 from tests.probes.run import measure, measured
 from tests.programs import program
 
@@ -22,10 +23,10 @@ DAEMON = f"setsid {SLEEP} 600 & echo $! >> PIDS\n"  # one that left the group
 
 
 @pytest.fixture
-def script(tmp_path):
+def script(tmp_path: Path) -> Callable[..., str]:
     """Writes a plugin in shell; PIDS in it is a file in which it notes processes."""
 
-    def write(text, name="check_it"):
+    def write(text: str, name: str = "check_it") -> str:
         path = tmp_path / name
         path.write_text("#!/bin/sh\n" + text.replace("PIDS", str(tmp_path / "pids")))
         path.chmod(0o755)
@@ -57,7 +58,7 @@ def _is_dead(pid: int) -> bool:
     "given", [["check_dummy", "STATE", "as told"], "check_dummy STATE 'as told'"], ids=["list", "one line"]
 )
 @pytest.mark.parametrize("state, status", [(0, "ok"), (1, "warning"), (2, "critical"), (3, "unknown")])
-def test_a_plugins_exit_code_is_the_status(given, state, status):
+def test_a_plugins_exit_code_is_the_status(given: list[str] | str, state: int, status: str) -> None:
     program("check_dummy", "monitoring-plugins-basic")
     command = given.replace("STATE", str(state)) if isinstance(given, str) else [w.replace("STATE", str(state)) for w in given]
     reading = measure("health.nagios", command=command)
@@ -65,7 +66,7 @@ def test_a_plugins_exit_code_is_the_status(given, state, status):
     assert reading.message.endswith("as told")
 
 
-def test_real_plugins_give_metrics_with_their_units():
+def test_real_plugins_give_metrics_with_their_units() -> None:
     program("check_disk", "monitoring-plugins-basic")
     disk = measure("health.nagios", command="check_disk -w 1% -c 0% -p /")
     assert [(one.metric, one.labels) for one in disk.series] == [("value_bytes", {"label": "/"})]
@@ -74,10 +75,10 @@ def test_real_plugins_give_metrics_with_their_units():
     assert set(measure("health.nagios", command="check_load -w 999 -c 999").metrics) == {"load1", "load5", "load15"}
 
 
-def test_a_real_plugin_sees_a_port_open_and_another_closed():
+def test_a_real_plugin_sees_a_port_open_and_another_closed() -> None:
     program("check_tcp", "monitoring-plugins-basic")
 
-    async def story():
+    async def story() -> tuple[Reading, Reading]:
         server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
         async with server:
             port = server.sockets[0].getsockname()[1]
@@ -109,26 +110,26 @@ def test_a_real_plugin_sees_a_port_open_and_another_closed():
     ids=["lies", "silent", "silent and critical", "only stderr", "odd code", "no such program", "crashes", "killed",
          "no text", "long output", "clean environment, closed stdin"],
 )  # fmt: skip
-def test_whatever_it_does_is_a_reading(script, body, status, said):
+def test_whatever_it_does_is_a_reading(script: Callable[..., str], body: str, status: str, said: str) -> None:
     reading = measure("health.nagios", command=[script(body)])
     assert reading.status == status
     assert said in reading.message
 
 
-def test_long_output_is_kept_short(script):
+def test_long_output_is_kept_short(script: Callable[..., str]) -> None:
     reading = measure("health.nagios", command=[script("yes 0123456789 | head -c 200000; exit 1")])
     assert reading.status is Status.WARNING
     assert len(reading.message) < 900
 
 
-def test_endless_output_is_unknown_and_costs_no_memory(script, tmp_path):
+def test_endless_output_is_unknown_and_costs_no_memory(script: Callable[..., str], tmp_path: Path) -> None:
     reading = measure("health.nagios", command=[script("echo $$ > PIDS; exec yes spam")])
     assert reading.status is Status.UNKNOWN
     assert "wrote more than 16 MiB" in reading.message
     assert not alive(tmp_path)
 
 
-def test_one_that_hangs_is_killed_with_all_it_started_and_unknown_in_time(script, tmp_path):
+def test_one_that_hangs_is_killed_with_all_it_started_and_unknown_in_time(script: Callable[..., str], tmp_path: Path) -> None:
     began = time.monotonic()
     reading = measure("health.nagios", 0.7, command=[script(f"{SPAWN}{DAEMON}trap '' TERM INT\n{SLEEP} 600; echo ok")])
     assert time.monotonic() - began < 2
@@ -137,7 +138,7 @@ def test_one_that_hangs_is_killed_with_all_it_started_and_unknown_in_time(script
     assert not alive(tmp_path)
 
 
-def test_a_grandchild_that_keeps_the_pipes_open_holds_nobody_up(script, tmp_path):
+def test_a_grandchild_that_keeps_the_pipes_open_holds_nobody_up(script: Callable[..., str], tmp_path: Path) -> None:
     began = time.monotonic()
     reading = measure("health.nagios", command=[script(SPAWN + "echo fine; exit 0")])
     assert (reading.status, reading.message) == (Status.OK, "fine")
@@ -145,8 +146,8 @@ def test_a_grandchild_that_keeps_the_pipes_open_holds_nobody_up(script, tmp_path
     assert not alive(tmp_path)
 
 
-def test_a_run_that_is_given_up_leaves_nothing_running(script, tmp_path):
-    async def story():
+def test_a_run_that_is_given_up_leaves_nothing_running(script: Callable[..., str], tmp_path: Path) -> None:
+    async def story() -> None:
         (tmp_path / "pids").touch()
         run = asyncio.create_task(measured("health.nagios", command=[script(f"{SPAWN}echo $$ >> PIDS; {SLEEP} 600")]))
         while (tmp_path / "pids").read_text().count("\n") < 2:
@@ -158,14 +159,14 @@ def test_a_run_that_is_given_up_leaves_nothing_running(script, tmp_path):
     assert not alive(tmp_path)
 
 
-def test_no_shell_sees_the_command(tmp_path):
+def test_no_shell_sees_the_command(tmp_path: Path) -> None:
     target = tmp_path / "owned"
     reading = measure("health.nagios", command=f"/bin/echo hi; touch {target} && $(touch {target}) | `touch {target}`")
     assert not target.exists()
     assert reading.message.startswith("hi; touch")
 
 
-def test_a_secret_in_the_environment_reaches_the_plugin_and_no_message(script):
+def test_a_secret_in_the_environment_reaches_the_plugin_and_no_message(script: Callable[..., str]) -> None:
     reading = measure("health.nagios", command=[script("echo $SNMP; test $SNMP = s3cr3t")], environment={"SNMP": "s3cr3t"})
     assert (reading.status, reading.message) == (Status.OK, "***")
 
@@ -180,14 +181,14 @@ def test_a_secret_in_the_environment_reaches_the_plugin_and_no_message(script):
     ],
     ids=str,
 )
-def test_what_cannot_be_started_is_unknown(command, said):
+def test_what_cannot_be_started_is_unknown(command: str | list[str], said: str) -> None:
     reading = measure("health.nagios", command=command)
     assert reading.status is Status.UNKNOWN
     assert said in reading.message
 
 
 @pytest.mark.parametrize("command", ["", [], "check_x 'open", [""], "bin/check_x", " "], ids=repr)
-def test_a_command_that_cannot_be_one_is_refused(command):
+def test_a_command_that_cannot_be_one_is_refused(command: str | list[str]) -> None:
     with pytest.raises(ValidationError):
         nagios.Plugin(command=command)
 
@@ -216,7 +217,7 @@ def test_a_command_that_cannot_be_one_is_refused(command):
          "quotes in labels", "negative, with a comma and ranges", "unknown value", "twice", "the run's own name",
          "broken", "a usage text", "only quotes", "quotes without end"],
 )  # fmt: skip
-def test_performance_data(perfdata, metrics, series):
+def test_performance_data(perfdata: str, metrics: dict[str, float], series: dict[tuple[str, str], int]) -> None:
     began = time.process_time()
     found, others = nagios.measured(perfdata)
     assert time.process_time() - began < 1
@@ -224,6 +225,6 @@ def test_performance_data(perfdata, metrics, series):
     assert {(one.metric, one.labels["label"]): one.value for one in others} == pytest.approx(series)
 
 
-def test_metrics_have_an_end():
+def test_metrics_have_an_end() -> None:
     metrics, series = nagios.measured(" ".join(f"m{n}=1" for n in range(5000)))
     assert len(metrics) + len(series) == nagios.MAX_METRICS

@@ -9,11 +9,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from app import plugins
+from app.checks.probe import Reading
 from app.net.ntp import HEADER, ntp, since
 from tests.net.udp import serve_udp, silent
 from tests.probes.run import measure, measured
@@ -31,7 +33,7 @@ def chronyd(folder: Path, *lines: str) -> Iterator[int]:
     conf = folder / "chrony.conf"
     conf.write_text("\n".join((*alone, *lines, "")))
     user = pwd.getpwuid(os.geteuid()).pw_name
-    command = [binary, "-x", "-d", "-U", "-u", user, "-f", conf]
+    command: list[str | Path] = [binary, "-x", "-d", "-U", "-u", user, "-f", conf]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
             _when_it_answers(port, process)
@@ -54,17 +56,17 @@ def _when_it_answers(port: int, process: "subprocess.Popen[bytes]") -> None:
     raise AssertionError("chronyd did not start")
 
 
-def test_a_server_whose_clock_is_ours_shows_no_offset(tmp_path):
+def test_a_server_whose_clock_is_ours_shows_no_offset(tmp_path: Path) -> None:
     with chronyd(tmp_path, "local stratum 5") as port:
         reading = measure("health.ntp", host="127.0.0.1", port=port)
     assert reading.status == "ok", reading.message
-    assert reading.metrics == reading.metrics | {"stratum": 5, "leap": 0, "synchronised": 1}
+    assert reading.metrics == {**reading.metrics, "stratum": 5, "leap": 0, "synchronised": 1}
     assert abs(reading.metrics["offset_seconds"]) <= reading.metrics["delay_seconds"] / 2 + 0.001
     assert 0 <= reading.metrics["delay_seconds"] < 1
     assert "127.0.0.1 (stratum 5, delay" in reading.message
 
 
-def test_a_server_that_is_not_synchronised_is_critical_and_its_offset_not_told(tmp_path):
+def test_a_server_that_is_not_synchronised_is_critical_and_its_offset_not_told(tmp_path: Path) -> None:
     with chronyd(tmp_path) as port:
         reading = measure("health.ntp", host="127.0.0.1", port=port)
     assert reading.status == "critical"
@@ -91,8 +93,8 @@ def says(
     return answer
 
 
-def of(answers: Answers, timeout: float = 5.0, **with_):
-    async def story():
+def of(answers: Answers, timeout: float = 5.0, **with_: Any) -> Reading:
+    async def story() -> Reading:
         async with serve_udp(answers) as port:
             return await measured("health.ntp", timeout, host="127.0.0.1", port=port, **with_)
 
@@ -110,14 +112,14 @@ def of(answers: Answers, timeout: float = 5.0, **with_):
         pytest.param(12 * 365 * 86_400.0, "critical", "s behind", id="beyond the era of 2036 it is right too"),
     ],
 )
-def test_the_offset_is_judged_either_way(offset, status, told):
+def test_the_offset_is_judged_either_way(offset: float, status: str, told: str) -> None:
     reading = of(says(offset))
     assert reading.status == status
     assert told in reading.message
     assert reading.metrics["offset_seconds"] == pytest.approx(offset, abs=reading.metrics["delay_seconds"] / 2 + 0.001)
 
 
-def test_the_limits_are_the_checks_own():
+def test_the_limits_are_the_checks_own() -> None:
     assert of(says(0.5), warning_above=1, critical_above=2).status == "ok"
     assert of(says(1.5), warning_above=1, critical_above=2).status == "warning"
     assert of(says(0.5), warning_above=0.1, critical_above=0.2).status == "critical"
@@ -144,7 +146,7 @@ def test_the_limits_are_the_checks_own():
         pytest.param(says(leap=1), "ok", "a leap second is announced", id="a leap second"),
     ],
 )
-def test_a_server_that_fails_hangs_or_lies_is_never_believed(answers, status, told):
+def test_a_server_that_fails_hangs_or_lies_is_never_believed(answers: Answers, status: str, told: str) -> None:
     started = time.monotonic()
     reading = of(answers, 0.3)
     assert reading.status == status
@@ -153,7 +155,7 @@ def test_a_server_that_fails_hangs_or_lies_is_never_believed(answers, status, to
     assert time.monotonic() - started < 2.5
 
 
-def test_a_forged_answer_before_the_right_one_does_not_count():
+def test_a_forged_answer_before_the_right_one_does_not_count() -> None:
     def origin(_: bytes) -> bytes:
         return bytes(8)
 
@@ -164,7 +166,7 @@ def test_a_forged_answer_before_the_right_one_does_not_count():
     assert of(both).status == "ok"
 
 
-def test_a_lost_datagram_is_no_outage():
+def test_a_lost_datagram_is_no_outage() -> None:
     seen: list[bytes] = []
 
     def second(request: bytes) -> list[bytes]:
@@ -175,26 +177,31 @@ def test_a_lost_datagram_is_no_outage():
     assert seen[0] != seen[1]
 
 
-def test_nobody_there_is_critical_at_once():
+def test_nobody_there_is_critical_at_once() -> None:
     port = free_port()
     reading = measure("health.ntp", host="127.0.0.1", port=port)
     assert (reading.status, reading.message) == ("critical", f"nobody listens on UDP 127.0.0.1:{port}")
 
 
-def test_the_request_tells_nothing_of_our_clock():
+def test_the_request_tells_nothing_of_our_clock() -> None:
     seen: list[bytes] = []
-    of(lambda request: seen.append(request) or says()(request))
+
+    def notes(request: bytes) -> list[bytes]:
+        seen.append(request)
+        return says()(request)
+
+    of(notes)
     assert seen[0][:40] == b"\x23" + bytes(39)
     assert abs(since(int.from_bytes(seen[0][40:]), ntp(time.time_ns()))) > 5  # random; our time would be near
 
 
-def test_times_of_two_eras_are_compared():
+def test_times_of_two_eras_are_compared() -> None:
     before, after = ntp(2_085_978_495 * 10**9), ntp(2_085_978_497 * 10**9)  # 2036-02-07T06:28:15Z and :17Z
     assert after < before
     assert since(after, before) == 2
     assert since(before, after) == -2
 
 
-def test_a_metadata_address_is_refused_when_read():
+def test_a_metadata_address_is_refused_when_read() -> None:
     with pytest.raises(ValidationError):
         plugins.probe_module("health.ntp").Target(host="169.254.169.123")

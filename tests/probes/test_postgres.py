@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from app import plugins
-from tests.net.serve import hangs, slams
-from tests.probes.run import against, measure
+from tests.net.serve import Handler, hangs, slams
+from tests.probes.run import against, measure, remembered
 
 pytestmark = pytest.mark.xdist_group("postgres")
 performance = plugins.probe_module("performance.postgres")
@@ -19,27 +19,27 @@ BOTH = pytest.mark.parametrize("name", ["health.postgres", "performance.postgres
 
 
 @BOTH
-def test_tocsins_own_database_is_the_default(name):
+def test_tocsins_own_database_is_the_default(name: str) -> None:
     reading = measure(name)
     assert reading.status == "ok", reading.message
     assert 0 < reading.metrics["seconds"] < 5
 
 
-def test_health_is_measured(orders):
+def test_health_is_measured(orders: str) -> None:
     reading = measure("health.postgres", url=orders)
     assert reading.status == "ok", reading.message
     assert 0 < reading.metrics["connections_used_percent"] < 80
     assert reading.metrics["in_recovery"] == 0
 
 
-def test_a_full_server_and_a_wrong_role_are_told(orders):
+def test_a_full_server_and_a_wrong_role_are_told(orders: str) -> None:
     assert measure("health.postgres", url=orders, warning_percent=0.1).status == "warning"
     assert measure("health.postgres", url=orders, critical_percent=0.1).status == "critical"
     assert measure("health.postgres", url=orders, role="primary").status == "ok"
     assert "must be a standby" in measure("health.postgres", url=orders, role="standby").message
 
 
-def test_no_free_connection_is_critical(orders):
+def test_no_free_connection_is_critical(orders: str) -> None:
     with ExitStack() as held:
         while held_one_more(held, orders):
             pass
@@ -48,7 +48,7 @@ def test_no_free_connection_is_critical(orders):
     assert "connection slots" in reading.message or "too many" in reading.message
 
 
-def held_one_more(held, url):
+def held_one_more(held: ExitStack, url: str) -> bool:
     try:
         held.enter_context(psycopg.connect(url))
     except psycopg.OperationalError:
@@ -57,7 +57,7 @@ def held_one_more(held, url):
 
 
 @BOTH
-def test_bad_credentials_cannot_be_told_and_show_no_password(name, server):
+def test_bad_credentials_cannot_be_told_and_show_no_password(name: str, server: str) -> None:
     reading = measure(name, url=server.format("locked:wr0ng"))
     assert reading.status == "unknown"
     assert "password authentication failed" in reading.message
@@ -70,13 +70,13 @@ def test_bad_credentials_cannot_be_told_and_show_no_password(name, server):
 @pytest.mark.parametrize(
     "url", ["postgresql://x@127.0.0.1:1/x", "postgresql:///x?host=/no/such/folder", "postgresql://x@no.such.host.invalid/x"]
 )
-def test_nobody_there_is_critical(name, url):
+def test_nobody_there_is_critical(name: str, url: str) -> None:
     assert measure(name, url=url).status == "critical"
 
 
 @BOTH
 @pytest.mark.parametrize("handler", [hangs, slams])
-def test_a_server_that_hangs_or_lies_is_critical_in_time(name, handler):
+def test_a_server_that_hangs_or_lies_is_critical_in_time(name: str, handler: Handler) -> None:
     started = time.monotonic()
     reading = against(handler, name, timeout=0.5, url="postgresql://x@127.0.0.1:PORT/x")
     assert reading.status == "critical", reading.message
@@ -96,29 +96,29 @@ def test_a_server_that_hangs_or_lies_is_critical_in_time(name, handler):
         5,
     ],
 )
-def test_a_wrong_url_is_refused(name, url):
+def test_a_wrong_url_is_refused(name: str, url: str | int) -> None:
     with pytest.raises(ValidationError):
         plugins.probe_module(name).Target.model_validate({"url": url})
 
 
-def test_what_happened_since_the_last_run_is_told(orders):
+def test_what_happened_since_the_last_run_is_told(orders: str) -> None:
     first = measure("performance.postgres", url=orders)
     assert "deadlocks" not in first.metrics
-    second = measure("performance.postgres", url=orders, memory=dict(first.memory))
+    second = measure("performance.postgres", url=orders, memory=remembered(first))
     assert second.metrics["deadlocks"] == 0
     assert 0 <= second.metrics.get("cache_hit_percent", 100) <= 100
-    anew = measure("performance.postgres", url=orders, memory={**first.memory, "reset": 1.0})
+    anew = measure("performance.postgres", url=orders, memory={**remembered(first), "reset": 1.0})
     assert "deadlocks" not in anew.metrics
 
 
-def test_a_role_that_sees_nothing_says_what_to_grant(server, orders):
+def test_a_role_that_sees_nothing_says_what_to_grant(server: str, orders: str) -> None:
     reading = measure("performance.postgres", url=orders)
     assert reading.status == "ok"
     assert 'grant pg_monitor to "watch"' in reading.message
     assert "longest_transaction_seconds" not in reading.metrics
 
 
-def test_a_long_transaction_is_told(server):
+def test_a_long_transaction_is_told(server: str) -> None:
     with psycopg.connect(server.format("writer")) as held:
         held.execute("select 1")
         reading = measure(
@@ -129,21 +129,21 @@ def test_a_long_transaction_is_told(server):
         assert "a transaction is open for" in reading.message
 
 
-def test_rates_are_counted_between_two_runs(server, orders):
+def test_rates_are_counted_between_two_runs(server: str, orders: str) -> None:
     first = measure("performance.postgres", url=orders)
     assert not {name for name in first.metrics if name.endswith("_per_second")}
     with psycopg.connect(server.format("postgres"), autocommit=True) as database:
         for _ in range(20):
             database.execute("select 1")
         database.execute("select pg_stat_force_next_flush()")
-    memory = {**first.memory, "at": first.memory["at"] - 10}
+    memory = {**remembered(first), "at": remembered(first)["at"] - 10}
     second = measure("performance.postgres", url=orders, memory=memory)
     assert second.metrics["commits_per_second"] >= 1.9
     assert second.metrics["deadlocks_per_second"] == second.metrics["temporary_bytes_per_second"] == 0
-    assert measure("performance.postgres", url=orders, memory={"reset": first.memory["reset"]}).status == "ok"
+    assert measure("performance.postgres", url=orders, memory={"reset": remembered(first)["reset"]}).status == "ok"
 
 
-def test_a_session_idle_in_its_transaction_is_counted(server):
+def test_a_session_idle_in_its_transaction_is_counted(server: str) -> None:
     with psycopg.connect(server.format("writer")) as held:
         held.execute("select 1")
         metrics = measure("performance.postgres", url=server.format("postgres")).metrics
@@ -154,7 +154,7 @@ def test_a_session_idle_in_its_transaction_is_counted(server):
 
 
 @BOTH
-def test_sessions_of_others_are_counted_whoever_asks(name, server, orders):
+def test_sessions_of_others_are_counted_whoever_asks(name: str, server: str, orders: str) -> None:
     before = measure(name, url=orders).metrics["connections_used_percent"]
     with ExitStack() as held:
         for _ in range(5):
@@ -162,7 +162,7 @@ def test_sessions_of_others_are_counted_whoever_asks(name, server, orders):
         assert measure(name, url=orders).metrics["connections_used_percent"] > before + 20
 
 
-def test_slow_statements_are_told_where_the_extension_is_loaded(server):
+def test_slow_statements_are_told_where_the_extension_is_loaded(server: str) -> None:
     with psycopg.connect(server.format("postgres"), autocommit=True) as database:
         if not database.execute("select 1 from pg_available_extensions where name = 'pg_stat_statements'").fetchone():
             pytest.skip("this PostgreSQL comes without pg_stat_statements")
@@ -190,5 +190,5 @@ def test_slow_statements_are_told_where_the_extension_is_loaded(server):
     ],
     ids=str,
 )
-def test_lag_and_age_are_judged(metrics, status):
+def test_lag_and_age_are_judged(metrics: dict[str, float], status: str) -> None:
     assert performance._judge(metrics, performance.Target())[0] == status

@@ -1,6 +1,7 @@
 """health.postgres and performance.postgres on a primary and its standby: in step, cut off, paused, gone."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from app import plugins
 from app.checks.probe import Reading
 from app.net.postgres_replication import findings, parse
-from tests.probes.run import measure
+from tests.probes.run import Options, measure
 from tests.probes.servers.replicated import MAJORS, Node, Pair, replicated, until
 
 pytestmark = pytest.mark.xdist_group("postgres_replication")
@@ -26,6 +27,10 @@ def pair() -> Iterator[Pair]:
 
 def seen(name: str, node: Node, who: str = "monitor", after: Reading | None = None, **with_: Any) -> Reading:
     return measure(name, url=node.url(who), memory=dict(after.memory or {}) if after else {}, **with_)
+
+
+def is_critical(name: str, node: Node) -> bool:
+    return seen(name, node).status == "critical"
 
 
 @EVERY_MAJOR
@@ -54,7 +59,7 @@ def test_a_standby_cut_off_is_critical_and_late_and_its_primary_tells_of_it(majo
         until(pair.in_step)
         pair.primary.stop()
         for name in (HEALTH, PERFORMANCE):
-            until(lambda name=name: seen(name, pair.standby).status == "critical")
+            until(partial(is_critical, name, pair.standby))
             cut = seen(name, pair.standby, after=calm[name][1])
             assert "it is a standby, and cut off from its primary" in cut.message
         assert cut.metrics["lag_seconds"] > 0
@@ -135,7 +140,7 @@ def test_commits_that_wait_for_a_standby_that_is_gone_are_critical() -> None:
         pair.primary.ask("alter system reset synchronous_standby_names", "select pg_reload_conf()")
 
 
-ME = {
+ME: dict[str, Any] = {
     "standby": False, "me": "watch", "at": 1_000_000.0, "sees_all": True, "receiver": False, "receives": None, "source": None,
     "archive": "", "waits": None, "replayed": None, "synchronous": "",
 }  # fmt: skip
@@ -203,6 +208,7 @@ def test_limits_that_judge_what_is_hidden_are_unknown(pair: Pair) -> None:
     hidden = seen(PERFORMANCE, pair.primary, "watch")
     assert (hidden.status, 'grant pg_monitor to "watch"' in hidden.message) == ("ok", True)
     for limit in ("warning_transaction", "critical_transaction", "warning_lag", "critical_lag"):
-        blind = seen(PERFORMANCE, pair.primary, "watch", **{limit: "20m"})
+        judged: Options = {limit: "20m"}
+        blind = seen(PERFORMANCE, pair.primary, "watch", **judged)
         assert (blind.status, 'grant pg_monitor to "watch"' in blind.message) == ("unknown", True), limit
     assert seen(PERFORMANCE, pair.primary, warning_lag="20s").status == "ok"

@@ -5,8 +5,12 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
+from subprocess import Popen
 from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -14,15 +18,19 @@ from pydantic import ValidationError
 
 from app import plugins
 from app.checks.probe import Reading, Run, Status, Unknown, Unreachable
+from tests.probes.run import Options, remembered
+
+Starts = Callable[..., Popen[bytes]]
 
 pytestmark = pytest.mark.xdist_group("process")  # they count processes by name
 process = plugins.probe_module("health.process")
 
 
-def look(memory=None, **with_):
+def look(memory: Mapping[str, Any] | None = None, **with_: Any) -> Reading:
     """What the probe finds; `tests.probes.run` has a `name` of its own."""
     try:
-        return process.measure.measure(process.Target(**with_), Run(5.0, memory or {}))
+        reading: Reading = process.measure.measure(process.Target(**with_), Run(5.0, memory or {}))
+        return reading
     except Unreachable as error:
         return Reading(Status.CRITICAL, str(error))
     except Unknown as error:
@@ -32,12 +40,25 @@ def look(memory=None, **with_):
 WAIT = "import sys; sys.stdin.read()"  # until its stdin closes
 
 
+def let_end(child: Popen[bytes]) -> None:
+    assert child.stdin is not None
+    child.stdin.close()
+
+
+def next_line(child: Popen[bytes]) -> None:
+    """Wait until it has written one."""
+    assert child.stdout is not None
+    child.stdout.readline()
+
+
 @pytest.fixture
-def start(tmp_path):
+def start(tmp_path: Path) -> Iterator[Starts]:
     """Starts a program under a name of its own, which waits; all of them end with the test."""
     with ExitStack() as stack:
 
-        def started(name="tocsinone", code=WAIT, argv0=None, arguments=()):
+        def started(
+            name: str = "tocsinone", code: str = WAIT, argv0: str | None = None, arguments: Sequence[str] = ()
+        ) -> Popen[bytes]:
             program = tmp_path / name
             if not program.exists():
                 program.symlink_to(os.path.realpath(sys.executable))
@@ -45,13 +66,13 @@ def start(tmp_path):
             child = subprocess.Popen(command, executable=program, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             stack.enter_context(child)
             stack.callback(child.kill)
-            child.stdout.readline()
+            next_line(child)
             return child
 
         yield started
 
 
-def test_it_counts_the_processes_of_a_name(start):
+def test_it_counts_the_processes_of_a_name(start: Starts) -> None:
     start()
     start()
     start("tocsinother")
@@ -82,14 +103,14 @@ def test_it_counts_the_processes_of_a_name(start):
     ids=["one runs", "too few, counted", "too few, wanted", "one too many", "a part of a name", "none is wanted",
          "a pattern", "a pattern of none", "of an account", "of another account"],
 )  # fmt: skip
-def test_the_number_is_judged(start, with_, status, said):
+def test_the_number_is_judged(start: Starts, with_: Options, status: Status, said: str) -> None:
     start(arguments=["--pool=web", "mark7731"])
     reading = look(**with_)
     assert reading.status is status
     assert said in reading.message
 
 
-def test_a_program_that_calls_itself_otherwise_is_known_by_its_name(start):
+def test_a_program_that_calls_itself_otherwise_is_known_by_its_name(start: Starts) -> None:
     start("tocsinliar", argv0="tocsinhonest")
     assert look(name="tocsinhonest").status is Status.CRITICAL
     assert look(name="tocsinliar").status is Status.OK
@@ -99,11 +120,11 @@ LONG = "tocsin-nightly-export.py"
 
 
 @pytest.fixture
-def script(tmp_path, start):
+def script(tmp_path: Path, start: Starts) -> Iterator[Starts]:
     """Starts a script of a long name as its first line says, under a program's name, or with what comes before it."""
     with ExitStack() as stack:
 
-        def started(name=LONG, before=(), after=()):
+        def started(name: str = LONG, before: Sequence[str] = (), after: Sequence[str] = ()) -> Popen[bytes]:
             path = tmp_path / name
             path.write_text(f"#!{sys.executable}\nprint(flush=True); {WAIT}\n")
             path.chmod(0o755)
@@ -111,13 +132,13 @@ def script(tmp_path, start):
             child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path)
             stack.enter_context(child)
             stack.callback(child.kill)
-            child.stdout.readline()
+            next_line(child)
             return child
 
         yield started
 
 
-def test_a_script_of_a_long_name_is_found_by_it(script):
+def test_a_script_of_a_long_name_is_found_by_it(script: Starts) -> None:
     script(after=["--verbose"])
     assert look(name=LONG).metrics["processes"] == 1
     assert look(name=LONG[:15]).metrics["processes"] == 1  # as ps and top show it
@@ -125,20 +146,20 @@ def test_a_script_of_a_long_name_is_found_by_it(script):
     assert look(name=LONG[:16]).status is Status.CRITICAL
 
 
-def test_a_program_of_a_long_name_is_found_by_it(start):
+def test_a_program_of_a_long_name_is_found_by_it(start: Starts) -> None:
     start("tocsin-warehouse-sync")
     assert look(name="tocsin-warehouse-sync").metrics["processes"] == 1
     assert look(name="tocsin-warehouse-copy").status is Status.CRITICAL
 
 
-def test_the_zombie_of_a_long_name_is_known_by_what_is_left_of_it(script):
+def test_the_zombie_of_a_long_name_is_known_by_what_is_left_of_it(script: Starts) -> None:
     child = script()
-    child.stdin.close()
+    let_end(child)
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert look(name=LONG).message == f"{LONG}: 0 processes run, 1 zombie; at least 1 should"
 
 
-def test_what_an_interpreter_runs_is_found_by_its_name(script):
+def test_what_an_interpreter_runs_is_found_by_its_name(script: Starts) -> None:
     script("job.py", before=[sys.executable, "-u"])
     assert look(name="job.py").metrics["processes"] == 1
 
@@ -170,12 +191,12 @@ def test_what_an_interpreter_runs_is_found_by_its_name(script):
         ("", "", [], True),
     ],
 )
-def test_a_name_is_the_programs_or_its_scripts(wanted, told, command, is_it):
+def test_a_name_is_the_programs_or_its_scripts(wanted: str, told: str, command: list[str], is_it: bool) -> None:
     assert process.is_named(wanted, told, command) is is_it
 
 
 @pytest.mark.parametrize("pattern", [".*", "^$", "x?"])
-def test_no_pattern_is_found_in_what_has_no_command_line(pattern):
+def test_no_pattern_is_found_in_what_has_no_command_line(pattern: str) -> None:
     thread = SimpleNamespace(info={"name": "kthreadd", "cmdline": [], "username": "root"})
     assert not process._is_wanted(process.Target(pattern=pattern), thread)
 
@@ -188,7 +209,7 @@ TRY = ["checks", "try", "health.process", "--with", "pattern=mark5521"]
     [((), TRY), ((), ["checks", "run", "mark5521"]), (("sh", "-c", 'true; "$@"; true', "tocsin"), TRY)],
     ids=["the command itself", "another one", "and the shell around it"],
 )
-def test_the_command_that_asks_is_not_what_it_asks_for(script, before, after):
+def test_the_command_that_asks_is_not_what_it_asks_for(script: Starts, before: tuple[str, ...], after: list[str]) -> None:
     script("tocsin", before=before, after=after)
     assert look(pattern="mark5521").message == "/mark5521/: 0 processes run; at least 1 should"
     script("tocsin", after=["pager", "mark5521"])
@@ -196,7 +217,7 @@ def test_the_command_that_asks_is_not_what_it_asks_for(script, before, after):
 
 
 @pytest.mark.parametrize("starter", ["tocsin", "celery", "pytest"])
-def test_the_worker_that_looks_and_what_started_it_are_not_found(tmp_path, starter):
+def test_the_worker_that_looks_and_what_started_it_are_not_found(tmp_path: Path, starter: str) -> None:
     """A worker with a child of its own pool, under a program that has the words in its command line too."""
     inner = (
         "import os; from tests.probes.test_process import look; end, begin = os.pipe()\n"
@@ -213,9 +234,9 @@ def test_the_worker_that_looks_and_what_started_it_are_not_found(tmp_path, start
     assert ended.stdout.strip() == "/mark6632/: 0 processes run; at least 1 should", ended.stderr
 
 
-def test_a_zombie_does_not_run(start):
+def test_a_zombie_does_not_run(start: Starts) -> None:
     child = start()
-    child.stdin.close()
+    let_end(child)
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # dead, and not buried
     reading = look(name="tocsinone")
     assert reading.status is Status.CRITICAL
@@ -223,7 +244,7 @@ def test_a_zombie_does_not_run(start):
     assert (reading.metrics["processes"], reading.metrics["zombies"]) == (0, 1)
 
 
-def test_one_that_hangs_in_a_stop_signal_does_not_run(start, tmp_path):
+def test_one_that_hangs_in_a_stop_signal_does_not_run(start: Starts, tmp_path: Path) -> None:
     child, _ = start(), start()
     child.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, child.pid, os.WSTOPPED)
@@ -233,12 +254,12 @@ def test_one_that_hangs_in_a_stop_signal_does_not_run(start, tmp_path):
     assert look(name="tocsinone", min=2).status is Status.CRITICAL
 
 
-def test_processor_time_since_the_last_run(start):
+def test_processor_time_since_the_last_run(start: Starts) -> None:
     busy = "import sys, time\nwhile time.process_time() < 0.3: pass\nprint(flush=True); sys.stdin.read()"
     child = start(code=busy)
     first = look(name="tocsinone")
-    child.stdout.readline()
-    second = look(name="tocsinone", memory=dict(first.memory))
+    next_line(child)
+    second = look(name="tocsinone", memory=remembered(first))
     assert 5 < second.metrics["cpu_percent"] < 250
 
 
@@ -263,16 +284,16 @@ def test_processor_time_since_the_last_run(start):
         "after a reboot",
     ],
 )
-def test_the_share_of_a_core(used, before, percent):
+def test_the_share_of_a_core(used: dict[str, tuple[float, int]], before: Options, percent: int | None) -> None:
     assert process._share(used, Run(1.0, before), now=100.0) == percent
 
 
 @pytest.fixture
-def pid_file(tmp_path):
+def pid_file(tmp_path: Path) -> Path:
     return tmp_path / "one.pid"
 
 
-def test_a_pid_file_names_the_process(start, pid_file):
+def test_a_pid_file_names_the_process(start: Starts, pid_file: Path) -> None:
     child = start()
     pid_file.write_text(f"{child.pid}\n")
     reading = look(pid_file=str(pid_file), name="tocsinone")
@@ -285,7 +306,7 @@ def test_a_pid_file_names_the_process(start, pid_file):
     assert gone.message == f"{pid_file}: process {child.pid} is gone"
 
 
-def test_a_pid_that_was_reused_is_not_it(start, pid_file):
+def test_a_pid_that_was_reused_is_not_it(start: Starts, pid_file: Path) -> None:
     child = start()
     pid_file.write_text(str(child.pid))
     other = look(pid_file=str(pid_file), name="nginx")
@@ -298,10 +319,10 @@ def test_a_pid_that_was_reused_is_not_it(start, pid_file):
     assert "started 2 h after the file was written: another one" in late.message
 
 
-def test_the_zombie_of_a_pid_file_does_not_run(start, pid_file):
+def test_the_zombie_of_a_pid_file_does_not_run(start: Starts, pid_file: Path) -> None:
     child = start()
     pid_file.write_text(str(child.pid))
-    child.stdin.close()
+    let_end(child)
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     reading = look(pid_file=str(pid_file), pattern="sys.stdin")
     assert reading.status is Status.CRITICAL
@@ -311,14 +332,16 @@ def test_the_zombie_of_a_pid_file_does_not_run(start, pid_file):
 @pytest.mark.parametrize(
     "held", ["", "nginx", "-1", "0", "99999999999", "1" * 5000, "\0\xff"], ids=lambda held: repr(held)[:12]
 )
-def test_a_pid_file_that_holds_no_pid_is_unknown(pid_file, held):
+def test_a_pid_file_that_holds_no_pid_is_unknown(pid_file: Path, held: str) -> None:
     pid_file.write_text(held)
     reading = look(pid_file=str(pid_file))
     assert reading.status is Status.UNKNOWN
     assert "holds no process number" in reading.message
 
 
-def test_a_pid_file_that_is_missing_is_critical_and_one_that_hangs_or_is_none_is_unknown(pid_file, tmp_path):
+def test_a_pid_file_that_is_missing_is_critical_and_one_that_hangs_or_is_none_is_unknown(
+    pid_file: Path, tmp_path: Path
+) -> None:
     assert look(pid_file=str(pid_file)).status is Status.CRITICAL
     assert look(pid_file=str(tmp_path)).status is Status.UNKNOWN
     os.mkfifo(pid_file)
@@ -338,12 +361,12 @@ def test_a_pid_file_that_is_missing_is_critical_and_one_that_hangs_or_is_none_is
     ],
     ids=str,
 )
-def test_what_names_no_process_is_refused(with_):
+def test_what_names_no_process_is_refused(with_: Options) -> None:
     with pytest.raises(ValidationError):
         process.Target(**with_)
 
 
-def test_processes_hidden_from_this_account_are_unknown_not_gone():
+def test_processes_hidden_from_this_account_are_unknown_not_gone() -> None:
     if os.geteuid() != 0 or not shutil.which("unshare"):
         pytest.skip("run as root to mount a /proc that hides processes")
     code = (

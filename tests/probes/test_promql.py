@@ -1,15 +1,18 @@
 """performance.promql and business.promql: a real Prometheus, and servers that fail, hang and lie in its name."""
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from app import plugins
-from tests.net.serve import drips, floods, hangs, ok, says, slams
-from tests.probes.run import against, measure
+from app.checks.probe import Reading
+from tests.net.serve import Answer, Handler, drips, floods, hangs, ok, says, slams
+from tests.probes.run import Options, against, measure
 from tests.probes.servers.prometheus import running
 
 pytestmark = pytest.mark.xdist_group("prometheus")
@@ -21,11 +24,11 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-def asked(query: str, prometheus: str, name: str = "business.promql", **with_: object):
+def asked(query: str, prometheus: str, name: str = "business.promql", **with_: Any) -> Reading:
     return measure(name, url=prometheus, query=query, **with_)
 
 
-def by_labels(reading) -> dict[tuple[str, ...], float]:
+def by_labels(reading: Reading) -> dict[tuple[str, ...], float]:
     return {
         tuple(v for k, v in sorted(one.labels.items()) if k not in ("instance", "job")): one.value for one in reading.series
     }
@@ -86,7 +89,9 @@ def test_no_result_is_what_the_check_says_it_is(prometheus: str, empty: str) -> 
     ],
     ids=str,
 )
-def test_values_are_judged_when_asked_and_the_label_set_is_named(prometheus: str, limits, status, told) -> None:
+def test_values_are_judged_when_asked_and_the_label_set_is_named(
+    prometheus: str, limits: Options, status: str, told: str
+) -> None:
     reading = asked("shop_orders_open", prometheus, **limits)
     assert reading.status == status
     assert told in reading.message
@@ -103,7 +108,9 @@ def test_values_are_judged_when_asked_and_the_label_set_is_named(prometheus: str
     ],
     ids=str,
 )
-def test_what_cannot_be_measured_is_unknown_with_the_servers_words(prometheus: str, query: str, told: str, more) -> None:
+def test_what_cannot_be_measured_is_unknown_with_the_servers_words(
+    prometheus: str, query: str, told: str, more: Options
+) -> None:
     reading = asked(query, prometheus, **more)
     assert reading.status == "unknown"
     assert told in reading.message
@@ -115,10 +122,10 @@ def answer(result: object, kind: str = "vector", **more: object) -> bytes:
 
 
 ONE = [{"metric": {"a": "b"}, "value": [1, "5"]}]
-SECRETS = {"token": "t0ken"}
+SECRETS: Options = {"token": "t0ken"}
 
 
-def lied(handler, timeout: float = 5.0, **with_: object):
+def lied(handler: Answer, timeout: float = 5.0, **with_: Any) -> Reading:
     handler = says(handler) if isinstance(handler, bytes) else handler
     return against(
         handler, "business.promql", url="http://127.0.0.1:PORT/prefix/", query="up", timeout=timeout, **SECRETS, **with_
@@ -126,7 +133,7 @@ def lied(handler, timeout: float = 5.0, **with_: object):
 
 
 @pytest.mark.parametrize("handler", [hangs, drips], ids=lambda one: one.__name__)
-def test_a_server_that_hangs_is_unknown_within_the_time_out(handler) -> None:
+def test_a_server_that_hangs_is_unknown_within_the_time_out(handler: Handler) -> None:
     started = time.monotonic()
     reading = lied(handler, timeout=0.4)
     assert reading.status == "unknown"
@@ -158,7 +165,7 @@ def test_a_server_that_hangs_is_unknown_within_the_time_out(handler) -> None:
     ],
     ids=lambda one: one.__name__ if callable(one) else str(one)[-60:],
 )
-def test_a_server_that_lies_is_unknown_and_said_how(handler, told) -> None:
+def test_a_server_that_lies_is_unknown_and_said_how(handler: Answer, told: str) -> None:
     reading = lied(handler)
     assert reading.status == "unknown"
     assert told in reading.message
@@ -177,7 +184,9 @@ def test_a_server_that_lies_is_unknown_and_said_how(handler, told) -> None:
     ],
     ids=str,
 )
-def test_an_answer_without_some_stores_is_said_and_never_simply_ok(more, with_, status, told) -> None:
+def test_an_answer_without_some_stores_is_said_and_never_simply_ok(
+    more: Options, with_: Options, status: str, told: str
+) -> None:
     reading = lied(answer(ONE, **more), **with_)
     assert (reading.status, told in reading.message) == (status, True), reading.message
     assert reading.series[0].value == 5
@@ -186,7 +195,7 @@ def test_an_answer_without_some_stores_is_said_and_never_simply_ok(more, with_, 
 def test_the_query_goes_below_the_prefix_with_its_token_and_an_end() -> None:
     heard = bytearray()
 
-    async def listens(reader, writer) -> None:
+    async def listens(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heard.extend(await reader.readuntil(b"\r\n\r\n"))
         heard.extend(await reader.read(1000))
         writer.write(answer(ONE))
@@ -203,6 +212,6 @@ def test_the_query_goes_below_the_prefix_with_its_token_and_an_end() -> None:
     [{"query": " "}, {"metric": "a b"}, {"empty": "fine"}, {"max_series": 0}, {"url": "http://169.254.169.254"}],
     ids=str,
 )
-def test_a_wrong_setting_is_refused(wrong) -> None:
+def test_a_wrong_setting_is_refused(wrong: Options) -> None:
     with pytest.raises(ValidationError):
         plugins.probe_module("business.promql").Question.model_validate({"url": "http://h", "query": "up", **wrong})

@@ -13,14 +13,14 @@ from app import plugins
 from app.checks.probe import Reading, Status
 from app.net import http
 from app.net.http import Request
-from tests.net.serve import drips, floods, hangs, slams
-from tests.probes.run import against, measure
+from tests.net.serve import Handler, drips, floods, hangs, slams
+from tests.probes.run import Options, against, measure
 from tests.probes.servers.engine import api
 from tests.probes.servers.rabbitmq import rabbitmq
 from tests.probes.test_celery_keys import worker
 
 pytestmark = pytest.mark.xdist_group("rabbitmq")
-GUEST = {"username": "guest", "password": "guest"}
+GUEST: Options = {"username": "guest", "password": "guest"}
 ODD = "a/b c%d"
 
 
@@ -50,7 +50,7 @@ def node() -> Iterator[str]:
         told(url, "/api/queues/%2F/orders")
         told(url, f"/api/queues/%2F/{quote(ODD, safe='')}")
         for key in ("orders", "orders", "orders", "nowhere"):
-            message = {"properties": {}, "routing_key": key, "payload": "x", "payload_encoding": "string"}
+            message: Options = {"properties": {}, "routing_key": key, "payload": "x", "payload_encoding": "string"}
             told(url, "/api/exchanges/%2F/amq.default/publish", message, "POST")
         while told(url, "/api/queues/%2F/orders", method="GET").get("messages_ready") != 3:  # counted within a second
             pass
@@ -205,7 +205,7 @@ ONE_MUST = {"queues": ["orders"], "min_consumers": 1}
     ],
     ids=lambda value: value if isinstance(value, str) and " " in value else "",
 )
-def test_an_api_that_tells_of_trouble_fails_hangs_or_lies(handler: Any, with_: Any, status: str, said: str) -> None:
+def test_an_api_that_tells_of_trouble_fails_hangs_or_lies(handler: Handler, with_: Any, status: str, said: str) -> None:
     reading = against(handler, "health.rabbitmq", url="http://127.0.0.1:PORT", **GUEST, **with_)
     assert reading.status == status, reading.message
     assert said in reading.message

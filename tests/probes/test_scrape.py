@@ -1,6 +1,8 @@
 """performance.scrape: pages of real clients and of liars, rates and quantiles between runs."""
 
+import asyncio
 import time
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary, generate_latest
@@ -9,9 +11,10 @@ from prometheus_client.openmetrics.exposition import generate_latest as openmetr
 from pydantic import ValidationError
 
 from app import plugins
+from app.checks.probe import Reading
 from app.net.exposition import quantile
-from tests.net.serve import drips, floods, hangs, ok, says, slams
-from tests.probes.run import against
+from tests.net.serve import Answer, Handler, drips, floods, hangs, ok, says, slams
+from tests.probes.run import Options, against, remembered
 
 INF = float("inf")
 
@@ -32,9 +35,9 @@ class Shop:
         return ok(generate_latest(self.registry), "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n")
 
 
-def scraped(page, *names, ago: float = 10.0, last=None, **with_):
+def scraped(page: Answer, *names: str, ago: float = 10.0, last: Reading | None = None, **with_: Any) -> Reading:
     """A run; `last` is the reading of the run before, which was `ago` seconds ago."""
-    memory = {**last.memory, "at": time.time() - ago} if last else {}
+    memory = {**remembered(last), "at": time.time() - ago} if last else {}
     handler = says(page) if isinstance(page, bytes) else page
     with_ = {"metrics": list(names) or ["queue_length"], "memory": memory, **with_}
     return against(handler, "performance.scrape", url="http://127.0.0.1:PORT/metrics", **with_)
@@ -44,7 +47,7 @@ ALL = ("queue_length", "jobs_total", "took_seconds", "sent_bytes")
 
 
 @pytest.mark.parametrize("is_open", [False, True], ids=["text", "openmetrics"])
-def test_gauges_rates_and_quantiles_of_a_real_client(is_open):
+def test_gauges_rates_and_quantiles_of_a_real_client(is_open: bool) -> None:
     shop = Shop()
     shop.queue.set(7)
     shop.jobs.labels("done").inc(5)
@@ -74,7 +77,7 @@ def test_gauges_rates_and_quantiles_of_a_real_client(is_open):
     assert not any("_p" in one.metric and "per_second" not in one.metric for one in again.series)
 
 
-def test_a_service_that_began_again_counts_from_zero():
+def test_a_service_that_began_again_counts_from_zero() -> None:
     before, after = Shop(), Shop()
     before.jobs.labels("done").inc(1000)
     before.took.labels("/").observe(0.2)
@@ -87,14 +90,14 @@ def test_a_service_that_began_again_counts_from_zero():
     assert values["took_seconds_p50"] == pytest.approx(1.5)
 
 
-def test_a_clock_that_was_set_back_gives_no_rates():
+def test_a_clock_that_was_set_back_gives_no_rates() -> None:
     shop = Shop()
     shop.jobs.labels("done").inc()
     reading = scraped(shop.page(False), "jobs_total", last=scraped(shop.page(False), "jobs_total"), ago=-3600)
     assert (reading.status, reading.series) == ("ok", ())
 
 
-def test_labels_and_single_lines_are_picked():
+def test_labels_and_single_lines_are_picked() -> None:
     shop = Shop()
     for path in "ab":
         shop.took.labels(path).observe(1)
@@ -104,7 +107,7 @@ def test_labels_and_single_lines_are_picked():
     assert [(one.metric, dict(one.labels)) for one in second.series] == [("took_seconds_count_per_second", {"path": "a"})]
 
 
-def test_quantiles_a_summary_gives_are_kept():
+def test_quantiles_a_summary_gives_are_kept() -> None:
     page = ok(b'# TYPE rpc summary\nrpc{quantile="0.99"} 3.5\nrpc{quantile="0.5"} NaN\nrpc_sum 1\nrpc_count 2\n')
     assert scraped(page, "rpc").metrics == {"rpc_p99": 3.5}
 
@@ -124,7 +127,9 @@ def test_quantiles_a_summary_gives_are_kept():
     ],
     ids=str,
 )
-def test_a_quantile_is_what_prometheus_makes_of_the_buckets(wanted, buckets, value):
+def test_a_quantile_is_what_prometheus_makes_of_the_buckets(
+    wanted: float, buckets: dict[float, int], value: float | None
+) -> None:
     assert quantile(wanted, buckets) == value
 
 
@@ -147,7 +152,9 @@ GAPS = b'one 1\nodd NaN\nwide +Inf\nside{a="x"} 2\n# TYPE done counter\ndone_tot
     ],
     ids=str,
 )
-def test_a_name_without_a_value_is_never_ok_whatever_the_others_are(names, with_, status, told):
+def test_a_name_without_a_value_is_never_ok_whatever_the_others_are(
+    names: list[str], with_: Options, status: str, told: str
+) -> None:
     reading = scraped(ok(GAPS), *names, **with_)
     assert (reading.status, told in reading.message) == (status, True), reading.message
 
@@ -179,7 +186,7 @@ OPEN = "application/openmetrics-text"
     ],
     ids=lambda one: one.__name__ if callable(one) else str(one)[-40:],
 )
-def test_a_page_that_fails_or_lies_is_never_ok_and_said_how(page, status, told):
+def test_a_page_that_fails_or_lies_is_never_ok_and_said_how(page: Answer, status: str, told: str) -> None:
     started = time.monotonic()
     reading = scraped(page, timeout=2.0)
     assert (reading.status, told in reading.message) == (status, True), reading.message
@@ -187,11 +194,11 @@ def test_a_page_that_fails_or_lies_is_never_ok_and_said_how(page, status, told):
 
 
 @pytest.mark.parametrize("handler", [hangs, drips])
-def test_a_server_that_hangs_is_critical_within_the_time_out(handler):
+def test_a_server_that_hangs_is_critical_within_the_time_out(handler: Handler) -> None:
     assert scraped(handler, timeout=0.4).status == "critical"
 
 
-def test_the_wanted_lines_of_a_long_page_are_found_soon():
+def test_the_wanted_lines_of_a_long_page_are_found_soon() -> None:
     noise = b'other_metric{a="b",c="d"} 12345\n' * 300_000
     started = time.process_time()
     assert scraped(ok(noise + b"queue_length 5\n" + noise[:1000])).metrics == {"queue_length": 5}
@@ -199,7 +206,7 @@ def test_the_wanted_lines_of_a_long_page_are_found_soon():
 
 
 @pytest.mark.parametrize("wrong", [{"metrics": []}, {"metrics": ["a b"]}, {"metrics": ["a"], "quantiles": [1.5]}, {}], ids=str)
-def test_a_wrong_setting_is_refused(wrong):
+def test_a_wrong_setting_is_refused(wrong: Options) -> None:
     with pytest.raises(ValidationError):
         plugins.probe_module("performance.scrape").Page.model_validate({"url": "http://h/metrics", **wrong})
 
@@ -220,13 +227,13 @@ plain{"label.name"="x"} 7
 """
 
 
-def utf_8(kind, text, escaping="allow-utf-8"):
+def utf_8(kind: str, text: str, escaping: str = "allow-utf-8") -> bytes:
     end = "# EOF\n" if kind is OPEN else ""
     return ok((text + end).encode(), f"Content-Type: {kind.format(escaping)}\r\n")
 
 
 @pytest.mark.parametrize("kind", [TEXT, OPEN], ids=["text", "openmetrics"])
-def test_names_in_utf_8_are_read(kind):
+def test_names_in_utf_8_are_read(kind: str) -> None:
     reading = scraped(utf_8(kind, UTF_8), "http.server.duration", "größe", 'odd"name"\\x', "plain")
     assert reading.status == "ok", reading.message
     assert reading.metrics == {"größe": 5, 'odd"name"\\x': 6}
@@ -241,8 +248,8 @@ def test_names_in_utf_8_are_read(kind):
 
 
 @pytest.mark.parametrize("kind", [TEXT, OPEN], ids=["text", "openmetrics"])
-def test_a_counter_and_a_histogram_in_utf_8_count_from_one_run_to_the_next(kind):
-    def page(count):
+def test_a_counter_and_a_histogram_in_utf_8_count_from_one_run_to_the_next(kind: str) -> None:
+    def page(count: int) -> bytes:
         return utf_8(
             kind,
             f'# TYPE "jobs.done{"_total" if kind is TEXT else ""}" counter\n{{"jobs.done_total"}} {count}\n'
@@ -265,17 +272,17 @@ def test_a_counter_and_a_histogram_in_utf_8_count_from_one_run_to_the_next(kind)
         ("values", "U__http_2e_server_2e_dur_e4_tion__total"),
     ],
 )
-def test_a_name_that_the_page_escapes_is_found_and_keeps_its_own(escaping, name):
+def test_a_name_that_the_page_escapes_is_found_and_keeps_its_own(escaping: str, name: str) -> None:
     page = utf_8(TEXT, f"# TYPE {name} gauge\n{name} 4\n", escaping)
     assert scraped(page, "http.server.durätion_total").metrics == {"http.server.durätion_total": 4}
     older = ok(b"# TYPE a_b gauge\na_b 4\n", "Content-Type: text/plain; version=0.0.4\r\n")
     assert scraped(older, "a.b").metrics == {"a.b": 4}
 
 
-def test_it_asks_as_prometheus_does():
+def test_it_asks_as_prometheus_does() -> None:
     asked = []
 
-    async def page(reader, writer):
+    async def page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked.append(await reader.readuntil(b"\r\n\r\n"))
         writer.write(utf_8(TEXT, UTF_8))
         await writer.drain()
@@ -286,14 +293,14 @@ def test_it_asks_as_prometheus_does():
     assert "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8" in accept
 
 
-def test_the_official_client_is_understood_in_utf_8():
+def test_the_official_client_is_understood_in_utf_8() -> None:
     """It names as it was asked for: by our Accept header."""
     from prometheus_client.exposition import choose_encoder
 
     registry = CollectorRegistry()
     Gauge("queue.length", "h", ["shop.name"], registry=registry).labels("a").set(7)
 
-    async def page(reader, writer):
+    async def page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         accept = next(line for line in head.splitlines() if line.lower().startswith("accept:"))
         encoder, kind = choose_encoder(accept.partition(":")[2].strip())

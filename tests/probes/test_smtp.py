@@ -10,11 +10,11 @@ from pydantic import ValidationError
 
 from app import plugins
 from app.checks.probe import Reading, Status
-from tests.net.serve import certificate, context, hangs, serve, slams
-from tests.probes.run import measured
+from tests.net.serve import Handler, certificate, context, hangs, serve, slams
+from tests.probes.run import Options, measured
 from tests.probes.test_tls_chain import chained
 
-LOGIN = {"username": "ada", "password": "s3cret-horse"}
+LOGIN: Options = {"username": "ada", "password": "s3cret-horse"}
 
 
 class Post:
@@ -57,7 +57,9 @@ def real(*, implicit: Path | None = None, starttls: Path | None = None, post: Po
                 authenticator=right, auth_require_tls=bool(starttls), auth_exclude_mechanism=with_.get("without", ()),
             )  # fmt: skip
 
-        server = await asyncio.get_running_loop().create_server(made, "127.0.0.1", 0, ssl=implicit and context(implicit))
+        server = await asyncio.get_running_loop().create_server(
+            made, "127.0.0.1", 0, ssl=context(implicit) if implicit else None
+        )
         try:
             given = {key: value for key, value in with_.items() if key != "without"}
             return await measured("health.smtp", host="127.0.0.1", port=server.sockets[0].getsockname()[1], **given)
@@ -122,8 +124,9 @@ def test_tls_from_the_first_byte(pem: Path) -> None:
         "clear text for TLS",
     ],
 )
-def test_the_certificate_is_judged_after_starttls(pem: Path, with_: dict[str, Any], status: str, told: str) -> None:
-    reading = real(starttls=pem, **{key: str(pem) if value == "PEM" else value for key, value in with_.items()})
+def test_the_certificate_is_judged_after_starttls(pem: Path, with_: Options, status: str, told: str) -> None:
+    filled: Options = {key: str(pem) if value == "PEM" else value for key, value in with_.items()}
+    reading = real(starttls=pem, **filled)
     assert reading.status == status, reading.message
     assert told in reading.message
 
@@ -230,7 +233,7 @@ LIES = {  # handler, settings, status, what is told
 
 
 @pytest.mark.parametrize("handler, with_, status, told", LIES.values(), ids=LIES)
-def test_a_server_that_refuses_hangs_or_lies(handler: Any, with_: dict[str, Any], status: str, told: str) -> None:
+def test_a_server_that_refuses_hangs_or_lies(handler: Handler, with_: Options, status: str, told: str) -> None:
     async def story() -> Reading:
         async with serve(handler) as port:
             return await measured("health.smtp", host="127.0.0.1", port=port, **{"timeout": 0.5, **with_})

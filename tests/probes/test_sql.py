@@ -1,23 +1,25 @@
 """business.sql answers with numbers, and nothing that is asked of it can write, run long or read much."""
 
 import time
+from typing import Any
 
 import psycopg
 import pytest
 from pydantic import ValidationError
 
 from app import plugins
+from app.checks.probe import Reading
 from tests.net.serve import hangs
-from tests.probes.run import against, measure
+from tests.probes.run import Options, against, measure
 
 pytestmark = pytest.mark.xdist_group("postgres")
 
 
-def ask(url, query, **with_):
+def ask(url: str, query: str, **with_: Any) -> Reading:
     return measure("business.sql", url=url, query=query, **with_)
 
 
-def test_the_first_rows_numbers_are_metrics(orders):
+def test_the_first_rows_numbers_are_metrics(orders: str) -> None:
     reading = ask(orders, "select count(*) as orders, sum(amount) as amount, true as open, interval '1 min' as age from orders")
     assert reading.status == "ok"
     assert reading.metrics == {"orders": 3, "amount": 12.5, "open": 1, "age": 60}
@@ -25,7 +27,7 @@ def test_the_first_rows_numbers_are_metrics(orders):
     assert reading.message == "orders 3"
 
 
-def test_text_columns_are_labels(orders):
+def test_text_columns_are_labels(orders: str) -> None:
     reading = ask(orders, "select region, count(*) as n, sum(amount) as amount from orders group by 1 order by 1")
     assert reading.metrics == {"n": 1, "amount": 10}
     assert [(one.metric, one.value, dict(one.labels)) for one in reading.series] == [
@@ -36,7 +38,7 @@ def test_text_columns_are_labels(orders):
     ]
 
 
-def test_rows_without_text_are_numbered(orders):
+def test_rows_without_text_are_numbered(orders: str) -> None:
     reading = ask(orders, "select id from orders order by 1 limit 2")
     assert [(one.value, dict(one.labels)) for one in reading.series] == [(1, {"row": "1"}), (2, {"row": "2"})]
 
@@ -56,7 +58,9 @@ def test_rows_without_text_are_numbered(orders):
     ],
 )
 @pytest.mark.parametrize("limits", [{}, {"critical_above": 100}, {"warning_below": 0}], ids=str)
-def test_null_nan_and_no_rows_are_no_value_and_never_ok(orders, query, metrics, told, limits):
+def test_null_nan_and_no_rows_are_no_value_and_never_ok(
+    orders: str, query: str, metrics: dict[str, int], told: str, limits: Options
+) -> None:
     reading = ask(orders, query, **limits)
     assert (reading.status, reading.metrics) == ("unknown", metrics), reading.message
     assert told in reading.message
@@ -85,13 +89,15 @@ def test_null_nan_and_no_rows_are_no_value_and_never_ok(orders, query, metrics, 
         ),
     ],
 )
-def test_each_row_is_judged_and_what_cannot_be_judged_is_never_ok(orders, query, limits, status, told):
+def test_each_row_is_judged_and_what_cannot_be_judged_is_never_ok(
+    orders: str, query: str, limits: Options, status: str, told: str
+) -> None:
     reading = ask(orders, query, **limits)
     assert (reading.status, told in reading.message) == (status, True), reading.message
 
 
 @pytest.mark.parametrize("empty", ["ok", "unknown", "warning", "critical"])
-def test_no_row_is_what_the_check_says_it_is(orders, empty):
+def test_no_row_is_what_the_check_says_it_is(orders: str, empty: str) -> None:
     assert ask(orders, "select id from orders where id > 100", empty=empty, critical_above=1).status == empty
     assert ask(orders, "select null::int as a", empty=empty).status == "unknown"  # a row without a value is none
 
@@ -112,7 +118,7 @@ def test_no_row_is_what_the_check_says_it_is(orders, empty):
         ("listen x", ""),
     ],
 )
-def test_what_cannot_be_measured_is_unknown_and_says_why(orders, query, told):
+def test_what_cannot_be_measured_is_unknown_and_says_why(orders: str, query: str, told: str) -> None:
     try:
         reading = ask(orders, query)
     except ValidationError:
@@ -159,7 +165,7 @@ def test_what_cannot_be_measured_is_unknown_and_says_why(orders, query, told):
         "load 'x'",
     ],
 )
-def test_nothing_writes(orders, server, query):
+def test_nothing_writes(orders: str, server: str, query: str) -> None:
     reading = ask(orders, query)
     assert reading.status == "unknown", reading.message
     with psycopg.connect(server.format("postgres")) as database:
@@ -176,7 +182,7 @@ def test_nothing_writes(orders, server, query):
         ("maker", "createrole"),
     ],
 )
-def test_a_role_with_dangerous_rights_is_refused_and_told_what_to_do(server, role, right):
+def test_a_role_with_dangerous_rights_is_refused_and_told_what_to_do(server: str, role: str, right: str) -> None:
     reading = ask(server.format(role), "select 1 as n")
     assert reading.status == "unknown"
     assert f'role "{role}" has dangerous rights ({right})' in reading.message
@@ -192,7 +198,7 @@ def test_a_role_with_dangerous_rights_is_refused_and_told_what_to_do(server, rol
         "select set_config('statement_timeout', '0', true) as t, n, pg_sleep(2)::text as u from generate_series(1, 50) as n",
     ],
 )
-def test_a_query_that_runs_too_long_is_cancelled(orders, server, query):
+def test_a_query_that_runs_too_long_is_cancelled(orders: str, server: str, query: str) -> None:
     started = time.monotonic()
     reading = ask(orders, query, timeout=0.5)
     assert reading.status == "unknown", reading.message
@@ -204,13 +210,13 @@ def test_a_query_that_runs_too_long_is_cancelled(orders, server, query):
             assert time.monotonic() < deadline, "the server still works on it"
 
 
-def test_rows_without_end_are_cut(orders):
+def test_rows_without_end_are_cut(orders: str) -> None:
     started = time.monotonic()
     assert "more than 100 rows" in ask(orders, "select generate_series(1, 1000000000000) as n").message
     assert time.monotonic() - started < 3
 
 
-def test_a_frozen_server_is_left_in_time(orders):
+def test_a_frozen_server_is_left_in_time(orders: str) -> None:
     reading = against(hangs, "business.sql", timeout=0.4, url="postgresql://x@127.0.0.1:PORT/x", query="select 1 as n")
     assert reading.status == "unknown"
     assert measure("business.sql", url="postgresql://x@127.0.0.1:1/x", query="select 1 as n").status == "unknown"
@@ -227,11 +233,11 @@ def test_a_frozen_server_is_left_in_time(orders):
     ],
     ids=str,
 )
-def test_it_judges_only_when_asked(orders, limits, status):
+def test_it_judges_only_when_asked(orders: str, limits: Options, status: str) -> None:
     assert ask(orders, "select count(*) as n from orders", **limits).status == status
 
 
-def test_a_wrong_setting_is_refused():
+def test_a_wrong_setting_is_refused() -> None:
     question = plugins.probe_module("business.sql").Question
     for with_ in (
         {"query": 1},
@@ -246,6 +252,6 @@ def test_a_wrong_setting_is_refused():
             question.model_validate(with_)
 
 
-def test_tocsins_own_database_is_the_default():
+def test_tocsins_own_database_is_the_default() -> None:
     reading = measure("business.sql", query="select 7 as n")
     assert (reading.status, reading.metrics) == ("ok", {"n": 7}), reading.message

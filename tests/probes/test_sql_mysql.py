@@ -1,24 +1,28 @@
 """business.sql on a real MariaDB, and on servers that hang, lie and break off: the same promises as on PostgreSQL."""
 
+import asyncio
 import struct
 import time
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from app import plugins
-from tests.net.serve import hangs
-from tests.probes.run import against, measure
+from app.checks.probe import Reading
+from tests.net.serve import Handler, hangs
+from tests.probes.run import Options, against, measure
+from tests.probes.servers.mariadb import Server
 from tests.probes.servers.mysql import greeting, ok, packet
 
 pytestmark = pytest.mark.xdist_group("mariadb")
 
 
-def ask(url, query, **with_):
+def ask(url: str, query: str, **with_: Any) -> Reading:
     return measure("business.sql", url=url, query=query, **with_)
 
 
-def test_numbers_are_metrics_and_text_columns_are_labels(mariadb):
+def test_numbers_are_metrics_and_text_columns_are_labels(mariadb: Server) -> None:
     reading = ask(mariadb.url(), "select count(*) as orders, sum(amount) as amount, timediff('1:0', '0:30') as age from orders")
     assert (reading.status, reading.metrics) == ("ok", {"orders": 3, "amount": 12.5, "age": 1800}), reading.message
     by_region = "select region, count(*) as n, min(open) as open from orders group by region order by region"
@@ -39,7 +43,7 @@ def test_numbers_are_metrics_and_text_columns_are_labels(mariadb):
         ("\n  SELECT 5 as a, 'ü%s%' as t", {"a": 5}),
     ],
 )
-def test_every_form_of_a_question_is_asked(mariadb, query, metrics):
+def test_every_form_of_a_question_is_asked(mariadb: Server, query: str, metrics: dict[str, int]) -> None:
     reading = ask(mariadb.url(), query)
     assert (reading.status, reading.metrics) == ("ok", metrics), reading.message
 
@@ -54,7 +58,7 @@ def test_every_form_of_a_question_is_asked(mariadb, query, metrics):
     ],
 )
 @pytest.mark.parametrize("limits", [{}, {"critical_above": 5}], ids=str)
-def test_what_has_no_value_is_unknown(mariadb, query, limits):
+def test_what_has_no_value_is_unknown(mariadb: Server, query: str, limits: Options) -> None:
     reading = ask(mariadb.url(), query, **limits)
     assert (reading.status, reading.metrics) == ("unknown", {}), reading.message
 
@@ -72,7 +76,7 @@ def test_what_has_no_value_is_unknown(mariadb, query, limits):
         ("select", "syntax"),
     ],
 )
-def test_what_cannot_be_measured_is_unknown_and_says_why(mariadb, query, told):
+def test_what_cannot_be_measured_is_unknown_and_says_why(mariadb: Server, query: str, told: str) -> None:
     reading = ask(mariadb.url(), query)
     assert reading.status == "unknown", reading.message
     assert told in reading.message
@@ -109,7 +113,7 @@ def test_what_cannot_be_measured_is_unknown_and_says_why(mariadb, query, told):
         "flush tables",
     ],
 )
-def test_nothing_writes(mariadb, who, query):
+def test_nothing_writes(mariadb: Server, who: str, query: str) -> None:
     reading = ask(mariadb.url(who), query)
     assert reading.status == "unknown", reading.message
     assert mariadb.root("select count(*) from shop.orders") == ((3,),)
@@ -130,7 +134,7 @@ def test_nothing_writes(mariadb, who, query):
         ("copier", "REPLICATION SLAVE"),
     ],
 )
-def test_a_user_with_dangerous_rights_is_refused_and_told_what_to_do(mariadb, who, right):
+def test_a_user_with_dangerous_rights_is_refused_and_told_what_to_do(mariadb: Server, who: str, right: str) -> None:
     reading = ask(mariadb.url(who, ""), "select 1 as n")
     assert reading.status == "unknown"
     assert right in reading.message
@@ -146,7 +150,7 @@ def test_a_user_with_dangerous_rights_is_refused_and_told_what_to_do(mariadb, wh
         "select get_lock('held', 20) as n",
     ],
 )
-def test_a_query_that_runs_too_long_is_killed(mariadb, query):
+def test_a_query_that_runs_too_long_is_killed(mariadb: Server, query: str) -> None:
     mariadb.root("select 1")
     with mariadb.held("select get_lock('held', 0)"):
         started = time.monotonic()
@@ -160,7 +164,7 @@ def test_a_query_that_runs_too_long_is_killed(mariadb, query):
         assert time.monotonic() < deadline, "the server still works on it"
 
 
-def test_rows_without_end_are_cut(mariadb):
+def test_rows_without_end_are_cut(mariadb: Server) -> None:
     started = time.monotonic()
     assert "more than 100 rows" in ask(mariadb.url(), "select seq as n from seq_1_to_10000000").message
     assert "more than 1000 bytes" in ask(mariadb.url(), "select repeat('x', 99999) as t", max_bytes=1000).message
@@ -168,12 +172,12 @@ def test_rows_without_end_are_cut(mariadb):
 
 
 @pytest.mark.parametrize("who, told", [("watch:wr0ng", "denied"), ("nobody:wr0ng", "denied")])
-def test_bad_credentials_cannot_be_told_and_show_no_password(mariadb, who, told):
+def test_bad_credentials_cannot_be_told_and_show_no_password(mariadb: Server, who: str, told: str) -> None:
     reading = ask(mariadb.url(who), "select 1 as n")
     assert (reading.status, told in reading.message.lower(), "wr0ng" in reading.message) == ("unknown", True, False)
 
 
-async def breaks_off(reader, writer):
+async def breaks_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Takes the login and every statement, and ends in the middle of a result."""
     writer.write(greeting())
     await reader.read(4096)
@@ -184,7 +188,7 @@ async def breaks_off(reader, writer):
             await hangs(reader, writer)
 
 
-async def promises_much(reader, writer):
+async def promises_much(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Packets that never end."""
     writer.write(greeting())
     await reader.read(4096)
@@ -200,7 +204,7 @@ async def promises_much(reader, writer):
 
 
 @pytest.mark.parametrize("server", [hangs, breaks_off, promises_much], ids=lambda one: one.__name__)
-def test_a_server_that_hangs_or_lies_is_left_in_time(server):
+def test_a_server_that_hangs_or_lies_is_left_in_time(server: Handler) -> None:
     started = time.monotonic()
     reading = against(server, "business.sql", timeout=0.5, url="mysql://x@127.0.0.1:PORT/x", query="select 1 as n")
     assert reading.status == "unknown", reading.message
@@ -211,6 +215,6 @@ def test_a_server_that_hangs_or_lies_is_left_in_time(server):
     "url",
     ["mysql://h/x", "mysql://x@169.254.169.254/x", "mysql://x@h/x?charset=y", "mysql://x@h:y/x", "mysql://x@h/?ssl-mode=NO"],
 )
-def test_a_wrong_url_is_refused(url):
+def test_a_wrong_url_is_refused(url: str) -> None:
     with pytest.raises(ValidationError):
         plugins.probe_module("business.sql").Question(url=url, query="select 1 as n")

@@ -3,22 +3,25 @@
 import os
 import sqlite3
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from app import plugins
+from app.checks.probe import Reading
 from tests.probes.run import measure
 
 MODES = pytest.mark.parametrize("journal", ["delete", "wal"])
 
 
 @pytest.fixture
-def shop(tmp_path, journal="delete"):
+def shop(tmp_path: Path, journal: str = "delete") -> Path:
     return made(tmp_path / "shop.db", journal)
 
 
-def made(path, journal):
+def made(path: Path, journal: str) -> Path:
     with sqlite3.connect(path) as database:
         database.execute(f"pragma journal_mode = {journal}")
         database.executescript(
@@ -33,12 +36,12 @@ def made(path, journal):
     return path
 
 
-def ask(path, query, **with_):
+def ask(path: Path, query: str, **with_: Any) -> Reading:
     return measure("business.sql", url=f"sqlite:///{path}", query=query, **with_)
 
 
 @MODES
-def test_numbers_are_metrics_and_text_columns_are_labels(tmp_path, journal):
+def test_numbers_are_metrics_and_text_columns_are_labels(tmp_path: Path, journal: str) -> None:
     shop = made(tmp_path / "a shop's 100%.db", journal)
     before = sorted(os.listdir(tmp_path))
     reading = measure(
@@ -56,7 +59,7 @@ def test_numbers_are_metrics_and_text_columns_are_labels(tmp_path, journal):
     assert set(os.listdir(tmp_path)) - set(before) <= {f"{shop.name}-wal", f"{shop.name}-shm"}
 
 
-def test_what_a_writer_has_committed_is_seen_while_it_works(tmp_path):
+def test_what_a_writer_has_committed_is_seen_while_it_works(tmp_path: Path) -> None:
     shop = made(tmp_path / "shop.db", "wal")
     writer = sqlite3.connect(shop, isolation_level=None)
     writer.execute("insert into orders values (4, 'eu', 1)")
@@ -80,7 +83,7 @@ def test_what_a_writer_has_committed_is_seen_while_it_works(tmp_path):
         ("select unixepoch('now') > 1700000000 as n", {"n": 1}),
     ],
 )
-def test_every_form_of_a_question_is_asked(shop, query, metrics):
+def test_every_form_of_a_question_is_asked(shop: Path, query: str, metrics: dict[str, int]) -> None:
     reading = ask(shop, query)
     assert (reading.status, reading.metrics) == ("ok", metrics), reading.message
 
@@ -94,7 +97,7 @@ def test_every_form_of_a_question_is_asked(shop, query, metrics):
         ("select null as a", {}),
     ],
 )
-def test_what_has_no_value_is_unknown(shop, query, metrics):
+def test_what_has_no_value_is_unknown(shop: Path, query: str, metrics: dict[str, int]) -> None:
     reading = ask(shop, query)
     assert (reading.status, reading.metrics) == ("unknown", metrics), reading.message
 
@@ -126,7 +129,7 @@ def test_what_has_no_value_is_unknown(shop, query, metrics):
         "detach main",
     ],
 )
-def test_nothing_writes(shop, query):
+def test_nothing_writes(shop: Path, query: str) -> None:
     before = shop.read_bytes()
     reading = ask(shop, query)
     assert reading.status == "unknown", reading.message
@@ -138,7 +141,7 @@ ENDLESS = "with recursive all_of(n) as (select 1 union all select n + 1 from all
 
 
 @pytest.mark.parametrize("query", [ENDLESS + "select count(*) as n from all_of", ENDLESS + "select n from all_of order by -n"])
-def test_a_query_that_runs_too_long_is_interrupted(shop, query):
+def test_a_query_that_runs_too_long_is_interrupted(shop: Path, query: str) -> None:
     started = time.monotonic()
     reading = ask(shop, query, timeout=0.4)
     assert (reading.status, reading.message) == ("unknown", "the query did not end within 0.32 s")
@@ -158,13 +161,13 @@ def test_a_query_that_runs_too_long_is_interrupted(shop, query):
         ("select 'x' as t", "no column is a number"),
     ],
 )
-def test_what_cannot_be_measured_is_unknown_and_says_why(shop, query, told):
+def test_what_cannot_be_measured_is_unknown_and_says_why(shop: Path, query: str, told: str) -> None:
     reading = ask(shop, query)
     assert reading.status == "unknown"
     assert told in reading.message
 
 
-def test_a_locked_database_is_unknown_in_time(shop):
+def test_a_locked_database_is_unknown_in_time(shop: Path) -> None:
     writer = sqlite3.connect(shop, isolation_level=None)
     writer.execute("begin exclusive")
     started = time.monotonic()
@@ -174,7 +177,7 @@ def test_a_locked_database_is_unknown_in_time(shop):
     writer.close()
 
 
-def test_what_is_no_database_is_unknown(tmp_path):
+def test_what_is_no_database_is_unknown(tmp_path: Path) -> None:
     text, pipe, broken = tmp_path / "text", tmp_path / "pipe", tmp_path / "broken"
     text.write_text("not a database, and longer than a header\n" * 50)
     os.mkfifo(pipe)
@@ -194,6 +197,6 @@ def test_what_is_no_database_is_unknown(tmp_path):
 @pytest.mark.parametrize(
     "url", ["sqlite:///relative.db", "sqlite://", "sqlite:////a?mode=rw", "sqlite:///:memory:", "oracle://h/x"]
 )
-def test_a_wrong_url_is_refused(url):
+def test_a_wrong_url_is_refused(url: str) -> None:
     with pytest.raises(ValidationError):
         plugins.probe_module("business.sql").Question(url=url, query="select 1 as n")

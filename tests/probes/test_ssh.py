@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from app import plugins
 from app.checks.probe import Reading, Status
 from app.supervisor.account import identity, run, unprivileged
-from tests.net.serve import hangs, slams
+from tests.net.serve import Handler, hangs, slams
 from tests.probes.run import against, measure
 from tests.programs import program
 
@@ -56,7 +56,7 @@ def openssh(*more: str) -> Iterator[Sshd]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     options = [f"-oListenAddress=127.0.0.1:{port}", "-oPidFile=none", "-oMaxStartups=100", *more]
-    command = [server, "-D", "-e", "-f", "/dev/null", *options, *words]
+    command: list[str | Path] = [server, "-D", "-e", "-f", "/dev/null", *options, *words]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, cwd="/", **identity(account))
     try:
         assert process.stderr is not None
@@ -223,7 +223,7 @@ LIES = {  # handler, settings, status, what is told
 
 
 @pytest.mark.parametrize("handler, with_, status, told", LIES.values(), ids=LIES)
-def test_a_server_that_fails_hangs_or_lies(handler: Any, with_: dict[str, Any], status: str, told: str) -> None:
+def test_a_server_that_fails_hangs_or_lies(handler: Handler, with_: dict[str, Any], status: str, told: str) -> None:
     reading = against(handler, "health.ssh", host="127.0.0.1", port="PORT", timeout=0.5, **with_)
     assert reading.status == status, reading.message
     assert told in reading.message

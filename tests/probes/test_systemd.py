@@ -2,15 +2,17 @@
 
 import os
 import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from app import plugins
-from app.checks.probe import Status
-from tests.probes.run import measure
+from app.checks.probe import Reading, Status
+from tests.probes.run import Options, measure
 
 systemd = plugins.probe_module("health.systemd")
 
@@ -19,9 +21,11 @@ UNITS = {unit.name: unit for unit in systemd.parse(RECORDED)}
 NOW = datetime(2026, 11, 23, 12, 21, 20, tzinfo=UTC)  # five minutes later
 
 
-def judge(*names, memory=None, **with_):
+def judge(*names: str, memory: Mapping[str, Any] | None = None, **with_: Any) -> Reading:
     spec = systemd.Target(units=names, **with_)
-    return systemd.judge(spec, [UNITS[name] for name in names if name in UNITS], NOW, (memory or {}).get("restarts", {}))
+    units = [UNITS[name] for name in names if name in UNITS]
+    reading: Reading = systemd.judge(spec, units, NOW, (memory or {}).get("restarts", {}))
+    return reading
 
 
 @pytest.mark.parametrize(
@@ -42,7 +46,7 @@ def judge(*names, memory=None, **with_):
     ids=["runs", "oneshot that stays", "oneshot that ended well", "timer", "failed", "program missing", "crashed",
          "starts and never ends", "broken file", "masked", "not there"],
 )  # fmt: skip
-def test_what_a_units_state_means(unit, status, said):
+def test_what_a_units_state_means(unit: str, status: str, said: str) -> None:
     reading = judge(unit)
     assert reading.status == status
     assert said in reading.message
@@ -62,7 +66,7 @@ def test_what_a_units_state_means(unit, status, said):
     ],
     ids=["stopped", "between restarts", "and so in new words", "stopping", "reloading", "lies", "a failed oneshot"],
 )  # fmt: skip
-def test_states_that_pass(changes, status, said):
+def test_states_that_pass(changes: dict[str, str], status: str, said: str) -> None:
     unit = systemd.Unit({**UNITS["good.service"].properties, **changes})
     reading = systemd.judge(systemd.Target(units=["good"]), [unit], NOW, {})
     assert reading.status == status
@@ -78,7 +82,9 @@ def test_states_that_pass(changes, status, said):
     ],
     ids=["first run", "none since", "two since", "started anew and restarted again", "fewer than matter"],
 )  # fmt: skip
-def test_a_service_that_is_restarted_again_and_again_warns_although_it_is_active(before, with_, status):
+def test_a_service_that_is_restarted_again_and_again_warns_although_it_is_active(
+    before: dict[str, int], with_: Options, status: str
+) -> None:
     reading = judge("loop.service", memory={"restarts": before}, **with_)
     assert reading.status == status
     assert reading.memory == {"restarts": {"loop.service": 5}}
@@ -96,7 +102,7 @@ def test_a_service_that_is_restarted_again_and_again_warns_although_it_is_active
     ],
     ids=["too long ago", "long ago", "lately", "never yet, and started long ago", "no timer"],
 )
-def test_a_timer_that_sets_nothing_off(timer, with_, status):
+def test_a_timer_that_sets_nothing_off(timer: str, with_: Options, status: str) -> None:
     reading = judge(timer, **with_)
     assert reading.status == status
     assert ("has set nothing off for 5 min" in reading.message) is (status != "ok")
@@ -104,7 +110,7 @@ def test_a_timer_that_sets_nothing_off(timer, with_, status):
     assert ages == ([300] if timer.endswith(".timer") else [])
 
 
-def test_metrics_count_and_the_worst_come_first():
+def test_metrics_count_and_the_worst_come_first() -> None:
     reading = judge(*UNITS)
     assert reading.metrics == {"units": len(UNITS), "failed_units": 3, "active_units": 5}
     assert reading.message.startswith("bad.service: failed")
@@ -113,10 +119,10 @@ def test_metrics_count_and_the_worst_come_first():
 
 
 @pytest.fixture
-def systemctl(tmp_path):
+def systemctl(tmp_path: Path) -> Callable[[str], list[str]]:
     """Writes a program that stands for systemctl: notes how it was called, then does this."""
 
-    def write(text):
+    def write(text: str) -> list[str]:
         path = tmp_path / "systemctl"
         path.write_text(f'#!/bin/sh\necho "$*|$TZ|$LC_ALL" >> {tmp_path}/calls\n{text}\n')
         path.chmod(0o755)
@@ -125,7 +131,7 @@ def systemctl(tmp_path):
     return write
 
 
-def recorded(tmp_path, *names):
+def recorded(tmp_path: Path, *names: str) -> str:
     """A shell command that prints what systemctl said of these units."""
     (tmp_path / "out").write_text(
         "\n\n".join(block for block in RECORDED.split("\n\n") if any(f"Id={n}\n" in block for n in names))
@@ -133,7 +139,7 @@ def recorded(tmp_path, *names):
     return f"cat {tmp_path}/out"
 
 
-def test_systemctl_is_asked_for_the_named_units_once(systemctl, tmp_path):
+def test_systemctl_is_asked_for_the_named_units_once(systemctl: Callable[[str], list[str]], tmp_path: Path) -> None:
     reading = measure(
         "health.systemd", command=systemctl(recorded(tmp_path, "good.service", "job.timer")), units=["good", "job.timer"]
     )
@@ -146,7 +152,7 @@ def test_systemctl_is_asked_for_the_named_units_once(systemctl, tmp_path):
 ALL = 'case "$*" in *Version*) echo "Version=252\nNFailedUnits=COUNT";; *) REST;; esac'
 
 
-def test_with_no_unit_named_all_that_failed_are_critical(systemctl, tmp_path):
+def test_with_no_unit_named_all_that_failed_are_critical(systemctl: Callable[[str], list[str]], tmp_path: Path) -> None:
     said = ALL.replace("COUNT", "2").replace("REST", recorded(tmp_path, "bad.service", "crash.service", "good.service"))
     reading = measure("health.systemd", command=systemctl(said))
     assert reading.status is Status.CRITICAL
@@ -155,7 +161,7 @@ def test_with_no_unit_named_all_that_failed_are_critical(systemctl, tmp_path):
     assert (ignored.status, ignored.message) == (Status.OK, "no unit has failed")
 
 
-def test_with_no_unit_named_and_none_failed_it_is_ok(systemctl):
+def test_with_no_unit_named_and_none_failed_it_is_ok(systemctl: Callable[[str], list[str]]) -> None:
     reading = measure("health.systemd", command=systemctl(ALL.replace("COUNT", "0").replace("REST", "exit 1")))
     assert (reading.status, reading.message) == (Status.OK, "no unit has failed")
 
@@ -178,13 +184,15 @@ def test_with_no_unit_named_and_none_failed_it_is_ok(systemctl):
     ids=["no bus", "fails without a word", "silent", "silent on a unit", "no unit of a pattern", "another unit", "half a unit",
          "another program", "no text", "endless", "far too much"],
 )  # fmt: skip
-def test_a_systemctl_that_fails_or_lies_is_never_ok(systemctl, text, with_, status, said):
+def test_a_systemctl_that_fails_or_lies_is_never_ok(
+    systemctl: Callable[[str], list[str]], text: str, with_: Options, status: str, said: str
+) -> None:
     reading = measure("health.systemd", command=systemctl(text), **with_)
     assert reading.status == status
     assert said in reading.message
 
 
-def test_a_systemctl_that_hangs_is_unknown_in_time(systemctl):
+def test_a_systemctl_that_hangs_is_unknown_in_time(systemctl: Callable[[str], list[str]]) -> None:
     began = time.monotonic()
     reading = measure("health.systemd", timeout=0.5, command=systemctl("sleep 600"))
     assert time.monotonic() - began < 2
@@ -192,7 +200,7 @@ def test_a_systemctl_that_hangs_is_unknown_in_time(systemctl):
     assert "systemctl did not end within 0.45 s" in reading.message
 
 
-def test_without_systemd_it_is_unknown_with_the_reason():
+def test_without_systemd_it_is_unknown_with_the_reason() -> None:
     assert "no such file" in measure("health.systemd", command=["/no/systemctl"]).message
     if not os.path.isdir("/run/systemd/system"):  # a container, as here and in CI
         reading = measure("health.systemd")
@@ -201,12 +209,12 @@ def test_without_systemd_it_is_unknown_with_the_reason():
 
 
 @pytest.mark.parametrize("unit", ["-x", "--root=/", "a b", "a;b", "$(x)", "../x", "", "a\nb", "é"], ids=repr)
-def test_what_is_no_units_name_is_refused(unit):
+def test_what_is_no_units_name_is_refused(unit: str) -> None:
     with pytest.raises(ValidationError):
         systemd.Target(units=[unit])
 
 
-def test_a_time_in_another_zone_is_no_time():
+def test_a_time_in_another_zone_is_no_time() -> None:
     unit = systemd.Unit({"Id": "x.timer", "LastTriggerUSec": "Mon 2026-11-23 13:16:20 CET", "StateChangeTimestamp": "n/a"})
     assert unit.since("LastTriggerUSec") is unit.since("StateChangeTimestamp") is None
     assert UNITS["job.timer"].since("LastTriggerUSec") == NOW - timedelta(minutes=5)

@@ -4,28 +4,34 @@ import asyncio
 import os
 import socket
 import ssl
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from pydantic import ValidationError
 
 from app import plugins
+from app.checks.probe import Reading
 from tests.net.serve import certificate, context, hangs, serve
-from tests.probes.run import against, measure, measured
+from tests.probes.run import Options, against, measure, measured
 from tests.probes.test_tls_weak import TALKS
+
+Talk = tuple[bytes, Mapping[bytes, bytes]]  # the greeting; what is answered to which word
 
 MINE = "-----BEGIN PRIVATE"
 VERSIONS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
 
 
 @contextmanager
-def guard(tls, talk=(b"", {})):
+def guard(tls: ssl.SSLContext, talk: Talk = (b"", {})) -> Iterator[int]:
     """A server whose TLS sends its alerts, as OpenSSL's own does and asyncio's does not."""
     greeting, answers = talk
 
-    def one(connection):
+    def one(connection: socket.socket) -> None:
         with suppress(OSError), connection:
             connection.settimeout(10)
             connection.sendall(greeting)
@@ -35,13 +41,13 @@ def guard(tls, talk=(b"", {})):
             with tls.wrap_socket(connection, server_side=True) as secured:
                 secured.recv(1)
 
-    def work():
+    def work() -> None:
         with suppress(OSError):
             while True:
                 threads.append(Thread(target=one, args=(listener.accept()[0],)))
                 threads[-1].start()
 
-    threads = []
+    threads: list[Thread] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
         acceptor = Thread(target=work)
         acceptor.start()
@@ -53,16 +59,18 @@ def guard(tls, talk=(b"", {})):
                 thread.join()
 
 
-def guarded_by(tls, pem, talk=(b"", {}), **with_):
+def guarded_by(tls: ssl.SSLContext, pem: Path, talk: Talk = (b"", {}), **with_: Any) -> Reading:
     with guard(tls, talk) as port:
         return measure("security.tls", 6.0, host="127.0.0.1", port=port, **{"ca": str(pem), **with_})
 
 
-def shown(pem, tls=None, **with_):
+def shown(pem: Path, tls: ssl.SSLContext | None = None, **with_: Any) -> Reading:
     return against(hangs, "security.tls", tls=tls or context(pem), host="127.0.0.1", port="PORT", timeout=6.0, **with_)
 
 
-def chained(folder, *, root=900.0, middle=800.0, leaf=90.0, sent=()):
+def chained(
+    folder: Path, *, root: float = 900.0, middle: float = 800.0, leaf: float = 90.0, sent: Sequence[Path] = ()
+) -> tuple[Path, Path]:
     """The authority's file, and a server's that holds its own certificate, the intermediate and whatever else is sent."""
     above = certificate(folder, name="root.example", days=root)
     between = certificate(folder, name="ca.example", days=middle, issuer=above, ca=True)
@@ -86,27 +94,27 @@ def chained(folder, *, root=900.0, middle=800.0, leaf=90.0, sent=()):
     ],
     ids=str,
 )
-def test_the_first_of_the_chain_that_ends_counts(tmp_path, lasts, status, days, told):
+def test_the_first_of_the_chain_that_ends_counts(tmp_path: Path, lasts: Options, status: str, days: int, told: str) -> None:
     root, own = chained(tmp_path, **lasts)
     reading = shown(own, ca=str(root))
     assert (reading.status, round(reading.metrics["certificate_days"])) == (status, days), reading.message
     assert reading.message.startswith(told)
 
 
-def test_without_trust_what_was_sent_counts(tmp_path):
+def test_without_trust_what_was_sent_counts(tmp_path: Path) -> None:
     _, own = chained(tmp_path, middle=5)
     assert "5 days left: the chain's certificate CN=ca.example" in shown(own, verify=False).message
     assert "5 days left: the chain's certificate CN=ca.example" in shown(own).message
 
 
-def test_what_is_sent_and_vouches_for_nothing_does_not_count(tmp_path):
+def test_what_is_sent_and_vouches_for_nothing_does_not_count(tmp_path: Path) -> None:
     stray = certificate(tmp_path, name="stray.example", days=2)
     root, own = chained(tmp_path, sent=[stray])
     for with_ in ({"ca": str(root)}, {"verify": False}):
         assert shown(own, **with_).status == "ok"
 
 
-def test_an_old_way_to_an_old_root_does_not_count_when_there_is_a_shorter_one(tmp_path):
+def test_an_old_way_to_an_old_root_does_not_count_when_there_is_a_shorter_one(tmp_path: Path) -> None:
     """As servers sent the way from a new root to one that had ended, for old telephones."""
     old = certificate(tmp_path, name="old.example", days=3)
     root, own = chained(tmp_path)
@@ -116,7 +124,7 @@ def test_an_old_way_to_an_old_root_does_not_count_when_there_is_a_shorter_one(tm
 
 
 @pytest.fixture
-def guarded(tmp_path):
+def guarded(tmp_path: Path) -> tuple[Path, Path, Path]:
     """A server's certificate, the authority of its clients, and one of those clients."""
     (tmp_path / "clients").mkdir()
     authority = certificate(tmp_path / "clients", name="clients.example", days=900)
@@ -125,7 +133,9 @@ def guarded(tmp_path):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_server_that_wants_a_client_certificate_is_judged_by_what_it_shows(guarded, version):
+def test_a_server_that_wants_a_client_certificate_is_judged_by_what_it_shows(
+    guarded: tuple[Path, Path, Path], version: str
+) -> None:
     pem, authority, _ = guarded
     tls = context(pem, clients=authority, version=VERSIONS[version])
     reading = guarded_by(tls, pem)
@@ -137,7 +147,7 @@ def test_a_server_that_wants_a_client_certificate_is_judged_by_what_it_shows(gua
     assert guarded_by(tls, pem, critical_days=100, warn_days=100).message == "90 days left"
 
 
-def test_one_that_closes_without_an_alert_wanted_it_too(guarded):
+def test_one_that_closes_without_an_alert_wanted_it_too(guarded: tuple[Path, Path, Path]) -> None:
     """As asyncio's servers do. TLS 1.3 encrypts the question, so that only a certificate that does not help can tell."""
     pem, authority, _ = guarded
     tls = context(pem, clients=authority, version=ssl.TLSVersion.TLSv1_2)
@@ -150,11 +160,13 @@ def test_one_that_closes_without_an_alert_wanted_it_too(guarded):
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("own_file", [True, False])
-def test_a_client_certificate_is_shown_to_those_who_ask(guarded, version, own_file, tmp_path):
+def test_a_client_certificate_is_shown_to_those_who_ask(
+    guarded: tuple[Path, Path, Path], version: str, own_file: bool, tmp_path: Path
+) -> None:
     pem, authority, client = guarded
     key = tmp_path / "key.pem"
     key.write_text(MINE + client.read_text().partition(MINE)[2])
-    with_ = {"client_cert": str(client)} | ({"client_key": str(key)} if own_file else {})
+    with_: Options = {"client_cert": str(client)} | ({"client_key": str(key)} if own_file else {})
     reading = guarded_by(context(pem, clients=authority, version=VERSIONS[version]), pem, **with_)
     assert (reading.status, reading.message) == ("ok", f"90 days left, {version}")
     assert reading.metrics["client_certificate_required"] == 0
@@ -162,7 +174,9 @@ def test_a_client_certificate_is_shown_to_those_who_ask(guarded, version, own_fi
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_client_certificate_that_is_refused_is_critical(guarded, version, tmp_path):
+def test_a_client_certificate_that_is_refused_is_critical(
+    guarded: tuple[Path, Path, Path], version: str, tmp_path: Path
+) -> None:
     pem, authority, _ = guarded
     stranger = certificate(tmp_path, name="stranger.example")
     tls = context(pem, clients=authority, version=VERSIONS[version])
@@ -173,7 +187,9 @@ def test_a_client_certificate_that_is_refused_is_critical(guarded, version, tmp_
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("protocol", TALKS)
-def test_a_client_certificate_is_wanted_after_plain_protocols_too(guarded, protocol, version):
+def test_a_client_certificate_is_wanted_after_plain_protocols_too(
+    guarded: tuple[Path, Path, Path], protocol: str, version: str
+) -> None:
     pem, authority, client = guarded
     tls = context(pem, clients=authority, version=VERSIONS[version])
     reading = guarded_by(tls, pem, TALKS[protocol], starttls=protocol)
@@ -193,7 +209,7 @@ def test_a_client_certificate_is_wanted_after_plain_protocols_too(guarded, proto
         ({"client_cert": "JUNK"}, "cannot be used as a client certificate: "),
     ],
 )
-def test_a_client_certificate_that_cannot_be_used_is_unknown(tmp_path, files, said):
+def test_a_client_certificate_that_cannot_be_used_is_unknown(tmp_path: Path, files: dict[str, str], said: str) -> None:
     pem = certificate(tmp_path)
     other = certificate(tmp_path, name="other.example")
     key = serialization.load_pem_private_key(pem.read_bytes(), None)
@@ -207,19 +223,19 @@ def test_a_client_certificate_that_cannot_be_used_is_unknown(tmp_path, files, sa
     assert (reading.status, said in reading.message) == ("unknown", True), reading.message
 
 
-def test_a_key_without_its_certificate_is_refused_when_read():
+def test_a_key_without_its_certificate_is_refused_when_read() -> None:
     with pytest.raises(ValidationError, match="client_cert"):
         plugins.probe_module("security.tls").Target(host="x", client_key="/key")
 
 
-def test_one_that_breaks_off_amid_its_messages_shows_nothing(tmp_path):
+def test_one_that_breaks_off_amid_its_messages_shows_nothing(tmp_path: Path) -> None:
     """It sends half of its certificate."""
     pem = certificate(tmp_path)
 
-    async def story():
+    async def story() -> Reading:
         async with serve(hangs, context(pem, version=ssl.TLSVersion.TLSv1_2)) as real:
 
-            async def front(reader, writer):
+            async def front(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
                 inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", real)
                 inner_writer.write(await reader.read(5000))
                 writer.write((await inner_reader.read(5000))[:300])

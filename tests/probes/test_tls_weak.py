@@ -3,8 +3,11 @@
 import asyncio
 import struct
 import subprocess
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -14,16 +17,19 @@ from cryptography.x509.oid import NameOID
 from pydantic import ValidationError
 
 from app import plugins
+from app.checks.probe import Reading
 from tests.net.serve import certificate, context, hangs, serve
 from tests.probes.run import against, measure, measured
 from tests.programs import program
 
 
 @contextmanager
-def openssl(pem, *options):
+def openssl(pem: Path, *options: str) -> Iterator[int]:
     """OpenSSL's own server on a free port."""
-    command = [program("openssl", "openssl"), "s_server", "-accept", "127.0.0.1:0", "-cert", pem, "-key", pem, *options]
+    binary = program("openssl", "openssl")
+    command: list[str | Path] = [binary, "s_server", "-accept", "127.0.0.1:0", "-cert", pem, "-key", pem, *options]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
     try:
         for line in process.stdout:
             if line.startswith("ACCEPT"):
@@ -36,11 +42,11 @@ def openssl(pem, *options):
 
 
 @pytest.fixture(scope="module")
-def weak_rsa(tmp_path_factory):
+def weak_rsa(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made(tmp_path_factory.mktemp("rsa"), bits=1024)
 
 
-def made(folder, bits=2048, begins=-1):
+def made(folder: Path, bits: int = 2048, begins: int = -1) -> Path:
     """A self-signed RSA certificate whose time begins in so many days."""
     key, name = rsa.generate_private_key(65537, bits), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
@@ -70,7 +76,7 @@ LOW = "ALL:eNULL:@SECLEVEL=0"
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_openssl_offers_is_told(tmp_path, options, told):
+def test_what_openssl_offers_is_told(tmp_path: Path, options: list[str], told: str) -> None:
     pem = made(tmp_path)
     with openssl(pem, *options) as port:
         target = {"host": "127.0.0.1", "port": port, "ca": str(pem), "verify": False}
@@ -80,14 +86,14 @@ def test_what_openssl_offers_is_told(tmp_path, options, told):
         assert measure("security.tls", 6.0, weak="ok", **target).status == "ok"
 
 
-def test_what_openssl_does_not_offer_is_not_told(tmp_path):
+def test_what_openssl_does_not_offer_is_not_told(tmp_path: Path) -> None:
     pem = certificate(tmp_path)
     with openssl(pem) as port:
         reading = measure("security.tls", 6.0, host="127.0.0.1", port=port, ca=str(pem))
     assert (reading.status, reading.metrics["old_protocol"], reading.metrics["weak_cipher"]) == ("ok", 0, 0), reading.message
 
 
-def test_a_weak_key_is_told(weak_rsa):
+def test_a_weak_key_is_told(weak_rsa: Path) -> None:
     with openssl(weak_rsa, "-cipher", "DEFAULT:@SECLEVEL=0") as port:
         reading = measure("security.tls", 6.0, host="127.0.0.1", port=port, verify=False, old_protocols=True)
     assert "its key is weak (RSA, 1024 bits)" in reading.message
@@ -95,14 +101,14 @@ def test_a_weak_key_is_told(weak_rsa):
 
 
 @pytest.mark.parametrize("cipher, name", [(0x0005, "RC4"), (0xC012, "3DES"), (0x0003, "export keys")])
-def test_ciphers_that_openssl_no_longer_has_are_told(tmp_path, cipher, name):
+def test_ciphers_that_openssl_no_longer_has_are_told(tmp_path: Path, cipher: int, name: str) -> None:
     """A front that answers the hello of weak ciphers in kind; its real side is sound."""
     pem = certificate(tmp_path)
 
-    async def story():
+    async def story() -> Reading:
         async with serve(hangs, context(pem)) as real:
 
-            async def front(reader, writer):
+            async def front(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
                 first = await reader.read(5000)
                 if b"\x00\x05\x00\x04" in first[44:120] and first[9:11] == b"\x03\x03":  # RC4: nobody else offers it
                     body = b"\x03\x03" + bytes(32) + b"\x04abcd" + struct.pack("!H", cipher) + b"\0"
@@ -120,7 +126,7 @@ def test_ciphers_that_openssl_no_longer_has_are_told(tmp_path, cipher, name):
     assert (reading.status, reading.message) == ("warning", f"it agrees to a weak cipher ({name})")
 
 
-async def _pump(source, sink):
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
     try:
         while data := await source.read(65536):
             sink.write(data)
@@ -128,25 +134,25 @@ async def _pump(source, sink):
         sink.transport.abort()
 
 
-def shown(pem, **with_):
+def shown(pem: Path, **with_: Any) -> Reading:
     return against(hangs, "security.tls", tls=context(pem), host="127.0.0.1", port="PORT", timeout=6.0, **with_)
 
 
-def test_a_certificate_of_the_future_is_critical(tmp_path):
+def test_a_certificate_of_the_future_is_critical(tmp_path: Path) -> None:
     pem = made(tmp_path, begins=3)
     reading = shown(pem, ca=str(pem))
     assert (reading.status, "is not valid before 20" in reading.message) == ("critical", True)
     assert shown(pem, verify=False).status == "critical"
 
 
-def test_a_missing_intermediate_is_explained(tmp_path):
+def test_a_missing_intermediate_is_explained(tmp_path: Path) -> None:
     root = certificate(tmp_path, name="root.example", days=900)
     leaf = certificate(tmp_path, issuer=certificate(tmp_path, name="ca.example", days=800))
     message = shown(leaf, ca=str(root)).message
     assert "issuer CN=ca.example; does the server send the whole chain?" in message
 
 
-def test_issuer_and_fingerprint_are_held_to(tmp_path):
+def test_issuer_and_fingerprint_are_held_to(tmp_path: Path) -> None:
     pem = certificate(tmp_path)
     found = x509.load_pem_x509_certificate(pem.read_bytes()).fingerprint(hashes.SHA256()).hex(":").upper()
     assert shown(pem, ca=str(pem), fingerprint=found, issuer="127.0.0").status == "ok"
@@ -166,10 +172,10 @@ TALKS = {
 }
 
 
-def asked(protocol, pem, refuses=False, timeout=6.0):
+def asked(protocol: str, pem: Path, refuses: bool = False, timeout: float = 6.0) -> Reading:
     greeting, answers = TALKS[protocol]
 
-    async def server(reader, writer):
+    async def server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(greeting)
         for word, answer in answers.items():
             if not (await reader.read(1000)).startswith(word):
@@ -183,7 +189,7 @@ def asked(protocol, pem, refuses=False, timeout=6.0):
 
 
 @pytest.mark.parametrize("protocol", TALKS)
-def test_tls_is_asked_for_in_plain_protocols(tmp_path, protocol):
+def test_tls_is_asked_for_in_plain_protocols(tmp_path: Path, protocol: str) -> None:
     pem = certificate(tmp_path)
     reading = asked(protocol, pem)
     assert reading.status == "ok", reading.message
@@ -192,6 +198,6 @@ def test_tls_is_asked_for_in_plain_protocols(tmp_path, protocol):
 
 
 @pytest.mark.parametrize("protocol", TALKS)
-def test_a_server_that_never_agrees_is_critical_in_time(protocol):
+def test_a_server_that_never_agrees_is_critical_in_time(protocol: str) -> None:
     reading = against(hangs, "security.tls", host="127.0.0.1", port="PORT", starttls=protocol, timeout=0.6)
     assert (reading.status, "did not agree to TLS within" in reading.message) == ("critical", True)

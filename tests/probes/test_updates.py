@@ -2,11 +2,14 @@
 
 import os
 import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app import plugins
-from app.checks.probe import Status
+from app.checks.probe import Reading, Status
 from tests.probes.run import measure
 from tests.programs import program
 
@@ -23,7 +26,7 @@ SOURCE = "Filename: x.deb\nSize: 1\nSHA256: aa\n"
 class Tree:
     """A Debian host's package state: two sources of packages, as apt-get update leaves them."""
 
-    def __init__(self, root):
+    def __init__(self, root: Path) -> None:
         self.root = root
         self.lists = root / "var/lib/apt/lists"
         self.status = root / "var/lib/dpkg/status"
@@ -43,7 +46,7 @@ class Tree:
         self.offer("debian_dists_stable", "Debian", "stable", bye=2)
         self.offer("security_dists_stable-security", "Debian-Security", "stable-security", hello="1+deb12u1")
 
-    def offer(self, source, label, suite, **packages):
+    def offer(self, source: str, label: str, suite: str, **packages: object) -> None:
         """Let a source offer these packages."""
         (self.lists / f"a.example_{source}_Release").write_text(RELEASE.format(label, suite))
         listed = "".join(PACKAGE.format(name, version).rstrip() + "\n" + SOURCE + "\n" for name, version in packages.items())
@@ -51,39 +54,40 @@ class Tree:
             listed.replace("Status: install ok installed\n", "")
         )
 
-    def look(self, **with_):
+    def look(self, **with_: Any) -> Reading:
         return measure("security.updates", **({"root": str(self.root), "command": ["apt-get"]} | with_))
 
 
 @pytest.fixture
-def tree(tmp_path):
+def tree(tmp_path: Path) -> Tree:
     return Tree(tmp_path)
 
 
 @pytest.fixture
-def apt(tree):
+def apt(tree: Tree) -> Tree:
     program("apt-get", "apt")
     return tree
 
 
-def test_security_updates_are_told_from_others(apt):
+def test_security_updates_are_told_from_others(apt: Tree) -> None:
     reading = apt.look()
     assert reading.status is Status.WARNING
     assert reading.message == "1 security update pending: hello"
-    assert reading.metrics.pop("lists_age_seconds") < 60
-    assert reading.metrics == {"security_updates": 1, "updates": 2, "held_packages": 0, "reboot_required": 0}
+    metrics = dict(reading.metrics)
+    assert metrics.pop("lists_age_seconds") < 60
+    assert metrics == {"security_updates": 1, "updates": 2, "held_packages": 0, "reboot_required": 0}
     assert apt.look(warning_above=1).status is Status.OK
     assert apt.look(critical_above=0).status is Status.CRITICAL
 
 
-def test_a_host_with_all_of_them_is_ok(apt):
+def test_a_host_with_all_of_them_is_ok(apt: Tree) -> None:
     apt.status.write_text(PACKAGE.format("hello", "1+deb12u1") + PACKAGE.format("bye", 1))
     reading = apt.look()
     assert (reading.status, reading.message) == (Status.OK, "no security updates pending")
     assert reading.metrics["updates"] == 1
 
 
-def test_packages_held_back_are_counted(apt):
+def test_packages_held_back_are_counted(apt: Tree) -> None:
     apt.status.write_text(apt.status.read_text().replace("install ok", "hold ok", 1))
     reading = apt.look()
     assert reading.metrics["held_packages"] == 1
@@ -93,7 +97,7 @@ def test_packages_held_back_are_counted(apt):
     assert apt.look().message == "no security updates pending; 1 held back"
 
 
-def test_a_security_fix_behind_a_newer_ordinary_version_counts(apt):
+def test_a_security_fix_behind_a_newer_ordinary_version_counts(apt: Tree) -> None:
     apt.offer("debian_dists_stable", "Debian", "stable", bye=2, hello=3)
     reading = apt.look()
     assert (reading.status, reading.message) == (Status.WARNING, "1 security update pending: hello")
@@ -101,7 +105,7 @@ def test_a_security_fix_behind_a_newer_ordinary_version_counts(apt):
 
 
 @pytest.mark.parametrize("installed, count", [("1", 1), ("1+deb12u1", 0), ("2", 0), ("3", 0)])
-def test_a_security_fix_counts_until_it_or_something_newer_is_installed(apt, installed, count):
+def test_a_security_fix_counts_until_it_or_something_newer_is_installed(apt: Tree, installed: str, count: int) -> None:
     apt.offer("debian_dists_stable", "Debian", "stable", hello=3)
     apt.status.write_text(PACKAGE.format("hello", installed) + PACKAGE.format("bye", 1))
     assert apt.look().metrics["security_updates"] == count
@@ -118,18 +122,18 @@ def test_a_security_fix_counts_until_it_or_something_newer_is_installed(apt, ins
     ids=["to an ordinary version", "to what is installed", "all of them late", "refused"],
 )
 @pytest.mark.parametrize("ordinary", [1, 3])
-def test_a_pin_hides_no_security_fix_unless_it_refuses_it(apt, pin, count, ordinary):
+def test_a_pin_hides_no_security_fix_unless_it_refuses_it(apt: Tree, pin: str, count: int, ordinary: int) -> None:
     (apt.root / "etc/apt/preferences").write_text(pin)
     apt.offer("debian_dists_stable", "Debian", "stable", hello=ordinary)
     assert apt.look().metrics["security_updates"] == count
 
 
-def test_what_is_not_installed_waits_for_no_fix(apt):
+def test_what_is_not_installed_waits_for_no_fix(apt: Tree) -> None:
     apt.status.write_text(PACKAGE.format("bye", 1) + PACKAGE.format("hello", 1).replace("ok installed", "ok config-files"))
     assert apt.look().message == "no security updates pending"
 
 
-def test_a_reboot_that_waits_warns(apt):
+def test_a_reboot_that_waits_warns(apt: Tree) -> None:
     (apt.root / "run/reboot-required").touch()
     reading = apt.look(warning_above=9)
     assert reading.status is Status.WARNING
@@ -137,7 +141,7 @@ def test_a_reboot_that_waits_warns(apt):
     assert apt.look(warning_above=9, warn_of_reboot=False).status is Status.OK
 
 
-def test_lists_that_are_stale_warn_since_they_know_nothing_of_new_updates(apt):
+def test_lists_that_are_stale_warn_since_they_know_nothing_of_new_updates(apt: Tree) -> None:
     for path in (apt.lists, apt.lists / "partial"):
         os.utime(path, (time.time() - 9 * 86_400,) * 2)
     reading = apt.look(warning_above=9)
@@ -160,7 +164,7 @@ def test_lists_that_are_stale_warn_since_they_know_nothing_of_new_updates(apt):
     ],
     ids=["no lists, as in an image", "no list of what is installed", "an empty one", "broken dependencies", "broken sources"],
 )
-def test_what_makes_apt_see_nothing_is_unknown(apt, break_it, said):
+def test_what_makes_apt_see_nothing_is_unknown(apt: Tree, break_it: Callable[[Tree], object], said: str) -> None:
     break_it(apt)
     reading = apt.look()
     assert reading.status is Status.UNKNOWN
@@ -168,10 +172,10 @@ def test_what_makes_apt_see_nothing_is_unknown(apt, break_it, said):
 
 
 @pytest.fixture
-def stands_for(tmp_path):
+def stands_for(tmp_path: Path) -> Callable[[str, str], list[str]]:
     """Writes a program that stands for a package manager."""
 
-    def write(name, text):
+    def write(name: str, text: str) -> list[str]:
         path = tmp_path / "bin" / name
         path.parent.mkdir()
         path.write_text(f"#!/bin/sh\n{text}\n")
@@ -194,13 +198,15 @@ def stands_for(tmp_path):
     ],
     ids=["fails", "complains", "silent", "cut off", "far too much", "no text", "killed"],
 )
-def test_an_apt_that_fails_or_lies_is_unknown(tree, stands_for, text, said):
+def test_an_apt_that_fails_or_lies_is_unknown(
+    tree: Tree, stands_for: Callable[[str, str], list[str]], text: str, said: str
+) -> None:
     reading = tree.look(command=stands_for("apt-get", text))
     assert reading.status is Status.UNKNOWN
     assert said in reading.message
 
 
-def test_one_that_hangs_is_unknown_in_time(tree, stands_for):
+def test_one_that_hangs_is_unknown_in_time(tree: Tree, stands_for: Callable[[str, str], list[str]]) -> None:
     began = time.monotonic()
     reading = tree.look(command=stands_for("apt-get", "sleep 600"), timeout=0.4)
     assert time.monotonic() - began < 2
@@ -208,7 +214,7 @@ def test_one_that_hangs_is_unknown_in_time(tree, stands_for):
     assert "apt-get did not end within 0.3" in reading.message
 
 
-def test_what_is_no_package_manager_is_unknown():
+def test_what_is_no_package_manager_is_unknown() -> None:
     assert "none of apt-get, dnf, yum" in measure("security.updates", command=["/bin/true"]).message
     assert measure("security.updates", command=["/no/dnf"]).status is Status.UNKNOWN
 
@@ -228,7 +234,7 @@ def test_what_is_no_package_manager_is_unknown():
     ],
     ids=["in both archives", "security", "other", "Ubuntu", "a new package", "second mention", "sounds alike"],
 )  # fmt: skip
-def test_lines_of_apt(line, names, count):
+def test_lines_of_apt(line: str, names: tuple[str, ...], count: int) -> None:
     found = updates.pending_of_apt(f"{line}\n1 upgraded, 0 newly installed, 0 to remove and 0 not upgraded.\n")
     assert (found.security, found.all) == (names, count)
 
@@ -256,7 +262,7 @@ SECURE, INFRA = (
 UPDATES, STATUS = "http://u.example/ubuntu jammy-updates/main amd64", "/var/lib/dpkg/status"
 
 
-def table(name, *versions, installed="1"):
+def table(name: str, *versions: tuple[str, Sequence[str]], installed: str = "1") -> str:
     lines = [f"{name}:", f"  Installed: {installed}", "  Candidate: 9", "  Version table:"]
     for version, sources in versions:
         lines.append(f" {'***' if version.split()[0] == installed else '   '} {version}")
@@ -287,7 +293,7 @@ def table(name, *versions, installed="1"):
         "nothing",
     ],
 )  # fmt: skip
-def test_versions_of_apt(out, names):
+def test_versions_of_apt(out: str, names: tuple[str, ...]) -> None:
     assert updates.behind_of_apt(out, updates.secure_sources(SOURCES)) == names
 
 
@@ -295,7 +301,9 @@ def test_versions_of_apt(out, names):
     "text, said",
     [("exit 100", "apt-cache cannot tell: it ended with 100"), ("sleep 600", "apt-cache did not end within")],
 )
-def test_without_the_versions_it_cannot_be_known(tree, stands_for, text, said):
+def test_without_the_versions_it_cannot_be_known(
+    tree: Tree, stands_for: Callable[[str, str], list[str]], text: str, said: str
+) -> None:
     done = "echo '0 upgraded, 0 newly installed, 0 to remove and 0 not upgraded.'"
     command = stands_for("apt-get", done)
     (tree.root / "bin/apt-cache").write_text(f"#!/bin/sh\n{text}\n")
@@ -304,7 +312,7 @@ def test_without_the_versions_it_cannot_be_known(tree, stands_for, text, said):
     assert (reading.status, said in reading.message) == (Status.UNKNOWN, True), reading.message
 
 
-def test_whoever_may_only_call_apt_get_by_sudo_needs_no_more(apt, stands_for):
+def test_whoever_may_only_call_apt_get_by_sudo_needs_no_more(apt: Tree, stands_for: Callable[[str, str], list[str]]) -> None:
     sudo = stands_for("sudo", 'shift; [ "$1" = apt-get ] || exit 1; exec "$@"')
     apt.offer("debian_dists_stable", "Debian", "stable", hello=3)
     assert apt.look(command=[*sudo, "-n", "apt-get"]).message == "1 security update pending: hello"
@@ -325,11 +333,11 @@ def test_whoever_may_only_call_apt_get_by_sudo_needs_no_more(apt, stands_for):
     ],
     ids=["twice the same", "dnf 4", "dnf 5", "no security", "no package's name", "nothing"],
 )
-def test_lines_of_dnf(out, names):
+def test_lines_of_dnf(out: str, names: tuple[str, ...]) -> None:
     assert updates.pending_of_dnf(out).security == names
 
 
-def test_dnf_is_asked_from_its_cache_only(stands_for, tmp_path):
+def test_dnf_is_asked_from_its_cache_only(stands_for: Callable[[str, str], list[str]], tmp_path: Path) -> None:
     dnf = stands_for("dnf", f"echo $* > {tmp_path}/call; echo 'RHSA-2024:1 Low/Sec. bash-5-1.el9.noarch'")
     reading = measure("security.updates", command=dnf, root=str(tmp_path))
     assert (reading.status, reading.message) == (Status.WARNING, "1 security update pending: bash")

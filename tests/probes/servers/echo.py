@@ -45,7 +45,7 @@ def checksum(message: bytes) -> int:
     total = sum(struct.unpack(f"!{len(message) // 2}H", message))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
+    return int(~total & 0xFFFF)
 
 
 @contextmanager
@@ -102,7 +102,11 @@ async def pinged_by_name(*addresses: str) -> dict[str, Any]:
     real = socket.getaddrinfo
     families = [socket.AF_INET6 if ":" in one else socket.AF_INET for one in addresses]
     answer = [(family, socket.SOCK_STREAM, 6, "", (one, 0)) for family, one in zip(families, addresses, strict=True)]
-    socket.getaddrinfo = lambda host, *words, **named: answer if host == "two.example" else real(host, *words, **named)
+
+    def stand_in(host: Any, *words: Any, **named: Any) -> Any:
+        return answer if host == "two.example" else real(host, *words, **named)
+
+    socket.getaddrinfo = stand_in
     try:
         return await pinged("two.example")
     finally:

@@ -65,10 +65,12 @@ def api(answer: Callable[[str], tuple[int, Any]]) -> Handler:
 @asynccontextmanager
 async def listening(handler: Handler, path: Path) -> AsyncIterator[None]:
     """A server of one handler on a Unix socket; nothing of it is left behind the block."""
-    tasks = set()
+    tasks: set[asyncio.Task[object]] = set()
 
     async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.add(asyncio.current_task())
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
         try:
             await handler(reader, writer)
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):

@@ -143,7 +143,8 @@ def _made(folder: Path) -> Path:
         if account is not None:
             shutil.chown(path, account.uid, account.gid)
     tables = "".join((SHARE / name).read_text() for name in SYSTEM_TABLES)
-    command = [program("mariadbd", "mariadb-server-core"), *SMALL, "--bootstrap", f"--datadir={data}", f"--tmpdir={folder}"]
+    binary = program("mariadbd", "mariadb-server-core")
+    command: list[str | Path] = [binary, *SMALL, "--bootstrap", f"--datadir={data}", f"--tmpdir={folder}"]
     made = run(account, command, f"create database mysql;\nuse mysql;\nset @auth_root_socket=NULL;\n{tables}")
     assert made.returncode == 0, made.stderr
     return data

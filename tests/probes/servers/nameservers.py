@@ -6,9 +6,11 @@ import dns.rcode
 import dns.rrset
 
 
-def made(query: bytes, *records: str, flags: int = 0, rcode: int = 0, why: str = "") -> dns.message.Message:
+def made(
+    query: bytes, *records: str, flags: int = 0, rcode: dns.rcode.Rcode = dns.rcode.NOERROR, why: str = ""
+) -> dns.message.Message:
     """A sound answer to a query: records in zone-file form, e.g. `www.shop.test. 60 IN A 192.0.2.10`."""
-    options = [dns.edns.EDEOption(dns.edns.EDECode.DNSSEC_BOGUS, why)] if why else []
+    options: list[dns.edns.Option] = [dns.edns.EDEOption(dns.edns.EDECode.DNSSEC_BOGUS, why)] if why else []
     answer = dns.message.make_response(dns.message.from_wire(query))
     answer.use_edns(0, options=options)
     answer.flags |= flags

@@ -42,7 +42,7 @@ def running(home: Path) -> Iterator[str]:
     threading.Thread(target=page.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    job = {"job_name": "shop", "scrape_interval": "200ms", "scrape_timeout": "200ms"}
+    job: dict[str, object] = {"job_name": "shop", "scrape_interval": "200ms", "scrape_timeout": "200ms"}
     job["static_configs"] = [{"targets": [f"127.0.0.1:{page.server_port}"]}]
     (home / "config.yml").write_text(json.dumps({"scrape_configs": [job]}))
     options = {

@@ -77,7 +77,7 @@ def rabbitmq(*lines: str) -> Iterator[str]:
 @contextmanager
 def _running(command: list[Any], environment: dict[str, str], account: Account | None) -> Iterator[subprocess.Popen[str]]:
     """A program in a process group of its own, ended with everything it started."""
-    said = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    said: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     with subprocess.Popen(
         command, env=environment, cwd="/", text=True, start_new_session=True, **said, **identity(account)
     ) as process:

@@ -63,7 +63,7 @@ class Node:
         self.options |= options
         words = [word for name, value in {**SMALL, **self.options}.items() for word in ("-c", f"{name}={value}")]
         with (self.data.parent / f"{self.port}.log").open("ab") as log:
-            command = [self.tools / "postgres", "-D", self.data, "-p", str(self.port), *words]
+            command: list[str | Path] = [self.tools / "postgres", "-D", self.data, "-p", str(self.port), *words]
             self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/", **identity(self.account))
         until(self.answers)
 
@@ -71,7 +71,7 @@ class Node:
         assert self.process is not None
         assert self.process.poll() is None, (self.data.parent / f"{self.port}.log").read_text()
         try:
-            return self.ask("select 1") == 1
+            return bool(self.ask("select 1") == 1)
         except psycopg.OperationalError:
             return False
 
@@ -127,7 +127,7 @@ def replicated(major: int, slot: str | None = None, **options: str) -> Iterator[
         (primary.data / "pg_hba.conf").write_text(WHO)
         primary.start(**options)
         primary.ask("create role watch login", "create role monitor login in role pg_monitor", "create table t (n int)")
-        words = ["-D", standby.data, "-d", primary.url(), "-R", "-c", "fast", "-X", "stream", "--no-sync"]
+        words: list[str | Path] = ["-D", standby.data, "-d", primary.url(), "-R", "-c", "fast", "-X", "stream", "--no-sync"]
         copied = run(account, [where / "pg_basebackup", *words, *(["-C", "-S", slot] if slot else [])])
         assert copied.returncode == 0, copied.stderr
         standby.start()
