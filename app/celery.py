@@ -130,13 +130,13 @@ def hint(
     return True
 
 
-_soon = Hints(lambda stage: hint(stage.task))
+_hints = Hints(lambda stage: hint(stage.task))
 
 
 def hint_after_commit(stage: queues.Queue, seconds: float, as_of: datetime | None) -> None:
     """What a transaction of this process wakes is hinted at: later with a countdown, in a story with its instant."""
     if not seconds and as_of is None:
-        _soon.say(stage)
+        _hints.add(stage)
     elif seconds <= LONGEST_COUNTDOWN and not (seconds and as_of):  # later it waits as a row until a sweep arms it
         hint(stage.task, [as_of.isoformat()] if as_of else [], countdown=seconds)
 
@@ -197,7 +197,7 @@ def _fresh_process(**_: Any) -> None:
 
 def _beat_lives(**_: Any) -> None:
     logger.info("beat_started", entries=len(beat_schedule))
-    beats.keep_saying("beat")
+    beats.keep_reporting("beat")
 
 
 class SignOfLife(bootsteps.StartStopStep):  # type: ignore[misc]
@@ -207,8 +207,8 @@ class SignOfLife(bootsteps.StartStopStep):  # type: ignore[misc]
 
     def start(self, worker: Any) -> None:
         detail = {"queues": sorted(worker.app.amqp.queues.consume_from)}
-        beats.say("worker", detail)
-        worker.timer.call_repeatedly(beats.EVERY, beats.say, ("worker", detail))
+        beats.report("worker", detail)
+        worker.timer.call_repeatedly(beats.EVERY, beats.report, ("worker", detail))
         locations = {queue.partition("@")[2] for queue in detail["queues"] if "@" in queue}
         if locations:
             beats.tick(locations)

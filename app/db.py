@@ -110,7 +110,7 @@ def connect(url: str, size: int = 4) -> Engine:
     return made
 
 
-def give_up_soon(db: Connection) -> None:
+def limit_lock_wait(db: Connection) -> None:
     """Wait for no row in this transaction: somebody holds one for long, and there is other work."""
     db.execute(text("set local lock_timeout = '100ms'"))
 
@@ -192,7 +192,7 @@ def _notify(db: Connection, channel: str, payload: str) -> None:
     db.execute(text("select pg_notify(:channel, :payload)"), {"channel": channel, "payload": payload})
 
 
-def turn_back(db: Connection, columns: Iterable[Column[datetime]], by: timedelta, now: datetime) -> None:
+def move_back(db: Connection, columns: Iterable[Column[datetime]], by: timedelta, now: datetime) -> None:
     """The clock was set back: what of these columns of one table lies ahead moves back by as much, but not behind `now`."""
     named = list(columns)
     moved = {one.name: case((one > now, func.greatest(one - by, now)), else_=one) for one in named}

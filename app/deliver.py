@@ -13,7 +13,7 @@ from itertools import chain, repeat
 
 from app import clock
 from app.concurrency.deadline import PULSE
-from app.db import give_up_soon, refresh, transaction, wake
+from app.db import limit_lock_wait, refresh, transaction, wake
 from app.errors import Busy, Unavailable
 from app.log import get
 from app.notify import outcome
@@ -108,7 +108,7 @@ async def _write_apart(sent: Sequence[Sent], now: datetime | None) -> None:
 def _record(sent: Sequence[Sent], now: datetime | None, again: bool) -> None:
     with transaction(now) as db:
         if again:
-            give_up_soon(db)  # many may wait for one row: none may keep the others waiting
+            limit_lock_wait(db)  # many may wait for one row: none may keep the others waiting
         outcome.record(db, sent, now or clock.now(db))
         refresh(db, "pages")
 

@@ -36,7 +36,7 @@ logger = log.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class TimeLimits:
     """How many seconds a client may keep us waiting."""
 
     head: float = 10.0  # for a request's head, TLS handshake included
@@ -46,7 +46,7 @@ class Patience:
     unread: float = 30.0  # while it reads nothing of an answer
 
 
-USUAL = Patience()
+USUAL = TimeLimits()
 
 
 def raise_descriptors() -> int:
@@ -93,18 +93,18 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
         self.reading = self.in_head = True
         if not self.answering:
-            self.door.wait(self, self.door.patience.head)
+            self.door.wait(self, self.door.limits.head)
 
     def on_headers_complete(self) -> None:
         """The application is asked from now on."""
         super().on_headers_complete()
         self.in_head, self.answering = False, True
-        self.door.wait(self, self.door.patience.body)
+        self.door.wait(self, self.door.limits.body)
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
         super().on_body(body)
-        self.allowed += len(body) / self.door.patience.slowest
+        self.allowed += len(body) / self.door.limits.slowest
 
     def on_message_complete(self) -> None:
         """The last byte of a request."""
@@ -121,7 +121,7 @@ class Connection(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """It does not read."""
         super().pause_writing()
-        self.door.wait(self, self.door.patience.unread)
+        self.door.wait(self, self.door.limits.unread)
 
     def resume_writing(self) -> None:
         """It reads."""
@@ -129,13 +129,13 @@ class Connection(HttpToolsProtocol):
         self._ours_or_idle()
 
     def _ours_or_idle(self) -> None:
-        patience = self.door.patience
+        limits = self.door.limits
         if self.reading:
-            self.door.wait(self, patience.head if self.in_head else patience.body)
+            self.door.wait(self, limits.head if self.in_head else limits.body)
         elif self.answering:
             self.door.serve(self)
         else:
-            self.door.wait(self, patience.idle, idle=True)
+            self.door.wait(self, limits.idle, idle=True)
 
     @property
     def waits_for_us(self) -> bool:
@@ -178,9 +178,9 @@ class Door:
         tls: ssl.SSLContext | None,
         places: int,
         make: Callable[..., Connection],
-        patience: Patience = USUAL,
+        limits: TimeLimits = USUAL,
     ) -> None:
-        self.sockets, self.tls, self.places, self.make, self.patience = sockets, tls, places, make, patience
+        self.sockets, self.tls, self.places, self.make, self.limits = sockets, tls, places, make, limits
         self.loop = asyncio.get_running_loop()
         self.open: set[Connection] = set()
         self.slow: OrderedDict[Connection, None] = OrderedDict()  # in the middle of something; the longest wait first
@@ -241,15 +241,15 @@ class Door:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         one = self.make(self, client)
         self.open.add(one)
-        self.wait(one, self.patience.head)
+        self.wait(one, self.limits.head)
         task = self.loop.create_task(self._connect(one))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
     async def _connect(self, one: Connection) -> None:
-        patience = self.patience.head if self.tls else None
+        timeout = self.limits.head if self.tls else None
         try:
-            await self.loop.connect_accepted_socket(lambda: one, one.sock, ssl=self.tls, ssl_handshake_timeout=patience)
+            await self.loop.connect_accepted_socket(lambda: one, one.sock, ssl=self.tls, ssl_handshake_timeout=timeout)
         except OSError:  # gone, or it does not speak TLS
             self.leave(one)
             one.sock.close()
@@ -299,9 +299,9 @@ class Door:
 class Server(uvicorn.Server):
     """uvicorn behind our door."""
 
-    def __init__(self, config: uvicorn.Config, descriptors: int, patience: Patience = USUAL) -> None:
+    def __init__(self, config: uvicorn.Config, descriptors: int, limits: TimeLimits = USUAL) -> None:
         super().__init__(config)
-        self.places, self.patience = places(descriptors), patience
+        self.places, self.limits = places(descriptors), limits
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, then listen. Raises Unavailable when the port cannot be had."""
@@ -309,7 +309,7 @@ class Server(uvicorn.Server):
         if self.lifespan.should_exit:
             raise Unavailable("the console did not start; the log says why")
         found = sockets or _listen(self.config.host, self.config.port, self.config.backlog)
-        made = Door(found, self.config.ssl, self.places, self._connection, self.patience)
+        made = Door(found, self.config.ssl, self.places, self._connection, self.limits)
         self.servers = [made]  # type: ignore[list-item]
         self.started = True
         logger.info("listening", address=f"{self.config.host}:{found[0].getsockname()[1]}", places=self.places)

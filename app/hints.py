@@ -22,7 +22,7 @@ class Hints:
         self._starting = threading.Lock()
         self._pid = 0  # whose thread there is: a fork has none of its parent's
 
-    def say(self, stage: Queue) -> None:
+    def add(self, stage: Queue) -> None:
         """Tell a worker to look, soon; never blocks, never raises."""
         self._waiting[stage] = None
         self._something.set()

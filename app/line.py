@@ -23,11 +23,11 @@ from app.checks import service as checks
 from app.checks import store as check_store
 from app.checks.heartbeats import service as heartbeats
 from app.checks.heartbeats import store as heartbeat_store
-from app.checks.heartbeats.model import Call
-from app.checks.heartbeats.service import Heard
+from app.checks.heartbeats.model import PingRequest
+from app.checks.heartbeats.service import Received
 from app.checks.service import Batch
 from app.concurrency.loop import run as on_loop
-from app.db import give_up_soon, refresh, transaction, wake
+from app.db import limit_lock_wait, refresh, transaction, wake
 from app.deliver import PAGES, claim_pages, send
 from app.downtime import NEVER_RAN
 from app.errors import Busy, Deadlock
@@ -35,7 +35,7 @@ from app.escalation import service as escalation
 from app.escalation import store as escalation_store
 from app.incidents import service as incidents
 from app.incidents import store as incident_store
-from app.incidents.changeover import turn_due
+from app.incidents.changeover import change_due
 from app.log import get
 from app.notify import service as pages
 from app.notify import store as page_store
@@ -51,7 +51,7 @@ from app.signals.service import Integration
 LIMIT = 500  # rows a stage takes at once
 HELD = timedelta(seconds=2)  # an alert whose incident somebody holds is looked at again then
 ARM = 6.0  # seconds; what falls due within this is armed to the moment: a sweep comes every 5 s
-SOON = 60.0  # seconds; a step due within this is armed as soon as it is planned
+ARMED_WITHIN = 60.0  # seconds; a step due within this is armed as soon as it is planned
 TRIES = 3  # of a call that waits for another, which waits for it
 LONGEST = 20.0  # seconds a caller of `notify` waits: a Celery task may take 50
 
@@ -82,15 +82,15 @@ def _intake(source: str, signals: Sequence[Signal], payload: Mapping[str, Any], 
     return tuple(signal.trace for signal in traced)
 
 
-def ping(call: Call, made_by: Integration | None = None, now: datetime | None = None) -> Heard | None:
+def ping(call: PingRequest, made_by: Integration | None = None, now: datetime | None = None) -> Received | None:
     """Take a heartbeat's ping: committed when this returns; None when it is nobody's. `made_by`: make the heartbeat then."""
     with transaction(now) as db:
-        heard = heartbeats.hear(db, call, now)
-        if heard is None and made_by is not None:
-            heard = make(db, call, made_by, now or clock.now(db))
-        if heard is not None and heard.urgent:
+        received = heartbeats.receive(db, call, now)
+        if received is None and made_by is not None:
+            received = make(db, call, made_by, now or clock.now(db))
+        if received is not None and received.urgent:
             wake(db, Queue.EVALUATE)
-    return heard
+    return received
 
 
 def tick(part: str = uptime.CHECKS) -> None:
@@ -99,16 +99,16 @@ def tick(part: str = uptime.CHECKS) -> None:
         found = uptime.tick(db, part)
         if found.set_back and part == uptime.CHECKS:  # every part notices, one sees to the rows: they move back once
             log.warning("clock_set_back", seconds=round(found.set_back.total_seconds(), 1))
-            _turn_back(db, found.set_back, clock.now(db))
+            _clock_set_back(db, found.set_back, clock.now(db))
         elif (away := found.downtime) and away.began > NEVER_RAN:
             log.warning("was_down", part=part, since=away.began.isoformat(), seconds=round(away.length.total_seconds(), 1))
 
 
-def _turn_back(db: Connection, by: timedelta, now: datetime) -> None:
+def _clock_set_back(db: Connection, by: timedelta, now: datetime) -> None:
     """Bring what waits for an instant of the old clock to the new one: every stage knows what of its rows that is."""
     for store in (check_store, heartbeat_store, rule_store, alert_store, incident_store, escalation_store, page_store):
-        store.turn_back(db, by, now)
-    beats.turn_back(db, now)
+        store.clock_set_back(db, by, now)
+    beats.clock_set_back(db, now)
 
 
 def dispatch(families: Sequence[str], now: datetime | None = None) -> list[Batch]:
@@ -154,25 +154,25 @@ def look_for_workers(now: datetime | None = None) -> None:
 
 def dedup(now: datetime | None = None) -> int:
     """Collapse alerts into incidents, start their policies, and end the incidents whose alerts are over."""
-    turned = _turn(now)
+    changed = _change_urgency(now)
     try:
-        seen = turned + _dedup(now)
+        seen = changed + _dedup(now)
     except Busy as error:
         log.warning("incident_held", error=str(error))
-        seen = turned + _dedup_apart(now)
+        seen = changed + _dedup_apart(now)
     if seen >= LIMIT:
         with transaction(now) as db:
             wake(db, Queue.DEDUP)
     return seen
 
 
-def _turn(now: datetime | None) -> int:
+def _change_urgency(now: datetime | None) -> int:
     """Decide urgencies again where hours began or ended; first, so that an alert that comes then is no rise of urgency."""
     with transaction(now) as db:
-        turned = turn_due(db, now or clock.now(db), LIMIT)
-        if turned:
+        changed = change_due(db, now or clock.now(db), LIMIT)
+        if changed:
             refresh(db, "incidents")
-    return len(turned)
+    return len(changed)
 
 
 def _dedup_apart(now: datetime | None) -> int:
@@ -195,7 +195,7 @@ def _dedup_apart(now: datetime | None) -> int:
 def _dedup(now: datetime | None, only: Sequence[int] | None = None) -> int:
     with transaction(now) as db:
         if only is not None:
-            give_up_soon(db)
+            limit_lock_wait(db)
         at = now or clock.now(db)
         placed = incidents.place(db, at, LIMIT, only)
         escalation.begin(db, placed.started, at)
@@ -215,13 +215,13 @@ def escalate(now: datetime | None = None) -> int:
     with transaction(now) as db:
         at = now or clock.now(db)
         advance = escalation.advance(db, at, LIMIT)
-        pages.queue(db, advance.calls, at)
+        pages.queue(db, advance.requests, at)
         if advance.seen:
             refresh(db, "incidents")
         if advance.seen >= LIMIT:
             wake(db, Queue.ESCALATION)
         for seconds in {(due - at).total_seconds() for _, due in advance.due}:
-            if seconds <= SOON:
+            if seconds <= ARMED_WITHIN:
                 wake(db, Queue.ESCALATION, max(seconds, 0.0))
     return advance.seen
 

@@ -25,7 +25,7 @@ from app.log import get
 from app.plugins import FAMILIES
 
 GRACE = timedelta(seconds=2)  # checks that late are run by whoever sees them
-PATIENCE = 0.25  # seconds a worker waits for its batch
+TIMEOUT = 0.25  # seconds a worker waits for its batch
 
 log = get(__name__)
 
@@ -85,7 +85,7 @@ def _for_a_moment(due: Sequence[Due], vantage: Vantage, now: datetime, asked: st
 
     if due:
         work = asyncio.run_coroutine_threadsafe(_measure(due, vantage, now, keep), loop())
-        done, _ = wait([work], PATIENCE)
+        done, _ = wait([work], TIMEOUT)
         if done:
             work.result()
         else:

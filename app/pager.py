@@ -27,7 +27,7 @@ from app.notify.flight import FLIGHT
 from app.queues import Queue
 from app.settings import settings
 
-LOOK = 1.0  # seconds between two looks when nobody calls
+POLL = 1.0  # seconds between two looks when nobody calls
 ROOM = 0.05  # seconds between two looks while a channel is full
 LANDING = 10.0  # seconds that what is under way may take when the pager ends
 STUCK = 60.0  # seconds without a decision, though the database answers, after which the pager starts anew
@@ -66,11 +66,11 @@ class Pager:
     def __init__(self) -> None:
         self.stopping = threading.Event()
         self.pages_due = threading.Event()
-        self.looked = -LOOK  # when it last looked for senders that have ended (time.monotonic)
+        self.orphans_checked = -POLL  # when it last looked for senders that have ended (time.monotonic)
         self.probing = threading.Semaphore(PROBERS)
         self.decided = time.monotonic()  # when it could decide last
         self.failed = False  # it ends because it can decide no more
-        self.said = -LOOK  # when it last said that it lives (time.monotonic)
+        self.reported = -POLL  # when it last said that it lives (time.monotonic)
 
     def run(self) -> None:
         """Run until `stop`."""
@@ -100,8 +100,8 @@ class Pager:
                 logger.warning("database_away", work=work.__name__, error=str(error))
                 self.stopping.wait(0.3)
             except Exception:
-                logger.exception("pager_stumbled", work=work.__name__)
-                self.stopping.wait(LOOK)
+                logger.exception("pager_error", work=work.__name__)
+                self.stopping.wait(POLL)
             if work == self._decide:
                 self._start_anew_if_stuck()
 
@@ -125,16 +125,16 @@ class Pager:
 
     def _heartbeat(self) -> None:
         """Say that this loop turns and can decide, once a second."""
-        if time.monotonic() - self.said >= LOOK:
-            self.said = time.monotonic()
+        if time.monotonic() - self.reported >= POLL:
+            self.reported = time.monotonic()
             with transaction() as db:
                 beats.touch(db, "pager")
 
     def _send(self) -> None:
         self.pages_due.wait(_until(pages.next_due))
         self.pages_due.clear()
-        if time.monotonic() - self.looked >= LOOK:
-            self.looked = time.monotonic()
+        if time.monotonic() - self.orphans_checked >= POLL:
+            self.orphans_checked = time.monotonic()
             deliver.free_orphans()
         took = 0
         while not FLIGHT.full and (jobs := deliver.claim_pages()):
@@ -153,7 +153,7 @@ class Pager:
         self.stopping.wait(uptime.EVERY)
 
     def _probe(self) -> None:
-        self.stopping.wait(LOOK)
+        self.stopping.wait(POLL)
         if self.probing.acquire(blocking=False):
             threading.Thread(target=self._probe_once, daemon=True).start()
 
@@ -188,7 +188,7 @@ def _until(next_due: Any) -> float:
     """Seconds to wait: until something falls due, at most LOOK."""
     with transaction() as db:
         due, now = next_due(db), clock.now(db)
-    return LOOK if due is None else min(max((due - now).total_seconds(), 0.0), LOOK)
+    return POLL if due is None else min(max((due - now).total_seconds(), 0.0), POLL)
 
 
 def main() -> None:

@@ -13,13 +13,13 @@ from app.secret import without_urls
 # SQLSTATE classes and codes after the log-in: bad authorization, no such database, a right that is missing.
 FINAL_STATES = ("28", "3D", "42501")
 # The server's own words, and a pooler's.
-FINAL_ANSWERS = re.compile(
+FINAL_MESSAGES = re.compile(
     r"authentication failed|(role|user|database) .* does not exist|no pg_hba\.conf entry|pg_hba\.conf rejects|permission denied"
     r"|not permitted to log in|no such (user|database)|unsupported (startup|frontend)|unrecognized configuration parameter"
     r"|invalid value for parameter|password authentication is not",
 )
 # What the client library says before or instead of the server.
-FINAL_WORDS = re.compile(
+FINAL_ERRORS = re.compile(
     r"no password supplied|certificate verify failed|does not support SSL|SSL was required|certificate file .* does not exist"
     r"|private key file|root certificate|invalid (sslmode|integer value|connection option|URI|percent-encoded|port)"
     r"|invalid response to SSL|expected authentication request|authentication method .* not supported|missing \"=\""
@@ -78,7 +78,7 @@ def _cause(error: BaseException) -> BaseException:
 
 
 def _is_final(line: str) -> bool:
-    known = FINAL_ANSWERS if "FATAL:" in line else FINAL_WORDS
+    known = FINAL_MESSAGES if "FATAL:" in line else FINAL_ERRORS
     return known.search(line) is not None
 
 

@@ -25,7 +25,7 @@ class Unreadable(Invalid):
 
 UNREADABLE = "a stored secret was sealed with another secret key"
 ELSEWHERE = "set TOCSIN_LOCATION_KEY to what `tocsin locations key {}` prints on the hub, or "
-CURE = "restore TOCSIN_SECRET_KEY or HOME/secret-key, or run `tocsin config apply` with the new one"
+FIX = "restore TOCSIN_SECRET_KEY or HOME/secret-key, or run `tocsin config apply` with the new one"
 
 
 def seal(plain: str, location: str = "") -> str:
@@ -38,7 +38,7 @@ def unseal(sealed: str, location: str = "") -> str:
     try:
         return _keys(location).decrypt(sealed.encode()).decode()
     except InvalidToken:
-        raise Unreadable(f"{UNREADABLE}; {ELSEWHERE.format(location) if location else ''}{CURE}") from None
+        raise Unreadable(f"{UNREADABLE}; {ELSEWHERE.format(location) if location else ''}{FIX}") from None
 
 
 def marked(plain: str, location: str = "") -> str:

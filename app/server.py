@@ -51,7 +51,7 @@ _hints = Hints(_send, LATER)
 
 def _hint(stage: Queue, seconds: float, as_of: datetime | None) -> None:  # noqa: ARG001 - no stories are told here
     if not seconds:  # what is due later is armed by a sweep
-        _hints.say(stage)
+        _hints.add(stage)
 
 
 @asynccontextmanager

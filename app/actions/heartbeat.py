@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 from app.alerts import service as alerts
 from app.checks.heartbeats import service
 from app.checks.heartbeats.manage import Spec
-from app.checks.heartbeats.model import Call, State
-from app.checks.heartbeats.service import Heard
+from app.checks.heartbeats.model import PingRequest, State
+from app.checks.heartbeats.service import Received
 from app.db import refresh
 from app.people import audit
 from app.people.model import Actor, Role
@@ -19,27 +19,29 @@ from app.rules.heartbeats import signal
 from app.signals.service import Integration
 
 
-def client(whose: Integration) -> Actor:
+def client(integration: Integration) -> Actor:
     """Who acts where all that is known is an integration's key."""
-    return Actor(whose.source, Role.EDITOR, "api")
+    return Actor(integration.source, Role.EDITOR, "api")
 
 
-def make(db: Connection, call: Call, whose: Integration, now: datetime) -> Heard | None:
+def make(db: Connection, call: PingRequest, integration: Integration, now: datetime) -> Received | None:
     """Make the heartbeat that a ping asks for, and keep the ping; None when there are enough."""
-    heard = service.make(db, call, whose.service, now)
-    if heard is not None:
-        audit.record(db, client(whose), "heartbeat.create", f"heartbeat:{call.slug}", {"by": "ping"}, now)
+    received = service.make(db, call, integration.service, now)
+    if received is not None:
+        audit.record(db, client(integration), "heartbeat.create", f"heartbeat:{call.slug}", {"by": "ping"}, now)
         refresh(db, "checks")
-    return heard
+    return received
 
 
-def put(db: Connection, known: Mapping[str, Any] | None, spec: Spec, whose: Integration, now: datetime) -> Mapping[str, Any]:
+def put(
+    db: Connection, known: Mapping[str, Any] | None, spec: Spec, integration: Integration, now: datetime
+) -> Mapping[str, Any]:
     """Make a heartbeat, or change the `known` one; its row. Raises Conflict for one that is declared."""
-    row = service.get(db, service.put(db, known, spec, whose.service, now))
+    row = service.get(db, service.put(db, known, spec, integration.service, now))
     if known is None or (known["slug"], known["spec"]) != (row["slug"], row["spec"]):
         asked = spec.model_dump(exclude_unset=True, exclude={"unique"})
         action = "heartbeat.create" if known is None else "heartbeat.update"
-        audit.record(db, client(whose), action, f"heartbeat:{row['name']}", asked, now)
+        audit.record(db, client(integration), action, f"heartbeat:{row['name']}", asked, now)
         refresh(db, "checks")
     return row
 

@@ -42,7 +42,7 @@ def check_pageable(db: Connection, user: str) -> None:
         raise Invalid(f"{directory.why_not(user)} and cannot hold a pager", [Fault("user", "cannot be paged")])
 
 
-def give_back(db: Connection, id_: int, actor: Actor, now: datetime) -> None:
+def delete_override(db: Connection, id_: int, actor: Actor, now: datetime) -> None:
     """End override `id_`; responders their own, editors any. Raises NotFound."""
     user = store.user_of(db, id_)
     require(actor, "respond" if user == actor.login else "edit")

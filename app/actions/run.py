@@ -23,7 +23,7 @@ from app.people.model import Actor
 from app.people.permission import require
 from app.redact import SEALED
 
-LOOK = 0.03  # seconds between two looks for the answer
+POLL = 0.03  # seconds between two looks for the answer
 QUEUE_WAIT = 10.0  # seconds for a worker to take it, beside the check's own time-out
 TRY = "try"  # the name of a check that is not declared
 MAY = "administer"  # the right to try: a probe reads files and runs programs as the worker may
@@ -79,7 +79,7 @@ def results(batch: Batch) -> Iterator[dict[str, Any]]:
             yield {"name": one.name, **_answer(batch, one.name, one.result or {})}
         if not done:
             _give_up(batch, told, deadline)
-            time.sleep(LOOK)
+            time.sleep(POLL)
 
 
 def run_now(name: str, actor: Actor) -> dict[str, Any]:

@@ -26,7 +26,7 @@ MOVES: Mapping[tuple[State | None, SignalStatus], State | None] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class Progress:
     """How far an alert is. `news`: the dedup stage has something to look at."""
 
     state: State
@@ -37,17 +37,17 @@ class Course:
     news: bool = False
 
 
-def after(before: Course | None, signal: Signal, now: datetime) -> Course | None:
+def after(before: Progress | None, signal: Signal, now: datetime) -> Progress | None:
     """The open alert of a fingerprint after a signal; None: there is none. One that resolved is never `before`."""
     state = MOVES[before.state if before else None, signal.status]
     if state is None:
         return None
     begins = signal.starts_at or now
     if before is None:
-        return Course(state, signal.severity, signal.shadow, begins, news=_loud(signal))
+        return Progress(state, signal.severity, signal.shadow, begins, news=_loud(signal))
     if state is State.RESOLVED:
         return replace(before, state=state, ends_at=now, news=not (before.state is State.PENDING or before.shadow))
-    return Course(
+    return Progress(
         state,
         signal.severity,
         signal.shadow,
@@ -61,6 +61,6 @@ def _loud(signal: Signal) -> bool:
     return signal.status is SignalStatus.FIRING and not signal.shadow
 
 
-def _changes(before: Course, signal: Signal) -> bool:
+def _changes(before: Progress, signal: Signal) -> bool:
     """Whether what it says is news: the first firing, another severity, or a rule that was only tried until now."""
     return before.state is State.PENDING or before.severity is not signal.severity or before.shadow

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, func, or_, select, text, update
 from app.alerts.model import Alert, State, Tally, Worst
 from app.alerts.table import alert
 from app.catalog.model import Severity
-from app.db import turn_back as clock_set_back
+from app.db import move_back
 from app.reason import Reason, dumped, loaded
 
 
@@ -211,7 +211,7 @@ def _alert(row: Row[Any]) -> Alert:
     return Alert(**values)
 
 
-def turn_back(db: Connection, by: timedelta, now: datetime) -> None:
+def clock_set_back(db: Connection, by: timedelta, now: datetime) -> None:
     """What waits for an instant of a clock that was set back."""
     columns = [alert.c.dedup_at]
-    clock_set_back(db, columns, by, now)
+    move_back(db, columns, by, now)

@@ -12,7 +12,7 @@ from starlette.types import Message, Receive, Scope
 from app.errors import Garbled, TooLarge, Unavailable, UnknownEncoding
 from app.signals.payload import BODY
 
-READ_AWAY, PATIENCE = 8 * BODY, 5.0  # bytes and seconds of a refused body
+READ_AWAY, TIMEOUT = 8 * BODY, 5.0  # bytes and seconds of a refused body
 GZIP = ("gzip", "x-gzip")  # RFC 9110, 8.4.1.3: the same
 MEMBERS = 1_000  # of one gzip body; log shippers join them, and each costs a decompressor
 SMALL, HELD = 64 << 10, 192 << 20  # bytes: small bodies always pass; larger ones only while all unfinished ones fit in so much
@@ -54,7 +54,7 @@ class Body:
     async def read_away(self) -> None:
         """Take what nobody wants: closing on a sender resets the connection, and the answer is lost (RFC 9112, 9.6)."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIMEOUT):
                 while self.coming and not self.asks_first and self.size < READ_AWAY:
                     await self._next()
 

@@ -24,7 +24,7 @@ from app.signals.service import Integration
 from app.signals.sources.generic import parse
 
 AT_ONCE = 8  # calls that wait for the database at the same time; more wait here, which costs no connection
-PATIENCE = 6.0  # seconds for the commit; a hung database must not hold a sender
+TIMEOUT = 6.0  # seconds for the commit; a hung database must not hold a sender
 KEPT = 16_384  # characters of a refused call
 TOKEN = "tocsin_"  # noqa: S105  (an API token begins with it, an integration's key does not)
 
@@ -66,10 +66,10 @@ def _limiter() -> anyio.CapacityLimiter:
 
 
 async def _take(whose: Callable[[], Source], body: bytes) -> Response:
-    with anyio.move_on_after(PATIENCE) as waiting:
+    with anyio.move_on_after(TIMEOUT) as waiting:
         signals, traces = await anyio.to_thread.run_sync(_accept, whose, body, limiter=_limiter(), abandon_on_cancel=True)
     if waiting.cancelled_caught:  # it may be committed all the same: a sender that repeats it says the same again
-        raise Unavailable(f"the database did not answer within {PATIENCE:g} s; send it again")
+        raise Unavailable(f"the database did not answer within {TIMEOUT:g} s; send it again")
     told = [{"key": signal.key, "trace_id": trace} for signal, trace in zip(signals, traces, strict=True)]
     return answer({"accepted": len(told), "events": told}, 202)
 

@@ -22,7 +22,7 @@ from app.supervisor import readiness, room
 
 KEPT = 0.5  # seconds an answer of /readyz is good for
 TEXT_FORMAT = "text/plain; version=0.0.4"  # of Prometheus
-PATIENCE = 2.0  # seconds for the database to answer
+TIMEOUT = 2.0  # seconds for the database to answer
 
 
 async def healthz(_: Request) -> Response:
@@ -38,7 +38,7 @@ class _Readiness:
         self.asked = -KEPT
         self.asking = anyio.Lock()
 
-    async def look(self) -> tuple[list[str], datetime]:
+    async def missing_now(self) -> tuple[list[str], datetime]:
         async with self.asking:
             if self.found is None or time.monotonic() - self.asked >= KEPT:
                 at = clock.local()
@@ -55,7 +55,7 @@ async def readyz(_: Request) -> Response:
 
     `at` is when that was asked: an answer may be half a second old.
     """
-    missing, at = await _readiness.look()
+    missing, at = await _readiness.missing_now()
     ready = is_ready(missing)
     return answer({"ready": ready, "missing": missing, "at": at.isoformat()}, 200 if ready else 503)
 
@@ -63,10 +63,10 @@ async def readyz(_: Request) -> Response:
 async def _line() -> list[str]:
     """What is missing of database, migrations and processes, and whether the disk is full."""
     found: list[str] = []
-    for look in (_missing, _room):
+    for missing_now in (_missing, _room):
         try:
-            with anyio.fail_after(PATIENCE):
-                found += await anyio.to_thread.run_sync(look, abandon_on_cancel=True)
+            with anyio.fail_after(TIMEOUT):
+                found += await anyio.to_thread.run_sync(missing_now, abandon_on_cancel=True)
         except (Unavailable, SQLAlchemyError, TimeoutError) as error:
             found += why_away(error)
     return list(dict.fromkeys(found))

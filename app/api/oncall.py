@@ -107,7 +107,7 @@ def remove_override(caller: Caller, name: Name, override_id: Annotated[int, Path
     """Take an override back: responders their own, editors any."""
     with transaction() as db:
         service.schedule(db, name)
-        pager.give_back(db, override_id, caller, clock.now(db))
+        pager.delete_override(db, override_id, caller, clock.now(db))
     return Response(status_code=204)
 
 

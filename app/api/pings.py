@@ -12,8 +12,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from app import clock, line
-from app.checks.heartbeats.model import Call, Kind
-from app.checks.heartbeats.service import Heard
+from app.checks.heartbeats.model import Kind, PingRequest
+from app.checks.heartbeats.service import Received
 from app.db import transaction
 from app.errors import Conflict, TooLarge, Unavailable
 from app.plugins import names
@@ -22,7 +22,7 @@ from app.signals.service import Integration
 from app.signals.sources.healthchecks import BODY, NOT_FOUND, Address, Refused, parse
 
 AT_ONCE = 4  # pings that wait for the database at the same time
-PATIENCE = 6.0  # seconds for the commit
+TIMEOUT = 6.0  # seconds for the commit
 KEY_KEPT, KEYS = 5.0, 1000  # seconds a key is believed without asking, and how many are
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 HEADERS = {"Ping-Body-Limit": str(BODY), "Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
@@ -76,7 +76,7 @@ async def _take(request: Request, path: str) -> Response:
 
 
 async def _said(request: Request, address: Address) -> Response:
-    call = Call(
+    call = PingRequest(
         kind=Kind(address.kind),
         uuid=address.uuid,
         slug=address.slug,
@@ -89,21 +89,21 @@ async def _said(request: Request, address: Address) -> Response:
     )
     if not _limiters:
         _limiters.append(anyio.CapacityLimiter(AT_ONCE))
-    with anyio.move_on_after(PATIENCE) as waiting:
+    with anyio.move_on_after(TIMEOUT) as waiting:
         keep = partial(_keep, call, address)
-        heard = await anyio.to_thread.run_sync(keep, limiter=_limiters[0], abandon_on_cancel=True)
+        received = await anyio.to_thread.run_sync(keep, limiter=_limiters[0], abandon_on_cancel=True)
     if waiting.cancelled_caught:
-        raise Unavailable(f"the database did not answer within {PATIENCE:g} s; ping again")
-    return _answer(heard)
+        raise Unavailable(f"the database did not answer within {TIMEOUT:g} s; ping again")
+    return _answer(received)
 
 
-def _answer(heard: Heard | Refused) -> Response:
-    if isinstance(heard, Refused):
-        return PlainTextResponse(heard.text, heard.status)
-    return PlainTextResponse("Created" if heard.made else "OK", 201 if heard.made else 200, HEADERS)
+def _answer(received: Received | Refused) -> Response:
+    if isinstance(received, Refused):
+        return PlainTextResponse(received.text, received.status)
+    return PlainTextResponse("Created" if received.made else "OK", 201 if received.made else 200, HEADERS)
 
 
-def _keep(call: Call, address: Address) -> Heard | Refused:
+def _keep(call: PingRequest, address: Address) -> Received | Refused:
     """Committed when this returns."""
     whose = _whose(address.key) if address.key is not None else None
     if address.key is not None and whose is None:

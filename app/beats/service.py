@@ -18,7 +18,7 @@ from app.settings import settings
 _not_before = 0.0  # time.monotonic before which no location is told of
 
 
-def say(kind: str, detail: Mapping[str, Any] | None = None) -> None:
+def report(kind: str, detail: Mapping[str, Any] | None = None) -> None:
     """`touch` on a connection of its own that is closed again: the process may fork, or never need another. Never raises."""
     _alone(lambda db: touch(db, kind, detail))
 
@@ -51,12 +51,12 @@ def _alone(work: Callable[[Connection], object]) -> bool:
         made.dispose()
 
 
-def keep_saying(kind: str, detail: Mapping[str, Any] | None = None) -> None:
+def keep_reporting(kind: str, detail: Mapping[str, Any] | None = None) -> None:
     """`say` from a thread of its own until the process ends."""
 
     def forever() -> None:
         while True:
-            say(kind, detail)
+            report(kind, detail)
             threading.Event().wait(EVERY)
 
     threading.Thread(target=forever, name="beats", daemon=True).start()

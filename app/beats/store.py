@@ -26,12 +26,12 @@ def end(db: Connection, kind: str) -> None:
     db.execute(delete(process_beat).where(process_beat.c.kind == kind, process_beat.c.name == me()))
 
 
-def forget(db: Connection, before: datetime) -> None:
+def delete_old(db: Connection, before: datetime) -> None:
     """Drop the processes that nobody has heard of since `before`."""
     db.execute(delete(process_beat).where(process_beat.c.seen_at < before))
 
 
-def turn_back(db: Connection, now: datetime) -> None:
+def clock_set_back(db: Connection, now: datetime) -> None:
     """The clock was set back: a sign of life from ahead says nothing; whoever lives gives another."""
     db.execute(delete(process_beat).where(process_beat.c.seen_at > now))
 

@@ -65,7 +65,7 @@ async def take(due: Due) -> Reading:
     """One reading; whatever goes wrong is a reading too."""
     try:
         probe = probes.found(due.check.probe)
-        spec, hush = _spec(probe, due.check)
+        spec, redacted = _spec(probe, due.check)
     except KeyError:
         return Reading(Status.UNKNOWN, f'there is no probe "{due.check.probe}" on this worker')
     except ValidationError as error:
@@ -78,9 +78,9 @@ async def take(due: Due) -> Reading:
         log.exception("probe_broke", check=due.name, probe=due.check.probe)
         return Reading(Status.UNKNOWN, f"the probe broke over its settings: {type(error).__name__}: {error}")
     reading = await _taken(due, probe, spec)
-    if hush is str or not isinstance(reading, Reading):
+    if redacted is str or not isinstance(reading, Reading):
         return reading
-    return replace(reading, message=hush(str(reading.message)), reason=_worded(reading.reason, hush))
+    return replace(reading, message=redacted(str(reading.message)), reason=_worded(reading.reason, redacted))
 
 
 async def _taken(due: Due, probe: Probe, spec: Spec) -> Reading:

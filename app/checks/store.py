@@ -13,7 +13,7 @@ from app import beats
 from app.checks.model import Baseline, Check, CheckState, Claimed, Evaluation, Result
 from app.checks.probe import Status
 from app.checks.table import check_baseline, check_result, check_state, sample
-from app.db import turn_back as clock_set_back
+from app.db import move_back
 from app.reason import nested, revived
 
 LONGEST_LEASE = 120.0  # seconds; more than any time-out, so a lease that ends later is of a clock that was set back
@@ -240,9 +240,9 @@ def set_paused(db: Connection, name: str, paused: bool, now: datetime) -> bool:
     return db.execute(update(check_state).where(check_state.c.name == name).values(values)).rowcount == 1
 
 
-def turn_back(db: Connection, by: timedelta, now: datetime) -> None:
+def clock_set_back(db: Connection, by: timedelta, now: datetime) -> None:
     """What waits for an instant of a clock that was set back."""
     columns = [check_state.c[name] for name in ("next_due_at", "lease_until", "evaluate_at", "at", "evaluated_at")]
-    clock_set_back(db, columns, by, now)
+    move_back(db, columns, by, now)
     for table in (check_result, sample):  # stamped by a clock that was wrong: they would hide what comes now
         db.execute(delete(table).where(table.c.at > now))

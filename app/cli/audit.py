@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.desk import Json, say_list
+from app.cli.terminal import Json, say_list
 
 commands = typer.Typer()
 

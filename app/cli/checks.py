@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.desk import As, Json, actor, cell, say, say_json, say_list
 from app.cli.scaffold.kind import Kind
+from app.cli.terminal import As, Json, actor, cell, say, say_json, say_list
 from app.errors import Invalid, NotFound
 from app.units import counted, format_duration
 

@@ -124,7 +124,7 @@ def export(
 @config.command()
 def schema() -> None:
     """Print the JSON Schema of a file, for editors."""
-    from app.cli.desk import warn_of_broken_probes
+    from app.cli.terminal import warn_of_broken_probes
     from app.configfile.editor import schema as made
 
     warn_of_broken_probes()
@@ -142,8 +142,8 @@ def take(
     """Print which route, policy and urgency an alert with these labels gets, and why. Exit 1 when no route matches."""
     from app import clock
     from app.alerts.label import severity_of
-    from app.cli.desk import instant
-    from app.cli.desk import labels as read_labels
+    from app.cli.terminal import instant
+    from app.cli.terminal import labels as read_labels
     from app.configfile.routing import routing
     from app.wording import present_all, texts
 

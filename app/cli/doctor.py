@@ -8,7 +8,7 @@ import typer
 
 from app.checks.model import CheckState
 from app.checks.probe import Status
-from app.cli.desk import Json, say, say_json
+from app.cli.terminal import Json, say, say_json
 from app.errors import Invalid, Unavailable
 from app.reason import Code
 from app.review.wellbeing import AHEAD

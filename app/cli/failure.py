@@ -11,7 +11,7 @@ from app import refusal
 from app.errors import Conflict, Invalid, TocsinError, Unavailable, Unusable
 from app.kept import MARK
 from app.sentence import lower_first
-from app.supervisor.words import HOPELESS, NOT_YET
+from app.supervisor.exits import EXIT_PERMANENT, EXIT_TEMPORARY
 from app.visible import visible
 
 NO, WRONG = Conflict.exit_status, Invalid.exit_status
@@ -60,7 +60,7 @@ def _known(error: Exception) -> TocsinError | None:
 def _start_status(error: TocsinError) -> int:
     if MARK not in os.environ:
         return NO
-    return NOT_YET if isinstance(error, Unavailable) and not isinstance(error, Unusable) else HOPELESS
+    return EXIT_TEMPORARY if isinstance(error, Unavailable) and not isinstance(error, Unusable) else EXIT_PERMANENT
 
 
 def _say(line: str, status: int) -> int:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.desk import As, Json, actor, cell, say, say_json, say_list
+from app.cli.terminal import As, Json, actor, cell, say, say_json, say_list
 from app.units import format_duration
 
 LONGEST = 48  # characters of a name in the table

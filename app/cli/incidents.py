@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.desk import As, Json, Numbers, OneNumber, actor, each, number, say, say_json, say_list
+from app.cli.terminal import As, Json, Numbers, OneNumber, actor, each, number, say, say_json, say_list
 from app.errors import Invalid
 from app.walltime import parse_instant, stamp
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.desk import As, Json, actor, say_json, say_list
+from app.cli.terminal import As, Json, actor, say_json, say_list
 
 integrations = typer.Typer(help="Ways in: integrations and their keys.", no_args_is_help=True)
 

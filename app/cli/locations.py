@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.desk import say
+from app.cli.terminal import say
 from app.errors import Invalid
 
 locations = typer.Typer(help="Workers elsewhere: their key, their database role.", no_args_is_help=True)

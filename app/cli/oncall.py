@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.desk import As, Json, actor, instant, say, say_json, say_list
+from app.cli.terminal import As, Json, actor, instant, say, say_json, say_list
 from app.errors import NotActive
 from app.walltime import stamp
 

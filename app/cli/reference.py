@@ -14,7 +14,7 @@ from pydantic import BaseModel, TypeAdapter
 from app import plugins
 from app.checks import probes
 from app.checks.model import Check, StatusAlert
-from app.cli.desk import warn_of_broken_probes
+from app.cli.terminal import warn_of_broken_probes
 from app.configfile.kinds import CHANNELS, channel_kinds, channel_spec, rule_kinds, rule_spec
 from app.configfile.sections import CHANNEL_KINDS_PLANNED
 from app.rules.model import Rule

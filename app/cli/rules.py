@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.desk import Json, say, say_list
+from app.cli.terminal import Json, say, say_list
 from app.errors import NotActive, NotFound
 from app.visible import plain_json, visible
 from app.wording import because, present_all

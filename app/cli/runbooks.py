@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.desk import Json, say_json, say_list
+from app.cli.terminal import Json, say_json, say_list
 from app.errors import NotFound
 
 runbooks = typer.Typer(help="Runbooks: what to do about it.", no_args_is_help=True)

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from app.cli.desk import As, Json, actor, say, say_json
-from app.cli.desk import labels as read_labels
+from app.cli.terminal import As, Json, actor, say, say_json
+from app.cli.terminal import labels as read_labels
 
 commands = typer.Typer()
 

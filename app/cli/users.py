@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.desk import As, Json, actor, say, say_json, say_list
+from app.cli.terminal import As, Json, actor, say, say_json, say_list
 from app.errors import Invalid
 
 users = typer.Typer(help="People: who may log in.", no_args_is_help=True)

@@ -31,7 +31,7 @@ SUMMARIES = (
 def gaps(items: Items) -> list[Finding]:
     """Every warning across the things of a configuration."""
     named = references(items)
-    found = [*_planned_sections(items), *_planned_fields(items), *_unused(items, used(named)), *_nobody(items)]
+    found = [*_planned_sections(items), *_planned_fields(items), *_unused(items, used(named)), *_reaches_nobody(items)]
     found += [*_unreachable(items), *_cycles(items), *_late_timeouts(items), *_no_address(items, named), *_no_service(items)]
     found += [*_broken_summaries(items), *_wrong_addresses(items), *_unknown_metrics(items), *_no_hours(items)]
     return found
@@ -80,7 +80,7 @@ def _no_hours(items: Items) -> Iterator[Finding]:
                 yield _warn(item, Code.NO_SUCH_HOURS, node, matcher=str(one))
 
 
-def _nobody(items: Items) -> Iterator[Finding]:
+def _reaches_nobody(items: Items) -> Iterator[Finding]:
     """Alerts that would reach nobody."""
     first = next(iter(alerting(items)), None)
     if first is None:

@@ -16,7 +16,7 @@ def whom(changes: Sequence[Change], after: Sequence[Declaration]) -> list[str]:
     """One sentence for each change that pages somebody else, at another time, or over something else."""
     found: list[str] = []
     for change in changes:
-        say = _SAY.get(change.kind)
+        say = _DESCRIBE.get(change.kind)
         if say is not None:
             found += say(change, after)
     return found
@@ -67,14 +67,14 @@ def _policy(change: Change, after: Sequence[Declaration]) -> Iterator[str]:
     if change.after is None:
         yield f"{change.subject} is gone; incidents that are open keep the copy they have"
         return
-    now = in_words(Policy.model_validate(change.after))
+    now = describe(Policy.model_validate(change.after))
     if change.before is None:
         yield f"{change.subject}{_through(change.name, after)} pages {now}"
-    elif (was := in_words(Policy.model_validate(change.before))) != now:
+    elif (was := describe(Policy.model_validate(change.before))) != now:
         yield f"{change.subject}{_through(change.name, after)} pages {now}; until now {was}"
 
 
-def in_words(policy: Policy) -> str:
+def describe(policy: Policy) -> str:
     """`schedule:shop, after 5m user:cy and channel:room, twice; then user:dee`."""
     steps, wait = [], ""
     for step in policy.steps:
@@ -152,7 +152,7 @@ def _hours(change: Change, after: Sequence[Declaration]) -> Iterator[str]:
         yield f"{change.subject} are gone; pages that wait for them are sent at once"
 
 
-_SAY = {
+_DESCRIBE = {
     "hours": _hours,
     "route": _route,
     "policy": _policy,

@@ -16,7 +16,7 @@ WhoAt = Callable[
 
 
 @dataclass(frozen=True, slots=True)
-class Ahead:
+class Upcoming:
     """One step to come; who is meant is looked up for that time."""
 
     at: datetime
@@ -26,7 +26,7 @@ class Ahead:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class EscalationTerms:
     """What decides the steps of one incident."""
 
     policy: Policy | None
@@ -35,22 +35,22 @@ class Course:
     timetable: Timetable
 
 
-def ahead(course: Course, standing: EscalationState, now: datetime, who_at: WhoAt) -> Iterator[Ahead]:
+def ahead(terms: EscalationTerms, current: EscalationState, now: datetime, who_at: WhoAt) -> Iterator[Upcoming]:
     """Every step from `standing` on, up to and including the first `if_exhausted`; none while nothing is due."""
-    again = standing.due is Due.AGAIN
-    place = replace(standing, round=0, step=0, due=Due.STEP, state=State.RUNNING) if again else standing
-    while place.due_at is not None:
-        at = max(place.due_at, now)
-        wait = hold(course.hours, course.timetable, place, at) or _waits(course, place, now)
+    again = current.due is Due.AGAIN
+    position = replace(current, round=0, step=0, due=Due.STEP, state=State.RUNNING) if again else current
+    while position.due_at is not None:
+        at = max(position.due_at, now)
+        wait = hold(terms.hours, terms.timetable, position, at) or _waits(terms, position, now)
         at = wait.until if wait else at
-        made = plan(course.policy, course.last, who_at(at), place, at)
+        made = plan(terms.policy, terms.last, who_at(at), position, at)
         for step in made.steps:
-            yield Ahead(at, step, wait, again)
-        again, place = False, made.after
-        if place.state is State.EXHAUSTED:
+            yield Upcoming(at, step, wait, again)
+        again, position = False, made.after
+        if position.state is State.EXHAUSTED:
             return
 
 
-def _waits(course: Course, place: EscalationState, now: datetime) -> Hold | None:
+def _waits(terms: EscalationTerms, position: EscalationState, now: datetime) -> Hold | None:
     """The hold of a step that waits already: its due time is when the hours open."""
-    return hold(place.held, course.timetable, replace(place, due=Due.STEP), now) if place.held else None
+    return hold(position.held, terms.timetable, replace(position, due=Due.STEP), now) if position.held else None

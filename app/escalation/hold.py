@@ -16,13 +16,13 @@ class Hold:
     reason: Reason
 
 
-def hold(hours: str | None, timetable: Timetable, standing: EscalationState, now: datetime) -> Hold | None:
+def hold(hours: str | None, timetable: Timetable, current: EscalationState, now: datetime) -> Hold | None:
     """Whether the step that is due at `now` waits for these hours; None: it is taken.
 
     Hours that are not declared any more, or never open again, hold nothing back: never silence. Nor do they hold what somebody
     asked for, or an acknowledgement that runs out (its incident is triggered again, and then its step 1 waits).
     """
-    if hours is None or standing.due is not Due.STEP or standing.state is State.STOPPED:
+    if hours is None or current.due is not Due.STEP or current.state is State.STOPPED:
         return None
     opens = timetable.opens(hours, now)
     if opens is None or opens <= now:
@@ -31,6 +31,6 @@ def hold(hours: str | None, timetable: Timetable, standing: EscalationState, now
     return Hold(opens, Reason(Code.HELD, facts))
 
 
-def waiting(standing: EscalationState, hours: str | None, until: Hold) -> EscalationState:
+def waiting(current: EscalationState, hours: str | None, until: Hold) -> EscalationState:
     """The same place, due when the hours open."""
-    return replace(standing, due_at=until.until, held=hours)
+    return replace(current, due_at=until.until, held=hours)

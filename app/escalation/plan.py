@@ -65,24 +65,24 @@ def plan(
     """
     taken: list[Step] = []
     at = before.due_at if before.due_at and now - before.due_at < LATE else now
-    place = before
-    while policy is not None and place.round <= policy.repeat:
-        step = policy.steps[place.step]
-        facts = {"step": place.step + 1, "of": len(policy.steps), "round": place.round}
-        taken.append(_step(place.round, place.step + 1, step.page, who, Reason(Code.STEP, facts)))
-        place = _next(place, len(policy.steps))
+    position = before
+    while policy is not None and position.round <= policy.repeat:
+        step = policy.steps[position.step]
+        facts = {"step": position.step + 1, "of": len(policy.steps), "round": position.round}
+        taken.append(_step(position.round, position.step + 1, step.page, who, Reason(Code.STEP, facts)))
+        position = _next(position, len(policy.steps))
         if not taken[-1].excused:
-            return Plan(tuple(taken), replace(place, due_at=at + step.wait, due=Due.STEP, state=State.RUNNING, held=None))
-    why = Reason(Code.EXHAUSTED if policy else Code.NO_POLICY, {"round": place.round})
+            return Plan(tuple(taken), replace(position, due_at=at + step.wait, due=Due.STEP, state=State.RUNNING, held=None))
+    why = Reason(Code.EXHAUSTED if policy else Code.NO_POLICY, {"round": position.round})
     ladder = [named for named in (policy.if_exhausted if policy else None, last.owners, last.admins) if named]
-    steps = [_step(place.round, None, named, who, why) for named in ladder]
-    taken.append(next((step for step in steps if not step.excused), _all_excused(steps, place.round)))
+    steps = [_step(position.round, None, named, who, why) for named in ladder]
+    taken.append(next((step for step in steps if not step.excused), _all_excused(steps, position.round)))
     again = at + AGAIN_AFTER_EXHAUSTION
-    after = replace(place, round=place.round + 1, due_at=again, due=Due.STEP, state=State.EXHAUSTED, held=None)
+    after = replace(position, round=position.round + 1, due_at=again, due=Due.STEP, state=State.EXHAUSTED, held=None)
     return Plan(tuple(taken), after)
 
 
-def called(step: Step) -> list[tuple[ResolvedTarget, str | None]]:
+def recipients(step: Step) -> list[tuple[ResolvedTarget, str | None]]:
     """Each person once per step, however many targets name them; a channel or a target with nobody stands for itself."""
     found: dict[str, tuple[ResolvedTarget, str | None]] = {}
     for target in step.targets:
@@ -100,7 +100,7 @@ def others(
 ) -> list[tuple[ResolvedTarget, str | None]]:
     """Whom of the last resort to call when `user` (or the channel `target`) could not be reached: anybody else."""
     for named in (last.owners, last.admins):
-        asked = called(_step(0, None, named, who, Reason(Code.NOBODY_NAMED)))
+        asked = recipients(_step(0, None, named, who, Reason(Code.NOBODY_NAMED)))
         able = [
             (one, person) for one, person in asked if not one.nobody and (person != user if person else one.target != target)
         ]
@@ -117,10 +117,10 @@ def targets(policy: Policy | None, last: LastResort) -> set[str]:
     return named
 
 
-def _next(place: EscalationState, steps: int) -> EscalationState:
-    if place.step + 1 < steps:
-        return replace(place, step=place.step + 1)
-    return replace(place, step=0, round=place.round + 1)
+def _next(position: EscalationState, steps: int) -> EscalationState:
+    if position.step + 1 < steps:
+        return replace(position, step=position.step + 1)
+    return replace(position, step=0, round=position.round + 1)
 
 
 def _step(round_: int, number: int | None, named: Sequence[str], who: Mapping[str, ResolvedTarget], reason: Reason) -> Step:

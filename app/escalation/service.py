@@ -9,10 +9,10 @@ from sqlalchemy import Connection
 from app.catalog import store as catalog
 from app.db import wake
 from app.escalation import store
-from app.escalation.call import Call, call_of
 from app.escalation.hold import hold, waiting
 from app.escalation.model import Due, EscalationState, ObligationState, State
-from app.escalation.plan import LastResort, Plan, ResolvedTarget, Step, called, plan, targets
+from app.escalation.plan import LastResort, Plan, ResolvedTarget, Step, plan, recipients, targets
+from app.escalation.request import PageRequest, page_request
 from app.escalation.who import who
 from app.incidents import store as incidents
 from app.incidents.lifecycle import retriggered
@@ -29,7 +29,7 @@ from app.reason import Code, Reason, nested
 class Advance:
     """What one batch of due escalations led to."""
 
-    calls: tuple[Call, ...]
+    requests: tuple[PageRequest, ...]
     due: tuple[tuple[int, datetime], ...]  # incident and its next step, for the fast path
     seen: int
 
@@ -47,16 +47,16 @@ def begin(db: Connection, started: Sequence[Incident], now: datetime) -> None:
 
 def hurry(db: Connection, number: int, now: datetime) -> None:
     """Make the next step of this incident due now; the caller holds its lock."""
-    standing = store.get(db, number)
-    if standing is not None and (standing.due_at is None or standing.due_at > now):
-        store.put_all(db, [replace(standing, due_at=now, due=Due.HURRIED, held=None)])
+    current = store.get(db, number)
+    if current is not None and (current.due_at is None or current.due_at > now):
+        store.put_all(db, [replace(current, due_at=now, due=Due.HURRIED, held=None)])
         wake(db, Queue.ESCALATION)
 
 
 def stop(db: Connection, incident: Incident, reason: Reason, again_at: datetime | None, now: datetime) -> None:
     """No further step; open obligations are excused with the reason. `again_at`: a snooze's end or an ack time-out."""
-    standing = EscalationState(incident.number, incident.generation, 0, 0, again_at, Due.AGAIN, State.STOPPED)
-    store.put_all(db, [standing], reason)
+    current = EscalationState(incident.number, incident.generation, 0, 0, again_at, Due.AGAIN, State.STOPPED)
+    store.put_all(db, [current], reason)
     store.excuse_incident(db, [incident.number], reason, now)
 
 
@@ -89,9 +89,9 @@ def advance(db: Connection, now: datetime, limit: int = 200) -> Advance:
     quiet = [EscalationState(s.incident, s.generation, s.round, s.step, None, s.due, State.STOPPED) for s in closed]
     store.put_all(db, [plan.after for plan in plans.values()])
     store.put_all(db, quiet, Reason(Code.NOT_TRIGGERED))
-    calls = _promise(db, plans, found, now)
+    requests = _promise(db, plans, found, now)
     after = [*held, *(plan.after for plan in plans.values())]
-    return Advance(tuple(calls), tuple((one.incident, one.due_at) for one in after if one.due_at is not None), len(due))
+    return Advance(tuple(requests), tuple((one.incident, one.due_at) for one in after if one.due_at is not None), len(due))
 
 
 def _hold(
@@ -152,17 +152,17 @@ def resolve(db: Connection, wanted: set[str], directory: Directory, at: datetime
     return who(wanted, directory, on_call)
 
 
-def _promise(db: Connection, plans: Mapping[int, Plan], found: Mapping[int, Incident], now: datetime) -> list[Call]:
-    rows, calls, events = [], list[Call | None](), []
+def _promise(db: Connection, plans: Mapping[int, Plan], found: Mapping[int, Incident], now: datetime) -> list[PageRequest]:
+    rows, requests, events = [], list[PageRequest | None](), []
     for number, made in plans.items():
         for step in made.steps:
             events.append(Event(number, _taken(step)))
-            for target, user in called(step):
+            for target, user in recipients(step):
                 rows.append(_row(found[number], step, target, user, now))
-                calls.append(call_of(found[number], step, target, user))
+                requests.append(page_request(found[number], step, target, user))
     ids = store.promise_all(db, rows)
     incidents.record(db, events, now)
-    return [replace(call, obligation=id_) for id_, call in zip(ids, calls, strict=True) if call is not None]
+    return [replace(call, obligation=id_) for id_, call in zip(ids, requests, strict=True) if call is not None]
 
 
 def _row(incident: Incident, step: Step, target: ResolvedTarget, user: str | None, now: datetime) -> dict[str, object]:

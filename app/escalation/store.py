@@ -7,8 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from app.db import dumps
-from app.db import turn_back as clock_set_back
+from app.db import dumps, move_back
 from app.escalation.model import Due, EscalationState, Obligation, ObligationState, State
 from app.escalation.table import escalation, obligation
 from app.reason import Reason, loaded, nested
@@ -146,7 +145,7 @@ def _obligation(row: Row[Any]) -> Obligation:
     )
 
 
-def turn_back(db: Connection, by: timedelta, now: datetime) -> None:
+def clock_set_back(db: Connection, by: timedelta, now: datetime) -> None:
     """What waits for an instant of a clock that was set back."""
     columns = [escalation.c.due_at]
-    clock_set_back(db, columns, by, now)
+    move_back(db, columns, by, now)

@@ -7,7 +7,7 @@ from itertools import islice
 from sqlalchemy import Connection
 
 from app.catalog import store as catalog
-from app.escalation.ahead import Ahead, Course, WhoAt, ahead
+from app.escalation.ahead import EscalationTerms, Upcoming, WhoAt, ahead
 from app.escalation.model import EscalationState
 from app.escalation.plan import ResolvedTarget, targets
 from app.escalation.service import owners, resolve
@@ -18,28 +18,27 @@ from app.people.model import Directory
 
 LONGEST = 100  # steps
 NEAR = timedelta(hours=1)
-Upcoming = Ahead
 
 
 def upcoming(
-    db: Connection, incident: Incident, standing: EscalationState | None, now: datetime, limit: int = 12
+    db: Connection, incident: Incident, current: EscalationState | None, now: datetime, limit: int = 12
 ) -> list[Upcoming]:
     """The steps to come, up to and including the first `if_exhausted`; none while nothing is due."""
-    if not incident.open or standing is None or standing.due_at is None:
+    if not incident.open or current is None or current.due_at is None:
         return []
     directory = people.directory(db, catalog.defaults(db).timezone)
-    course = course_of(db, incident)
-    return list(islice(ahead(course, standing, now, who_at(db, course, directory)), min(limit, LONGEST)))
+    terms = terms_of(db, incident)
+    return list(islice(ahead(terms, current, now, who_at(db, terms, directory)), min(limit, LONGEST)))
 
 
-def course_of(db: Connection, incident: Incident) -> Course:
+def terms_of(db: Connection, incident: Incident) -> EscalationTerms:
     """What decides the steps of this incident, as things stand."""
-    return Course(incident.policy, owners(db), incident.hours, oncall.timetable(db))
+    return EscalationTerms(incident.policy, owners(db), incident.hours, oncall.timetable(db))
 
 
-def who_at(db: Connection, course: Course, directory: Directory) -> WhoAt:
+def who_at(db: Connection, terms: EscalationTerms, directory: Directory) -> WhoAt:
     """Looks up whom the targets of a course stand for at a time."""
-    wanted = targets(course.policy, course.last)
+    wanted = targets(terms.policy, terms.last)
     return lambda at: resolve(db, wanted, directory, at)
 
 
@@ -50,15 +49,15 @@ def next_steps(
     waiting = {one.number: one for one in incidents if one.open and one.number in standings}
     if not waiting:
         return {}
-    courses = {number: course_of(db, one) for number, one in waiting.items()}
-    look = _lookup(db, courses.values(), now)
-    steps = {number: _first(ahead(course, standings[number], now, look)) for number, course in courses.items()}
+    all_terms = {number: terms_of(db, one) for number, one in waiting.items()}
+    look = _lookup(db, all_terms.values(), now)
+    steps = {number: _first(ahead(terms, standings[number], now, look)) for number, terms in all_terms.items()}
     return {number: step for number, step in steps.items() if step}
 
 
-def _lookup(db: Connection, courses: Iterable[Course], now: datetime) -> WhoAt:
+def _lookup(db: Connection, all_terms: Iterable[EscalationTerms], now: datetime) -> WhoAt:
     """Whom targets stand for, asked once for all that is near and once for each later time (when hours open, mostly)."""
-    wanted = {target for one in courses for target in targets(one.policy, one.last)}
+    wanted = {target for one in all_terms for target in targets(one.policy, one.last)}
     directory = people.directory(db, catalog.defaults(db).timezone)
     known: dict[datetime, Mapping[str, ResolvedTarget]] = {}
 

@@ -15,21 +15,21 @@ from app.reason import Code, Reason, nested
 
 def recheck(db: Connection, now: datetime) -> None:
     """Hours may have changed: the urgency of every open incident that follows them is decided again."""
-    store.turn_all(db, now)
+    store.mark_all_due(db, now)
     wake(db, Queue.DEDUP)
 
 
-def turn_due(db: Connection, now: datetime, limit: int = 500) -> list[Incident]:
+def change_due(db: Connection, now: datetime, limit: int = 500) -> list[Incident]:
     """Decide the urgency of the incidents whose hours began or ended again; those whose urgency changed."""
-    due = store.claim_turning(db, now, limit)
+    due = store.claim_due_changes(db, now, limit)
     if not due:
         return []
     timetable = oncall.timetable(db)
     saved, changed, events = [], [], []
     for before in due:
         urgency, because = hours.urgency(before, timetable, now)
-        turn = timetable.changes(before.during.during, now) if before.during else None
-        after = replace(before, urgency=urgency, urgency_at=turn)
+        changes_at = timetable.changes(before.during.during, now) if before.during else None
+        after = replace(before, urgency=urgency, urgency_at=changes_at)
         saved.append(after)
         if urgency is not before.urgency:
             changed.append(after)

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
 from app.catalog.model import During, Policy, Severity
-from app.db import turn_back as clock_set_back
+from app.db import move_back
 from app.incidents.model import Event, Incident, State
 from app.incidents.table import incident, incident_event
 from app.log import get as logger
@@ -40,11 +40,11 @@ select i.* from unnest(cast(:keys as text[])) as wanted(key) cross join lateral 
   select * from incident where group_key = key and state = 'resolved' order by resolved_at desc limit 1) as i
 """)
 _MERGE_TARGETS = text("""
-with recursive heir(former, number) as (
+with recursive target(former, number) as (
   select n, n from unnest(cast(:numbers as bigint[])) as n
-  union select heir.former, i.merged_into from incident i join heir using (number) where i.merged_into is not null
+  union select target.former, i.merged_into from incident i join target using (number) where i.merged_into is not null
 )
-select heir.former, heir.number from heir join incident i using (number) where i.merged_into is null
+select target.former, target.number from target join incident i using (number) where i.merged_into is null
 """)
 _MERGED = text("""
 with recursive part(number, whole) as (
@@ -144,7 +144,7 @@ def dumped(value: object) -> dict[str, Any]:
     raise TypeError(f"{type(value).__name__} has no stored form")
 
 
-def claim_turning(db: Connection, now: datetime, limit: int) -> list[Incident]:
+def claim_due_changes(db: Connection, now: datetime, limit: int) -> list[Incident]:
     """Open incidents whose hours began or ended, locked; others skip them."""
     query = (
         select(incident)
@@ -156,7 +156,7 @@ def claim_turning(db: Connection, now: datetime, limit: int) -> list[Incident]:
     return [_incident(row) for row in db.execute(query)]
 
 
-def turn_all(db: Connection, now: datetime) -> None:
+def mark_all_due(db: Connection, now: datetime) -> None:
     """Let the urgency of every open incident that follows hours be decided again: the hours themselves may have changed."""
     following = (incident.c.during.is_not(None), incident.c.state != State.RESOLVED)
     numbers = list(db.scalars(select(incident.c.number).where(*following).order_by(incident.c.number).with_for_update()))
@@ -267,8 +267,8 @@ def _frozen(kind: type[F], spec: Mapping[str, Any] | None, number: int) -> F | N
         return None
 
 
-def turn_back(db: Connection, by: timedelta, now: datetime) -> None:
+def clock_set_back(db: Connection, by: timedelta, now: datetime) -> None:
     """What waits for an instant of a clock that was set back."""
     columns = [incident.c.resolve_at, incident.c.snoozed_until]
-    clock_set_back(db, columns, by, now)
-    turn_all(db, now)
+    move_back(db, columns, by, now)
+    mark_all_due(db, now)

@@ -62,7 +62,7 @@ class Draft:
     to: str | None = None
 
     @property
-    def place(self) -> tuple[object, ...]:
+    def slot(self) -> tuple[object, ...]:
         """One step to one person: in it their contacts stand in for each other."""
         return self.incident, self.generation, self.breached, self.round, self.step, self.user
 

@@ -12,9 +12,9 @@ from app.catalog import store as catalog
 from app.db import wake
 from app.errors import DeliveryError, Permanent, Transient
 from app.escalation import store as escalations
-from app.escalation.call import call_of
 from app.escalation.model import Obligation, ObligationState
 from app.escalation.plan import Step, others, targets
+from app.escalation.request import page_request
 from app.escalation.service import owners, resolve
 from app.incidents import store as incidents
 from app.incidents.model import Event
@@ -95,7 +95,7 @@ def _lost(db: Connection, ended: Sequence[store.Ended], now: datetime) -> list[s
     late = [one for one in pages if one not in failed and one.outcome is not Outcome.ACCEPTED]
     late = [one for one in late if not_answering(one.claim.attempt, one.claim.draft.due_at, now)]
     known = _pages(db, [one.claim.draft for one in late])
-    return failed + [one for one in late if not hopeful(known[one.claim.draft.place], now)]
+    return failed + [one for one in late if not hopeful(known[one.claim.draft.slot], now)]
 
 
 def _fall_back(db: Connection, lost: Sequence[store.Ended], now: datetime) -> None:
@@ -108,14 +108,14 @@ def _fall_back(db: Connection, lost: Sequence[store.Ended], now: datetime) -> No
         return
     directory = people.directory(db, catalog.defaults(db).timezone)
     pages = _pages(db, [one.claim.draft for one in lost])
-    used = defaultdict(list, {place: [page.contact for page in of_one if page.contact] for place, of_one in pages.items()})
+    used = defaultdict(list, {slot: [page.contact for page in of_one if page.contact] for slot, of_one in pages.items()})
     drafts: list[Draft] = []
     for one in lost:
         draft = one.claim.draft
         person = directory.people.get(draft.user or "")
-        contact = next_contact(person.contacts, used[draft.place], draft.contact or "") if person else None
+        contact = next_contact(person.contacts, used[draft.slot], draft.contact or "") if person else None
         if contact is not None:
-            used[draft.place].append(contact.name)
+            used[draft.slot].append(contact.name)
             key = f"{draft.key.rpartition(':')[0]}:{contact.name}"
             moved = replace(draft, contact=contact.name, channel=contact.channel, to=contact.to)
             drafts.append(replace(moved, key=key, due_at=now, reasons=(_fallen(one),)))
@@ -131,7 +131,7 @@ def _pages(db: Connection, drafts: Sequence[Draft]) -> defaultdict[tuple[object,
     """Every page of these drafts' incidents, by its place."""
     found: defaultdict[tuple[object, ...], list[Page]] = defaultdict(list)
     for page in store.of_incidents(db, sorted({one.incident or 0 for one in drafts})) if drafts else ():
-        found[page.place].append(page)
+        found[page.slot].append(page)
     return found
 
 
@@ -158,15 +158,15 @@ def _breach(db: Connection, broken: Sequence[tuple[Obligation, Reason]], now: da
     directory = people.directory(db, catalog.defaults(db).timezone)
     who = resolve(db, targets(None, last_resort), directory, now)
     found = incidents.by_numbers(db, sorted({one.incident for one, _ in broken}))
-    calls, events = [], []
+    requests, events = [], []
     for obligation, why in broken:
         incident = found[obligation.incident]
         reason = Reason(Code.BREACH, {"target": obligation.target, **why.facts})
         events.append(Event(incident.number, reason))
         step = Step(obligation.round, obligation.step, (), reason)
         for target, user in others(last_resort, who, obligation.user, obligation.target):
-            call = call_of(incident, step, target, user)
-            if call is not None:
-                calls.append(replace(call, reasons=(reason,), breached=obligation.id))
+            request = page_request(incident, step, target, user)
+            if request is not None:
+                requests.append(replace(request, reasons=(reason,), breached=obligation.id))
     incidents.record(db, events, now)
-    service.queue(db, calls, now)
+    service.queue(db, requests, now)

@@ -13,7 +13,7 @@ from app.catalog import store as catalog
 from app.catalog.model import Channel
 from app.concurrency.deadline import awake
 from app.db import wake
-from app.escalation.call import Call
+from app.escalation.request import PageRequest
 from app.incidents import store as incidents
 from app.incidents.model import Incident
 from app.incidents.model import State as IncidentState
@@ -45,12 +45,12 @@ class Job:
     asked: float  # by `flight.awake`: it was wanted then at the latest
 
 
-def queue(db: Connection, calls: Sequence[Call], now: datetime) -> list[int]:
+def queue(db: Connection, requests: Sequence[PageRequest], now: datetime) -> list[int]:
     """Queue the pages that keep these promises; ids of the new ones."""
-    if not calls:
+    if not requests:
         return []
     directory = people.directory(db, catalog.defaults(db).timezone)
-    return put(db, drafts(calls, directory, now), now)
+    return put(db, drafts(requests, directory, now), now)
 
 
 def put(db: Connection, made: Sequence[Draft], now: datetime, life: timedelta = PAGE_LIFE) -> list[int]:
@@ -61,38 +61,38 @@ def put(db: Connection, made: Sequence[Draft], now: datetime, life: timedelta = 
     return queued
 
 
-def drafts(calls: Sequence[Call], directory: Directory, now: datetime) -> list[Draft]:
+def drafts(requests: Sequence[PageRequest], directory: Directory, now: datetime) -> list[Draft]:
     """The pages that keep these promises; one key may come twice, and is one page. Pure."""
     found: list[Draft] = []
-    for call in calls:
-        person = directory.people.get(call.user) if call.user else None
+    for request in requests:
+        person = directory.people.get(request.user) if request.user else None
         if person is not None:
-            for one in reach(person, call.urgency, now):
+            for one in reach(person, request.urgency, now):
                 contact, after = one.contact, int((one.at - now).total_seconds())
-                draft = _draft(call, contact.name, contact.channel, after, one.at, one.reasons)
+                draft = _draft(request, contact.name, contact.channel, after, one.at, one.reasons)
                 found.append(replace(draft, contact=contact.name, to=contact.to))
-        elif call.channel is not None:
-            found.append(_draft(call, call.channel, call.channel, 0, now, ()))
+        elif request.channel is not None:
+            found.append(_draft(request, request.channel, request.channel, 0, now, ()))
     return found
 
 
-def _draft(call: Call, address: str, channel: str, after: int, at: datetime, reasons: Reasons) -> Draft:
-    step = call.step if call.step is not None else "exhausted"
-    place = call.round if call.breached is None else f"breach-{call.breached}"  # never the place of a step's page
+def _draft(request: PageRequest, address: str, channel: str, after: int, at: datetime, reasons: Reasons) -> Draft:
+    step = request.step if request.step is not None else "exhausted"
+    slot = request.round if request.breached is None else f"breach-{request.breached}"  # never the place of a step's page
     later = f":+{after}" if after else ""
     return Draft(
-        key=f"{call.incident}:{call.generation}:{place}:{step}:{call.user or '-'}:{address}{later}",
+        key=f"{request.incident}:{request.generation}:{slot}:{step}:{request.user or '-'}:{address}{later}",
         kind=Kind.PAGE,
-        incident=call.incident,
-        obligation=call.obligation,
-        breached=call.breached,
-        generation=call.generation,
-        round=call.round,
-        step=call.step,
-        user=call.user,
+        incident=request.incident,
+        obligation=request.obligation,
+        breached=request.breached,
+        generation=request.generation,
+        round=request.round,
+        step=request.step,
+        user=request.user,
         channel=channel,
         due_at=at,
-        reasons=(*call.reasons, *reasons),
+        reasons=(*request.reasons, *reasons),
     )
 
 

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, func, insert, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from app.db import dumps, session_name
-from app.db import turn_back as clock_set_back
+from app.db import dumps, move_back, session_name
 from app.identity import me
 from app.notify.flight import PER_CHANNEL, Flight
 from app.notify.model import Attempt, Claim, Draft, Kind, Outcome, Page, State
@@ -107,8 +106,8 @@ def queue_all(db: Connection, drafts: Sequence[Draft], now: datetime, life: time
 
 def hurry(db: Connection, late: Draft, reasons: Reasons, now: datetime) -> bool:
     """Send what the step keeps for the same person for later, the next contact's page, now for these reasons; whether any."""
-    place = [(page.c.user_name, late.user), (page.c.generation, late.generation), (page.c.round, late.round)]
-    same = [column == value for column, value in place]
+    slot = [(page.c.user_name, late.user), (page.c.generation, late.generation), (page.c.round, late.round)]
+    same = [column == value for column, value in slot]
     same += [page.c.step.is_not_distinct_from(late.step), page.c.breached.is_not_distinct_from(late.breached)]
     waiting = (page.c.incident == late.incident, page.c.state == State.QUEUED, page.c.attempts == 0, page.c.due_at > now)
     soonest = select(page.c.id).where(*waiting, *same, page.c.channel != INBOX).order_by(page.c.due_at, page.c.id).limit(1)
@@ -286,7 +285,7 @@ def _values(row: Row[Any], names: Sequence[str]) -> dict[str, Any]:
     return values | {"kind": Kind(row.kind), "user": row.user_name, "reasons": loaded(row.reasons)}
 
 
-def turn_back(db: Connection, by: timedelta, now: datetime) -> None:
+def clock_set_back(db: Connection, by: timedelta, now: datetime) -> None:
     """What waits for an instant of a clock that was set back."""
     columns = [page.c.due_at, page.c.next_at, page.c.lease_until]
-    clock_set_back(db, columns, by, now)
+    move_back(db, columns, by, now)

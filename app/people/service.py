@@ -93,7 +93,7 @@ def has_password(db: Connection, login: str) -> bool:
 def log_in(db: Connection, login: str, password: str) -> int | None:
     """The session epoch when the password is right, else None; takes the same time for an unknown login."""
     known = store.credentials(db, login)
-    stored = known[0] if known and known[0] else _nobodys()
+    stored = known[0] if known and known[0] else _dummy_hash()
     if not _is_right(stored, password):
         return None
     return known[1] if known and known[0] else None
@@ -102,7 +102,7 @@ def log_in(db: Connection, login: str, password: str) -> int | None:
 def seconds_of_a_check() -> float:
     """How long checking a password takes here now, so that an unknown login can take as long without the work."""
     if not _took:
-        _is_right(_nobodys(), "")
+        _is_right(_dummy_hash(), "")
     return sum(_took) / len(_took) * random.uniform(0.9, 1.1)  # noqa: S311 - no secret hangs on it
 
 
@@ -205,6 +205,6 @@ def set_contacts(db: Connection, login: str, contacts: Mapping[str, str], actor:
 
 
 @lru_cache
-def _nobodys() -> str:
+def _dummy_hash() -> str:
     """A hash to check against for an unknown login, so that it takes as long as a wrong password."""
     return _HASHER.hash(secrets.token_hex(16))

@@ -151,7 +151,7 @@ def end_session(db: Connection, session: Session, until: datetime) -> None:
     db.execute(upsert(ended_session).values(id=session.id, until=until).on_conflict_do_nothing())
 
 
-def forget_sessions(db: Connection, now: datetime) -> None:
+def delete_expired_sessions(db: Connection, now: datetime) -> None:
     """Drop the rows of sessions whose cookies are too old by now."""
     db.execute(delete(ended_session).where(ended_session.c.until < now))
 

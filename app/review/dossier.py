@@ -9,7 +9,8 @@ from app.alerts import store as alerts
 from app.alerts.present import present as present_alert
 from app.errors import NotFound
 from app.escalation import store as escalations
-from app.escalation.upcoming import Upcoming, upcoming
+from app.escalation.ahead import Upcoming
+from app.escalation.upcoming import upcoming
 from app.incidents import store as incidents
 from app.incidents.model import Incident
 from app.incidents.present import present, present_event

@@ -14,11 +14,11 @@ from app.alerts.model import Alert
 from app.alerts.model import State as AlertState
 from app.catalog import store as catalog
 from app.catalog.model import Severity
-from app.escalation.ahead import Ahead, ahead
-from app.escalation.call import call_of
+from app.escalation.ahead import Upcoming, ahead
 from app.escalation.model import Due, EscalationState, State
-from app.escalation.plan import called
-from app.escalation.upcoming import course_of, who_at
+from app.escalation.plan import recipients
+from app.escalation.request import page_request
+from app.escalation.upcoming import terms_of, who_at
 from app.incidents.correlate import Group
 from app.incidents.hours import urgency
 from app.incidents.joining import board_at
@@ -111,17 +111,17 @@ def _destination(goes: Touched) -> list[str]:
 def _escalate(db: Connection, made: Preview, incident: Incident, timetable: Timetable, at: datetime) -> None:
     """Every page of every step, and a note of every step that waits or is skipped."""
     directory = people.directory(db, catalog.defaults(db).timezone)
-    course = course_of(db, incident)
+    terms = terms_of(db, incident)
     start = EscalationState(incident.number, incident.generation, 0, 0, at, Due.STEP, State.RUNNING)
-    for step in islice(ahead(course, start, at, who_at(db, course, directory)), MOST):
+    for step in islice(ahead(terms, start, at, who_at(db, terms, directory)), MOST):
         made.notes += _notes(step)
         then = replace(incident, urgency=urgency(incident, timetable, step.at)[0])
-        calls = [call_of(then, step.step, target, user) for target, user in called(step.step)]
-        for draft in drafts([call for call in calls if call is not None], directory, step.at):
+        requests = [page_request(then, step.step, target, user) for target, user in recipients(step.step)]
+        for draft in drafts([request for request in requests if request is not None], directory, step.at):
             made.pages.setdefault(draft.key, draft)
 
 
-def _notes(ahead: Ahead) -> list[str]:
+def _notes(ahead: Upcoming) -> list[str]:
     step = ahead.step
     held = [f"{text(step.reason)}: {text(ahead.held.reason)}"] if ahead.held else []
     reasons = texts(one.reason for one in step.targets) or "nobody is named"

@@ -6,8 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, text, tuple_
 
-from app.db import dumps
-from app.db import turn_back as clock_set_back
+from app.db import dumps, move_back
 from app.reason import dumped, loaded
 from app.rules.model import SeriesState, State, Verdict
 from app.rules.table import band, series_state, verdict
@@ -140,9 +139,9 @@ def verdicts(db: Connection, rule: str, since: datetime, until: datetime) -> lis
     return [{**row, "reasons": loaded(row["reasons"])} for row in db.execute(query).mappings()]
 
 
-def turn_back(db: Connection, by: timedelta, now: datetime) -> None:
+def clock_set_back(db: Connection, by: timedelta, now: datetime) -> None:
     """What waits for an instant of a clock that was set back."""
     columns = [series_state.c.known_at, series_state.c.bad_since]
-    clock_set_back(db, columns, by, now)
+    move_back(db, columns, by, now)
     for table in (verdict, band):
         db.execute(delete(table).where(table.c.at > now))

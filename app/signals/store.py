@@ -57,7 +57,7 @@ def keep(db: Connection, values: Mapping[str, Any]) -> None:
     db.execute(insert(signal).values(values))
 
 
-def forget(db: Connection, before: datetime, limit: int) -> int:
+def delete_old(db: Connection, before: datetime, limit: int) -> int:
     """Drop the oldest calls that came before that, at most `limit`; how many."""
     oldest = select(signal.c.id).where(signal.c.received_at < before).order_by(signal.c.received_at).limit(limit)
     return db.execute(delete(signal).where(signal.c.id.in_(oldest))).rowcount

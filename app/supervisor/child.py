@@ -12,10 +12,10 @@ from contextlib import suppress
 
 from app.supervisor import leftovers
 from app.supervisor.deathsig import dies_with_us
+from app.supervisor.exits import EXIT_PERMANENT, EXIT_TEMPORARY
 from app.supervisor.output import follow
 from app.supervisor.plan import STEP, Spec
 from app.supervisor.state import Process
-from app.supervisor.words import HOPELESS, NOT_YET
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds before a restart
 LINES = 50  # of its output in which a reason is looked for
@@ -99,9 +99,9 @@ class Child:
         """
         if self.worked and self.spec.kind != STEP:
             return False
-        if self.status == HOPELESS:
+        if self.status == EXIT_PERMANENT:
             return True
-        return self.status != NOT_YET and not self.ready.is_set() and 0 < self.spec.tries <= self.restarts
+        return self.status != EXIT_TEMPORARY and not self.ready.is_set() and 0 < self.spec.tries <= self.restarts
 
     def stop(self) -> None:
         """Ask it to end; a pool's children are its own business."""

@@ -12,13 +12,13 @@ from app import kept
 from app.errors import Unavailable, Unusable
 from app.settings import Settings, stack_environ, to_keep
 from app.supervisor import folders, leftovers, postgres, preflight, stack, state, valkey
-from app.supervisor.keeper import PATIENCE
+from app.supervisor.exits import first_admin
+from app.supervisor.keeper import TIMEOUT
 from app.supervisor.plan import Spec
 from app.supervisor.preflight import must_all_be_free, must_be_free
-from app.supervisor.words import first_admin
 
-LONG_PATIENCE = 120.0  # seconds until a detached start is given up; the stack goes on trying
-END_PATIENCE = 75.0  # seconds for the keeper to end everything, its own deadlines included
+START_TIMEOUT = 120.0  # seconds until a detached start is given up; the stack goes on trying
+STOP_TIMEOUT = 75.0  # seconds for the keeper to end everything, its own deadlines included
 
 __all__ = ["down", "end_leftovers", "keeper", "must_be_free", "prepare", "up", "up_detached"]
 
@@ -42,7 +42,7 @@ def up(settings: Settings, specs: Iterable[Spec] | None = None, say: Say = _prin
 
 
 def up_detached(
-    settings: Settings, say: Say, specs: Iterable[Spec] | None = None, patience: float = LONG_PATIENCE, fresh: bool = False
+    settings: Settings, say: Say, specs: Iterable[Spec] | None = None, timeout: float = START_TIMEOUT, fresh: bool = False
 ) -> bool:
     """Start the stack in the background and wait for it; False when it is not ready in `patience` seconds or was ended.
 
@@ -68,7 +68,7 @@ def up_detached(
         os.close(lock)
     else:
         say(f"the stack of {settings.home} runs already (pid {pid})", False)
-    ready = _wait_ready(settings.home, process, say, began, patience)
+    ready = _wait_ready(settings.home, process, say, began, timeout)
     for text in (*stack.addresses(settings), first_admin(settings.home)):
         say(text, False)
     found = state.load(settings.home)
@@ -129,7 +129,7 @@ def down(settings: Settings) -> bool:
     pid = state.supervisor(home)
     if pid is not None:
         _signal(pid, signal.SIGTERM)
-        if not _wait_gone(home, END_PATIENCE):
+        if not _wait_gone(home, STOP_TIMEOUT):
             _signal(pid, signal.SIGKILL)
             _wait_gone(home, 5.0)
     if not home.exists():
@@ -152,10 +152,10 @@ def end_leftovers(settings: Settings) -> list[int]:
     return leftovers.end(stack.mark(settings), before.processes if before else ())
 
 
-def _wait_ready(home: Path, process: subprocess.Popen[bytes] | None, say: Say, began: float, patience: float) -> bool:
+def _wait_ready(home: Path, process: subprocess.Popen[bytes] | None, say: Say, began: float, timeout: float) -> bool:
     """Wait, saying each new reason for delay once. Raises Unusable with the reason when the supervisor gave the start up."""
     told: set[str] = set()
-    while (waited := time.time() - began) < patience:
+    while (waited := time.time() - began) < timeout:
         ended = process is not None and process.poll() is not None
         found = state.load(home)
         if found is not None and found.ready_after is not None:
@@ -164,14 +164,14 @@ def _wait_ready(home: Path, process: subprocess.Popen[bytes] | None, say: Say, b
         if ended or (process is None and state.supervisor(home) is None):
             return _gave_up(home, say)
         news = [f"{reason}; trying again" for reason in (found.reasons if found else ())]
-        if waited > PATIENCE:
-            news.append(f"not ready after {PATIENCE:.0f} s, missing: {', '.join(found.missing if found else ())}")
+        if waited > TIMEOUT:
+            news.append(f"not ready after {TIMEOUT:.0f} s, missing: {', '.join(found.missing if found else ())}")
         for text in (text for text in news if text.partition(", missing")[0] not in told):
             told.add(text.partition(", missing")[0])
             say(text, True)
         time.sleep(0.05)
     found = state.load(home)
-    say(f"not ready after {patience:.0f} s, missing: {', '.join(found.missing if found else ())}; still trying", True)
+    say(f"not ready after {timeout:.0f} s, missing: {', '.join(found.missing if found else ())}; still trying", True)
     return False
 
 
@@ -184,8 +184,8 @@ def _gave_up(home: Path, say: Say) -> bool:
     return False
 
 
-def _wait_gone(home: Path, patience: float) -> bool:
-    deadline = time.monotonic() + patience
+def _wait_gone(home: Path, timeout: float) -> bool:
+    deadline = time.monotonic() + timeout
     while state.supervisor(home) is not None:
         if time.monotonic() > deadline:
             return False

@@ -31,7 +31,7 @@ class Ending:
             self.changed()
             hurried = child.spec.kind not in SERVERS
             waits = [asyncio.create_task(event.wait()) for event in (child.exited, *([self.hurry] if hurried else []))]
-            await asyncio.wait(waits, timeout=child.spec.patience, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waits, timeout=child.spec.timeout, return_when=asyncio.FIRST_COMPLETED)
             for task in waits:
                 task.cancel()
             if child.is_running:

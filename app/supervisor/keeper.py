@@ -16,13 +16,13 @@ from app import kept as kept_files
 from app.supervisor import folders, leftovers, plan, readiness, state
 from app.supervisor.child import Child
 from app.supervisor.ending import Ending
+from app.supervisor.exits import first_admin, last_error, meaning
 from app.supervisor.linger import Lingering
 from app.supervisor.output import File, Stream, Terminal
 from app.supervisor.plan import STEP, Plan
 from app.supervisor.translate import OURS
-from app.supervisor.words import first_admin, last_words, meaning
 
-PATIENCE = 15.0  # seconds until what is missing is said in red
+TIMEOUT = 15.0  # seconds until what is missing is said in red
 ALARM = "! "  # how a step marks a line that people must see
 
 
@@ -85,7 +85,7 @@ class Keeper:
     async def _mourn(self, child: Child) -> None:
         """Say why it ended, and wait until it may be started again; the end of everything when that cannot help."""
         await asyncio.sleep(0.05)  # what it wrote last is still being read
-        reason = last_words(child.said) or meaning(child.status)
+        reason = last_error(child.said) or meaning(child.status)
         child.restarts += 1
         if child.is_hopeless and self.ready_after is None:
             advice = f"; {child.spec.advice}" if child.spec.advice else ""
@@ -110,7 +110,7 @@ class Keeper:
     async def _play(self, child: Child) -> None:
         """One life of a process."""
         try:
-            child.start(self.env, lambda text: self._heard(child, text))
+            child.start(self.env, lambda text: self._read_line(child, text))
         except OSError as error:
             child.status = None
             child.said.append(str(error))
@@ -142,7 +142,7 @@ class Keeper:
                 return
             await asyncio.sleep(0.05 if time.monotonic() - since < 30 else 1.0)
 
-    def _heard(self, child: Child, text: str) -> None:
+    def _read_line(self, child: Child, text: str) -> None:
         child.said.append(text)
         alarm = child.spec.kind == STEP and text.startswith(ALARM)
         self.out.line(child.spec.name, text, red=alarm)
@@ -159,9 +159,9 @@ class Keeper:
         self._addresses()
 
     async def _complain(self) -> None:
-        await asyncio.sleep(max(0.0, self.plan.began + PATIENCE - time.time()))
+        await asyncio.sleep(max(0.0, self.plan.began + TIMEOUT - time.time()))
         if self.ready_after is None:
-            self.say(f"not ready after {PATIENCE:.0f} s, missing: {', '.join(self.missing())}", red=True)
+            self.say(f"not ready after {TIMEOUT:.0f} s, missing: {', '.join(self.missing())}", red=True)
             for reason in self.reasons():
                 self.say(reason, red=True)
             self._addresses()

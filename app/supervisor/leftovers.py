@@ -34,7 +34,7 @@ def find(mark: str, recorded: Iterable[Process]) -> list[psutil.Process]:
     return [found for found in psutil.process_iter() if found.pid not in spared and _is_ours(found, mark, known)]
 
 
-def end(mark: str, recorded: Iterable[Process], patience: float = 3.0) -> list[int]:
+def end(mark: str, recorded: Iterable[Process], timeout: float = 3.0) -> list[int]:
     """End them and return their pids: SIGTERM to those at the top (they end their own children), SIGKILL to what is left."""
     recorded = tuple(recorded)
     found = find(mark, recorded)
@@ -45,7 +45,7 @@ def end(mark: str, recorded: Iterable[Process], patience: float = 3.0) -> list[i
             if process.ppid() not in pids:
                 # PostgreSQL's SIGTERM would wait for every client to leave.
                 process.send_signal(signal.SIGINT if process.pid in postgres else signal.SIGTERM)
-    wait_gone(found, patience)
+    wait_gone(found, timeout)
     stubborn = find(mark, recorded)
     for process in stubborn:
         with suppress(psutil.NoSuchProcess):
@@ -54,9 +54,9 @@ def end(mark: str, recorded: Iterable[Process], patience: float = 3.0) -> list[i
     return sorted(pids)
 
 
-def wait_gone(processes: Iterable[psutil.Process], patience: float) -> bool:
+def wait_gone(processes: Iterable[psutil.Process], timeout: float) -> bool:
     """Wait until none of them runs (a zombie does not); False after `patience` seconds."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     left = [process for process in processes if _runs(process)]
     while left and time.monotonic() < deadline:
         time.sleep(0.02)

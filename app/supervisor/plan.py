@@ -28,7 +28,7 @@ class Spec:
     cwd: str | None = None
     account: tuple[int, int] | None = None  # uid and gid when not ours
     stop: int = int(signal.SIGTERM)
-    patience: float = 30.0  # seconds between `stop` and SIGKILL
+    timeout: float = 30.0  # seconds between `stop` and SIGKILL
     tries: int = 0  # deaths before it was ever ready after which the start has failed; 0: it is tried for ever
     advice: str = ""  # what to do then
 

@@ -110,7 +110,7 @@ def argv(cluster: Cluster) -> list[str]:
     return words + [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
 
 
-def end_leftover(cluster: Cluster, patience: float = 10.0) -> bool:
+def end_leftover(cluster: Cluster, timeout: float = 10.0) -> bool:
     """End a server that still runs on this data for this home; True when there was one.
 
     Raises Unavailable when it belongs to another home (a copied one). A stale pid file is PostgreSQL's own business.
@@ -129,7 +129,7 @@ def end_leftover(cluster: Cluster, patience: float = 10.0) -> bool:
     for number in (STOP, signal.SIGQUIT, signal.SIGKILL):
         try:
             server.send_signal(number)
-            server.wait(patience)
+            server.wait(timeout)
         except psutil.NoSuchProcess:
             break
         except psutil.TimeoutExpired:
@@ -225,12 +225,12 @@ def _pid_lines(cluster: Cluster) -> list[str]:
         return []
 
 
-def wait_ready(cluster: Cluster, pid: int, patience: float = 30.0) -> None:
+def wait_ready(cluster: Cluster, pid: int, timeout: float = 30.0) -> None:
     """Block until server `pid` accepts sessions. Raises Unavailable after `patience` seconds."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while not accepts_sessions(cluster.data / "postmaster.pid", pid):
         if time.monotonic() > deadline:
-            raise Unavailable(f"the embedded PostgreSQL is not ready after {patience:.0f} s")
+            raise Unavailable(f"the embedded PostgreSQL is not ready after {timeout:.0f} s")
         time.sleep(0.01)
 
 

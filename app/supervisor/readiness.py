@@ -6,8 +6,8 @@ import ssl
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-PATIENCE = 1.5  # seconds for the console, which asks its broker in that time
-KNOCK = 0.7  # seconds for a server on its socket
+TIMEOUT = 1.5  # seconds for the console, which asks its broker in that time
+CONNECT_TIMEOUT = 0.7  # seconds for a server on its socket
 LIMIT = 65_536  # bytes of an answer
 
 
@@ -24,7 +24,7 @@ async def missing(name: str, address: str, pid: int) -> tuple[str, ...]:
     try:
         if url.scheme == "pidfile":
             return () if accepts_sessions(Path(url.path), pid) else (name,)
-        async with asyncio.timeout(PATIENCE if url.scheme.startswith("http") else KNOCK):
+        async with asyncio.timeout(TIMEOUT if url.scheme.startswith("http") else CONNECT_TIMEOUT):
             if url.scheme.startswith("http"):
                 return tuple(what for what in (await _http(name, url))[1] if "@" not in what)
             answer = await _socket(url)
@@ -64,7 +64,7 @@ async def _socket(url: SplitResult) -> bytes:
 async def console(name: str, address: str) -> tuple[bool, tuple[str, ...]]:
     """Whether `address` answers 200, and what it calls missing."""
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             return await _http(name, urlsplit(address))
     except (OSError, TimeoutError, ValueError):
         return False, (name,)

@@ -76,7 +76,7 @@ def server_specs(embedded: Servers, marked: str) -> Iterable[Spec]:
             cwd="/",
             account=(cluster.account.uid, cluster.account.gid) if cluster.account else None,
             stop=int(postgres.STOP),
-            patience=20.0,
+            timeout=20.0,
             tries=TRIES,
             advice=f"repair {cluster.data}, restore it from a backup, or move it away and begin anew with `tocsin up --fresh`",
         )
@@ -91,7 +91,7 @@ def server_specs(embedded: Servers, marked: str) -> Iterable[Spec]:
             env=env,
             inherits=False,
             cwd="/",
-            patience=10.0,
+            timeout=10.0,
             tries=TRIES,
             advice=f"remove {broker.data}, which holds hints only",
         )

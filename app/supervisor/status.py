@@ -17,7 +17,7 @@ from app.supervisor import leftovers, plan, preflight, readiness, room, stack, s
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-PATIENCE = 2.0  # seconds for all questions; the answer must be there within three
+TIMEOUT = 2.0  # seconds for all questions; the answer must be there within three
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Status:
         )
 
 
-def look(settings: Settings, patience: float = PATIENCE) -> Status:
+def look(settings: Settings, timeout: float = TIMEOUT) -> Status:
     """Ask everybody at once. Never raises for what does not answer, never takes much longer than `patience`.
 
     ready: the supervisor lives, everything was ready once, and the console says that the line works now.
@@ -90,7 +90,7 @@ def look(settings: Settings, patience: float = PATIENCE) -> Status:
         questions["database"] = lambda: _workers_and_missing(settings.database)
         questions["overdue"] = lambda: _overdue(settings.database)
     questions["room"] = lambda: room.missing(settings.home, settings.embedded_database)
-    answers = _ask(questions, patience)
+    answers = _ask(questions, timeout)
     started = alive and found is not None and found.ready_after is not None
     serving, missing = answers.get("missing", (False, ()))
     database = answers.get("database", _Database())
@@ -105,7 +105,7 @@ def look(settings: Settings, patience: float = PATIENCE) -> Status:
         missing=tuple(dict.fromkeys((*known, *database.missing, *answers.get("room", ())))),
         warnings=found.warnings if found else (),
         elsewhere=_elsewhere(database.workers, found.processes if found else ()),
-        why_no_overdue=_why_unknown(questions, database, patience) if overdue is None else "",
+        why_no_overdue=_why_unknown(questions, database, timeout) if overdue is None else "",
     )
 
 
@@ -180,14 +180,14 @@ def _workers_and_missing(url: str) -> _Database:
         return _Database(missing=tuple(wellbeing.why_away(error)))
 
 
-def _why_unknown(questions: Container[str], database: _Database, patience: float) -> str:
+def _why_unknown(questions: Container[str], database: _Database, timeout: float) -> str:
     if "overdue" not in questions:
         return "the stack is down"
     if "migrations" in database.missing:
         return "the database is not migrated"
     if "database" in database.missing:
         return "the database is unavailable"
-    return f"the database did not answer within {patience:g} s"
+    return f"the database did not answer within {timeout:g} s"
 
 
 def _elsewhere(workers: Iterable[Worker], processes: Iterable[state.Process]) -> tuple[Worker, ...]:
@@ -225,7 +225,7 @@ def _without_supervisor(row: state.Process) -> state.Process:
     return state.Process(row.name, row.kind, None, "stopped", row.restarts)
 
 
-def _ask(questions: dict[str, Callable[[], Any]], patience: float) -> dict[str, Any]:
+def _ask(questions: dict[str, Callable[[], Any]], timeout: float) -> dict[str, Any]:
     """The answers that came in time; a question that fails or hangs has none."""
     answers: dict[str, Any] = {}
 
@@ -236,7 +236,7 @@ def _ask(questions: dict[str, Callable[[], Any]], patience: float) -> dict[str, 
     threads = [Thread(target=ask, args=item, daemon=True) for item in questions.items()]
     for thread in threads:
         thread.start()
-    deadline = monotonic() + patience
+    deadline = monotonic() + timeout
     for thread in threads:
         thread.join(max(0.0, deadline - monotonic()))
     return dict(answers)

@@ -62,12 +62,12 @@ def is_ready(broker: Broker) -> bool:
             return False
 
 
-def wait_ready(broker: Broker, patience: float = 30.0) -> None:
+def wait_ready(broker: Broker, timeout: float = 30.0) -> None:
     """Block until it answers. Raises Unavailable after `patience` seconds."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while not is_ready(broker):
         if time.monotonic() > deadline:
-            raise Unavailable(f"the embedded Valkey is not ready after {patience:.0f} s")
+            raise Unavailable(f"the embedded Valkey is not ready after {timeout:.0f} s")
         time.sleep(0.01)
 
 

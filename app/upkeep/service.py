@@ -44,13 +44,13 @@ def drop_old(db: Connection, now: datetime) -> list[str]:
         limit = now.astimezone(UTC).date() - timedelta(days=days)
         dated = ((name, re.fullmatch(rf"{table}_(\d{{8}})", name)) for name in known)
         old += [name for name, day in dated if day and day[1] < f"{limit:%Y%m%d}"]
-        store.forget_rest(db, table, limit)
+        store.delete_rest(db, table, limit)
     store.drop_partitions(db, old)
-    samples.forget_hours(db, now - timedelta(days=keeps.retain_hours_days))
-    beats.forget(db, now - BEATS_KEPT)
-    uptime.forget(db, now - timedelta(days=keeps.retain_results_days))
-    people.forget_sessions(db, now)
-    demand.forget(db, now - RUNS_KEPT)
+    samples.delete_hours(db, now - timedelta(days=keeps.retain_hours_days))
+    beats.delete_old(db, now - BEATS_KEPT)
+    uptime.delete_old(db, now - timedelta(days=keeps.retain_results_days))
+    people.delete_expired_sessions(db, now)
+    demand.delete_old(db, now - RUNS_KEPT)
     return old
 
 
@@ -63,7 +63,7 @@ def drop_old_signals(slice_: int = SLICE, within: float = WHILE) -> int:
     while time.monotonic() < end:
         with transaction() as db:
             before = clock.now(db) - timedelta(days=settings().retain_signals_days)
-            found = signals.forget(db, before, slice_)
+            found = signals.delete_old(db, before, slice_)
         dropped += found
         if found < slice_:
             break

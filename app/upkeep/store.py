@@ -29,7 +29,7 @@ def drop_partitions(db: Connection, names: Iterable[str]) -> None:
         db.execute(text(f"drop table {name}"))
 
 
-def forget_rest(db: Connection, table: str, before: date) -> None:
+def delete_rest(db: Connection, table: str, before: date) -> None:
     """Drop what came for days without a partition."""
     db.execute(text(f"delete from {table}_rest where at < '{before}'"))
 

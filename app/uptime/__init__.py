@@ -5,9 +5,19 @@ Parts: `checks` (this stack runs checks and rules), `checks@LOCATION` (a worker 
 
 from app.uptime.model import CHECKS, EVERY, EVERY_AWAY, GAP, GAP_AWAY, INTAKE, gap_of, part_of
 from app.uptime.service import tick
-from app.uptime.store import downtimes, forget, last_seen
+from app.uptime.store import delete_old, downtimes, last_seen
 
 __all__ = [
-    "CHECKS", "EVERY", "EVERY_AWAY", "GAP", "GAP_AWAY", "INTAKE", "downtimes", "forget", "gap_of", "last_seen", "part_of",
+    "CHECKS",
+    "EVERY",
+    "EVERY_AWAY",
+    "GAP",
+    "GAP_AWAY",
+    "INTAKE",
+    "delete_old",
+    "downtimes",
+    "gap_of",
+    "last_seen",
+    "part_of",
     "tick",
 ]  # fmt: skip

@@ -23,7 +23,7 @@ def tick(db: Connection, part: str, at: datetime | None = None) -> Tick:
     found = between(last, now, gap_of(part))
     store.save_tick(db, part, now, anew=found.downtime is not None)
     if found.set_back:
-        store.turn_back(db, now)
+        store.clock_set_back(db, now)
     if found.downtime is not None:
         store.add(db, part, found.downtime)
     return found

@@ -53,7 +53,7 @@ def add(db: Connection, part: str, found: Downtime) -> None:
     db.execute(upsert(downtime).values(row).on_conflict_do_nothing())
 
 
-def turn_back(db: Connection, now: datetime) -> None:
+def clock_set_back(db: Connection, now: datetime) -> None:
     """The clock was set back: what is ahead of it never was."""
     db.execute(delete(downtime).where(downtime.c.ended > now))
     db.execute(update(uptime).where(uptime.c.since > now).values(since=now))
@@ -77,6 +77,6 @@ def last_seen(db: Connection) -> Mapping[str, datetime]:
     return {row.part: row.seen_at for row in db.execute(select(uptime.c.part, uptime.c.seen_at))}
 
 
-def forget(db: Connection, before: datetime) -> None:
+def delete_old(db: Connection, before: datetime) -> None:
     """Drop downtimes that ended before that, and all but the newest of each part."""
     db.execute(_FORGET, {"before": before, "kept": KEPT})

@@ -20,7 +20,7 @@ class Bar:
     x: int
     y: float
     height: float
-    look: str
+    style: str
     title: str
 
 
@@ -46,7 +46,7 @@ def _bar(x: int, end: Mapping[str, Any], longest: float, zone: ZoneInfo) -> Bar:
     seconds: float | None = end["seconds"]
     at: datetime = end["at"]
     height = LEAST if seconds is None or not longest else max(LEAST, HEIGHT * seconds / longest)
-    look = "fail" if end["kind"] == "fail" else "none" if seconds is None else "ok"
+    style = "fail" if end["kind"] == "fail" else "none" if seconds is None else "ok"
     took = "" if seconds is None else f", took {words.figure('seconds', seconds)}"
     said = "failed" if end["kind"] == "fail" else "done"
-    return Bar(x, HEIGHT - height, height, look, f"{said} {exact(at, zone)}{took}")
+    return Bar(x, HEIGHT - height, height, style, f"{said} {exact(at, zone)}{took}")

@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from app.escalation import store as escalations
-from app.escalation.upcoming import Upcoming, next_steps
+from app.escalation.ahead import Upcoming
+from app.escalation.upcoming import next_steps
 from app.incidents.model import Incident, State
 
 SHOWN = 20  # rows of the home page

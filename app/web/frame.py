@@ -59,7 +59,7 @@ def _holding(db: Connection, now: datetime) -> tuple[str, ...]:
     return kept[2]
 
 
-def forget() -> None:
+def invalidate() -> None:
     """The schedule was changed here: look again."""
     global _on_call
     _on_call = None

@@ -39,7 +39,7 @@ class Wire:
         queue: asyncio.Queue[str] = asyncio.Queue(maxsize=100)
         self._open.add(queue)
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._listen())
+            self._task = asyncio.create_task(self._keep_listening())
         return queue
 
     def leave(self, queue: asyncio.Queue[str]) -> None:
@@ -49,26 +49,26 @@ class Wire:
             self._task.cancel()
             self._task = None
 
-    async def _listen(self) -> None:
+    async def _keep_listening(self) -> None:
         lost = False
         while True:
             try:
-                await self._hear(lost)
+                await self._listen(lost)
             except psycopg.Error as error:
                 if not lost:
                     logger.warning("console_wire_lost", error=str(error).partition("\n")[0])
                 lost = True
             await asyncio.sleep(RETRY)
 
-    async def _hear(self, lost: bool) -> None:
+    async def _listen(self, lost: bool) -> None:
         async with await psycopg.AsyncConnection.connect(settings().libpq, autocommit=True, connect_timeout=3) as listener:
             await listener.execute("listen console")
             if lost:
-                self._tell_all(*NOUNS)
-            async for heard in listener.notifies():
-                self._tell_all(heard.payload)
+                self._wake_all(*NOUNS)
+            async for notice in listener.notifies():
+                self._wake_all(notice.payload)
 
-    def _tell_all(self, *nouns: str) -> None:
+    def _wake_all(self, *nouns: str) -> None:
         for noun in nouns:
             for queue in self._open:
                 if noun in NOUNS:
@@ -94,12 +94,12 @@ def _check_session(request: Request) -> None:
 
 async def _stream(request: Request) -> AsyncIterator[str]:
     clock = asyncio.get_running_loop().time
-    queue, end, look = wire.join(), clock() + LONGEST, clock() + QUIET
+    queue, end, recheck_at = wire.join(), clock() + LONGEST, clock() + QUIET
     try:
         yield "retry: 2000\n\n"
         while clock() < end:
-            if clock() > look:  # who has logged out meanwhile hears no more
-                look = clock() + QUIET
+            if clock() > recheck_at:  # who has logged out meanwhile hears no more
+                recheck_at = clock() + QUIET
                 try:
                     await asyncio.to_thread(_check_session, request)
                 except LogInFirst:

@@ -35,7 +35,7 @@ class Toast:
         return cls(text.format(number), f"/incidents/{number}/{undo}" if undo else None, label, f"{action}.{number}")
 
     @classmethod
-    def say(cls, text: str) -> "Toast":
+    def plain(cls, text: str) -> "Toast":
         """About anything else."""
         return cls(text[:LIMIT], written=f"say.{quote(text[:LIMIT], safe='')}")
 
@@ -45,4 +45,4 @@ class Toast:
         action, _, rest = (cookie or "").partition(".")
         if action in ACTIONS and rest.isdecimal() and len(rest) < 19:
             return cls.action(action, int(rest))
-        return cls.say(unquote(rest)) if action == "say" and rest else None
+        return cls.plain(unquote(rest)) if action == "say" and rest else None

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.door import Patience, Server
+from app.door import Server, TimeLimits
 from tests.stack import free_port, until
 
 DESCRIPTORS = 256  # of the web process; half of them may be connections
@@ -177,18 +177,18 @@ def test_the_soft_limit_is_raised_to_the_hard_one(clean: None, tmp_path: Path) -
         assert running.descriptors() > 500
 
 
-SHORT = Patience(head=0.3, body=0.6, idle=1.2, unread=0.3)
+SHORT = TimeLimits(head=0.3, body=0.6, idle=1.2, unread=0.3)
 
 
 @pytest.fixture
 def door(server: object) -> Iterator[tuple[str, int]]:
-    """A server of this process whose patience is short; the address it listens at."""
+    """A server of this process with short time limits; the address it listens at."""
     with listening(SHORT) as address:
         yield address
 
 
 @contextmanager
-def listening(patience: Patience) -> Iterator[tuple[str, int]]:
+def listening(limits: TimeLimits) -> Iterator[tuple[str, int]]:
     import threading
 
     import uvicorn
@@ -198,7 +198,7 @@ def listening(patience: Patience) -> Iterator[tuple[str, int]]:
     config = uvicorn.Config(
         server.create(), host="127.0.0.1", port=0, log_config=None, ws="none", timeout_graceful_shutdown=1, loop="uvloop"
     )
-    running = Server(config, 1024, patience)
+    running = Server(config, 1024, limits)
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()
     until(lambda: running.started, 20)

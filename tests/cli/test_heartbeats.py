@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app import line
-from app.checks.heartbeats.model import Call, Kind
+from app.checks.heartbeats.model import Kind, PingRequest
 from tests.api.conftest import CONFIGURATION, RUNBOOK
 from tests.cli.conftest import Tocsin
 
@@ -28,7 +28,7 @@ def test_it_is_listed_shown_pinged_paused_and_resumed(tocsin: Tocsin, declared: 
     (one,) = tocsin("heartbeats", "list", "--json").json["items"]
     assert (one["name"], one["state"], one["schedule"]) == ("nightly", "new", "every 1d, grace 30m")
     assert tocsin("heartbeats", "pings", "nightly").out == "nightly has not been pinged yet\n"
-    line.ping(Call(Kind.FAIL, uuid=one["ping_url"].rpartition("/")[2], exit_status=3, body=b"disk full"))
+    line.ping(PingRequest(Kind.FAIL, uuid=one["ping_url"].rpartition("/")[2], exit_status=3, body=b"disk full"))
     line.evaluate()
     assert tocsin("heartbeats", "pings", "nightly", "--json").json["items"][0]["body"] == "disk full"
     assert "because: it ended with exit status 3: disk full" in tocsin("heartbeats", "show", "nightly").out
@@ -49,7 +49,7 @@ def test_check_and_doctor_name_one_that_was_never_pinged_until_it_is(tocsin: Toc
     never = 'heartbeat "nightly" was never pinged'
     assert never in tocsin("config", "check", str(declared)).err
     assert never in tocsin("doctor").out
-    line.ping(Call(Kind.SUCCESS, slug="nightly"), now=datetime.now(UTC))
+    line.ping(PingRequest(Kind.SUCCESS, slug="nightly"), now=datetime.now(UTC))
     line.evaluate()
     assert never not in tocsin("config", "check", str(declared)).err
     assert never not in tocsin("doctor").out
@@ -73,7 +73,7 @@ def test_it_is_shown_in_words_and_a_long_name_is_cut_in_the_table_only(tocsin: T
     (one,) = tocsin("heartbeats", "list", "--json").json["items"]
     assert one["name"] == name
     for kind, rid in ((Kind.START, None), (Kind.START, "123e4567-e89b-12d3-a456-426614174000")):
-        line.ping(Call(kind, uuid=one["ping_url"].rpartition("/")[2], rid=rid))
+        line.ping(PingRequest(kind, uuid=one["ping_url"].rpartition("/")[2], rid=rid))
     line.evaluate()
     shown = tocsin("heartbeats", "show", name).out
     for words in ("service: -", "because: -", "last_ping: -", "grace: 1m30s", "labels: a=b, c=d", "run_seconds: -"):

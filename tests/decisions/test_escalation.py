@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from app.catalog.model import Policy
 from app.catalog.model import Step as PolicyStep
 from app.escalation.model import Due, EscalationState, ObligationState, State
-from app.escalation.plan import AGAIN_AFTER_EXHAUSTION, LATE, LastResort, ResolvedTarget, called, others, plan, targets
+from app.escalation.plan import AGAIN_AFTER_EXHAUSTION, LATE, LastResort, ResolvedTarget, others, plan, recipients, targets
 from app.escalation.who import who
 from app.notify.model import Page
 from app.notify.model import State as PageState
@@ -121,7 +121,7 @@ def test_without_anybody_at_all_it_says_so_and_asks_again_in_half_an_hour() -> N
 def test_a_person_named_twice_in_a_step_is_called_once() -> None:
     policy = Policy(steps=(PolicyStep(page=("user:ada", "team:both", "channel:room", "user:gone")),))
     (step,) = plan(policy, NOBODY, WHO, FIRST, NOON).steps
-    assert [(one.target, user) for one, user in called(step)] == [
+    assert [(one.target, user) for one, user in recipients(step)] == [
         ("user:ada", "ada"),
         ("team:both", "bo"),
         ("channel:room", None),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.checks.heartbeats.decide import RUNS, assess, hear, last_line, next_expected
+from app.checks.heartbeats.decide import RUNS, assess, last_line, next_expected, receive
 from app.checks.heartbeats.model import Beat, Cause, Expectation, Heartbeat, Kind, Ping, Run, State
 from app.checks.heartbeats.present import schedule, shown_state
 from app.checks.heartbeats.service import slug_of
@@ -33,7 +33,7 @@ def told(
     for n, (minute, say, *rid) in enumerate(pings, 1):
         status = int(say.removeprefix("exit ")) if say.startswith("exit") else None
         kind = Kind(say) if status is None else Kind.FAIL if status else Kind.SUCCESS
-        beat, seconds = hear(beat, Ping(n, at(minute), kind, status, rid[0] if rid else None), GRACE)
+        beat, seconds = receive(beat, Ping(n, at(minute), kind, status, rid[0] if rid else None), GRACE)
         measured.append(seconds)
     return beat, measured
 
@@ -96,16 +96,16 @@ def test_the_reason_says_what_whoever_is_woken_needs() -> None:
     assert said.since == at(70)
     overrun = assess(told((0, "start", A))[0], HOURLY, at(10)).beat
     assert because(overrun.reasons) == f"it started at Mon 23 Nov 12:00:00 UTC (run {A}) and has not ended within 10m"
-    failed, _ = hear(Beat(), Ping(1, NOON, Kind.FAIL, 3, None, "disk full"), GRACE)
+    failed, _ = receive(Beat(), Ping(1, NOON, Kind.FAIL, 3, None, "disk full"), GRACE)
     assert because(failed.reasons) == "it ended with exit status 3: disk full"
-    reported, _ = hear(Beat(), Ping(1, NOON, Kind.FAIL), GRACE)
+    reported, _ = receive(Beat(), Ping(1, NOON, Kind.FAIL), GRACE)
     assert because(reported.reasons) == "it reported a failure"
     started = replace(told((0, "start"))[0], runs=())
     assert because(assess(started, HOURLY, at(70)).beat.reasons) == (
         "it has started and never pinged an end; expected at Mon 23 Nov 13:00:00 UTC, 10m of grace are over"
     )
     assert because(assess(said, replace(paris, every=s(86_400)), at(71)).beat.reasons) == "not late any more"
-    assert because(hear(said, Ping(2, at(71), Kind.SUCCESS), GRACE)[0].reasons) == "pinged again"
+    assert because(receive(said, Ping(2, at(71), Kind.SUCCESS), GRACE)[0].reasons) == "pinged again"
     assert [text(Reason(code)) for code in (Code.HEARTBEAT_PAUSED, Code.AWAITS_PING)] == [
         "paused",
         "it failed before it was removed; it alerts after its next ping",

@@ -8,7 +8,7 @@ import pytest
 from app.alerts.label import asked, labels, within
 from app.catalog.matcher import parse_matchers
 from app.catalog.model import During, Policy, Route, Severity
-from app.escalation.ahead import Course, ahead
+from app.escalation.ahead import EscalationTerms, ahead
 from app.escalation.hold import hold
 from app.escalation.model import Due, EscalationState, State
 from app.escalation.plan import LastResort, ResolvedTarget
@@ -129,8 +129,8 @@ def test_every_step_to_come_waits_for_its_hours() -> None:
         f"user:{name}": ResolvedTarget(f"user:{name}", Reason(Code.USER_NAMED, {"user": name}), (name,))
         for name in ("ada", "bo", "dee")
     }
-    course = Course(policy, LastResort(("user:dee",), ()), "office", TIMES)
-    steps = list(ahead(course, STEP, NIGHT, lambda _: who))
+    terms = EscalationTerms(policy, LastResort(("user:dee",), ()), "office", TIMES)
+    steps = list(ahead(terms, STEP, NIGHT, lambda _: who))
     assert [(f"{one.at:%a %H:%M}", one.step.step, bool(one.held)) for one in steps] == [
         ("Tue 08:00", 1, True), ("Tue 16:00", 2, False), ("Wed 08:00", None, True),
     ]  # fmt: skip

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from app.checks.run import _clean
-from app.cli.desk import in_one_line, say
+from app.cli.terminal import in_one_line, say
 from app.notify.compose import _lines
 from app.reason import recorded
 from app.rules.announce import signal

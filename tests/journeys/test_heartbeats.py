@@ -8,7 +8,7 @@ from app import line
 from app.actions import heartbeat as actions
 from app.alerts.service import REMOVED
 from app.checks.heartbeats import store
-from app.checks.heartbeats.model import Call, Kind
+from app.checks.heartbeats.model import Kind, PingRequest
 from app.db import transaction
 from app.errors import Conflict
 from app.people.model import SYSTEM
@@ -32,7 +32,7 @@ A, B, C = (f"{digit * 8}-{digit * 4}-4{digit * 3}-8{digit * 3}-{digit * 12}" for
 
 
 def ping(world: World, kind: str = "success", name: str = "invoices", **more: Any) -> None:
-    heard = line.ping(Call(Kind(kind), slug=name, **more), now=world.now)
+    heard = line.ping(PingRequest(Kind(kind), slug=name, **more), now=world.now)
     assert heard is not None
     world.settle()
 
@@ -113,7 +113,7 @@ def test_a_cron_heartbeat_is_expected_by_the_clock_of_its_zone(world: World) -> 
 def test_a_failure_between_two_looks_is_not_lost(world: World) -> None:
     world.configure(CONFIG)
     for kind in (Kind.SUCCESS, Kind.FAIL, Kind.FAIL):
-        line.ping(Call(kind, slug="invoices"), now=world.now)
+        line.ping(PingRequest(kind, slug="invoices"), now=world.now)
     world.settle()
     world.expect_page("ada")
     ping(world)
@@ -130,7 +130,7 @@ def test_a_removed_heartbeat_ends_its_alert_and_keeps_its_address_when_it_return
     world.expect_nothing()
     assert world.alerts()[0].end_reasons == REMOVED
     assert row() is None
-    assert line.ping(Call(Kind.SUCCESS, uuid=str(address)), now=world.now) is None
+    assert line.ping(PingRequest(Kind.SUCCESS, uuid=str(address)), now=world.now) is None
     world.configure(CONFIG)
     world.settle()
     back = row()
@@ -227,7 +227,7 @@ def test_a_pause_ends_the_alert_and_a_ping_ends_the_pause(world: World) -> None:
 
 def test_one_that_a_ping_made_pages_like_any_other_until_it_is_removed(world: World) -> None:
     world.configure(CONFIG)
-    made = line.ping(Call(Kind.SUCCESS, slug="from-cron"), Integration("host", "healthchecks", "shop-db"), world.now)
+    made = line.ping(PingRequest(Kind.SUCCESS, slug="from-cron"), Integration("host", "healthchecks", "shop-db"), world.now)
     assert made is not None
     assert made.made
     world.settle()
@@ -249,9 +249,9 @@ def test_one_that_a_ping_made_pages_like_any_other_until_it_is_removed(world: Wo
 def test_the_newest_hundred_pings_are_kept_and_run_times_are_samples(world: World) -> None:
     world.configure(CONFIG)
     for _ in range(70):
-        line.ping(Call(Kind.START, slug="invoices"), now=world.now)
+        line.ping(PingRequest(Kind.START, slug="invoices"), now=world.now)
         world.now += seconds(2)
-        line.ping(Call(Kind.SUCCESS, slug="invoices"), now=world.now)
+        line.ping(PingRequest(Kind.SUCCESS, slug="invoices"), now=world.now)
     world.settle()
     with transaction() as db:
         kept = store.pings(db, row()["id"], None, 1000, 10)

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from app import clock, line, uptime
 from app.checks import service as checks
-from app.checks.heartbeats.model import Call, Kind
+from app.checks.heartbeats.model import Kind, PingRequest
 from app.checks.model import Result
 from app.checks.probe import Status
 from app.configfile.apply import apply
@@ -44,7 +44,7 @@ def running(clean: None) -> Iterator[None]:
         assert not loaded.errors, loaded.errors
         apply(db, loaded, SYSTEM, NOON)
     result(0)
-    line.ping(Call(Kind.SUCCESS, slug="backup", method="GET", remote="", agent="", body=b""), now=NOON)
+    line.ping(PingRequest(Kind.SUCCESS, slug="backup", method="GET", remote="", agent="", body=b""), now=NOON)
     line.evaluate(now=at(0.1))
     assert alerts() == {}
     return

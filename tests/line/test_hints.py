@@ -19,14 +19,14 @@ def test_who_says_a_hint_does_not_wait_and_equal_ones_are_said_once() -> None:
         assert hangs.wait(10)
 
     hints = Hints(send)
-    hints.say(Queue.DEDUP)
+    hints.add(Queue.DEDUP)
     assert sent.get(timeout=10) is Queue.DEDUP  # and the broker hangs
     for _ in range(100):
-        hints.say(Queue.NOTIFY)
-        hints.say(Queue.DEDUP)
+        hints.add(Queue.NOTIFY)
+        hints.add(Queue.DEDUP)
     hangs.set()
     assert {sent.get(timeout=10), sent.get(timeout=10)} == {Queue.NOTIFY, Queue.DEDUP}
-    hints.say(Queue.EVALUATE)
+    hints.add(Queue.EVALUATE)
     assert sent.get(timeout=10) is Queue.EVALUATE  # so there were only two
 
 
@@ -34,11 +34,11 @@ def test_who_says_a_hint_does_not_wait_and_equal_ones_are_said_once() -> None:
 def test_a_fork_has_a_thread_of_its_own() -> None:
     out, into = os.pipe()
     hints = Hints(lambda stage: os.write(into, f"{stage} ".encode()))
-    hints.say(Queue.DEDUP)
+    hints.add(Queue.DEDUP)
     assert os.read(out, 100) == b"dedup "
     child = os.fork()
     if child == 0:
-        hints.say(Queue.NOTIFY)
+        hints.add(Queue.NOTIFY)
         signal.pause()
     try:
         assert os.read(out, 100) == b"notify "

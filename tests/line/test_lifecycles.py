@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from app.alerts import service
-from app.alerts.lifecycle import Course, after
+from app.alerts.lifecycle import Progress, after
 from app.alerts.model import State as AlertState
 from app.catalog.model import Severity
 from app.db import engine
@@ -49,8 +49,8 @@ says = st.builds(
 @settings(max_examples=80, deadline=None, database=None)
 def test_what_the_statements_make_of_signals_is_what_the_table_says(calls: list[list[Signal]], data: st.DataObject) -> None:
     with engine().connect() as db:
-        course: dict[str, Course] = {}
-        over: list[Course] = []
+        course: dict[str, Progress] = {}
+        over: list[Progress] = []
         for n, call in enumerate(calls):
             now = NOON + timedelta(minutes=n)
             service.accept(db, call, now)
@@ -73,10 +73,10 @@ def test_what_the_statements_make_of_signals_is_what_the_table_says(calls: list[
         db.rollback()
 
 
-def _stored(db: Connection, which: str) -> list[Course]:
+def _stored(db: Connection, which: str) -> list[Progress]:
     columns = "state, severity, shadow, starts_at, ends_at, dedup_at is not null"
     query = f"select {columns} from alert where source = '{HERE}' and {which}"
-    return sorted((Course(AlertState(s), Severity(v), *rest) for s, v, *rest in db.execute(text(query))), key=str)
+    return sorted((Progress(AlertState(s), Severity(v), *rest) for s, v, *rest in db.execute(text(query))), key=str)
 
 
 @pytest.mark.parametrize(("before", "then"), list(product(AlertState, AlertState)))

@@ -44,5 +44,5 @@ def test_a_night_of_a_storm_is_dropped_piece_by_piece_the_oldest_first(clean: No
     with transaction() as db:
         from app.signals import store
 
-        assert store.forget(db, clock.now(db), 4) == 4
+        assert store.delete_old(db, clock.now(db), 4) == 4
     assert kept() == {"integration:60": 4}

@@ -103,7 +103,7 @@ class Home:
             os.kill(pid, signal.SIGKILL)
             until(lambda: state.supervisor(self.path) is None)
         found = state.load(self.path)
-        leftovers.end(stack.mark(self.settings), found.processes if found else (), patience=0.3)
+        leftovers.end(stack.mark(self.settings), found.processes if found else (), timeout=0.3)
         if "TOCSIN_DATABASE_URL" not in self.env:
             shutil.rmtree(postgres.locate(self.path, self.settings.sockets).data, ignore_errors=True)
         for folder in self.settings.sockets.parent.glob(f"{self.settings.sockets.name}*"):

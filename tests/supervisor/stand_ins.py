@@ -55,7 +55,7 @@ def main(command: str) -> int:
 def start(command: str) -> int:
     if command == "up":
         control.up(to_start(), specs())
-    ready = control.up_detached(to_start(), lambda text, red: print("RED" if red else "", text), specs(), patience=20)
+    ready = control.up_detached(to_start(), lambda text, red: print("RED" if red else "", text), specs(), timeout=20)
     return 0 if ready else 1
 
 

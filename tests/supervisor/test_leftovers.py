@@ -40,6 +40,6 @@ def test_one_that_ignores_the_request_is_killed():
     env = {leftovers.MARK: "stubborn", "PATH": "/usr/bin:/bin"}
     with subprocess.Popen(["sh", "-c", script], env=env, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
-        leftovers.end("stubborn", [], patience=0.2)
+        leftovers.end("stubborn", [], timeout=0.2)
         assert process.wait(1) == -9
         assert not [found for found in psutil.process_iter() if found.pid == process.pid]

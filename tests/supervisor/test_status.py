@@ -120,7 +120,7 @@ def test_workers_elsewhere_and_those_that_are_gone_are_listed(tmp_path, clean):
                 text("update process_beat set name = :name, seen_at = now() - make_interval(secs => :ago) where name = :me"),
                 {"name": name, "ago": ago, "me": me()},
             )
-    found = json.loads(look(_home(tmp_path), patience=10).as_json())
+    found = json.loads(look(_home(tmp_path), timeout=10).as_json())
     assert [(one["name"], one["queues"], one["state"]) for one in found["workers_elsewhere"]] == [
         ("far:7:1", ["health@paris"], "running"), ("lost:8:1", ["health@rome"], "gone")
     ]  # fmt: skip
@@ -135,7 +135,7 @@ def test_a_worker_of_this_machine_that_has_just_died_is_no_worker_elsewhere(tmp_
     with transaction() as db:
         beats.touch(db, "worker", {"queues": ["health"]})
         db.execute(text("update process_beat set name = regexp_replace(name, ':[0-9]+:', ':4194303:')"))
-    assert look(_home(tmp_path), patience=10).elsewhere == ()
+    assert look(_home(tmp_path), timeout=10).elsewhere == ()
 
 
 def test_a_full_disk_is_named_though_nothing_runs(tmp_path, monkeypatch):

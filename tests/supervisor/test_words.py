@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.supervisor.words import last_words, meaning
+from app.supervisor.exits import last_error, meaning
 
 SAID = {
     "PostgreSQL gives a detail": (
@@ -49,8 +49,8 @@ SAID = {
 @pytest.mark.parametrize("case", SAID)
 def test_the_line_that_says_why_is_found(case):
     lines, why = SAID[case]
-    assert last_words(lines).startswith(why)
-    assert bool(last_words(lines)) == bool(why)
+    assert last_error(lines).startswith(why)
+    assert bool(last_error(lines)) == bool(why)
 
 
 @pytest.mark.parametrize(

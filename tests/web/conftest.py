@@ -135,7 +135,7 @@ def site(clean: None, server: str) -> Iterator[Site]:
     assert found.errors == ()
     with transaction() as db:
         apply(db, found, SYSTEM, datetime.now(UTC))
-    frame.forget()
+    frame.invalidate()
     made = Site(server)
     yield made
     made.session.close()

@@ -118,7 +118,7 @@ def test_a_toast_survives_its_cookie_and_a_forged_one_says_nothing() -> None:
     told = Toast.read(Toast.action("acknowledged", 42).written)
     assert told is not None
     assert told.undo == "/incidents/42/release"
-    said = Toast.read(Toast.say("web is ok; 1.2 s").written)
+    said = Toast.read(Toast.plain("web is ok; 1.2 s").written)
     assert said is not None
     assert (said.text, said.undo) == ("web is ok; 1.2 s", None)
     for forged in (None, "", "acknowledged.x", "acknowledged.42/../x", "nonsense.1", "acknowledged." + "9" * 40):

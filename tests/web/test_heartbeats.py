@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app import line
-from app.checks.heartbeats.model import Call, Kind
+from app.checks.heartbeats.model import Kind, PingRequest
 from app.db import transaction
 from app.signals.service import Integration
 from app.web.bars import MOST, bars, summary
@@ -35,7 +35,7 @@ def beats(site: Site) -> Site:
 
 
 def ping(name: str, kind: str = "success", **more: Any) -> None:
-    assert line.ping(Call(Kind(kind), slug=name, **more)) is not None
+    assert line.ping(PingRequest(Kind(kind), slug=name, **more)) is not None
     line.evaluate()
 
 
@@ -84,7 +84,7 @@ def test_only_editors_pause_and_what_a_ping_made_can_be_removed(beats: Site) -> 
     assert "Resume" in beats.get("/heartbeats/hourly")
     beats.post("/heartbeats/hourly/resume")
     beats.post("/heartbeats/hourly/remove", 409)
-    assert line.ping(Call(Kind.SUCCESS, slug="made"), Integration("jobs", "healthchecks", None)) is not None
+    assert line.ping(PingRequest(Kind.SUCCESS, slug="made"), Integration("jobs", "healthchecks", None)) is not None
     assert "Remove" in beats.get("/heartbeats/made")
     beats.post("/heartbeats/made/remove")
     beats.get("/heartbeats/made", 404)
@@ -98,7 +98,7 @@ def test_bars_are_as_high_as_runs_took_long() -> None:
         for n, seconds in enumerate(took)
     ]
     drawn = bars(ends, UTC)  # type: ignore[arg-type]
-    assert [(bar.x, bar.height, bar.look) for bar in drawn] == [
+    assert [(bar.x, bar.height, bar.style) for bar in drawn] == [
         (36, 3.0, "none"), (37, 3.0, "ok"), (38, 12.0, "fail"), (39, 24.0, "ok"),
     ]  # fmt: skip
     assert drawn[2].title == "failed Mon 23 Nov 2026 14:00:00 UTC, took 30 s"

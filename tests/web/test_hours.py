@@ -18,7 +18,7 @@ def configure(text: str) -> None:
     assert loaded.errors == ()
     with transaction() as db:
         apply(db, loaded, SYSTEM, datetime.now(UTC))
-    frame.forget()
+    frame.invalidate()
 
 
 def test_an_incident_shows_until_when_it_is_held(ada: Site) -> None:

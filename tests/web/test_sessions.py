@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from app.web.pages.login import patience
+from app.web.pages.login import login_limit
 from tests.web.conftest import CONFIGURATION, PASSWORD, RUNBOOK, Site
 
 WITHOUT_CY = CONFIGURATION
@@ -17,9 +17,9 @@ WITH_CY = CONFIGURATION.replace("  vi: {role: viewer}", "  vi: {role: viewer}\n 
 @pytest.fixture(autouse=True)
 def patient() -> Iterator[None]:
     """Nobody has tried anything yet, and nothing of this file's tries is left to others."""
-    patience.__init__()  # type: ignore[misc]
+    login_limit.__init__()  # type: ignore[misc]
     yield
-    patience.__init__()  # type: ignore[misc]
+    login_limit.__init__()  # type: ignore[misc]
 
 
 @pytest.fixture
@@ -110,9 +110,9 @@ def test_the_rows_of_ended_sessions_go_when_their_cookies_are_too_old(site: Site
     site.as_("ada").post("/logout")
     count = text("select count(*) from ended_session")
     with transaction() as db:
-        store.forget_sessions(db, datetime.now(UTC))
+        store.delete_expired_sessions(db, datetime.now(UTC))
         assert db.scalar(count) == 1
-        store.forget_sessions(db, datetime.now(UTC) + timedelta(seconds=session.LIFE + 60))
+        store.delete_expired_sessions(db, datetime.now(UTC) + timedelta(seconds=session.LIFE + 60))
         assert db.scalar(count) == 0
 
 

@@ -48,6 +48,6 @@ def runs(db: Connection, batch: str) -> list[AskedRun]:
     return [AskedRun(**row) for row in rows]
 
 
-def forget(db: Connection, before: datetime) -> None:
+def delete_old(db: Connection, before: datetime) -> None:
     """Drop the runs that were asked for before that."""
     db.execute(delete(check_run).where(check_run.c.asked_at < before))

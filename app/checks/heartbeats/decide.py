@@ -26,7 +26,7 @@ _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # ANSI's control sequences
 EARLY = timedelta(seconds=10)  # clocks of two machines differ: a ping this shortly before its time is that time's ping
 
 
-def hear(beat: Beat, ping: Ping, grace: timedelta) -> tuple[Beat, float | None]:
+def receive(beat: Beat, ping: Ping, grace: timedelta) -> tuple[Beat, float | None]:
     """The heartbeat after this ping, and how many seconds the run took that it ended, where that is known."""
     if ping.kind is Kind.LOG:
         return beat, None

@@ -143,7 +143,7 @@ class Assessment:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class PingRequest:
     """A ping as it comes in, before anybody knows whose it is: by `uuid`, or by `slug`."""
 
     kind: Kind

@@ -14,9 +14,21 @@ from sqlalchemy import Connection
 from app import uptime
 from app.checks.heartbeats import store
 from app.checks.heartbeats.decide import assess, last_line, restored
-from app.checks.heartbeats.decide import hear as heard
+from app.checks.heartbeats.decide import receive as received
 from app.checks.heartbeats.manage import Spec, changed, free_name
-from app.checks.heartbeats.model import SLUG, Assessment, Beat, Call, Cause, Expectation, Heartbeat, Kind, Ping, Run, State
+from app.checks.heartbeats.model import (
+    SLUG,
+    Assessment,
+    Beat,
+    Cause,
+    Expectation,
+    Heartbeat,
+    Kind,
+    Ping,
+    PingRequest,
+    Run,
+    State,
+)
 from app.downtime import Downtime, united
 from app.errors import Conflict, NotFound
 from app.reason import Code, Reason, dumped, loaded
@@ -27,7 +39,7 @@ BY_PING = {"every": "1d", "grace": "1h"}  # what Healthchecks expects of one tha
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Received:
     """A ping that is kept. `urgent`: somebody should look now, and not within a second."""
 
     n: int
@@ -65,23 +77,23 @@ def _put_all(db: Connection, rows: Sequence[Mapping[str, Any]], origin: str, zon
         store.save(db, [_row(row, Assessment(beat), row["pings"], more=True, now=now) for row, beat in back])
 
 
-def hear(db: Connection, call: Call, now: datetime | None = None) -> Heard | None:
+def receive(db: Connection, call: PingRequest, now: datetime | None = None) -> Received | None:
     """Keep a ping; None when it is nobody's. Raises Conflict when its slug is that of several."""
-    row = store.hear(db, call, now)
+    row = store.receive(db, call, now)
     if row is not None:
-        return Heard(row["n"], call.kind is Kind.FAIL or row["state"] != State.UP)
+        return Received(row["n"], call.kind is Kind.FAIL or row["state"] != State.UP)
     if call.slug is not None and store.count_slug(db, call.slug) > 1:
         raise Conflict(f'several heartbeats have the slug "{call.slug}"; ping one of them by its UUID')
     return None
 
 
-def make(db: Connection, call: Call, service: str | None, now: datetime) -> Heard | None:
+def make(db: Connection, call: PingRequest, service: str | None, now: datetime) -> Received | None:
     """Make the heartbeat that this ping by slug is for, as Healthchecks does, and keep the ping; None when there are enough."""
     if call.slug is None or store.count_made(db) >= MADE:
         return None
     spec = {**BY_PING, **({"service": service} if service else {})}
     _put_all(db, [_declared(call.slug, spec)], "ping", "UTC", now)
-    kept = hear(db, call, now)
+    kept = receive(db, call, now)
     return replace(kept, made=True) if kept else None
 
 
@@ -158,7 +170,7 @@ def _judge(db: Connection, rows: Sequence[Mapping[str, Any]], now: datetime) -> 
         way: list[tuple[State, Beat, datetime]] = []
         for ping in pings:
             before = beat
-            beat, seconds = heard(beat, ping, expectation.grace)
+            beat, seconds = received(beat, ping, expectation.grace)
             way.append((before.state, beat, ping.at))
             if seconds is not None:
                 runs.append({"id": row["id"], "name": row["name"], "n": ping.n, "at": ping.at, "seconds": seconds})

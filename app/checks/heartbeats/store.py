@@ -7,16 +7,16 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, LargeBinary, func, insert, select, text, update
 
-from app.checks.heartbeats.model import Call
+from app.checks.heartbeats.model import PingRequest
 from app.checks.heartbeats.table import heartbeat, heartbeat_ping
 from app.checks.table import sample
-from app.db import turn_back as clock_set_back
+from app.db import move_back
 
 KEPT = 100  # pings of one heartbeat
 TAIL = 400  # bytes of a failure's body that are looked at
 
 # The whole of a ping: its row, and a mark for whoever judges. The heartbeat's row lock gives pings their order.
-_HEAR = """
+_RECEIVE = """
 with beat as (
   update heartbeat set pings = pings + 1, pinged_at = {at}, look_at = least(look_at, {at})
   where {whose} and removed_at is null returning id, pings, pinged_at, state
@@ -29,8 +29,8 @@ select pings as n, state from beat
 """
 _AT = "coalesce(cast(:now as timestamptz), clock_timestamp())"
 _ALONE = "(select count(*) from heartbeat other where other.slug = :slug and other.removed_at is null) = 1"
-_BY_UUID = text(_HEAR.format(at=_AT, whose="uuid = cast(:uuid as uuid)"))
-_BY_SLUG = text(_HEAR.format(at=_AT, whose=f"slug = :slug and {_ALONE}"))
+_BY_UUID = text(_RECEIVE.format(at=_AT, whose="uuid = cast(:uuid as uuid)"))
+_BY_SLUG = text(_RECEIVE.format(at=_AT, whose=f"slug = :slug and {_ALONE}"))
 _UNJUDGED = text("""
 select p.heartbeat, p.n, p.at, p.kind, p.exit_status, p.rid,
   case when p.kind = 'fail' then substring(p.body from greatest(1, length(p.body) - :tail + 1)) end as tail
@@ -73,7 +73,7 @@ on conflict (name) do update set slug = excluded.slug, origin = excluded.origin,
 """)
 
 
-def hear(db: Connection, call: Call, now: datetime | None) -> Mapping[str, Any] | None:
+def receive(db: Connection, call: PingRequest, now: datetime | None) -> Mapping[str, Any] | None:
     """Keep a ping: its number and the heartbeat's state before it; None when it is nobody's, or more than one's."""
     values = {
         "kind": call.kind.value, "exit_status": call.exit_status, "rid": call.rid, "method": call.method,
@@ -219,7 +219,7 @@ def ends(db: Connection, ids: Sequence[int], each: int) -> dict[int, list[Mappin
     return found
 
 
-def turn_back(db: Connection, by: timedelta, now: datetime) -> None:
+def clock_set_back(db: Connection, by: timedelta, now: datetime) -> None:
     """What waits for an instant of a clock that was set back."""
     columns = [heartbeat.c.look_at, heartbeat.c.due_at, heartbeat.c.expected_at]
-    clock_set_back(db, columns, by, now)
+    move_back(db, columns, by, now)

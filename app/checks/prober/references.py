@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from app.failure import Failed
 from app.net import http, tcp
 
-PATIENCE = 2.0  # seconds for an answer
+TIMEOUT = 2.0  # seconds for an answer
 FRESH = 3.0  # seconds an answer counts
 
 _last: dict[tuple[str, ...], tuple[float, dict[str, bool]]] = {}
@@ -28,12 +28,12 @@ async def ask(references: Sequence[str], fresh: float = FRESH) -> dict[str, bool
 
 async def _answers(reference: str) -> bool:
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             if "://" in reference:
-                await http.fetch(http.Request(reference, timeout=PATIENCE, fresh=True, follow_redirects=0))
+                await http.fetch(http.Request(reference, timeout=TIMEOUT, fresh=True, follow_redirects=0))
             else:
                 host, _, port = reference.rpartition(":")
-                _, writer = await tcp.connect(host.strip("[]"), int(port), timeout=PATIENCE)
+                _, writer = await tcp.connect(host.strip("[]"), int(port), timeout=TIMEOUT)
                 await tcp.close(writer)
     except (Failed, TimeoutError):
         return False

@@ -210,6 +210,6 @@ def roll_up(db: Connection, source: str, target: str, size: timedelta, since: da
     return db.execute(statement, {"size": size.total_seconds(), "since": since, "until": until}).rowcount
 
 
-def forget_hours(db: Connection, before: datetime) -> None:
+def delete_hours(db: Connection, before: datetime) -> None:
     """Drop the slices of an hour that began before that; finer ones go with the partition of their day."""
     db.execute(delete(rollup_1h).where(rollup_1h.c.at < before))

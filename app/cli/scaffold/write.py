@@ -17,7 +17,7 @@ from app.plugins import FAMILIES
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 LONGEST = 110  # characters of a description: with its quotes it is a line
-REFERENCE_PATIENCE = 60  # seconds
+REFERENCE_TIMEOUT = 60  # seconds
 
 
 DESCRIPTIONS = {
@@ -139,7 +139,7 @@ def _reference(folder: Path) -> tuple[bool, str]:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=REFERENCE_PATIENCE,
+        timeout=REFERENCE_TIMEOUT,
         check=False,
     )
     if made.returncode:

@@ -61,7 +61,7 @@ def add_integration(request: Request, typed: Typed) -> Response:
     with visit(request) as v:
         name = typed.get("name", "").strip()
         signals.add(v.db, name, typed.get("kind", "generic"), typed.get("service", "").strip() or None, v.actor, v.now)
-    return go("/admin#integrations", Toast.say(f"{name} may send now; its address is in the list"))
+    return go("/admin#integrations", Toast.plain(f"{name} may send now; its address is in the list"))
 
 
 @router.post("/admin/integrations/{name}/rotate")
@@ -69,19 +69,19 @@ def rotate(request: Request, name: str) -> Response:
     """A new key; the old one lives a week more."""
     with visit(request) as v:
         signals.rotate(v.db, name, v.actor, v.now)
-    return go("/admin#integrations", Toast.say(f"{name} has a new key; the old one works for seven days more"))
+    return go("/admin#integrations", Toast.plain(f"{name} has a new key; the old one works for seven days more"))
 
 
 def _page(v: Visit, **more: Any) -> Response:
     versions = catalog.versions(v.db, 5)
-    owed = escalations.obligations(v.db, state=ObligationState.OPEN, incident=None, before=None, limit=20)
+    pending = escalations.obligations(v.db, state=ObligationState.OPEN, incident=None, before=None, limit=20)
     overdue = metrics.oldest_overdue(v.db)
     facts = {
         "processes": beats.seen(v.db),
         "overdue": overdue,
         "late": overdue > LATE,
         "counts": metrics.counts(v.db),
-        "owed": owed,
+        "pending": pending,
         "everybody": sorted(store.directory(v.db, "UTC").people.values(), key=lambda one: one.login),
         "integrations": _ways(v),
         "lines": store.audited(v.db, object_=None, before=None, limit=8),

@@ -79,7 +79,7 @@ def accept(request: Request, name: str, typed: Typed) -> Response:
             raise Conflict(f"{name} has seen something else since this page was shown")
         now = baseline.accept(v.db, name, v.actor, v.now)
     said = f"{len(now['accepted'])} things are normal for {name} now; it compares with them at its next run"
-    return go(local_path(typed.get("back"), "/checks"), Toast.say(said))
+    return go(local_path(typed.get("back"), "/checks"), Toast.plain(said))
 
 
 def _drawn(v: Visit, name: str, metric: str, span: str, series: str) -> history.Drawn | None:

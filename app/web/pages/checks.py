@@ -65,7 +65,7 @@ def run(request: Request, name: str, typed: Typed) -> Response:
         actor = v.actor
     result = run_now(name, actor)  # not inside a transaction: it waits for a worker
     said = f"{name} is {result['status']}" + (f": {result['message']}" if result["message"] else "")
-    return go(local_path(typed.get("back"), "/checks"), Toast.say(said))
+    return go(local_path(typed.get("back"), "/checks"), Toast.plain(said))
 
 
 @router.post("/checks/{name}/pause")
@@ -84,7 +84,7 @@ def _set_paused(request: Request, name: str, typed: Mapping[str, str], paused: b
     with visit(request) as v:
         pause(v.db, name, paused, v.actor, v.now)
     said = f"{name} is paused: it watches nothing until it is resumed" if paused else f"{name} runs again"
-    return go(local_path(typed.get("back"), "/checks"), Toast.say(said))
+    return go(local_path(typed.get("back"), "/checks"), Toast.plain(said))
 
 
 def wanted(v: Visit, states: Mapping[str, CheckState], family: str, status: str, q: str) -> list[CheckState]:

@@ -40,7 +40,7 @@ CHANGES = timedelta(hours=2)  # before an incident, a change of the configuratio
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class SentPage:
     """One page sent, or to be sent, with its attempts."""
 
     page: Page
@@ -61,7 +61,7 @@ def show(request: Request, number: Number, all: bool = False) -> Response:
             raise NotFound(f"there is no incident #{number}")
         of_it = alerts.of_incidents(v.db, [number])
         lines = [present_event(line) for line in reversed(store.timeline(v.db, number))]
-        told = _told(v.db, number)
+        sent = _sent_pages(v.db, number)
         return v.page(
             "incident.html",
             incident=incident,
@@ -69,8 +69,8 @@ def show(request: Request, number: Number, all: bool = False) -> Response:
             hidden_alerts=0 if all else max(0, len(of_it) - ALERTS),
             lines=lines if all else lines[:SHORT],
             hidden_lines=0 if all else max(0, len(lines) - SHORT),
-            told=told,
-            why=_why(told, v.person.login),
+            sent=sent,
+            why=_why(sent, v.person.login),
             steps=upcoming(v.db, incident, escalations.get(v.db, number), v.now),
             runbook=_runbook(v.db, incident.runbook),
             changes=_changes(v.db, incident),
@@ -132,16 +132,16 @@ def _number(text: str) -> int:
     return int(digits)
 
 
-def _told(db: Connection, number: int) -> list[Told]:
+def _sent_pages(db: Connection, number: int) -> list[SentPage]:
     found = notices.of_incidents(db, [number])
     attempts = notices.attempts(db, [page.id for page in found])
-    return [Told(page, attempts[page.id]) for page in reversed(found)]
+    return [SentPage(page, attempts[page.id]) for page in reversed(found)]
 
 
-def _why(told: Sequence[Told], login: str) -> dict[str, list[Page]]:
+def _why(sent: Sequence[SentPage], login: str) -> dict[str, list[Page]]:
     """My pages about it by their reason, newest first."""
     reasons: dict[str, list[Page]] = {}
-    for one in told:
+    for one in sent:
         if one.page.user == login and one.page.kind is Kind.PAGE:
             reasons.setdefault(texts(one.page.reasons), []).append(one.page)
     return reasons

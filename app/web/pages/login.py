@@ -19,13 +19,13 @@ from app.seal import digest
 from app.settings import settings
 from app.units import length
 from app.web.guard import cookie_name, form_token, over_tls
-from app.web.patience import Patience
+from app.web.login_limit import LoginLimit
 from app.web.route import pages
 from app.web.template import render
 from app.web.visit import Typed, device, end_session, local_path, start_session, theme
 
 router = pages()
-patience = Patience()
+login_limit = LoginLimit()
 _turns: list[anyio.CapacityLimiter] = []  # made in the event loop that it is for
 
 
@@ -39,7 +39,7 @@ def log_in_page(request: Request, back: str = "/") -> Response:
 
 @router.post("/login")
 async def log_in(request: Request, typed: Typed) -> Response:
-    """Check the password; how often it may be tried is in app/web/patience.py.
+    """Check the password; how often it may be tried is in app/web/login_limit.py.
 
     Passwords are checked one at a time: each check takes a core for a while, and the intake needs it more. A name that nobody
     has costs none, only the same time: however many are tried, nothing else gets slower, and nobody waits behind them.
@@ -57,7 +57,7 @@ async def log_in(request: Request, typed: Typed) -> Response:
         return _form(
             request, "login.html", 422, back=back, login=login, wrong="That login and password do not belong together."
         )
-    patience.forget(*counted)
+    login_limit.reset(*counted)
     return start_session(request, login, epoch, back)
 
 
@@ -113,7 +113,7 @@ def _counted(request: Request, login: str) -> tuple[str, str, str | None]:
     """Count a try of a password; what it counts for. Raises TooOften."""
     known = device(request)
     counted = (login, request.client.host if request.client else "", known.id if known and login in known.logins else None)
-    wait = patience.spent(*counted)
+    wait = login_limit.spent(*counted)
     if wait:
         raise TooOften(f"too many log-ins for this account; try again in {length(wait)}", wait)
     return counted
@@ -124,7 +124,7 @@ def check_old_password(request: Request, db: Connection, login: str, password: s
     counted = _counted(request, login)
     if people.log_in(db, login, password) is None:
         raise Invalid("the old password is wrong; it was not changed")
-    patience.forget(*counted)
+    login_limit.reset(*counted)
 
 
 def check_new_password(typed: Typed) -> None:

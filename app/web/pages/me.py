@@ -72,7 +72,7 @@ def test_my_pager(request: Request) -> Response:
     """A test message to every contact of mine."""
     with visit(request) as v:
         count = len(notify.test(v.db, v.person.login, v.now))
-    return go("/me#contacts", Toast.say(f"a test is on its way over {count} contact{'' if count == 1 else 's'}"))
+    return go("/me#contacts", Toast.plain(f"a test is on its way over {count} contact{'' if count == 1 else 's'}"))
 
 
 @router.post("/me/contacts")
@@ -84,7 +84,7 @@ def contacts(request: Request, typed: Typed) -> Response:
     }
     with visit(request) as v:
         set_contacts(v.db, v.person.login, wanted, v.actor, v.now)
-    return go("/me#contacts", Toast.say("your contacts are saved; test them"))
+    return go("/me#contacts", Toast.plain("your contacts are saved; test them"))
 
 
 @router.post("/me/tokens")
@@ -100,7 +100,7 @@ def revoke(request: Request, token_id: str) -> Response:
     """End a token."""
     with visit(request) as v:
         people.revoke_token(v.db, token_id, v.person.login, v.actor, v.now)
-    return go("/me#tokens", Toast.say("the token is dead"))
+    return go("/me#tokens", Toast.plain("the token is dead"))
 
 
 @router.post("/me/password")

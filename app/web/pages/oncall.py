@@ -75,17 +75,17 @@ def override(request: Request, typed: Typed) -> Response:
         start, end = wall.parse(typed.get("start", ""), v.zone, "start"), wall.parse(typed.get("end", ""), v.zone, "end")
         user, name = typed.get("user", ""), typed.get("schedule", "")
         made = pager.override(v.db, name, user, start, end, typed.get("reason", ""), v.actor, v.now)
-    frame.forget()
-    return go("/oncall", Toast.say(f"{made.user} holds {made.schedule} then"))
+    frame.invalidate()
+    return go("/oncall", Toast.plain(f"{made.user} holds {made.schedule} then"))
 
 
 @router.post("/oncall/overrides/{id_}/remove")
 def remove(request: Request, id_: Annotated[int, Path(ge=1, lt=2**63)]) -> Response:
     """Take an override back."""
     with visit(request) as v:
-        pager.give_back(v.db, id_, v.actor, v.now)
-    frame.forget()
-    return go("/oncall", Toast.say("the override is gone; the schedule holds again"))
+        pager.delete_override(v.db, id_, v.actor, v.now)
+    frame.invalidate()
+    return go("/oncall", Toast.plain("the override is gone; the schedule holds again"))
 
 
 def _shown(v: Visit, name: str, own: ZoneInfo, zone: str, shift: int, covered: Coverage) -> Shown:

@@ -19,7 +19,7 @@ from app.web.visit import Typed, go, visit
 
 router = pages()
 SHOWN = 60
-PATIENCE = timedelta(seconds=90)  # longer than any time-out and the wait for a worker: what has not come then does not come
+TIMEOUT = timedelta(seconds=90)  # longer than any time-out and the wait for a worker: what has not come then does not come
 NOTHING = {"status": None, "message": "", "seconds": None}  # of a check that has not answered
 WAITING = 3.5  # among the badness of statuses: after what is wrong, before what is well
 
@@ -45,7 +45,7 @@ def show(request: Request, id: str, back: str = "/checks") -> Response:
     """How far it is: what is wrong first, then what is awaited, then what is well."""
     with visit(request) as v:
         found = demand.progress(v.db, id)
-        late = v.now - found["asked_at"] > PATIENCE
+        late = v.now - found["asked_at"] > TIMEOUT
         items = sorted((_row(one) for one in found["items"]), key=_badness)
         counts: dict[str, int] = {}
         for one in items:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 # sysexits.h: how a process of ours says, under the supervisor, whether starting it again may help.
-NOT_YET, HOPELESS = 75, 78  # EX_TEMPFAIL, EX_CONFIG
+EXIT_TEMPORARY, EXIT_PERMANENT = 75, 78  # EX_TEMPFAIL, EX_CONFIG
 
-GRAVE = re.compile(r"\b(FATAL|PANIC)\b|^tocsin: |Fatal error|Bad file format")
+FATAL_LINE = re.compile(r"\b(FATAL|PANIC)\b|^tocsin: |Fatal error|Bad file format")
 BAD = re.compile(r"error|fail|cannot|denied|refused", re.IGNORECASE)
 PREFIX = re.compile(
     r"^(\d{4}-\d\d-\d\d[T ]\S+( [A-Z]{3,5})? (\[\d+\] )?|\d+:[A-Z] \d.*? [#*.-] |tocsin: )"  # PostgreSQL's, Valkey's, ours
@@ -18,9 +18,9 @@ FIELD = re.compile(r'\b(event|text|error|reason|exception)=("(?:[^"\\]|\\.)*"|\S
 BEFORE = re.compile(r"\bLOG:\s+((?:invalid|unrecognized|syntax error|could not) .*)")
 
 
-def last_words(lines: Sequence[str]) -> str:
+def last_error(lines: Sequence[str]) -> str:
     """The line that says why, without its time stamp; empty when nothing was said."""
-    for pattern in (GRAVE, BAD, re.compile("")):
+    for pattern in (FATAL_LINE, BAD, re.compile("")):
         for at in range(len(lines) - 1, -1, -1):
             if lines[at].startswith("ts=") and " level=info " in lines[at]:
                 continue  # what it did well is not why it ended
@@ -43,7 +43,7 @@ def meaning(status: int | None) -> str:
         return "never started"
     if status < 0:
         return _signal(-status)
-    return {NOT_YET: "not possible yet", HOPELESS: "cannot run"}.get(status, f"status {status}")
+    return {EXIT_TEMPORARY: "not possible yet", EXIT_PERMANENT: "cannot run"}.get(status, f"status {status}")
 
 
 def first_admin(home: Path) -> str:

@@ -18,7 +18,7 @@ NAME = 128  # characters of a login that count
 Key = tuple[str, ...]
 
 
-class Patience:
+class LoginLimit:
     """Counts log-ins in this process; `spent` says when to come back."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -40,7 +40,7 @@ class Patience:
         tries.append(now)
         return 0.0
 
-    def forget(self, account: str, address: str, device: str | None = None) -> None:
+    def reset(self, account: str, address: str, device: str | None = None) -> None:
         """The password was right: start counting afresh."""
         self._tries.pop(_key(account, address, device), None)
 

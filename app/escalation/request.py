@@ -9,7 +9,7 @@ from app.reason import Reasons
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class PageRequest:
     """Somebody to be reached now, over one channel or by their contacts."""
 
     incident: int
@@ -24,11 +24,11 @@ class Call:
     breached: int | None = None  # the obligation in whose place it is
 
 
-def call_of(incident: Incident, step: Step, target: ResolvedTarget, user: str | None) -> Call | None:
+def page_request(incident: Incident, step: Step, target: ResolvedTarget, user: str | None) -> PageRequest | None:
     """The call of one person, or channel, in a step; None when the target is nobody."""
     if target.nobody:
         return None
-    return Call(
+    return PageRequest(
         incident=incident.number,
         generation=incident.generation,
         urgency=incident.urgency,
