@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -61,11 +62,11 @@ class Kept:
         await self.ending(reader, writer)
 
 
-def second(server: Kept, method: str, body: bytes, tls: object = None) -> http.Response | http.Failed:
+def second(server: Kept, method: str, body: bytes, tls: ssl.SSLContext | None = None) -> http.Response | http.Failed:
     """What becomes of the second request over the same connection."""
 
     async def both() -> http.Response | http.Failed:
-        async with serve(server, tls) as port:  # type: ignore[arg-type]
+        async with serve(server, tls) as port:
             url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
             try:
                 await http.fetch(http.Request(f"{url}/first", method, body=body, timeout=5, verify_tls=False))

@@ -37,7 +37,7 @@ def look(name: str, port: int, *queues: str, who: str = "", **with_: Any) -> Rea
 
 
 @contextmanager
-def worker(url: str, name: str, *queues: str, pid: int = 1, options: Any = None) -> Iterator[None]:
+def worker(url: str, name: str, *queues: str, pid: int = 1, options: Options | None = None) -> Iterator[None]:
     """Answers `celery inspect` as a worker of this node name and these queues does."""
     answers = {
         "active_queues": [{"name": queue} for queue in queues],
@@ -129,7 +129,7 @@ def test_another_separator_is_a_setting(name: str, port: int) -> None:
 
 @BOTH
 @pytest.mark.parametrize("with_", [{}, {"global_keyprefix": "shop:"}], ids=["found", "set"])
-def test_a_prefix_of_all_keys_is_found_or_set(name: str, port: int, with_: Any) -> None:
+def test_a_prefix_of_all_keys_is_found_or_set(name: str, port: int, with_: Options) -> None:
     put(port, prefix="shop:")
     tell(port, *(f"SET key{number} x" for number in range(50)))
     with worker(f"redis://127.0.0.1:{port}/0", "w@host", "paid", options={"global_keyprefix": "shop:"}):

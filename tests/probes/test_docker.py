@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from app import plugins
 from app.checks.probe import Reading, Status
 from tests.net.serve import Handler, drips, floods, hangs, slams
-from tests.probes.run import against, measured
+from tests.probes.run import Options, against, measured
 from tests.probes.servers.engine import ENDED, api, container, engine, listening
 
 docker = plugins.probe_module("health.docker")
@@ -173,6 +173,6 @@ def test_over_tcp_and_when_nobody_is_there() -> None:
     ],
     ids=str,
 )  # fmt: skip
-def test_wrong_settings_are_refused(with_: dict[str, Any]) -> None:
+def test_wrong_settings_are_refused(with_: Options) -> None:
     with pytest.raises(ValidationError):
         docker.Target(**with_)

@@ -166,7 +166,7 @@ async def greets(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     ],
     ids=lambda value: value if isinstance(value, str) and value.startswith(("health.", "perf", "busi")) else "",
 )
-def test_every_other_probe_finds_the_second_address(name: str, handler: Handler, with_: dict[str, Any], told: str) -> None:
+def test_every_other_probe_finds_the_second_address(name: str, handler: Handler, with_: Options, told: str) -> None:
     async def story() -> Reading:
         async with serve(handler) as port:
             filled: Options = {

@@ -81,7 +81,7 @@ def test_time_is_shared_out() -> None:
     ],
     ids=str,
 )
-def test_counters_become_rates_and_odd_ones_nothing(change: Options, metric: str, value: int | None) -> None:
+def test_counters_become_rates_and_odd_ones_nothing(change: dict[str, Any], metric: str, value: int | None) -> None:
     assert rates(after(**change))[0].get(metric) == value
 
 

@@ -22,7 +22,7 @@ SOUND = {
 }
 
 
-def page(status: str = "200 OK", **changed: str | None) -> bytes:
+def page(status: str = "200 OK", /, **changed: str | None) -> bytes:
     headers = {**SOUND, **{name.replace("_", "-"): value for name, value in changed.items()}}
     return ok(b"Pay", "".join(f"{name}: {value}\r\n" for name, value in headers.items() if value is not None), status)
 
@@ -80,7 +80,7 @@ def test_a_sound_site_is_ok(pem: Path, plain: Answer | None) -> None:
     ],
     ids=str,
 )
-def test_each_finding_is_named_with_what_to_set(pem: Path, changed: Options, what: str, told: str) -> None:
+def test_each_finding_is_named_with_what_to_set(pem: Path, changed: dict[str, str | None], what: str, told: str) -> None:
     changed = {name.replace("_", "-"): value for name, value in changed.items()}
     reading = seen(pem, page(**changed))
     assert reading.status == ("critical" if what == "cookie_secure" else "warning"), reading.message
@@ -102,7 +102,7 @@ def test_each_finding_is_named_with_what_to_set(pem: Path, changed: Options, wha
     ],
     ids=str,
 )
-def test_what_is_good_enough_is_no_finding(pem: Path, changed: Options) -> None:
+def test_what_is_good_enough_is_no_finding(pem: Path, changed: dict[str, str | None]) -> None:
     assert seen(pem, page(**changed), ignored_cookies=["csrf"]).message == "nothing found"
 
 

@@ -166,7 +166,7 @@ ROW = {"id": "7", "name": "b", "address": "10.0.0.2", "sync": "async", "lag": No
         pytest.param({"waits": None, "replayed": -4.0}, {}, 0, [], id="its clock is behind its primary's"),
     ],
 )
-def test_how_late_a_standby_is(me: Any, before: Any, lag: float | None, grades: list[str]) -> None:
+def test_how_late_a_standby_is(me: dict[str, Any], before: dict[str, Any], lag: float | None, grades: list[str]) -> None:
     found = parse(FOLLOWS | me, [], [], before)
     assert found.lag == lag
     assert [grade for grade, _ in findings(found, 3)] == grades  # a standby needs no standbys of its own
@@ -184,7 +184,7 @@ def test_how_late_a_standby_is(me: Any, before: Any, lag: float | None, grades: 
         pytest.param({"replayed": None, "written": None}, {}, None, id="hidden"),
     ],
 )
-def test_how_late_a_primary_holds_a_standby_to_be(row: Any, before: Any, lag: float | None) -> None:
+def test_how_late_a_primary_holds_a_standby_to_be(row: dict[str, Any], before: dict[str, Any], lag: float | None) -> None:
     assert parse(ME, [ROW | row], [], before).lag == lag
 
 

@@ -284,7 +284,7 @@ def test_processor_time_since_the_last_run(start: Starts) -> None:
         "after a reboot",
     ],
 )
-def test_the_share_of_a_core(used: dict[str, tuple[float, int]], before: Options, percent: int | None) -> None:
+def test_the_share_of_a_core(used: dict[str, tuple[float, int]], before: dict[str, Any], percent: int | None) -> None:
     assert process._share(used, Run(1.0, before), now=100.0) == percent
 
 

@@ -117,7 +117,7 @@ def test_what_cannot_be_measured_is_unknown_with_the_servers_words(
     assert not reading.series
 
 
-def answer(result: object, kind: str = "vector", **more: object) -> bytes:
+def answer(result: object, kind: str = "vector", /, **more: object) -> bytes:
     return ok(json.dumps({"status": "success", "data": {"resultType": kind, "result": result}, **more}).encode())
 
 
@@ -185,7 +185,7 @@ def test_a_server_that_lies_is_unknown_and_said_how(handler: Answer, told: str) 
     ids=str,
 )
 def test_an_answer_without_some_stores_is_said_and_never_simply_ok(
-    more: Options, with_: Options, status: str, told: str
+    more: dict[str, object], with_: Options, status: str, told: str
 ) -> None:
     reading = lied(answer(ONE, **more), **with_)
     assert (reading.status, told in reading.message) == (status, True), reading.message

@@ -100,7 +100,7 @@ def test_messages_that_no_queue_took_are_counted_since_the_last_run(node: str) -
     ],
     ids=str,
 )
-def test_queues_are_judged(node: str, with_: dict[str, Any], status: str, said: str) -> None:
+def test_queues_are_judged(node: str, with_: Options, status: str, said: str) -> None:
     reading = seen(node, **with_)
     assert reading.status == status, reading.message
     assert said in reading.message
@@ -121,7 +121,7 @@ def test_queues_are_judged(node: str, with_: dict[str, Any], status: str, said: 
     ],
     ids=["a wrong password", "no password", "no right to see nodes", "nor any queue", "nor this one", "no such virtual host"],
 )
-def test_what_it_does_not_let_us_see_is_never_ok(node: str, with_: dict[str, Any], said: str) -> None:
+def test_what_it_does_not_let_us_see_is_never_ok(node: str, with_: Options, said: str) -> None:
     reading = seen(node, **with_)
     assert reading.status is (Status.CRITICAL if "vhost" in with_ else Status.UNKNOWN), reading.message
     assert said in reading.message
@@ -205,7 +205,7 @@ ONE_MUST = {"queues": ["orders"], "min_consumers": 1}
     ],
     ids=lambda value: value if isinstance(value, str) and " " in value else "",
 )
-def test_an_api_that_tells_of_trouble_fails_hangs_or_lies(handler: Handler, with_: Any, status: str, said: str) -> None:
+def test_an_api_that_tells_of_trouble_fails_hangs_or_lies(handler: Handler, with_: Options, status: str, said: str) -> None:
     reading = against(handler, "health.rabbitmq", url="http://127.0.0.1:PORT", **GUEST, **with_)
     assert reading.status == status, reading.message
     assert said in reading.message
@@ -223,7 +223,7 @@ def test_an_api_that_tells_of_trouble_fails_hangs_or_lies(handler: Handler, with
     ],
     ids=str,
 )
-def test_totals_that_are_not_told_are_no_metric(told: Any, metrics: Any) -> None:
+def test_totals_that_are_not_told_are_no_metric(told: dict[str, dict[str, int]], metrics: dict[str, float]) -> None:
     overview = {"rabbitmq_version": "4.1.0", **told}
     reading = against(
         cluster(overview=overview, queues=[queue()]), "health.rabbitmq", url="http://127.0.0.1:PORT", memory={"unroutable": 1.0}

@@ -12,7 +12,7 @@ from app import plugins
 from app.checks.probe import Reading
 from app.net.redis import parse
 from tests.net.serve import Handler, certificate, context, hangs, serve, slams
-from tests.probes.run import Options, against, measure, measured, remembered
+from tests.probes.run import against, measure, measured, remembered
 
 redis = plugins.probe_module("health.redis")
 
@@ -95,7 +95,7 @@ def test_info_of_a_server_that_loads_is_critical() -> None:
     ],
     ids=str,
 )
-def test_a_replica_cut_off_is_critical_and_what_is_not_told_never_ok(values: Options, status: str) -> None:
+def test_a_replica_cut_off_is_critical_and_what_is_not_told_never_ok(values: dict[str, object], status: str) -> None:
     assert lie(info(**values)).status == status
 
 
@@ -113,7 +113,7 @@ def test_a_replica_cut_off_is_critical_and_what_is_not_told_never_ok(values: Opt
     ],
     ids=str,
 )
-def test_memory_and_saving_are_judged(values: Options, status: str) -> None:
+def test_memory_and_saving_are_judged(values: dict[str, object], status: str) -> None:
     reading = lie(info(**values))
     assert reading.status == status, reading.message
 

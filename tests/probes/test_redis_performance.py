@@ -115,7 +115,7 @@ def test_a_replica_without_its_primary_is_critical() -> None:
     ],
     ids=str,
 )
-def test_a_replica_cut_off_is_never_in_step(values: Options, lag: int | None, lacking: str | None) -> None:
+def test_a_replica_cut_off_is_never_in_step(values: dict[str, object], lag: int | None, lacking: str | None) -> None:
     reading = lie(info(role="slave", **values))
     assert reading.metrics.get("lag_seconds") == lag
     assert lacking not in reading.metrics
@@ -161,7 +161,7 @@ def test_keys_that_are_evicted_warn_when_asked_for() -> None:
     ],
     ids=str,
 )
-def test_what_the_server_tells_is_judged(values: Options, with_: Options, status: str) -> None:
+def test_what_the_server_tells_is_judged(values: dict[str, object], with_: Options, status: str) -> None:
     assert lie(info(**values), **with_).status == status
 
 

@@ -249,7 +249,7 @@ def test_a_server_that_refuses_hangs_or_lies(handler: Handler, with_: Options, s
     [{"host": "169.254.169.254"}, {"username": "ada"}, {"recipient": "a@b>\r\nDATA"}, {"sender": "x"}, {"hello": "a\r\nb"}],
     ids=str,
 )
-def test_wrong_settings_are_refused(with_: dict[str, Any]) -> None:
+def test_wrong_settings_are_refused(with_: Options) -> None:
     with pytest.raises(ValidationError):
         plugins.probe_module("health.smtp").Target(**{"host": "mx.test", **with_})
 

@@ -59,7 +59,7 @@ def test_rows_without_text_are_numbered(orders: str) -> None:
 )
 @pytest.mark.parametrize("limits", [{}, {"critical_above": 100}, {"warning_below": 0}], ids=str)
 def test_null_nan_and_no_rows_are_no_value_and_never_ok(
-    orders: str, query: str, metrics: dict[str, int], told: str, limits: Options
+    orders: str, query: str, metrics: dict[str, float], told: str, limits: Options
 ) -> None:
     reading = ask(orders, query, **limits)
     assert (reading.status, reading.metrics) == ("unknown", metrics), reading.message

@@ -43,7 +43,7 @@ def test_numbers_are_metrics_and_text_columns_are_labels(mariadb: Server) -> Non
         ("\n  SELECT 5 as a, 'ü%s%' as t", {"a": 5}),
     ],
 )
-def test_every_form_of_a_question_is_asked(mariadb: Server, query: str, metrics: dict[str, int]) -> None:
+def test_every_form_of_a_question_is_asked(mariadb: Server, query: str, metrics: dict[str, float]) -> None:
     reading = ask(mariadb.url(), query)
     assert (reading.status, reading.metrics) == ("ok", metrics), reading.message
 

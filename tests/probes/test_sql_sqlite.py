@@ -83,7 +83,7 @@ def test_what_a_writer_has_committed_is_seen_while_it_works(tmp_path: Path) -> N
         ("select unixepoch('now') > 1700000000 as n", {"n": 1}),
     ],
 )
-def test_every_form_of_a_question_is_asked(shop: Path, query: str, metrics: dict[str, int]) -> None:
+def test_every_form_of_a_question_is_asked(shop: Path, query: str, metrics: dict[str, float]) -> None:
     reading = ask(shop, query)
     assert (reading.status, reading.metrics) == ("ok", metrics), reading.message
 
@@ -97,7 +97,7 @@ def test_every_form_of_a_question_is_asked(shop: Path, query: str, metrics: dict
         ("select null as a", {}),
     ],
 )
-def test_what_has_no_value_is_unknown(shop: Path, query: str, metrics: dict[str, int]) -> None:
+def test_what_has_no_value_is_unknown(shop: Path, query: str, metrics: dict[str, float]) -> None:
     reading = ask(shop, query)
     assert (reading.status, reading.metrics) == ("unknown", metrics), reading.message
 

@@ -19,7 +19,7 @@ from app import plugins
 from app.checks.probe import Reading, Status
 from app.supervisor.account import identity, run, unprivileged
 from tests.net.serve import Handler, hangs, slams
-from tests.probes.run import against, measure
+from tests.probes.run import Options, against, measure
 from tests.programs import program
 
 pytestmark = pytest.mark.xdist_group("sshd")
@@ -223,7 +223,7 @@ LIES = {  # handler, settings, status, what is told
 
 
 @pytest.mark.parametrize("handler, with_, status, told", LIES.values(), ids=LIES)
-def test_a_server_that_fails_hangs_or_lies(handler: Handler, with_: dict[str, Any], status: str, told: str) -> None:
+def test_a_server_that_fails_hangs_or_lies(handler: Handler, with_: Options, status: str, told: str) -> None:
     reading = against(handler, "health.ssh", host="127.0.0.1", port="PORT", timeout=0.5, **with_)
     assert reading.status == status, reading.message
     assert told in reading.message

@@ -94,7 +94,9 @@ def chained(
     ],
     ids=str,
 )
-def test_the_first_of_the_chain_that_ends_counts(tmp_path: Path, lasts: Options, status: str, days: int, told: str) -> None:
+def test_the_first_of_the_chain_that_ends_counts(
+    tmp_path: Path, lasts: dict[str, Any], status: str, days: int, told: str
+) -> None:
     root, own = chained(tmp_path, **lasts)
     reading = shown(own, ca=str(root))
     assert (reading.status, round(reading.metrics["certificate_days"])) == (status, days), reading.message
