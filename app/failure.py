@@ -28,6 +28,13 @@ class Failed(TocsinError):
         self.kind = kind
 
 
+class NoTls(Failed):
+    """The other side does not go on in TLS: it speaks something else there."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Kind.TLS, message)
+
+
 class NotSent(Failed):
     """Nothing has left: whoever asked for it wants it no more."""
 

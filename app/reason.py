@@ -153,6 +153,19 @@ def recorded(text: str) -> Reason:
     return Reason(RECORDED, {"text": text})
 
 
+def headlines(reasons: Iterable[Reason]) -> Reasons:
+    """The same, of each text in their facts its first line: a program's message may have more."""
+    return tuple(Reason(one.code, {name: _headline(value) for name, value in one.facts.items()}) for one in reasons)
+
+
+def _headline(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.partition("\n")[0]
+    if isinstance(value, Mapping):
+        return {name: _headline(one) for name, one in value.items()}
+    return [_headline(one) for one in value] if isinstance(value, list | tuple) else value
+
+
 def dumped(reasons: Iterable[Reason]) -> list[dict[str, Any]]:
     """The stored form."""
     return [nested(one) for one in reasons]

@@ -74,6 +74,7 @@ class Alert:
     runbook: str | None
     value: float | None
     reasons: Reasons  # why it is firing
+    reason_in_summary: bool  # the summary says why, too
     shadow: bool
     trace: str
     starts_at: datetime

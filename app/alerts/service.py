@@ -80,6 +80,7 @@ def _row(signal: Signal, services: Mapping[str, Service], opened: Opened, now: d
         "runbook": signal.runbook or (service.runbook if service else None),
         "value": signal.value,
         "reasons": dumped(signal.reasons),
+        "reason_in_summary": signal.reason_in_summary,
         "shadow": signal.shadow,
         "trace": signal.trace,
         "starts_at": signal.starts_at or now,

@@ -23,20 +23,21 @@ def _rank(column: str) -> str:
 # Rows arrive sorted by fingerprint, so that two writers cannot lock each other out. `lifecycle` has what becomes of an alert.
 _RAISE = text("""
 insert into alert (fingerprint, source, key, alertname, state, severity, summary, service, labels, annotations, links,
-                   runbook, value, reasons, shadow, trace, starts_at, seen_at, dedup_at)
+                   runbook, value, reasons, reason_in_summary, shadow, trace, starts_at, seen_at, dedup_at)
 select fingerprint, source, key, alertname, state, severity, summary, service, labels, annotations, links,
-       runbook, value, reasons, shadow, trace, coalesce(starts_at, :now), :now,
+       runbook, value, reasons, reason_in_summary, shadow, trace, coalesce(starts_at, :now), :now,
        case when state = 'firing' and not shadow then cast(:now as timestamptz) end
 from jsonb_to_recordset(cast(:rows as jsonb)) as r(
        fingerprint text, source text, key text, alertname text, state text, severity text, summary text, service text,
-       labels jsonb, annotations jsonb, links jsonb, runbook text, value float8, reasons jsonb, shadow bool, trace text,
-       starts_at timestamptz)
+       labels jsonb, annotations jsonb, links jsonb, runbook text, value float8, reasons jsonb, reason_in_summary bool,
+       shadow bool, trace text, starts_at timestamptz)
 on conflict (fingerprint) where state <> 'resolved' do update set
   state = case when alert.state in ('suppressed', 'firing') then alert.state else excluded.state end,
   starts_at = case when alert.state = 'pending' and excluded.state = 'firing' then excluded.starts_at else alert.starts_at end,
   severity = excluded.severity, summary = excluded.summary, service = excluded.service, labels = excluded.labels,
   annotations = excluded.annotations, links = excluded.links, runbook = excluded.runbook, value = excluded.value,
-  reasons = excluded.reasons, shadow = excluded.shadow, trace = excluded.trace, seen_at = excluded.seen_at,
+  reasons = excluded.reasons, reason_in_summary = excluded.reason_in_summary,
+  shadow = excluded.shadow, trace = excluded.trace, seen_at = excluded.seen_at,
   dedup_at = case
     when excluded.dedup_at is not null and (alert.state = 'pending' or alert.severity <> excluded.severity or alert.shadow)
     then excluded.dedup_at else alert.dedup_at end

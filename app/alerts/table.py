@@ -25,6 +25,7 @@ alert = Table(
     Column("runbook", Text),
     Column("value", Float),
     Column("reasons", JSONB, nullable=False, server_default="[]"),
+    Column("reason_in_summary", Boolean, nullable=False, server_default=text("false")),
     Column("shadow", Boolean, nullable=False, server_default=text("false")),
     Column("trace", Text, nullable=False, server_default=""),
     instant("starts_at", required=True),

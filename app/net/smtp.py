@@ -76,6 +76,11 @@ class Session:
         self.offers: dict[str, str] = {}  # EHLO keyword -> its parameters
 
     @property
+    def greeted(self) -> bool:
+        """Whether its banner has come."""
+        return self.greeting.code != 0
+
+    @property
     def chain(self) -> tuple[bytes, ...]:
         """The server's certificates (DER), its own first; none while nothing is encrypted."""
         secured: ssl.SSLObject | None = self._writer.get_extra_info("ssl_object")

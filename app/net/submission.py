@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ssl import SSLContext
 
-from app.failure import Failed, Kind
+from app.failure import Failed, Kind, NoTls
 from app.net.smtp import NotOffered, Refused, Reply, Session, from_the_first_byte, session
 
 
@@ -49,15 +49,14 @@ async def submit(to: Server, mail: Mail, timeout: float) -> Accepted:
     Raises Failed, with a hint where the settings are likely wrong; Refused when nobody is taken: for now, if for anybody;
     NotSent when it is not wanted any more.
     """
-    greeted = False
+    server: Session | None = None
     try:
         async with session(to.host, to.port, timeout=timeout, tls=to.context if to.implicit else None) as server:
             await server.greet(to.hello)
-            greeted = True
             await _secure(to, server)
             return await _transfer(server, mail)
     except Failed as failed:
-        hint = "" if greeted else _hint(to, failed)
+        hint = _hint(to, failed, server)
         if not hint:
             raise
         raise Failed(failed.kind, f"{failed}; {hint}") from None
@@ -94,10 +93,10 @@ async def _transfer(server: Session, mail: Mail) -> Accepted:
     return Accepted(await server.data(mail.content, mail.wanted), tuple(refused))
 
 
-def _hint(to: Server, failed: Failed) -> str:
-    """What is likely wrong with the settings when a server does not greet as they say."""
-    if to.implicit and failed.kind is Kind.TLS and "no TLS" in str(failed):
+def _hint(to: Server, failed: Failed, server: Session | None) -> str:
+    """What is likely wrong with the settings when a server does not greet as they say; `server`: None without a connection."""
+    if to.implicit and server is None and isinstance(failed, NoTls):
         return f"if port {to.port} begins in plain text, set `tls: starttls`"
-    if not to.implicit and failed.kind is Kind.TIMEOUT and "our connection" in str(failed):
+    if not to.implicit and failed.kind is Kind.TIMEOUT and server is not None and not server.greeted:
         return f"if port {to.port} speaks TLS from the first byte, set `tls: implicit`"
     return ""

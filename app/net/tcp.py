@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from ssl import SSLCertVerificationError, SSLContext, SSLError
 
-from app.failure import Failed, Kind
+from app.failure import Failed, Kind, NoTls
 from app.net.resolve import Endpoint, in_turn, resolve
 from app.net.tls import reason
 from app.sentence import lower_first
@@ -66,7 +66,7 @@ def connect_failure(endpoint: Endpoint, error: OSError) -> Failed:
     if isinstance(error, SSLCertVerificationError):
         return Failed(Kind.TLS, f"{endpoint}: certificate refused: {error.verify_message}")
     if isinstance(error, SSLError):
-        return Failed(Kind.TLS, f"{endpoint}: no TLS: {reason(error)}")
+        return NoTls(f"{endpoint}: no TLS: {reason(error)}")
     if isinstance(error, ConnectionRefusedError):
         return Failed(Kind.REFUSED, f"{endpoint} refused the connection")
     if isinstance(error, ConnectionError):  # reset or closed after it was taken

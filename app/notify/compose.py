@@ -86,7 +86,8 @@ def _lines(draft: Draft, incident: Incident | None, alerts: Sequence[Alert], att
     lines = [f"Since {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC{f', {where}' if where else ''}. State: {incident.state}."]
     for alert in alerts[:SHOWN_ALERTS]:
         because, *more = why(alert.reasons).splitlines() or [""]
-        lines.append(f"- {alert.severity}: {alert.summary}{f' ({because})' if because not in alert.summary else ''}")
+        unsaid = because and not alert.reason_in_summary
+        lines.append(f"- {alert.severity}: {alert.summary}{f' ({because})' if unsaid else ''}")
         lines += [f"  {line}" for line in more]
     if incident.alert_count > SHOWN_ALERTS:
         lines.append(f"- and {incident.alert_count - SHOWN_ALERTS} more")

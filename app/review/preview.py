@@ -138,6 +138,6 @@ def _alert(signal: Signal, labels: Mapping[str, str], at: datetime) -> Alert:
     return Alert(
         id=0, fingerprint=signal.fingerprint, source=signal.source, key=signal.key, alertname=labels["alertname"],
         state=AlertState.FIRING, severity=signal.severity, summary=signal.summary, service=signal.service, labels=labels,
-        annotations={}, links=(), runbook=None, value=None, reasons=(), shadow=False, trace="", starts_at=at, ends_at=None,
-        seen_at=at, end_reasons=(), suppressed_by=(), incident=None,
+        annotations={}, links=(), runbook=None, value=None, reasons=(), reason_in_summary=False, shadow=False,
+        trace="", starts_at=at, ends_at=None, seen_at=at, end_reasons=(), suppressed_by=(), incident=None,
     )  # fmt: skip

@@ -2,11 +2,11 @@
 
 import orjson
 
-from app.reason import Code, Reason
+from app.reason import Code, Reason, headlines
 from app.rules.active import Active
 from app.rules.evaluate import ONE_SERIES, TOO_MANY, Transition
 from app.rules.model import NO_DATA_ALERT, State
-from app.rules.summary import render
+from app.rules.summary import Summary, render
 from app.signals.model import Signal, SignalStatus
 from app.wording import because
 
@@ -20,11 +20,13 @@ def signal(rule: Active, step: Transition, last: bool) -> Signal | None:
         return None
     spec, verdict = rule.spec, step.verdict
     labels = {**rule.check.labels, **spec.labels, **({} if step.series == ONE_SERIES else orjson.loads(step.series))}
+    summary = _summary(rule, step, labels)
     return Signal(
         source=rule.source,
         key=rule.alertname if step.series == ONE_SERIES else f"{rule.alertname}{step.series}",
         status=status,
-        summary=_summary(rule, step, labels)[:SUMMARY_LIMIT],
+        summary=summary.text[:SUMMARY_LIMIT],
+        reason_in_summary=summary.says_why,
         severity=verdict.severity,
         alertname=rule.alertname,
         service=rule.check.service,
@@ -39,12 +41,12 @@ def signal(rule: Active, step: Transition, last: bool) -> Signal | None:
     )
 
 
-def _summary(rule: Active, step: Transition, labels: dict[str, str]) -> str:
+def _summary(rule: Active, step: Transition, labels: dict[str, str]) -> Summary:
     verdict = step.verdict
-    why = because(verdict.reasons).partition("\n")[0]  # of a program that said more: its first line is its summary
+    why = because(headlines(verdict.reasons))  # of a program that said more: its first line is its summary
     no_data = step.after.firing and step.after.memory.get(NO_DATA_ALERT)  # nothing is known of what the rule is about
     if not rule.spec.summary or step.series == TOO_MANY or no_data:
-        return f"{rule.alertname}: {why}"
+        return Summary(f"{rule.alertname}: {why}", says_why=True)
     value = verdict.value if verdict.shown is None else verdict.shown
     facts = {"value": value, "check": rule.check_name, "rule": rule.alertname, "because": why}
     return render(rule.spec.summary, facts, labels, plain=f"{rule.alertname}: {why}")

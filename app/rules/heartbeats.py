@@ -8,7 +8,7 @@ from app.checks.heartbeats import service
 from app.checks.heartbeats.model import State
 from app.checks.heartbeats.service import Move
 from app.reason import Code, Reason
-from app.rules.summary import render
+from app.rules.summary import Summary, render
 from app.signals.model import Signal, SignalStatus
 from app.wording import because
 
@@ -25,11 +25,13 @@ def signal(move: Move) -> Signal:
     reasons = move.after.reasons if down else move.after.reasons or (Reason(Code.PINGED_AGAIN),)
     facts: dict[str, str | float | None] = {"heartbeat": move.name, "because": because(move.after.reasons)}
     plain = f"{move.name}: {because(reasons)}"
+    summary = render(spec.summary, facts, spec.labels, plain) if spec.summary else Summary(plain, says_why=True)
     return Signal(
         source=f"heartbeat:{move.name}",
         key=move.name,
         status=SignalStatus.FIRING if down else SignalStatus.RESOLVED,
-        summary=(render(spec.summary, facts, spec.labels, plain) if spec.summary else plain)[:1024],
+        summary=summary.text[:1024],
+        reason_in_summary=summary.says_why,
         severity=spec.severity,
         alertname=move.name,
         service=spec.service,

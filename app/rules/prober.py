@@ -45,6 +45,7 @@ def _cut_off(row: Mapping[str, Any]) -> Signal:
         status=SignalStatus.FIRING if offline else SignalStatus.RESOLVED,
         summary=f"The prober{where} is offline: {text(reason) if offline else ''}; its checks of other hosts are unknown",
         severity=Severity.ERROR,
+        reason_in_summary=offline,
         alertname=OFFLINE,
         family="health",
         labels={"location": location} if location else {},

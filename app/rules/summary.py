@@ -8,6 +8,7 @@ goes out. A sandbox alone does not do: `'a' * 300000000` and nested loops are le
 """
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from math import isfinite
 from typing import Any
@@ -62,13 +63,37 @@ def _look_up(parsed: nodes.Template, names: Collection[str]) -> None:
             raise ValueError("arithmetic is for numbers")
 
 
-def render(template: str, facts: Mapping[str, str | float | None], labels: Mapping[str, str], plain: str = "") -> str:
-    """The text with every name filled in, at most LIMIT characters; `plain` when the template is broken or says nothing."""
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A summary, and whether it says why."""
+
+    text: str
+    says_why: bool
+
+
+def render(template: str, facts: Mapping[str, str | float | None], labels: Mapping[str, str], plain: str = "") -> Summary:
+    """The text with every name filled in, at most LIMIT characters.
+
+    plain: what stands for a template that is broken or says nothing; it says why.
+    """
+    text = _rendered(template, facts, labels)
+    return Summary(_cut(plain or template), bool(plain)) if text is None else Summary(_cut(text), _says_why(template))
+
+
+def _says_why(template: str) -> bool:
+    return any(one.name == "because" for one in _ENVIRONMENT.parse(template).find_all(nodes.Name))
+
+
+def _rendered(template: str, facts: Mapping[str, str | float | None], labels: Mapping[str, str]) -> str | None:
+    """What the template says; None when it is broken or says nothing."""
     try:
         text = _compiled(template).render({**facts, "labels": _Labels(labels)})
-        text = text if text.strip() else plain
     except Exception:  # noqa: BLE001 - whatever a template can do, the page goes out
-        text = plain or template
+        return None
+    return text if text.strip() else None
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= LIMIT else text[: LIMIT - 1] + "…"
 
 

@@ -41,6 +41,7 @@ class Signal:
     starts_at: datetime | None = None
     value: float | None = None
     reasons: Reasons = ()  # why it is so, where its source says
+    reason_in_summary: bool = False  # the summary says why, too
     runbook: str | None = None
     shadow: bool = False  # decided and recorded, pages nobody
     trace: str = ""

@@ -41,7 +41,7 @@ def test_a_change_is_told_as_it_was(rule: dict[str, Any], then: float, now: floa
     known = book({"r": {**rule, "summary": "it went {{ value }}"}})
     active = next(one for one in known.rules if one.name == "r")
     *_, step = Replay(active, known).run(read(io.StringIO(file([(0, then), (300, now)])), False))
-    assert _summary(active, step, {}) == f"it went {told}"
+    assert _summary(active, step, {}).text == f"it went {told}"
 
 
 HUGE: dict[str, tuple[dict[str, Any], list[float | None]]] = {

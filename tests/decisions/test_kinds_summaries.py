@@ -37,7 +37,9 @@ SHOWN = {
 
 @pytest.mark.parametrize("template,expected", SHOWN.values(), ids=SHOWN)
 def test_what_is_shown(template: str, expected: str | None) -> None:
-    assert render(template, FACTS, LABELS, plain="PLAIN") == (expected or "PLAIN")
+    made = render(template, FACTS, LABELS, plain="PLAIN")
+    assert made.text == (expected or "PLAIN")
+    assert made.says_why is ("it is high" in made.text or made.text == "PLAIN")
 
 
 HOSTILE = {
@@ -75,7 +77,7 @@ REFUSED_ONLY_WHEN_IT_RUNS = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_or_broken_template_gives_the_plain_text_at_once(name: str) -> None:
     began = time.perf_counter()
-    assert render(HOSTILE[name], FACTS, LABELS, plain="PLAIN") == "PLAIN"
+    assert render(HOSTILE[name], FACTS, LABELS, plain="PLAIN").text == "PLAIN"
     assert time.perf_counter() - began < 1
     if name not in REFUSED_ONLY_WHEN_IT_RUNS:
         with pytest.raises(ValueError):
@@ -95,7 +97,7 @@ def test_config_check_warns_of_one_and_takes_it(name: str) -> None:
     "template", ["{{ labels.big ~ labels.big ~ labels.big }}", "{{ labels.big | truncate(99999999) }}", "{{ labels }}"]
 )
 def test_a_long_text_is_cut(template: str) -> None:
-    found = render(template, FACTS, LABELS, plain="PLAIN")
+    found = render(template, FACTS, LABELS, plain="PLAIN").text
     assert len(found) <= LIMIT
 
 

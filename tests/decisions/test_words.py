@@ -151,6 +151,14 @@ def test_a_page_says_how_bad_which_what_since_when_and_why_you() -> None:
     assert message.json["page"] == {**known, "reason": "ada is named", "reasons": [why]}
 
 
+def test_the_reason_is_said_once() -> None:
+    why = (recorded("3 of 3\nand more of it"),)
+    told = said(page(), alerts=[alert(reasons=why, summary="it is wrong: 3 of 3", reason_in_summary=True)]).text
+    assert "- error: it is wrong: 3 of 3\n  and more of it\n" in told
+    short = said(page(), alerts=[alert(reasons=(recorded("x"),), summary="xylophone")]).text
+    assert "- error: xylophone (x)\n" in short
+
+
 def test_a_repeat_is_marked_and_otherwise_the_same() -> None:
     first, second = said(page()), said(page(), attempt=2)
     assert (first.key, first.json["links"]) == (second.key, second.json["links"])

@@ -72,6 +72,7 @@ def alert(severity: Severity = Severity.ERROR, **more: Any) -> Alert:
         "runbook": None,
         "value": None,
         "reasons": (),
+        "reason_in_summary": False,
         "shadow": False,
         "trace": "",
         "starts_at": NOON,

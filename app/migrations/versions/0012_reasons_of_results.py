@@ -1,4 +1,4 @@
-"""Why a check is unknown, where it has nothing to do with its target: code and facts beside the message."""
+"""Why a check is unknown, where that says nothing of its target; whether an alert's summary says why."""
 
 from alembic import op
 
@@ -6,6 +6,8 @@ revision = "0012"
 down_revision = "0011"
 
 SQL = r"""
+ALTER TABLE alert ADD COLUMN reason_in_summary BOOLEAN NOT NULL DEFAULT false;
+
 ALTER TABLE check_state ADD COLUMN reason JSONB;
 
 UPDATE check_state SET reason = jsonb_build_object(
@@ -32,4 +34,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("ALTER TABLE check_state DROP COLUMN reason")
+    op.execute("ALTER TABLE check_state DROP COLUMN reason; ALTER TABLE alert DROP COLUMN reason_in_summary")
