@@ -21,18 +21,21 @@ class Kind(StrEnum):
 
 
 class Failed(TocsinError):
-    """No answer was got. The message never holds the password, path or query of a URL."""
+    """No answer was got. The message never holds the password, path or query of a URL.
 
-    def __init__(self, kind: Kind, message: str) -> None:
+    why: the cause alone, where the message also says what it befell.
+    """
+
+    def __init__(self, kind: Kind, message: str, why: str = "") -> None:
         super().__init__(message)
-        self.kind = kind
+        self.kind, self.why = kind, why or message
 
 
 class NoTls(Failed):
     """The other side does not go on in TLS: it speaks something else there."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(Kind.TLS, message)
+    def __init__(self, message: str, why: str = "") -> None:
+        super().__init__(Kind.TLS, message, why)
 
 
 class NotSent(Failed):

@@ -101,17 +101,24 @@ def unusable(home: Path, error: OSError) -> Unusable:
 def remember_database(home: Path, where: str, at: str) -> None:
     """This home's stack has a database with data in it: where, without secrets, and since when."""
     path = home / "database.json"
-    if (before := remembered_database(home)) is None or not before.startswith(f"{where}, since "):
+    if (before := _remembered(home)) is None or before[0] != where:
         write(path, json.dumps({"database": where, "since": at}))
 
 
 def remembered_database(home: Path) -> str | None:
     """The database this home has had, in words; None when it remembers none. `admin-token` tells of older releases' stacks."""
+    if before := _remembered(home):
+        return f"{before[0]}, since {before[1]}"
+    return f"see {home / 'admin-token'}" if (home / "admin-token").exists() else None
+
+
+def _remembered(home: Path) -> tuple[str, str] | None:
+    """Where the database of this home is, and since when."""
     try:
         raw = json.loads((home / "database.json").read_text())
-        return f"{raw['database']}, since {raw['since']}"
+        return str(raw["database"]), str(raw["since"])
     except (OSError, ValueError, KeyError, TypeError):
-        return f"see {home / 'admin-token'}" if (home / "admin-token").exists() else None
+        return None
 
 
 def has_had_database(home: Path) -> bool:

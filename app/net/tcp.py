@@ -64,9 +64,9 @@ async def _connected(endpoint: Endpoint) -> socket.socket:
 def connect_failure(endpoint: Endpoint, error: OSError) -> Failed:
     """What a failed connection attempt means."""
     if isinstance(error, SSLCertVerificationError):
-        return Failed(Kind.TLS, f"{endpoint}: certificate refused: {error.verify_message}")
+        return Failed(Kind.TLS, f"{endpoint}: certificate refused: {error.verify_message}", error.verify_message)
     if isinstance(error, SSLError):
-        return NoTls(f"{endpoint}: no TLS: {reason(error)}")
+        return NoTls(f"{endpoint}: no TLS: {reason(error)}", reason(error))
     if isinstance(error, ConnectionRefusedError):
         return Failed(Kind.REFUSED, f"{endpoint} refused the connection")
     if isinstance(error, ConnectionError):  # reset or closed after it was taken

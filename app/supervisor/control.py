@@ -17,6 +17,7 @@ from app.supervisor.keeper import TIMEOUT
 from app.supervisor.plan import Spec
 from app.supervisor.preflight import must_all_be_free, must_be_free
 
+LATE = "late"  # what is said once when a start takes long, beside the reasons
 START_TIMEOUT = 120.0  # seconds until a detached start is given up; the stack goes on trying
 STOP_TIMEOUT = 75.0  # seconds for the keeper to end everything, its own deadlines included
 
@@ -163,12 +164,12 @@ def _wait_ready(home: Path, process: subprocess.Popen[bytes] | None, say: Say, b
             return True
         if ended or (process is None and state.supervisor(home) is None):
             return _gave_up(home, say)
-        news = [f"{reason}; trying again" for reason in (found.reasons if found else ())]
-        if waited > TIMEOUT:
-            news.append(f"not ready after {TIMEOUT:.0f} s, missing: {', '.join(found.missing if found else ())}")
-        for text in (text for text in news if text.partition(", missing")[0] not in told):
-            told.add(text.partition(", missing")[0])
-            say(text, True)
+        news = {reason: f"{reason}; trying again" for reason in (found.reasons if found else ())}
+        if waited > TIMEOUT:  # once, whatever is missing later
+            news[LATE] = f"not ready after {TIMEOUT:.0f} s, missing: {', '.join(found.missing if found else ())}"
+        for what in [what for what in news if what not in told]:
+            told.add(what)
+            say(news[what], True)
         time.sleep(0.05)
     found = state.load(home)
     say(f"not ready after {timeout:.0f} s, missing: {', '.join(found.missing if found else ())}; still trying", True)

@@ -244,8 +244,8 @@ async def _inspect(spec: Target, name: str, timeout: float) -> ServerTls:
     except Failed as failed:
         if failed.kind is not Kind.TLS:
             raise
-        why = str(failed).rpartition(": ")[2]
-        return _server_tls(await handshake(spec.host, spec.port, spec.starttls, lenient, name, timeout), why)
+        lenient_look = await handshake(spec.host, spec.port, spec.starttls, lenient, name, timeout)
+        return _server_tls(lenient_look, failed.why)
 
 
 def _contexts(spec: Target) -> tuple[ssl.SSLContext, ssl.SSLContext]:
