@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 from app.actions import service
 from app.errors import Denied, Expired, NotFound
 from app.incidents import store as incidents
-from app.incidents.model import Incident, State
+from app.incidents.lifecycle import Move, offered
+from app.incidents.model import Incident
 from app.notify import store as pages
 from app.notify.links import read
 from app.people import store as people
@@ -19,7 +20,7 @@ from app.people.model import Actor, Role
 class Offer:
     """What a link offers: an action on an incident in somebody's name; `done` when there is nothing left to do."""
 
-    action: str
+    action: Move
     incident: Incident
     user: str | None
     done: bool
@@ -34,18 +35,17 @@ def offer(db: Connection, secret: bytes, token: str, now: datetime) -> Offer:
         raise NotFound("what this link is about is no longer here")
     if link.expires_at <= now:
         raise Expired("this link has expired; open the incident in the console")
-    done = not incident.open or (link.action == "acknowledge" and incident.state is State.ACKNOWLEDGED)
-    return Offer(link.action, incident, page.user, done)
+    return Offer(link.action, incident, page.user, link.action not in offered(incident))
 
 
 def take(db: Connection, secret: bytes, token: str, now: datetime) -> Offer:
     """Do what the link offers; a link of somebody who has left does nothing."""
-    offered = offer(db, secret, token, now)
-    if offered.done:
-        return offered
-    person = people.get(db, offered.user) if offered.user else None
-    if offered.user and (person is None or person.role is Role.VIEWER):
-        raise Denied(f"{offered.user} may not do this any more")
-    actor = Actor(offered.user, person.role if person else Role.RESPONDER, "link")
-    act = {"acknowledge": service.acknowledge, "resolve": service.resolve}[offered.action]
-    return Offer(offered.action, act(db, offered.incident.number, actor, now), offered.user, True)
+    link = offer(db, secret, token, now)
+    if link.done:
+        return link
+    person = people.get(db, link.user) if link.user else None
+    if link.user and (person is None or person.role is Role.VIEWER):
+        raise Denied(f"{link.user} may not do this any more")
+    actor = Actor(link.user, person.role if person else Role.RESPONDER, "link")
+    act = {Move.ACKNOWLEDGE: service.acknowledge, Move.RESOLVE: service.resolve}[link.action]
+    return Offer(link.action, act(db, link.incident.number, actor, now), link.user, True)

@@ -17,10 +17,10 @@ from app.incidents.lifecycle import (
     Move,
     acknowledged,
     assigned,
+    must_allow,
     reopened,
     resolved,
     snoozed,
-    step,
     unacknowledged,
 )
 from app.incidents.merge import merge as merge_of
@@ -62,8 +62,6 @@ def resolve(db: Connection, number: int, actor: Actor, now: datetime) -> Inciden
 def reopen(db: Connection, number: int, actor: Actor, now: datetime) -> Incident:
     """Take an end back: triggered again, the policy from step 1."""
     before = _locked(db, number, actor, Move.REOPEN)
-    if before.merged_into is not None:
-        raise Conflict(f"#{number} was merged into #{before.merged_into}; work on that one")
     newer = store.open_of_group(db, before.group_key)
     if newer is not None:
         raise Conflict(f"#{newer.number} is open for the same group; merge or work on that one")
@@ -108,7 +106,7 @@ def merge(db: Connection, number: int, into: int, actor: Actor, now: datetime) -
         if wanted not in found:
             raise NotFound(f"there is no incident #{wanted}")
     source, target = found[number], found[into]
-    step(source.state, Move.MERGE)
+    must_allow(source, Move.MERGE)
     if not target.open:
         raise Conflict(f"#{into} is resolved; reopen it first")
     alerts.move_all(db, alerts.ids_of(db, [number]), into)
@@ -169,7 +167,7 @@ def _locked(db: Connection, number: int, actor: Actor, move: Move) -> Incident:
     incident = store.lock(db, [number]).get(number)
     if incident is None:
         raise NotFound(f"there is no incident #{number}")
-    step(incident.state, move)
+    must_allow(incident, move)
     return incident
 
 

@@ -41,12 +41,41 @@ MOVES = {
 }
 
 
+UNCHANGED = {(State.ACKNOWLEDGED, Move.ACKNOWLEDGE)}  # moves that are allowed and change nothing
+OWN = {Move.RETRIGGER}  # moves that only Tocsin makes
+
+
+def allowed(incident: Incident) -> frozenset[Move]:
+    """What a person may do to an incident as it is; everything else is refused with a conflict. One that was merged is over."""
+    if incident.merged_into is not None:
+        return frozenset()
+    return frozenset(move for state, move in MOVES if state is incident.state and move not in OWN)
+
+
+def offered(incident: Incident) -> frozenset[Move]:
+    """What of it changes something: the buttons of the console, and what is left to do for a link in a page."""
+    return frozenset(move for move in allowed(incident) if (incident.state, move) not in UNCHANGED)
+
+
+def must_allow(incident: Incident, move: Move) -> None:
+    """Raises Conflict for a move that a person may not make."""
+    if move in allowed(incident):
+        return
+    if incident.merged_into is not None:
+        raise Conflict(f"#{incident.number} was merged into #{incident.merged_into}; work on that one")
+    raise Conflict(_refused(incident.state, move))
+
+
+def _refused(state: State, move: Move) -> str:
+    return f"cannot {move} an incident that is {state}"
+
+
 def step(state: State, move: Move) -> State:
     """The state after `move`. Raises Conflict when the table has no such move."""
     try:
         return MOVES[state, move]
     except KeyError:
-        raise Conflict(f"cannot {move} an incident that is {state}") from None
+        raise Conflict(_refused(state, move)) from None
 
 
 def acknowledged(incident: Incident, by: str | None, now: datetime) -> Incident:

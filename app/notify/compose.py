@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from app.alerts.model import Alert
+from app.incidents.lifecycle import Move, allowed
 from app.incidents.model import Incident
 from app.incidents.present import present
 from app.notify.links import token
@@ -101,14 +102,15 @@ def _links(draft: Draft, incident: Incident | None, context: MessageContext, exp
     if incident is None:
         return {"view": f"{context.base_url}/me", "acknowledge": None, "resolve": None, "runbook": None}
 
-    def act(action: str) -> str:
-        return f"{context.base_url}/a/{token(context.secret, draft.key, action, expires_at)}"
+    possible = allowed(incident) if draft.kind in (Kind.PAGE, Kind.UPDATE) else ()
 
-    actionable = draft.kind in (Kind.PAGE, Kind.UPDATE)
+    def act(move: Move) -> str | None:
+        return f"{context.base_url}/a/{token(context.secret, draft.key, move, expires_at)}" if move in possible else None
+
     return {
         "view": f"{context.base_url}/incidents/{incident.number}",
-        "acknowledge": act("acknowledge") if actionable else None,
-        "resolve": act("resolve") if actionable else None,
+        "acknowledge": act(Move.ACKNOWLEDGE),
+        "resolve": act(Move.RESOLVE),
         "runbook": f"{context.base_url}/runbooks/{quote(incident.runbook, safe='')}" if incident.runbook else None,
     }
 

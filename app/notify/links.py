@@ -14,9 +14,10 @@ from itsdangerous.encoding import base64_decode, base64_encode
 from itsdangerous.exc import BadData
 
 from app.errors import NotFound
+from app.incidents.lifecycle import Move
 
 LIFE = timedelta(days=7)
-ACTIONS = ("acknowledge", "resolve")
+MOVES = (Move.ACKNOWLEDGE, Move.RESOLVE)  # what a link may do
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Link:
     """What a link stands for."""
 
     page_key: str
-    action: str
+    action: Move
     expires_at: datetime
 
 
@@ -41,10 +42,10 @@ def read(secret: bytes, given: str) -> Link:
         raise NotFound("this link is damaged; open the incident in the console") from None
     ours = _signed(secret, payload)  # base64 has several spellings of one value; only ours counts
     action, _, rest = payload.partition(b"|")
-    if not hmac.compare_digest(ours, given.encode(errors="replace")) or action.decode() not in ACTIONS:
+    if not hmac.compare_digest(ours, given.encode(errors="replace")) or action.decode() not in MOVES:
         raise NotFound("this link is not ours; open the incident in the console")
     expiry, _, page_key = rest.decode().partition("|")
-    return Link(page_key, action.decode(), datetime.fromtimestamp(int(expiry), UTC))
+    return Link(page_key, Move(action.decode()), datetime.fromtimestamp(int(expiry), UTC))
 
 
 def _signed(secret: bytes, payload: bytes) -> bytes:

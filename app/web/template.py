@@ -13,6 +13,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from app import units, walltime, wording
+from app.incidents.lifecycle import offered
 from app.web import words
 from app.web.markdown import html
 from app.wording import texts
@@ -95,7 +96,7 @@ def environment() -> Environment:
         "stamp": lambda at: f"{at:%Y-%m-%dT%H:%M:%SZ}",
         "figure": lambda value, metric: words.figure(metric, value),
     }
-    made.globals |= {"static": static, "path": path, "units": units, "walltime": walltime, "markdown": html}
+    made.globals |= {"static": static, "path": path, "units": units, "walltime": walltime, "markdown": html, "offered": offered}
     return made
 
 

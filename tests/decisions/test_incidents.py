@@ -12,7 +12,7 @@ from app.alerts.service import batches
 from app.catalog.model import Grouping, Route, Service, Severity
 from app.errors import Conflict
 from app.incidents.correlate import group
-from app.incidents.lifecycle import MOVES, Move, step
+from app.incidents.lifecycle import MOVES, Move, allowed, must_allow, offered, step
 from app.incidents.model import State
 from app.incidents.rise import Effect, rise
 from app.incidents.route import route
@@ -156,6 +156,30 @@ def test_a_move_is_in_the_table_or_a_conflict(state: State, move: Move) -> None:
     else:
         with pytest.raises(Conflict, match=f"cannot {move} an incident that is {state}"):
             step(state, move)
+
+
+ALLOWED = {
+    State.TRIGGERED: {Move.ACKNOWLEDGE, Move.RESOLVE, Move.SNOOZE, Move.ASSIGN, Move.MERGE, Move.ESCALATE},
+    State.ACKNOWLEDGED: {Move.ACKNOWLEDGE, Move.RESOLVE, Move.SNOOZE, Move.ASSIGN, Move.MERGE, Move.UNACKNOWLEDGE},
+    State.RESOLVED: {Move.REOPEN},
+}
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("merged_into", [None, 7], ids=["by itself", "merged"])
+def test_what_a_person_may_do_is_offered_or_a_conflict(state: State, merged_into: int | None) -> None:
+    one = incident(state=state, merged_into=merged_into)
+    wanted = ALLOWED[state] if merged_into is None else set()
+    assert allowed(one) == wanted
+    assert offered(one) == wanted - ({Move.ACKNOWLEDGE} if state is State.ACKNOWLEDGED else set())
+    for move in Move:
+        if move in wanted:
+            must_allow(one, move)
+        else:
+            with pytest.raises(
+                Conflict, match="merged into #7" if merged_into else f"cannot {move} an incident that is {state}"
+            ):
+                must_allow(one, move)
 
 
 def test_a_resolved_incident_can_only_be_reopened() -> None:

@@ -18,6 +18,7 @@ from app.errors import Invalid, NotFound
 from app.escalation import store as escalations
 from app.escalation.upcoming import upcoming
 from app.incidents import store
+from app.incidents.lifecycle import Move, offered
 from app.incidents.model import Incident, State
 from app.incidents.present import present_event
 from app.notify import store as notices
@@ -160,7 +161,7 @@ def _changes(db: Connection, incident: Incident) -> list[Mapping[str, Any]]:
 
 def _others(v: Visit, incident: Incident) -> list[Incident]:
     """Open incidents it could be merged into."""
-    if not incident.open or not v.may(Role.RESPONDER):
+    if Move.MERGE not in offered(incident) or not v.may(Role.RESPONDER):
         return []
     found = store.listed(v.db, states=(State.TRIGGERED, State.ACKNOWLEDGED), equal={}, words="", before=None, limit=51)
     return [one for one in found if one.number != incident.number]
