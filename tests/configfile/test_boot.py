@@ -1,6 +1,7 @@
 """`tocsin up` puts the configuration in force, or keeps the last good one and says why."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from app.settings import settings
 
 
 @pytest.fixture
-def folder(clean: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def folder(clean: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The configuration folder of this process; the database is empty before and after."""
     monkeypatch.setenv("TOCSIN_CONFIG", str(tmp_path))
     settings.cache_clear()
@@ -27,14 +28,14 @@ def in_force() -> list[str]:
         return list(catalog.services(db))
 
 
-def test_a_right_folder_is_in_force_without_a_word(folder):
+def test_a_right_folder_is_in_force_without_a_word(folder: Path) -> None:
     (folder / "a.yaml").write_text("services: {web: {}}")
     assert configfile.boot() == []
     assert configfile.boot() == []
     assert in_force() == ["web"]
 
 
-def test_a_wrong_folder_keeps_the_last_good_version_and_says_so(folder):
+def test_a_wrong_folder_keeps_the_last_good_version_and_says_so(folder: Path) -> None:
     (folder / "a.yaml").write_text("services: {web: {}}")
     configfile.boot()
     (folder / "a.yaml").write_text("services: {shop: {teir: low}}")
@@ -44,7 +45,7 @@ def test_a_wrong_folder_keeps_the_last_good_version_and_says_so(folder):
     assert in_force() == ["web"]
 
 
-def test_a_folder_that_is_not_there_ends_the_first_start_and_no_later_one(folder):
+def test_a_folder_that_is_not_there_ends_the_first_start_and_no_later_one(folder: Path) -> None:
     folder.rmdir()
     with pytest.raises(Unusable, match=f"cannot read the configuration folder {folder}"):
         configfile.boot()

@@ -1,26 +1,28 @@
 """A plan names every difference once, field by field, shows no secret, and says whom it pages differently."""
 
+from typing import Any
+
 import pytest
 
 from app.configfile.diff import diff
 from app.configfile.impact import retired, whom
-from tests.configfile.words import BASE, declared, with_, without
+from tests.configfile.words import BASE, Sections, declared, with_, without
 
 FIRST, SECOND = {"page": "team:shop", "wait": "10m"}, {"page": ["user:dee", "channel:hook"]}
 SILENT = "pages nobody any more; its open alerts are resolved and nobody is told"
 OTHERS = 'team "shop" (paged by policy "usual") means other people'
 
 
-def changes(**sections) -> list[str]:
+def changes(**sections: Any) -> list[str]:
     return [str(change) for change in diff(declared(), declared(**sections))]
 
 
-def words(**sections) -> list[str]:
+def words(**sections: Any) -> list[str]:
     after = declared(**sections)
     return whom(diff(declared(), after), after)
 
 
-def test_the_same_configuration_changes_nothing():
+def test_the_same_configuration_changes_nothing() -> None:
     assert changes() == []
     assert words() == []
 
@@ -37,11 +39,11 @@ def test_the_same_configuration_changes_nothing():
         ({"defaults": {"timezone": "Europe/Paris"}}, "+ defaults"),
     ],
 )
-def test_a_difference_is_one_line(sections, line):
+def test_a_difference_is_one_line(sections: Sections, line: str) -> None:
     assert changes(**sections) == [line]
 
 
-def test_a_changed_secret_is_said_and_not_shown():
+def test_a_changed_secret_is_said_and_not_shown() -> None:
     hook = BASE["channels"]["hook"]
     url = "http://u:hunter2@127.0.0.1:9/"
     lines = changes(channels={"hook": {**hook, "secret": "new-secret", "url": url}})
@@ -50,12 +52,12 @@ def test_a_changed_secret_is_said_and_not_shown():
     assert "secret" not in str([change.record()["detail"].replace("secret: changed", "") for change in diff(declared(), after)])
 
 
-def test_a_route_put_in_front_is_one_addition():
+def test_a_route_put_in_front_is_one_addition() -> None:
     added = {"match": ['team="db"'], "policy": "usual"}
     assert changes(routes=[added, *BASE["routes"]]) == ['+ route 1: match: team="db"; policy: usual']
 
 
-def test_the_order_of_contacts_counts():
+def test_the_order_of_contacts_counts() -> None:
     twice = {"hook": "a", "second": {"channel": "hook", "to": "b"}}
     before = declared(users={**BASE["users"], "ada": {"contacts": twice}})
     after = declared(users={**BASE["users"], "ada": {"contacts": dict(reversed(twice.items()))}})
@@ -80,18 +82,18 @@ def test_the_order_of_contacts_counts():
         (with_("rules", "new", **BASE["rules"]["slow"]), 'rule "new" can alert'),
     ],
 )
-def test_what_a_change_means_for_paging_is_said_in_words(sections, sentence):
+def test_what_a_change_means_for_paging_is_said_in_words(sections: Sections, sentence: str) -> None:
     assert words(**sections) == [sentence]
 
 
-def test_a_changed_route_says_where_its_alerts_go():
+def test_a_changed_route_says_where_its_alerts_go() -> None:
     spare = {**BASE["policies"], "spare": {"steps": [{"page": "user:bo"}]}}
     first, last = BASE["routes"]
     said = words(policies=spare, routes=[{**first, "policy": "spare", "urgency": "low"}, last])
     assert 'alerts that match team="shop" go to policy "spare" (low urgency) instead of policy "usual"' in said
 
 
-def test_what_has_no_say_in_paging_is_not_spoken_of():
+def test_what_has_no_say_in_paging_is_not_spoken_of() -> None:
     assert words(**with_("services", "web", description="the shop")) == []
     assert words(**with_("users", "ada", name="Ada")) == []
 
@@ -106,6 +108,6 @@ def test_what_has_no_say_in_paging_is_not_spoken_of():
         ({"checks": {}, "rules": {}}, ["check:up", "rule:slow"]),
     ],
 )
-def test_the_alerts_of_what_falls_silent_are_retired(sections, sources):
+def test_the_alerts_of_what_falls_silent_are_retired(sections: Sections, sources: list[str]) -> None:
     assert retired(diff(declared(), declared(**sections))) == sources
     assert retired(diff(declared(**sections), declared(**sections))) == []

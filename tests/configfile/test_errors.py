@@ -30,14 +30,14 @@ def expected(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_an_error_is_said_with_its_line_and_nothing_else(file):
+def test_an_error_is_said_with_its_line_and_nothing_else(file: Path) -> None:
     text = file.read_text()
     loaded = load_texts({file.name: text}, {})
     assert [f"{one.line}: {one.message}" for one in loaded.errors] == expected(text)
     assert loaded.config is None
 
 
-def test_all_errors_of_all_files_are_reported_together_sorted():
+def test_all_errors_of_all_files_are_reported_together_sorted() -> None:
     texts = {
         f"{file.stem}.yaml": file.read_text() for file in FILES if file.stem in ("unknown_role", "bad_duration", "bad_zone")
     }
@@ -46,14 +46,14 @@ def test_all_errors_of_all_files_are_reported_together_sorted():
     assert places == ["bad_duration.yaml:3", "bad_zone.yaml:3", "unknown_role.yaml:3"]
 
 
-def test_a_file_that_cannot_be_read_hides_no_error_elsewhere_and_invents_none():
+def test_a_file_that_cannot_be_read_hides_no_error_elsewhere_and_invents_none() -> None:
     assert said(people="users: {ada: [}", teams="teams: {shop: {members: [ada]}}\nusres: {}") == [
         "people.yaml:1: not YAML: expected the node content, but found '}'",
         'teams.yaml:2: unknown key "usres" (did you mean "users"?)',
     ]
 
 
-def test_a_name_that_stands_twice_and_an_unset_variable_hide_no_missing_reference():
+def test_a_name_that_stands_twice_and_an_unset_variable_hide_no_missing_reference() -> None:
     assert said(a="teams: {shop: {members: [bo]}}\nusers:\n  ada: {}\n  ada: {}\nservices: {s: {team: shpo}, t: {}}") == [
         'a.yaml:1: team "shop" names user "bo", which does not exist',
         'a.yaml:4: "ada" stands here twice; line 3 has it first',
@@ -65,26 +65,26 @@ def test_a_name_that_stands_twice_and_an_unset_variable_hide_no_missing_referenc
     ]
 
 
-def test_a_thing_with_an_error_is_still_there_for_those_who_name_it():
+def test_a_thing_with_an_error_is_still_there_for_those_who_name_it() -> None:
     assert said(a="users: {ada: {role: boss}}\nteams: {shop: {members: [ada]}}") == [
         'a.yaml:1: role of user "ada" cannot be "boss"; write one of viewer, responder, editor, admin'
     ]
 
 
-def test_a_name_may_stand_in_one_file_only():
+def test_a_name_may_stand_in_one_file_only() -> None:
     assert said(a="teams: {shop: {}}", b__c="\nteams: {shop: {}, db: {}}") == [
         'b/c.yaml:2: team "shop" is declared already, in a.yaml:1',
     ]
 
 
-def test_a_list_may_stand_in_one_file_only():
+def test_a_list_may_stand_in_one_file_only() -> None:
     route = "routes: [{policy: x}]"
     assert said(a=f"policies: {{x: {{steps: [{{page: 'channel:inbox'}}]}}}}\n{route}", b=f"\n{route}") == [
         'b.yaml:2: "routes" stands in one file only; a.yaml has it',
     ]
 
 
-def test_keys_of_platform_may_stand_in_several_files_each_once():
+def test_keys_of_platform_may_stand_in_several_files_each_once() -> None:
     users = "users: {dee: {}}\n"
     assert said(a=users + "platform: {owners: ['user:dee']}", b="platform: {emergency: ['user:dee']}") == []
     assert said(a=users + "platform: {owners: ['user:dee']}", b="platform:\n  owners: ['user:dee']") == [
@@ -94,33 +94,33 @@ def test_keys_of_platform_may_stand_in_several_files_each_once():
     assert wrong == ['b.yaml:1: unknown key "owner" in platform (did you mean "owners"?)']
 
 
-def test_a_message_is_one_printable_line_and_carries_no_password():
+def test_a_message_is_one_printable_line_and_carries_no_password() -> None:
     one = finding("a.yaml", 1, Code.CANNOT_READ, why="postgresql://u:hunter2@db/x\n\x1b[31mERROR\u202e is wrong")
     assert str(one) == "a.yaml:1: cannot be read: postgresql://***@db/x\\n\\x1b[31mERROR\\u202e is wrong"
 
 
 @pytest.mark.parametrize("secret", ["12345678", "{a: 12345678}", "[12345678]"])
-def test_an_error_never_shows_a_secret(secret):
+def test_an_error_never_shows_a_secret(secret: str) -> None:
     wrong = load_texts({"a.yaml": f"channels: {{hook: {{kind: webhook, url: 'http://u:p@h/', secret: {secret}}}}}"}, {}).errors
     assert wrong
     assert "12345678" not in str([present(one) for one in wrong])
 
 
-def test_a_last_route_that_does_not_match_everything_is_said_beside_a_file_that_cannot_be_read():
+def test_a_last_route_that_does_not_match_everything_is_said_beside_a_file_that_cannot_be_read() -> None:
     assert said(a="users: {ada: [}", b="policies: {p: {steps: [{page: 'user:ada'}]}}\nroutes: [{match: a=b, policy: p}]") == [
         "a.yaml:1: not YAML: expected the node content, but found '}'",
         "b.yaml:2: route 1 is the last and must match everything; add {policy: NAME} after it",
     ]
 
 
-def test_every_code_has_its_words_and_is_raised_somewhere():
+def test_every_code_has_its_words_and_is_raised_somewhere() -> None:
     assert set(PHRASES) == set(Code)
     source = "".join(path.read_text() for path in Path(configfile.__file__).parent.glob("*.py") if path.name not in AT_THE_EDGE)
     source += Path(config.__file__).read_text()
     assert [code for code in Code if not re.search(rf"\bCode\.{code.name}\b", source)] == []
 
 
-def test_a_field_that_lacks_is_a_code_and_a_fact_and_a_form_knows_its_place():
+def test_a_field_that_lacks_is_a_code_and_a_fact_and_a_form_knows_its_place() -> None:
     (one,) = load_texts({"a.yaml": "checks: {db: {probe: health.tcp, with: {host: h}}}\nroutes: []"}, {}).errors
     assert (one.reason.code, one.path, one.reason.facts["field"]) == (Code.MISSING, ("with",), "port")
     _, (fault,) = trial({"probe": "health.tcp", "with": {"host": "h"}}, "health.tcp")

@@ -25,17 +25,17 @@ def survives(text: str) -> None:
 
 
 @given(st.text())
-def test_any_text_survives(text):
+def test_any_text_survives(text: str) -> None:
     survives(text)
 
 
 @given(st.lists(st.one_of(MARKS, st.text(max_size=3)), max_size=40).map("".join))
-def test_any_heap_of_yaml_marks_survives(text):
+def test_any_heap_of_yaml_marks_survives(text: str) -> None:
     survives(text)
 
 
 @given(st.binary())
-def test_any_bytes_survive(content):
+def test_any_bytes_survive(content: bytes) -> None:
     text, errors = _decoded(content, "a.yaml")
     assert (text is None) == bool(errors)
     if text is not None:
@@ -71,20 +71,20 @@ def dumped(value: object) -> str:
 
 @settings(max_examples=300)
 @given(st.sampled_from(list(SECTIONS)), TREE)
-def test_any_section_of_any_shape_survives(section, tree):
+def test_any_section_of_any_shape_survives(section: str, tree: object) -> None:
     survives(f"{section}: {dumped(tree)}")
 
 
 @settings(max_examples=300)
 @given(st.sampled_from(list(SECTIONS)), st.dictionaries(KEYS, TREE, max_size=6))
-def test_any_thing_with_known_keys_survives(section, thing):
+def test_any_thing_with_known_keys_survives(section: str, thing: dict[str, object]) -> None:
     survives(f"{section}: {{x: {dumped(thing)}}}")
     survives(f"{section}: [{dumped(thing)}]")
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(sorted(EXAMPLE)), st.data())
-def test_the_example_with_a_piece_cut_out_or_doubled_survives(name, data):
+def test_the_example_with_a_piece_cut_out_or_doubled_survives(name: str, data: st.DataObject) -> None:
     text = EXAMPLE[name]
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, min(len(text), start + 30)))

@@ -54,12 +54,12 @@ REFUSES = [
 
 
 @pytest.mark.parametrize("text", READS, ids=str)
-def test_a_matcher_reads_as_alertmanager_reads_it(text):
+def test_a_matcher_reads_as_alertmanager_reads_it(text: str) -> None:
     assert [(one.name, one.op.value, one.value) for one in parse_matchers(text)] == READS[text]
 
 
 @pytest.mark.parametrize("text", REFUSES, ids=lambda text: text[:20])
-def test_what_is_no_matcher_is_refused_with_its_text(text):
+def test_what_is_no_matcher_is_refused_with_its_text(text: str) -> None:
     with pytest.raises(ValueError):
         parse_matchers(text)
 
@@ -84,25 +84,27 @@ def test_what_is_no_matcher_is_refused_with_its_text(text):
         ("", {"a": "x"}, True),
     ],
 )
-def test_matchers_are_anchored_anded_and_take_a_missing_label_as_empty(matcher, labels, passes):
+def test_matchers_are_anchored_anded_and_take_a_missing_label_as_empty(
+    matcher: str, labels: dict[str, str], passes: bool
+) -> None:
     assert matches(parse_matchers(matcher), labels) is passes
 
 
-def test_a_pattern_that_hangs_other_engines_answers_at_once():
+def test_a_pattern_that_hangs_other_engines_answers_at_once() -> None:
     assert not matches(parse_matchers('a=~"(a+)+$"'), {"a": "a" * 4000 + "b"})
 
 
 @given(st.text())
-def test_any_text_is_read_or_refused(text):
+def test_any_text_is_read_or_refused(text: str) -> None:
     with suppress(ValueError):
         parse_matchers(text)
 
 
-WORD = st.text(st.characters(exclude_categories=("Cs",)), max_size=40)
+WORD = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
 
 @given(WORD.filter(bool), st.sampled_from([Op.EQUAL, Op.NOT_EQUAL]), WORD)
-def test_what_is_written_reads_back(name, op, value):
+def test_what_is_written_reads_back(name: str, op: Op, value: str) -> None:
     matcher = Matcher(name, op, value)
     assert parse_matchers(str(matcher)) == (matcher,)
     assert parse_matchers(f"{{{matcher}, {matcher}}}") == (matcher, matcher)

@@ -1,9 +1,11 @@
 """Files are read as YAML 1.2 within limits, variables filled in, and nothing readable is refused."""
 
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -17,7 +19,7 @@ from app.errors import Invalid
 from app.supervisor.account import unprivileged
 
 
-def value(text: str, **environ: str):
+def value(text: str, **environ: str) -> Any:
     """What `text` says; fails on any error."""
     node, errors = compose("a.yaml", text, environ)
     assert errors == []
@@ -61,17 +63,17 @@ def errors(text: str, **environ: str) -> list[str]:
         ("! 12", "12"),
     ],
 )
-def test_a_word_means_what_yaml_1_2_says(word, means):
+def test_a_word_means_what_yaml_1_2_says(word: str, means: str | bool | float | None) -> None:
     found = value(f"a: {word}")["a"]
     assert found == means
     assert type(found) is type(means)
 
 
-def test_a_folded_text_and_a_literal_text_stay_text():
+def test_a_folded_text_and_a_literal_text_stay_text() -> None:
     assert value("a: |\n  1\n  2\nb: >\n  1\n") == {"a": "1\n2\n", "b": "1\n"}
 
 
-def test_anchors_are_shared_and_merged():
+def test_anchors_are_shared_and_merged() -> None:
     text = "a: &base {x: 1, y: 2}\nb: {<<: *base, y: 3}\nc: *base\nd: {<<: [*base, {z: 4}]}"
     base = {"x": 1, "y": 2}
     assert value(text) == {"a": base, "b": {"y": 3, "x": 1}, "c": base, "d": {**base, "z": 4}}
@@ -90,22 +92,22 @@ def test_anchors_are_shared_and_merged():
         ("${A}", {"A": "${B}"}, "${B}"),
     ],
 )
-def test_variables_are_filled_in_once(text, environ, means):
+def test_variables_are_filled_in_once(text: str, environ: dict[str, str], means: str) -> None:
     assert value(f"a: '{text}'", **environ) == {"a": means}
 
 
-def test_a_variable_is_text_wherever_it_stands_and_never_becomes_structure():
+def test_a_variable_is_text_wherever_it_stands_and_never_becomes_structure() -> None:
     assert value('a: ${X}\nb: ["${X}"]', X="{evil: true}") == {"a": "{evil: true}", "b": ["{evil: true}"]}
     assert value("a: ${X}", X="no\nb: 1") == {"a": "no\nb: 1"}
 
 
-def test_an_unquoted_variable_inside_brackets_is_told_to_be_quoted():
+def test_an_unquoted_variable_inside_brackets_is_told_to_be_quoted() -> None:
     assert errors("a:\n  - {b: ${X}}", X="1") == [
         'a.yaml:2: not YAML: a { stands where the list or map should go on; quote text that holds one, as in "${NAME}"'
     ]
 
 
-def test_every_unset_variable_is_named():
+def test_every_unset_variable_is_named() -> None:
     assert errors("a: ${A} ${B}\nb:\n  - ${C:-}\n  - ${D}") == [
         "a.yaml:1: the environment has no A; set it, or write ${A:-default}",
         "a.yaml:1: the environment has no B; set it, or write ${B:-default}",
@@ -113,16 +115,16 @@ def test_every_unset_variable_is_named():
     ]
 
 
-def test_a_variable_with_bytes_that_are_no_text_is_refused():
+def test_a_variable_with_bytes_that_are_no_text_is_refused() -> None:
     assert errors("a: ${A}", A="\udcff") == ["a.yaml:1: a character here cannot be stored: NUL, or half a surrogate pair"]
 
 
 @pytest.mark.parametrize("opened", ["[" * 5000, "{a: " * 5000, "- " * 5000, "? " * 5000])
-def test_deep_nesting_is_one_line(opened):
+def test_deep_nesting_is_one_line(opened: str) -> None:
     assert len(errors(f"a: {opened}" if opened[0] in "[{" else opened)) == 1
 
 
-def test_depth_counts_through_aliases():
+def test_depth_counts_through_aliases() -> None:
     deep = "a: &a " + "[" * 10 + "]" * 10 + "\nb: &b " + "[" * 9 + "*a" + "]" * 9
     assert errors(deep) == []
     assert errors(deep + "\nc: [*b]") == [f"a.yaml:3: nested deeper than {limits.MAX_DEPTH} levels"]
@@ -135,7 +137,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_folder_is_read_with_all_below_it_sorted(folder):
+def test_a_folder_is_read_with_all_below_it_sorted(folder: Path) -> None:
     for name in ("b.yaml", "below/a.yml", "a.yaml", "runbooks/x.md", "notes.md", "c.json", ".hidden.yaml", "below/y.md"):
         (folder / name).write_text("")
     (folder / "..data").mkdir()
@@ -145,7 +147,7 @@ def test_a_folder_is_read_with_all_below_it_sorted(folder):
     assert found.whole
 
 
-def test_a_linked_file_is_read_as_kubernetes_mounts_them(folder):
+def test_a_linked_file_is_read_as_kubernetes_mounts_them(folder: Path) -> None:
     (folder / "..data").mkdir()
     (folder / "..data" / "a.yaml").write_text("users: {}")
     (folder / "a.yaml").symlink_to("..data/a.yaml")
@@ -162,17 +164,17 @@ def test_a_linked_file_is_read_as_kubernetes_mounts_them(folder):
         (b"users: \x07", "a.yaml:1: not YAML: unacceptable character #x0007: special characters are not allowed"),
     ],
 )
-def test_what_is_not_text_is_one_line(folder, content, said):
+def test_what_is_not_text_is_one_line(folder: Path, content: bytes, said: str) -> None:
     (folder / "a.yaml").write_bytes(content)
     assert [str(one) for one in read(folder, {}).errors] == [said]
 
 
-def test_a_byte_order_mark_is_no_mistake(folder):
+def test_a_byte_order_mark_is_no_mistake(folder: Path) -> None:
     (folder / "a.yaml").write_bytes(b"\xef\xbb\xbfusers: {}")
     assert read(folder, {}).files == {"a.yaml": "users: {}"}
 
 
-def test_a_dangling_link_is_one_line(folder):
+def test_a_dangling_link_is_one_line(folder: Path) -> None:
     (folder / "a.yaml").symlink_to("nowhere")
     nowhere = "which does not exist; remove it, or put there what it should lead to"
     assert [str(one) for one in read(folder, {}).errors] == [f"a.yaml:1: is a link to nowhere, {nowhere}"]
@@ -186,7 +188,7 @@ def test_a_dangling_link_is_one_line(folder):
     assert not read(folder, {}).whole
 
 
-def test_linked_folders_are_followed(folder, tmp_path_factory):
+def test_linked_folders_are_followed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     (elsewhere / "deeper").mkdir()
     (elsewhere / "shop.yaml").write_text("users: {}")
@@ -202,7 +204,7 @@ def test_linked_folders_are_followed(folder, tmp_path_factory):
     assert read(folder / "link", {}) == found
 
 
-def test_a_link_back_is_not_followed_for_ever(folder):
+def test_a_link_back_is_not_followed_for_ever(folder: Path) -> None:
     (folder / "a.yaml").write_text("users: {}")
     (folder / "below" / "b.yaml").write_text("teams: {}")
     (folder / "up").symlink_to(".")
@@ -214,7 +216,7 @@ def test_a_link_back_is_not_followed_for_ever(folder):
     assert (list(found.files), found.errors, found.whole) == (["a.yaml", "below/b.yaml"], (), True)
 
 
-def test_links_without_end_are_refused(folder):
+def test_links_without_end_are_refused(folder: Path) -> None:
     for name in "abcdefgh":
         (folder / name).mkdir()
         for other in "abcdefgh":
@@ -223,7 +225,7 @@ def test_links_without_end_are_refused(folder):
         read(folder, {})
 
 
-def test_a_file_under_two_names_is_read_once_and_a_runbook_for_each(folder):
+def test_a_file_under_two_names_is_read_once_and_a_runbook_for_each(folder: Path) -> None:
     (folder / "z.yaml").write_text("users: {}")
     (folder / "a.yaml").symlink_to("z.yaml")
     (folder / "runbooks" / "one.md").write_text("# Do")
@@ -232,7 +234,7 @@ def test_a_file_under_two_names_is_read_once_and_a_runbook_for_each(folder):
 
 
 @contextmanager
-def another_account():
+def another_account() -> Iterator[None]:
     """Not root for a moment: to root everything is given."""
     who = unprivileged()
     if who is not None:
@@ -252,7 +254,7 @@ def another_account():
         ("link", "link:1: cannot be read: Permission denied"),
     ],
 )
-def test_what_the_system_does_not_give_is_said_by_name(locked, said):
+def test_what_the_system_does_not_give_is_said_by_name(locked: str, said: str) -> None:
     with TemporaryDirectory() as name:
         folder = Path(name) / "folder"
         (folder / "below").mkdir(parents=True)
@@ -272,13 +274,13 @@ def test_what_the_system_does_not_give_is_said_by_name(locked, said):
     assert (ended.exit_code, ended.stdout, said in ended.stderr) == (2, "", True)
 
 
-def test_a_file_systems_own_folder_is_nobodys_mistake(folder):
+def test_a_file_systems_own_folder_is_nobodys_mistake(folder: Path) -> None:
     (folder / "lost+found").mkdir()
     (folder / "lost+found" / "a.yaml").write_text("users: {}")
     assert read(folder, {}).files == {}
 
 
-def test_a_file_name_that_is_not_text_is_one_line(folder):
+def test_a_file_name_that_is_not_text_is_one_line(folder: Path) -> None:
     name = os.fsdecode(b"a\xff.yaml")
     (folder / name).write_text("users: {}")
     assert [str(one) for one in read(folder, {}).errors] == ["a\\udcff.yaml:1: the file's name is not UTF-8; rename it"]
@@ -293,7 +295,7 @@ def test_all_files_together_have_a_limit(folder):
     assert [one.file for one in read(folder, {}).errors] == ["runbooks/last.md"]
 
 
-def test_a_folder_that_is_not_there_is_said_at_once(tmp_path):
+def test_a_folder_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match=r"cannot read the configuration folder .*nowhere: No such file"):
         read(tmp_path / "nowhere", {})
     (tmp_path / "file").write_text("")

@@ -18,26 +18,26 @@ SHIPPED = Path(__file__).parents[2] / "infra/monitoring/alerting"
 
 
 @pytest.fixture(scope="module")
-def validator():
+def validator() -> jsonschema_rs.Validator:
     made = schema()
     jsonschema_rs.meta.validate(made)
     return jsonschema_rs.validator_for(made)
 
 
 @pytest.mark.parametrize("name", ["channels.yaml", "handling.yaml", "people.yaml", "shop.yaml"])
-def test_every_example_file_fits_the_schema(validator, name):
+def test_every_example_file_fits_the_schema(validator: jsonschema_rs.Validator, name: str) -> None:
     document = plain(read(FOLDER, {}).trees[name])
     assert [error.message for error in validator.iter_errors(document)] == []
 
 
 @pytest.mark.parametrize("folder", [FOLDER, SHIPPED], ids=["examples", "shipped"])
-def test_every_file_fits_the_schema_as_it_is_written(validator, folder):
+def test_every_file_fits_the_schema_as_it_is_written(validator: jsonschema_rs.Validator, folder: Path) -> None:
     for file in sorted(folder.glob("*.yaml")):
         document = json.loads(json.dumps(YAML(typ="safe", pure=True).load(file), default=str))
         assert [error.message for error in validator.iter_errors(document)] == [], file.name
 
 
-def test_a_file_before_its_variables_are_filled_in_fits_the_schema(validator):
+def test_a_file_before_its_variables_are_filled_in_fits_the_schema(validator: jsonschema_rs.Validator) -> None:
     document = copy.deepcopy(BASE)
     document["checks"]["up"]["with"]["port"] = "${PORT:-80}"
     document["rules"]["slow"]["above"] = "${LIMIT}"
@@ -62,7 +62,9 @@ def test_a_file_before_its_variables_are_filled_in_fits_the_schema(validator):
         ("users.ada.contacts.sms", 33600000001),
     ],
 )
-def test_a_mistake_is_marked_in_the_editor(validator, path, value):
+def test_a_mistake_is_marked_in_the_editor(
+    validator: jsonschema_rs.Validator, path: str, value: str | int | dict[str, object]
+) -> None:
     document = copy.deepcopy(BASE)
     place = document
     *steps, last = path.split(".")
@@ -72,11 +74,11 @@ def test_a_mistake_is_marked_in_the_editor(validator, path, value):
     assert not validator.is_valid(document)
 
 
-def test_planned_kinds_are_open(validator):
+def test_planned_kinds_are_open(validator: jsonschema_rs.Validator) -> None:
     assert validator.is_valid({"channels": {"room": {"kind": "slack", "token": "x", "room": "#shop"}}})
 
 
-def test_short_forms_fit(validator):
+def test_short_forms_fit(validator: jsonschema_rs.Validator) -> None:
     notify = {"high": "sms", "low": ["mail", {"contact": "sms", "after": "2m"}]}
     assert validator.is_valid({"routes": [{"match": "a=b", "policy": "x"}]})
     assert validator.is_valid({"policies": {"x": {"steps": [{"page": "user:ada"}]}}})

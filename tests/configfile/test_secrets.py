@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -73,7 +74,7 @@ def dump(db: Connection) -> str:
     return "\n".join(row for name in names for row in db.scalars(text(f'select t::text from "{name}" t')))
 
 
-def test_no_table_holds_a_declared_secret(db):
+def test_no_table_holds_a_declared_secret(db: Connection) -> None:
     put(db)
     put(db, CONFIG.replace("CANARY", "SECOND"))
     everything = dump(db)
@@ -81,7 +82,7 @@ def test_no_table_holds_a_declared_secret(db):
     assert [n for n in range(1, 10) if f"PLAIN-{n}" not in everything] == []
 
 
-def test_what_is_sealed_is_used_in_clear(db):
+def test_what_is_sealed_is_used_in_clear(db: Connection) -> None:
     put(db)
     hook = seal.opened(catalog.channels(db)["hook"].options)
     assert hook["url"] == "https://ada:CANARY-02@hook.example/in?token=CANARY-03&page=PLAIN-4"
@@ -91,7 +92,7 @@ def test_what_is_sealed_is_used_in_clear(db):
     assert seal.opened(checks["pg"].with_)["url"] == "postgresql://ada:CANARY-18@h.example/shop?sslmode=require"
 
 
-def test_an_unchanged_secret_is_no_change_and_a_changed_one_is_seen_and_not_shown(db):
+def test_an_unchanged_secret_is_no_change_and_a_changed_one_is_seen_and_not_shown(db: Connection) -> None:
     put(db)
     assert put(db).changes == ()
     changed = put(db, CONFIG.replace("CANARY", "SECOND"))
@@ -108,7 +109,7 @@ def test_an_unchanged_secret_is_no_change_and_a_changed_one_is_seen_and_not_show
         assert words in said, words
 
 
-def test_the_files_come_back_with_their_variables_and_without_what_is_secret(db):
+def test_the_files_come_back_with_their_variables_and_without_what_is_secret(db: Connection) -> None:
     put(
         db,
         'routes: []\nchannels: {c: {kind: webhook, url: "https://a:${PW}@h/", secret: CANARY-1}}  # why\n',
@@ -119,7 +120,7 @@ def test_the_files_come_back_with_their_variables_and_without_what_is_secret(db)
     )
 
 
-def test_files_without_their_secrets_still_mean_the_same():
+def test_files_without_their_secrets_still_mean_the_same() -> None:
     shown_, before = written({"a.yaml": CONFIG})["a.yaml"], load_texts({"a.yaml": CONFIG}, {})
     after = load_texts({"a.yaml": shown_}, {})
     assert after.errors == ()
@@ -150,13 +151,13 @@ YAML = {  # as it is written -> as it is given back
 
 
 @pytest.mark.parametrize("line", YAML)
-def test_a_secret_is_starred_however_it_is_written(line):
+def test_a_secret_is_starred_however_it_is_written(line: str) -> None:
     text_ = "channels:\n  c:\n    kind: webhook\n    url: https://h/\n    {}\n"
     assert written({"a.yaml": text_.format(line)}) == {"a.yaml": text_.format(YAML[line])}
 
 
 @pytest.mark.parametrize("secret", ["${A}", "{{ a }}", "ada:${PW}", "${U}:${P}", "Bearer ${T}"])
-def test_what_is_only_a_place_for_a_secret_stays(secret):
+def test_what_is_only_a_place_for_a_secret_stays(secret: str) -> None:
     assert masked(secret) == secret
 
 
@@ -175,11 +176,11 @@ def test_what_is_only_a_place_for_a_secret_stays(secret):
         ("https://" + "${A}" * 5000, "https://" + "${A}" * 5000),
     ],
 )
-def test_the_secret_parts_of_a_url(before, after):
+def test_the_secret_parts_of_a_url(before: str, after: str) -> None:
     assert in_text(before, lambda _: "***") == after
 
 
-def test_every_secret_field_of_every_kind_of_channel_is_found():
+def test_every_secret_field_of_every_kind_of_channel_is_found() -> None:
     for kind in channel_kinds():
         spec = channel_spec(kind)
         named = [name for name, field in spec.model_fields.items() if "SecretStr" in str(field.annotation)]
@@ -187,13 +188,13 @@ def test_every_secret_field_of_every_kind_of_channel_is_found():
         assert set(found.values()) <= {"***"}, kind
 
 
-def test_text_that_only_looks_sealed_is_text(db):
+def test_text_that_only_looks_sealed_is_text(db: Connection) -> None:
     forged = seal.marked("stolen")
     put(db, f'routes: []\nchecks: {{a: {{probe: health.tcp, with: {{host: h, port: 1, send: "{forged}"}}}}}}')
     assert seal.opened(catalog.declared(db, "check", Check)["a"].with_)["send"] == forged
 
 
-def test_what_an_earlier_release_stored_in_clear_is_sealed_at_the_start(db):
+def test_what_an_earlier_release_stored_in_clear_is_sealed_at_the_start(db: Connection) -> None:
     put(db)
     stored = {(one.kind, one.name): one.spec for one in store.in_force(db)}
     for (kind, name), spec in stored.items():
@@ -209,7 +210,7 @@ def test_what_an_earlier_release_stored_in_clear_is_sealed_at_the_start(db):
 
 
 @pytest.fixture
-def another_key(monkeypatch):
+def another_key(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     """From here on the secret key is another one."""
 
     def change() -> None:
@@ -221,7 +222,7 @@ def another_key(monkeypatch):
     settings.cache_clear()
 
 
-def test_with_another_key_what_is_secret_says_so_and_an_apply_mends_it(db, another_key):
+def test_with_another_key_what_is_secret_says_so_and_an_apply_mends_it(db: Connection, another_key: Callable[[], None]) -> None:
     put(db)
     another_key()
     with pytest.raises(seal.Unreadable, match=r"sealed with another secret key; restore TOCSIN_SECRET_KEY .* config apply"):
@@ -232,7 +233,9 @@ def test_with_another_key_what_is_secret_says_so_and_an_apply_mends_it(db, anoth
     assert seal.opened(catalog.channels(db)["hook"].options)["secret"] == "CANARY-04"
 
 
-def test_a_check_and_a_page_whose_secret_does_not_open_end_with_that_word(db, another_key):
+def test_a_check_and_a_page_whose_secret_does_not_open_end_with_that_word(
+    db: Connection, another_key: Callable[[], None]
+) -> None:
     from app.checks.model import Due
     from app.checks.run import take
     from app.errors import Permanent
@@ -249,7 +252,7 @@ def test_a_check_and_a_page_whose_secret_does_not_open_end_with_that_word(db, an
         _prepared(job)
 
 
-def test_a_location_opens_its_own_secrets_and_no_others(db, monkeypatch):
+def test_a_location_opens_its_own_secrets_and_no_others(db: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     put(db)
     checks = catalog.declared(db, "check", Check)
     monkeypatch.setenv("TOCSIN_LOCATION_KEY", f"{'0' * 64}, {seal.location_key('eu-west')}")
@@ -265,7 +268,7 @@ def test_a_location_opens_its_own_secrets_and_no_others(db, monkeypatch):
         settings.cache_clear()
 
 
-def test_a_secret_of_a_kind_that_is_planned_only_is_starred_and_sealed(db):
+def test_a_secret_of_a_kind_that_is_planned_only_is_starred_and_sealed(db: Connection) -> None:
     spec = {"kind": "opsgenie", "key": "CANARY", "providers": [{"name": "x", "key": "CANARY", "secret": "CANARY"}]}
     assert "CANARY" not in json.dumps(starred("planned", spec))
     catalog.replace_all(db, [Declaration("planned", "channel:og", 0, spec, "")])
@@ -273,7 +276,7 @@ def test_a_secret_of_a_kind_that_is_planned_only_is_starred_and_sealed(db):
     assert "CANARY" not in dump(db)
 
 
-def test_names_that_are_no_secrets_stay_as_they_are():
+def test_names_that_are_no_secrets_stay_as_they_are() -> None:
     spec = {"probe": "security.http_headers", "with": {"url": "https://h/", "grades": {"cookie_secure": "off"}}}
     assert starred("check", spec) == spec
     assert shown({"headers": {"X-Auth": "a", "Accept": "b"}}) == {"headers": {"X-Auth": "***", "Accept": "b"}}

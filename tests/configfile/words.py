@@ -6,7 +6,8 @@ from typing import Any
 from app.configfile.load import compile, load_texts
 from app.configfile.model import Loaded
 
-BASE: dict[str, Any] = {
+Sections = dict[str, Any]  # as the files write them, by section
+BASE: Sections = {
     "platform": {"owners": ["user:dee"]},
     "users": {"ada": {"contacts": {"hook": "a"}}, "bo": {}, "dee": {"role": "admin"}},
     "teams": {"shop": {"members": ["ada", "bo"]}},
@@ -32,11 +33,11 @@ def declared(**sections: Any) -> list[Any]:
     return compile(loaded.config)
 
 
-def with_(section: str, name: str, /, **more: Any) -> dict[str, Any]:
+def with_(section: str, name: str, /, **more: Any) -> Sections:
     """A section of BASE with one of its things changed."""
     return {section: {**BASE[section], name: {**BASE[section].get(name, {}), **more}}}
 
 
-def without(section: str, name: str) -> dict[str, Any]:
+def without(section: str, name: str) -> Sections:
     """A section of BASE without one of its things."""
     return {section: {key: value for key, value in BASE[section].items() if key != name}}

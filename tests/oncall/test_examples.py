@@ -81,21 +81,21 @@ STORIES = [
 
 
 @pytest.mark.parametrize(("schedule", "start", "end", "expected"), STORIES)
-def test_the_examples_mean_what_their_comments_say(schedule, start, end, expected):
+def test_the_examples_mean_what_their_comments_say(schedule: Schedule, start: str, end: str, expected: list[str]) -> None:
     assert lines(shifts(schedule, PARIS, [], at(start), at(end))) == expected
 
 
-def test_the_holder_over_the_holidays_holds_from_the_end_of_the_night_to_monday():
+def test_the_holder_over_the_holidays_holds_from_the_end_of_the_night_to_monday() -> None:
     told = holders(SHOP, PARIS, [], at("2026-12-25 12:00"))
     assert told == On(("bo",), at("2026-12-24 05:00"), at("2026-12-28 08:00"))
 
 
-def test_the_examples_cover_every_day_once_they_began():
+def test_the_examples_cover_every_day_once_they_began() -> None:
     for schedule in (SHOP, PLATFORM):
         told = coverage(schedule, PARIS, [], at("2026-11-02 08:00"), 365)
         assert (told.share, told.percent, told.gaps) == (1.0, 100.0, ())
 
 
-def test_the_default_zone_does_not_move_a_schedule_with_its_own():
+def test_the_default_zone_does_not_move_a_schedule_with_its_own() -> None:
     month = at("2026-11-02 00:00"), at("2026-12-02 00:00")
     assert shifts(PLATFORM, PARIS, [], *month) == shifts(PLATFORM, ZoneInfo("Asia/Tokyo"), [], *month)

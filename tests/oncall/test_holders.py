@@ -6,7 +6,7 @@ import pytest
 
 from app.oncall.model import On
 from app.oncall.resolve import HORIZON, holders
-from tests.oncall.words import PARIS, always, at, between, layer, schedule
+from tests.oncall.words import PARIS, Layer, always, at, between, layer, schedule
 
 NEW = layer("new", "ada", "1d", "00:00", "2026-11-01")
 LATE = always("late", "bo", only=[{"from": "22:00", "to": "02:00"}])
@@ -28,13 +28,19 @@ ON = [
 
 
 @pytest.mark.parametrize(("layers", "when", "user", "since", "until"), ON)
-def test_holders_say_since_when_and_until_when(layers, when, user, since, until):
+def test_holders_say_since_when_and_until_when(
+    layers: list[Layer],
+    when: str,
+    user: str,
+    since: str | None,
+    until: str | None,
+) -> None:
     told = holders(schedule(*layers, timezone="UTC"), PARIS, [], at(when))
     assert told == On((user,) if user else (), at(since) if since else None, at(until) if until else None)
     assert timedelta(days=60) == HORIZON
 
 
-def test_how_long_somebody_holds_is_about_the_person_not_the_source():
+def test_how_long_somebody_holds_is_about_the_person_not_the_source() -> None:
     rota = schedule(always("base", "ada"), timezone="UTC")
     more = [between("2026-11-02 08:00", "2026-11-02 09:00", "ada"), between("2026-11-02 20:00", "2026-11-03 08:00", "bo")]
     assert holders(rota, PARIS, more, at("2026-11-02 08:30")) == On(("ada",), None, at("2026-11-02 20:00"))

@@ -3,10 +3,10 @@
 import pytest
 
 from app.oncall.resolve import gaps, layer_shifts, shifts
-from tests.oncall.words import PARIS, always, at, layer, lines, schedule
+from tests.oncall.words import PARIS, Layer, always, at, layer, lines, schedule
 
 
-def on(*days: str, **bounds: str):
+def on(*days: str, **bounds: str) -> Layer:
     """`only` with one range."""
     return {"only": [{"days": list(days) or None, **bounds}]}
 
@@ -121,17 +121,17 @@ LAYERS = [
 
 
 @pytest.mark.parametrize(("zone", "layers", "start", "end", "expected"), LAYERS)
-def test_layers(zone, layers, start, end, expected):
+def test_layers(zone: str, layers: list[Layer], start: str, end: str, expected: list[str]) -> None:
     assert lines(shifts(schedule(*layers, timezone=zone), PARIS, [], at(start), at(end))) == expected
 
 
-def test_gaps_are_what_shifts_leave():
+def test_gaps_are_what_shifts_leave() -> None:
     rota = schedule(always("day", "ada", only=[hours("09:00", "17:00")]), timezone="UTC")
     found = gaps(rota, PARIS, [], at("2026-11-02 12:00"), at("2026-11-03 12:00"))
     assert [(gap.start, gap.end) for gap in found] == [(at("2026-11-02 17:00"), at("2026-11-03 09:00"))]
 
 
-def test_the_picture_shows_each_layer_as_if_it_were_alone():
+def test_the_picture_shows_each_layer_as_if_it_were_alone() -> None:
     rota = schedule(BASE, always("late", "bo", only=[{"from": "22:00", "to": "02:00"}]), timezone="UTC")
     picture = layer_shifts(rota, PARIS, at("2026-11-02 20:00"), at("2026-11-03 08:00"))
     assert {name: lines(found) for name, found in picture.items()} == {

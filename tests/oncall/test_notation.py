@@ -1,21 +1,21 @@
 """What may be written in a schedule, and what is said about what may not."""
 
+from collections.abc import Callable
 from datetime import date, datetime
-from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from app.oncall.model import Only, OverrideSpec, Schedule
 from app.oncall.notation import parse_bound, parse_date, parse_end, parse_every, parse_handoff, parse_time
-from tests.oncall.words import layer, schedule
+from tests.oncall.words import Layer, layer, schedule
 
 
 def said(error: ValidationError) -> str:
     return " | ".join(one["msg"] for one in error.errors())
 
 
-GOOD: dict[str, Any] = layer("week", "ada bo", "1w", "Mon 09:00", "2026-11-02")
+GOOD = layer("week", "ada bo", "1w", "Mon 09:00", "2026-11-02")
 NIGHT = {"from": "22:00", "to": "06:00"}
 
 
@@ -50,7 +50,7 @@ NIGHT = {"from": "22:00", "to": "06:00"}
         pytest.param({"hours": 1}, "not permitted", id="unknown keys are errors"),
     ],
 )
-def test_a_wrong_layer_is_told_what_to_write(change, message):
+def test_a_wrong_layer_is_told_what_to_write(change: Layer, message: str) -> None:
     with pytest.raises(ValidationError) as refused:
         schedule({**GOOD, **change})
     assert message in said(refused.value)
@@ -67,7 +67,7 @@ def test_a_wrong_layer_is_told_what_to_write(change, message):
         pytest.param({"user": 5, "from": "2026-12-24T18:00", "to": "2026-12-25T18:00"}, "quote it", id="users are text"),
     ],
 )
-def test_a_wrong_override_is_told_what_to_write(spec, message):
+def test_a_wrong_override_is_told_what_to_write(spec: dict[str, str | int], message: str) -> None:
     with pytest.raises(ValidationError) as refused:
         OverrideSpec.model_validate({"user": "bo", **spec})
     assert message in said(refused.value)
@@ -83,7 +83,7 @@ def test_a_wrong_override_is_told_what_to_write(spec, message):
         pytest.param({}, "required", id="layers are wanted"),
     ],
 )
-def test_a_wrong_schedule_is_told_what_to_write(whole, message):
+def test_a_wrong_schedule_is_told_what_to_write(whole: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError) as refused:
         Schedule.model_validate(whole)
     assert message in said(refused.value)
@@ -99,28 +99,28 @@ def test_a_wrong_schedule_is_told_what_to_write(whole, message):
         pytest.param(parse_handoff, "00:00", "00:00", id="midnight"),
     ],
 )
-def test_what_is_read_is_written_the_same(read, text, again):
+def test_what_is_read_is_written_the_same(read: Callable[[object], object], text: str, again: str) -> None:
     assert str(read(text)) == again
     assert read(read(text)) == read(text)
 
 
-def test_dates_come_as_text_or_as_yaml_dates():
+def test_dates_come_as_text_or_as_yaml_dates() -> None:
     assert parse_date("2026-11-02") == parse_date(date(2026, 11, 2)) == date(2026, 11, 2)
 
 
-def test_only_to_may_be_24_00():
+def test_only_to_may_be_24_00() -> None:
     assert parse_end("24:00").total_seconds() == 86_400
     with pytest.raises(ValueError, match="can only stand"):
         parse_time("24:00")
 
 
-def test_bounds_without_an_offset_hang_on_the_wall_and_with_one_do_not():
+def test_bounds_without_an_offset_hang_on_the_wall_and_with_one_do_not() -> None:
     assert parse_bound("2026-12-24T18:00").tzinfo is None
     assert parse_bound("2026-12-24T18:00:30+01:00") == parse_bound("2026-12-24T17:00:30Z")
 
 
 @pytest.mark.parametrize("mode", ["json", "python"])
-def test_a_schedule_survives_being_written_and_read(mode):
+def test_a_schedule_survives_being_written_and_read(mode: str) -> None:
     whole = schedule(
         {**GOOD, "until": date(2027, 1, 1), "only": [{"from": "22:00", "to": "24:00"}, {**NIGHT, "days": ["Friday", "sat"]}]},
         layer("hours", "cy", "12h", "09:00", "2026-11-02"),
@@ -131,12 +131,12 @@ def test_a_schedule_survives_being_written_and_read(mode):
     assert hash(whole) == hash(whole.model_copy())
 
 
-def test_editors_get_a_schema_with_the_keys_of_the_files():
+def test_editors_get_a_schema_with_the_keys_of_the_files() -> None:
     schema = Schedule.model_json_schema()
     assert schema["$defs"]["Only"]["required"] == ["from", "to"]
     assert schema["$defs"]["Layer"]["properties"]["every"]["type"] == "string"
 
 
-def test_the_days_of_a_range_are_those_it_names():
+def test_the_days_of_a_range_are_those_it_names() -> None:
     assert Only.model_validate({**NIGHT, "days": ["sun", "Mon"]}).weekdays == {6, 0}
     assert Only.model_validate(NIGHT).weekdays == set(range(7))

@@ -4,8 +4,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from app.oncall.model import Override
 from app.oncall.resolve import holders, shifts
-from tests.oncall.words import PARIS, always, at, between, lines, schedule
+from tests.oncall.words import PARIS, Layer, always, at, between, lines, schedule
 
 BASE = always("base", "ada")
 DAY = always("day", "ada", only=[{"from": "08:00", "to": "22:00"}])
@@ -82,7 +83,7 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("layers", "changes", "expected"), CHANGES)
-def test_overrides_and_swaps(layers, changes, expected):
+def test_overrides_and_swaps(layers: list[Layer], changes: list[Override], expected: list[str]) -> None:
     rota, (start, end) = schedule(*layers, timezone="UTC"), map(at, NIGHT)
     assert lines(shifts(rota, PARIS, changes, start, end)) == expected
     assert lines(shifts(rota, PARIS, changes[::-1], start, end)) == expected
@@ -103,7 +104,7 @@ WRITTEN = [
 
 
 @pytest.mark.parametrize(("written", "made", "user"), WRITTEN)
-def test_overrides_in_the_files(written, made, user):
+def test_overrides_in_the_files(written: list[tuple[str, str, str]], made: list[Override], user: str) -> None:
     """Who holds at midnight in Paris, 23:00 UTC."""
     specs = [
         {"user": who, "from": f"2026-11-02T{low}", "to": f"2026-11-{2 + (high < low):02}T{high}"} for who, low, high in written
@@ -121,6 +122,6 @@ def test_overrides_in_the_files(written, made, user):
         pytest.param("2026-10-25T01:00", "2026-10-25T02:15", "2026-10-24 23:00 - 2026-10-25 00:15", id="that end at the first"),
     ],
 )
-def test_bounds_of_overrides_are_instants(low, high, expected):
+def test_bounds_of_overrides_are_instants(low: str, high: str, expected: str) -> None:
     rota = schedule(timezone="Europe/Paris", overrides=[{"user": "bo", "from": low, "to": high}])
     assert lines(shifts(rota, PARIS, [], at("2026-10-01 00:00"), at("2027-04-01 00:00"))) == [f"bo {expected} override"]

@@ -1,6 +1,6 @@
 """Whoever can no longer be paged holds nothing: one decision for live, `oncall`, shifts, coverage, the console and the API."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -13,11 +13,12 @@ from app.catalog.store import record_version, replace_all
 from app.errors import Invalid
 from app.escalation.service import resolve as reached
 from app.oncall import resolve, service
+from app.oncall.model import Override
 from app.people import service as service_of_people
 from app.people import store as people
 from app.people.model import Actor, Role, User
 from tests.decisions.words import quick
-from tests.oncall.words import PARIS, always, at, between, lines, schedule
+from tests.oncall.words import PARIS, Layer, always, at, between, lines, schedule
 
 NOW, SOON, LATER = at("2026-11-02 00:00"), at("2026-11-02 06:00"), at("2026-11-02 12:00")
 EVERYBODY = ("ada", "bo", "cy")
@@ -25,7 +26,7 @@ PERSON = st.sampled_from(EVERYBODY)
 EDITOR = Actor("cy", Role.EDITOR, "test")
 
 
-def held(*overrides, layers=None, able=EVERYBODY):
+def held(*overrides: Override, layers: list[Layer] | None = None, able: tuple[str, ...] = EVERYBODY) -> list[str]:
     found = schedule(*(layers or [always("all", "ada")]))
     return lines(resolve.shifts(found, PARIS, overrides, NOW, LATER, frozenset(able)))
 
@@ -64,15 +65,15 @@ ALL_DAY = ["ada 2026-11-02 00:00 - 2026-11-02 12:00 all"]
         pytest.param([], ("bo",), [], id="a layer of somebody who has left is a gap"),
     ],
 )  # fmt: skip
-def test_what_lies_below_holds(overrides, able, expected):
+def test_what_lies_below_holds(overrides: list[Override], able: tuple[str, ...], expected: list[str]) -> None:
     assert held(*overrides, able=able) == expected
 
 
-def test_a_layer_of_somebody_who_has_left_shows_the_one_below():
+def test_a_layer_of_somebody_who_has_left_shows_the_one_below() -> None:
     assert held(layers=[always("all", "ada"), always("top", "bo")], able=("ada",)) == ALL_DAY
 
 
-def test_an_override_in_the_files_is_no_exception():
+def test_an_override_in_the_files_is_no_exception() -> None:
     found = schedule(always("all", "ada"), overrides=[{"user": "bo", "from": "2026-11-02T07:00", "to": "2026-11-02T09:00"}])
     assert lines(resolve.shifts(found, PARIS, [], NOW, LATER, {"ada"})) == ALL_DAY
 
@@ -83,7 +84,11 @@ def test_an_override_in_the_files_is_no_exception():
     spans=st.lists(st.tuples(st.integers(0, 11), st.integers(1, 6), PERSON, st.none() | PERSON)),
     minute=st.integers(0, 719),
 )  # fmt: skip
-def test_nobody_else_ever_holds_and_every_asker_agrees(able, spans, minute):
+def test_nobody_else_ever_holds_and_every_asker_agrees(
+    able: set[str],
+    spans: list[tuple[int, int, str, str | None]],
+    minute: int,
+) -> None:
     overrides = [
         between(
             f"2026-11-02 {start:02}:00", f"2026-11-02 {start + length:02}:00", user, f"2026-11-01 {number % 24:02}:00",
@@ -109,7 +114,7 @@ def declare(db: Connection, **roles: str) -> None:
     record_version(db, now=NOW, actor="test", digest=str(roles), files={}, changes=[])
 
 
-def answers(db: Connection, when=SOON) -> set[tuple[str, ...]]:
+def answers(db: Connection, when: datetime = SOON) -> set[tuple[str, ...]]:
     """Who holds `shop`, as everybody who asks is told."""
     directory = people.directory(db, "UTC")
     shifts = service.shifts(db, "shop", when, when + timedelta(minutes=1))
@@ -121,7 +126,7 @@ def answers(db: Connection, when=SOON) -> set[tuple[str, ...]]:
     }
 
 
-def test_an_override_ends_with_its_person_and_comes_back_with_them(db):
+def test_an_override_ends_with_its_person_and_comes_back_with_them(db: Connection) -> None:
     declare(db, ada="responder", bo="responder", cy="editor")
     made = pager.override(db, "shop", "bo", NOW, LATER, "", EDITOR, NOW)
     assert answers(db) == {("bo",)}
@@ -136,7 +141,7 @@ def test_an_override_ends_with_its_person_and_comes_back_with_them(db):
     assert service.idle(db, NOW, LATER) == {}
 
 
-def test_coverage_does_not_count_somebody_who_cannot_be_paged(db):
+def test_coverage_does_not_count_somebody_who_cannot_be_paged(db: Connection) -> None:
     declare(db, ada="viewer", bo="responder", cy="editor")
     assert answers(db) == {()}
     assert service.coverage(db, NOW, 1)["shop"].percent == 0.0
@@ -145,7 +150,7 @@ def test_coverage_does_not_count_somebody_who_cannot_be_paged(db):
     assert service.coverage(db, NOW, 1)["shop"].percent == 50.0
 
 
-def test_a_swap_that_names_somebody_who_has_left_is_named(db):
+def test_a_swap_that_names_somebody_who_has_left_is_named(db: Connection) -> None:
     declare(db, ada="responder", bo="responder", cy="editor")
     service.override(db, "shop", user="cy", start=NOW, end=LATER, now=NOW, replaces="bo")
     assert service.idle(db, NOW, LATER) == {}
@@ -158,7 +163,7 @@ def test_a_swap_that_names_somebody_who_has_left_is_named(db):
     ("user", "message"),
     [("bob", 'there is no user "bob"; did you mean "bo"?'), ("nobody-like-that", "there is no user"), ("vi", "vi is a viewer")],
 )
-def test_nobody_who_cannot_be_paged_takes_a_pager(db, user, message):
+def test_nobody_who_cannot_be_paged_takes_a_pager(db: Connection, user: str, message: str) -> None:
     declare(db, ada="responder", bo="responder", cy="editor", vi="viewer")
     with pytest.raises(Invalid) as refused:
         pager.override(db, "shop", user, NOW, LATER, "", EDITOR, NOW)

@@ -31,6 +31,7 @@ CHANGES = [
 ]  # fmt: skip
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 USERS = ("ada", "bo", "cy", "dee")
+Night = tuple[Schedule, list[Override], datetime, datetime]
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 quick = settings(max_examples=50, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 thorough = settings(quick, max_examples=120)
@@ -85,7 +86,7 @@ def made(draw: st.DrawFn, day: date) -> Override:
 
 
 @st.composite
-def nights(draw: st.DrawFn) -> tuple[Schedule, list[Override], datetime, datetime]:
+def nights(draw: st.DrawFn) -> Night:
     """A schedule, overrides made for it, and the days around a clock change in its zone."""
     zone, text = draw(st.sampled_from(CHANGES))
     day = date.fromisoformat(text)
@@ -109,8 +110,9 @@ def by_the_minute(found: list[Shift], start: datetime, end: datetime) -> list[or
 
 @thorough
 @given(nights())
-def test_shifts_are_what_a_reading_minute_by_minute_finds(night):
+def test_shifts_are_what_a_reading_minute_by_minute_finds(night: Night) -> None:
     schedule, made, start, end = night
+    assert schedule.timezone is not None
     zone = ZoneInfo(schedule.timezone)
     event(schedule.timezone)
     ordered = in_order(schedule, made, zone)
@@ -133,7 +135,7 @@ def in_order(schedule: Schedule, made: list[Override], zone: ZoneInfo) -> list[O
 
 @quick
 @given(nights())
-def test_shifts_are_sorted_disjoint_merged_and_clipped(night):
+def test_shifts_are_sorted_disjoint_merged_and_clipped(night: Night) -> None:
     schedule, made, start, end = night
     found = shifts(schedule, ZoneInfo("UTC"), made, start, end)
     assert all(start <= one.start < one.end <= end and one.start.tzinfo is UTC for one in found)
@@ -146,7 +148,7 @@ def test_shifts_are_sorted_disjoint_merged_and_clipped(night):
 
 @quick
 @given(nights(), st.integers(0, 3 * 1440))
-def test_shifts_over_a_range_are_those_over_its_parts(night, cut):
+def test_shifts_over_a_range_are_those_over_its_parts(night: Night, cut: int) -> None:
     schedule, made, start, end = night
     middle, zone = start + cut * MINUTE, ZoneInfo("UTC")
     parts = shifts(schedule, zone, made, start, middle) + shifts(schedule, zone, made, middle, end)
@@ -155,7 +157,7 @@ def test_shifts_over_a_range_are_those_over_its_parts(night, cut):
 
 @quick
 @given(nights(), st.integers(0, 3 * 86_400))
-def test_holders_agree_with_shifts(night, after):
+def test_holders_agree_with_shifts(night: Night, after: int) -> None:
     schedule, made, start, _ = night
     at, zone, far = start + timedelta(seconds=after), ZoneInfo("UTC"), 60 * DAY
     around = shifts(schedule, zone, made, at - far, at + far)
@@ -180,7 +182,7 @@ def people(found: list[Shift]) -> list[tuple[tuple[str, ...], datetime, datetime
 
 @quick
 @given(nights())
-def test_gaps_and_shifts_together_are_the_whole_range(night):
+def test_gaps_and_shifts_together_are_the_whole_range(night: Night) -> None:
     schedule, made, start, end = night
     zone = ZoneInfo("UTC")
     held = sum((one.end - one.start for one in shifts(schedule, zone, made, start, end)), timedelta())
@@ -189,8 +191,9 @@ def test_gaps_and_shifts_together_are_the_whole_range(night):
 
 @thorough
 @given(nights(), st.integers(0, 3 * 86_400), st.integers(0, 86_400))
-def test_the_pager_never_goes_back(night, after, later):
+def test_the_pager_never_goes_back(night: Night, after: int, later: int) -> None:
     schedule, _, start, _ = night
+    assert schedule.timezone is not None
     hands = rotation(schedule.layers[0], ZoneInfo(schedule.timezone))
     at = start + timedelta(seconds=after)
     turn = hands.turn(at)
@@ -201,7 +204,7 @@ def test_the_pager_never_goes_back(night, after, later):
 
 @quick
 @given(nights())
-def test_a_schedule_survives_the_files(night):
+def test_a_schedule_survives_the_files(night: Night) -> None:
     schedule, made, _, _ = night
     again = Schedule.model_validate(schedule.model_dump(mode="json", by_alias=True))
     assert again == schedule

@@ -7,10 +7,10 @@ import pytest
 
 from app.oncall.resolve import shifts
 from app.oncall.rotation import rotation
-from tests.oncall.words import PARIS, at, layer, lines, schedule
+from tests.oncall.words import PARIS, Layer, at, layer, lines, schedule
 
 
-def rota(every: str, handoff: str, start: str, users: str = "ada bo", name: str = "r"):
+def rota(every: str, handoff: str, start: str, users: str = "ada bo", name: str = "r") -> Layer:
     return layer(name, users, every, handoff, start)
 
 
@@ -150,11 +150,11 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("zone", "one", "start", "end", "expected"), ROWS)
-def test_hand_overs(zone, one, start, end, expected):
+def test_hand_overs(zone: str, one: Layer, start: str, end: str, expected: list[str]) -> None:
     assert lines(shifts(schedule(one, timezone=zone), PARIS, [], at(start), at(end))) == expected
 
 
-def test_a_schedule_without_a_zone_lives_in_the_default_one():
+def test_a_schedule_without_a_zone_lives_in_the_default_one() -> None:
     assert shifts(
         schedule(rota("1d", "09:00", "2026-11-02")),
         ZoneInfo("Asia/Kolkata"),
@@ -164,7 +164,7 @@ def test_a_schedule_without_a_zone_lives_in_the_default_one():
     )[0].start == at("2026-11-02 03:30")
 
 
-def test_the_turn_is_computed_not_walked_to():
+def test_the_turn_is_computed_not_walked_to() -> None:
     """Far from `start` as fast as near it: the turn after 170 years is one division away."""
     hands = rotation(schedule(rota("1d", "02:30", "1970-01-01")).layers[0], PARIS)
     turn = hands.turn(at("2140-01-01 12:00"))
@@ -173,7 +173,7 @@ def test_the_turn_is_computed_not_walked_to():
     assert hands.turn(at("1969-12-31 12:00")) == -1
 
 
-def test_an_instant_needs_an_offset():
+def test_an_instant_needs_an_offset() -> None:
     with pytest.raises(ValueError, match="has no offset"):
         shifts(
             schedule(rota("1d", "09:00", "2026-11-02")),

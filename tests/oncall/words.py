@@ -7,19 +7,20 @@ from zoneinfo import ZoneInfo
 from app.oncall.model import Kind, Override, Schedule, Shift
 
 PARIS = ZoneInfo("Europe/Paris")
+Layer = dict[str, Any]  # as YAML gives it, or a part of one
 
 
-def layer(name: str, users: str, every: str, handoff: str, start: str, **more: Any) -> dict[str, Any]:
+def layer(name: str, users: str, every: str, handoff: str, start: str, **more: Any) -> Layer:
     """A layer as YAML gives it; `users` separated by blanks."""
     return {"name": name, "users": users.split(), "every": every, "handoff": handoff, "start": start, **more}
 
 
-def always(name: str, user: str, **more: Any) -> dict[str, Any]:
+def always(name: str, user: str, **more: Any) -> Layer:
     """A layer that one user holds from 2011 on."""
     return layer(name, user, "1d", "00:00", "2011-01-01", **more)
 
 
-def schedule(*layers: dict[str, Any], **more: Any) -> Schedule:
+def schedule(*layers: Layer, **more: Any) -> Schedule:
     """A schedule of these layers."""
     return Schedule.model_validate({"layers": list(layers), **more})
 
