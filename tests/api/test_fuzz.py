@@ -6,6 +6,7 @@ from typing import Any
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
+from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
 
 from tests.api.conftest import Api
@@ -25,6 +26,7 @@ def test_no_request_is_a_server_error(api: Api) -> None:
     schema = schemathesis.openapi.from_dict(api.get("/api/openapi.json", as_=None))
     wrong: list[str] = []
     for result in schema.get_all_operations():
+        assert isinstance(result, Ok)
         operation = result.ok()
         if operation.path not in SLOW:
             _fuzz(api, operation, wrong)

@@ -1,5 +1,6 @@
 """Preview when an incident of the group is open already: what the alert would change, and whom that would page."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,10 +32,12 @@ def configure(window: str = "10m") -> None:
         apply(db, loaded, SYSTEM, datetime.now(UTC))
 
 
-def ask(api: Api, severity: str = "warning", at: datetime | None = None, **labels: str) -> tuple[str, list[str], Any]:
+def ask(
+    api: Api, severity: str = "warning", at: datetime | None = None, labels: Mapping[str, str] | None = None
+) -> tuple[str, list[str], Any]:
     """The note about joining, and who would be paged in step 1."""
     found = api.post(
-        "preview", {"labels": {"service": "shop", **labels}, "severity": severity, "at": at.isoformat() if at else None}
+        "preview", {"labels": {"service": "shop", **(labels or {})}, "severity": severity, "at": at.isoformat() if at else None}
     )
     notes = [one for one in found["notes"] if one.startswith("would ")]
     return notes[0] if notes else "", sorted({one["user"] for one in found["steps"] if one["step"] == 1}), found
@@ -65,7 +68,7 @@ def test_what_joining_would_change(
 ) -> None:
     configure(window)
     warn(api, "a")
-    said, users, found = ask(api, severity, **labels)
+    said, users, found = ask(api, severity, labels=labels)
     assert (said, users) == (note, paged)
     assert bool(found["steps"]) is bool(paged)
     assert len(api.get("incidents")["items"]) == 1  # nothing was opened or changed

@@ -18,7 +18,7 @@ from app.signals.model import Signal, SignalStatus
 from tests.api.conftest import Api
 
 MONDAY = datetime.fromisoformat("2026-11-23T00:00:00+01:00")
-VALUES = {
+VALUES: dict[str, list[str]] = {
     "team": ["shop", "data"], "tier": ["critical", "low"], "family": ["health", "security"], "env": ["prod", "test"],
     "service": ["web", "db", "unknown"], "severity": list(Severity), "hours": ["office", "late", "night"], "zone": ["a,b", ""],
     "alertname": ["Down", "Slow"],

@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -98,7 +98,7 @@ def _alive(running: Web) -> bool:
 
 
 HEAD = b"POST /api/v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"
-SLOW = {
+SLOW: dict[str, Callable[[bytes], bytes]] = {
     "no byte": lambda token: b"",
     "half a request line": lambda token: b"POST /api",
     "half a head": lambda token: HEAD % token,
@@ -196,7 +196,7 @@ def listening(limits: TimeLimits) -> Iterator[tuple[str, int]]:
     from app import server
 
     config = uvicorn.Config(
-        server.create(), host="127.0.0.1", port=0, log_config=None, ws="none", timeout_graceful_shutdown=1, loop="uvloop"
+        create(), host="127.0.0.1", port=0, log_config=None, ws="none", timeout_graceful_shutdown=1, loop="uvloop"
     )
     running = Server(config, 1024, limits)
     thread = threading.Thread(target=running.run, daemon=True)

@@ -38,7 +38,7 @@ def celery_door() -> Iterator[Door]:
     from app import db
     from app.celery import app, hint, hint_after_commit
 
-    with Redis(**_socket(os.environ["TOCSIN_BROKER_URL"])) as broker:
+    with _redis(os.environ["TOCSIN_BROKER_URL"]) as broker:
         broker.flushdb()
     ledger = Ledger()
     after_task_publish.connect(ledger.count_sent)
@@ -76,6 +76,6 @@ def world(request: pytest.FixtureRequest, clean: None) -> Iterator[World]:
         made.expect_nothing()
 
 
-def _socket(url: str) -> dict[str, object]:
+def _redis(url: str) -> "Redis[bytes]":
     path, _, query = url.removeprefix("redis+socket://").partition("?virtual_host=")
-    return {"unix_socket_path": path, "db": int(query or 0)}
+    return Redis(unix_socket_path=path, db=int(query or 0))

@@ -5,8 +5,8 @@ from sqlalchemy import text
 
 from app import line
 from app.db import transaction
-from app.errors import Transient
-from app.line import claim_pages
+from app.deliver import claim_pages
+from app.errors import DeliveryError, Transient
 from app.notify import outcome
 from app.notify.model import Receipt
 from app.notify.outcome import Sent
@@ -100,7 +100,7 @@ def test_what_a_provider_says_is_kept_without_what_no_database_takes(world: Worl
     line.dedup(world.now), line.escalate(world.now)
     jobs = claim_pages(now=world.now)
     said = "no\0 \ud800 \x1b[2J\u202eway"
-    answers = [Transient(said), Receipt(said)]
+    answers: list[Receipt | DeliveryError] = [Transient(said), Receipt(said)]
     with transaction() as db:
         outcome.record(db, [Sent(job.claim, answer) for job, answer in zip(jobs, answers, strict=False)], world.now)
         kept = db.execute(text("select coalesce(error, provider_id) from page_attempt where outcome <> 'unknown'")).scalars()

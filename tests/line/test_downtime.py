@@ -1,6 +1,5 @@
 """Tocsin's own downtime through the real line: who was not heard while nobody listened is not silent."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -37,7 +36,7 @@ def at(seconds: float) -> datetime:
 
 
 @pytest.fixture
-def running(clean: None) -> Iterator[None]:
+def running(clean: None) -> None:
     """Applied at noon; results and a ping came at once."""
     with transaction() as db:
         loaded = load_texts({"a.yaml": CONFIG}, {})
@@ -47,7 +46,6 @@ def running(clean: None) -> Iterator[None]:
     line.ping(PingRequest(Kind.SUCCESS, slug="backup", method="GET", remote="", agent="", body=b""), now=NOON)
     line.evaluate(now=at(0.1))
     assert alerts() == {}
-    return
 
 
 def result(second: float, *names: str) -> None:

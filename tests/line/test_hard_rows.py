@@ -19,7 +19,7 @@ from app.checks.probe import Reading, Series, Status
 from app.db import engine, transaction
 from app.deliver import claim_pages
 from app.notify import store as pages
-from app.notify.model import Draft, Kind
+from app.notify.model import Draft, Kind, State
 from app.notify.service import PAGE_LIFE
 from app.signals.model import Signal, SignalStatus
 
@@ -36,7 +36,7 @@ READINGS = {
     "memory with NUL": Reading(Status.OK, memory={"at": "\0"}),
     "memory that is no JSON": Reading(Status.OK, memory={"at": object()}),
     "a message of control characters": Reading(Status.OK, "\0\x1b[31m\ud800"),
-    "nothing": None,  # type: ignore[dict-item]
+    "nothing": None,
 }
 
 
@@ -87,7 +87,7 @@ def test_whatever_a_probe_hands_back_becomes_a_result_that_can_be_kept(clean: No
     with transaction() as db:
         checks.record(db, asyncio.run(measured()))
     with transaction() as db:
-        kept = dict(db.execute(text("select name, status from check_state")).all())
+        kept = {row.name: row.status for row in db.execute(text("select name, status from check_state"))}
     assert kept["good"] == "ok"
     assert kept["bad"] in ("ok", "unknown")
 
@@ -122,7 +122,7 @@ def test_a_page_that_is_taken_back_after_a_crash_keeps_its_unknown_attempt_unkno
         pages.claim(db, NOW, timedelta(seconds=15), 10)
         pages.contest_late(db, NOW + timedelta(seconds=15), NOW + timedelta(seconds=15))
         second = pages.claim(db, NOW + timedelta(seconds=15), timedelta(seconds=15), 10)
-        pages.end_claims(db, second, pages.State.SUPERSEDED, NOW)
+        pages.end_claims(db, second, State.SUPERSEDED, NOW)
         outcomes = list(db.scalars(text("select outcome from page_attempt order by n")))
     assert outcomes == ["unknown", "permanent"]
 

@@ -45,4 +45,5 @@ def test_a_fork_has_a_thread_of_its_own() -> None:
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        os.close(out), os.close(into)
+        os.close(out)
+        os.close(into)

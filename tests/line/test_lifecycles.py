@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from itertools import product
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -60,7 +61,7 @@ def test_what_the_statements_make_of_signals_is_what_the_table_says(calls: list[
                     over.append(made)
                 elif made is not None:
                     course[signal.key] = made
-            if course and data.draw(st.booleans(), "the dedup stage comes by, and suppresses one"):
+            if course and bool(data.draw(st.booleans(), "the dedup stage comes by, and suppresses one")):
                 key = data.draw(st.sampled_from(sorted(course)))
                 db.execute(text("update alert set dedup_at = null where source = :here"), {"here": HERE})
                 db.execute(text(_SUPPRESS), {"here": HERE, "key": key})
@@ -133,8 +134,7 @@ def test_the_database_takes_every_move_of_an_incident_that_the_table_has(db: Con
 def test_the_database_refuses_every_other(db: Connection, before: State, then: State) -> None:
     one = _stored_as(db, AS[before])
     wanted = {(state, to) for (state, _), to in MOVES.items()}
-    generations = {(before, then): 1} if then is State.TRIGGERED else {(before, then): 0}
-    raw = replace(AS[then], number=one.number, generation=one.generation + generations[before, then])
+    raw = replace(AS[then], number=one.number, generation=one.generation + (then is State.TRIGGERED))
     if (before, then) in wanted:
         store.save_all(db, [raw])
     else:
@@ -157,7 +157,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("before", "change"), WRONG.values(), ids=WRONG)
-def test_the_database_refuses_what_no_move_leads_to(db: Connection, before: State, change: dict[str, object]) -> None:
+def test_the_database_refuses_what_no_move_leads_to(db: Connection, before: State, change: dict[str, Any]) -> None:
     one = _stored_as(db, AS[before])
     with pytest.raises(IntegrityError):
         store.save_all(db, [replace(one, **change)])

@@ -55,7 +55,7 @@ def ahead(signal: Signal, now: Any) -> tuple[How, Incident]:
     """What it would come to, without a lock or a write."""
     with transaction() as db:
         routing = in_force(db)
-        same = asked(signal.labels | {"alertname": signal.alertname or ""}, signal.severity)
+        same = asked({**signal.labels, "alertname": signal.alertname or ""}, signal.severity)
         alert = _alert(same, labelled(same, catalog.services(db), routing.timetable.open_at(now)), now)
         alone = batch([alert], set(), catalog.groupings(db))
         (touched,) = place(alone, board_at(db, alone.groups[alert.id], now), routing, now).touched
@@ -75,7 +75,8 @@ def somebody_acts(rng: random.Random, now: Any) -> None:
             elif act == "reopen" and every:
                 actions.reopen(db, rng.choice(every), BO, now)
             elif act == "merge" and len(open_) > 1:
-                actions.merge(db, *rng.sample(open_, 2), BO, now)
+                one, other = rng.sample(open_, 2)
+                actions.merge(db, one, other, BO, now)
     except Conflict:
         return
 

@@ -91,10 +91,12 @@ def test_two_who_place_alerts_of_the_same_incidents_never_lock_each_other_out(cl
         say(f"first-{service}", service)
     line.dedup(NOW)
     for turn in range(15):
-        say("first-x", "x", SignalStatus.RESOLVED), say(f"new-{turn}-y", "y")
-        say("first-y", "y", SignalStatus.RESOLVED), say(f"new-{turn}-x", "x")
+        for over, new in (("x", "y"), ("y", "x")):
+            say(f"first-{over}", over, SignalStatus.RESOLVED)
+            say(f"new-{turn}-{new}", new)
         assert together(*[lambda: _place_some(2)] * 2, lambda: line.dedup(NOW)) == []
-        say("first-x", "x"), say("first-y", "y")
+        for service in ("x", "y"):
+            say(f"first-{service}", service)
         line.dedup(NOW)
     with transaction() as db:
         assert db.execute(text("select count(*) from incident")).scalar_one() == 2
@@ -155,7 +157,8 @@ def test_storms_of_alerts_people_who_resolve_and_merge_and_senders_that_end_lock
                 numbers = list(db.scalars(text("select number from incident where state <> 'resolved' order by number")))
             with suppress(Conflict, Busy), transaction() as db:
                 if len(numbers) > 1 and rng.random() < 0.5:
-                    actions.merge(db, *rng.sample(numbers, 2), BO, NOW)
+                    one, other = rng.sample(numbers, 2)
+                    actions.merge(db, one, other, BO, NOW)
                 elif numbers:
                     actions.resolve(db, rng.choice(numbers), BO, NOW)
 

@@ -44,7 +44,7 @@ def test_the_slices_hold_count_least_greatest_and_sum_of_their_samples(db: Conne
         assert [row.at for row in rows] == [START + size * n for n in range(DAY // size)]
         for row in rows:
             values = [value for at, value in known if row.at <= at < row.at + size]
-            assert (row.count, row.low, row.high) == (len(values), min(values), max(values))
+            assert (row._mapping["count"], row.low, row.high) == (len(values), min(values), max(values))
             assert abs(row.total - sum(values)) < 1e-6
 
 

@@ -21,7 +21,8 @@ from app.notify.model import Receipt
 from tests.net.serve import certificate, context, drips, hangs, says, serve, slams
 from tests.notify.test_webhook import message
 
-LOGIN = {"username": "ada", "password": "s3cret-horse"}
+Options = dict[str, Any]  # of a channel, as the files write them
+LOGIN: Options = {"username": "ada", "password": "s3cret-horse"}
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -53,7 +54,7 @@ def right(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -
     return AuthResult(success=fits, handled=False)
 
 
-async def sent(port: int, timeout: float, to: str | None, spec: dict[str, Any]) -> Receipt | DeliveryError:
+async def sent(port: int, timeout: float, to: str | None, spec: Options) -> Receipt | DeliveryError:
     known = {"host": "127.0.0.1", "port": port, "sender": "tocsin@ops.example", "verify_tls": False}
     try:
         return await email.send(Spec(**known | spec), message(to=to, text="one\n.two\n..\n" + "x" * 3000), timeout)
@@ -75,7 +76,7 @@ def real(
                 auth_require_tls=bool(starttls), auth_exclude_mechanism=without,
             )  # fmt: skip
 
-        server = await asyncio.get_running_loop().create_server(made, *listen, ssl=implicit and context(implicit))
+        server = await asyncio.get_running_loop().create_server(made, *listen, ssl=context(implicit) if implicit else None)
         try:
             return await sent(server.sockets[0].getsockname()[1], 5, to, spec)
         finally:
@@ -115,18 +116,23 @@ def test_what_a_message_holds_arrives_as_it_is(pem: Path) -> None:
 
 
 SECURED = {
-    "implicit": ({"implicit": True}, {"tls": "implicit"}),
-    "STARTTLS where it is offered": ({"starttls": True}, {"tls": "auto"}),
-    "STARTTLS where it must be": ({"starttls": True}, {"tls": "starttls"}),
-    "nothing is offered": ({}, {"tls": "auto"}),
-    "STARTTLS is offered and not wanted": ({"starttls": True}, {"tls": "off"}),
+    "implicit": ("implicit", {"tls": "implicit"}),
+    "STARTTLS where it is offered": ("starttls", {"tls": "auto"}),
+    "STARTTLS where it must be": ("starttls", {"tls": "starttls"}),
+    "nothing is offered": ("", {"tls": "auto"}),
+    "STARTTLS is offered and not wanted": ("starttls", {"tls": "off"}),
 }
 
 
+def secured(how: str, pem: Path) -> Options:
+    """The words for `real` of a server that secures a connection at once, after STARTTLS, or with "" never."""
+    return {how: pem} if how else {}
+
+
 @pytest.mark.parametrize("there,spec", SECURED.values(), ids=SECURED)
-def test_a_server_is_spoken_to_as_it_wants(pem: Path, there: dict[str, bool], spec: dict[str, str]) -> None:
+def test_a_server_is_spoken_to_as_it_wants(pem: Path, there: str, spec: Options) -> None:
     post = Post()
-    answer = real(post, **dict.fromkeys(there, pem), **spec)
+    answer = real(post, **secured(there, pem), **spec)
     assert isinstance(answer, Receipt), answer
     assert "queued as 7" in (answer.provider_id or "")
     assert [to for to, _ in post.mails] == [["ada@example.com"]]
@@ -169,7 +175,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("handler,spec,hint", WRONG.values(), ids=WRONG)
-def test_settings_that_do_not_fit_the_port_are_said_with_a_hint(handler: Any, spec: dict[str, str], hint: str) -> None:
+def test_settings_that_do_not_fit_the_port_are_said_with_a_hint(handler: Any, spec: Options, hint: str) -> None:
     async def greets(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mail.test ready\r\n")
         await writer.drain()
@@ -191,7 +197,7 @@ def test_starttls_that_is_not_offered_is_refused_for_good() -> None:
 @pytest.mark.parametrize("how", ["implicit", "starttls"])
 def test_a_certificate_that_is_not_believed_is_said_in_so_many_words(pem: Path, how: str) -> None:
     post = Post()
-    answer = real(post, tls=how, verify_tls=True, **{how: pem})
+    answer = real(post, tls=how, verify_tls=True, **secured(how, pem))
     assert isinstance(answer, Transient)
     assert "certificate refused: self-signed certificate" in str(answer)
     assert post.mails == []
@@ -242,7 +248,7 @@ def test_a_password_goes_in_clear_to_this_machine_or_when_that_is_wanted(mode: s
 @pytest.mark.parametrize("half", [{"username": "ada"}, {"password": "x"}])
 def test_half_a_login_is_refused_by_the_configuration(half: dict[str, str]) -> None:
     with pytest.raises(ValidationError, match="come together"):
-        Spec(host="x", sender="a@b.example", **half)  # type: ignore[arg-type]
+        Spec(host="x", sender="a@b.example", **half)
 
 
 async def script(streams: Streams, *lines: tuple[str, str]) -> None:
@@ -316,7 +322,7 @@ HANGS = {
 
 
 @pytest.mark.parametrize("lines,spec,words", HANGS.values(), ids=HANGS)
-def test_the_other_places_to_hang_at(lines: Any, spec: dict[str, str], words: str) -> None:
+def test_the_other_places_to_hang_at(lines: Any, spec: Options, words: str) -> None:
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await (lines(reader, writer) if callable(lines) else script((reader, writer), *lines))
 

@@ -20,7 +20,8 @@ from app.db import connect, engine, session_name, transaction
 from app.line import intake
 from app.notify import service as pages
 from app.notify import store
-from app.notify.flight import MOST, PER_CHANNEL, Flight
+from app.notify.compose import MessageContext
+from app.notify.flight import FLIGHT, MOST, PER_CHANNEL, Flight
 from app.people.model import SYSTEM, Actor, Role
 from app.queues import Queue
 from app.settings import settings
@@ -28,7 +29,7 @@ from app.signals.model import Signal, SignalStatus
 from tests.receiver import Receiver, receiver
 from tests.stack import until
 
-DESK = deliver.MessageContext("http://x", b"k")
+DESK = MessageContext("http://x", b"k")
 ADA = Actor("ada", Role.RESPONDER, "api")
 CONFIG = """
 users: {ada: {contacts: {hook: ada}, notify: {high: [hook]}}, bo: {contacts: {other: bo}, notify: {high: [other]}}}
@@ -48,7 +49,7 @@ def there(clean: None) -> Iterator[Receiver]:
             assert not loaded.errors
             apply(db, loaded, SYSTEM, clock.now(db))
         yield kept
-        deliver.FLIGHT.clear()
+        FLIGHT.clear()
 
 
 def raised(*keys: str, **labels: str) -> None:
@@ -165,7 +166,7 @@ def test_a_channel_gets_no_more_than_its_share_and_the_others_go_on(there: Recei
 
 def leased_by(owner: str) -> None:
     with transaction() as db:
-        deliver.FLIGHT.clear()
+        FLIGHT.clear()
         store.claim(db, clock.now(db), pages.LEASE, 10, Flight())
         db.execute(text("update page set lease_owner = :owner"), {"owner": owner})
 
@@ -198,7 +199,7 @@ def test_what_this_process_is_still_sending_it_does_not_take_again(there: Receiv
     with transaction() as db:
         late = clock.now(db) + timedelta(seconds=16)
     assert deliver.claim_pages(now=late) == deliver.claim_pages(now=late + timedelta(seconds=2)) == []
-    deliver.FLIGHT.landed([mine.claim.id])
+    FLIGHT.landed([mine.claim.id])
     assert len(deliver.claim_pages(now=late + timedelta(seconds=2))) == 1
 
 
@@ -224,7 +225,7 @@ def test_a_sender_that_found_its_channel_full_is_woken_when_there_is_room(there:
     try:
         with ThreadPoolExecutor(1) as pool:
             first = pool.submit(line.notify)
-            until(lambda: len(deliver.FLIGHT.ids) >= PER_CHANNEL, 5)
+            until(lambda: len(FLIGHT.ids) >= PER_CHANNEL, 5)
             assert line.notify() == 0  # the hint of the first one: there is no room
             woken.clear()
             assert first.result(20) == PER_CHANNEL

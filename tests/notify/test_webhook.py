@@ -180,7 +180,7 @@ def test_an_attempt_reaches_the_receiver_once_also_when_it_hangs_up_on_a_kept_co
         thread = threading.Thread(target=accept, args=(listening,), daemon=True)
         thread.start()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/a"
-        results = []
+        results: list[Receipt | str] = []
         for attempt in (1, 2, 3, 4):
             said = message(key="k", attempt=attempt, json={"page": {"attempt": attempt}})
             try:

@@ -5,7 +5,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -59,19 +59,24 @@ class Site:
 
     url: str
     session: requests.Session = field(default_factory=requests.Session)
+    headers: dict[str, str] = field(default_factory=dict)  # that its forms carry beside those of every browser
 
     def get(self, path: str, status: int = 200, **rest: Any) -> str:
         response = self.session.get(self.url + path, allow_redirects=False, timeout=20, **rest)
         assert response.status_code == status, response.text[:2000]
         return response.text
 
-    def post(self, path: str, status: int = 303, headers: dict[str, str] | None = None, **typed: Any) -> requests.Response:
+    def post(self, path: str, status: int = 303, /, **typed: Any) -> requests.Response:
         """Send a form as a page of ours would: with its token and the Origin that browsers add."""
         typed.setdefault("csrf", self.token())
-        sent = {"Origin": self.url, **(headers or {})}
+        sent = {"Origin": self.url, **self.headers}
         response = self.session.post(self.url + path, data=typed, headers=sent, allow_redirects=False, timeout=20)
         assert response.status_code == status, (response.status_code, response.text[:2000])
         return response
+
+    def sending(self, headers: dict[str, str]) -> "Site":
+        """The same browser, whose forms carry these headers."""
+        return replace(self, headers=headers)
 
     def token(self) -> str:
         from app.web.guard import form_token

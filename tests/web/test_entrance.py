@@ -77,7 +77,7 @@ def test_an_invitation_works_once(site: Site) -> None:
 )
 def test_a_form_from_elsewhere_does_nothing(ada: Site, headers: dict[str, str]) -> None:
     number = raise_alert("disk full")
-    assert "nothing was done" in ada.post(f"/incidents/{number}/acknowledge", 403, headers=headers).text
+    assert "nothing was done" in ada.sending(headers).post(f"/incidents/{number}/acknowledge", 403).text
     assert incident(number).state == "triggered"
 
 
@@ -96,7 +96,7 @@ def test_a_login_cannot_be_forced_on_somebody(site: Site) -> None:
     _password("ada")
     Site(site.url).post("/login", 403, login="ada", password=PASSWORD)
     site.get("/login")
-    site.post("/login", 403, login="ada", password=PASSWORD, headers={"Origin": "https://evil.example"})
+    site.sending({"Origin": "https://evil.example"}).post("/login", 403, login="ada", password=PASSWORD)
 
 
 def test_a_forged_session_is_nobody(site: Site) -> None:

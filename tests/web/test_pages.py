@@ -83,13 +83,20 @@ def full(site: Site) -> Site:
     return root
 
 
+class _Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, {name: value or "" for name, value in attrs}))
+
+
 def _tags(page: str) -> list[tuple[str, dict[str, str]]]:
     """Every tag with its attributes, as a browser reads them."""
-    found: list[tuple[str, dict[str, str]]] = []
-    parser = HTMLParser()
-    parser.handle_starttag = lambda tag, attributes: found.append((tag, {k: v or "" for k, v in attributes}))  # type: ignore[method-assign]
+    parser = _Tags()
     parser.feed(page)
-    return found
+    return parser.found
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -73,7 +73,7 @@ def declare(config: str) -> None:
 def logged_in(site: Site, login: str, **headers: str) -> Site:
     other = Site(site.url)
     other.get("/login")
-    other.post("/login", login=login, password=PASSWORD, headers=headers)
+    other.sending(headers).post("/login", login=login, password=PASSWORD)
     return other
 
 
@@ -205,17 +205,17 @@ def test_an_attacker_behind_a_proxy_locks_nobody_out(site: Site, proxied: None) 
     password("ada")
     site.get("/login")
     for _ in range(10):
-        site.post("/login", 422, login="ada", password="wrong", headers={"X-Forwarded-For": "198.51.100.1"})
-    refused = site.post("/login", 429, login="ada", password=PASSWORD, headers={"X-Forwarded-For": "1.2.3.4, 198.51.100.1"})
+        site.sending({"X-Forwarded-For": "198.51.100.1"}).post("/login", 422, login="ada", password="wrong")
+    refused = site.sending({"X-Forwarded-For": "1.2.3.4, 198.51.100.1"}).post("/login", 429, login="ada", password=PASSWORD)
     assert int(refused.headers["retry-after"]) > 200
-    site.post("/login", login="ada", password=PASSWORD, headers={"X-Forwarded-For": "203.0.113.5"})
+    site.sending({"X-Forwarded-For": "203.0.113.5"}).post("/login", login="ada", password=PASSWORD)
 
 
 def test_the_header_of_an_undeclared_proxy_is_anybodys_word(site: Site) -> None:
     site.get("/login")
     for n in range(10):
-        site.post("/login", 422, login="ada", password="wrong", headers={"X-Forwarded-For": f"198.51.100.{n}"})
-    site.post("/login", 429, login="ada", password="wrong", headers={"X-Forwarded-For": "203.0.113.5"})
+        site.sending({"X-Forwarded-For": f"198.51.100.{n}"}).post("/login", 422, login="ada", password="wrong")
+    site.sending({"X-Forwarded-For": "203.0.113.5"}).post("/login", 429, login="ada", password="wrong")
     page = site.session.get(
         site.url + "/login", headers={"X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example"}, timeout=9
     )
@@ -268,9 +268,9 @@ def test_cookies_behind_a_proxy_that_speaks_tls_are_secure(site: Site, proxied: 
 def test_a_link_made_behind_a_proxy_leads_through_it(site: Site, proxied: None) -> None:
     root = site.as_("root")
     headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "tocsin.example.org", "Origin": "https://tocsin.example.org"}
-    made = root.post("/admin/invite", 200, login="cy", role="viewer", headers=headers).text
+    made = root.sending(headers).post("/admin/invite", 200, login="cy", role="viewer").text
     assert "https://tocsin.example.org/invite/" in made
-    root.post("/admin/integrations", name="prometheus", kind="generic", headers=headers)
+    root.sending(headers).post("/admin/integrations", name="prometheus", kind="generic")
     assert "https://tocsin.example.org/in/" in root.session.get(root.url + "/admin", headers=headers, timeout=9).text
 
 
