@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psutil
 import pytest
@@ -90,6 +90,18 @@ class Home:
         rows = {row.name: row for row in found.processes} if found else {}
         return rows.get(name, state.Process(name, "", None, "absent", 0))
 
+    def pid(self, name: str) -> int:
+        """Of a process that has one."""
+        found = self.row(name).pid
+        assert found is not None, name
+        return found
+
+    def supervisor(self) -> int:
+        """Of the supervisor, which runs."""
+        found = state.supervisor(self.path)
+        assert found is not None
+        return found
+
     def running(self) -> list[psutil.Process]:
         """Whatever still runs of this home, its supervisor included."""
         pid = state.supervisor(self.path)
@@ -110,8 +122,14 @@ class Home:
             shutil.rmtree(folder)
 
 
+class MakeHome(Protocol):
+    """Makes a home; the test's end removes it."""
+
+    def __call__(self, name: str = "home", embedded: bool = False, **env: str) -> Home: ...
+
+
 @pytest.fixture
-def make_home(tmp_path: Path) -> Iterator[Callable[..., Home]]:
+def make_home(tmp_path: Path) -> Iterator[MakeHome]:
     made: list[Home] = []
 
     def make(name: str = "home", embedded: bool = False, **env: str) -> Home:

@@ -66,7 +66,7 @@ def sql(url: str, *statements: str) -> None:
     with psycopg.connect(url, autocommit=True) as db:
         for statement in (one for text in statements for one in text.split(";")):
             if statement.strip():
-                db.execute(statement)  # type: ignore[call-overload]
+                db.execute(statement)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ def specs() -> list[Spec]:
     ]
     me = (sys.executable, "-m", "tests.supervisor.stand_ins")
     stubborn = "trap '' TERM; " if os.environ.get("STAND_IN_STUBBORN") else ""
-    prepare = ("echo", "! the last good configuration was kept")
+    prepare: tuple[str, ...] = ("echo", "! the last good configuration was kept")
     if os.environ.get("STAND_IN_HOPELESS"):
         prepare = ("sh", "-c", "echo tocsin: no database here; exit 78")
     made = [

@@ -5,6 +5,7 @@ import re
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 from app.supervisor.embedded import start_embedded
 from tests.supervisor.conftest import ROOT
@@ -13,10 +14,12 @@ from tests.supervisor.conftest import ROOT
 def recipe() -> str:
     text = (ROOT / "docs" / "operations.md").read_text()
     part = text[text.index("## Backup") : text.index("## Upgrade")]
-    return re.findall(r"```sh\n(.*?)```", part, re.DOTALL)[0]
+    found = re.search(r"```sh\n(.*?)```", part, re.DOTALL)
+    assert found is not None
+    return found[1]
 
 
-def test_the_backup_is_private_and_can_be_read(tmp_path):
+def test_the_backup_is_private_and_can_be_read(tmp_path: Path) -> None:
     home, backup = tmp_path / "home", tmp_path / "elsewhere"
     (tmp_path / ".venv").symlink_to(sys.prefix)
     script = recipe()

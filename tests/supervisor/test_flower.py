@@ -7,6 +7,9 @@ import stat
 import subprocess
 import sys
 from base64 import b64encode
+from collections.abc import Iterator
+from email.message import Message
+from pathlib import Path
 
 import psutil
 import pytest
@@ -29,15 +32,18 @@ PATHS = sorted(
     | {"/api/workers", "/api/tasks", "/api/task/types", "/api/queues/length", "/api/worker/shutdown/x", "/logout"}
     | {"/static/css/flower.css", "/static/../flower.py", "/favicon.ico", "/robots.txt", "/no/such/path", "//", "/%00", "*"}
 )
+Answer = tuple[int, Message, bytes]  # status, headers, body
 
 
 class Door:
     """Flower of one home, for the whole module."""
 
-    def __init__(self, home, port):
+    def __init__(self, home: Path, port: int) -> None:
         self.home, self.port = home, port
 
-    def ask(self, path, password=None, method="GET", user="admin", scheme="Basic"):
+    def ask(
+        self, path: str, password: str | None = None, method: str = "GET", user: str = "admin", scheme: str = "Basic"
+    ) -> Answer:
         line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         headers = {}
         if password is not None:
@@ -50,12 +56,12 @@ class Door:
             line.close()
 
     @property
-    def password(self):
+    def password(self) -> str:
         return (self.home / "flower-password").read_text()
 
 
 @pytest.fixture(scope="module")
-def door(tmp_path_factory):
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     home, port = tmp_path_factory.mktemp("flower"), free_port()
     env = {name: value for name, value in os.environ.items() if not name.startswith(("TOCSIN_", "FLOWER_"))}
     with subprocess.Popen(
@@ -63,7 +69,7 @@ def door(tmp_path_factory):
     ) as run:
         opened = Door(home, port)
 
-        def answers():
+        def answers() -> Answer | None:
             try:
                 return opened.ask("/")
             except OSError:
@@ -75,7 +81,7 @@ def door(tmp_path_factory):
         assert run.wait(5) == 0
 
 
-def test_every_path_is_closed_without_the_password(door):
+def test_every_path_is_closed_without_the_password(door: Door) -> None:
     for path in PATHS:
         for method in ("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "BREW"):
             status, headers, body = door.ask(path, method=method)
@@ -83,7 +89,7 @@ def test_every_path_is_closed_without_the_password(door):
             assert b"Flower" not in body
 
 
-def test_every_path_is_closed_to_the_wrong_name_password_or_scheme(door):
+def test_every_path_is_closed_to_the_wrong_name_password_or_scheme(door: Door) -> None:
     for path in ("/", "/metrics", "/healthcheck", "/api/workers", "/static/css/flower.css", "/nope"):
         assert door.ask(path, "wrong")[0] == 401
         assert door.ask(path, "")[0] == 401
@@ -91,22 +97,26 @@ def test_every_path_is_closed_to_the_wrong_name_password_or_scheme(door):
         assert door.ask(path, door.password, scheme="Bearer")[0] == 401
 
 
-def test_it_opens_with_the_password(door):
+def test_it_opens_with_the_password(door: Door) -> None:
     for path in ("/", "/workers", "/tasks", "/metrics", "/healthcheck", "/static/css/flower.css", "/api/workers"):
         assert door.ask(path, door.password)[0] == 200, path
     assert door.ask("/nope", door.password)[0] == 404
 
 
-def test_the_password_is_private_and_it_listens_on_loopback_only(door):
+def test_the_password_is_private_and_it_listens_on_loopback_only(door: Door) -> None:
     assert stat.S_IMODE((door.home / "flower-password").stat().st_mode) == 0o600
-    listening = {at.laddr.ip for at in psutil.net_connections("inet") if at.status == "LISTEN" and at.laddr.port == door.port}
+    listening = {
+        at.laddr.ip
+        for at in psutil.net_connections("inet")
+        if at.status == "LISTEN" and at.laddr and at.laddr.port == door.port
+    }
     assert listening == {"127.0.0.1"}
 
 
 @pytest.mark.parametrize("header", ["", "Basic", "Basic !!!", "Basic YWRtaW4", "Basic \xff", "Basic YWRtaW46eA== x"])
-def test_a_broken_header_is_a_stranger(header):
+def test_a_broken_header_is_a_stranger(header: str) -> None:
     assert is_admin(header, b"admin:x") is False
 
 
-def test_the_scheme_is_not_case_sensitive():
+def test_the_scheme_is_not_case_sensitive() -> None:
     assert is_admin("basic YWRtaW46eA==", b"admin:x") is True

@@ -15,25 +15,25 @@ from sqlalchemy import Connection
 from app import kept
 from app.errors import Unusable
 from app.people import adminfiles, service
-from app.people.model import FIRST_ADMIN, SYSTEM
+from app.people.model import FIRST_ADMIN, SYSTEM, Role
 from app.settings import Settings, environ, kept_from_last, of_home, settings, to_start
 from tests.supervisor import elsewhere
-from tests.supervisor.conftest import ROOT, free_port
+from tests.supervisor.conftest import ROOT, Home, MakeHome, free_port
 from tests.supervisor.test_start import is_one_line
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 
 
-def bare(home, *words: str, folder: Path = ROOT, **env: str) -> subprocess.CompletedProcess[str]:
+def bare(home: Home, *words: str, folder: Path = ROOT, **env: str) -> subprocess.CompletedProcess[str]:
     """A command in a second terminal: of the first one's variables it has the home."""
     environ = {name: value for name, value in home.env.items() if not name.startswith("TOCSIN_")}
     command = [sys.executable, "-m", "app.cli", *words]
-    options = {"cwd": folder, "env": {**environ, "PYTHONPATH": str(ROOT), "TOCSIN_HOME": str(home.path), **env}}
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
+    environ |= {"PYTHONPATH": str(ROOT), "TOCSIN_HOME": str(home.path), **env}
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=folder, env=environ)
 
 
 @pytest.fixture
-def shell(tmp_path, monkeypatch) -> Iterator[Path]:
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """This process as a shell without a Tocsin variable but the home."""
     for name in [name for name in os.environ if name.startswith("TOCSIN_")]:
         monkeypatch.delenv(name)
@@ -46,7 +46,7 @@ def shell(tmp_path, monkeypatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def runs(shell) -> Iterator[Path]:
+def runs(shell: Path) -> Iterator[Path]:
     """A home whose stack runs on port 9000, with a database elsewhere and a time zone only its files read."""
     from app.supervisor import state
 
@@ -58,11 +58,12 @@ def runs(shell) -> Iterator[Path]:
     }
     kept.keep(kept.running(shell), kept.Kept(given, {"TOCSIN_HOME": str(shell), "TOCSIN_CONFIG": "/etc/tocsin/alerting"}))
     lock = state.lock(shell)
+    assert lock is not None
     yield shell
     os.close(lock)
 
 
-def test_a_second_terminal_needs_no_variable(runs):
+def test_a_second_terminal_needs_no_variable(runs: Path) -> None:
     found = settings()
     assert (found.port, found.url, str(found.config)) == (9000, "https://tocsin.example.org", "/etc/tocsin/alerting")
     assert found.database == "postgresql+psycopg://tocsin:right@db.example.org/tocsin"
@@ -87,7 +88,9 @@ def test_a_second_terminal_needs_no_variable(runs):
         ("TOCSIN_TIMEZONE", "Asia/Tokyo", "TOCSIN_TIMEZONE is Asia/Tokyo here, but Europe/Paris"),
     ],
 )
-def test_a_variable_that_contradicts_the_running_stack_is_named_with_both_values(runs, monkeypatch, name, value, said):
+def test_a_variable_that_contradicts_the_running_stack_is_named_with_both_values(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
     monkeypatch.setenv(name, value)
     for read in (settings, to_start):
         with pytest.raises(Exception, match="in the running stack") as error:
@@ -109,12 +112,14 @@ def test_a_variable_that_contradicts_the_running_stack_is_named_with_both_values
         ("TOCSIN_UNKNOWN", "x"),
     ],
 )
-def test_what_says_the_same_in_other_words_is_no_contradiction(runs, monkeypatch, name, value):
+def test_what_says_the_same_in_other_words_is_no_contradiction(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
     monkeypatch.setenv(name, value)
     assert settings().port == 9000
 
 
-def test_between_two_stacks_a_variable_counts_and_the_rest_is_kept(shell, monkeypatch):
+def test_between_two_stacks_a_variable_counts_and_the_rest_is_kept(shell: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept.keep(kept.last(shell), kept.Kept({"TOCSIN_PORT": "9000", "TOCSIN_HOST": "::1"}, {"TOCSIN_CONFIG": "/etc/old"}))
     monkeypatch.setenv("TOCSIN_PORT", "9001")
     assert (settings().port, settings().host, str(settings().config)) == (9001, "::1", "/etc/old")
@@ -126,7 +131,7 @@ def test_between_two_stacks_a_variable_counts_and_the_rest_is_kept(shell, monkey
     assert to_start().host == "127.0.0.1"
 
 
-def test_a_process_of_the_stack_reads_its_own_variables(runs, monkeypatch):
+def test_a_process_of_the_stack_reads_its_own_variables(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = Settings(home=runs)
     monkeypatch.setenv(kept.MARK, str(own.sockets))
     monkeypatch.setenv("TOCSIN_PORT", "9005")
@@ -134,12 +139,12 @@ def test_a_process_of_the_stack_reads_its_own_variables(runs, monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"given": 3, "implied": {}}', "\0"])
-def test_a_file_nobody_can_read_keeps_nothing(shell, text):
+def test_a_file_nobody_can_read_keeps_nothing(shell: Path, text: str) -> None:
     kept.last(shell).write_text(text)
     assert settings().port == 8080
 
 
-def test_settings_are_kept_of_a_start_that_got_as_far_as_its_database(make_home):
+def test_settings_are_kept_of_a_start_that_got_as_far_as_its_database(make_home: MakeHome) -> None:
     home = make_home(embedded=True, TOCSIN_BASE_URL="https://tocsin.example.org", TOCSIN_FLOWER_PORT=str(free_port()))
     home.up()
     for path in (kept.running(home.path), kept.last(home.path)):
@@ -160,7 +165,7 @@ def test_settings_are_kept_of_a_start_that_got_as_far_as_its_database(make_home)
     assert json.loads(kept.last(home.path).read_text())["given"]["TOCSIN_PORT"] == home.env["TOCSIN_PORT"]
 
 
-def test_a_start_that_failed_keeps_nothing(make_home):
+def test_a_start_that_failed_keeps_nothing(make_home: MakeHome) -> None:
     home = make_home(embedded=True, STAND_IN_HOPELESS="1")
     done = home.run("detach")
     assert done.returncode == 1
@@ -169,7 +174,7 @@ def test_a_start_that_failed_keeps_nothing(make_home):
     assert state_of(home) is None
 
 
-def test_an_embedded_database_that_is_gone_is_not_replaced_in_silence(make_home):
+def test_an_embedded_database_that_is_gone_is_not_replaced_in_silence(make_home: MakeHome) -> None:
     import shutil
 
     from app.supervisor import postgres
@@ -179,7 +184,12 @@ def test_an_embedded_database_that_is_gone_is_not_replaced_in_silence(make_home)
     home.down()
     kept.remember_database(home.path, f"embedded, in {home.path}", "2026-11-02T09:00:00Z")
     data = postgres.locate(home.path, home.settings.sockets).data
-    for lose in (lambda: [shutil.rmtree(one) if one.is_dir() else one.unlink() for one in data.iterdir()], data.rmdir):
+
+    def empty() -> None:
+        for one in data.iterdir():
+            shutil.rmtree(one) if one.is_dir() else one.unlink()
+
+    for lose in (empty, data.rmdir):
         lose()
         for command in ("up", "--detach"):
             done = bare(home, "up", *([command] if command != "up" else []), TOCSIN_FLOWER_PORT=str(free_port()))
@@ -188,7 +198,7 @@ def test_an_embedded_database_that_is_gone_is_not_replaced_in_silence(make_home)
 
 
 @pytest.mark.parametrize("lost", ["drop schema public cascade; create schema public", "delete from token; delete from person"])
-def test_an_empty_database_elsewhere_is_refused_unless_it_is_wanted(tmp_path, lost):
+def test_an_empty_database_elsewhere_is_refused_unless_it_is_wanted(tmp_path: Path, lost: str) -> None:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
 
     def prepare(*words: str) -> subprocess.CompletedProcess[str]:
@@ -213,7 +223,7 @@ def test_an_empty_database_elsewhere_is_refused_unless_it_is_wanted(tmp_path, lo
         assert prepare().returncode == 0
 
 
-def test_a_secret_key_that_is_gone_is_not_replaced_in_silence(shell):
+def test_a_secret_key_that_is_gone_is_not_replaced_in_silence(shell: Path) -> None:
     (first := Settings(home=shell)).key  # noqa: B018  (made at the first look)
     kept.remember_database(shell, "somewhere", "2026-11-02T09:00:00Z")
     assert Settings(home=shell).key == first.key
@@ -223,43 +233,49 @@ def test_a_secret_key_that_is_gone_is_not_replaced_in_silence(shell):
     assert Settings(home=shell, secret_key="given").key == b"given"
 
 
-def state_of(home) -> object:
+def state_of(home: Home) -> object:
     from app.supervisor import state
 
     return state.load(home.path)
 
 
+def owner(db: Connection, home: Path) -> str | None:
+    """Whose the token in the first admin's file is."""
+    found = service.token_owner(db, (home / "admin-token").read_text(), NOW)
+    return found.login if found else None
+
+
 @pytest.fixture
-def admin(db: Connection, shell) -> Path:
+def admin(db: Connection, shell: Path) -> Path:
     """A home whose first admin has just been made."""
     service.first_admin(db, shell, NOW)
     return shell
 
 
-def test_the_files_of_the_first_admin_hold_only_their_value_for_their_owner_alone(db, admin):
+def test_the_files_of_the_first_admin_hold_only_their_value_for_their_owner_alone(db: Connection, admin: Path) -> None:
     for name in (adminfiles.PASSWORD, adminfiles.TOKEN):
         path = admin / name
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert path.read_text() == path.read_text().strip()
     assert service.log_in(db, FIRST_ADMIN, (admin / "admin-password").read_text()) is not None
-    assert service.token_owner(db, (admin / "admin-token").read_text(), NOW).login == FIRST_ADMIN
+    assert owner(db, admin) == FIRST_ADMIN
 
 
-def test_a_password_file_goes_with_its_password(db, admin):
+def test_a_password_file_goes_with_its_password(db: Connection, admin: Path) -> None:
     service.set_password(db, FIRST_ADMIN, "another password", SYSTEM, NOW)
     assert not (admin / "admin-password").exists()
     assert (admin / "admin-token").exists()
 
 
-def test_a_password_file_stays_while_it_is_right(db, admin):
+def test_a_password_file_stays_while_it_is_right(db: Connection, admin: Path) -> None:
     right = (admin / "admin-password").read_text()
     service.set_password(db, FIRST_ADMIN, right, SYSTEM, NOW)
-    service.invite(db, "ada", service.Role.VIEWER, None, SYSTEM, NOW)
+    service.invite(db, "ada", Role.VIEWER, None, SYSTEM, NOW)
     service.set_password(db, "ada", "another password", SYSTEM, NOW)
     assert (admin / "admin-password").read_text() == right
 
 
-def test_a_token_file_goes_with_its_token_and_only_with_its_own(db, admin):
+def test_a_token_file_goes_with_its_token_and_only_with_its_own(db: Connection, admin: Path) -> None:
     other = service.make_token(db, FIRST_ADMIN, "other", SYSTEM, NOW)
     service.revoke_token(db, _id(other), FIRST_ADMIN, SYSTEM, NOW)
     written = (admin / "admin-token").read_text()
@@ -267,24 +283,24 @@ def test_a_token_file_goes_with_its_token_and_only_with_its_own(db, admin):
     assert not (admin / "admin-token").exists()
 
 
-def test_files_of_another_database_are_removed_or_rewritten_at_the_next_start(db, admin):
+def test_files_of_another_database_are_removed_or_rewritten_at_the_next_start(db: Connection, admin: Path) -> None:
     (admin / "admin-password").write_text("of a database that was replaced")
     (admin / "admin-token").write_text("tocsin_123456789abc.of-a-database-that-was-replaced")
     (admin / "admin-token").chmod(0o644)
     service.first_admin(db, admin, NOW)
     assert not (admin / "admin-password").exists()
-    assert service.token_owner(db, (admin / "admin-token").read_text(), NOW).login == FIRST_ADMIN
+    assert owner(db, admin) == FIRST_ADMIN
     assert stat.S_IMODE((admin / "admin-token").stat().st_mode) == 0o600
 
 
-def test_a_token_of_somebody_else_is_not_the_admins(db, admin):
-    service.invite(db, "ada", service.Role.VIEWER, None, SYSTEM, NOW)
+def test_a_token_of_somebody_else_is_not_the_admins(db: Connection, admin: Path) -> None:
+    service.invite(db, "ada", Role.VIEWER, None, SYSTEM, NOW)
     (admin / "admin-token").write_text(service.make_token(db, "ada", "", SYSTEM, NOW))
     service.first_admin(db, admin, NOW)
-    assert service.token_owner(db, (admin / "admin-token").read_text(), NOW).login == FIRST_ADMIN
+    assert owner(db, admin) == FIRST_ADMIN
 
 
-def test_rights_that_a_copy_gave_away_are_taken_back(db, admin):
+def test_rights_that_a_copy_gave_away_are_taken_back(db: Connection, admin: Path) -> None:
     (admin / "secret-key").write_text("x")
     for name in adminfiles.SECRETS:
         (admin / name).touch()
@@ -293,7 +309,7 @@ def test_rights_that_a_copy_gave_away_are_taken_back(db, admin):
     assert {stat.S_IMODE((admin / name).stat().st_mode) for name in adminfiles.SECRETS} == {0o600}
 
 
-def test_an_empty_secret_signs_nothing(shell):
+def test_an_empty_secret_signs_nothing(shell: Path) -> None:
     (shell / "secret-key").write_text("\n")
     with pytest.raises(Exception, match="secret-key is empty: restore it"):
         _ = Settings(home=shell).key

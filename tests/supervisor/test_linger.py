@@ -13,14 +13,16 @@ import psycopg
 import pytest
 
 from app.supervisor import linger
-from tests.supervisor.conftest import until
+from app.supervisor.child import Child
+from app.supervisor.plan import Spec
+from tests.supervisor.conftest import MakeHome, until
 
 
-def test_a_server_that_waits_for_its_sessions_is_ended_and_comes_back(make_home):
+def test_a_server_that_waits_for_its_sessions_is_ended_and_comes_back(make_home: MakeHome) -> None:
     home = make_home(embedded=True)
     home.up()
     url = f"postgresql://tocsin@/tocsin?host={home.settings.sockets}"
-    pid = home.row("postgres").pid
+    pid = home.pid("postgres")
     with closing(psycopg.connect(url, autocommit=True)) as session:
         session.execute("select 1")
         os.kill(pid, signal.SIGTERM)
@@ -40,10 +42,10 @@ def _answers(url: str) -> bool:
         return False
 
 
-def test_a_server_that_ends_quickly_is_left_alone(make_home):
+def test_a_server_that_ends_quickly_is_left_alone(make_home: MakeHome) -> None:
     home = make_home(embedded=True)
     home.up()
-    pid = home.row("postgres").pid
+    pid = home.pid("postgres")
     os.kill(pid, signal.SIGTERM)
     until(lambda: home.row("postgres").pid not in (None, pid), 20)
     assert "waits for its sessions" not in (home.path / "log" / "tocsin.log").read_text()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from pathlib import Path
 
 from app.supervisor.output import BACKLOG, File, Stream, Terminal, follow
 
@@ -33,18 +34,18 @@ def _closed(source: int) -> bool:
     return False
 
 
-def test_lines_come_whole_and_the_last_one_without_its_end_too():
+def test_lines_come_whole_and_the_last_one_without_its_end_too() -> None:
     assert lines_of(b"one\ntwo\r\n\nthr\xffee") == ["one", "two", "thr\ufffdee"]
 
 
-def test_prefixes_have_one_width_and_no_colour_in_a_file(tmp_path):
+def test_prefixes_have_one_width_and_no_colour_in_a_file(tmp_path: Path) -> None:
     stream = Stream(File(tmp_path / "log"), {"web": "web", "worker-line": "worker"})
     stream.line("web", f"{OURS} event=hello", red=True)
     stream.line("worker-line", f"{OURS} event=\x1b[2Jcleared\x07\ttab")
     assert (tmp_path / "log").read_text() == f"web         | {OURS} event=hello\nworker-line | {OURS} event=?[2Jcleared?\ttab\n"
 
 
-def test_what_a_process_said_last_is_written_when_it_has_ended(tmp_path):
+def test_what_a_process_said_last_is_written_when_it_has_ended(tmp_path: Path) -> None:
     stream = Stream(File(tmp_path / "log"), {"web": "web"})
     stream.line("web", "Traceback (most recent call last):")
     assert (tmp_path / "log").read_text() == ""
@@ -52,7 +53,7 @@ def test_what_a_process_said_last_is_written_when_it_has_ended(tmp_path):
     assert "event=traceback" in (tmp_path / "log").read_text()
 
 
-def test_a_terminal_gets_a_colour_for_each_name():
+def test_a_terminal_gets_a_colour_for_each_name() -> None:
     class Screen(File):
         colour = person = True
 
@@ -71,7 +72,7 @@ def test_a_terminal_gets_a_colour_for_each_name():
     assert own == b"\x1b[33mtocsin | \x1b[0mconsole  http://127.0.0.1:8080"  # for the person who sits there
 
 
-def test_a_full_log_becomes_the_old_one(tmp_path):
+def test_a_full_log_becomes_the_old_one(tmp_path: Path) -> None:
     log = File(tmp_path / "log", limit=10)
     log.write(b"12345678\n")
     log.write(b"abcdefgh\n")
@@ -79,7 +80,7 @@ def test_a_full_log_becomes_the_old_one(tmp_path):
     assert (tmp_path / "log.1").read_text() == "12345678\n"
 
 
-def test_a_reader_that_stops_reading_costs_lines_and_no_time():
+def test_a_reader_that_stops_reading_costs_lines_and_no_time() -> None:
     async def write() -> Terminal:
         source, target = os.pipe()
         screen = Terminal(target)

@@ -46,7 +46,7 @@ FINAL = {
 
 
 @pytest.mark.parametrize("case", PASSING)
-def test_what_may_pass_is_tried_on(case):
+def test_what_may_pass_is_tried_on(case: str) -> None:
     found = refusal.database(psycopg.OperationalError(PASSING[case]))
     assert type(found) is Unavailable
     assert str(found).startswith("the database does not answer: ")
@@ -54,19 +54,19 @@ def test_what_may_pass_is_tried_on(case):
 
 
 @pytest.mark.parametrize("case", FINAL)
-def test_what_stays_is_final(case):
+def test_what_stays_is_final(case: str) -> None:
     found = refusal.database(psycopg.OperationalError(FINAL[case]))
     assert isinstance(found, Unusable)
     assert "\n" not in str(found)
 
 
-def test_a_url_that_a_library_quotes_is_not_repeated():
+def test_a_url_that_a_library_quotes_is_not_repeated() -> None:
     with pytest.raises(psycopg.Error) as error:
         psycopg.connect("postgresql://u:geheim@[::1/x")
     assert "geheim" not in str(refusal.database(error.value))
 
 
-def test_rabbitmq_says_who_is_refused_and_what_is_not_there():
+def test_rabbitmq_says_who_is_refused_and_what_is_not_there() -> None:
     from tests.probes.servers.rabbitmq import rabbitmq
 
     with rabbitmq() as management:

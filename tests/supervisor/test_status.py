@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from tests.supervisor.conftest import free_port
 
 
 @pytest.fixture
-def silent() -> int:
+def silent() -> Iterator[int]:
     """A port that takes connections and never says a word."""
     with socket.socket() as line:
         line.bind(("127.0.0.1", 0))
@@ -26,7 +27,7 @@ def silent() -> int:
         yield line.getsockname()[1]
 
 
-def test_a_stack_that_never_was_is_down(tmp_path):
+def test_a_stack_that_never_was_is_down(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "none", database_url=None, broker_url=None, watcher_url="https://example.org/ping")
     found = json.loads(look(settings).as_json())
     assert found == {
@@ -42,7 +43,7 @@ def test_a_stack_that_never_was_is_down(tmp_path):
 
 
 @pytest.mark.parametrize("broker", ["redis://127.0.0.1:{}/0", "amqp://guest@127.0.0.1:{}//"])
-def test_servers_that_hang_are_given_up(tmp_path, silent, broker):
+def test_servers_that_hang_are_given_up(tmp_path: Path, silent: int, broker: str) -> None:
     settings = Settings(
         home=tmp_path, database_url=f"postgresql://x@127.0.0.1:{silent}/x", broker_url=broker.format(silent), watcher_url=None
     )
@@ -62,7 +63,7 @@ def test_servers_that_hang_are_given_up(tmp_path, silent, broker):
         ("10.0.0.5", "cert.pem", "https://10.0.0.5:8080/readyz"),
     ],
 )
-def test_the_console_is_asked_where_this_machine_reaches_it(host, tls, expected):
+def test_the_console_is_asked_where_this_machine_reaches_it(host: str, tls: str | None, expected: str) -> None:
     assert stack.readyz(Settings(host=host, tls_cert=tls, port=8080)) == expected
 
 
@@ -91,7 +92,7 @@ async def answered(answer: bytes) -> tuple[str, ...]:
         (b"", ("web",)),
     ],
 )
-def test_what_the_console_calls_missing_is_missing(answer, missing):
+def test_what_the_console_calls_missing_is_missing(answer: bytes, missing: tuple[str, ...]) -> None:
     assert asyncio.run(answered(answer)) == missing
 
 
@@ -104,7 +105,7 @@ def _home(tmp_path: Path) -> Settings:
     )
 
 
-def test_workers_elsewhere_and_those_that_are_gone_are_listed(tmp_path, clean):
+def test_workers_elsewhere_and_those_that_are_gone_are_listed(tmp_path: Path, clean: None) -> None:
     from app import beats
     from app.db import transaction
     from app.identity import me
@@ -128,7 +129,7 @@ def test_workers_elsewhere_and_those_that_are_gone_are_listed(tmp_path, clean):
     assert "worker:health@paris" not in found["missing"]
 
 
-def test_a_worker_of_this_machine_that_has_just_died_is_no_worker_elsewhere(tmp_path, clean):
+def test_a_worker_of_this_machine_that_has_just_died_is_no_worker_elsewhere(tmp_path: Path, clean: None) -> None:
     from app import beats
     from app.db import transaction
 
@@ -147,7 +148,7 @@ def test_a_full_disk_is_named_though_nothing_runs(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "answer, missing", [(b"+PONG\r\n", ()), (b"-MISCONF Errors writing\r\n", ("broker", "broker:cannot-write"))]
 )
-def test_a_broker_that_cannot_write_says_so(tmp_path, answer, missing):
+def test_a_broker_that_cannot_write_says_so(tmp_path: Path, answer: bytes, missing: tuple[str, ...]) -> None:
     async def ask() -> tuple[str, ...]:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readline()

@@ -47,7 +47,7 @@ SAID = {
 
 
 @pytest.mark.parametrize("case", SAID)
-def test_the_line_that_says_why_is_found(case):
+def test_the_line_that_says_why_is_found(case: str) -> None:
     lines, why = SAID[case]
     assert last_error(lines).startswith(why)
     assert bool(last_error(lines)) == bool(why)
@@ -64,5 +64,5 @@ def test_the_line_that_says_why_is_found(case):
         (78, "cannot run"),
     ],
 )
-def test_an_exit_status_has_a_meaning(status, words):
+def test_an_exit_status_has_a_meaning(status: int | None, words: str) -> None:
     assert meaning(status) == words
