@@ -5,6 +5,8 @@ import gzip
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -14,46 +16,45 @@ from tests.programs import program
 
 
 @pytest.fixture
-def log(tmp_path):
+def log(tmp_path: Path) -> Watched:
     watched = Watched(tmp_path)
     watched.path.write_text(BAD * 3)
     assert watched.matches() == 0
     return watched
 
 
-def _rename(log):
+def _rename(log: Watched) -> None:
     log.path.rename(f"{log.path}.1")
 
 
-def _copytruncate(log):
+def _copytruncate(log: Watched) -> None:
     shutil.copy(log.path, f"{log.path}.1")
     os.truncate(log.path, 0)
 
 
-def _pack(packer, ending):
-    def rotate(log):
-        with packer.open(f"{log.path}.2.{ending}", "wb") as file:
-            file.write(log.path.read_bytes())
+def _pack(pack: Callable[[bytes], bytes], ending: str) -> Callable[[Watched], None]:
+    def rotate(log: Watched) -> None:
+        Path(f"{log.path}.2.{ending}").write_bytes(pack(log.path.read_bytes()))
         log.path.unlink()
 
     return rotate
 
 
-def _date(log):
+def _date(log: Watched) -> None:
     log.path.rename(log.path.with_name("app-20261123.log"))
 
 
 ROTATIONS = {
     "renamed": _rename,
     "copied and truncated": _copytruncate,
-    "packed with gzip": _pack(gzip, "gz"),
-    "packed with bzip2": _pack(bz2, "bz2"),
+    "packed with gzip": _pack(gzip.compress, "gz"),
+    "packed with bzip2": _pack(bz2.compress, "bz2"),
     "a date in its name": _date,
 }
 
 
 @pytest.mark.parametrize("rotate", ROTATIONS.values(), ids=ROTATIONS)
-def test_rotation_loses_nothing_and_counts_nothing_twice(log, rotate):
+def test_rotation_loses_nothing_and_counts_nothing_twice(log: Watched, rotate: Callable[[Watched], None]) -> None:
     log.add(BAD.replace("4711", "1"), DULL)
     rotate(log)
     log.add(BAD.replace("4711", "2"))
@@ -62,7 +63,7 @@ def test_rotation_loses_nothing_and_counts_nothing_twice(log, rotate):
     assert log.matches() == 1
 
 
-def test_the_old_file_is_read_while_its_writer_has_not_moved(log):
+def test_the_old_file_is_read_while_its_writer_has_not_moved(log: Watched) -> None:
     with log.path.open("a") as writer:
         log.path.rename(f"{log.path}.1")
         log.path.touch()
@@ -73,7 +74,7 @@ def test_the_old_file_is_read_while_its_writer_has_not_moved(log):
     assert log.matches() == 1
 
 
-def test_several_rotations_between_two_runs_are_read_in_order(log):
+def test_several_rotations_between_two_runs_are_read_in_order(log: Watched) -> None:
     log.add(BAD)
     for number in (1, 2, 3):
         for old in (2, 1):
@@ -86,7 +87,7 @@ def test_several_rotations_between_two_runs_are_read_in_order(log):
     assert "process 3" in reading.message
 
 
-def test_rotation_in_the_middle_of_a_backlog_goes_on_where_it_was(log):
+def test_rotation_in_the_middle_of_a_backlog_goes_on_where_it_was(log: Watched) -> None:
     log.add((DULL * 40 + BAD) * 100)
     assert log.matches(max_bytes=65_536) > 0
     _copytruncate(log)
@@ -98,7 +99,7 @@ def test_rotation_in_the_middle_of_a_backlog_goes_on_where_it_was(log):
     assert log.memory["files"][str(log.path)]["position"] == len(BAD)
 
 
-def test_a_file_cut_while_it_is_read_is_found_again_as_its_copy(tmp_path):
+def test_a_file_cut_while_it_is_read_is_found_again_as_its_copy(tmp_path: Path) -> None:
     path = tmp_path / "app.log"
     path.write_text("".join(f"line {number}\n" for number in range(5000)))
     follower = follow.Follower(path, {}, follow.Limits(1 << 20, 2000), from_start=True)
@@ -113,7 +114,7 @@ def test_a_file_cut_while_it_is_read_is_found_again_as_its_copy(tmp_path):
     assert first + second == [b"line %d" % number for number in range(5000)] + [b"line after"]
 
 
-def test_real_logrotate_loses_nothing(log, tmp_path):
+def test_real_logrotate_loses_nothing(log: Watched, tmp_path: Path) -> None:
     logrotate = program("logrotate", "logrotate")
     settings = tmp_path / "rotate.conf"
     for way in ("create", "copytruncate", "compress\ncreate"):
@@ -126,12 +127,12 @@ def test_real_logrotate_loses_nothing(log, tmp_path):
         assert log.matches() == 3, way
 
 
-def test_a_predecessor_that_is_gone_is_said(log):
+def test_a_predecessor_that_is_gone_is_said(log: Watched) -> None:
     log.path.write_text(DULL)
     assert "its predecessor is not beside it" in log().message
 
 
-def test_files_of_a_glob_may_come_go_and_be_each_others_past(tmp_path):
+def test_files_of_a_glob_may_come_go_and_be_each_others_past(tmp_path: Path) -> None:
     watched = Watched(tmp_path, "*.log*")
     one, two = tmp_path / "one.log", tmp_path / "two.log"
     one.write_text(BAD)
@@ -148,7 +149,7 @@ def test_files_of_a_glob_may_come_go_and_be_each_others_past(tmp_path):
     assert (watched().status, watched.matches()) == ("ok", 0)
 
 
-def test_a_new_name_within_the_glob_is_not_read_twice(tmp_path):
+def test_a_new_name_within_the_glob_is_not_read_twice(tmp_path: Path) -> None:
     watched = Watched(tmp_path, "*.log")
     (tmp_path / "app.log").write_text(BAD)
     watched()
