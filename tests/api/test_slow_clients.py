@@ -193,7 +193,7 @@ def listening(limits: TimeLimits) -> Iterator[tuple[str, int]]:
 
     import uvicorn
 
-    from app import server
+    from app.server import create
 
     config = uvicorn.Config(
         create(), host="127.0.0.1", port=0, log_config=None, ws="none", timeout_graceful_shutdown=1, loop="uvloop"

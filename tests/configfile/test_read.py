@@ -286,7 +286,7 @@ def test_a_file_name_that_is_not_text_is_one_line(folder: Path) -> None:
     assert [str(one) for one in read(folder, {}).errors] == ["a\\udcff.yaml:1: the file's name is not UTF-8; rename it"]
 
 
-def test_all_files_together_have_a_limit(folder):
+def test_all_files_together_have_a_limit(folder: Path) -> None:
     (folder / "runbooks").mkdir(exist_ok=True)
     for number in range(MAX_TOTAL // MAX_FILE):
         (folder / "runbooks" / f"{number:02}.md").write_bytes(b"x" * MAX_FILE)

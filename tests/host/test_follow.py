@@ -92,7 +92,7 @@ def test_rotation_in_the_middle_of_a_backlog_goes_on_where_it_was(log: Watched) 
     assert log.matches(max_bytes=65_536) > 0
     _copytruncate(log)
     log.add(BAD)
-    rest = 0
+    rest = 0.0
     while (reading := log(max_bytes=65_536)).metrics["behind_bytes"] or reading.metrics["lines"]:
         rest += reading.metrics["matches"]
     assert rest < 100

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -62,31 +61,31 @@ while True:
 """
 
 
-class Waiting:
+class Waiting(Child):
     """A process that writes down each signal and goes on, and the status file of a server that waits for its sessions."""
 
     def __init__(self, path: Path) -> None:
-        self.process = subprocess.Popen([sys.executable, "-c", HEARS], stdout=subprocess.PIPE, text=True)
-        self.spec = SimpleNamespace(ready=f"pidfile://{path}", name="postgres")
-        self.path, self.is_running = path, True
+        super().__init__(Spec("postgres", "postgres", (sys.executable, "-c", HEARS), ready=f"pidfile://{path}"))
+        self.path = path
+        self.server = self.process = subprocess.Popen(self.spec.argv, stdout=subprocess.PIPE)
         assert self.heard() == "here"
         self.says("stopping")
 
     def says(self, status: str) -> None:
-        self.path.write_text("\n".join([str(self.process.pid), *["x"] * 6, status]))
+        self.path.write_text("\n".join([str(self.server.pid), *["x"] * 6, status]))
 
     def heard(self) -> str:
         """The next signal; empty when it has ended."""
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
+        assert self.server.stdout is not None
+        return self.server.stdout.readline().decode().strip()
 
 
 @pytest.fixture
 def waiting(tmp_path: Path) -> Iterator[Waiting]:
     child = Waiting(tmp_path / "postmaster.pid")
-    with child.process:
+    with child.server:
         yield child
-        child.process.kill()
+        child.server.kill()
 
 
 def test_each_step_is_taken_once_and_in_order(waiting: Waiting) -> None:
@@ -95,11 +94,11 @@ def test_each_step_is_taken_once_and_in_order(waiting: Waiting) -> None:
     heard = []
     for now in (0, 1, 4.9, 5, 6, 14, 15, 16, 24, 25, 26, 1000):
         before = len(said)
-        watch.look([waiting], 100.0 + now)  # type: ignore[list-item]
+        watch.look([waiting], 100.0 + now)
         if len(said) > before:
             heard.append((now, waiting.heard()))
     assert heard == [(5, "SIGINT"), (15, "SIGQUIT"), (25, "")]
-    assert waiting.process.wait(10) == -signal.SIGKILL
+    assert waiting.server.wait(10) == -signal.SIGKILL
     assert [red for _, red in said] == [True] * 3
 
 
@@ -108,7 +107,7 @@ def test_a_server_that_is_ready_again_starts_afresh(waiting: Waiting) -> None:
     watch = linger.Lingering(lambda text, red: said.append(text))
     for now, status in ((0.0, "stopping"), (4.0, "ready"), (6.0, "stopping"), (10.9, "stopping")):
         waiting.says(status)
-        watch.look([waiting], now)  # type: ignore[list-item]
+        watch.look([waiting], now)
     assert said == []
-    watch.look([waiting], 11.0)  # type: ignore[list-item]
+    watch.look([waiting], 11.0)
     assert waiting.heard() == "SIGINT"

@@ -139,7 +139,7 @@ def test_a_worker_of_this_machine_that_has_just_died_is_no_worker_elsewhere(tmp_
     assert look(_home(tmp_path), timeout=10).elsewhere == ()
 
 
-def test_a_full_disk_is_named_though_nothing_runs(tmp_path, monkeypatch):
+def test_a_full_disk_is_named_though_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk_with(0, monkeypatch)
     found = look(Settings(home=tmp_path, database_url=None, broker_url=None, watcher_url=None))
     assert found.missing == ("database", "disk:full")
