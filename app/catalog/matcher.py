@@ -182,3 +182,11 @@ def _brackets(pattern: str) -> tuple[list[int], list[int]]:
             else:
                 closed.append(token.start())
     return opened, closed
+
+
+def parse_labels(text: str) -> dict[str, str]:
+    """`a=b, c="d e"` -> labels. Raises ValueError."""
+    found = parse_matchers(text)
+    if any(one.op is not Op.EQUAL for one in found):
+        raise ValueError(f'labels are name=value, comma-separated; this is "{text}"')
+    return {one.name: one.value for one in found}

@@ -100,15 +100,12 @@ def instant(text: str | None) -> datetime | None:
 
 def labels(text: str) -> dict[str, str]:
     """`a=b,c="d e"` -> labels. Raises Invalid."""
-    from app.catalog.matcher import Op, parse_matchers
+    from app.catalog.matcher import parse_labels
 
     try:
-        found = parse_matchers(text)
+        return parse_labels(text)
     except ValueError as error:
         raise Invalid(str(error)) from None
-    if any(one.op is not Op.EQUAL for one in found):
-        raise Invalid(f'labels are name=value, comma-separated; this is "{text}"')
-    return {one.name: one.value for one in found}
 
 
 def cell(value: Any) -> str:

@@ -48,6 +48,11 @@ class Preview:
     kinds: Mapping[str, str] = field(default_factory=dict)  # of each channel
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def sent(self) -> list[Draft]:
+        """The messages in the order in which they leave."""
+        return sorted(self.pages.values(), key=lambda one: one.due_at)
+
 
 def preview(db: Connection, labels: Mapping[str, str], severity: Severity, at: datetime) -> Preview:
     """What an alert with these labels would lead to if it came at `at` and nobody did anything."""
@@ -70,7 +75,6 @@ def preview(db: Connection, labels: Mapping[str, str], severity: Severity, at: d
 
 def present(made: Preview) -> dict[str, Any]:
     """The public form; `step` is null when the policy is exhausted."""
-    pages = sorted(made.pages.values(), key=lambda one: one.due_at)
     return {
         "route": made.routed.number,
         "policy": made.routed.policy,
@@ -88,7 +92,7 @@ def present(made: Preview) -> dict[str, Any]:
                 "reason": texts(one.reasons),
                 "reasons": present_all(one.reasons),
             }
-            for one in pages
+            for one in made.sent
         ],
         "notes": made.notes,
     }

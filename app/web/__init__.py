@@ -14,6 +14,7 @@ from app.web.pages import (
     login,
     me,
     oncall,
+    preview,
     rule,
     rules,
     runbooks,
@@ -22,7 +23,8 @@ from app.web.pages import (
 )  # fmt: skip
 
 PAGES = (
-    login, home, incidents, incident, checks, runs, tries, check, heartbeats, oncall, me, rules, rule, runbooks, admin, live,
+    login, home, incidents, incident, checks, runs, tries, check, heartbeats, oncall, preview, me, rules, rule, runbooks, admin,
+    live,
 )  # fmt: skip
 router = APIRouter()
 for _part in PAGES:

@@ -1,7 +1,9 @@
-"""One decision, many askers: `config routes test`, `preview` in the shell and over the API, and the incident that opens."""
+"""One decision, many askers: `config routes test`, `preview` in shell, API and console, and the incident that opens."""
 
+import html
 import json
 import random
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from app.db import transaction
 from app.people.model import SYSTEM
 from app.signals.model import Signal, SignalStatus
 from tests.api.conftest import Api
+from tests.web.conftest import Site
 
 MONDAY = datetime.fromisoformat("2026-11-23T00:00:00+01:00")
 VALUES: dict[str, list[str]] = {
@@ -82,6 +85,15 @@ def shell(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
     return json.loads(said.out)
 
 
+def console(page: str) -> tuple[dict[str, str], set[tuple[str, str, datetime]]]:
+    """What the console's preview shows: its facts by name, and the pages of the first step."""
+    facts = {name: html.unescape(value) for name, value in re.findall(r"<dt>(\w+)</dt><dd>(.*?)</dd>", page)}
+    moment = r'<li id="step-\d+"><b><time datetime="([^"]+)"[^>]*>[^<]*</time></b> <span class="soft">step 1</span>(.*?)</ul>'
+    person = r'<li><b>(\w+)\s*</b> <span class="soft">over</span> (\w+)'
+    steps = re.findall(moment, page, re.DOTALL)
+    return facts, {(*who, datetime.fromisoformat(at)) for at, listed in steps for who in re.findall(person, listed)}
+
+
 def live(labels: dict[str, str], severity: Severity, at: datetime) -> tuple[dict[str, Any], dict[str, str], set[Any]]:
     """The incident that opens, its alert's labels, and the pages of its first step."""
     from app.alerts import store as alerts
@@ -134,6 +146,8 @@ def test_every_asker_gives_the_same_answer(api: Api, seed: int, tmp_path: Path, 
         previewed = shell(capsys, "preview", *options)
         asked = api.post("preview", {"labels": labels, "severity": severity, "at": at.isoformat()})
         assert previewed == asked
+        shown = Site(api.url).as_("dee").get("/preview", params={"labels": written, "severity": severity, "at": at.isoformat()})
+        facts, listed = console(shown)
         incident, carried, told = live(labels, severity, at)
         about = {"policy": asked["policy"], "urgency": asked["urgency"]}
         assert about == {"policy": tested["policy"], "urgency": tested["urgency"]}
@@ -143,3 +157,8 @@ def test_every_asker_gives_the_same_answer(api: Api, seed: int, tmp_path: Path, 
         assert asked["labels"] == tested["labels"] == carried
         first = {(one["user"], one["contact"], datetime.fromisoformat(one["at"])) for one in asked["steps"] if one["step"] == 1}
         assert first == told, (at, asked, incident)
+        assert {name: facts[name] for name in ("Route", "Policy", "Urgency")} == {
+            "Route": str(asked["route"]), "Policy": asked["policy"], "Urgency": asked["urgency"],
+        }  # fmt: skip
+        assert dict(re.findall(r'<code>(\w+)="(.*?)"</code>', facts["Labels"])) == asked["labels"]
+        assert listed == {(user, contact, when.replace(microsecond=0)) for user, contact, when in first}

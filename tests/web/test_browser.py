@@ -31,6 +31,7 @@ PAGES = {
     "try": "/checks/web/try",
     "heartbeats": "/heartbeats",
     "oncall": "/oncall",
+    "preview": "/preview?service=shop&severity=critical&at=2026-11-23T08:30&hours=1",
     "me": "/me",
     "rules": "/rules",
     "rule": "/rules/slow",

@@ -34,6 +34,7 @@ PAGES = (
     "/heartbeats",
     "/heartbeats?state=down&q=x",
     "/oncall",
+    "/preview",
     "/oncall?zone=schedule&shift=-7",
     "/me",
     "/rules",
