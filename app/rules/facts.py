@@ -19,7 +19,7 @@ from app.rules.active import NOW, Active
 from app.rules.evaluate import ONE_SERIES, NewPoints, Pasts
 from app.rules.model import Point, SeriesState
 from app.rules.past import Past
-from app.rules.sample_cache import CACHE, SampleRange
+from app.rules.sample_cache import SampleCache, SampleRange
 
 MAX_BACKLOG = timedelta(days=2)  # a check that was never evaluated starts with at most this much of its past
 
@@ -87,7 +87,7 @@ class Facts:
 _EMPTY = Past()
 
 
-def load(db: Connection, claimed: Sequence[Evaluation], now: datetime) -> Facts:
+def load(db: Connection, claimed: Sequence[Evaluation], now: datetime, cache: SampleCache) -> Facts:
     """The facts about claimed checks."""
     evaluated_at = {one.name: one.evaluated_at or now - MAX_BACKLOG for one in claimed}
     rules = in_force.by_check(db)
@@ -104,7 +104,7 @@ def load(db: Connection, claimed: Sequence[Evaluation], now: datetime) -> Facts:
                 sample_range = SampleRange(rule.check_name, rule.metric, back)
                 wanted[sample_range] = max(wanted.get(sample_range, timedelta(0)), length)
     until = max([now, *(of_one[-1]["at"] for of_one in results.values() if of_one)])  # a worker's clock may be ahead
-    pasts = CACHE.fetch(db, catalog.version(db), wanted, evaluated_at, until) if wanted else {}
+    pasts = cache.fetch(db, catalog.version(db), wanted, evaluated_at, until) if wanted else {}
     locations = {rule.check.at or "" for of_one in active.values() for rule in of_one}
     downtimes = uptime.downtimes(db, {uptime.CHECKS, *map(uptime.part_of, locations)}, now)
     last_ticks = uptime.last_seen(db) if any(locations) else {}

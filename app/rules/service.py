@@ -18,6 +18,7 @@ from app.rules.evaluate import Transition, over_results, over_silence
 from app.rules.facts import Facts, load
 from app.rules.judge import overdue_at
 from app.rules.model import NO_DATA_INTERVALS, Rule, SeriesState, State, Verdict
+from app.rules.sample_cache import CACHE, SampleCache
 from app.rules.store import SeriesKey
 from app.signals.model import Signal
 
@@ -33,12 +34,12 @@ def sync(db: Connection, rules: Mapping[str, Rule], now: datetime) -> None:  # n
     store.prune(db, [active.name for active in in_force.book(db).rules])
 
 
-def evaluate(db: Connection, now: datetime, limit: int = 500) -> tuple[list[Signal], int]:
+def evaluate(db: Connection, now: datetime, limit: int = 500, cache: SampleCache = CACHE) -> tuple[list[Signal], int]:
     """Judge every check with something new; the signals that follow, and how many checks were looked at."""
     claimed = checks.claim_evaluation(db, now, limit)
     if not claimed:
         return [], 0
-    facts = load(db, claimed, now)
+    facts = load(db, claimed, now, cache)
     if sum(len(series) for series in facts.pasts.values()) > LARGE_BATCH:
         store.extend_idle_timeout(db)
     batch, done = _Batch(), []

@@ -16,7 +16,7 @@ from app.configfile.apply import apply
 from app.configfile.load import load_texts
 from app.db import engine, transaction
 from app.people.model import SYSTEM
-from app.rules import facts, service
+from app.rules import service
 from app.rules.sample_cache import OVERLAP, SampleCache
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -70,16 +70,8 @@ def record(number: int) -> None:
 
 def evaluate(number: int, recall: SampleCache) -> None:
     """Once more, by the process that remembers this."""
-    facts.CACHE = recall  # type: ignore[attr-defined]
     with transaction() as db:
-        service.evaluate(db, NOON + MINUTE * number)
-
-
-@pytest.fixture(autouse=True)
-def _own_memory(clean: None) -> Iterator[None]:
-    kept = facts.CACHE  # type: ignore[attr-defined]
-    yield
-    facts.CACHE = kept  # type: ignore[attr-defined]
+        service.evaluate(db, NOON + MINUTE * number, cache=recall)
 
 
 def verdicts(but: tuple[str, ...] = ()) -> tuple[list[Any], list[Any]]:
