@@ -72,7 +72,8 @@ def _ended(one: Sent, now: datetime) -> store.Ended:
     if isinstance(one.answer, Permanent):
         return store.Ended(one.claim, Outcome.PERMANENT, State.FAILED, None, None, error)
     asked = one.answer.retry_after if isinstance(one.answer, Transient) else None
-    again = now + wait(one.claim.attempt, random.random(), asked)  # noqa: S311
+    chance = random.Random(f"{one.claim.draft.key} {one.claim.attempt}").random()  # noqa: S311 - the same whoever tries
+    again = now + wait(one.claim.attempt, chance, asked)
     return store.Ended(one.claim, Outcome.TRANSIENT, State.QUEUED, again, None, error)
 
 
