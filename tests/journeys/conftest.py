@@ -4,11 +4,14 @@ import os
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from redis import Redis
 
 from app.queues import STAGES
+from tests.journeys.decided import compare, decided
 from tests.journeys.world import Door, World
 from tests.receiver import receiver
 
@@ -74,6 +77,10 @@ def world(request: pytest.FixtureRequest, clean: None) -> Iterator[World]:
         made = World(door, kept)
         yield made
         made.expect_nothing()
+    name = request.node.originalname
+    told_of = request.node.name.removeprefix(name).replace(request.param, "")  # what the story is parametrized with
+    story = f"{request.node.path.stem}.{name}.{sha256(told_of.encode()).hexdigest()[:8]}"
+    compare(Path(os.environ["TOCSIN_HOME"]).parent / "decided", story, request.param, decided())
 
 
 def _redis(url: str) -> "Redis[bytes]":
