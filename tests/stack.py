@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.settings import Settings
+
 ROOT = Path(__file__).parents[1]
 _PAIR = r'[\w.-]+=(?:[^\s"=\\]+|"(?:[^"\\]|\\.)*")'
 _LEVEL = "(debug|info|warning|error|critical)"
@@ -76,6 +78,11 @@ class Stack:
         with suppress(ProcessLookupError):
             if pid:
                 os.kill(pid, number)
+
+    @property
+    def sockets(self) -> str:
+        """Where its database listens."""
+        return str(Settings(home=self.home).sockets)
 
     @property
     def token(self) -> str:

@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -114,7 +113,7 @@ def test_a_whole_stack_speaks_one_format(tmp_path: Path) -> None:
         stack.kill("worker-line")
         until(lambda: stack.status()["ready"], 40)
         stack.call("POST", "/api/v1/events", {"events": [{"key": "x", "summary": "y"}]})
-        time.sleep(1)
+        until(lambda: stack.call("GET", "/api/v1/incidents")[1]["items"], 20)
         stack.tocsin("down")
         log = (stack.home / "log" / "tocsin.log").read_text()
     bare = [line.partition(" | ")[2] for line in log.splitlines()]

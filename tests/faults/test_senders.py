@@ -9,8 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import psutil
+import psycopg
 import pytest
 
+from app.concurrency.deadline import STOPPED, awake
+from app.notify.send import SURE
 from tests.faults.test_storm import CONFIG
 from tests.receiver import Receiver, receiver
 from tests.stack import Stack, running, until
@@ -46,6 +49,13 @@ def burst(kept: Receiver, stack: Stack, name: str, delay: float) -> int:
     return before
 
 
+def leases(stack: Stack) -> int:
+    """How many pages somebody may send just now."""
+    with psycopg.connect(f"postgresql://tocsin@/tocsin?host={stack.sockets}") as db:
+        found = db.execute("select count(*) from page where state = 'sending' and lease_until > now()").fetchone()
+    return int(found[0]) if found else 0
+
+
 def keys(kept: Receiver, before: int) -> Counter[str]:
     return Counter(one.headers["idempotency-key"] for one in kept.received[before:])
 
@@ -76,12 +86,13 @@ def test_senders_that_were_stopped_send_nothing_that_was_acknowledged_meanwhile(
         with ThreadPoolExecutor(6) as pool:  # a stopped sender may hold rows until its transaction is ended, after 10 s
             while items := stack.call("GET", "/api/v1/incidents?state=triggered&limit=200")[1]["items"]:
                 list(pool.map(lambda one: stack.call("POST", f"/api/v1/incidents/{one['number']}/acknowledge", {}), items))
-        acknowledged = time.time()
-        time.sleep(3)  # long enough for what was asked before to be old
+        acknowledged = awake()
+        until(lambda: awake() - acknowledged > SURE + STOPPED, 10)  # what was asked before is old
+        resumed = time.time()
     finally:
         send_to(stopped, signal.SIGCONT)
     until(lambda: not stack.call("GET", "/api/v1/pages?state=sending")[1]["items"], 30)
-    assert [one.json["incident"]["number"] for one in kept.received[before:] if one.at > acknowledged + 2] == []
+    assert [one.json["incident"]["number"] for one in kept.received[before:] if one.at > resumed] == []
 
 
 @pytest.mark.timeout(240)
@@ -92,7 +103,7 @@ def test_senders_that_were_stopped_repeat_nothing(stage: tuple[Receiver, Stack])
     before = burst(kept, stack, "paused", 0.5)
     stopped = processes(stack, *SENDERS)
     send_to(stopped, signal.SIGSTOP)
-    time.sleep(17)  # longer than a lease
+    until(lambda: leases(stack) == 0, 30)
     send_to(stopped, signal.SIGCONT)
     until(lambda: len(keys(kept, before)) == BURST, 30)
     until(lambda: not stack.call("GET", "/api/v1/pages?state=sending")[1]["items"], 30)

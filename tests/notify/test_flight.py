@@ -106,7 +106,7 @@ def test_an_acknowledgement_under_way_is_waited_for(there: Receiver) -> None:
         with transaction() as db:
             actions.acknowledge(db, 1, ADA, clock.now(db))
             acknowledging.set()
-            db.execute(text("select pg_sleep(0.3)"))
+            until(lambda: db.scalar(text("select count(*) from pg_locks where not granted")), 10)  # the sender waits
 
     with ThreadPoolExecutor(1) as pool:
         done = pool.submit(acknowledge)
