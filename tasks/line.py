@@ -1,4 +1,4 @@
-"""The line's other doorway: Celery tasks, named QUEUE.WHAT. Each calls one stage; app/celery.py hints at what that wakes."""
+"""The line's Celery tasks, named QUEUE.WHAT. Each calls one stage; app/celery.py sends the hint for the next."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""What beat says: look at what is due, whoever should have. Any number of beats may say it."""
+"""Tasks of beat: process what is due and was missed. Any number of beats may run."""
 
 from celery import Task
 
@@ -19,24 +19,24 @@ for _family in FAMILIES:
 
 @task("evaluate.sweep")
 def evaluate() -> None:
-    """Judge whatever nobody has judged yet, and let no check wait for a clock that was set back."""
+    """Evaluate results that are not evaluated yet, and fix due times after the clock was set back."""
     measure.pull_in()
     line.evaluate()
 
 
 @task("dedup.sweep")
 def dedup() -> None:
-    """Place whatever nobody has placed yet."""
+    """Deduplicate signals that are not processed yet."""
     line.dedup()
 
 
 @task("notify.sweep")
 def notify() -> None:
-    """Let go what senders that have ended had leased."""
+    """Release the leases of senders that have ended."""
     deliver.free_orphans()
 
 
 @task("escalation.sweep")
 def escalate() -> None:
-    """Arm what falls due before the next sweep."""
+    """Arm timers for what is due before the next sweep."""
     line.arm()

@@ -1,4 +1,4 @@
-"""What keeps the house: partitions ahead of time, retention, and the sign of life for the outside watcher."""
+"""Maintenance tasks: partitions ahead of time, retention, roll-ups, and the heartbeat to the outside watcher."""
 
 from app import clock, line, measure, upkeep
 from app.celery import task
@@ -29,7 +29,7 @@ def rollup() -> None:
 
 @task("upkeep.watch")
 def watch() -> None:
-    """Tell the outside watcher that we are well, but only if we are; and see whether a place that was cut off still is."""
+    """Send the heartbeat to the outside watcher while healthy, and recheck locations that were offline."""
     upkeep.sign_of_life()
     measure.recheck_references()
     line.look_for_workers()

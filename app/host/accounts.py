@@ -45,7 +45,7 @@ class Survey:
     figures: dict[str, float] = field(default_factory=dict)  # how many there are of each kind
 
     def read(self, path: str, *prefixes: str) -> str | None:
-        """A file's text; None when it is missing, or cannot be read: then what `hides` begins is unknown."""
+        """A file's text; None when it is missing, or cannot be read: then entries with one of `prefixes` are unknown."""
         try:
             return self.open(path)
         except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: NUL in the path of a home
@@ -56,7 +56,7 @@ class Survey:
 
     def open(self, path: str) -> str:
         """A regular file's text. Raises OSError."""
-        file = os.open(self.place(path), os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        file = os.open(self.resolve(path), os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
         with os.fdopen(file, "rb") as opened:
             if not stat.S_ISREG(os.fstat(file).st_mode):
                 raise OSError(errno.EINVAL, "no regular file")
@@ -65,7 +65,7 @@ class Survey:
             raise OSError(errno.EFBIG, f"more than {MOST_BYTES} bytes")
         return text.decode(errors="replace")
 
-    def place(self, path: str) -> str:
+    def resolve(self, path: str) -> str:
         """Where the host's `path` is; a link that leads out of `root` would show us our own host. Raises OSError."""
         root = os.path.realpath(self.root)
         found = os.path.realpath(os.path.join(root, path.lstrip("/")))
@@ -177,7 +177,7 @@ def _sudoers(survey: Survey, path: str, visited: set[str]) -> None:
     text = survey.read(path, f"sudo rule in {path}: ", f"sudoers file {path}", *everything)
     if text is None:
         return
-    info = os.stat(survey.place(path))
+    info = os.stat(survey.resolve(path))
     survey.entries[f"sudoers file {path}"] = f"mode {stat.S_IMODE(info.st_mode):o}, uid {info.st_uid}"
     for line in re.sub(r"\\\n\s*", " ", text).splitlines():
         if include := INCLUDE.fullmatch(line.strip()):
@@ -191,7 +191,7 @@ def _sudoers(survey: Survey, path: str, visited: set[str]) -> None:
 def _folder(survey: Survey, path: str) -> list[str]:
     """Files of a folder that sudo reads: not those with a dot in their name, nor editors' copies."""
     try:
-        names = sorted(os.listdir(survey.place(path)))
+        names = sorted(os.listdir(survey.resolve(path)))
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:

@@ -1,7 +1,7 @@
-"""Reads systemd's journal on from a cursor, as a stream that is left when enough was read or the time is over.
+"""Reads systemd's journal on from a cursor, as a stream, until enough was read or the time is up.
 
-`app.host.program` keeps the beginning of what a program says and takes a flood for a failure; a journal may flood for hours,
-and what was read before the end of our patience counts.
+`app.host.program` keeps the beginning of a program's output and treats a flood as a failure; a journal may flood for hours,
+and what was read before the time-out counts.
 """
 
 import json
@@ -23,7 +23,7 @@ SHOW = ("--output=json", "--output-fields=MESSAGE,SYSLOG_IDENTIFIER", "--all", "
 NO_ACCESS = ("not seeing messages", "insufficient permissions", "Permission denied", "No journal files")
 MAX_ENTRIES = 50_000  # in one run
 LONGEST = 1 << 20  # bytes of one entry
-MAX_STDERR = 4096  # bytes read of what journalctl complains
+MAX_STDERR = 4096  # bytes read of journalctl's stderr
 
 
 def present(folder: str | None = None) -> bool:
@@ -69,9 +69,9 @@ class Journal:
         self._late = self._has_entries = False
 
     def entries(self) -> Iterator[dict[str, Any]]:
-        """What was told since, oldest first. Raises Failed when journalctl says no or is silent until the time is over."""
+        """New entries, oldest first. Raises Failed when journalctl fails or does not answer in time."""
         after = ["--lines=1"] if self.only_cursor else [f"--after-cursor={self.cursor}"] if self.cursor else []
-        # Not quiet: it must say when it hides what others wrote.
+        # Not --quiet: it must report when it hides the entries of others.
         command = ["journalctl", *SHOW, *self.where, *after, *self.matches]
         with subprocess.Popen(
             command, start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -102,7 +102,7 @@ class Journal:
         self.behind = bool(read(LONGEST))
 
     def _stderr(self, process: "subprocess.Popen[bytes]") -> bytes:
-        """What it complained about; waits for its own end, unless it has more to tell."""
+        """Its stderr; waits until it exits, unless more entries are left."""
         assert process.stderr is not None
         if self.behind:
             return b""
@@ -121,9 +121,7 @@ class Journal:
         if code or no_access:
             advice = "; add this account to the group systemd-journal" if no_access else ""
             raise Failed(Kind.OTHER, f"journalctl: {why or f'ended with code {code}'}{advice}")
-        if not (
-            self._has_entries or _has_files(self.folders)
-        ):  # which journalctl says in some versions only, and ends well in all
+        if not (self._has_entries or _has_files(self.folders)):  # only some versions of journalctl report it; all exit with 0
             raise Failed(Kind.OTHER, f"no journal files in {' or '.join(self.folders)} that this account may see")
 
 

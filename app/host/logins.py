@@ -14,7 +14,7 @@ from app.host.follow import open_regular
 
 LAYOUT = struct.Struct("<h2xi32s4s32s256shh4xqqq4i20s4x" if platform.machine() == "aarch64" else "<h2xi32s4s32s256shhiii4i20s")
 RUN_LEVEL, BOOT, USER, DEAD = 1, 2, 7, 8
-NEWEST = 8192  # records looked at
+NEWEST = 8192  # records examined
 
 
 @dataclass(frozen=True, slots=True)

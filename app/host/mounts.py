@@ -1,4 +1,4 @@
-"""Looks at files that may lie on a file server that is away: it costs one hanging thread for each place, not for each look."""
+"""Calls that may hang on an unreachable file server: one thread hangs per path, not per call."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,17 +10,17 @@ from app.failure import Failed, Kind
 
 T = TypeVar("T")
 
-_hanging: dict[str, Event] = {}  # place -> set when the look that hung returns
+_hanging: dict[str, Event] = {}  # path -> set when the call that hung returns
 
 
 async def access(path: str, call: Callable[[], T], timeout: float) -> T:
-    """What `call` returns or raises. `place` names what it looks at.
+    """What `call` returns or raises. `path` names what it reads.
 
-    Raises Failed: timeout, also at once while an earlier look at the same place has not returned.
+    Raises Failed: timeout, also at once while an earlier call for the same path has not returned.
     """
     pending = _hanging.get(path)
     if pending is not None and not pending.is_set():
-        raise Failed(Kind.TIMEOUT, f"{path} still hangs: is its file server away?")
+        raise Failed(Kind.TIMEOUT, f"{path} still hangs: is its file server down?")
     finished = Event()
 
     def work() -> T:
@@ -34,6 +34,6 @@ async def access(path: str, call: Callable[[], T], timeout: float) -> T:
             found = await result(work)
     except TimeoutError:
         _hanging[path] = finished
-        raise Failed(Kind.TIMEOUT, f"{path} hangs: is its file server away?") from None
+        raise Failed(Kind.TIMEOUT, f"{path} hangs: is its file server down?") from None
     _hanging.pop(path, None)
     return found

@@ -1,6 +1,6 @@
 """Runs a program of the system to its end or its deadline, whatever it does, and leaves nothing of it behind.
 
-No shell, a clean environment, a closed stdin, a session of its own, an end to its patience and to its output. What is still
+No shell, a clean environment, a closed stdin, a session of its own, limited time and output. What is still
 alive in its process group when it ends, or of its descendants when it has to be killed, is killed with it. Starting is done
 in a thread, since a program on a dead mount hangs before its first instruction.
 """
@@ -23,8 +23,8 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 MAX_STDOUT = 65_536  # bytes kept of stdout
 MAX_STDERR = 4_096  # bytes kept of stderr
 MAX_OUTPUT = 16_777_216  # bytes of one stream after which the program is killed
-POLL_INTERVAL = 0.02  # seconds between looks at a program where the system tells no end
-REAP_TIMEOUT = 0.5  # seconds that a killed program is waited for; after that it is left to its thread
+POLL_INTERVAL = 0.02  # seconds between polls where the system has no pidfd
+REAP_TIMEOUT = 0.5  # seconds to wait for a killed program; after that a thread waits on
 
 Child = subprocess.Popen[bytes]
 
@@ -40,14 +40,14 @@ class ProgramResult:
 
 
 def environment(more: Mapping[str, str] | None = None, path: Iterable[str] = ()) -> dict[str, str]:
-    """All that a program gets to know: where its account is at home, where programs are, and that it shall speak English."""
+    """The environment of a program: PATH, HOME, LC_ALL=C, and what is added."""
     return {"PATH": ":".join([PATH, *path]), "HOME": os.path.expanduser("~"), "LC_ALL": "C", **(more or {})}
 
 
 async def run(
     command: Sequence[str], timeout: float, *, env: Mapping[str, str] | None = None, most: int = MAX_STDOUT
 ) -> ProgramResult:
-    """Run `command` (found on `env`'s PATH) for at most `timeout` seconds; keeps `most` bytes of what it says.
+    """Run `command` (found on `env`'s PATH) for at most `timeout` seconds; keeps `most` bytes of its stdout.
 
     Raises Failed: other (no such program, no right to run it, a flood of output), timeout (it was killed).
     """
@@ -135,7 +135,7 @@ class _Stream:
 
 
 async def _exit(child: Child) -> None:
-    """Return when the child has exited, without reaping it where the system can tell so (Linux)."""
+    """Return when the child has exited, without reaping it where the system supports it (Linux)."""
     try:
         watch = os.pidfd_open(child.pid)
     except (AttributeError, OSError):

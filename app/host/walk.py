@@ -18,11 +18,11 @@ MIN_AGE = 2.0  # seconds in which a file could change again without a change of 
 
 
 class TooMany(Exception):
-    """More than may be looked at, or it takes too long."""
+    """More than may be read, or it takes too long."""
 
 
 class Walk:
-    """`found` (path -> lstat) of everything but folders, and `closed` (path -> why) of what could not be looked at.
+    """`found` (path -> lstat) of everything but folders, and `closed` (path -> why) of what could not be read.
 
     A path may be a file, a folder (all below it) or a glob; `**` stands for any folders. An exclude without slash is matched
     with names, one with a slash with whole paths (`*` crosses slashes); an excluded folder is not entered.
@@ -140,7 +140,7 @@ class Reader:
             return known.rpartition(" ")[2]
         if full:
             self._keep(name)
-            raise Deferred("it waits for its turn")
+            raise Deferred("it waits for the next run")
         try:
             digest = self._hash(path, found)
         except Deferred:
@@ -164,14 +164,14 @@ class Reader:
                 if left < 0:
                     break
                 if time.monotonic() > self.deadline:
-                    raise Deferred("the time was over")
+                    raise Deferred("the time ran out")
             if left or signature(os.fstat(file.fileno())) != signature(found):
                 raise Deferred("it changed while it was read")
         return digest.hexdigest()[:32]
 
 
 def signature(found: os.stat_result) -> str:
-    """What tells that a file was not touched. The change time cannot be set back as the time of writing can."""
+    """Changes whenever the file does. The change time cannot be set back, unlike the modification time."""
     identity = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
     return hashlib.blake2b(repr(identity).encode(), digest_size=6).hexdigest()
 

@@ -8,11 +8,11 @@ from app.net.exchange import Request
 from app.net.header import Headers, SecretValue
 from app.net.url import Url
 
-MARGIN = 0.95  # of a run's time-out: to say what hung before the runner gives up
+MARGIN = 0.95  # of a run's time-out: to report what hung before the runner's time-out
 
 
 class Server(BaseModel):
-    """Where to ask, as whom, how much to believe and how much to read."""
+    """URL, credentials, TLS verification and the limit of an answer."""
 
     url: Url = Field(description="http:// or https:// address")
     headers: Headers = Field(default={}, repr=False, description="headers sent along")
@@ -20,7 +20,7 @@ class Server(BaseModel):
     password: SecretStr | None = Field(default=None, description="password for basic authentication")
     token: SecretValue | None = Field(default=None, description="sent as `Authorization: Bearer TOKEN`")
     verify_tls: bool = Field(default=True, description="does an untrusted certificate count as no answer")
-    ca: str | None = Field(default=None, description="path of the CA bundle to believe instead of the system's")
+    ca: str | None = Field(default=None, description="path of the CA bundle to trust instead of the system's")
     max_bytes: int = Field(default=1_048_576, ge=1, le=67_108_864, description="bytes of the answer that are read")
 
     def request(

@@ -29,7 +29,7 @@ OWN_QUEUES = [str(queue) for queue in ALL]
 PRIORITIES = range(1, 10)  # each may have a list of its own beside the queue's, whichever `priority_steps` are set
 SEPARATOR = "\x06\x16"  # kombu's own, between a queue and a priority
 BINDING = "_kombu.binding."
-SCANS, SCANNED = 40, 500  # how often we look for a prefix, and at how many keys each time
+SCANS, SCANNED = 40, 500  # SCAN calls made to find a prefix, and keys per call
 DUPLICATE = " #"  # no node's name holds a space
 make_connection: Any = Connection  # kombu has no types
 make_mailbox: Any = Mailbox
@@ -124,9 +124,9 @@ def _age(message: Any) -> float | None:
 
 @contextmanager
 def broker(url: str, timeout: float, keys: Keys, queues: Sequence[str]) -> Iterator[Broker]:
-    """A broker at a checked address, which gets `patience` seconds for each thing. Raises Failed.
+    """A broker at a checked address, with `timeout` seconds for each operation. Raises Failed.
 
-    Every address of its name is tried. `denied`: it does not let us in, or not do that.
+    Every address of its name is tried. `denied`: the login or the command is refused.
     """
     connection = _connected(url, timeout, keys.global_keyprefix or "")
     prefix = keys.global_keyprefix or ""
@@ -212,7 +212,7 @@ def _plain(connection: Any) -> Any:
 def _prefix(connection: Any, queues: Sequence[str]) -> str:
     """Before the keys of the application that has these queues; empty when it has none, or cannot be found."""
     client, at, found = _plain(connection), 0, set[str]()
-    with suppress(connection.channel_errors):  # we may not look
+    with suppress(connection.channel_errors):  # SCAN is not permitted
         if client.exists(f"{BINDING}celery.pidbox", *(key for queue in queues for key in (queue, BINDING + queue))):
             return ""
         for _ in range(SCANS):

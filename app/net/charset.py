@@ -1,6 +1,6 @@
 """The text of a body of bytes, in the charset in which a browser would read it.
 
-The order is the browsers' own: a byte order mark, the Content-Type header's charset, the document's own word (`<meta>`, or
+The order is the browsers' own: a byte order mark, the Content-Type header's charset, the document's declaration (`<meta>`, or
 XML's declaration), and without any of them UTF-8, or windows-1252 where it is none. Source: WHATWG HTML 13.2.3.2 "Determining
 the character encoding", WHATWG Encoding 4.2 (labels).
 """
@@ -19,7 +19,7 @@ from pkgutil import iter_modules
 NO_CHARSETS = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "utf_7"})
 CHARSETS = frozenset(aliases) | {one.name for one in iter_modules(encodings.__path__)}
 LONGEST_CHARSET = 40  # characters
-HEAD = 65_536  # bytes in which a page may say its charset; browsers look at 1024 first, and read a page anew that says it later
+HEAD = 65_536  # bytes in which a page may declare its charset; browsers read 1024 first, and again when it is declared later
 
 MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 # Labels that mean something else on the web than to Python, and those that it does not know.
@@ -91,18 +91,18 @@ def _header_charset(content_type: Iterable[str]) -> tuple[str, str]:
 
 
 def _declared_codec(head: bytes, kind: str) -> str | None:
-    """The codec that a page or an XML document names itself."""
+    """The codec that a page or an XML document declares."""
     is_xml = XML.fullmatch(kind) is not None
     if not (is_xml or kind == "text/html" or (not kind and PAGE.match(head))):
         return None
     labels = [*(() if is_xml else _of_meta(head)), *(found[1] for found in [DECLARED.match(head)] if found)]
     codec = next(filter(None, (_codec(label.decode("latin-1")) for label in labels)), None)
-    # Whoever could read its own word so far reads no 16 bits a character.
+    # A declaration that was readable so far is not in 16 bits a character.
     return "utf-8" if codec in WIDE else codec
 
 
 def _of_meta(head: bytes) -> Iterator[bytes]:
-    """Labels of the <meta> elements that say a charset. Source: WHATWG HTML 13.2.3.2, "prescan a byte stream"."""
+    """Labels of the <meta> elements that declare a charset. Source: WHATWG HTML 13.2.3.2, "prescan a byte stream"."""
     if b"charset" not in head.lower():
         return
     for piece in PIECE.finditer(head):
@@ -143,7 +143,7 @@ def _read(body: bytes, codec: str, truncated: bool, errors: str = "replace") -> 
 
 
 def _is_wide(body: bytes, codec: str, truncated: bool) -> bool:
-    """Can it be text of 16 or more bits a character? A header that says so of plain ASCII is wrong."""
+    """Can it be text of 16 or more bits a character? A header that claims so of plain ASCII is wrong."""
     if b"\0" in body:
         return True
     try:

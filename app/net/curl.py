@@ -63,7 +63,7 @@ NUMERIC = Lookup()
 
 
 class OwnedSocket:
-    """A socket as libcurl takes it: it duplicates the descriptor, and ours must close without a word."""
+    """A socket as libcurl takes it: it duplicates the descriptor, and ours must close silently."""
 
     __slots__ = ("socket",)
 
@@ -90,14 +90,14 @@ class Transfer:
         self.curl.transfer = self
         self.lines: list[bytes] = []
         self.settings: object = None  # of the request it is set up for
-        self.has_cookies = False  # it keeps cookies, which no reset makes it forget
+        self.has_cookies = False  # it keeps cookies, which no reset clears
 
     def prepare(self, request: Request, lookup: Lookup, done: "asyncio.Future[tuple[int, str]]", fresh: bool) -> None:
         """Forget the last request and set up this one, `fresh` over a new connection. Raises Failed(BLOCKED): malformed."""
         self.done, self.body, self.lines, self.dns = done, bytearray(), [], lookup.seconds
         self.limit, self.truncated, self.blocked = request.max_bytes, False, ""
         self.remaining_body, self.wanted, self.declined = memoryview(request.body), request.wanted, False
-        if self.settings != (settings := _settings(request, lookup)):  # else only what differs is said again
+        if self.settings != (settings := _settings(request, lookup)):  # else only what differs is set again
             self.settings = None
             self._set_up(request)
             self.settings = settings
@@ -224,7 +224,7 @@ class Transfer:
 
 
 def _refuse_seek(_offset: int, _origin: int) -> int:
-    """Our answer to libcurl, which wants to send a body again."""
+    """Refuses libcurl's attempt to send a body again."""
     return int(pycurl.SEEKFUNC_FAIL)
 
 

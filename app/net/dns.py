@@ -1,4 +1,4 @@
-"""One DNS question to one of a few servers: UDP, TCP when the answer was cut, and nothing believed that is no answer to it.
+"""One DNS question to one of a few servers: UDP, TCP when the answer was cut, and only a matching answer accepted.
 
 dnspython reads and writes the messages; its own transport queues what comes without bound, and is not used.
 Source: RFC 1035, 5452 (what an answer must match), 6840 5.7 (flag AD), 7766 (TCP), 8914 (extended errors).
@@ -33,16 +33,16 @@ from app.net.resolve import Endpoint, in_turn, resolve
 RESOLV_CONF = Path("/etc/resolv.conf")
 MOST_SERVERS = 3  # as libc
 PAYLOAD = 1232  # bytes of a UDP answer we ask for: fits every path unfragmented (DNS flag day 2020)
-MAX_STRAY = 200  # datagrams that are no answer to ours before we stop listening
+MAX_STRAY = 200  # unrelated datagrams after which listening stops
 LARGE = 4096  # bytes from which an answer is read in a thread: 64 KiB of tiny records take a quarter of a second
-RETRY_AFTER = 0.4  # share of the time after which a question is sent once more: a lost datagram is no outage
+RETRY_AFTER = 0.4  # share of the time after which a question is sent again: a lost datagram is no outage
 
 Transport = Literal["udp", "tcp"]
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked."""
+    """The request, or the steps."""
 
     name: str
     type: str
@@ -60,7 +60,7 @@ class Answer:
     ttl: int  # seconds, least of the chain and the records; of the denial when there is none
     authenticated: bool  # flag AD
     authoritative: bool  # flag AA
-    referral: bool  # no answer at all: "ask those others"; says nothing of what the name has
+    referral: bool  # no answer, only other servers to ask: nothing about the name
     cut: bool  # did not fit into UDP, so TCP was asked
     reasons: tuple[str, ...]  # extended errors, in words
     seconds: float
@@ -172,7 +172,7 @@ async def _over_udp(query: dns.message.Message, server: Endpoint, timeout: float
                             return datagram.data, datagram.at.monotonic / 1e9
                         stray += 1
     if stray:
-        ignored = f"{stray} datagrams came that are no answer to it (wrong id, wrong question, or no DNS at all)"
+        ignored = f"{stray} datagrams ignored (wrong id, wrong question, or not DNS)"
         raise Failed(Kind.PROTOCOL, f"{server} did not answer the question; {ignored}")
     raise Failed(Kind.TIMEOUT, f"{server} did not answer over UDP within {timeout:.3g} s")
 

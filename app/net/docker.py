@@ -65,7 +65,7 @@ class Engine:
         query = "all=1&filters=" + quote(orjson.dumps({"label": [label]})) if label else ""
         answer = await self._ask(f"/containers/json?{query}")
         if not isinstance(answer, list) or not all(isinstance(one, dict) and isinstance(one.get("Id"), str) for one in answer):
-            raise Failed(Kind.PROTOCOL, "its list of containers is none: is this a Docker engine?")
+            raise Failed(Kind.PROTOCOL, "its list of containers is invalid: is this a Docker engine?")
         return [one["Id"] for one in answer]
 
     async def container(self, name: str) -> Container | None:
@@ -74,7 +74,7 @@ class Engine:
         try:
             return None if answer is None else _read(answer)
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise Failed(Kind.PROTOCOL, f"what it tells of {name} cannot be read: is this a Docker engine?") from None
+            raise Failed(Kind.PROTOCOL, f"its answer about {name} cannot be read: is this a Docker engine?") from None
 
     async def _ask(self, path: str) -> Any:
         """The answer as JSON; None when it is: not found."""

@@ -12,7 +12,7 @@ MEBIBYTE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to ask for. Redirects are not followed unless said."""
+    """What to ask for. Redirects are followed only up to `follow_redirects`."""
 
     url: str
     method: str = "GET"
@@ -21,14 +21,14 @@ class Request:
     timeout: float = 10.0  # seconds, for name, connection, redirects and body together
     connect_timeout: float | None = None  # seconds; None = `timeout`
     follow_redirects: int = 0  # at most so many
-    max_bytes: int = MEBIBYTE  # of the unpacked body; more is not read, and the response says `truncated`
+    max_bytes: int = MEBIBYTE  # of the unpacked body; more is not read, and the response is `truncated`
     verify_tls: bool = True
-    ca: str | None = None  # path of a bundle to believe instead of the system's
+    ca: str | None = None  # path of a CA bundle instead of the system's
     username: str | None = None  # basic authentication; sent to the first host only
     password: str | None = field(default=None, repr=False)
-    socket: str | None = None  # path of a Unix socket to speak through; then no host is looked up or connected to
+    socket: str | None = None  # path of a Unix socket; then no host is resolved or connected to
     fresh: bool = False  # new connection and full handshake, closed afterwards: what a probe wants to see
-    wanted: Callable[[], bool] | None = field(default=None, repr=False)  # asked once connected; no = nothing is sent
+    wanted: Callable[[], bool] | None = field(default=None, repr=False)  # called once connected; False = nothing is sent
     certificate: bool = False  # read the certificate's expiry
     cookies: tuple[str, ...] | None = field(default=None, repr=False)  # an earlier response's, () to begin; None = none at all
 

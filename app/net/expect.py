@@ -83,14 +83,14 @@ class Expected(BaseModel):
 
 
 async def check_response(response: Response, expected: Expected, redact: Redact = str) -> list[str]:
-    """`wrong`, without keeping others waiting while a long answer is read."""
+    """`find_mismatches`, in a thread for a long answer."""
     if len(response.body) > LONG:
         return await asyncio.to_thread(find_mismatches, response, expected, redact)
     return find_mismatches(response, expected, redact)
 
 
 def find_mismatches(response: Response, expected: Expected, redact: Redact = str) -> list[str]:
-    """What is not as it must be, in words."""
+    """Mismatches with what is expected, as messages."""
     found = []
     if not any(_is(response.status, item) for item in expected.status):
         found.append(f"status {response.status}, expected {', '.join(map(str, expected.status))}")

@@ -46,8 +46,8 @@ def families(response: Response, names: Sequence[str], until: float) -> list[Met
         return [_renamed(one, names_on_page) for one in read(_with_eof(lines) if is_open else lines)]
     except _Stopped:
         raise
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:  # the parsers fall over some lies
-        raise ValueError(f"the page does not keep its format: {str(error)[:200] or type(error).__name__}") from None
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:  # the parsers fail on malformed pages
+        raise ValueError(f"the page is malformed: {str(error)[:200] or type(error).__name__}") from None
 
 
 class _Stopped(ValueError):
@@ -77,7 +77,7 @@ def _in_quotes(name: str) -> str:
 
 
 def _escaping(response: Response) -> str:
-    """How the page writes names that are not plain; `underscores` is what clients do that do not say."""
+    """How the page writes names that are not plain; `underscores` is the default of clients."""
     parameters = (one.partition("=") for one in response.headers.get("content-type", "").split(";")[1:])
     return next((value.strip() for name, _, value in parameters if name.strip().lower() == "escaping"), "underscores")
 
@@ -102,7 +102,7 @@ def _is_plain(char: str, at: int) -> bool:
 
 
 def _renamed(family: Metric, names_on_page: Mapping[str, str]) -> Metric:
-    """The family under the name it was asked for by; `written`: that name by what stands on the page."""
+    """The family under the name it was asked for by; `names_on_page`: name on the page -> name asked for."""
     for page_name, name in names_on_page.items():
         if page_name != name and family.name.startswith(page_name) and family.name[len(page_name) :] in ("", *PARTS):
             family.samples = [

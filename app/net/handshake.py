@@ -1,6 +1,6 @@
-"""A TLS handshake to look at what a server shows, also where it does not end well.
+"""A TLS handshake that records what a server shows, also when it fails.
 
-Python's own streams forget everything about a handshake that fails. A server that wants a client's certificate breaks it off
+Python's own streams keep nothing of a handshake that fails. A server that wants a client's certificate breaks it off
 after it has shown its own: what it showed counts as much as from one that ended. Source: RFC 5246 7.4 (messages in the
 clear until TLS 1.2), RFC 8446 4.4.2 and 6.2 (TLS 1.3: the alert comes when the client holds the handshake for done).
 """
@@ -17,8 +17,8 @@ from app.net.starttls import Protocol, connect
 from app.net.tls import chain, reason
 
 CLOSED = "it closed the connection"
-ALERT_TIMEOUT = 0.5  # seconds that a server of TLS 1.3 has to say that it is not content
-MAX_KEPT = 262_144  # bytes of a handshake that are looked at afterwards
+ALERT_TIMEOUT = 0.5  # seconds to wait for an alert of a TLS 1.3 server
+MAX_KEPT = 262_144  # bytes kept of a handshake
 HANDSHAKE, CHANGE_CIPHER = 22, 20
 SERVER_HELLO, CERTIFICATE_REQUEST = 2, 13
 VERSIONS = {0x0301: "TLSv1", 0x0302: "TLSv1.1", 0x0303: "TLSv1.2"}
@@ -141,7 +141,7 @@ class _Client:
 
 
 def _alert(error: OSError) -> str:
-    """The alert that an error tells of, in words: `unknown CA`."""
+    """The alert in an error, as text: `unknown CA`."""
     return reason(error).partition(" alert ")[2] if isinstance(error, ssl.SSLError) else ""
 
 

@@ -13,7 +13,7 @@ BREAKS = frozenset("\r\n\x0b\x0c\x85\u2028\u2029")
 
 
 def describe_character(char: str) -> str:
-    """What people call a character that cannot stand somewhere."""
+    """A description of a character that is not allowed."""
     return "a line break" if char in BREAKS else f"the control character U+{ord(char):04X}"
 
 

@@ -1,4 +1,4 @@
-"""Does a server still speak TLS 1.0 or 1.1, or take a weak cipher? Asked with a hand-made hello: OpenSSL sends none any more.
+"""Tests for TLS 1.0, TLS 1.1 and weak ciphers with a hand-made ClientHello: OpenSSL no longer offers them.
 
 Source: RFC 4346 7.4.1.2 (ClientHello), RFC 6066 3 (server name), RFC 8422 5.1 (curves), RFC 8996 (both are deprecated).
 """
@@ -71,7 +71,7 @@ async def _agreed(host: str, port: int, hello: bytes, timeout: float, starttls: 
             head += await reader.readexactly(38)  # length, version, random, length of the session id
             cipher = (await reader.readexactly(head[43] + 2))[-2:]
     except (TimeoutError, OSError, asyncio.IncompleteReadError):
-        return None  # it hung up or said nothing: it does not agree
+        return None  # it closed the connection or sent nothing: not accepted
     finally:
         await tcp.close(writer)
     return int.from_bytes(head[9:11]), int.from_bytes(cipher)

@@ -106,7 +106,7 @@ class Driver:
         self._sockets.close()
 
     async def _look_up(self, request: Request) -> Lookup:
-        """What the URL's name means. When the name service is away, a channel goes by what it said last; a probe does not."""
+        """The addresses of the URL's host. When DNS fails, a channel uses the last known ones; a probe does not."""
         try:
             host, port = host_and_port(http_url(request.url))
         except ValueError as error:
@@ -136,7 +136,7 @@ class Driver:
             transfer.curl.close()
 
     def _has_stale_connection(self) -> bool:
-        """Whether a kept connection may be over: libcurl looks once a second, and what is sent on such a one is lost."""
+        """Whether a kept connection may be closed: libcurl checks once a second, and what is sent on it is lost."""
         ended = False
         for fd, event in self._idle_sockets.poll(0):
             if event & select.POLLNVAL or self._loop.time() - self._idle_since[fd] > LONGEST_IDLE + 1:

@@ -1,4 +1,4 @@
-"""JSONPath (RFC 9535) over answers that a stranger wrote: strict grammar, RE2 for patterns, an end after so many steps.
+"""JSONPath (RFC 9535) over untrusted answers: strict grammar, RE2 for patterns, an end after so many steps.
 
 A path alone cannot be judged: `$..*..*` over a small document is nothing, over a large one it never ends. So every node
 visited and every filter judged costs a step, and the path's own bookkeeping (where each node lies) is left out: with long

@@ -35,14 +35,14 @@ T = TypeVar("T")
 
 CONNECTION: Any = Connection  # its types leave out what is overridden here
 
-LARGEST = 1 << 22  # bytes a session may receive, unless told otherwise
+LARGEST = 1 << 22  # bytes a session may receive by default
 QUERY_SHARE, CLOSE_SHARE = (
     0.8,
     0.95,
 )  # shares of the time-out: until then a query may run; then it is killed; then the socket is shut
 
 # Source: the servers' lists of errors; 2000 and above are the client's own.
-UNAVAILABLE = frozenset({1040, 1053, 1203, 1226})  # too many connections, shutting down: down, not an error of ours
+UNAVAILABLE = frozenset({1040, 1053, 1203, 1226})  # too many connections, shutting down: down, not a configuration error
 CONNECTION_LOST = frozenset({2006, 2013, 2014, 2055})
 NO_TLS = 2026
 
@@ -304,7 +304,7 @@ def code(error: pymysql.MySQLError) -> int:
 
 
 def error_text(error: pymysql.MySQLError) -> str:
-    """The first line of what the server said, without its number."""
+    """The first line of the server's error message, without its number."""
     return str(error.args[-1] if error.args else error).strip().partition("\n")[0][:500]
 
 
@@ -313,7 +313,7 @@ def _refusal(target: Target, error: pymysql.MySQLError) -> Failed:
     if isinstance(cause, SSLError):
         return connect_failure(Endpoint(socket.AF_INET, target.host, target.port), cause)
     if number == NO_TLS:
-        return Failed(Kind.TLS, "it speaks no TLS, and ssl-mode wants it")
+        return Failed(Kind.TLS, "it does not support TLS, which ssl-mode requires")
     if number in CONNECTION_LOST or cause is not None:
         return Failed(Kind.PROTOCOL, "it closed the connection during the login")
     if number in UNAVAILABLE:

@@ -1,8 +1,8 @@
-"""One question to a time server, and what its answer says of its clock and ours.
+"""One query to an NTP server, and the clock offset that follows from its answer.
 
 Source: RFC 5905 7.3 (header), 7.4 (kiss codes), 8 (offset and delay), 6 (arithmetic across the era of 2036). The request
 carries a random number where it could carry our time (as chrony and the data minimization draft have it): whoever cannot read
-our datagram cannot answer it, and it tells nobody what our clock says.
+our datagram cannot answer it, and our clock is not disclosed.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ REQUEST = bytes([0 << 6 | 4 << 3 | 3]) + bytes(39)  # version 4, client; followe
 SERVER = 4  # mode
 EPOCH = 2_208_988_800  # seconds from 1900 to 1970
 NANOSECONDS = 1_000_000_000
-RETRY_AFTER = 0.4  # share of the time after which we ask once more: a lost datagram is no outage
-MAX_STRAY = 200  # datagrams that are no answer to ours before we stop listening
+RETRY_AFTER = 0.4  # share of the time after which we ask again: a lost datagram is no outage
+MAX_STRAY = 200  # unrelated datagrams after which listening stops
 MAX_CLOCK_STEP = 0.01  # seconds by which our two clocks may run apart during one exchange; slewing makes 0.5 ms a second
 ROUNDING = 0.001  # seconds a round trip may seem negative
 
@@ -55,13 +55,13 @@ async def ask(server: Endpoint, timeout: float) -> Answer:
                             return answer
                         stray += 1
     if stray:
-        ignored = f"{stray} datagrams came that are no answer to ours (wrong origin, or no NTP at all)"
+        ignored = f"{stray} datagrams ignored (wrong origin, or not NTP)"
         raise Failed(Kind.PROTOCOL, f"{server} did not answer the question; {ignored}")
     raise Failed(Kind.TIMEOUT, f"{server} did not answer within {timeout:.3g} s")
 
 
 def _read(datagram: Datagram, sent: dict[bytes, Moment], server: Endpoint) -> Answer | None:
-    """What an answer says; None when it does not answer any of our questions. Raises Failed when it cannot be true."""
+    """The parsed answer; None when it matches no request of ours. Raises Failed when its times are inconsistent."""
     if len(datagram.data) < HEADER.size:
         return None
     first, stratum, _, _, delay, dispersion, reference, _, origin, received, transmitted = HEADER.unpack_from(datagram.data)
@@ -78,9 +78,9 @@ def _read(datagram: Datagram, sent: dict[bytes, Moment], server: Endpoint) -> An
     trip = (datagram.at.monotonic - request_sent.monotonic) / NANOSECONDS
     if first >> 6 != 3 and stratum:
         if abs((datagram.at.wall - request_sent.wall) / NANOSECONDS - trip) > MAX_CLOCK_STEP:
-            raise Failed(Kind.OTHER, "our own clock was set while we asked")
+            raise Failed(Kind.OTHER, "the local clock was set during the query")
         if not transmitted or not received or not 0 <= inside <= trip + ROUNDING:
-            raise Failed(Kind.PROTOCOL, f"{server} sent times that cannot be: {inside:.3g} s in it, {trip:.3g} s for all")
+            raise Failed(Kind.PROTOCOL, f"{server} sent inconsistent timestamps: {inside:.3g} s in it, {trip:.3g} s for all")
     return Answer(first >> 6, stratum, code, (there + back) / 2, max(0.0, trip - inside), root)
 
 

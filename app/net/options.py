@@ -118,7 +118,7 @@ def _tls_options(request: Request) -> Iterator[tuple[int, Any]]:
 
 
 def _bundle(ca: str | None) -> str:
-    """The bundle to believe. libcurl would wait for ever for the writer of a FIFO, and with it everybody on the loop."""
+    """The bundle to trust. libcurl would wait for ever for the writer of a FIFO, and with it every task on the loop."""
     try:
         return readable(ca) if ca else authorities()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Patterns that probes take from people: RE2, so that none can backtrack; a wrong one is refused when it is read."""
+"""User-supplied patterns of probes: RE2, so that none can backtrack; a wrong one is refused when it is read."""
 
 from functools import lru_cache
 from typing import Annotated
@@ -20,7 +20,7 @@ def compiled(pattern: str) -> "re2._Regexp[str]":
 
 
 def error_text(error: Exception) -> str:
-    """What RE2 says against a pattern, as text; it says it in bytes."""
+    """RE2's error message as text; it comes as bytes."""
     reason = error.args[0] if error.args else ""
     return reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
 

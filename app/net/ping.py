@@ -1,6 +1,6 @@
 """Echo requests and their replies (ping), IPv4 and IPv6, with no more rights than the system asks for.
 
-A ping socket (SOCK_DGRAM, IPPROTO_ICMP) is lent to the groups of a sysctl; a raw one takes CAP_NET_RAW and hears every reply
+A ping socket (SOCK_DGRAM, IPPROTO_ICMP) is lent to the groups of a sysctl; a raw one takes CAP_NET_RAW and receives every reply
 that comes to this machine, so a reply is ours only if identifier, sequence number and a random content are.
 Source: RFC 792 (echo), RFC 1071 (checksum), RFC 4443 4 (ICMPv6), icmp(7).
 """
@@ -24,7 +24,7 @@ from app.sentence import lower_first
 HEAD = struct.Struct("!BBHHH")  # type, code, checksum, identifier, sequence
 TYPES = {socket.AF_INET: (8, 0), socket.AF_INET6: (128, 129)}  # request, reply
 PROTOCOLS = {socket.AF_INET: socket.IPPROTO_ICMP, socket.AF_INET6: socket.IPPROTO_ICMPV6}
-NONCE = 16  # random bytes that tell our replies from everybody's
+NONCE = 16  # random bytes that identify our replies
 GROUPS = Path("/proc/sys/net/ipv4/ping_group_range")  # of IPv6 too
 
 
@@ -35,7 +35,7 @@ class Echoes:
     sent: int = 0
     seconds: dict[int, float] = field(default_factory=dict)  # sequence number -> round trip
     errors: int = 0  # requests that the network refused
-    last_error: str = ""  # why, in its words
+    last_error: str = ""  # message of the last one
 
 
 async def ping(host: Endpoint, *, count: int, interval: float, wait: float, size: int = 56) -> Echoes:

@@ -1,4 +1,4 @@
-"""The operator's word on where Tocsin may connect: `TOCSIN_HOME/network-policy.yaml`, optional, read again when it changes.
+"""The operator's policy of where Tocsin may connect: `TOCSIN_HOME/network-policy.yaml`, optional, read again when it changes.
 
     allow: [10.1.0.0/16]             # first: an address in here may be connected to
     deny: [10.0.0.0/8, "::1/128"]    # then: one in here may not; every other may
@@ -50,12 +50,12 @@ class Policy:
             return None
         for network in self.lists.deny:
             if ip in network:
-                return f"{ip} is closed by the operator: {network} in {FILE}"
+                return f"{ip} is denied by the network policy: {network} in {FILE}"
         return None
 
 
 ALLOW_ALL = Policy()
-RECHECK_INTERVAL = 1.0  # seconds; a look at the file costs as much as the rest of the guard
+RECHECK_INTERVAL = 1.0  # seconds; a stat of the file costs as much as the rest of the guard
 
 
 class PolicyFile:

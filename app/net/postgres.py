@@ -25,7 +25,7 @@ DEFAULT_SOCKET = "/var/run/postgresql"
 # Shares of the time-out: until then the query may run; then it is cancelled; then the connection is torn down.
 QUERY_SHARE, CLOSE_SHARE = 0.8, 0.95
 
-# What a server that lives but takes nobody says: that is down, not an error of ours. (Translated servers say it otherwise.)
+# Messages of a server that runs but accepts no session: down, not a configuration error. (Only in English.)
 UNAVAILABLE = re.compile(
     r"too many (clients|connections)|connection slots|starting up|shutting down|recovery|not yet accepting|terminating"
 )
@@ -123,7 +123,7 @@ async def _connect(url: str, timeout: float) -> Session:
 
 
 async def _first(targets: list[dict[str, Any]], end: float) -> Session:
-    """A session at the first place that gives one. Raises what the last one said."""
+    """A session at the first target that accepts one. Raises the last target's error."""
     last: Exception = TimeoutError()
     for parameters, seconds in in_turn(targets, end):
         try:

@@ -17,7 +17,7 @@ from app.units import length
 Grade = Literal["ok", "unknown", "warning", "critical"]
 Finding = tuple[Grade, str]
 STREAMING = "streaming"
-STANDBY_EXPECTED_SECONDS = 7 * 86_400.0  # seconds after which a standby that does not come back is no longer expected
+STANDBY_EXPECTED_SECONDS = 7 * 86_400.0  # seconds for which a missing standby is still expected
 MIB = 1 << 20
 
 # Without rights the receiver's row is there, with nothing in it but its number. Some hosted servers refuse the functions on WAL
@@ -82,23 +82,23 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Replication:
-    """How the server asked stands, at one moment."""
+    """The replication state of the server asked, at one moment."""
 
     standby: bool
     role: str
     sees_all: bool  # may we see what belongs to others? the role pg_monitor may
-    follows: bool | None  # is a standby meant to stream from a primary? None: it does not tell us
+    follows: bool | None  # is a standby meant to stream from a primary? None: hidden from this role
     receiving: bool  # a standby: is its primary connected
     receiver: str  # the receiver's status; empty without one
     lag: float | None  # seconds that a standby is behind, at most; of a primary that of its slowest standby
     standbys: Sequence[Standby]
     slots: Sequence[Slot]
     unsynchronised: bool  # commits wait for a standby that is not there
-    memory: Mapping[str, Any]  # what the next look compares with
+    memory: Mapping[str, Any]  # what the next run compares with
 
     @property
     def cut_off(self) -> bool:
-        """Is it a standby that hears nothing from its primary?"""
+        """Is it a standby that is disconnected from its primary?"""
         return self.standby and not self.receiving and self.follows is True
 
     def lags(self) -> dict[str, float]:
@@ -114,9 +114,9 @@ class Replication:
 async def fetch_replication(
     database: Session, before: Mapping[str, Any], *, expect_back: bool, ignored: Sequence[str] = ()
 ) -> Replication | None:
-    """How replication stands; None where the server does not tell.
+    """The replication state; None where the server does not report it.
 
-    before: the memory of the last look. expect_back: must a primary's standbys that it had then come back?
+    before: the memory of the last run. expect_back: must a primary's standbys that it had then come back?
     """
     try:
         server = (await _rows(database, ITSELF))[0]
@@ -229,7 +229,7 @@ def findings(found: Replication, min_standbys: int | None) -> Iterator[Finding]:
     if found.cut_off:
         how = f"its WAL receiver is {found.receiver}" if found.receiver else "it has no WAL receiver"
         behind_text = "" if found.lag is None else f", {length(found.lag)} behind"
-        yield "critical", f"it is a standby, and cut off from its primary ({how}){behind_text}"
+        yield "critical", f"standby disconnected from its primary ({how}){behind_text}"
     elif found.standby and not found.receiving and found.follows is None:
         yield "unknown", f'whether it should follow a primary is hidden: grant pg_monitor to "{found.role}"'
     for slot in found.slots:
@@ -242,12 +242,12 @@ def findings(found: Replication, min_standbys: int | None) -> Iterator[Finding]:
         if one.gone:
             yield "warning", f"standby {one.name} is no longer connected (for {length(one.lag or 0)}; see min_standbys)"
     if (count := found.connected()) < (min_standbys or 0):
-        yield "critical", f"{count} {'standby is' if count == 1 else 'standbys are'} connected, {min_standbys} must be"
+        yield "critical", f"{count} {'standby is' if count == 1 else 'standbys are'} connected, expected {min_standbys}"
 
 
 def _of_slot(slot: Slot) -> Finding:
     who = "standby" if slot.physical else "subscriber"
     if slot.lost:
-        return "critical", f'replication slot "{slot.name}" is lost: its {who} must be set up anew'
+        return "critical", f'replication slot "{slot.name}" is lost: its {who} must be rebuilt'
     kept = "" if slot.kept is None else f"; it keeps {slot.kept / MIB:.0f} MiB of WAL"
     return "warning", f'replication slot "{slot.name}" is inactive: its {who} is not connected{kept}'

@@ -1,6 +1,6 @@
 """Instant queries to a server that speaks Prometheus' HTTP API: Prometheus, Thanos, Mimir, VictoriaMetrics.
 
-Source: Prometheus documentation, "HTTP API", "Instant queries"; `isPartial` is VictoriaMetrics' own word.
+Source: Prometheus documentation, "HTTP API", "Instant queries"; `isPartial` is VictoriaMetrics' own field.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ from app.net.http import fetch
 from app.net.url import Url
 
 PATH = "/api/v1/query"
-SERVER_SHARE = 0.9  # of our time: the server gives up first, and says why
+SERVER_SHARE = 0.9  # of our time: the server times out first, and reports why
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-MAX_ERROR = 300  # characters of the server's own words
+MAX_ERROR = 300  # characters kept of the server's error
 
 Labels = Mapping[str, str]
 
@@ -80,7 +80,7 @@ def _request(query: Query, timeout: float) -> Any:
 
 def _read(response: Response, query: Query) -> Answer:
     if response.status in (401, 403):
-        raise Failed(Kind.DENIED, f"the server refuses us: {response.status}; token, username and password decide it")
+        raise Failed(Kind.DENIED, f"the server answers {response.status}; check token, username and password")
     try:
         answer = document(response)
     except ValueError as error:
@@ -88,10 +88,10 @@ def _read(response: Response, query: Query) -> Answer:
     if not isinstance(answer, dict) or answer.get("status") not in ("success", "error"):
         raise ValueError(f"{response.status}: the answer is not of Prometheus' HTTP API")
     if answer["status"] == "error":
-        raise ValueError(f"the server says {answer.get('errorType')}: {str(answer.get('error'))[:MAX_ERROR]}")
+        raise ValueError(f"the server reports {answer.get('errorType')}: {str(answer.get('error'))[:MAX_ERROR]}")
     warnings = [str(one)[:MAX_ERROR] for one in answer.get("warnings") or [] if isinstance(one, str)]
     samples, skipped = _samples(answer.get("data"), query)
-    # Remarks on the query itself are marked as such; the other warnings tell of stores that could not be read.
+    # Remarks on the query itself are marked as such; the other warnings are about stores that could not be read.
     partial = answer.get("isPartial") is True or any(not one.startswith("PromQL ") for one in warnings)
     if answer.get("isPartial") is True:
         warnings.append("the server says its answer is partial")
@@ -129,7 +129,7 @@ def _sample(one: Any) -> tuple[Labels, float | None]:
         labels = {str(name): str(value) for name, value in one["metric"].items()}
         return labels, None if "value" not in one and "histogram" in one else float(one["value"][1])
     except (TypeError, KeyError, AttributeError, IndexError, ValueError):
-        raise ValueError("a sample of the answer is none") from None
+        raise ValueError("a sample of the answer is invalid") from None
 
 
 def _drop_metric_name(samples: list[tuple[Labels, float]]) -> tuple[tuple[Labels, float], ...]:

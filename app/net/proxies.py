@@ -1,7 +1,7 @@
 """Who really asks, and by which address, when a declared proxy stands in front. Pure over an ASGI scope.
 
-X-Forwarded-For is read from the right: each proxy adds whom it heard, so the first address that is no proxy of ours is the
-client, and what stands left of it is that client's own words. Of anybody else no such header counts.
+X-Forwarded-For is read from the right: each proxy adds its client, so the first address that is no proxy of ours is the
+client, and what stands left of it was sent by that client. Of anybody else no such header counts.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Any
 
 Scope = MutableMapping[str, Any]
 Network = IPv4Network | IPv6Network
-MAX_HOPS = 32  # hops that are looked at
+MAX_HOPS = 32  # hops examined
 _HOST = re.compile(rb"[A-Za-z0-9._-]{1,253}(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::\d{1,5})?")
 _PORT = re.compile(r"\[?([^\[\]]+?)\]?(?::\d{1,5})?")
 

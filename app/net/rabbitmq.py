@@ -1,4 +1,4 @@
-"""What RabbitMQ's management API tells of nodes, queues and the whole, as far as a monitoring user may see it.
+"""What RabbitMQ's management API reports of nodes, queues and the cluster, as far as a monitoring user may see it.
 
 Source: RabbitMQ documentation, "Management HTTP API" (3.8 to 4.x); figures may be 5 s old, a new queue has none yet.
 """
@@ -22,7 +22,7 @@ TOTALS = ("connections", "channels", "consumers", "queues")
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A member of the cluster; figures are None while it does not tell them."""
+    """A member of the cluster; figures are None while not reported."""
 
     name: str
     running: bool
@@ -37,7 +37,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A queue and what waits in it; None while the broker does not tell."""
+    """A queue and what waits in it; None while not reported."""
 
     name: str
     vhost: str
@@ -53,12 +53,12 @@ class Overview:
 
     cluster: str
     version: str
-    totals: Mapping[str, float]  # of TOTALS and messages_ready and messages_unacked those that are told
-    unroutable: float | None  # messages that no queue took, ever; None while it does not tell
+    totals: Mapping[str, float]  # of TOTALS and messages_ready and messages_unacked those that are reported
+    unroutable: float | None  # messages that no queue took, ever; None while not reported
 
 
 class Refused(Failed):
-    """It does not let us see that."""
+    """This account may not read that."""
 
     def __init__(self, error: str) -> None:
         super().__init__(Kind.DENIED, error)
@@ -86,7 +86,7 @@ class Management:
     async def nodes(self) -> list[Node]:
         """Every member of the cluster, also those that are down."""
         answer = await self._ask(f"/api/nodes?columns={NODE}", list)
-        # Where statistics are left to Prometheus, nodes tell no alarms of their own; before 3.8.10 only they do.
+        # Where statistics are left to Prometheus, nodes report no alarms themselves; before 3.8.10 only they do.
         health = await self._ask("/api/health/checks/alarms", may_lack=True) or {}
         alarms = {(one["node"], one["resource"]) for one in health.get("alarms", ())}
         return [_node(one, alarms) for one in answer]

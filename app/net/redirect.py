@@ -17,15 +17,15 @@ HARMLESS = frozenset({"accept", "accept-encoding", "accept-language", "cache-con
 MOVED = frozenset({301, 302, 303, 307, 308})
 BECOMES_GET = {301: frozenset({"POST"}), 302: frozenset({"POST"})}  # RFC 9110 15.4; after 303 every method does
 
-Ask = Callable[[Request], Awaitable[Response]]
+Fetch = Callable[[Request], Awaitable[Response]]
 
 
-async def follow(request: Request, ask: Ask) -> Response:
+async def follow(request: Request, fetch: Fetch) -> Response:
     """The last answer; headers that may be secret, user name and password go to the first origin only.
 
     Raises Failed: what `ask` raises, too_many_redirects, and blocked for a redirect to anything but http and https.
     """
-    response = await ask(request)
+    response = await fetch(request)
     if not _is_redirect(response):
         return response
     first_origin, request_now = origin(request.url), request
@@ -34,7 +34,7 @@ async def follow(request: Request, ask: Ask) -> Response:
         request_now = _next(
             request_now, response, urljoin(request_now.url, _encoded(response.headers["location"])), first_origin
         )
-        response = await ask(replace(request_now, timeout=max(request.timeout - timings.total, 0.001)))
+        response = await fetch(replace(request_now, timeout=max(request.timeout - timings.total, 0.001)))
         timings, lines = _sum(timings, response.timings), (*lines, *response.lines)
         if not _is_redirect(response):
             return replace(response, redirects=count, timings=timings, lines=lines)

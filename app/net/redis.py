@@ -21,7 +21,7 @@ from app.net.address import refuse_literal
 from app.units import length
 
 MAX_REPLY = 1 << 20  # bytes of one answer
-UNAVAILABLE = ("LOADING", "MASTERDOWN", "ERR max number of clients")  # it takes nobody now: down, not an error of ours
+UNAVAILABLE = ("LOADING", "MASTERDOWN", "ERR max number of clients")  # it takes nobody now: down, not a configuration error
 SOCKETS = ("redis+socket", "unix")
 NETWORK = {"redis": False, "valkey": False, "rediss": True, "valkeys": True}  # scheme -> over TLS
 
@@ -125,7 +125,7 @@ class Refused(Failed):
 
 
 async def info(server: Session) -> dict[str, str]:
-    """What INFO tells, by name. Raises Refused where the account may not ask, Failed for the rest."""
+    """The fields of INFO, by name. Raises Refused where the account may not ask, Failed for the rest."""
     try:
         text = str(await server.ask("INFO"))
     except Failed as failed:
@@ -137,7 +137,7 @@ async def info(server: Session) -> dict[str, str]:
 
 
 def number(fields: Mapping[str, str], name: str) -> float | None:
-    """A number that INFO tells; None when it does not, or when it is none."""
+    """A number in INFO; None when it is missing or no number."""
     try:
         found = float(fields[name])
     except (KeyError, ValueError):
@@ -146,12 +146,12 @@ def number(fields: Mapping[str, str], name: str) -> float | None:
 
 
 def cut_off(fields: Mapping[str, str]) -> str:
-    """How a replica is cut off from its primary, in words; empty for a primary, and for a replica that is not."""
+    """A message when a replica is disconnected from its primary; else empty."""
     if fields.get("role") != "slave" or fields.get("master_link_status") != "down":
         return ""
     since = number(fields, "master_link_down_since_seconds")
-    how = "it has never reached it" if since is None or since < 0 else f"for {length(since)}"
-    return f"it is a replica, and cut off from its primary: {how}"
+    how = "never connected" if since is None or since < 0 else f"for {length(since)}"
+    return f"replica disconnected from its primary: {how}"
 
 
 def grant(url: str, command: str) -> str:

@@ -21,9 +21,9 @@ class Scan:
     """What was found so far; a port counts as open when one of the addresses takes a connection on it."""
 
     open: set[int] = field(default_factory=set)
-    refused: set[int] = field(default_factory=set)  # by one address at least: somebody is there
+    refused: set[int] = field(default_factory=set)  # by one address at least: the host is up
     tried: set[int] = field(default_factory=set)  # on every address, to an end
-    last_error: str = ""  # the last thing the network said, e.g. "no route to host"
+    last_error: str = ""  # the last network error, e.g. "no route to host"
     exhausted: str = ""  # why we gave up before the end: no more sockets
 
 
@@ -46,7 +46,7 @@ async def _worker(ports: Iterator[int], addresses: tuple[Endpoint, ...], connect
     for port in ports:
         for address in addresses:
             await _try(address, port, connect_timeout, found)
-            await asyncio.sleep(0)  # without a route each try fails at once, and nobody else would get a turn
+            await asyncio.sleep(0)  # without a route each try fails at once, and no other task would run
             if found.exhausted:
                 return
         found.tried.add(port)

@@ -1,7 +1,7 @@
 """Guarded SMTP sessions: command and reply on a checked connection, within one deadline; says what hung and what was refused.
 
 Not on aiosmtplib 5.1: it sends DATA and the message in one call, where we ask in between whether the page is still wanted, and
-does not tell a STARTTLS that hangs from a handshake that does, nor what somebody put before the encryption.
+does not distinguish a hanging STARTTLS from a hanging handshake, nor detect data injected before TLS.
 
 Source: RFC 5321 (SMTP), RFC 3207 (STARTTLS), RFC 4954 (AUTH), RFC 4616 (PLAIN), RFC 2195 (CRAM-MD5), RFC 6531 (SMTPUTF8),
 RFC 8314 (TLS from the first byte).
@@ -32,7 +32,7 @@ LINE = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the server said: a code and the text of every line."""
+    """A reply: a code and the text of every line."""
 
     code: int
     lines: tuple[str, ...]
@@ -43,7 +43,7 @@ class Reply:
 
 
 class Refused(Failed):
-    """The server understood and said no, in its own words: 4xx for now, 5xx for good."""
+    """The server refused the command: 4xx for now, 5xx for good."""
 
     def __init__(self, command_name: str, reply: Reply) -> None:
         super().__init__(Kind.DENIED, f"{command_name} was answered {reply}")
@@ -63,7 +63,7 @@ def from_the_first_byte(tls: str, port: int) -> bool:
 
 
 class Session:
-    """One connection; a command is sent after the reply to the last. `asked` is what is waited for, to say what hung."""
+    """One connection; a command is sent after the reply to the last. `command_name` is the one waited for, for messages."""
 
     def __init__(self, streams: tcp.Streams) -> None:
         self._reader, self._writer = streams
@@ -110,7 +110,7 @@ class Session:
         """Encrypt from here on; what was offered before counts no longer. Raises Failed."""
         await self.ask("STARTTLS", "STARTTLS", 220)
         if await self._waiting():  # it would be taken for an answer given under TLS (CVE-2011-0411)
-            raise Failed(Kind.PROTOCOL, "it sent more before the encryption began: somebody may stand in between")
+            raise Failed(Kind.PROTOCOL, "it sent data before TLS started: possible man in the middle")
         self.command_name, self._handshaking = "the TLS handshake", True
         address, port = self._writer.get_extra_info("peername")[:2]
         try:
@@ -153,13 +153,13 @@ class Session:
         return _expect(command_name, await self._command(command, command_name), *good)
 
     async def quit(self, timeout: float) -> None:
-        """Say good-bye; whether it is heard does not matter."""
+        """Send QUIT; the reply does not matter."""
         with suppress(Failed, TimeoutError):
             async with asyncio.timeout(timeout):
                 await self._command("QUIT", "QUIT")
 
     async def close(self) -> None:
-        """End the connection, whatever the other side thinks of it."""
+        """Close the connection without waiting for the other side."""
         if self._handshaking:
             self._writer.transport.abort()
         else:
@@ -191,8 +191,8 @@ class Session:
                 code, more = match[1], match[2]
                 lines.append(self._without_secret((match[3] or b"").decode(errors="replace")))
         except asyncio.IncompleteReadError as error:
-            received = f" after saying {self._shown(error.partial)!r}" if error.partial else ""
-            raise Failed(Kind.PROTOCOL, f"it hung up on {self.command_name}{received}") from None
+            received = f" after sending {self._shown(error.partial)!r}" if error.partial else ""
+            raise Failed(Kind.PROTOCOL, f"it closed the connection on {self.command_name}{received}") from None
         except asyncio.LimitOverrunError:
             raise Failed(Kind.PROTOCOL, f"its answer to {self.command_name} has no end") from None
         except OSError:
@@ -212,7 +212,7 @@ class Session:
         return line
 
     async def _waiting(self) -> bool:
-        """Has anything come that nobody has read?"""
+        """Is there unread data?"""
         with suppress(TimeoutError):
             async with asyncio.timeout(0):
                 return bool(await self._reader.read(1))

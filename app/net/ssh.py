@@ -1,7 +1,7 @@
-"""The first words with an SSH server: who it says it is, what it offers, and its host key with proof of owning it. No login.
+"""The start of an SSH connection: identification, offered algorithms, and the host key with proof of ownership. No login.
 
 Source: RFC 4253 (4.2 identification, 6 packets, 7 and 8 key exchange), RFC 8731 (Curve25519), RFC 5656 (NIST curves), RFC 8332
-(RSA with SHA-2), RFC 8709 (Ed25519). Nothing is ever encrypted: the exchange proves the key, and then we leave.
+(RSA with SHA-2), RFC 8709 (Ed25519). Nothing is ever encrypted: the exchange proves the key, and then we disconnect.
 """
 
 import asyncio
@@ -45,17 +45,17 @@ class HostKey:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What was learnt."""
+    """What the server showed."""
 
     identification: str  # without SSH-2.0-
-    notice: str  # what it said before that
+    notice: str  # text it sent before that
     banner_seconds: float
     offers: Offers
     key: HostKey | None  # None when it offers no key asked for, or no exchange we know
 
 
 async def inspect_server(host: str, port: int, *, timeout: float, keys: Sequence[str] = ()) -> Server:
-    """Say hello, and ask for the first of these host key algorithms that is offered. Raises Failed, which says what hung."""
+    """Connect, and ask for the first of these host key algorithms that is offered. Raises Failed, which says what hung."""
     end = asyncio.get_running_loop().time() + timeout
     session = _Session(await tcp.connect(host, port, timeout=timeout))
     try:
@@ -64,7 +64,7 @@ async def inspect_server(host: str, port: int, *, timeout: float, keys: Sequence
     except TimeoutError:
         raise Failed(Kind.TIMEOUT, f"{session.problem} within {timeout:.3g} s{session.received_text()}") from None
     except (asyncio.IncompleteReadError, OSError):
-        raise Failed(Kind.PROTOCOL, f"it hung up: {session.problem}{session.received_text()}") from None
+        raise Failed(Kind.PROTOCOL, f"it closed the connection: {session.problem}{session.received_text()}") from None
     except (ValueError, struct.error, IndexError, asyncio.LimitOverrunError):
         raise Failed(Kind.PROTOCOL, f"it does not speak SSH: {session.problem}{session.received_text()}") from None
     finally:
@@ -77,22 +77,22 @@ class _Session:
     def __init__(self, streams: tcp.Streams) -> None:
         self._reader, self.writer = streams
         self._received = b""
-        self.problem = "no identification came"
+        self.problem = "no identification received"
 
     def received_text(self) -> str:
-        """What the server said instead, for a message."""
-        return f", it said {_text(self._received)!r}" if self._received else ""
+        """What was received instead, for a message."""
+        return f", but {_text(self._received)!r}" if self._received else ""
 
     async def run(self, keys: Sequence[str]) -> Server:
         started = time.perf_counter()
         self.writer.write(CLIENT_ID + b"\r\n")
         identification, notice = await self._identification()
         seconds = time.perf_counter() - started
-        self.problem = "no offer of algorithms came"
+        self.problem = "no offer of algorithms received"
         server_kexinit = await self._packet(KEXINIT)
         lists = _name_lists(server_kexinit)
         offers = Offers(lists[0], lists[1], _both(lists[2:4]), _both(lists[4:6]))
-        self.problem = "no host key came"
+        self.problem = "no host key received"
         exchange = next((name for name in EXCHANGES if name in offers.exchanges), None)
         algorithm = next((name for name in keys if name in offers.host_keys), None)
         key = (
@@ -135,19 +135,19 @@ class _Session:
         digest = sha256(b"".join(map(_string, parts)) + _string(_positive(shared))).digest()
         signed_by, signature = _strings(signed, 2)
         if not proves(algorithm, key, signed_by, signature, digest):
-            raise Failed(Kind.PROTOCOL, "it shows a host key and cannot prove to own it: somebody may stand in between")
+            raise Failed(Kind.PROTOCOL, "it shows a host key without proof of ownership: possible man in the middle")
         kind = next(_strings(key, 1)).decode()
         return HostKey(kind, "SHA256:" + b64encode(sha256(key).digest()).decode().rstrip("="))
 
     async def _packet(self, wanted: int) -> bytes:
-        """The payload of the next packet that says something."""
+        """The payload of the next packet that is neither IGNORE nor DEBUG."""
         while True:
             size, padding = struct.unpack("!IB", await self._reader.readexactly(5))
             if not padding + 1 < size <= MAX_PACKET:
                 raise ValueError("not a packet")
             payload = (await self._reader.readexactly(size - 1))[: size - 1 - padding]
             if payload[0] == DISCONNECT:
-                raise Failed(Kind.PROTOCOL, f"it ended the conversation: {_text(next(_strings(payload[5:], 1)))!r}")
+                raise Failed(Kind.PROTOCOL, f"it disconnected: {_text(next(_strings(payload[5:], 1)))!r}")
             if payload[0] == wanted:
                 return payload
             if payload[0] not in (IGNORE, DEBUG):

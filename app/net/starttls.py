@@ -1,7 +1,7 @@
 """Asks a server that begins in plain text to go on in TLS: SMTP, IMAP, POP3, FTP, LDAP, PostgreSQL.
 
 Source: RFC 3207 (SMTP), RFC 3501 6.2.1 (IMAP), RFC 2595 4 (POP3), RFC 4217 (FTP), RFC 4511 4.14 (LDAP), and PostgreSQL's
-SSLRequest. What a server says before is not believed and not looked at further than needed.
+SSLRequest. What a server sends before TLS is not trusted, and only read as far as needed.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ POSTGRES = struct.pack("!ii", 8, 80877103)
 # LDAPMessage 1 {ExtendedRequest {requestName "1.3.6.1.4.1.1466.20037"}}
 LDAP = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x16" + b"1.3.6.1.4.1.1466.20037"
 LDAP_RESULT = re.compile(rb"\x78.{1,5}?\x0a\x01(?P<code>.)", re.DOTALL)
-# What the server must say, and what it is answered.
+# What the server must send, and our answer.
 DIALOGUES: dict[str, tuple[tuple[bytes, bytes], ...]] = {
     "smtp": ((rb"220 ", b"EHLO tocsin.invalid\r\n"), (rb"250 ", b"STARTTLS\r\n"), (rb"220 ?", b"")),
     "imap": ((rb"\* OK", b"a STARTTLS\r\n"), (rb"a OK", b"")),
@@ -71,7 +71,7 @@ async def _negotiate(reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
             writer.write(answer)
     if not accepted:
         shown = "".join(char if char.isprintable() else " " for char in reply[:100].decode(errors="replace")).strip()
-        raise Failed(Kind.TLS, f"no TLS: it was asked to go on in TLS ({protocol}) and said {shown!r}")
+        raise Failed(Kind.TLS, f"no TLS: the request for TLS ({protocol}) was answered {shown!r}")
 
 
 async def _line(reader: asyncio.StreamReader) -> bytes:

@@ -1,4 +1,4 @@
-"""Hands one message to a mail server: how the connection is secured, who may be told the password, whom the server refuses."""
+"""Submits one message to a mail server: TLS, when the password may be sent, and which recipients were refused."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What the server said to the message, and which recipients it refused."""
+    """The server's reply to the message, and the recipients it refused."""
 
     reply: Reply
     refused: tuple[Refused, ...]
@@ -69,7 +69,7 @@ async def _secure(to: Server, server: Session) -> None:
             await server.hello(to.hello)
         elif to.tls == "starttls":
             raise NotOffered("it does not offer STARTTLS, and `tls: starttls` wants it")
-        elif to.username is not None and not server.is_loopback:  # somebody in between may have struck it out of the offers
+        elif to.username is not None and not server.is_loopback:  # a man in the middle may have removed it from the offers
             raise NotOffered("it does not offer STARTTLS, so the password was not sent; `tls: off` sends it in clear")
     if to.username is not None and to.password is not None:
         await server.login(to.username, to.password)

@@ -43,14 +43,14 @@ async def connect(
 
 
 async def close(writer: asyncio.StreamWriter) -> None:
-    """Close without waiting for the other side: a probe has learnt all it wanted."""
+    """Close without waiting for the other side: the probe has all it needs."""
     writer.transport.abort()
     with suppress(OSError):
         await writer.wait_closed()
 
 
 async def _connected(endpoint: Endpoint) -> socket.socket:
-    """A connection in which nothing was said yet."""
+    """A connected socket."""
     opened = socket.socket(endpoint.family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         opened.setblocking(False)

@@ -1,4 +1,4 @@
-"""Which certificate authorities are believed, who we say we are, and TLS contexts for probes."""
+"""Trusted certificate authorities, the client's own certificate, and TLS contexts for probes."""
 
 import errno
 import os
@@ -29,7 +29,7 @@ MAX_BUNDLE = 16 << 20  # bytes of a bundle; 140 authorities take 220 KiB
 
 @lru_cache(maxsize=1)
 def authorities() -> str:
-    """Path of the bundle to believe: SSL_CERT_FILE, else the system's, else certifi's."""
+    """Path of the bundle to trust: SSL_CERT_FILE, else the system's, else certifi's."""
     for path in (os.environ.get("SSL_CERT_FILE"), *BUNDLES):
         if path and Path(path).is_file():
             return path
@@ -72,7 +72,7 @@ def context(
 
 
 def unverified_context(identity: Identity | None = None) -> ssl.SSLContext:
-    """A client's context that takes every certificate, key, cipher and protocol OpenSSL still knows: to look, not to trust."""
+    """A client's context that accepts every certificate, key, cipher and protocol of OpenSSL: to inspect, not to trust."""
     return _unverified_context(identity, _written(identity))
 
 
@@ -101,7 +101,7 @@ def _new_context(name: bool, bundle: str, identity: Identity | None) -> ssl.SSLC
 
 
 def _no_password() -> str:
-    """For an encrypted key, which OpenSSL would ask the terminal for the password of."""
+    """No password for an encrypted key; OpenSSL would prompt on the terminal."""
     return ""
 
 
@@ -111,7 +111,7 @@ def _written(identity: Identity | None) -> tuple[int, ...]:
 
 
 def reason(error: ssl.SSLError) -> str:
-    """What OpenSSL says was wrong, in words: `TLS alert unknown CA`, `wrong version number`."""
+    """OpenSSL's reason as text: `TLS alert unknown CA`, `wrong version number`."""
     words = (error.reason or "handshake failed").replace("_", " ").lower().split()
     return " ".join(NAMES.get(word, word) for word in words)
 

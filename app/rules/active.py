@@ -10,14 +10,14 @@ from app.checks.model import Check, out_of
 from app.rules.kinds import status
 from app.rules.model import NO_DATA_INTERVALS, Lookback, Timing
 
-NOW = timedelta(0)  # a stretch that ends now
+NOW = timedelta(0)  # a range that ends now
 
 
 @dataclass(frozen=True, slots=True)
 class Active:
     """A rule with its kind and its check.
 
-    A kind's module offers `Spec`, and `reach(spec)` with `evaluate(spec, view, memory)`, or `members(spec)` with
+    A kind's module offers `Spec`, and `lookbacks(spec)` with `evaluate(spec, view, memory)`, or `members(spec)` with
     `combine(spec, firing)` where it is made of other rules.
     """
 
@@ -36,13 +36,13 @@ class Active:
 
     @property
     def lookbacks(self) -> tuple[Lookback, ...]:
-        """What it needs of the past."""
+        """The ranges of the past that it needs."""
         found: tuple[Lookback, ...] = self.kind.lookbacks(self.spec)
         return found
 
     @property
     def ranges(self) -> dict[timedelta, timedelta]:
-        """How long the stretch is that it needs, by how long before now that ends."""
+        """The lengths of the ranges that it needs, by how long before now they end."""
         found = {NOW: timedelta(0)}
         for one in self.lookbacks:
             found[one.back] = max(found.get(one.back, timedelta(0)), one.length)
@@ -71,7 +71,7 @@ class Active:
 
     @property
     def timing(self) -> Timing:
-        """How long it waits before it fires, and before it calls silence an alert."""
+        """How long it waits before it fires, and before missing data is an alert."""
         after = None if getattr(self.kind, "COUNTS_ITSELF", False) or self.spec.after is None else out_of(self.spec.after)
         return Timing(self.spec.for_, self.spec.no_data, self.check.every * NO_DATA_INTERVALS, after)
 

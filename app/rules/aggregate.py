@@ -43,9 +43,9 @@ def deviation(values: Sequence[float]) -> float:
 def percentile(values: Sequence[float], share: float) -> float:
     """Linear interpolation between closest ranks (PostgreSQL's percentile_cont, NumPy's default); 0 <= share <= 1."""
     ordered = sorted(values)
-    place = (len(ordered) - 1) * share
-    low, high = math.floor(place), math.ceil(place)
-    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+    position = (len(ordered) - 1) * share
+    low, high = math.floor(position), math.ceil(position)
+    return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
 
 
 def rate(times: Sequence[float], values: Sequence[float]) -> float | None:

@@ -1,4 +1,4 @@
-"""What a rule's step says to the outside: the alert's signal, or nothing. Pure."""
+"""What a rule's transition means to the outside: the alert's signal, or nothing. Pure."""
 
 import orjson
 
@@ -53,9 +53,9 @@ def _summary(rule: Active, step: Transition, labels: dict[str, str]) -> Summary:
 
 
 def _status(step: Transition, last: bool) -> SignalStatus | None:
-    """What this step says of the alert; None when it says nothing new.
+    """The alert's status after this transition; None when it is unchanged.
 
-    An alert that is on is said again by the last step of every evaluation: it keeps its value current, and an alert that
+    A firing alert is reported again by the last transition of every evaluation: it keeps its value current, and an alert that
     was ended or was not to page (a rule in shadow, a file taken back) is on again when its rule says so.
     """
     before, after = step.before, step.after

@@ -39,7 +39,7 @@ class Transition:
     before: SeriesState
     after: SeriesState
     verdict: Verdict
-    gone: bool = False  # nothing of the series is left: it is forgotten
+    gone: bool = False  # nothing of the series is left: its state is dropped
 
     @property
     def changed(self) -> bool:
@@ -56,12 +56,12 @@ def over_results(
     excused: Mapping[datetime, str] | None = None,
     downtimes: Sequence[Downtime] = (),
 ) -> list[Transition]:
-    """Evaluate at each of `times` (results not seen yet, oldest first) every series that is known or has news.
+    """Evaluate every series that is known or has new points at each of `times` (new results, oldest first).
 
-    pasts: per series what lies within the rule's reach, news included. well: those of `times` whose run was ok or nearly so: a
-    series with labels that such a run does not name has ended, as one has where others of its metric came. excused: those of
-    `times` that say nothing of the target, with why: nothing is decided then, and nothing counted. away: when Tocsin itself did
-    not run, oldest first.
+    pasts: per series the values within the rule's lookback, new points included. ok_times: those of `times` whose run was ok or
+    warning; a series with labels that is missing in such a run has ended, as it has where others of its metric are present.
+    excused: those of `times` with a result that is not about the target, with why; they decide and count nothing.
+    downtimes: when Tocsin itself did not run, oldest first.
     """
     current = dict(known)
     steps: list[Transition] = []
@@ -85,7 +85,7 @@ class _Run:
     at: datetime
     fresh: Mapping[str, Point]  # by series
     ok: bool
-    excused: str | None  # why it says nothing of the target
+    excused: str | None  # why the result is not about the target
     downtimes: Sequence[Downtime]
 
 

@@ -54,11 +54,11 @@ class Facts:
         return {one["at"] for one in self.results[check] if one["status"] in (Status.OK, Status.WARNING)}
 
     def excused(self, check: str) -> Mapping[datetime, str]:
-        """Those of them that say nothing of their target, with why: the prober was cut off."""
+        """Those of them that are not about their target, with why: the prober was offline."""
         return {one["at"]: one["message"] for one in self.results[check] if one["excused"]}
 
     def pasts_of(self, rule: Active) -> Mapping[str, Pasts]:
-        """What lies within the rule's reach, by series."""
+        """The history within the rule's lookback, by series."""
         if rule.metric is None and not rule.lookbacks:
             return {}
         found: dict[str, dict[timedelta, Past]] = defaultdict(dict)

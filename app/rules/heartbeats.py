@@ -1,4 +1,4 @@
-"""Says what became of heartbeats as signals: an alert while one is down, its end when it pings again."""
+"""Heartbeats as signals: firing while one is down, resolved when it pings again."""
 
 from datetime import datetime
 
@@ -14,9 +14,9 @@ from app.wording import because
 
 
 def evaluate(db: Connection, now: datetime, limit: int = 500) -> tuple[list[Signal], int]:
-    """Judge every heartbeat that was pinged or is due; the signals that follow, and how many were looked at."""
-    moves, seen = service.judge(db, now, limit)
-    return [signal(move) for move in moves], seen
+    """Judge every heartbeat that was pinged or is due; the signals that follow, and how many were evaluated."""
+    moves, count = service.judge(db, now, limit)
+    return [signal(move) for move in moves], count
 
 
 def signal(move: Move) -> Signal:

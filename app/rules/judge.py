@@ -17,8 +17,8 @@ def judge(
 ) -> tuple[SeriesState, Verdict]:
     """The series' state after `finding` at `at`, and the verdict.
 
-    Bad for `patience.hold`, and so often as `patience.after` says, fires; while firing only `finding.clear` recovers; what
-    is unknown changes nothing until `patience.silence` has passed since it last was known, then follows `patience.no_data`.
+    Bad for `timing.hold`, and so often as `timing.after` says, fires; while firing only `finding.clear` recovers; what
+    is unknown changes nothing until `timing.no_data_after` has passed since it last was known, then follows `timing.no_data`.
     """
     if finding.bad is None and not finding.learning:
         return judge_missing(before, timing, severity, at, finding.reason)
@@ -67,7 +67,7 @@ def _while_not_firing(before: SeriesState, known: SeriesState, finding: Finding,
 
 
 def skip_run(before: SeriesState, severity: Severity, at: datetime, reason: Reason) -> tuple[SeriesState, Verdict]:
-    """The verdict when nothing could be learnt and nobody is notified: unknown, and its time is not counted as silence."""
+    """The verdict when the prober was offline: unknown, and the time does not count as missing data."""
     after = replace(before, state=State.UNKNOWN, known_at=at)
     return after, Verdict(at, after.state, after.firing, severity, None, (reason,))
 
@@ -75,7 +75,7 @@ def skip_run(before: SeriesState, severity: Severity, at: datetime, reason: Reas
 def judge_missing(
     before: SeriesState, timing: Timing, severity: Severity, at: datetime, reason: Reason = NO_RESULT
 ) -> tuple[SeriesState, Verdict]:
-    """The verdict when nothing was learnt at `at`: unknown, and an alert once it has lasted if the rule wants one.
+    """The verdict without a result at `at`: unknown, and an alert after `no_data_after` if the rule wants one.
 
     Time in which Tocsin itself did not run is not silence; what is remembered stays the instant at which it last was known.
     """

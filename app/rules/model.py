@@ -22,7 +22,7 @@ NO_DATA_INTERVALS = 3  # a check that is unknown for this many intervals is sile
 
 
 class Rule(Declared):
-    """What a rule of any kind may say; `app/rules/kinds/KIND.py` adds the kind's own fields."""
+    """The fields of every kind of rule; `app/rules/kinds/KIND.py` adds the kind's own fields."""
 
     kind: str
     check: str = Field(description="the check whose results it judges")
@@ -43,7 +43,7 @@ class Rule(Declared):
 
 
 class State(StrEnum):
-    """Where one series of one rule stands."""
+    """The state of one series of one rule."""
 
     OK = "ok"
     PENDING = "pending"
@@ -59,11 +59,11 @@ class Point:
     at: datetime
     value: float | None
     status: Status = Status.OK
-    message: str = ""  # the probe's own words
+    message: str = ""  # the probe's message
     unknown: Reason | None = None  # why there is no value, where that is known better than by its message
 
     def unknown_reason(self, otherwise: Code = Code.NO_SAMPLE) -> Reason:
-        """Why there is no value; `otherwise` is the code where nobody says."""
+        """Why there is no value; `otherwise` is the code where no reason is given."""
         return self.unknown or (recorded(self.message) if self.message else Reason(otherwise))
 
 
@@ -73,7 +73,7 @@ class View:
 
     at: datetime
     newest: Point  # the result at `at`
-    pasts: Mapping[timedelta, Past]  # how far back -> what is known around then; see `Reach`
+    pasts: Mapping[timedelta, Past]  # how far back -> what is known around then; see `Lookback`
     every: timedelta  # the check's interval
     downtimes: Sequence[Downtime] = ()  # when Tocsin itself did not run, oldest first
 
@@ -84,7 +84,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Lookback:
-    """A stretch of the past that a rule needs: `length` long, ending `back` before now."""
+    """A range of the past that a rule needs: `length` long, ending `back` before now."""
 
     length: timedelta
     back: timedelta = timedelta(0)
@@ -101,7 +101,7 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a kind says of one instant: is it bad, is it well again, and why. `bad` None = unknown."""
+    """The result of a rule's kind at one instant: bad, clear, and why. `bad` None = unknown."""
 
     bad: bool | None
     clear: bool
@@ -111,7 +111,7 @@ class Finding:
     memory: Mapping[str, Any] = field(default_factory=dict)
     shown: str | None = None  # what a summary shows as its value, when that is not `value`: "43 %"
     score: float | None = None  # how unusual or how far: a kind's own measure, higher is worse
-    learning: bool = False  # it has not seen enough to say anything
+    learning: bool = False  # it has not learnt enough to judge
     band: Band | None = None
 
 
@@ -122,7 +122,7 @@ class SeriesState:
     state: State = State.OK
     firing: bool = False  # whether its alert is on; stays while data is missing
     bad_since: datetime | None = None  # start of the unbroken badness that `for` measures
-    known_at: datetime | None = None  # the last time it could tell
+    known_at: datetime | None = None  # the last time it was known
     memory: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -143,7 +143,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long a rule waits: before it fires, and before it calls silence an alert."""
+    """How long a rule waits before it fires, and before missing data is an alert."""
 
     hold: timedelta
     no_data: NoData

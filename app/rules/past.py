@@ -81,7 +81,7 @@ class Past:
 
 
 class Span:
-    """A stretch of a past; nothing is copied until it is asked for."""
+    """A range of a series; values are copied on access only."""
 
     __slots__ = ("_end", "_past", "_start")
 

@@ -1,4 +1,4 @@
-"""Where checks run: a place that is cut off, or has no worker, is one alert instead of one for each of its checks."""
+"""Probers: a location that is offline, or has no worker, is one alert instead of one for each of its checks."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ WORKER_TIMEOUT = timedelta(seconds=beats.FRESH["worker"])  # without a tick for 
 
 
 def evaluate(db: Connection) -> list[Signal]:
-    """The places that were cut off, or are back, since this was asked last."""
+    """Locations that went offline or online since the last call."""
     return [_cut_off(row) for row in store.take_news(db)]
 
 

@@ -1,7 +1,7 @@
-"""What this process remembers of the samples that rules look back on, so that each is read from the database once.
+"""A cache in this process of the samples that rules need, so that each is read from the database once.
 
-The database stays the truth: a process that remembers nothing reads what lies within reach, one that does reads what is new.
-Any number of processes may take turns; each catches up by itself.
+The database is authoritative: an empty cache reads the whole range, a filled one what is new.
+Any number of processes may evaluate in turn; each updates its own cache.
 """
 
 import threading
@@ -19,7 +19,7 @@ from app.rules.past import Past
 
 OVERLAP = timedelta(minutes=1)  # read again, for what was committed late
 MAX_VALUES = 5_000_000  # values kept; 16 bytes each. Beyond them everything is read anew
-SIZE_CHECK_EVERY = 256  # looks between two counts of them
+SIZE_CHECK_EVERY = 256  # fetches between two checks of the size
 
 
 class SampleRange(NamedTuple):
@@ -38,7 +38,7 @@ class _Cached:
 
 
 class SampleCache:
-    """Pasts by stretch and series."""
+    """Past values by range and series."""
 
     def __init__(self) -> None:
         self._cached: dict[SampleRange, _Cached] = {}
@@ -54,9 +54,9 @@ class SampleCache:
         evaluated_at: Mapping[str, datetime],
         now: datetime,
     ) -> Mapping[SampleRange, Mapping[str, Past]]:
-        """Every series of these stretches: `wanted` long before `seen` (the check's newest instant that was judged), up to now.
+        """Every series of these ranges: `wanted` long before `evaluated_at` (newest evaluation), up to now.
 
-        version: of the configuration; another one forgets everything, so that a name used anew does not inherit a past.
+        version: of the configuration; another one clears the cache, so that a reused name starts without history.
         """
         with self._lock:
             return self._fetch(db, version, wanted, evaluated_at, now)
@@ -88,12 +88,12 @@ class SampleCache:
         return {sample_range: self._cached[sample_range].series for sample_range in wanted}
 
     def clear(self) -> None:
-        """Remember nothing: read everything anew."""
+        """Drop everything: read it anew."""
         with self._lock:
             self._cached.clear()
 
     def _read(self, db: Connection, read: Mapping[SampleRange, tuple[datetime, datetime]]) -> None:
-        """Fetch what is new; where nothing came, the same stretch is asked for again next time."""
+        """Fetch what is new; where nothing is new, the same range is read again next time."""
         wanted = [(one.check, one.metric, one.back, *span) for one, span in read.items()]
         for check, metric, back, at, value, labels in samples.samples_between(db, wanted):
             cached = self._cached[SampleRange(check, metric, back)]

@@ -1,4 +1,4 @@
-"""Evaluates what is new and says it as signals: load, decide, save, in the caller's transaction."""
+"""Evaluates new results into signals: load, decide, save, in the caller's transaction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,9 +23,9 @@ from app.rules.store import SeriesKey
 from app.signals.model import Signal
 
 LARGE_BATCH = 1000  # series; judging more takes its time
-GRACE = timedelta(seconds=10)  # so late a run may be where a worker or the dispatch hangs, until somebody else has taken it
+GRACE = timedelta(seconds=10)  # lateness of a run that is tolerated: a worker or the dispatch may hang
 MAX_LEASE = timedelta(seconds=60)  # longer than the longest lease of a run
-RECHECK_INTERVAL = timedelta(seconds=5)  # at what is silent, once nobody says that somebody listens
+RECHECK_INTERVAL = timedelta(seconds=5)  # for missing results, while no worker of the location ticks
 MISSED_AFTER = 1.5  # intervals after which a result that did not come is missed
 
 
@@ -35,7 +35,7 @@ def sync(db: Connection, rules: Mapping[str, Rule], now: datetime) -> None:  # n
 
 
 def evaluate(db: Connection, now: datetime, limit: int = 500, cache: SampleCache = CACHE) -> tuple[list[Signal], int]:
-    """Judge every check with something new; the signals that follow, and how many checks were looked at."""
+    """Judge every check with something new; the signals that follow, and how many checks were evaluated."""
     claimed = checks.claim_evaluation(db, now, limit)
     if not claimed:
         return [], 0
@@ -64,7 +64,7 @@ def evaluate(db: Connection, now: datetime, limit: int = 500, cache: SampleCache
 
 
 def resolve_paused(db: Connection, check: str, now: datetime) -> list[Signal]:
-    """A check is paused: its rules forget their states, and what was on is over; the signals that say so."""
+    """A check is paused: drop the states of its rules and resolve its alerts; the signals."""
     rules = {rule.name: rule for rule in in_force.by_check(db).get(check, ())}
     states = store.states(db, list(rules))
     store.drop(db, list(states))

@@ -110,12 +110,12 @@ def bands(
 
 
 def extend_idle_timeout(db: Connection) -> None:
-    """Let this transaction think for longer than the 10 s that a session may be idle in one."""
+    """Allow this transaction to be idle for 60 s instead of 10 s."""
     db.execute(text("set local idle_in_transaction_session_timeout = '60s'"))
 
 
 def lock_composites(db: Connection) -> None:
-    """Wait for, and hold until the end of the transaction, the right to decide composite rules."""
+    """Take the lock for composite rules until the end of the transaction."""
     db.execute(text("select pg_advisory_xact_lock(7073111)"))
 
 

@@ -1,8 +1,8 @@
 """How old the newest row of a table is: the import that stopped, the orders that no longer come.
 
 Metrics: `age_seconds` of the newest row, negative when it lies in the future. Warning and critical: older than `warning_after`
-and `critical_after`; no row at all is what `empty` says. A newest row from the future warns, for it hides that nothing new
-comes. When the database cannot be asked it is unknown. Asked as `business.sql` asks: nothing can be written.
+and `critical_after`; no row at all is what `empty` says. A newest row from the future warns, since it hides missing new
+rows. Unknown when the query fails. The query runs as in `business.sql`: nothing can be written.
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -89,7 +89,7 @@ def _query(spec: Target, url: str) -> str:
 
 
 def _instant(value: Any, spec: Target) -> datetime:
-    """The moment that a database's value means. Raises Unknown."""
+    """A database's value as an instant. Raises Unknown."""
     try:
         if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
             return datetime.fromtimestamp(float(value) / PER_SECOND[spec.epoch], UTC)
@@ -101,15 +101,15 @@ def _instant(value: Any, spec: Target) -> datetime:
             return value if value.tzinfo else value.replace(tzinfo=ZoneInfo(spec.timezone))
     except (ValueError, OverflowError, OSError):
         pass
-    raise Unknown(f"{str(value)[:40]!r} is no time; is `epoch` right?")
+    raise Unknown(f"{str(value)[:40]!r} is not a time; check `epoch`")
 
 
 def _reading(age: timedelta, spec: Target) -> Reading:
     metrics = {"age_seconds": age.total_seconds()}
     if age < -SKEW:
-        return Reading(Status.WARNING, f"the newest row lies {length(-age)} in the future: is `timezone` right?", metrics)
+        return Reading(Status.WARNING, f"the newest row lies {length(-age)} in the future: check `timezone`", metrics)
     text = f"the newest row is {length(max(age, timedelta(0)))} old"
     for limit, status in ((spec.critical_after, Status.CRITICAL), (spec.warning_after, Status.WARNING)):
         if limit is not None and age > limit:
-            return Reading(status, f"{text}, and may be {length(limit)}", metrics)
+            return Reading(status, f"{text}, limit {length(limit)}", metrics)
     return Reading(Status.OK, text, metrics)

@@ -39,7 +39,7 @@ def _short_form(given: object) -> object:
 
 
 class Question(Server, Limits, Spec):
-    """What is asked of which API."""
+    """The request, and the metrics in its answer."""
 
     method: str = Field(default="GET", pattern=r"^[A-Z]{1,20}$", description="HTTP method")
     body: str | None = Field(default=None, description="text sent as the request's body")
@@ -90,7 +90,7 @@ def _reading(response: Response, spec: Question, until: float) -> Reading:
 
 
 def _items(metric: Several, content: Any, limit: int) -> list[Any]:
-    """What a metric's path selects. Raises ValueError when that is too much."""
+    """The items that a metric's path selects. Raises ValueError when there are too many."""
     try:
         items = select(metric.path, content)
     except TooMuch as error:
@@ -101,20 +101,22 @@ def _items(metric: Several, content: Any, limit: int) -> list[Any]:
 
 
 def _values(name: str, metric: Several, items: list[Any], until: float) -> tuple[list[Series], list[str]]:
-    """A metric's values, and why others are none."""
+    """A metric's values, and why others are missing."""
     found: list[Series] = []
     problems: list[str] = []
     for position, item in enumerate(items, 1):
         if time.monotonic() > until:
-            raise ValueError(f"{name} is not read in time: {position - 1} of {len(items)} values so far")
+            raise ValueError(f"{name} was not read in time: {position - 1} of {len(items)} values so far")
         selected = select(metric.value, item)
         value = _number(selected[0]) if len(selected) == 1 else None
         if value is not None:
             found.append(Series(name, value, _labels(metric, item, position, len(items))))
         else:
-            problems.append(f"it is {shown(selected[0])}" if len(selected) == 1 else f"{len(selected)} stand at {metric.value}")
+            problems.append(
+                f"it is {shown(selected[0])}" if len(selected) == 1 else f"{len(selected)} values at {metric.value}"
+            )
     if len({tuple(one.labels.items()) for one in found}) < len(found):
-        raise ValueError(f"two values of {name} have the same labels; add one that tells them apart")
+        raise ValueError(f"two values of {name} have the same labels; add a label that differs")
     return found, problems
 
 

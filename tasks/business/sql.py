@@ -30,7 +30,7 @@ NUMBERS = (int, float, Decimal, timedelta)  # bool is an int
 
 
 class Question(Limits, Spec):
-    """What is asked of which database."""
+    """The query, its database and its limits."""
 
     url: SqlUrl | None = Field(
         default=None,
@@ -76,7 +76,7 @@ def _reading(names: list[str], rows: list[Row], spec: Question) -> Reading:
 def _judged(
     columns: list[str], found: list[dict[str, float]], labels: list[dict[str, str]], spec: Question
 ) -> tuple[Status, str]:
-    """The status, and what to say: of the first column its values, and of every column what it lacks."""
+    """The status and the message: values of the first column, and missing values of every column."""
     first, single = columns[0], len(found) == 1
     values: dict[str, float] = {}
     for position, (row, row_labels) in enumerate(zip(found, labels, strict=True), 1):
@@ -97,7 +97,7 @@ def _of(missing: int, rows: int) -> str:
 
 
 def _labels(names: list[str], kinds: list[str], row: Row, position: int) -> dict[str, str]:
-    """The texts that tell a row from the others, or its number."""
+    """The text columns of a row, or its number."""
     if "text" not in kinds:
         return {"row": str(position)}
     columns = zip(names, kinds, row, strict=True)

@@ -3,7 +3,7 @@
 Metrics: `free_bytes` (to ordinary users), `used_percent` (as df counts), `total_bytes`, and where the file system counts them
 `inodes_used_percent`. Warning and critical: the used share of bytes or inodes, but only while less than `enough_bytes` is
 free, since 96 % of a huge disk is no trouble. Critical too: mounted read-only, as a kernel does after errors, or hanging.
-Unknown: a file system that does not tell its size, as /proc and some network mounts do not.
+Unknown: a file system that does not report its size, as /proc and some network mounts do not.
 """
 
 import os
@@ -40,7 +40,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     if found.f_flag & os.ST_RDONLY and not spec.read_only:
         return Reading(Status.CRITICAL, "mounted read-only: the kernel does so after errors (see dmesg)", metrics)
     if not found.f_blocks:
-        raise Unknown(f"{spec.path}: this file system does not tell how large it is")
+        raise Unknown(f"{spec.path}: the file system does not report its size")
     full = used if free < spec.enough_bytes or not spec.enough_bytes else 0.0
     status = _judge(0.0 if spec.read_only else max(full, inodes), spec)
     return Reading(status, f"{used:.0f} % used, {free / GIB:.3g} GiB free, {inodes:.0f} % of inodes used", metrics)

@@ -45,7 +45,7 @@ class Expected(Spec):
 
 
 class Target(Spec):
-    """What is asked, and whom."""
+    """The question, the resolver and the expected answer."""
 
     query_name: str = Field(min_length=1, max_length=1000, description="name to ask for; for type PTR an address will do")
     query_type: Annotated[str, AfterValidator(record_type)] = Field(
@@ -69,7 +69,7 @@ class Target(Spec):
 
 @probe(on_timeout=Status.CRITICAL)
 async def measure(spec: Target, run: Run) -> Reading:
-    deadline = time.monotonic() + run.timeout * 0.95  # to say what hung before the runner gives up
+    deadline = time.monotonic() + run.timeout * 0.95  # to report what hung before the runner's time-out
     question = Question(spec.query_name, spec.query_type, spec.recursion, spec.expect.authenticated)
     try:
         endpoints = await servers(spec.resolver, spec.port, run.timeout / 2)
@@ -107,13 +107,13 @@ def _join(values: tuple[str, ...] | list[str]) -> str:
 
 
 def _mismatches(answer: Answer, spec: Target) -> list[str]:
-    """What is not as it must be, in words."""
+    """Mismatches with what is expected, as messages."""
     expected, mismatches = spec.expect, []
     if answer.rcode != expected.rcode:
         return [f"expected {expected.rcode}"]
     if expected.authenticated and not answer.authenticated:
         mismatches.append(
-            "not proved by DNSSEC (flag AD is missing): the zone is not signed, or the resolver does not validate"
+            "not validated by DNSSEC (flag AD is missing): the zone is not signed, or the resolver does not validate"
         )
     if expected.authoritative and not answer.authoritative:
         mismatches.append("not from a server of the zone (flag AA is missing)")
@@ -128,7 +128,7 @@ def _record_mismatches(found: set[str], spec: Target) -> list[str]:
     excess |= found & {canonical(spec.query_type, text) for text in expected.lacks}
     mismatches = [f"missing: {_join(missing)}"] if missing else []
     if excess:
-        mismatches.append(f"must not be there: {_join(sorted(excess))}")
+        mismatches.append(f"unexpected: {_join(sorted(excess))}")
     if not found and wanted is None and not missing and expected.rcode == "NOERROR":
         mismatches.append(f"the name has no record of type {spec.query_type}")
     return mismatches

@@ -3,7 +3,7 @@
 Metrics: `running`, `expected` and `unhealthy` containers, `restarts` since the last run, `seconds` for all answers; by label
 `container`: `container_up` (0 or 1) and `restart_count`. Critical: the daemon does not answer, a container is missing, does not
 run, restarts, was killed or is unhealthy. Warning: one was restarted since the last run. Unknown: the daemon's socket is not
-ours to open.
+not accessible.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from app.checks.probe import Field, Reading, Run, Series, Spec, Status, Unknown,
 from app.failure import Failed, Kind
 from app.net.docker import Container, Engine, EngineUrl
 
-MAX_CONTAINERS = 500  # containers looked at in one run
+MAX_CONTAINERS = 500  # containers checked in one run
 MAX_CONCURRENT = 8  # questions to the daemon
 STOPPED_STATES = ("exited", "dead", "restarting")
 FIX = "let the account of Tocsin's workers into the group docker, or point `url` at a read-only proxy of the socket"
@@ -40,7 +40,7 @@ class Target(Spec):
     minimum: int = Field(default=1, ge=0, description="with `label`: containers there must be")
     may_end: bool = Field(default=False, description="a container that ended with code 0 has done its work and is not missed")
     verify_tls: bool = Field(default=True, description="does an untrusted certificate count as no answer")
-    ca: str | None = Field(default=None, description="path of the CA bundle to believe instead of the system's")
+    ca: str | None = Field(default=None, description="path of the CA bundle to trust instead of the system's")
 
     @model_validator(mode="after")
     def _is_one_choice(self) -> Self:
@@ -52,7 +52,7 @@ class Target(Spec):
 @probe(on_timeout=Status.CRITICAL)
 async def measure(spec: Target, run: Run) -> Reading:
     started = time.perf_counter()
-    limit = run.timeout * 0.95  # to say what hung before the runner gives up
+    limit = run.timeout * 0.95  # to report what hung before the runner's time-out
     waiting_for = "the list of containers" if not spec.containers else "its containers"
     try:
         async with asyncio.timeout(limit):
@@ -61,7 +61,7 @@ async def measure(spec: Target, run: Run) -> Reading:
             waiting_for = "the state of its containers"
             found = await _containers(engine, names)
     except TimeoutError:
-        raise Unreachable(f"the Docker daemon did not tell {waiting_for} within {limit:.3g} s") from None
+        raise Unreachable(f"no answer from the Docker daemon within {limit:.3g} s: {waiting_for}") from None
     except Failed as failed:
         raise _as_exception(failed) from None
     return _reading(spec, run, names, found, time.perf_counter() - started)
@@ -88,10 +88,10 @@ async def _containers(engine: Engine, names: Sequence[str]) -> list[Container | 
 
 def _as_exception(failed: Failed) -> Exception:
     if failed.kind is Kind.DENIED:
-        return Unknown(f"the Docker daemon is not ours to ask: {failed}; {FIX}")
+        return Unknown(f"access to the Docker daemon denied: {failed}; {FIX}")
     if failed.kind is Kind.BLOCKED:
         return Unknown(str(failed))
-    return Unreachable(f"the Docker daemon does not answer as it must: {failed}")
+    return Unreachable(f"invalid answer from the Docker daemon: {failed}")
 
 
 def _reading(spec: Target, run: Run, names: Sequence[str], found: Sequence[Container | None], seconds: float) -> Reading:
@@ -99,12 +99,12 @@ def _reading(spec: Target, run: Run, names: Sequence[str], found: Sequence[Conta
     missing = [name for name, one in zip(names, found, strict=True) if one is None and spec.containers]  # else: just removed
     before = run.numbers("restarts")
     restarted = {one.name: max(0, one.restarts - int(before.get(one.id, one.restarts))) for one in present}
-    findings = [(Status.CRITICAL, f"{name}: there is no such container") for name in missing]
+    findings = [(Status.CRITICAL, f"{name}: no such container") for name in missing]
     now = datetime.now(UTC)
     findings += [finding for one in present if (finding := _finding(one, spec.may_end, restarted[one.name], now))]
     if spec.label and len(present) < spec.minimum:
         findings.insert(
-            0, (Status.CRITICAL, f"{len(present)} containers have the label {spec.label}, {spec.minimum} must be there")
+            0, (Status.CRITICAL, f"{len(present)} containers have the label {spec.label}, expected at least {spec.minimum}")
         )
     running = sum(one.state == "running" for one in present)
     metrics = {

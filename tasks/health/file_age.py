@@ -2,7 +2,7 @@
 
 Metrics: `age_seconds` since the last change and `bytes` of the file that is judged, the newest that matches or the oldest;
 `files` and `total_bytes` of all. A symbolic link counts as what it leads to. Critical: fewer files than `min_files` (none,
-unless told), more than `max_files`, an empty or otherwise too small file, one that is too large, too old or too young.
+by default), more than `max_files`, an empty or otherwise too small file, one that is too large, too old or too young.
 Unknown: a file or folder that this account may not read, a file from the future, a file system that hangs, more entries than
 `max_entries`.
 """
@@ -83,7 +83,7 @@ def _search(spec: Target, deadline: float) -> Matches:
         if entries > spec.max_entries:
             raise Unknown(f"{spec.path}: more than {spec.max_entries} entries to look at; narrow the pattern")
         if time.monotonic() > deadline:
-            raise Unknown(f"{spec.path}: {entries} entries were looked at when the time was over")
+            raise Unknown(f"{spec.path}: {entries} entries examined when the time ran out")
 
     def on_error(error: OSError) -> None:
         raise error
@@ -94,7 +94,7 @@ def _search(spec: Target, deadline: float) -> Matches:
     except OSError as error:
         raise Unknown(f"{error.filename}: {lower_first(str(error.strerror))}") from None
     except (ValueError, RecursionError):  # NUL in the path; folders nested a thousand deep
-        raise Unknown(f"{spec.path!r} cannot be looked through") from None
+        raise Unknown(f"{spec.path!r} cannot be searched") from None
     return found
 
 
@@ -110,7 +110,7 @@ def _count(found: Matches, path: str, *, literal: bool) -> None:
     if stat.S_ISREG(info.st_mode):
         found.add(path, info)
     elif literal:
-        raise Unknown(f"{path} is no regular file; to watch a folder's files write {path}/*")
+        raise Unknown(f"{path} is not a regular file; to watch a folder's files write {path}/*")
 
 
 def _judge(spec: Target, found: Matches, now: float) -> Reading:
@@ -139,7 +139,7 @@ def _count_findings(spec: Target, count: int) -> Iterator[tuple[Status, str]]:
 
 def _age_findings(spec: Target, age: float) -> Iterator[tuple[Status, str]]:
     if age < -MAX_CLOCK_SKEW:
-        yield Status.UNKNOWN, f"it is dated {length(-age)} in the future, so its age says nothing: which clock is wrong?"
+        yield Status.UNKNOWN, f"it is dated {length(-age)} in the future: age unknown, check the clocks"
         return
     for status, older, younger in (
         (Status.CRITICAL, spec.critical_older_than, spec.critical_younger_than),

@@ -3,8 +3,8 @@
 Metrics: `load_per_core` (5 min), `memory_available_percent` and `memory_available_bytes`, `swap_used_percent`, and on Linux the
 share of the last minute in which work stood still for want of something (pressure stall): `cpu_pressure_percent` (some of it),
 `memory_pressure_percent` and `io_pressure_percent` (all of it). Warning and critical: little memory available, memory
-pressure, a very long run queue. A busy host is no trouble; one that stands still is. Unknown: a limit of the check's own for
-memory pressure, where the kernel does not tell it.
+pressure, a very long run queue. A busy host is no trouble; one that stands still is. Unknown: a limit of the check for
+memory pressure, where the kernel does not report it.
 """
 
 import os
@@ -70,7 +70,7 @@ def _judge(metrics: dict[str, float], spec: Limits) -> tuple[Status, str]:
     stalled = metrics.get("memory_pressure_percent", 0.0)
     summary = f"load {load:.2g} per core, {free:.0f} % of memory available"
     has_pressure = "memory_pressure_percent" in metrics
-    summary += f", {stalled:.0f} % of the time stalled for it" if has_pressure else "; the kernel does not tell its pressure"
+    summary += f", {stalled:.0f} % of the time stalled for it" if has_pressure else "; memory pressure not available"
     if load >= spec.critical_load or free < spec.critical_memory_percent or stalled >= spec.critical_memory_pressure:
         return Status.CRITICAL, summary
     if load >= spec.warning_load or free < spec.warning_memory_percent or stalled >= spec.warning_memory_pressure:

@@ -2,7 +2,7 @@
 
 Metrics: `seconds` until the end of the body, `first_byte_seconds`, `status_code`, `bytes` of the unpacked body, and over TLS
 `certificate_days` until the server's certificate ends. With `steps`, these are the last step's, but `seconds` of all together;
-`step_seconds` of each is labelled `step`. Critical: no answer within the time-out, a certificate that is not believed, or
+`step_seconds` of each is labelled `step`. Critical: no answer within the time-out, a certificate that is not trusted, or
 anything else than what `expect` says; steps end with the first that fails. It never warns; rules judge how long it took.
 """
 
@@ -46,7 +46,7 @@ class Step(Spec):
 
 
 class Target(Server, Spec):
-    """What is asked."""
+    """The request, or the steps."""
 
     url: Url | None = Field(default=None, description="http:// or https:// address; this or `steps`")  # type: ignore[assignment]
     method: str = Field(default="GET", pattern=METHOD, description="HTTP method")

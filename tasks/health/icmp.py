@@ -23,7 +23,7 @@ FAMILIES = {4: AF_INET, 6: AF_INET6}
 
 
 class Target(Spec):
-    """What is pinged, and how many losses are too many."""
+    """The host to ping, and the limits of loss."""
 
     host: Host = Field(description="name or address")
     ip_version: Literal[4, 6] | None = Field(default=None, description="4 or 6; unset = the first address that answers")
@@ -37,7 +37,7 @@ class Target(Spec):
 
 @probe(on_timeout=Status.CRITICAL)
 async def measure(spec: Target, run: Run) -> Reading:
-    deadline = time.monotonic() + run.timeout * 0.95  # to say what hung before the runner gives up
+    deadline = time.monotonic() + run.timeout * 0.95  # to report what hung before the runner's time-out
     try:
         address, echoes = await _ping_first(spec, await _addresses(spec, run.timeout / 2), deadline)
     except Failed as failed:

@@ -4,7 +4,7 @@ Metrics: `seconds` (session, queries), `connections`, `connections_used_percent`
 `uptime_seconds`, `read_only` (1 = yes), `slow_queries_per_second` since the last run; with `min_replicas` the `replicas` that
 are connected; on a replica `lag_seconds` (of the one source furthest behind), and by `channel` `io_running`, `sql_running` (1 =
 yes) and `lag_seconds`. Critical: no session; another role than `role` says; a replica whose threads do not run; fewer replicas
-than `min_replicas`. Warning and critical: connections used, lag. Unknown: wrong credentials, a replica that does not tell its
+than `min_replicas`. Warning and critical: connections used, lag. Unknown: wrong credentials, a replica that does not report its
 lag. A user that may not see the replication (SLAVE MONITOR or REPLICATION CLIENT) is told so; where the check's settings ask
 for it, that is unknown.
 """
@@ -61,13 +61,13 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the server says of itself; channels None: it does not tell this user."""
+    """The server's status; channels None: hidden from this user."""
 
     counters: Mapping[str, float]
     most: float
     read_only: bool
     channels: tuple[Channel, ...] | None
-    replicas: float | None  # that follow it; None: not asked, or it does not tell this user
+    replicas: float | None  # that follow it; None: not asked, or hidden from this user
 
 
 @probe(on_timeout=Status.CRITICAL)
@@ -96,7 +96,7 @@ async def measure(spec: Target, run: Run) -> Reading:
 def _state(session: Session, *, count_replicas: bool) -> State:
     counters = {row["Variable_name"].lower(): float(row["Value"]) for row in session.rows(STATUS)}
     variables = session.rows(VARIABLES)[0]
-    read_only = str(variables["read_only"]).upper() in ("1", "ON")  # MariaDB 12 says more than yes and no
+    read_only = str(variables["read_only"]).upper() in ("1", "ON")  # MariaDB 12 has more values than ON and OFF
     channels, replicas = _shown(session, REPLICATION), _shown(session, REPLICAS) if count_replicas else None
     return State(
         counters,
@@ -166,9 +166,9 @@ def _series(state: State) -> Iterator[Series]:
 
 def _findings(state: State, metrics: Mapping[str, float], spec: Target) -> Iterator[tuple[Status, str]]:
     if spec.role == "primary" and state.read_only:
-        yield Status.CRITICAL, "it is read-only, and must be a primary"
+        yield Status.CRITICAL, "it is read-only, expected a primary"
     if spec.role == "replica" and state.channels == ():
-        yield Status.CRITICAL, "it follows no source, and must be a replica"
+        yield Status.CRITICAL, "it has no source, expected a replica"
     if state.channels is None:
         wanted = spec.role == "replica" or spec.model_fields_set & {"warning_lag", "critical_lag"}
         status = Status.UNKNOWN if wanted else Status.OK
@@ -180,7 +180,7 @@ def _findings(state: State, metrics: Mapping[str, float], spec: Target) -> Itera
     lag = metrics.get("lag_seconds")
     if lag is not None and lag >= min(spec.warning_lag, spec.critical_lag).total_seconds():
         late = Status.CRITICAL if lag >= spec.critical_lag.total_seconds() else Status.WARNING
-        yield late, f"replication is late by {length(lag)}"
+        yield late, f"replication lag {length(lag)}"
     used = metrics["connections_used_percent"]
     if used >= min(spec.warning_percent, spec.critical_percent):
         full = Status.CRITICAL if used >= spec.critical_percent else Status.WARNING
@@ -188,13 +188,13 @@ def _findings(state: State, metrics: Mapping[str, float], spec: Target) -> Itera
 
 
 def _channel_findings(channel: Channel) -> Iterator[tuple[Status, str]]:
-    """A channel whose threads do not run, or that does not tell its lag: neither is in step, whatever the lag says."""
+    """Findings of a channel whose threads do not run, or whose lag is unknown."""
     for thread, runs in (("receives nothing (IO", channel.io), ("applies nothing (SQL", channel.sql)):
         if runs != "Yes":
             because = f": {channel.error}" if channel.error else ""
             yield Status.CRITICAL, f"channel {channel.name} {thread} thread: {runs.lower()}){because}"
     if channel.lag is None and channel.io == channel.sql == "Yes":
-        yield Status.UNKNOWN, f"channel {channel.name} does not tell how late it is"
+        yield Status.UNKNOWN, f"channel {channel.name}: replication lag unknown"
 
 
 def _replica_findings(state: State, least: int) -> Iterator[tuple[Status, str]]:
@@ -205,4 +205,4 @@ def _replica_findings(state: State, least: int) -> Iterator[tuple[Status, str]]:
         )
     elif state.replicas < least:
         count = f"{state.replicas:.0f} {'replica is' if state.replicas == 1 else 'replicas are'}"
-        yield Status.CRITICAL, f"{count} connected, {least} must be"
+        yield Status.CRITICAL, f"{count} connected, expected {least}"

@@ -1,4 +1,4 @@
-"""Runs a monitoring plugin (Nagios, Icinga, Checkmk's local checks) and takes its word.
+"""Runs a monitoring plugin (Nagios, Icinga, Checkmk's local checks) and reports its status.
 
 Metrics: the plugin's performance data in base units, the unit in the name: `time_seconds`, `size_bytes`, `pl_percent`,
 `requests_total`. A label that is no plain word gives `value_UNIT` with the label `label`: `value_bytes{label="/home"}`.
@@ -108,7 +108,7 @@ def measured(perfdata: str) -> tuple[dict[str, float], tuple[Series, ...]]:
 
 
 def _values(perfdata: str) -> Iterator[tuple[str, float, str]]:
-    """Label, value in base units, suffix of the metric's name. `U` (the plugin could not tell) is no value."""
+    """Label, value in base units, suffix of the metric's name. `U` (unknown) is no value."""
     for found in PERFDATA.finditer(perfdata):
         label = (found["quoted"] or "").replace("''", "'").strip() or found["bare"]
         try:
@@ -133,21 +133,17 @@ def _with_unit(name: str, unit: str) -> str:
 
 
 def _describe_exit(name: str, code: int, output: str, status: Status) -> str:
-    """The plugin's own words, and what its end adds to them."""
+    """The plugin's output, and how it ended where that matters."""
     if code < 0:
-        end = f"{name} was ended by {_signal(-code)}"
+        end = f"{name} was terminated by {_signal(-code)}"
         return f"{end}: {output}" if output else end
     if code not in STATUSES:
-        return (
-            f"{name} ended with {code}, which no plugin should: {output}"
-            if output
-            else f"{name} ended with {code}, without a word"
-        )
+        return f"{name} ended with {code}, not a plugin status: {output}" if output else f"{name} ended with {code}, no output"
     if not output:
-        return f"{name} ended with {code}, without a word"
+        return f"{name} ended with {code}, no output"
     claimed = next((word for word in ("CRITICAL", "WARNING", "UNKNOWN") if re.search(rf"\b{word}\b", output)), None)
     if status is Status.OK and claimed:
-        return f"{output} (says {claimed}, but its exit code is 0, which counts)"
+        return f"{output} (output says {claimed}; the exit code 0 counts)"
     return output
 
 

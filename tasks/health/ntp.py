@@ -1,8 +1,8 @@
-"""Compares our clock with a time server's, and tells whether that server is synchronised itself.
+"""Compares our clock with a time server's, and checks that the server is synchronised.
 
 Metrics: `offset_seconds` (positive: our clock is behind the server's), `delay_seconds` (there and back; the offset is right to
 half of it), `root_distance_seconds` (by how much the server itself may be wrong), `stratum`, `leap` (0 none, 1 and 2 a leap
-second is announced, 3 not synchronised), `synchronised` (0 or 1). Critical: no answer to our question, times that cannot be, a
+second is announced, 3 not synchronised), `synchronised` (0 or 1). Critical: no answer to our question, inconsistent times, a
 server that is not synchronised, or more than `critical_above` seconds of offset either way; warning: more than
 `warning_above`. Unknown: the server refuses us (kiss codes RATE, DENY, RSTR), or our clock was set meanwhile.
 """
@@ -16,9 +16,9 @@ from app.net.resolve import Endpoint, in_turn, resolve
 from app.net.url import Host
 
 REFUSALS = {
-    "RATE": "asks us to ask less often",
-    "DENY": "does not serve us",
-    "RSTR": "does not serve us",
+    "RATE": "asks for a lower query rate",
+    "DENY": "refuses to serve this client",
+    "RSTR": "refuses to serve this client",
 }
 UNSYNCHRONISED, NO_STRATUM = 3, 16
 MAX_ROOT_DISTANCE = 16.0  # seconds; RFC 5905 MAXDISP: beyond it a server counts as not synchronised
@@ -35,7 +35,7 @@ class Target(Spec):
 
 @probe(on_timeout=Status.CRITICAL)
 async def measure(spec: Target, run: Run) -> Reading:
-    deadline = time.monotonic() + run.timeout * 0.95  # to say what hung before the runner gives up
+    deadline = time.monotonic() + run.timeout * 0.95  # to report what hung before the runner's time-out
     try:
         answer = await _first_answer(await resolve(spec.host, spec.port, run.timeout / 2), deadline)
     except Failed as failed:
@@ -45,7 +45,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     metrics = {"stratum": float(answer.stratum), "leap": float(answer.leap), "synchronised": 1.0}
     reason = _unsynchronised(answer)
     if reason:
-        message = f"{spec.host} is not synchronised itself ({reason}): its time is worth nothing"
+        message = f"{spec.host} is not synchronised ({reason})"
         return Reading(Status.CRITICAL, message, metrics | {"synchronised": 0.0})
     metrics |= {
         "offset_seconds": answer.offset,
@@ -69,7 +69,7 @@ async def _first_answer(servers: tuple[Endpoint, ...], deadline: float) -> Answe
 
 
 def _unsynchronised(answer: Answer) -> str:
-    """Why the server's time is worth nothing; empty when it is worth something."""
+    """Why the server's time cannot be used; empty when it can."""
     code = f", {answer.code}" if answer.code.isalnum() else ""
     if answer.leap == UNSYNCHRONISED:
         return f"leap indicator 3{code}"

@@ -5,7 +5,7 @@ of a standby `receiving` (1 = its primary is connected), of a primary `standbys`
 standby where `role` says primary and the other way round; a standby cut off from its primary; a primary with fewer than
 `min_standbys`, without the synchronous standby that commits wait for, or with a lost replication slot. Warning: a standby that
 was connected and is not, an inactive replication slot. Warning and critical: the share of connections used. Wrong credentials
-are unknown: the probe then cannot tell.
+are unknown.
 """
 
 import time
@@ -20,7 +20,7 @@ from app.failure import Failed, Kind
 from app.net.postgres import DatabaseUrl, session
 from app.net.postgres_replication import Replication, fetch_replication, findings
 
-# Of other people's sessions a role without rights is told the database, and nothing else, not even the backend_type.
+# Of other sessions a role without rights sees only the database, not even the backend_type.
 QUERY = """
 select pg_is_in_recovery(),
        (select count(*) from pg_stat_activity
@@ -83,10 +83,10 @@ def _replication_metrics(replication: Replication | None) -> dict[str, float]:
 def _findings(standby: bool, used: float, replication: Replication | None, spec: Target) -> Iterator[tuple[Status, str]]:
     role = "standby" if standby else "primary"
     if spec.role is not None and spec.role != role:
-        yield Status.CRITICAL, f"it is a {role}, and must be a {spec.role}"
+        yield Status.CRITICAL, f"role is {role}, expected {spec.role}"
     if used >= min(spec.warning_percent, spec.critical_percent):
         yield Status.CRITICAL if used >= spec.critical_percent else Status.WARNING, f"{used:.0f} % of connections used"
     if replication is not None:
         yield from ((Status(grade), text) for grade, text in findings(replication, spec.min_standbys))
     elif spec.min_standbys is not None:
-        yield Status.UNKNOWN, "it does not tell how it replicates"
+        yield Status.UNKNOWN, "replication state unknown: the server does not report it"

@@ -3,9 +3,9 @@
 Metrics: `processes`; `zombies` and `stopped` (dead, or halted by SIGSTOP: neither counts as running); `memory_bytes` (resident,
 summed up: what they share counts with each), `threads`, `open_files` (sockets too; left out where this account may not look),
 `oldest_seconds` and `youngest_seconds` since their start, `cpu_percent` since the last run (100 is one core). Critical: fewer
-than `min` or more than `max` run; a pid file that is missing, or whose process is gone or another one (it started after the
-file was written, or has not the `name`, `pattern` or `user` asked for). Warning: one is stopped. Unknown: this account may not
-see. A search leaves out the worker that makes it, what started that, and `tocsin checks ...` commands: their words are ours.
+than `min` or more than `max` run; a pid file that is missing, or whose process is gone or a different one (started after the
+file was written, or without the `name`, `pattern` or `user` of the check). Warning: one is stopped. Unknown: this account may
+not see the processes. The worker itself, what started it, and `tocsin checks ...` commands are left out.
 """
 
 import os
@@ -87,20 +87,20 @@ def _search(spec: Target, deadline: float) -> Iterator[psutil.Process]:
     own_command = own.cmdline()
     for process in psutil.process_iter(ATTRIBUTES):
         if time.monotonic() > deadline:
-            raise Unknown("looking through the processes took too long")
+            raise Unknown("listing the processes took too long")
         command = process.info["cmdline"] or []
         if _is_check_command(command):
             check_commands |= {process.pid, *_ancestors(process, ("tocsin",))}
         elif (
             process.pid != own.pid and command != own_command and _is_wanted(spec, process)
-        ):  # a pool's workers share their words
+        ):  # workers of a pool share a command line
             found.append(process)
     left_out = check_commands | _ancestors(own, STARTERS) if found else check_commands
     yield from (one for one in found if one.pid not in left_out)
 
 
 def _is_check_command(command: list[str]) -> bool:
-    """Is it a command of Tocsin's about checks? It holds the words that we look for."""
+    """Is it a command of Tocsin's about checks? Its command line contains the pattern searched for."""
     names = [os.path.basename(word) for word in command[:4]]
     return any((name, word) in (("tocsin", "checks"), ("app.cli", "checks")) for name, word in pairwise(names))
 
@@ -132,7 +132,7 @@ def _is_wanted(spec: Target, process: psutil.Process) -> bool:
 
 
 def is_named(wanted: str, reported: str, command: Sequence[str]) -> bool:
-    """Is a process, of which the system tells a name and a command line, this program or this script?
+    """Is a process with this reported name and command line the wanted program or script?
 
     The kernel cuts names off at 15 bytes: the whole one stands in the command line, unless a process has written it over, or
     is a zombie or the kernel's own and has none.
@@ -171,7 +171,7 @@ def _script(command: Sequence[str]) -> str | None:
 
 
 def _of_pid_file(spec: Target, path: str) -> psutil.Process:
-    """The process of the pid file, if it is still the one that was meant."""
+    """The process of the pid file, if it is still the same one."""
     pid, written = _read(path)
     try:
         process = psutil.Process(pid)
@@ -195,7 +195,7 @@ def _read(path: str) -> tuple[int, float]:
     try:
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO would wait for a writer
     except FileNotFoundError:
-        raise Unreachable(f"{path} is not there: it does not run, or writes its pid elsewhere") from None
+        raise Unreachable(f"{path} does not exist: not running, or its pid file is elsewhere") from None
     except OSError as error:
         raise Unknown(f"{path}: {lower_first(str(error.strerror))}") from None
     try:
@@ -206,7 +206,7 @@ def _read(path: str) -> tuple[int, float]:
         os.close(file)
     first = text.strip().partition(b"\n")[0].strip()
     if not first.isdigit() or not 0 < int(first) < 2**31:
-        raise Unknown(f"{path} holds no process number")
+        raise Unknown(f"{path} contains no pid")
     return int(first), written
 
 
@@ -227,7 +227,7 @@ def _figures(running: list[psutil.Process], run: Run) -> tuple[dict[str, float],
                 sums["threads"] += process.num_threads()
             ages.append(max(0.0, wall - process.info["create_time"]))
             used[str(process.pid)] = (times.user + times.system, ages[-1])
-        except psutil.Error:  # it ended under our eyes
+        except psutil.Error:  # it ended meanwhile
             continue
         files = _files(process, files)
     if ages:

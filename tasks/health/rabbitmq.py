@@ -4,8 +4,8 @@ Metrics: `nodes` and `nodes_running`, `alarms`, `partitions`, `connections`, `ch
 `messages_ready`, `messages_unacked`, `unroutable_messages` since the last run, `seconds` for all answers; by `queue` and
 `vhost`: `queue_messages_ready`, `queue_messages_unacked`, `queue_consumers`; by `node`: `node_memory_used_bytes`,
 `node_memory_used_percent` (of the limit), `node_disk_free_bytes`. Critical: no answer, a node is down or cut off, a memory or
-disk alarm, a queue of `queues` is missing, down or has too few consumers, or a limit. Unknown: the login is refused, or it is
-not told what a limit or `min_consumers` should judge: the queue is new, or the broker's statistics are off.
+disk alarm, a queue of `queues` is missing, down or has too few consumers, or above a limit. Unknown: the login is refused,
+or the value for a limit or `min_consumers` is missing: the queue is new, or the broker's statistics are off.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ from app.net.url import Url
 
 BROKEN = frozenset({"down", "crashed", "stopped", "minority"})
 NO_STATISTICS = "(statistics are off, or the queue is new)"
-MAX_SHOWN = 10  # findings that are said; the rest is counted
-FIXES = {  # what its refusal holds -> what helps
+MAX_SHOWN = 10  # findings in the message; the rest is counted
+FIXES = {  # part of its error -> fix
     "Not m": "it needs the tag monitoring: rabbitmqctl set_user_tags {} monitoring",  # not monitor, or not management user
     "queues": 'it may not see the queues: rabbitmqctl set_permissions -p VHOST {} "^$" "^$" "^$"',
 }
@@ -53,7 +53,7 @@ class Target(Server, Spec):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the broker told."""
+    """One answer of the management API."""
 
     overview: Overview
     nodes: Sequence[Node]
@@ -77,7 +77,7 @@ async def measure(spec: Target, run: Run) -> Reading:
             raise Unknown(_refused(spec, str(failed))) from None
         raise unanswered(failed) from None
     except (KeyError, TypeError, AttributeError):
-        raise Unreachable(f"{broker.asked} answers what is no management API's") from None
+        raise Unreachable(f"{broker.asked} does not answer like a management API") from None
     metrics = _metrics(snapshot, run) | {"seconds": time.perf_counter() - started}
     findings = [*_node_findings(snapshot.nodes), *_queue_findings(spec, snapshot)]
     findings.sort(key=lambda finding: finding[0] is not Status.CRITICAL)
@@ -140,14 +140,14 @@ def _consumer_findings(spec: Target, queue: Queue) -> Iterator[Finding]:
     if not (spec.queues and spec.min_consumers):
         return
     if queue.consumers is None:
-        yield Status.UNKNOWN, f"queue {queue.name}: it is not told how many consumers {NO_STATISTICS}"
+        yield Status.UNKNOWN, f"queue {queue.name}: number of consumers unknown {NO_STATISTICS}"
     elif queue.consumers < spec.min_consumers:
-        yield Status.CRITICAL, f"queue {queue.name} has {queue.consumers:.0f} consumers, {spec.min_consumers} must be"
+        yield Status.CRITICAL, f"queue {queue.name} has {queue.consumers:.0f} consumers, expected {spec.min_consumers}"
 
 
 def _over(template: str, value: float | None, warning: float | None, critical: float | None) -> Iterator[Finding]:
     if value is None and (warning is not None or critical is not None):
-        yield Status.UNKNOWN, f"{template.format('it is not told how many')} {NO_STATISTICS}"
+        yield Status.UNKNOWN, f"{template.format('unknown number of')} {NO_STATISTICS}"
         return
     for status, limit in ((Status.CRITICAL, critical), (Status.WARNING, warning)):
         if limit is not None and value is not None and value > limit:

@@ -3,8 +3,8 @@
 Metrics: `seconds` (connect and PING), `used_memory_bytes`, `memory_used_percent` (of maxmemory, when there is one), `clients`,
 `evicted_keys` and `rejected_connections` since the last run. Critical: no answer, it cannot save to disk, or it is a replica
 cut off from its primary; warning: little memory left where nothing may be evicted, or connections were rejected. Wrong
-credentials are unknown. An account that may only PING learns no more than that, which is said; a limit that the check sets
-itself is then unknown. Where Tocsin's own broker is RabbitMQ: does it take a connection.
+credentials are unknown. An account that may only PING gets no other values, as the message says; unknown when the check sets
+a limit. Where Tocsin's own broker is RabbitMQ: does it take a connection.
 """
 
 import time
@@ -45,7 +45,7 @@ async def measure(spec: Target, run: Run) -> Reading:
             seconds = time.perf_counter() - started
             fields = await info(server)
     except Refused as refused:
-        why = f"INFO is refused ({refused}), so that nothing else can be told: {grant(url, 'info')}"
+        why = f"INFO is refused ({refused}), other values are unknown: {grant(url, 'info')}"
         status = Status.UNKNOWN if spec.model_fields_set & LIMITS else Status.OK
         return Reading(status, f"answered in {seconds:.3g} s; {why}", {"seconds": seconds})
     except Failed as failed:
@@ -65,12 +65,12 @@ async def _other(url: str, run: Run) -> Reading:
         seconds = await result(partial(connects, url, run.timeout / 3))
     except Failed as failed:
         raise unanswered(failed, Kind.DENIED) from None
-    message = f"the broker is not Redis but RabbitMQ: it took a connection in {seconds:.3g} s; health.rabbitmq tells more"
+    message = f"the broker is RabbitMQ: connected in {seconds:.3g} s; health.rabbitmq reports more"
     return Reading(Status.OK, message, {"seconds": seconds})
 
 
 def _metrics(fields: Mapping[str, str]) -> dict[str, float]:
-    """What is told; what is not is no metric."""
+    """Metrics of INFO; fields that are missing give none."""
     used, most = number(fields, "used_memory"), number(fields, "maxmemory")
     found = {"used_memory_bytes": used, "clients": number(fields, "connected_clients")}
     if most and used is not None:
@@ -86,7 +86,7 @@ def _since(before: Mapping[str, Any], now: Mapping[str, float]) -> dict[str, flo
 
 def _findings(metrics: Mapping[str, float], fields: Mapping[str, str], spec: Target) -> Iterator[tuple[Status, str]]:
     if fields.get("rdb_last_bgsave_status") == "err" or fields.get("aof_last_write_status") == "err":
-        yield Status.CRITICAL, "it cannot save to disk, and refuses writes or loses them at a restart"
+        yield Status.CRITICAL, "it cannot save to disk: writes are refused, or lost on restart"
     if outage := cut_off(fields):
         yield Status.CRITICAL, outage
     if fields.get("maxmemory_policy", "noeviction") == "noeviction":
@@ -101,4 +101,4 @@ def _full(metrics: Mapping[str, float], fields: Mapping[str, str], spec: Target)
         status = Status.CRITICAL if share >= spec.critical_percent else Status.WARNING
         yield status, f"{share:.0f} % of maxmemory used; beyond it writes are refused"
     if share is None and number(fields, "maxmemory"):
-        yield Status.UNKNOWN, "it does not tell how much memory it uses"
+        yield Status.UNKNOWN, "memory use unknown: the server does not report it"

@@ -2,8 +2,8 @@
 
 Metrics: `seconds` for the whole conversation, `banner_seconds` until the greeting, `encrypted` (0 or 1), and over TLS
 `certificate_days` until the first of the server's certificates ends, its own or one that vouches for it. Critical: no answer,
-no greeting, no STARTTLS where it is wanted, a certificate that is not believed, the recipient refused for good (5xx).
-Warning: the recipient refused for now (4xx, e.g. greylisting). Unknown: the login is refused. It says the server's own words.
+no greeting, no STARTTLS where it is wanted, a certificate that is not trusted, the recipient refused for good (5xx).
+Warning: the recipient refused for now (4xx, e.g. greylisting). Unknown: the login is refused. The message quotes the reply.
 """
 
 import time
@@ -34,7 +34,7 @@ class Target(Spec):
     )
     verify_tls: bool = Field(default=True, description="does an untrusted certificate count as no answer")
     server_name: Host | None = Field(default=None, description="name the certificate must be for; unset = host")
-    ca: str | None = Field(default=None, description="path of the CA bundle to believe instead of the system's")
+    ca: str | None = Field(default=None, description="path of the CA bundle to trust instead of the system's")
     hello: Host | None = Field(default=None, description="name given with EHLO; unset = our address")
     expect: str | None = Field(default=None, min_length=1, description="text the greeting must hold, e.g. `mx1.example.org`")
     username: str | None = Field(default=None, description="user name to log in with; unset = no login")
@@ -58,7 +58,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     started = time.perf_counter()
     context = _context(spec)
     implicit = from_the_first_byte(spec.tls, spec.port)
-    limit = run.timeout * 0.95  # to say what hung before the runner gives up
+    limit = run.timeout * 0.95  # to report what hung before the runner's time-out
     try:
         async with session(
             spec.host, spec.port, timeout=limit, tls=context if implicit else None, server_name=spec.server_name
@@ -97,7 +97,7 @@ async def _encrypt(spec: Target, server: Session, context: SSLContext) -> None:
         await server.hello(spec.hello)
     elif spec.tls == "starttls":
         raise Unreachable("it does not offer STARTTLS: mail and passwords would travel in clear")
-    elif spec.username is not None:  # somebody in between may have struck it out of the offers
+    elif spec.username is not None:  # a man in the middle may have removed it from the offers
         raise Unreachable("it does not offer STARTTLS, so the password was not sent")
 
 

@@ -39,7 +39,7 @@ class Target(Spec):
 async def measure(spec: Target, run: Run) -> Reading:
     started = time.perf_counter()
     try:
-        server, keys = await _connect(spec, run, started + run.timeout * 0.95)  # to say what hung before the runner gives up
+        server, keys = await _connect(spec, run, started + run.timeout * 0.95)  # before the runner's time-out: says what hung
     except Failed as failed:
         raise unanswered(failed) from None
     weak = _weak(server.offers)
@@ -81,20 +81,18 @@ async def _connect(spec: Target, run: Run, deadline: float) -> tuple[Server, lis
 
 
 def _key_mismatch(fingerprint: str | None, baseline: Mapping[str, str], server: Server, keys: Sequence[HostKey]) -> str:
-    """How the host key is not the expected one, in words; empty when it is. Raises Unknown when it shows none."""
+    """A message when the host key is not the expected one, else empty. Raises Unknown when it shows none."""
     if not keys:
         raise Unknown(f"{server.identification} offers no host key we can ask for: {', '.join(server.offers.host_keys)[:200]}")
     last = keys[-1]
     shown_keys = ", ".join(f"{key.kind} {key.fingerprint}" for key in keys)
     if fingerprint is not None:
         fits = last.fingerprint == fingerprint
-        return (
-            "" if fits else f"none of its host keys is {fingerprint}: {shown_keys}; reinstalled, or somebody stands in between"
-        )
+        return "" if fits else f"none of its host keys is {fingerprint}: {shown_keys}; reinstalled, or a man in the middle"
     if baseline.get(last.kind) == last.fingerprint:
         return ""
     accepted = ", ".join(f"{kind} {value}" for kind, value in baseline.items())
-    return f"its host key is another: {shown_keys}, accepted was {accepted}; reinstalled, or somebody stands in between"
+    return f"host key changed: {shown_keys}, accepted: {accepted}; reinstalled, or a man in the middle"
 
 
 def _weak(offers: Offers) -> list[str]:
@@ -106,5 +104,5 @@ def _summary(server: Server, keys: Sequence[HostKey], metrics: Mapping[str, floa
     parts = [f"{server.identification} answered in {metrics['seconds']:.3g} s"]
     parts += [f"{key.kind} {key.fingerprint}" for key in keys[-1:]]
     if "host_key_matches" not in metrics and keys:
-        parts.append("baseline taken: 1 host key")
+        parts.append("baseline recorded: 1 host key")
     return "; ".join(parts)

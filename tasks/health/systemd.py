@@ -1,8 +1,8 @@
 """Are these units of systemd as they should be; with none named: has any unit failed.
 
 Metrics: `units`, `failed_units`, `active_units`, and by `unit`: `active` (0 or 1), `restarts` (by systemd itself, since
-somebody last started it), `state_seconds` since its state changed, for a timer `trigger_age_seconds` since it last set
-something off. Critical: a unit that failed, is not there, masked, broken, inactive or waits to be restarted; a timer whose
+somebody last started it), `state_seconds` since its state changed, for a timer `trigger_age_seconds` since its last trigger.
+Critical: a unit that failed, is not there, masked, broken, inactive or waits to be restarted; a timer whose
 last trigger is too long ago. A oneshot service may be inactive if it ended well. Warning: one that is only starting or
 stopping, or that systemd had to restart since the last run. Unknown: there is no systemd, or it does not answer.
 """
@@ -59,7 +59,7 @@ class Target(Spec):
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One unit, as `systemctl show` tells it."""
+    """One unit, by its properties in `systemctl show`."""
 
     properties: Mapping[str, str]
 
@@ -78,7 +78,7 @@ class Unit:
         return int(count) if count.isdigit() else None
 
     def since(self, what: str) -> datetime | None:
-        """A time it tells; None when it is not known. The program is run with TZ=UTC."""
+        """A timestamp property; None when it is unset. The program runs with TZ=UTC."""
         try:
             return datetime.strptime(self.properties.get(what, ""), "%a %Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
         except ValueError:
@@ -94,7 +94,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     else:
         manager = await _ask(spec, deadline, "--property=Version,NFailedUnits")
         if "Version=" not in manager:
-            raise Unknown(f"{spec.command[0]} says nothing of systemd")
+            raise Unknown(f"{spec.command[0]} does not report on systemd")
         none = "NFailedUnits=0" in manager.split()
         units = [] if none else parse(await _ask(spec, deadline, PROPERTY_ARGUMENT, "--state=failed", "--", "*"))
         units = [unit for unit in units if unit.state == "failed"]
@@ -115,7 +115,7 @@ async def _ask(spec: Target, deadline: float, *arguments: str) -> str:
         why = " ".join((result.err.strip() or result.out.strip()).split()) or f"it ended with {result.code}"
         raise Unknown(f"systemd does not answer: {why[:300]}")
     if result.cut:
-        raise Unknown(f"systemd told more than {MOST_OUTPUT} bytes; name fewer units")
+        raise Unknown(f"systemctl printed more than {MOST_OUTPUT} bytes; name fewer units")
     return result.out
 
 
@@ -133,7 +133,7 @@ def _check_complete(asked: list[str], units: list[Unit]) -> None:
     names = {name for unit in units for name in (unit.name, *unit.properties.get("Names", "").split())}
     for name in asked:
         if not GLOB.search(name) and name not in names and f"{name}.service" not in names:
-            raise Unknown(f"systemctl said nothing of {name}")
+            raise Unknown(f"systemctl does not list {name}")
 
 
 def judge(spec: Target, units: list[Unit], now: datetime, before: Mapping[str, float]) -> Reading:
@@ -175,7 +175,7 @@ def _unit_findings(spec: Target, unit: Unit, now: datetime, before: Mapping[str,
             (Status.WARNING, spec.warning_trigger_older_than),
         ):
             if limit is not None and age >= limit.total_seconds():
-                yield status, f"has set nothing off for {length(age)}"
+                yield status, f"has not triggered for {length(age)}"
                 return
 
 
@@ -183,9 +183,7 @@ def _state(unit: Unit) -> tuple[Status, str] | None:
     """What is wrong with the state itself."""
     load, state, sub = unit.properties.get("LoadState", ""), unit.state, unit.properties.get("SubState", "")
     if load != "loaded":
-        return Status.CRITICAL, {"not-found": "there is no such unit", "masked": "is masked"}.get(
-            load, f"cannot be loaded ({load})"
-        )
+        return Status.CRITICAL, {"not-found": "no such unit", "masked": "is masked"}.get(load, f"cannot be loaded ({load})")
     if state in ACTIVE_STATES:
         return None
     if state == "failed":
@@ -227,8 +225,8 @@ def _series(unit: Unit, now: datetime) -> Iterator[Series]:
 def _message(units: list[Unit], findings: list[str]) -> str:
     if not findings:
         if len(units) < 2:
-            return f"{units[0].name} is as it should be" if units else "no unit has failed"
+            return f"{units[0].name} is OK" if units else "no failed units"
         named = ", ".join(unit.name for unit in units[:NAMED]) + (", …" if len(units) > NAMED else "")
-        return f"{len(units)} units are as they should be: {named}"
+        return f"{len(units)} units are OK: {named}"
     more = f"; and {len(findings) - NAMED} more" if len(findings) > NAMED else ""
     return "; ".join(findings[:NAMED]) + more

@@ -1,4 +1,4 @@
-"""Answers a TCP connection, and if wanted says what it must.
+"""Answers a TCP connection, and sends the expected text if one is set.
 
 Metrics: `seconds` until the connection stands (with TLS: is secured) and the expected text has come. Critical: refused, no
 connection within the time-out, or not the expected text. It never warns.
@@ -16,7 +16,7 @@ MAX_BYTES = 65_536  # bytes read in search of the expected text
 
 
 class Target(Spec):
-    """What is connected to, and what is said."""
+    """The port to connect to, what is sent and what is expected."""
 
     host: Host = Field(description="name or address")
     port: int = Field(ge=1, le=65535, description="TCP port")
@@ -31,7 +31,7 @@ class Target(Spec):
 @probe(on_timeout=Status.CRITICAL)
 async def measure(spec: Target, run: Run) -> Reading:
     started = time.perf_counter()
-    limit = run.timeout * 0.95  # to say what hung before the runner gives up
+    limit = run.timeout * 0.95  # to report what hung before the runner's time-out
     secured = tls.context(verify=spec.verify_tls) if spec.use_tls else None
     try:
         reader, writer = await tcp.connect(spec.host, spec.port, timeout=limit, tls=secured)
@@ -61,4 +61,8 @@ async def _expect(reader: asyncio.StreamReader, wanted: bytes) -> None:
         received += chunk
         if not chunk or len(received) > MAX_BYTES:
             text = received[:80].decode(errors="replace")
-            raise Unreachable(f"it said {text!r}, not {wanted.decode()!r}" if received else "it closed without a word")
+            raise Unreachable(
+                f"received {text!r}, expected {wanted.decode()!r}"
+                if received
+                else "it closed the connection without sending data"
+            )

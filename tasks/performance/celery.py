@@ -6,7 +6,7 @@ messages whose `sent_at` header says when they were sent), and `depth` and `olde
 `longest_active_seconds`; from the second run on `tasks_per_second`, by `task` too, and `drain_seconds`: what the depth takes
 at that rate. Critical: the broker does not answer. Warning and critical: the age of the first message, and no worker answers;
 unknown as long as none answers and no message has waited for 10 s, as when the workers start; also when the broker refuses
-us, and a limit of age that the check sets itself judges nothing. Messages count whatever their priority.
+us, or a limit of age of the check has no value to judge. Messages count whatever their priority.
 """
 
 import time
@@ -19,8 +19,8 @@ from app.checks.broker import WORKERS_ANSWER_WITHIN, Watched, connected, too_old
 from app.checks.probe import Duration, Field, Reading, Run, Series, Status, counted, length, probe, worst
 from app.net.celery import Broker, Waiting, node
 
-STARTUP_SECONDS = 10.0  # seconds a message may wait before no answer means that nobody works: workers may just be starting
-MAX_TASKS = 100  # kinds of tasks that are told apart
+STARTUP_SECONDS = 10.0  # seconds a message may wait while no worker answers: workers may just be starting
+MAX_TASKS = 100  # task names with series of their own
 
 Answers = Mapping[str, Any]
 
@@ -60,7 +60,7 @@ def measure(spec: Target, run: Run) -> Reading:
 
 
 def _inspect(broker: Broker, wait: float) -> tuple[Answers, Answers, Answers]:
-    """Who answered the first question is who is waited for in the others."""
+    """Replies of the workers; those that answer the first command are waited for in the others."""
     stats = {
         name: reply for name, reply in broker.inspect("stats", wait).items() if isinstance(reply, dict) and "error" not in reply
     }
@@ -117,7 +117,7 @@ def _waiting(messages: float) -> str:
 
 
 def _no_worker(waiting: Mapping[str, Waiting]) -> tuple[Status, str]:
-    """What it means that no worker answers."""
+    """The finding when no worker answers."""
     waits = [one for one in waiting.values() if one.count]
     if not waits:
         return Status.WARNING, "no worker answers"

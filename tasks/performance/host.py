@@ -7,7 +7,7 @@ Metrics: between two runs, thus from the second on: `cpu_used_percent`, `cpu_ste
 `network_errors_per_second`, `network_dropped_per_second`, `network_received_bytes_per_second`, `network_sent_bytes_per_second`;
 busy by `disk`, errors by `interface`. At once: `load_1m_per_core`, `memory_available_percent`. Warning and critical: the limits
 that are set; by default much stolen time, much swapping and network errors warn. What is `health.host`'s is not judged here.
-Unknown: a limit of the check's own for what this host does not count.
+Unknown: a limit of the check for what this host does not count.
 """
 
 import os
@@ -84,7 +84,7 @@ def measure(spec: Limits, run: Run) -> Reading:
         raise Unknown(f"the system's counters cannot be read: {error}") from None
     before = run.memory
     if not before or abs(before["booted"] - now["booted"]) > 60 or now["at"] <= before["at"]:
-        return Reading(Status.OK, "counted; rates come with the next run", metrics, memory=now)
+        return Reading(Status.OK, "rates available from the next run", metrics, memory=now)
     seconds = now["at"] - before["at"]
     series = tuple(_by_device(before, now, seconds))
     metrics |= _cpu(before, now) | _rates(before, now, seconds) | _stalled(before, now, seconds) | _totals(series)
@@ -118,7 +118,7 @@ def _counters() -> dict[str, Any]:
 
 
 def _pressures() -> dict[str, float]:
-    """Microseconds in which work stood still; nothing where the kernel does not count them."""
+    """Stall time in microseconds; empty where the kernel has no PSI."""
     found = {}
     for what, how in PRESSURE:
         try:
@@ -132,7 +132,7 @@ def _pressures() -> dict[str, float]:
 
 
 def _cpu(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, float]:
-    """Shares of the time of all processors; iowait may run backwards (the kernel says so), which counts as none."""
+    """Shares of the time of all processors; iowait may run backwards (as documented), which counts as none."""
     spent = {name: max(0.0, value - before["cpu"].get(name, value)) for name, value in now["cpu"].items()}
     total = sum(spent.values())
     if not total:
@@ -195,4 +195,4 @@ def _findings(metrics: Mapping[str, float], spec: Limits) -> Iterator[tuple[Stat
             yield Status.WARNING, f"{value:.3g} {text}"
     for name, metric in LIMITED_METRICS.items():
         if name in spec.model_fields_set and getattr(spec, name) is not None and metric not in metrics:
-            yield Status.UNKNOWN, f"{name} judges nothing: {metric} could not be counted"
+            yield Status.UNKNOWN, f"{name} has no effect: {metric} is not available"

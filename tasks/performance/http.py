@@ -20,7 +20,7 @@ from app.net.http import Failed, Response, fetch
 
 
 class Target(Server, Spec):
-    """What is asked, and how long it may take."""
+    """The request, and the limits of its time."""
 
     method: str = Field(default="GET", pattern=r"^[A-Z]{1,20}$", description="HTTP method")
     body: str | None = Field(default=None, description="text sent as the request's body")
@@ -59,7 +59,7 @@ async def measure(spec: Target, run: Run) -> Reading:
 
 
 async def _fetch(spec: Target, prefix: str, until: float) -> Response:
-    """One answer. Raises Unreachable or Unknown when there is none."""
+    """One response. Raises Unreachable or Unknown when there is none."""
     remaining = until - time.monotonic()
     if remaining <= 0:
         raise Unreachable(f"{prefix}the earlier ones have used up the time")

@@ -8,8 +8,8 @@ standby, connected or not) and by `standby`;
 `cache_hit_percent`, `deadlocks`, `deadlocks_per_second`, `commits_per_second`, `rollbacks_per_second`,
 `temporary_bytes_per_second`. With pg_stat_statements `slow_statements`, whose mean time is above `slow_statement`, and
 `slowest_statement_seconds`, the highest mean. Warning and critical: a transaction open for
-too long, too much lag, too many transaction ids, and what `health.postgres` says of replication. Without the role pg_monitor
-most stays hidden, and the message says so; a limit of the check's own that then judges nothing is unknown.
+too long, too much lag, too many transaction ids, and what `health.postgres` reports of replication. Without the role pg_monitor
+most stays hidden, and the message says so; unknown when a limit of the check needs it.
 """
 
 import time
@@ -41,7 +41,7 @@ from app.net.postgres import DatabaseUrl, Session, session
 from app.net.postgres_replication import Replication, fetch_replication
 from app.net.postgres_replication import findings as replication_findings
 
-# Of other people's sessions a role without rights is told the database, and nothing else, not even the backend_type.
+# Of other sessions a role without rights sees only the database, not even the backend_type.
 QUERY = """
 select current_user as me,
        pg_has_role('pg_read_all_stats', 'usage') as sees_all,
@@ -85,7 +85,7 @@ RATES = {
 }
 TRANSACTION_LIMITS = ("warning_transaction", "critical_transaction")
 LAG_LIMITS = ("warning_lag", "critical_lag")
-PRIVILEGED_METRICS = {  # column -> metric, of what only a role that sees all statistics is told
+PRIVILEGED_METRICS = {  # column -> metric; needs pg_read_all_stats
     "longest": "longest_transaction_seconds",
     "query": "longest_query_seconds",
     "idle": "idle_in_transaction",
@@ -158,11 +158,11 @@ async def _rows(database: Session, query: str | sql.Composed) -> list[dict[str, 
 
 async def _statements(database: Session, spec: Target) -> dict[str, float]:
     """Of the extension, where it is there and this role may read it."""
-    places = await _rows(database, EXTENSION)
-    if not places:
+    found = await _rows(database, EXTENSION)
+    if not found:
         return {}
     slow = sql.Literal(spec.slow_statement.total_seconds() * 1000)
-    query = sql.SQL(STATEMENTS).format(slow=slow, place=sql.SQL(places[0]["place"]))
+    query = sql.SQL(STATEMENTS).format(slow=slow, place=sql.SQL(found[0]["place"]))
     try:
         row = (await _rows(database, query))[0]
     except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectNotInPrerequisiteState, psycopg.errors.UndefinedColumn):
@@ -202,11 +202,11 @@ def _judge(metrics: Mapping[str, float], spec: Target) -> tuple[Status, list[str
     long, late = (spec.warning_transaction, spec.critical_transaction), (spec.warning_lag, spec.critical_lag)
     findings = []
     for name, what, unit, (warning, critical) in (
-        ("longest_transaction_seconds", "a transaction is open for", "s", tuple(one.total_seconds() for one in long)),
-        ("lag_seconds", "replication is late by", "s", tuple(one.total_seconds() for one in late)),
+        ("longest_transaction_seconds", "longest transaction open for", "s", tuple(one.total_seconds() for one in long)),
+        ("lag_seconds", "replication lag", "s", tuple(one.total_seconds() for one in late)),
         (
             "transaction_ids_used_percent",
-            "the server stops taking writes when its transaction ids are used up: vacuum; used are",
+            "run vacuum, writes stop when no transaction ids are left: used",
             "%",
             (spec.warning_ids_percent, spec.critical_ids_percent),
         ),
@@ -221,15 +221,15 @@ def _judge(metrics: Mapping[str, float], spec: Target) -> tuple[Status, list[str
 def _replication_findings(replication: Replication | None, spec: Target) -> Iterator[tuple[Status, str]]:
     if replication is None:
         required = bool(spec.model_fields_set & {*LAG_LIMITS, "min_standbys"})
-        yield Status.UNKNOWN if required else Status.OK, "it does not tell how it replicates"
+        yield Status.UNKNOWN if required else Status.OK, "replication state unknown: the server does not report it"
         return
     yield from ((Status(grade), text) for grade, text in replication_findings(replication, spec.min_standbys))
     if replication.standby and replication.lag is None and not replication.cut_off:
-        yield Status.UNKNOWN, "it is a standby, and how late it is cannot be told: it has replayed nothing since its start"
+        yield Status.UNKNOWN, "replication lag unknown: the standby has replayed nothing since it started"
 
 
 def _hidden(row: Mapping[str, Any], replication: Replication | None, spec: Target) -> Iterator[tuple[Status, str]]:
-    """What a role without rights is not told; limits that the check sets itself must judge something."""
+    """What is hidden from a role without rights; unknown when it hides what a limit of the check needs."""
     if row["sees_all"]:
         return
     lags = replication is not None and replication.lag is not None

@@ -3,10 +3,10 @@
 Metrics: `ping_p50_seconds`, `ping_p95_seconds`, `ping_max_seconds` of `pings` PINGs, `operations_per_second` (its own figure),
 `used_memory_bytes`, `memory_used_percent` (of maxmemory, or of the host's memory without one), `fragmentation_ratio` (resident
 to used memory), `clients`, `blocked_clients`, `slow_commands` in its log; on a primary `replicas` and `replica_lag_bytes` of
-the slowest, on a replica `lag_seconds` since it heard of its primary, connected or not, and `replica_lag_bytes`; since the last
+the slowest, on a replica `lag_seconds` since its primary's last message and `replica_lag_bytes`; since the last
 run `hit_percent`, `commands_per_second`, `evicted_per_second`, `expired_per_second` and `new_slow_commands`. Critical: no
-answer, a replica cut off. Warning and critical: PINGs too slow, clients blocked, keys evicted, when a limit is set. Unknown:
-the account may not ask INFO, a limit that the check sets itself judges nothing, or Tocsin's own broker is not Redis.
+answer, a disconnected replica. Warning and critical: PINGs too slow, clients blocked, keys evicted, when a limit is set.
+Unknown: the account may not run INFO, a limit that the check sets has no value to judge, or Tocsin's own broker is not Redis.
 """
 
 import math
@@ -52,7 +52,7 @@ class Target(Spec):
 async def measure(spec: Target, run: Run) -> Reading:
     url = spec.url or own_broker()
     if url.partition("://")[0] not in (*NETWORK, *SOCKETS):
-        raise Unknown("the broker is not Redis, and nothing of it can be measured here; health.rabbitmq may")
+        raise Unknown("the broker is not Redis; use health.rabbitmq")
     pings: list[float] = []
     try:
         async with session(url, run.timeout * 0.95) as server:
@@ -64,7 +64,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     except Failed as failed:
         raise unanswered(failed, Kind.DENIED) from None
     if not fields:
-        return _only_pings(pings, "INFO tells nothing", spec)
+        return _only_pings(pings, "INFO is empty", spec)
     memory = {"at": time.time(), **{name: number(fields, name) or 0.0 for name in COUNTERS}, **slow}
     replicas = tuple(_replicas(fields))
     metrics = _ping_metrics(pings) | _metrics(fields) | slow | _replication(fields, replicas) | _since(run.memory, memory)
@@ -77,7 +77,7 @@ async def measure(spec: Target, run: Run) -> Reading:
 
 
 def _only_pings(pings: list[float], why: str, spec: Target) -> Reading:
-    """What is left when only PING is answered."""
+    """The reading when only PING is permitted."""
     metrics = _ping_metrics(pings)
     findings = [*_ping_findings(metrics, spec), (Status.UNKNOWN, why)]
     return Reading(worst(status for status, _ in findings), "; ".join(text for _, text in findings), metrics)
@@ -108,7 +108,7 @@ def _ping_metrics(pings: list[float]) -> dict[str, float]:
 
 
 def _metrics(fields: Mapping[str, str]) -> dict[str, float]:
-    """What is told; what is not is no metric."""
+    """Metrics of INFO; fields that are missing give none."""
     used, most = number(fields, "used_memory"), number(fields, "maxmemory") or number(fields, "total_system_memory")
     resident = number(fields, "used_memory_rss")
     found = {
@@ -141,7 +141,7 @@ def _replication(fields: Mapping[str, str], replicas: tuple[Series, ...]) -> dic
 
 
 def _replica_metrics(fields: Mapping[str, str]) -> dict[str, float]:
-    """How far a replica is behind its primary. One that is cut off knows of no bytes that it lacks, and of no last word."""
+    """How far a replica is behind its primary. One that is disconnected has no byte lag."""
     down = fields.get("master_link_status") == "down"
     lag = number(fields, "master_link_down_since_seconds" if down else "master_last_io_seconds_ago")
     found = {"lag_seconds": lag} if lag is not None and lag >= 0 else {}
@@ -187,11 +187,11 @@ def _findings(metrics: Mapping[str, float], fields: Mapping[str, str], spec: Tar
 
 
 def _unused_limits(metrics: Mapping[str, float], fields: Mapping[str, str], spec: Target) -> Iterator[tuple[Status, str]]:
-    """Limits that the check sets itself, and that the server tells nothing for."""
+    """Limits that the check sets itself, without a value from the server."""
     for limit, available in (
         ("warning_fragmentation", "fragmentation_ratio" in metrics),
         ("warning_evicted_per_second", number(fields, "evicted_keys") is not None),
         ("warning_blocked_clients", "blocked_clients" in metrics),
     ):
         if limit in spec.model_fields_set and getattr(spec, limit) is not None and not available:
-            yield Status.UNKNOWN, f"{limit} judges nothing: the server does not tell it"
+            yield Status.UNKNOWN, f"{limit} has no effect: the server does not report it"

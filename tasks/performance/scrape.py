@@ -1,4 +1,4 @@
-"""What a service tells of itself on its /metrics page, read without a Prometheus server.
+"""The metrics that a service exposes on its /metrics page, read without a Prometheus server.
 
 Metrics: for each name in `metrics`, a gauge under its own name; a counter as `NAME_per_second` (without `_total`) since the
 last run; a histogram as `NAME_p50`, `NAME_p95`, `NAME_p99` of what fell into it since the last run, and
@@ -63,7 +63,7 @@ async def measure(spec: Page, run: Run) -> Reading:
     except Failed as failed:
         raise unanswered(failed) from None
     if response.status in (401, 403):
-        raise Unknown(f"the page refuses us: {response.status}; token, username and password decide it")
+        raise Unknown(f"the page answers {response.status}; check token, username and password")
     if not 200 <= response.status < 300:
         return Reading(Status.CRITICAL, f"the page answers {response.status}")
     now = time.time()  # the same clock for every worker; a run after a step back in time gives no rates
@@ -98,14 +98,14 @@ def _reading(response: Response, spec: Page, run: Run, now: float, until: float)
 
 
 def _matches(sample: str, name: str, family: str) -> bool:
-    """Is a line meant by a name? A counter's may be written with or without `_total`."""
+    """Does a line belong to a name? A counter's may be written with or without `_total`."""
     if sample.endswith("_created"):
         return False
     return name == family or sample in (name, f"{name}_total")
 
 
 class _Tally:
-    """Gathers values of this run, and what the next one counts from."""
+    """Collects the values of this run, and the counters for the next."""
 
     def __init__(self, spec: Page, run: Run, now: float) -> None:
         self._spec, self._now = spec, now

@@ -15,7 +15,7 @@ from app.host import accounts
 from app.host.accounts import Survey
 from app.host.mounts import access
 
-MAX_DETAILED = 3  # changes told in full
+MAX_DETAILED = 3  # changes shown in full
 SHOWN = 120  # characters of one state
 
 
@@ -51,17 +51,17 @@ def _judge(survey: Survey, baseline: Mapping[str, str] | None) -> Reading:
     found = drift(observed if baseline is None else baseline, observed)
     parts = [(Status.CRITICAL, why) for why in survey.problems]
     if baseline is None:
-        parts.append((Status.OK, f"baseline taken: {len(observed)} things"))
+        parts.append((Status.OK, f"baseline recorded: {len(observed)} entries"))
     elif found:
         parts.append((Status.CRITICAL if found.added or found.changed else Status.WARNING, str(found)))
         parts += [
             (Status.OK, f"{name}: {_cut(baseline[name])} -> {_cut(observed[name])}") for name in found.changed[:MAX_DETAILED]
         ]
     else:
-        parts.append((Status.OK, f"{len(observed)} things are as accepted"))
+        parts.append((Status.OK, f"{len(observed)} entries as accepted"))
     if survey.unreadable:
         why = ", ".join(sorted(set(survey.unreadable.values()))[:MAX_DETAILED])
-        parts.append((Status.UNKNOWN if unread else Status.OK, f"not seen: {why}"))
+        parts.append((Status.UNKNOWN if unread else Status.OK, f"not readable: {why}"))
     counts = {"added_things": len(found.added), "gone_things": len(found.gone), "changed_things": len(found.changed)}
     message = "; ".join(why for _, why in parts)
     return Reading(worst(status for status, _ in parts), message, survey.figures | counts, observed=observed)

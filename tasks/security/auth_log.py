@@ -39,7 +39,7 @@ from app.host.journal import Journal, present, text
 MAX_LINES = 1_000_000  # in one run
 FACILITIES = ("SYSLOG_FACILITY=4", "SYSLOG_FACILITY=10")  # auth, authpriv
 MAX_SOURCES_SHOWN = 10  # sources listed; the rest counts only in the total
-MAX_NEW_SOURCES = 500  # users and addresses told apart that are not accepted yet
+MAX_NEW_SOURCES = 500  # users and addresses remembered that are not accepted yet
 
 # A user name is whatever an attacker sent, also "x from 10.0.0.1 port 1 ssh2": the last " from " is sshd's own.
 SSH_FAILED = re.compile(r"Failed (?!none)\S+ for (?:invalid user )?.* from (?P<source>\S+) port \d+")
@@ -97,7 +97,7 @@ class Tally:
     invalid: int = 0
     sudo: int = 0
     accounts: int = 0
-    last: tuple[str, ...] = ()  # what the last line told of: the next one may say that it came again
+    last: tuple[str, ...] = ()  # event of the last line, which the next one may repeat
 
     def line(self, line: str) -> None:
         """Count one line of a log."""
@@ -166,10 +166,10 @@ class Tally:
 
 
 def _classify(program: str, message: str) -> tuple[str, ...]:
-    """What a message of a program tells of, and of whom; empty when of nothing that is counted."""
+    """The event in a message of a program, with its user and source; empty when it is not counted."""
     if program.startswith("sshd"):
         return _classify_ssh(message)
-    if failed := PAM_FAILED.match(message):  # sshd's own are told twice, here and above
+    if failed := PAM_FAILED.match(message):  # sshd logs its own twice, here and above
         return ("failed", failed["source"] or "local")
     if OTHER_ROOT.match(message):
         return ("root",)
@@ -208,15 +208,15 @@ def measure(spec: Log, run: Run) -> Reading:
 
 def _with_sources(reading: Reading, tally: Tally, new: Status, run: Run) -> Reading:
     """The reading with who logged in from where, compared with the baseline; what is new stays so until it is accepted."""
-    seen = [printable(f"{user} from {source}") for user, source in tally.accepted]
+    logins = [printable(f"{user} from {source}") for user, source in tally.accepted]
     accepted = run.baseline or {}
     kept = run.memory.get("sources")
     known = [printable(one) for one in kept if isinstance(one, str)] if isinstance(kept, list) else []
-    waiting = [one for one in dict.fromkeys([*known, *seen]) if one not in accepted][:MAX_NEW_SOURCES]
+    waiting = [one for one in dict.fromkeys([*known, *logins]) if one not in accepted][:MAX_NEW_SOURCES]
     observed = {**accepted, **dict.fromkeys(waiting, "logged in")}
     reading = replace(reading, memory={**(reading.memory or {}), "sources": waiting}, observed=observed)
     if run.baseline is None:
-        return replace(reading, message=f"{reading.message}; baseline taken: {len(observed)} users and addresses")
+        return replace(reading, message=f"{reading.message}; baseline recorded: {len(observed)} users and addresses")
     found = drift(run.baseline, observed)
     if not found:
         return reading

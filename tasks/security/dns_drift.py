@@ -26,7 +26,7 @@ MAX_CONCURRENT = 20  # questions under way
 MAX_QUESTIONS = 200  # questions of one check
 LONGEST = 2000  # characters kept of a record set; a longer one is kept as its beginning and a hash
 NAMED, SHOWN = 3, 120  # differences in a message, characters of each side
-ANSWERS = ("NOERROR", "NXDOMAIN")  # other codes say that the server could not tell
+ANSWERS = ("NOERROR", "NXDOMAIN")  # other codes are errors of the server
 
 
 def _name(text: str) -> str:
@@ -34,7 +34,7 @@ def _name(text: str) -> str:
 
 
 class Target(Spec):
-    """Whose records, and who is asked for them."""
+    """The names and types, and the resolver."""
 
     names: list[Annotated[str, AfterValidator(_name)]] = Field(min_length=1, description="names whose records are watched")
     types: list[Annotated[str, AfterValidator(record_type)]] = Field(
@@ -57,11 +57,11 @@ class Target(Spec):
 
 @dataclass(frozen=True, slots=True)
 class QueryResult:
-    """What became of one question."""
+    """The answer to one question, or the failure."""
 
     record_set: str  # `www.example.org A`
     records: str = ""  # empty: there is none
-    failure: str = ""  # why it could not be told
+    failure: str = ""  # why there is no answer
 
 
 @probe()
@@ -71,7 +71,7 @@ async def measure(spec: Target, run: Run) -> Reading:
         endpoints = await servers(spec.resolver, spec.port, run.timeout / 2)
     except Failed as failed:
         raise Unknown(str(failed)) from None
-    left = run.timeout * 0.9 - (time.monotonic() - started)  # to tell what was found before the runner gives up
+    left = run.timeout * 0.9 - (time.monotonic() - started)  # to report what was found before the runner's time-out
     results = await _query_all(spec, endpoints, left)
     unanswered = [one for one in results if one.failure]
     found = {one.record_set: one.records for one in results if one.records}
@@ -140,7 +140,7 @@ def _summary(
     if unanswered:
         return Status.UNKNOWN, f"{short}; {unanswered[0].record_set}: {unanswered[0].failure}"
     if first:
-        return Status.OK, f"baseline taken: {len(now)} record sets"
+        return Status.OK, f"baseline recorded: {len(now)} record sets"
     return Status.OK, f"{len(now)} record sets are as accepted"
 
 

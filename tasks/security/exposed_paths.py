@@ -1,7 +1,7 @@
 """Looks for files that should never be on the web: .git, .env, keys, backups, dumps, status pages.
 
 Metrics: `exposed_paths`, `asked_paths`; `exposed` is 1 for each that was found, labelled `path`. Critical: what holds secrets
-or source; warning: what tells of the inside. A file is known by what it holds: a site that answers 200 to everything is not
+or source; warning: what reveals internals. A file is known by what it holds: a site that answers 200 to everything is not
 alarming. Unknown: no answer, or not to every path in time. Two requests at a time, each of which reads `max_bytes` at most.
 """
 
@@ -22,7 +22,7 @@ from app.net.pattern import QUIET, Pattern
 
 MAX_CONCURRENT = 2
 SHARE = 0.3  # of the time that is left, for one path: one that hangs leaves time for the others
-BUSY = (429, 502, 503, 504)  # the server did not look
+BUSY = (429, 502, 503, 504)  # the server was too busy
 HTML = re.compile(r"\s*<(?:!doctype|html|head|\?xml)", re.IGNORECASE)
 KEY = r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----"
 SETTING = r"(?m)^\s*(?:export\s+)?[A-Z][A-Z0-9_]{2,}\s*="
@@ -34,7 +34,7 @@ SUBVERSION = r"^(?:SQLite format 3|\d+\r?\n)"
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """How a file is known, and what its finder has."""
+    """The content by which a file is recognised, and what it reveals."""
 
     pattern: str  # RE2, over the body's bytes read as Latin-1
     reveals: str
@@ -111,7 +111,7 @@ class _PathScan:
 async def measure(spec: Site, run: Run) -> Reading:
     until = time.monotonic() + run.timeout * MARGIN
     wanted = {path: signature for path, signature in SIGNATURES.items() if path not in spec.skip}
-    wanted |= {path: Signature(pattern, "an own rule knows it", html=True) for path, pattern in spec.paths.items()}
+    wanted |= {path: Signature(pattern, "matched by its own pattern", html=True) for path, pattern in spec.paths.items()}
     try:
         not_found = await _ask(spec, f"/{secrets.token_hex(8)}", until)
     except Failed as failed:
@@ -129,7 +129,7 @@ async def _ask(spec: Site, path: str, until: float) -> Response:
     if remaining <= 0:
         raise Failed(Kind.TIMEOUT, "the time was up")
     request = spec.request(base + path, remaining * SHARE)
-    return await fetch(replace(request, fresh=False))  # one connection for all of them is kinder
+    return await fetch(replace(request, fresh=False))  # one connection for all of them
 
 
 async def _worker(scan: _PathScan) -> None:
@@ -176,7 +176,7 @@ def _reading(scan: _PathScan, total: int) -> Reading:
     if missed:
         statuses.append(Status.UNKNOWN)
     names = [f"{path} ({signature.reveals})" for path, signature in sorted(scan.found.items(), key=lambda one: one[1].grade)]
-    texts = [f"open to everybody: {', '.join(names)}; take it away or deny it"] if names else []
+    texts = [f"readable by everybody: {', '.join(names)}; remove it or deny access"] if names else []
     if missed:
         texts.append(f"{missed} of {total} paths got no answer: {scan.failed[0]}")
     return Reading(

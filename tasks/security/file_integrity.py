@@ -22,10 +22,10 @@ from app.checks.probe import Drift, Field, Reading, Run, Spec, Status, Unknown, 
 from app.host.logins import logged_in
 from app.host.walk import Deferred, Reader, TooMany, Walk, folded, printable, unfolded
 
-MAX_NAMES = 100_000  # names looked at in one run
+MAX_NAMES = 100_000  # names read in one run
 MAX_MEMORY = 100_000  # characters of what is remembered between runs
 WRITTEN = "; written "
-MAX_DETAILED = 3  # files told of in full
+MAX_DETAILED = 3  # files shown in full
 KINDS = {stat.S_IFIFO: "FIFO", stat.S_IFSOCK: "socket", stat.S_IFBLK: "block device", stat.S_IFCHR: "character device"}
 
 Glob = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]+$")]
@@ -70,13 +70,13 @@ def measure(spec: Files, run: Run) -> Reading:
     numbers = {name: float(number) for name, number in metrics.items()}
     if run.baseline is None and problems:  # an incomplete baseline would make the rest look new
         return Reading(Status.UNKNOWN, "; ".join(["no baseline yet", *problems]), numbers, memory=memory)
-    unseen = {path: state for path, state in (run.baseline or {}).items() if path in waiting or _within(path, walk.closed)}
+    unread = {path: state for path, state in (run.baseline or {}).items() if path in waiting or _within(path, walk.closed)}
     found = {printable(path): one for path, one in walk.found.items()}
     observed = {
         path: _describe(state, (run.baseline or {}).get(path), found[path], spec.wtmp) for path, state in states.items()
     }
     notes = [f"nothing is at {path}" for path in empty[:MAX_DETAILED]]
-    return _compared(run.baseline, unseen | observed, problems, notes, Reading(Status.OK, "", numbers, memory=memory))
+    return _compared(run.baseline, unread | observed, problems, notes, Reading(Status.OK, "", numbers, memory=memory))
 
 
 def _compared(
@@ -84,7 +84,7 @@ def _compared(
 ) -> Reading:
     """The reading with what differs from the baseline."""
     if baseline is None:
-        message = "; ".join([f"baseline taken: {len(observed)} files", *notes])
+        message = "; ".join([f"baseline recorded: {len(observed)} files", *notes])
         return replace(reading, message=message, observed=observed)
     found = drift(baseline, observed)
     counts = {"changed_files": len(found.changed), "added_files": len(found.added), "gone_files": len(found.gone)}
@@ -140,7 +140,7 @@ def _owner(user: int, group: int) -> str:
 
 
 def _describe(state: str, accepted: str | None, found: os.stat_result, wtmp: str) -> str:
-    """How the file is; with when it was written and who was in then, when it is not as accepted."""
+    """The file's state; with its time of writing and the logins of then, when it is not as accepted."""
     if accepted is not None and (accepted == state or accepted.startswith(state + WRITTEN)):
         return accepted
     text = f"{state}{WRITTEN}{_time(found.st_mtime)}"
@@ -150,7 +150,7 @@ def _describe(state: str, accepted: str | None, found: os.stat_result, wtmp: str
     if logins is None:
         return text + ", no record of logins then"
     names = sorted({str(one) for one in logins})
-    return text + ", logged in then: " + (", ".join(names[:5]) or "nobody on record")
+    return text + ", logged in then: " + (", ".join(names[:5]) or "no login on record")
 
 
 def _sentences(found: Drift, baseline: Mapping[str, str], observed: Mapping[str, str]) -> Iterator[str]:
@@ -167,13 +167,13 @@ def _sentences(found: Drift, baseline: Mapping[str, str], observed: Mapping[str,
 
 
 def _difference(before: str, now: str) -> str:
-    """What of `sha256 ..., mode ..., owner` differs, in words, and the circumstances."""
+    """What of `sha256 ..., mode ..., owner` differs, and the circumstances."""
     what, _, when = now.partition(WRITTEN)
     was, parts = before.partition(WRITTEN)[0].split(", "), what.split(", ")
     changes = []
     if parts[0] != was[0]:
-        both = parts[0].startswith("sha256") and (not before or was[0].startswith("sha256"))
-        changes.append(("content changed" if before else "a file") if both else f"now {parts[0]}")
+        comparable = parts[0].startswith("sha256") and (not before or was[0].startswith("sha256"))
+        changes.append(("content changed" if before else "a file") if comparable else f"now {parts[0]}")
     for old, new in zip([*was[1:], "", ""], parts[1:], strict=False):
         changes.append(new if old == new or not old else f"{new} (was {old})")
     return ", ".join([*changes, f"written {when}"] if when else changes)
@@ -183,7 +183,7 @@ def _time(seconds: float) -> str:
     try:
         return stamp(datetime.fromtimestamp(seconds, UTC))
     except (ValueError, OverflowError, OSError):
-        return "at no sound time"
+        return "at an invalid time"
 
 
 def _within(path: str, folders: Mapping[str, str]) -> bool:

@@ -82,7 +82,7 @@ def _reading(found: list[tuple[What, str]], spec: Site) -> Reading:
 
 
 async def _over_plain_http(response: Response, spec: Site, left: float) -> list[str]:
-    """What is wrong with plain http; nothing when nobody answers it."""
+    """What is wrong with plain http; nothing when the port does not answer."""
     if response.url[:6].lower() != "https:":
         return [f"{response.url[:80]} is plain http: redirect it to https"]
     parts = urlsplit(response.url)
@@ -159,7 +159,7 @@ def _referrer_policy(response: Response, spec: Site) -> Iterator[str]:  # noqa: 
     if not known:
         yield 'no Referrer-Policy: set "strict-origin-when-cross-origin"'
     elif known[-1] == "unsafe-url":
-        yield 'Referrer-Policy tells every site the whole URL: set "strict-origin-when-cross-origin"'
+        yield 'Referrer-Policy sends the full URL to every site: set "strict-origin-when-cross-origin"'
 
 
 def _cookies(response: Response, spec: Site) -> Iterator[tuple[str, dict[str, str]]]:
@@ -179,7 +179,7 @@ def _cookie_lacks(flag: str) -> "HeaderCheck":
     def check(response: Response, spec: Site) -> Iterator[str]:
         for name, attributes in _cookies(response, spec):
             if flag.lower() not in attributes:
-                yield f"cookie {name} lacks {flag}"
+                yield f"cookie {name}: missing {flag}"
 
     return check
 
@@ -187,14 +187,14 @@ def _cookie_lacks(flag: str) -> "HeaderCheck":
 def _cookie_same_site(response: Response, spec: Site) -> Iterator[str]:
     for name, attributes in _cookies(response, spec):
         if attributes.get("samesite") not in ("lax", "strict", "none"):
-            yield f"cookie {name} lacks SameSite: set Lax or Strict"
+            yield f"cookie {name} without SameSite: set Lax or Strict"
 
 
 def _server_version(response: Response, spec: Site) -> Iterator[str]:  # noqa: ARG001
     for name in VERSION_HEADERS:
         value = response.headers.get(name, "")
         if VERSION.search(value):
-            yield f"header {name.title()} tells the version: {value[:40]!r}"
+            yield f"header {name.title()} reveals the version: {value[:40]!r}"
 
 
 HeaderCheck = Callable[[Response, Site], Iterator[str]]

@@ -54,7 +54,7 @@ class Entries(Spec):
 
 
 class Logs(Spec):
-    """Where to read, what to look for, and how much is too much."""
+    """The logs, the patterns, and the limits."""
 
     paths: tuple[AbsolutePath, ...] = Field(
         default=(), description="log files; *, ? and [a-z] stand for many, ** for any folders"
@@ -92,7 +92,7 @@ class Tally:
 
     spec: Logs
     lines: int = 0
-    messages: int = 0  # the same, with those that syslog says came again
+    messages: int = 0  # the same, with repetitions that syslog reports
     matching: int = 0
     counts: Counter[str] = field(default_factory=Counter)  # by pattern
     labelled: Counter[tuple[str, tuple[str, ...]]] = field(default_factory=Counter)  # by pattern and groups; () = the rest
@@ -124,7 +124,7 @@ class Tally:
                 self.labelled[key if key in self.labelled or len(self.labelled) < MAX_LABEL_SETS else (name, ())] += times
 
     def _found(self, line: bytes, where: str) -> tuple[int, LineMatch]:
-        """What is found in a line, and how often: where syslog says that a message came again, as often as it came."""
+        """The matches of a line, and how often they count: a repetition reported by syslog counts as often as it says."""
         repeated = repeat(line.decode()) if b"repeated" in line else None
         if repeated is not None and repeated.line is not None and (found := self._matches(repeated.line.encode())):
             return repeated.times, found
@@ -143,7 +143,7 @@ class Tally:
         )
 
     def last_lines(self) -> dict[str, LineMatch]:
-        """What was found in each file's last line, where something was: the next line may say that it came again."""
+        """What was found in each file's last line, where there were any: the next line may repeat it."""
         return dict([(where, found) for where, found in self.last.items() if found][:MAX_FILES])
 
     def restore(self, kept: object) -> None:

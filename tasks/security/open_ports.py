@@ -70,7 +70,7 @@ class Comparison:
 @probe()
 async def measure(spec: Target, run: Run) -> Reading:
     started = time.monotonic()
-    deadline = started + run.timeout * 0.9  # to tell what was found before the runner gives up
+    deadline = started + run.timeout * 0.9  # to report what was found before the runner's time-out
     ports = parsed(spec.ports)
     try:
         addresses = await resolve(spec.host, 0, run.timeout / 2)
@@ -84,9 +84,8 @@ async def measure(spec: Target, run: Run) -> Reading:
         raise Unknown(f"no more sockets to try ports with: {found.exhausted}; use less concurrency")
     comparison = _compare(found, ports, run.baseline)
     if run.baseline and comparison.finished and not (found.open or found.refused):
-        raise Unknown(
-            f"{spec.host} is silent on all {len(ports)} ports{f': {found.last_error}' if found.last_error else ''}; is it down?"
-        )
+        why = f": {found.last_error}" if found.last_error else ""
+        raise Unknown(f"{spec.host} does not answer on any of {len(ports)} ports{why}; is it down?")
     metrics = {
         "open_ports": len(found.open),
         "opened_ports": len(comparison.drift.added),
@@ -102,7 +101,7 @@ async def measure(spec: Target, run: Run) -> Reading:
 async def _scan_twice(
     spec: Target, addresses: tuple[Endpoint, ...], ports: tuple[int, ...], accepted: Mapping[str, str], deadline: float
 ) -> Scan:
-    """One scan, and a second look at accepted ports that were silent: one lost packet closes no port."""
+    """One scan, and a second one of accepted ports that did not answer: one lost packet closes no port."""
     found = await scan(
         addresses,
         ports,
@@ -110,12 +109,12 @@ async def _scan_twice(
         connect_timeout=spec.connect_timeout,
         timeout=deadline - time.monotonic(),
     )
-    silent = [port for port in found.tried - found.open - found.refused if _name(port) in accepted]
-    if silent and not found.exhausted and (found.open or found.refused):
-        found.tried.difference_update(silent)
+    unanswered = [port for port in found.tried - found.open - found.refused if _name(port) in accepted]
+    if unanswered and not found.exhausted and (found.open or found.refused):
+        found.tried.difference_update(unanswered)
         again = await scan(
             addresses,
-            silent,
+            unanswered,
             concurrency=spec.concurrency,
             connect_timeout=spec.connect_timeout,
             timeout=deadline - time.monotonic(),
@@ -144,7 +143,7 @@ def _summary(host: str, found: Scan, comparison: Comparison, wanted: int, *, fir
     if incomplete:
         return Status.UNKNOWN, f"{host}: {comparison.drift}{incomplete}"
     if first:
-        return Status.OK, f"{host}: baseline taken: {len(found.open)} of {wanted} ports are open"
+        return Status.OK, f"{host}: baseline recorded: {len(found.open)} of {wanted} ports are open"
     if comparison.drift:
         return Status.WARNING, f"{host}: {comparison.drift}"
     return Status.OK, f"{host}: {len(found.open)} of {wanted} ports are open, as accepted"

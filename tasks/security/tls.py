@@ -1,4 +1,4 @@
-"""Shows a certificate that is believed, fits the name and does not end soon, and speaks no outdated or weak TLS.
+"""Shows a trusted certificate for its name that does not expire soon, and accepts no outdated or weak TLS.
 
 Metrics: `certificate_days` until the first certificate of the chain ends (negative: since), be it the server's own or one that
 vouches for it; `key_bits`, `chain_valid`, `name_matches`, `old_protocol`, `weak_cipher`, `weak_key` and
@@ -45,9 +45,7 @@ from app.net.url import Host
 
 DAY = 86_400
 VERSIONS = {"TLSv1": 1.0, "TLSv1.1": 1.1, "TLSv1.2": 1.2, "TLSv1.3": 1.3}
-TLS_1_3 = (
-    "TLSv1.3"  # here it says after the handshake whether it takes the client's certificate; what closes then may just be done
-)
+TLS_1_3 = "TLSv1.3"  # the client's certificate is refused after the handshake; a connection that closes then may just be done
 LEAST_RSA, LEAST_EC = 2048, 224  # bits
 
 
@@ -69,7 +67,7 @@ class Target(Spec):
     server_name: Host | None = Field(default=None, description="name asked for and checked; unset = host")
     warn_days: float = Field(default=21, ge=0, description="days left from which it warns")
     critical_days: float = Field(default=7, ge=0, description="days left that are critical")
-    ca: str | None = Field(default=None, description="path of the CA bundle to believe instead of the system's")
+    ca: str | None = Field(default=None, description="path of the CA bundle to trust instead of the system's")
     client_cert: str | None = Field(
         default=None, min_length=1, description="path of a PEM file: the certificate shown to a server that asks for one"
     )
@@ -96,7 +94,7 @@ class Target(Spec):
 
     @property
     def identity(self) -> tls.Identity | None:
-        """Who we say we are."""
+        """The client certificate."""
         return tls.Identity(self.client_cert, self.client_key) if self.client_cert else None
 
 
@@ -106,7 +104,7 @@ class ServerTls:
 
     chain: tuple[x509.Certificate, ...]  # its own first, then each one's issuer
     version: str
-    chain_error: str  # why the chain is not believed; empty when it is
+    chain_error: str  # why the chain is not trusted; empty when it is
     refused: str  # why it broke off; empty: it did not
     wants_certificate: bool  # a client's certificate
 
@@ -123,13 +121,13 @@ class ServerTls:
 
 @dataclass(slots=True)
 class Findings:
-    """What is wrong, in words."""
+    """Findings by status."""
 
     critical: list[str] = field(default_factory=list)
     warning: list[str] = field(default_factory=list)
 
     def reading(self, ok_message: str, metrics: dict[str, float]) -> Reading:
-        """The reading that says all of it, or that all is well."""
+        """The reading of all findings, or `ok_message` without any."""
         status = Status.CRITICAL if self.critical else Status.WARNING if self.warning else Status.OK
         return Reading(status, "; ".join(self.critical + self.warning) or ok_message, metrics)
 
@@ -150,9 +148,9 @@ async def measure(spec: Target, run: Run) -> Reading:
     if server.refused and spec.identity and (server.wants_certificate or server.version == TLS_1_3):
         findings.critical.append(f"it refuses the client certificate: {server.refused}")
     elif server.refused and not server.wants_certificate and server.version != TLS_1_3:
-        findings.critical.append(f"it broke off the handshake: {server.refused}")
-    weak = [f"it still agrees to {old}"] if old else []
-    weak += [f"it agrees to a weak cipher ({cipher})"] if cipher else []
+        findings.critical.append(f"it aborted the handshake: {server.refused}")
+    weak = [f"it still accepts {old}"] if old else []
+    weak += [f"it accepts a weak cipher ({cipher})"] if cipher else []
     weak += [key] if key else []
     if spec.weak != "ok":
         (findings.critical if spec.weak == "critical" else findings.warning).extend(weak)
@@ -220,7 +218,7 @@ def _judge_trust(spec: Target, server: ServerTls, unfit: str, findings: Findings
         findings.critical.append(f"its issuer is {issuer}, not {spec.issuer}")
     found = server.certificate.fingerprint(SHA256()).hex()
     if spec.fingerprint and spec.fingerprint != found:
-        findings.critical.append(f"its fingerprint is {found}, another than expected")
+        findings.critical.append(f"its fingerprint is {found}, not the expected one")
 
 
 def weak_key(certificate: x509.Certificate) -> tuple[str, int]:
@@ -231,13 +229,13 @@ def weak_key(certificate: x509.Certificate) -> tuple[str, int]:
     weak = weak or (isinstance(key, ec.EllipticCurvePublicKey) and bits < LEAST_EC)
     problems = [f"its key is weak ({type(key).__name__.strip('_').removesuffix('PublicKey')}, {bits} bits)"] if weak else []
     signed = certificate.signature_hash_algorithm
-    if isinstance(signed, MD5 | SHA1) and certificate.issuer != certificate.subject:  # nobody checks a root's own signature
+    if isinstance(signed, MD5 | SHA1) and certificate.issuer != certificate.subject:  # a root's own signature is not checked
         problems.append(f"it is signed with {signed.name.upper()}")
     return ", ".join(problems), bits
 
 
 async def _inspect(spec: Target, name: str, timeout: float) -> ServerTls:
-    """Connect as a client that insists on the chain; when it is refused, again as one that believes anything, to see why."""
+    """Connect with verification of the chain; when it fails, again without verification, to see why."""
     strict, lenient = _contexts(spec)
     try:
         return _server_tls(await handshake(spec.host, spec.port, spec.starttls, strict, name, timeout), "")
@@ -249,7 +247,7 @@ async def _inspect(spec: Target, name: str, timeout: float) -> ServerTls:
 
 
 def _contexts(spec: Target) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """One that insists on the chain, and one that believes anything."""
+    """One that verifies the chain, and one that accepts any."""
     try:
         lenient = tls.unverified_context(spec.identity)
     except OSError as error:

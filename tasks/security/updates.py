@@ -4,8 +4,8 @@ Metrics: `security_updates`, `updates` (of apt: all that are pending), `held_pac
 (0 or 1), `lists_age_seconds` since the package lists last changed. Of apt, a package counts as long as any version newer than
 the installed one comes from a security archive: also where a newer ordinary version would be installed, or a hold or a pin
 keeps it back (a pin below 0 says that it is not wanted). It asks apt-get and apt-cache, dnf or yum about the lists they have
-and loads nothing; to refresh them is the host's own duty. Warning: any, a reboot that waits, or lists too old to be believed.
-Critical: only from `critical_above` on. Unknown: no package manager, no lists, or it did not say.
+and downloads nothing; the host must refresh them itself. Warning: any, a reboot that waits, or lists that are too old.
+Critical: only from `critical_above` on. Unknown: no package manager, no lists, or it failed.
 """
 
 import os
@@ -56,7 +56,7 @@ class Host(Spec):
     )
     warning_above: int = Field(default=0, ge=0, description="pending security updates above which it warns")
     critical_above: int | None = Field(default=None, ge=0, description="pending security updates above which it is critical")
-    warn_of_reboot: bool = Field(default=True, description="warn while the host waits for a reboot")
+    warn_of_reboot: bool = Field(default=True, description="warn while a reboot is required")
     warning_lists_older_than: Duration = Field(
         default=timedelta(days=7), description="age of the package lists from which it warns"
     )
@@ -76,7 +76,7 @@ async def measure(spec: Host, run: Run) -> Reading:
     command = spec.command or _find_manager()
     manager = command[-1].rpartition("/")[2]
     if manager not in MANAGERS:
-        raise Unknown(f"{manager} is none of {', '.join(MANAGERS)}")
+        raise Unknown(f"{manager} is not one of {', '.join(MANAGERS)}")
     apt = manager == "apt-get"
     end = time.monotonic() + run.timeout * 0.9
     arguments = _apt_arguments(spec.root) if apt else _dnf_arguments(spec.root, manager)
@@ -91,11 +91,11 @@ async def measure(spec: Host, run: Run) -> Reading:
 
 
 async def _run(command: list[str], manager: str, end: float, most: int) -> str:
-    """What the package manager says."""
+    """The output of the package manager."""
     result = await program.run(command, end - time.monotonic(), most=most)
     if result.code or result.cut:
-        why = f"it said more than {most} bytes" if result.cut else _error_text(result.err) or f"it ended with {result.code}"
-        raise Unknown(f"{manager} cannot tell: {why}")
+        why = f"it printed more than {most} bytes" if result.cut else _error_text(result.err) or f"it ended with {result.code}"
+        raise Unknown(f"{manager} failed: {why}")
     return result.out
 
 
@@ -141,7 +141,7 @@ def _dnf_arguments(root: str, manager: str) -> Iterator[str]:
 
 
 def _lists_of_apt(root: str) -> float:
-    """When the lists changed. Without lists, or without the list of what is installed, apt-get says that all is well."""
+    """When the lists changed. Without lists, or without the list of what is installed, apt-get reports no updates."""
     folder, status = os.path.join(root, "var/lib/apt"), os.path.join(root, "var/lib/dpkg/status")
     try:
         names = os.listdir(os.path.join(folder, "lists"))
@@ -159,7 +159,7 @@ def _lists_of_apt(root: str) -> float:
 
 
 def _lists_of_dnf(root: str) -> float | None:
-    """When its cache changed, if it is where it usually is; dnf itself says when there is none."""
+    """When its cache changed, if it is where it usually is; dnf itself reports when there is none."""
     return _newest([os.path.join(root, one) for one in DNF_FRESH])
 
 
@@ -176,7 +176,7 @@ def _newest(paths: list[str]) -> float | None:
 def pending_of_apt(out: str) -> Pending:
     """What `apt-get -s dist-upgrade` would install."""
     if not APT_DONE.search(out):
-        raise Unknown("apt-get did not come to its end")
+        raise Unknown("the output of apt-get is incomplete")
     lines = [found for found in map(APT_INSTALL.match, out.splitlines()) if found]
     secure = {found["name"]: None for found in lines if APT_SECURE.search(found["origins"])}
     held = APT_HELD.search(out)
@@ -265,7 +265,7 @@ def _judge(spec: Host, pending: Pending, reboot: bool, age: float | None) -> Rea
     if pending.held:
         parts.append((OK, f"{pending.held} held back"))
     if reboot:
-        parts.append((WARNING if spec.warn_of_reboot else OK, "the host waits for a reboot"))
+        parts.append((WARNING if spec.warn_of_reboot else OK, "reboot required"))
     if age is not None and age >= spec.warning_lists_older_than.total_seconds():
         parts.append((WARNING, f"but the package lists are {length(age)} old, so there may be more"))
     return Reading(worst(status for status, _ in parts), "; ".join(why for _, why in parts if why), metrics)

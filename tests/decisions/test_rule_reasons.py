@@ -184,12 +184,12 @@ SAID: dict[str, tuple[Mapping[str, Any], Samples, list[str]]] = {
     "absence: a result": (
         {"kind": "absence"},
         [(0, 1), (60, 1), (200, 1)],
-        ["a sample came", "no result for 1m"],
+        ["sample received", "no result for 1m"],
     ),
     "absence: a label set is taken for gone": (
         {"kind": "absence", "metric": "m", "forget": "3m"},
         hosts({"a": 1, "b": 2}, {"b": 1}, {"b": 1}, {"b": 1}, {"b": 1}),
-        ["a sample came", "no m for 1m", "no m for 2m", "no m for 3m: it is taken for gone"],
+        ["sample received", "no m for 1m", "no m for 2m", "no m for 3m: considered gone"],
     ),
     "status": (
         {"kind": "status", "after": "2 of 3"},
@@ -284,7 +284,7 @@ SAID: dict[str, tuple[Mapping[str, Any], Samples, list[str]]] = {
     "composite": (
         {"kind": "composite", "when": "slow and not loud"},
         every(60, [None, 9, 3, None]),
-        ["slow is unknown; loud is unknown", "slow fires; loud does not", "slow does not; loud does not"],
+        ["slow is unknown; loud is unknown", "slow is firing; loud is not firing", "slow is not firing; loud is not firing"],
     ),
 }
 
@@ -345,7 +345,7 @@ def test_what_a_probe_says_is_its_own_words() -> None:
 
 
 def test_a_change_from_what_is_no_number_cannot_be_compared() -> None:
-    assert text(Reason(change.Code.TOO_LARGE, {"metric": "m"})) == "m cannot be compared: it is beyond all numbers"
+    assert text(Reason(change.Code.TOO_LARGE, {"metric": "m"})) == "m cannot be compared: out of range"
 
 
 def test_a_reason_is_code_facts_and_words() -> None:

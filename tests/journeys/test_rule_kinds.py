@@ -127,7 +127,7 @@ def test_two_checks_that_are_bad_together_page_by_label_set(world: World) -> Non
     world.expect_nothing()  # for
     report(world, check="web", orders=1)
     (page,) = world.expect_page("ada")
-    assert page["incident"]["title"] == "a: slow fires; loud fires"
+    assert page["incident"]["title"] == "a: slow is firing; loud is firing"
     report(world, check="log", b=1)
     world.expect_page("ada", event="resolved")
 

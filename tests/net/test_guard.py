@@ -173,6 +173,6 @@ def test_a_changed_policy_is_in_force_within_a_second(tmp_path: Path) -> None:
     assert refusal("127.0.0.1", watched.current(0.0)) is None
     (tmp_path / "network-policy.yaml").write_text("deny: [127.0.0.0/8]")
     assert refusal("127.0.0.1", watched.current(0.5)) is None
-    assert "closed" in why("127.0.0.1", watched.current(1.0))
+    assert "denied" in why("127.0.0.1", watched.current(1.0))
     (tmp_path / "network-policy.yaml").unlink()
     assert refusal("127.0.0.1", watched.current(2.0)) is None

@@ -118,7 +118,7 @@ def test_the_operators_policy_holds_for_names_and_numbers(monkeypatch: pytest.Mo
     monkeypatch.setenv("TOCSIN_HOME", str(tmp_path))
     settings.cache_clear()
     try:
-        with pytest.raises(Failed, match="closed by the operator") as failed:
+        with pytest.raises(Failed, match="denied by the network policy") as failed:
             asyncio.run(once(url))
         assert failed.value.kind is Kind.BLOCKED
     finally:

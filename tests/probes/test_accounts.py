@@ -70,7 +70,7 @@ def accepted(tree: Tree) -> Tree:
 
 def test_the_first_look_is_the_baseline(tree: Tree) -> None:
     reading = tree.look()
-    assert (reading.status, reading.message) == (Status.OK, f"baseline taken: {len(observed(reading))} things")
+    assert (reading.status, reading.message) == (Status.OK, f"baseline recorded: {len(observed(reading))} entries")
     assert observed(reading) == {
         "user root": "uid 0, gid 0, shell /bin/bash, home /root, groups root",
         "user ada": "uid 1000, gid 1000, shell /bin/sh, home /home/ada, groups ada,sudo",
@@ -100,7 +100,7 @@ def test_nothing_secret_is_kept(tree: Tree) -> None:
 
 def test_while_nothing_changes_it_is_ok(accepted: Tree) -> None:
     reading = accepted.look()
-    assert (reading.status, reading.message) == (Status.OK, "14 things are as accepted")
+    assert (reading.status, reading.message) == (Status.OK, "14 entries as accepted")
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_what_cannot_be_read_any_more_is_unknown_and_not_gone(accepted: Tree, pa
     reading = accepted.look()
     assert time.monotonic() - began < 3
     assert reading.status is Status.UNKNOWN
-    assert reading.message == f"14 things are as accepted; not seen: /{path} (no regular file)"
+    assert reading.message == f"14 entries as accepted; not readable: /{path} (no regular file)"
     assert reading.observed == accepted.accepted
     accepted.add("etc/passwd", "eve:x:1001:1001::/home/eve:/bin/sh\n")
     assert accepted.look().status is Status.CRITICAL
@@ -189,7 +189,7 @@ def test_what_could_never_be_read_is_named_and_left_out(tree: Tree) -> None:
     unreadable(tree, "etc/shadow")
     first = tree.look()
     assert first.status is Status.OK
-    assert first.message == "baseline taken: 11 things; not seen: /etc/shadow (no regular file)"
+    assert first.message == "baseline recorded: 11 entries; not readable: /etc/shadow (no regular file)"
     tree.accept()
     assert tree.look().status is Status.OK
 
@@ -206,7 +206,7 @@ def test_an_account_that_may_not_read_says_so(tree: Tree) -> None:
         f"print(measure('security.accounts', root={str(tree.root)!r}).message)"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout.startswith("baseline taken: 5 things; not seen: ")
+    assert ran.stdout.startswith("baseline recorded: 5 entries; not readable: ")
     assert ran.stdout.count("(permission denied)") == 3  # and no more are named
 
 

@@ -50,7 +50,7 @@ def changed(old: str, *new: str) -> tuple[str, ...]:
 
 def test_the_first_run_takes_the_baseline(tmp_path: Path) -> None:
     reading = watched(tmp_path, ZONE)
-    assert (reading.status, reading.message) == ("ok", "baseline taken: 6 record sets")
+    assert (reading.status, reading.message) == ("ok", "baseline recorded: 6 record sets")
     assert reading.observed == ACCEPTED
     assert reading.metrics == {**reading.metrics, "record_sets": 6, "changed_sets": 0, "unanswered_questions": 0}
 
@@ -113,9 +113,9 @@ def of(answers: Answers, baseline: Mapping[str, str] | None, timeout: float = 0.
     "answers, told",
     [
         (silent, "did not answer over UDP"),
-        (lying.wrong_id, "no answer to it"),
-        (lying.wrong_question, "no answer to it"),
-        (lying.flood, "no answer to it"),
+        (lying.wrong_id, "datagrams ignored"),
+        (lying.wrong_question, "datagrams ignored"),
+        (lying.flood, "datagrams ignored"),
         (lying.cut_in_the_middle, "cannot be read"),
         (lying.loop_of_names, "contradicts itself"),
         (lying.refuses, "REFUSED"),

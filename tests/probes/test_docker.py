@@ -57,7 +57,7 @@ def test_named_containers_that_run_are_ok(ask: Ask) -> None:
         (container("web", "paused"), "web: paused"),
         (container("web", "dead", ExitCode=0), "web: dead (0)"),
         (container("web", health="unhealthy"), "web: unhealthy, 7 health checks failed in a row: 'cannot reach the database'"),
-        (container("other"), "web: there is no such container"),
+        (container("other"), "web: no such container"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -80,7 +80,7 @@ def test_all_with_a_label_are_judged_and_none_is_critical(ask: Ask) -> None:
     reading = ask(engine(), label="app=shop")
     assert (reading.status, reading.message) == (
         Status.CRITICAL,
-        "0 of 1 containers run; 0 containers have the label app=shop, 1 must be there",
+        "0 of 1 containers run; 0 containers have the label app=shop, expected at least 1",
     )
     assert ask(engine(), label="app=shop", minimum=0).status is Status.OK
     assert ask(engine(WEB), label="app=shop", minimum=2).metrics["expected"] == 2
@@ -108,9 +108,9 @@ def test_one_that_is_removed_while_we_ask_is_not_missed(ask: Ask) -> None:
 
 
 LIES = {
-    "hangs": (hangs, "critical", "did not tell the list of containers within 0.475 s"),
-    "drips": (drips, "critical", "did not tell the list"),
-    "closes at once": (slams, "critical", "does not answer as it must"),
+    "hangs": (hangs, "critical", "no answer from the Docker daemon within 0.475 s: the list of containers"),
+    "drips": (drips, "critical", "no answer from the Docker daemon within"),
+    "closes at once": (slams, "critical", "invalid answer from the Docker daemon"),
     "floods": (floods, "critical", "more than is read"),
     "an error of its own": (api(lambda _: (500, {"message": "cannot open database"})), "critical", "500, cannot open database"),
     "a web server": (api(lambda _: (200, b"<html>")), "critical", "200, no Engine API"),

@@ -55,7 +55,7 @@ def tree(tmp_path: Path) -> Watched:
     (folder / "link").symlink_to("passwd")
     watched = Watched(folder)
     reading = watched()
-    assert (reading.status, reading.message) == ("ok", "baseline taken: 3 files")
+    assert (reading.status, reading.message) == ("ok", "baseline recorded: 3 files")
     return watched
 
 
@@ -130,7 +130,7 @@ def test_bounded_runs_go_on_and_never_look_like_removals(tmp_path: Path) -> None
     assert [(one.status, one.metrics["waiting_files"]) for one in readings] == [("unknown", 6), ("unknown", 2), ("ok", 0)]
     assert readings[1].observed is None
     reading = readings[2]
-    assert reading.message == "baseline taken: 10 files"
+    assert reading.message == "baseline recorded: 10 files"
     tree.memory = {}
     reading = tree(max_bytes=12_000)
     assert (reading.status, reading.metrics["gone_files"], reading.metrics["changed_files"]) == ("unknown", 0, 0)
@@ -194,7 +194,7 @@ def test_a_thousand_files_fit_the_memory(tmp_path: Path) -> None:
     for number in range(1000):
         (folder / f"file-of-some-length-{number}.conf").touch()
     tree = Watched(folder)
-    assert tree().message == "baseline taken: 1000 files"
+    assert tree().message == "baseline recorded: 1000 files"
     assert len(json.dumps(tree.memory)) <= 100_000
 
 

@@ -99,8 +99,8 @@ def test_a_row_from_the_future_is_said_and_a_skewed_clock_is_not(file: File) -> 
 @pytest.mark.parametrize(
     "with_, told",
     [
-        ({"query": "select 'yesterday' as at"}, "no time"),
-        ({"query": "select 1e30 as at"}, "is `epoch` right"),
+        ({"query": "select 'yesterday' as at"}, "not a time"),
+        ({"query": "select 1e30 as at"}, "check `epoch`"),
         ({"query": "select 1 as a, 2 as b"}, "one time"),
         ({"query": "select 1 as a union select 2"}, "more than 1 row"),
         ({"query": "delete from x"}, ""),

@@ -71,7 +71,7 @@ def test_no_such_path_cannot_be_told() -> None:
 
 def test_a_file_system_without_a_size_cannot_be_told() -> None:
     reading = measure("health.disk", path="/proc")
-    assert (reading.status, "does not tell how large it is" in reading.message) == ("unknown", True)
+    assert (reading.status, "does not report its size" in reading.message) == ("unknown", True)
 
 
 def test_a_hanging_mount_is_critical_and_costs_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,4 +129,4 @@ def test_a_busy_host_is_ok_and_one_that_stands_still_is_not(now: dict[str, float
 def test_a_limit_on_what_the_kernel_does_not_tell_is_never_ok(load: float, limits: Options, status: str) -> None:
     calm = {"load_per_core": load, "memory_available_percent": 40.0}
     found, said = host._judge(calm, host.Limits(**limits))
-    assert (found, "does not tell its pressure" in said) == (status, True)
+    assert (found, "memory pressure not available" in said) == (status, True)

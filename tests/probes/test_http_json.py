@@ -65,7 +65,7 @@ def test_several_numbers_without_labels_are_told_apart_by_position() -> None:
         ({"a": "$.orders.open", "b": "$.missing"}, "unknown", "a 12; b has no value: it is missing"),
         ({"a": "$.long[*]"}, "unknown", "selects 600 values, more than 500"),
         ({"a": {**STOCK, "labels": {"at": "$.at"}}}, "unknown", "have the same labels"),
-        ({"a": {"path": "$.stock[0]", "value": "$.*"}}, "unknown", "3 stand at $.*"),
+        ({"a": {"path": "$.stock[0]", "value": "$.*"}}, "unknown", "3 values at $.*"),
     ],
     ids=str,
 )

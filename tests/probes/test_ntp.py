@@ -70,7 +70,7 @@ def test_a_server_that_is_not_synchronised_is_critical_and_its_offset_not_told(t
     with chronyd(tmp_path) as port:
         reading = measure("health.ntp", host="127.0.0.1", port=port)
     assert reading.status == "critical"
-    assert reading.message.startswith("127.0.0.1 is not synchronised itself (leap indicator 3")
+    assert reading.message.startswith("127.0.0.1 is not synchronised (leap indicator 3")
     assert reading.metrics == {"stratum": 0, "leap": 3, "synchronised": 0}
 
 
@@ -129,20 +129,20 @@ def test_the_limits_are_the_checks_own() -> None:
     "answers, status, told",
     [
         pytest.param(silent, "critical", "did not answer within", id="silence"),
-        pytest.param(says(99, origin=lambda number: bytes(8)), "critical", "no answer to ours", id="no origin"),
-        pytest.param(says(99, origin=lambda number: number[::-1]), "critical", "no answer to ours", id="another's origin"),
-        pytest.param(says(mode=5), "critical", "no answer to ours", id="a broadcast"),
-        pytest.param(lambda request: [request], "critical", "no answer to ours", id="an echo"),
-        pytest.param(says(size=47), "critical", "no answer to ours", id="a byte too short"),
-        pytest.param(lambda request: [b"", b"\xff" * 60_000] * 30, "critical", "no answer to ours", id="a flood"),
-        pytest.param(says(inside=5), "critical", "times that cannot be", id="longer inside than the whole way"),
-        pytest.param(says(inside=-1), "critical", "times that cannot be", id="sent before it was received"),
-        pytest.param(says(leap=3), "critical", "not synchronised itself (leap indicator 3)", id="leap 3"),
-        pytest.param(says(stratum=16), "critical", "not synchronised itself (stratum 16)", id="stratum 16"),
+        pytest.param(says(99, origin=lambda number: bytes(8)), "critical", "datagrams ignored", id="no origin"),
+        pytest.param(says(99, origin=lambda number: number[::-1]), "critical", "datagrams ignored", id="another's origin"),
+        pytest.param(says(mode=5), "critical", "datagrams ignored", id="a broadcast"),
+        pytest.param(lambda request: [request], "critical", "datagrams ignored", id="an echo"),
+        pytest.param(says(size=47), "critical", "datagrams ignored", id="a byte too short"),
+        pytest.param(lambda request: [b"", b"\xff" * 60_000] * 30, "critical", "datagrams ignored", id="a flood"),
+        pytest.param(says(inside=5), "critical", "inconsistent timestamps", id="longer inside than the whole way"),
+        pytest.param(says(inside=-1), "critical", "inconsistent timestamps", id="sent before it was received"),
+        pytest.param(says(leap=3), "critical", "not synchronised (leap indicator 3)", id="leap 3"),
+        pytest.param(says(stratum=16), "critical", "not synchronised (stratum 16)", id="stratum 16"),
         pytest.param(says(stratum=0, code=b"INIT", leap=3), "critical", "leap indicator 3, INIT", id="still starting"),
         pytest.param(says(distance=20), "critical", "it may be 20 s wrong", id="far from any clock"),
-        pytest.param(says(stratum=0, code=b"RATE", leap=3), "unknown", "asks us to ask less often", id="kiss RATE"),
-        pytest.param(says(stratum=0, code=b"DENY"), "unknown", "does not serve us (kiss code DENY)", id="kiss DENY"),
+        pytest.param(says(stratum=0, code=b"RATE", leap=3), "unknown", "asks for a lower query rate", id="kiss RATE"),
+        pytest.param(says(stratum=0, code=b"DENY"), "unknown", "refuses to serve this client (kiss code DENY)", id="kiss DENY"),
         pytest.param(says(leap=1), "ok", "a leap second is announced", id="a leap second"),
     ],
 )

@@ -57,7 +57,7 @@ def accepted(*ports: int) -> dict[str, str]:
 def test_the_first_run_takes_the_baseline() -> None:
     with listening(2) as ports:
         reading = scanned([*ports, closed()])
-    assert (reading.status, reading.message) == ("ok", "127.0.0.1: baseline taken: 2 of 3 ports are open")
+    assert (reading.status, reading.message) == ("ok", "127.0.0.1: baseline recorded: 2 of 3 ports are open")
     assert reading.observed == accepted(*ports)
     assert reading.metrics == {
         **reading.metrics,
@@ -108,7 +108,7 @@ def test_a_host_that_falls_silent_altogether_is_unknown() -> None:
     with silent(2) as mute:
         reading = scanned(mute, accepted(*mute), connect_timeout=0.1)
         assert reading.status == "unknown"
-        assert "is silent on all 2 ports; is it down?" in reading.message
+        assert "does not answer on any of 2 ports; is it down?" in reading.message
         assert reading.observed is None
         assert scanned(mute, {}, connect_timeout=0.1).status == "ok"  # a firewall that drops everything, as accepted
 

@@ -51,7 +51,7 @@ def test_a_standby_cut_off_is_critical_and_late_and_its_primary_tells_of_it(majo
             again = seen(name, pair.primary, after=calm[name][0], ignore_slots=["second"])
             assert (again.status, "is no longer connected" in again.message) == ("warning", True), again.message
             few = seen(name, pair.primary, min_standbys=1)
-            assert (few.status, "0 standbys are connected, 1 must be" in few.message) == ("critical", True)
+            assert (few.status, "0 standbys are connected, expected 1" in few.message) == ("critical", True)
             assert seen(name, pair.primary, min_standbys=0, ignore_slots=["second"]).status == "ok"
 
         pair.standby.start()
@@ -61,7 +61,7 @@ def test_a_standby_cut_off_is_critical_and_late_and_its_primary_tells_of_it(majo
         for name in (HEALTH, PERFORMANCE):
             until(partial(is_critical, name, pair.standby))
             cut = seen(name, pair.standby, after=calm[name][1])
-            assert "it is a standby, and cut off from its primary" in cut.message
+            assert "standby disconnected from its primary" in cut.message
         assert cut.metrics["lag_seconds"] > 0
         first = seen(PERFORMANCE, pair.standby)
         assert seen(PERFORMANCE, pair.standby).metrics["lag_seconds"] > first.metrics["lag_seconds"] > 0
@@ -74,7 +74,7 @@ def test_a_standby_that_was_started_without_its_primary_is_critical(pair: Pair) 
     try:
         for name in (HEALTH, PERFORMANCE):
             reading = seen(name, pair.standby)
-            assert (reading.status, "cut off from its primary" in reading.message) == ("critical", True), reading.message
+            assert (reading.status, "disconnected from its primary" in reading.message) == ("critical", True), reading.message
     finally:
         pair.primary.start()
         until(pair.in_step)
@@ -117,7 +117,7 @@ def test_a_standby_that_replays_nothing_is_late_on_both_sides(pair: Pair) -> Non
         until(lambda: pair.standby.ask("select pg_last_wal_receive_lsn() > pg_last_wal_replay_lsn()"))
         first = seen(PERFORMANCE, pair.primary, after=calm[0])
         second = seen(PERFORMANCE, pair.primary, after=first, warning_lag="1ms", critical_lag="1h")
-        assert (second.status, "replication is late by" in second.message) == ("warning", True), second.message
+        assert (second.status, "replication lag" in second.message) == ("warning", True), second.message
         assert [one.labels for one in second.series] == [{"standby": "walreceiver"}]
         late = seen(PERFORMANCE, pair.standby, after=calm[1], warning_lag="1ms", critical_lag="1h")
         assert (late.status, late.metrics["lag_seconds"] > 0) == ("warning", True), late.message
@@ -196,7 +196,7 @@ def test_a_standby_that_is_gone_is_missed_for_a_week_and_twins_are_told_apart() 
         ("warning", "standby b 10.0.0.2 #2 is no longer connected (for 1 min; see min_standbys)")
     ]
     assert (one.lag, one.connected()) == (60, 1)
-    assert list(findings(one, 2))[-1] == ("critical", "1 standby is connected, 2 must be")
+    assert list(findings(one, 2))[-1] == ("critical", "1 standby is connected, expected 2")
     none = parse({**ME, "at": ME["at"] + 8 * 86_400}, [ROW], [], one.memory)
     assert list(findings(none, None)) == []
     assert parse(ME, [ROW, ROW | {"id": "8"}], [], one.memory).lag == 0

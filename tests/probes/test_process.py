@@ -316,7 +316,7 @@ def test_a_pid_that_was_reused_is_not_it(start: Starts, pid_file: Path) -> None:
     os.utime(pid_file, (born - 7200, born - 7200))
     late = look(pid_file=str(pid_file), name="tocsinone")
     assert late.status is Status.CRITICAL
-    assert "started 2 h after the file was written: another one" in late.message
+    assert "started 2 h after the file was written: a different process" in late.message
 
 
 def test_the_zombie_of_a_pid_file_does_not_run(start: Starts, pid_file: Path) -> None:
@@ -336,7 +336,7 @@ def test_a_pid_file_that_holds_no_pid_is_unknown(pid_file: Path, held: str) -> N
     pid_file.write_text(held)
     reading = look(pid_file=str(pid_file))
     assert reading.status is Status.UNKNOWN
-    assert "holds no process number" in reading.message
+    assert "contains no pid" in reading.message
 
 
 def test_a_pid_file_that_is_missing_is_critical_and_one_that_hangs_or_is_none_is_unknown(

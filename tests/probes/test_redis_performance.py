@@ -102,7 +102,7 @@ def test_primary_and_replica_say_how_far_they_are_apart(pair: tuple[int, int]) -
 def test_a_replica_without_its_primary_is_critical() -> None:
     with running("--replicaof", "127.0.0.1 1") as port:
         reading = measure(NAME, url=f"redis://127.0.0.1:{port}")
-    assert (reading.status, "cut off from its primary" in reading.message) == ("critical", True)
+    assert (reading.status, "disconnected from its primary" in reading.message) == ("critical", True)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_what_is_not_told_is_no_metric_and_a_limit_on_it_never_ok() -> None:
     assert not {"operations_per_second", "fragmentation_ratio", "clients", "blocked_clients"} & set(told.metrics)
     for limit in ("warning_fragmentation", "warning_evicted_per_second", "warning_blocked_clients"):
         reading = lie(info(), **{limit: 5})
-        assert (reading.status, reading.message) == ("unknown", f"{limit} judges nothing: the server does not tell it")
+        assert (reading.status, reading.message) == ("unknown", f"{limit} has no effect: the server does not report it")
     assert lie({"PING": b"+PONG\r\n", "INFO": b"$-1\r\n"}).status == "unknown"
 
 

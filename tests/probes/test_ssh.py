@@ -77,7 +77,7 @@ def test_the_first_host_key_becomes_the_baseline_and_stays_ok(sshd: Sshd) -> Non
     first = seen(sshd)
     assert first.status is Status.OK, first.message
     assert first.message.startswith("OpenSSH_")
-    assert "baseline taken: 1 host key" in first.message
+    assert "baseline recorded: 1 host key" in first.message
     assert first.observed == {"ssh-ed25519": sshd.fingerprints["ssh-ed25519"]}
     assert 0 < first.metrics["banner_seconds"] < first.metrics["seconds"] < 5
     again = seen(sshd, baseline=first.observed)
@@ -102,7 +102,7 @@ def test_another_host_key_is_critical_and_both_are_told(sshd: Sshd) -> None:
     assert all(one in reading.message for one in (other, *sshd.fingerprints.values()))
     drifted = seen(sshd, baseline={"ssh-rsa": other})
     assert drifted.status is Status.CRITICAL
-    assert f"accepted was ssh-rsa {other}" in drifted.message
+    assert f"accepted: ssh-rsa {other}" in drifted.message
     assert drifted.observed == {"ssh-rsa": sshd.fingerprints["ssh-rsa"]}
 
 
@@ -146,7 +146,7 @@ def test_a_server_that_shows_a_key_it_does_not_own_is_critical(sshd: Sshd) -> No
 
     reading = against(between, "health.ssh", host="127.0.0.1", port="PORT")
     assert reading.status is Status.CRITICAL
-    assert "cannot prove to own it" in reading.message
+    assert "without proof of ownership" in reading.message
     assert reading.observed is None
 
 
@@ -182,29 +182,34 @@ OLD = offer("diffie-hellman-group1-sha1,diffie-hellman-group14-sha256", "ssh-dss
 ID = b"SSH-2.0-Test\r\n"
 SIGNED = packet(bytes([31]) + 3 * (struct.pack("!I", 32) + bytes(32)))
 LIES = {  # handler, settings, status, what is told
-    "it says nothing": (hangs, {}, "critical", "no identification came within 0.475 s"),
-    "it closes at once": (slams, {}, "critical", "it hung up: no identification came"),
+    "it says nothing": (hangs, {}, "critical", "no identification received within 0.475 s"),
+    "it closes at once": (slams, {}, "critical", "it closed the connection: no identification received"),
     "it greets before": (says(b"Authorised use only\r\n", ID, OLD), {"host_key": False}, "ok", "Test answered"),
-    "it has no room": (says(b"Exceeded MaxStartups\r\n", stays=False), {}, "critical", "it said 'Exceeded MaxStartups'"),
+    "it has no room": (says(b"Exceeded MaxStartups\r\n", stays=False), {}, "critical", "but 'Exceeded MaxStartups'"),
     "a mail server": (
         says(b"220 mx ESMTP\r\n"),
         {},
         "critical",
-        "no identification came within 0.475 s, it said '220 mx ESMTP'",
+        "no identification received within 0.475 s, but '220 mx ESMTP'",
     ),
-    "a web server": (says(b"HTTP/1.1 400 Bad\r\n\r\n", stays=False), {}, "critical", "it said 'HTTP/1.1 400 Bad'"),
+    "a web server": (says(b"HTTP/1.1 400 Bad\r\n\r\n", stays=False), {}, "critical", "but 'HTTP/1.1 400 Bad'"),
     "SSH 1": (says(b"SSH-1.5-Cisco-1.25\n"), {}, "critical", "it does not speak SSH 2: it identifies itself as 'SSH-1.5-Cisco"),
     "SSH 1 and 2": (says(b"SSH-1.99-Cisco-1.25\n", OLD), {"host_key": False}, "ok", "Cisco-1.25 answered"),
-    "only the first line": (says(ID), {}, "critical", "no offer of algorithms came within"),
-    "junk for an offer": (says(ID, b"\xff" * 99), {}, "critical", "it does not speak SSH: no offer of algorithms came"),
-    "half an offer": (says(ID, offer()[:40], stays=False), {}, "critical", "it hung up: no offer of algorithms came"),
+    "only the first line": (says(ID), {}, "critical", "no offer of algorithms received within"),
+    "junk for an offer": (says(ID, b"\xff" * 99), {}, "critical", "it does not speak SSH: no offer of algorithms received"),
+    "half an offer": (
+        says(ID, offer()[:40], stays=False),
+        {},
+        "critical",
+        "it closed the connection: no offer of algorithms received",
+    ),
     "an offer cut short": (says(ID, packet(offer()[5:60])), {}, "critical", "it does not speak SSH"),
     "another packet": (says(ID, packet(b"\x05none")), {}, "critical", "it does not speak SSH"),
-    "good-bye": (says(ID, packet(b"\x01\0\0\0\x02\0\0\0\x04full")), {}, "critical", "it ended the conversation: 'full'"),
-    "no host key": (says(ID, offer()), {}, "critical", "no host key came within"),
-    "a made-up host key": (says(ID, offer(), SIGNED), {}, "critical", "it does not speak SSH: no host key came"),
+    "good-bye": (says(ID, packet(b"\x01\0\0\0\x02\0\0\0\x04full")), {}, "critical", "it disconnected: 'full'"),
+    "no host key": (says(ID, offer()), {}, "critical", "no host key received within"),
+    "a made-up host key": (says(ID, offer(), SIGNED), {}, "critical", "it does not speak SSH: no host key received"),
     "chatter first": (says(ID, packet(b"\x02\0\0\0\0"), offer()), {"host_key": False}, "ok", "Test answered"),
-    "endless chatter": (chatters, {}, "critical", "it does not speak SSH: no identification came"),
+    "endless chatter": (chatters, {}, "critical", "it does not speak SSH: no identification received"),
     "an endless name": (says(b"SSH-2.0-" + b"x" * 300 + b"\n"), {}, "critical", "does not speak SSH 2"),
     "an old one": (says(ID, OLD), {}, "ok", "Test answered"),
     "an old one, pinned": (

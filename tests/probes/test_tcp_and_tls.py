@@ -51,7 +51,9 @@ def test_what_is_sent_first_is_answered() -> None:
     assert tcp(pong, send="PING\r\n", expect="+PONG").status == "ok"
 
 
-@pytest.mark.parametrize("handler, told", [(hangs, "did not come"), (slams, "without a word"), (chatters, "it said 'blah")])
+@pytest.mark.parametrize(
+    "handler, told", [(hangs, "did not come"), (slams, "without sending data"), (chatters, "received 'blah")]
+)
 def test_not_saying_it_is_critical(handler: Handler, told: str) -> None:
     reading = tcp(handler, expect="SSH", timeout=0.5)
     assert reading.status == "critical"

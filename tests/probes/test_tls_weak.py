@@ -68,9 +68,9 @@ LOW = "ALL:eNULL:@SECLEVEL=0"
 @pytest.mark.parametrize(
     "options, told",
     [
-        (["-tls1", "-cipher", LOW], "it still agrees to TLS 1.0"),
-        (["-tls1_1", "-cipher", LOW], "it still agrees to TLS 1.1"),
-        (["-cipher", LOW], "it still agrees to TLS 1.1; it agrees to a weak cipher (no"),
+        (["-tls1", "-cipher", LOW], "it still accepts TLS 1.0"),
+        (["-tls1_1", "-cipher", LOW], "it still accepts TLS 1.1"),
+        (["-cipher", LOW], "it still accepts TLS 1.1; it accepts a weak cipher (no"),
         (["-tls1_2", "-cipher", "NULL-SHA256:ECDHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0"], "weak cipher (no encryption)"),
         (["-tls1_2", "-cipher", "AECDH-AES128-SHA:ECDHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0"], "(no authentication)"),
     ],
@@ -123,7 +123,7 @@ def test_ciphers_that_openssl_no_longer_has_are_told(tmp_path: Path, cipher: int
                 return await measured("security.tls", 6.0, host="127.0.0.1", port=port, ca=str(pem))
 
     reading = asyncio.run(story())
-    assert (reading.status, reading.message) == ("warning", f"it agrees to a weak cipher ({name})")
+    assert (reading.status, reading.message) == ("warning", f"it accepts a weak cipher ({name})")
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
@@ -156,7 +156,7 @@ def test_issuer_and_fingerprint_are_held_to(tmp_path: Path) -> None:
     pem = certificate(tmp_path)
     found = x509.load_pem_x509_certificate(pem.read_bytes()).fingerprint(hashes.SHA256()).hex(":").upper()
     assert shown(pem, ca=str(pem), fingerprint=found, issuer="127.0.0").status == "ok"
-    assert "another than expected" in shown(pem, ca=str(pem), fingerprint="0" * 64).message
+    assert "not the expected one" in shown(pem, ca=str(pem), fingerprint="0" * 64).message
     assert "its issuer is CN=127.0.0.1, not Let's Encrypt" in shown(pem, ca=str(pem), issuer="Let's Encrypt").message
     with pytest.raises(ValidationError, match="64 hexadecimal"):
         plugins.probe_module("security.tls").Target(host="x", fingerprint="abc")
@@ -194,7 +194,7 @@ def test_tls_is_asked_for_in_plain_protocols(tmp_path: Path, protocol: str) -> N
     reading = asked(protocol, pem)
     assert reading.status == "ok", reading.message
     refused = asked(protocol, pem, refuses=True)
-    assert (refused.status, "asked to go on in TLS" in refused.message) == ("critical", True), refused.message
+    assert (refused.status, "the request for TLS" in refused.message) == ("critical", True), refused.message
 
 
 @pytest.mark.parametrize("protocol", TALKS)

@@ -13,8 +13,8 @@ from app.host.follow.rotated import PACKED, rotated_from
 from app.sentence import lower_first
 
 MAX_FILES = 256  # followed at once
-MAX_MATCHES = 10_000  # paths looked at that the globs mean
-MAX_ENTRIES = 200_000  # entries of folders looked at
+MAX_MATCHES = 10_000  # paths that match the globs
+MAX_ENTRIES = 200_000  # directory entries examined
 MAX_GONE = 64  # vanished files whose places are kept, in case they come back
 
 
@@ -26,7 +26,7 @@ class Files:
     """Several files and what became of them since the last run.
 
     before: what `memory` was then; None in the first run, which begins at the files' ends unless `from_start`. Files that
-    appear later are read from their start. Afterwards: `troubles` (why files could not be read), `notes` (what is lost),
+    appear later are read from their start. Afterwards: `errors` (why files could not be read), `notes` (what is lost),
     `bytes` read, `behind` bytes that wait, `readable` files.
     """
 
@@ -89,16 +89,16 @@ class Files:
             is_pattern = MAGIC.search(pattern) is not None and not os.path.exists(pattern)
             matches = self._matching_files(pattern) if is_pattern else [pattern]
             if not matches:
-                self.errors.append(f"no file is called {pattern}")
+                self.errors.append(f"no such file: {pattern}")
             found |= dict.fromkeys(sorted(matches))
         names = {path for path in found if path in self.globs or not rotated_from(path, found)}
         ordered = sorted(names, key=lambda path: (_text(path) not in self.before, path))
         if len(ordered) > MAX_FILES:
-            self.errors.append(f"{len(ordered)} files are meant and {MAX_FILES} are followed: narrow the paths")
+            self.errors.append(f"{len(ordered)} files match and {MAX_FILES} are followed: narrow the paths")
         return ordered[:MAX_FILES]
 
     def _matching_files(self, pattern: str) -> list[str]:
-        """The files of a pattern, as far as there is time to look for them: half of what is left."""
+        """The files that match a pattern, as far as half of the remaining time allows."""
         matches: list[str] = []
         until, examined = (time.monotonic() + self.limits.deadline) / 2, 0
 
@@ -112,7 +112,7 @@ class Files:
             found = islice(expand(pattern, on_entry, lambda _: None), MAX_MATCHES)
             matches.extend(path for path in found if os.path.isfile(path) and not PACKED.search(path))
         except (_LimitReached, RecursionError):
-            self.errors.append(f"{pattern} means too much: {examined} names were looked at and more are left; narrow it")
+            self.errors.append(f"{pattern} matches too much: {examined} entries were examined and more are left; narrow it")
         return matches
 
 

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from app.host.follow.rotated import BROKEN, Cursor, Edges, fits, open_regular, predecessors, unpacked
 
-LONGEST = 4096  # bytes of a line that are looked at; its rest is passed over
+LONGEST = 4096  # bytes read of a line; the rest is skipped
 
 
 @dataclass(slots=True)
@@ -74,7 +74,7 @@ class Follower:
         """
         assert self.cursor is not None
         if not older and self.cursor.position:
-            self.lost = "it was replaced or cut, and its predecessor is not beside it: what it was last told may be lost"
+            self.lost = "it was replaced or cut, and its predecessor is not beside it: its last lines may be lost"
         for number, path in enumerate(older):
             try:
                 with open_regular(path) as raw, unpacked(raw) as file:

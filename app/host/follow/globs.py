@@ -14,7 +14,7 @@ OnError = Callable[[OSError], None]
 def expand(pattern: str, on_entry: OnEntry, on_error: OnError) -> Iterator[str]:
     """Paths that match an absolute pattern of * ? [a-z], and ** for any depth, which does not follow links.
 
-    tick: called for each entry looked at; what it raises ends the search. closed: called for folders that cannot be read.
+    on_entry: called for each entry; what it raises ends the search. on_error: called for folders that cannot be read.
     """
     parts = pattern.strip("/").split("/")
     unique = [part for part, before in zip(parts, ["", *parts], strict=False) if not part == before == "**"]
@@ -43,7 +43,7 @@ def _recursive(base: str, rest: list[str], on_entry: OnEntry, on_error: OnError)
 
 
 def _matching(base: str, part: str, on_entry: OnEntry, on_error: OnError, *, folders: bool) -> Iterator[str]:
-    """What one part of the pattern stands for; a plain name is not looked for in its folder."""
+    """The entries that match one part of the pattern; a plain name is not searched for."""
     if not MAGIC.search(part):
         on_entry()
         yield os.path.join(base, part)

@@ -1,4 +1,4 @@
-"""Lines with which syslog says that a message came again, so that a flood of them is one line and still counts whole.
+"""Syslog's "message repeated N times" lines: one line that counts for N messages.
 
 rsyslog quotes the message: `message repeated 5 times: [ Failed password ...]`. syslogd, the BSDs', macOS' and rsyslog's older
 ones mean the line before: `web last message repeated 5 times`. Both count what came after the first one, which stands there
@@ -27,7 +27,7 @@ class Repeat(NamedTuple):
 
 
 def repeat(line: str) -> Repeat | None:
-    """What a line of a log says about another; None when it stands for itself."""
+    """The repetition that a log line reports; None for an ordinary line."""
     if "repeated" not in line:
         return None
     if found := QUOTED.fullmatch(line):

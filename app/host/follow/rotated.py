@@ -15,7 +15,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO, Self, cast
 
-EDGE = 256  # bytes at a file's start, and before the position, that tell it from every other
+EDGE = 256  # bytes at a file's start, and before the position, that identify it
 SIBLINGS = 64  # newest files beside it among which a predecessor is sought
 UNPACKED = 1 << 28  # bytes of a packed predecessor that are unpacked to find the cursor in it
 PACKERS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
@@ -33,7 +33,7 @@ class Cursor:
     inode: int
     position: int = 0
     mark: str = ""
-    cut: bool = False  # inside a line whose beginning was told already
+    cut: bool = False  # inside a line whose beginning was returned already
 
     @classmethod
     def from_memory(cls, memory: Mapping[str, Any]) -> Self | None:
@@ -102,7 +102,7 @@ def predecessors(current: Path, cursor: Cursor, deadline: float) -> list[Path]:
 
 
 def _siblings(current: Path) -> list[Path]:
-    """Regular files beside it whose names begin alike, newest first."""
+    """Regular files beside it with the same name prefix, newest first."""
     stem = current.name.removesuffix(current.suffix) or current.name
     found: list[tuple[int, Path]] = []
     with os.scandir(current.parent) as entries:
@@ -114,7 +114,7 @@ def _siblings(current: Path) -> list[Path]:
 
 
 def _newer(current: Path, found: Path, siblings: list[Path]) -> list[Path]:
-    """Generations between the found one and today's, oldest first; told by their numbers or dates."""
+    """Generations between the found one and today's, oldest first, ordered by number or date."""
     own = _generation(found.name, current.name)
     if own is None:
         return []
@@ -155,7 +155,7 @@ def _fits_packed(path: Path, cursor: Cursor) -> bool:
 
 
 def unpacked(raw: BinaryIO) -> BinaryIO:
-    """The file itself, or what is packed in it; told by its first bytes."""
+    """The file itself, or what is packed in it, by its first bytes."""
     start = raw.read(5)
     raw.seek(0)
     for magic, unpack in PACKERS.items():

@@ -1,6 +1,6 @@
-"""A streaming anomaly detector whose knob is the number of false alarms a person will bear.
+"""A streaming anomaly detector that is tuned by the accepted number of false alarms.
 
-`Detector.load(memory, knob).advance(at, value)` judges one sample in constant time and returns an `Judgement`;
+`Detector.load(memory, tuning).advance(at, value)` judges one sample in constant time and returns an `Judgement`;
 `memory()` is JSON of under 4 kB. Nothing here reads a clock, a file or a random number.
 
 What it does with each sample
@@ -9,7 +9,7 @@ What it does with each sample
    three days (weeks), and one that does not predict is let go. Buckets are shrunk to zero until they have evidence.
 2. Forecast (`detector.py`). What is left over often lingers (a busy minute follows a busy minute), so a one-step
    forecast carries over the measured share of it.
-   Until the week has won, a value like that of a week ago is excused (`Baseline.excuse`): a witness, not yet a proof.
+   Until the week has won, a value like that of a week ago is excused (`Baseline.usual_range`).
 3. Surprise. The distance from the baseline and from the forecast, each over its own robust spread (`baseline.py`: a
    winsorised mean, and how wide each hour of the day usually is), are blended into one number, linear in the value.
 4. Windows (`windows.py`). The last dozen samples (two hours at most) together: do their surprises lean to one side, do
@@ -29,7 +29,7 @@ has moved after roughly half a day. What is out of band teaches only what is ins
 
 Where the ideas are from: robust exponential smoothing (Gelper, Fried and Croux 2010), additive Holt-Winters, EWMA charts
 (Roberts 1959), surprise judged by the history of surprise (Ahmad et al. 2017), L-moments (Hosking and Wallis 1987), peaks
-over threshold with declustering (Coles 2001; SPOT, Siffer et al. 2017), the news-only scoring is this house's.
+over threshold with declustering (Coles 2001; SPOT, Siffer et al. 2017), the news-only scoring is our own.
 
 Measured (November 2026). Numenta Anomaly Benchmark, its own scoring of `score`: standard 64, low FP 54, low FN 71 of 100;
 61 with each category's threshold taken from the other categories; 70 on the half of the files it was first designed
@@ -38,7 +38,7 @@ on, 62 on the other (which the second round has seen in its tables). Microsoft's
 
 Limits: one series, no explanatory series; seasons other than day and week are noise to it; a slow drift is followed and
 never alarms; a value that freezes inside the band is not seen (that is the absence rule's work); after three like peaks
-the next are taken for the series' habit, so that what recurs every day or two is under-told. By the minute and in the first
+the next are taken for the series' habit, so that what recurs every day or two is under-reported. By the minute and in the first
 month, heavy tails, bursts of variance and steps at midnight alarm two to four times as often as a knob of one in 30 days
 asks. It claims no return time beyond 100 times the age of the series, so that a knob of one in 30 days learns for at least
 7 hours, and one in a year for four days.

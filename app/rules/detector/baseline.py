@@ -12,12 +12,12 @@ from app.rules.detector.judgement import Season
 DAY = 86400.0
 LEVEL = DAY  # time constant of the plain level
 SEASONAL_LEVEL = 3 * DAY  # and of the level beneath a season
-ERROR_MEMORY = 3 * DAY  # over how long the contestants' errors are remembered
+ERROR_MEMORY = 3 * DAY  # time constant of the models' errors
 LEAN_SECONDS = 12000.0  # seconds (40 samples at least) over which a one-sided error counts as a move of the level
 ACCELERATION = 300.0  # how much faster a level moves per unit of lean above 0.9
 MIN_EVIDENCE = 0.5  # visits of an hour of the week before it excuses anything
 MEMORY = 500.0  # samples
-OUTSIDE_SECONDS = 6000.0  # seconds (20 samples at least): how long values stay outside before the spread believes them
+OUTSIDE_SECONDS = 6000.0  # seconds (20 samples at least): how long values stay outside before the spread follows them
 EXACT = 1e-6  # of the level: below it a change is rounding
 LEAST = 0.02  # of the whole variation: no spread is taken to be smaller
 WINSOR = 6.0  # an error beyond this many spreads teaches as if it were this large
@@ -34,7 +34,7 @@ class Cycle:
         self.evidence = array("f", bytes(4 * buckets))
 
     def value_at(self, position: float) -> float:
-        """The deviation at `place` buckets from the start, shrunk toward zero while there is little evidence."""
+        """The deviation at `position` buckets from the start, shrunk toward zero while there is little evidence."""
         first = int(position)
         share = position - first
         second = (first + 1) % self.buckets
@@ -43,7 +43,7 @@ class Cycle:
         return start + (self.values[second] * two / (two + 0.7) - start) * share
 
     def learn(self, position: float, error: float, visit: float) -> None:
-        """Move the two buckets around `place`; `visit` is the part of a whole bucket that the sample covers."""
+        """Move the two buckets around `position`; `visit` is the part of a whole bucket that the sample covers."""
         first = int(position)
         share = position - first
         for bucket, weight in ((first, visit * (1.0 - share)), ((first + 1) % self.buckets, visit * share)):
@@ -53,14 +53,14 @@ class Cycle:
                 self.values[bucket] += min(1.0, weight / seen) * error
 
     def raw(self, position: float) -> float:
-        """The deviation at `place` without shrinking: what learning corrects."""
+        """The deviation at `position` without shrinking: what learning corrects."""
         first = int(position)
         start = self.values[first]
         return start + (self.values[(first + 1) % self.buckets] - start) * (position - first)
 
 
 class Baseline:
-    """The contest between a plain level, a daily season and a weekly one."""
+    """Three models of a series, weighted by their errors: a plain level, a daily season and a weekly one."""
 
     __slots__ = ("_daily", "_hour", "_season", "_week", "_week_hour", "_weekly", "day", "day_error", "flat", "flat_error",
                  "flat_lean", "lean", "level", "since", "week", "week_error")  # fmt: skip
@@ -99,9 +99,9 @@ class Baseline:
         return self.flat + season * (self.level - self.flat + self._daily + week * self._weekly)
 
     def usual_range(self, expected: float, age: float) -> tuple[float, float]:
-        """From where to where a value is no surprise: `expected`, and what this hour and the next were a week ago.
+        """The usual range of a value: `expected`, and what this hour and the next were a week ago.
 
-        A week is soon a witness and late a proof: until it has won the contest, and is expected, it can already excuse a
+        Until the weekly season has proved the better model, the value of a week ago already counts as usual, such as on a
         quiet Sunday. As an hour is one bucket, a step may come anywhere between it and the next. Call it after `expect`.
         """
         first = int(self._week_hour)
@@ -114,7 +114,7 @@ class Baseline:
         return min(expected, one, two), max(expected, one, two)
 
     def _weights(self, age: float) -> tuple[float, float]:
-        """How much the season is believed beside the plain level, and in it the week beside the day."""
+        """The weight of the season against the plain level, and in it of the week against the day."""
         if age < 1.2 * DAY:
             return 0.0, 0.0
         week = _weights(self.week_error, self.day_error) if age > 8 * DAY else 0.0
@@ -139,7 +139,7 @@ class Baseline:
         self.week.learn(self._week_hour, _within(weekly, wide), visit)
 
     def track_errors(self, value: float, gap: float, pace: float, spread: float) -> None:
-        """Remember how far off each contestant was; to be called once there is a day of data, before `learn`."""
+        """Track the error of each model; to be called once there is a day of data, before `learn`."""
         if self.flat_error == 0.0:
             self.flat_error = self.day_error = self.week_error = spread
         limit = 3.0 * WINSOR * spread
@@ -151,7 +151,7 @@ class Baseline:
 
 
 def _weights(error: float, other_error: float) -> float:
-    """0 while it predicts worse than its rival or as well, 1 when it is clearly better."""
+    """0 while its error is not below the other's, 1 when it is clearly below."""
     if error <= 0.0 or other_error <= 0.0:
         return 0.0 if other_error <= 0.0 else 1.0
     odds = 1.0 / (1.0 + (error / other_error) ** 6)
@@ -183,7 +183,7 @@ class Spread:
         return self.hours, self.evidence
 
     def least(self, level: float) -> float:
-        """The smallest spread that is believed."""
+        """The smallest spread that is used."""
         return max(LEAST * self.whole, EXACT * abs(level), 1e-200)
 
     def hourly(self, hour: int, step: float) -> float:

@@ -17,13 +17,13 @@ VERSION = 2
 LEAST_SAMPLES = 30  # before anything is judged
 FIRST_SAMPLES = 10  # before anything is winsorised
 BLEND = 0.7  # the baseline's part in the surprise; the rest is the one-step forecast's
-RESIDUAL_GAIN = 0.3  # how fast the remainder that may linger follows the newest error
-GAP = 20.0  # so many usual intervals without a sample: what lingered is forgotten
+RESIDUAL_GAIN = 0.3  # gain of the residual towards the newest error
+GAP = 20.0  # so many usual intervals without a sample clear the residual
 VALUES = (Deviation.HIGH, Deviation.LOW)  # in the order of the two sides
 VALUE = 0.4  # of the false alarms that the knob allows are left to the value itself where windows are judged too
 WINDOW = 0.2  # and to each of the three ways in which a window may be unlike; together they spend the whole
 LATER = 0.25  # a window's return time counts this much in the score: what it tells is less and comes later
-BACKWARDS = 86400.0  # seconds: a clock this far back has been set, and is believed
+BACKWARDS = 86400.0  # seconds: a clock this far back was set, and is followed
 DAY = 86400.0
 
 
@@ -142,12 +142,12 @@ class Detector:
         return tuple(self.windows.heights(self.step))
 
     def _is_judged(self, deviation: Deviation) -> bool:
-        """Whether the knob's direction judges this look; straying has no side, and is judged when both are."""
+        """Whether this deviation is judged in the set direction; varying has no side, and is judged when both are."""
         sides = {"up": (Deviation.HIGH, Deviation.LEANS_UP), "down": (Deviation.LOW, Deviation.LEANS_DOWN)}
         return self._tuning.direction == "both" or deviation in sides[self._tuning.direction]
 
     def _limits(self) -> tuple[float, float]:
-        """Where the knob draws the line, as heights up and down."""
+        """The limits that follow from the accepted false alarms, as heights up and down."""
         rate = max(self.step, 1.0) / self._tuning.per.total_seconds() / self._sides
         if windows.is_window(self.step):
             rate *= VALUE
@@ -183,7 +183,7 @@ class Detector:
         return False
 
     def _return_time(self, heights: tuple[float, float], window_heights: tuple[WindowHeight, ...]) -> float:
-        """Days until the like of it is to be expected again, by the look that finds it rarest; 0 for what is usual."""
+        """Days until the like of it is to be expected again, by the deviation that is rarest; 0 for what is usual."""
         days, best = max(self.step, 1.0) / DAY, 0.0
         for deviation, height, tail in zip(VALUES, heights, self.sides, strict=True):
             if height > tail.threshold and self._is_judged(deviation):

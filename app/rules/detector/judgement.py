@@ -10,7 +10,7 @@ Season = Literal["", "day", "week"]
 
 
 class Deviation(float, Enum):
-    """The ways in which a sample may be unlike what was learnt. Numbers, because the memory is of numbers."""
+    """How a sample deviates from what was learnt. Numbers, because the memory holds numbers."""
 
     NONE = 0.0
     HIGH = 1.0  # the value itself
@@ -31,7 +31,7 @@ class Progress(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """What a person chooses: one false alarm per `per` is bearable; `learn` is silent; `zone` is where people live."""
+    """What the user sets: one false alarm per `per` is accepted; `learn` is the silent start; `zone` is for seasons."""
 
     per: timedelta = timedelta(days=30)
     direction: Direction = "both"

@@ -15,18 +15,18 @@ SHARE = 0.03  # of the samples lie beyond the threshold
 SHAPE = 0.15  # of the tail before it is known: a little heavier than exponential
 KEPT = 12  # of the highest peaks
 PEAK_DECAY = 0.97  # of a kept peak's weight with each that joins
-SIMILAR = 0.9  # a peak of this part of another is one of its kind
-SIMILAR_ALLOWED = 3.0  # so many of a kind are not yet the series' habit
+SIMILAR = 0.9  # share of a peak's height from which another is similar
+SIMILAR_ALLOWED = 3.0  # so many similar peaks are not yet usual for the series
 MAX_RETURN_TIME = 100.0  # times the series' age: no longer return time is claimed
-MAX_RECENT_RARITY = 3.0  # log10 days: a rarer episode subdues the score no longer than this one
+MAX_RECENT_RARITY = 3.0  # log10 days: cap of what an episode lowers later scores by
 NEWS_MARGIN = 0.3  # log10: how much rarer a sample of the same episode must be to be news
-RARITY_DECAY = 2.0  # log10 per day: how fast an episode stops subduing the next
-REPEAT_FACTOR = 0.3  # of the score is left to what is no news
+RARITY_DECAY = 2.0  # log10 per day: how fast an episode stops lowering the next score
+REPEAT_FACTOR = 0.3  # factor of a score that is not news
 DAY = 86400.0
 
 
 class Tail:
-    """One side of one statistic; `calm` samples below the threshold end an episode."""
+    """One side of one statistic; `quiet_samples` samples below the threshold end an episode."""
 
     __slots__ = ("episodes", "excess", "known", "last", "lesser", "peak", "peaks", "quiet", "quiet_samples", "seen",
                  "threshold", "weights")  # fmt: skip
@@ -124,7 +124,7 @@ def surprise_of(height: float) -> float:
 
 
 class Novelty:
-    """What a person has already been told."""
+    """Which episodes were already scored as news."""
 
     __slots__ = ("recent_rarity",)
     NUMBERS: ClassVar[tuple[str, ...]] = ("recent_rarity",)
@@ -138,7 +138,7 @@ class Novelty:
         return ()
 
     def score(self, days: float, gap: float, age: float) -> float:
-        """How rare, as news: an episode that goes on scores low unless it gets rarer. 0 days: nothing to tell."""
+        """The score of a rarity: an episode that goes on scores low unless it gets rarer. 0 days: 0."""
         self.recent_rarity = max(-9.0, self.recent_rarity - RARITY_DECAY * max(gap, 0.0) / DAY)
         if days <= 0.0:
             return 0.0

@@ -19,7 +19,7 @@ FEWEST = 3.0  # samples make a window; where this is too much for the span nothi
 CLIP = 6.0  # one sample counts no more than this: a single spike is the value's own affair
 VARIATION_SCALE = 1.5  # of the scale on which straying is judged
 
-WindowHeight = tuple[Deviation, Tail, float]  # the look, its tail, and the height in it
+WindowHeight = tuple[Deviation, Tail, float]  # the deviation, its tail, and the height in it
 
 
 class Windows:

@@ -1,7 +1,7 @@
 """Fires when an expected sample does not come: for each label set that was seen before, or for the check as a whole.
 
 A value is missing when nothing came for `window` (default: the check's interval); `for` says how long that may last. A label
-set that stays away for `forget` is taken for gone, and its alert ends.
+set that stays away for `forget` is considered gone, and its alert resolves.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ class Code(StrEnum):
 
     RECEIVED = "absence.came"  # a sample is here
     MISSING = "absence.missing"  # none since, whether that is too long or not yet
-    GONE = "absence.gone"  # nobody waits for it any more
+    GONE = "absence.gone"  # no longer expected
 
 
 def _missing(facts: Facts) -> str:
@@ -36,9 +36,9 @@ def _missing(facts: Facts) -> str:
 
 
 PHRASES: dict[str, Phrase] = {
-    Code.RECEIVED: "a sample came",
+    Code.RECEIVED: "sample received",
     Code.MISSING: _missing,
-    Code.GONE: lambda f: f"{_missing(f)}: it is taken for gone",
+    Code.GONE: lambda f: f"{_missing(f)}: considered gone",
 }
 
 
@@ -70,7 +70,7 @@ def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:
 
 
 def gone(spec: Spec, memory: Mapping[str, Any], now: float, labelled: bool, others: bool) -> Reason | None:
-    """Why nobody waits any more: for a label set that stays away, or for a sample without labels where they have some.
+    """Why it is no longer expected: a label set missing for `forget`, or a sample without labels where others have some.
 
     others: samples of other label sets came just now.
     """

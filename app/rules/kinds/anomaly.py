@@ -1,7 +1,7 @@
-"""Fires when a value is unlike what the series has taught: its level, spread, and season by hour of day and of week.
+"""Fires when a value deviates from what was learnt of the series: its level, spread, and season by hour of day and of week.
 
 It learns as results come and is silent until it has seen `learn`. What it takes for unlike follows from `false_alarms`,
-the number of wrong alarms a person will bear, and not from a number of deviations: `app/rules/detector` says how.
+the accepted number of false alarms, and not from a number of deviations: `app/rules/detector` says how.
 A level that changes for good alarms and is accepted after 2 to 3 hours. Days in `holidays` are neither judged nor learnt.
 """
 
@@ -41,13 +41,13 @@ class Code(StrEnum):
     WITHIN = "anomaly.within"  # where it is expected
     ABOVE = "anomaly.above"
     BELOW = "anomaly.below"
-    TOGETHER_HIGH = "anomaly.together_high"  # no value is unlike by itself; the last ones together are
+    TOGETHER_HIGH = "anomaly.together_high"  # no single value deviates; the last ones together do
     TOGETHER_LOW = "anomaly.together_low"
     TOGETHER_VARIED = "anomaly.together_varied"
 
 
 def _number(value: float) -> str:
-    """Four significant digits, and no exponent where people do without."""
+    """Four significant digits, and no exponent where none is usual."""
     if value == 0.0 or 0.001 <= abs(value) < 1e6:
         return f"{value:.4g}" if abs(value) < 10000 else f"{value:.0f}"
     return f"{value:.3e}"
@@ -68,8 +68,8 @@ def _compared(facts: Facts) -> str:
     return f"{facts['metric']} {_number(value)} is {position} {band} expected{when}{learnt}"
 
 
-def _together(wrong: str) -> Phrase:
-    return lambda f: f"{_compared(f)}, but the last {length(f['window'])} together {wrong}"
+def _together(problem: str) -> Phrase:
+    return lambda f: f"{_compared(f)}, but the last {length(f['window'])} together {problem}"
 
 
 def _learning(facts: Facts) -> str:
@@ -117,10 +117,10 @@ Rate = Annotated[str, AfterValidator(_check_rate)]
 
 
 class Spec(Rule):
-    """The knob is `false_alarms`; the rest says what is compared and when not."""
+    """`false_alarms` sets the sensitivity; the rest says what is compared and when not."""
 
     metric: str = Field(description="metric of the check")
-    false_alarms: Rate = Field(default="1 per 30d", description="how many wrong alarms a person will bear in how long")
+    false_alarms: Rate = Field(default="1 per 30d", description="accepted number of false alarms in a period")
     direction: Direction = Field(default="both", description="which side alarms: both, up or down")
     agg: Agg | None = Field(default=None, description="default: last without a window, avg with one")
     window: Duration | None = Field(default=None, description="judge the aggregate over it instead of the newest value")
@@ -143,7 +143,7 @@ def lookbacks(spec: Spec) -> tuple[Lookback, ...]:
 
 
 def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:
-    """Judge the newest value, or the aggregate of the window, by what the series has taught so far; and learn from it."""
+    """Judge the newest value, or the aggregate of the window, by what was learnt of the series so far; and learn from it."""
     if view.newest.value is None:
         return Finding(None, False, None, view.newest.unknown_reason(), memory=memory)
     agg = spec.agg or ("avg" if spec.window else "last")

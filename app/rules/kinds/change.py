@@ -20,7 +20,7 @@ from app.rules.model import Finding, Lookback, Rule, View
 from app.units import Duration, format_seconds, parse_duration, parse_percent
 from app.wording import Facts, Phrase
 
-LARGEST = 1000.0  # beyond so many times the earlier value a percentage tells nobody anything
+LARGEST = 1000.0  # beyond so many times the earlier value a percentage means nothing
 SINCE = "since"  # in memory: when the series was first seen, in seconds since 1970
 
 
@@ -57,7 +57,7 @@ def _went(verb: str) -> Phrase:
 PHRASES: dict[str, Phrase] = {
     Code.LEARNING: lambda f: f"learning: nothing {format_seconds(f['back'])} ago to compare with yet",
     Code.NOTHING_BEFORE: lambda f: f"no sample {format_seconds(f['back'])} ago to compare with",
-    Code.TOO_LARGE: "{metric} cannot be compared: it is beyond all numbers",
+    Code.TOO_LARGE: "{metric} cannot be compared: out of range",
     Code.SAME: lambda f: (
         f"{f['agg']} {f['metric']} {f['value']:.6g} is the same as the {f['before']:.6g} of {format_seconds(f['back'])} ago"
     ),
@@ -123,7 +123,7 @@ def lookbacks(spec: Spec) -> tuple[Lookback, ...]:
 
 
 def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:
-    """Compare now with then; the newest result decides whether it can tell."""
+    """Compare now with then; unknown when the newest result is."""
     kept = {SINCE: memory.get(SINCE, view.at.timestamp())}
     agg = spec.agg or "avg"
     now = aggregate(agg, view.span(spec.window)) if view.newest.value is not None else None
@@ -145,7 +145,7 @@ def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:
 
 
 def _change(spec: Spec, agg: Agg, size: float, now: float, then: float) -> tuple[str, Reason]:
-    """The change in short and as a reason: by how much where that says something, else from where to where."""
+    """The change in short and as a reason: the amount where it is meaningful, else from and to."""
     relative = isinstance(spec.limit, str)
     facts = {"agg": agg, "metric": spec.metric, "value": now, "before": then, "back": spec.back.total_seconds()}
     if size == 0:

@@ -14,7 +14,7 @@ from app.rules.expression import parse
 from app.rules.model import Finding, Rule
 from app.wording import Facts, Phrase
 
-WORDS = {True: "fires", False: "does not", None: "is unknown"}
+STATES = {True: "is firing", False: "is not firing", None: "is unknown"}
 
 
 class Code(StrEnum):
@@ -26,7 +26,7 @@ class Code(StrEnum):
 
 
 def _each(facts: Facts) -> str:
-    return "; ".join(f"{one['rule']} {WORDS[one['firing']]}" for one in facts["rules"])
+    return "; ".join(f"{one['rule']} {STATES[one['firing']]}" for one in facts["rules"])
 
 
 PHRASES: dict[str, Phrase] = dict.fromkeys(Code, _each)

@@ -25,7 +25,7 @@ BAD = (Status.WARNING.value, Status.CRITICAL.value)
 class Code(StrEnum):
     """What it finds."""
 
-    COUNTED = "status.counted"  # how many of the last results are bad, and what the newest says
+    COUNTED = "status.counted"  # how many of the last results are bad, and the newest message
 
 
 PHRASES: dict[str, Phrase] = {Code.COUNTED: "{bad} of the last {of} results are bad: {message}"}

@@ -75,7 +75,7 @@ def lookbacks(spec: Spec) -> tuple[Lookback, ...]:
 
 
 def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:  # noqa: ARG001
-    """Compare the aggregate of the window that ends now; the newest result decides whether it can tell."""
+    """Compare the aggregate of the window that ends now; unknown when the newest result is."""
     if view.newest.value is None:
         return Finding(None, False, None, view.newest.unknown_reason())
     agg = spec.agg or ("avg" if spec.window else "last")
