@@ -29,13 +29,14 @@ EVENT = {"events": [{"key": "k", "summary": "It burns", "service": "shop"}]}
 
 @dataclass
 class Web:
-    """A running web process."""
+    """A running web process, what it writes, and a token and an integration's key that it takes."""
 
     port: int
     process: subprocess.Popen[bytes]
-    token: str
-    key: str
+    log: Path
     tls: Path | None = None
+    token: str = ""
+    key: str = ""
 
     def url(self, path: str) -> str:
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}{path}"
@@ -56,8 +57,8 @@ class Web:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
 
-@contextmanager
-def web(tmp_path: Path, soft: int = DESCRIPTORS, hard: int = DESCRIPTORS, tls: bool = False) -> Iterator[Web]:
+def known(running: Web, tmp_path: Path) -> Web:
+    """The same process, with a token and a key of its database as it is now."""
     from app.db import transaction
     from app.people.model import SYSTEM
     from app.people.service import first_admin, make_token
@@ -67,6 +68,24 @@ def web(tmp_path: Path, soft: int = DESCRIPTORS, hard: int = DESCRIPTORS, tls: b
         first_admin(db, tmp_path, datetime.now(UTC))
         token = make_token(db, "admin", "test", SYSTEM, datetime.now(UTC))
         key = add(db, "in", "generic", None, SYSTEM, datetime.now(UTC))["key"]
+    return replace(running, token=token, key=key)
+
+
+@pytest.fixture(scope="module")
+def process(engine: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    with web(tmp_path_factory.mktemp("web")) as running:
+        yield running
+
+
+@pytest.fixture
+def narrow(process: Web, clean: None, tmp_path: Path) -> Web:
+    """A web process with few descriptors, on an empty database; who was in before is gone."""
+    until(lambda: process.descriptors() < DESCRIPTORS // 4, 20)
+    return known(process, tmp_path)
+
+
+@contextmanager
+def web(tmp_path: Path, soft: int = DESCRIPTORS, hard: int = DESCRIPTORS, tls: bool = False) -> Iterator[Web]:
     port = free_port()
     environ = {**os.environ, "TOCSIN_PORT": str(port)}
     if tls:
@@ -74,20 +93,20 @@ def web(tmp_path: Path, soft: int = DESCRIPTORS, hard: int = DESCRIPTORS, tls: b
         subprocess.run(["openssl", *words.split()], cwd=tmp_path, check=True, capture_output=True)
         environ |= {"TOCSIN_TLS_CERT": str(tmp_path / "c.pem"), "TOCSIN_TLS_KEY": str(tmp_path / "k.pem")}
     with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(
+        started = subprocess.Popen(
             [sys.executable, "-m", "app.cli", "web"],
             env=environ,
             stdout=log,
             stderr=log,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)),
         )
-    running = Web(port, process, token, key, tmp_path / "c.pem" if tls else None)
+    running = Web(port, started, tmp_path / "log", tmp_path / "c.pem" if tls else None)
     try:
         until(lambda: _alive(running), 30)
         yield running
     finally:
-        process.terminate()
-        process.wait(timeout=20)
+        started.terminate()
+        started.wait(timeout=20)
 
 
 def _alive(running: Web) -> bool:
@@ -119,8 +138,9 @@ def quiet_tls() -> None:
 
 
 @pytest.mark.parametrize("how", SLOW)
-def test_slow_clients_beyond_every_descriptor_do_not_stop_intake(clean: None, tmp_path: Path, how: str) -> None:
-    with web(tmp_path) as running, ExitStack() as held:
+def test_slow_clients_beyond_every_descriptor_do_not_stop_intake(narrow: Web, how: str) -> None:
+    running = narrow
+    with ExitStack() as held:
         running.post()
         for _ in range(MANY):
             line = held.enter_context(running.connect())
@@ -132,7 +152,7 @@ def test_slow_clients_beyond_every_descriptor_do_not_stop_intake(clean: None, tm
                 line.send(b" ")
         running.post()
         assert running.descriptors() < DESCRIPTORS
-    assert "bug" not in (tmp_path / "log").read_text()
+    assert "bug" not in running.log.read_text()
 
 
 def _lines(held: ExitStack) -> list[socket.socket]:
@@ -140,7 +160,8 @@ def _lines(held: ExitStack) -> list[socket.socket]:
 
 
 def test_slow_tls_clients_do_not_stop_intake_either(clean: None, tmp_path: Path, quiet_tls: None) -> None:
-    with web(tmp_path, tls=True) as running, ExitStack() as held:
+    with web(tmp_path, tls=True) as started, ExitStack() as held:
+        running = known(started, tmp_path)
         running.post()
         for number in range(MANY):
             line = held.enter_context(running.connect())
@@ -155,9 +176,9 @@ def test_slow_tls_clients_do_not_stop_intake_either(clean: None, tmp_path: Path,
             assert line.recv(1000).startswith(b"HTTP/1.1 200")
 
 
-def test_requests_that_come_in_pieces_but_come_are_served_among_slow_ones(clean: None, tmp_path: Path) -> None:
-    body = json.dumps(EVENT).encode()
-    with web(tmp_path) as running, ExitStack() as held:
+def test_requests_that_come_in_pieces_but_come_are_served_among_slow_ones(narrow: Web) -> None:
+    body, running = json.dumps(EVENT).encode(), narrow
+    with ExitStack() as held:
         for _ in range(DESCRIPTORS // 4):
             held.enter_context(running.connect()).sendall(b"POST / HTTP/1.1\r\n")
         with running.connect() as line:
@@ -168,7 +189,8 @@ def test_requests_that_come_in_pieces_but_come_are_served_among_slow_ones(clean:
 
 
 def test_the_soft_limit_is_raised_to_the_hard_one(clean: None, tmp_path: Path) -> None:
-    with web(tmp_path, soft=128, hard=1024) as running, ExitStack() as held:
+    with web(tmp_path, soft=128, hard=1024) as started, ExitStack() as held:
+        running = known(started, tmp_path)
         limits = resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE)
         assert limits == (1024, 1024)
         for _ in range(500):
