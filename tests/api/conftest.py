@@ -5,11 +5,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 import uvicorn
+
+if TYPE_CHECKING:
+    from app.configfile.model import Loaded
+
 
 CONFIGURATION = """
 teams: {shop: {members: [ada, bo]}}
@@ -103,7 +107,7 @@ def server(engine: object) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def loaded() -> Any:
+def loaded() -> "Loaded":
     """The configuration above."""
     from app.configfile.load import load_texts
 
@@ -113,7 +117,7 @@ def loaded() -> Any:
 
 
 @pytest.fixture
-def api(clean: None, server: str, loaded: Any) -> Iterator[Api]:
+def api(clean: None, server: str, loaded: "Loaded") -> Iterator[Api]:
     """A client on a database that holds that configuration and nothing else."""
     from app.configfile.apply import apply
     from app.db import transaction

@@ -4,11 +4,14 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.api.conftest import CONFIGURATION, RUNBOOK
+
+if TYPE_CHECKING:
+    from app.configfile.model import Loaded
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ Tocsin = Callable[..., SignalStatus]
 
 
 @pytest.fixture
-def tocsin(clean: None, loaded: Any, capsys: pytest.CaptureFixture[str]) -> Tocsin:
+def tocsin(clean: None, loaded: "Loaded", capsys: pytest.CaptureFixture[str]) -> Tocsin:
     """Runs `tocsin WORDS` on a database that holds the configuration of the API's tests."""
     from app.cli import main
     from app.configfile.apply import apply
@@ -49,7 +52,7 @@ def tocsin(clean: None, loaded: Any, capsys: pytest.CaptureFixture[str]) -> Tocs
 
 
 @pytest.fixture(scope="session")
-def loaded(engine: object) -> Any:
+def loaded(engine: object) -> "Loaded":
     """The configuration of the API's tests."""
     from app.configfile.load import load_texts
 

@@ -1,8 +1,7 @@
 """Where an alert would go, asked ahead of time, is where it goes: the same decision over the same rows."""
 
 import random
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -51,7 +50,7 @@ def known() -> dict[int, Incident]:
     return {one.number: one for one in found}
 
 
-def ahead(signal: Signal, now: Any) -> tuple[How, Incident]:
+def ahead(signal: Signal, now: datetime) -> tuple[How, Incident]:
     """What it would come to, without a lock or a write."""
     with transaction() as db:
         routing = in_force(db)
@@ -62,7 +61,7 @@ def ahead(signal: Signal, now: Any) -> tuple[How, Incident]:
     return touched.how, touched.incident
 
 
-def somebody_acts(rng: random.Random, now: Any) -> None:
+def somebody_acts(rng: random.Random, now: datetime) -> None:
     open_ = [one.number for one in known().values() if one.state is not State.RESOLVED]
     every = sorted(known())
     act = rng.choice(["ack", "resolve", "merge", "reopen", "nothing", "nothing"])

@@ -1,7 +1,7 @@
 """Rules over stored samples: the same verdicts whoever evaluates and however often, and each row is read once."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -124,7 +124,7 @@ def empty(db: Connection) -> None:
 
 
 @pytest.mark.parametrize("other", [two_in_turn, anew_each_time, some_at_a_time, all_at_the_end])
-def test_verdicts_do_not_depend_on_who_evaluates_and_when(clean: None, other: Any) -> None:
+def test_verdicts_do_not_depend_on_who_evaluates_and_when(clean: None, other: Callable[[], None]) -> None:
     configure()
     one_process_after_each()
     expected = verdicts()

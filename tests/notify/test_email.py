@@ -35,7 +35,7 @@ class Post:
         self.mails: list[tuple[str, list[str], EmailMessage]] = []
         self.answers, self.wait = {"rcpt": "250 ok", "data": "250 taken as 7"}, 0.0
 
-    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:  # noqa: N802
+    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:  # noqa: N802
         if self.answers["rcpt"].startswith("250"):
             envelope.rcpt_tos.append(address)
         return self.answers["rcpt"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.smtp import SMTP, AuthResult
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from pydantic import ValidationError
 
 from app.concurrency.deadline import awake
@@ -18,7 +18,7 @@ from app.net import submission, tls
 from app.notify.channels import email
 from app.notify.channels.email import Spec
 from app.notify.model import Receipt
-from tests.net.serve import certificate, context, drips, hangs, says, serve, slams
+from tests.net.serve import Handler, certificate, context, drips, hangs, says, serve, slams
 from tests.notify.test_webhook import message
 
 Options = dict[str, Any]  # of a channel, as the files write them
@@ -38,18 +38,18 @@ class Post:
         self.mails: list[tuple[list[str], bytes]] = []
         self.answers = answers
 
-    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
+    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:  # noqa: N802
         answer = self.answers.get(address.partition("@")[0], "250 OK")
         if answer.startswith("250"):
             envelope.rcpt_tos.append(address)
         return answer
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         self.mails.append((list(envelope.rcpt_tos), envelope.original_content or b""))
         return "250 OK queued as 7"
 
 
-def right(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+def right(server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: LoginPassword) -> AuthResult:
     fits = (data.login, data.password) == (b"ada", b"s3cret-horse")
     return AuthResult(success=fits, handled=False)
 
@@ -175,7 +175,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("handler,spec,hint", WRONG.values(), ids=WRONG)
-def test_settings_that_do_not_fit_the_port_are_said_with_a_hint(handler: Any, spec: Options, hint: str) -> None:
+def test_settings_that_do_not_fit_the_port_are_said_with_a_hint(handler: Handler, spec: Options, hint: str) -> None:
     async def greets(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mail.test ready\r\n")
         await writer.drain()
@@ -322,7 +322,7 @@ HANGS = {
 
 
 @pytest.mark.parametrize("lines,spec,words", HANGS.values(), ids=HANGS)
-def test_the_other_places_to_hang_at(lines: Any, spec: Options, words: str) -> None:
+def test_the_other_places_to_hang_at(lines: Handler | tuple[tuple[str, str], ...], spec: Options, words: str) -> None:
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await (lines(reader, writer) if callable(lines) else script((reader, writer), *lines))
 
@@ -347,7 +347,7 @@ def test_a_server_that_took_the_mail_and_says_no_good_bye_has_taken_it() -> None
 @pytest.mark.parametrize(
     "handler", [slams, says(b"HTTP/1.1 400 Bad Request\r\n\r\n")], ids=["slams the door", "is no mail server"]
 )
-def test_what_is_no_mail_server_is_tried_again(handler: Any) -> None:
+def test_what_is_no_mail_server_is_tried_again(handler: Handler) -> None:
     assert isinstance(talk(handler, timeout=2), Transient)
 
 

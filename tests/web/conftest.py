@@ -7,11 +7,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 import uvicorn
+
+if TYPE_CHECKING:
+    from app.incidents.model import Incident
+
 
 PASSWORD = "correct horse battery"
 CONFIGURATION = """
@@ -175,13 +179,15 @@ def raise_alert(summary: str, service: str = "shop", severity: str = "error", **
         return int(db.scalar(found, {"fingerprint": signal.fingerprint}) or 0)
 
 
-def incident(number: int) -> Any:
+def incident(number: int) -> "Incident":
     """An incident as it stands."""
     from app.db import transaction
     from app.incidents import store
 
     with transaction() as db:
-        return store.get(db, number)
+        found = store.get(db, number)
+    assert found is not None
+    return found
 
 
 def deliver_inbox() -> None:

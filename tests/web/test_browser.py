@@ -4,12 +4,15 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.stack import until
 from tests.web.conftest import PASSWORD, Site, deliver_inbox, incident, measure, raise_alert
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = (
@@ -49,7 +52,7 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
+def chromium() -> "Iterator[Browser]":
     """A browser of this module."""
     from playwright.sync_api import sync_playwright
 
@@ -82,7 +85,7 @@ class Watched:
 
 
 @pytest.mark.xdist_group("browser")
-def test_a_length_ticks_in_the_words_of_the_server(chromium: Any, site: Site) -> None:
+def test_a_length_ticks_in_the_words_of_the_server(chromium: "Browser", site: Site) -> None:
     from app.units import length
 
     seconds = [630, 3630, 7530, 90_030, 864_030]  # their words stay the same for the seconds that this takes
@@ -109,7 +112,7 @@ def test_a_length_ticks_in_the_words_of_the_server(chromium: Any, site: Site) ->
 
 
 @pytest.mark.xdist_group("browser")
-def test_log_in_see_an_incident_appear_and_acknowledge_it_by_keyboard(chromium: Any, site: Site) -> None:
+def test_log_in_see_an_incident_appear_and_acknowledge_it_by_keyboard(chromium: "Browser", site: Site) -> None:
     from datetime import UTC, datetime
 
     from app.db import transaction
@@ -146,7 +149,7 @@ def test_log_in_see_an_incident_appear_and_acknowledge_it_by_keyboard(chromium: 
 
 
 @pytest.mark.xdist_group("browser")
-def test_the_keyboard_reaches_everything(chromium: Any, ada: Site) -> None:
+def test_the_keyboard_reaches_everything(chromium: "Browser", ada: Site) -> None:
     first, second = raise_alert("first", severity="critical"), raise_alert("second", service="db")
     watched = Watched(chromium, ada)
     page = watched.page
@@ -174,7 +177,7 @@ def test_the_keyboard_reaches_everything(chromium: Any, ada: Site) -> None:
 
 
 @pytest.mark.xdist_group("browser")
-def test_a_refusal_is_a_toast_that_keeps_what_was_typed(chromium: Any, ada: Site) -> None:
+def test_a_refusal_is_a_toast_that_keeps_what_was_typed(chromium: "Browser", ada: Site) -> None:
     number = raise_alert("disk full")
     watched = Watched(chromium, ada)
     page = watched.page
@@ -194,7 +197,7 @@ def test_a_refusal_is_a_toast_that_keeps_what_was_typed(chromium: Any, ada: Site
 
 
 @pytest.mark.xdist_group("browser")
-def test_a_dark_page_stays_dark_and_a_ticked_box_ticked(chromium: Any, ada: Site) -> None:
+def test_a_dark_page_stays_dark_and_a_ticked_box_ticked(chromium: "Browser", ada: Site) -> None:
     number = raise_alert("disk full")
     watched = Watched(chromium, ada)
     page = watched.page
@@ -211,7 +214,7 @@ def test_a_dark_page_stays_dark_and_a_ticked_box_ticked(chromium: Any, ada: Site
 
 @pytest.mark.xdist_group("photographs")  # beside the others, which drive a browser of their own
 @pytest.mark.parametrize("width, height", [(390, 844), (1440, 900)], ids=["phone", "desk"])
-def test_every_page_fits_and_is_photographed(chromium: Any, site: Site, width: int, height: int) -> None:
+def test_every_page_fits_and_is_photographed(chromium: "Browser", site: Site, width: int, height: int) -> None:
     measure("web", [0.2, 0.3, 0.25] * 20 + [1.8] * 10)
     raise_alert(
         "The shop does not answer, and this title is rather long for a phone",
@@ -236,7 +239,7 @@ def test_every_page_fits_and_is_photographed(chromium: Any, site: Site, width: i
     watched.close()
 
 
-def _small_targets(page: Any) -> list[str]:
+def _small_targets(page: "Page") -> list[str]:
     """Buttons and fields that a thumb would miss."""
     found: list[str] = page.evaluate(
         """() => [...document.querySelectorAll("button, .button, input:not([type=hidden]):not([type=checkbox]), select")]

@@ -3,13 +3,16 @@
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.web.conftest import Site
 from tests.web.test_browser import CHROMIUM, Watched, _small_targets, chromium  # noqa: F401 - chromium is a fixture
 from tests.web.watching import configure, results, watch_all, worker
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 PAGES = {
     "checks-watched": "/checks",
@@ -32,7 +35,7 @@ pytestmark = [
 
 
 @pytest.mark.xdist_group("browser")
-def test_a_run_of_many_goes_on_by_itself_until_all_have_answered(chromium: Any, site: Site) -> None:  # noqa: F811
+def test_a_run_of_many_goes_on_by_itself_until_all_have_answered(chromium: "Browser", site: Site) -> None:  # noqa: F811
     configure()
     results("web", 2, lambda _: {})
     watched = Watched(chromium, site.as_("ada"))
@@ -51,7 +54,7 @@ def test_a_run_of_many_goes_on_by_itself_until_all_have_answered(chromium: Any, 
 
 
 @pytest.mark.xdist_group("browser")
-def test_settings_are_tried_mended_and_tried_again(chromium: Any, site: Site) -> None:  # noqa: F811
+def test_settings_are_tried_mended_and_tried_again(chromium: "Browser", site: Site) -> None:  # noqa: F811
     import socket
 
     configure()
@@ -76,7 +79,7 @@ def test_settings_are_tried_mended_and_tried_again(chromium: Any, site: Site) ->
 
 @pytest.mark.xdist_group("photographs")
 @pytest.mark.parametrize("width, height", [(390, 844), (1440, 900)], ids=["phone", "desk"])
-def test_what_is_watched_fits_and_is_photographed(chromium: Any, site: Site, width: int, height: int) -> None:  # noqa: F811
+def test_what_is_watched_fits_and_is_photographed(chromium: "Browser", site: Site, width: int, height: int) -> None:  # noqa: F811
     from datetime import UTC, datetime
 
     from app.checks.demand import store

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -42,7 +42,7 @@ def configure() -> None:
         apply(db, found, SYSTEM, datetime.now(UTC))
 
 
-def results(name: str, count: int, each: Any, step: float = 60.0) -> None:
+def results(name: str, count: int, each: Callable[[int], dict[str, object]], step: float = 60.0) -> None:
     """So many results up to now; `each(n)` gives what is not usual of the n-th."""
     from app.checks import store
     from app.checks.model import Result
@@ -51,7 +51,7 @@ def results(name: str, count: int, each: Any, step: float = 60.0) -> None:
     from app.upkeep import make_partitions
 
     now = datetime.now(UTC)
-    usual = {"status": Status.OK, "message": "fine", "seconds": 0.1, "metrics": {"seconds": 0.1}}
+    usual: dict[str, Any] = {"status": Status.OK, "message": "fine", "seconds": 0.1, "metrics": {"seconds": 0.1}}
     rows = [Result(name, now - timedelta(seconds=step * (count - n)), **{**usual, **each(n)}) for n in range(count)]
     with transaction() as db:
         make_partitions(db, now)
