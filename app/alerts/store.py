@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, func, or_, select, text, update
 
 from app.alerts.model import Alert, State, Tally, Worst
 from app.alerts.table import alert
@@ -100,9 +100,16 @@ def changed(db: Connection, now: datetime, limit: int) -> list[int]:
 
 
 def postpone(db: Connection, ids: Sequence[int], until: datetime) -> None:
-    """Look at these again then: somebody holds their incident."""
+    """Look at these again then: somebody holds their incident. What somebody is just writing is left as it is."""
     if ids:
-        db.execute(update(alert).where(alert.c.id.in_(ids), alert.c.dedup_at.is_not(None)).values(dedup_at=until))
+        waiting = select(alert.c.id).where(alert.c.id.in_(ids), alert.c.dedup_at.is_not(None))
+        found = waiting.with_for_update(skip_locked=True).scalar_subquery()
+        db.execute(update(alert).where(alert.c.id.in_(found)).values(dedup_at=until))
+
+
+def _locked(db: Connection, which: ColumnElement[bool]) -> list[int]:
+    """Lock these alerts in the order of every other writer; their ids."""
+    return list(db.scalars(select(alert.c.id).where(which).order_by(alert.c.fingerprint, alert.c.id).with_for_update()))
 
 
 def claim_changed(db: Connection, now: datetime, limit: int, only: Sequence[int] | None = None) -> list[Alert]:
@@ -135,8 +142,7 @@ def move_all(db: Connection, ids: Sequence[int], into: int) -> None:
 
 def lock_of(db: Connection, incidents: Sequence[int]) -> list[int]:
     """Lock every alert of these incidents, in the order in which the other stages take them; their ids."""
-    query = select(alert.c.id).where(alert.c.incident.in_(incidents)).order_by(alert.c.fingerprint, alert.c.id)
-    return list(db.scalars(query.with_for_update()))
+    return _locked(db, alert.c.incident.in_(incidents))
 
 
 def ids_of(db: Connection, incidents: Sequence[int]) -> list[int]:
@@ -153,8 +159,7 @@ def end_pushed(db: Connection, ids: Sequence[int], reason: Reason, now: datetime
 
 def lock(db: Connection, fingerprints: Sequence[str]) -> None:
     """Lock the open alerts with these fingerprints, all at once in the order of every other writer."""
-    query = select(alert.c.id).where(alert.c.fingerprint.in_(fingerprints), alert.c.state != State.RESOLVED)
-    db.execute(query.order_by(alert.c.fingerprint).with_for_update())
+    _locked(db, alert.c.fingerprint.in_(fingerprints) & (alert.c.state != State.RESOLVED))
 
 
 def shown(db: Connection, numbers: Sequence[int], each: int) -> list[Alert]:
@@ -215,4 +220,5 @@ def _alert(row: Row[Any]) -> Alert:
 def clock_set_back(db: Connection, by: timedelta, now: datetime) -> None:
     """What waits for an instant of a clock that was set back."""
     columns = [alert.c.dedup_at]
+    _locked(db, alert.c.dedup_at > now)
     move_back(db, columns, by, now)

@@ -43,11 +43,14 @@ update check_state set next_due_at = least(next_due_at, :now), lease_until = nul
 where not paused and (next_due_at > :now + make_interval(secs => every / 1000.0 + 2)
   or lease_until > :now + make_interval(secs => :longest))
 """)
-# One statement and one parameter for a slice of results: their rows, their samples, and how their checks stand now.
+# One statement and one parameter for a slice of results: their rows, their samples, and how their checks stand now. Checks are
+# locked by name: those of two slices (a run by the clock, one by hand) must not wait for each other.
 _FINISH = text("""
 with r as materialized (
   select * from json_to_recordset(cast(:rows as json)) as r(name text, status text, message text, metrics json, series json,
     seconds float8, at timestamptz, memory json, unreachable text, reason jsonb, excused boolean)
+), held as materialized (
+  select c.name from check_state c where c.name in (select name from r) order by c.name for update
 ), kept as (
   insert into check_result (check_name, at, status, message, seconds, metrics, excused)
   select name, at, status, message, seconds, metrics, excused from r on conflict do nothing
@@ -61,7 +64,7 @@ with r as materialized (
 update check_state c set status = r.status, message = r.message, metrics = r.metrics, seconds = r.seconds, at = r.at,
   memory = coalesce(r.memory, c.memory), unreachable = r.unreachable, reason = r.reason, lease_until = null,
   evaluate_at = least(coalesce(c.evaluate_at, r.at), r.at)
-from r where c.name = r.name and (c.at is null or c.at <= r.at)
+from r join held using (name) where c.name = r.name and (c.at is null or c.at <= r.at)
 """)
 # The first observation is the baseline; later ones wait for somebody to accept them.
 _OBSERVE = text("""
@@ -128,7 +131,9 @@ def pinned_queues(db: Connection) -> list[str]:
 
 def extend(db: Connection, names: Sequence[str], until: datetime) -> None:
     """Hold the lease of checks that are being run."""
-    db.execute(update(check_state).where(check_state.c.name.in_(names)).values(lease_until=until))
+    wanted = select(check_state.c.name).where(check_state.c.name.in_(names)).order_by(check_state.c.name)
+    held = list(db.scalars(wanted.with_for_update()))  # in the order of whoever keeps their results
+    db.execute(update(check_state).where(check_state.c.name.in_(held)).values(lease_until=until))
 
 
 def finish(db: Connection, results: Sequence[Result]) -> None:

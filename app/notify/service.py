@@ -138,11 +138,11 @@ def _take_back(db: Connection, stale: Sequence[Claim], now: datetime) -> None:
 
 def follow_up(db: Connection, ended: Sequence[Draft], now: datetime) -> None:
     """Pages that were on their way when their incident was resolved, or the one it was merged into: now the end follows."""
-    numbers = sorted({one.incident for one in ended if one.incident is not None and one.kind is Kind.PAGE})
+    numbers = sorted({one.incident for one in ended if one.incident is not None and one.kind in (Kind.PAGE, Kind.UPDATE)})
     targets = sorted(set(incidents.merge_targets(db, numbers).values())) if numbers else []
     for one in incidents.by_numbers(db, targets).values() if targets else ():
         if not one.open:
-            queue_resolved(db, [one], one.resolved_by, now)
+            _queue_ends(db, [one], one.resolved_by, now)
 
 
 def renew(db: Connection, claims: Sequence[Claim], now: datetime) -> None:
@@ -180,17 +180,21 @@ def supersede(db: Connection, numbers: Sequence[int], now: datetime) -> None:
 
 def queue_resolved(db: Connection, ended: Sequence[Incident], by: str | None, now: datetime) -> None:
     """Notify everybody who was notified of these incidents once that they are resolved, but not the one who resolved them."""
+    if ended:
+        store.supersede(db, [one.number for one in ended], now)
+        _queue_ends(db, ended, by, now)
+
+
+def _queue_ends(db: Connection, ended: Sequence[Incident], by: str | None, now: datetime) -> None:
+    """The same, with nothing taken back: whoever claims a page holds it, and two of them would wait for each other's."""
     numbers = [one.number for one in ended]
-    if not numbers:
-        return
-    store.supersede(db, numbers, now)
     silent = {number for number, codes in alerts.end_codes(db, numbers).items() if codes == {Code.REMOVED}}
     loud = {one.number: one for one in ended if one.number not in silent}
-    notified = [page for page in _notified(db, loud, settled=True) if by is None or page.user != by]
+    notified = [page for page in _notified(db, loud) if by is None or page.user != by]
     put(db, [_follow_up(page, Kind.RESOLVED, loud[page.incident or 0], "resolved", now) for page in notified], now)
 
 
-def _notified(db: Connection, found: Mapping[int, Incident], *, settled: bool = False) -> list[Page]:
+def _notified(db: Connection, found: Mapping[int, Incident], *, coming: bool = False) -> list[Page]:
     """The page that reached each who was notified of these incidents, or of one merged into them, since they opened."""
     if not found:
         return []
@@ -202,35 +206,39 @@ def _notified(db: Connection, found: Mapping[int, Incident], *, settled: bool = 
         part, target = parts[number], found[whole[number]]
         if page.made_at >= max(part.since, target.reopened_at or part.since):
             pages.append(replace(page, incident=target.number))
-    return received(pages, settled=settled)
+    return received(pages, coming=coming)
 
 
 def queue_update(db: Connection, updated: Sequence[tuple[Incident, Reason]], now: datetime) -> None:
     """Notify everybody who was paged for these incidents of what changed."""
     changed = {incident.number: (incident, why) for incident, why in updated}
     drafts = []
-    for page in _notified(db, {number: incident for number, (incident, _) in changed.items()}):
+    for page in _notified(db, {number: incident for number, (incident, _) in changed.items()}, coming=True):
         incident, why = changed[page.incident or 0]
         drafts.append(_follow_up(page, Kind.UPDATE, incident, f"update-{incident.alert_count}-{incident.severity}", now, why))
     put(db, drafts, now)
 
 
-def received(pages: Sequence[Page], *, settled: bool = False) -> list[Page]:
+def received(pages: Sequence[Page], *, coming: bool = False) -> list[Page]:
     """Per incident and person (or channel) the page that reached them best: the last one accepted, an inbox only if alone.
 
-    settled: who has read it in the inbox at most waits while another page to them is on its way.
+    Who has read it in the inbox at most, while another page to them is on its way, waits for how that ends. coming: they have
+    that page instead: it was written before what is to be said now, and nothing else will say it there.
     """
     best: dict[tuple[int | None, str], Page] = {}
-    on_its_way = set()
+    on_its_way: dict[tuple[int | None, str], Page] = {}
     for page in pages:
         who = (page.incident, page.user or f"channel:{page.channel}")
         if page.kind not in (Kind.PAGE, Kind.UPDATE):
             continue
         if page.state is State.SENDING and page.channel != INBOX:
-            on_its_way.add(who)
+            on_its_way[who] = page
         elif page.state in store.REACHED and (who not in best or page.channel != INBOX or best[who].channel == INBOX):
             best[who] = page
-    return [page for who, page in best.items() if not (settled and page.channel == INBOX and who in on_its_way)]
+    well = {who: page for who, page in best.items() if page.channel != INBOX}
+    if coming:
+        return list({**best, **on_its_way, **well}.values())
+    return [page for who, page in best.items() if who in well or who not in on_its_way]
 
 
 def _follow_up(page: Page, kind: Kind, incident: Incident, what: str, now: datetime, why: Reason | None = None) -> Draft:

@@ -4,7 +4,7 @@ import orjson
 
 from app.reason import Code, Reason, headlines
 from app.rules.active import Active
-from app.rules.evaluate import ONE_SERIES, TOO_MANY, Transition
+from app.rules.evaluate import ONE_SERIES, TOO_MANY, Transition, alert_key
 from app.rules.model import NO_DATA_ALERT, State
 from app.rules.summary import Summary, render
 from app.signals.model import Signal, SignalStatus
@@ -23,7 +23,7 @@ def signal(rule: Active, step: Transition, last: bool) -> Signal | None:
     summary = _summary(rule, step, labels)
     return Signal(
         source=rule.source,
-        key=rule.alertname if step.series == ONE_SERIES else f"{rule.alertname}{step.series}",
+        key=alert_key(rule.alertname, step.series),
         status=status,
         summary=summary.text[:SUMMARY_LIMIT],
         reason_in_summary=summary.says_why,

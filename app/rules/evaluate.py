@@ -27,6 +27,17 @@ def series_name(labels: Mapping[str, str]) -> str:
     return json.dumps(dict(labels), sort_keys=True, ensure_ascii=False, separators=(",", ":")) if labels else ONE_SERIES
 
 
+def alert_key(alertname: str, series: str) -> str:
+    """The key of the alert of one series of a rule; that of a rule with but one series is the rule's name."""
+    return alertname if series == ONE_SERIES else f"{alertname}{series}"
+
+
+def series_of(alertname: str, key: str) -> str:
+    """The series that an alert with this key is of: what `alert_key` was given."""
+    series = key.removeprefix(alertname)
+    return series if key.startswith(alertname) and series.startswith("{") else ONE_SERIES
+
+
 TOO_MANY = series_name({"too_many_series": "true"})  # the series of the alert about a rule's label sets
 NO_PAST: Pasts = {timedelta(0): Past()}
 

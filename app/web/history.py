@@ -17,7 +17,7 @@ from app.incidents.model import Incident
 from app.rules import in_force
 from app.rules import store as rules
 from app.rules.active import Active
-from app.rules.evaluate import series_name
+from app.rules.evaluate import ONE_SERIES, series_name, series_of
 from app.web.graph import Curve, Graph, Limit, Scene, Spot, Stretch, graph
 
 LONGEST, SHORTEST = timedelta(days=7), timedelta(hours=1)  # drawn of an incident
@@ -75,8 +75,9 @@ def of_alerts(db: Connection, alerts: Sequence[Alert], incident: Incident, now: 
     if state is None:
         return None
     metric = rule.metric if rule and rule.metric else main_metric(db, name, state.metrics)
-    series = first.key.removeprefix(first.alertname) if first.key.startswith(first.alertname + "{") else ""
-    return draw(db, Subject(name, metric, window, [rule] if rule else (), series, firing), zone)
+    series = series_of(first.alertname, first.key)
+    shown = "" if series == ONE_SERIES else series
+    return draw(db, Subject(name, metric, window, [rule] if rule else (), shown, firing), zone)
 
 
 def draw(db: Connection, subject: Subject, zone: ZoneInfo) -> Drawn | None:

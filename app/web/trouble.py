@@ -11,7 +11,7 @@ from app.alerts import store as alerts
 from app.alerts.model import Alert, State
 from app.rules import store as rules
 from app.rules.active import Active
-from app.rules.evaluate import ONE_SERIES
+from app.rules.evaluate import ONE_SERIES, series_of
 from app.rules.model import State as RuleState
 from app.web.graph import Stretch
 
@@ -57,4 +57,4 @@ def pending(verdicts: Sequence[Mapping[str, Any]], now: datetime, series: str = 
 
 
 def _is_of(alert: Alert, series: str) -> bool:
-    return not series or alert.key in (alert.alertname, f"{alert.alertname}{series}")
+    return not series or series_of(alert.alertname, alert.key) in (ONE_SERIES, series)

@@ -116,6 +116,31 @@ def test_the_end_goes_where_the_page_arrives_last_though_the_inbox_had_it_before
     world.expect_page(*(["ada"] if channel == "hook" else []), event="resolved")
 
 
+@pytest.mark.parametrize("inbox_first", [True, False], ids=["the inbox had the page", "nothing has arrived yet"])
+def test_an_update_goes_where_the_page_is_on_its_way_which_was_written_before(world: World, inbox_first: bool) -> None:
+    configure(world, "{by: [service], window: 0s}")
+    world.settle = lambda: None  # type: ignore[method-assign]
+    world.raise_alert("a")
+    line.dedup(world.now), line.escalate(world.now)
+    jobs = {job.claim.draft.channel: job.claim for job in claim_pages(now=world.now)}
+    if inbox_first:
+        with transaction() as db:
+            outcome.record(db, [Sent(jobs["inbox"], Receipt(delivered=True))], world.now)
+    world.now += minutes(1)
+    world.raise_alert("b")
+    line.dedup(world.now)
+    with transaction() as db:
+        outcome.record(db, [Sent(jobs["hook"], Receipt())], world.now)
+        updates = [page for page in pages.of_incidents(db, [1]) if page.kind is Kind.UPDATE]
+    assert [(page.user, page.channel) for page in updates] == [("ada", "hook")]
+    world.door(world.now)
+    world.expect_page("ada", event="update")
+    with transaction() as db:
+        actions.resolve(db, 1, Actor("bo", Role.RESPONDER, "api"), world.now)
+    world.door(world.now)
+    world.expect_page("ada", event="resolved")
+
+
 def test_an_alert_that_is_over_before_anybody_looked_pages_nobody(world: World) -> None:
     from app.line import intake
     from app.signals.model import Signal, SignalStatus

@@ -7,10 +7,16 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from sqlalchemy import text
+import pytest
+from sqlalchemy import Connection, TextClause, text
 
 from app import deliver, line
 from app.actions import service as actions
+from app.alerts import service as alerts
+from app.alerts import store as alert_store
+from app.checks import store as check_store
+from app.checks.model import Result
+from app.checks.probe import Status
 from app.concurrency.loop import run as on_loop
 from app.configfile.apply import apply
 from app.configfile.load import load_texts
@@ -20,7 +26,11 @@ from app.incidents import service as incidents
 from app.people.model import SYSTEM, Actor, Role
 from app.signals.model import Signal, SignalStatus
 from tests.receiver import receiver
+from tests.stack import until
 
+FIRING, RESOLVED = SignalStatus.FIRING, SignalStatus.RESOLVED
+HOUR = timedelta(hours=1)
+BOTH = sorted(("k1", "k2"), key=lambda key: Signal("user:t", key, FIRING, key).fingerprint, reverse=True)
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 BO = Actor("bo", Role.RESPONDER, "api")
 CONFIG = """
@@ -83,6 +93,78 @@ def test_resolving_by_hand_and_placing_the_same_alerts_do_not_wait_for_each_othe
     assert raised == []
     with transaction() as db:
         assert db.execute(text("select state from incident")).scalar_one() == "resolved"
+
+
+def _alert_ids() -> list[int]:
+    with transaction() as db:
+        return list(db.scalars(text("select id from alert order by id")))
+
+
+def _in_one(work: Callable[[Connection], object]) -> None:
+    with transaction() as db:
+        work(db)
+
+
+SAID = {"again": {FIRING}, "over": {RESOLVED}, "some again, some over": {FIRING, RESOLVED}}
+WRITERS: dict[str, Callable[[], object]] = {
+    **{f"signals: {name}": partial(lambda said: _say_both(said), said) for name, said in SAID.items()},
+    "their source is removed": lambda: _in_one(lambda db: alerts.retire(db, ["user:t"], NOW)),
+    "their incident is held": lambda: _in_one(lambda db: alert_store.postpone(db, _alert_ids(), NOW)),
+    "the clock was set back": lambda: _in_one(lambda db: alert_store.clock_set_back(db, HOUR, NOW - HOUR)),
+    "somebody resolves": lambda: resolve(1),
+    "somebody merges": lambda: _in_one(lambda db: actions.merge(db, 1, 2, BO, NOW)),
+    "they are placed": lambda: line.dedup(NOW),
+}
+
+
+def _say_both(said: set[SignalStatus]) -> None:
+    both = zip(sorted(said) * 2, BOTH, strict=False)
+    line.intake("user:t", [Signal("user:t", key, status, key, service="shop") for status, key in both], {}, NOW)
+
+
+@pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS)
+def test_whoever_locks_alerts_does_so_in_the_order_of_their_fingerprints(clean: None, writer: Callable[[], object]) -> None:
+    configure("http://127.0.0.1:9")
+    last, first = BOTH
+    say(last, "shop"), say(first, "shop"), say("other", "else")  # on disk the other way round
+    line.dedup(NOW)
+    with transaction() as db:
+        db.execute(text("update alert set dedup_at = :now"), {"now": NOW})
+    raised: list[BaseException] = []
+    work = threading.Thread(target=lambda: raised.extend(together(writer)))
+    waits = text("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")
+    with engine().begin() as db:
+        db.execute(text("select 1 from alert where key = :key for update"), {"key": first})
+        work.start()
+        until(lambda: not work.is_alive() or _asked(waits) > 0, 10)
+        db.execute(text("set local lock_timeout = '500ms'"))
+        db.execute(text("select 1 from alert where key = :key for update"), {"key": last})  # whoever waits for one has no other
+    work.join(10)
+    assert raised == []
+
+
+def _asked(query: TextClause) -> int:
+    with transaction() as db:
+        return int(db.scalar(query) or 0)
+
+
+def test_slices_of_results_of_the_same_checks_do_not_wait_for_each_other(clean: None) -> None:
+    names = [f"c{number}" for number in range(40)]
+    checks = ", ".join(f"{name}: {{probe: health.tcp, every: 1h, with: {{host: 127.0.0.1, port: 9}}}}" for name in names)
+    with transaction() as db:
+        apply(db, load_texts({"a.yaml": f"checks: {{{checks}}}"}, {}), SYSTEM, NOW)
+
+    def keep(seed: int) -> None:
+        rng = random.Random(seed)
+        for turn in range(20):
+            some = rng.sample(names, 30)
+            at = NOW + timedelta(seconds=seed + turn / 100)
+            if seed % 2:
+                _in_one(lambda db, some=some, at=at: check_store.finish(db, [Result(n, at, Status.OK, "", 0.1) for n in some]))  # type: ignore[misc]
+            else:
+                _in_one(lambda db, some=some, at=at: check_store.extend(db, some, at))  # type: ignore[misc]
+
+    assert together(*(partial(keep, seed) for seed in range(6))) == []
 
 
 def test_two_who_place_alerts_of_the_same_incidents_never_lock_each_other_out(clean: None) -> None:

@@ -12,7 +12,7 @@ from app.errors import NotFound
 from app.redact import shown as starred
 from app.rules import in_force
 from app.rules.active import Active
-from app.rules.evaluate import ONE_SERIES, TOO_MANY
+from app.rules.evaluate import ONE_SERIES, TOO_MANY, series_of
 from app.web import form, history
 from app.web.burn import burning
 from app.web.history import Subject, said
@@ -78,8 +78,7 @@ def _named(series: str, of_several: bool) -> str:
 
 def _series_of(alert: Alert) -> str:
     """The label set that an alert of a rule is about, in words; nothing where there is but one."""
-    series = alert.key.removeprefix(alert.alertname)
-    return _named(series, False) if alert.key != alert.alertname and series.startswith("{") else ""
+    return _named(series_of(alert.alertname, alert.key), False)
 
 
 def _settings(rule: Active) -> Mapping[str, str]:
