@@ -3,19 +3,18 @@
 Intervals in seconds, UTC. A tick that nobody took within its period is dropped: the next one says the same.
 """
 
+from app.queues import CHECKS, Queue, Upkeep
+
 EVERY = {
-    "health.dispatch": 1,
-    "performance.dispatch": 1,
-    "business.dispatch": 1,
-    "security.dispatch": 1,
-    "evaluate.sweep": 5,
-    "dedup.sweep": 5,
-    "escalation.sweep": 5,
-    "notify.sweep": 2,
-    "upkeep.watch": 15,
-    "upkeep.rollup": 60,
-    "upkeep.partitions": 3600,
-    "upkeep.retention": 3600,
+    **{family.dispatch: 1 for family in CHECKS},
+    Queue.EVALUATE.sweep: 5,
+    Queue.DEDUP.sweep: 5,
+    Queue.ESCALATION.sweep: 5,
+    Queue.NOTIFY.sweep: 2,
+    str(Upkeep.WATCH): 15,
+    str(Upkeep.ROLLUP): 60,
+    str(Upkeep.PARTITIONS): 3600,
+    str(Upkeep.RETENTION): 3600,
 }
 
 beat_schedule = {task: {"task": task, "schedule": period, "options": {"expires": period}} for task, period in EVERY.items()}

@@ -107,7 +107,7 @@ async def _measure(due: Sequence[Due], vantage: Vantage, now: datetime, keep: Ca
 
 
 def _keep(verified: Verified, asked: str | None, now: datetime | None) -> list[str]:
-    with transaction() as db:
+    with transaction(now) as db:
         if asked is not None:
             checks.answer(db, asked, verified.results, clock.now(db))
         if verified.offline is not None:

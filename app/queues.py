@@ -21,6 +21,25 @@ class Queue(StrEnum):
         """The Celery task of a stage. Raises KeyError for a queue that is none."""
         return STAGE_TASKS[self]
 
+    @property
+    def dispatch(self) -> str:
+        """The task that sends the due checks of a family."""
+        return f"{self}.dispatch"
+
+    @property
+    def sweep(self) -> str:
+        """The task that takes what the hints of a stage have missed."""
+        return f"{self}.sweep"
+
+
+class Upkeep(StrEnum):
+    """The tasks of upkeep."""
+
+    PARTITIONS = f"{Queue.UPKEEP}.partitions"
+    RETENTION = f"{Queue.UPKEEP}.retention"
+    ROLLUP = f"{Queue.UPKEEP}.rollup"
+    WATCH = f"{Queue.UPKEEP}.watch"
+
 
 CHECKS = (Queue.HEALTH, Queue.PERFORMANCE, Queue.BUSINESS, Queue.SECURITY)
 STAGE_TASKS = {

@@ -5,13 +5,17 @@ Those of a kind of rule stand in its file, as `PHRASES`.
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from app import plugins
+from app.log import get
 from app.reason import RECORDED, Code, Reason, loaded
 from app.units import format_duration, format_seconds
 from app.walltime import short_day, stamp
+
+log = get(__name__)
 
 Facts = Mapping[str, Any]
 Phrase = str | Callable[[Facts], str]  # a template over the facts, or a function of them
@@ -184,15 +188,26 @@ def text(reason: Reason) -> str:
     """The reason in words; of a code that this release does not know, the code."""
     try:
         phrase = PHRASES.get(reason.code) or _of_kind(reason.code)
-        return phrase(reason.facts) if callable(phrase) else phrase.format_map(reason.facts)
-    except Exception:  # noqa: BLE001 - facts of another release, a kind that is gone or broken: the page goes out
-        return str(reason.facts.get("text") or reason.code)
+        if phrase is not None:
+            return phrase(reason.facts) if callable(phrase) else phrase.format_map(reason.facts)
+    except Exception as error:  # noqa: BLE001 - facts of another release, a broken file of a kind: the page goes out, and it is logged
+        _log_unreadable(str(reason.code), f"{type(error).__name__}: {error}")
+    return str(reason.facts.get("text") or reason.code)
 
 
-def _of_kind(code: str) -> Phrase:
-    """The phrase that a kind of rule has for its own code, `KIND.BRANCH`."""
-    phrases: Mapping[str, Phrase] = plugins.module(plugins.RULE_KINDS, code.partition(".")[0]).PHRASES
-    return phrases[code]
+@lru_cache(maxsize=1000)
+def _log_unreadable(code: str, error: str) -> None:
+    """Once for each: a console renders the same reasons again and again."""
+    log.error("reason_unreadable", code=code, error=error)
+
+
+def _of_kind(code: str) -> Phrase | None:
+    """The phrase that a kind of rule has for its own code, `KIND.BRANCH`; None for a kind or a code that is gone."""
+    kind, dot, _ = code.partition(".")
+    if not dot or kind not in plugins.names(plugins.RULE_KINDS):
+        return None
+    phrases: Mapping[str, Phrase] = plugins.module(plugins.RULE_KINDS, kind).PHRASES
+    return phrases.get(code)
 
 
 def texts(reasons: Iterable[Reason]) -> str:

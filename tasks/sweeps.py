@@ -4,7 +4,7 @@ from celery import Task
 
 from app import deliver, line, measure
 from app.celery import hint, task
-from app.plugins import FAMILIES
+from app.queues import CHECKS, Queue
 
 
 def dispatch(self: Task) -> None:
@@ -13,30 +13,30 @@ def dispatch(self: Task) -> None:
         hint(batch.probe, [list(batch.names)], queue=batch.queue, expires=5)
 
 
-for _family in FAMILIES:
-    task(f"{_family}.dispatch", bind=True)(dispatch)
+for _family in CHECKS:
+    task(_family.dispatch, bind=True)(dispatch)
 
 
-@task("evaluate.sweep")
+@task(Queue.EVALUATE.sweep)
 def evaluate() -> None:
     """Evaluate results that are not evaluated yet, and fix due times after the clock was set back."""
     measure.pull_in()
     line.evaluate()
 
 
-@task("dedup.sweep")
+@task(Queue.DEDUP.sweep)
 def dedup() -> None:
     """Deduplicate signals that are not processed yet."""
     line.dedup()
 
 
-@task("notify.sweep")
+@task(Queue.NOTIFY.sweep)
 def notify() -> None:
     """Release the leases of senders that have ended."""
     deliver.free_orphans()
 
 
-@task("escalation.sweep")
+@task(Queue.ESCALATION.sweep)
 def escalate() -> None:
     """Arm timers for what is due before the next sweep."""
     line.arm()

@@ -3,16 +3,17 @@
 from app import clock, line, measure, upkeep
 from app.celery import task
 from app.db import transaction
+from app.queues import Upkeep
 
 
-@task("upkeep.partitions")
+@task(Upkeep.PARTITIONS)
 def partitions() -> None:
     """Make the day partitions of the coming days."""
     with transaction() as db:
         upkeep.make_partitions(db, clock.now(db))
 
 
-@task("upkeep.retention")
+@task(Upkeep.RETENTION)
 def retention() -> None:
     """Drop what is older than the retention."""
     with transaction() as db:
@@ -20,14 +21,14 @@ def retention() -> None:
     upkeep.drop_old_signals()
 
 
-@task("upkeep.rollup")
+@task(Upkeep.ROLLUP)
 def rollup() -> None:
     """Roll up the samples of slices of time that are over."""
     with transaction() as db:
         upkeep.roll_up(db, clock.now(db))
 
 
-@task("upkeep.watch")
+@task(Upkeep.WATCH)
 def watch() -> None:
     """Send the heartbeat to the outside watcher while healthy, and recheck locations that were offline."""
     upkeep.sign_of_life()

@@ -11,11 +11,11 @@ from app.api.answer import after, answer, before_id, listed
 from app.api.caller import Caller, router
 from app.api.field import LIST, SMALL_LIST, Cursor, Limit, Name
 from app.checks.heartbeats import service, store
+from app.checks.heartbeats.model import BODY
 from app.checks.heartbeats.present import present, present_ping
 from app.db import transaction
 from app.errors import NotFound
 from app.settings import settings
-from app.signals.sources.healthchecks import BODY
 
 routes = router("heartbeats")
 PingNumber = Annotated[int, Path(ge=1, le=2**63 - 1, description="the ping's number")]

@@ -12,14 +12,14 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from app import clock, line
-from app.checks.heartbeats.model import Kind, PingRequest
+from app.checks.heartbeats.model import BODY, Kind, PingRequest
 from app.checks.heartbeats.service import Received
 from app.db import transaction
 from app.errors import Conflict, TooLarge, Unavailable
 from app.plugins import names
 from app.signals import service as inbox
 from app.signals.service import Integration
-from app.signals.sources.healthchecks import BODY, NOT_FOUND, Address, Refused, parse
+from app.signals.sources.healthchecks import NOT_FOUND, Address, Refused, parse
 
 AT_ONCE = 4  # pings that wait for the database at the same time
 TIMEOUT = 6.0  # seconds for the commit

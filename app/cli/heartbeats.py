@@ -56,9 +56,9 @@ def show(name: Name, as_json: Json = False) -> None:
 def pings(name: Name, limit: Limit = 20, as_json: Json = False) -> None:
     """Show the last pings; with --json what each carried, too."""
     from app.checks.heartbeats import service, store
+    from app.checks.heartbeats.model import BODY
     from app.checks.heartbeats.present import present_ping
     from app.db import transaction
-    from app.signals.sources.healthchecks import BODY
 
     with transaction() as db:
         found = store.pings(db, service.get(db, name)["id"], None, limit, BODY)

@@ -33,7 +33,13 @@ def upcoming(
 
 def terms_of(db: Connection, incident: Incident) -> EscalationTerms:
     """What decides the steps of this incident, as things stand."""
-    return EscalationTerms(incident.policy, owners(db), incident.hours, oncall.timetable(db))
+    return all_terms_of(db, [incident])[incident.number]
+
+
+def all_terms_of(db: Connection, incidents: Iterable[Incident]) -> dict[int, EscalationTerms]:
+    """What decides the steps of each of these incidents: who answers for all, and the hours, are asked for once."""
+    last, timetable = owners(db), oncall.timetable(db)
+    return {one.number: EscalationTerms(one.policy, last, one.hours, timetable) for one in incidents}
 
 
 def who_at(db: Connection, terms: EscalationTerms, directory: Directory) -> WhoAt:
@@ -49,7 +55,7 @@ def next_steps(
     waiting = {one.number: one for one in incidents if one.open and one.number in standings}
     if not waiting:
         return {}
-    all_terms = {number: terms_of(db, one) for number, one in waiting.items()}
+    all_terms = all_terms_of(db, waiting.values())
     look = _lookup(db, all_terms.values(), now)
     steps = {number: _first(ahead(terms, standings[number], now, look)) for number, terms in all_terms.items()}
     return {number: step for number, step in steps.items() if step}

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from app import plugins
+from app.queues import ALL, CHECKS, STAGE_TASKS, Upkeep
 from app.reason import RECORDED, Code
 from app.wording import PHRASES
 
@@ -120,6 +121,21 @@ def test_every_code_of_a_kind_of_rule_names_the_kind_and_has_its_words() -> None
 
 def test_every_code_has_its_words() -> None:
     assert set(PHRASES) == {RECORDED, *Code}
+
+
+def test_the_workers_of_the_compose_file_take_from_every_queue_once() -> None:
+    found = re.findall(r'worker, -Q, "?([a-z,]+[a-z])', (ROOT / "docker/compose.yml").read_text())
+    assert sorted(",".join(found).split(",")) == sorted(ALL)
+
+
+def test_no_task_of_ours_is_named_by_hand() -> None:
+    """Tasks of the line, of sweeps and of upkeep are named in app/queues.py alone; probes by their files."""
+    names = [*STAGE_TASKS.values(), *Upkeep, *(queue.dispatch for queue in CHECKS), *(queue.sweep for queue in STAGE_TASKS)]
+    for path in [one for one in SOURCES if one.name != "queues.py"]:
+        texts = {
+            node.value for node in ast.walk(parsed(path)) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+        assert not texts.intersection(names), path
 
 
 def test_no_countdown_carries_a_page() -> None:

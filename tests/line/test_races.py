@@ -126,7 +126,8 @@ def _say_both(said: set[SignalStatus]) -> None:
 def test_whoever_locks_alerts_does_so_in_the_order_of_their_fingerprints(clean: None, writer: Callable[[], object]) -> None:
     configure("http://127.0.0.1:9")
     last, first = BOTH
-    say(last, "shop"), say(first, "shop"), say("other", "else")  # on disk the other way round
+    for key, service in ((last, "shop"), (first, "shop"), ("other", "else")):  # on disk the other way round
+        say(key, service)
     line.dedup(NOW)
     with transaction() as db:
         db.execute(text("update alert set dedup_at = :now"), {"now": NOW})

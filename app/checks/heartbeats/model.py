@@ -29,6 +29,7 @@ def _cron(value: str) -> str:
     return value
 
 
+BODY = 10_000  # bytes of a ping's body that are kept, as the header Ping-Body-Limit says
 SLUG = 100  # characters of a slug, as in Healthchecks
 Cron = Annotated[str, AfterValidator(_cron)]
 

@@ -10,7 +10,6 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-BODY = 10_000  # bytes of a ping's body that are kept, which the header Ping-Body-Limit tells
 SLUG = 100  # characters: no heartbeat has a longer one
 NOT_FOUND, BAD_ADDRESS, BAD_RUN = "not found", "invalid url format", "invalid uuid format"
 
