@@ -46,10 +46,10 @@ def config(caller: Caller, files: bool = False) -> Response:
             counts[one.kind] = counts.get(one.kind, 0) + 1
     return answer(
         {
-            "version": newest["id"] if newest else 0,
-            "applied_at": newest["applied_at"] if newest else None,
-            "applied_by": newest["applied_by"] if newest else None,
-            "digest": newest["digest"] if newest else None,
+            "version": newest.id if newest else 0,
+            "applied_at": newest.applied_at if newest else None,
+            "applied_by": newest.applied_by if newest else None,
+            "digest": newest.digest if newest else None,
             "counts": counts,
             **texts,
         }

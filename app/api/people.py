@@ -1,5 +1,6 @@
 """People: who there is, who I am; and the audit of what everybody did."""
 
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import Response
@@ -45,7 +46,7 @@ def audit(object: MaybeText = None, cursor: Cursor = None, limit: Limit = LIST) 
     """Who changed what, newest first; `object` as in `incident:42`."""
     with transaction() as db:
         rows = store.audited(db, object_=object, before=before_id(cursor), limit=limit + 1)
-    return listed(rows, limit, lambda row: row["id"], dict)
+    return listed(rows, limit, lambda one: one.id, asdict)
 
 
 def _shown(person: Person) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """What others refer to: services, routes, policies, groupings, channels. These types are the YAML form as well."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -234,3 +236,14 @@ class Declaration(NamedTuple):
     position: int
     spec: Mapping[str, Any]
     origin: str  # FILE:LINE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """A configuration that came into force, without its files."""
+
+    id: int
+    applied_at: datetime
+    applied_by: str
+    digest: str
+    changes: Sequence[Mapping[str, str]]

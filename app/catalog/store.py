@@ -1,6 +1,7 @@
 """Reads and replaces what is declared. A process keeps the parsed form until another version is in force."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -9,7 +10,7 @@ from pydantic import BaseModel
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from app.catalog.cache import ByVersion
-from app.catalog.model import Channel, Declaration, Defaults, Grouping, Platform, Policy, Route, Service
+from app.catalog.model import Channel, Declaration, Defaults, Grouping, Platform, Policy, Route, Service, Version
 from app.catalog.table import config_version, declaration
 
 T = TypeVar("T", bound=BaseModel)
@@ -111,11 +112,11 @@ def record_version(
     return number
 
 
-def versions(db: Connection, limit: int = 50) -> list[Mapping[str, Any]]:
+def versions(db: Connection, limit: int = 50) -> list[Version]:
     """The newest versions, newest first, without their files."""
-    columns = [column for column in config_version.c if column.name != "files"]
+    columns = [config_version.c[one.name] for one in fields(Version)]
     rows = db.execute(select(*columns).order_by(config_version.c.id.desc()).limit(limit))
-    return [dict(row) for row in rows.mappings()]
+    return [Version(**row) for row in rows.mappings()]
 
 
 def digest_in_force(db: Connection) -> str | None:

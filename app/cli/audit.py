@@ -1,5 +1,6 @@
 """`tocsin audit`"""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -20,5 +21,5 @@ def audit(
     from app.people.store import audited
 
     with transaction() as db:
-        rows = audited(db, object_=object_, before=None, limit=limit)
+        rows = [asdict(one) for one in audited(db, object_=object_, before=None, limit=limit)]
     say_list(rows, ("at", "actor", "via", "action", "object"), as_json, "nothing was changed yet")

@@ -230,7 +230,7 @@ def _blind_rules() -> Iterator[Finding]:
     except (Unavailable, SQLAlchemyError):
         return  # said already
     for rule in rules:
-        codes = [{reason.code for reason in one["reasons"]} for one in series if one["rule"] == rule.name]
+        codes = [{reason.code for reason in one.reasons} for one in series if one.rule == rule.name]
         blind = rule.metric is not None and codes and all(Code.NO_METRIC in of_one for of_one in codes)
         if blind and rule.check_name in metrics:
             near = hint(rule.metric or "", metrics[rule.check_name])

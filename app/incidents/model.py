@@ -71,3 +71,13 @@ class Event:
     incident: int
     reason: Reason
     actor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineEntry:
+    """One stored line of a timeline."""
+
+    at: datetime
+    actor: str | None  # None: Tocsin itself
+    reason: Reason
+    text: str | None  # of a line that an older release wrote

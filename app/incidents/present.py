@@ -1,10 +1,8 @@
 """An incident as JSON: the same in the API, in webhooks and in the command line's answers. Pure."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from app.incidents.model import Incident
-from app.reason import Reason
+from app.incidents.model import Incident, TimelineEntry
 from app.wording import text
 
 
@@ -34,7 +32,7 @@ def present(incident: Incident) -> dict[str, Any]:
     }
 
 
-def present_event(line: Mapping[str, Any]) -> dict[str, Any]:
+def present_event(line: TimelineEntry) -> dict[str, Any]:
     """The public form of a stored line of the timeline: code (`kind`) and facts (`detail`) for programs, text for people."""
-    said = line["text"] or text(Reason(line["kind"], line["detail"]))
-    return {"at": line["at"], "kind": line["kind"], "actor": line["actor"], "text": said, "detail": line["detail"]}
+    why = line.reason
+    return {"at": line.at, "kind": why.code, "actor": line.actor, "text": line.text or text(why), "detail": why.facts}

@@ -12,10 +12,11 @@ from sqlalchemy.exc import IntegrityError
 
 from app.catalog.model import During, Policy, Severity
 from app.db import move_back
-from app.incidents.model import Event, Incident, State
+from app.incidents.model import Event, Incident, State, TimelineEntry
 from app.incidents.table import incident, incident_event
 from app.log import get as logger
 from app.people.model import Urgency
+from app.reason import Reason
 
 log = logger(__name__)
 F = TypeVar("F", bound=BaseModel)
@@ -220,10 +221,13 @@ def count_open(db: Connection) -> dict[State, int]:
     return {State(state): count for state, count in db.execute(query)}
 
 
-def timeline(db: Connection, number: int) -> list[Mapping[str, Any]]:
+def timeline(db: Connection, number: int) -> list[TimelineEntry]:
     """One incident's lines, oldest first."""
     query = select(incident_event).where(incident_event.c.incident == number).order_by(incident_event.c.id)
-    return [dict(row) for row in db.execute(query).mappings()]
+    return [
+        TimelineEntry(at=row.at, actor=row.actor, reason=Reason(row.kind, row.detail), text=row.text)
+        for row in db.execute(query)
+    ]
 
 
 def listed(

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import time
+from datetime import datetime, time
 from difflib import get_close_matches
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -204,3 +204,28 @@ class Actor:
 
 
 SYSTEM = Actor(None, Role.ADMIN, "system")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """One stored line of the audit."""
+
+    id: int
+    at: datetime
+    actor: str | None  # a login; None: Tocsin itself
+    via: str
+    action: str
+    object: str
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A person's API token as it is shown."""
+
+    id: str
+    login: str
+    name: str
+    created_at: datetime
+    used_at: datetime | None
+    expires_at: datetime | None

@@ -1,6 +1,7 @@
 """The statements about people."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -10,7 +11,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.log import get as logger
-from app.people.model import Directory, Person, Role, Team, User
+from app.people.model import AuditEntry, Directory, Person, Role, Team, Token, User
 from app.people.session import Session
 from app.people.table import audit, ended_session, invitation, person, team, token
 
@@ -113,11 +114,11 @@ def token_owner(db: Connection, token_id: str, secret_digest: str, now: datetime
     return str(row.login)
 
 
-def tokens(db: Connection, login: str) -> list[Mapping[str, Any]]:
+def tokens(db: Connection, login: str) -> list[Token]:
     """A person's tokens without their digests."""
-    columns = [column for column in token.c if column.name != "secret_digest"]
+    columns = [token.c[one.name] for one in fields(Token)]
     query = select(*columns).where(token.c.login == login, token.c.revoked_at.is_(None)).order_by(token.c.created_at)
-    return [dict(row) for row in db.execute(query).mappings()]
+    return [Token(**row) for row in db.execute(query).mappings()]
 
 
 def revoke_token(db: Connection, token_id: str, login: str, now: datetime) -> bool:
@@ -180,14 +181,14 @@ def add_audit(db: Connection, values: Mapping[str, Any]) -> None:
     db.execute(insert(audit).values(values))
 
 
-def audited(db: Connection, *, object_: str | None, before: int | None, limit: int) -> list[Mapping[str, Any]]:
+def audited(db: Connection, *, object_: str | None, before: int | None, limit: int) -> list[AuditEntry]:
     """The audit, newest first, from below id `before`."""
     query = select(audit).order_by(audit.c.id.desc()).limit(limit)
     if object_ is not None:
         query = query.where(audit.c.object == object_)
     if before is not None:
         query = query.where(audit.c.id < before)
-    return [dict(row) for row in db.execute(query).mappings()]
+    return [AuditEntry(**row) for row in db.execute(query).mappings()]
 
 
 def has_anybody(db: Connection) -> bool:

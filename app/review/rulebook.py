@@ -15,8 +15,8 @@ def rulebook(db: Connection) -> list[dict[str, Any]]:
     series: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in store.listed(db):
         kept = ("series", "state", "firing", "value", "at")
-        why = {"because": because(row["reasons"]), "reasons": present_all(row["reasons"])}
-        series[row["rule"]].append({**{name: row[name] for name in kept}, **why})
+        why = {"because": because(row.reasons), "reasons": present_all(row.reasons)}
+        series[row.rule].append({**{name: getattr(row, name) for name in kept}, **why})
     return [_shown(rule, series[rule.name]) for rule in sorted(in_force.book(db).rules, key=lambda one: one.name)]
 
 

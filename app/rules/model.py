@@ -150,3 +150,26 @@ class Timing:
     no_data_after: timedelta
     after: OutOf | None = None  # of its last evaluations so many must be bad
     downtimes: Sequence[Downtime] = ()  # when Tocsin itself did not run, oldest first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesStatus:
+    """How one series of a rule stands, with its newest verdict."""
+
+    rule: str
+    series: str
+    state: State
+    firing: bool
+    memory: Mapping[str, Any]
+    value: float | None
+    reasons: Reasons
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A verdict that changed how one series of a rule stands."""
+
+    series: str
+    at: datetime
+    state: State

@@ -1,8 +1,6 @@
 """Probers: a location that is offline, or has no worker, is one alert instead of one for each of its checks."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -10,6 +8,7 @@ from app import beats, uptime
 from app.catalog.model import Severity
 from app.checks import store as checks
 from app.checks.prober import decide, store
+from app.checks.prober.model import ProberNews
 from app.reason import Code, Reason
 from app.signals.model import Signal, SignalStatus
 from app.wording import text
@@ -34,8 +33,8 @@ def workers(db: Connection, now: datetime) -> list[Signal]:
     ]
 
 
-def _cut_off(row: Mapping[str, Any]) -> Signal:
-    offline, answers, location = row["online_since"] is None, row["answers"], row["location"]
+def _cut_off(news: ProberNews) -> Signal:
+    offline, answers, location = news.online_since is None, news.answers, news.location
     where = f" at {location}" if location else ""
     back = Reason(Code.REFERENCE_ANSWERS if answers else Code.REMOVED)
     reason = decide.silent(answers) if offline else back

@@ -1,14 +1,14 @@
 """The statements about states of series, verdicts and bands."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, text, tuple_
 
 from app.db import dumps, move_back
 from app.reason import dumped, loaded
-from app.rules.model import SeriesState, State, Verdict
+from app.rules.model import Change, SeriesState, SeriesStatus, State, Verdict
 from app.rules.table import band, series_state, verdict
 
 SeriesKey = tuple[str, str]  # rule, series
@@ -125,18 +125,23 @@ def prune(db: Connection, keep_rules: Sequence[str]) -> list[str]:
     return sorted(set(db.scalars(gone)))
 
 
-def listed(db: Connection, rules: Sequence[str] | None = None) -> list[Mapping[str, Any]]:
+def listed(db: Connection, rules: Sequence[str] | None = None) -> list[SeriesStatus]:
     """Every series with its newest verdict, by rule and series; of these rules, if some are named."""
-    query = select(series_state).order_by(series_state.c.rule, series_state.c.series)
+    columns = [series_state.c[one.name] for one in fields(SeriesStatus)]
+    query = select(*columns).order_by(series_state.c.rule, series_state.c.series)
     if rules is not None:
         query = query.where(series_state.c.rule.in_(rules))
-    return [{**row, "reasons": loaded(row["reasons"])} for row in db.execute(query).mappings()]
+    return [
+        SeriesStatus(**{**row, "state": State(row["state"]), "reasons": loaded(row["reasons"])})
+        for row in db.execute(query).mappings()
+    ]
 
 
-def verdicts(db: Connection, rule: str, since: datetime, until: datetime) -> list[Mapping[str, Any]]:
+def verdicts(db: Connection, rule: str, since: datetime, until: datetime) -> list[Change]:
     """The changes of a rule within [since, until), oldest first."""
-    query = select(verdict).where(verdict.c.rule == rule, verdict.c.at >= since, verdict.c.at < until).order_by(verdict.c.at)
-    return [{**row, "reasons": loaded(row["reasons"])} for row in db.execute(query).mappings()]
+    columns = (verdict.c.series, verdict.c.at, verdict.c.state)
+    query = select(*columns).where(verdict.c.rule == rule, verdict.c.at >= since, verdict.c.at < until).order_by(verdict.c.at)
+    return [Change(series=row.series, at=row.at, state=State(row.state)) for row in db.execute(query)]
 
 
 def clock_set_back(db: Connection, by: timedelta, now: datetime) -> None:

@@ -1,13 +1,13 @@
 """Rules as rows: each with the states of its series, the worst first."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection
 
 from app.rules import store
 from app.rules.active import Active
+from app.rules.model import SeriesStatus
 
 WORST_FIRST = ("firing", "pending", "unknown", "learning", "ok")
 
@@ -17,7 +17,7 @@ class Row:
     """A rule, and its series, the worst first."""
 
     rule: Active
-    series: tuple[Mapping[str, Any], ...]
+    series: tuple[SeriesStatus, ...]
 
     @property
     def state(self) -> str:
@@ -27,16 +27,16 @@ class Row:
 
 def rows_of(db: Connection, rules: Sequence[Active]) -> list[Row]:
     """These rules in their order."""
-    of: dict[str, list[Mapping[str, Any]]] = {}
+    of: dict[str, list[SeriesStatus]] = {}
     for one in store.listed(db, [rule.name for rule in rules]):
-        of.setdefault(one["rule"], []).append(one)
+        of.setdefault(one.rule, []).append(one)
     return [Row(rule, tuple(sorted(of.get(rule.name, ()), key=_badness))) for rule in rules]
 
 
-def how(series: Mapping[str, Any]) -> str:
+def how(series: SeriesStatus) -> str:
     """The state of a series for people: an alert that is firing stays so while data is missing."""
-    return "firing" if series["firing"] else str(series["state"])
+    return "firing" if series.firing else series.state.value
 
 
-def _badness(series: Mapping[str, Any]) -> tuple[int, str]:
-    return WORST_FIRST.index(how(series)), series["series"]
+def _badness(series: SeriesStatus) -> tuple[int, str]:
+    return WORST_FIRST.index(how(series)), series.series

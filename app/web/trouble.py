@@ -1,9 +1,8 @@
 """When the alerts of a check's rules were on, and when they were about to be: the stretches that graphs shade."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -12,6 +11,7 @@ from app.alerts.model import Alert, State
 from app.rules import store as rules
 from app.rules.active import Active
 from app.rules.evaluate import ONE_SERIES, series_of
+from app.rules.model import Change
 from app.rules.model import State as RuleState
 from app.web.graph import Stretch
 
@@ -41,18 +41,18 @@ def trouble(db: Connection, check: str, of: Sequence[Active], window: Stretch, n
     return Trouble(firing, tuple(waiting), mine)
 
 
-def pending(verdicts: Sequence[Mapping[str, Any]], now: datetime, series: str = "") -> list[Stretch]:
+def pending(verdicts: Sequence[Change], now: datetime, series: str = "") -> list[Stretch]:
     """From each verdict that says pending to the next one of its series."""
     found: list[Stretch] = []
     since: dict[str, datetime] = {}
     for one in verdicts:
-        if series and one["series"] not in (series, ONE_SERIES):
+        if series and one.series not in (series, ONE_SERIES):
             continue
-        begun = since.pop(one["series"], None)
+        begun = since.pop(one.series, None)
         if begun is not None:
-            found.append((begun, one["at"]))
-        if one["state"] == RuleState.PENDING:
-            since[one["series"]] = one["at"]
+            found.append((begun, one.at))
+        if one.state is RuleState.PENDING:
+            since[one.series] = one.at
     return found + [(begun, now) for begun in since.values()]
 
 

@@ -86,8 +86,8 @@ def test_a_version_remembers_its_changes_without_secrets(db: Connection) -> None
     hook = {"kind": "webhook", "url": "http://127.0.0.1:9/", "secret": "new-secret"}
     put(db, channels={"hook": hook})
     newest = catalog.versions(db)[0]
-    assert newest["changes"] == [{"action": "changed", "kind": "channel", "name": "hook", "detail": "secret: changed"}]
-    assert newest["applied_by"] == "system"
+    assert newest.changes == [{"action": "changed", "kind": "channel", "name": "hook", "detail": "secret: changed"}]
+    assert newest.applied_by == "system"
 
 
 def test_a_second_applier_is_told_to_try_again(engine: Engine, db: Connection) -> None:

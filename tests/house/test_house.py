@@ -138,6 +138,29 @@ def test_no_task_of_ours_is_named_by_hand() -> None:
         assert not texts.intersection(names), path
 
 
+# What stores still hand on as rows, and who takes them. This list only gets shorter.
+ROWS = {
+    "app/checks/heartbeats/manage.py", "app/checks/heartbeats/present.py", "app/checks/heartbeats/service.py",
+    "app/checks/heartbeats/store.py", "app/checks/samples/store.py", "app/metrics/store.py", "app/signals/store.py",
+    "app/web/bars.py", "app/web/pages/heartbeats.py",
+}  # fmt: skip
+EDGES = ("app/api/", "app/cli/", "app/net/", "tasks/")  # JSON is made here, and other people's databases are read
+ROW = re.compile(r"\b(RowMapping|(Mapping|dict)\[str, Any\])")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_a_store_gives_has_a_type(path: Path) -> None:
+    """A mapping of names to anything is for whoever writes a row, for parsers, JSON and the settings of plug-ins."""
+    here = str(path.relative_to(ROOT))
+    functions = [] if here.startswith(EDGES) else [one for one in ast.walk(parsed(path)) if isinstance(one, ast.FunctionDef)]
+    if path.name == "store.py":
+        said = [one.returns for one in functions if not one.name.startswith("_") and one.name != "dumped"]
+    else:
+        said = [word.annotation for one in functions for word in one.args.args if word.arg in ("row", "beat", "ends", "end")]
+    found = [ast.unparse(one) for one in said if one is not None and ROW.search(ast.unparse(one))]
+    assert bool(found) == (here in ROWS), found or "it has none: take it off the list"
+
+
 def test_no_countdown_carries_a_page() -> None:
     """What is due lives in a row; countdowns are hints of at most a minute, made in one place."""
     for path in SOURCES:

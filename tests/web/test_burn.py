@@ -52,12 +52,12 @@ def test_the_console_shows_what_the_rule_decided(clean: None, seed: int) -> None
             service.evaluate(db, NOON + MINUTE * number)
             rules = {rule.name: rule for rule in in_force.book(db).rules}
             for row in store.listed(db):
-                shown, (*_, reason) = burning(db, rules[row["rule"]], row), row["reasons"]
+                shown, (*_, reason) = burning(db, rules[row.rule], row), row.reasons
                 if shown is None or reason.code not in set(Code):
                     continue
-                met.add((row["rule"], reason.code))
+                met.add((row.rule, reason.code))
                 assert shown.left == reason.facts["left"]
-                assert f"{shown.left_percent}% of the" in because(row["reasons"])
+                assert f"{shown.left_percent}% of the" in because(row.reasons)
                 assert any(one.bad for one in shown.burns) is (reason.code == Code.BURNING)
                 assert any(one.full for one in shown.burns) is (reason.code != Code.LEARNING)
                 if reason.code != Code.LEARNING:

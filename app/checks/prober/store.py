@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from app.checks.prober.model import ProberNews
 from app.checks.prober.table import prober
 
 RECENT = timedelta(minutes=2)  # failures that count as at once
@@ -55,10 +55,10 @@ def came_back(db: Connection, location: str, answers: Mapping[str, bool], now: d
     return db.execute(statement.values(online_since=now, answers=dict(answers), judged=False)).rowcount == 1
 
 
-def take_news(db: Connection) -> list[Mapping[str, Any]]:
+def take_news(db: Connection) -> list[ProberNews]:
     """What changed since it was asked last, each once; a location that is back is forgotten with that."""
     news = update(prober).where(~prober.c.judged).values(judged=True).returning(prober)
-    found: list[Mapping[str, Any]] = [dict(row) for row in db.execute(news).mappings()]
+    found = [ProberNews(location=row.location, answers=row.answers, online_since=row.online_since) for row in db.execute(news)]
     if found:
         db.execute(delete(prober).where(prober.c.judged, prober.c.online_since.is_not(None)))
     return found

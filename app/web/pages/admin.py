@@ -40,7 +40,7 @@ def audit(request: Request, before: Annotated[int | None, Query(ge=1, lt=2**63)]
     """Every change, newest first."""
     with visit(request) as v:
         lines = store.audited(v.db, object_=None, before=before, limit=51)
-        return v.page("audit.html", lines=lines[:50], older=lines[49]["id"] if len(lines) > 50 else None)
+        return v.page("audit.html", lines=lines[:50], older=lines[49].id if len(lines) > 50 else None)
 
 
 @router.post("/admin/invite")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Path
 from sqlalchemy import Connection
@@ -13,6 +13,7 @@ from starlette.responses import Response
 from app.actions import service as actions
 from app.alerts import store as alerts
 from app.catalog import store as catalog
+from app.catalog.model import Version
 from app.configfile.sections import RUNBOOK, Runbook
 from app.errors import Invalid, NotFound
 from app.escalation import store as escalations
@@ -153,10 +154,10 @@ def _runbook(db: Connection, name: str | None) -> tuple[str, Runbook] | None:
     return (name, found) if name and found else None
 
 
-def _changes(db: Connection, incident: Incident) -> list[Mapping[str, Any]]:
+def _changes(db: Connection, incident: Incident) -> list[Version]:
     """Versions of the configuration that came into force shortly before."""
     begin = incident.opened_at - CHANGES
-    return [one for one in catalog.versions(db, 10) if begin <= one["applied_at"] <= incident.opened_at]
+    return [one for one in catalog.versions(db, 10) if begin <= one.applied_at <= incident.opened_at]
 
 
 def _others(v: Visit, incident: Incident) -> list[Incident]:

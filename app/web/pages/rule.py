@@ -39,7 +39,7 @@ def show(request: Request, name: str, span: str = PREFERRED, series: str = "") -
         (row,) = rows_of(v.db, [rule])
         window = (v.now - SPANS[span], v.now)
         found = trouble(v.db, rule.check_name, [rule], window, v.now, series)
-        wanted = next((one for one in row.series if one["series"] == series), next(iter(row.series), None))
+        wanted = next((one for one in row.series if one.series == series), next(iter(row.series), None))
         members = [one for one in known.rules if one.name in rule.members]
         return v.page(
             "rule.html",
@@ -47,7 +47,7 @@ def show(request: Request, name: str, span: str = PREFERRED, series: str = "") -
             rule=rule,
             about=(getdoc(rule.kind) or "").partition("\n")[0],
             drawn=_drawn(v, row, found, span, series),
-            judged=[(one, how(one), _named(one["series"], len(row.series) > 1)) for one in row.series[:SERIES]],
+            judged=[(one, how(one), _named(one.series, len(row.series) > 1)) for one in row.series[:SERIES]],
             more=max(0, len(row.series) - SERIES),
             burning=burning(v.db, rule, wanted) if wanted else None,
             members=rows_of(v.db, members),
