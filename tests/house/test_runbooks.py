@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from app.catalog.model import Service
+from app.checks.model import Check
 from app.configfile.load import load
 from app.people.model import Team
+from app.rules.model import Rule
 from tests.house.test_docs import ROOT, blocks, known
 
 HANDBOOK = ROOT / "docs/on_call_procedures.md"
@@ -54,6 +57,18 @@ def test_commands_in_a_runbook_exist(runbook: Path) -> None:
     for words in re.findall(r"`tocsin ([^`]+)`", runbook.read_text()):
         for command in words.split(" && tocsin "):
             assert known(command.split()), f"tocsin {command}"
+
+
+def test_everything_that_pages_by_default_has_a_runbook() -> None:
+    config = load(FOLDERS[0], {}).config
+    assert config is not None
+    checks, services = config.of("check", Check), config.of("service", Service)
+    paging = {name: (one.runbook, one) for name, one in checks.items() if one.alert != "off"}
+    for name, rule in config.of("rule", Rule).items():
+        if rule.mode == "live":
+            paging[f"rule {name}"] = (rule.runbook, checks[rule.check])
+    without = [name for name, (own, check) in paging.items() if not (own or services[check.service].runbook)]
+    assert without == []
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(ROOT)))
