@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: up test coverage check bench lock clean help
+.PHONY: up test check bench lock clean help
 help:            ## what there is
 	@grep -hE '^[a-z.]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -23,22 +23,24 @@ $(VENV)/.dev-ready: $(VENV)/.run-ready requirements/dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	@touch $@
 
-test: $(VENV)/.dev-ready   ## the whole suite, against a real PostgreSQL and Valkey started for it
-	$(BIN)/python -m pytest -q -n auto --dist loadgroup
-
-# Half as long again as the suite alone, before Python 3.12 has sys.monitoring for it.
-coverage: $(VENV)/.dev-ready   ## the whole suite, and how much of the code it runs, in every process that it starts
+# COVERAGE=1 counts the lines that run, in every process the suite starts, for `make check` to judge. It takes half as long
+# again, before Python 3.12 has sys.monitoring for it.
+test: $(VENV)/.dev-ready   ## the whole suite, against a real PostgreSQL and Valkey started for it (COVERAGE=1: count lines, too)
+ifdef COVERAGE
 	@rm -rf .coverage && mkdir .coverage
 	$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 12))' && export COVERAGE_CORE=sysmon; $(BIN)/python -m coverage run -m pytest -q -n auto --dist loadgroup
 	@touch .coverage/passed
-	$(BIN)/python -m tests.covered
+else
+	$(BIN)/python -m pytest -q -n auto --dist loadgroup
+endif
 
-check: $(VENV)/.dev-ready  ## lint, types, import contracts, docs
+check: $(VENV)/.dev-ready  ## lint, types, import contracts, docs; coverage, where `make test COVERAGE=1` has measured it
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest -q -p no:cacheprovider tests/house
+	$(BIN)/python -m tests.covered $(if $(COVERAGE),--measured)
 
 bench: $(VENV)/.dev-ready  ## measure, beside a peer in one run; writes docs/benchmarks.md
 	$(BIN)/python -m tests.bench
