@@ -204,7 +204,7 @@ def _dedup(now: datetime | None, only: Sequence[int] | None = None) -> int:
         ended = incidents.end_due(db, at, LIMIT)
         escalation.stop_ended(db, ended, at)
         pages.queue_resolved(db, ended, None, at)
-        seen = placed.seen + len(ended)
+        seen = placed.seen + len(ended) + len(incident_store.retitle(db, LIMIT))
         if seen:
             refresh(db, "incidents")
     return seen

@@ -42,11 +42,6 @@ class Tally:
     total: int = 0
     worst: Worst | None = None  # None when none fires
 
-    @property
-    def title(self) -> str | None:
-        """What the incident is called; None when no alert fires."""
-        return self.worst.summary if self.worst else None
-
     def plus(self, alerts: "Sequence[Alert]") -> "Tally":
         """The same with these alerts."""
         firing = [Worst(one.severity, one.starts_at, one.id, one.summary) for one in alerts if one.state is State.FIRING]

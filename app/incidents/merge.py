@@ -6,7 +6,7 @@ from datetime import datetime
 from app.alerts.model import Tally
 from app.catalog.model import Severity
 from app.incidents.lifecycle import merged, retriggered
-from app.incidents.model import Incident, State
+from app.incidents.model import Incident, State, counted
 from app.incidents.routing import Frozen, with_urgency
 from app.people.model import Urgency
 
@@ -29,9 +29,7 @@ def merge(source: Incident, target: Incident, tally: Tally, by: str | None, now:
     severity = max(source.severity, target.severity, key=lambda one: one.rank)
     urgency = Urgency.HIGH if Urgency.HIGH in (source.urgency, target.urgency) else Urgency.LOW
     grown = replace(
-        target,
-        alert_count=tally.total,
-        title=tally.title or target.title,
+        counted(target, tally),
         severity=severity,
         resolve_at=None if tally.open else target.resolve_at,
     )

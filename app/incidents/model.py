@@ -1,10 +1,11 @@
 """Incidents: what people are paged for, one group of alerts under one number."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from app.alerts.model import Tally
 from app.catalog.model import During, Policy, Severity
 from app.people.model import Urgency
 from app.reason import Reason
@@ -42,6 +43,7 @@ class Incident:
     merged_into: int | None = None
     assigned_to: str | None = None
     alert_count: int = 0
+    titled_by: int | None = None  # the id of the alert whose summary is the title
     runbook: str | None = None
     links: tuple[str, ...] = ()
     generation: int = 1  # + 1 with every start of the policy; pages carry it in their key
@@ -62,6 +64,13 @@ class Incident:
     @property
     def open(self) -> bool:
         return self.state is not State.RESOLVED
+
+
+def counted(incident: Incident, tally: Tally) -> Incident:
+    """The same with its alerts counted, under the summary of the worst that fires; one without any keeps its title."""
+    if tally.worst is None:
+        return replace(incident, alert_count=tally.total)
+    return replace(incident, alert_count=tally.total, title=tally.worst.summary, titled_by=tally.worst.id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from app.catalog.model import Grouping
 from app.incidents.correlate import Group, Way, follow, group
 from app.incidents.hours import caught_up
 from app.incidents.lifecycle import reopened, retriggered
-from app.incidents.model import Event, Incident, State
+from app.incidents.model import Event, Incident, State, counted
 from app.incidents.rise import Effect, Rise, lead, rise
 from app.incidents.routing import Routing
 from app.reason import Code, Reason, dumped, nested
@@ -188,13 +188,13 @@ def _after(
     now: datetime,
 ) -> Touched:
     tally = others.plus((*joined, *known))
-    counted = replace(before, alert_count=tally.total, title=tally.title or before.title)
+    now_has = counted(before, tally)
     new = how is not How.QUIET
     events = ([Reason(Code.REOPENED, {"by": None})] if how is How.REOPENED else []) + _events(joined, known, how)
     if not before.open:
-        return Touched(counted, How.QUIET, Reason(Code.UNCHANGED), tuple(events))
-    decided = rise(counted, _firing(joined), () if new else _firing(known), routing.urgency_of, now)
-    after = replace(counted, severity=decided.severity, urgency=decided.urgency)
+        return Touched(now_has, How.QUIET, Reason(Code.UNCHANGED), tuple(events))
+    decided = rise(now_has, _firing(joined), () if new else _firing(known), routing.urgency_of, now)
+    after = replace(now_has, severity=decided.severity, urgency=decided.urgency)
     if decided.by is not None:
         after = routing.rerouted(after, decided.by, now)
         if not new:

@@ -23,7 +23,7 @@ F = TypeVar("F", bound=BaseModel)
 _SAVED = (
     "title text, state text, severity text, urgency text, acknowledged_at timestamptz, acknowledged_by text, "
     "resolved_at timestamptz, resolved_by text, snoozed_until timestamptz, merged_into bigint, assigned_to text, "
-    "alert_count int, generation int, resolve_at timestamptz, reopened_at timestamptz, "
+    "alert_count int, titled_by bigint, generation int, resolve_at timestamptz, reopened_at timestamptz, "
     "hours text, during json, urgency_at timestamptz"
 )
 _NAMES = [part.split()[0] for part in _SAVED.split(", ")]
@@ -31,6 +31,14 @@ _SAVE = text(
     f"update incident set {', '.join(f'{name} = r.{name}' for name in _NAMES)}"
     f" from jsonb_to_recordset(cast(:rows as jsonb)) as r(number bigint, {_SAVED}) where incident.number = r.number"
 )
+_RETITLE = text("""
+with stale as (
+  select i.number, a.summary from incident i join alert a on a.id = i.titled_by
+  where i.state <> 'resolved' and a.state = 'firing' and a.summary <> i.title
+  order by i.number limit :limit for update of i skip locked
+)
+update incident set title = stale.summary from stale where incident.number = stale.number returning incident.number
+""")
 _FREEZE = text("""
 update incident set policy_name = r.policy_name, policy = r.policy, runbook = r.runbook
 from jsonb_to_recordset(cast(:rows as jsonb)) as r(number bigint, policy_name text, policy json, runbook text)
@@ -136,6 +144,11 @@ def save_all(db: Connection, incidents: Sequence[Incident]) -> None:
         return
     rows = [{"number": one.number, **{name: getattr(one, name) for name in _NAMES}} for one in incidents]
     db.execute(_SAVE, {"rows": orjson.dumps(rows, default=dumped).decode()})
+
+
+def retitle(db: Connection, limit: int) -> list[int]:
+    """Let open incidents follow the alert that gave them their title; the numbers of those whose title changed."""
+    return list(db.scalars(_RETITLE, {"limit": limit}))
 
 
 def dumped(value: object) -> dict[str, Any]:

@@ -30,6 +30,7 @@ incident = Table(
     Column("merged_into", BigInteger),
     Column("assigned_to", Text),
     Column("alert_count", Integer, nullable=False, server_default=text("0")),
+    Column("titled_by", BigInteger),  # the alert whose summary is the title
     Column("runbook", Text),
     Column("links", JSON, nullable=False, server_default="[]"),
     Column("generation", Integer, nullable=False, server_default=text("1")),

@@ -157,3 +157,20 @@ def test_the_title_is_the_summary_of_the_worst_alert_that_fires(shop: World) -> 
     shop.end_alert("slow")
     assert (shop.incident().state, shop.incident().title) == ("resolved", "slow is wrong")
     shop.seen = len(shop.receiver.received)
+
+
+def test_the_title_follows_the_alert_that_gave_it(shop: World) -> None:
+    shop.raise_alert("slow", severity="warning")
+    shop.raise_alert("bad", severity="error")
+    for key, summary, title in (
+        ("bad", "bad for 5 min", "bad for 5 min"),
+        ("slow", "slow: p95 4.1 s", "bad for 5 min"),
+        ("bad", "bad for 9 min", "bad for 9 min"),
+    ):
+        severity = Severity.ERROR if key == "bad" else Severity.WARNING
+        intake("user:test", [Signal("user:test", key, SignalStatus.FIRING, summary, severity, key, "shop")], {}, shop.now)
+        shop.settle()
+        assert shop.incident().title == title
+    shop.end_alert("bad")
+    assert shop.incident().title == "slow: p95 4.1 s"
+    shop.seen = len(shop.receiver.received)
