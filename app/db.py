@@ -27,7 +27,7 @@ from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalErr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app import refusal
-from app.errors import Busy, Deadlock, Invalid, TocsinError, Unavailable
+from app.errors import Busy, Invalid, TocsinError, Unavailable
 from app.identity import me
 from app.queues import Queue
 from app.settings import settings
@@ -139,8 +139,7 @@ def transaction(as_of: datetime | None = None) -> Iterator[Connection]:
         if state.startswith(STALE) or error.connection_invalidated:
             made.dispose()
         if state in (BUSY, DEADLOCK):
-            kind = Busy if state == BUSY else Deadlock
-            raise kind(f"the database is busy: {refusal.first_line(error)}") from error
+            raise Busy(f"the database is busy: {refusal.first_line(error)}") from error
         if isinstance(error, OperationalError | InterfaceError) or state.startswith(AWAY):
             raise refusal.database(error) from error
         raise

@@ -14,7 +14,6 @@ TocsinError                                                  -> HTTP 500, exit 2
 ├── NotActive      planned, not built yet                    -> HTTP 501, exit 2
 ├── Unavailable    database or broker is away: try again     -> HTTP 503, exit 1
 │   ├── Busy       another transaction holds the row: likewise
-│   │   └── Deadlock     or each waited for the other: this one was ended
 │   └── Unusable   settings, files or data are wrong: no use
 └── DeliveryError  a channel did not take the message
     ├── Stale      it was not sent: ask first whether it is still wanted
@@ -129,10 +128,6 @@ class Unavailable(TocsinError):
 
 class Busy(Unavailable):
     """Another transaction held a row for longer than we wait; the rest of the database is well."""
-
-
-class Deadlock(Busy):
-    """Two transactions waited for each other, and this one was ended for it: the same again may well succeed."""
 
 
 class Unusable(Unavailable):

@@ -30,7 +30,7 @@ from app.concurrency.loop import run as on_loop
 from app.db import limit_lock_wait, refresh, transaction, wake
 from app.deliver import PAGES, claim_pages, send
 from app.downtime import NEVER_RAN
-from app.errors import Busy, Deadlock
+from app.errors import Busy
 from app.escalation import service as escalation
 from app.escalation import store as escalation_store
 from app.incidents import service as incidents
@@ -52,32 +52,19 @@ LIMIT = 500  # rows a stage takes at once
 HELD = timedelta(seconds=2)  # an alert whose incident somebody holds is looked at again then
 ARM = 6.0  # seconds; what falls due within this is armed to the moment: a sweep comes every 5 s
 ARMED_WITHIN = 60.0  # seconds; a step due within this is armed as soon as it is planned
-TRIES = 3  # of a call that waits for another, which waits for it
 LONGEST = 20.0  # seconds a caller of `notify` waits: a Celery task may take 50
 
 log = get(__name__)
 
 
 def intake(source: str, signals: Sequence[Signal], payload: Mapping[str, Any], now: datetime | None = None) -> tuple[str, ...]:
-    """Take what somebody outside says: the call and its alerts are committed when this returns. A trace id per signal.
-
-    Two calls that each bring new alerts and end the other's may wait for each other: one of them is taken again.
-    """
-    for left in reversed(range(TRIES)):
-        try:
-            return _intake(source, signals, payload, now)
-        except Deadlock:
-            if not left:
-                raise
-    return ()
-
-
-def _intake(source: str, signals: Sequence[Signal], payload: Mapping[str, Any], now: datetime | None) -> tuple[str, ...]:
+    """Take what a source sends: the call and its alerts are committed when this returns. A trace id per signal."""
     trace = secrets.token_hex(8)
     traced = [replace(signal, trace=f"{trace}-{number}") for number, signal in enumerate(signals)]
     with transaction(now) as db:
         at = now or clock.now(db)
         inbox.keep(db, source, payload, len(traced), trace, at)
+        alerts.take_turn(db, source, traced)
         alerts.accept(db, traced, at)
     return tuple(signal.trace for signal in traced)
 

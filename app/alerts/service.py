@@ -19,12 +19,21 @@ from app.signals.model import Signal, SignalStatus
 RECOVERED, REMOVED = (Reason(Code.RECOVERED),), (Reason(Code.REMOVED),)
 
 
+def take_turn(db: Connection, source: str, signals: Sequence[Signal]) -> None:
+    """Keep calls of one source from waiting for each other's new alerts in a circle, until this transaction ends.
+
+    A call of one statement writes its alerts in their order, beside any number of such calls. One of several statements
+    cannot, so it goes alone.
+    """
+    store.take_turn(db, source, alone=_mixed(batches(signals)))
+
+
 def accept(db: Connection, signals: Sequence[Signal], now: datetime) -> None:
     """Open, update or end the alerts these signals speak of, in their order; wakes the dedup stage if it must look."""
     services, opened = catalog.services(db), oncall.timetable(db).open_at(now)
     changed: list[int] = []
     parts = batches(signals)
-    if len(parts) > 1 or len({signal.status is SignalStatus.RESOLVED for signal in signals}) > 1:  # more than one statement
+    if _mixed(parts):
         store.lock(db, [signal.fingerprint for signal in signals])
     for batch in parts:
         raised = [_row(signal, services, opened, now) for signal in batch if signal.status is not SignalStatus.RESOLVED]
@@ -39,6 +48,11 @@ def accept(db: Connection, signals: Sequence[Signal], now: datetime) -> None:
             changed += store.end_all(db, ended, now)
     if changed:
         wake(db, Queue.DEDUP)
+
+
+def _mixed(parts: Sequence[Sequence[Signal]]) -> bool:
+    """Whether these signals take more than one statement."""
+    return len(parts) > 1 or len({signal.status is SignalStatus.RESOLVED for part in parts for signal in part}) > 1
 
 
 def retire(db: Connection, sources: Sequence[str], now: datetime) -> None:

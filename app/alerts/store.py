@@ -13,6 +13,8 @@ from app.catalog.model import Severity
 from app.db import move_back
 from app.reason import Reason, dumped, loaded
 
+INTAKE = 7_001  # the class of advisory locks that calls of one source take
+
 
 def _rank(column: str) -> str:
     """A severity's rank as an expression."""
@@ -155,6 +157,12 @@ def end_pushed(db: Connection, ids: Sequence[int], reason: Reason, now: datetime
     pushed = or_(alert.c.source.startswith("integration:"), alert.c.source.startswith("user:"))
     statement = update(alert).where(alert.c.id.in_(ids), alert.c.state != State.RESOLVED, pushed)
     db.execute(statement.values(state=State.RESOLVED, ends_at=now, end_reasons=dumped([reason]), dedup_at=None))
+
+
+def take_turn(db: Connection, source: str, *, alone: bool) -> None:
+    """Wait until no other call of this source is under way, or, unless `alone`, none that has to be alone."""
+    lock_ = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
+    db.execute(text(f"select {lock_}({INTAKE}, hashtext(:source))"), {"source": source})
 
 
 def lock(db: Connection, fingerprints: Sequence[str]) -> None:

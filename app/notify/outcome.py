@@ -61,7 +61,9 @@ def record(db: Connection, sent: Sequence[Sent], now: datetime) -> None:
 
 def expire(db: Connection, now: datetime) -> None:
     """End the pages whose time has passed unsent, and what that means for the promises they served."""
-    keep_promises(db, [one.draft for one in store.expire(db, now)], now)
+    drafts = [one.draft for one in store.expire(db, now)]
+    keep_promises(db, drafts, now)
+    service.follow_up(db, drafts, now)
 
 
 def _ended(one: Sent, now: datetime) -> store.Ended:
