@@ -42,4 +42,4 @@ class NotSent(Failed):
     """Nothing has left: whoever asked for it wants it no more."""
 
     def __init__(self) -> None:
-        super().__init__(Kind.OTHER, "it was not sent: it is not wanted any more")
+        super().__init__(Kind.OTHER, "not sent: no longer needed")

@@ -27,6 +27,11 @@ def _round(facts: Facts) -> str:
     return f", round {facts['round'] + 1}" if facts["round"] else ""
 
 
+def _rounds(facts: Facts) -> str:
+    repeat = facts.get("repeat")  # absent in rows of an older release
+    return f" after {repeat + 1} rounds" if repeat else ""
+
+
 def _failed(facts: Facts) -> str:
     return "; ".join(f"{one['channel']} {one['state']}" for one in facts["pages"])
 
@@ -39,19 +44,19 @@ def _moment(at: str, zone: str) -> str:
 
 def _missed(facts: Facts) -> str:
     zone, last = facts["zone"], facts["last_ping"]
-    since = f"no ping since {_moment(last, zone)}" if last else "it has started and never pinged an end"
-    return f"{since}; expected at {_moment(facts['expected_at'], zone)}, {format_seconds(facts['grace'])} of grace are over"
+    since = f"no ping since {_moment(last, zone)}" if last else "started, but no completion ping received"
+    return f"{since}; expected at {_moment(facts['expected_at'], zone)}, grace of {format_seconds(facts['grace'])} exceeded"
 
 
 def _overran(facts: Facts) -> str:
     which = f" (run {facts['run']})" if facts["run"] else ""
     started = _moment(facts["started_at"], facts["zone"])
-    return f"it started at {started}{which} and has not ended within {format_seconds(facts['grace'])}"
+    return f"started at {started}{which}, not finished within {format_seconds(facts['grace'])}"
 
 
 def _job_failed(facts: Facts) -> str:
     status, output = facts["exit_status"], facts["output"]
-    what = f"it ended with exit status {status}" if status else "it reported a failure"
+    what = f"exit status {status}" if status else "failure reported"
     return f"{what}: {output}" if output else what
 
 
@@ -65,11 +70,11 @@ def _ended(facts: Facts) -> str:
 
 
 def _by(facts: Facts) -> str:
-    return facts["by"] or f"somebody by {facts['via']}"
+    return facts["by"] or f"someone via {facts['via']}"
 
 
 def _policy(facts: Facts) -> str:
-    return f"escalation policy {facts['policy']}" if facts["policy"] else "no escalation policy"
+    return f"escalation policy {facts['policy']}, step 1" if facts["policy"] else "the platform owners (no escalation policy)"
 
 
 def _taken(facts: Facts) -> str:
@@ -86,11 +91,11 @@ def _page(facts: Facts) -> str:
 
 
 def _references(facts: Facts) -> str:
-    """`none of 2 reference targets answers (a:443, b:443)`."""
+    """`none of 2 reference targets responds (a:443, b:443)`."""
     names = ", ".join(facts["references"])
     if len(facts["references"]) == 1:
-        return f"the reference target {names} does not answer"
-    return f"none of {len(facts['references'])} reference targets answers ({names})"
+        return f"the reference target {names} does not respond"
+    return f"none of {len(facts['references'])} reference targets responds ({names})"
 
 
 PHRASES: dict[str, Phrase] = {
@@ -99,71 +104,71 @@ PHRASES: dict[str, Phrase] = {
     Code.NO_DATA: lambda f: f"no data for {format_seconds(f['seconds'])}",
     Code.NO_RESULT: "no result",
     Code.NO_SAMPLE: "no sample in the window",
-    Code.NO_METRIC: "this result has no such metric",
+    Code.NO_METRIC: "the result does not have this metric",
     Code.NOT_A_NUMBER: "the value is not a number",
-    Code.TOO_LARGE: "the values are too large to reckon with",
-    Code.RULE_BROKE: "the rule broke: {error}",
-    Code.SERIES_ENDED: "the series has ended",
+    Code.TOO_LARGE: "the values are too large to evaluate",
+    Code.RULE_BROKE: "rule error: {error}",
+    Code.SERIES_ENDED: "series ended",
     Code.TOO_MANY_SERIES: (
-        "too many series: {series} label sets, of which {left_out} are not judged; raise max_series or select fewer"
+        "too many series: {series} label sets, {left_out} of them not evaluated; raise max_series or select fewer"
     ),
-    Code.CHECK_PAUSED: "its check is paused",
+    Code.CHECK_PAUSED: "check paused",
     Code.NOT_ON_HOST: "not on this host: {what}",
     Code.PING_MISSED: _missed,
     Code.RUN_OVERRAN: _overran,
     Code.JOB_FAILED: _job_failed,
-    Code.PINGED_AGAIN: "pinged again",
-    Code.NOT_LATE: "not late any more",
+    Code.PINGED_AGAIN: "ping received",
+    Code.NOT_LATE: "no longer late",
     Code.HEARTBEAT_PAUSED: "paused",
-    Code.AWAITS_PING: "it failed before it was removed; it alerts after its next ping",
+    Code.AWAITS_PING: "waiting for the next ping: it was down when it was removed",
     Code.REFERENCES_SILENT: _references,
-    Code.REFERENCE_ANSWERS: "a reference target answers again",
-    Code.NO_WORKER: lambda f: f"no worker there since {stamp(datetime.fromisoformat(f['since']))}",
-    Code.WORKER_RUNS: "a worker there runs",
+    Code.REFERENCE_ANSWERS: "a reference target responds again",
+    Code.NO_WORKER: lambda f: f"no worker at this location since {stamp(datetime.fromisoformat(f['since']))}",
+    Code.WORKER_RUNS: "a worker at this location is running",
     Code.REMOVED: "removed",
-    Code.RESOLVED_BY_SENDER: "resolved by its sender",
+    Code.RESOLVED_BY_SENDER: "resolved by sender",
     Code.INCIDENT_RESOLVED: lambda f: f"resolved by {_by(f)}",
     Code.ROUTED: lambda f: f"route {f['number']} matches {', '.join(f['match']) or 'everything'}",
-    Code.NO_ROUTE: "no route matches; the platform's owners answer",
-    Code.URGENCY_BY_HOURS: lambda f: f"{f['urgency']} {'during' if f['open'] else 'outside of'} {f['hours']} hours",
-    Code.HOURS_UNDECLARED: "its hours are not declared any more",
+    Code.NO_ROUTE: "no route matches: platform owners",
+    Code.URGENCY_BY_HOURS: lambda f: f"{f['urgency']} {'during' if f['open'] else 'outside'} {f['hours']} hours",
+    Code.HOURS_UNDECLARED: "its hours are no longer configured",
     Code.SEVERITY_ROSE: "severity rose to {severity}",
     Code.URGENCY_ROSE: "urgency rose to high",
     Code.ALERT_JOINED: "another alert joined: {summary}",
-    Code.JOINED_IN_WINDOW: "joined within the group's window",
-    Code.UNCHANGED: "nothing changed",
+    Code.JOINED_IN_WINDOW: "joined within the grouping window",
+    Code.UNCHANGED: "no change",
     Code.STEP: lambda f: f"step {f['step']} of {f['of']}{_round(f)}",
-    Code.EXHAUSTED: lambda f: f"escalation policy exhausted{_round(f)}",
-    Code.NO_POLICY: lambda f: f"no escalation policy{_round(f)}",
+    Code.EXHAUSTED: lambda f: f"escalation policy exhausted{_rounds(f)}",
+    Code.NO_POLICY: "no escalation policy",
     Code.NOBODY_NAMED: "no platform owner or admin exists",
     Code.HELD: "held until {local} ({hours} hours)",
     Code.CHANNEL: "channel {channel}",
-    Code.USER_NAMED: "{user} is named",
+    Code.USER_NAMED: "user {user}",
     Code.USER_GONE: "{user} can no longer be paged",
     Code.TEAM_MEMBER: "in team {team}",
     Code.TEAM_EMPTY: "team {team} has no members",
     Code.ON_CALL: "on call in {schedule}",
     Code.NOBODY_ON_CALL: "nobody is on call in {schedule}",
-    Code.NOTIFY_RULE: "notify.{urgency}",
-    Code.NOTIFY_EMPTY: "notify.{urgency} names no contact",
-    Code.NOTIFY_DEFAULT: "{urgency} urgency, by default",
+    Code.NOTIFY_RULE: "{urgency}-urgency notification rule",
+    Code.NOTIFY_EMPTY: "no contact in the {urgency}-urgency notification rule",
+    Code.NOTIFY_DEFAULT: "default {urgency}-urgency notification rule",
     Code.QUIET_HOURS: "held until {local} (quiet hours)",
     Code.FALLBACK: "fallback: {channel} failed ({error})",
-    Code.FALLBACK_LATE: "fallback: {channel} did not accept it in {attempts} attempts ({error})",
+    Code.FALLBACK_LATE: "fallback: {channel} not accepted after {attempts} attempts ({error})",
     Code.NOTIFIED_OVER: "you were notified over {channel}",
     Code.NOTIFIED_HERE: "this channel was notified",
-    Code.TEST_ASKED: "you asked for it",
+    Code.TEST_ASKED: "requested by you",
     Code.OPENED: "triggered by {alertname}: {summary}",
     Code.JOINED: "{alertname} joined: {summary}",
     Code.ALERT_RESOLVED: _ended,
     Code.REOPENED: lambda f: f"reopened by {_by(f)}" if f.get("via") else "reopened: alert fired again",
     Code.RESOLVED: lambda f: f"resolved by {_by(f)}" if f.get("via") else "all alerts resolved",
-    Code.RESTARTED: lambda f: f"{_why(f)} by {f['alertname']}; routed again: {_policy(f)}, from step 1",
-    Code.MERGE_RESTARTED: lambda f: f"#{f['number']} is worse and unacknowledged; routed again: {_policy(f)}, from step 1",
+    Code.RESTARTED: lambda f: f"{_why(f)} by {f['alertname']}; rerouted to {_policy(f)}",
+    Code.MERGE_RESTARTED: lambda f: f"#{f['number']} is more severe and unacknowledged; rerouted to {_policy(f)}",
     Code.URGENCY_CHANGED: lambda f: f"urgency changed to {f['urgency']}: {_why(f)}",
     Code.ACKNOWLEDGED: lambda f: f"acknowledged by {_by(f)}",
     Code.UNACKNOWLEDGED: lambda f: f"unacknowledged by {_by(f)}; escalation restarts at step 1",
-    Code.ACK_EXPIRED: "acknowledged but not resolved in time; escalation restarts at step 1",
+    Code.ACK_EXPIRED: "acknowledgement timed out; escalation restarts at step 1",
     Code.SNOOZED: lambda f: f"snoozed by {_by(f)} for {format_duration(timedelta(seconds=f['seconds']))}",
     Code.SNOOZE_ENDED: "snooze ended; escalation restarts at step 1",
     Code.ESCALATED: lambda f: f"escalated manually by {_by(f)}",
@@ -178,10 +183,47 @@ PHRASES: dict[str, Phrase] = {
     Code.PAGE_RETRIED: lambda f: f"{_page(f)} failed, will retry: {f['error']}",
     Code.STARTED_AGAIN: "escalation restarts at step 1",
     Code.NOT_TRIGGERED: "the incident was no longer triggered",
-    Code.ACCEPTED: "{channel} accepted it",
+    Code.ACCEPTED: "accepted by {channel}",
     Code.ALL_FAILED: _failed,
-    Code.BREACH: lambda f: f"nobody was reached for {f['target']}: {_failed(f)}",
+    Code.BREACH: lambda f: f"no notification accepted for {f['target']}: {_failed(f)}",
 }
+
+
+AUDITED = {
+    "check.accept": "accepted the baseline of",
+    "check.pause": "paused",
+    "check.resume": "resumed",
+    "check.run": "ran",
+    "check.try": "tried settings of",
+    "config.apply": "applied",
+    "heartbeat.create": "created",
+    "heartbeat.pause": "paused",
+    "heartbeat.remove": "removed",
+    "heartbeat.resume": "resumed",
+    "heartbeat.update": "changed",
+    "incident.assigned": "assigned",
+    "incident.escalated": "escalated",
+    "incident.merged_from": "merged another incident into",
+    "incident.note": "added a note to",
+    "integration.add": "created",
+    "integration.rotate": "rotated the key of",
+    "oncall.override": "created an override in",
+    "oncall.remove": "deleted",
+    "token.make": "created an API token of",
+    "token.revoke": "revoked an API token of",
+    "user.contacts": "changed the contacts of",
+    "user.invite": "invited",
+    "user.password": "changed the password of",
+    "user.remove": "removed",
+}
+OBJECTS = {"incident:": "incident #", "config:": "configuration version ", "override:": "override #"}
+
+
+def audited(action: str, object_: str) -> str:
+    """A line of the audit log in words: `resolved incident #42`, `invited user ada`."""
+    verb = AUDITED.get(action) or action.rpartition(".")[2].replace("_", " ")
+    kind = next((one for one in OBJECTS if object_.startswith(one)), "")
+    return f"{verb} {OBJECTS[kind]}{object_.removeprefix(kind)}" if kind else f"{verb} {object_.replace(':', ' ', 1)}"
 
 
 def text(reason: Reason) -> str:

@@ -27,9 +27,9 @@ def set_contacts(db: Connection, login: str, contacts: Mapping[str, str], actor:
 
 def _faults(contacts: Mapping[str, str], channels: Mapping[str, Channel]) -> Iterator[Fault]:
     if len(contacts) > MOST:
-        yield Fault("contacts", f"one person has at most {MOST} contacts, not {len(contacts)}")
+        yield Fault("contacts", f"{len(contacts)} contacts; at most {MOST} are allowed")
     for name, to in contacts.items():
         if name not in channels:
-            yield Fault(name[:80], "there is no such channel")
+            yield Fault(name[:80], "unknown channel")
         elif (why := wrong(channels[name].kind, to)) is not None:
             yield Fault(name, why)

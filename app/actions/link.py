@@ -32,7 +32,7 @@ def offer(db: Connection, secret: bytes, token: str, now: datetime) -> Offer:
     page = pages.by_key(db, link.page_key)
     incident = incidents.get(db, page.incident) if page and page.incident else None
     if page is None or incident is None:
-        raise NotFound("what this link is about is no longer here")
+        raise NotFound("the incident of this link no longer exists")
     if link.expires_at <= now:
         raise Expired("this link has expired; open the incident in the console")
     return Offer(link.action, incident, page.user, link.action not in offered(incident))
@@ -45,7 +45,7 @@ def take(db: Connection, secret: bytes, token: str, now: datetime) -> Offer:
         return link
     person = people.get(db, link.user) if link.user else None
     if link.user and (person is None or person.role is Role.VIEWER):
-        raise Denied(f"{link.user} may not do this any more")
+        raise Denied(f"permission denied: {link.user} can no longer work on incidents")
     actor = Actor(link.user, person.role if person else Role.RESPONDER, "link")
     act = {Move.ACKNOWLEDGE: service.acknowledge, Move.RESOLVE: service.resolve}[link.action]
     return Offer(link.action, act(db, link.incident.number, actor, now), link.user, True)

@@ -1,4 +1,4 @@
-"""Taking the pager over, and giving it back, in the caller's transaction: who may, for whom, and the line in the audit."""
+"""Creating and deleting overrides, in the caller's transaction: who may, for whom, and the line in the audit log."""
 
 from datetime import datetime
 from difflib import get_close_matches
@@ -20,7 +20,7 @@ from app.people.permission import require
 def override(
     db: Connection, schedule: str, user: str, start: datetime, end: datetime, reason: str, actor: Actor, now: datetime
 ) -> Override:
-    """`user` takes the pager of `schedule`; responders for themselves, editors for anybody. Raises Invalid, NotFound."""
+    """Put `user` on call in `schedule`; responders for themselves, editors for anybody. Raises Invalid, NotFound."""
     require(actor, "respond" if user == actor.login else "edit")
     check_pageable(db, user)
     made = oncall.override(db, schedule, user=user, start=start, end=end, reason=reason, now=now, by=actor.login)
@@ -39,7 +39,7 @@ def check_pageable(db: Connection, user: str) -> None:
             f'there is no user "{user}"' + (f'; did you mean "{near[0]}"?' if near else ""), [Fault("user", "unknown")]
         )
     if user not in directory.pageable:
-        raise Invalid(f"{directory.why_not(user)} and cannot hold a pager", [Fault("user", "cannot be paged")])
+        raise Invalid(f"{directory.why_not(user)} and cannot be on call", [Fault("user", "cannot be paged")])
 
 
 def delete_override(db: Connection, id_: int, actor: Actor, now: datetime) -> None:

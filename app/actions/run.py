@@ -96,7 +96,7 @@ def progress(db: Connection, batch: str) -> dict[str, Any]:
     """
     asked = store.runs(db, batch)
     if not asked:
-        raise NotFound(f'there is no run "{batch}"; runs are forgotten after a day')
+        raise NotFound(f'there is no run "{batch}"; runs are kept for one day')
     items = [{"name": one.name, "task_id": one.task_id, "done_at": one.done_at, **_without_series(one.result)} for one in asked]
     done = sum(one.done_at is not None for one in asked)
     return {
@@ -141,7 +141,7 @@ def _send(batch: Batch, tried: bool = False) -> None:
     for task, names in batch.tasks.items():
         check = batch.checks[names[0]]
         if not hint(check.probe, [[] if tried else list(names), batch.id], queue=check.queue, task_id=task):
-            raise Unavailable("the broker does not take the task; see `tocsin status`")
+            raise Unavailable("the broker does not accept the task; see `tocsin status`")
 
 
 def _answer(batch: Batch, name: str, result: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,9 +161,9 @@ def _give_up(batch: Batch, told: set[str], deadline: float) -> None:
 def unanswered(waited: float, queues: Set[str], served: Set[str]) -> str:
     """What to say when these queues gave no answer in so many seconds; `served` are those that a living worker takes from."""
     deserted, slow = sorted(queues - served), sorted(queues & served)
-    why = [f"no worker takes from {_queues(deserted)}"] if deserted else []
-    why += [f"the workers of {_queues(slow)} are busy or hang"] if slow else []
-    first = "no worker took it" if deserted else "no answer came"
+    why = [f"no worker consumes {_queues(deserted)}"] if deserted else []
+    why += [f"the workers of {_queues(slow)} are busy or stuck"] if slow else []
+    first = "no worker picked it up" if deserted else "no response"
     return f"{first} within {waited:.3g} s: {', and '.join(why)}; see `tocsin status`"
 
 
@@ -174,11 +174,13 @@ def _queues(names: Sequence[str]) -> str:
 def _refuse_wrong(check: Check) -> None:
     """Raises Invalid that names each wrong setting."""
     if SEALED.search(check.model_dump_json()):
-        raise Invalid("the settings hold a sealed secret; type the secret itself", [Fault("with", "holds a sealed secret")])
+        raise Invalid(
+            "the settings contain an encrypted secret; enter the secret itself", [Fault("with", "contains an encrypted secret")]
+        )
     try:
         probes.found(check.probe).spec.model_validate(check.with_)
     except KeyError:
         raise NotFound(f'there is no probe "{check.probe}"') from None
     except ValidationError as error:
         faults = [Fault(".".join(map(str, ("with", *one["loc"]))), one["msg"]) for one in error.errors()]
-        raise Invalid("the settings are wrong", faults) from None
+        raise Invalid("invalid settings", faults) from None

@@ -64,10 +64,10 @@ def reopen(db: Connection, number: int, actor: Actor, now: datetime) -> Incident
     before = _locked(db, number, actor, Move.REOPEN)
     newer = store.open_of_group(db, before.group_key)
     if newer is not None:
-        raise Conflict(f"#{newer.number} is open for the same group; merge or work on that one")
+        raise Conflict(f"#{newer.number} is open for the same group; use that one, or merge")
     after = caught_up(reopened(before, now), oncall.timetable(db), now)
     if not store.save_alone(db, after):
-        raise Conflict(f"a new incident for the group of #{number} opened just now; work on that one")
+        raise Conflict(f"a new incident for the group of #{number} has just opened; use that one")
     escalation.begin(db, [after], now)
     return _noted(db, after, actor, _by(Code.REOPENED, actor), now)
 
@@ -89,7 +89,7 @@ def escalate(db: Connection, number: int, actor: Actor, now: datetime) -> Incide
 def snooze(db: Connection, number: int, length: timedelta, actor: Actor, now: datetime) -> Incident:
     """Quiet for `length`, then the policy from step 1 unless it was resolved."""
     if not timedelta(seconds=1) <= length <= SNOOZE_LONGEST:
-        raise Invalid(f"a snooze lasts from 1s to {format_duration(SNOOZE_LONGEST)}")
+        raise Invalid(f"snooze out of range: 1s to {format_duration(SNOOZE_LONGEST)}")
     after = snoozed(_locked(db, number, actor, Move.SNOOZE), actor.login, now + length, now)
     why = _by(Code.SNOOZED, actor, seconds=length.total_seconds())
     return _stopped(db, after, actor, why, now, now + length)
@@ -139,7 +139,7 @@ def note(db: Connection, number: int, text: str, actor: Actor, now: datetime) ->
     require(actor, "respond")
     words = text.replace("\0", "").strip()
     if not words or len(words) > NOTE_LIMIT:
-        raise Invalid(f"a note has 1 to {NOTE_LIMIT} characters")
+        raise Invalid(f"a note must have 1 to {NOTE_LIMIT:,} characters")
     incident = store.get(db, number)
     if incident is None:
         raise NotFound(f"there is no incident #{number}")
@@ -158,7 +158,7 @@ def _lock_whole(db: Connection, numbers: Sequence[int]) -> list[int]:
             if set(alerts.ids_of(db, numbers)) <= set(ids):
                 return ids
             attempt.rollback()
-    raise Busy(f"alerts keep joining #{numbers[0]}; try again in a moment")
+    raise Busy(f"#{numbers[0]} is changing; retry in a moment")
 
 
 def _locked(db: Connection, number: int, actor: Actor, move: Move) -> Incident:

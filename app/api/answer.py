@@ -58,7 +58,7 @@ def before_id(given: str | None) -> int | None:
 
 
 def _not_ours() -> Invalid:
-    return Invalid("this cursor is not one of ours; take `next` of the page before", [Fault("cursor", "is not one of ours")])
+    return Invalid("invalid cursor; use `next` of the previous page", [Fault("cursor", "is invalid")])
 
 
 def problem(

@@ -16,7 +16,7 @@ READ_AWAY, TIMEOUT = 8 * BODY, 5.0  # bytes and seconds of a refused body
 GZIP = ("gzip", "x-gzip")  # RFC 9110, 8.4.1.3: the same
 MEMBERS = 1_000  # of one gzip body; log shippers join them, and each costs a decompressor
 SMALL, HELD = 64 << 10, 192 << 20  # bytes: small bodies always pass; larger ones only while all unfinished ones fit in so much
-BROKEN = "the body is not what Content-Encoding says: {}"
+BROKEN = "the body does not match its Content-Encoding: {}"
 
 
 class Body:
@@ -46,7 +46,7 @@ class Body:
         if self.size > BODY:
             raise TooLarge(f"the body has more than {BODY} bytes")
         if self.size > SMALL and Body.held > HELD:
-            raise Unavailable("too many large bodies at once; send it again in a moment")
+            raise Unavailable("too many large requests at once; retry in a moment")
         if self.packed is None or message["type"] != "http.request":
             return message
         return {**message, "body": self.packed.unpack(message.get("body", b""), not self.coming)}

@@ -23,7 +23,7 @@ def bearer(header: str | None) -> str:
     """The token of an Authorization header. Raises NotLoggedIn."""
     scheme, _, token = (header or "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise NotLoggedIn("this takes a token: `Authorization: Bearer TOKEN`; make one with `tocsin users token LOGIN`")
+        raise NotLoggedIn("missing API token: send `Authorization: Bearer TOKEN`; create one with `tocsin users token LOGIN`")
     return token.strip()
 
 
@@ -32,7 +32,7 @@ def actor_of(token: str) -> Actor:
     with transaction() as db:
         person = token_owner(db, token, clock.now(db))
     if person is None:
-        raise NotLoggedIn("this token is not valid (any more); make one with `tocsin users token LOGIN`")
+        raise NotLoggedIn("invalid or revoked API token; create one with `tocsin users token LOGIN`")
     return Actor(person.login, person.role, "api")
 
 

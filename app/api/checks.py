@@ -167,7 +167,7 @@ def _instant(text: str | None) -> datetime | None:
     try:
         return parse_instant(text)
     except ValueError:
-        raise Invalid("this cursor is not one of ours", [Fault("cursor", "is not one of ours")]) from None
+        raise Invalid("invalid cursor", [Fault("cursor", "is invalid")]) from None
 
 
 def _result(row: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from app.units import format_duration
 
 routes = router("checks")
 LONGEST = 40  # seconds a try may take
-WHICH = "say which: names, service, family or match"
+WHICH = "select checks by names, service, family or match"
 
 
 class Which(Body):

@@ -69,7 +69,7 @@ async def _take(whose: Callable[[], Source], body: bytes) -> Response:
     with anyio.move_on_after(TIMEOUT) as waiting:
         signals, traces = await anyio.to_thread.run_sync(_accept, whose, body, limiter=_limiter(), abandon_on_cancel=True)
     if waiting.cancelled_caught:  # it may be committed all the same: a sender that repeats it says the same again
-        raise Unavailable(f"the database did not answer within {TIMEOUT:g} s; send it again")
+        raise Unavailable(f"the database did not respond within {TIMEOUT:g} s; retry")
     told = [{"key": signal.key, "trace_id": trace} for signal, trace in zip(signals, traces, strict=True)]
     return answer({"accepted": len(told), "events": told}, 202)
 

@@ -94,7 +94,7 @@ def _token(header: str | None) -> str:
     try:
         return base64.b64decode(value, validate=True).decode().partition(":")[2]
     except ValueError:
-        raise NotLoggedIn("this is no basic authentication; the password is an API token") from None
+        raise NotLoggedIn("malformed basic authentication; the password must be an API token") from None
 
 
 def _text() -> bytes:

@@ -65,10 +65,10 @@ def _told(offered: Offer) -> str:
     if offered.done:
         who = incident.resolved_by if not incident.open else incident.acknowledged_by
         by = f" by {escape(who)}" if who else ""
-        return f"{facts}<p class=done>This incident is {incident.state}{by}. There is nothing left to do here.</p>"
-    whom = f" in the name of {escape(offered.user)}" if offered.user else ""
+        return f"{facts}<p class=done>Already {incident.state}{by}. Nothing more to do.</p>"
+    whom = f" as {escape(offered.user)}" if offered.user else ""
     return (
-        f"{facts}<p>Nothing has happened yet. The button will {offered.action} this incident{whom}.</p>"
+        f"{facts}<p>State: {incident.state}. Press the button to {offered.action} this incident{whom}.</p>"
         f"<form method=post><button>{offered.action.capitalize()}</button></form>"
     )
 
@@ -76,8 +76,8 @@ def _told(offered: Offer) -> str:
 def refusal(error: TocsinError) -> Response:
     """A page that says why nothing was done."""
     away = error.status == Unavailable.status
-    words = "Tocsin cannot reach its database; try again in a moment." if away else str(error)
-    response = _html(f"<h1>This did not work</h1><p>{escape(words[:1].upper() + words[1:])}.</p>", "Tocsin", error.status)
+    words = "Service unavailable: the database does not respond; retry in a moment" if away else str(error)
+    response = _html(f"<h1>Nothing was changed</h1><p>{escape(words[:1].upper() + words[1:])}.</p>", "Tocsin", error.status)
     if away:
         response.headers["Retry-After"] = "2"
     return response

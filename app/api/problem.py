@@ -54,7 +54,7 @@ async def _ours(request: Request, error: Any) -> Response:
 async def _validation(request: Request, error: Any) -> Response:
     """What FastAPI refused: one fault for each field."""
     faults = [{"index": None, "field": _field(one["loc"]), "detail": _detail(one)} for one in error.errors()]
-    return problem(request, 422, f"{counted(len(faults), 'error')} in the request; nothing was done", faults)
+    return problem(request, 422, f"{counted(len(faults), 'error')} in the request; nothing was changed", faults)
 
 
 def _field(place: Sequence[object]) -> str:
@@ -69,8 +69,8 @@ def _detail(one: Any) -> str:
 
 async def _http(request: Request, error: Any) -> Response:
     details = {
-        404: "there is nothing here; see /api/docs",
-        405: f"{request.method} is not possible here; see the Allow header",
+        404: "not found; see /api/docs",
+        405: f"method {request.method} not allowed; see the Allow header",
     }
     return problem(request, error.status_code, details.get(error.status_code, str(error.detail)), headers=error.headers)
 
@@ -87,4 +87,4 @@ async def _database(request: Request, error: Any) -> Response:
 async def bug(request: Request, error: Exception) -> Response:
     """The answer to what nobody expected; the log has it with its trace."""
     logger.error("bug", path=request.url.path, exc_info=error)
-    return problem(request, 500, "this is a bug in Tocsin; the log has it under this trace id")
+    return problem(request, 500, "internal error; the log has details under this trace id")

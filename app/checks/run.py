@@ -53,7 +53,7 @@ async def run_batch(dues: Sequence[Due], now: datetime) -> AsyncIterator[list[Re
             return _result(due.name, began, reading, seconds)
         except Exception as error:  # what a probe hands back may be anything
             log.exception("reading_broke", check=due.name, probe=due.check.probe)
-            why = f"the probe's reading is not one: {type(error).__name__}: {error}"
+            why = f"the probe returned an invalid reading: {type(error).__name__}: {error}"
             anew: dict[str, object] | None = {} if due.memory else None
             return Result(due.name, began, Status.UNKNOWN, _clean(why), seconds, {"seconds": seconds}, memory=anew)
 
@@ -69,14 +69,14 @@ async def take(due: Due) -> Reading:
     except KeyError:
         return Reading(Status.UNKNOWN, f'there is no probe "{due.check.probe}" on this worker')
     except ValidationError as error:
-        return Reading(Status.UNKNOWN, f"the probe's settings are wrong: {error.errors()[0]['msg']}")
+        return Reading(Status.UNKNOWN, f"invalid probe settings: {error.errors()[0]['msg']}")
     except Unreadable as error:
         return Reading(Status.UNKNOWN, str(error))
     except Invalid as error:  # its module may be anybody's
         return Reading(Status.UNKNOWN, f'probe "{due.check.probe}" cannot be loaded: {error}')
     except Exception as error:  # a validator of its own
         log.exception("probe_broke", check=due.name, probe=due.check.probe)
-        return Reading(Status.UNKNOWN, f"the probe broke over its settings: {type(error).__name__}: {error}")
+        return Reading(Status.UNKNOWN, f"the probe failed on its settings: {type(error).__name__}: {error}")
     reading = await _taken(due, probe, spec)
     if redacted is str or not isinstance(reading, Reading):
         return reading
@@ -98,11 +98,11 @@ async def _taken(due: Due, probe: Probe, spec: Spec) -> Reading:
     except asyncio.CancelledError:
         if cast("asyncio.Task[object]", asyncio.current_task()).cancelling():
             raise
-        return Reading(Status.UNKNOWN, "the probe gave up its own work")
+        return Reading(Status.UNKNOWN, "the probe was cancelled by itself")
     except (Exception, SystemExit) as error:
         log.exception("probe_broke", check=due.name, probe=due.check.probe)
         # What it remembers may be what it breaks over: it begins anew, or it would break for ever.
-        return Reading(Status.UNKNOWN, f"the probe broke: {type(error).__name__}: {error}", memory={} if due.memory else None)
+        return Reading(Status.UNKNOWN, f"the probe failed: {type(error).__name__}: {error}", memory={} if due.memory else None)
 
 
 async def _measured(name: str, probe: Probe, spec: Spec, run: Run) -> Reading:
@@ -122,7 +122,7 @@ async def _in_thread(name: str, call: Callable[[], Reading]) -> Reading:
     """
     earlier = _hanging.get(name)
     if earlier is not None and not earlier.is_set():
-        raise Unknown("its last run still hangs, in a thread that nobody can stop")
+        raise Unknown("the previous run is still stuck in a thread and cannot be stopped")
     returned = Event()
 
     def work() -> Reading:

@@ -73,7 +73,11 @@ def plan(
         position = _next(position, len(policy.steps))
         if not taken[-1].excused:
             return Plan(tuple(taken), replace(position, due_at=at + step.wait, due=Due.STEP, state=State.RUNNING, held=None))
-    why = Reason(Code.EXHAUSTED if policy else Code.NO_POLICY, {"round": position.round})
+    why = (
+        Reason(Code.EXHAUSTED, {"round": position.round, "repeat": policy.repeat})
+        if policy
+        else Reason(Code.NO_POLICY, {"round": position.round})
+    )
     ladder = [named for named in (policy.if_exhausted if policy else None, last.owners, last.admins) if named]
     steps = [_step(position.round, None, named, who, why) for named in ladder]
     taken.append(next((step for step in steps if not step.excused), _all_excused(steps, position.round)))

@@ -62,7 +62,7 @@ def must_allow(incident: Incident, move: Move) -> None:
     if move in allowed(incident):
         return
     if incident.merged_into is not None:
-        raise Conflict(f"#{incident.number} was merged into #{incident.merged_into}; work on that one")
+        raise Conflict(f"#{incident.number} was merged into #{incident.merged_into}; use that one")
     raise Conflict(_refused(incident.state, move))
 
 

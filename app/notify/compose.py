@@ -74,7 +74,7 @@ def _unique(context: MessageContext, incident: Incident | None, what: str) -> st
 
 def _title(draft: Draft, incident: Incident | None) -> str:
     if incident is None:
-        return "Test: this is how Tocsin reaches you"
+        return "Test notification from Tocsin"
     severity = f"[{incident.severity.upper()}]"
     head = {Kind.UPDATE: f"[UPDATE] {severity}", Kind.RESOLVED: "[RESOLVED]"}.get(draft.kind, severity)
     return f"{head} #{incident.number} {incident.title}"  # what stands in brackets does not part a conversation in Gmail
@@ -82,7 +82,7 @@ def _title(draft: Draft, incident: Incident | None) -> str:
 
 def _lines(draft: Draft, incident: Incident | None, alerts: Sequence[Alert], attempt: int) -> list[str]:
     if incident is None:
-        return ["Nothing is wrong. Somebody, probably you, pressed “test my pager”."]
+        return ["This is a test, requested with “Test my pager”. No incident is open because of it."]
     where = ", ".join(part for part in (incident.service and f"service {incident.service}", incident.team) if part)
     lines = [f"Since {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC{f', {where}' if where else ''}. State: {incident.state}."]
     for alert in alerts[:SHOWN_ALERTS]:
@@ -94,7 +94,7 @@ def _lines(draft: Draft, incident: Incident | None, alerts: Sequence[Alert], att
         lines.append(f"- and {incident.alert_count - SHOWN_ALERTS} more")
     lines.append(f"Why you: {texts(draft.reasons)}.")
     if attempt > 1:
-        lines.append(f"(attempt {attempt}; you may have had this message before)")
+        lines.append(f"(attempt {attempt}; you may have received this message before)")
     return lines
 
 

@@ -14,7 +14,7 @@ def unfit(to: str) -> str | None:
     if len(to) > MOST:
         return f"the address has {len(to)} characters; at most {MOST} are allowed"
     if not to.isprintable():
-        return "the address holds a line break or another character that cannot be seen; remove it"
+        return "the address contains a line break or another invisible character; remove it"
     if to != to.strip():
         return "the address begins or ends with a space; remove it"
     return None

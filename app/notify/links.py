@@ -39,11 +39,11 @@ def read(secret: bytes, given: str) -> Link:
     try:
         payload = base64_decode(given.partition(".")[0])
     except BadData:
-        raise NotFound("this link is damaged; open the incident in the console") from None
+        raise NotFound("this link is incomplete or damaged; open the incident in the console") from None
     ours = _signed(secret, payload)  # base64 has several spellings of one value; only ours counts
     action, _, rest = payload.partition(b"|")
     if not hmac.compare_digest(ours, given.encode(errors="replace")) or action.decode() not in MOVES:
-        raise NotFound("this link is not ours; open the incident in the console")
+        raise NotFound("invalid link: the signature does not match; open the incident in the console")
     expiry, _, page_key = rest.decode().partition("|")
     return Link(page_key, Move(action.decode()), datetime.fromtimestamp(int(expiry), UTC))
 

@@ -55,7 +55,7 @@ async def _send(job: Job, ask: Ask) -> Sent | None:
             with suppress(Stale):
                 return Sent(job.claim, await within(DEADLINE, _hand_over(job, asked, asked + longest)))
             if awake() - began > LONGEST:
-                return Sent(job.claim, Transient("it took too long to connect"))
+                return Sent(job.claim, Transient("connection timed out"))
             asked = -math.inf
     except TimeoutError:
         return Sent(job.claim, Transient(f"no answer within {DEADLINE:g} s"))
@@ -64,7 +64,7 @@ async def _send(job: Job, ask: Ask) -> Sent | None:
         return Sent(job.claim, error)
     except Exception as error:
         log.exception("channel_broke", channel=job.claim.draft.channel, page=job.claim.id)
-        return Sent(job.claim, Transient(_hidden(job, f"the channel broke: {type(error).__name__}: {error}")))
+        return Sent(job.claim, Transient(_hidden(job, f"channel error: {type(error).__name__}: {error}")))
 
 
 async def _hand_over(job: Job, asked: float, not_after: float) -> Receipt:

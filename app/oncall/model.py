@@ -27,7 +27,7 @@ class Only(_Written):
     @classmethod
     def _some_day(cls, days: tuple[Weekday, ...] | None) -> tuple[Weekday, ...] | None:
         if days == ():
-            raise ValueError("days is empty, so it would never be open; leave it out for every day")
+            raise ValueError("days is empty: never open; omit days for every day")
         return days
 
     @property

@@ -93,7 +93,7 @@ def who_of(db: Connection, name: str, at: datetime) -> On:
 def coverage(db: Connection, now: datetime, days: int) -> dict[str, Coverage]:
     """Coverage of every schedule over the next `days` times 24 h. Raises Invalid unless 1 <= days <= 3660."""
     if not 1 <= days <= LONGEST.days:
-        raise Invalid(f"days is {days}; ask for 1 to {LONGEST.days}", [Fault("days", f"not within 1 to {LONGEST.days}")])
+        raise Invalid(f"days is {days}; use 1 to {LONGEST.days}", [Fault("days", f"not within 1 to {LONGEST.days}")])
     changes = store.overlapping(db, now, now + timedelta(days=days))
     needed = needs_of(db, now, now + timedelta(days=days))
     return coverages(schedules(db), default_zone(db), changes, now, days, pageable(db), needed)
@@ -139,12 +139,12 @@ def override(
     schedule(db, name)
     _check_range(start, end)
     if not user or replaces == "":
-        raise Invalid("an override needs the name of a user", [Fault("user" if not user else "replaces", "is empty")])
+        raise Invalid("missing user", [Fault("user" if not user else "replaces", "is empty")])
     if replaces == user:
         raise Invalid(f"{user} cannot replace themselves", [Fault("replaces", "the same person as user")])
     for field, value in (("user", user), ("replaces", replaces), ("reason", reason)):
         if value is not None and ("\0" in value or len(value) > REASON_LIMIT):
-            raise Invalid(f"{field} is too long or holds NUL", [Fault(field, f"at most {REASON_LIMIT} characters, no NUL")])
+            raise Invalid(f"{field} is too long or contains NUL", [Fault(field, f"at most {REASON_LIMIT} characters, no NUL")])
     kind = Kind.OVERRIDE if replaces is None else Kind.SWAP
     made = Override(name, user, start, end, reason, now, kind, replaces)
     return replace(made, id=store.add(db, made, by))
@@ -153,7 +153,7 @@ def override(
 def remove(db: Connection, id_: int, now: datetime) -> None:
     """Take back an override or swap made here. Raises NotFound when it is not in force."""
     if not store.remove(db, id_, now):
-        raise NotFound(f"there is no override {id_} in force; those in the files are removed there")
+        raise NotFound(f"there is no override {id_} in force; delete overrides of the configuration in its files")
 
 
 def _check_range(start: datetime, end: datetime) -> None:

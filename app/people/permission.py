@@ -15,4 +15,4 @@ def require(actor: Actor, what: str) -> None:
     """Raise Denied unless the actor's role is enough."""
     needed = NEEDED[what]
     if actor.role.rank < needed.rank:
-        raise Denied(f"this takes the role {needed}; {actor.login or 'this caller'} has {actor.role}")
+        raise Denied(f"permission denied: requires role {needed}; {actor.login or 'the caller'} has {actor.role}")

@@ -77,9 +77,9 @@ def remove(db: Connection, login: str, actor: Actor, now: datetime) -> None:
     if person is None:
         raise NotFound(f'there is no user "{login}"')
     if person.declared:
-        raise Conflict(f'"{login}" is declared in the configuration; remove them there')
+        raise Conflict(f'"{login}" is managed in the configuration; remove the user there')
     if login == FIRST_ADMIN:
-        raise Conflict(f'"{FIRST_ADMIN}" is the first account and stays; give it another password')
+        raise Conflict(f'"{FIRST_ADMIN}" is the initial account and cannot be removed; change its password instead')
     store.remove(db, [login], now)
     audit.record(db, actor, "user.remove", f"user:{login}", {}, now)
 
@@ -119,7 +119,7 @@ def _is_right(stored: str, password: str) -> bool:
 def set_password(db: Connection, login: str, password: str, actor: Actor, now: datetime) -> None:
     """Change a password and end all sessions of that person, and every invitation to set one."""
     if len(password) < PASSWORD_LEAST:
-        raise Invalid(f"a password has at least {PASSWORD_LEAST} characters")
+        raise Invalid(f"password too short: at least {PASSWORD_LEAST} characters")
     if not store.set_password(db, login, _HASHER.hash(password)):
         raise NotFound(f'there is no user "{login}"')
     store.end_invitations(db, [login], now)
@@ -131,7 +131,7 @@ def set_password(db: Connection, login: str, password: str, actor: Actor, now: d
 def invite(db: Connection, login: str, role: Role, name: str | None, actor: Actor, now: datetime) -> str:
     """Make an invitation for `login` (added when new); its secret, shown once. Older ones end; a declared role stays."""
     if not login or len(login) > 128 or any(char in login for char in ":/#@ \t\n"):
-        raise Invalid(f'"{login}" is not a login; use letters, digits, dots and dashes')
+        raise Invalid(f'"{login}" is not a valid login; use letters, digits, dots and dashes')
     known = store.get(db, login)
     if known is None:
         store.put(db, login, dump(User(name=name, role=role)), declared=False, now=now)
@@ -155,7 +155,7 @@ def accept_invitation(db: Connection, secret: str, password: str, now: datetime)
     """Set the first password by an invitation; the login. Raises Conflict when the invitation is used or too old."""
     login = store.use_invitation(db, digest(secret), now)
     if login is None:
-        raise Conflict("this invitation was used already or is too old; ask for a new one")
+        raise Conflict("this invitation was already used or has expired; ask an admin for a new one")
     set_password(db, login, password, Actor(login, Role.VIEWER, "console"), now)
     return login
 
@@ -193,7 +193,7 @@ def set_contacts(db: Connection, login: str, contacts: Mapping[str, str], actor:
     if person is None:
         raise NotFound(f'there is no user "{login}"')
     if person.declared:
-        raise Conflict(f'"{login}" is declared in the configuration; change the contacts in its file')
+        raise Conflict(f'"{login}" is managed in the configuration; change the contacts there')
     notify = {
         urgency: [rule for rule in rules if rule["contact"] in (INBOX, *contacts)] or None
         for urgency, rules in person.user.notify.model_dump(mode="json").items()

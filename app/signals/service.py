@@ -49,7 +49,7 @@ def add(db: Connection, name: str, kind: str, service: str | None, actor: Actor,
         raise Invalid("an integration's name has 1 to 128 printable characters, none of them a slash")
     values = {"name": name, "kind": kind, "service": service, "created_at": now, "created_by": actor.login}
     if not store.add(db, values):
-        raise Conflict(f'there is an integration "{name}" already; rotate its key, or take another name')
+        raise Conflict(f'integration "{name}" already exists; rotate its key, or use another name')
     audit.record(db, actor, "integration.add", f"integration:{name}", {"kind": kind}, now)
     return _shown(name, kind, _new_key(db, name, now))
 

@@ -113,7 +113,7 @@ def settings(
             found[one.name] = value
     if any(found.get(name) != declared.get(name) for name in KEPT_IN):
         faults += [
-            Fault(name, "type this again: the check is aimed at something else, and what is stored is not sent there")
+            Fault(name, "enter this again: the target changed, and the stored secret is only sent to the configured target")
             for name in _stored_secrets(known, found, declared)
         ]
     return found, faults
@@ -176,7 +176,7 @@ def _parsed(one: Field, text: str) -> tuple[Any, list[str]]:
     if one.kind == "secret":
         return text, []
     if STARS in text:
-        return text, [f"{STARS} stands for a secret; type it, or leave this as it was"]
+        return text, [f"{STARS} is a hidden secret; enter the secret, or leave the field unchanged"]
     if one.kind in ("yaml", "secrets"):
         node, errors = compose(one.name, text, {})
         return plain(node) if node else None, [f"line {said.line}: {said.message}" for said in errors]

@@ -247,7 +247,7 @@ def _through(frame: _Frame, spots: Sequence[Spot], value: Callable[[Spot], float
 
 def _named(metric: str, limit: Limit) -> str:
     of = f" ({limit.of})" if limit.of else ""
-    return f"{'clear' if limit.clear else 'limit'} {words.figure(metric, limit.value)}{of}"
+    return f"{'clears at' if limit.clear else 'threshold'} {words.figure(metric, limit.value)}{of}"
 
 
 def _summary(scene: Scene, spots: Sequence[Spot], lines: Sequence[Line]) -> str:

@@ -42,14 +42,14 @@ async def check_form(request: Request) -> None:
     """Raise Denied unless this POST comes from one of our own forms, TooLarge when it is no form a person typed."""
     size = request.headers.get("content-length", "")
     if not size.isdecimal() or int(size) > FORM_LIMIT:
-        raise TooLarge(f"a form has at most {FORM_LIMIT // 1024} KiB")
+        raise TooLarge(f"form larger than {FORM_LIMIT // 1024} KiB")
     if not same_origin(request):
-        raise Denied("this came from another site, so nothing was done; open the page here and try again")
+        raise Denied("the request came from another site; open the page here and retry")
     cookie = bound_cookie(request)
     request.state.form = await request.form(max_fields=200)
     given = request.state.form.get("csrf")
     if not cookie or not isinstance(given, str) or not hmac.compare_digest(given.encode(), form_token(cookie).encode()):
-        raise Denied("this form is from another session, so nothing was done; reload the page and try again")
+        raise Denied("the form belongs to another session; reload the page and retry")
 
 
 def same_origin(request: Request) -> bool:

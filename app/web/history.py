@@ -108,7 +108,7 @@ def draw(db: Connection, subject: Subject, zone: ZoneInfo) -> Drawn | None:
 
 def said(series: str) -> str:
     """A label set in words: `source 10.0.0.1, user root`."""
-    return ", ".join(f"{name} {value}" for name, value in orjson.loads(series).items()) or "without labels"
+    return ", ".join(f"{name} {value}" for name, value in orjson.loads(series).items()) or "no labels"
 
 
 def main_metric(db: Connection, check: str, metrics: Collection[str]) -> str:

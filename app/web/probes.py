@@ -41,5 +41,5 @@ def _first_line(name: str) -> str:
     try:
         tree = ast.parse(Path(found.origin).read_bytes()) if found and found.origin else ast.Module([], [])
     except (SyntaxError, ValueError):
-        return "It cannot be read: its module is not Python."
+        return "Not readable: the module is not valid Python."
     return (ast.get_docstring(tree) or "").partition("\n")[0]

@@ -24,30 +24,30 @@ HIDDEN = ("csrf", "again", "old", "back")  # of what was typed, not shown again,
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How one kind of error is told."""
+    """How one kind of error is shown."""
 
     title: str
     advice: str
 
 
 KINDS: tuple[tuple[type[Exception], Kind], ...] = (
-    (errors.TooLarge, Kind("That is too much", "Send less at once.")),
-    (errors.UnknownEncoding, Kind("That encoding is not supported", "Send it unpacked or as gzip; nothing was changed.")),
-    (errors.Garbled, Kind("The request arrived damaged", "Reload the page and send it again; nothing was changed.")),
-    (errors.Invalid, Kind("That does not work as typed", "Go back, mend it and send it again; nothing was changed.")),
-    (errors.NotLoggedIn, Kind("Log in first", "Nothing was changed.")),
-    (errors.TooOften, Kind("Too many tries", "Wait a little, then try again.")),
-    (errors.Denied, Kind("You may not do this", "Nothing was changed.")),
-    (errors.NotFound, Kind("There is no such thing", "It may have been renamed, removed, or mistyped in the address.")),
-    (errors.Conflict, Kind("Somebody was faster", "Nothing was changed. Look at how it stands now, then decide again.")),
-    (errors.NotActive, Kind("Not active yet", "This is planned, and not built.")),
+    (errors.TooLarge, Kind("Request too large", "Nothing was changed. Send less at once.")),
+    (errors.UnknownEncoding, Kind("Unsupported encoding", "Nothing was changed. Send it uncompressed or as gzip.")),
+    (errors.Garbled, Kind("Malformed request", "Nothing was changed. Reload the page and retry.")),
+    (errors.Invalid, Kind("Invalid input", "Nothing was changed. Go back, correct it and retry.")),
+    (errors.NotLoggedIn, Kind("Login required", "Nothing was changed. Log in and retry.")),
+    (errors.TooOften, Kind("Too many attempts", "Nothing was changed. Wait, then retry.")),
+    (errors.Denied, Kind("Permission denied", "Nothing was changed.")),
+    (errors.NotFound, Kind("Not found", "It may have been renamed or removed, or the URL is mistyped.")),
+    (errors.Conflict, Kind("Conflict: already changed", "Nothing was changed. Reload to see the current state.")),
+    (errors.NotActive, Kind("Not active yet", "This feature is planned but not available yet.")),
     (
         errors.Unavailable,
-        Kind("Out of reach", "Nothing was changed. Try again in a moment; on the server, tocsin status says more."),
+        Kind("Service unavailable", "Nothing was changed. Retry in a moment; on the server, run tocsin status for details."),
     ),
 )  # fmt: skip
-BROKEN = Kind("This page broke", "Try again; if it stays, give the trace id to whoever runs Tocsin: the log has the rest.")
-NOTHING = "there is nothing at this address"
+BROKEN = Kind("Internal error", "Retry. If it persists, give the trace id to your Tocsin administrator: the log has details.")
+NOTHING = "no page at this URL"
 
 
 def answer(request: Request, error: Exception) -> Response:
@@ -75,8 +75,8 @@ def answer(request: Request, error: Exception) -> Response:
 
 
 def missing(request: Request) -> Response:
-    """The page for an address that is nobody's."""
-    response = answer(request, errors.NotFound(f"there is no page {request.url.path[:200]}"))
+    """The page for a path that no route has."""
+    response = answer(request, errors.NotFound(f"no page at {request.url.path[:200]}"))
     response.headers.update(HEADERS)
     return response
 

@@ -16,7 +16,7 @@ from app import units, walltime, wording
 from app.incidents.lifecycle import offered
 from app.web import words
 from app.web.markdown import html
-from app.wording import texts
+from app.wording import audited, texts
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -95,6 +95,8 @@ def environment() -> Environment:
         "web_link": web_link,
         "stamp": lambda at: f"{at:%Y-%m-%dT%H:%M:%SZ}",
         "figure": lambda value, metric: words.figure(metric, value),
+        "badge": words.badge,
+        "audited": audited,
     }
     made.globals |= {"static": static, "path": path, "units": units, "walltime": walltime, "markdown": html, "offered": offered}
     return made

@@ -1,21 +1,21 @@
-"""The word about what was just done, with its undo; travels in a cookie to the next page, so it works without JavaScript."""
+"""The confirmation of an action, with its undo; travels in a cookie to the next page, so it works without JavaScript."""
 
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 COOKIE = "tocsin_toast"
 LIMIT = 300  # characters
-# What each action says, and the action that takes it back.
+# The text of each action, and the action that undoes it.
 ACTIONS = {
-    "acknowledged": ("#{} is yours: nobody else is paged", "release", "Undo"),
-    "resolved": ("#{} is resolved", "reopen", "Undo"),
-    "reopened": ("#{} is open again; its policy starts at step 1", None, None),
-    "released": ("#{} is nobody's again; its policy starts at step 1", None, None),
-    "snoozed": ("#{} is snoozed", "release", "Wake it"),
-    "escalated": ("#{}: the next step is taken now", None, None),
-    "assigned": ("#{} is assigned", None, None),
-    "merged": ("merged into #{}", None, None),
-    "noted": ("your note is in the timeline of #{}", None, None),
+    "acknowledged": ("#{} acknowledged", "unacknowledge", "Undo"),
+    "resolved": ("#{} resolved", "reopen", "Undo"),
+    "reopened": ("#{} reopened; escalation restarts at step 1", None, None),
+    "unacknowledged": ("#{} unacknowledged; escalation restarts at step 1", None, None),
+    "snoozed": ("#{} snoozed", "unacknowledge", "Undo"),
+    "escalated": ("#{} escalated to the next step", None, None),
+    "assigned": ("#{} assigned", None, None),
+    "merged": ("Merged into #{}", None, None),
+    "noted": ("Note added to #{}", None, None),
 }
 
 

@@ -14,6 +14,11 @@ def number(value: float | None) -> str:
     return f"{value:.4g}" if size >= 1e-4 or size == 0 else f"{value:.2e}"
 
 
+def badge(count: int) -> str:
+    """A count where there is little room: `999+` from a thousand on."""
+    return str(count) if count < 1000 else "999+"
+
+
 # Metric names end in their unit (docs: adding a probe); what follows here is how that unit is shown.
 def figure(metric: str, value: float | None) -> str:
     """A metric's value with the unit its name carries: `free_bytes` 1.5e9 -> `1.5 GB`."""

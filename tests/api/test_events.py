@@ -176,9 +176,9 @@ def test_an_alert_that_its_sender_resolved_says_so_in_words_and_as_a_code(api: A
     api.post("events", {"events": [GOOD]}, 202)
     api.post("events", {"events": [{**GOOD, "status": "resolved"}]}, 202)
     (alert,) = api.get("alerts")["items"]
-    assert (alert["because"], alert["reason"]) == ("", "resolved by its sender")
+    assert (alert["because"], alert["reason"]) == ("", "resolved by sender")
     assert alert["reasons"] == []
-    assert alert["end_reasons"] == [{"code": "resolved_by_sender", "facts": {}, "text": "resolved by its sender"}]
+    assert alert["end_reasons"] == [{"code": "resolved_by_sender", "facts": {}, "text": "resolved by sender"}]
 
 
 @pytest.mark.parametrize(

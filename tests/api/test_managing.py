@@ -81,7 +81,7 @@ def test_they_are_listed_by_slug_and_tag(client: Client) -> None:
 def test_what_is_declared_is_read_and_not_changed(client: Client) -> None:
     declared = next(one for one in client.call("GET")["checks"] if one["name"] == "nightly-backup")
     here = local(declared["update_url"])
-    assert "declared in the configuration" in client.call("POST", here, 403, {"timeout": 60})["error"]
+    assert "managed in the configuration" in client.call("POST", here, 403, {"timeout": 60})["error"]
     client.call("DELETE", here, 403)
     assert client.call("POST", here + "/pause")["status"] == "paused"
 

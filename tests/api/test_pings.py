@@ -119,7 +119,7 @@ def test_runs_side_by_side_are_measured(beats: Api) -> None:
     stood = beat(beats)
     assert stood["state"] == "down"
     assert stood["running"] == []
-    assert stood["because"] == "it ended with exit status 3"
+    assert stood["because"] == "exit status 3"
     facts = {"exit_status": 3, "output": ""}
     assert stood["reasons"] == [{"code": "job_failed", "facts": facts, "text": stood["because"]}]
     assert 0 <= stood["run_seconds"] < 20

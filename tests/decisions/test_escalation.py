@@ -162,7 +162,7 @@ def person(login: str, role: Role = Role.RESPONDER) -> Person:
 
 
 WHOM = {
-    "a user": ("user:ada", ("ada",), "ada is named"),
+    "a user": ("user:ada", ("ada",), "user ada"),
     "one who left is nobody": ("user:gone", (), "gone can no longer be paged"),
     "a viewer is nobody": ("user:vi", (), "vi can no longer be paged"),
     "a team": ("team:t", ("ada",), "in team t"),

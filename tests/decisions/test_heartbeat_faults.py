@@ -13,7 +13,7 @@ def test_another_runs_end_does_not_end_the_alert_of_one_that_hangs() -> None:
     assert (heard.state, heard.cause, heard.reasons, heard.since) == (State.DOWN, Cause.OVERRUN, hung.reasons, at(10))
     assert (seconds, heard.last_ping, heard.runs) == ([240], at(12), (Run(A, at(0)),))
     ended, _ = told((13, "success", A), beat=heard)
-    assert (ended.state, because(ended.reasons), ended.runs) == (State.UP, "pinged again", ())
+    assert (ended.state, because(ended.reasons), ended.runs) == (State.UP, "ping received", ())
 
 
 def test_the_reason_names_the_run_that_hangs_still() -> None:

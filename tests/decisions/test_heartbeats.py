@@ -91,24 +91,24 @@ def test_the_reason_says_what_whoever_is_woken_needs() -> None:
     paris = replace(HOURLY, zone=ZoneInfo("Europe/Paris"))
     said = assess(told((0, "success"))[0], paris, at(70)).beat
     assert because(said.reasons) == (
-        "no ping since Mon 23 Nov 13:00:00 CET; expected at Mon 23 Nov 14:00:00 CET, 10m of grace are over"
+        "no ping since Mon 23 Nov 13:00:00 CET; expected at Mon 23 Nov 14:00:00 CET, grace of 10m exceeded"
     )
     assert said.since == at(70)
     overrun = assess(told((0, "start", A))[0], HOURLY, at(10)).beat
-    assert because(overrun.reasons) == f"it started at Mon 23 Nov 12:00:00 UTC (run {A}) and has not ended within 10m"
+    assert because(overrun.reasons) == f"started at Mon 23 Nov 12:00:00 UTC (run {A}), not finished within 10m"
     failed, _ = receive(Beat(), Ping(1, NOON, Kind.FAIL, 3, None, "disk full"), GRACE)
-    assert because(failed.reasons) == "it ended with exit status 3: disk full"
+    assert because(failed.reasons) == "exit status 3: disk full"
     reported, _ = receive(Beat(), Ping(1, NOON, Kind.FAIL), GRACE)
-    assert because(reported.reasons) == "it reported a failure"
+    assert because(reported.reasons) == "failure reported"
     started = replace(told((0, "start"))[0], runs=())
     assert because(assess(started, HOURLY, at(70)).beat.reasons) == (
-        "it has started and never pinged an end; expected at Mon 23 Nov 13:00:00 UTC, 10m of grace are over"
+        "started, but no completion ping received; expected at Mon 23 Nov 13:00:00 UTC, grace of 10m exceeded"
     )
-    assert because(assess(said, replace(paris, every=s(86_400)), at(71)).beat.reasons) == "not late any more"
-    assert because(receive(said, Ping(2, at(71), Kind.SUCCESS), GRACE)[0].reasons) == "pinged again"
+    assert because(assess(said, replace(paris, every=s(86_400)), at(71)).beat.reasons) == "no longer late"
+    assert because(receive(said, Ping(2, at(71), Kind.SUCCESS), GRACE)[0].reasons) == "ping received"
     assert [text(Reason(code)) for code in (Code.HEARTBEAT_PAUSED, Code.AWAITS_PING)] == [
         "paused",
-        "it failed before it was removed; it alerts after its next ping",
+        "waiting for the next ping: it was down when it was removed",
     ]
 
 

@@ -100,7 +100,7 @@ def test_hours_decide_route_and_urgency(team: str, when: datetime, expected: tup
 
 def test_the_reason_names_the_hours() -> None:
     found = route(within({}, TIMES.open_at(NIGHT)), Severity.INFO, ROUTES)
-    assert texts(found.reasons) == "route 3 matches everything; low outside of office hours"
+    assert texts(found.reasons) == "route 3 matches everything; low outside office hours"
 
 
 SPENT = EscalationState(1, 1, 1, 0, NIGHT, Due.STEP, State.EXHAUSTED)

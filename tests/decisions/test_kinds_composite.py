@@ -141,7 +141,7 @@ def test_more_label_sets_than_the_cap_are_an_alert_that_ends_and_known_ones_stay
         own = {step.series: step.after for step in steps if not step.gone}
     assert set(own) == {*list(sets)[:2], TOO_MANY}
     assert own[TOO_MANY].firing
-    assert "5 label sets, of which 3" in because(steps[-1].verdict.reasons)
+    assert "5 label sets, 3 of them" in because(steps[-1].verdict.reasons)
     steps = over_members(rule, {"a": dict.fromkeys(list(sets)[:2], ON), "r": own}, NOON + s(60))
     assert steps[-1].series == TOO_MANY
     assert steps[-1].gone

@@ -95,7 +95,7 @@ def test_more_label_sets_than_the_cap_are_an_alert_that_ends() -> None:
     steps, standings = over(active(RULES["few sets"]), runs, {0, 1, 2, 3}, [1, 2, 3])
     many = [step for step in steps if step.series == TOO_MANY]
     assert [step.verdict.alerting for step in many] == [True, True, False]
-    assert "too many series: 4 label sets, of which 2 are not judged" in because(many[0].verdict.reasons)
+    assert "too many series: 4 label sets, 2 of them not evaluated" in because(many[0].verdict.reasons)
     assert many[0].verdict.severity.value == "warning"
     assert many[-1].gone
     assert TOO_MANY not in standings

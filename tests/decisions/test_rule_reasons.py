@@ -59,7 +59,7 @@ SAID: dict[str, tuple[Mapping[str, Any], Samples, list[str]]] = {
     "threshold: too large": (
         {"kind": "threshold", "metric": "m", "above": 1, "window": "5m", "agg": "sum"},
         every(60, [1.7e308] * 2),
-        ["sum m 1.7e+308 > 1 over 5m", "the values are too large to reckon with"],
+        ["sum m 1.7e+308 > 1 over 5m", "the values are too large to evaluate"],
     ),
     "threshold: a series ends": (
         {"kind": "threshold", "metric": "m", "above": 5},
@@ -110,7 +110,7 @@ SAID: dict[str, tuple[Mapping[str, Any], Samples, list[str]]] = {
     "change: beyond all numbers": (
         {"kind": "change", "metric": "m", "changes": 10, "window": "1m", "agg": "sum"},
         [(0, 1.7e308), (1, 1.7e308), (61, 1.7e308), (62, -1.7e308)],
-        ["learning: nothing 1m ago to compare with yet", "the values are too large to reckon with"],
+        ["learning: nothing 1m ago to compare with yet", "the values are too large to evaluate"],
     ),
     "forecast: rising": (
         {"kind": "forecast", "metric": "m", "above": 100, "window": "1h", "within": "24h"},
@@ -155,7 +155,7 @@ SAID: dict[str, tuple[Mapping[str, Any], Samples, list[str]]] = {
             "learning: seen 0 s of the 45s it needs",
             "learning: seen 1 min of the 45s it needs",
             "m is too large for a line through it",
-            "the values are too large to reckon with",
+            "the values are too large to evaluate",
         ],
     ),
     "burn rate": (
@@ -326,16 +326,16 @@ ABOVE = {"kind": "threshold", "metric": "m", "above": 5}
 
 
 def test_the_words_of_what_every_kind_has_in_common() -> None:
-    assert reasons(ABOVE, [HOST], ["{}"]) == {HOST: "the series has ended", "{}": "last m 9 > 5"}
-    assert reasons(ABOVE, ["{}"], []) == {"{}": "this result has no such metric"}
+    assert reasons(ABOVE, [HOST], ["{}"]) == {HOST: "series ended", "{}": "last m 9 > 5"}
+    assert reasons(ABOVE, ["{}"], []) == {"{}": "the result does not have this metric"}
     many = [series_name({"host": one}) for one in "abc"]
     assert reasons({**ABOVE, "max_series": 2}, [], many)[TOO_MANY] == (
-        "too many series: 3 label sets, of which 1 are not judged; raise max_series or select fewer"
+        "too many series: 3 label sets, 1 of them not evaluated; raise max_series or select fewer"
     )
-    excused = "prober offline: the reference target a:443 does not answer; the check said: timeout"
+    excused = "prober offline: the reference target a:443 does not respond; the check said: timeout"
     assert reasons(ABOVE, ["{}"], ["{}"], excused={NOON: excused}) == {"{}": excused}
-    assert text(Reason(Code.RULE_BROKE, {"error": "ValueError: no"})) == "the rule broke: ValueError: no"
-    assert text(Reason(Code.CHECK_PAUSED)) == "its check is paused"
+    assert text(Reason(Code.RULE_BROKE, {"error": "ValueError: no"})) == "rule error: ValueError: no"
+    assert text(Reason(Code.CHECK_PAUSED)) == "check paused"
 
 
 def test_what_a_probe_says_is_its_own_words() -> None:

@@ -67,14 +67,14 @@ def test_silence_pages_when_the_grace_is_over_and_the_next_ping_ends_it(world: W
     assert alert.source == "heartbeat:invoices"
     ping(world)
     world.expect_page("ada", event="resolved")
-    assert because(world.alerts()[0].end_reasons) == "pinged again"
+    assert because(world.alerts()[0].end_reasons) == "ping received"
 
 
 def test_a_failure_pages_at_once_with_what_the_job_said(world: World) -> None:
     world.configure(CONFIG)
     ping(world, "fail", exit_status=3, body=b"pg_dump: connecting\npg_dump: error: disk full\n\n")
     (page,) = world.expect_page("ada")
-    assert page["incident"]["title"] == "invoices: it ended with exit status 3: pg_dump: error: disk full"
+    assert page["incident"]["title"] == "invoices: exit status 3: pg_dump: error: disk full"
     ping(world, "log", body=b"trying again")
     ping(world, "start")
     world.expect_nothing()
@@ -92,7 +92,7 @@ def test_a_run_that_does_not_end_pages_and_runs_side_by_side_are_told_apart(worl
     assert row()["run_seconds"] == 180
     world.advance(minutes(2))
     (page,) = world.expect_page("ada")
-    assert f"it started at Mon 23 Nov 12:00:00 UTC (run {A}) and has not ended within 10m" in page["incident"]["title"]
+    assert f"started at Mon 23 Nov 12:00:00 UTC (run {A}), not finished within 10m" in page["incident"]["title"]
     ping(world, rid=A)
     world.expect_page("ada", event="resolved")
     assert row()["run_seconds"] == 660
@@ -105,7 +105,7 @@ def test_a_cron_heartbeat_is_expected_by_the_clock_of_its_zone(world: World) -> 
     world.expect_nothing()
     world.advance(minutes(2))  # 02:46 there
     (page,) = world.expect_page("ada")
-    assert "expected at Tue 24 Nov 02:15:00 CET, 30m of grace are over" in page["incident"]["title"]
+    assert "expected at Tue 24 Nov 02:15:00 CET, grace of 30m exceeded" in page["incident"]["title"]
     ping(world, name="nightly")
     world.expect_page("ada", event="resolved")
 

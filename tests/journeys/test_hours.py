@@ -89,7 +89,7 @@ def test_steps_that_fall_into_the_night_wait_as_well(world: World) -> None:
     configure(world, MONDAY.replace(hour=16, minute=55))  # 17:55 in Paris
     world.raise_alert()
     world.expect_page("ada")
-    assert world.upcoming()[0] == ("Tue 08:00", "held until 09:00 (office hours); step 2 of 2: bo is named")
+    assert world.upcoming()[0] == ("Tue 08:00", "held until 09:00 (office hours); step 2 of 2: user bo")
     world.advance(timedelta(hours=15, minutes=4))
     world.expect_nothing()
     world.advance(minutes(1))
@@ -205,7 +205,7 @@ def test_urgency_follows_the_hours_and_later_pages_with_it(world: World) -> None
     world.act("acknowledge")
     world.advance(timedelta(hours=9))
     assert world.incident().urgency == "low"
-    assert "urgency changed to low: low outside of office hours" in world.timeline()
+    assert "urgency changed to low: low outside office hours" in world.timeline()
 
 
 def test_an_urgency_that_an_alert_has_raised_stays(world: World) -> None:

@@ -39,7 +39,7 @@ def test_a_critical_that_joins_a_warning_pages_by_its_own_route_from_step_1(shop
     assert {page["page"]["step"] for page in pages} == {1}
     one = shop.incident()
     assert (one.policy_name, one.severity, one.urgency, one.title) == ("urgent", "critical", "high", "down is wrong")
-    assert "severity rose to critical by down; routed again: escalation policy urgent, from step 1" in shop.timeline()
+    assert "severity rose to critical by down; rerouted to escalation policy urgent, step 1" in shop.timeline()
     shop.advance(minutes(5))
     shop.expect_page("dee")
     shop.act("acknowledge")
@@ -133,7 +133,7 @@ def test_so_it_does_merged_into_one_that_is_acknowledged(shop: World) -> None:
     shop.act("merge", 2, into=1, by="ada")
     shop.expect_page("bo", "cy")
     assert (shop.incident().state, shop.incident().severity) == ("triggered", "critical")
-    assert "#2 is worse and unacknowledged; routed again: escalation policy urgent, from step 1" in shop.timeline()
+    assert "#2 is more severe and unacknowledged; rerouted to escalation policy urgent, step 1" in shop.timeline()
     shop.act("acknowledge")
 
 

@@ -138,7 +138,7 @@ def test_too_many_label_sets_are_an_alert_of_their_own_that_ends(world: World) -
     world.expect_nothing()
     report(world, check="log", a=1, b=1, c=9, d=9)
     (page,) = world.expect_page("ada")
-    assert "too many series: 4 label sets, of which 2 are not judged" in page["incident"]["title"]
+    assert "too many series: 4 label sets, 2 of them not evaluated" in page["incident"]["title"]
     assert page["incident"]["severity"] == "warning"
     report(world, BAD, check="log")
     world.expect_nothing()  # a run that failed names none; that is no end

@@ -182,10 +182,10 @@ def test_checks_are_chosen_by_name_service_family_and_matchers(port: int) -> Non
 @pytest.mark.parametrize(
     ("waited", "queues", "served", "said"),
     [
-        (20.0, {"health"}, set(), "no worker took it within 20 s: no worker takes from queue health; see `tocsin status`"),
-        (12.5, {"health", "security@eu"}, {"line"}, "within 12.5 s: no worker takes from queues health, security@eu;"),
-        (40.0, {"health"}, {"health"}, "no answer came within 40 s: the workers of queue health are busy or hang; see"),
-        (20.0, {"a", "b"}, {"b"}, "within 20 s: no worker takes from queue a, and the workers of queue b are busy or hang;"),
+        (20.0, {"health"}, set(), "no worker picked it up within 20 s: no worker consumes queue health; see `tocsin status`"),
+        (12.5, {"health", "security@eu"}, {"line"}, "within 12.5 s: no worker consumes queues health, security@eu;"),
+        (40.0, {"health"}, {"health"}, "no response within 40 s: the workers of queue health are busy or stuck; see"),
+        (20.0, {"a", "b"}, {"b"}, "within 20 s: no worker consumes queue a, and the workers of queue b are busy or stuck;"),
     ],
 )
 def test_who_gets_no_answer_is_told_how_long_it_was_waited_and_why(
@@ -196,9 +196,9 @@ def test_who_gets_no_answer_is_told_how_long_it_was_waited_and_why(
 
 def test_it_is_known_whether_a_worker_takes_from_the_queue(port: int) -> None:
     batch = replace(ask(["disk"], RESPONDER), wait=0.3)
-    with pytest.raises(Unavailable, match=r"within 0\.3 s: no worker takes from queue health"):
+    with pytest.raises(Unavailable, match=r"within 0\.3 s: no worker consumes queue health"):
         list(results(batch))
     with transaction() as db:
         beats.touch(db, "worker", {"queues": ["health"]})
-    with pytest.raises(Unavailable, match=r"within 0\.3 s: the workers of queue health are busy or hang"):
+    with pytest.raises(Unavailable, match=r"within 0\.3 s: the workers of queue health are busy or stuck"):
         list(results(batch))

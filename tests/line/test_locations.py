@@ -98,8 +98,8 @@ def test_a_location_that_is_cut_off_is_one_alert_with_its_name() -> None:
             text("select distinct status, split_part(message, ';', 1) from check_state where status is not null")
         ).all()
     assert [(one[0], one[1]) for one in alerts] == [("ProberOffline", "eu-west")]
-    assert alerts[0][2].startswith("The prober at eu-west is offline: none of 2 reference targets answers")
-    assert said == [("unknown", "prober offline: none of 2 reference targets answers (a.invalid:443, b.invalid:443)")]
+    assert alerts[0][2].startswith("The prober at eu-west is offline: none of 2 reference targets responds")
+    assert said == [("unknown", "prober offline: none of 2 reference targets responds (a.invalid:443, b.invalid:443)")]
 
 
 def test_a_location_is_back_when_a_reference_answers_whichever_of_its_checks_runs_then() -> None:

@@ -69,7 +69,7 @@ def test_when_no_reference_answers_what_failed_is_unknown_and_one_alert_says_so(
     configure(port, "a.invalid:443", "http://b.invalid/")
     said = run("one", "two", "own")
     assert said["one"][0] == said["two"][0] == "unknown"
-    assert said["one"][1].startswith("prober offline: none of 2 reference targets answers (a.invalid:443, http://b.invalid/)")
+    assert said["one"][1].startswith("prober offline: none of 2 reference targets responds (a.invalid:443, http://b.invalid/)")
     assert said["own"][0] == "critical"  # this very host needs no network
     with transaction() as db:
         states = check_store.states(db)

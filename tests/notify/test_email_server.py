@@ -247,7 +247,7 @@ def test_a_password_goes_in_clear_to_this_machine_or_when_that_is_wanted(mode: s
 
 @pytest.mark.parametrize("half", [{"username": "ada"}, {"password": "x"}])
 def test_half_a_login_is_refused_by_the_configuration(half: dict[str, str]) -> None:
-    with pytest.raises(ValidationError, match="come together"):
+    with pytest.raises(ValidationError, match="set username and password together"):
         Spec(host="x", sender="a@b.example", **half)
 
 

@@ -128,7 +128,7 @@ def test_log_in_see_an_incident_appear_and_acknowledge_it_by_keyboard(chromium: 
     page.fill("[name=password]", PASSWORD)
     with page.expect_response(lambda answer: answer.url.endswith("/live")):
         page.keyboard.press("Enter")
-    page.get_by_text("All is well").wait_for()
+    page.get_by_text("No open incidents").wait_for()
     page.evaluate("window.same = true")
     number = raise_alert("disk full", severity="critical")
     page.get_by_text("disk full").wait_for(timeout=5000)

@@ -117,7 +117,7 @@ def test_a_search_is_matchers_when_it_reads_like_them_and_words_otherwise() -> N
 def test_a_toast_survives_its_cookie_and_a_forged_one_says_nothing() -> None:
     told = Toast.read(Toast.action("acknowledged", 42).written)
     assert told is not None
-    assert told.undo == "/incidents/42/release"
+    assert told.undo == "/incidents/42/unacknowledge"
     said = Toast.read(Toast.plain("web is ok; 1.2 s").written)
     assert said is not None
     assert (said.text, said.undo) == ("web is ok; 1.2 s", None)
@@ -147,9 +147,9 @@ def test_a_graph_keeps_its_peak_its_limit_and_its_gaps() -> None:
     assert made.ribbon.count("M") == 2
     assert (len(made.firing), len(made.pending)) == (1, 1)
     limit, clear = made.marks
-    assert (limit.text, clear.text) == ("limit 3 s (slow)", "clear 2 s")
+    assert (limit.text, clear.text) == ("threshold 3 s (slow)", "clears at 2 s")
     assert 0 < limit.y < clear.y < 100
-    assert "between 1 s and 9 s, now 1 s, limit 3 s" in made.summary
+    assert "between 1 s and 9 s, now 1 s, threshold 3 s" in made.summary
     few = gathered(spots, (start, NOON), 60)
     assert len(few) <= 60
     assert max(spot.high for spot in few) == 9.0

@@ -43,7 +43,7 @@ def test_all_that_is_shown_runs_and_its_progress_is_a_page(root: Site) -> None:
     where = answer.headers["location"]
     assert where.startswith("/checks/runs/")
     deadline = time.monotonic() + 20
-    while "1 check has run" not in (page := root.get(where)):
+    while "1 check completed" not in (page := root.get(where)):
         assert "0 of 1" in page
         assert '<noscript><meta http-equiv="refresh"' in page
         assert "every 1s" in page
@@ -75,8 +75,8 @@ def test_a_run_that_nobody_takes_says_so(site: Site) -> None:
     with transaction() as db:
         store.ask(db, "b1", ["web", "api"], "t1", "ed", datetime.now(UTC) - timedelta(minutes=5), None)
     page = site.as_("vi").get("/checks/runs/b1?back=https://evil.example")
-    assert "2 of 2 did not answer" in page
-    assert "No worker took the rest" in page
+    assert "2 of 2 checks timed out" in page
+    assert "No worker picked up the rest" in page
     assert "every 1s" not in page
     assert '<a class="button" href="/checks">' in page
 
@@ -98,7 +98,7 @@ def test_every_probe_has_a_form(root: Site) -> None:
 
     for name in plugins.probe_names():
         page = root.get(f"/checks/try?probe={name}")
-        assert "Try it" in page, name
+        assert "Run probe" in page, name
         assert len(page.encode()) < 30_000, name
 
 
@@ -157,10 +157,10 @@ def test_a_check_is_tried_with_other_settings_and_its_secrets_stay_where_they_be
     assert check["with"]["max_bytes"] == 4096
     assert "-secret" not in page
     aimed = root.post("/checks/api/try", 422, **{**typed, "with.url": "http://127.0.0.2:9/collect"}).text
-    assert "aimed at something else" in _beside(aimed, "password")
-    assert "aimed at something else" in _beside(aimed, "headers")
+    assert "the target changed" in _beside(aimed, "password")
+    assert "the target changed" in _beside(aimed, "headers")
     starred = {**typed, "with.headers": typed["with.headers"] + "\nX-More: 1"}
-    assert "*** stands for a secret" in _beside(root.post("/checks/api/try", 422, **starred).text, "headers")
+    assert "*** is a hidden secret" in _beside(root.post("/checks/api/try", 422, **starred).text, "headers")
 
 
 def test_a_refused_form_does_not_show_a_secret_again(site: Site) -> None:
@@ -186,5 +186,5 @@ def test_without_a_worker_the_page_says_so_and_keeps_what_was_typed(site: Site) 
         .post("/checks/try", 503, probe="health.tcp", timeout="1s", **{"with.host": "127.0.0.1", "with.port": "9"})
         .text
     )
-    assert "no worker took it" in page
+    assert "no worker picked it up" in page
     assert _value(page, "with.port") == "9"

@@ -41,8 +41,8 @@ def test_my_inbox_counts_what_i_have_not_read(site: Site) -> None:
 
 
 def test_contacts_are_mine_to_change_unless_a_file_has_them(site: Site, ada: Site) -> None:
-    assert "declared in the configuration" in ada.get("/me")
-    assert "change the contacts in its file" in ada.post("/me/contacts", 409, **{"channel.1": "hook", "to.1": "x"}).text
+    assert "Managed in the configuration" in ada.get("/me")
+    assert "change the contacts there" in ada.post("/me/contacts", 409, **{"channel.1": "hook", "to.1": "x"}).text
     cy = _local(site)
     cy.post("/me/contacts", **{"channel.1": "hook", "to.1": "cy-phone", "channel.2": "", "to.2": "x", "channel.x": "y"})
     page = cy.get("/me")
@@ -105,7 +105,7 @@ def test_a_check_is_paused_and_resumed(site: Site) -> None:
     editor.post("/checks/web/resume")
     editor.post("/checks/nope/pause", 404)
     assert 'class="spark"' in editor.get("/checks")
-    assert "No check matches" in editor.get('/checks?q=status="critical"')
+    assert "No checks match" in editor.get('/checks?q=status="critical"')
 
 
 def test_an_override_is_shown_and_taken_back_by_its_owner_only(site: Site, ada: Site) -> None:

@@ -207,11 +207,11 @@ def test_an_empty_tocsin_teaches(clean: None, server: str) -> None:
         invite(db, "root", Role.ADMIN, None, SYSTEM, datetime.now(UTC))
     site = Site(server).as_("root")
     assert "tocsin config apply" in site.get("/")
-    assert "All is well" in site.get("/")
+    assert "No open incidents" in site.get("/")
     for path in ("/incidents", "/checks", "/oncall", "/me", "/rules", "/runbooks", "/admin"):
         site.get(path)
     assert "UNWATCHED" in site.get("/admin")
-    assert "No configuration is in force" in site.get("/admin")
+    assert "No active configuration" in site.get("/admin")
 
 
 @contextmanager
@@ -233,5 +233,5 @@ def test_a_dead_database_is_told_and_nothing_is_logged_out(full: Site, engine: E
     with away(engine):
         page = full.get("/", 503)
     assert "The database does not answer" in page
-    assert "Try again" in page
+    assert "Retry" in page
     full.get("/")

@@ -158,7 +158,7 @@ def test_an_invitation_ends_when_a_password_is_set_another_way(site: Site) -> No
     first = invitation("cy")
     site.get(first)
     password("cy")
-    assert "used already or is too old" in site.get(first, 409)
+    assert "already used or has expired" in site.get(first, 409)
     site.post(first, 409, password="a long password", again="a long password")
 
 
@@ -180,7 +180,7 @@ def test_a_person_who_was_invited_can_be_removed(site: Site) -> None:
     here.get("/me", 303)
     site.get(first, 409)
     assert requests.get(site.url + "/api/v1/me", headers=bearer, timeout=9).status_code == 401
-    with pytest.raises(Conflict, match="declared in the configuration"):
+    with pytest.raises(Conflict, match="managed in the configuration"):
         in_db(remove, "ada")
 
 
@@ -285,8 +285,8 @@ def test_an_old_password_cannot_be_guessed_by_a_stolen_session(site: Site) -> No
 @pytest.mark.parametrize(
     ("channel", "to", "why"),
     [
-        ("nope", "x", "no such channel"),
-        ("inbox", "x", "no such channel"),
+        ("nope", "x", "unknown channel"),
+        ("inbox", "x", "unknown channel"),
         ("hook", "x\r\nBcc: y", "line break"),
         ("hook", "x\ty", "line break"),
         ("hook", "x" * 9000, "9000 characters"),
@@ -316,7 +316,7 @@ def test_keys_of_another_secret_key_are_not_shown_and_break_no_page(site: Site) 
     root.post("/admin/integrations", name="old", kind="generic")
     with transaction() as db:
         db.execute(text("update integration_key set sealed = 'gAAAAAsealed-with-another-key'"))
-    assert "rotate it to see one" in root.get("/admin")
+    assert "rotate the key to get a new URL" in root.get("/admin")
     found = requests.get(site.url + "/api/v1/integrations", headers=token("root"), timeout=9).json()
     assert [(one["name"], one["key"], one["url"]) for one in found["items"]] == [("old", "", "")]
 

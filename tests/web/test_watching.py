@@ -1,4 +1,4 @@
-"""What is watched, on its pages: graphs of every series, baselines to accept, excused results, and what each rule says."""
+"""Checks, on its pages: graphs of every series, baselines to accept, excused results, and what each rule says."""
 
 import json
 import re
@@ -24,21 +24,21 @@ def _series(source: str) -> str:
 def test_a_check_is_drawn_over_every_span(watched: Site, span: str) -> None:
     page = watched.get(f"/checks/web?span={span}")
     assert 'class="line l0" d="M' in page
-    assert "limit 1 s (slow)" in page
-    assert "clear 500 ms (slow)" in page
+    assert "threshold 1 s (slow)" in page
+    assert "clears at 500 ms (slow)" in page
     assert 'class="firing"' in page
 
 
 def test_slices_of_many_samples_have_a_ribbon_from_lowest_to_highest_and_single_ones_none(watched: Site) -> None:
     assert 'class="ribbon"' in watched.get("/checks/web?span=7d&metric=seconds")
     assert 'class="ribbon"' not in watched.get("/checks/web?span=1h&metric=seconds")
-    assert "Too few samples" in watched.get("/checks/web?span=1y")  # of hours: a year has slices of a day
+    assert "Not enough samples" in watched.get("/checks/web?span=1y")  # of hours: a year has slices of a day
 
 
 def test_a_metric_with_label_sets_shows_those_that_stand_out_and_each_can_be_chosen(watched: Site) -> None:
     page = watched.get("/checks/logins?metric=failed&span=1h")
     assert page.count('class="line l') == 6 * 2  # the line, and its place in the legend
-    assert "and 3 series more" in page
+    assert "and 3 more series" in page
     assert page.count("<option") == len(SOURCES) + 2
     one = watched.get(f"/checks/logins?metric=failed&span=1h&series={quote(_series(SOURCES[2]))}")
     assert one.count('class="line l') == 1
@@ -85,7 +85,7 @@ def test_what_the_prober_is_to_blame_for_is_told_apart(watched: Site) -> None:
     assert "is cut off since" not in page
     with transaction() as db:
         prober.went_off(db, "eu-west", {"a:443": False}, datetime.now(UTC))
-    assert "The prober at eu-west is cut off since" in watched.get("/checks/far")
+    assert "Prober eu-west offline since" in watched.get("/checks/far")
     assert "is cut off" not in watched.get("/checks/web")
     assert "offline</span>" in watched.get("/checks")
 
@@ -96,7 +96,7 @@ def test_a_baseline_shows_what_differs_and_an_editor_accepts_it(watched: Site, s
     assert [(kind, thing) for kind, thing, _ in shown] == [("added", "tcp/8080"), ("gone", "tcp/22"), ("changed", "tcp/443")]
     assert "<del>open</del>" in shown[2][2]
     assert "<ins>filtered</ins>" in shown[2][2]
-    assert "Accept as normal" not in page
+    assert "Accept as baseline" not in page
     editor = site.as_("ed")
     seen = re.search(r'name="seen" value="(\w+)"', editor.get("/checks/ports"))
     assert seen is not None
@@ -107,9 +107,9 @@ def test_a_baseline_shows_what_differs_and_an_editor_accepts_it(watched: Site, s
     assert fresh is not None
     editor.post("/checks/ports/baseline", seen=fresh[1], back="/checks/ports")
     page = editor.get("/checks/ports")
-    assert "It is as accepted." in page
+    assert "No differences." in page
     assert "by ed" in page
-    assert "Accept as normal" not in page
+    assert "Accept as baseline" not in page
     assert "check.accept" in site.as_("root").get("/admin/audit")
 
 
@@ -125,8 +125,8 @@ def test_no_secret_of_a_check_is_shown(watched: Site) -> None:
 
 def test_a_rule_shows_its_limit_its_series_and_its_alerts(watched: Site) -> None:
     page = watched.get("/rules/slow?span=1d")
-    assert "limit 1 s (slow)" in page
-    assert "shadow: pages nobody" in page
+    assert "threshold 1 s (slow)" in page
+    assert "shadow mode: no pages" in page
     assert "owned by shop" in page
     assert 'class="chip ru-firing"' in page
     assert 'class="chip al-firing"' in page
@@ -144,7 +144,7 @@ def test_a_burn_rate_rule_shows_what_is_left_and_every_pair_of_windows(watched: 
     assert "of the 30d budget left" in page
     assert re.search(r"<td>1h and 5m<td class=\"num\">\d", page)
     assert '<td class="num">14.4×' in page
-    assert "learning until 3d are seen" in page
+    assert "learning: needs 3d of data" in page
     assert "for orientation" in page
 
 
@@ -183,4 +183,4 @@ def test_where_a_rule_expected_the_values_is_drawn(watched: Site) -> None:
     with transaction() as db:
         db.execute(insert(band), rows)
     assert 'class="expected"' in watched.get("/checks/web?span=1h")
-    assert "where it was expected" in watched.get("/rules/slow?span=1h")
+    assert "expected range" in watched.get("/rules/slow?span=1h")

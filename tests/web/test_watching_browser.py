@@ -66,11 +66,11 @@ def test_settings_are_tried_mended_and_tried_again(chromium: "Browser", site: Si
     page.fill("[name='with.host']", "127.0.0.1")
     page.fill("[name='with.port']", "many")
     with worker(), socket.create_server(("127.0.0.1", 0)) as server:
-        page.get_by_role("button", name="Try it").click()
+        page.get_by_role("button", name="Run probe").click()
         page.locator("#wrong-port").wait_for()
         assert page.input_value("[name='with.host']") == "127.0.0.1"
         page.fill("[name='with.port']", str(server.getsockname()[1]))
-        page.get_by_role("button", name="Try it").click()
+        page.get_by_role("button", name="Run probe").click()
         page.get_by_text("To keep it").wait_for()
     assert "probe: health.tcp" in page.locator("code.take").inner_text()
     watched.complaints = [one for one in watched.complaints if "422" not in one]

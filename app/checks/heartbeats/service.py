@@ -100,9 +100,9 @@ def make(db: Connection, call: PingRequest, service: str | None, now: datetime) 
 def put(db: Connection, row: Mapping[str, Any] | None, spec: Spec, service: str | None, now: datetime) -> str:
     """Make a heartbeat over the management API, or change one; its name. Raises Conflict for one that is declared."""
     if row is not None and row["origin"] == "config":
-        raise Conflict(f'heartbeat "{row["name"]}" is declared in the configuration; change it there')
+        raise Conflict(f'heartbeat "{row["name"]}" is managed in the configuration; change it there')
     if row is None and store.count_made(db) >= MADE:
-        raise Conflict(f"{MADE} heartbeats were made by pings and clients already; remove some")
+        raise Conflict(f"{MADE} heartbeats created by pings and clients already exist; remove some")
     after = changed(row["spec"] if row is not None else None, spec)
     if row is None and service:
         after["service"] = service
@@ -140,7 +140,7 @@ def pause(db: Connection, name: str, paused: bool, now: datetime) -> list[Move]:
 def remove(db: Connection, name: str, now: datetime) -> None:
     """Remove a heartbeat that a ping made. Raises NotFound, or Conflict for one that the configuration declares."""
     if _locked(db, name)["origin"] == "config":
-        raise Conflict(f'heartbeat "{name}" is declared in the configuration; remove it there')
+        raise Conflict(f'heartbeat "{name}" is managed in the configuration; remove it there')
     store.remove(db, name, now)
 
 

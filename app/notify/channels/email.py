@@ -93,7 +93,7 @@ class Spec(BaseModel):
     @model_validator(mode="after")
     def _is_a_whole_login(self) -> Self:
         if (self.username is None) != (self.password is None):
-            raise ValueError("username and password come together")
+            raise ValueError("set username and password together")
         return self
 
 

@@ -1,4 +1,4 @@
-"""Admin: is Tocsin itself well?"""
+"""Admin: is Tocsin itself operational?"""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ from app.people import store
 from app.people.model import Role
 from app.people.permission import require
 from app.signals import service as signals
-from app.signals import store as ways_in
+from app.signals import store as integrations
 from app.web.guard import base_url
 from app.web.route import pages
 from app.web.template import path
@@ -30,7 +30,7 @@ LATE = 30.0  # seconds a row may be overdue before that is worth red
 
 @router.get("/admin")
 def admin(request: Request) -> Response:
-    """Processes, what is overdue, what is owed, people, ways in, changes, configuration."""
+    """Processes, overdue jobs, pending notifications, people, integrations, changes, configuration."""
     with visit(request) as v:
         return _page(v)
 
@@ -40,7 +40,7 @@ def audit(request: Request, before: Annotated[int | None, Query(ge=1, lt=2**63)]
     """Every change, newest first."""
     with visit(request) as v:
         lines = store.audited(v.db, object_=None, before=before, limit=51)
-        return v.page("audit.html", lines=lines[:50], older=lines[49].id if len(lines) > 50 else None)
+        return v.page("audit.html", lines=lines[:50], older=lines[49].id if len(lines) > 50 else None, first=before is None)
 
 
 @router.post("/admin/invite")
@@ -50,18 +50,18 @@ def invite(request: Request, typed: Typed) -> Response:
         require(v.actor, "administer")
         login, role = typed.get("login", "").strip(), typed.get("role", "")
         if role not in list(Role):
-            raise Invalid(f'there is no role "{role}"')
+            raise Invalid(f'unknown role "{role}"')
         secret = people.invite(v.db, login, Role(role), typed.get("name", "").strip() or None, v.actor, v.now)
         return _page(v, invited={"login": login, "url": base_url(request) + path("invite", secret)})
 
 
 @router.post("/admin/integrations")
 def add_integration(request: Request, typed: Typed) -> Response:
-    """A new way in; its key is shown to whoever may edit."""
+    """A new integration; its key is shown to editors."""
     with visit(request) as v:
         name = typed.get("name", "").strip()
         signals.add(v.db, name, typed.get("kind", "generic"), typed.get("service", "").strip() or None, v.actor, v.now)
-    return go("/admin#integrations", Toast.plain(f"{name} may send now; its address is in the list"))
+    return go("/admin#integrations", Toast.plain(f"Integration {name} created; its URL is in the list"))
 
 
 @router.post("/admin/integrations/{name}/rotate")
@@ -69,7 +69,7 @@ def rotate(request: Request, name: str) -> Response:
     """A new key; the old one lives a week more."""
     with visit(request) as v:
         signals.rotate(v.db, name, v.actor, v.now)
-    return go("/admin#integrations", Toast.plain(f"{name} has a new key; the old one works for seven days more"))
+    return go("/admin#integrations", Toast.plain(f"Key of {name} rotated; the old key works for 7 more days"))
 
 
 def _page(v: Visit, **more: Any) -> Response:
@@ -83,7 +83,7 @@ def _page(v: Visit, **more: Any) -> Response:
         "counts": metrics.counts(v.db),
         "pending": pending,
         "everybody": sorted(store.directory(v.db, "UTC").people.values(), key=lambda one: one.login),
-        "integrations": _ways(v),
+        "integrations": _integrations(v),
         "lines": store.audited(v.db, object_=None, before=None, limit=8),
         "versions": versions,
         "roles": list(Role),
@@ -93,9 +93,9 @@ def _page(v: Visit, **more: Any) -> Response:
     return v.page("admin.html", **{**facts, **more})
 
 
-def _ways(v: Visit) -> list[Mapping[str, str]]:
+def _integrations(v: Visit) -> list[Mapping[str, str]]:
     """The integrations; their addresses for whoever may make some."""
     if not v.may(Role.EDITOR):
-        return [{"name": row["name"], "kind": row["kind"], "key": "", "url": ""} for row in ways_in.listed(v.db, v.now)]
+        return [{"name": row["name"], "kind": row["kind"], "key": "", "url": ""} for row in integrations.listed(v.db, v.now)]
     base = base_url(v.request)
     return [{**one, "url": f"{base}/in/{one['key']}" if one["key"] else ""} for one in signals.listed(v.db, v.now)]

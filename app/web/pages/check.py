@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection
 from starlette.requests import Request
@@ -16,6 +15,7 @@ from app.checks.prober import store as prober
 from app.checks.samples import store as samples
 from app.errors import Conflict, Invalid, NotFound
 from app.rules import in_force
+from app.units import counted
 from app.web import form, history, probes
 from app.web.drifted import digest, drifted
 from app.web.history import Subject
@@ -76,9 +76,9 @@ def accept(request: Request, name: str, typed: Typed) -> Response:
     with visit(request) as v:
         before = baseline.shown(v.db, name)
         if typed.get("seen") != digest(before["observed"]):
-            raise Conflict(f"{name} has seen something else since this page was shown")
+            raise Conflict(f"the baseline of {name} has changed since this page was loaded")
         now = baseline.accept(v.db, name, v.actor, v.now)
-    said = f"{len(now['accepted'])} things are normal for {name} now; it compares with them at its next run"
+    said = f"Baseline of {name} accepted: {counted(len(now['accepted']), 'entry', 'entries')}; used from the next run"
     return go(local_path(typed.get("back"), "/checks"), Toast.plain(said))
 
 
@@ -96,13 +96,13 @@ def _metrics(db: Connection, name: str, state: CheckState, now: datetime) -> lis
     return list(dict.fromkeys([*state.metrics, *lately]))
 
 
-def _settings(check: Check) -> Mapping[str, Any]:
+def _settings(check: Check) -> Mapping[str, str]:
     """What it is told, without its secrets."""
     try:
         known = form.fields(probes.spec_of(check.probe), check.with_)
     except (Invalid, NotFound):  # the module is gone, or broken
         known = ()
-    return form.safe(known, check.with_)
+    return {name: form.written(value) for name, value in form.safe(known, check.with_).items()}
 
 
 def _offline_since(db: Connection, check: Check) -> datetime | None:

@@ -83,7 +83,7 @@ def resume_check(request: Request, name: str, typed: Typed) -> Response:
 def _set_paused(request: Request, name: str, typed: Mapping[str, str], paused: bool) -> Response:
     with visit(request) as v:
         pause(v.db, name, paused, v.actor, v.now)
-    said = f"{name} is paused: it watches nothing until it is resumed" if paused else f"{name} runs again"
+    said = f"{name} paused" if paused else f"{name} resumed"
     return go(local_path(typed.get("back"), "/checks"), Toast.plain(said))
 
 

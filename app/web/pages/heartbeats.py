@@ -80,13 +80,13 @@ def remove(request: Request, name: str) -> Response:
     """Remove one that a ping made."""
     with visit(request) as v:
         actions.remove(v.db, name, v.actor, v.now)
-    return go("/heartbeats", Toast.plain(f"{name} is removed; a ping that says create=1 makes it again"))
+    return go("/heartbeats", Toast.plain(f"{name} removed; a ping with create=1 creates it again"))
 
 
 def _set_paused(request: Request, name: str, typed: Mapping[str, str], paused: bool) -> Response:
     with visit(request) as v:
         actions.pause(v.db, name, paused, v.actor, v.now)
-    said = f"{name} is paused until it is resumed or pinged" if paused else f"{name} is expected again, from now on"
+    said = f"{name} paused until resumed or pinged" if paused else f"{name} resumed; the next ping is expected from now"
     return go(local_path(typed.get("back"), "/heartbeats"), Toast.plain(said))
 
 

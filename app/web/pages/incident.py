@@ -38,7 +38,7 @@ router = pages()
 Number = Annotated[int, Path(ge=1, lt=2**63)]
 SHORT = 40  # timeline lines shown at first
 ALERTS = 30  # alerts shown at first
-CHANGES = timedelta(hours=2)  # before an incident, a change of the configuration is worth a word
+CHANGES = timedelta(minutes=30)  # a configuration change this soon before an incident may be its cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def act(request: Request, number: Number, action: str, typed: Typed) -> Response
             actions.merge(v.db, number, into, v.actor, v.now)
             return go(f"/incidents/{into}", Toast.action("merged", into))
         if action not in ACTIONS:
-            raise NotFound(f'there is nothing called "{action}" to do to an incident')
+            raise NotFound(f'unknown action "{action}"')
         said, do = ACTIONS[action]
         do(v, number, typed)
     return go(back, Toast.action(said, number))
@@ -119,7 +119,7 @@ ACTIONS: Mapping[str, tuple[str, Action]] = {
     "acknowledge": ("acknowledged", _plain(actions.acknowledge)),
     "resolve": ("resolved", _plain(actions.resolve)),
     "reopen": ("reopened", _plain(actions.reopen)),
-    "release": ("released", _plain(actions.release)),
+    "unacknowledge": ("unacknowledged", _plain(actions.release)),
     "escalate": ("escalated", _plain(actions.escalate)),
     "snooze": ("snoozed", _snooze),
     "note": ("noted", lambda v, number, typed: actions.note(v.db, number, typed.get("text", ""), v.actor, v.now)),
@@ -130,7 +130,7 @@ ACTIONS: Mapping[str, tuple[str, Action]] = {
 def _number(text: str) -> int:
     digits = text.strip().removeprefix("#")
     if not digits.isascii() or not digits.isdecimal() or len(digits) > 18:
-        raise Invalid(f'"{text}" is not an incident number; write 42 or #42')
+        raise Invalid(f'"{text}" is not an incident number; use 42 or #42')
     return int(digits)
 
 
@@ -155,9 +155,11 @@ def _runbook(db: Connection, name: str | None) -> tuple[str, Runbook] | None:
 
 
 def _changes(db: Connection, incident: Incident) -> list[Version]:
-    """Versions of the configuration that came into force shortly before."""
+    """Versions of the configuration applied shortly before; the first one changed nothing."""
     begin = incident.opened_at - CHANGES
-    return [one for one in catalog.versions(db, 10) if begin <= one.applied_at <= incident.opened_at]
+    newest = catalog.versions(db, 11)
+    changed = newest[:10] if len(newest) > 10 else newest[:-1]
+    return [one for one in changed if begin <= one.applied_at <= incident.opened_at]
 
 
 def _others(v: Visit, incident: Incident) -> list[Incident]:

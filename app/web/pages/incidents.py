@@ -52,7 +52,7 @@ def listed(
     """Newest first, one page after the other."""
     wanted = Filter(state if state in STATES else "all", severity, service, q.strip())
     if severity and severity not in list(Severity):
-        raise Invalid(f'there is no severity "{severity}"; there is {", ".join(Severity)}')
+        raise Invalid(f'unknown severity "{severity}"; use one of {", ".join(Severity)}')
     with visit(request) as v:
         found = _find(v, wanted, before)
         shown = found[:PAGE]

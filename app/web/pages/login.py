@@ -54,9 +54,7 @@ async def log_in(request: Request, typed: Typed) -> Response:
     else:
         await anyio.sleep(await anyio.to_thread.run_sync(people.seconds_of_a_check))
     if epoch is None:
-        return _form(
-            request, "login.html", 422, back=back, login=login, wrong="That login and password do not belong together."
-        )
+        return _form(request, "login.html", 422, back=back, login=login, wrong="Incorrect login or password.")
     login_limit.reset(*counted)
     return start_session(request, login, epoch, back)
 
@@ -90,7 +88,7 @@ def invitation(request: Request, secret: str) -> Response:
     with transaction() as db:
         login = store.invited(db, digest(secret), clock.now(db))
     if login is None:
-        raise Conflict("this invitation was used already or is too old; ask for a new one")
+        raise Conflict("this invitation was already used or has expired; ask an admin for a new one")
     return _form(request, "invite.html", login=login, wrong=None, least=people.PASSWORD_LEAST)
 
 
@@ -115,7 +113,7 @@ def _counted(request: Request, login: str) -> tuple[str, str, str | None]:
     counted = (login, request.client.host if request.client else "", known.id if known and login in known.logins else None)
     wait = login_limit.spent(*counted)
     if wait:
-        raise TooOften(f"too many log-ins for this account; try again in {length(wait)}", wait)
+        raise TooOften(f"too many login attempts for this account; retry in {length(wait)}", wait)
     return counted
 
 
@@ -123,7 +121,7 @@ def check_old_password(request: Request, db: Connection, login: str, password: s
     """Raise Invalid unless the password is right, TooOften when it was guessed at: a stolen session must not find it out."""
     counted = _counted(request, login)
     if people.log_in(db, login, password) is None:
-        raise Invalid("the old password is wrong; it was not changed")
+        raise Invalid("incorrect current password")
     login_limit.reset(*counted)
 
 
@@ -137,8 +135,8 @@ def check_new_password(typed: Typed) -> None:
 def _mistyped(typed: Typed) -> str | None:
     password = typed.get("password", "")
     if len(password) < people.PASSWORD_LEAST:
-        return f"A password has at least {people.PASSWORD_LEAST} characters."
-    return None if password == typed.get("again") else "The two passwords differ; type both again."
+        return f"Password too short: at least {people.PASSWORD_LEAST} characters."
+    return None if password == typed.get("again") else "The passwords do not match."
 
 
 def _known(request: Request) -> bool:

@@ -1,4 +1,4 @@
-"""Me: what was I told, how am I reached, when do I hold the pager?"""
+"""Me: my notifications, my contact methods, my shifts."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +20,7 @@ from app.oncall.model import Shift
 from app.people import service as people
 from app.people import store
 from app.people.model import INBOX
+from app.units import counted
 from app.web.pages.login import check_new_password, check_old_password
 from app.web.route import pages
 from app.web.toast import Toast
@@ -72,7 +73,7 @@ def test_my_pager(request: Request) -> Response:
     """A test message to every contact of mine."""
     with visit(request) as v:
         count = len(notify.test(v.db, v.person.login, v.now))
-    return go("/me#contacts", Toast.plain(f"a test is on its way over {count} contact{'' if count == 1 else 's'}"))
+    return go("/me#contacts", Toast.plain(f"Test sent to {counted(count, 'contact')}"))
 
 
 @router.post("/me/contacts")
@@ -84,7 +85,7 @@ def contacts(request: Request, typed: Typed) -> Response:
     }
     with visit(request) as v:
         set_contacts(v.db, v.person.login, wanted, v.actor, v.now)
-    return go("/me#contacts", Toast.plain("your contacts are saved; test them"))
+    return go("/me#contacts", Toast.plain("Contacts saved. Send a test to verify them"))
 
 
 @router.post("/me/tokens")
@@ -100,7 +101,7 @@ def revoke(request: Request, token_id: str) -> Response:
     """End a token."""
     with visit(request) as v:
         people.revoke_token(v.db, token_id, v.person.login, v.actor, v.now)
-    return go("/me#tokens", Toast.plain("the token is dead"))
+    return go("/me#tokens", Toast.plain("Token revoked"))
 
 
 @router.post("/me/password")

@@ -1,4 +1,4 @@
-"""On call: who holds the pager, now and next?"""
+"""On call: who is on call, now and next?"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class Shown:
     picture: Picture
     coverage: Coverage
     overrides: tuple[Override, ...]
-    idle: Mapping[int | None, str]  # why an override holds nobody, by its id
+    idle: Mapping[int | None, str]  # why an override is ignored, by its id
 
 
 @router.get("/oncall")
@@ -70,22 +70,22 @@ def timeline(
 
 @router.post("/oncall/override")
 def override(request: Request, typed: Typed) -> Response:
-    """Somebody takes the pager for a while."""
+    """Create an override."""
     with visit(request) as v:
         start, end = wall.parse(typed.get("start", ""), v.zone, "start"), wall.parse(typed.get("end", ""), v.zone, "end")
         user, name = typed.get("user", ""), typed.get("schedule", "")
         made = pager.override(v.db, name, user, start, end, typed.get("reason", ""), v.actor, v.now)
     frame.invalidate()
-    return go("/oncall", Toast.plain(f"{made.user} holds {made.schedule} then"))
+    return go("/oncall", Toast.plain(f"Override created: {made.user} on {made.schedule}"))
 
 
 @router.post("/oncall/overrides/{id_}/remove")
 def remove(request: Request, id_: Annotated[int, Path(ge=1, lt=2**63)]) -> Response:
-    """Take an override back."""
+    """Delete an override."""
     with visit(request) as v:
         pager.delete_override(v.db, id_, v.actor, v.now)
     frame.invalidate()
-    return go("/oncall", Toast.plain("the override is gone; the schedule holds again"))
+    return go("/oncall", Toast.plain("Override deleted"))
 
 
 def _shown(v: Visit, name: str, own: ZoneInfo, zone: str, shift: int, covered: Coverage) -> Shown:

@@ -71,9 +71,7 @@ def _drawn(v: Visit, row: Row, found: Trouble, span: str, series: str) -> histor
 
 
 def _named(series: str, of_several: bool) -> str:
-    return (
-        "more label sets than it judges" if series == TOO_MANY else said(series) if of_several or series != ONE_SERIES else ""
-    )
+    return "label sets beyond max_series" if series == TOO_MANY else said(series) if of_several or series != ONE_SERIES else ""
 
 
 def _series_of(alert: Alert) -> str:

@@ -34,7 +34,7 @@ def run(request: Request, typed: Typed) -> Response:
         names = [one.name for one in found if status == "paused" or not one.paused]
         actor = v.actor
     if not names:
-        raise Invalid("no check that runs matches the filter")
+        raise Invalid("no active check matches the filter")
     batch = demand.ask(names, actor)  # has a transaction of its own: a worker must see it
     back = "/checks?" + urlencode({name: text for name, text in (("family", family), ("status", status), ("q", q)) if text})
     return go(f"/checks/runs/{batch.id}?{urlencode({'back': back})}")
