@@ -56,7 +56,7 @@ def test_without_an_open_incident_nothing_is_joined(api: Api) -> None:
 @pytest.mark.parametrize(
     ("severity", "labels", "window", "note", "paged"),
     [
-        ("warning", {}, "10m", f"{QUIET}: joined within the group's window", []),
+        ("warning", {}, "10m", f"{QUIET}: joined within the grouping window", []),
         ("warning", {}, "0s", f"{QUIET}: another alert joined: preview; who was paged is sent an update", []),
         ("critical", {}, "10m", f"would join #1: severity rose to critical, {ANEW}", ["bo"]),
         ("warning", {"wake": "yes"}, "10m", f"would join #1: urgency rose to high, {ANEW}", ["bo"]),

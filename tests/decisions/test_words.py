@@ -91,7 +91,7 @@ def test_any_altered_character_of_a_link_is_refused(data: st.DataObject) -> None
 @quick
 @given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")))
 def test_any_other_text_is_refused_in_words(text: str) -> None:
-    with pytest.raises(NotFound, match="this link is|invalid link"):
+    with pytest.raises(NotFound, match=r"this link is|invalid link"):
         read(SECRET, text)
 
 

@@ -123,7 +123,7 @@ def test_an_unknown_schedule_is_told_the_nearest(db: Connection) -> None:
 
 @pytest.mark.parametrize("days", [0, 99_999])
 def test_coverage_of_no_time_or_of_for_ever_is_refused(db: Connection, days: int) -> None:
-    with pytest.raises(Invalid, match="ask for 1 to 3660"):
+    with pytest.raises(Invalid, match="use 1 to 3660"):
         service.coverage(db, NOW, days)
 
 

@@ -89,7 +89,7 @@ def test_probes_that_hang_in_threads_keep_no_other_waiting_and_cost_one_thread_e
         assert {(await one).message for one in stuck} == {"no answer within 0.3 s"}
         threads = threading.active_count()
         again = [await measured(hangs_in_a_thread, name=f"stuck {number}") for number in range(40)]
-        assert {one.message for one in again} == {"its last run still hangs, in a thread that nobody can stop"}
+        assert {one.message for one in again} == {"the previous run is still stuck in a thread and cannot be stopped"}
         assert threading.active_count() == threads
         hanging.set()
         while any(not one.is_set() for one in run._hanging.values()):

@@ -71,7 +71,7 @@ def test_a_page_has_the_address_a_crontab_line_and_what_was_sent(beats: Site) ->
     assert EVIL not in page
     assert page.index("<h2>Pings") < page.index("Ping URL")
     assert "1.25 kB" in page
-    assert "The next ping is expected" in page
+    assert "Next ping expected" in page
     beats.get("/heartbeats/nope", 404)
 
 

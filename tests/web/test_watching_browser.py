@@ -48,7 +48,7 @@ def test_a_run_of_many_goes_on_by_itself_until_all_have_answered(chromium: "Brow
         page.get_by_text("3 checks have run").wait_for(timeout=20_000)
     assert page.locator("#progress").evaluate("one => one.value") == 3
     assert page.locator("[hx-trigger]").count() == 0
-    page.get_by_role("link", name="Back to the checks").click()
+    page.get_by_role("link", name="Back to checks").click()
     page.wait_for_url("**/checks?family=health")
     watched.close()
 
@@ -71,7 +71,7 @@ def test_settings_are_tried_mended_and_tried_again(chromium: "Browser", site: Si
         assert page.input_value("[name='with.host']") == "127.0.0.1"
         page.fill("[name='with.port']", str(server.getsockname()[1]))
         page.get_by_role("button", name="Run probe").click()
-        page.get_by_text("To keep it").wait_for()
+        page.get_by_role("heading", name="Configuration").wait_for()
     assert "probe: health.tcp" in page.locator("code.take").inner_text()
     watched.complaints = [one for one in watched.complaints if "422" not in one]
     watched.close()
