@@ -67,7 +67,7 @@ def test_a_route_that_names_hours_wrongly_is_told_the_nearest(route: dict[str, A
 SPECS: dict[str, tuple[Any, str]] = {
     "a country that is none": ({**OFFICE, "holidays": "Frnce"}, '(did you mean "FR"?)'),
     "a zone that is none": ({**OFFICE, "timezone": "Europe/Pari"}, '(did you mean "Europe/Paris"?)'),
-    "no day": ({**OFFICE, "days": []}, "leave it out for every day"),
+    "no day": ({**OFFICE, "days": []}, "omit days for every day"),
     "a key that is none": ({**OFFICE, "holiday": "FR"}, 'unknown key "holiday" in hours "office" (did you mean "holidays"?)'),
     "no end": ({"from": "09:00"}, 'missing required field "to" in hours "office"'),
     "text": ("09:00-18:00", 'hours "office" must be a map'),

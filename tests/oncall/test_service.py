@@ -102,7 +102,7 @@ def test_coverage_counts_what_was_made(db: Connection) -> None:
         pytest.param({"end": SOON + timedelta(days=4000)}, "longer than 3660 days", id="it does not last for ever"),
         pytest.param({"start": SOON.replace(tzinfo=None)}, "has no offset", id="its bounds are instants"),
         pytest.param({"end": SOON.replace(year=9999)}, "year 9999", id="it is in our time"),
-        pytest.param({"user": ""}, "needs the name", id="somebody takes it"),
+        pytest.param({"user": ""}, "missing user", id="somebody takes it"),
         pytest.param({"replaces": "cy"}, "cannot replace themselves", id="from somebody else"),
         pytest.param({"reason": "a\0b"}, "NUL", id="without NUL"),
         pytest.param({"reason": "a" * 2000}, "too long", id="with a short reason"),

@@ -134,7 +134,7 @@ def test_log_in_see_an_incident_appear_and_acknowledge_it_by_keyboard(chromium: 
     page.get_by_text("disk full").wait_for(timeout=5000)
     page.keyboard.press("j")
     page.keyboard.press("a")
-    page.get_by_text(f"#{first} acknowledged").wait_for()
+    page.get_by_text(f"#{number} acknowledged").wait_for()
     assert (incident(number).state, incident(number).acknowledged_by) == ("acknowledged", "ada")
     other = raise_alert("latency", service="db")
     page.get_by_text("1 new").wait_for(timeout=5000)
@@ -142,7 +142,7 @@ def test_log_in_see_an_incident_appear_and_acknowledge_it_by_keyboard(chromium: 
     page.locator("[data-show]").click()
     page.locator(f"#i{other}").wait_for()
     page.get_by_role("button", name="Undo").click()
-    page.get_by_text("is nobody's again").wait_for()
+    page.get_by_text(f"#{number} unacknowledged; escalation restarts").wait_for()
     assert incident(number).state == "triggered"
     assert page.evaluate("window.same") is True
     watched.close()
@@ -190,7 +190,7 @@ def test_a_refusal_is_a_toast_that_keeps_what_was_typed(chromium: "Browser", ada
     page.locator("[data-key=a]").wait_for(timeout=5000)
     page.evaluate("document.querySelector('.actions [name=csrf]').value = 'x'")
     page.locator("[data-key=a]").click()
-    page.get_by_text("this form is from another session", exact=False).wait_for()
+    page.get_by_text("the form belongs to another session", exact=False).wait_for()
     assert page.input_value("[name=text]") == "I look at it"
     watched.complaints = [one for one in watched.complaints if "403" not in one]
     watched.close()

@@ -132,7 +132,7 @@ def test_a_rule_shows_its_limit_its_series_and_its_alerts(watched: Site) -> None
     assert 'class="chip al-firing"' in page
     assert 'class="firing"' in page
     page = watched.get("/rules/guessing")
-    assert "review was due 2026-01-31" in page
+    assert "review overdue since 2026-01-31" in page
     assert page.index("source 192.0.2.47") < page.index("source 10.0.0.1")
     assert "source 192.0.2.47</a>" not in page
     assert "source 192.0.2.45: last failed" in page
