@@ -85,10 +85,10 @@ def test_an_alert_has_one_line_and_its_reason_all_of_them(template: str | None, 
 
 def test_a_page_has_the_other_lines_below_the_first() -> None:
     said = (recorded("DISK CRITICAL\n/ 91%\n/var 99%"),)
-    named = alert(summary="disk: DISK CRITICAL", reasons=said)
+    named = alert(summary="disk: DISK CRITICAL", reasons=said, reason_in_summary=True)
     lines = _lines(draft(), incident(), [named], 1)
     assert lines[1:4] == ["- error: disk: DISK CRITICAL", "  / 91%", "  /var 99%"]
     assert (
-        _lines(draft(), incident(), [replace(named, summary="The disk is full")], 1)[1]
+        _lines(draft(), incident(), [replace(named, summary="The disk is full", reason_in_summary=False)], 1)[1]
         == "- error: The disk is full (DISK CRITICAL)"
     )
