@@ -19,6 +19,7 @@ from app.escalation.service import owners, resolve
 from app.incidents import store as incidents
 from app.incidents.model import Event
 from app.notify import service, store
+from app.notify.key import page_key
 from app.notify.model import Claim, Draft, Kind, Outcome, Page, Receipt, State
 from app.notify.retry import wait
 from app.notify.settle import hopeful, next_contact, not_answering, settle
@@ -119,9 +120,8 @@ def _fall_back(db: Connection, lost: Sequence[store.Ended], now: datetime) -> No
         contact = next_contact(person.contacts, used[draft.slot], draft.contact or "") if person else None
         if contact is not None:
             used[draft.slot].append(contact.name)
-            key = f"{draft.key.rpartition(':')[0]}:{contact.name}"
             moved = replace(draft, contact=contact.name, channel=contact.channel, to=contact.to)
-            drafts.append(replace(moved, key=key, due_at=now, reasons=(_fallen(one),)))
+            drafts.append(replace(moved, key=page_key(draft, contact.name), due_at=now, reasons=(_fallen(one),)))
     service.put(db, drafts, now)
 
 

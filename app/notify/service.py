@@ -20,6 +20,7 @@ from app.incidents.model import State as IncidentState
 from app.notify import store
 from app.notify.compose import SHOWN_ALERTS, MessageContext, compose
 from app.notify.flight import FLIGHT, Flight
+from app.notify.key import page_key
 from app.notify.links import LIFE as LINK_LIFE
 from app.notify.model import Claim, Draft, Kind, Message, Page, State
 from app.people import store as people
@@ -77,11 +78,8 @@ def drafts(requests: Sequence[PageRequest], directory: Directory, now: datetime)
 
 
 def _draft(request: PageRequest, address: str, channel: str, after: int, at: datetime, reasons: Reasons) -> Draft:
-    step = request.step if request.step is not None else "exhausted"
-    slot = request.round if request.breached is None else f"breach-{request.breached}"  # never the place of a step's page
-    later = f":+{after}" if after else ""
     return Draft(
-        key=f"{request.incident}:{request.generation}:{slot}:{step}:{request.user or '-'}:{address}{later}",
+        key=page_key(request, address, after),
         kind=Kind.PAGE,
         incident=request.incident,
         obligation=request.obligation,
