@@ -13,30 +13,41 @@ BROKERS = (*REDIS, "amqp", "amqps", "pyamqp")
 Secret = TypeVar("Secret", SecretStr, None)
 
 
+def with_lower_scheme(url: str) -> str:
+    """The same URL with its scheme in small letters, as everybody compares it. Source: RFC 3986, section 3.1."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme.lower()}{separator}{rest}" if separator else url
+
+
 def is_postgres(value: Secret) -> Secret:
-    """A PostgreSQL URL. Raises ValueError that says what is wrong and quotes no secret."""
-    if value is not None:
-        _checked(value.get_secret_value(), POSTGRES, "postgresql://USER:PASSWORD@HOST:5432/DATABASE")
-    return value
+    """A PostgreSQL URL, its scheme in small letters. Raises ValueError that says what is wrong and quotes no secret."""
+    if value is None:
+        return value
+    url = value.get_secret_value()
+    _checked(url, POSTGRES, "postgresql://USER:PASSWORD@HOST:5432/DATABASE")
+    return SecretStr(with_lower_scheme(url))
 
 
 def is_broker(value: Secret) -> Secret:
-    """A broker's URL. Raises ValueError as `is_postgres`."""
-    if value is not None:
-        for one in value.get_secret_value().split(";"):  # kombu takes several, to fail over
-            parts = _checked(one, BROKERS, "redis://HOST:6379/0, rediss:// or amqp://USER:PASSWORD@HOST:5672/VHOST")
-            if parts.scheme in ("redis", "rediss") and not re.fullmatch(r"/?\d{0,9}/?", parts.path):
-                raise ValueError("the database of a Redis is a number; write redis://HOST:6379/0")
-    return value
+    """A broker's URL, or several. Gives and raises as `is_postgres`."""
+    if value is None:
+        return value
+    urls = value.get_secret_value().split(";")  # kombu takes several, to fail over
+    for one in urls:
+        parts = _checked(one, BROKERS, "redis://HOST:6379/0, rediss:// or amqp://USER:PASSWORD@HOST:5672/VHOST")
+        if parts.scheme in ("redis", "rediss") and not re.fullmatch(r"/?\d{0,9}/?", parts.path):
+            raise ValueError("the database of a Redis is a number; write redis://HOST:6379/0")
+    return SecretStr(";".join(with_lower_scheme(one) for one in urls))
 
 
 def is_web(value: str | None) -> str | None:
-    """An address people or programs open. Raises ValueError as `is_postgres`."""
-    if value is not None:
-        parts = _checked(value, ("http", "https"), "https://tocsin.example.org")
-        if not parts.hostname:
-            raise ValueError("has no host; write https://tocsin.example.org")
-    return value
+    """An address people or programs open. Gives and raises as `is_postgres`."""
+    if value is None:
+        return value
+    parts = _checked(value, ("http", "https"), "https://tocsin.example.org")
+    if not parts.hostname:
+        raise ValueError("has no host; write https://tocsin.example.org")
+    return with_lower_scheme(value)
 
 
 def _checked(url: str, schemes: tuple[str, ...], example: str) -> SplitResult:

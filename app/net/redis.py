@@ -19,6 +19,7 @@ from app.failure import Failed, Kind
 from app.net import tcp, tls
 from app.net.address import refuse_literal
 from app.units import length
+from app.urls import with_lower_scheme
 
 MAX_REPLY = 1 << 20  # bytes of one answer
 UNAVAILABLE = ("LOADING", "MASTERDOWN", "ERR max number of clients")  # it takes nobody now: down, not a configuration error
@@ -69,9 +70,9 @@ def parse(url: str) -> Target:
 
 
 def redis_url(text: str) -> str:
-    """The URL, when it is a Redis one. Raises ValueError."""
+    """The URL, when it is a Redis one, its scheme in small letters. Raises ValueError."""
     parse(text)
-    return text
+    return with_lower_scheme(text)
 
 
 RedisUrl = Annotated[str, AfterValidator(redis_url)]
