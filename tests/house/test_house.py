@@ -180,6 +180,9 @@ def test_no_test_changes_what_a_module_keeps_to_itself(path: Path) -> None:
     for node in ast.walk(parsed(path)):
         targets = list(node.targets) if isinstance(node, ast.Assign | ast.Delete) else []
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in emptied:
+            assert node.func.attr != "__init__" or ast.unparse(node.func.value) == "super()", (
+                f"{path.name}: {ast.unparse(node)}"
+            )
             targets.append(node.func.value)
         for target in targets:
             place = target.value if isinstance(target, ast.Subscript) else target

@@ -7,19 +7,10 @@ from typing import Any
 import pytest
 import requests
 
-from app.web.pages.login import login_limit
 from tests.web.conftest import CONFIGURATION, PASSWORD, RUNBOOK, Site
 
 WITHOUT_CY = CONFIGURATION
 WITH_CY = CONFIGURATION.replace("  vi: {role: viewer}", "  vi: {role: viewer}\n  cy: {role: ROLE}")
-
-
-@pytest.fixture(autouse=True)
-def patient() -> Iterator[None]:
-    """Nobody has tried anything yet, and nothing of this file's tries is left to others."""
-    login_limit.__init__()  # type: ignore[misc]
-    yield
-    login_limit.__init__()  # type: ignore[misc]
 
 
 @pytest.fixture
@@ -53,6 +44,12 @@ def invitation(login: str) -> str:
     from app.people.service import invite
 
     return f"/invite/{in_db(invite, login, Role.RESPONDER, None)}"
+
+
+def newcomer(login: str) -> None:
+    """Somebody of one test alone: tries of a password count for a login and an address, in every test of this process."""
+    invitation(login)
+    password(login)
 
 
 def token(login: str) -> dict[str, str]:
@@ -214,8 +211,8 @@ def test_an_attacker_behind_a_proxy_locks_nobody_out(site: Site, proxied: None) 
 def test_the_header_of_an_undeclared_proxy_is_anybodys_word(site: Site) -> None:
     site.get("/login")
     for n in range(10):
-        site.sending({"X-Forwarded-For": f"198.51.100.{n}"}).post("/login", 422, login="ada", password="wrong")
-    site.sending({"X-Forwarded-For": "203.0.113.5"}).post("/login", 429, login="ada", password="wrong")
+        site.sending({"X-Forwarded-For": f"198.51.100.{n}"}).post("/login", 422, login="guessed", password="wrong")
+    site.sending({"X-Forwarded-For": "203.0.113.5"}).post("/login", 429, login="guessed", password="wrong")
     page = site.session.get(
         site.url + "/login", headers={"X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example"}, timeout=9
     )
@@ -223,16 +220,16 @@ def test_the_header_of_an_undeclared_proxy_is_anybodys_word(site: Site) -> None:
 
 
 def test_a_known_device_logs_in_while_its_address_is_spent(site: Site) -> None:
-    password("ada")
-    known = logged_in(site, "ada")
+    newcomer("dee")
+    known = logged_in(site, "dee")
     known.post("/logout")
     site.get("/login")
     for _ in range(10):
-        site.post("/login", 422, login="ada", password="wrong")
-    site.post("/login", 429, login="ada", password=PASSWORD)
+        site.post("/login", 422, login="dee", password="wrong")
+    site.post("/login", 429, login="dee", password=PASSWORD)
     known.get("/login")
-    known.post("/login", 422, login="ada", password="wrong")
-    known.post("/login", login="ada", password=PASSWORD)
+    known.post("/login", 422, login="dee", password="wrong")
+    known.post("/login", login="dee", password=PASSWORD)
 
 
 def test_a_device_knows_only_who_has_logged_in_there(site: Site) -> None:
@@ -241,8 +238,8 @@ def test_a_device_knows_only_who_has_logged_in_there(site: Site) -> None:
     known.post("/logout")
     known.get("/login")
     for _ in range(10):
-        known.post("/login", 422, login="bo", password="wrong")
-    known.post("/login", 429, login="bo", password="wrong")
+        known.post("/login", 422, login="elsewhere", password="wrong")
+    known.post("/login", 429, login="elsewhere", password="wrong")
 
 
 def test_cookies_behind_a_proxy_that_speaks_tls_are_secure(site: Site, proxied: None) -> None:
@@ -275,8 +272,8 @@ def test_a_link_made_behind_a_proxy_leads_through_it(site: Site, proxied: None) 
 
 
 def test_an_old_password_cannot_be_guessed_by_a_stolen_session(site: Site) -> None:
-    password("ada")
-    stolen = site.as_("ada")
+    newcomer("lee")
+    stolen = site.as_("lee")
     for _ in range(10):
         stolen.post("/me/password", 422, old="guess", password="another password", again="another password")
     stolen.post("/me/password", 429, old=PASSWORD, password="another password", again="another password")
@@ -330,9 +327,9 @@ def test_names_that_nobody_has_cost_no_work_and_take_as_long(site: Site) -> None
     import time
     from statistics import median
 
-    password("ada")
+    newcomer("tim")
     site.get("/login")
-    site.post("/login", 422, login="ada", password="wrong")
+    site.post("/login", 422, login="tim", password="wrong")
     site.post("/login", 422, login="nobody", password="wrong")
 
     def cost(login: str) -> tuple[float, float]:
@@ -342,7 +339,7 @@ def test_names_that_nobody_has_cost_no_work_and_take_as_long(site: Site) -> None
         return time.perf_counter() - began, time.process_time() - worked
 
     unknown = [cost(f"nobody-{n}") for n in range(8)]
-    known = [cost("ada") for _ in range(8)]
+    known = [cost("tim") for _ in range(8)]
     assert median(work for _, work in unknown) < median(work for _, work in known) / 2
     assert 0.1 < median(passed for passed, _ in unknown) / median(passed for passed, _ in known) < 10
 
