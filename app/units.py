@@ -86,6 +86,12 @@ def counted(count: float, one: str, many: str = "") -> str:
     return f"{count:.0f} {one if count == 1 else many or f'{one}s'}"
 
 
+def rounded(value: float, beside: float | None = None) -> str:
+    """A figure of three digits: `0.033`, `1234`; of six where three would make it the same as what it is compared with."""
+    text = f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+    return text if beside is None or value == beside or float(text) != beside else f"{value:.6g}"
+
+
 def parse_percent(value: Any) -> float:
     """`40%` -> 0.4. Raises ValueError for anything that carries no percent sign."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", value) if isinstance(value, str) else None

@@ -120,7 +120,7 @@ def body(caller: Caller) -> Response:
     """What one ping carried."""
     found = store.body(caller.db, caller.row()["id"], caller.request.path_params["n"])
     if found is None:
-        raise NotFound("there is no such ping (any more)")
+        raise NotFound("ping not found")
     return Response(found, media_type="text/plain", headers=CORS)
 
 

@@ -53,7 +53,7 @@ class StatusAlert(Declared):
     after: Count = Field(default="2 of 3", description="K of N: fires when K of the last N results are bad")
     clear_after: Count | None = Field(default=None, description="default: the first ok recovers")
     summary: str | None = Field(default=None, description="a template; {{ check }} is the check's name")
-    no_data: NoData = Field(default="alert", description="what follows when it could not tell for 3 intervals")
+    no_data: NoData = Field(default="alert", description="action after 3 intervals of unknown")
 
 
 class Check(Declared):

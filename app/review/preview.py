@@ -104,12 +104,12 @@ def _destination(goes: Touched) -> list[str]:
     if goes.how is How.OPENED:
         return []
     if goes.how is How.REOPENED:
-        anew = f": {why}, so it is routed anew, and" if goes.rerouted else ", whose"
-        return [f"would reopen {number}{anew} policy {policy} starts at step 1"]
+        anew = f": {why}; rerouted," if goes.rerouted else ";"
+        return [f"would reopen {number}{anew} policy {policy} restarts at step 1"]
     if goes.how is How.RESTARTED:
-        return [f"would join {number}: {why}, so it is routed anew and starts at step 1"]
-    update = "; who was paged is sent an update" if goes.how is How.UPDATED else ""
-    return [f"would join {number}, so nobody new is paged: {why}{update}"]
+        return [f"would join {number}: {why}; rerouted, escalation restarts at step 1"]
+    update = "; already notified people get an update" if goes.how is How.UPDATED else ""
+    return [f"would join {number}: no new pages ({why}){update}"]
 
 
 def _escalate(db: Connection, made: Preview, incident: Incident, timetable: Timetable, at: datetime) -> None:
@@ -128,13 +128,13 @@ def _escalate(db: Connection, made: Preview, incident: Incident, timetable: Time
 def _notes(ahead: Upcoming) -> list[str]:
     step = ahead.step
     held = [f"{text(step.reason)}: {text(ahead.held.reason)}"] if ahead.held else []
-    reasons = texts(one.reason for one in step.targets) or "nobody is named"
+    reasons = texts(one.reason for one in step.targets) or "no targets"
     return held + ([f"{text(step.reason)}: {reasons}; skipped"] if step.excused else [])
 
 
 def _grouped(of: Group) -> str:
-    by = ", ".join(f"{name}={value!r}" for name, value in of.by.items())
-    return f"grouped by {by or 'nothing: one incident for all'}"
+    by = ", ".join(f'{name}="{value}"' for name, value in of.by.items())
+    return f"grouped by {by or 'nothing: one incident for all alerts'}"
 
 
 def _alert(signal: Signal, labels: Mapping[str, str], at: datetime) -> Alert:

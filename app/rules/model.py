@@ -31,7 +31,7 @@ class Rule(Declared):
     summary: str | None = Field(default=None, description="a template; {{ value }} is what was compared")
     for_: Duration = Field(default=parse_duration("0s"), alias="for", description="pending until it held this long")
     after: Count | None = Field(default=None, description="K of N: fires when K of its last N evaluations are bad")
-    no_data: NoData = Field(default="keep", description="what follows when it is unknown for 3 intervals of its check")
+    no_data: NoData = Field(default="keep", description="action after 3 intervals of unknown")
     max_series: int = Field(default=500, ge=1, le=10_000, description="label sets it judges; more are an alert of their own")
     mode: Literal["live", "shadow"] = Field(default="live", description="shadow decides and records, and pages nobody")
     runbook: str | None = Field(default=None, description="name of the runbook of its alerts")

@@ -49,6 +49,11 @@ def _time(at: datetime, zone: ZoneInfo, text: str, tick: str = "") -> Markup:
     )
 
 
+def source(of: str) -> str:
+    """Where an alert is from, in words: `user:ada` -> `user ada`."""
+    return of.replace(":", " ", 1)
+
+
 @pass_context
 def age(context: Context, at: datetime) -> Markup:
     """How long since, ticking: `3 min 20 s`."""
@@ -96,6 +101,8 @@ def environment() -> Environment:
         "stamp": lambda at: f"{at:%Y-%m-%dT%H:%M:%SZ}",
         "figure": lambda value, metric: words.figure(metric, value),
         "badge": words.badge,
+        "measure": words.measure,
+        "source": source,
         "audited": audited,
     }
     made.globals |= {"static": static, "path": path, "units": units, "walltime": walltime, "markdown": html, "offered": offered}

@@ -33,6 +33,12 @@ def figure(metric: str, value: float | None) -> str:
     return number(value)
 
 
+def measure(metric: str) -> str:
+    """A metric's name beside its figure, which has the unit: `memory_used_percent` -> `memory used`, `seconds`: `duration`."""
+    name = next((metric.removesuffix(unit) for unit in ("_seconds", "_bytes", "_percent") if metric.endswith(unit)), metric)
+    return "duration" if name == "seconds" else name.replace("_", " ")
+
+
 def _bytes(value: float) -> str:
     for unit in ("B", "kB", "MB", "GB"):
         if abs(value) < 1000:

@@ -21,8 +21,8 @@ policies: {loud: {steps: [{page: "user:bo"}]}, quiet: {steps: [{page: "user:ada"
 routes: [{match: 'severity="critical"', policy: loud}, {match: 'wake="yes"', policy: loud, urgency: high}, {policy: quiet}]
 grouping: [{by: [service], window: WINDOW, reopen: 15m}]
 """
-QUIET = "would join #1, so nobody new is paged"
-ANEW = "so it is routed anew and starts at step 1"
+QUIET = "would join #1: no new pages"
+ANEW = "rerouted, escalation restarts at step 1"
 
 
 def configure(window: str = "10m") -> None:
@@ -56,10 +56,10 @@ def test_without_an_open_incident_nothing_is_joined(api: Api) -> None:
 @pytest.mark.parametrize(
     ("severity", "labels", "window", "note", "paged"),
     [
-        ("warning", {}, "10m", f"{QUIET}: joined within the grouping window", []),
-        ("warning", {}, "0s", f"{QUIET}: another alert joined: preview; who was paged is sent an update", []),
-        ("critical", {}, "10m", f"would join #1: severity rose to critical, {ANEW}", ["bo"]),
-        ("warning", {"wake": "yes"}, "10m", f"would join #1: urgency rose to high, {ANEW}", ["bo"]),
+        ("warning", {}, "10m", f"{QUIET} (joined within the grouping window)", []),
+        ("warning", {}, "0s", f"{QUIET} (another alert joined: preview); already notified people get an update", []),
+        ("critical", {}, "10m", f"would join #1: severity rose to critical; {ANEW}", ["bo"]),
+        ("warning", {"wake": "yes"}, "10m", f"would join #1: urgency rose to high; {ANEW}", ["bo"]),
     ],
     ids=["within the window", "beyond it", "a rise to critical", "a rise of urgency"],
 )  # fmt: skip
@@ -97,7 +97,7 @@ def test_a_resolved_one_would_be_reopened_while_it_may(api: Api) -> None:
     api.post("incidents/1/resolve")
     now = datetime.now(UTC)
     note, users, _ = ask(api)
-    assert (note, users) == ("would reopen #1, whose policy quiet starts at step 1", ["ada"])
+    assert (note, users) == ("would reopen #1; policy quiet restarts at step 1", ["ada"])
     assert ask(api, at=now + timedelta(minutes=16))[:2] == ("", ["ada"])
 
 

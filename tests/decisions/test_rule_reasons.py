@@ -49,7 +49,7 @@ SAID: dict[str, tuple[Mapping[str, Any], Samples, list[str]]] = {
     "threshold: too few samples": (
         {"kind": "threshold", "metric": "m", "above": 5, "agg": "rate", "window": "5m"},
         every(60, [1, 2]),
-        ["rate needs more samples than the 1 in the window", "rate m 0.0166667 <= 5 over 5m"],
+        ["rate needs more samples than the 1 in the window", "rate m 0.0167 <= 5 over 5m"],
     ),
     "threshold: no data": (
         {"kind": "threshold", "metric": "m", "above": 5, "no_data": "alert"},
@@ -195,7 +195,7 @@ SAID: dict[str, tuple[Mapping[str, Any], Samples, list[str]]] = {
         {"kind": "status", "after": "2 of 3"},
         every(60, ["ok", "critical", "warning", "unknown", "ok"]),
         [
-            "0 of the last 1 results are bad: ok",
+            "the last result is ok: ok",
             "1 of the last 2 results are bad: critical",
             "2 of the last 3 results are bad: warning",
             "unknown",

@@ -16,7 +16,7 @@ from app.checks.probe import Status
 from app.reason import Code as Common
 from app.reason import Reason
 from app.rules.model import NO_DATA_ALERT, Finding, Lookback, Point, Rule, View
-from app.wording import Phrase
+from app.wording import Facts, Phrase
 
 COUNTS_ITSELF = True  # `after` is its own matter
 BAD = (Status.WARNING.value, Status.CRITICAL.value)
@@ -28,7 +28,13 @@ class Code(StrEnum):
     COUNTED = "status.counted"  # how many of the last results are bad, and the newest message
 
 
-PHRASES: dict[str, Phrase] = {Code.COUNTED: "{bad} of the last {of} results are bad: {message}"}
+def _in_words(facts: Facts) -> str:
+    if facts["of"] == 1:
+        return f"the last result is {'bad' if facts['bad'] else 'ok'}: {facts['message']}"
+    return f"{facts['bad']} of the last {facts['of']} results are bad: {facts['message']}"
+
+
+PHRASES: dict[str, Phrase] = {Code.COUNTED: _in_words}
 
 
 class Spec(Rule):

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from app.reason import Reason
 from app.rules.aggregate import Agg, aggregate
 from app.rules.model import Finding, Lookback, Rule, View
-from app.units import Duration, format_seconds
+from app.units import Duration, format_seconds, rounded
 from app.wording import Facts, Phrase
 
 
@@ -31,7 +31,7 @@ class Code(StrEnum):
 def _is(sign: str) -> Phrase:
     def describe(facts: Facts) -> str:
         over = f" over {format_seconds(facts['window'])}" if facts["window"] is not None else ""
-        return f"{facts['agg']} {facts['metric']} {facts['value']:.6g} {sign} {facts['limit']:g}{over}"
+        return f"{facts['agg']} {facts['metric']} {rounded(facts['value'], facts['limit'])} {sign} {facts['limit']:g}{over}"
 
     return describe
 

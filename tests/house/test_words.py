@@ -1,0 +1,151 @@
+"""What people read is in the field's own words: phrases that stop a reader do not come back."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.web.template import environment
+
+ROOT = Path(__file__).parents[2]
+TEMPLATES = sorted((ROOT / "app" / "web" / "templates").glob("*.html"))
+BEING_WORDED = {"cli", "configfile", "supervisor", "review"}  # folders that another branch is wording now
+SOURCES = [
+    path
+    for folder in ("app", "tasks")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+    if not {"versions", *BEING_WORDED} & set(path.parts)
+]
+SCRIPT = ROOT / "app" / "web" / "static" / "console.js"
+
+# A phrase, and what to write instead. Lower case; words are matched whole, spaces and line ends alike.
+INSTEAD = {
+    r"nobody has (it|them)|that nobody has|nobody's again": "unacknowledged",
+    r"(is|are) yours|(has|have) it(?= since|\.)|you have it": "acknowledged by",
+    r"give back|given back|take back|takes? it back": "Unacknowledge; Delete override",
+    r"steps? to come|no step is": "next escalations; escalates to",
+    r"(the )?policy is exhausted": "escalation policy exhausted",
+    r"asked for the next step": "escalated manually",
+    r"its alerts are (back|over)|all its alerts": "alert fired again; all alerts resolved",
+    r"(it|incident|alert) is over": "resolved",
+    r"(was|were|been|be|is|are) told|nobody told|told (anybody|nobody|you)|a word to": "notified",
+    r"quiet because of": "suppressed by",
+    r"alert on$|alert on\b(?= since)": "firing",
+    r"lowest to highest": "min-max",
+    r"where it was expected": "expected range",
+    r"those that stand out": "top series",
+    r"cannot tell|could not tell": "unknown",
+    r"holds? (the|a|your|their) pager|who (really )?holds|schedule holds": "on call",
+    r"takes? (the|a|over the) pager|pager over": "override",
+    r"what is watched|nothing is watched|one more thing": "checks; no checks",
+    r"nothing is wrong|all in hand": "no open incidents",
+    r"all is well|needs care|is well again": "operational; degraded",
+    r"oldest overdue row": "oldest overdue job",
+    r"owed|debts?|forsaken|heirs?|deeds?": "pending notifications; obligations",
+    r"heard of|sign of life|signs of life": "last seen; heartbeat",
+    r"ways (in|out)": "integrations; channels",
+    r"how i am reached": "contact methods",
+    r"may send now": "integration created",
+    r"token is dead": "token revoked",
+    r"do(es)? not (work as typed|belong together)": "invalid input; incorrect login or password",
+    r"there is no such \w+": "not found",
+    r"you may not|may not do (this|that)": "permission denied",
+    r"was faster|were faster": "conflict: already changed",
+    r"out of reach": "service unavailable",
+    r"that is too much": "request too large",
+    r"nobody owns it": "no owner",
+    r"is not ours|not one of ours": "invalid",
+    r"\bmend(s|ed|ing)?\b|\bcures?\b": "fix",
+    r"end everything": "stop",
+    r"mistakes?": "errors",
+    r"too large to reckon|reckons?": "evaluate",
+    r"routed (anew|again)": "rerouted",
+    r"somebody by": "someone via",
+}  # fmt: skip
+PHRASES = [(re.compile(rf"\b(?:{phrase})(?!\w)", re.I), better) for phrase, better in INSTEAD.items()]
+# Other people's words, and words that are looked for: (file, phrase).
+ALLOWED: set[tuple[str, str]] = set()
+
+
+def found(text: str) -> list[str]:
+    """The phrases in a text, each with what to write."""
+    plain = " ".join(text.split())
+    return [f'"{hit[0]}": write {better}' for phrase, better in PHRASES for hit in phrase.finditer(plain)]
+
+
+def shown(template: Path) -> Iterator[tuple[int, str]]:
+    """What a template shows: its text, its attributes, and the strings in its expressions, line by line; no comments."""
+    inside: list[str] = []
+    for line, kind, value in environment().lex(template.read_text()):
+        if kind == "string":
+            yield line, ast.literal_eval(value)
+        elif kind == "data":
+            inside.append(value)
+            yield line, re.sub(r"<[^>]*>", lambda tag: " . ".join(re.findall(r'"([^"]*)"', tag[0])) or " ", value)
+
+
+def literals(path: Path) -> Iterator[tuple[int, str]]:
+    """The strings of a module without docstrings; an f-string as one, with `…` for what is put in."""
+    tree = ast.parse(path.read_text())
+    passed = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    passed |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield node.lineno, "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in passed and " " in node.value:
+            yield node.lineno, node.value
+
+
+def refused(path: Path, texts: Iterator[tuple[int, str]]) -> list[str]:
+    name = str(path.relative_to(ROOT))
+    hits = [(line, hit) for line, text in texts for hit in found(text)]
+    return [f"{name}:{line}: {hit}" for line, hit in hits if not any(name == file and said in hit for file, said in ALLOWED)]
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_a_page_is_in_the_fields_words(path: Path) -> None:
+    assert refused(path, shown(path)) == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_message_is_in_the_fields_words(path: Path) -> None:
+    assert refused(path, literals(path)) == []
+
+
+def test_the_script_is_in_the_fields_words() -> None:
+    texts = re.findall(r'"([^"\n]* [^"\n]*)"|`([^`\n]* [^`\n]*)`', SCRIPT.read_text())
+    assert [hit for pair in texts for text in pair for hit in found(text)] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2 open, 1 that nobody has",
+        "#3 is yours",
+        "The steps to\ncome",
+        "Who holds the pager",
+        "Ways in",
+        "ada has it since 12:00",
+        "There is no such channel",
+    ],
+)
+def test_a_phrase_that_stops_a_reader_is_found(text: str) -> None:
+    assert found(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the end of a maintenance",
+        "a recommended value",
+        "the rule has items",
+        "alert one team",
+        "indebted",
+        "it is overdue",
+        "who has access",
+    ],
+)
+def test_ordinary_words_are_not(text: str) -> None:
+    assert found(text) == []
