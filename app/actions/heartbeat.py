@@ -1,15 +1,13 @@
 """What a person does to a heartbeat, in the caller's transaction."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection
 
 from app.alerts import service as alerts
 from app.checks.heartbeats import service
 from app.checks.heartbeats.manage import Spec
-from app.checks.heartbeats.model import PingRequest, State
+from app.checks.heartbeats.model import HeartbeatRecord, PingRequest, State
 from app.checks.heartbeats.service import Received
 from app.db import refresh
 from app.people import audit
@@ -33,17 +31,15 @@ def make(db: Connection, call: PingRequest, integration: Integration, now: datet
     return received
 
 
-def put(
-    db: Connection, known: Mapping[str, Any] | None, spec: Spec, integration: Integration, now: datetime
-) -> Mapping[str, Any]:
-    """Make a heartbeat, or change the `known` one; its row. Raises Conflict for one that is declared."""
-    row = service.get(db, service.put(db, known, spec, integration.service, now))
-    if known is None or (known["slug"], known["spec"]) != (row["slug"], row["spec"]):
+def put(db: Connection, known: HeartbeatRecord | None, spec: Spec, integration: Integration, now: datetime) -> HeartbeatRecord:
+    """Make a heartbeat, or change the `known` one; how it is then. Raises Conflict for one that is declared."""
+    after = service.get(db, service.put(db, known, spec, integration.service, now))
+    if known is None or (known.slug, known.spec) != (after.slug, after.spec):
         asked = spec.model_dump(exclude_unset=True, exclude={"unique"})
         action = "heartbeat.create" if known is None else "heartbeat.update"
-        audit.record(db, client(integration), action, f"heartbeat:{row['name']}", asked, now)
+        audit.record(db, client(integration), action, f"heartbeat:{after.name}", asked, now)
         refresh(db, "checks")
-    return row
+    return after
 
 
 def pause(db: Connection, name: str, paused: bool, actor: Actor, now: datetime) -> None:

@@ -26,8 +26,8 @@ def list_heartbeats(cursor: Cursor = None, limit: Limit = SMALL_LIST) -> Respons
     """List heartbeats by name, each with the address to ping."""
     last = after(cursor) or ""
     with transaction() as db:
-        rows, now = [row for row in store.listed(db) if row["name"] > last], clock.now(db)
-    shown = [present(row, now, settings().url) for row in rows[: limit + 1]]
+        found, now = [one for one in store.listed(db) if one.name > last], clock.now(db)
+    shown = [present(one, now, settings().url) for one in found[: limit + 1]]
     return listed(shown, limit, lambda one: one["name"], lambda one: one)
 
 
@@ -42,16 +42,15 @@ def get_heartbeat(name: Name) -> Response:
 def pings(name: Name, cursor: Cursor = None, limit: Limit = LIST) -> Response:
     """The newest hundred pings, newest first, each with what it carried."""
     with transaction() as db:
-        row = service.get(db, name)
-        found = store.pings(db, row["id"], before_id(cursor), limit + 1, BODY)
-    return listed(found, limit, lambda ping: ping["n"], present_ping)
+        found = store.pings(db, service.get(db, name).id, before_id(cursor), limit + 1, BODY)
+    return listed(found, limit, lambda ping: ping.n, present_ping)
 
 
 @routes.get("/heartbeats/{name}/pings/{n}/body")
 def body(name: Name, n: PingNumber) -> Response:
     """What one ping carried, byte by byte."""
     with transaction() as db:
-        found = store.body(db, service.get(db, name)["id"], n)
+        found = store.body(db, service.get(db, name).id, n)
     if found is None:
         raise NotFound(f"heartbeat {name} has no ping {n} (any more); the newest hundred are kept")
     headers = {"Content-Disposition": f'attachment; filename="ping-{n}"'}

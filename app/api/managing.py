@@ -5,7 +5,7 @@ there is one. What the configuration declares can be read and paused, not change
 """
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -24,6 +24,8 @@ from app.api.answer import answer
 from app.api.caller import in_thread
 from app.checks.heartbeats import manage, service, store
 from app.checks.heartbeats.manage import Spec
+from app.checks.heartbeats.model import HeartbeatRecord
+from app.checks.heartbeats.model import State as HeartbeatState
 from app.db import transaction
 from app.errors import Conflict, Invalid, NotFound, TocsinError
 from app.reason import Code
@@ -32,7 +34,6 @@ from app.signals import service as inbox
 from app.signals.payload import decode
 from app.signals.service import Integration
 
-Row = Mapping[str, Any]
 CORS = {"Access-Control-Allow-Origin": "*"}
 LAST = 10_000_000_000  # Unix time of the year 2286: what is later is an error
 
@@ -46,10 +47,10 @@ class Caller:
         self.base = f"{settings().url}/in/{request.path_params['key']}/api/v{request.path_params['v']}"
         self.actor = actions.client(whose)
 
-    def row(self) -> Row:
+    def heartbeat(self) -> HeartbeatRecord:
         """The heartbeat in the path. Raises NotFound."""
         wanted: UUID = self.request.path_params["uuid"]
-        found = next((row for row in store.listed(self.db) if row["uuid"] == wanted), None)
+        found = next((one for one in store.listed(self.db) if one.uuid == wanted), None)
         if found is None:
             raise NotFound("there is no heartbeat with this UUID")
         return found
@@ -66,59 +67,60 @@ class Caller:
             said = str(first["msg"]).removeprefix("Value error, ")
             raise Invalid(f"json validation error: {'.'.join(map(str, first['loc']))}: {said}") from None
 
-    def shown(self, row: Row, status: int = 200) -> Response:
-        return answer(manage.check(row, self.now, settings().url, self.base), status, CORS)
+    def shown(self, one: HeartbeatRecord, status: int = 200) -> Response:
+        return answer(manage.check(one, self.now, settings().url, self.base), status, CORS)
 
 
 def checks(caller: Caller) -> Response:
     """List, with `?slug=` and `?tag=`, or make one; with `unique` change the one that is meant."""
-    rows = store.listed(caller.db)
+    heartbeats = store.listed(caller.db)
     if caller.request.method == "POST":
         spec = caller.spec()
-        known = next((row for row in rows if manage.same(row, spec)), None)
+        known = next((one for one in heartbeats if manage.same(one, spec)), None)
         return caller.shown(actions.put(caller.db, known, spec, caller.whose, caller.now), 200 if known else 201)
     asked, tags = caller.request.query_params.get("slug"), set(caller.request.query_params.getlist("tag"))
-    found = [manage.check(row, caller.now, settings().url, caller.base) for row in rows if asked in (None, row["slug"])]
+    wanted = [one for one in heartbeats if asked in (None, one.slug)]
+    found = [manage.check(one, caller.now, settings().url, caller.base) for one in wanted]
     return answer({"checks": [one for one in found if tags <= set(one["tags"].split())]}, headers=CORS)
 
 
 def single(caller: Caller) -> Response:
     """Show, change or remove one."""
-    row = caller.row()
+    one = caller.heartbeat()
     if caller.request.method == "POST":
-        return caller.shown(actions.put(caller.db, row, caller.spec(), caller.whose, caller.now))
+        return caller.shown(actions.put(caller.db, one, caller.spec(), caller.whose, caller.now))
     if caller.request.method == "DELETE":
-        actions.remove(caller.db, row["name"], caller.actor, caller.now)
-    return caller.shown(row)
+        actions.remove(caller.db, one.name, caller.actor, caller.now)
+    return caller.shown(one)
 
 
 def pause(caller: Caller) -> Response:
     """Expect nothing until it is pinged or resumed."""
-    name = caller.row()["name"]
+    name = caller.heartbeat().name
     actions.pause(caller.db, name, True, caller.actor, caller.now)
     return caller.shown(service.get(caller.db, name))
 
 
 def resume(caller: Caller) -> Response:
     """Expect it again; 409 when it is not paused."""
-    row = caller.row()
-    if row["state"] != "paused":
+    one = caller.heartbeat()
+    if one.beat.state is not HeartbeatState.PAUSED:
         return PlainTextResponse("check is not paused", 409)
-    actions.pause(caller.db, row["name"], False, caller.actor, caller.now)
-    return caller.shown(service.get(caller.db, row["name"]))
+    actions.pause(caller.db, one.name, False, caller.actor, caller.now)
+    return caller.shown(service.get(caller.db, one.name))
 
 
 def pings(caller: Caller) -> Response:
     """The newest hundred."""
-    row = caller.row()
-    here = f"{caller.base}/checks/{row['uuid']}"
-    found = store.pings(caller.db, row["id"], None, store.KEPT, 0)
-    return answer({"pings": [manage.ping(one, here) for one in found]}, headers=CORS)
+    one = caller.heartbeat()
+    here = f"{caller.base}/checks/{one.uuid}"
+    found = store.pings(caller.db, one.id, None, store.KEPT, 0)
+    return answer({"pings": [manage.ping(ping, here) for ping in found]}, headers=CORS)
 
 
 def body(caller: Caller) -> Response:
     """What one ping carried."""
-    found = store.body(caller.db, caller.row()["id"], caller.request.path_params["n"])
+    found = store.body(caller.db, caller.heartbeat().id, caller.request.path_params["n"])
     if found is None:
         raise NotFound("ping not found")
     return Response(found, media_type="text/plain", headers=CORS)
@@ -126,7 +128,7 @@ def body(caller: Caller) -> Response:
 
 def flips(caller: Caller) -> Response:
     """When its last hundred alerts began and ended, newest first; with `?seconds=`, `?start=` and `?end=` (Unix time)."""
-    name, query = caller.row()["name"], caller.request.query_params
+    name, query = caller.heartbeat().name, caller.request.query_params
     asked = {key: _whole(key, query[key]) for key in ("seconds", "start", "end") if key in query}
     since = max(asked.get("start", 0), caller.now.timestamp() - asked["seconds"] if "seconds" in asked else 0)
     found: list[tuple[datetime, int]] = []

@@ -26,7 +26,7 @@ def list_(as_json: Json = False) -> None:
 
     with transaction() as db:
         now = clock.now(db)
-        rows = [present(row, now, settings().url) for row in store.listed(db)]
+        rows = [present(one, now, settings().url) for one in store.listed(db)]
     shown = ("name", "state", "schedule", "last_ping", "due_at", "ping_url")
     if not as_json:
         rows = [{**row, "name": _cut(row["name"])} for row in rows]
@@ -61,8 +61,8 @@ def pings(name: Name, limit: Limit = 20, as_json: Json = False) -> None:
     from app.db import transaction
 
     with transaction() as db:
-        found = store.pings(db, service.get(db, name)["id"], None, limit, BODY)
-    rows: list[dict[str, Any]] = [present_ping(row) for row in found]
+        found = store.pings(db, service.get(db, name).id, None, limit, BODY)
+    rows: list[dict[str, Any]] = [present_ping(one) for one in found]
     shown = ("n", "at", "kind", "exit_status", "seconds", "rid", "remote", "agent")
     say_list(rows, shown, as_json, f"{name} has not been pinged yet")
 

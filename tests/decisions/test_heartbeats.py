@@ -229,8 +229,8 @@ def test_whatever_comes_looking_twice_is_looking_once_and_new_never_alerts(
     [(at(-1), "late"), (at(0), "late"), (at(1), "up"), (None, "up")],
 )
 def test_late_is_shown_while_the_grace_runs(expected: datetime | None, state: str) -> None:
-    assert shown_state({"state": "up", "expected_at": expected}, NOON) == state
-    assert shown_state({"state": "down", "expected_at": expected}, NOON) == "down"
+    assert shown_state(State.UP, expected, NOON) == state
+    assert shown_state(State.DOWN, expected, NOON) == "down"
 
 
 def test_the_schedule_in_words() -> None:

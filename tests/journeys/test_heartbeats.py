@@ -8,7 +8,7 @@ from app import line
 from app.actions import heartbeat as actions
 from app.alerts.service import REMOVED
 from app.checks.heartbeats import store
-from app.checks.heartbeats.model import Kind, PingRequest
+from app.checks.heartbeats.model import Beat, HeartbeatRecord, Kind, PingRequest
 from app.db import transaction
 from app.errors import Conflict
 from app.people.model import SYSTEM
@@ -37,16 +37,23 @@ def ping(world: World, kind: str = "success", name: str = "invoices", **more: An
     world.settle()
 
 
-def row(name: str = "invoices") -> Any:
+def beat(name: str = "invoices") -> Beat:
+    """How it stands."""
+    return stored(name).beat
+
+
+def stored(name: str = "invoices") -> HeartbeatRecord:
     with transaction() as db:
-        return store.get(db, name)
+        found = store.get(db, name)
+    assert found is not None
+    return found
 
 
 def test_one_that_was_never_pinged_pages_nobody(world: World) -> None:
     world.configure(CONFIG)
     world.advance(minutes(60 * 48))
     world.expect_nothing()
-    assert row()["state"] == "new"
+    assert beat().state == "new"
 
 
 def test_silence_pages_when_the_grace_is_over_and_the_next_ping_ends_it(world: World) -> None:
@@ -89,13 +96,13 @@ def test_a_run_that_does_not_end_pages_and_runs_side_by_side_are_told_apart(worl
     ping(world, "start", rid=B)
     world.advance(minutes(3))
     ping(world, rid=B)
-    assert row()["run_seconds"] == 180
+    assert beat().run_seconds == 180
     world.advance(minutes(2))
     (page,) = world.expect_page("ada")
     assert f"started at Mon 23 Nov 12:00:00 UTC (run {A}), not finished within 10m" in page["incident"]["title"]
     ping(world, rid=A)
     world.expect_page("ada", event="resolved")
-    assert row()["run_seconds"] == 660
+    assert beat().run_seconds == 660
 
 
 def test_a_cron_heartbeat_is_expected_by_the_clock_of_its_zone(world: World) -> None:
@@ -124,22 +131,23 @@ def test_a_removed_heartbeat_ends_its_alert_and_keeps_its_address_when_it_return
     world.configure(CONFIG)
     ping(world, "fail")
     world.expect_page("ada")
-    address = row()["uuid"]
+    address = stored().uuid
     world.configure("\n".join(one for one in CONFIG.splitlines() if "invoices" not in one))
     world.settle()
     world.expect_nothing()
     assert world.alerts()[0].end_reasons == REMOVED
-    assert row() is None
+    with transaction() as db:
+        assert store.get(db, "invoices") is None
     assert line.ping(PingRequest(Kind.SUCCESS, uuid=str(address)), now=world.now) is None
     world.configure(CONFIG)
     world.settle()
-    back = row()
-    assert (back["uuid"], back["state"], back["pings"]) == (address, "new", 1)
-    assert [one["code"] for one in back["reasons"]] == ["awaits_ping"]
+    back = stored()
+    assert (back.uuid, back.beat.state, back.pings) == (address, "new", 1)
+    assert [one.code for one in back.beat.reasons] == ["awaits_ping"]
     world.advance(minutes(500))
     world.expect_nothing()
     ping(world)
-    assert (row()["state"], row()["reasons"]) == ("up", [])
+    assert (beat().state, beat().reasons) == ("up", ())
     world.advance(minutes(71))
     world.expect_page("ada")
     world.act("acknowledge", 2)
@@ -154,7 +162,7 @@ def test_a_removed_heartbeat_that_was_well_or_silent_is_expected_from_its_return
         world.expect_nothing()
         world.configure(CONFIG)
         world.settle()
-        assert row()["state"] == "up"
+        assert beat().state == "up"
         world.advance(minutes(69))
         world.expect_nothing()
         world.advance(minutes(2))
@@ -171,7 +179,7 @@ def test_the_end_of_a_run_beside_it_tells_nobody_of_one_that_hangs_and_that_of_a
     world.expect_page("ada")
     for rid in (B, None):
         ping(world, rid=rid)
-        assert row()["state"] == "down"
+        assert beat().state == "down"
     world.expect_nothing()
     ping(world, "start", rid=C)
     ping(world, rid=C)
@@ -188,7 +196,7 @@ def test_a_run_whose_end_never_comes_is_forgotten_by_a_pause(world: World) -> No
             actions.pause(db, "invoices", paused, SYSTEM, world.now)
     world.settle()
     world.expect_page("ada", event="resolved")
-    assert (row()["state"], row()["runs"]) == ("up", [])
+    assert (beat().state, beat().runs) == ("up", ())
 
 
 def test_a_longer_schedule_ends_what_is_not_late_by_it(world: World) -> None:
@@ -212,7 +220,7 @@ def test_a_pause_ends_the_alert_and_a_ping_ends_the_pause(world: World) -> None:
     world.advance(minutes(500))
     world.expect_nothing()
     ping(world)
-    assert row()["state"] == "up"
+    assert beat().state == "up"
     with transaction() as db:
         actions.pause(db, "invoices", True, SYSTEM, world.now)
     world.advance(minutes(500))
@@ -254,9 +262,9 @@ def test_the_newest_hundred_pings_are_kept_and_run_times_are_samples(world: Worl
         line.ping(PingRequest(Kind.SUCCESS, slug="invoices"), now=world.now)
     world.settle()
     with transaction() as db:
-        kept = store.pings(db, row()["id"], None, 1000, 10)
-        runs = store.ends(db, [row()["id"]], 1000)[row()["id"]]
-    assert [one["n"] for one in kept] == list(range(140, 40, -1))
-    assert kept[0]["seconds"] == 2
-    assert [one["seconds"] for one in runs] == [2] * 50
-    assert row()["pings"] == row()["judged"] == 140
+        kept = store.pings(db, stored().id, None, 1000, 10)
+        runs = store.ends(db, [stored().id], 1000)[stored().id]
+    assert [one.n for one in kept] == list(range(140, 40, -1))
+    assert kept[0].seconds == 2
+    assert [one.seconds for one in runs] == [2] * 50
+    assert stored().pings == stored().judged == 140

@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from app import line
-from app.checks.heartbeats.model import Kind, PingRequest
+from app.checks.heartbeats.model import Kind, PingRequest, RunEnd
 from app.db import transaction
 from app.signals.service import Integration
 from app.web.bars import MOST, bars, summary
@@ -92,16 +93,16 @@ def test_only_editors_pause_and_what_a_ping_made_can_be_removed(beats: Site) -> 
 
 def test_bars_are_as_high_as_runs_took_long() -> None:
     start = datetime(2026, 11, 23, 12, tzinfo=UTC)
-    took = [None, 0.0, 30.0, 60.0]
+    took, utc = [None, 0.0, 30.0, 60.0], ZoneInfo("UTC")
     ends = [
-        {"at": start + timedelta(hours=n), "kind": "fail" if n == 2 else "success", "seconds": seconds}
+        RunEnd(at=start + timedelta(hours=n), kind=Kind.FAIL if n == 2 else Kind.SUCCESS, seconds=seconds)
         for n, seconds in enumerate(took)
     ]
-    drawn = bars(ends, UTC)  # type: ignore[arg-type]
+    drawn = bars(ends, utc)
     assert [(bar.x, bar.height, bar.style) for bar in drawn] == [
         (36, 3.0, "none"), (37, 3.0, "ok"), (38, 12.0, "fail"), (39, 24.0, "ok"),
     ]  # fmt: skip
     assert drawn[2].title == "failed Mon 23 Nov 2026 14:00:00 UTC, took 30 s"
     assert summary(ends) == "4 runs, 1 failed; took 0 s to 60 s"
-    assert len(bars(ends * 20, UTC)) == MOST  # type: ignore[arg-type]
-    assert bars([], UTC) == ()  # type: ignore[arg-type]
+    assert len(bars(ends * 20, utc)) == MOST
+    assert bars([], utc) == ()

@@ -3,13 +3,12 @@
 What has no meaning here (channels, methods, keyword filters) is taken and left alone; `tags` and `desc` are labels.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.checks.heartbeats.model import SLUG, Cron, Heartbeat
+from app.checks.heartbeats.model import SLUG, Cron, Heartbeat, HeartbeatRecord, PingRecord
 from app.checks.heartbeats.present import LATE, shown_state
 from app.people.model import Zone
 
@@ -34,9 +33,9 @@ class Spec(BaseModel):
     unique: list[Literal["name", "slug", "tags", "timeout", "grace"]] = Field(default_factory=list)
 
 
-def changed(known: Mapping[str, Any] | None, spec: Spec) -> dict[str, Any]:
+def changed(known: Heartbeat | None, spec: Spec) -> dict[str, Any]:
     """The stored form after `spec`, on top of what is known; one that is new is expected every day, with an hour's grace."""
-    after = dict(known or {"every": "1d", "grace": "1h"})
+    after: dict[str, Any] = known.model_dump(mode="json", exclude_unset=True) if known else {"every": "1d", "grace": "1h"}
     if spec.schedule is not None:
         after.pop("every", None)
         after["cron"] = spec.schedule
@@ -53,43 +52,42 @@ def changed(known: Mapping[str, Any] | None, spec: Spec) -> dict[str, Any]:
     return Heartbeat.model_validate(after).model_dump(mode="json", exclude_unset=True)
 
 
-def same(row: Mapping[str, Any], spec: Spec) -> bool:
+def same(one: HeartbeatRecord, spec: Spec) -> bool:
     """Whether this is the one that `unique` means: equal in every field it lists, all of which are given."""
-    shown = {"name": row["name"], "slug": row["slug"], **_durations(Heartbeat.model_validate(row["spec"]))}
-    shown["tags"] = row["spec"].get("labels", {}).get("tags", "")
+    shown = {"name": one.name, "slug": one.slug, "tags": one.spec.labels.get("tags", ""), **_durations(one.spec)}
     given = spec.model_dump()
     return bool(spec.unique) and all(given[key] is not None and given[key] == shown.get(key) for key in spec.unique)
 
 
-def check(row: Mapping[str, Any], now: datetime, url: str, base: str) -> dict[str, Any]:
+def check(one: HeartbeatRecord, now: datetime, url: str, base: str) -> dict[str, Any]:
     """A heartbeat as its clients expect it; `base` is the address of the API it is asked over."""
-    spec = Heartbeat.model_validate(row["spec"])
-    state, here = shown_state(row, now), f"{base}/checks/{row['uuid']}"
+    spec, beat = one.spec, one.beat
+    state, here = shown_state(beat.state, one.expected_at, now), f"{base}/checks/{one.uuid}"
     shown: dict[str, Any] = {
-        "name": row["name"], "slug": row["slug"], "tags": spec.labels.get("tags", ""), "n_pings": row["pings"],
+        "name": one.name, "slug": one.slug, "tags": spec.labels.get("tags", ""), "n_pings": one.pings,
         "desc": spec.labels.get("desc", ""),
-        "status": STATUS.get(state, state), "started": bool(row["runs"]), "last_ping": _instant(row["last_ping"]),
-        "next_ping": _instant(row["expected_at"]) if state in ("up", LATE) else None, "manual_resume": False, "methods": "",
+        "status": STATUS.get(state, state), "started": bool(beat.runs), "last_ping": _instant(beat.last_ping),
+        "next_ping": _instant(one.expected_at) if state in ("up", LATE) else None, "manual_resume": False, "methods": "",
         "subject": "", "subject_fail": "", "start_kw": "", "success_kw": "", "failure_kw": "", "filter_subject": False,
         "filter_body": False, "filter_http_body": False, "filter_default_fail": False, "badge_url": "", "channels": "",
-        "uuid": str(row["uuid"]), "ping_url": f"{url}/ping/{row['uuid']}", "update_url": here, "pause_url": f"{here}/pause",
+        "uuid": str(one.uuid), "ping_url": f"{url}/ping/{one.uuid}", "update_url": here, "pause_url": f"{here}/pause",
         "resume_url": f"{here}/resume", **_durations(spec),
     }  # fmt: skip
-    if row["run_seconds"] is not None:
-        shown["last_duration"] = int(row["run_seconds"])
+    if beat.run_seconds is not None:
+        shown["last_duration"] = int(beat.run_seconds)
     if spec.cron is not None:
-        shown |= {"schedule": spec.cron, "tz": row["zone"]}
+        shown |= {"schedule": spec.cron, "tz": one.zone}
     return shown
 
 
-def ping(row: Mapping[str, Any], here: str) -> dict[str, Any]:
+def ping(one: PingRecord, here: str) -> dict[str, Any]:
     """One of its pings; `here` is the address of its heartbeat's API."""
     shown: dict[str, Any] = {
-        "type": row["kind"], "date": _instant(row["at"]), "n": row["n"], "scheme": "http", "remote_addr": row["remote"],
-        "method": row["method"], "ua": row["agent"], "rid": row["rid"],
-        "body_url": f"{here}/pings/{row['n']}/body" if row["body_bytes"] else None,
+        "type": one.kind.value, "date": _instant(one.at), "n": one.n, "scheme": "http", "remote_addr": one.remote,
+        "method": one.method, "ua": one.agent, "rid": one.rid,
+        "body_url": f"{here}/pings/{one.n}/body" if one.body_bytes else None,
     }  # fmt: skip
-    return {**shown, **({"duration": row["seconds"]} if row["seconds"] is not None else {})}
+    return {**shown, **({"duration": one.seconds} if one.seconds is not None else {})}
 
 
 def free_name(spec: Spec, taken: set[str]) -> str:

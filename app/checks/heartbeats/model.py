@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -141,6 +142,90 @@ class Assessment:
     beat: Beat
     expected_at: datetime | None = None
     due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeartbeatRecord:
+    """A heartbeat as stored: what is declared, how it stands, how far its pings are judged."""
+
+    id: int
+    name: str
+    uuid: UUID
+    slug: str
+    origin: str  # config, or ping: made by `?create=1`
+    spec: Heartbeat
+    zone: str
+    beat: Beat
+    expected_at: datetime | None
+    due_at: datetime | None  # when silence becomes its alert
+    pings: int
+    judged: int  # number of the last ping taken into account
+
+    @property
+    def expectation(self) -> Expectation:
+        return Expectation(ZoneInfo(self.zone), self.spec.grace, self.spec.every, self.spec.cron)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemovedHeartbeat:
+    """A heartbeat that was removed, as it stood then."""
+
+    id: int
+    name: str
+    pings: int
+    beat: Beat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What a heartbeat's row becomes after a look: `judged` is the last ping's number, `look_at` when to look again."""
+
+    id: int
+    assessment: Assessment
+    judged: int
+    look_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PingRecord:
+    """A ping as stored, with as much of its body as was asked for."""
+
+    n: int
+    at: datetime
+    kind: Kind
+    exit_status: int | None
+    rid: str | None
+    seconds: float | None  # how long the run took that it ended
+    method: str
+    remote: str
+    agent: str
+    body: bytes = field(repr=False)
+    body_bytes: int  # of the whole body
+
+    @property
+    def text(self) -> str:
+        """Its body as text."""
+        return self.body.decode("utf-8", "replace")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnd:
+    """How a run ended: `kind` is success or fail, `seconds` None where its start is unknown."""
+
+    at: datetime
+    kind: Kind
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredRun:
+    """How long a run of the heartbeat with this id and name took; `n` and `at` are of the ping that ended it."""
+
+    id: int
+    name: str
+    n: int
+    at: datetime
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

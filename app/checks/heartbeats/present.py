@@ -1,55 +1,90 @@
 """A heartbeat as JSON and in words: the same in the API, the command line and the console. Pure."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
 from cronsim import CronSim
 
-from app.checks.heartbeats.model import Heartbeat
-from app.reason import loaded
+from app.checks.heartbeats.model import Heartbeat, HeartbeatRecord, PingRecord, Run, State
+from app.reason import Reasons
 from app.sentence import lower_first
 from app.units import format_duration
 from app.wording import because, present_all
 
-KEPT = (
-    "name",
-    "slug",
-    "origin",
-    "since",
-    "last_ping",
-    "last_start",
-    "expected_at",
-    "due_at",
-    "run_seconds",
-    "pings",
-)
 LATE = "late"  # expected and not there, its grace still running
 
 
-def present(row: Mapping[str, Any], now: datetime, url: str) -> dict[str, Any]:
-    """The public form of a heartbeat. `due_at` is when silence becomes its alert; `url` is where this installation is."""
-    spec, reasons = Heartbeat.model_validate(row["spec"]), loaded(row["reasons"])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeartbeatView:
+    """A heartbeat as people see it. `due_at` is when silence becomes its alert."""
+
+    name: str
+    slug: str
+    origin: str
+    since: datetime | None
+    last_ping: datetime | None
+    last_start: datetime | None
+    expected_at: datetime | None
+    due_at: datetime | None
+    run_seconds: float | None
+    pings: int
+    because: str
+    reasons: Reasons
+    state: str  # see `shown_state`
+    service: str | None
+    severity: str
+    schedule: str
+    grace: float  # seconds
+    running: tuple[Run, ...]
+    runbook: str | None
+    labels: Mapping[str, str]
+    ping_url: str
+
+
+def view(one: HeartbeatRecord, now: datetime, url: str) -> HeartbeatView:
+    """How it is shown now; `url` is where this installation is."""
+    spec, beat = one.spec, one.beat
+    return HeartbeatView(
+        name=one.name,
+        slug=one.slug,
+        origin=one.origin,
+        since=beat.since,
+        last_ping=beat.last_ping,
+        last_start=beat.last_start,
+        expected_at=one.expected_at,
+        due_at=one.due_at,
+        run_seconds=beat.run_seconds,
+        pings=one.pings,
+        because=because(beat.reasons),
+        reasons=beat.reasons,
+        state=shown_state(beat.state, one.expected_at, now),
+        service=spec.service,
+        severity=spec.severity.value,
+        schedule=schedule(spec, one.zone),
+        grace=spec.grace.total_seconds(),
+        running=beat.runs,
+        runbook=spec.runbook,
+        labels=spec.labels,
+        ping_url=f"{url}/ping/{one.uuid}",
+    )
+
+
+def present(one: HeartbeatRecord, now: datetime, url: str) -> dict[str, Any]:
+    """The public form of a heartbeat: its view as JSON."""
+    shown = view(one, now, url)
     return {
-        **{name: row[name] for name in KEPT},
-        "because": because(reasons),
-        "reasons": present_all(reasons),
-        "state": shown_state(row, now),
-        "service": spec.service,
-        "severity": spec.severity.value,
-        "schedule": schedule(spec, row["zone"]),
-        "grace": spec.grace.total_seconds(),
-        "running": [{"rid": rid, "since": datetime.fromisoformat(since)} for rid, since in row["runs"]],
-        "runbook": spec.runbook,
-        "labels": dict(spec.labels),
-        "ping_url": f"{url}/ping/{row['uuid']}",
+        **{field.name: getattr(shown, field.name) for field in fields(shown)},
+        "reasons": present_all(shown.reasons),
+        "running": [{"rid": run.rid, "since": run.since} for run in shown.running],
+        "labels": dict(shown.labels),
     }
 
 
-def shown_state(row: Mapping[str, Any], now: datetime) -> str:
+def shown_state(state: State, expected_at: datetime | None, now: datetime) -> str:
     """new, up, late, down or paused: late is up with the expected time past and the grace not over."""
-    expected = row["expected_at"]
-    return LATE if row["state"] == "up" and expected is not None and expected <= now else str(row["state"])
+    return LATE if state is State.UP and expected_at is not None and expected_at <= now else state.value
 
 
 def schedule(spec: Heartbeat, zone: str) -> str:
@@ -61,6 +96,6 @@ def schedule(spec: Heartbeat, zone: str) -> str:
     return f"{lower_first(words)} ({zone}), {grace}"
 
 
-def present_ping(row: Mapping[str, Any]) -> dict[str, Any]:
+def present_ping(ping: PingRecord) -> dict[str, Any]:
     """The public form of a ping; what it carried as text."""
-    return {**row, "body": bytes(row["body"]).decode("utf-8", "replace")}
+    return {**{field.name: getattr(ping, field.name) for field in fields(ping)}, "kind": ping.kind.value, "body": ping.text}

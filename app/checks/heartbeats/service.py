@@ -4,16 +4,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo
 
-import orjson
 from sqlalchemy import Connection
 
 from app import uptime
 from app.checks.heartbeats import store
-from app.checks.heartbeats.decide import assess, last_line, restored
+from app.checks.heartbeats.decide import assess, restored
 from app.checks.heartbeats.decide import receive as received
 from app.checks.heartbeats.manage import Spec, changed, free_name
 from app.checks.heartbeats.model import (
@@ -21,17 +18,17 @@ from app.checks.heartbeats.model import (
     Assessment,
     Beat,
     Cause,
-    Expectation,
     Heartbeat,
+    HeartbeatRecord,
+    Judged,
     Kind,
-    Ping,
+    MeasuredRun,
     PingRequest,
-    Run,
     State,
 )
 from app.downtime import Downtime, united
 from app.errors import Conflict, NotFound
-from app.reason import Code, Reason, dumped, loaded
+from app.reason import Code, Reason
 
 EACH = 500  # pings of one heartbeat judged at once
 MADE = 1000  # heartbeats that pings may make
@@ -72,16 +69,17 @@ def _put_all(db: Connection, rows: Sequence[Mapping[str, Any]], origin: str, zon
     """Make these, change them, or bring them back."""
     returning = store.lock_removed(db, [row["name"] for row in rows])
     store.sync(db, rows, origin, zone, now)
-    back = [(row, restored(_beat(row), now)) for row in returning]
+    back = [(one, Assessment(restored(one.beat, now))) for one in returning]
     if back:
-        store.save(db, [_row(row, Assessment(beat), row["pings"], more=True, now=now) for row, beat in back])
+        store.save(db, [Judged(id=one.id, assessment=found, judged=one.pings, look_at=now) for one, found in back])
 
 
 def receive(db: Connection, call: PingRequest, now: datetime | None = None) -> Received | None:
     """Keep a ping; None when it is nobody's. Raises Conflict when its slug is that of several."""
-    row = store.receive(db, call, now)
-    if row is not None:
-        return Received(row["n"], call.kind is Kind.FAIL or row["state"] != State.UP)
+    found = store.receive(db, call, now)
+    if found is not None:
+        n, before = found
+        return Received(n, call.kind is Kind.FAIL or before is not State.UP)
     if call.slug is not None and store.count_slug(db, call.slug) > 1:
         raise Conflict(f'several heartbeats have the slug "{call.slug}"; ping one of them by its UUID')
     return None
@@ -97,19 +95,19 @@ def make(db: Connection, call: PingRequest, service: str | None, now: datetime) 
     return replace(kept, made=True) if kept else None
 
 
-def put(db: Connection, row: Mapping[str, Any] | None, spec: Spec, service: str | None, now: datetime) -> str:
+def put(db: Connection, known: HeartbeatRecord | None, spec: Spec, service: str | None, now: datetime) -> str:
     """Make a heartbeat over the management API, or change one; its name. Raises Conflict for one that is declared."""
-    if row is not None and row["origin"] == "config":
-        raise Conflict(f'heartbeat "{row["name"]}" is managed in the configuration; change it there')
-    if row is None and store.count_made(db) >= MADE:
+    if known is not None and known.origin == "config":
+        raise Conflict(f'heartbeat "{known.name}" is managed in the configuration; change it there')
+    if known is None and store.count_made(db) >= MADE:
         raise Conflict(f"{MADE} heartbeats created by pings and clients already exist; remove some")
-    after = changed(row["spec"] if row is not None else None, spec)
-    if row is None and service:
+    after = changed(known.spec if known is not None else None, spec)
+    if known is None and service:
         after["service"] = service
-    name = row["name"] if row is not None else free_name(spec, {one["name"] for one in store.listed(db)})
-    slug = spec.slug if spec.slug is not None else row["slug"] if row is not None else slug_of(name)
+    name = known.name if known is not None else free_name(spec, {one.name for one in store.listed(db)})
+    slug = spec.slug if spec.slug is not None else known.slug if known is not None else slug_of(name)
     _put_all(db, [{"name": name, "slug": slug, "spec": after}], "ping", after.get("timezone", "UTC"), now)
-    return str(name)
+    return name
 
 
 def judge(db: Connection, now: datetime, limit: int) -> tuple[list[Move], int]:
@@ -119,10 +117,9 @@ def judge(db: Connection, now: datetime, limit: int) -> tuple[list[Move], int]:
 
 def pause(db: Connection, name: str, paused: bool, now: datetime) -> list[Move]:
     """Expect nothing of a heartbeat until it is resumed or pinged; or expect it from now on. Raises NotFound."""
-    row = _locked(db, name)
-    moves, _ = _judge(db, [row], now)
-    row = _locked(db, name)
-    before = _beat(row)
+    moves, _ = _judge(db, [_locked(db, name)], now)
+    one = _locked(db, name)
+    before = one.beat
     if paused:
         after = replace(
             before, state=State.PAUSED, cause=Cause.NONE, reasons=(Reason(Code.HEARTBEAT_PAUSED),), since=now, runs=()
@@ -132,24 +129,21 @@ def pause(db: Connection, name: str, paused: bool, now: datetime) -> list[Move]:
         after = replace(after, counts_from=now if before.counts_from else None)
     else:
         return moves
-    assessment = assess(after, _expectation(row), now, _away(db, now))
-    store.save(db, [_row(row, assessment, row["judged"], more=False, now=now)])
-    return [*moves, Move(name, _spec(row), before.state, assessment.beat, now)]
+    assessment = assess(after, one.expectation, now, _away(db, now))
+    store.save(db, [Judged(id=one.id, assessment=assessment, judged=one.judged, look_at=assessment.due_at)])
+    return [*moves, Move(name, one.spec, before.state, assessment.beat, now)]
 
 
 def remove(db: Connection, name: str, now: datetime) -> None:
     """Remove a heartbeat that a ping made. Raises NotFound, or Conflict for one that the configuration declares."""
-    if _locked(db, name)["origin"] == "config":
+    if _locked(db, name).origin == "config":
         raise Conflict(f'heartbeat "{name}" is managed in the configuration; remove it there')
     store.remove(db, name, now)
 
 
-def get(db: Connection, name: str) -> Mapping[str, Any]:
-    """One heartbeat's row. Raises NotFound."""
-    row = store.get(db, name)
-    if row is None:
-        raise NotFound(f'there is no heartbeat "{name}"')
-    return row
+def get(db: Connection, name: str) -> HeartbeatRecord:
+    """One heartbeat. Raises NotFound."""
+    return _there(name, store.get(db, name))
 
 
 def slug_of(name: str) -> str:
@@ -157,31 +151,31 @@ def slug_of(name: str) -> str:
     return re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-")[:SLUG].rstrip("-")
 
 
-def _judge(db: Connection, rows: Sequence[Mapping[str, Any]], now: datetime) -> tuple[list[Move], int]:
-    if not rows:
+def _judge(db: Connection, records: Sequence[HeartbeatRecord], now: datetime) -> tuple[list[Move], int]:
+    if not records:
         return [], 0
-    waiting = store.unjudged(db, {row["id"]: row["judged"] for row in rows}, EACH)
+    waiting = store.unjudged(db, {one.id: one.judged for one in records}, EACH)
     away = _away(db, now)
     moves: list[Move] = []
     saved, runs = [], []
-    for row in rows:
-        pings = [_ping(one) for one in waiting[row["id"]]]
-        spec, beat, expectation = _spec(row), _beat(row), _expectation(row)
+    for one in records:
+        pings, beat, expectation = waiting[one.id], one.beat, one.expectation
         way: list[tuple[State, Beat, datetime]] = []
         for ping in pings:
             before = beat
             beat, seconds = received(beat, ping, expectation.grace)
             way.append((before.state, beat, ping.at))
             if seconds is not None:
-                runs.append({"id": row["id"], "name": row["name"], "n": ping.n, "at": ping.at, "seconds": seconds})
+                runs.append(MeasuredRun(id=one.id, name=one.name, n=ping.n, at=ping.at, seconds=seconds))
         assessment = assess(beat, expectation, now, away)
         if assessment.beat.state is not beat.state or assessment.beat.reasons != beat.reasons or not pings:
             way.append((beat.state, assessment.beat, assessment.beat.since or now))
-        moves += [Move(row["name"], spec, before, after, at) for before, after, at in way if _worth_saying(before, after)]
-        saved.append(_row(row, assessment, pings[-1].n if pings else row["judged"], more=len(pings) >= EACH, now=now))
+        moves += [Move(one.name, one.spec, before, after, at) for before, after, at in way if _worth_saying(before, after)]
+        last, look_at = pings[-1].n if pings else one.judged, now if len(pings) >= EACH else assessment.due_at
+        saved.append(Judged(id=one.id, assessment=assessment, judged=last, look_at=look_at))
     store.save(db, saved)
     store.measured(db, runs)
-    return moves, len(rows)
+    return moves, len(records)
 
 
 def _away(db: Connection, now: datetime) -> Sequence[Downtime]:
@@ -195,48 +189,15 @@ def _worth_saying(before: State, after: Beat) -> bool:
     return State.DOWN in (before, after.state)
 
 
-def _locked(db: Connection, name: str) -> Mapping[str, Any]:
-    row = store.lock(db, name)
-    if row is None:
+def _locked(db: Connection, name: str) -> HeartbeatRecord:
+    return _there(name, store.lock(db, name))
+
+
+def _there(name: str, found: HeartbeatRecord | None) -> HeartbeatRecord:
+    if found is None:
         raise NotFound(f'there is no heartbeat "{name}"')
-    return row
+    return found
 
 
 def _declared(name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": name, "slug": slug_of(name), "spec": dict(spec)}
-
-
-@lru_cache(maxsize=4096)
-def _parsed(spec: bytes) -> Heartbeat:
-    return Heartbeat.model_validate(orjson.loads(spec))
-
-
-def _spec(row: Mapping[str, Any]) -> Heartbeat:
-    return _parsed(orjson.dumps(row["spec"]))
-
-
-def _expectation(row: Mapping[str, Any]) -> Expectation:
-    spec = _spec(row)
-    return Expectation(ZoneInfo(row["zone"]), spec.grace, spec.every, spec.cron)
-
-
-def _beat(row: Mapping[str, Any]) -> Beat:
-    runs = tuple(Run(rid, datetime.fromisoformat(since)) for rid, since in row["runs"])
-    known = ("since", "counts_from", "last_ping", "last_start", "run_seconds")
-    state, cause, reasons = State(row["state"]), Cause(row["cause"]), loaded(row["reasons"])
-    return Beat(state=state, cause=cause, reasons=reasons, runs=runs, **{name: row[name] for name in known})
-
-
-def _ping(row: Mapping[str, Any]) -> Ping:
-    return Ping(row["n"], row["at"], Kind(row["kind"]), row["exit_status"], row["rid"], last_line(bytes(row["tail"] or b"")))
-
-
-def _row(row: Mapping[str, Any], assessment: Assessment, judged: int, *, more: bool, now: datetime) -> dict[str, Any]:
-    beat = assessment.beat
-    return {
-        "id": row["id"], "state": beat.state, "cause": beat.cause, "reasons": dumped(beat.reasons), "since": beat.since,
-        "counts_from": beat.counts_from, "last_ping": beat.last_ping, "last_start": beat.last_start,
-        "runs": [[run.rid, run.since] for run in beat.runs], "run_seconds": beat.run_seconds,
-        "expected_at": assessment.expected_at, "due_at": assessment.due_at, "judged": judged,
-        "look_at": now if more else assessment.due_at,
-    }  # fmt: skip

@@ -2,15 +2,33 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, LargeBinary, func, insert, select, text, update
+from sqlalchemy import Connection, LargeBinary, Row, Select, func, insert, select, text, update
 
-from app.checks.heartbeats.model import PingRequest
+from app.checks.heartbeats.decide import last_line
+from app.checks.heartbeats.model import (
+    Beat,
+    Cause,
+    Heartbeat,
+    HeartbeatRecord,
+    Judged,
+    Kind,
+    MeasuredRun,
+    Ping,
+    PingRecord,
+    PingRequest,
+    RemovedHeartbeat,
+    Run,
+    RunEnd,
+    State,
+)
 from app.checks.heartbeats.table import heartbeat, heartbeat_ping
 from app.checks.table import sample
 from app.db import move_back
+from app.reason import dumped, loaded
 
 KEPT = 100  # pings of one heartbeat
 TAIL = 400  # bytes of a failure's body that are looked at
@@ -73,17 +91,53 @@ on conflict (name) do update set slug = excluded.slug, origin = excluded.origin,
 """)
 
 
-def receive(db: Connection, call: PingRequest, now: datetime | None) -> Mapping[str, Any] | None:
+@lru_cache(maxsize=4096)
+def _spec(stored: bytes) -> Heartbeat:
+    return Heartbeat.model_validate(orjson.loads(stored))
+
+
+def _beat(row: Row[Any]) -> Beat:
+    return Beat(
+        state=State(row.state),
+        cause=Cause(row.cause),
+        reasons=loaded(row.reasons),
+        since=row.since,
+        counts_from=row.counts_from,
+        last_ping=row.last_ping,
+        last_start=row.last_start,
+        runs=tuple(Run(rid, datetime.fromisoformat(since)) for rid, since in row.runs),
+        run_seconds=row.run_seconds,
+    )
+
+
+def _record(row: Row[Any]) -> HeartbeatRecord:
+    return HeartbeatRecord(
+        id=row.id,
+        name=row.name,
+        uuid=row.uuid,
+        slug=row.slug,
+        origin=row.origin,
+        spec=_spec(orjson.dumps(row.spec)),
+        zone=row.zone,
+        beat=_beat(row),
+        expected_at=row.expected_at,
+        due_at=row.due_at,
+        pings=row.pings,
+        judged=row.judged,
+    )
+
+
+def receive(db: Connection, call: PingRequest, now: datetime | None) -> tuple[int, State] | None:
     """Keep a ping: its number and the heartbeat's state before it; None when it is nobody's, or more than one's."""
     values = {
         "kind": call.kind.value, "exit_status": call.exit_status, "rid": call.rid, "method": call.method,
         "remote": call.remote, "agent": call.agent, "body": call.body, "now": now,
     }  # fmt: skip
     if call.uuid is not None:
-        row = db.execute(_BY_UUID, {**values, "uuid": call.uuid}).mappings().one_or_none()
+        row = db.execute(_BY_UUID, {**values, "uuid": call.uuid}).one_or_none()
     else:
-        row = db.execute(_BY_SLUG, {**values, "slug": call.slug}).mappings().one_or_none()
-    return dict(row) if row else None
+        row = db.execute(_BY_SLUG, {**values, "slug": call.slug}).one_or_none()
+    return (row.n, State(row.state)) if row else None
 
 
 def count_slug(db: Connection, slug: str) -> int:
@@ -105,10 +159,11 @@ def sync(db: Connection, rows: Sequence[Mapping[str, Any]], origin: str, zone: s
         db.execute(_SYNC, values)
 
 
-def lock_removed(db: Connection, names: Sequence[str]) -> list[Mapping[str, Any]]:
+def lock_removed(db: Connection, names: Sequence[str]) -> list[RemovedHeartbeat]:
     """Those of these heartbeats that were removed, locked until the transaction ends."""
     query = select(heartbeat).where(heartbeat.c.name.in_(names), heartbeat.c.removed_at.is_not(None)).order_by(heartbeat.c.id)
-    return [dict(row) for row in db.execute(query.with_for_update()).mappings()]
+    rows = db.execute(query.with_for_update())
+    return [RemovedHeartbeat(id=row.id, name=row.name, pings=row.pings, beat=_beat(row)) for row in rows]
 
 
 def remove_others(db: Connection, names: Sequence[str], now: datetime) -> None:
@@ -122,7 +177,7 @@ def remove(db: Connection, name: str, now: datetime) -> None:
     db.execute(update(heartbeat).where(heartbeat.c.name == name).values(removed_at=now, look_at=None))
 
 
-def claim(db: Connection, now: datetime, limit: int) -> list[Mapping[str, Any]]:
+def claim(db: Connection, now: datetime, limit: int) -> list[HeartbeatRecord]:
     """Heartbeats somebody has to look at, locked until the transaction ends; others skip them."""
     query = (
         select(heartbeat)
@@ -131,61 +186,67 @@ def claim(db: Connection, now: datetime, limit: int) -> list[Mapping[str, Any]]:
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    return [dict(row) for row in db.execute(query).mappings()]
+    return [_record(row) for row in db.execute(query)]
 
 
-def lock(db: Connection, name: str) -> Mapping[str, Any] | None:
+def lock(db: Connection, name: str) -> HeartbeatRecord | None:
     """One heartbeat, locked until the transaction ends."""
     query = select(heartbeat).where(heartbeat.c.name == name, heartbeat.c.removed_at.is_(None)).with_for_update()
-    row = db.execute(query).mappings().one_or_none()
-    return dict(row) if row else None
+    row = db.execute(query).one_or_none()
+    return _record(row) if row else None
 
 
-def unjudged(db: Connection, judged: Mapping[int, int], each: int) -> dict[int, list[Mapping[str, Any]]]:
+def unjudged(db: Connection, judged: Mapping[int, int], each: int) -> dict[int, list[Ping]]:
     """Pings after the last judged one of each heartbeat id, oldest first, at most `each`."""
-    found: dict[int, list[Mapping[str, Any]]] = {one: [] for one in judged}
+    found: dict[int, list[Ping]] = {one: [] for one in judged}
     values = {"ids": list(judged), "judged": list(judged.values()), "each": each, "tail": TAIL}
-    for row in db.execute(_UNJUDGED, values).mappings():
-        found[row["heartbeat"]].append(dict(row))
+    for row in db.execute(_UNJUDGED, values):
+        tail = last_line(bytes(row.tail or b""))
+        found[row.heartbeat].append(Ping(row.n, row.at, Kind(row.kind), row.exit_status, row.rid, tail))
     return found
 
 
-def save(db: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+def save(db: Connection, looked_at: Sequence[Judged]) -> None:
     """Write down how heartbeats stand, and drop the pings that are judged and beyond the newest hundred."""
-    db.execute(_SAVE, {"rows": orjson.dumps(list(rows)).decode()})
-    db.execute(_TRIM, {"ids": [row["id"] for row in rows], "before": [row["judged"] - KEPT for row in rows]})
+    db.execute(_SAVE, {"rows": orjson.dumps([_row(one) for one in looked_at]).decode()})
+    db.execute(_TRIM, {"ids": [one.id for one in looked_at], "before": [one.judged - KEPT for one in looked_at]})
 
 
-def measured(db: Connection, runs: Sequence[Mapping[str, Any]]) -> None:
-    """Keep how long runs took (`id`, `name`, `n`, `at`, `seconds`): beside their last ping, and as samples of `run_seconds`."""
+def _row(one: Judged) -> dict[str, Any]:
+    beat = one.assessment.beat
+    return {
+        "id": one.id, "state": beat.state, "cause": beat.cause, "reasons": dumped(beat.reasons), "since": beat.since,
+        "counts_from": beat.counts_from, "last_ping": beat.last_ping, "last_start": beat.last_start,
+        "runs": [[run.rid, run.since] for run in beat.runs], "run_seconds": beat.run_seconds,
+        "expected_at": one.assessment.expected_at, "due_at": one.assessment.due_at, "judged": one.judged,
+        "look_at": one.look_at,
+    }  # fmt: skip
+
+
+def measured(db: Connection, runs: Sequence[MeasuredRun]) -> None:
+    """Keep how long runs took: beside their last ping, and as samples of `run_seconds`."""
     if not runs:
         return
-    columns = {key: [run[key] for run in runs] for key in ("id", "n", "seconds")}
-    db.execute(_MEASURED, {"ids": columns["id"], "numbers": columns["n"], "seconds": columns["seconds"]})
+    ids, numbers, seconds = [run.id for run in runs], [run.n for run in runs], [run.seconds for run in runs]
+    db.execute(_MEASURED, {"ids": ids, "numbers": numbers, "seconds": seconds})
     samples = [
-        {
-            "check_name": f"heartbeat:{run['name']}",
-            "metric": "run_seconds",
-            "at": run["at"],
-            "value": run["seconds"],
-            "labels": {},
-        }
+        {"check_name": f"heartbeat:{run.name}", "metric": "run_seconds", "at": run.at, "value": run.seconds, "labels": {}}
         for run in runs
     ]
     db.execute(insert(sample), samples)
 
 
-def listed(db: Connection) -> list[Mapping[str, Any]]:
+def listed(db: Connection) -> list[HeartbeatRecord]:
     """Every heartbeat, by name."""
     query = select(heartbeat).where(heartbeat.c.removed_at.is_(None)).order_by(heartbeat.c.name)
-    return [dict(row) for row in db.execute(query).mappings()]
+    return [_record(row) for row in db.execute(query)]
 
 
-def get(db: Connection, name: str) -> Mapping[str, Any] | None:
+def get(db: Connection, name: str) -> HeartbeatRecord | None:
     """One heartbeat."""
     query = select(heartbeat).where(heartbeat.c.name == name, heartbeat.c.removed_at.is_(None))
-    row = db.execute(query).mappings().one_or_none()
-    return dict(row) if row else None
+    row = db.execute(query).one_or_none()
+    return _record(row) if row else None
 
 
 def names_in(db: Connection, state: str) -> list[str]:
@@ -194,15 +255,32 @@ def names_in(db: Connection, state: str) -> list[str]:
     return list(db.scalars(query.order_by(heartbeat.c.name)))
 
 
-def pings(db: Connection, id_: int, before: int | None, limit: int, most: int) -> list[Mapping[str, Any]]:
+def pings(db: Connection, id_: int, before: int | None, limit: int, most: int) -> list[PingRecord]:
     """Pings of a heartbeat, newest first, from below number `before`, each with the first `most` bytes of what it carried."""
     columns = [column for column in heartbeat_ping.c if column.name not in ("heartbeat", "body")]
     shown = func.substring(heartbeat_ping.c.body, 1, most, type_=LargeBinary).label("body")
     size = func.length(heartbeat_ping.c.body).label("body_bytes")
-    query = select(*columns, shown, size).where(heartbeat_ping.c.heartbeat == id_)
+    query: Select[Any] = select(*columns, shown, size).where(heartbeat_ping.c.heartbeat == id_)
     if before is not None:
         query = query.where(heartbeat_ping.c.n < before)
-    return [dict(row) for row in db.execute(query.order_by(heartbeat_ping.c.n.desc()).limit(limit)).mappings()]
+    rows = db.execute(query.order_by(heartbeat_ping.c.n.desc()).limit(limit))
+    return [_ping(row) for row in rows]
+
+
+def _ping(row: Row[Any]) -> PingRecord:
+    return PingRecord(
+        n=row.n,
+        at=row.at,
+        kind=Kind(row.kind),
+        exit_status=row.exit_status,
+        rid=row.rid,
+        seconds=row.seconds,
+        method=row.method,
+        remote=row.remote,
+        agent=row.agent,
+        body=bytes(row.body),
+        body_bytes=row.body_bytes,
+    )
 
 
 def body(db: Connection, id_: int, n: int) -> bytes | None:
@@ -211,11 +289,11 @@ def body(db: Connection, id_: int, n: int) -> bytes | None:
     return db.execute(query).scalar_one_or_none()
 
 
-def ends(db: Connection, ids: Sequence[int], each: int) -> dict[int, list[Mapping[str, Any]]]:
-    """The newest ends of runs of each heartbeat, oldest first: at, kind and seconds."""
-    found: dict[int, list[Mapping[str, Any]]] = {one: [] for one in ids}
-    for row in db.execute(_ENDS, {"ids": list(ids), "each": each}).mappings():
-        found[row["heartbeat"]].append(dict(row))
+def ends(db: Connection, ids: Sequence[int], each: int) -> dict[int, list[RunEnd]]:
+    """The newest ends of runs of each heartbeat, oldest first."""
+    found: dict[int, list[RunEnd]] = {one: [] for one in ids}
+    for row in db.execute(_ENDS, {"ids": list(ids), "each": each}):
+        found[row.heartbeat].append(RunEnd(at=row.at, kind=Kind(row.kind), seconds=row.seconds))
     return found
 
 

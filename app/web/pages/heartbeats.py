@@ -1,7 +1,7 @@
 """Heartbeats: which jobs must ping, and do they?"""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import Query
@@ -11,7 +11,7 @@ from starlette.responses import Response
 from app.actions import heartbeat as actions
 from app.catalog.matcher import matches
 from app.checks.heartbeats import service, store
-from app.checks.heartbeats.present import present, present_ping
+from app.checks.heartbeats.present import HeartbeatView, view
 from app.web.bars import MOST, bars, summary
 from app.web.filter import matchers
 from app.web.guard import base_url
@@ -28,18 +28,19 @@ ORDER = {"down": 0, "late": 1, "new": 2, "up": 3, "paused": 4}
 def listed(request: Request, state: str = "", q: str = "", page: Annotated[int, Query(ge=1, le=10_000)] = 1) -> Response:
     """What is bad first, then by name."""
     with visit(request) as v:
-        rows = {row["name"]: row for row in store.listed(v.db)}
-        beats = [present(row, v.now, base_url(request)) for row in rows.values()]
+        records = store.listed(v.db)
+        ids = {one.name: one.id for one in records}
+        beats = [view(one, v.now, base_url(request)) for one in records]
         wanted = [one for one in beats if _wanted(one, state, q.strip())]
-        found = sorted(wanted, key=lambda one: (ORDER[one["state"]], one["name"]))
+        found = sorted(wanted, key=lambda one: (ORDER[one.state], one.name))
         shown = found[(page - 1) * PAGE : page * PAGE]
-        ends = store.ends(v.db, [rows[one["name"]]["id"] for one in shown], MOST)
+        ends = store.ends(v.db, [ids[one.name] for one in shown], MOST)
         return v.page(
             "heartbeats.html",
             beats=shown,
-            bars={one["name"]: bars(ends[rows[one["name"]]["id"]], v.zone) for one in shown},
+            bars={one.name: bars(ends[ids[one.name]], v.zone) for one in shown},
             total=len(beats),
-            counts={word: sum(one["state"] == word for one in beats) for word in ORDER},
+            counts={word: sum(one.state == word for one in beats) for word in ORDER},
             state_filter=state,
             q=q,
             newer=_page(state, q, page - 1) if page > 1 else None,
@@ -51,15 +52,15 @@ def listed(request: Request, state: str = "", q: str = "", page: Annotated[int, 
 def show(request: Request, name: str) -> Response:
     """One heartbeat: where to ping, and the pings it had."""
     with visit(request) as v:
-        row = service.get(v.db, name)
-        ends = store.ends(v.db, [row["id"]], MOST)[row["id"]]
+        one = service.get(v.db, name)
+        ends = store.ends(v.db, [one.id], MOST)[one.id]
         return v.page(
             "heartbeat.html",
-            beat=present(row, v.now, base_url(request)),
-            cron=row["spec"].get("cron") or "0 * * * *",
+            beat=view(one, v.now, base_url(request)),
+            cron=one.spec.cron or "0 * * * *",
             bars=bars(ends, v.zone),
             summary=summary(ends),
-            pings=[present_ping(ping) for ping in store.pings(v.db, row["id"], None, PINGS, SHOWN)],
+            pings=store.pings(v.db, one.id, None, PINGS, SHOWN),
         )
 
 
@@ -90,12 +91,13 @@ def _set_paused(request: Request, name: str, typed: Mapping[str, str], paused: b
     return go(local_path(typed.get("back"), "/heartbeats"), Toast.plain(said))
 
 
-def _wanted(beat: Mapping[str, Any], state: str, q: str) -> bool:
-    if state and beat["state"] != state:
+def _wanted(beat: HeartbeatView, state: str, q: str) -> bool:
+    if state and beat.state != state:
         return False
-    labels = {name: str(beat[name] or "") for name in ("name", "state", "service", "severity", "schedule", "because", "origin")}
+    searched = ("name", "state", "service", "severity", "schedule", "because", "origin")
+    labels = {name: str(getattr(beat, name) or "") for name in searched}
     parsed = matchers(q)
-    return matches(parsed, {**beat["labels"], **labels}) if parsed else q.lower() in " ".join(labels.values()).lower()
+    return matches(parsed, {**beat.labels, **labels}) if parsed else q.lower() in " ".join(labels.values()).lower()
 
 
 def _page(state: str, q: str, page: int) -> str:
