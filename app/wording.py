@@ -64,6 +64,10 @@ def _why(facts: Facts, name: str = "why") -> str:
     return text(Reason(**facts[name]))
 
 
+def _alert(facts: Facts) -> str:
+    return facts["summary"] if facts["summary"] == facts["alertname"] else f"{facts['alertname']}: {facts['summary']}"
+
+
 def _ended(facts: Facts) -> str:
     why = because(loaded(facts["why"]))
     return f"{facts['alertname']} resolved" + (f" ({why})" if why else "")
@@ -158,8 +162,8 @@ PHRASES: dict[str, Phrase] = {
     Code.NOTIFIED_OVER: "you were notified over {channel}",
     Code.NOTIFIED_HERE: "this channel was notified",
     Code.TEST_ASKED: "requested by you",
-    Code.OPENED: "triggered by {alertname}: {summary}",
-    Code.JOINED: "{alertname} joined: {summary}",
+    Code.OPENED: lambda f: f"triggered by {_alert(f)}",
+    Code.JOINED: lambda f: f"alert joined: {_alert(f)}",
     Code.ALERT_RESOLVED: _ended,
     Code.REOPENED: lambda f: f"reopened by {_by(f)}" if f.get("via") else "reopened: alert fired again",
     Code.RESOLVED: lambda f: f"resolved by {_by(f)}" if f.get("via") else "all alerts resolved",

@@ -45,7 +45,7 @@ def test_a_run_of_many_goes_on_by_itself_until_all_have_answered(chromium: "Brow
     page.wait_for_url("**/checks/runs/*")
     page.get_by_text("0 of 3 done").wait_for()
     with worker():
-        page.get_by_text("3 checks have run").wait_for(timeout=20_000)
+        page.get_by_text("3 checks completed").wait_for(timeout=20_000)
     assert page.locator("#progress").evaluate("one => one.value") == 3
     assert page.locator("[hx-trigger]").count() == 0
     page.get_by_role("link", name="Back to checks").click()
