@@ -45,8 +45,7 @@ from app.rules import prober
 from app.rules import service as rules
 from app.rules import store as rule_store
 from app.signals import service as inbox
-from app.signals.model import Signal
-from app.signals.service import Integration
+from app.signals.model import Integration, Signal
 
 LIMIT = 500  # rows a stage takes at once
 HELD = timedelta(seconds=2)  # an alert whose incident somebody holds is looked at again then

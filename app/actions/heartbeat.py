@@ -14,7 +14,7 @@ from app.people import audit
 from app.people.model import Actor, Role
 from app.people.permission import require
 from app.rules.heartbeats import signal
-from app.signals.service import Integration
+from app.signals.model import Integration
 
 
 def client(integration: Integration) -> Actor:

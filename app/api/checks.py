@@ -1,5 +1,7 @@
 """Checks: how each stands, run one now, what it found, pause and resume."""
 
+from collections.abc import Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -19,6 +21,7 @@ from app.checks import service as checks
 from app.checks import store
 from app.checks.present import present
 from app.checks.samples import store as samples
+from app.checks.samples.store import ResultRecord, SampleRecord
 from app.checks.select import select
 from app.db import transaction
 from app.errors import Fault, Invalid
@@ -119,7 +122,7 @@ def results(
         checks.check(db, name)
         since, until = _window(db, from_, to)
         more, rows = _page(db, name, metric, since, min(until, _instant(after(cursor)) or until), limit)
-    return listed(rows, len(rows) - more, lambda row: row["at"].isoformat(), _result)
+    return listed(rows, len(rows) - more, lambda one: one.at.isoformat(), _shown_record)
 
 
 @routes.get("/checks/{name}/curve")
@@ -152,11 +155,15 @@ def _window(db: Connection, from_: datetime | None, to: datetime | None) -> tupl
 
 def _page(
     db: Connection, name: str, metric: str | None, since: datetime, until: datetime, limit: int
-) -> tuple[bool, list[dict[str, Any]]]:
-    """Whether there is more, and the rows with the first of those: a page never ends within one instant's series."""
-    rows = [dict(row) for row in samples.history(db, name, metric, since, until, limit + MOST)]
+) -> tuple[bool, Sequence[ResultRecord | SampleRecord]]:
+    """Whether there is more, and the records with the first of those: a page never ends within one instant's series."""
+    rows: Sequence[ResultRecord | SampleRecord]
+    if metric is None:
+        rows = samples.results(db, name, since, until, limit + MOST)
+    else:
+        rows = samples.samples(db, name, metric, since, until, limit + MOST)
     end = limit
-    while 0 < end < len(rows) and rows[end]["at"] == rows[end - 1]["at"]:
+    while 0 < end < len(rows) and rows[end].at == rows[end - 1].at:
         end += 1
     return end < len(rows), rows[: end + 1]
 
@@ -170,5 +177,5 @@ def _instant(text: str | None) -> datetime | None:
         raise Invalid("invalid cursor", [Fault("cursor", "is invalid")]) from None
 
 
-def _result(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name not in ("check_name", "id")}
+def _shown_record(one: ResultRecord | SampleRecord) -> dict[str, Any]:
+    return {field.name: getattr(one, field.name) for field in fields(one)}

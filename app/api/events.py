@@ -19,8 +19,7 @@ from app.db import transaction
 from app.errors import Invalid, NotActive, NotFound, TooLarge, Unavailable
 from app.people.permission import require
 from app.signals import service as inbox
-from app.signals.model import Signal
-from app.signals.service import Integration
+from app.signals.model import Integration, Signal
 from app.signals.sources.generic import parse
 
 AT_ONCE = 8  # calls that wait for the database at the same time; more wait here, which costs no connection

@@ -31,8 +31,8 @@ from app.errors import Conflict, Invalid, NotFound, TocsinError
 from app.reason import Code
 from app.settings import settings
 from app.signals import service as inbox
+from app.signals.model import Integration
 from app.signals.payload import decode
-from app.signals.service import Integration
 
 CORS = {"Access-Control-Allow-Origin": "*"}
 LAST = 10_000_000_000  # Unix time of the year 2286: what is later is an error

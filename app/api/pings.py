@@ -18,7 +18,7 @@ from app.db import transaction
 from app.errors import Conflict, TooLarge, Unavailable
 from app.plugins import names
 from app.signals import service as inbox
-from app.signals.service import Integration
+from app.signals.model import Integration
 from app.signals.sources.healthchecks import NOT_FOUND, Address, Refused, parse
 
 AT_ONCE = 4  # pings that wait for the database at the same time

@@ -43,7 +43,7 @@ class Figures(Collector):
         overdue = round(store.oldest_overdue(self.db), 3)
         help_ = "Age of the oldest row that is due and not done; alarm on it."
         yield GaugeMetricFamily("tocsin_oldest_overdue_seconds", help_, overdue)
-        counts = {(row["what"], row["label"]): row["n"] for row in store.counts(self.db)}
+        counts = {(one.what, one.label): one.n for one in store.counts(self.db)}
         for what, states in STATES.items():
             family = GaugeMetricFamily(f"tocsin_{what}", f"Open {what} by state.", labels=["state"])
             for state in states:

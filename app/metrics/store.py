@@ -1,7 +1,6 @@
 """The statements that count what is open, and find what is late."""
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
@@ -31,15 +30,24 @@ where not paused and next_due_at > clock_timestamp() + make_interval(secs => eve
 """)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """How many things of a kind are open in a state."""
+
+    what: str
+    label: str  # the state
+    n: int
+
+
 def oldest_overdue(db: Connection) -> float:
     """Age in seconds of the oldest row that is due and not done; the one number to alarm on."""
     seconds: float = db.execute(_OVERDUE).scalar_one()
     return max(seconds, 0.0)
 
 
-def counts(db: Connection) -> list[Mapping[str, Any]]:
-    """Open things by kind (`what`) and state (`label`)."""
-    return [dict(row) for row in db.execute(_COUNTS).mappings()]
+def counts(db: Connection) -> list[Count]:
+    """Open things by kind and state."""
+    return [Count(what=row.what, label=row.label, n=row.n) for row in db.execute(_COUNTS)]
 
 
 def is_read_only(db: Connection) -> bool:

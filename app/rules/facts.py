@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -13,6 +12,7 @@ from app.catalog import store as catalog
 from app.checks.model import Evaluation
 from app.checks.probe import Status
 from app.checks.samples import store as samples
+from app.checks.samples.store import ResultRecord
 from app.downtime import Downtime, united
 from app.rules import in_force, store
 from app.rules.active import NOW, Active
@@ -29,7 +29,7 @@ class Facts:
     """What is known about the checks that were claimed."""
 
     rules: Mapping[str, tuple[Active, ...]]  # by check
-    results: Mapping[str, list[Mapping[str, Any]]]  # by check, not seen yet, oldest first
+    results: Mapping[str, list[ResultRecord]]  # by check, not seen yet, oldest first
     evaluated_at: Mapping[str, datetime]  # by check: the newest instant that was judged
     states: Mapping[str, Mapping[str, SeriesState]]  # by rule, by series
     pasts: Mapping[SampleRange, Mapping[str, Past]]
@@ -47,15 +47,15 @@ class Facts:
 
     def times(self, check: str) -> list[datetime]:
         """When its new results began."""
-        return [one["at"] for one in self.results[check]]
+        return [one.at for one in self.results[check]]
 
     def ok_times(self, check: str) -> Set[datetime]:
         """Those of them whose run was ok or nearly so."""
-        return {one["at"] for one in self.results[check] if one["status"] in (Status.OK, Status.WARNING)}
+        return {one.at for one in self.results[check] if one.status in (Status.OK, Status.WARNING)}
 
     def excused(self, check: str) -> Mapping[datetime, str]:
         """Those of them that are not about their target, with why: the prober was offline."""
-        return {one["at"]: one["message"] for one in self.results[check] if one["excused"]}
+        return {one.at: one.message for one in self.results[check] if one.excused}
 
     def pasts_of(self, rule: Active) -> Mapping[str, Pasts]:
         """The history within the rule's lookback, by series."""
@@ -73,7 +73,7 @@ class Facts:
     def new_points_of(self, rule: Active) -> Mapping[str, NewPoints]:
         """Its new results, by series and instant."""
         if rule.metric is None:
-            return {ONE_SERIES: {one["at"].timestamp(): _as_point(one) for one in self.results[rule.check_name]}}
+            return {ONE_SERIES: {one.at.timestamp(): _as_point(one) for one in self.results[rule.check_name]}}
         new_points = {}
         evaluated_at = self.evaluated_at[rule.check_name]
         for series, past in self.pasts[SampleRange(rule.check_name, rule.metric, NOW)].items():
@@ -103,7 +103,7 @@ def load(db: Connection, claimed: Sequence[Evaluation], now: datetime, cache: Sa
             for back, length in rule.ranges.items():
                 sample_range = SampleRange(rule.check_name, rule.metric, back)
                 wanted[sample_range] = max(wanted.get(sample_range, timedelta(0)), length)
-    until = max([now, *(of_one[-1]["at"] for of_one in results.values() if of_one)])  # a worker's clock may be ahead
+    until = max([now, *(of_one[-1].at for of_one in results.values() if of_one)])  # a worker's clock may be ahead
     pasts = cache.fetch(db, catalog.version(db), wanted, evaluated_at, until) if wanted else {}
     locations = {rule.check.at or "" for of_one in active.values() for rule in of_one}
     downtimes = uptime.downtimes(db, {uptime.CHECKS, *map(uptime.part_of, locations)}, now)
@@ -111,8 +111,7 @@ def load(db: Connection, claimed: Sequence[Evaluation], now: datetime, cache: Sa
     return Facts(active, results, evaluated_at, states, pasts, downtimes, last_ticks)
 
 
-def _as_point(result: Mapping[str, Any]) -> Point:
+def _as_point(result: ResultRecord) -> Point:
     """A result as a rule sees it that reads statuses; its value is 1 where it is critical."""
-    status = Status(result["status"])
-    value = None if status is Status.UNKNOWN else float(status is Status.CRITICAL)
-    return Point(result["at"], value, status, result["message"])
+    value = None if result.status is Status.UNKNOWN else float(result.status is Status.CRITICAL)
+    return Point(result.at, value, result.status, result.message)

@@ -1,4 +1,4 @@
-"""A signal: what somebody outside, a check or a rule says about one alert, in one shape."""
+"""Signals: what somebody outside, a check or a rule says about one alert, in one shape; and who may send them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -60,3 +60,26 @@ def name_of(labels: Mapping[str, str], key: str | None, summary: str | None) -> 
 def labels_key(labels: Mapping[str, str]) -> str:
     """The key of an event that names none: the fingerprint of its labels, whatever their order."""
     return blake2b(orjson.dumps(dict(labels), option=orjson.OPT_SORT_KEYS), digest_size=FINGERPRINT_BYTES).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """An external system that may send, by its key. service: of its alerts that name none."""
+
+    name: str
+    kind: str
+    service: str | None
+
+    @property
+    def source(self) -> str:
+        """What its alerts carry as source."""
+        return f"integration:{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedIntegration:
+    """An integration with its newest key, encrypted."""
+
+    name: str
+    kind: str
+    sealed: str

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from string import ascii_lowercase, digits
 from typing import Any
@@ -17,25 +16,12 @@ from app.people.permission import require
 from app.seal import Unreadable, digest, seal, unseal
 from app.settings import settings
 from app.signals import store
+from app.signals.model import Integration
 
 SOURCES = "app.signals.sources"
 PLANNED = {"alertmanager", "cloudevents", "email", "falco", "grafana", "opsgenie", "pagerduty"}
 PLANNED |= {"sentry", "sns", "zabbix"}
 BOTH_LIVE = timedelta(days=7)  # after a rotation the old key works on for so long
-
-
-@dataclass(frozen=True, slots=True)
-class Integration:
-    """A way in."""
-
-    name: str
-    kind: str
-    service: str | None
-
-    @property
-    def source(self) -> str:
-        """What its alerts carry as source."""
-        return f"integration:{self.name}"
 
 
 def add(db: Connection, name: str, kind: str, service: str | None, actor: Actor, now: datetime) -> dict[str, str]:
@@ -57,23 +43,22 @@ def add(db: Connection, name: str, kind: str, service: str | None, actor: Actor,
 def rotate(db: Connection, name: str, actor: Actor, now: datetime) -> dict[str, str]:
     """A new key; the old ones work for seven days more."""
     require(actor, "edit")
-    known = {row["name"]: row for row in store.listed(db, now)}
+    known = {one.name: one for one in store.listed(db, now)}
     if name not in known:
         raise NotFound(f'there is no integration "{name}"')
     store.expire_keys(db, name, now + BOTH_LIVE)
     audit.record(db, actor, "integration.rotate", f"integration:{name}", {}, now)
-    return _shown(name, known[name]["kind"], _new_key(db, name, now))
+    return _shown(name, known[name].kind, _new_key(db, name, now))
 
 
 def listed(db: Connection, now: datetime) -> list[dict[str, str]]:
     """All integrations with key and URL: empty where another secret key has sealed it, with which it works all the same."""
-    return [_shown(row["name"], row["kind"], _key(row["sealed"])) for row in store.listed(db, now)]
+    return [_shown(one.name, one.kind, _key(one.sealed)) for one in store.listed(db, now)]
 
 
 def by_key(db: Connection, key: str, now: datetime) -> Integration | None:
     """Whose key this is."""
-    row = store.by_key(db, digest(key), now)
-    return Integration(row["name"], row["kind"], row["service"]) if row else None
+    return store.by_key(db, digest(key), now)
 
 
 def keep(

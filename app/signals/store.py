@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from app.signals.model import Integration, SealedIntegration
 from app.signals.table import integration, integration_key, signal
 
 
@@ -27,7 +28,7 @@ def expire_keys(db: Connection, name: str, at: datetime) -> None:
     db.execute(update(integration_key).where(integration_key.c.integration == name, sooner).values(expires_at=at))
 
 
-def by_key(db: Connection, key_digest: str, now: datetime) -> Mapping[str, Any] | None:
+def by_key(db: Connection, key_digest: str, now: datetime) -> Integration | None:
     """The live integration with this live key."""
     alive = or_(integration_key.c.expires_at.is_(None), integration_key.c.expires_at > now)
     query = (
@@ -35,11 +36,11 @@ def by_key(db: Connection, key_digest: str, now: datetime) -> Mapping[str, Any] 
         .join(integration_key, integration_key.c.integration == integration.c.name)
         .where(integration_key.c.key_digest == key_digest, alive, integration.c.removed_at.is_(None))
     )
-    row = db.execute(query).mappings().one_or_none()
-    return dict(row) if row else None
+    row = db.execute(query).one_or_none()
+    return Integration(row.name, row.kind, row.service) if row else None
 
 
-def listed(db: Connection, now: datetime) -> list[Mapping[str, Any]]:
+def listed(db: Connection, now: datetime) -> list[SealedIntegration]:
     """Live integrations by name, each with its newest live key, sealed."""
     alive = or_(integration_key.c.expires_at.is_(None), integration_key.c.expires_at > now)
     query = (
@@ -48,7 +49,8 @@ def listed(db: Connection, now: datetime) -> list[Mapping[str, Any]]:
         .where(integration.c.removed_at.is_(None), alive)
         .order_by(integration.c.name, integration_key.c.created_at)
     )
-    newest = {row["name"]: dict(row) for row in db.execute(query).mappings()}
+    rows = db.execute(query)
+    newest = {row.name: SealedIntegration(name=row.name, kind=row.kind, sealed=row.sealed) for row in rows}
     return list(newest.values())
 
 

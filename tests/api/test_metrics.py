@@ -38,7 +38,7 @@ def by_hand(db: Connection) -> str:
         family("oldest_overdue_seconds", "Age of the oldest row that is due and not done; alarm on it."),
         f"tocsin_oldest_overdue_seconds {store.oldest_overdue(db):.3f}\n",
     ]
-    counts = {(row["what"], row["label"]): row["n"] for row in store.counts(db)}
+    counts = {(one.what, one.label): one.n for one in store.counts(db)}
     for what, labels in STATES.items():
         lines.append(family(what, f"Open {what} by state."))
         lines += [f'tocsin_{what}{{state="{label}"}} {counts.get((what, label), 0)}\n' for label in labels]

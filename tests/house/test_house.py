@@ -138,10 +138,6 @@ def test_no_task_of_ours_is_named_by_hand() -> None:
         assert not texts.intersection(names), path
 
 
-# What stores still hand on as rows, and who takes them. This list only gets shorter.
-ROWS = {
-    "app/checks/samples/store.py", "app/metrics/store.py", "app/signals/store.py",
-}  # fmt: skip
 EDGES = ("app/api/", "app/cli/", "app/net/", "tasks/")  # JSON is made here, and other people's databases are read
 ROW = re.compile(r"\b(RowMapping|(Mapping|dict)\[str, Any\])")
 
@@ -156,7 +152,7 @@ def test_what_a_store_gives_has_a_type(path: Path) -> None:
     else:
         said = [word.annotation for one in functions for word in one.args.args if word.arg in ("row", "beat", "ends", "end")]
     found = [ast.unparse(one) for one in said if one is not None and ROW.search(ast.unparse(one))]
-    assert bool(found) == (here in ROWS), found or "it has none: take it off the list"
+    assert found == []
 
 
 def test_no_countdown_carries_a_page() -> None:

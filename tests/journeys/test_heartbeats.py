@@ -12,7 +12,7 @@ from app.checks.heartbeats.model import Beat, HeartbeatRecord, Kind, PingRequest
 from app.db import transaction
 from app.errors import Conflict
 from app.people.model import SYSTEM
-from app.signals.service import Integration
+from app.signals.model import Integration
 from app.wording import because
 from tests.journeys.world import World, minutes, seconds
 

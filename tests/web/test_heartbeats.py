@@ -9,7 +9,7 @@ import pytest
 from app import line
 from app.checks.heartbeats.model import Kind, PingRequest, RunEnd
 from app.db import transaction
-from app.signals.service import Integration
+from app.signals.model import Integration
 from app.web.bars import MOST, bars, summary
 from tests.web.conftest import CONFIGURATION, RUNBOOK, Site
 

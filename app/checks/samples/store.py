@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, delete, select, text
+from sqlalchemy import Connection, Row, delete, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from app.checks.probe import Status
 from app.checks.samples.table import rollup_1h, rollup_mark
 from app.checks.table import check_result, sample
 
@@ -90,12 +91,45 @@ class Slice:
     high: float
 
 
-def results_after(db: Connection, after: Mapping[str, datetime]) -> dict[str, list[Mapping[str, Any]]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultRecord:
+    """A run's result as stored."""
+
+    at: datetime
+    status: Status
+    message: str
+    seconds: float
+    metrics: Mapping[str, float]
+    excused: bool  # the prober was cut off: it says nothing of the target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleRecord:
+    """A sample as stored."""
+
+    metric: str
+    at: datetime
+    value: float
+    labels: Mapping[str, str]
+
+
+def _result(row: Row[Any]) -> ResultRecord:
+    return ResultRecord(
+        at=row.at,
+        status=Status(row.status),
+        message=row.message,
+        seconds=row.seconds,
+        metrics=row.metrics,
+        excused=row.excused,
+    )
+
+
+def results_after(db: Connection, after: Mapping[str, datetime]) -> dict[str, list[ResultRecord]]:
     """Results newer than each check's `after`, oldest first, per check."""
-    found: dict[str, list[Mapping[str, Any]]] = {name: [] for name in after}
+    found: dict[str, list[ResultRecord]] = {name: [] for name in after}
     values = {"names": list(after), "after": list(after.values()), "first": min(after.values())}
-    for row in db.execute(_AFTER_RESULTS, values).mappings().all():
-        found[row["check_name"]].append(dict(row))
+    for row in db.execute(_AFTER_RESULTS, values):
+        found[row.check_name].append(_result(row))
     return found
 
 
@@ -119,20 +153,19 @@ def samples_between(
     return found
 
 
-def history(
-    db: Connection, name: str, metric: str | None, since: datetime, until: datetime, limit: int
-) -> list[Mapping[str, Any]]:
-    """Results (or the samples of one metric) of a check within [since, until), newest first."""
-    table = check_result if metric is None else sample
-    query = (
-        select(table)
-        .where(table.c.check_name == name, table.c.at >= since, table.c.at < until)
-        .order_by(table.c.at.desc())
-        .limit(limit)
-    )
-    if metric is not None:
-        query = query.where(sample.c.metric == metric)
-    return [dict(row) for row in db.execute(query).mappings()]
+def results(db: Connection, name: str, since: datetime, until: datetime, limit: int) -> list[ResultRecord]:
+    """Results of a check within [since, until), newest first."""
+    query = select(check_result).where(check_result.c.check_name == name)
+    query = query.where(check_result.c.at >= since, check_result.c.at < until)
+    return [_result(row) for row in db.execute(query.order_by(check_result.c.at.desc()).limit(limit))]
+
+
+def samples(db: Connection, name: str, metric: str, since: datetime, until: datetime, limit: int) -> list[SampleRecord]:
+    """The samples of one metric of a check within [since, until), newest first."""
+    query = select(sample).where(sample.c.check_name == name, sample.c.metric == metric)
+    query = query.where(sample.c.at >= since, sample.c.at < until)
+    rows = db.execute(query.order_by(sample.c.at.desc()).limit(limit))
+    return [SampleRecord(metric=row.metric, at=row.at, value=row.value, labels=row.labels) for row in rows]
 
 
 def trends(

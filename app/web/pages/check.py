@@ -50,7 +50,7 @@ def show(request: Request, name: str, metric: str = "", span: str = PREFERRED, s
         span = span if span in SPANS else PREFERRED
         metrics = _metrics(v.db, name, state, v.now)
         chosen = metric if metric in metrics else history.main_metric(v.db, name, metrics)
-        results = samples.history(v.db, name, None, v.now - SPANS[span], v.now, RESULTS)
+        results = samples.results(v.db, name, v.now - SPANS[span], v.now, RESULTS)
         accepted = checks.baselines(v.db, [name]).get(name)
         return v.page(
             "check.html",
