@@ -140,11 +140,11 @@ def _of_number(what: Callable[..., Any]) -> Callable[..., Any]:
 
 def _bytes(value: float) -> str:
     """1536 -> 1.5 KiB."""
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if abs(value) < 1024 or unit == "TiB":
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(value) < 1024:
             return f"{value:.3g} {unit}"
         value /= 1024
-    raise AssertionError
+    return f"{value:.3g} TiB"
 
 
 def _percent(share: float, digits: int = 0) -> str:
