@@ -5,14 +5,14 @@ TocsinError                                                  -> HTTP 500, exit 2
 │   ├── TooLarge         more than a stated limit            -> HTTP 413
 │   ├── UnknownEncoding  a Content-Encoding we do not know   -> HTTP 415
 │   └── Garbled          a body that is not what it says     -> HTTP 400
-├── NotLoggedIn    no token, or not a live one               -> HTTP 401, exit 2
-├── Denied         the actor may not do this                 -> HTTP 403, exit 2
-│   └── TooOften         wait before the next try            -> HTTP 429
-├── NotFound       there is no such thing                    -> HTTP 404, exit 2
-├── Conflict       the state forbids this move               -> HTTP 409, exit 1
-│   └── Expired          it was possible until a while ago   -> HTTP 410
+├── NotLoggedIn    no token, or an invalid one               -> HTTP 401, exit 2
+├── Denied         permission denied                         -> HTTP 403, exit 2
+│   └── TooOften         too many requests: wait             -> HTTP 429
+├── NotFound       not found                                 -> HTTP 404, exit 2
+├── Conflict       the state does not allow the action       -> HTTP 409, exit 1
+│   └── Expired          a link that has expired             -> HTTP 410
 ├── NotActive      planned, not built yet                    -> HTTP 501, exit 2
-├── Unavailable    database or broker is away: try again     -> HTTP 503, exit 1
+├── Unavailable    database or broker unavailable: retry     -> HTTP 503, exit 1
 │   ├── Busy       another transaction holds the row: likewise
 │   └── Unusable   settings, files or data are wrong: no use
 └── DeliveryError  a channel did not take the message
@@ -73,13 +73,13 @@ class Garbled(Invalid):
 
 
 class NotLoggedIn(TocsinError):
-    """No token, or not a live one."""
+    """No token, or an invalid one."""
 
     status = 401
 
 
 class Denied(TocsinError):
-    """The actor may not do this."""
+    """Permission denied."""
 
     status = 403
 
@@ -95,13 +95,13 @@ class TooOften(Denied):
 
 
 class NotFound(TocsinError):
-    """There is no such thing."""
+    """Not found."""
 
     status = 404
 
 
 class Conflict(TocsinError):
-    """The state the thing is in forbids this move."""
+    """The state of the object does not allow the action."""
 
     status = 409
     exit_status = 1

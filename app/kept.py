@@ -95,7 +95,7 @@ def unusable(home: Path, error: OSError) -> Unusable:
     where = str(error.filename or home)
     inside = "" if Path(where) == home else f" ({where})"
     reason = (error.strerror or str(error)).lower()
-    return Unusable(f"TOCSIN_HOME={home} cannot be used: {reason}{inside}; name a folder of your own")
+    return Unusable(f"TOCSIN_HOME={home} cannot be used: {reason}{inside}; set it to a folder that you own")
 
 
 def remember_database(home: Path, where: str, at: str) -> None:
@@ -134,8 +134,8 @@ def must_be_new(home: Path, where: str, fresh: bool) -> None:
     before = remembered_database(home)
     if before is not None and not fresh:
         raise Unusable(
-            f"the database is empty ({where}), but this home has had one with data ({before}): restore it from a backup, or"
-            " set TOCSIN_DATABASE_URL to the right one; `tocsin up --fresh` (or `tocsin prepare --fresh`) begins anew"
+            f"the database is empty ({where}), but this home had one with data ({before}); restore it from a backup, or"
+            " correct TOCSIN_DATABASE_URL; `tocsin up --fresh` (or `tocsin prepare --fresh`) starts over"
         )
     for name in ("database.json", "admin-token"):
         (home / name).unlink(missing_ok=True)

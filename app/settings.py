@@ -38,7 +38,7 @@ def settings() -> Settings:
     theirs = parse({**found.implied, **found.given}, alone=True)
     differing = "; ".join(_differences(own, theirs, found.given))
     if differing:
-        raise Invalid(f"{differing}: unset what differs here, or stop the stack and start it with the new value")
+        raise Invalid(f"{differing}; unset it here, or stop the stack and start it with the new value")
     return theirs
 
 

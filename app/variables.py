@@ -55,33 +55,36 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
-    home: FolderPath = Field(default=Path(".tocsin").absolute(), description="embedded data, keys, first passwords")
+    home: FolderPath = Field(default=Path(".tocsin").absolute(), description="embedded data, keys, initial passwords")
     host: str = Field(default="127.0.0.1", description="address the console listens on")
     port: int = Field(default=8080, ge=1, le=65535, description="port of console, API and intake")
     tls_cert: FilePath = Field(default=None, description="certificate chain, PEM; with TOCSIN_TLS_KEY the console speaks https")
     tls_key: FilePath = Field(default=None, description="its private key, PEM, without a passphrase")
     flower_port: int = Field(default=5555, ge=1, le=65535, description="port of Flower, on loopback")
-    config: FolderPath = Field(default=Path("infra/monitoring/alerting").absolute(), description="alerting as code")
+    config: FolderPath = Field(
+        default=Path("infra/monitoring/alerting").absolute(), description="configuration folder (alerting as code)"
+    )
     database_url: Annotated[SecretStr | None, AfterValidator(is_postgres)] = Field(default=None, description="PostgreSQL >= 15")
     broker_url: Annotated[SecretStr | None, AfterValidator(is_broker)] = Field(
         default=None, description="redis://, rediss:// or amqp://"
     )
     secret_key: SecretStr | None = Field(default=None, description="signs links and sessions; default: HOME/secret-key")
     location_key: SecretStr | None = Field(
-        default=None, description="a worker elsewhere: its location's key (`tocsin locations key`), several comma-separated"
+        default=None, description="remote worker: key of its location (`tocsin locations key`); several comma-separated"
     )
-    base_url: WebUrl = Field(default=None, description="links in pages")
+    base_url: WebUrl = Field(default=None, description="base URL of links in pages; default: http://HOST:PORT")
     trusted_proxies: Annotated[str | None, AfterValidator(_networks)] = Field(
-        default=None, description="proxies whose X-Forwarded-For, -Proto and -Host count: addresses or CIDR, comma-separated"
+        default=None,
+        description="proxies whose X-Forwarded-For, -Proto and -Host are trusted: addresses or CIDR, comma-separated",
     )
-    watcher_url: WebUrl = Field(default=None, description="outside dead-man's switch")
+    watcher_url: WebUrl = Field(default=None, description="URL of an external dead man's switch, pinged while Tocsin works")
     smtp_port: int | None = Field(default=None, ge=1, le=65535, description="inbound mail; off when unset")
     retain_results_days: int = Field(default=30, ge=1, le=LONGEST, description="check results and samples are kept this long")
     retain_rollups_days: int = Field(
         default=90, ge=1, le=LONGEST, description="samples rolled up to 5 minutes are kept this long"
     )
     retain_signals_days: int = Field(
-        default=30, ge=1, le=LONGEST, description="calls of integrations are kept this long as they came"
+        default=30, ge=1, le=LONGEST, description="raw requests of integrations are kept this long"
     )
     retain_hours_days: int = Field(default=400, ge=1, le=LONGEST, description="samples rolled up to 1 hour are kept this long")
 
@@ -174,14 +177,14 @@ def home_secret(home: Path, name: str) -> str:
         if not path.exists():
             if name == KEY and kept.has_had_database(home):
                 raise Unusable(
-                    f"{path} is gone: restore it, or begin with a new one by `tocsin up --fresh`; what it sealed is lost"
+                    f"{path} is missing; restore it, or start over with `tocsin up --fresh`, which loses all sealed secrets"
                 )
             make_secret(home, name)
         value = path.read_text().strip()
     except OSError as error:
         raise kept.unusable(home, error) from error
     if not value:
-        raise Unusable(f"{path} is empty: restore it, or remove it and run `tocsin up --fresh`; what it sealed is lost then")
+        raise Unusable(f"{path} is empty; restore it, or remove it and run `tocsin up --fresh`, which loses all sealed secrets")
     return value
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, text
 
+from tests import shipped
+
 NEED_PROGRAMS = os.environ.get("NEED_PROGRAMS") == "1"  # CI installs them: there a test skipped for want of one is a failure
 _stack = ExitStack()
 
@@ -27,9 +29,11 @@ def pytest_configure(config: pytest.Config) -> None:
         from app.supervisor.embedded import start_embedded
 
         database, broker = _stack.enter_context(start_embedded(Path(home)))
+        shipped.write(Path(home, "shipped"))
         config.stash[SERVERS] = (database, broker, home)
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
     os.environ["TOCSIN_HOME"] = f"{home}/{number}"
+    os.environ["TOCSIN_CONFIG"] = f"{home}/shipped"  # not what the user of this tree has in infra/
     os.environ["TOCSIN_DATABASE_URL"] = _own_database(database, number)
     os.environ["TOCSIN_BROKER_URL"] = f"{broker}?virtual_host={number + 1}"
 

@@ -26,7 +26,7 @@ GRANTS = (
 def role(location: str) -> str:
     """The name of the role. Raises Invalid where there is none."""
     if not re.fullmatch(NAME, location) or len(location) > LONGEST:
-        raise Invalid(f'"{location}" is not a location with a role of its own; 1 to {LONGEST} of a-z, 0-9, ".", "_", "-"')
+        raise Invalid(f'invalid location "{location}" for a database role; use 1 to {LONGEST} of a-z, 0-9, ".", "_", "-"')
     return PREFIX + location
 
 

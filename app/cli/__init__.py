@@ -4,7 +4,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -24,38 +24,51 @@ class Entry:
 
 
 COMMANDS = {
-    "up": Entry("Start everything; Ctrl-C ends everything.", "stack", "commands", starts=True),
-    "down": Entry("End everything.", "stack", "commands"),
-    "status": Entry("Say what runs; exit 1 when the stack is down or not ready.", "stack", "commands"),
+    "up": Entry("Start the stack; Ctrl-C stops it.", "stack", "commands", starts=True),
+    "down": Entry("Stop the stack.", "stack", "commands"),
+    "status": Entry("Show processes, queues and readiness; exit 1 when down or not ready.", "stack", "commands"),
     "web": Entry("Serve the console, the REST API and the intake.", "process", "processes", starts=True),
     "worker": Entry("Run a Celery worker.", "process", "processes", starts=True),
-    "beat": Entry("Run the clock.", "process", "processes", starts=True),
-    "pager": Entry("Run the pager, which needs no Celery.", "process", "processes", starts=True),
-    "flower": Entry("Run Flower, the view of Celery.", "stack", "commands", starts=True),
-    "prepare": Entry("Migrate, make the first admin, apply the files.", "prepare", "commands", hidden=True, starts=True),
+    "beat": Entry("Run the scheduler (Celery beat).", "process", "processes", starts=True),
+    "pager": Entry("Run the pager, which sends pages without Celery.", "process", "processes", starts=True),
+    "flower": Entry("Run Flower, the Celery monitor.", "stack", "commands", starts=True),
+    "prepare": Entry(
+        "Migrate the database, create the first admin, apply the configuration.",
+        "prepare",
+        "commands",
+        hidden=True,
+        starts=True,
+    ),
     "config": Entry("Alerting as code: check, plan, apply, export, schema, routes test.", "config", "config", group=True),
-    "users": Entry("People: list, invite, remove, password, token.", "users", "users", group=True),
+    "users": Entry("Users: list, invite, remove, password, token.", "users", "users", group=True),
     "checks": Entry("Checks: list, show, run, pause, resume.", "checks", "checks", group=True),
     "heartbeats": Entry("Heartbeats: list, show, pings, pause, resume, remove.", "heartbeats", "heartbeats", group=True),
-    "incidents": Entry("Incidents: list, show, ack, resolve, snooze, merge, note ...", "incidents", "incidents", group=True),
-    "oncall": Entry("Who holds the pager: now, shifts, coverage, override.", "oncall", "oncall", group=True),
-    "preview": Entry("Who would be paged, when, over what, and why; nothing is sent.", "preview", "commands"),
-    "explain": Entry("The decision trail of an incident or page.", "planned", "commands"),
-    "why-not": Entry("The stage that stopped a page.", "planned", "commands"),
-    "rules": Entry("Rules: list, test, backtest, review.", "rules", "rules", group=True),
-    "silences": Entry("Silences: list, add, expire.", "planned", "silences", group=True),
+    "incidents": Entry(
+        "Incidents: list, show, ack, resolve, snooze, merge, assign, note ...", "incidents", "incidents", group=True
+    ),
+    "oncall": Entry("On call: now, shifts, coverage, override.", "oncall", "oncall", group=True),
+    "preview": Entry("Show who would be paged, when, how and why; nothing is sent.", "preview", "commands"),
+    "rules": Entry("Rules: list, test.", "rules", "rules", group=True),
     "runbooks": Entry("Runbooks: list, show.", "runbooks", "runbooks", group=True),
-    "audit": Entry("Who changed what.", "audit", "commands"),
-    "send": Entry("Raise or resolve an alert from a shell.", "send", "commands"),
-    "integrations": Entry("Ways in: list, add, rotate.", "integrations", "integrations", group=True),
-    "locations": Entry("Workers elsewhere: their key, their database role.", "locations", "locations", group=True),
-    "ledger": Entry("Verify the ledger.", "planned", "ledger", group=True),
-    "doctor": Entry("Say what is wrong with this installation, and the fix.", "doctor", "commands"),
-    "drill": Entry("Prove the way of a page from end to end.", "planned", "commands"),
-    "backup": Entry("Write a backup.", "planned", "commands"),
-    "restore": Entry("Read a backup.", "planned", "commands"),
+    "audit": Entry("Audit log: who changed what.", "audit", "commands"),
+    "send": Entry("Trigger or resolve an alert from a shell.", "send", "commands"),
+    "integrations": Entry("Integrations: list, add, rotate.", "integrations", "integrations", group=True),
+    "locations": Entry("Remote workers: location key, database role.", "locations", "locations", group=True),
+    "doctor": Entry("Report problems with this installation and how to fix them.", "doctor", "commands"),
     "reference": Entry("Print docs/reference.md.", "reference", "commands", hidden=True),
-    "import": Entry("Take over another tool's configuration.", "planned", "commands"),
+    # Not active yet: known by name, so that calling one says so; `--help` lists only what works.
+    "page": Entry("Page a person, team or schedule now.", "planned", "commands", hidden=True),
+    "change": Entry("Record a change event.", "planned", "commands", hidden=True),
+    "explain": Entry("Show the decision trail of an incident or page.", "planned", "commands", hidden=True),
+    "why-not": Entry("Show the stage that stopped a page.", "planned", "commands", hidden=True),
+    "silences": Entry("Silences: list, add, expire.", "planned", "silences", group=True, hidden=True),
+    "mcp": Entry("Run a Model Context Protocol server.", "planned", "commands", hidden=True),
+    "ledger": Entry("Verify the ledger.", "planned", "ledger", group=True, hidden=True),
+    "drill": Entry("Test paging end to end.", "planned", "commands", hidden=True),
+    "backup": Entry("Write a backup.", "planned", "commands", hidden=True),
+    "restore": Entry("Restore a backup.", "planned", "commands", hidden=True),
+    "import": Entry("Import another tool's configuration.", "planned", "commands", hidden=True),
+    "export": Entry("Export the configuration for another tool.", "planned", "commands", hidden=True),
 }
 
 
@@ -75,7 +88,11 @@ def build(wanted: str | None) -> typer.Typer:
     )  # fmt: skip
 
     @root.callback()
-    def _group() -> None:
+    def _group(
+        version: Annotated[
+            bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+        ] = False,
+    ) -> None:
         """Alerting and on-call: checks, incidents, escalation, pages."""
 
     for name, entry in COMMANDS.items():
@@ -97,6 +114,14 @@ def _add(root: typer.Typer, name: str, entry: Entry) -> None:
 
 def _name(command: Any) -> str:
     return str(command.name or command.callback.__name__.replace("_", "-"))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"tocsin {version('tocsin')}")
+        raise typer.Exit
 
 
 def _placeholder() -> None:

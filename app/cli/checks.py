@@ -14,11 +14,11 @@ from app.units import counted, format_duration
 if TYPE_CHECKING:
     from app.catalog.matcher import Matchers
 
-checks = typer.Typer(help="Checks: what is watched, and how it is.", no_args_is_help=True)
+checks = typer.Typer(help="Checks: list, show, run, pause, resume; accept a baseline; create a probe.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="The check's name.")]
-Service = Annotated[str | None, typer.Option(help="All checks of this service.")]
-Family = Annotated[str | None, typer.Option(help="All checks of this family.")]
-Match = Annotated[list[str] | None, typer.Option(help='Matchers, as \'service="shop", status!="ok"\'; may be repeated.')]
+Service = Annotated[str | None, typer.Option(help="Only checks of this service.")]
+Family = Annotated[str | None, typer.Option(help="Only checks of this family: health, performance, business or security.")]
+Match = Annotated[list[str] | None, typer.Option(help='Matchers, e.g. \'service="shop", status!="ok"\'; repeatable.')]
 
 
 @checks.command("list")
@@ -35,7 +35,7 @@ def list_(service: Service = None, family: Family = None, match: Match = None, a
     names = select(known, states, service=service, family=family, matchers=_matchers(match))
     rows = [present(states[name], known[name]) for name in sorted(names) if name in states]
     shown = ("name", "probe", "status", "at", "paused", "message")
-    none = "no check matches; see `tocsin checks list`" if known else "no check is declared; see `tocsin config check`"
+    none = "no checks match" if known else "no checks declared; docs/alerting_configuration.md shows one"
     say_list(rows, shown, as_json, none)
 
 
@@ -68,12 +68,12 @@ def run(
     from app.db import transaction
 
     if not (names or service or family or match or all_):
-        raise Invalid("say which: names, --service, --family, --match or --all")
+        raise Invalid("no checks selected; give names, --service, --family, --match or --all")
     with transaction() as db:
         who = actor(db, as_)
         chosen = select(declared(db), store.states(db), names or (), service, family, _matchers(match))
     if not chosen:
-        raise NotFound("no check fits; see `tocsin checks list`")
+        raise NotFound("no checks match; see `tocsin checks list`")
     ok, found = True, []
     for count, result in enumerate(results(ask(chosen, who)), 1):
         ok = ok and result["status"] == "ok"
@@ -89,14 +89,15 @@ def run(
 def try_(
     probe: Annotated[str, typer.Argument(help="FAMILY.NAME of a probe, or the name of a check.")],
     settings: Annotated[
-        list[str] | None, typer.Option("--with", metavar="NAME=VALUE", help="A setting; YAML after the =.")
+        list[str] | None,
+        typer.Option("--with", metavar="NAME=VALUE", help="A setting of the probe; the value is YAML. Repeatable."),
     ] = None,
-    timeout: Annotated[str | None, typer.Option(help="As 5s.")] = None,
-    at: Annotated[str | None, typer.Option(help="Location.")] = None,
+    timeout: Annotated[str | None, typer.Option(help="Timeout, e.g. 5s.")] = None,
+    at: Annotated[str | None, typer.Option(help="Run it at this location.")] = None,
     as_json: Json = False,
     as_: As = None,
 ) -> None:
-    """Run a probe or check once with these settings, on a worker. Nothing is saved. Exit 1 unless the result is ok."""
+    """Run a probe or check once with other settings, on a worker; saves nothing. Exit 1 unless the result is ok."""
     from app.actions.run import TRY, results, try_out
     from app.checks.service import declared, in_clear
     from app.configfile.trial import trial
@@ -121,7 +122,7 @@ def try_(
 
 @checks.command()
 def baseline(name: Name, as_json: Json = False) -> None:
-    """Show what was accepted as normal and what differs now. Exit 1 when something does."""
+    """Show the accepted baseline and what differs from it. Exit 1 when something differs."""
     from app.actions.baseline import shown
     from app.db import transaction
 
@@ -136,7 +137,7 @@ def baseline(name: Name, as_json: Json = False) -> None:
 
 @checks.command()
 def accept(name: Name, as_json: Json = False, as_: As = None) -> None:
-    """Accept what the check saw last as normal; the next run compares with it."""
+    """Accept the last observation as the new baseline; the next run compares with it."""
     from app import clock
     from app.actions.baseline import accept, shown
     from app.db import transaction
@@ -148,7 +149,7 @@ def accept(name: Name, as_json: Json = False, as_: As = None) -> None:
         say_json(found)
         return
     _say_drift(before)
-    say(f"{name}: {counted(len(found['accepted']), 'thing is', 'things are')} normal now")
+    say(f"{name}: baseline accepted, {counted(len(found['accepted']), 'entry', 'entries')}")
 
 
 def _matchers(texts: list[str] | None) -> "Matchers":
@@ -169,7 +170,7 @@ def _settings(texts: list[str]) -> dict[str, Any]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise Invalid(f"{text!r} is not a setting; write NAME=VALUE")
+            raise Invalid(f"invalid setting {text!r}; write NAME=VALUE")
         try:
             found[name] = YAML(typ="safe", pure=True).load(value) if value else ""
         except YAMLError:
@@ -188,7 +189,7 @@ def _say_result(result: dict[str, Any], before: str, metrics: bool) -> None:
 
 
 def _words(key: str, value: Any) -> str:
-    """A value of a check as a person says it."""
+    """A value of a check, for people."""
     if key == "every":
         return format_duration(timedelta(seconds=value))
     if isinstance(value, bool):
@@ -204,36 +205,36 @@ def _say_drift(found: dict[str, Any]) -> None:
             was, now = found["accepted"].get(thing), found["observed"].get(thing)
             say(f"{sign} {thing}: {was} -> {now}" if key == "changed" else f"{sign} {thing}: {now or was}")
     if not (found["added"] or found["gone"] or found["changed"]):
-        say(f"{found['check']}: {counted(len(found['accepted']), 'thing')}, all as accepted")
+        say(f"{found['check']}: no differences, {counted(len(found['accepted']), 'entry', 'entries')} in the baseline")
 
 
 @checks.command()
 def pause(name: Name, as_: As = None) -> None:
-    """Stop running it until it is resumed."""
+    """Pause a check: it does not run until it is resumed, and its alerts are resolved."""
     _set(name, True, as_)
 
 
 @checks.command()
 def resume(name: Name, as_: As = None) -> None:
-    """Run it again, at once and then as declared."""
+    """Resume a check: it runs at once, then on its schedule."""
     _set(name, False, as_)
 
 
 @checks.command()
 def new(
-    name: Annotated[str, typer.Argument(metavar="FAMILY.NAME", help="As security.file_mode.")],
-    kind: Annotated[Kind, typer.Option(help="What it looks at; which example it begins with.")] = Kind.NETWORK,
-    description: Annotated[str | None, typer.Option(help="What it finds out, in one sentence.")] = None,
-    folder: Annotated[Path, typer.Option(help="The top of Tocsin's tree.")] = Path(),
+    name: Annotated[str, typer.Argument(metavar="FAMILY.NAME", help="For example security.file_mode.")],
+    kind: Annotated[Kind, typer.Option(help="What the probe reads; selects the template.")] = Kind.NETWORK,
+    description: Annotated[str | None, typer.Option(help="What the probe checks, in one sentence.")] = None,
+    folder: Annotated[Path, typer.Option(help="Root of the Tocsin source tree.")] = Path(),
 ) -> None:
-    """Write a new probe that works as it is, its test and its place in the reference."""
+    """Create a probe from a template, with its test and its entry in the reference."""
     from app.cli.scaffold.write import draft, write
 
     made = draft(name, kind, description)
     for written, what in write(made, folder.absolute()):
-        typer.secho(f"wrote {what}" if written else f"left out: {what}", err=not written)
+        typer.secho(f"wrote {what}" if written else f"skipped: {what}", err=not written)
     typer.echo(
-        "next: make it yours, restart the workers (`tocsin down`, `tocsin up --detach`), declare a check that uses it:\n"
+        "next: edit the probe, restart the workers (`tocsin down`, `tocsin up --detach`), declare a check that uses it:\n"
     )
     typer.echo(f"checks:\n  my-{made.name.replace('_', '-')}:\n    probe: {made.probe}\n    with: {made.settings}")
 
@@ -255,4 +256,4 @@ def _set(name: str, paused: bool, as_: str | None) -> None:
 
     with transaction() as db:
         pause(db, name, paused, actor(db, as_), clock.now(db))
-    say(f"{name} is {'paused' if paused else 'running again'}")
+    say(f"{name}: {'paused' if paused else 'resumed'}")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from app.configfile.model import Loaded
 
 config = typer.Typer(help="Alerting as code: check, plan and apply the files of a folder.", no_args_is_help=True)
-routes = typer.Typer(help="Which route an alert takes.", no_args_is_help=True)
+routes = typer.Typer(help="Test the routing of alerts.", no_args_is_help=True)
 config.add_typer(routes, name="routes")
 
 NAMES = {  # of sections whose plural is not made by an s: one, many
@@ -28,13 +28,13 @@ NAMES = {  # of sections whose plural is not made by an s: one, many
     "inhibit": ("inhibit rule", "inhibit rules"),
     "hours": ("set of hours", "sets of hours"),
 }
-Dir = Annotated[Path | None, typer.Argument(help="The folder; default: TOCSIN_CONFIG.", show_default=False)]
+Dir = Annotated[Path | None, typer.Argument(help="The configuration folder; default: TOCSIN_CONFIG.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @config.command()
 def check(folder: Dir = None, as_json: Json = False) -> None:
-    """Find every error in the files. Exit 1 with errors, 2 when the folder or a part of it cannot be read."""
+    """Report every error in the files. Exit 1 on errors, 2 when the folder or part of it cannot be read."""
     loaded = _with_never_pinged(_load(folder))
     ok = not loaded.errors
     if as_json:
@@ -56,7 +56,7 @@ def check(folder: Dir = None, as_json: Json = False) -> None:
 
 @config.command()
 def plan(folder: Dir = None, as_json: Json = False) -> None:
-    """Show what `apply` would change, and whom it would page differently. Changes nothing."""
+    """Show what `apply` would change, and its effect on paging. Changes nothing."""
     from app import clock
     from app.configfile import apply as configuration
     from app.db import transaction
@@ -77,7 +77,7 @@ def plan(folder: Dir = None, as_json: Json = False) -> None:
 
 @config.command()
 def apply(folder: Dir = None, as_json: Json = False) -> None:
-    """Put the files in force: all of them or nothing. In force when the command returns."""
+    """Apply the files, all or nothing. They are in force when the command returns."""
     from app import clock
     from app.configfile import apply as configuration
     from app.db import transaction
@@ -93,17 +93,17 @@ def apply(folder: Dir = None, as_json: Json = False) -> None:
     typer.echo(f"version {applied.version} is in force")
     if folder is not None and folder.resolve() != settings().config.resolve():
         typer.echo(
-            f"the next `tocsin up` applies {settings().config} again; to keep this folder, start with TOCSIN_CONFIG={folder}"
+            f"the next `tocsin up` applies {settings().config} again; to keep this folder, start it with TOCSIN_CONFIG={folder}"
         )
 
 
 @config.command()
 def export(
     folder: Annotated[
-        Path | None, typer.Argument(help="Write the files here; default: to standard output, without runbooks.")
+        Path | None, typer.Argument(help="Folder to write to; default: standard output, without runbooks.")
     ] = None,
 ) -> None:
-    """Write the version in force back as files, `${VARIABLES}` as they were written; other secrets as `***`."""
+    """Write the version in force as files: `${VARIABLES}` as written, other secrets as `***`."""
     from app.configfile import store
     from app.configfile.export import written
     from app.db import transaction
@@ -123,7 +123,7 @@ def export(
 
 @config.command()
 def schema() -> None:
-    """Print the JSON Schema of a file, for editors."""
+    """Print the JSON Schema of a configuration file, for editors."""
     from app.cli.terminal import warn_of_broken_probes
     from app.configfile.editor import schema as made
 
@@ -135,11 +135,13 @@ def schema() -> None:
 def take(
     labels: Annotated[str, typer.Option(help='The alert\'s labels: a=b,c="d e".')],
     severity: Annotated[str | None, typer.Option(help="Default: the label severity, else error.")] = None,
-    at: Annotated[str | None, typer.Option(help="For its hours: RFC 3339 with an offset; default: now.")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="When the alert opens (for hours): RFC 3339 with an offset; default: now.")
+    ] = None,
     folder: Dir = None,
     as_json: Json = False,
 ) -> None:
-    """Print which route, policy and urgency an alert with these labels gets, and why. Exit 1 when no route matches."""
+    """Show which route, policy and urgency an alert with these labels gets, and why. Exit 1 when no route matches."""
     from app import clock
     from app.alerts.label import severity_of
     from app.cli.terminal import instant
@@ -160,7 +162,7 @@ def take(
         _print_json({**told, **why, "labels": known})
     else:
         to = f'policy "{found.policy}"' if found.policy else "no policy"
-        waits = f"; pages in {found.hours} hours" if found.hours else ""
+        waits = f"; paged during {found.hours} hours" if found.hours else ""
         typer.echo(printable(f"{to}, {found.urgency.value} urgency: {texts(found.reasons)}{waits}"))
         typer.echo(printable(f"labels: {', '.join(f'{name}={value}' for name, value in sorted(known.items()))}"))
     raise typer.Exit(0 if found.policy else 1)

@@ -16,29 +16,38 @@ from app.settings import environ, settings
 from app.units import length
 
 commands = typer.Typer()
-READ_ONLY = "let it write (`alter system reset default_transaction_read_only`, `select pg_reload_conf()`), or name the primary"
-WHAT = {  # of what is missing, where its name says too little
-    "database:read-only": "the database is read-only, so nobody is paged",
-    "database:shutting-down": "the database shuts down and waits for its sessions to end",
-    "database:starting-up": "the database starts, or recovers from a crash",
-    "database:wrong-password": "the database refuses the password",
-    "database:too-many-sessions": "the database has no session left",
-    "broker:cannot-write": "the broker takes nothing: it cannot write its data",
-    AHEAD: "checks are due later than their interval allows: a clock was set back",
+READ_ONLY = (
+    "make it writable (`alter system reset default_transaction_read_only`, `select pg_reload_conf()`), or set the primary"
+)
+WHAT = {  # what each name in `missing` means; queues are said below
+    "database": "the database does not answer",
+    "database:read-only": "the database is read-only: no pages are sent",
+    "database:shutting-down": "the database is shutting down and waits for open sessions",
+    "database:starting-up": "the database is starting up or recovering from a crash",
+    "database:wrong-password": "the database rejects the password",
+    "database:too-many-sessions": "the database has no free connections",
+    "migrations": "the database is not migrated to this version",
+    "pager": "no pager is running",
+    "beat": "no beat is running",
+    "broker": "the broker does not answer",
+    "broker:cannot-write": "the broker rejects writes: it cannot save its data",
+    "disk:full": "a disk is full",
+    AHEAD: "checks are scheduled later than their interval allows: the clock was set back",
 }
 FIXES = {
-    "database": "start it: `tocsin up`, or look at TOCSIN_DATABASE_URL",
+    "database": "start it with `tocsin up`, or check TOCSIN_DATABASE_URL",
     "database:read-only": f"{READ_ONLY} in TOCSIN_DATABASE_URL",
-    "database:shutting-down": "`tocsin up` ends its sessions within 30 s and starts it again; elsewhere: `pg_ctl stop -m fast`",
-    "database:starting-up": "wait; its log says how far it is",
-    "database:wrong-password": "look at TOCSIN_DATABASE_URL",
-    "database:too-many-sessions": "raise its max_connections, or end what else uses it",
+    "database:shutting-down": "`tocsin up` restarts its own within 30 s; elsewhere run `pg_ctl stop -m fast`, then start it",
+    "database:starting-up": "wait; the PostgreSQL log shows the progress",
+    "database:wrong-password": "check TOCSIN_DATABASE_URL",
+    "database:too-many-sessions": "raise max_connections, or close other sessions",
     "migrations": "run `tocsin up`, or `tocsin prepare` where processes are started one by one",
-    "pager": "start `tocsin pager`: without it nobody is paged when Celery stumbles",
+    "pager": "start `tocsin pager`; without it pages depend on Celery",
     "beat": "start `tocsin beat`",
-    "broker": "start it: `tocsin up`, or look at TOCSIN_BROKER_URL; pages leave by the pager meanwhile",
-    "broker:cannot-write": "make room on its disk; pages leave by the pager meanwhile",
-    AHEAD: "see that the clock is right (`timedatectl`); the checks run again as soon as a pager and a worker do",
+    "broker": "start it with `tocsin up`, or check TOCSIN_BROKER_URL; meanwhile the pager sends the pages",
+    "broker:cannot-write": "free disk space on its host; meanwhile the pager sends the pages",
+    "disk:full": "free disk space",
+    AHEAD: "check the clock (`timedatectl`); the checks resume once a pager and a worker run",
 }
 STARTED = ("database", "broker")  # what `up` starts, unless it runs elsewhere
 A_MOMENT = timedelta(minutes=2)
@@ -47,7 +56,7 @@ Finding = tuple[str, str, bool]  # what is wrong, the fix, whether it is an erro
 
 @commands.command()
 def doctor(as_json: Json = False) -> None:
-    """Say what is wrong with this installation, and how to fix it. Exit 1 when something is."""
+    """Report problems with this installation and how to fix them. Exit 1 when there is an error."""
     found = [*_disks(), *_missing(), *_configuration(), *_secrets(), *_probes(), *_heartbeats(), *_checks(), *_blind_rules()]
     found += [*_on_call(), *_watcher()]
     rows = [{"severity": "error" if bad else "note", "what": what, "fix": fix} for what, fix, bad in found]
@@ -84,19 +93,15 @@ def _missing() -> Iterator[Finding]:
         if any(other.startswith(f"{name}:") for other in names):
             continue  # its reason says more
         queue = name.removeprefix("worker:")
-        lost = _lost(queue, seen) if queue != name else ""
-        start = f"start `tocsin worker -Q {queue}`{_where(queue)}"
-        yield (
-            WHAT.get(name, f"{name} is missing{lost}"),
-            failed if failed and name in STARTED else FIXES.get(name, start),
-            True,
-        )
+        what = WHAT.get(name, name) if queue == name else f"no worker serves queue {queue}{_lost(queue, seen)}"
+        fix = FIXES.get(name, f"start `tocsin worker -Q {queue}`{_where(queue)}")
+        yield what, failed if failed and name in STARTED else fix, True
 
 
 def _lost(queue: str, seen: Iterable[Any]) -> str:
     gone = [one for one in seen if queue in one.queues]
     newest = min(gone, key=lambda one: one.age, default=None)
-    return f": {newest.name.partition(':')[0]} had it, last seen {length(newest.age)} ago" if newest else ""
+    return f" (last one on {newest.name.partition(':')[0]}, {length(newest.age)} ago)" if newest else ""
 
 
 def _where(queue: str) -> str:
@@ -107,9 +112,10 @@ def _disks() -> Iterator[Finding]:
     from app.supervisor import room
 
     for disk in room.short(settings().home):
-        left = f"{disk.free / 1e6:.0f} MB left" if disk.files else "no file can be made"
+        left = f"{disk.free / 1e6:.0f} MB left" if disk.files else "no inodes left"
         how = "full" if disk.full else "nearly full"
-        yield f"the disk of {disk.path} is {how} ({left})", "make room: see `du -xh`, TOCSIN_RETAIN_RESULTS_DAYS", disk.full
+        fix = f"free disk space (`du -xh {disk.path}`), or lower TOCSIN_RETAIN_RESULTS_DAYS"
+        yield f"the disk of {disk.path} is {how} ({left})", fix, disk.full
 
 
 def _configuration() -> Iterator[Finding]:
@@ -119,13 +125,13 @@ def _configuration() -> Iterator[Finding]:
     try:
         loaded = load(settings().config, environ())
     except Invalid as error:
-        yield str(error), "look at TOCSIN_CONFIG", True
+        yield str(error), "check TOCSIN_CONFIG", True
         return
     for one in loaded.errors:
-        yield str(one), "fix it and run `tocsin config apply`", True
+        yield str(one), "fix it, then run `tocsin config apply`", True
     for one in loaded.warnings:
         if one.reason.code not in PLANNED:
-            yield str(one), "see `tocsin config check`", False
+            yield str(one), "run `tocsin config check`", False
 
 
 def _secrets() -> Iterator[Finding]:
@@ -142,15 +148,15 @@ def _secrets() -> Iterator[Finding]:
     except (Unavailable, SQLAlchemyError):
         return  # said already
     if shut:
-        what = f"the secrets of {', '.join(shut[:5])}{' ...' if len(shut) > 5 else ''} were sealed with another secret key"
-        yield what, "restore TOCSIN_SECRET_KEY or HOME/secret-key, or run `tocsin config apply` with the new one", True
+        what = f"the secrets of {', '.join(shut[:5])}{' ...' if len(shut) > 5 else ''} are sealed with another secret key"
+        yield what, "restore TOCSIN_SECRET_KEY or HOME/secret-key, or run `tocsin config apply` with the new key", True
 
 
 def _probes() -> Iterator[Finding]:
     from app.checks import probes
 
     for why in probes.broken().values():
-        yield why, "fix or remove it, and restart the workers", True
+        yield why, "fix or remove the file, then restart the workers", True
 
 
 def _heartbeats() -> Iterator[Finding]:
@@ -166,14 +172,14 @@ def _heartbeats() -> Iterator[Finding]:
         return  # said already
     for name in new:
         yield (
-            f'heartbeat "{name}" was never pinged, so it cannot alert',
-            f"`tocsin heartbeats show {name}` has its address",
+            f'heartbeat "{name}" has never been pinged and cannot alert yet',
+            f"ping it; `tocsin heartbeats show {name}` shows its URL",
             False,
         )
 
 
 def _checks() -> Iterator[Finding]:
-    """Checks that cannot tell: what their probe says is the advice. What is simply not on this host is no finding.
+    """Checks that are unknown, with the reason of their probe. What is simply not on this host is no finding.
 
     One that no rule reads may be unknown for a moment, as after a start.
     """
@@ -195,8 +201,8 @@ def _checks() -> Iterator[Finding]:
         began = since[name]
         lasting = name in read or began is None or now - began > A_MOMENT
         if lasting and not (state.reason and state.reason.code == Code.NOT_ON_HOST):
-            fix = f"fix that, or pause it: `tocsin checks pause {name}`"
-            yield f'check "{name}" is unknown: {state.message or "it said nothing"}', fix, False
+            fix = f"fix that, or pause the check: `tocsin checks pause {name}`"
+            yield f'check "{name}" is unknown: {state.message or "no message"}', fix, False
 
 
 def _states() -> list[CheckState]:
@@ -235,14 +241,14 @@ def _blind_rules() -> Iterator[Finding]:
         if blind and rule.check_name in metrics:
             near = hint(rule.metric or "", metrics[rule.check_name])
             yield (
-                f'rule "{rule.name}" reads {rule.metric}, which check "{rule.check_name}" does not give{near}',
-                f"name a metric that it gives: `tocsin checks show {rule.check_name}`",
+                f'rule "{rule.name}" reads {rule.metric}, which check "{rule.check_name}" does not report{near}',
+                f"use one of its metrics: `tocsin checks show {rule.check_name}`",
                 False,
             )
 
 
 def _on_call() -> Iterator[Finding]:
-    """Overrides that hold nobody, and people who are paged but can only be reached while they look at the console."""
+    """Overrides without effect, and people who can only be reached in the console."""
     from sqlalchemy.exc import SQLAlchemyError
 
     from app import clock
@@ -259,11 +265,11 @@ def _on_call() -> Iterator[Finding]:
         return  # said already
     for name, found in idle.items():
         for one in found:
-            yield f'schedule "{name}": {one}', "delete the override, or make one for somebody else", False
+            yield f'schedule "{name}": {one}', "delete the override, or create one for somebody else", False
     for login in quiet:
-        yield f"{login} is paged by a policy, but has no contact method besides the console's inbox", "add one", False
+        yield f"{login} can be paged, but has no contact method besides the console inbox", "add a contact method", False
 
 
 def _watcher() -> Iterator[Finding]:
     if not settings().watcher_url:
-        yield "UNWATCHED: nobody learns of this machine's death", "set TOCSIN_WATCHER_URL", False
+        yield "UNWATCHED: no alert if this machine goes down", "set TOCSIN_WATCHER_URL", False

@@ -18,7 +18,7 @@ NO, WRONG = Conflict.exit_status, Invalid.exit_status
 
 
 def told(run: Callable[[], Any], starts: bool = False) -> int:
-    """Run; the exit status. Whatever went wrong is said on stderr.
+    """Run; the exit status. An error is one line on stderr.
 
     starts: this is to run until it is stopped. A start that fails is 1 whatever the reason; under the supervisor it is 75
     when waiting may help and 78 when it cannot.
@@ -28,7 +28,7 @@ def told(run: Callable[[], Any], starts: bool = False) -> int:
     except typer.Abort:
         return _say("stopped", 130)
     except BrokenPipeError:
-        sys.stdout = None  # whoever read it has heard enough
+        sys.stdout = None  # the reader has closed the pipe, as `head` does
         return 0
     except Exception as error:
         usage = getattr(error, "format_message", None)  # what Typer raises for wrong use
@@ -69,13 +69,15 @@ def _say(line: str, status: int) -> int:
 
 
 def _with_faults(error: TocsinError) -> str:
-    if isinstance(error, Invalid) and error.faults:
-        return f"{error}: " + "; ".join(f"{fault.field}: {fault.detail}" for fault in error.faults)
-    return str(error)
+    """The message, then what it does not name already: each wrong field once."""
+    message = str(error)
+    faults = error.faults if isinstance(error, Invalid) else ()
+    more = [f"{one.field}: {one.detail}" for one in faults if one.detail not in message]
+    return f"{message}: {'; '.join(more)}" if more else message
 
 
 def _usage(error: Any, message: str) -> str:
     if not message:  # no command was named: its help was printed
-        return "name a command"
+        return "missing command"
     path = error.ctx.command_path if getattr(error, "ctx", None) else "tocsin"
     return f"{lower_first(message).rstrip('.')}; see `{path} --help`"

@@ -10,14 +10,14 @@ from app.units import format_duration
 
 LONGEST = 48  # characters of a name in the table
 
-heartbeats = typer.Typer(help="Heartbeats: jobs that must ping in time, and their pings.", no_args_is_help=True)
+heartbeats = typer.Typer(help="Heartbeats: jobs that must ping on time, and their pings.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="The heartbeat's name.")]
-Limit = Annotated[int, typer.Option(min=1, max=100, help="How many, the newest first.")]
+Limit = Annotated[int, typer.Option(min=1, max=100, help="At most so many, newest first.")]
 
 
 @heartbeats.command("list")
 def list_(as_json: Json = False) -> None:
-    """List heartbeats with their state and the address to ping."""
+    """List heartbeats with their state and ping URL."""
     from app import clock
     from app.checks.heartbeats import store
     from app.checks.heartbeats.present import present
@@ -30,7 +30,7 @@ def list_(as_json: Json = False) -> None:
     shown = ("name", "state", "schedule", "last_ping", "due_at", "ping_url")
     if not as_json:
         rows = [{**row, "name": _cut(row["name"])} for row in rows]
-    say_list(rows, shown, as_json, "no heartbeat is declared; docs/howto/add-a-heartbeat.md shows one")
+    say_list(rows, shown, as_json, "no heartbeats; docs/howto/add-a-heartbeat.md shows how to add one")
 
 
 @heartbeats.command()
@@ -54,7 +54,7 @@ def show(name: Name, as_json: Json = False) -> None:
 
 @heartbeats.command()
 def pings(name: Name, limit: Limit = 20, as_json: Json = False) -> None:
-    """Show the last pings; with --json what each carried, too."""
+    """Show the last pings; with --json their bodies too."""
     from app.checks.heartbeats import service, store
     from app.checks.heartbeats.model import BODY
     from app.checks.heartbeats.present import present_ping
@@ -64,31 +64,31 @@ def pings(name: Name, limit: Limit = 20, as_json: Json = False) -> None:
         found = store.pings(db, service.get(db, name).id, None, limit, BODY)
     rows: list[dict[str, Any]] = [present_ping(one) for one in found]
     shown = ("n", "at", "kind", "exit_status", "seconds", "rid", "remote", "agent")
-    say_list(rows, shown, as_json, f"{name} has not been pinged yet")
+    say_list(rows, shown, as_json, f"{name}: no pings yet")
 
 
 @heartbeats.command()
 def pause(name: Name, as_: As = None) -> None:
-    """Expect nothing until it is resumed or pinged; its alert ends."""
+    """Pause a heartbeat until it is resumed or pinged; its alert is resolved."""
     _set(name, True, as_)
 
 
 @heartbeats.command()
 def resume(name: Name, as_: As = None) -> None:
-    """Expect it again, from now on."""
+    """Resume a heartbeat: the next ping is expected from now on."""
     _set(name, False, as_)
 
 
 @heartbeats.command()
 def remove(name: Name, as_: As = None) -> None:
-    """Remove one that a ping made; what the configuration declares is removed there."""
+    """Remove a heartbeat that a ping created; remove a declared one from the configuration."""
     from app import clock
     from app.actions.heartbeat import remove as gone
     from app.db import transaction
 
     with transaction() as db:
         gone(db, name, actor(db, as_), clock.now(db))
-    say(f"{name} is removed")
+    say(f"{name}: removed")
 
 
 def _cut(name: str) -> str:
@@ -96,7 +96,7 @@ def _cut(name: str) -> str:
 
 
 def _words(key: str, value: Any) -> str:
-    """A value of a heartbeat as a person says it."""
+    """A value of a heartbeat, for people."""
     if key == "grace":
         return format_duration(timedelta(seconds=value))
     if key == "run_seconds" and value is not None:
@@ -115,4 +115,4 @@ def _set(name: str, paused: bool, as_: str | None) -> None:
 
     with transaction() as db:
         pause(db, name, paused, actor(db, as_), clock.now(db))
-    say(f"{name} is {'paused until it is resumed or pinged' if paused else 'expected again, from now on'}")
+    say(f"{name}: {'paused until resumed or pinged' if paused else 'resumed'}")

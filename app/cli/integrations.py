@@ -6,7 +6,7 @@ import typer
 
 from app.cli.terminal import As, Json, actor, say_json, say_list
 
-integrations = typer.Typer(help="Ways in: integrations and their keys.", no_args_is_help=True)
+integrations = typer.Typer(help="Integrations and their keys.", no_args_is_help=True)
 
 
 @integrations.command("list")
@@ -18,18 +18,18 @@ def list_(as_json: Json = False) -> None:
 
     with transaction() as db:
         rows = service.listed(db, clock.now(db))
-    say_list(rows, ("name", "kind", "url"), as_json, "no integration; `tocsin integrations add NAME` makes one")
+    say_list(rows, ("name", "kind", "url"), as_json, "no integrations; `tocsin integrations add NAME` creates one")
 
 
 @integrations.command()
 def add(
-    name: Annotated[str, typer.Argument(help="What you call it.")],
-    kind: Annotated[str, typer.Option(help="What it speaks.")] = "generic",
-    service: Annotated[str | None, typer.Option(help="What its alerts are about, unless they say so.")] = None,
+    name: Annotated[str, typer.Argument(help="A name of your choice.")],
+    kind: Annotated[str, typer.Option(help="The protocol: generic or healthchecks.")] = "generic",
+    service: Annotated[str | None, typer.Option(help="The service of its alerts, unless they name one.")] = None,
     as_json: Json = True,  # noqa: ARG001
     as_: As = None,
 ) -> None:
-    """Make one; prints name, kind, key and URL as JSON."""
+    """Create an integration; prints name, kind, key and URL as JSON."""
     from app import clock
     from app.db import transaction
     from app.signals.service import add as make
@@ -44,7 +44,7 @@ def rotate(
     as_json: Json = True,  # noqa: ARG001
     as_: As = None,
 ) -> None:
-    """Make a new key; the old one works for seven days more. Prints JSON."""
+    """Create a new key; the old one stays valid for seven days. Prints JSON."""
     from app import clock
     from app.db import transaction
     from app.signals.service import rotate as make

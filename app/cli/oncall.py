@@ -9,14 +9,14 @@ from app.cli.terminal import As, Json, actor, instant, say, say_json, say_list
 from app.errors import NotActive
 from app.walltime import stamp
 
-oncall = typer.Typer(help="Who holds the pager.", no_args_is_help=True)
+oncall = typer.Typer(help="On call: who is on call, shifts, coverage, overrides.", no_args_is_help=True)
 Schedule = Annotated[str, typer.Argument(metavar="SCHEDULE", help="The schedule's name.")]
 WHEN = "RFC 3339 with an offset"
 
 
 @oncall.command()
 def now(at: Annotated[str | None, typer.Option(help=f"{WHEN}; default: now.")] = None, as_json: Json = False) -> None:
-    """Say who is on call in every schedule."""
+    """Show who is on call in every schedule."""
     from app import clock
     from app.db import transaction
     from app.oncall import present, service
@@ -24,7 +24,7 @@ def now(at: Annotated[str | None, typer.Option(help=f"{WHEN}; default: now.")] =
     when = instant(at)
     with transaction() as db:
         found = service.who(db, when or clock.now(db))
-    say_list(present.holding(found), ("schedule", "users", "since", "until"), as_json, "no schedule is declared")
+    say_list(present.holding(found), ("schedule", "users", "since", "until"), as_json, "no schedules declared")
 
 
 @oncall.command()
@@ -47,17 +47,19 @@ def shifts(
         [present.shift(one) for one in found],
         ("user", "start", "end", "source", "layer"),
         as_json,
-        "nobody is on call in that time",
+        "no shifts in that time",
     )
 
 
 @oncall.command()
 def coverage(
-    days: Annotated[int, typer.Option(min=1, max=3660)] = 90,
-    fail_under: Annotated[float, typer.Option(min=0, max=100, help="Exit 1 when a schedule is covered less, in percent.")] = 0,
+    days: Annotated[int, typer.Option(min=1, max=3660, help="Days from now.")] = 90,
+    fail_under: Annotated[
+        float, typer.Option(min=0, max=100, help="Exit 1 when the coverage of a schedule is below this percentage.")
+    ] = 0,
     as_json: Json = False,
 ) -> None:
-    """Say how much of the coming days somebody holds the pager, with the gaps."""
+    """Show the share of the coming days in which somebody is on call, and the gaps."""
     from app import clock
     from app.db import transaction
     from app.oncall import present, service
@@ -68,26 +70,26 @@ def coverage(
     if as_json:
         say_json({"items": [present.covered(name, one, idle.get(name, ())) for name, one in found.items()], "next": None})
     for name, one in found.items() if not as_json else ():
-        hours = f", {one.needed / timedelta(hours=1):g} h of them needed" if one.needed is not None else ""
+        hours = f", {one.needed / timedelta(hours=1):g} h needed" if one.needed is not None else ""
         say(f"{name}: {one.percent:g} % of {days} days{hours}")
         for each in idle.get(name, ()):
             say(f"  {each}")
         for gap in one.gaps:
-            say(f"  nobody from {stamp(gap.start)} to {stamp(gap.end)}")
+            say(f"  gap: {stamp(gap.start)} to {stamp(gap.end)}")
     raise typer.Exit(1 if any(one.percent < fail_under for one in found.values()) else 0)
 
 
 @oncall.command()
 def override(
     schedule: Schedule,
-    user: Annotated[str, typer.Option(help="Who takes the pager.")],
+    user: Annotated[str, typer.Option(help="Who is on call instead.")],
     end: Annotated[str, typer.Option("--to", help=f"{WHEN}.")],
     start: Annotated[str | None, typer.Option("--from", help=f"{WHEN}; default: now.")] = None,
-    reason: str = "",
+    reason: Annotated[str, typer.Option(help="Shown in the schedule.")] = "",
     as_json: Json = False,
     as_: As = None,
 ) -> None:
-    """Let somebody take the pager for a while."""
+    """Create an override: put somebody else on call for a while."""
     from app import clock
     from app.actions import pager
     from app.db import transaction
@@ -100,10 +102,10 @@ def override(
     if as_json:
         say_json({"id": made.id, "schedule": schedule, "user": user, "start": made.start, "end": made.end, "reason": reason})
     else:
-        say(f"{user} holds {schedule} from {stamp(made.start)} to {stamp(made.end)}")
+        say(f"override created: {user} is on call in {schedule} from {stamp(made.start)} to {stamp(made.end)}")
 
 
-@oncall.command()
+@oncall.command(hidden=True)
 def swap() -> None:
     """Swap shifts (not active yet)."""
-    raise NotActive("`oncall swap` is not active yet; `tocsin oncall override` lets somebody take the pager")
+    raise NotActive("`oncall swap` is not active yet; create two overrides with `tocsin oncall override`")

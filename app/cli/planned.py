@@ -1,4 +1,4 @@
-"""Commands that are known by name and not built yet: they say so and exit 2, and never pretend."""
+"""Commands that are known by name and not built yet: they say so and exit 2."""
 
 from collections.abc import Callable
 
@@ -8,12 +8,16 @@ from app.errors import NotActive
 
 FREE = {"ignore_unknown_options": True, "allow_extra_args": True}
 ADVICE = {
-    "explain": "the timeline of `tocsin incidents show` says what happened so far",
-    "why-not": "`tocsin preview` says whom an alert would page",
-    "drill": "`test my pager` in the console sends to all your contacts",
+    "page": "`tocsin send` triggers an alert, which is routed",
+    "change": "",
+    "explain": "the timeline of `tocsin incidents show` says what happened",
+    "why-not": "`tocsin preview` shows whom an alert would page",
+    "mcp": "use the REST API, see /api/docs",
+    "drill": "*Test my pager* in the console sends to all your contacts",
     "backup": "use pg_dump on the database; `tocsin config export` writes the configuration",
     "restore": "use pg_restore on the database",
-    "import": "write the configuration by hand; `tocsin config schema` helps an editor to",
+    "import": "write the configuration by hand; `tocsin config schema` prints a JSON Schema for editors",
+    "export": "`tocsin config export` writes the configuration in force",
 }
 
 
@@ -25,6 +29,7 @@ def _not_active(command: str, advice: str | None = None) -> Callable[[], None]:
 
 
 def _group(name: str, help_: str, words: tuple[str, ...]) -> typer.Typer:
+    """A group of which only the names are there."""
     group = typer.Typer(help=help_, no_args_is_help=True)
     for word in words:
         command = group.command(word, help=f"{word.capitalize()} (not active yet).", context_settings=FREE)

@@ -12,9 +12,11 @@ commands = typer.Typer()
 
 @commands.command(hidden=True)
 def prepare(
-    fresh: Annotated[bool, typer.Option("--fresh", help="Accept that this home's database or secret key is lost.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start over when the database or secret key of this home is lost.")
+    ] = False,
 ) -> None:
-    """Migrate the database, make the first admin and apply the configuration; `up` runs this before everything else."""
+    """Migrate the database, create the first admin and apply the configuration; `up` runs this first."""
     import logging
 
     from app import configfile

@@ -18,7 +18,7 @@ def preview(
     severity: Annotated[str | None, typer.Option(help="Default: the label severity, else error.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Say who would be paged, when, over what, and why, if nobody acknowledged. Nothing is sent."""
+    """Show who would be paged, when, on which contact, and why, if nobody acknowledges. Nothing is sent."""
     from app import clock
     from app.alerts.label import severity_of
     from app.db import transaction
@@ -35,5 +35,6 @@ def preview(
     for note in made["notes"]:
         say(f"  {note}")
     for one in made["steps"]:
-        whom = f"{one['user']} over {one['contact']}" if one["user"] else one["channel"]
-        say(f"{stamp(one['at'])}  step {one['step'] or '-'}  {whom}: {one['reason']}")
+        whom = f"{one['user']} via {one['contact']}" if one["user"] else one["channel"]
+        step = f"step {one['step']}" if one["step"] else "exhausted"
+        say(f"{stamp(one['at'])}  {step:<9}  {whom}: {one['reason']}")

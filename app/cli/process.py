@@ -23,10 +23,12 @@ def web() -> None:
 
 @processes.command()
 def worker(
-    queues: Annotated[str | None, typer.Option("-Q", "--queues", help="Comma-separated; default: all of them.")] = None,
-    children: Annotated[int | None, typer.Option("-c", "--concurrency", min=1, help="Children; default: one a core.")] = None,
+    queues: Annotated[str | None, typer.Option("-Q", "--queues", help="Comma-separated queues; default: all.")] = None,
+    children: Annotated[
+        int | None, typer.Option("-c", "--concurrency", min=1, help="Concurrent tasks; default: one per core.")
+    ] = None,
 ) -> None:
-    """Run a Celery worker: checks from the queues of their families, or the line."""
+    """Run a Celery worker: checks, or the stages from evaluation to notification."""
     from app.celery import app
     from app.queues import LINE
 
@@ -46,7 +48,7 @@ def worker(
 
 @processes.command()
 def beat() -> None:
-    """Run the clock: every tick means "claim what is due", so any number of beats may run."""
+    """Run the scheduler. Several may run: each tick only means "claim what is due"."""
     from app import beats
     from app.celery import app
 
@@ -60,7 +62,7 @@ def beat() -> None:
 
 @processes.command()
 def pager() -> None:
-    """Run the pager: a plain loop over the whole line, without Celery and Redis."""
+    """Run the pager: a loop over every stage, from evaluation to notification, without Celery and Redis."""
     from app.pager import main
 
     ask_servers("pager", broker=False)

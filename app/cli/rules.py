@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from app.rules.book import Book
     from app.rules.evaluate import Transition
 
-rules = typer.Typer(help="Rules: what is in force, and where it stands.", no_args_is_help=True)
+rules = typer.Typer(help="Rules: list those in force, test one on recorded samples.", no_args_is_help=True)
 FREE = {"ignore_unknown_options": True, "allow_extra_args": True}
-Folder = Annotated[Path | None, typer.Option("--config", help="The folder; default: TOCSIN_CONFIG.", show_default=False)]
+Folder = Annotated[
+    Path | None, typer.Option("--config", help="The configuration folder; default: TOCSIN_CONFIG.", show_default=False)
+]
 
 
 @rules.command("list")
@@ -34,17 +36,17 @@ def list_(as_json: Json = False) -> None:
         rows = rulebook(db)
     for row in rows if not as_json else ():
         row["state"] = sorted({one["state"] for one in row["series"]})
-    say_list(rows, ("name", "kind", "check", "severity", "mode", "state", "owner"), as_json, "no rule is in force")
+    say_list(rows, ("name", "kind", "check", "severity", "mode", "state", "owner"), as_json, "no rules in force")
 
 
 @rules.command("test")
 def try_out(
     rule: Annotated[str, typer.Argument(help="The rule's name; check:NAME for the `alert:` of a check.")],
-    samples: Annotated[Path, typer.Option(help="CSV: timestamp,value[,label...]; an empty value could not be told.")],
+    samples: Annotated[Path, typer.Option(help="CSV: timestamp,value[,label...]; an empty value is unknown.")],
     folder: Folder = None,
     as_json: Json = False,
 ) -> None:
-    """Run a rule of the configuration over recorded samples, with the evaluator that runs live. Needs no database."""
+    """Run a rule of the configuration over recorded samples, with the live evaluator. Needs no database."""
     from app.errors import Invalid
     from app.review.recorded import read
     from app.review.replay import Replay, reads_results
@@ -57,19 +59,19 @@ def try_out(
     except OSError as error:
         raise Invalid(f"{samples}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise Invalid(f"{samples} is not text in UTF-8") from None
+        raise Invalid(f"{samples}: not UTF-8 text") from None
     _print(Replay(active, book).run(recorded), as_json)
 
 
-@rules.command(context_settings=FREE)
+@rules.command(context_settings=FREE, hidden=True)
 def backtest() -> None:
-    """Run a rule over the past (not active yet)."""
-    raise NotActive("`rules backtest` is not active yet; `tocsin rules test` runs a rule over a file of samples")
+    """Run a rule over stored samples (not active yet)."""
+    raise NotActive("`rules backtest` is not active yet; `tocsin rules test` runs a rule over samples in a file")
 
 
-@rules.command(context_settings=FREE)
+@rules.command(context_settings=FREE, hidden=True)
 def review() -> None:
-    """Say which rules are worth their pages (not active yet)."""
+    """Review how noisy each rule is (not active yet)."""
     raise NotActive("`rules review` is not active yet")
 
 

@@ -8,24 +8,24 @@ import typer
 from app.cli.terminal import Json, say_json, say_list
 from app.errors import NotFound
 
-runbooks = typer.Typer(help="Runbooks: what to do about it.", no_args_is_help=True)
+runbooks = typer.Typer(help="Runbooks: list, show.", no_args_is_help=True)
 
 
 @runbooks.command("list")
 def list_(as_json: Json = False) -> None:
     """List runbooks."""
     rows = [{"name": name, "title": title} for name, (title, _) in _all().items()]
-    say_list(rows, ("name", "title"), as_json, "no runbook; put NAME.md into the folder runbooks/ of the configuration")
+    say_list(rows, ("name", "title"), as_json, "no runbooks; put NAME.md into runbooks/ of the configuration folder")
 
 
 @runbooks.command()
 def show(name: Annotated[str, typer.Argument(help="The runbook's name.")], as_json: Json = False) -> None:
-    """Print one as Markdown."""
+    """Print a runbook as Markdown."""
     known = _all()
     if name not in known:
         near = get_close_matches(name, known, n=1)
         raise NotFound(
-            f'there is no runbook "{name}"; ' + (f'did you mean "{near[0]}"?' if near else "see `tocsin runbooks list`")
+            f'there is no runbook "{name}"' + (f' (did you mean "{near[0]}"?)' if near else "; see `tocsin runbooks list`")
         )
     title, markdown = known[name]
     if as_json:

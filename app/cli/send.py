@@ -12,16 +12,16 @@ commands = typer.Typer()
 
 @commands.command()
 def send(
-    summary: Annotated[str | None, typer.Option(help="What is wrong, in a line; it is the page's title.")] = None,
-    service: Annotated[str | None, typer.Option(help="What it is about.")] = None,
+    summary: Annotated[str | None, typer.Option(help="What is wrong, in one line; the title of the page.")] = None,
+    service: Annotated[str | None, typer.Option(help="The affected service.")] = None,
     severity: Annotated[str, typer.Option(help="critical, error, warning or info.")] = "error",
-    key: Annotated[str | None, typer.Option(help="The alert's name for you; the same key is the same alert.")] = None,
+    key: Annotated[str | None, typer.Option(help="Identifies the alert: the same key updates or resolves it.")] = None,
     labels: Annotated[str, typer.Option(help='More labels: a=b,c="d e".')] = "",
-    resolve: Annotated[bool, typer.Option("--resolve", help="It is over.")] = False,
+    resolve: Annotated[bool, typer.Option("--resolve", help="Resolve the alert instead of triggering it.")] = False,
     as_json: Json = False,
     as_: As = None,
 ) -> None:
-    """Raise or resolve an alert; committed when the command returns."""
+    """Trigger or resolve an alert; committed when the command returns."""
     import orjson
 
     from app import line
@@ -41,4 +41,4 @@ def send(
     if as_json:
         say_json({"accepted": 1, "events": [{"key": signals[0].key, "trace_id": trace}]})
     else:
-        say(f"{'resolved' if resolve else 'raised'} {signals[0].key} (trace {trace})")
+        say(f"{'resolved' if resolve else 'triggered'} {signals[0].key} (trace {trace})")

@@ -14,15 +14,15 @@ commands = typer.Typer(help="The stack in TOCSIN_HOME.")
 
 @commands.command()
 def up(
-    detach: Annotated[bool, typer.Option("--detach", help="Start it in the background; return when it is ready.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Start in the background; return when the stack is ready.")] = False,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Accept that this home's database or secret key is lost: go on with a new one.")
+        bool, typer.Option("--fresh", help="Start over with a new database or secret key when this home's is lost.")
     ] = False,
 ) -> None:
-    """Start everything: database, broker, console, workers, pager and Flower. Ctrl-C ends everything."""
+    """Start the stack: database, broker, console, workers, pager and Flower. Ctrl-C stops it."""
     found = to_start()
     if (taken := kept_from_last(found)) and state.supervisor(found.home) is None:
-        _say(f"kept from the last start: {', '.join(taken)} (an empty variable drops one)", False)
+        _say(f"settings kept from the last start: {', '.join(taken)} (set a variable empty to drop it)", False)
     if not detach:
         control.up(found, say=_say, fresh=fresh)
     if not control.up_detached(found, _say, fresh=fresh):
@@ -31,17 +31,17 @@ def up(
 
 @commands.command()
 def down() -> None:
-    """End everything, and whatever a killed `up` left behind."""
-    typer.echo("the stack is down" if control.down(of_home()) else "the stack was down already")
+    """Stop the stack, and processes that a killed `up` left behind."""
+    typer.echo("stack stopped" if control.down(of_home()) else "the stack is not running")
 
 
 @commands.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Say what runs. Exit status 1 when the stack is down or not ready."""
+    """Show processes, queues and readiness. Exit 1 when the stack is down or not ready."""
     found = stack_status.look(settings())
     typer.echo(found.as_json() if as_json else _table(found), nl=as_json)
     if not found.processes and not as_json:
-        typer.echo(f"nothing runs in {settings().home}; start it with `tocsin up`", err=True)
+        typer.echo(f"the stack in {settings().home} is down; start it with `tocsin up`", err=True)
         if why := state.failed(settings().home):
             typer.secho(f"the last start failed: {why}", fg="red", err=True)
     if not found.ready:
@@ -50,7 +50,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
 
 @commands.command()
 def flower() -> None:
-    """Run Flower, the view of Celery: loopback, user admin, password in TOCSIN_HOME/flower-password."""
+    """Run Flower, the Celery monitor: on loopback, user admin, password in TOCSIN_HOME/flower-password."""
     from app.celery import app
     from app.cli.process import ask_servers
     from app.supervisor import preflight
@@ -63,6 +63,14 @@ def flower() -> None:
 
 def _say(text: str, red: bool) -> None:
     typer.secho(text, fg="red" if red else None, err=red)
+
+
+def _state(found: stack_status.Status) -> str:
+    """In one line: ready, degraded (pages are sent, something else is missing) or not ready."""
+    missing = f"missing: {', '.join(found.missing)}; see `tocsin doctor`" if found.missing else ""
+    if not found.ready:
+        return f"[red]not ready[/]{f' ({missing})' if missing else ''}"
+    return f"[yellow]ready, degraded[/] ({missing})" if missing else "[green]ready[/]"
 
 
 def _table(found: stack_status.Status) -> str:
@@ -79,15 +87,12 @@ def _table(found: stack_status.Status) -> str:
     seconds = found.oldest_overdue_seconds
     overdue = f"unknown: {found.why_no_overdue}" if seconds is None else measured(seconds)
     with console.capture() as caught:
-        console.print(
-            "[green]ready[/]" if found.ready else "[red]not ready[/]",
-            f"(missing: {', '.join(found.missing)})" if found.missing else "",
-        )
+        console.print(_state(found), highlight=False)
         console.print(table)
         console.print(f"queues: {waiting}", f"oldest overdue job: {overdue}", sep="\n", highlight=False)
         for one in found.elsewhere:
-            seen = f"seen {length(one.age)} ago" if one.alive else f"gone, last seen {length(one.age)} ago"
-            text = f"worker elsewhere: {one.name}, queues {', '.join(one.queues)}, {seen}"
+            seen = f"last seen {length(one.age)} ago" if one.alive else f"gone, last seen {length(one.age)} ago"
+            text = f"remote worker: {one.name}, queues {', '.join(one.queues)}, {seen}"
             console.print(text, style="" if one.alive else "red", markup=False, highlight=False)
         console.print("watcher: [red]UNWATCHED[/]" if found.watcher == "UNWATCHED" else "watcher: ok")
         for text in found.warnings:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from app.people.model import Actor
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-As = Annotated[str | None, typer.Option("--as", metavar="LOGIN", help="Act as this person; default: the first admin.")]
+As = Annotated[str | None, typer.Option("--as", metavar="LOGIN", help="Act as this user; default: the first admin.")]
 Numbers = Annotated[list[str], typer.Argument(metavar="NUMBER...", help="Incident numbers: 42 or #42.")]
 OneNumber = Annotated[str, typer.Argument(metavar="NUMBER", help="An incident number: 42 or #42.")]
 
@@ -46,7 +46,7 @@ def warn_of_broken_probes() -> None:
     from app.checks import probes
 
     for why in probes.broken().values():
-        typer.secho(f"warning: {why}; left out", fg="yellow", err=True)
+        typer.secho(f"warning: {why}; skipped", fg="yellow", err=True)
 
 
 def say_json(value: Any) -> None:
@@ -84,7 +84,7 @@ def number(text: str) -> int:
     """`#42` or `42` -> 42. Raises Invalid."""
     digits = text.removeprefix("#")
     if not (digits.isascii() and digits.isdigit() and 0 < int(digits) < 2**63):
-        raise Invalid(f'"{text}" is not an incident number; write 42 or #42')
+        raise Invalid(f'invalid incident number "{text}"; write 42 or #42')
     return int(digits)
 
 
@@ -109,9 +109,11 @@ def labels(text: str) -> dict[str, str]:
 
 
 def cell(value: Any) -> str:
-    """A value in a table or a line: nothing is `-`, an instant is UTC."""
+    """A value in a table or a line: None is `-`, an instant is UTC, a boolean is yes or no."""
     if value is None:
         return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, datetime):
         return stamp(value)
     if isinstance(value, list | tuple):

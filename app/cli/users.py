@@ -9,13 +9,13 @@ import typer
 from app.cli.terminal import As, Json, actor, say, say_json, say_list
 from app.errors import Invalid
 
-users = typer.Typer(help="People: who may log in.", no_args_is_help=True)
-Login = Annotated[str, typer.Argument(help="The person's login.")]
+users = typer.Typer(help="Users: list, invite, remove, set a password, create a token.", no_args_is_help=True)
+Login = Annotated[str, typer.Argument(help="The user's login.")]
 
 
 @users.command("list")
 def list_(as_json: Json = False) -> None:
-    """List active people."""
+    """List active users."""
     from app.catalog import store as catalog
     from app.db import transaction
     from app.people import store
@@ -33,20 +33,20 @@ def list_(as_json: Json = False) -> None:
         }
         for login, one in sorted(people.items())
     ]
-    say_list(rows, ("login", "name", "role", "declared", "contacts"), as_json, "nobody; run `tocsin up` once")
+    say_list(rows, ("login", "name", "role", "declared", "contacts"), as_json, "no users; run `tocsin up` once")
 
 
 @users.command()
 def invite(
     login: Login,
     role: Annotated[
-        str, typer.Option(help="viewer, responder, editor or admin; a declared person keeps the declared one.")
+        str, typer.Option(help="viewer, responder, editor or admin; a declared user keeps the declared role.")
     ] = "responder",
-    name: Annotated[str | None, typer.Option(help="What people call them.")] = None,
+    name: Annotated[str | None, typer.Option(help="Display name.")] = None,
     as_json: Json = False,
     as_: As = None,
 ) -> None:
-    """Print an invitation link, good for seven days and one first password."""
+    """Print an invitation link to set a password; it is valid for seven days and works once."""
     from app import clock
     from app.db import transaction
     from app.people.model import Role
@@ -55,7 +55,7 @@ def invite(
     from app.settings import settings
 
     if role not in list(Role):
-        raise Invalid(f'"{role}" is not a role; write one of {", ".join(Role)}')
+        raise Invalid(f'unknown role "{role}"; write one of {", ".join(Role)}')
     with transaction() as db:
         who = actor(db, as_)
         require(who, "administer")
@@ -66,7 +66,7 @@ def invite(
 
 @users.command()
 def remove(login: Login, as_: As = None) -> None:
-    """Remove a person who was invited: sessions, tokens and invitations end for good. Declared people leave by the files."""
+    """Remove an invited user, with sessions, tokens and invitations. Remove declared users from the configuration."""
     from app import clock
     from app.db import transaction
     from app.people.permission import require
@@ -76,12 +76,12 @@ def remove(login: Login, as_: As = None) -> None:
         who = actor(db, as_)
         require(who, "administer")
         remove_for_good(db, login, who, clock.now(db))
-    say(f"{login} is removed")
+    say(f"{login}: removed")
 
 
 @users.command()
 def password(login: Login, as_: As = None) -> None:
-    """Set a password: asked for, or the first line of standard input. Ends the person's sessions."""
+    """Set a password: prompted for, or the first line of standard input. Logs the user out everywhere."""
     from app import clock
     from app.db import transaction
     from app.people.permission import require
@@ -96,18 +96,18 @@ def password(login: Login, as_: As = None) -> None:
         if who.login != login:
             require(who, "administer")
         set_password(db, login, secret, who, clock.now(db))
-    say(f"the password of {login} is set")
+    say(f"{login}: password set")
 
 
 @users.command()
 def token(
     login: Login,
-    name: Annotated[str, typer.Option(help="What it is for.")] = "",
-    days: Annotated[int | None, typer.Option(min=1, max=3650, help="Ends after so many days; default: never.")] = None,
+    name: Annotated[str, typer.Option(help="What the token is for.")] = "",
+    days: Annotated[int | None, typer.Option(min=1, max=3650, help="Expires after so many days; default: never.")] = None,
     as_json: Json = False,
     as_: As = None,
 ) -> None:
-    """Print a new API token that acts as this person; it is shown once."""
+    """Create an API token that acts as this user; it is shown only once."""
     from app import clock
     from app.db import transaction
     from app.people.permission import require

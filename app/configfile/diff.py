@@ -65,7 +65,7 @@ class Change:
 
 def _in_words(one: Difference, action: Action) -> str:
     if not one.path:
-        return "the order changed"
+        return "order changed"
     if action is not Action.CHANGED:
         return f"{written(one.path)}: {one.after if one.before is None else one.before}"
     if one.before == one.after:

@@ -25,7 +25,7 @@ def written(files: Mapping[str, str]) -> dict[str, str]:
 def _starred(file: str, text: str) -> str:
     tree, errors = compose(file, text, None)
     if tree is None:
-        return f"# {file} does not parse any more, so it is not shown\n" if errors else text
+        return f"# {file}: not shown, because it no longer parses\n" if errors else text
     changed = {node.span: value for node, value in _changes(tree) if node.span is not None}
     for (start, end), value in sorted(changed.items(), reverse=True):
         old = text[start:end]

@@ -44,53 +44,51 @@ def _route(change: Change, _: Sequence[Declaration]) -> Iterator[str]:
     before = Route.model_validate(change.before) if change.before is not None else None
     after = Route.model_validate(change.after) if change.after is not None else None
     if after is not None and (before is None or before.match != after.match):
-        yield f"alerts that match {_match(after)} and no route before it go to {_to(after)}"
+        yield f"alerts that match {_match(after)} and no earlier route go to {_to(after)}"
     if before is not None and (after is None or before.match != after.match):
-        yield f"alerts that match {_match(before)} no longer go to {_to(before)} by that route"
+        yield f"alerts that match {_match(before)} no longer go to {_to(before)} through that route"
     if before is not None and after is not None and before.match == after.match:
         yield f"alerts that match {_match(after)} go to {_to(after)} instead of {_to(before)}"
 
 
 def _match(route: Route) -> str:
-    return " and ".join(route.match) or "everything"
+    return " and ".join(route.match) or "anything"
 
 
 def _to(route: Route) -> str:
     said = [f"{route.urgency.value} urgency"] if isinstance(route.urgency, Urgency) else []
     if isinstance(route.urgency, During):
         said = [f"{route.urgency.then} urgency during {route.urgency.during} hours, else {route.urgency.else_}"]
-    said += [f"pages in {route.pages} hours"] if route.pages else []
+    said += [f"paged during {route.pages} hours"] if route.pages else []
     return f'policy "{route.policy}"' + (f" ({', '.join(said)})" if said else "")
 
 
 def _policy(change: Change, after: Sequence[Declaration]) -> Iterator[str]:
     if change.after is None:
-        yield f"{change.subject} is gone; incidents that are open keep the copy they have"
+        yield f"{change.subject} is removed; open incidents keep their copy of it"
         return
     now = describe(Policy.model_validate(change.after))
     if change.before is None:
         yield f"{change.subject}{_through(change.name, after)} pages {now}"
     elif (was := describe(Policy.model_validate(change.before))) != now:
-        yield f"{change.subject}{_through(change.name, after)} pages {now}; until now {was}"
+        yield f"{change.subject}{_through(change.name, after)} pages {now}; before: {was}"
 
 
 def describe(policy: Policy) -> str:
-    """`schedule:shop, after 5m user:cy and channel:room, twice; then user:dee`."""
+    """`schedule:shop, after 5m user:cy and channel:room, 2 times; then user:dee`."""
     steps, wait = [], ""
     for step in policy.steps:
         steps.append(wait + " and ".join(step.page))
         wait = f"after {format_duration(step.wait)} "
     again = f", {policy.repeat + 1} times" if policy.repeat else ""
-    last = " and ".join(policy.if_exhausted) if policy.if_exhausted else "the platform's owners"
-    restart = (
-        f"; again from the start {format_duration(policy.ack_timeout)} after an acknowledgement" if policy.ack_timeout else ""
-    )
+    last = " and ".join(policy.if_exhausted) if policy.if_exhausted else "platform.owners"
+    restart = f"; restarts {format_duration(policy.ack_timeout)} after an acknowledgement" if policy.ack_timeout else ""
     return f"{', '.join(steps)}{again}; {wait}{last}{restart}"
 
 
 def _through(policy: str, after: Sequence[Declaration]) -> str:
     count = sum(one.kind == "route" and one.spec.get("policy") == policy for one in after)
-    return "" if count else " (no route leads to it)"
+    return "" if count else " (no route uses it)"
 
 
 def _target(change: Change, after: Sequence[Declaration]) -> Iterator[str]:
@@ -99,7 +97,7 @@ def _target(change: Change, after: Sequence[Declaration]) -> Iterator[str]:
     by = ", ".join(f'"{name}"' for name in users)
     where = f" (paged by {'policy' if len(users) == 1 else 'policies'} {by})" if users else " (no policy pages it)"
     details = f": {'; '.join(change.details)}" if change.details else ""
-    what = "is new" if change.action is Action.ADDED else "is gone" if change.action is Action.REMOVED else "means other people"
+    what = {Action.ADDED: "is added", Action.REMOVED: "is removed", Action.CHANGED: "resolves to other people"}[change.action]
     yield f"{change.subject}{where} {what}{details}"
 
 
@@ -113,32 +111,32 @@ def _user(change: Change, _: Sequence[Declaration]) -> Iterator[str]:
     if change.action is Action.REMOVED:
         yield f"{change.name} can no longer be paged"
     elif reach and change.action is Action.CHANGED:
-        yield f"{change.name} is reached differently: {'; '.join(reach)}"
+        yield f"{change.name} is notified differently: {'; '.join(reach)}"
 
 
 def _platform(change: Change, _: Sequence[Declaration]) -> Iterator[str]:
-    owners = ", ".join((change.after or {}).get("owners", ())) or "nobody"
-    yield f"the platform's owners, who are paged when all else failed, are {owners}"
+    owners = ", ".join((change.after or {}).get("owners", ())) or "not set"
+    yield f"platform.owners, paged when a policy is exhausted: {owners}"
 
 
 def _channel(change: Change, _: Sequence[Declaration]) -> Iterator[str]:
     if change.action is Action.REMOVED:
-        yield f"nothing is sent over {change.subject} any more"
+        yield f"{change.subject} is removed: nothing more is sent through it"
     elif change.action is Action.CHANGED:
-        yield f"what is sent over {change.subject} goes another way: {'; '.join(change.details)}"
+        yield f"{change.subject} sends differently: {'; '.join(change.details)}"
 
 
 def _source(change: Change, _: Sequence[Declaration]) -> Iterator[str]:
     if retired([change]):
         if _speaks(change.kind, change.before or {}):
-            yield f"{change.subject} pages nobody any more; its open alerts are resolved and nobody is told"
+            yield f"{change.subject} no longer pages; its open alerts are resolved without a notification"
         else:
-            yield f"{change.subject} is not watched any more; it paged nobody"
+            yield f"{change.subject} is removed; it did not page"
     elif change.action is Action.ADDED:
         speaks = "alerts after its first ping" if change.kind == "heartbeat" else "can alert"
-        yield f"{change.subject} {speaks if _speaks(change.kind, change.after or {}) else 'is watched and pages nobody'}"
+        yield f"{change.subject} {speaks if _speaks(change.kind, change.after or {}) else 'is added and does not page'}"
     elif change.action is Action.CHANGED:
-        yield f"{change.subject} decides differently: {'; '.join(change.details)}"
+        yield f"{change.subject} is evaluated differently: {'; '.join(change.details)}"
 
 
 def _hours(change: Change, after: Sequence[Declaration]) -> Iterator[str]:
@@ -147,9 +145,9 @@ def _hours(change: Change, after: Sequence[Declaration]) -> Iterator[str]:
     users = [str(int(name)) for name, route in routes.items() if change.name in route.hours]
     where = f" (routes {', '.join(users)})" if len(users) > 1 else f" (route {users[0]})" if users else ""
     if change.action is Action.CHANGED:
-        yield f"{change.subject}{where} are open at other times: {'; '.join(change.details)}"
+        yield f"{change.subject}{where}: other opening times: {'; '.join(change.details)}"
     elif change.action is Action.REMOVED:
-        yield f"{change.subject} are gone; pages that wait for them are sent at once"
+        yield f"{change.subject}: removed; pages held for them are sent at once"
 
 
 _DESCRIBE = {

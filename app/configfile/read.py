@@ -57,7 +57,7 @@ def read(folder: Path, environ: Mapping[str, str]) -> Folder:
             files[file] = text
             budget -= len(text)
         if len(files) > MAX_FILES:
-            raise Invalid(f"{folder} holds more than {MAX_FILES} files; is it the right folder?")
+            raise Invalid(f"{folder} has more than {MAX_FILES} files; is it the right folder?")
     return replace(_parsed(files, errors, environ), unreadable=unreadable)
 
 
@@ -123,7 +123,7 @@ def listed(folder: Path) -> Listing:
         os.listdir(folder)
     except OSError as error:
         raise Invalid(
-            f"cannot read the configuration folder {folder}: {error.strerror}; give one, or set TOCSIN_CONFIG"
+            f"cannot read the configuration folder {folder}: {error.strerror}; name another, or set TOCSIN_CONFIG"
         ) from None
     found = Listing()
     _walk(folder, Path(), (os.path.realpath(folder),), found)
@@ -135,7 +135,7 @@ def _walk(top: Path, inside: Path, around: tuple[str, ...], found: Listing) -> N
     """Add what is in `inside`, a folder below `top`; `around` are the real paths of it and of those that lead to it."""
     found.folders += 1
     if found.folders > MAX_FOLDERS:
-        raise Invalid(f"{top} holds more than {MAX_FOLDERS} folders, links followed; is it the right folder?")
+        raise Invalid(f"{top} has more than {MAX_FOLDERS} folders (links followed); is it the right folder?")
     for name in _names(top, inside, found):
         path = inside / name
         try:

@@ -154,8 +154,8 @@ def _reason(error: _Error, part: Part) -> Reason:
     if kind in _WANTED:
         return part.reason(Code.WRONG_TYPE, wanted=_WANTED[kind], found=_found(at, path))
     if kind in _LIMITS:
-        word, limit = _LIMITS[kind]
-        return part.reason(Code.OUT_OF_BOUNDS, bound=word, limit=detail.get("ctx", {}).get(limit))
+        word, limit, unit = _LIMITS[kind]
+        return part.reason(Code.OUT_OF_BOUNDS, bound=word, limit=detail.get("ctx", {}).get(limit), unit=unit)
     if kind == "too_short":
         return part.reason(Code.NO_ITEMS)
     return part.reason(Code.OTHER, why=lower_first(detail["msg"]))
@@ -248,11 +248,11 @@ _WANTED = {
     "model_attributes_type": "a map",
 }
 _LIMITS = {
-    "greater_than_equal": ("be at least", "ge"),
-    "less_than_equal": ("be at most", "le"),
-    "greater_than": ("be more than", "gt"),
-    "less_than": ("be less than", "lt"),
-    "string_too_short": ("have characters: at least", "min_length"),
-    "string_too_long": ("have characters: at most", "max_length"),
-    "too_long": ("have items: at most", "max_length"),
+    "greater_than_equal": ("be at least", "ge", ""),
+    "less_than_equal": ("be at most", "le", ""),
+    "greater_than": ("be more than", "gt", ""),
+    "less_than": ("be less than", "lt", ""),
+    "string_too_short": ("have at least", "min_length", " characters"),
+    "string_too_long": ("have at most", "max_length", " characters"),
+    "too_long": ("have at most", "max_length", " items"),
 }

@@ -48,9 +48,7 @@ def boot() -> list[str]:
 def _replaced(folder: Path, gone: list[str]) -> str:
     """What was in force and is not in the files: another folder, or a restored database, looks like that."""
     named = f"{', '.join(gone[:NAMED])}{f' and {len(gone) - NAMED} more' if len(gone) > NAMED else ''}"
-    return (
-        f"the files in {folder} removed what was in force: {named}; to keep another folder, start with TOCSIN_CONFIG set to it"
-    )
+    return f"applying {folder} removed {named}; if another folder was meant, start with TOCSIN_CONFIG set to it"
 
 
 def _version() -> int:
@@ -62,8 +60,8 @@ def _version() -> int:
 def _kept() -> str:
     fix = "fix the files and run `tocsin config apply`"
     if version := _version():
-        return f"version {version} of the configuration, the last good one, stays in force; {fix}"
-    return f"no configuration is in force: nothing is watched and nobody is paged; {fix}"
+        return f"configuration version {version}, the last good one, stays in force; {fix}"
+    return f"no configuration in force: no checks run and no pages are sent; {fix}"
 
 
 def reseal(db: Connection) -> int:

@@ -21,7 +21,7 @@ def lock(db: Connection) -> None:
         db.execute(select(func.pg_advisory_xact_lock(_APPLIER)))
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) == "55P03":
-            raise Conflict("somebody else is applying a configuration; try again in a moment") from error
+            raise Conflict("conflict: another apply is running; try again in a moment") from error
         raise
 
 

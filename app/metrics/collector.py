@@ -22,6 +22,16 @@ STATES = {
 }
 
 
+HELP = {
+    "incidents": "Open incidents by state.",
+    "alerts": "Unresolved alerts by state.",
+    "checks": "Checks that are not paused, by status.",
+    "heartbeats": "Heartbeats by state.",
+    "pages": "Unsent pages by state.",
+    "obligations": "Open obligations to notify a person.",
+}
+
+
 def text(db: Connection) -> bytes:
     """Every figure, in text format 0.0.4."""
     registry = CollectorRegistry(auto_describe=False)
@@ -37,22 +47,22 @@ class Figures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Each family, those without a row with zeros: a figure that is missing is no zero to an alert rule."""
-        build = GaugeMetricFamily("tocsin_build_info", "1, with the version as a label.", labels=["version"])
+        build = GaugeMetricFamily("tocsin_build_info", "Always 1; the version is a label.", labels=["version"])
         build.add_metric([_version()], 1)
         yield build
         overdue = round(store.oldest_overdue(self.db), 3)
-        help_ = "Age of the oldest row that is due and not done; alarm on it."
+        help_ = "Age of the oldest overdue job (escalation, page, alert, heartbeat or check); alert on it."
         yield GaugeMetricFamily("tocsin_oldest_overdue_seconds", help_, overdue)
         counts = {(one.what, one.label): one.n for one in store.counts(self.db)}
         for what, states in STATES.items():
-            family = GaugeMetricFamily(f"tocsin_{what}", f"Open {what} by state.", labels=["state"])
+            family = GaugeMetricFamily(f"tocsin_{what}", HELP[what], labels=["state"])
             for state in states:
                 family.add_metric([state], counts.get((what, state), 0))
             yield family
         yield self._processes()
 
     def _processes(self) -> Metric:
-        help_ = "Seconds since a process last said that it lives."
+        help_ = "Seconds since the last heartbeat of a Tocsin process."
         family = GaugeMetricFamily("tocsin_process_seen_seconds", help_, labels=["kind", "name"])
         for one in beats.seen(self.db):
             family.add_metric([one.kind, one.name], round(one.age, 3))

@@ -34,7 +34,7 @@ def unprivileged() -> Account | None:
     named = [entries[name] for name in PREFERRED if name in entries]
     found = named or sorted(entries.values(), key=lambda entry: entry.pw_uid, reverse=True)
     if not found:
-        raise Unusable("PostgreSQL refuses to run as root and there is no other account: run `adduser -D postgres`")
+        raise Unusable("PostgreSQL refuses to run as root and there is no other account; run `adduser -D postgres`")
     return Account(found[0].pw_uid, found[0].pw_gid, found[0].pw_name)
 
 

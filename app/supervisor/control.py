@@ -68,7 +68,7 @@ def up_detached(
             )
         os.close(lock)
     else:
-        say(f"the stack of {settings.home} runs already (pid {pid})", False)
+        say(f"the stack in {settings.home} is already running (pid {pid})", False)
     ready = _wait_ready(settings.home, process, say, began, timeout)
     for text in (*stack.addresses(settings), first_admin(settings.home)):
         say(text, False)
@@ -84,7 +84,9 @@ def prepare(settings: Settings, say: Say, specs: Iterable[Spec] | None, log: Pat
     home = folders.home(settings.home)
     lock = state.lock(home)
     if lock is None:
-        raise Unavailable(f"the stack of {home} is up already (pid {state.supervisor(home)}): `tocsin status`, `tocsin down`")
+        raise Unavailable(
+            f"the stack in {home} is already running (pid {state.supervisor(home)}); run `tocsin status` or `tocsin down`"
+        )
     end_leftovers(settings)
     for path in (state.path(home), state.failure(home)):
         path.unlink(missing_ok=True)
@@ -116,7 +118,7 @@ def _ask_first(settings: Settings, say: Say) -> None:
     preflight.certificate(settings)
     must_all_be_free(preflight.console_port(settings), preflight.flower_port(settings))
     for text in preflight.servers(settings):
-        say(f"{text}; trying again until it does", True)
+        say(f"{text}; retrying", True)
 
 
 def keeper(home: Path, lock: int) -> list[str]:
@@ -138,7 +140,7 @@ def down(settings: Settings) -> bool:
     folders.private(home / "run")
     lock = state.lock(home)
     if lock is None:
-        raise Unavailable(f"another supervisor of {home} has just started: run `tocsin down` again")
+        raise Unavailable(f"another supervisor has just started in {home}; run `tocsin down` again")
     try:
         left = end_leftovers(settings)
         state.path(home).unlink(missing_ok=True)
@@ -164,15 +166,15 @@ def _wait_ready(home: Path, process: subprocess.Popen[bytes] | None, say: Say, b
             return True
         if ended or (process is None and state.supervisor(home) is None):
             return _gave_up(home, say)
-        news = {reason: f"{reason}; trying again" for reason in (found.reasons if found else ())}
+        news = {reason: f"{reason}; retrying" for reason in (found.reasons if found else ())}
         if waited > TIMEOUT:  # once, whatever is missing later
-            news[LATE] = f"not ready after {TIMEOUT:.0f} s, missing: {', '.join(found.missing if found else ())}"
+            news[LATE] = f"not ready after {TIMEOUT:.0f} s; missing: {', '.join(found.missing if found else ())}"
         for what in [what for what in news if what not in told]:
             told.add(what)
             say(news[what], True)
         time.sleep(0.05)
     found = state.load(home)
-    say(f"not ready after {timeout:.0f} s, missing: {', '.join(found.missing if found else ())}; still trying", True)
+    say(f"not ready after {timeout:.0f} s; missing: {', '.join(found.missing if found else ())}; still trying", True)
     return False
 
 
@@ -181,7 +183,7 @@ def _gave_up(home: Path, say: Say) -> bool:
     why = state.failed(home)
     if why is not None:
         raise Unusable(why)
-    say("the supervisor was ended", True)
+    say("the supervisor was stopped", True)
     return False
 
 
@@ -200,4 +202,4 @@ def _signal(pid: int, number: int) -> None:
     except ProcessLookupError:
         return
     except PermissionError as error:
-        raise Unavailable(f"the supervisor (pid {pid}) belongs to another user: run this as that user") from error
+        raise Unavailable(f"the supervisor (pid {pid}) belongs to another user; run this as that user") from error

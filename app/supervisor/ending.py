@@ -35,7 +35,7 @@ class Ending:
             for task in waits:
                 task.cancel()
             if child.is_running:
-                self.say(f"{child.spec.name} does not end, killing it", True)
+                self.say(f"{child.spec.name} did not stop in time; killing it", True)
                 child.signal_group(signal.SIGKILL)
                 await child.exited.wait()
         child.state = "stopped"

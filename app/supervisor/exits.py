@@ -43,7 +43,7 @@ def meaning(status: int | None) -> str:
         return "never started"
     if status < 0:
         return _signal(-status)
-    return {EXIT_TEMPORARY: "not possible yet", EXIT_PERMANENT: "cannot run"}.get(status, f"status {status}")
+    return {EXIT_TEMPORARY: "not available yet", EXIT_PERMANENT: "cannot run"}.get(status, f"exit status {status}")
 
 
 def first_admin(home: Path) -> str:

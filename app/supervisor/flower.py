@@ -48,7 +48,7 @@ class Stranger(RequestHandler):
         raise HTTPError(401)
 
     def write_error(self, *_: Any, **__: Any) -> None:
-        self.finish("the user is admin, the password is in TOCSIN_HOME/flower-password\n")
+        self.finish("authentication required: user admin, password in TOCSIN_HOME/flower-password\n")
 
     def log_exception(self, *_: Any) -> None:
         """A refusal is not an error."""

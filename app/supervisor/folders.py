@@ -36,7 +36,7 @@ def private(path: Path, mode: int = 0o700) -> Path:
         path.mkdir(mode=mode, parents=True)
     seen = path.lstat()
     if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.geteuid():
-        raise Unusable(f"{path} is not a folder of uid {os.geteuid()}: remove it")
+        raise Unusable(f"{path} is not a folder owned by uid {os.geteuid()}; remove it")
     if stat.S_IMODE(seen.st_mode) != mode:
         path.chmod(mode)
     return path
@@ -61,7 +61,7 @@ def given(path: Path, uid: int, gid: int) -> Path:
         pass
     seen = path.lstat()
     if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != uid:
-        raise Unusable(f"{path} is not a folder of uid {uid}: remove it, or give it back to that account")
+        raise Unusable(f"{path} is not a folder owned by uid {uid}; remove it, or run `chown -R {uid} {path}`")
     return path
 
 

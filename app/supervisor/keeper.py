@@ -96,7 +96,7 @@ class Keeper:
         child.state = "restarting"
         how = meaning(child.status)
         why = f"{how}: {child.reason}" if child.reason != how else how
-        self.say(f"{child.spec.name} ended ({why}), starting it again in {pause:.1f} s", red=True)
+        self.say(f"{child.spec.name} exited ({why}); restarting in {pause:.1f} s", red=True)
         self._changed()
         await asyncio.sleep(pause)
 
@@ -161,7 +161,7 @@ class Keeper:
     async def _complain(self) -> None:
         await asyncio.sleep(max(0.0, self.plan.began + TIMEOUT - time.time()))
         if self.ready_after is None:
-            self.say(f"not ready after {TIMEOUT:.0f} s, missing: {', '.join(self.missing())}", red=True)
+            self.say(f"not ready after {TIMEOUT:.0f} s; missing: {', '.join(self.missing())}", red=True)
             for reason in self.reasons():
                 self.say(reason, red=True)
             self._addresses()
@@ -215,7 +215,7 @@ class Keeper:
         self.stopping.set()
 
     async def _end(self) -> None:
-        self.say("stopping; once more to hurry")
+        self.say("stopping; press Ctrl-C again to kill processes that take long")
         await Ending(self.children.values(), self.hurry, self.say, self._changed).run()
         if self._save is not None:
             self._save.cancel()

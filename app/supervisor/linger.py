@@ -39,7 +39,7 @@ class Lingering:
             since, taken = self.since.setdefault(pid, (now, 0))
             if taken < len(STEPS) and now - since >= STEPS[taken][0]:
                 number = STEPS[taken][1]
-                self.say(f"{child.spec.name} was told to end and waits for its sessions: ending it ({number.name})", True)
+                self.say(f"{child.spec.name} is shutting down and waits for open sessions; sending {number.name}", True)
                 self.since[pid] = (since, taken + 1)
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, number)

@@ -22,8 +22,8 @@ from app.supervisor.readiness import accepts_sessions
 
 SOCKET = ".s.PGSQL.5432"
 ROLES = ("tocsin", READER)
-BEGIN = "restore it from a backup, or begin anew with `tocsin up --fresh`"
-RESTORE = "restore it from a backup, or move it away and begin anew with `tocsin up --fresh`"
+BEGIN = "restore it from a backup, or start over with `tocsin up --fresh`"
+RESTORE = "restore it from a backup, or move it away and start over with `tocsin up --fresh`"
 STOP = signal.SIGINT  # "fast": ends sessions, writes a checkpoint; SIGTERM would wait for every client to leave
 
 # For one small machine: little memory, no helper process that this use never needs. Edit HOME/postgres/postgresql.conf to tune.
@@ -125,7 +125,9 @@ def end_leftover(cluster: Cluster, timeout: float = 10.0) -> bool:
     except psutil.NoSuchProcess:
         return False
     if lines[4].strip() != str(cluster.listens):
-        raise Unavailable(f"{cluster.data} is in use by a PostgreSQL of another home (pid {server.pid}, socket in {lines[4]})")
+        raise Unavailable(
+            f"{cluster.data} is in use by a PostgreSQL of another home (pid {server.pid}, socket in {lines[4]}); stop it"
+        )
     for number in (STOP, signal.SIGQUIT, signal.SIGKILL):
         try:
             server.send_signal(number)
@@ -146,7 +148,7 @@ def _version(data: Path) -> int | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     if not (found.isascii() and found.isdigit()):
-        raise Unusable(f"{stamp} is damaged: it should hold a version; {RESTORE}")
+        raise Unusable(f"{stamp} is damaged: no version in it; {RESTORE}")
     return int(found)
 
 
@@ -154,16 +156,16 @@ def _must_be_whole(cluster: Cluster, known: str | None) -> None:
     """Raise Unusable before anything is made when the data are lost, damaged or somebody else's."""
     data, account = cluster.data, cluster.account
     if os.path.lexists(data) and not data.is_dir():
-        raise Unusable(f"{data} is not a folder: {RESTORE}")
+        raise Unusable(f"{data} is not a folder; {RESTORE}")
     if not data.exists() or not any(data.iterdir()):
         if known is not None:
-            raise Unusable(f"{data} is gone or empty, but this home has had a database ({known}): {BEGIN}")
+            raise Unusable(f"{data} is missing or empty, but this home had a database ({known}); {BEGIN}")
         return
     owner, uid = data.stat().st_uid, account.uid if account else os.geteuid()
     if owner != uid:
-        raise Unusable(f"{data} belongs to uid {owner}, but PostgreSQL runs as uid {uid}: `chown -R {uid} {data}`")
+        raise Unusable(f"{data} belongs to uid {owner}, but PostgreSQL runs as uid {uid}; run `chown -R {uid} {data}`")
     if _version(data) is None:
-        raise Unusable(f"{data} is damaged: PG_VERSION is gone; {RESTORE}")
+        raise Unusable(f"{data} is damaged: PG_VERSION is missing; {RESTORE}")
 
 
 def _data_folder(home: Path, account: Account | None) -> Path:
@@ -176,7 +178,7 @@ def _data_folder(home: Path, account: Account | None) -> Path:
     if reaches(account, home):
         return near
     if (near / "PG_VERSION").exists():
-        raise Unusable(f"{account.name} cannot reach its data in {near}: chmod o+x the folders above it")
+        raise Unusable(f"account {account.name} cannot reach its data in {near}; run `chmod o+x` on the folders above it")
     return far
 
 
@@ -184,7 +186,7 @@ def _create(cluster: Cluster) -> None:
     """initdb into a draft beside the data folder, which is renamed when role and database are in it."""
     data, account = cluster.data, cluster.account
     if own_name() is None:
-        raise Unusable(f"initdb wants a passwd entry for uid {os.geteuid()}: add one, or set TOCSIN_DATABASE_URL")
+        raise Unusable(f"initdb needs a passwd entry for uid {os.geteuid()}; add one, or set TOCSIN_DATABASE_URL")
     if data.parent == folders.STATE:
         folders.passage(data.parent)
     draft = data.with_name(f"{data.name}.new")

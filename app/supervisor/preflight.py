@@ -46,11 +46,13 @@ def certificate(settings: Settings) -> None:
         path = getattr(settings, name)
         variable = f"TOCSIN_{name.upper()}"
         if path is None:
-            raise Unusable(f"{other} is set and {variable} is not: https wants both")
+            raise Unusable(f"{other} is set but {variable} is not; HTTPS needs both")
         try:
             path.read_bytes()
         except OSError as error:
-            raise Unusable(f"{variable}={path}: {(error.strerror or str(error)).lower()}") from error
+            raise Unusable(
+                f"{variable}={path}: {(error.strerror or str(error)).lower()}; check the path and its mode"
+            ) from error
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(settings.tls_cert, settings.tls_key, password=_no_passphrase)  # type: ignore[arg-type]
@@ -82,8 +84,8 @@ def must_all_be_free(*ports: Port) -> None:
                 _listen(host, port, bound)
             except OSError as error:
                 used = error.errno == errno.EADDRINUSE
-                why = "is in use" if used else f"cannot be had ({error.strerror or error})"
-                why = f"is that of {taken[port]} too" if port in taken else why
+                why = "is in use" if used else f"is not available ({error.strerror or error})"
+                why = f"is also set in {taken[port]}" if port in taken else why
                 other = "TOCSIN_HOST or " if name == "TOCSIN_PORT" else ""
                 fix = f"free it, or set {name}" if used else f"set {other}{name}"
                 raise Unusable(f"port {port} of {host} {why}: {fix}") from error
@@ -115,7 +117,7 @@ def _database(settings: Settings) -> None:
     try:
         with psycopg.connect(settings.libpq, connect_timeout=SECONDS, client_encoding="utf8") as db:
             if db.info.server_version < OLDEST * 10_000:
-                raise Unusable(f"the database is PostgreSQL {db.info.server_version // 10_000}; Tocsin wants {OLDEST} or newer")
+                raise Unusable(f"the database is PostgreSQL {db.info.server_version // 10_000}; Tocsin needs {OLDEST} or newer")
             # A database that was never set up; the role of a worker elsewhere, which may not look.
             with suppress(psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
                 row = db.execute("select version_num from alembic_version").fetchone()
@@ -152,12 +154,12 @@ def _listen(host: str, port: int, bound: ExitStack) -> None:
 
 
 def _no_passphrase() -> str:
-    raise ValueError("the key has a passphrase, and nobody is there to type it; store it without")
+    raise ValueError("the key is protected by a passphrase; store it without one")
 
 
 def _tls(error: Exception) -> str:
     if "KEY_VALUES_MISMATCH" in str(error):
-        return "the key does not belong to the certificate"
+        return "the key does not match the certificate"
     if any(word in str(error) for word in ("PEM", "NO_START_LINE", "no start line")):
-        return "not a PEM certificate chain and its key"
+        return "not a PEM certificate chain with its key"
     return str(error)

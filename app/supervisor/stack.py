@@ -15,6 +15,7 @@ from app.supervisor.plan import STEP, Plan, Spec
 QUEUES = tuple(str(queue) for queue in queues.ALL)
 TRIES = 3  # deaths at the start of what waits for nobody else; what waits for others is tried for ever
 PREPARE = "prepare"  # migrations, then the configuration
+UNWATCHED = "UNWATCHED: no alert if this machine goes down; set TOCSIN_WATCHER_URL"
 
 # What every Python process of the stack gets: lines at once, and one heap instead of one per thread.
 PYTHON_ENV = {"PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2"}
@@ -55,7 +56,7 @@ def plan(
         mark=mark(settings),
         specs=(*first, *(own_specs(settings, names, fresh) if specs is None else specs)),
         addresses=addresses(settings),
-        warnings=() if settings.watcher_url else ("UNWATCHED: nobody learns of this machine's death; set TOCSIN_WATCHER_URL",),
+        warnings=() if settings.watcher_url else (UNWATCHED,),
         hold=tuple(dict.fromkeys(str(folder) for folder in hold)),
         log=str(log) if log else None,
         began=time.time(),
@@ -78,7 +79,7 @@ def server_specs(embedded: Servers, marked: str) -> Iterable[Spec]:
             stop=int(postgres.STOP),
             timeout=20.0,
             tries=TRIES,
-            advice=f"repair {cluster.data}, restore it from a backup, or move it away and begin anew with `tocsin up --fresh`",
+            advice=f"repair {cluster.data}, restore it from a backup, or move it away and start over with `tocsin up --fresh`",
         )
     if (broker := embedded.broker) is not None:
         address = f"redis+socket://{broker.sockets}/{valkey.SOCKET}"
@@ -93,7 +94,7 @@ def server_specs(embedded: Servers, marked: str) -> Iterable[Spec]:
             cwd="/",
             timeout=10.0,
             tries=TRIES,
-            advice=f"remove {broker.data}, which holds hints only",
+            advice=f"remove {broker.data}; no alert or page is stored in it",
         )
 
 

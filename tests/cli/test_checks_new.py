@@ -89,12 +89,12 @@ def test_a_probe_named_as_one_of_another_family_has_a_test_of_its_own(new: New, 
     assert (installed / "tests/probes/test_redis.py").read_text() == "# of another family"
 
 
-def test_where_there_are_no_tests_and_no_docs_it_says_what_it_left_out(new: New, installed: Path) -> None:
+def test_where_there_are_no_tests_and_no_docs_it_says_what_it_skipped(new: New, installed: Path) -> None:
     status, said = new("health.mine", "--folder", str(installed))
     assert status == 0
     assert "wrote tasks/health/mine.py" in said
-    assert "left out: no test: " in said
-    assert "left out: no documentation: " in said
+    assert "skipped: no test: " in said
+    assert "skipped: no documentation: " in said
     assert sorted(path.name for path in installed.rglob("*.*")) == ["__init__.py", "mine.py"]
 
 

@@ -233,14 +233,14 @@ def test_a_schedule_with_gaps_fails_the_gate(tocsin: Tocsin) -> None:
         catalog.record_version(db, now=clock.now(db), actor="test", digest="gaps", files={}, changes=[])
     said = tocsin("oncall", "coverage", "--fail-under", "50")
     assert said.status == 1
-    assert "nobody from" in said.out
+    assert "gap: " in said.out
 
 
 def test_preview_says_who_when_over_what_and_why(tocsin: Tocsin) -> None:
     words = ("preview", "--labels", "service=shop", "--at", "2026-11-04T12:00:00Z", "--severity", "critical")
     found = tocsin(*words, "--json").json
     assert (found["policy"], found["steps"][0]["user"]) == ("shop", "ada")
-    assert "ada over inbox" in tocsin(*words).out
+    assert "ada via inbox" in tocsin(*words).out
 
 
 def test_runbooks(tocsin: Tocsin) -> None:
@@ -249,11 +249,11 @@ def test_runbooks(tocsin: Tocsin) -> None:
     assert 'did you mean "shop-down"' in tocsin("runbooks", "show", "shop-dwn").err
 
 
-def test_doctor_names_what_is_missing_and_the_cure(tocsin: Tocsin) -> None:
+def test_doctor_names_what_is_missing_and_the_fix(tocsin: Tocsin) -> None:
     said = tocsin("doctor", "--json")
     assert said.status == 1
     found = {one["what"]: one["fix"] for one in said.json["findings"]}
-    assert "tocsin pager" in found["pager is missing"]
+    assert "tocsin pager" in found["no pager is running"]
 
 
 def test_without_a_database_the_answer_is_no(tocsin: Tocsin, no_database: None) -> None:

@@ -1,4 +1,4 @@
-"""`tocsin doctor` names a rule that can never fire, because its check does not give what it reads."""
+"""`tocsin doctor` names a rule that can never fire, because its check does not report what it reads."""
 
 from datetime import UTC, datetime
 
@@ -31,6 +31,6 @@ def judged(metric: str) -> None:
 
 def test_a_rule_over_a_metric_that_its_check_does_not_give_is_named_with_the_nearest(tocsin: Tocsin) -> None:
     judged("secnds")
-    assert 'rule "slow" reads secnds, which check "web" does not give (did you mean "seconds"?)' in tocsin("doctor").out
+    assert 'rule "slow" reads secnds, which check "web" does not report (did you mean "seconds"?)' in tocsin("doctor").out
     judged("seconds")
-    assert "does not give" not in tocsin("doctor").out
+    assert "does not report" not in tocsin("doctor").out

@@ -151,7 +151,7 @@ MISTAKES: dict[str, tuple[str | bytes, str]] = {
     "too few columns": (f"timestamp,value,host\n{T},1\n", "line 2: 2 columns, where the first line names 3"),
     "too many": (f"{HEAD}{T},1,2\n", "line 2: 3 columns, where the first line names 2"),
     "after a text over two lines": (f'timestamp,value,h\n{T},1,"a\nb"\n{T},x,c\n', "1 line is wrong: line 4: 'x'"),
-    "not UTF-8": (f"{HEAD}{T},".encode() + b"\xff\n", "is not text in UTF-8"),
+    "not UTF-8": (f"{HEAD}{T},".encode() + b"\xff\n", "not UTF-8 text"),
     "an endless field": (f'{HEAD}{T},"{"9" * 200_000}"\n', "line 2 is no line of CSV"),
 }  # fmt: skip
 

@@ -21,7 +21,7 @@ def test_what_is_no_location_is_refused(tocsin: Tocsin, place: str) -> None:
     for words in (("locations", "key", place), ("locations", "sql", place)):
         said = tocsin(*words)
         assert (said.status, said.out) == (2, "")
-        assert "is not a location" in said.err
+        assert "invalid location" in said.err
 
 
 def test_a_location_too_long_for_a_role_is_refused_and_has_a_key(tocsin: Tocsin) -> None:
@@ -40,7 +40,7 @@ def test_the_sql_of_a_location_gives_nothing_away(tocsin: Tocsin) -> None:
 
 def test_a_person_who_was_invited_is_removed_and_a_declared_one_is_not(tocsin: Tocsin) -> None:
     tocsin("users", "invite", "cy")
-    assert tocsin("users", "remove", "cy").out == "cy is removed\n"
+    assert tocsin("users", "remove", "cy").out == "cy: removed\n"
     assert "cy" not in tocsin("users", "list").out
     assert tocsin("users", "remove", "cy").status == 2
     assert tocsin("users", "remove", "ada").status == 1
@@ -76,4 +76,4 @@ def test_doctor_names_what_another_key_has_sealed(tocsin: Tocsin) -> None:
 
     with transaction() as db:
         store.replace_spec(db, "channel", "hook", {"kind": "webhook", "url": "https://h/", "secret": "~sealed~~gAAAAAanother~"})
-    assert 'the secrets of channel "hook" were sealed with another secret key' in tocsin("doctor").out
+    assert 'the secrets of channel "hook" are sealed with another secret key' in tocsin("doctor").out

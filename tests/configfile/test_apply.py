@@ -92,5 +92,5 @@ def test_a_version_remembers_its_changes_without_secrets(db: Connection) -> None
 
 def test_a_second_applier_is_told_to_try_again(engine: Engine, db: Connection) -> None:
     store.lock(db)
-    with engine.connect() as other, pytest.raises(Conflict, match="somebody else is applying"):
+    with engine.connect() as other, pytest.raises(Conflict, match="another apply is running"):
         store.lock(other)

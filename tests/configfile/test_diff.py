@@ -9,8 +9,8 @@ from app.configfile.impact import retired, whom
 from tests.configfile.words import BASE, Sections, declared, with_, without
 
 FIRST, SECOND = {"page": "team:shop", "wait": "10m"}, {"page": ["user:dee", "channel:hook"]}
-SILENT = "pages nobody any more; its open alerts are resolved and nobody is told"
-OTHERS = 'team "shop" (paged by policy "usual") means other people'
+SILENT = "no longer pages; its open alerts are resolved without a notification"
+OTHERS = 'team "shop" (paged by policy "usual") resolves to other people'
 
 
 def changes(**sections: Any) -> list[str]:
@@ -61,8 +61,8 @@ def test_the_order_of_contacts_counts() -> None:
     twice = {"hook": "a", "second": {"channel": "hook", "to": "b"}}
     before = declared(users={**BASE["users"], "ada": {"contacts": twice}})
     after = declared(users={**BASE["users"], "ada": {"contacts": dict(reversed(twice.items()))}})
-    assert [str(change) for change in diff(before, after)] == ['~ user "ada": the order changed']
-    assert whom(diff(before, after), after) == ["ada is reached differently: the order changed"]
+    assert [str(change) for change in diff(before, after)] == ['~ user "ada": order changed']
+    assert whom(diff(before, after), after) == ["ada is notified differently: order changed"]
 
 
 @pytest.mark.parametrize(
@@ -70,15 +70,15 @@ def test_the_order_of_contacts_counts() -> None:
     [
         (
             {"policies": {"usual": {"steps": [FIRST, SECOND], "repeat": 1}}},
-            'policy "usual" pages team:shop, after 10m user:dee and channel:hook, 2 times; after 5m the platform\'s owners;'
-            " until now team:shop; after 5m the platform's owners",
+            'policy "usual" pages team:shop, after 10m user:dee and channel:hook, 2 times; after 5m platform.owners;'
+            " before: team:shop; after 5m platform.owners",
         ),
         (with_("teams", "shop", members=["bo"]), f"{OTHERS}: members: ada, bo -> bo"),
-        (with_("users", "ada", contacts={}), "ada is reached differently: contacts.hook: a -> (not set)"),
-        ({"platform": {"owners": ["user:ada"]}}, "the platform's owners, who are paged when all else failed, are user:ada"),
+        (with_("users", "ada", contacts={}), "ada is notified differently: contacts.hook: a -> (not set)"),
+        ({"platform": {"owners": ["user:ada"]}}, "platform.owners, paged when a policy is exhausted: user:ada"),
         (without("rules", "slow"), f'rule "slow" {SILENT}'),
         (with_("checks", "up", alert="off"), f'check "up" {SILENT}'),
-        (with_("rules", "slow", above=2), 'rule "slow" decides differently: above: 1.0 -> 2.0'),
+        (with_("rules", "slow", above=2), 'rule "slow" is evaluated differently: above: 1.0 -> 2.0'),
         (with_("rules", "new", **BASE["rules"]["slow"]), 'rule "new" can alert'),
     ],
 )

@@ -48,39 +48,39 @@ def test_all_errors_of_all_files_are_reported_together_sorted() -> None:
 
 def test_a_file_that_cannot_be_read_hides_no_error_elsewhere_and_invents_none() -> None:
     assert said(people="users: {ada: [}", teams="teams: {shop: {members: [ada]}}\nusres: {}") == [
-        "people.yaml:1: not YAML: expected the node content, but found '}'",
+        "people.yaml:1: invalid YAML: expected the node content, but found '}'",
         'teams.yaml:2: unknown key "usres" (did you mean "users"?)',
     ]
 
 
 def test_a_name_that_stands_twice_and_an_unset_variable_hide_no_missing_reference() -> None:
     assert said(a="teams: {shop: {members: [bo]}}\nusers:\n  ada: {}\n  ada: {}\nservices: {s: {team: shpo}, t: {}}") == [
-        'a.yaml:1: team "shop" names user "bo", which does not exist',
-        'a.yaml:4: "ada" stands here twice; line 3 has it first',
-        'a.yaml:5: service "s" names team "shpo", which does not exist (did you mean "shop"?)',
+        'a.yaml:1: unknown user "bo" in team "shop"',
+        'a.yaml:4: duplicate key "ada"; first on line 3',
+        'a.yaml:5: unknown team "shpo" in service "s" (did you mean "shop"?)',
     ]
     assert said(a='teams: {shop: {members: ["${NOBODY}"]}}', b="services: {s: {team: shpo}}") == [
-        "a.yaml:1: the environment has no NOBODY; set it, or write ${NOBODY:-default}",
-        'b.yaml:1: service "s" names team "shpo", which does not exist (did you mean "shop"?)',
+        "a.yaml:1: environment variable NOBODY is not set; set it, or write ${NOBODY:-default}",
+        'b.yaml:1: unknown team "shpo" in service "s" (did you mean "shop"?)',
     ]
 
 
 def test_a_thing_with_an_error_is_still_there_for_those_who_name_it() -> None:
     assert said(a="users: {ada: {role: boss}}\nteams: {shop: {members: [ada]}}") == [
-        'a.yaml:1: role of user "ada" cannot be "boss"; write one of viewer, responder, editor, admin'
+        'a.yaml:1: role of user "ada": invalid value "boss"; write one of viewer, responder, editor, admin'
     ]
 
 
 def test_a_name_may_stand_in_one_file_only() -> None:
     assert said(a="teams: {shop: {}}", b__c="\nteams: {shop: {}, db: {}}") == [
-        'b/c.yaml:2: team "shop" is declared already, in a.yaml:1',
+        'b/c.yaml:2: duplicate team "shop"; first declared in a.yaml:1',
     ]
 
 
 def test_a_list_may_stand_in_one_file_only() -> None:
     route = "routes: [{policy: x}]"
     assert said(a=f"policies: {{x: {{steps: [{{page: 'channel:inbox'}}]}}}}\n{route}", b=f"\n{route}") == [
-        'b.yaml:2: "routes" stands in one file only; a.yaml has it',
+        'b.yaml:2: "routes" may be declared in one file only; it is also in a.yaml',
     ]
 
 
@@ -88,7 +88,7 @@ def test_keys_of_platform_may_stand_in_several_files_each_once() -> None:
     users = "users: {dee: {}}\n"
     assert said(a=users + "platform: {owners: ['user:dee']}", b="platform: {emergency: ['user:dee']}") == []
     assert said(a=users + "platform: {owners: ['user:dee']}", b="platform:\n  owners: ['user:dee']") == [
-        'b.yaml:2: platform: "owners" is declared already, in a.yaml:2',
+        'b.yaml:2: platform: duplicate "owners"; first declared in a.yaml:2',
     ]
     wrong = said(a="platform:", b="platform: {owner: x}")
     assert wrong == ['b.yaml:1: unknown key "owner" in platform (did you mean "owners"?)']
@@ -108,8 +108,8 @@ def test_an_error_never_shows_a_secret(secret: str) -> None:
 
 def test_a_last_route_that_does_not_match_everything_is_said_beside_a_file_that_cannot_be_read() -> None:
     assert said(a="users: {ada: [}", b="policies: {p: {steps: [{page: 'user:ada'}]}}\nroutes: [{match: a=b, policy: p}]") == [
-        "a.yaml:1: not YAML: expected the node content, but found '}'",
-        "b.yaml:2: route 1 is the last and must match everything; add {policy: NAME} after it",
+        "a.yaml:1: invalid YAML: expected the node content, but found '}'",
+        "b.yaml:2: route 1 is the last route and must match everything; add {policy: NAME} after it",
     ]
 
 

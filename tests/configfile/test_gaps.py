@@ -25,25 +25,25 @@ def test_nothing_is_said_of_what_is_whole() -> None:
 @pytest.mark.parametrize(
     "sections, message",
     [
-        ({"policies": {**BASE["policies"], "spare": STEP}}, 'policy "spare" is not used: no route names it'),
+        ({"policies": {**BASE["policies"], "spare": STEP}}, 'policy "spare" is not used: no route uses it'),
         ({"schedules": {"spare": {"layers": [LAYER]}}}, 'schedule "spare" is not used: no policy pages it'),
         (
             {"channels": {**BASE["channels"], "spare": BASE["channels"]["hook"]}},
             'channel "spare" is not used: no contact and no policy uses it',
         ),
-        ({"platform": None}, "platform.owners is not set: an exhausted policy would page nobody"),
-        ({"platform": {"owners": []}}, "platform.owners is empty: an exhausted policy would page nobody"),
+        ({"platform": None}, "platform.owners is not set: no pages would be sent once a policy is exhausted"),
+        ({"platform": {"owners": []}}, "platform.owners is empty: no pages would be sent once a policy is exhausted"),
         (
             {"routes": [{"policy": "usual"}, {"match": "a=b", "policy": "usual"}, {"policy": "usual"}]},
-            "route 2 is never reached: route 1 matches everything",
+            "route 2 is unreachable: route 1 matches everything",
         ),
         (
             with_("checks", "up", timeout="20s", every="10s"),
-            'timeout of check "up" is longer than every: a slow run misses the next',
+            'timeout of check "up" is longer than every: a slow run delays the next one',
         ),
-        (with_("checks", "up", service=None), 'check "up" has no service: its alerts carry no service and no team'),
-        (with_("checks", "up", hold="1m"), 'hold of check "up": waiting before the incident opens is not active yet'),
-        (with_("rules", "slow", flapping="off"), 'flapping of rule "slow": flapping of its own is not active yet'),
+        (with_("checks", "up", service=None), 'check "up" has no service: its alerts have no service and no team'),
+        (with_("checks", "up", hold="1m"), 'hold of check "up" is not active yet (waiting before the incident opens)'),
+        (with_("rules", "slow", flapping="off"), 'flapping of rule "slow" is not active yet (flapping of its own)'),
         ({"flapping": "off"}, '"flapping" is not active yet'),
         ({"maintenance": {"backup": {"rrule": "FREQ=DAILY"}}}, '"maintenance" is not active yet'),
         ({"inhibit": [{"when": "a=b", "mute": "c=d"}]}, '"inhibit" is not active yet'),
@@ -54,17 +54,17 @@ def test_a_gap_is_one_warning(sections: Sections, message: str) -> None:
 
 
 def test_routes_and_policies_that_are_missing_are_said_when_something_alerts() -> None:
-    assert 'check "up" can alert, but there are no routes: nobody would be paged' in warned(routes=None)
+    assert 'check "up" can alert, but there are no routes: no pages would be sent' in warned(routes=None)
     quiet = {**BASE["checks"]["up"], "alert": "off"}
     assert warned(routes=None, policies=None, rules=None, checks={"up": quiet}) == []
 
 
-def test_services_in_a_circle_are_named_once() -> None:
+def test_services_in_a_cycle_are_named_once() -> None:
     arrows = {"a": ["b"], "b": ["c"], "c": ["a"], "d": ["a", "d"]}
-    circle = {name: {"depends_on": names} for name, names in arrows.items()}
-    assert [one for one in warned(services={**BASE["services"], **circle}) if "circle" in one] == [
-        "services depend on each other in a circle (a -> b -> c -> a); none of them is suppressed",
-        "services depend on each other in a circle (d -> d); none of them is suppressed",
+    cycle = {name: {"depends_on": names} for name, names in arrows.items()}
+    assert [one for one in warned(services={**BASE["services"], **cycle}) if "cycle" in one] == [
+        "services depend on each other in a cycle (a -> b -> c -> a); none of them is suppressed",
+        "services depend on each other in a cycle (d -> d); none of them is suppressed",
     ]
 
 
@@ -73,7 +73,7 @@ def test_a_mail_channel_without_an_address_is_named_where_it_is_paged() -> None:
     policies = {"usual": {"steps": [{"page": "channel:mail"}]}}
     with_mail = {**BASE["channels"], "mail": mail}
     assert warned(channels=with_mail, policies=policies) == [
-        'policy "usual" pages channel "mail", which has no "to": it would reach nobody'
+        'policy "usual" pages channel "mail", which has no "to": its pages cannot be sent'
     ]
     assert warned(channels={**with_mail, "mail": {**mail, "to": "x@example.org"}}, policies=policies) == []
 
@@ -134,7 +134,7 @@ def test_a_composite_over_a_check_that_never_alerts_is_a_mistake() -> None:
     both = {"kind": "composite", "when": "slow and check:up"}
     loaded = configuration(rules={**BASE["rules"], "both": both}, **with_("checks", "up", alert="off"))
     assert [one.message for one in loaded.errors] == [
-        'rule "both" names check:up, but check "up" has alert: off; name a rule over it instead'
+        'rule "both" refers to check:up, but check "up" has alert: off; use a rule over that check'
     ]
 
 
@@ -145,8 +145,8 @@ def test_a_composite_names_rules_that_exist_and_does_not_depend_on_itself() -> N
         "two": {"kind": "composite", "when": "not one"},
     }
     assert [one.message for one in configuration(rules=rules).errors] == [
-        'rule "one" names rule "slwo", which does not exist (did you mean "slow"?)',
-        "rules are made of each other in a circle: one -> two -> one",
+        "composite rules refer to each other in a cycle: one -> two -> one",
+        'unknown rule "slwo" in rule "one" (did you mean "slow"?)',
     ]
 
 
@@ -173,7 +173,7 @@ def test_a_metric_that_the_probe_does_not_give_is_named_with_the_nearest(
     check: Thing | None, metric: str, near: str | None
 ) -> None:
     checks = {"up": check or BASE["checks"]["up"]}
-    told = f'rule "slow" reads {metric}, which probe {checks["up"]["probe"]} of check "up" does not give'
+    told = f'rule "slow" reads {metric}, which probe {checks["up"]["probe"]} of check "up" does not report'
     found = warned(checks=checks, **with_("rules", "slow", metric=metric))
     assert found == [told + (f' (did you mean "{near}"?)' if near else "")]
 
@@ -208,9 +208,9 @@ def test_a_metric_that_the_probe_may_give_is_no_gap(check: Thing | None, metric:
 )
 def test_every_kind_that_reads_a_metric_is_held_to_it(rule: Thing) -> None:
     found = warned(rules={"slow": {"check": "up", "metric": "secnds", **rule}})
-    assert found == ['rule "slow" reads secnds, which probe health.tcp of check "up" does not give (did you mean "seconds"?)']
+    assert found == ['rule "slow" reads secnds, which probe health.tcp of check "up" does not report (did you mean "seconds"?)']
 
 
 def test_a_probe_that_cannot_be_read_or_does_not_tell_invents_no_gap() -> None:
     loaded = configuration(checks={"up": {"probe": "health.tcp", "with": {"prot": 1}}}, **with_("rules", "slow", metric="x"))
-    assert not any("does not give" in str(one) for one in (*loaded.errors, *loaded.warnings) if "check" not in one.message)
+    assert not any("does not report" in str(one) for one in (*loaded.errors, *loaded.warnings) if "check" not in one.message)

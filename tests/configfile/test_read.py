@@ -103,20 +103,22 @@ def test_a_variable_is_text_wherever_it_stands_and_never_becomes_structure() -> 
 
 def test_an_unquoted_variable_inside_brackets_is_told_to_be_quoted() -> None:
     assert errors("a:\n  - {b: ${X}}", X="1") == [
-        'a.yaml:2: not YAML: a { stands where the list or map should go on; quote text that holds one, as in "${NAME}"'
+        'a.yaml:2: invalid YAML: a { stands where the list or map should go on; quote text that holds one, as in "${NAME}"'
     ]
 
 
 def test_every_unset_variable_is_named() -> None:
     assert errors("a: ${A} ${B}\nb:\n  - ${C:-}\n  - ${D}") == [
-        "a.yaml:1: the environment has no A; set it, or write ${A:-default}",
-        "a.yaml:1: the environment has no B; set it, or write ${B:-default}",
-        "a.yaml:4: the environment has no D; set it, or write ${D:-default}",
+        "a.yaml:1: environment variable A is not set; set it, or write ${A:-default}",
+        "a.yaml:1: environment variable B is not set; set it, or write ${B:-default}",
+        "a.yaml:4: environment variable D is not set; set it, or write ${D:-default}",
     ]
 
 
 def test_a_variable_with_bytes_that_are_no_text_is_refused() -> None:
-    assert errors("a: ${A}", A="\udcff") == ["a.yaml:1: a character here cannot be stored: NUL, or half a surrogate pair"]
+    assert errors("a: ${A}", A="\udcff") == [
+        "a.yaml:1: this text contains a character that cannot be stored: NUL, or half a surrogate pair"
+    ]
 
 
 @pytest.mark.parametrize("opened", ["[" * 5000, "{a: " * 5000, "- " * 5000, "? " * 5000])
@@ -159,9 +161,9 @@ def test_a_linked_file_is_read_as_kubernetes_mounts_them(folder: Path) -> None:
     [
         (b"users: {}\nteams: \xff\n", "a.yaml:2: byte 0xff is not UTF-8; save the file as UTF-8"),
         ("users: {}".encode("utf-16"), "a.yaml:1: byte 0xff is not UTF-8; save the file as UTF-8"),
-        (b"users:\n\0", "a.yaml:2: holds a NUL character; remove it"),
-        (b"#" * 1_000_001, "a.yaml:1: is larger than 1000 kB; split it"),
-        (b"users: \x07", "a.yaml:1: not YAML: unacceptable character #x0007: special characters are not allowed"),
+        (b"users:\n\0", "a.yaml:2: contains a NUL character; remove it"),
+        (b"#" * 1_000_001, "a.yaml:1: the file is larger than 1000 kB; split it"),
+        (b"users: \x07", "a.yaml:1: invalid YAML: unacceptable character #x0007: special characters are not allowed"),
     ],
 )
 def test_what_is_not_text_is_one_line(folder: Path, content: bytes, said: str) -> None:
@@ -176,14 +178,14 @@ def test_a_byte_order_mark_is_no_mistake(folder: Path) -> None:
 
 def test_a_dangling_link_is_one_line(folder: Path) -> None:
     (folder / "a.yaml").symlink_to("nowhere")
-    nowhere = "which does not exist; remove it, or put there what it should lead to"
-    assert [str(one) for one in read(folder, {}).errors] == [f"a.yaml:1: is a link to nowhere, {nowhere}"]
+    fix = "remove the link, or create its target"
+    assert [str(one) for one in read(folder, {}).errors] == [f"a.yaml:1: broken link to nowhere; {fix}"]
     (folder / "a.yaml").unlink()
     (folder / "below" / "team-a").symlink_to("../../gone")  # a folder, as far as anybody knows
     (folder / "round").symlink_to("round")
     assert [str(one) for one in read(folder, {}).errors] == [
-        f"below/team-a:1: is a link to ../../gone, {nowhere}",
-        f"round:1: is a link to round, {nowhere}",
+        f"below/team-a:1: broken link to ../../gone; {fix}",
+        f"round:1: broken link to round; {fix}",
     ]
     assert not read(folder, {}).whole
 
@@ -283,7 +285,7 @@ def test_a_file_systems_own_folder_is_nobodys_mistake(folder: Path) -> None:
 def test_a_file_name_that_is_not_text_is_one_line(folder: Path) -> None:
     name = os.fsdecode(b"a\xff.yaml")
     (folder / name).write_text("users: {}")
-    assert [str(one) for one in read(folder, {}).errors] == ["a\\udcff.yaml:1: the file's name is not UTF-8; rename it"]
+    assert [str(one) for one in read(folder, {}).errors] == ["a\\udcff.yaml:1: the file name is not UTF-8; rename it"]
 
 
 def test_all_files_together_have_a_limit(folder: Path) -> None:

@@ -11,10 +11,11 @@ from ruamel.yaml import YAML
 from app.configfile.editor import schema
 from app.configfile.read import read
 from app.configfile.tree import plain
+from tests import shipped
 from tests.configfile.test_examples import FOLDER
 from tests.configfile.words import BASE
 
-SHIPPED = Path(__file__).parents[2] / "infra/monitoring/alerting"
+SHIPPED = shipped.folder()
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from app.cli import COMMANDS, build, reference
 from app.configfile.load import load_texts
 from app.configfile.sections import SECTIONS
+from tests import shipped
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -75,7 +76,7 @@ def test_the_environment_in_operations_is_what_the_code_says() -> None:
 @every_page
 def test_configurations_shown_have_no_mistakes(page: Path, newcomer: Callable[[Path], dict[str, str]]) -> None:
     newcomer(page)
-    defaults = ROOT / "infra/monitoring/alerting"
+    defaults = shipped.folder()
     files = dict(RUNBOOK) if page.name == ALONE else {}
     for path in sorted(defaults.rglob("*.*")) if page.name != ALONE else ():
         files[str(path.relative_to(defaults))] = path.read_text()
