@@ -19,6 +19,7 @@ from app import kept
 from app.errors import Invalid, Unusable
 from app.secret import STARS, is_secret_name, starred_url
 from app.urls import is_broker, is_postgres, is_web
+from app.validation import explain
 
 
 def _absolute(value: object) -> object:
@@ -248,7 +249,7 @@ def _wrong(error: Mapping[str, Any]) -> str:
     name = str(error["loc"][0]) if error["loc"] else ""
     field = Settings.model_fields.get(name)
     limits = {type(one).__name__: one for one in field.metadata} if field else {}
-    reason = str(error["msg"]).removeprefix("Value error, ")
+    reason = explain(error)
     if "Ge" in limits and "Le" in limits:
         reason = f"must be a whole number from {limits['Ge'].ge} to {limits['Le'].le}"
     return f"{PREFIX}{name.upper()}={shown(name, error['input'])}: {reason}"

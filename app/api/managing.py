@@ -33,6 +33,7 @@ from app.settings import settings
 from app.signals import service as inbox
 from app.signals.model import Integration
 from app.signals.payload import decode
+from app.validation import explain, place
 
 CORS = {"Access-Control-Allow-Origin": "*"}
 LAST = 10_000_000_000  # Unix time of the year 2286: what is later is an error
@@ -64,8 +65,7 @@ class Caller:
             return Spec.model_validate(document)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
-            said = str(first["msg"]).removeprefix("Value error, ")
-            raise Invalid(f"json validation error: {'.'.join(map(str, first['loc']))}: {said}") from None
+            raise Invalid(f"json validation error: {place(first['loc'])}: {explain(first)}") from None
 
     def shown(self, one: HeartbeatRecord, status: int = 200) -> Response:
         return answer(manage.check(one, self.now, settings().url, self.base), status, CORS)
@@ -122,7 +122,7 @@ def body(caller: Caller) -> Response:
     """What one ping carried."""
     found = store.body(caller.db, caller.heartbeat().id, caller.request.path_params["n"])
     if found is None:
-        raise NotFound("ping not found")
+        raise NotFound("ping not found; the newest hundred are kept")
     return Response(found, media_type="text/plain", headers=CORS)
 
 
@@ -153,7 +153,7 @@ def _put_off(alert: Alert) -> bool:
 
 def _whole(key: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 11 and int(text) <= LAST):
-        raise Invalid(f"{key} is not a whole number of seconds")
+        raise Invalid(f"{key} must be a whole number of seconds")
     return int(text)
 
 
@@ -198,7 +198,7 @@ def _doorway(work: Callable[[Caller], Response]) -> Callable[[Request], Any]:
             if whose is None:
                 return _error("wrong api key", 401)
             if whose.kind != "healthchecks":
-                return _error("this takes the key of an integration of kind healthchecks", 403)
+                return _error("the key must be of an integration of kind healthchecks", 403)
             beside = request.headers.get("x-api-key", request.path_params["key"])
             if not hmac.compare_digest(beside.encode(), request.path_params["key"].encode()):
                 return _error("wrong api key", 401)

@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from app.settings import settings
+from app.validation import explain, place
 
 FILE = "network-policy.yaml"
 
@@ -107,5 +108,5 @@ def load(path: Path) -> Policy:
         return Policy(broken=f"{path}: {' '.join(str(error).split())}")
     except ValidationError as error:
         first = error.errors()[0]
-        return Policy(broken=f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}")
+        return Policy(broken=f"{path}: {place(first['loc'])}: {explain(first)}")
     return Policy(lists)

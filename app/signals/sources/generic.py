@@ -1,6 +1,6 @@
 """Tocsin's own events: `{"events": [{"key", "status", "severity", "summary", "service", "labels", ...}]}`.
 
-What a script, a webhook that can be shaped, or `tocsin send` speaks. One bad event refuses the whole call.
+For scripts, webhooks with a configurable body, and `tocsin send`. One invalid event rejects the whole call.
 """
 
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from app.catalog.model import Family, Severity
 from app.errors import Fault, Invalid, TooLarge
 from app.reason import Code, Reason
-from app.sentence import lower_first
 from app.signals.model import Signal, SignalStatus, labels_key, name_of
 from app.signals.payload import decode
 from app.units import counted
+from app.validation import explain, place
 from app.walltime import YEARS, parse_instant
 
 EVENTS, VALUE = 5_000, 4 << 10
@@ -25,17 +25,17 @@ ENDED = (Reason(Code.RESOLVED_BY_SENDER),)
 
 def _no_nul(text: str) -> str:
     if "\0" in text:
-        raise ValueError("holds a NUL character")
+        raise ValueError("contains a NUL character")
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ValueError("holds half a character (a lone surrogate)") from None
+        raise ValueError("contains half a character (a lone surrogate)") from None
     return text
 
 
 def _four_kib(text: str) -> str:
     if len(text.encode()) > VALUE:
-        raise ValueError(f"has more than {VALUE} bytes")
+        raise ValueError(f"must have at most {VALUE} bytes")
     return text
 
 
@@ -63,24 +63,24 @@ class Event(BaseModel):
     key: Annotated[Text, Field(min_length=1, max_length=512)] | None = Field(
         default=None, description="the alert's identity; default: the fingerprint of the labels"
     )
-    status: Literal["firing", "resolved"] = Field(default="firing", description="is it on or over")
-    severity: Severity = Field(default=Severity.ERROR, description="how bad")
+    status: Literal["firing", "resolved"] = Field(default="firing", description="firing or resolved")
+    severity: Severity = Field(default=Severity.ERROR, description="severity")
     summary: Annotated[Text, Field(max_length=1024)] | None = Field(
-        default=None, description="what people read first; default: alertname"
+        default=None, description="title of the page; default: alertname"
     )
     service: Annotated[Text, Field(max_length=256)] | None = Field(
-        default=None, description="service it is of; it need not be declared"
+        default=None, description="affected service; need not be declared"
     )
-    family: Family | None = Field(default=None, description="kind of trouble")
+    family: Family | None = Field(default=None, description="health, performance, business or security")
     labels: Annotated[dict[Name, Value], Field(max_length=64)] = Field(
         default_factory=dict, description="at most 64; values are text of at most 4 KiB"
     )
-    annotations: Annotated[dict[Name, Value], Field(max_length=64)] = Field(default_factory=dict, description="more to read")
+    annotations: Annotated[dict[Name, Value], Field(max_length=64)] = Field(default_factory=dict, description="further text")
     starts_at: Annotated[AwareDatetime, AfterValidator(_storable), BeforeValidator(_written)] | None = Field(
         default=None, description="RFC 3339 with offset; default: now"
     )
     links: Annotated[list[Annotated[Text, Field(max_length=2048)]], Field(max_length=20)] = Field(
-        default_factory=list, description="addresses to look at"
+        default_factory=list, description="URLs"
     )
     runbook: Annotated[Text, Field(max_length=256)] | None = Field(default=None, description="name of the runbook")
 
@@ -90,11 +90,11 @@ def parse(body: bytes, source: str, service: str | None = None) -> list[Signal]:
     document = decode(body)
     events = document.get("events") if isinstance(document, dict) else None
     if not isinstance(events, list):
-        raise Invalid('the body is {"events": [...]}', [Fault("events", "is missing or not a list")])
+        raise Invalid('the body must be {"events": [...]}', [Fault("events", "missing, or not a list")])
     if len(events) > EVENTS:
-        raise TooLarge(f"{len(events)} events in one call; {EVENTS} are allowed")
+        raise TooLarge(f"{len(events)} events in one call; at most {EVENTS} are allowed")
     unknown = set(document) - {"events"}
-    faults = [Fault(name, "is not known here") for name in sorted(unknown)]
+    faults = [Fault(name, "unknown field") for name in sorted(unknown)]
     signals: list[Signal] = []
     for index, event in enumerate(events):
         try:
@@ -139,11 +139,9 @@ def _about(event: Event, labels: Mapping[str, str]) -> Mapping[str, str]:
 def _nameless() -> ValidationError:
     from pydantic_core import InitErrorDetails, PydanticCustomError
 
-    problem = PydanticCustomError("nameless", "an event needs a key, labels or a summary")
+    problem = PydanticCustomError("nameless", "missing: an event needs a key, labels or a summary")
     return ValidationError.from_exception_data("Event", [InitErrorDetails(type=problem, loc=("key",), input=None)])
 
 
 def _fault(error: Any, index: int) -> Fault:
-    field = ".".join(str(part) for part in error["loc"] if part != "[key]") or "event"
-    detail = str(error["msg"]).removeprefix("Value error, ")
-    return Fault(field, lower_first(detail), index)
+    return Fault(place(error["loc"]) or "event", explain(error), index)
