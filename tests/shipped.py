@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[1]
 FOLDER = "infra/monitoring/alerting"
 FILES = ("host.yaml", "people.yaml", "routing.yaml", "stack.yaml")
 

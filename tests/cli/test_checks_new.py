@@ -37,7 +37,7 @@ def tree(tmp_path: Path) -> Path:
     for test in (tmp_path / "tests/probes").glob("test_*.py"):
         if test.name != Path(CONTRACT).name:
             test.unlink()
-    for name in ("__init__.py", "conftest.py", "net", "stack.py", "programs.py"):
+    for name in ("__init__.py", "conftest.py", "net", "stack.py", "programs.py", "shipped.py"):
         (tmp_path / "tests" / name).symlink_to(ROOT / "tests" / name)
     for name in ("app", "beat_schedule.py", "pyproject.toml"):
         (tmp_path / name).symlink_to(ROOT / name)

@@ -121,7 +121,7 @@ def test_a_plan_says_what_hours_change_for_paging() -> None:
         {"hours": {"office": OFFICE}, "routes": [{"policy": "usual"}]},
         {"hours": {"office": OFFICE}, "routes": [{"policy": "usual", "pages": "office", "urgency": RULE}]},
     ) == [
-        'alerts that match everything go to policy "usual" (high urgency during office hours, else low, pages in office hours)'
+        'alerts that match anything go to policy "usual" (high urgency during office hours, else low, pages in office hours)'
         ' instead of policy "usual"'
     ]
 

@@ -43,7 +43,7 @@ def test_status_for_people_says_unwatched(empty_home: Path) -> None:
 
 def test_down_of_nothing_makes_nothing(empty_home: Path) -> None:
     said = CliRunner().invoke(commands, ["down"])
-    assert (said.exit_code, said.stdout) == (0, "the stack was down already\n")
+    assert (said.exit_code, said.stdout) == (0, "the stack is not running\n")
     assert not empty_home.exists()
 
 

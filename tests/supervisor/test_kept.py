@@ -156,7 +156,7 @@ def test_settings_are_kept_of_a_start_that_got_as_far_as_its_database(make_home:
     is_one_line(bare(home, "up", "--detach", TOCSIN_PORT="1234"), 1, "TOCSIN_PORT is 1234 here")
     again = bare(home, "up", "--detach")
     assert again.returncode == 0
-    assert f"the stack of {home.path} runs already" in again.stdout
+    assert f"the stack in {home.path} is already running" in again.stdout
     assert "console  https://tocsin.example.org" in again.stdout
     assert bare(home, "down", TOCSIN_PORT="1234").returncode == 0
     assert not kept.running(home.path).exists()
@@ -193,7 +193,7 @@ def test_an_embedded_database_that_is_gone_is_not_replaced_in_silence(make_home:
         lose()
         for command in ("up", "--detach"):
             done = bare(home, "up", *([command] if command != "up" else []), TOCSIN_FLOWER_PORT=str(free_port()))
-            is_one_line(done, 1, f"{data} is gone or empty, but this home has had a database (embedded, in {home.path}, since")
+            is_one_line(done, 1, f"{data} is missing or empty, but this home had a database (embedded, in {home.path}, since")
     assert not data.exists()
 
 
@@ -216,7 +216,7 @@ def test_an_empty_database_elsewhere_is_refused_unless_it_is_wanted(tmp_path: Pa
         elsewhere.sql(url.format("postgres", "tocsin"), lost, "grant all on schema public to tocsin")
         refused = prepare()
         is_one_line(refused, 1, "the database is empty (postgresql://***@127.0.0.1")
-        assert "`tocsin up --fresh` (or `tocsin prepare --fresh`) begins anew" in refused.stderr
+        assert "`tocsin up --fresh` (or `tocsin prepare --fresh`) starts over" in refused.stderr
         fresh = prepare("--fresh")
         assert fresh.returncode == 0, fresh.stderr
         assert (tmp_path / "admin-token").read_text() != before
@@ -228,7 +228,7 @@ def test_a_secret_key_that_is_gone_is_not_replaced_in_silence(shell: Path) -> No
     kept.remember_database(shell, "somewhere", "2026-11-02T09:00:00Z")
     assert Settings(home=shell).key == first.key
     (shell / "secret-key").unlink()
-    with pytest.raises(Unusable, match="secret-key is gone: restore it"):
+    with pytest.raises(Unusable, match="secret-key is missing; restore it"):
         _ = Settings(home=shell).key
     assert Settings(home=shell, secret_key="given").key == b"given"
 
@@ -311,7 +311,7 @@ def test_rights_that_a_copy_gave_away_are_taken_back(db: Connection, admin: Path
 
 def test_an_empty_secret_signs_nothing(shell: Path) -> None:
     (shell / "secret-key").write_text("\n")
-    with pytest.raises(Exception, match="secret-key is empty: restore it"):
+    with pytest.raises(Exception, match="secret-key is empty; restore it"):
         _ = Settings(home=shell).key
 
 

@@ -28,7 +28,7 @@ def test_a_server_that_waits_for_its_sessions_is_ended_and_comes_back(make_home:
         until(lambda: home.row("postgres").state == "running" and home.row("postgres").pid not in (None, pid), 40)
     until(lambda: _answers(url), 20)
     log = (home.path / "log" / "tocsin.log").read_text()
-    assert "waits for its sessions: ending it (SIGINT)" in log
+    assert "waits for open sessions; sending SIGINT" in log
     assert "received fast shutdown request" in log
     home.down()
 

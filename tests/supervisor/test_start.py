@@ -221,7 +221,7 @@ def test_what_may_pass_is_said_at_once_and_tried_on(make_home: MakeHome, url: st
         assert up.stderr is not None
         first = up.stderr.readline()
         assert why in first
-        assert "trying again" in first
+        assert "retrying" in first
         assert SECRET not in first
         until(lambda: state.supervisor(home.path))
         until(lambda: any(why in reason for reason in (state.load(home.path) or state.State(0, 0)).reasons), 20)

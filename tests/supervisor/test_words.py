@@ -57,10 +57,10 @@ def test_the_line_that_says_why_is_found(case: str) -> None:
     "status, words",
     [
         (None, "never started"),
-        (3, "status 3"),
+        (3, "exit status 3"),
         (-9, "signal 9, SIGKILL"),
         (-99, "signal 99"),
-        (75, "not possible yet"),
+        (75, "not available yet"),
         (78, "cannot run"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The line: what is declared, who people are, signals, checks, alerts, incidents, escalations, pages."""
+"""Initial schema: declarations, people, signals, checks, alerts, incidents, escalations, pages."""
 
 from alembic import op
 

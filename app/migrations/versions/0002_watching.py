@@ -1,5 +1,4 @@
-"""Watching: accepted baselines, runs on demand in batches, excused results, roll-ups,
-and where rules that learn expect a value."""
+"""Checks: accepted baselines, runs on demand in batches, excused results, roll-ups, expected ranges of learning rules."""
 
 from alembic import op
 

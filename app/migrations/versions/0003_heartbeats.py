@@ -1,4 +1,4 @@
-"""Heartbeats: how each stands, and the pings it had."""
+"""Heartbeats: their state and pings."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""When Tocsin itself ran, and who holds a page's lease."""
+"""Tocsin's own running time, and the owner of a page's lease."""
 
 from alembic import op
 

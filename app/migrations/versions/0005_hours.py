@@ -1,4 +1,4 @@
-"""Hours: pages that wait for them, and urgencies that follow them."""
+"""Hours: pages held until they open, urgencies that follow them."""
 
 from alembic import op
 

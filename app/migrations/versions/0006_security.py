@@ -1,4 +1,4 @@
-"""Security: sessions that ended before their time, and rows that the role of a location's worker may see.
+"""Security: revoked sessions, and row-level security for the roles of remote workers.
 
 A role named `tocsin_at_LOCATION` sees and changes what is of that location; the policies ask nothing of any other role.
 """

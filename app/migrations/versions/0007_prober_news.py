@@ -1,4 +1,4 @@
-"""A place that is cut off, or back, is news for the rules; so a location's worker writes no alerts any more."""
+"""Locations: going offline and coming back is an event for the rules; remote workers write no alerts."""
 
 from alembic import op
 

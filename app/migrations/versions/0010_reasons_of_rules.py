@@ -1,4 +1,4 @@
-"""Reasons of rules, heartbeats and alerts are code and facts; what was decided before keeps its words."""
+"""Reasons of rules, heartbeats and alerts as codes and facts; existing ones keep their text."""
 
 from alembic import op
 

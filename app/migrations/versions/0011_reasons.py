@@ -1,4 +1,4 @@
-"""Reasons as codes and facts; an incident's moves are checked; a page says in whose obligation's place it is."""
+"""Reasons as codes and facts; checked incident state changes; pages that replace another contact's."""
 
 from alembic import op
 

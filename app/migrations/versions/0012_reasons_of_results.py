@@ -1,4 +1,4 @@
-"""Why a check is unknown, where that says nothing of its target; whether an alert's summary says why."""
+"""Reasons of unknown check results; whether an alert's summary contains the reason."""
 
 from alembic import op
 
