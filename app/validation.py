@@ -18,6 +18,12 @@ def explain(error: Facts) -> str:
     return say if isinstance(say, str) else say(error.get("ctx", {}))
 
 
+def named(error: Facts) -> str:
+    """The same with its field in front: `port: must be a whole number`."""
+    where = place(error["loc"])
+    return f"{where}: {explain(error)}" if where else explain(error)
+
+
 def place(steps: Sequence[object]) -> str:
     """`("labels", "env")` -> `labels.env`, `("names", 0)` -> `names[0]`."""
     text = ""

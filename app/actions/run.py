@@ -22,6 +22,7 @@ from app.people import audit
 from app.people.model import Actor
 from app.people.permission import require
 from app.redact import SEALED
+from app.validation import explain, place
 
 POLL = 0.03  # seconds between two looks for the answer
 QUEUE_WAIT = 10.0  # seconds for a worker to take it, beside the check's own time-out
@@ -182,5 +183,5 @@ def _refuse_wrong(check: Check) -> None:
     except KeyError:
         raise NotFound(f'there is no probe "{check.probe}"') from None
     except ValidationError as error:
-        faults = [Fault(".".join(map(str, ("with", *one["loc"]))), one["msg"]) for one in error.errors()]
+        faults = [Fault(place(("with", *one["loc"])), explain(one)) for one in error.errors()]
         raise Invalid("invalid settings", faults) from None

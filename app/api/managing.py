@@ -33,7 +33,7 @@ from app.settings import settings
 from app.signals import service as inbox
 from app.signals.model import Integration
 from app.signals.payload import decode
-from app.validation import explain, place
+from app.validation import named
 
 CORS = {"Access-Control-Allow-Origin": "*"}
 LAST = 10_000_000_000  # Unix time of the year 2286: what is later is an error
@@ -65,7 +65,7 @@ class Caller:
             return Spec.model_validate(document)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
-            raise Invalid(f"json validation error: {place(first['loc'])}: {explain(first)}") from None
+            raise Invalid(f"json validation error: {named(first)}") from None
 
     def shown(self, one: HeartbeatRecord, status: int = 200) -> Response:
         return answer(manage.check(one, self.now, settings().url, self.base), status, CORS)

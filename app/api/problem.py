@@ -1,6 +1,5 @@
 """Every error as problem+json: ours by their class, the framework's, the database's. Nothing a caller sends is a 5xx."""
 
-from collections.abc import Sequence
 from math import ceil
 from typing import Any
 
@@ -16,8 +15,8 @@ from app import log
 from app.api.answer import problem
 from app.db import as_ours
 from app.errors import Invalid, TocsinError, TooOften, Unavailable
-from app.sentence import lower_first
 from app.units import counted
+from app.validation import explain, place
 
 TRY_AGAIN = {"Retry-After": "2"}
 MORE = {
@@ -53,18 +52,16 @@ async def _ours(request: Request, error: Any) -> Response:
 
 async def _validation(request: Request, error: Any) -> Response:
     """What FastAPI refused: one fault for each field."""
-    faults = [{"index": None, "field": _field(one["loc"]), "detail": _detail(one)} for one in error.errors()]
+    faults = [_fault(one) for one in error.errors()]
     return problem(request, 422, f"{counted(len(faults), 'error')} in the request; nothing was changed", faults)
 
 
-def _field(place: Sequence[object]) -> str:
-    """`("body", "labels", "env")` -> `labels.env`; the body itself stays `body`."""
-    return ".".join(str(part) for part in (place[1:] if len(place) > 1 else place))
-
-
-def _detail(one: Any) -> str:
-    text = str(one["msg"]).removeprefix("Value error, ")
-    return lower_first(text)
+def _fault(one: Any) -> dict[str, Any]:
+    """`("body", "labels", "env")` is the field `labels.env`, the body itself stays `body`; of a repeated parameter `index`."""
+    first, *steps = one["loc"]
+    repeated = first == "query" and len(steps) == 2 and isinstance(steps[1], int)
+    field = place(steps[:1] if repeated else steps) or str(first)
+    return {"index": steps[1] if repeated else None, "field": field, "detail": explain(one)}
 
 
 async def _http(request: Request, error: Any) -> Response:

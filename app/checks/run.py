@@ -24,6 +24,7 @@ from app.errors import Invalid
 from app.log import get
 from app.reason import Reason
 from app.seal import Unreadable, opened
+from app.validation import named
 
 SLICE = 0.05  # seconds in which results are gathered before they are written
 MESSAGE_LIMIT = 1000  # characters
@@ -69,7 +70,7 @@ async def take(due: Due) -> Reading:
     except KeyError:
         return Reading(Status.UNKNOWN, f'there is no probe "{due.check.probe}" on this worker')
     except ValidationError as error:
-        return Reading(Status.UNKNOWN, f"invalid probe settings: {error.errors()[0]['msg']}")
+        return Reading(Status.UNKNOWN, f"invalid probe settings: {named(error.errors()[0])}")
     except Unreadable as error:
         return Reading(Status.UNKNOWN, str(error))
     except Invalid as error:  # its module may be anybody's

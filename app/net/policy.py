@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from app.settings import settings
-from app.validation import explain, place
+from app.validation import named
 
 FILE = "network-policy.yaml"
 
@@ -108,5 +108,5 @@ def load(path: Path) -> Policy:
         return Policy(broken=f"{path}: {' '.join(str(error).split())}")
     except ValidationError as error:
         first = error.errors()[0]
-        return Policy(broken=f"{path}: {place(first['loc'])}: {explain(first)}")
+        return Policy(broken=f"{path}: {named(first)}")
     return Policy(lists)

@@ -21,6 +21,7 @@ from app.notify.model import Claim, Receipt
 from app.notify.outcome import Sent
 from app.notify.service import Job
 from app.seal import Unreadable, opened
+from app.validation import named
 
 DEADLINE = 8.0  # seconds for one message, all in all; less than the lease
 SURE = 1.0  # seconds for which a page counts as wanted once that was asked
@@ -86,7 +87,7 @@ def _prepared(job: Job) -> tuple[ChannelPlugin, BaseModel]:
     except Unreadable as error:
         raise Permanent(f'channel "{name}": {error}') from None
     except ValidationError as error:
-        raise Permanent(f'channel "{name}": its settings are wrong: {error.errors()[0]["msg"]}') from None
+        raise Permanent(f'channel "{name}": invalid settings: {named(error.errors()[0])}') from None
 
 
 def _hidden(job: Job, said: str) -> str:

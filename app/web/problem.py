@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from app import errors, log
 from app.db import as_ours
 from app.secret import is_secret_name
+from app.validation import explain
 from app.web.guard import HEADERS
 from app.web.template import render
 from app.web.visit import LogInFirst, here, theme
@@ -84,8 +85,8 @@ def missing(request: Request) -> Response:
 def _ours(error: Exception) -> Exception:
     if isinstance(error, RequestValidationError):
         first = error.errors()[0]
-        place, name = first["loc"][0], first["loc"][-1]
-        return errors.NotFound(NOTHING) if place == "path" else errors.Invalid(f"{name}: {first['msg']}")
+        where, name = first["loc"][0], first["loc"][-1]
+        return errors.NotFound(NOTHING) if where == "path" else errors.Invalid(f"{name}: {explain(first)}")
     if isinstance(error, HTTPException):
         return errors.NotFound(NOTHING) if error.status_code == 404 else errors.Invalid(str(error.detail))
     return as_ours(error) or error
