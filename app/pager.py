@@ -30,7 +30,7 @@ from app.settings import settings
 POLL = 1.0  # seconds between two looks when nobody calls
 ROOM = 0.05  # seconds between two looks while a channel is full
 LANDING = 10.0  # seconds that what is under way may take when the pager ends
-STUCK = 60.0  # seconds without a decision, though the database answers, after which the pager starts anew
+STUCK = 60.0  # seconds without a decision, though the database answers, after which the pager starts over
 PROBERS = 4  # batches of overdue checks at once
 
 logger = log.get(__name__)
@@ -108,7 +108,7 @@ class Pager:
     def _start_anew_if_stuck(self) -> None:
         stuck = time.monotonic() - self.decided
         if stuck > STUCK and _answers():
-            logger.error("pager_stuck", seconds=round(stuck), then="starts anew")
+            logger.error("pager_stuck", seconds=round(stuck), then="starts over")
             self.failed = True
             self.stop()
 

@@ -116,7 +116,7 @@ def _user(change: Change, _: Sequence[Declaration]) -> Iterator[str]:
 
 def _platform(change: Change, _: Sequence[Declaration]) -> Iterator[str]:
     owners = ", ".join((change.after or {}).get("owners", ())) or "not set"
-    yield f"platform.owners, paged when a policy is exhausted: {owners}"
+    yield f"platform.owners, paged when escalation is exhausted: {owners}"
 
 
 def _channel(change: Change, _: Sequence[Declaration]) -> Iterator[str]:

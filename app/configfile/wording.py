@@ -128,8 +128,8 @@ PHRASES: Mapping[Code, Phrase] = {
     Code.NO_SUCH_HOURS: "{subject} matches {matcher}, but no such hours are declared",
     Code.NO_ROUTES: "{subject} can alert, but there are no routes: no pages would be sent",
     Code.NO_POLICIES: "{subject} can alert, but there are no policies: no pages would be sent",
-    Code.OWNERS_UNSET: "platform.owners is not set: no pages would be sent once a policy is exhausted",
-    Code.OWNERS_EMPTY: "platform.owners is empty: no pages would be sent once a policy is exhausted",
+    Code.OWNERS_UNSET: "platform.owners is not set: no pages would be sent once escalation is exhausted",
+    Code.OWNERS_EMPTY: "platform.owners is empty: no pages would be sent once escalation is exhausted",
     Code.ROUTE_UNREACHED: "{subject} is unreachable: {before} matches everything",
     Code.SERVICE_CIRCLE: lambda f: (
         f"services depend on each other in a cycle ({' -> '.join(f['names'])}); none of them is suppressed"

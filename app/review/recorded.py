@@ -101,7 +101,7 @@ def _number(text: str) -> float | None:
     try:
         value = float(text.replace("_", "?"))  # Python's own 1_000 is not everybody's
     except ValueError:
-        raise ValueError(f"{text!r} is not a number; leave it empty where nothing could be told") from None
+        raise ValueError(f"{text!r} is not a number; leave it empty where the value is unknown") from None
     return value if isfinite(value) else None
 
 

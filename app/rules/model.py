@@ -33,7 +33,7 @@ class Rule(Declared):
     after: Count | None = Field(default=None, description="K of N: fires when K of its last N evaluations are bad")
     no_data: NoData = Field(default="keep", description="action after 3 intervals of unknown")
     max_series: int = Field(default=500, ge=1, le=10_000, description="label sets it judges; more are an alert of their own")
-    mode: Literal["live", "shadow"] = Field(default="live", description="shadow decides and records, and pages nobody")
+    mode: Literal["live", "shadow"] = Field(default="live", description="shadow evaluates and records, and does not page")
     runbook: str | None = Field(default=None, description="name of the runbook of its alerts")
     owner: str | None = Field(default=None, description="team or user who keeps the rule")
     review_by: date | None = Field(default=None, description="day by which somebody looks whether it is worth its pages")

@@ -75,7 +75,7 @@ def test_the_order_of_contacts_counts() -> None:
         ),
         (with_("teams", "shop", members=["bo"]), f"{OTHERS}: members: ada, bo -> bo"),
         (with_("users", "ada", contacts={}), "ada is notified differently: contacts.hook: a -> (not set)"),
-        ({"platform": {"owners": ["user:ada"]}}, "platform.owners, paged when a policy is exhausted: user:ada"),
+        ({"platform": {"owners": ["user:ada"]}}, "platform.owners, paged when escalation is exhausted: user:ada"),
         (without("rules", "slow"), f'rule "slow" {SILENT}'),
         (with_("checks", "up", alert="off"), f'check "up" {SILENT}'),
         (with_("rules", "slow", above=2), 'rule "slow" is evaluated differently: above: 1.0 -> 2.0'),

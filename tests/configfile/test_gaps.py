@@ -31,8 +31,8 @@ def test_nothing_is_said_of_what_is_whole() -> None:
             {"channels": {**BASE["channels"], "spare": BASE["channels"]["hook"]}},
             'channel "spare" is not used: no contact and no policy uses it',
         ),
-        ({"platform": None}, "platform.owners is not set: no pages would be sent once a policy is exhausted"),
-        ({"platform": {"owners": []}}, "platform.owners is empty: no pages would be sent once a policy is exhausted"),
+        ({"platform": None}, "platform.owners is not set: no pages would be sent once escalation is exhausted"),
+        ({"platform": {"owners": []}}, "platform.owners is empty: no pages would be sent once escalation is exhausted"),
         (
             {"routes": [{"policy": "usual"}, {"match": "a=b", "policy": "usual"}, {"policy": "usual"}]},
             "route 2 is unreachable: route 1 matches everything",
