@@ -67,7 +67,7 @@ def test_a_sealed_secret_cannot_be_tried_as_one(tocsin: Tocsin) -> None:
     from app.seal import marked
 
     said = tocsin("checks", "try", "health.tcp", "--with", "host=h", "--with", "port=1", "--with", f"send={marked('x')}")
-    assert (said.status, "type the secret itself" in said.err) == (2, True)
+    assert (said.status, "enter the secret itself" in said.err) == (2, True)
 
 
 def test_doctor_names_what_another_key_has_sealed(tocsin: Tocsin) -> None:

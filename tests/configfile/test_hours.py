@@ -121,8 +121,8 @@ def test_a_plan_says_what_hours_change_for_paging() -> None:
         {"hours": {"office": OFFICE}, "routes": [{"policy": "usual"}]},
         {"hours": {"office": OFFICE}, "routes": [{"policy": "usual", "pages": "office", "urgency": RULE}]},
     ) == [
-        'alerts that match anything go to policy "usual" (high urgency during office hours, else low, pages in office hours)'
-        ' instead of policy "usual"'
+        'alerts that match anything go to policy "usual" (high urgency during office hours, else low,'
+        ' paged during office hours) instead of policy "usual"'
     ]
 
 
