@@ -31,11 +31,6 @@ class Batch:
         """The groups whose incidents are needed, by key."""
         return {one.key: one for one in reversed([*self.groups.values()])}
 
-    @property
-    def own(self) -> set[int]:
-        """The incidents to which alerts of the batch belong already."""
-        return {one.incident for one in (*self.joining, *self.known) if one.incident is not None}
-
 
 @dataclass(frozen=True, slots=True)
 class Board:
