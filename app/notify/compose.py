@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from app.alerts.model import Alert
-from app.incidents.lifecycle import Move, allowed
+from app.incidents.lifecycle import Move, offered
 from app.incidents.model import Incident
 from app.incidents.present import present
 from app.notify.links import token
@@ -102,7 +102,7 @@ def _links(draft: Draft, incident: Incident | None, context: MessageContext, exp
     if incident is None:
         return {"view": f"{context.base_url}/me", "acknowledge": None, "resolve": None, "runbook": None}
 
-    possible = allowed(incident) if draft.kind in (Kind.PAGE, Kind.UPDATE) else ()
+    possible = offered(incident) if draft.kind in (Kind.PAGE, Kind.UPDATE) else ()
 
     def act(move: Move) -> str | None:
         return f"{context.base_url}/a/{token(context.secret, draft.key, move, expires_at)}" if move in possible else None

@@ -36,6 +36,9 @@ def test_my_inbox_counts_what_i_have_not_read(site: Site) -> None:
     page = ada.get("/me")
     assert "disk full" in page
     assert "1 unread" in page
+    assert 'aria-label="Acknowledge #1"' in page
+    ada.post("/incidents/1/acknowledge")
+    assert 'aria-label="Acknowledge #1"' not in ada.get("/me")
     ada.post("/me/seen")
     assert "unread" not in ada.get("/me")
 
