@@ -45,9 +45,9 @@ def up(settings: Settings, specs: Iterable[Spec] | None = None, say: Say = _prin
 def up_detached(
     settings: Settings, say: Say, specs: Iterable[Spec] | None = None, timeout: float = START_TIMEOUT, fresh: bool = False
 ) -> bool:
-    """Start the stack in the background and wait for it; False when it is not ready in `patience` seconds or was ended.
+    """Start the stack in the background and wait for it; False when it is not ready in `timeout` seconds or was ended.
 
-    A stack that runs already is waited for and told of in the same way. Raises Unavailable as `up`, and what the supervisor
+    A stack that runs already is waited for in the same way. Raises Unavailable as `up`, and what the supervisor
     gave up for.
     """
     log = settings.home / "log" / "tocsin.log"
