@@ -55,7 +55,7 @@ def end(mark: str, recorded: Iterable[Process], timeout: float = 3.0) -> list[in
 
 
 def wait_gone(processes: Iterable[psutil.Process], timeout: float) -> bool:
-    """Wait until none of them runs (a zombie does not); False after `patience` seconds."""
+    """Wait until none of them runs (a zombie does not); False after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     left = [process for process in processes if _runs(process)]
     while left and time.monotonic() < deadline:

@@ -228,7 +228,7 @@ def _pid_lines(cluster: Cluster) -> list[str]:
 
 
 def wait_ready(cluster: Cluster, pid: int, timeout: float = 30.0) -> None:
-    """Block until server `pid` accepts sessions. Raises Unavailable after `patience` seconds."""
+    """Block until server `pid` accepts sessions. Raises Unavailable after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not accepts_sessions(cluster.data / "postmaster.pid", pid):
         if time.monotonic() > deadline:

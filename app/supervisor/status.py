@@ -73,7 +73,7 @@ class Status:
 
 
 def look(settings: Settings, timeout: float = TIMEOUT) -> Status:
-    """Ask everybody at once. Never raises for what does not answer, never takes much longer than `patience`.
+    """Ask everybody at once. Never raises for what does not answer, never takes much longer than `timeout`.
 
     ready: the supervisor lives, everything was ready once, and the console says that the line works now.
     """

@@ -63,7 +63,7 @@ def is_ready(broker: Broker) -> bool:
 
 
 def wait_ready(broker: Broker, timeout: float = 30.0) -> None:
-    """Block until it answers. Raises Unavailable after `patience` seconds."""
+    """Block until it answers. Raises Unavailable after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not is_ready(broker):
         if time.monotonic() > deadline:
