@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from app.incidents.model import Incident
 
 incidents = typer.Typer(help="Incidents: list, show, acknowledge, resolve, snooze, merge, assign, note.", no_args_is_help=True)
-STATES = ("triggered", "acknowledged", "resolved")
 Act = Callable[..., "Incident"]
 
 
@@ -33,13 +32,13 @@ def list_(
     """List incidents, newest first."""
     from app.db import transaction
     from app.incidents import store
-    from app.incidents.model import State
+    from app.incidents.model import OPEN, State
     from app.incidents.present import present
 
-    wrong = [one for one in state or () if one not in STATES]
+    wrong = [one for one in state or () if one not in list(State)]
     if wrong:
-        raise Invalid(f'unknown state "{wrong[0]}"; write one of {", ".join(STATES)}')
-    states = [State(one) for one in state or STATES[:2]]
+        raise Invalid(f'unknown state "{wrong[0]}"; write one of {", ".join(State)}')
+    states = [State(one) for one in state or OPEN]
     equal = {name: value for name, value in (("service", service), ("team", team), ("severity", severity)) if value}
     with transaction() as db:
         found = store.listed(db, states=states, equal=equal, words=words, before=None, limit=limit)

@@ -19,6 +19,9 @@ class State(StrEnum):
     RESOLVED = "resolved"
 
 
+OPEN = tuple(state for state in State if state is not State.RESOLVED)  # the statements write `state <> 'resolved'`
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
     """One incident as stored; `policy`, `hours` and `during` are frozen with each routing."""
@@ -63,7 +66,7 @@ class Incident:
 
     @property
     def open(self) -> bool:
-        return self.state is not State.RESOLVED
+        return self.state in OPEN
 
 
 def counted(incident: Incident, tally: Tally) -> Incident:

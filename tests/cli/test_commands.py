@@ -134,10 +134,12 @@ def test_from_send_to_resolved(tocsin: Tocsin) -> None:
     times = re.findall(r"\d{4}-\d\d-\d\d\S* ?[\d:.+Z]*", shown + tocsin("incidents", "list").out)
     assert {re.sub(r"\d", "9", at) for at in times} == {"9999-99-99 99:99:99Z"}
     assert tocsin("incidents", "ack", "#1", "--as", "ada").out == "#1 acknowledged: disk full\n"
+    assert [one["state"] for one in tocsin("incidents", "list", "--json").json["items"]] == ["acknowledged"]
     assert tocsin("incidents", "note", "1", "looking").status == 0
     assert tocsin("incidents", "assign", "1", "bo").status == 0
     assert tocsin("incidents", "snooze", "1", "--for", "30m").status == 0
     assert tocsin("incidents", "resolve", "1").status == 0
+    assert tocsin("incidents", "list", "--json").json["items"] == []
     again = tocsin("incidents", "ack", "1")
     assert again.status == 1
     assert "resolved" in again.err

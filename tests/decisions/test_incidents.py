@@ -13,7 +13,7 @@ from app.catalog.model import Grouping, Route, Service, Severity
 from app.errors import Conflict
 from app.incidents.correlate import group
 from app.incidents.lifecycle import MOVES, Move, allowed, must_allow, offered, step
-from app.incidents.model import State
+from app.incidents.model import OPEN, State
 from app.incidents.rise import Effect, rise
 from app.incidents.route import route
 from app.people.model import Urgency
@@ -180,6 +180,11 @@ def test_what_a_person_may_do_is_offered_or_a_conflict(state: State, merged_into
                 Conflict, match="merged into #7" if merged_into else f"cannot {move} an incident that is {state}"
             ):
                 must_allow(one, move)
+
+
+def test_what_is_triggered_or_acknowledged_is_open() -> None:
+    assert set(OPEN) == {State.TRIGGERED, State.ACKNOWLEDGED}
+    assert {state for state in State if incident(state=state).open} == set(OPEN)
 
 
 def test_a_resolved_incident_can_only_be_reopened() -> None:

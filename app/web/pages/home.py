@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from app.checks import store as checks
 from app.incidents import store as incidents
-from app.incidents.model import Incident, State
+from app.incidents.model import OPEN, Incident, State
 from app.oncall import service as oncall
 from app.oncall.model import On
 from app.web.board import board
@@ -19,7 +19,6 @@ from app.web.route import pages
 from app.web.visit import visit
 
 router = pages()
-OPEN = (State.TRIGGERED, State.ACKNOWLEDGED)
 MOST = 500  # open incidents looked at
 DAYS = 14  # of coverage
 

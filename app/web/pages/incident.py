@@ -20,7 +20,7 @@ from app.escalation import store as escalations
 from app.escalation.upcoming import upcoming
 from app.incidents import store
 from app.incidents.lifecycle import Move, offered
-from app.incidents.model import Incident, State
+from app.incidents.model import OPEN, Incident
 from app.incidents.present import present_event
 from app.notify import store as notices
 from app.notify.model import Attempt, Kind, Page
@@ -166,7 +166,7 @@ def _others(v: Visit, incident: Incident) -> list[Incident]:
     """Open incidents it could be merged into."""
     if Move.MERGE not in offered(incident) or not v.may(Role.RESPONDER):
         return []
-    found = store.listed(v.db, states=(State.TRIGGERED, State.ACKNOWLEDGED), equal={}, words="", before=None, limit=51)
+    found = store.listed(v.db, states=OPEN, equal={}, words="", before=None, limit=51)
     return [one for one in found if one.number != incident.number]
 
 
