@@ -39,12 +39,12 @@ def offer(db: Connection, secret: bytes, token: str, now: datetime) -> Offer:
 
 
 def take(db: Connection, secret: bytes, token: str, now: datetime) -> Offer:
-    """Do what the link offers; a link of somebody who has left does nothing."""
+    """Do what the link offers, as the person whose page it was in: one who has left, or is a viewer now, may not."""
     link = offer(db, secret, token, now)
     if link.done:
         return link
     person = people.get(db, link.user) if link.user else None
-    if link.user and (person is None or person.role is Role.VIEWER):
+    if link.user and person is None:
         raise Denied(f"permission denied: {link.user} can no longer work on incidents")
     actor = Actor(link.user, person.role if person else Role.RESPONDER, "link")
     act = {Move.ACKNOWLEDGE: service.acknowledge, Move.RESOLVE: service.resolve}[link.action]

@@ -29,8 +29,8 @@ from app.notify import service as pages
 from app.oncall import service as oncall
 from app.people import audit
 from app.people import store as people
-from app.people.model import Actor, Role
-from app.people.permission import require
+from app.people.model import Actor
+from app.people.permission import may, require
 from app.reason import Code, Reason
 from app.units import format_duration
 
@@ -129,7 +129,7 @@ def assign(db: Connection, number: int, login: str, actor: Actor, now: datetime)
     person = people.get(db, login, catalog.defaults(db).timezone)
     if person is None:
         raise Invalid(f'there is no user "{login}"')
-    if person.role is Role.VIEWER:
+    if not may(person.role, "respond"):
         raise Invalid(f'"{login}" is a viewer and cannot work on incidents')
     return _done(db, assigned(before, login), actor, _by(Code.ASSIGNED, actor, to=login), now)
 

@@ -9,7 +9,7 @@ from app.api.caller import Caller, router
 from app.api.field import SMALL_LIST, Body, Cursor, Limit, Name, Text
 from app.db import transaction
 from app.people.model import Actor
-from app.people.permission import NEEDED
+from app.people.permission import may
 from app.signals import service
 
 routes = router("integrations")
@@ -48,4 +48,4 @@ def rotate(caller: Caller, name: Name) -> Response:
 
 
 def _for(caller: Actor, row: dict[str, str]) -> dict[str, str | None]:
-    return {**row} if caller.role.rank >= NEEDED["edit"].rank else {**row, "key": None, "url": None}
+    return {**row} if may(caller.role, "edit") else {**row, "key": None, "url": None}

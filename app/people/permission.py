@@ -11,8 +11,12 @@ NEEDED = {
 }
 
 
+def may(role: Role, what: str) -> bool:
+    """Whether this role is enough for this group of actions."""
+    return role.rank >= NEEDED[what].rank
+
+
 def require(actor: Actor, what: str) -> None:
     """Raise Denied unless the actor's role is enough."""
-    needed = NEEDED[what]
-    if actor.role.rank < needed.rank:
-        raise Denied(f"permission denied: requires role {needed}; {actor.login or 'the caller'} has {actor.role}")
+    if not may(actor.role, what):
+        raise Denied(f"permission denied: requires role {NEEDED[what]}; {actor.login or 'the caller'} has {actor.role}")

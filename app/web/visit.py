@@ -19,7 +19,8 @@ from app.catalog import store as catalog
 from app.db import transaction
 from app.people import session as sessions
 from app.people import store as people
-from app.people.model import Actor, Person, Role
+from app.people.model import Actor, Person
+from app.people.permission import may
 from app.settings import settings
 from app.web import frame
 from app.web.guard import cookie_name, form_token, over_tls
@@ -66,9 +67,9 @@ class Visit:
         """The zone times are shown in."""
         return self.person.zone
 
-    def may(self, role: Role) -> bool:
-        """Whether the person has this role or more."""
-        return self.person.role.rank >= role.rank
+    def may(self, what: str) -> bool:
+        """Whether the person's role is enough for this group of actions."""
+        return may(self.person.role, what)
 
     def page(self, template: str, /, **facts: Any) -> Response:
         """A whole page; a toast that was waiting is shown and gone."""
@@ -85,9 +86,9 @@ class Visit:
                 theme=theme(self.request),
                 frame=around,
                 toast=told,
-                editor=self.may(Role.EDITOR),
-                responder=self.may(Role.RESPONDER),
-                admin=self.may(Role.ADMIN),
+                editor=self.may("edit"),
+                responder=self.may("respond"),
+                admin=self.may("administer"),
                 **facts,
             )
         )

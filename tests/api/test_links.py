@@ -93,12 +93,21 @@ def test_bad_links_are_refused_in_words(api: Api, key: str) -> None:
     assert state(api) == "triggered"
 
 
-def test_a_link_of_somebody_who_became_a_viewer_does_nothing(api: Api, key: str) -> None:
+@pytest.mark.parametrize(
+    "change,why",
+    [
+        ("""spec = '{"role": "viewer"}'""", "requires role responder; ada has viewer"),
+        ("active = false", "ada can no longer work on incidents"),
+    ],
+    ids=["viewer", "removed"],
+)
+def test_a_link_of_somebody_who_may_no_longer_act_does_nothing(api: Api, key: str, change: str, why: str) -> None:
     from sqlalchemy import text
 
     from app.db import transaction
 
     with transaction() as db:
-        db.execute(text("""update person set spec = '{"role": "viewer"}' where login = 'ada'"""))
-    assert 400 <= api.call("POST", link(key), None).status_code < 500
+        db.execute(text(f"update person set {change} where login = 'ada'"))
+    response = api.call("POST", link(key), None)
+    assert (response.status_code, why in response.text) == (403, True)
     assert state(api) == "triggered"

@@ -1,5 +1,6 @@
 """How a person is reached and when; sessions; secrets at rest."""
 
+from contextlib import nullcontext
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import seal as at_rest
-from app.errors import Invalid
+from app.errors import Denied, Invalid
 from app.people import session
-from app.people.model import Person, QuietHours, Urgency, User
+from app.people.model import Actor, Person, QuietHours, Role, Urgency, User
+from app.people.permission import NEEDED, may, require
 from app.people.reach import quiet_until, reach
 from tests.decisions.words import NOON, quick, s
 
@@ -158,3 +160,20 @@ def test_what_was_not_sealed_here_is_refused_with_what_to_do(text: str) -> None:
 def test_after_counts_from_the_step() -> None:
     (one,) = reach(ada(notify={"high": [{"contact": "sms", "after": "90s"}]}), HIGH, NOON)
     assert one.at - NOON == s(90)
+
+
+MAY = {
+    Role.VIEWER: set[str](),
+    Role.RESPONDER: {"respond"},
+    Role.EDITOR: {"respond", "edit"},
+    Role.ADMIN: {"respond", "edit", "administer"},
+}
+
+
+@pytest.mark.parametrize("what", NEEDED)
+@pytest.mark.parametrize("role", Role)
+def test_a_role_may_do_what_those_before_it_may(role: Role, what: str) -> None:
+    assert may(role, what) is (what in MAY[role])
+    refused = nullcontext() if what in MAY[role] else pytest.raises(Denied, match=f"requires role {NEEDED[what]}; x has {role}")
+    with refused:
+        require(Actor("x", role, "api"), what)

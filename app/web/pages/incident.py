@@ -25,7 +25,7 @@ from app.incidents.present import present_event
 from app.notify import store as notices
 from app.notify.model import Attempt, Kind, Page
 from app.people import store as people
-from app.people.model import Actor, Role
+from app.people.model import Actor
 from app.units import parse_duration
 from app.web import history
 from app.web.route import pages
@@ -164,7 +164,7 @@ def _changes(db: Connection, incident: Incident) -> list[Version]:
 
 def _others(v: Visit, incident: Incident) -> list[Incident]:
     """Open incidents it could be merged into."""
-    if Move.MERGE not in offered(incident) or not v.may(Role.RESPONDER):
+    if Move.MERGE not in offered(incident) or not v.may("respond"):
         return []
     found = store.listed(v.db, states=OPEN, equal={}, words="", before=None, limit=51)
     return [one for one in found if one.number != incident.number]
