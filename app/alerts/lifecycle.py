@@ -56,6 +56,11 @@ def after(before: Progress | None, signal: Signal, now: datetime) -> Progress | 
     )
 
 
+def ended(before: Progress, now: datetime) -> Progress:
+    """An open alert whose incident somebody resolved: no news, its incident is over already."""
+    return replace(before, state=State.RESOLVED, ends_at=now, news=False)
+
+
 def _loud(signal: Signal) -> bool:
     """Whether it may open an incident."""
     return signal.status is SignalStatus.FIRING and not signal.shadow

@@ -12,6 +12,7 @@ from app.alerts.table import alert
 from app.catalog.model import Severity
 from app.db import move_back
 from app.reason import Reason, dumped, loaded
+from app.signals.model import PUSHED
 
 INTAKE = 7_001  # the class of advisory locks that calls of one source take
 
@@ -153,8 +154,11 @@ def ids_of(db: Connection, incidents: Sequence[int]) -> list[int]:
 
 
 def end_pushed(db: Connection, ids: Sequence[int], reason: Reason, now: datetime) -> None:
-    """End those of these alerts, which this transaction has locked, that senders push; a later signal is then a new alert."""
-    pushed = or_(alert.c.source.startswith("integration:"), alert.c.source.startswith("user:"))
+    """End those of these alerts, which this transaction has locked, that senders push; a later signal is then a new alert.
+
+    `lifecycle.ended` has what becomes of each.
+    """
+    pushed = or_(*(alert.c.source.startswith(prefix) for prefix in PUSHED))
     statement = update(alert).where(alert.c.id.in_(ids), alert.c.state != State.RESOLVED, pushed)
     db.execute(statement.values(state=State.RESOLVED, ends_at=now, end_reasons=dumped([reason]), dedup_at=None))
 

@@ -19,7 +19,7 @@ from app.db import transaction
 from app.errors import Invalid, NotActive, NotFound, TooLarge, Unavailable
 from app.people.permission import require
 from app.signals import service as inbox
-from app.signals.model import Integration, Signal
+from app.signals.model import Integration, Signal, source_of
 from app.signals.sources.generic import parse
 
 AT_ONCE = 8  # calls that wait for the database at the same time; more wait here, which costs no connection
@@ -95,7 +95,7 @@ def _by_token(token: str) -> Source:
             return found.source, found.service
     actor = actor_of(token)
     require(actor, "respond")
-    return f"user:{actor.login}", None
+    return source_of(actor.login), None
 
 
 def _by_path(key: str) -> Source:

@@ -27,6 +27,7 @@ def send(
     from app import line
     from app.db import transaction
     from app.people.permission import require
+    from app.signals.model import source_of
     from app.signals.sources.generic import parse
 
     event = {"key": key, "summary": summary, "service": service, "labels": read_labels(labels)}
@@ -35,7 +36,7 @@ def send(
     with transaction() as db:
         who = actor(db, as_)
     require(who, "respond")
-    source = f"user:{who.login}"
+    source = source_of(who.login)
     signals = parse(orjson.dumps(payload), source)
     (trace,) = line.intake(source, signals, payload)
     if as_json:

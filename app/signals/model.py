@@ -22,6 +22,11 @@ class SignalStatus(StrEnum):
     RESOLVED = "resolved"
 
 
+SUMMARY_LIMIT = 1024  # characters
+INTEGRATION, USER = "integration:", "user:"
+PUSHED = (INTEGRATION, USER)  # what the source of an alert begins with that a sender pushes
+
+
 @dataclass(frozen=True, slots=True)
 class Signal:
     """One statement about one alert; (source, key) is the alert's identity."""
@@ -73,7 +78,12 @@ class Integration:
     @property
     def source(self) -> str:
         """What its alerts carry as source."""
-        return f"integration:{self.name}"
+        return f"{INTEGRATION}{self.name}"
+
+
+def source_of(login: str | None) -> str:
+    """What the alerts carry as source that somebody sends with their token."""
+    return f"{USER}{login}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
 
@@ -13,7 +13,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from app.alerts import service
-from app.alerts.lifecycle import Progress, after
+from app.alerts import store as alerts
+from app.alerts.lifecycle import Progress, after, ended
 from app.alerts.model import State as AlertState
 from app.catalog.model import Severity
 from app.db import engine
@@ -21,7 +22,8 @@ from app.errors import Conflict
 from app.incidents import store
 from app.incidents.lifecycle import MOVES, Move, acknowledged, merged, reopened, resolved, retriggered, snoozed, unacknowledged
 from app.incidents.model import Incident, State
-from app.signals.model import Signal, SignalStatus
+from app.reason import Code, Reason
+from app.signals.model import Integration, Signal, SignalStatus, source_of
 from tests.decisions.words import NOON, incident
 
 
@@ -69,9 +71,35 @@ def test_what_the_statements_make_of_signals_is_what_the_table_says(calls: list[
                 course = {name: replace(one, news=False) for name, one in course.items()}
                 if course[key].state is AlertState.FIRING:
                     course[key] = replace(course[key], state=AlertState.SUPPRESSED)
+            if course and bool(data.draw(st.booleans(), "somebody resolves the incident of one")):
+                key = data.draw(st.sampled_from(sorted(course)))
+                _end_pushed(db, "key = :key", key=key, now=now)
+                over.append(ended(course.pop(key), now))
         assert _stored(db, "state <> 'resolved'") == sorted(course.values(), key=str)
         assert _stored(db, "state = 'resolved'") == sorted(over, key=str)
         db.rollback()
+
+
+def _end_pushed(db: Connection, which: str, now: datetime, **values: object) -> None:
+    ids = db.scalars(text(f"select id from alert where {which} and state <> 'resolved'"), values).all()
+    alerts.end_pushed(db, ids, Reason(Code.INCIDENT_RESOLVED, {"by": "ada", "via": "api"}), now)
+
+
+@pytest.mark.parametrize(
+    ("source", "state"),
+    [
+        (Integration("grafana", "generic", None).source, "resolved"),
+        (source_of("ada"), "resolved"),
+        ("check:user:web", "firing"),
+        ("rule:integration:x", "firing"),
+        ("heartbeat:backup", "firing"),
+        ("prober", "firing"),
+    ],
+)
+def test_only_what_senders_push_ends_with_its_incident(db: Connection, source: str, state: str) -> None:
+    service.accept(db, [Signal(source, "k", SignalStatus.FIRING, "s")], NOON)
+    _end_pushed(db, "true", NOON)
+    assert db.execute(text("select state from alert")).scalar_one() == state
 
 
 def _stored(db: Connection, which: str) -> list[Progress]:
