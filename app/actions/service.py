@@ -34,7 +34,7 @@ from app.people.permission import may, require
 from app.reason import Code, Reason
 from app.units import format_duration
 
-SNOOZE_LONGEST = timedelta(days=30)
+SNOOZE_SHORTEST, SNOOZE_LONGEST = timedelta(seconds=1), timedelta(days=30)
 NOTE_LIMIT = 10_000  # characters
 TRIES = 10  # to lock an incident with its alerts while more of them join
 
@@ -88,8 +88,8 @@ def escalate(db: Connection, number: int, actor: Actor, now: datetime) -> Incide
 
 def snooze(db: Connection, number: int, length: timedelta, actor: Actor, now: datetime) -> Incident:
     """Quiet for `length`, then the policy from step 1 unless it was resolved."""
-    if not timedelta(seconds=1) <= length <= SNOOZE_LONGEST:
-        raise Invalid(f"snooze out of range: 1s to {format_duration(SNOOZE_LONGEST)}")
+    if not SNOOZE_SHORTEST <= length <= SNOOZE_LONGEST:
+        raise Invalid(f"snooze out of range: {format_duration(SNOOZE_SHORTEST)} to {format_duration(SNOOZE_LONGEST)}")
     after = snoozed(_locked(db, number, actor, Move.SNOOZE), actor.login, now + length, now)
     why = _by(Code.SNOOZED, actor, seconds=length.total_seconds())
     return _stopped(db, after, actor, why, now, now + length)

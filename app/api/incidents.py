@@ -19,12 +19,13 @@ from app.incidents.present import present
 from app.review.dossier import dossier, incident
 
 routes = router("incidents")
+SHORTEST, LONGEST = int(actions.SNOOZE_SHORTEST.total_seconds()), int(actions.SNOOZE_LONGEST.total_seconds())
 
 
 class Snooze(Body):
     """How long it stays quiet."""
 
-    seconds: float = Field(strict=True, ge=1, le=30 * 86_400, allow_inf_nan=False)
+    seconds: float = Field(strict=True, ge=SHORTEST, le=LONGEST, allow_inf_nan=False)
 
 
 class Merge(Body):
@@ -42,7 +43,7 @@ class Assign(Body):
 class Note(Body):
     """What somebody found out."""
 
-    text: Text = Field(max_length=10_000)
+    text: Text = Field(max_length=actions.NOTE_LIMIT)
 
 
 @routes.get("/incidents")

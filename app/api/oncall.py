@@ -25,7 +25,7 @@ class Takeover(Body):
     user: Text = Field(min_length=1, max_length=128)
     start: Instant
     end: Instant
-    reason: Text = Field(default="", max_length=1024)
+    reason: Text = Field(default="", max_length=service.REASON_LIMIT)
 
 
 @routes.get("/oncall")

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from app.api.answer import answer
-from app.signals.sources.generic import Event
+from app.signals.sources.generic import EVENTS, Event
 
 STYLE = Path(__file__).parent / "style.css"
 POLICY = {"Content-Security-Policy": "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'"}
@@ -83,7 +83,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
 
 
 def _events() -> dict[str, Any]:
-    events = {"type": "array", "items": {"$ref": "#/components/schemas/Event"}, "maxItems": 5000}
+    events = {"type": "array", "items": {"$ref": "#/components/schemas/Event"}, "maxItems": EVENTS}
     body = {"type": "object", "properties": {"events": events}, "required": ["events"], "additionalProperties": False}
     return {
         "tags": ["events"],

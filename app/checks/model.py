@@ -128,6 +128,11 @@ class CheckState:
     at: datetime | None  # of the newest result
 
     @property
+    def shown(self) -> str:
+        """`paused`, `new` before its first result, else its status; `store.count_by_status` says the same in SQL."""
+        return "paused" if self.paused else self.status or "new"
+
+    @property
     def excused(self) -> bool:
         """Whether its newest result says nothing of the target: the prober was cut off."""
         return excused(self.reason)

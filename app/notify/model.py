@@ -33,6 +33,9 @@ class State(StrEnum):
     EXPIRED = "expired"
 
 
+REACHED = (State.ACCEPTED, State.DELIVERED)
+
+
 class Outcome(StrEnum):
     """How one attempt ended; written as unknown before anything is sent."""
 

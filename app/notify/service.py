@@ -22,7 +22,7 @@ from app.notify.compose import SHOWN_ALERTS, MessageContext, compose
 from app.notify.flight import FLIGHT, Flight
 from app.notify.key import page_key
 from app.notify.links import LIFE as LINK_LIFE
-from app.notify.model import Claim, Draft, Kind, Message, Page, State
+from app.notify.model import REACHED, Claim, Draft, Kind, Message, Page, State
 from app.people import store as people
 from app.people.model import INBOX, Contact, Directory
 from app.people.reach import reach
@@ -231,7 +231,7 @@ def received(pages: Sequence[Page], *, coming: bool = False) -> list[Page]:
             continue
         if page.state is State.SENDING and page.channel != INBOX:
             on_its_way[who] = page
-        elif page.state in store.REACHED and (who not in best or page.channel != INBOX or best[who].channel == INBOX):
+        elif page.state in REACHED and (who not in best or page.channel != INBOX or best[who].channel == INBOX):
             best[who] = page
     well = {who: page for who, page in best.items() if page.channel != INBOX}
     if coming:

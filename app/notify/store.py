@@ -10,12 +10,11 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from app.db import dumps, move_back, session_name
 from app.identity import me
 from app.notify.flight import PER_CHANNEL, Flight
-from app.notify.model import Attempt, Claim, Draft, Kind, Outcome, Page, State
+from app.notify.model import REACHED, Attempt, Claim, Draft, Kind, Outcome, Page, State
 from app.notify.table import page, page_attempt
 from app.people.model import INBOX
 from app.reason import Reasons, dumped, loaded
 
-REACHED = (State.ACCEPTED, State.DELIVERED)
 ENDED = (*REACHED, State.FAILED, State.SUPERSEDED, State.EXPIRED)
 _DRAFTED = (
     "key", "kind", "incident", "obligation", "breached", "generation", "round", "step", "contact", "channel", "to", "due_at",

@@ -7,10 +7,8 @@ from app.rules.active import Active
 from app.rules.evaluate import ONE_SERIES, TOO_MANY, Transition, alert_key
 from app.rules.model import NO_DATA_ALERT, State
 from app.rules.summary import Summary, render
-from app.signals.model import Signal, SignalStatus
+from app.signals.model import SUMMARY_LIMIT, Signal, SignalStatus
 from app.wording import because
-
-SUMMARY_LIMIT = 1024  # characters
 
 
 def signal(rule: Active, step: Transition, last: bool) -> Signal | None:

@@ -9,7 +9,7 @@ from app.checks.heartbeats.model import State
 from app.checks.heartbeats.service import Move
 from app.reason import Code, Reason
 from app.rules.summary import Summary, render
-from app.signals.model import Signal, SignalStatus
+from app.signals.model import SUMMARY_LIMIT, Signal, SignalStatus
 from app.wording import because
 
 
@@ -30,7 +30,7 @@ def signal(move: Move) -> Signal:
         source=f"heartbeat:{move.name}",
         key=move.name,
         status=SignalStatus.FIRING if down else SignalStatus.RESOLVED,
-        summary=summary.text[:1024],
+        summary=summary.text[:SUMMARY_LIMIT],
         reason_in_summary=summary.says_why,
         severity=spec.severity,
         alertname=move.name,

@@ -16,9 +16,9 @@ from typing import Any
 from jinja2 import Template, TemplateSyntaxError, Undefined, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from app.signals.model import SUMMARY_LIMIT
 from app.units import measured
 
-LIMIT = 1024  # characters of the result
 LONGEST = 4096  # characters of a template
 DEEPEST = 40  # nodes inside each other
 ALLOWED = (
@@ -72,7 +72,7 @@ class Summary:
 
 
 def render(template: str, facts: Mapping[str, str | float | None], labels: Mapping[str, str], plain: str = "") -> Summary:
-    """The text with every name filled in, at most LIMIT characters.
+    """The text with every name filled in, at most SUMMARY_LIMIT characters.
 
     plain: what stands for a template that is broken or says nothing; it says why.
     """
@@ -94,7 +94,7 @@ def _rendered(template: str, facts: Mapping[str, str | float | None], labels: Ma
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= LIMIT else text[: LIMIT - 1] + "…"
+    return text if len(text) <= SUMMARY_LIMIT else text[: SUMMARY_LIMIT - 1] + "…"
 
 
 class _Labels(dict[str, str]):
@@ -162,7 +162,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "upper": lambda text: str(text).upper(),
     "lower": lambda text: str(text).lower(),
     "default": lambda value, other="": other if value in (None, "") or isinstance(value, Undefined) else value,
-    "truncate": lambda text, length=80: str(text)[: min(max(int(length), 0), LIMIT)],
+    "truncate": lambda text, length=80: str(text)[: min(max(int(length), 0), SUMMARY_LIMIT)],
 }
 
 

@@ -9,7 +9,8 @@ from app.reason import recorded
 from app.rules.announce import signal
 from app.rules.evaluate import ONE_SERIES, Transition
 from app.rules.model import SeriesState, State, Verdict
-from app.rules.summary import LIMIT, check, render
+from app.rules.summary import check, render
+from app.signals.model import SUMMARY_LIMIT
 from tests.decisions.recordings import book
 from tests.decisions.words import NOON
 
@@ -90,7 +91,7 @@ def test_config_check_warns_of_one_and_takes_it(name: str) -> None:
     text = f"routes: []\nchecks: {{c: {{probe: health.tcp, with: {{host: localhost, port: 9}}}}}}\nrules:\n  r: {rule}\n"
     loaded = load_texts({"r.yaml": text}, {})
     assert loaded.errors == ()
-    assert ["r.yaml:4" in str(one) for one in loaded.warnings if "plain text" in str(one)] == [True]
+    assert ["r.yaml:4" in str(one) for one in loaded.warnings if "plain summary" in str(one)] == [True]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,7 @@ def test_config_check_warns_of_one_and_takes_it(name: str) -> None:
 )
 def test_a_long_text_is_cut(template: str) -> None:
     found = render(template, FACTS, LABELS, plain="PLAIN").text
-    assert len(found) <= LIMIT
+    assert len(found) <= SUMMARY_LIMIT
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -15,7 +15,8 @@ from app.rules.judge import NO_RESULT, judge, judge_missing
 from app.rules.kinds import status, threshold
 from app.rules.model import Finding, Point, SeriesState, State, Timing, View
 from app.rules.past import Past
-from app.rules.summary import LIMIT, render
+from app.rules.summary import render
+from app.signals.model import SUMMARY_LIMIT
 from app.wording import because
 from tests.decisions.words import NOON, quick, s
 
@@ -211,4 +212,4 @@ def test_summaries(template: str, expected: str) -> None:
 @quick
 @given(st.text())
 def test_any_template_gives_a_text_of_bounded_length(template: str) -> None:
-    assert len(render(template * 40, {"value": 1.0}, {"a": "x" * 5000}).text) <= LIMIT
+    assert len(render(template * 40, {"value": 1.0}, {"a": "x" * 5000}).text) <= SUMMARY_LIMIT

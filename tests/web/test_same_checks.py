@@ -3,6 +3,7 @@
 import json
 import random
 import re
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -87,6 +88,10 @@ def test_console_api_and_shell_find_the_same_checks(site: Site, capsys: pytest.C
     rng = random.Random(seed)
     configured(rng)
     with transaction() as db:
+        for name in rng.sample(sorted(store.states(db)), 4):
+            store.set_paused(db, name, True, datetime.now(UTC))
+        counts = store.count_by_status(db)
+        assert counts == Counter(one.shown for one in store.states(db).values())
         token = make_token(db, "root", "test", SYSTEM, datetime.now(UTC))
     browser, found = site.as_("root"), 0
 
@@ -105,6 +110,7 @@ def test_console_api_and_shell_find_the_same_checks(site: Site, capsys: pytest.C
         )
         found += bool(here)
     assert found > 5
+    assert {status: len(console(browser, status=status)) for status in counts} == counts
     shop = console(browser, q='service="shop"')
     assert shop == api(service="shop") == shell(capsys, "--service", "shop")
     assert shop

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from app.catalog.model import Family, Severity
 from app.errors import Fault, Invalid, TooLarge
 from app.reason import Code, Reason
-from app.signals.model import Signal, SignalStatus, labels_key, name_of
+from app.signals.model import SUMMARY_LIMIT, Signal, SignalStatus, labels_key, name_of
 from app.signals.payload import decode
 from app.units import counted
 from app.validation import explain, place
@@ -65,7 +65,7 @@ class Event(BaseModel):
     )
     status: Literal["firing", "resolved"] = Field(default="firing", description="firing or resolved")
     severity: Severity = Field(default=Severity.ERROR, description="severity")
-    summary: Annotated[Text, Field(max_length=1024)] | None = Field(
+    summary: Annotated[Text, Field(max_length=SUMMARY_LIMIT)] | None = Field(
         default=None, description="title of the page; default: alertname"
     )
     service: Annotated[Text, Field(max_length=256)] | None = Field(

@@ -92,11 +92,7 @@ def wanted(v: Visit, states: Mapping[str, CheckState], family: str, status: str,
     parsed = matchers(q)
     names = select(service.declared(v.db), states, family=family or None, matchers=parsed)
     found = [states[name] for name in names if name in states]
-    return [one for one in found if (not status or _how(one) == status) and (parsed or _holds(one, q))]
-
-
-def _how(state: CheckState) -> str:
-    return "paused" if state.paused else state.status or "new"
+    return [one for one in found if (not status or one.shown == status) and (parsed or _holds(one, q))]
 
 
 def _holds(state: CheckState, words: str) -> bool:
