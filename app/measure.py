@@ -30,6 +30,14 @@ TIMEOUT = 0.25  # seconds a worker waits for its batch
 log = get(__name__)
 
 
+def batch(names: Sequence[str], asked: str | None) -> None:
+    """What a message to a worker asks for: run these checks, or without names the check that somebody wants to try."""
+    if asked and not names:
+        try_out(asked)
+    else:
+        check(names, asked)
+
+
 def check(names: Sequence[str], asked: str | None = None, now: datetime | None = None) -> list[str]:
     """Run these checks and keep their results as they come; the names that have one within a moment.
 

@@ -1,6 +1,7 @@
-"""Sessions of the console: a signed cookie that ends at log-out, with a new password, after a while, or with the account. Pure.
+"""Sessions of the console: a signed cookie that ends at log-out, with a new password, after a while, or with the account.
 
 And devices: a browser in which somebody has logged in before. It opens nothing; only tries of a password count apart there.
+Not pure: ids are random, and itsdangerous reads this machine's clock for the time in a signature.
 """
 
 import secrets

@@ -11,7 +11,7 @@ from app.alerts.label import labels
 from app.alerts.service import batches
 from app.catalog.model import Grouping, Route, Service, Severity
 from app.errors import Conflict
-from app.incidents.correlate import group
+from app.incidents.correlate import Way, follow, group
 from app.incidents.lifecycle import MOVES, Move, allowed, must_allow, offered, step
 from app.incidents.model import OPEN, State
 from app.incidents.rise import Effect, rise
@@ -67,6 +67,36 @@ def test_alerts_belong_together_exactly_when_their_by_labels_are_equal(one: Any,
     by_these = [Grouping(by=tuple(by))]
     equal = all(one.get(name, "") == other.get(name, "") for name in by)
     assert (group(one, by_these).key == group(other, by_these).key) is equal
+
+
+HOUR = timedelta(hours=1)
+OVER = {"state": State.RESOLVED, "resolved_at": NOON}
+
+
+@pytest.mark.parametrize(
+    "closed,whole,reopen,after,expected",
+    [
+        ({}, None, HOUR, timedelta(0), Way.REOPEN),
+        ({}, None, HOUR, HOUR - timedelta(microseconds=1), Way.REOPEN),
+        ({}, None, HOUR, HOUR, None),
+        ({}, None, timedelta(0), timedelta(0), None),
+        ({"merged_into": 2}, {}, HOUR, 2 * HOUR, Way.JOIN),
+        ({"merged_into": 2}, OVER, HOUR, timedelta(0), None),
+    ],
+    ids=[
+        "at the moment it resolves",
+        "just within the reopen window",
+        "the window is over when it has lasted",
+        "no window by default",
+        "merged into one that is open: joined whenever",
+        "merged into one that is over: not reopened",
+    ],
+)
+def test_what_a_new_alert_does_to_the_last_incident_of_its_group(
+    closed: Any, whole: Any, reopen: timedelta, after: timedelta, expected: Way | None
+) -> None:
+    merged = None if whole is None else incident(number=2, **whole)
+    assert follow(incident(**{**OVER, **closed}), merged, reopen, NOON + after) is expected
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import ast
 import gc
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -42,35 +41,6 @@ def test_no_file_and_no_function_is_a_giant(path: Path) -> None:
     for function in functions(path):
         length = (function.end_lineno or 0) - function.lineno + 1
         assert length <= FUNCTION_LINES, f"{function.name} has {length} lines"
-
-
-IN_APP = {"deliver", "line", "measure", "upkeep"}  # what the pager calls too
-HANDS_ON = {"transaction", "clock.now", "instant", "hint", "list", "self.name.partition"}
-DECIDES = (ast.BinOp, ast.Compare, ast.Lambda, ast.Try, ast.While, ast.comprehension)
-
-
-def deciding(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
-    """What a task does besides calling stages and handing on."""
-    found = [node for statement in function.body for node in ast.walk(statement)]
-    calls = [ast.unparse(node.func) for node in found if isinstance(node, ast.Call)]
-    others = [name for name in calls if name not in HANDS_ON and name.partition(".")[0] not in IN_APP]
-    return others + [ast.unparse(node) for node in found if isinstance(node, DECIDES)]
-
-
-@pytest.mark.parametrize("name", ["line", "sweeps", "upkeep", "probes"])
-def test_a_task_is_a_doorway(name: str) -> None:
-    """What is decided is decided in a stage, for both doorways. tests/journeys compares what they decide, story by story."""
-    for function in functions(ROOT / "tasks" / f"{name}.py"):
-        assert function.name == "instant" or deciding(function) == [], function.name
-
-
-@pytest.mark.parametrize(
-    "body", ["service.advance(db, now)", "line.dedup() if late > 3 else None", "for _ in range(3): line.dedup()"]
-)
-def test_a_task_that_decides_is_found(body: str) -> None:
-    (function,) = ast.parse(f"def escalate(at):\n    {body}").body
-    assert isinstance(function, ast.FunctionDef)
-    assert deciding(function)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -183,39 +153,6 @@ def test_no_test_changes_what_a_module_keeps_to_itself(path: Path) -> None:
             private = isinstance(place, ast.Attribute) and place.attr.startswith("_") and not place.attr.startswith("__")
             owner = place.value.id if private and isinstance(place.value, ast.Name) else "self"  # type: ignore[attr-defined]
             assert owner in ("self", "cls", "item"), f"{path.name}: {ast.unparse(node)}"
-
-
-def test_what_says_that_it_is_pure_is_held_to_it() -> None:
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    listed = set(next(one for one in contracts if one["id"] == "pure")["source_modules"]) - {"app.**.model"}
-    said = {
-        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        for path in SOURCES
-        if path.name != "model.py" and re.search(r"\bPure\b", ast.get_docstring(parsed(path)) or "")
-    }
-    assert said == listed
-
-
-# Sessions of their own, which no pool can lend: two that listen for as long as they live, and a look before anything is set up.
-LISTENERS = {"app/pager.py", "app/web/live.py", "app/supervisor/preflight.py"}
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_statements_live_in_stores(path: Path) -> None:
-    """Elsewhere SQLAlchemy gives a connection's type and its errors. Probes ask other people's databases, through psycopg."""
-    here = str(path.relative_to(ROOT))
-    if path.name in ("store.py", "table.py") or here in ("app/db.py", "app/clock.py") or here.startswith("app/migrations/"):
-        return
-    allowed = {"sqlalchemy": {"Connection"}, "sqlalchemy.exc": None}
-    if here in LISTENERS or here.startswith(("app/net/", "tasks/")):
-        allowed |= {"psycopg": None, "psycopg.rows": None, "psycopg.conninfo": None}
-    for node in ast.walk(parsed(path)):
-        named = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        named += [one.name for one in node.names] if isinstance(node, ast.Import) else []
-        for module in (one for one in named if one.partition(".")[0] in ("sqlalchemy", "psycopg")):
-            assert module in allowed, f"{module} belongs in a store"
-            words = {one.name for one in node.names} if isinstance(node, ast.ImportFrom) else set()
-            assert allowed[module] is None or words <= (allowed[module] or set()), f"{words} of {module} belong in a store"
 
 
 FOR_STORIES = {"run_until_idle", "start_embedded"}  # the line until nothing is due; the servers that tests run on

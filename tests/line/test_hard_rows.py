@@ -134,6 +134,18 @@ def test_pages_that_nobody_needs_any_more_do_not_hide_those_behind_them(clean: N
     assert [job.claim.draft.key for job in claim_pages(now=NOW + timedelta(seconds=1))] == ["live"]
 
 
+def test_of_waiting_pages_the_oldest_is_taken_first(clean: None) -> None:
+    seconds = {"third": 2, "first": 0, "second": 1}  # in the order of their ids
+    later, lease, taken = NOW + timedelta(minutes=1), timedelta(seconds=15), []
+    with transaction() as db:
+        pages.queue_all(
+            db, [page(key, due_at=NOW + timedelta(seconds=after)) for key, after in seconds.items()], NOW, PAGE_LIFE
+        )
+        for _ in seconds:
+            taken += pages.claim(db, later, lease, 1)
+    assert [one.draft.key for one in taken] == ["first", "second", "third"]
+
+
 def test_a_stage_that_breaks_keeps_no_other_stage_from_its_work(clean: None) -> None:
     line.intake("user:t", [Signal("user:t", "k", SignalStatus.FIRING, "k")], {}, NOW)
     with engine().begin() as db:

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 from app.checks.model import Result
 from app.checks.probe import Status
 from app.reason import Code, Reason
-from app.wording import text
 
 SEVERAL = 2
 HOME = re.compile(r"localhost|.*\.localhost|[/@].*", re.IGNORECASE)
@@ -57,12 +56,10 @@ def cut_off(answers: Mapping[str, bool], unreachable: Collection[str]) -> bool:
     return len(answers) >= SEVERAL or len(unreachable) >= SEVERAL
 
 
-def excused(result: Result, answers: Mapping[str, bool]) -> Result:
+def excused(result: Result, reason: Reason) -> Result:
     """The result as one that says nothing of its target."""
-    reason = silent(answers)
-    message = f"prober offline: {text(reason)}; the check said: {result.message}"
     nothing: dict[str, Any] = {"metrics": {}, "series": (), "memory": None, "observed": None}
-    return replace(result, status=Status.UNKNOWN, message=message, reason=reason, **nothing)
+    return replace(result, status=Status.UNKNOWN, reason=reason, **nothing)
 
 
 def silent(answers: Mapping[str, bool]) -> Reason:

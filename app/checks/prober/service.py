@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ from app.checks.prober.references import ask
 from app.db import transaction, wake
 from app.log import get
 from app.queues import Queue
+from app.reason import Reason
+from app.wording import text
 
 log = get(__name__)
 
@@ -54,8 +57,14 @@ async def verify(results: Sequence[Result], due: Mapping[str, Due], vantage: Van
     others = await asyncio.to_thread(_unreachable, location, list(due), now) if bad and not any(answers.values()) else []
     if decide.cut_off(answers, {*bad.values(), *others}):
         log.warning("prober_offline", location=location, references=answers, unreachable=sorted(set(bad.values()))[:20])
-        return Verified([decide.excused(one, answers) if one.check in bad else one for one in noted], location, answers, True)
+        reason = decide.silent(answers)
+        excused = [decide.excused(_explained(one, reason), reason) if one.check in bad else one for one in noted]
+        return Verified(excused, location, answers, True)
     return Verified(noted, location, answers, False if any(answers.values()) else None)
+
+
+def _explained(result: Result, reason: Reason) -> Result:
+    return replace(result, message=f"prober offline: {text(reason)}; the check said: {result.message}")
 
 
 def _unreachable(location: str, names: list[str], now: datetime) -> list[str]:
