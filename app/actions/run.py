@@ -153,9 +153,7 @@ def _give_up(batch: Batch, told: set[str], deadline: float) -> None:
     if time.monotonic() >= deadline:
         queues = {check.queue for name, check in batch.checks.items() if name not in told}
         with transaction() as db:
-            served = {
-                queue for one in beats.seen(db) if one.kind == "worker" and one.alive for queue in one.detail.get("queues", ())
-            }
+            served = beats.served(beats.seen(db))
         raise Unavailable(unanswered(batch.wait, queues, served))
 
 

@@ -1,6 +1,6 @@
 """Signs of life: every pager, worker and beat says every few seconds that it is there; readiness and metrics read it."""
 
-from app.beats.model import EVERY, FRESH, Seen
+from app.beats.model import EVERY, FRESH, Seen, served
 from app.beats.service import keep_reporting, leave, report, tick
 from app.beats.store import clock_set_back, delete_old, end, seen, touch
 
@@ -15,6 +15,7 @@ __all__ = [
     "leave",
     "report",
     "seen",
+    "served",
     "tick",
     "touch",
 ]

@@ -1,6 +1,6 @@
 """A sign of life, and how old it may be."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,3 +20,13 @@ class Seen:
     @property
     def alive(self) -> bool:
         return self.age <= FRESH.get(self.kind, EVERY)
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """The queues that a worker takes from; none of another process."""
+        return tuple(self.detail.get("queues", ())) if self.kind == "worker" else ()
+
+
+def served(seen: Iterable[Seen]) -> frozenset[str]:
+    """The queues that a living worker takes from. The one answer to that question."""
+    return frozenset(queue for one in seen if one.alive for queue in one.queues)

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from app import beats
 from app.catalog import store as catalog
 from app.checks import store
 from app.checks.demand import store as demand
@@ -58,7 +59,7 @@ def in_clear(check: Check) -> Check:
 
 def dispatch(db: Connection, families: Sequence[str], now: datetime, limit: int = 5000) -> list[Batch]:
     """Claim what is due now or within a second, as batches of one probe and queue."""
-    claimed = store.claim_due(db, families, now, now + AHEAD, WAIT_FOR_WORKER, limit)
+    claimed = store.claim_due(db, families, now, now + AHEAD, WAIT_FOR_WORKER, limit, beats.served(beats.seen(db)))
     of: dict[tuple[str, str], list[str]] = defaultdict(list)
     for row in claimed:
         of[row.probe, row.queue].append(row.name)
@@ -71,7 +72,7 @@ def dispatch(db: Connection, families: Sequence[str], now: datetime, limit: int 
 
 def take_overdue(db: Connection, families: Sequence[str], now: datetime, grace: timedelta, limit: int) -> list[Due]:
     """Claim checks that nobody has dispatched for `grace`, to be run here. Those of a location wait for its worker."""
-    claimed = store.claim_due(db, families, now, now - grace, WAIT_FOR_WORKER, limit, anywhere=False)
+    claimed = store.claim_due(db, families, now, now - grace, WAIT_FOR_WORKER, limit)
     return load(db, [one.name for one in claimed], now)
 
 

@@ -1,6 +1,6 @@
 """The statements about checks, results and samples."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +9,6 @@ import orjson
 from sqlalchemy import Connection, Row, case, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from app import beats
 from app.checks.model import Baseline, Check, CheckState, Claimed, Evaluation, Result
 from app.checks.probe import Status
 from app.checks.table import check_baseline, check_result, check_state, sample
@@ -22,13 +21,10 @@ SPREAD = timedelta(milliseconds=10)  # between the first runs of two new checks:
 # A check that is late by whole intervals (a stopped machine) goes on from now, on its old beat.
 # One that is pinned to a location waits until a worker there lives: a broker keeps what nobody takes, for ever.
 _CLAIM = text("""
-with served as (
-  select jsonb_array_elements_text(cast(detail as jsonb) -> 'queues') as queue from process_beat
-  where :anywhere and kind = 'worker' and seen_at > clock_timestamp() - make_interval(secs => :fresh)
-), due as (
+with due as (
   select name, next_due_at from check_state
   where family = any(:families) and not paused and next_due_at <= :until and (lease_until is null or lease_until <= :now)
-    and (queue not like '%@%' or queue in (select queue from served))
+    and (queue not like '%@%' or queue = any(:served))
   order by next_due_at limit :limit for update skip locked
 )
 update check_state c set lease_until = greatest(due.next_due_at, :now) + make_interval(secs => :lease),
@@ -107,14 +103,20 @@ def sync(db: Connection, checks: Mapping[str, Check], now: datetime) -> None:
 
 
 def claim_due(
-    db: Connection, families: Sequence[str], now: datetime, until: datetime, lease: float, limit: int, *, anywhere: bool = True
+    db: Connection,
+    families: Sequence[str],
+    now: datetime,
+    until: datetime,
+    lease: float,
+    limit: int,
+    served: Collection[str] = (),
 ) -> list[Claimed]:
     """Checks due by `until`, leased for `lease` seconds after they are due.
 
-    anywhere: also those that are pinned to a location where a worker lives.
+    served: of those that are pinned to a location, only the checks whose queue is one of these.
     """
     values: dict[str, Any] = {"families": list(families), "now": now, "until": until, "lease": lease, "limit": limit}
-    values |= {"anywhere": anywhere, "fresh": beats.FRESH["worker"]}
+    values["served"] = sorted(served)
     return [Claimed(name=row.name, probe=row.probe, queue=row.queue) for row in db.execute(_CLAIM, values)]
 
 

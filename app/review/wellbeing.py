@@ -1,6 +1,6 @@
 """What of Tocsin itself is missing: for /readyz, `doctor` and whoever asks whether a page would get out now."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -72,15 +72,14 @@ def workers(db: Connection) -> list[Worker]:
     """Every worker that lives, and those that are gone and nobody took their queues over."""
     seen = beats.seen(db)
     unserved = set(_unserved(db, seen))
-    found = [Worker(one.name, tuple(one.detail.get("queues", ())), one.age, one.alive) for one in seen if one.kind == "worker"]
+    found = [Worker(one.name, one.queues, one.age, one.alive) for one in seen if one.kind == "worker"]
     return [one for one in found if one.alive or unserved.intersection(one.queues)]
 
 
-def _unserved(db: Connection, seen: Iterable[beats.Seen]) -> list[str]:
+def _unserved(db: Connection, seen: Sequence[beats.Seen]) -> list[str]:
     """Queues that somebody must speak for and nobody does."""
-    told = [(one.alive, one.detail.get("queues", ())) for one in seen if one.kind == "worker"]
-    served = {queue for alive, queues in told if alive for queue in queues}
-    gone = sorted(queue for alive, queues in told if not alive for queue in queues)
+    served = beats.served(seen)
+    gone = sorted(queue for one in seen if not one.alive for queue in one.queues)
     return [queue for queue in dict.fromkeys((*QUEUES, *store.pinned_queues(db), *gone)) if queue not in served]
 
 

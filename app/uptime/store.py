@@ -7,7 +7,7 @@ from sqlalchemy import Connection, delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.downtime import Downtime
-from app.uptime.model import GAP, GAP_AWAY
+from app.uptime.model import gap_of
 from app.uptime.table import downtime, uptime
 
 LOOKED_AT = 50  # newest downtimes of a part that are of interest
@@ -17,10 +17,9 @@ _DOWNTIMES = text("""
 select wanted.part, d.began, d.ended from unnest(cast(:parts as text[])) as wanted(part) cross join lateral (
   select began, ended from downtime where part = wanted.part and ended <= :now order by ended desc limit :most) as d
 union all
-select part, seen_at, cast(:now as timestamptz) from uptime
-where part = any(:parts)
-  and clock_timestamp() - seen_at > make_interval(secs => case when part like '%@%' then :away else :here end)
-  and seen_at < :now
+select part, seen_at, cast(:now as timestamptz)
+from uptime join unnest(cast(:parts as text[]), cast(:gaps as float8[])) as wanted(part, gap) using (part)
+where clock_timestamp() - seen_at > make_interval(secs => gap) and seen_at < :now
 order by 1, 3
 """)
 _FORGET = text("""
@@ -65,8 +64,8 @@ def downtimes(db: Connection, parts: Iterable[str], now: datetime) -> Mapping[st
     Whether one lasts is asked of the real clock: `now` may be a story's.
     """
     found: dict[str, list[Downtime]] = {part: [] for part in parts}
-    values = {"parts": sorted(found), "most": LOOKED_AT, "now": now}
-    values |= {"here": GAP.total_seconds(), "away": GAP_AWAY.total_seconds()}
+    wanted = sorted(found)
+    values = {"parts": wanted, "gaps": [gap_of(part).total_seconds() for part in wanted], "most": LOOKED_AT, "now": now}
     for row in db.execute(_DOWNTIMES, values):
         found[row.part].append(Downtime(row.began, row.ended))
     return found

@@ -194,3 +194,15 @@ def test_leases_that_follow_each_other_without_a_result_hide_silence_for_a_minut
         lease(second + 5)
         line.evaluate(now=at(second))
     assert set(alerts()) == {"shop", "gone"}
+
+
+@pytest.mark.parametrize("seconds, down", [(3.5, {uptime.CHECKS}), (30, {uptime.CHECKS, "checks@paris"}), (0, set())])
+def test_a_part_is_down_after_its_own_gap(clean: None, seconds: float, down: set[str]) -> None:
+    parts = (uptime.CHECKS, "checks@paris")
+    assert uptime.gap_of(parts[0]) < timedelta(seconds=3.5) < uptime.gap_of(parts[1])
+    with transaction() as db:
+        now = clock.now(db)
+        ticked = [{"part": part, "since": now, "seen_at": now - timedelta(seconds=seconds)} for part in parts]
+        db.execute(uptime_table.delete())
+        db.execute(uptime_table.insert(), ticked)
+        assert {part for part, found in uptime.downtimes(db, parts, now).items() if found} == down
