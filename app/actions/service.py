@@ -17,6 +17,7 @@ from app.incidents.lifecycle import (
     Move,
     acknowledged,
     assigned,
+    changes,
     must_allow,
     reopened,
     resolved,
@@ -24,7 +25,7 @@ from app.incidents.lifecycle import (
     unacknowledged,
 )
 from app.incidents.merge import merge as merge_of
-from app.incidents.model import Event, Incident, State
+from app.incidents.model import Event, Incident
 from app.notify import service as pages
 from app.oncall import service as oncall
 from app.people import audit
@@ -42,7 +43,7 @@ TRIES = 10  # to lock an incident with its alerts while more of them join
 def acknowledge(db: Connection, number: int, actor: Actor, now: datetime) -> Incident:
     """Work on it: no further step, until the policy's `ack_timeout` if it has one. Again: nothing changes."""
     before = _locked(db, number, actor, Move.ACKNOWLEDGE)
-    if before.state is State.ACKNOWLEDGED:
+    if not changes(before, Move.ACKNOWLEDGE):
         return before
     after = acknowledged(before, actor.login, now)
     timeout = after.policy.ack_timeout if after.policy else None

@@ -52,9 +52,14 @@ def allowed(incident: Incident) -> frozenset[Move]:
     return frozenset(move for state, move in MOVES if state is incident.state and move not in OWN)
 
 
+def changes(incident: Incident, move: Move) -> bool:
+    """Whether a move that is allowed changes anything. The one answer to that question."""
+    return (incident.state, move) not in UNCHANGED
+
+
 def offered(incident: Incident) -> frozenset[Move]:
     """What of it changes something: the buttons of the console, and what is left to do for a link in a page."""
-    return frozenset(move for move in allowed(incident) if (incident.state, move) not in UNCHANGED)
+    return frozenset(move for move in allowed(incident) if changes(incident, move))
 
 
 def must_allow(incident: Incident, move: Move) -> None:
@@ -120,7 +125,7 @@ def retriggered(incident: Incident) -> Incident:
 
 def _acknowledged(incident: Incident, move: Move, by: str | None, now: datetime) -> Incident:
     state = step(incident.state, move)
-    if incident.state is State.ACKNOWLEDGED:
+    if not changes(incident, Move.ACKNOWLEDGE):
         return incident
     return replace(incident, state=state, acknowledged_at=now, acknowledged_by=by)
 
