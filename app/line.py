@@ -8,8 +8,9 @@ stage that has work because of it when it commits; a wake that is lost changes n
 import math
 import secrets
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,7 +27,7 @@ from app.checks.heartbeats import store as heartbeat_store
 from app.checks.heartbeats.model import PingRequest
 from app.checks.heartbeats.service import Received
 from app.checks.service import Batch
-from app.concurrency.loop import run as on_loop
+from app.concurrency.loop import begin
 from app.db import limit_lock_wait, refresh, transaction, wake
 from app.deliver import PAGES, claim_pages, send
 from app.downtime import NEVER_RAN
@@ -39,6 +40,7 @@ from app.incidents.changeover import change_due
 from app.log import get
 from app.notify import service as pages
 from app.notify import store as page_store
+from app.notify.flight import FLIGHT
 from app.queues import Queue
 from app.rules import heartbeats as expected
 from app.rules import prober
@@ -54,6 +56,14 @@ ARMED_WITHIN = 60.0  # seconds; a step due within this is armed as soon as it is
 LONGEST = 20.0  # seconds a caller of `notify` waits: a Celery task may take 50
 
 log = get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """Pages that are being sent."""
+
+    count: int
+    done: Future[None]  # when each outcome is written down
 
 
 def intake(source: str, signals: Sequence[Signal], payload: Mapping[str, Any], now: datetime | None = None) -> tuple[str, ...]:
@@ -225,11 +235,20 @@ def arm() -> None:
 
 def notify(now: datetime | None = None, limit: int = PAGES) -> int:
     """Send what is due; how much. What takes long goes on beside."""
-    jobs = claim_pages(limit, now)
-    if not jobs:
+    sending = begin_sending(now, limit)
+    if sending is None:
         return 0
     with suppress(TimeoutError):
-        on_loop(send(jobs, now), LONGEST if now is None else None)
+        sending.done.result(LONGEST if now is None else None)
     with transaction(now) as db:  # there may be more: now its channel has room again
         wake(db, Queue.NOTIFY)
-    return len(jobs)
+    return sending.count
+
+
+def begin_sending(now: datetime | None = None, limit: int = PAGES) -> Sending | None:
+    """Lease what is due and send it on this process's loop, without waiting; None when nothing is due, or nothing may leave.
+
+    `notify` waits for it. The pager does not: a slow provider must not keep it from what is due meanwhile.
+    """
+    jobs = [] if FLIGHT.full else claim_pages(limit, now)
+    return Sending(len(jobs), begin(send(jobs, now))) if jobs else None

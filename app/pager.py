@@ -7,7 +7,6 @@
 5. A fourth says that this stack runs: while nobody does, nobody's silence counts.
 """
 
-import asyncio
 import threading
 import time
 from concurrent.futures import Future
@@ -17,7 +16,6 @@ from typing import Any
 import psycopg
 
 from app import beats, clock, deliver, line, log, measure, uptime
-from app.concurrency.loop import loop
 from app.db import transaction
 from app.errors import Unavailable
 from app.escalation import store as escalations
@@ -137,9 +135,9 @@ class Pager:
             self.orphans_checked = time.monotonic()
             deliver.free_orphans()
         took = 0
-        while not FLIGHT.full and (jobs := deliver.claim_pages()):
-            took += len(jobs)
-            asyncio.run_coroutine_threadsafe(deliver.send(jobs), loop()).add_done_callback(self._sent)
+        while sending := line.begin_sending():
+            took += sending.count
+            sending.done.add_done_callback(self._sent)
         if not took and FLIGHT.ids:  # what is due may have to wait for room in its channel
             self.pages_due.wait(ROOM)
 
@@ -185,7 +183,7 @@ def _answers() -> bool:
 
 
 def _until(next_due: Any) -> float:
-    """Seconds to wait: until something falls due, at most LOOK."""
+    """Seconds to wait: until something falls due, at most POLL."""
     with transaction() as db:
         due, now = next_due(db), clock.now(db)
     return POLL if due is None else min(max((due - now).total_seconds(), 0.0), POLL)

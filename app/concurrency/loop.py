@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterable
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -16,7 +17,12 @@ def run(work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
 
     Raises TimeoutError when there is none within `timeout` seconds; the work goes on.
     """
-    return asyncio.run_coroutine_threadsafe(work, loop()).result(timeout)
+    return begin(work).result(timeout)
+
+
+def begin(work: Coroutine[Any, Any, T]) -> Future[T]:
+    """Run `work` on this process's loop without waiting."""
+    return asyncio.run_coroutine_threadsafe(work, loop())
 
 
 async def as_they_come(work: Iterable[Coroutine[Any, Any, T]], gather: float) -> AsyncIterator[list[T]]:

@@ -237,3 +237,26 @@ def test_a_sender_that_found_its_channel_full_is_woken_when_there_is_room(there:
     finally:
         db.hint_by(None)
     assert states() == {"accepted": PER_CHANNEL + 20}
+
+
+def test_celery_and_the_pager_lease_nothing_while_too_much_is_under_way(there: Receiver) -> None:
+    raised("a")
+    (mine,) = deliver.claim_pages()
+    FLIGHT.took(replace(mine.claim, id=-n) for n in range(1, MOST))
+    raised("b", to="bo")  # whose channel has room
+    assert line.begin_sending() is None
+    assert line.notify() == 0
+    assert states() == {"sending": 1, "queued": 1}
+    FLIGHT.landed([-1])
+    assert line.notify() == 1
+    assert states() == {"sending": 1, "accepted": 1}
+
+
+def test_the_pager_goes_on_while_a_provider_is_slow(there: Receiver) -> None:
+    raised("a")
+    there.delay["/hook"] = 1.0
+    sending = line.begin_sending()
+    assert sending is not None
+    assert (sending.count, sending.done.done()) == (1, False)
+    sending.done.result(20)
+    assert states() == {"accepted": 1}
