@@ -50,7 +50,7 @@ def test_preview_holds_what_comes_at_night(api: Api) -> None:
     assert [(one["at"], one["user"], one["step"]) for one in night["steps"]] == [
         ("2026-11-24T08:00:00+00:00", "ada", 1), ("2026-11-24T09:00:00+00:00", "root", None),
     ]  # fmt: skip
-    assert all("high urgency" in one["reason"] for one in night["steps"])  # by then the office is open
+    assert all("high-urgency" in one["reason"] for one in night["steps"])  # by then the office is open
     noon = ask(api, NOON)
     assert (noon["urgency"], noon["labels"]["hours"]) == ("high", "office")
     assert (noon["steps"][0]["at"], noon["steps"][0]["user"]) == ("2026-11-23T11:00:00+00:00", "ada")

@@ -232,7 +232,7 @@ def sent(*jobs: Job) -> list[Sent]:
 BROKEN = {
     "a channel that is gone": (None, Permanent, 'there is no channel "x"'),
     "a kind that is not built": (Channel(kind="pigeon"), Permanent, "not active yet"),
-    "settings that are wrong": (Channel(kind="webhook"), Permanent, "settings are wrong"),
+    "settings that are wrong": (Channel(kind="webhook"), Permanent, "invalid settings"),
 }
 
 

@@ -156,7 +156,7 @@ def test_every_question_about_hours_agrees(one: dict[str, Any], other: dict[str,
 
 WRONG = {
     "a day that is none": ({**OFFICE, "days": ["monn"]}, "not a weekday"),
-    "no day": ({**OFFICE, "days": []}, "leave it out for every day"),
+    "no day": ({**OFFICE, "days": []}, "omit days for every day"),
     "a zone that is none": ({**OFFICE, "timezone": "Europe/Pariss"}, 'did you mean "Europe/Paris"'),
     "a country that is none": ({**OFFICE, "holidays": "XX"}, "neither a date"),
     "a country by its name, nearly": ({**OFFICE, "holidays": "Germny"}, 'did you mean "DE"'),
