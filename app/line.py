@@ -129,7 +129,7 @@ def evaluate(now: datetime | None = None) -> int:
 
 
 def _expect(now: datetime | None) -> int:
-    """Judge what is expected, in a transaction of its own: whatever is wrong with it, the rules have spoken."""
+    """Judge what is expected, in a transaction of its own: an error here does not undo what the rules found."""
     with transaction(now) as db:
         at = now or clock.now(db)
         signals, seen = expected.evaluate(db, at, LIMIT)

@@ -169,7 +169,7 @@ def _listen(listener: psycopg.Connection[Any], seconds: float) -> None:
     ours = {f"{stage}:{me()}" for stage in (Queue.DEDUP, Queue.ESCALATION, Queue.NOTIFY)}
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
-        if any(heard.payload not in ours for heard in listener.notifies(timeout=left, stop_after=1)):
+        if any(one.payload not in ours for one in listener.notifies(timeout=left, stop_after=1)):
             return
 
 

@@ -32,5 +32,5 @@ def escalate(at: str | None = None) -> None:
 
 @task(Queue.NOTIFY.task)
 def notify(at: str | None = None) -> None:
-    """Send the pages that are due; what was not accepted comes again after its countdown."""
+    """Send the pages that are due; a page that was not accepted is sent again when its retry is due."""
     line.notify(instant(at))

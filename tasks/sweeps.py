@@ -31,7 +31,7 @@ def dedup() -> None:
 
 
 @task(Queue.NOTIFY.sweep)
-def notify() -> None:
+def release_leases() -> None:
     """Release the leases of senders that have ended."""
     deliver.free_orphans()
 

@@ -71,15 +71,15 @@ def try_out(check: Check, actor: Actor, name: str = TRY) -> Batch:
 
 def results(batch: Batch) -> Iterator[dict[str, Any]]:
     """Each answer as it comes: `name`, the result, `queue` and `task_id`. Raises Unavailable when one does not come in time."""
-    deadline, told = time.monotonic() + batch.wait, set[str]()
-    while len(told) < len(batch.checks):
+    deadline, answered = time.monotonic() + batch.wait, set[str]()
+    while len(answered) < len(batch.checks):
         with transaction() as db:
-            done = [one for one in store.runs(db, batch.id) if one.result is not None and one.name not in told]
+            done = [one for one in store.runs(db, batch.id) if one.result is not None and one.name not in answered]
         for one in done:
-            told.add(one.name)
+            answered.add(one.name)
             yield {"name": one.name, **_answer(batch, one.name, one.result or {})}
         if not done:
-            _give_up(batch, told, deadline)
+            _give_up(batch, answered, deadline)
             time.sleep(POLL)
 
 
@@ -149,9 +149,9 @@ def _answer(batch: Batch, name: str, result: Mapping[str, Any]) -> dict[str, Any
     return {**result, "queue": batch.checks[name].queue, "task_id": batch.task_of(name)}
 
 
-def _give_up(batch: Batch, told: set[str], deadline: float) -> None:
+def _give_up(batch: Batch, answered: set[str], deadline: float) -> None:
     if time.monotonic() >= deadline:
-        queues = {check.queue for name, check in batch.checks.items() if name not in told}
+        queues = {check.queue for name, check in batch.checks.items() if name not in answered}
         with transaction() as db:
             served = beats.served(beats.seen(db))
         raise Unavailable(unanswered(batch.wait, queues, served))

@@ -1,4 +1,4 @@
-"""The way in: `POST /api/v1/events` and `/in/KEY`. Bare routes, because every alert of a storm passes here."""
+"""Intake: `POST /api/v1/events` and `/in/KEY`. Bare routes, because every alert of a storm passes here."""
 
 from collections.abc import Callable
 from functools import partial
@@ -69,8 +69,8 @@ async def _take(whose: Callable[[], Source], body: bytes) -> Response:
         signals, traces = await anyio.to_thread.run_sync(_accept, whose, body, limiter=_limiter(), abandon_on_cancel=True)
     if waiting.cancelled_caught:  # it may be committed all the same: a sender that repeats it says the same again
         raise Unavailable(f"the database did not respond within {TIMEOUT:g} s; retry")
-    told = [{"key": signal.key, "trace_id": trace} for signal, trace in zip(signals, traces, strict=True)]
-    return answer({"accepted": len(told), "events": told}, 202)
+    accepted = [{"key": signal.key, "trace_id": trace} for signal, trace in zip(signals, traces, strict=True)]
+    return answer({"accepted": len(accepted), "events": accepted}, 202)
 
 
 def _accept(whose: Callable[[], Source], body: bytes) -> tuple[list[Signal], tuple[str, ...]]:

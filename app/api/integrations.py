@@ -16,7 +16,7 @@ routes = router("integrations")
 
 
 class Added(Body):
-    """A new way in; `service` is what its alerts are about unless they say so themselves."""
+    """A new integration; `service` is what its alerts are about unless they say so themselves."""
 
     name: Text = Field(min_length=1, max_length=128)
     kind: Text = Field(default="generic", max_length=64)

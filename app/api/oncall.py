@@ -1,4 +1,4 @@
-"""On call: who holds the pager, now, then, and how much of the coming days is covered; schedules and overrides."""
+"""Who is on call, now and next, and how much of the coming days is covered; schedules and overrides."""
 
 from datetime import timedelta
 from typing import Annotated, Any
@@ -20,7 +20,7 @@ SHOWN = timedelta(days=14)  # of shifts, when nothing else is asked for
 
 
 class Takeover(Body):
-    """Who takes the pager, from when to when."""
+    """Who is on call, from when to when."""
 
     user: Text = Field(min_length=1, max_length=128)
     start: Instant
@@ -38,7 +38,7 @@ def on_call(at: MaybeInstant = None) -> Response:
 
 @routes.get("/oncall/coverage")
 def coverage(days: Annotated[int, Query(ge=1, le=3660)] = 90) -> Response:
-    """How much of the coming days somebody holds the pager, schedule by schedule, with the gaps."""
+    """How much of the coming days somebody is on call, schedule by schedule, with the gaps."""
     with transaction() as db:
         now = clock.now(db)
         found, idle = service.coverage(db, now, days), service.idle(db, now, now + timedelta(days=days))
@@ -96,7 +96,7 @@ def overrides(
 
 @routes.post("/schedules/{name}/overrides", status_code=201)
 def override(caller: Caller, name: Name, body: Takeover) -> Response:
-    """Somebody takes the pager for a while: responders themselves, editors anybody."""
+    """Create an override: responders for themselves, editors for anybody."""
     with transaction() as db:
         made = pager.override(db, name, body.user, body.start, body.end, body.reason, caller, clock.now(db))
     return answer(present.override(made), 201)

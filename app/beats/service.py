@@ -52,7 +52,7 @@ def _alone(work: Callable[[Connection], object]) -> bool:
 
 
 def keep_reporting(kind: str, detail: Mapping[str, Any] | None = None) -> None:
-    """`say` from a thread of its own until the process ends."""
+    """Report from a thread of its own until the process ends."""
 
     def forever() -> None:
         while True:

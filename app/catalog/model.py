@@ -177,7 +177,7 @@ Reference = Annotated[str, AfterValidator(_reference)]
 
 
 class Platform(Declared):
-    """Tocsin's own keepers."""
+    """Who runs Tocsin itself."""
 
     owners: Targets = ()
     emergency: Targets = ()

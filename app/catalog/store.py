@@ -49,7 +49,7 @@ def defaults(db: Connection) -> Defaults:
 
 
 def platform(db: Connection) -> Platform:
-    """Tocsin's own keepers."""
+    """Who runs Tocsin itself."""
     return declared(db, "platform", Platform).get("platform", Platform())
 
 

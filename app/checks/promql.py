@@ -16,10 +16,10 @@ async def read(spec: Question, run: Run) -> Reading:
         answer = await ask(spec, run.timeout)
     except (Failed, ValueError) as error:
         raise Unknown(str(error)) from None
-    statuses, told = _judge(answer, spec)
+    statuses, findings = _judge(answer, spec)
     return Reading(
         worst(map(Status, statuses)),
-        told,
+        findings,
         {spec.metric: value for labels, value in answer.samples if not labels},  # noqa: B035  # at most one
         tuple(Series(spec.metric, value, labels) for labels, value in answer.samples if labels),
     )
@@ -27,16 +27,17 @@ async def read(spec: Question, run: Run) -> Reading:
 
 def _judge(answer: Answer, query: Question) -> tuple[list[str], str]:
     """The statuses that an answer deserves, of which the worst counts, and what to say of it."""
-    grade, told = query.judge({f"{query.metric}{written(labels)}": value for labels, value in answer.samples})
+    grade, findings = query.judge({f"{query.metric}{written(labels)}": value for labels, value in answer.samples})
     statuses: list[str] = [grade]
     if not answer.samples:
         statuses.append("unknown" if answer.skipped else query.empty)
-        told = ["the query gives no value"]
+        findings = ["the query gives no value"]
     elif answer.skipped and query.judges:
         statuses.append("unknown")
     if answer.partial:
         statuses.append(query.partial)
-    if not told:
+    if not findings:
         labels, value = answer.samples[0]
-        told = [f"{len(answer.samples)} series" if len(answer.samples) > 1 else f"{query.metric}{written(labels)} {value:g}"]
-    return statuses, "; ".join((*told, *answer.skipped, *answer.warnings))
+        single = f"{query.metric}{written(labels)} {value:g}"
+        findings = [f"{len(answer.samples)} series" if len(answer.samples) > 1 else single]
+    return statuses, "; ".join((*findings, *answer.skipped, *answer.warnings))

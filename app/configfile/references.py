@@ -46,7 +46,7 @@ MATCHING = (
     ("inhibit", "mute"),
 )  # fmt: skip
 MAX_HINTS = 50  # looking for the nearest of thousands of names takes its time
-PAGING = frozenset({"team", "schedule", "policy", "platform"})  # who stands there gets the pager, so no viewer may
+PAGING = frozenset({"team", "schedule", "policy", "platform"})  # who stands there is paged, so no viewer may
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class EscalationTerms:
 
 
 def ahead(terms: EscalationTerms, current: EscalationState, now: datetime, who_at: WhoAt) -> Iterator[Upcoming]:
-    """Every step from `standing` on, up to and including the first `if_exhausted`; none while nothing is due."""
+    """Every step after this state, up to and including the first `if_exhausted`; none while nothing is due."""
     again = current.due is Due.AGAIN
     position = replace(current, round=0, step=0, due=Due.STEP, state=State.RUNNING) if again else current
     while position.due_at is not None:

@@ -35,7 +35,7 @@ class Advance:
 
 
 def begin(db: Connection, started: Sequence[Incident], now: datetime) -> None:
-    """Start the policy of these incidents at step 1, due at once; what an earlier start still owed is excused."""
+    """Start the policy of these incidents at step 1, due at once; open obligations of an earlier start are excused."""
     again = [one.number for one in started if one.generation > 1]
     if again:
         store.excuse_incident(db, again, Reason(Code.STARTED_AGAIN), now)
@@ -120,19 +120,19 @@ def _start_again(
     db: Connection, due: Sequence[EscalationState], found: dict[int, Incident], now: datetime
 ) -> list[EscalationState]:
     """Acknowledgements that ran out and snoozes that ended: the incident is triggered again, at step 1."""
-    back, events, standings = [], [], []
+    back, events, states = [], [], []
     for one in due:
         incident = found[one.incident]
         if one.due is not Due.AGAIN or incident.state is not IncidentState.ACKNOWLEDGED:
-            standings.append(one)
+            states.append(one)
             continue
         found[one.incident] = retriggered(incident)
         back.append(found[one.incident])
         events.append(Event(one.incident, Reason(Code.SNOOZE_ENDED if incident.snoozed_until else Code.ACK_EXPIRED)))
-        standings.append(EscalationState(one.incident, incident.generation + 1, 0, 0, one.due_at, Due.STEP, State.RUNNING))
+        states.append(EscalationState(one.incident, incident.generation + 1, 0, 0, one.due_at, Due.STEP, State.RUNNING))
     incidents.save_all(db, back)
     incidents.record(db, events, now)
-    return standings
+    return states
 
 
 def _plans(db: Connection, due: Sequence[EscalationState], found: Mapping[int, Incident], now: datetime) -> dict[int, Plan]:

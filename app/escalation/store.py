@@ -1,4 +1,7 @@
-"""The statements about escalations and obligations. An escalation row changes only under its incident's lock."""
+"""The statements about escalations and obligations. An escalation row changes only under its incident's lock.
+
+So what claims escalations joins `incident`: both rows must be locked by one statement.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta

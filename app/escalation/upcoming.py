@@ -43,21 +43,21 @@ def all_terms_of(db: Connection, incidents: Iterable[Incident]) -> dict[int, Esc
 
 
 def who_at(db: Connection, terms: EscalationTerms, directory: Directory) -> WhoAt:
-    """Looks up whom the targets of a course stand for at a time."""
+    """Resolves the targets of policies to people, as of a time."""
     wanted = targets(terms.policy, terms.last)
     return lambda at: resolve(db, wanted, directory, at)
 
 
 def next_steps(
-    db: Connection, incidents: list[Incident], standings: dict[int, EscalationState], now: datetime
+    db: Connection, incidents: list[Incident], states: dict[int, EscalationState], now: datetime
 ) -> dict[int, Upcoming]:
     """The next step of each of these incidents; for what is near everybody is looked up once, for now: enough for a list."""
-    waiting = {one.number: one for one in incidents if one.open and one.number in standings}
+    waiting = {one.number: one for one in incidents if one.open and one.number in states}
     if not waiting:
         return {}
     all_terms = all_terms_of(db, waiting.values())
     look = _lookup(db, all_terms.values(), now)
-    steps = {number: _first(ahead(terms, standings[number], now, look)) for number, terms in all_terms.items()}
+    steps = {number: _first(ahead(terms, states[number], now, look)) for number, terms in all_terms.items()}
     return {number: step for number, step in steps.items() if step}
 
 

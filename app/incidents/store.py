@@ -1,4 +1,7 @@
-"""The incident table's statements."""
+"""The incident table's statements.
+
+`_RETITLE` reads `alert` too: only a join finds the few titles that are out of date without loading every open incident.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta

@@ -1,4 +1,7 @@
-"""The statements that count what is open, and find what is late."""
+"""The statements that count what is open, and find what is late.
+
+They read tables of every stage: one query each for readiness and for a scrape, instead of one call of each stage's store.
+"""
 
 from dataclasses import dataclass
 

@@ -119,7 +119,7 @@ class Message:
     thread: str | None  # what belongs together, e.g. "incident-42-8f3e..."; no other stack has it
     attempt: int
     asked: float = math.inf  # by `deadline.awake`: when it was wanted at the latest
-    not_after: float = math.inf  # by `flight.awake`; a channel raises Stale instead of putting the first byte on the wire later
+    not_after: float = math.inf  # by `deadline.awake`; a channel raises Stale instead of sending the first byte later
     uid: str = ""  # of the message, the same on every repeat; no other stack has it
 
 

@@ -43,7 +43,7 @@ class Job:
     claim: Claim
     message: Message
     channel: Channel | None  # None: the configuration has no such channel
-    asked: float  # by `flight.awake`: it was wanted then at the latest
+    asked: float  # by `deadline.awake`: it was wanted then at the latest
 
 
 def queue(db: Connection, requests: Sequence[PageRequest], now: datetime) -> list[int]:

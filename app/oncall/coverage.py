@@ -1,4 +1,4 @@
-"""How much of the coming days somebody holds the pager. Pure."""
+"""How much of the coming days somebody is on call. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

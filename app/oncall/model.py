@@ -68,7 +68,7 @@ class Layer(_Written):
 
 
 class OverrideSpec(_Written):
-    """Somebody takes the pager for a while, as written in the files; without an offset in the schedule's zone."""
+    """An override as written in the files; without an offset in the schedule's zone."""
 
     user: Text
     from_: Bound = Field(alias="from")
@@ -84,7 +84,7 @@ class OverrideSpec(_Written):
 
 
 class Schedule(_Written):
-    """Who holds the pager when: the last layer that holds somebody wins, overrides win over layers."""
+    """Who is on call when: the last layer that has somebody wins, overrides win over layers."""
 
     timezone: Zone | None = Field(default=None, description="default: defaults.timezone")
     layers: tuple[Layer, ...]
@@ -112,7 +112,7 @@ class Kind(StrEnum):
 
 
 class Source(StrEnum):
-    """Why somebody holds the pager."""
+    """Why somebody is on call."""
 
     LAYER = "layer"
     OVERRIDE = "override"
@@ -160,7 +160,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """`user` holds the pager from `start` to `end` (half-open, UTC)."""
+    """`user` is on call from `start` to `end` (half-open, UTC)."""
 
     user: str
     start: datetime
@@ -177,7 +177,7 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class On:
-    """Who holds the pager at an instant; `users` is empty in a gap.
+    """Who is on call at an instant; `users` is empty in a gap.
 
     since, until: how long these users hold, or the gap lasts, whatever the source; None = beyond the horizon.
     """

@@ -1,4 +1,4 @@
-"""Who holds the pager: rotation, layers and overrides resolved into shifts. Pure: no clock, no database.
+"""Who is on call: rotation, layers and overrides resolved into shifts. Pure: no clock, no database.
 
 1. Layers lie on one another in listed order; where an upper one holds nobody, the one below shows through.
 2. Overrides and swaps lie on top in the order they were made, those in the files first.

@@ -1,4 +1,4 @@
-"""On-call: who holds the pager, and taking it over. Loads, lets `resolve` decide, saves; the caller owns the transaction."""
+"""Who is on call, and overrides. Loads, lets `resolve` decide, saves; the caller owns the transaction."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -108,8 +108,8 @@ def gaps(db: Connection, name: str, start: datetime, end: datetime) -> list[Span
 
 def needs_of(db: Connection, start: datetime, end: datetime) -> dict[str, list[Span]]:
     """The parts of [start, end) in which schedules are needed, for those that are not needed all the time."""
-    keepers = catalog.platform(db)
-    always = {*keepers.owners, *keepers.emergency}
+    platform = catalog.platform(db)
+    always = {*platform.owners, *platform.emergency}
     return needs(schedules(db), catalog.routes(db), catalog.policies(db), always, timetable(db), start, end)
 
 
@@ -131,7 +131,7 @@ def override(
     replaces: str | None = None,
     by: str | None = None,
 ) -> Override:
-    """`user` takes the pager of schedule `name` over [start, end); with `replaces` a swap, only where that one holds.
+    """`user` is on call in schedule `name` over [start, end); with `replaces` a swap, only while that person is.
 
     Returns it as saved. Raises NotFound for the schedule, Invalid for the rest. Whether `user` exists and may hold a
     pager is for the caller to see: on-call knows names only.

@@ -1,4 +1,4 @@
-"""Everything about one incident: its alerts, what happened, who was told how, and what comes next if nobody does anything."""
+"""Everything about one incident: its alerts, what happened, who was notified how, and the next escalations."""
 
 from datetime import datetime
 from typing import Any
@@ -31,15 +31,15 @@ def incident(db: Connection, number: int) -> Incident:
 def dossier(db: Connection, number: int, now: datetime) -> dict[str, Any]:
     """The public form of an incident with all that belongs to it. Raises NotFound."""
     found = incident(db, number)
-    told = pages.of_incidents(db, [number])
-    attempts = pages.attempts(db, [page.id for page in told])
+    sent = pages.of_incidents(db, [number])
+    attempts = pages.attempts(db, [page.id for page in sent])
     to_come = upcoming(db, found, escalations.get(db, number), now)
     return {
         **present(found),
         "alerts": [present_alert(one) for one in alerts.of_incidents(db, [number])],
         "also_affected": [],
         "timeline": [present_event(line) for line in incidents.timeline(db, number)],
-        "pages": [present_page(page, attempts[page.id]) for page in told],
+        "pages": [present_page(page, attempts[page.id]) for page in sent],
         "upcoming": [coming(one) for one in to_come],
     }
 

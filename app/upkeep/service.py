@@ -76,7 +76,7 @@ def roll_up(db: Connection, now: datetime) -> int:
 
 
 def sign_of_life() -> bool:
-    """Ping TOCSIN_WATCHER_URL if nothing is overdue; whether it was told."""
+    """Ping TOCSIN_WATCHER_URL if nothing is overdue; whether it answered."""
     url = settings().watcher_url
     if not url:
         return False

@@ -38,8 +38,8 @@ class Board:
 
 def rows(db: Connection, incidents: Sequence[Incident], now: datetime) -> tuple[Row, ...]:
     """These incidents with their next steps, in the given order."""
-    standings = escalations.of_incidents(db, [one.number for one in incidents if one.open])
-    steps = next_steps(db, list(incidents), standings, now)
+    states = escalations.of_incidents(db, [one.number for one in incidents if one.open])
+    steps = next_steps(db, list(incidents), states, now)
     return tuple(Row(one, steps.get(one.number)) for one in incidents)
 
 

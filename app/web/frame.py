@@ -1,4 +1,4 @@
-"""What stands around every page: how much is wrong, who holds the pager, whether Tocsin itself is watched."""
+"""What stands around every page: how much is wrong, who is on call, whether Tocsin itself is watched."""
 
 import time
 from dataclasses import dataclass

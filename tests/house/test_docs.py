@@ -1,5 +1,6 @@
 """What the documentation shows is true: it loads, compiles, exists, and is made from the code where it says so."""
 
+import ast
 import importlib
 import re
 import sys
@@ -117,6 +118,50 @@ def test_links_and_pictures_exist(page: Path) -> None:
         assert target.exists(), link
         if anchor:
             assert anchor in anchors(target), link
+
+
+def misnamed(text: str) -> list[str]:
+    """Of the places that a text names, `FILE` or `FILE: NAME, NAME.NAME`, those that the code has not."""
+    found = []
+    for file, names in re.findall(r"`((?:app|tasks|tests)/[\w/]+\.py)(?:: ([\w., ]+))?`", text):
+        path = ROOT / file
+        here = defined(ast.parse(path.read_text())) if path.exists() else set()
+        if not path.exists() or not set(filter(None, names.split(", "))) <= here:
+            found.append(f"{file}: {names}")
+    return found
+
+
+def defined(tree: ast.Module | ast.ClassDef, above: str = "") -> set[str]:
+    """What a module defines: functions, classes and what they hold, constants."""
+    found = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(f"{above}{node.name}")
+        if isinstance(node, ast.ClassDef):
+            found |= defined(node, f"{above}{node.name}.")
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {f"{above}{one.id}" for target in targets for one in ast.walk(target) if isinstance(one, ast.Name)}
+    return found
+
+
+@every_page
+def test_places_in_the_code_exist(page: Path) -> None:
+    shown = {name for one in PAGES for name in named_files(one)}  # files that a how-to lets the reader make
+    assert [one for one in misnamed(page.read_text()) if one.partition(":")[0] not in shown] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`app/line.py: no_such_stage`",
+        "`app/no_such.py`",
+        "`app/api/body.py: Body.no_such`",
+        "`app/people/session.py: seal, reed`",
+    ],
+)
+def test_a_place_that_is_not_in_the_code_is_found(text: str) -> None:
+    assert misnamed(text)
 
 
 def anchors(page: Path) -> set[str]:

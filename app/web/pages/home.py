@@ -25,7 +25,7 @@ DAYS = 14  # of coverage
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """One schedule in a line: who holds the pager, who is next, how much of the coming days is covered."""
+    """One schedule in a line: who is on call, who is next, how much of the coming days is covered."""
 
     schedule: str
     now: On
