@@ -1,4 +1,4 @@
-"""Integrations: the ways in, and their keys."""
+"""Integrations and their keys."""
 
 from fastapi import Response
 from pydantic import Field
