@@ -1,8 +1,4 @@
-"""The statements about checks, results and samples.
-
-`_CLAIM` reads `process_beat` too: which checks have a worker is decided in the statement that claims them, so none is claimed
-between the two.
-"""
+"""The statements about checks, results and samples."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
