@@ -58,6 +58,14 @@ def test_moves_that_the_state_forbids_are_conflicts(api: Api, number: int) -> No
     assert api.post(f"incidents/{number}/reopen")["state"] == "triggered"
 
 
+def test_an_acknowledgement_again_changes_nothing(api: Api, number: int) -> None:
+    api.post(f"incidents/{number}/acknowledge", as_="ada")
+    first = api.get(f"incidents/{number}")
+    api.post(f"incidents/{number}/acknowledge", as_="bo")
+    assert api.get(f"incidents/{number}") == first
+    assert [line["actor"] for line in api.get(f"audit?object=incident:{number}")["items"]] == ["ada"]
+
+
 def test_snooze_shows_when_it_ends_and_what_follows(api: Api, number: int) -> None:
     snoozed = api.post(f"incidents/{number}/snooze", {"seconds": 3600})
     assert snoozed["state"] == "acknowledged"

@@ -1,5 +1,6 @@
 """Whose an alert is, with what it belongs together, and what it changes."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,14 +13,14 @@ from app.alerts.service import batches
 from app.catalog.model import Grouping, Route, Service, Severity
 from app.errors import Conflict
 from app.incidents.correlate import Way, follow, group
-from app.incidents.lifecycle import MOVES, Move, allowed, must_allow, offered, step
+from app.incidents.lifecycle import MOVES, Move, acknowledged, allowed, must_allow, offered, snoozed, step
 from app.incidents.model import OPEN, State
 from app.incidents.rise import Effect, rise
 from app.incidents.route import route
 from app.people.model import Urgency
 from app.signals.model import Signal, SignalStatus
 from app.wording import text, texts
-from tests.decisions.words import NOON, alert, incident, quick
+from tests.decisions.words import NOON, alert, incident, quick, s
 
 CRITICAL, ERROR, WARNING, INFO = Severity.CRITICAL, Severity.ERROR, Severity.WARNING, Severity.INFO
 HIGH, LOW = Urgency.HIGH, Urgency.LOW
@@ -210,6 +211,12 @@ def test_what_a_person_may_do_is_offered_or_a_conflict(state: State, merged_into
                 Conflict, match="merged into #7" if merged_into else f"cannot {move} an incident that is {state}"
             ):
                 must_allow(one, move)
+
+
+def test_who_acknowledged_it_first_stays() -> None:
+    first = acknowledged(incident(), "ada", NOON)
+    assert acknowledged(first, "bo", NOON + s(60)) == first
+    assert snoozed(first, "bo", NOON + s(600), NOON + s(60)) == replace(first, snoozed_until=NOON + s(600))
 
 
 def test_what_is_triggered_or_acknowledged_is_open() -> None:
