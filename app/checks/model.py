@@ -14,6 +14,13 @@ from app.reason import Code, Reason
 from app.units import Duration, parse_duration
 
 NoData = Literal["alert", "keep", "ok"]
+NO_DATA_INTERVALS = 3  # a check that is unknown for this many intervals is silent
+GRACE = timedelta(seconds=10)  # lateness of a run that is tolerated: a worker or the dispatch may hang
+
+
+def silent_after(every: timedelta) -> timedelta:
+    """How long a check of this interval may give no result, from the last one or from its start, before its rules look."""
+    return max(every * NO_DATA_INTERVALS, GRACE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Connection, Row, case, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from app.checks.model import Baseline, Check, CheckState, Claimed, Evaluation, Result
+from app.checks.model import Baseline, Check, CheckState, Claimed, Evaluation, Result, silent_after
 from app.checks.probe import Status
 from app.checks.table import check_baseline, check_result, check_state, sample
 from app.db import move_back
@@ -90,7 +90,7 @@ def sync(db: Connection, checks: Mapping[str, Check], now: datetime) -> None:
             "queue": check.queue,
             "every": int(check.every.total_seconds() * 1000),
             "next_due_at": now + min(check.every / len(checks), SPREAD) * place,
-            "evaluate_at": now + 3 * check.every + timedelta(seconds=10),  # a check that never runs is silent, too
+            "evaluate_at": now + silent_after(check.every),  # a check that never runs is silent, too
         }
         for place, (name, check) in enumerate(checks.items())
     ]
@@ -240,10 +240,13 @@ def accept(db: Connection, name: str, by: str, now: datetime) -> bool:
 
 def set_paused(db: Connection, name: str, paused: bool, now: datetime) -> bool:
     """Pause or resume a check; whether there is one."""
+    every = db.scalar(select(check_state.c.every).where(check_state.c.name == name).with_for_update())
+    if every is None:
+        return False
     values: dict[str, Any] = {"paused": paused}
-    if not paused:
-        silent = now + check_state.c.every * text("interval '3 ms'")  # it may say nothing, too
-        values |= {"next_due_at": now, "lease_until": None, "evaluate_at": silent}
+    if not paused:  # one that gives no result after it was resumed is silent, too
+        silent_at = now + silent_after(timedelta(milliseconds=every))
+        values |= {"next_due_at": now, "lease_until": None, "evaluate_at": silent_at}
     return db.execute(update(check_state).where(check_state.c.name == name).values(values)).rowcount == 1
 
 

@@ -6,9 +6,9 @@ from types import ModuleType
 from typing import Any
 
 from app.catalog.model import Severity
-from app.checks.model import Check, out_of
+from app.checks.model import NO_DATA_INTERVALS, Check, out_of
 from app.rules.kinds import status
-from app.rules.model import NO_DATA_INTERVALS, Lookback, Timing
+from app.rules.model import Lookback, Timing
 
 NOW = timedelta(0)  # a range that ends now
 

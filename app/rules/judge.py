@@ -4,9 +4,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from app.catalog.model import Severity
+from app.checks.model import NO_DATA_INTERVALS
 from app.downtime import SETTLE, silent_since
 from app.reason import Code, Reason, Reasons
-from app.rules.model import NO_DATA_ALERT, NO_DATA_INTERVALS, RECENT, Finding, SeriesState, State, Timing, Verdict
+from app.rules.model import NO_DATA_ALERT, RECENT, Finding, SeriesState, State, Timing, Verdict
 
 JITTER_FACTOR = 0.97  # runs begin a little early or late: the third missed one counts even so
 NO_RESULT = Reason(Code.NO_RESULT)

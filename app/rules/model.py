@@ -18,7 +18,6 @@ from app.units import Duration, parse_duration
 
 NO_DATA_ALERT = "blind"  # in a series' memory: its alert is on for want of data only
 RECENT = "recent evaluations"  # in a series' memory: which of the last were bad, for `after: K of N`
-NO_DATA_INTERVALS = 3  # a check that is unknown for this many intervals is silent
 
 
 class Rule(Declared):

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from app.catalog.model import Severity
 from app.checks import store as checks
-from app.checks.model import Evaluation
+from app.checks.model import GRACE, Evaluation, silent_after
 from app.reason import Code, Reason
 from app.rules import in_force, store
 from app.rules.active import Active
@@ -17,13 +17,12 @@ from app.rules.combine import in_order, over_members
 from app.rules.evaluate import Transition, over_results, over_silence
 from app.rules.facts import Facts, load
 from app.rules.judge import overdue_at
-from app.rules.model import NO_DATA_INTERVALS, Rule, SeriesState, State, Verdict
+from app.rules.model import Rule, SeriesState, State, Verdict
 from app.rules.sample_cache import CACHE, SampleCache
 from app.rules.store import SeriesKey
 from app.signals.model import Signal
 
 LARGE_BATCH = 1000  # series; judging more takes its time
-GRACE = timedelta(seconds=10)  # lateness of a run that is tolerated: a worker or the dispatch may hang
 MAX_LEASE = timedelta(seconds=60)  # longer than the longest lease of a run
 RECHECK_INTERVAL = timedelta(seconds=5)  # for missing results, while no worker of the location ticks
 MISSED_AFTER = 1.5  # intervals after which a result that did not come is missed
@@ -154,7 +153,7 @@ def _next_evaluation(
     if any(rule.awaits for rule in rules) and not check.paused:
         return max(times[-1] + max(every * MISSED_AFTER, GRACE), now) if times else now + every
     if times:
-        return max(times[-1] + max(every * NO_DATA_INTERVALS, GRACE), now)
+        return max(times[-1] + silent_after(every), now)
     if check.at is not None and not _is_late(check, now):
         recheck_times = [*recheck_times, _missing_from(check.at, check)]
     return min(recheck_times, default=None)  # it was Tocsin that did not run: its time is yet to come
