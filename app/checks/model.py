@@ -53,6 +53,11 @@ def out_of(text: str) -> OutOf:
     return OutOf(int(needed), int(last))
 
 
+def status_value(status: Status) -> float | None:
+    """A result as a number, for a rule without a metric: 1.0 where it is critical, 0.0 where not, None where unknown."""
+    return None if status is Status.UNKNOWN else float(status is Status.CRITICAL)
+
+
 class StatusAlert(Declared):
     """`alert:` of a check: it alerts by itself after K of its last N results are bad."""
 

@@ -9,6 +9,7 @@ from math import isfinite
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from app.checks.model import status_value
 from app.checks.probe import Status
 from app.errors import Fault, Invalid
 from app.rules.evaluate import series_name
@@ -111,4 +112,4 @@ def _result(at: datetime, text: str) -> Point:
     if text and status is None:
         raise ValueError(f"{text!r} is not a result; write {', '.join(one.value for one in CODES)}, or 0 to 3")
     status = status or Status.UNKNOWN
-    return Point(at, None if status is Status.UNKNOWN else float(status is Status.CRITICAL), status, status.value)
+    return Point(at, status_value(status), status, status.value)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from app import uptime
 from app.catalog import store as catalog
-from app.checks.model import Evaluation
+from app.checks.model import Evaluation, status_value
 from app.checks.probe import Status
 from app.checks.samples import store as samples
 from app.checks.samples.store import ResultRecord
@@ -112,6 +112,5 @@ def load(db: Connection, claimed: Sequence[Evaluation], now: datetime, cache: Sa
 
 
 def _as_point(result: ResultRecord) -> Point:
-    """A result as a rule sees it that reads statuses; its value is 1 where it is critical."""
-    value = None if result.status is Status.UNKNOWN else float(result.status is Status.CRITICAL)
-    return Point(result.at, value, result.status, result.message)
+    """A result as a rule sees it that reads statuses."""
+    return Point(result.at, status_value(result.status), result.status, result.message)

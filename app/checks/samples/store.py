@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import Connection, Row, delete, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from app.checks.model import status_value
 from app.checks.probe import Status
 from app.checks.samples.table import rollup_1h, rollup_mark
 from app.checks.table import check_result, sample
@@ -36,11 +37,10 @@ join {table} x on x.check_name = w.name and {match} and x.at > w.after and x.at 
 order by x.at
 """
 _SAMPLES_BETWEEN = text(_BETWEEN.format(table="sample", value="x.value", labels="x.labels", match="x.metric = w.metric"))
-_STATUSES_BETWEEN = text(
-    _BETWEEN.format(
-        table="check_result", value="(x.status = 'critical')::int::float8", labels="'{}'::json", match="x.status <> 'unknown'"
-    )
-)
+_VALUES = {one: value for one in Status if (value := status_value(one)) is not None}
+_CASES = " ".join(f"when '{one}' then {value}" for one, value in _VALUES.items())
+_STATUS_VALUE, _KNOWN = f"(case x.status {_CASES} end)::float8", f"x.status = any('{{{','.join(_VALUES)}}}')"
+_STATUSES_BETWEEN = text(_BETWEEN.format(table="check_result", value=_STATUS_VALUE, labels="'{}'::json", match=_KNOWN))
 
 _SUMS = {
     "sample": "count(*), min(value), max(value), sum(value)",
