@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.alerts.model import Tally
-from app.catalog.model import Severity
 from app.incidents.lifecycle import merged, retriggered
 from app.incidents.model import Incident, State, counted
+from app.incidents.rise import starts_anew
 from app.incidents.routing import Frozen, with_urgency
-from app.people.model import Urgency
+from app.people.model import highest
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +27,13 @@ def merge(source: Incident, target: Incident, tally: Tally, by: str | None, now:
     the source's policy: who would have been paged for that one still is.
     """
     severity = max(source.severity, target.severity, key=lambda one: one.rank)
-    urgency = Urgency.HIGH if Urgency.HIGH in (source.urgency, target.urgency) else Urgency.LOW
+    urgency = highest(source.urgency, target.urgency)
     grown = replace(
         counted(target, tally),
         severity=severity,
         resolve_at=None if tally.open else target.resolve_at,
     )
-    worse = urgency is not target.urgency or (severity is Severity.CRITICAL and target.severity is not Severity.CRITICAL)
-    restarted = worse and State.TRIGGERED in (source.state, target.state)
+    restarted = starts_anew(target, source.severity, source.urgency) and State.TRIGGERED in (source.state, target.state)
     if restarted:
         grown = retriggered(Frozen.of(source).on(grown, source.urgency))
     return Merge(merged(source, target.number, by, now), with_urgency(grown, urgency), restarted)

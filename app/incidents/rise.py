@@ -8,7 +8,7 @@ from enum import StrEnum
 from app.alerts.model import Alert
 from app.catalog.model import Severity
 from app.incidents.model import Incident
-from app.people.model import Urgency
+from app.people.model import Urgency, highest
 from app.reason import Code, Reason
 
 
@@ -42,6 +42,15 @@ def lead(alerts: Sequence[Alert], urgency_of: Callable[[Alert], Urgency], *, sev
     return max(alerts, key=weight)
 
 
+def starts_anew(incident: Incident, severity: Severity, urgency: Urgency) -> bool:
+    """Whether what joins the incident is a rise to critical, or of urgency: then its policy starts at step 1."""
+    return _turns_critical(incident, severity) or highest(incident.urgency, urgency) is not incident.urgency
+
+
+def _turns_critical(incident: Incident, severity: Severity) -> bool:
+    return severity is Severity.CRITICAL and incident.severity is not Severity.CRITICAL
+
+
 def rise(
     incident: Incident,
     joined: Sequence[Alert],
@@ -55,12 +64,11 @@ def rise(
     worse = top.rank > incident.severity.rank
     severity = top if worse else incident.severity
     rose = Reason(Code.SEVERITY_ROSE, {"severity": top.value})
-    louder = incident.urgency is Urgency.LOW and any(urgency_of(alert) is Urgency.HIGH for alert in firing)
-    critical = worse and top is Severity.CRITICAL
-    if louder or critical:
+    urgency = highest(incident.urgency, *map(urgency_of, firing))
+    if starts_anew(incident, top, urgency):
         what = rose if worse else Reason(Code.URGENCY_ROSE)
-        by = lead(firing, urgency_of, severity_first=critical)
-        return Rise(Effect.RESTART, severity, Urgency.HIGH if louder else incident.urgency, what, by)
+        by = lead(firing, urgency_of, severity_first=_turns_critical(incident, top))
+        return Rise(Effect.RESTART, severity, urgency, what, by)
     if worse:
         return Rise(Effect.UPDATE, severity, incident.urgency, rose)
     if joined and now - incident.since > timedelta(seconds=incident.window):

@@ -9,7 +9,7 @@ from app.catalog.model import During, Policy, Route
 from app.incidents.model import Incident
 from app.incidents.route import Routed, route
 from app.oncall.hours import Timetable
-from app.people.model import Urgency
+from app.people.model import Urgency, highest
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Routing:
     def rerouted(self, incident: Incident, by: Alert, now: datetime) -> Incident:
         """The incident under the route of an alert that rose: its policy is frozen anew, its urgency never falls."""
         routed = self.of(by)
-        urgency = Urgency.HIGH if Urgency.HIGH in (incident.urgency, routed.urgency) else Urgency.LOW
+        urgency = highest(incident.urgency, routed.urgency)
         after = replace(self.freeze(routed, now).on(incident, routed.urgency), runbook=by.runbook or incident.runbook)
         return with_urgency(after, urgency)
 

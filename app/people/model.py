@@ -23,6 +23,11 @@ class Urgency(StrEnum):
     LOW = "low"
 
 
+def highest(*urgencies: Urgency) -> Urgency:
+    """High if any of them is."""
+    return Urgency.HIGH if Urgency.HIGH in urgencies else Urgency.LOW
+
+
 class Role(StrEnum):
     """What somebody may do; each role includes those before it."""
 

@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.alerts.label import labels
+from app.alerts.model import Tally
 from app.alerts.service import batches
 from app.catalog.model import Grouping, Route, Service, Severity
 from app.errors import Conflict
 from app.incidents.correlate import Way, follow, group
 from app.incidents.lifecycle import MOVES, Move, acknowledged, allowed, must_allow, offered, snoozed, step
+from app.incidents.merge import merge
 from app.incidents.model import OPEN, State
 from app.incidents.rise import Effect, rise
 from app.incidents.route import route
@@ -177,6 +179,24 @@ def test_neither_severity_nor_urgency_ever_falls_while_it_is_open(
     assert decided.urgency is (HIGH if urgency == HIGH or (routed == HIGH and (joined or known)) else LOW)
     assert (decided.by is None) is (decided.effect is not Effect.RESTART)
     assert decided.effect is not Effect.NONE or (decided.severity, decided.urgency) == (severity, urgency)
+
+
+@pytest.mark.parametrize("urgencies", [(LOW, LOW), (LOW, HIGH), (HIGH, LOW), (HIGH, HIGH)], ids=lambda pair: "-".join(pair))
+@pytest.mark.parametrize("severity", Severity)
+@pytest.mark.parametrize("other", Severity)
+def test_an_incident_that_is_merged_in_rises_the_other_as_an_alert_like_it_would(
+    severity: Severity, other: Severity, urgencies: tuple[Urgency, Urgency]
+) -> None:
+    target = incident(severity=severity, urgency=urgencies[0])
+    source = incident(number=2, severity=other, urgency=urgencies[1])
+    merged = merge(source, target, Tally(open=2, total=2), "ada", NOON)
+    joined = rise(target, [alert(other)], [], lambda _: urgencies[1], NOON)
+    anew = (other is CRITICAL and severity is not CRITICAL) or urgencies == (LOW, HIGH)
+    assert (merged.restarted, joined.effect is Effect.RESTART) == (anew, anew)
+    worst = max((severity, other), key=lambda one: one.rank)
+    urgency = HIGH if HIGH in urgencies else LOW
+    assert (merged.target.severity, joined.severity) == (worst, worst)
+    assert (merged.target.urgency, joined.urgency) == (urgency, urgency)
 
 
 @pytest.mark.parametrize("state", State)
