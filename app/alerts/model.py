@@ -19,6 +19,11 @@ class State(StrEnum):
     RESOLVED = "resolved"
 
 
+def earliness(starts_at: datetime, id_: int) -> tuple[float, int]:
+    """The greater, the earlier: which of alerts that are as bad as each other goes first. `store` orders by the same."""
+    return -starts_at.timestamp(), -id_
+
+
 @dataclass(frozen=True, slots=True)
 class Worst:
     """The firing alert that names an incident: the worst, of equals the earliest."""
@@ -31,7 +36,7 @@ class Worst:
     @property
     def weight(self) -> tuple[int, float, int]:
         """The greater, the worse."""
-        return self.severity.rank, -self.starts_at.timestamp(), -self.id
+        return self.severity.rank, *earliness(self.starts_at, self.id)
 
 
 @dataclass(frozen=True, slots=True)

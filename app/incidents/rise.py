@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from app.alerts.model import Alert
+from app.alerts.model import Alert, earliness
 from app.catalog.model import Severity
 from app.incidents.model import Incident
 from app.people.model import Urgency, highest
@@ -34,10 +34,10 @@ class Rise:
 def lead(alerts: Sequence[Alert], urgency_of: Callable[[Alert], Urgency], *, severity_first: bool = True) -> Alert:
     """The alert that decides: the worst by severity and then urgency, or the other way; of equals the earliest."""
 
-    def weight(alert: Alert) -> tuple[int, int, float]:
+    def weight(alert: Alert) -> tuple[int, int, float, int]:
         severity, urgency = alert.severity.rank, int(urgency_of(alert) is Urgency.HIGH)
         first, second = (severity, urgency) if severity_first else (urgency, severity)
-        return first, second, -alert.starts_at.timestamp()
+        return first, second, *earliness(alert.starts_at, alert.id)
 
     return max(alerts, key=weight)
 

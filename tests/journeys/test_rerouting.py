@@ -174,3 +174,19 @@ def test_the_title_follows_the_alert_that_gave_it(shop: World) -> None:
     shop.end_alert("bad")
     assert shop.incident().title == "slow: p95 4.1 s"
     shop.seen = len(shop.receiver.received)
+
+
+def test_the_title_of_an_acknowledged_incident_follows_too_and_that_of_a_resolved_one_stays(shop: World) -> None:
+    def reports(summary: str) -> None:
+        intake(
+            "user:test", [Signal("user:test", "bad", SignalStatus.FIRING, summary, Severity.ERROR, "bad", "shop")], {}, shop.now
+        )
+        shop.settle()
+
+    shop.raise_alert("bad", severity="error")
+    shop.act("acknowledge")
+    reports("bad for 5 min")
+    assert (shop.incident().state, shop.incident().title) == ("acknowledged", "bad for 5 min")
+    shop.end_alert("bad")
+    assert (shop.incident().state, shop.incident().title) == ("resolved", "bad for 5 min")
+    shop.seen = len(shop.receiver.received)

@@ -1,11 +1,16 @@
 """Whoever asks gets the same answer: a decision that Python and a statement, or two stages, both need."""
 
+import random
 from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 
 from app import line
+from app.alerts import store as alerts
+from app.alerts.model import Alert, Tally
+from app.alerts.service import accept
+from app.catalog.model import Severity
 from app.checks import service as checks
 from app.checks import store
 from app.checks.model import Check, Result
@@ -14,9 +19,11 @@ from app.checks.samples import store as samples
 from app.configfile.apply import apply
 from app.configfile.load import load_texts
 from app.db import transaction
-from app.people.model import SYSTEM
+from app.incidents.rise import lead
+from app.people.model import SYSTEM, Urgency
 from app.review import recorded
 from app.rules.facts import _as_point
+from app.signals.model import Signal, SignalStatus
 from tests.decisions.words import NOON, s
 
 CONFIG = "routes: []\nchecks: {web: {probe: health.tcp, every: 1s, with: {host: 127.0.0.1, port: 9}}}\n"
@@ -54,7 +61,9 @@ def test_a_check_that_does_not_exist_is_not_paused(clean: None) -> None:
         assert store.set_paused(db, "web", True, NOON)
 
 
-@pytest.mark.parametrize("status,value", [(Status.OK, 0.0), (Status.WARNING, 0.0), (Status.CRITICAL, 1.0), (Status.UNKNOWN, None)])
+@pytest.mark.parametrize(
+    "status,value", [(Status.OK, 0.0), (Status.WARNING, 0.0), (Status.CRITICAL, 1.0), (Status.UNKNOWN, None)]
+)
 def test_a_result_is_the_same_number_to_a_rule_to_its_lookback_and_to_a_replay(
     clean: None, status: Status, value: float | None
 ) -> None:
@@ -67,3 +76,34 @@ def test_a_result_is_the_same_number_to_a_rule_to_its_lookback_and_to_a_replay(
     assert _as_point(result).value == value
     assert replayed.point.value == value
     assert [row[4] for row in looked_back] == ([] if value is None else [value])
+
+
+def before(one: Alert) -> tuple[int, datetime, int]:
+    """The worse before the less bad, of these the earlier, of these the one that was stored first."""
+    return -one.severity.rank, one.starts_at, one.id
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_worst_alert_is_the_same_to_a_new_incident_to_its_title_and_to_the_rows(clean: None, seed: int) -> None:
+    rng = random.Random(seed)
+    signals = [
+        Signal("user:t", f"k{n}", SignalStatus.FIRING, "s", rng.choice([*Severity]), starts_at=NOON - s(rng.randrange(2)))
+        for n in range(10)
+    ]
+    with transaction() as db:
+        accept(db, signals, NOON)
+        alerts.place_all(db, dict.fromkeys(alerts.changed(db, NOON, 100), 1))
+        stored = alerts.of_incidents(db, [1])
+    assert len(stored) == len(signals)
+    while stored:
+        expected = min(stored, key=before).id
+        rng.shuffle(stored)
+        counted = Tally().plus(stored).worst
+        with transaction() as db:
+            in_rows = alerts.tally(db, [1])[1].worst
+            alerts.place_all(db, {expected: 2})
+        assert lead(stored, lambda _: Urgency.HIGH).id == expected
+        assert counted is not None
+        assert in_rows is not None
+        assert (counted.id, in_rows.id) == (expected, expected)
+        stored = [one for one in stored if one.id != expected]
