@@ -38,7 +38,7 @@ class EscalationTerms:
 def ahead(terms: EscalationTerms, current: EscalationState, now: datetime, who_at: WhoAt) -> Iterator[Upcoming]:
     """Every step after this state, up to and including the first `if_exhausted`; none while nothing is due."""
     again = current.due is Due.AGAIN
-    position = replace(current, round=0, step=0, due=Due.STEP, state=State.RUNNING) if again else current
+    position = EscalationState.started(current.incident, current.generation, current.due_at) if again else current
     while position.due_at is not None:
         at = max(position.due_at, now)
         wait = hold(terms.hours, terms.timetable, position, at) or _waits(terms, position, now)

@@ -46,6 +46,11 @@ class EscalationState:
     state: State
     held: str | None = None  # the hours it waits for: `due_at` is when they open
 
+    @classmethod
+    def started(cls, incident: int, generation: int, at: datetime | None) -> "EscalationState":
+        """At step 1, which is due at `at`."""
+        return cls(incident, generation, 0, 0, at, Due.STEP, State.RUNNING)
+
 
 @dataclass(frozen=True, slots=True)
 class Obligation:

@@ -39,7 +39,7 @@ def begin(db: Connection, started: Sequence[Incident], now: datetime) -> None:
     again = [one.number for one in started if one.generation > 1]
     if again:
         store.excuse_incident(db, again, Reason(Code.STARTED_AGAIN), now)
-    fresh = [EscalationState(one.number, one.generation, 0, 0, now, Due.STEP, State.RUNNING) for one in started]
+    fresh = [EscalationState.started(one.number, one.generation, now) for one in started]
     store.put_all(db, fresh)
     if fresh:
         wake(db, Queue.ESCALATION)
@@ -129,7 +129,7 @@ def _start_again(
         found[one.incident] = retriggered(incident)
         back.append(found[one.incident])
         events.append(Event(one.incident, Reason(Code.SNOOZE_ENDED if incident.snoozed_until else Code.ACK_EXPIRED)))
-        states.append(EscalationState(one.incident, incident.generation + 1, 0, 0, one.due_at, Due.STEP, State.RUNNING))
+        states.append(EscalationState.started(one.incident, incident.generation + 1, one.due_at))
     incidents.save_all(db, back)
     incidents.record(db, events, now)
     return states

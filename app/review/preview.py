@@ -15,7 +15,7 @@ from app.alerts.model import State as AlertState
 from app.catalog import store as catalog
 from app.catalog.model import Severity
 from app.escalation.ahead import Upcoming, ahead
-from app.escalation.model import Due, EscalationState, State
+from app.escalation.model import EscalationState
 from app.escalation.plan import recipients
 from app.escalation.request import page_request
 from app.escalation.upcoming import terms_of, who_at
@@ -116,7 +116,7 @@ def _escalate(db: Connection, made: Preview, incident: Incident, timetable: Time
     """Every page of every step, and a note of every step that waits or is skipped."""
     directory = people.directory(db, catalog.defaults(db).timezone)
     terms = terms_of(db, incident)
-    start = EscalationState(incident.number, incident.generation, 0, 0, at, Due.STEP, State.RUNNING)
+    start = EscalationState.started(incident.number, incident.generation, at)
     for step in islice(ahead(terms, start, at, who_at(db, terms, directory)), MOST):
         made.notes += _notes(step)
         then = replace(incident, urgency=urgency(incident, timetable, step.at)[0])

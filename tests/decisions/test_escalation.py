@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from app.catalog.model import Policy
 from app.catalog.model import Step as PolicyStep
+from app.escalation.ahead import EscalationTerms, ahead
 from app.escalation.model import Due, EscalationState, ObligationState, State
 from app.escalation.plan import AGAIN_AFTER_EXHAUSTION, LATE, LastResort, ResolvedTarget, others, plan, recipients, targets
 from app.escalation.who import who
@@ -17,6 +19,7 @@ from app.notify.model import Page
 from app.notify.model import State as PageState
 from app.notify.retry import LONGEST_ASKED, WAITS, wait
 from app.notify.settle import next_contact, settle
+from app.oncall.hours import Timetable
 from app.people.model import INBOX, Contact, Directory, Person, Role, Team, User
 from app.reason import Code, Reason
 from app.wording import text
@@ -211,9 +214,17 @@ CONTACTS = (Contact(INBOX, INBOX, None), *(Contact(name, name, "x") for name in 
 
 @pytest.mark.parametrize(
     "used,failed,expected",
-    [(["a"], "a", "b"), (["a", "b"], "a", "c"), (["c"], "c", "a"), (["a", "b", "c"], "a", None), (["x"], "x", "a")],
+    [
+        (["a"], "a", "b"),
+        (["b"], "b", "c"),
+        (["a", "b"], "a", "c"),
+        (["c"], "c", "a"),
+        (["a", "b", "c"], "a", None),
+        (["x"], "x", "a"),
+    ],
     ids=[
         "the next",
+        "the next, not the first",
         "not one that is used",
         "going round",
         "none left, and never the inbox",
@@ -235,3 +246,16 @@ def test_a_retry_waits_its_time_within_a_fifth_or_what_was_asked_up_to_half_a_mi
     assert timedelta(seconds=0.8 * usual) - s(0.001) <= waited <= timedelta(seconds=max(1.2 * usual, LONGEST_ASKED))
     assert waited >= s(min(max(asked or 0, 0), LONGEST_ASKED)) - s(0.001)
     assert asked or waited <= s(1.2 * usual)
+
+
+@quick
+@given(policies, last_resorts, st.integers(0, 5), st.integers(0, 3))
+def test_an_acknowledgement_that_runs_out_starts_the_policy_as_a_new_incident_does(
+    policy: Policy, last: LastResort, round_: int, step: int
+) -> None:
+    spent = EscalationState(1, 1, round_, step, NOON, Due.AGAIN, State.STOPPED)
+    terms = EscalationTerms(policy, last, None, Timetable({}, ZoneInfo("UTC")))
+    fresh, again = (list(ahead(terms, one, NOON, lambda _: WHO)) for one in (FIRST, spent))
+    assert EscalationState.started(1, 1, NOON) == FIRST
+    assert [(one.at, one.step) for one in again] == [(one.at, one.step) for one in fresh]
+    assert again[0].starts_again
