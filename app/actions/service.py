@@ -66,7 +66,7 @@ def reopen(db: Connection, number: int, actor: Actor, now: datetime) -> Incident
     newer = store.open_of_group(db, before.group_key)
     if newer is not None:
         raise Conflict(f"#{newer.number} is open for the same group; use that one, or merge")
-    after = caught_up(reopened(before, now), oncall.timetable(db), now)
+    after = caught_up(reopened(before, now), oncall.timetable(db), now)[0]
     if not store.save_alone(db, after):
         raise Conflict(f"a new incident for the group of #{number} has just opened; use that one")
     escalation.begin(db, [after], now)

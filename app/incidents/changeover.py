@@ -1,6 +1,5 @@
 """What the beginning and end of hours mean for the urgency of an incident."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -27,13 +26,11 @@ def change_due(db: Connection, now: datetime, limit: int = 500) -> list[Incident
     timetable = oncall.timetable(db)
     saved, changed, events = [], [], []
     for before in due:
-        urgency, because = hours.urgency(before, timetable, now)
-        changes_at = timetable.changes(before.during.during, now) if before.during else None
-        after = replace(before, urgency=urgency, urgency_at=changes_at)
+        after, reason = hours.caught_up(before, timetable, now)
         saved.append(after)
-        if urgency is not before.urgency:
+        if after.urgency is not before.urgency:
             changed.append(after)
-            why = Reason(Code.URGENCY_CHANGED, {"urgency": urgency.value, "why": nested(because)})
+            why = Reason(Code.URGENCY_CHANGED, {"urgency": after.urgency.value, "why": nested(reason)})
             events.append(Event(before.number, why))
     store.save_all(db, saved)
     store.record(db, events, now)

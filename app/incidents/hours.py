@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
+from app.catalog.model import During
 from app.incidents.model import Incident
 from app.incidents.route import by_hours
 from app.oncall.hours import Timetable
@@ -19,10 +20,12 @@ def urgency(incident: Incident, timetable: Timetable, now: datetime) -> tuple[Ur
     return rule.at(opened), by_hours(rule, opened)
 
 
-def caught_up(incident: Incident, timetable: Timetable, now: datetime) -> Incident:
-    """An incident that was resolved while its hours began or ended, with the urgency they give now."""
-    if incident.during is None:
-        return incident
-    return replace(
-        incident, urgency=urgency(incident, timetable, now)[0], urgency_at=timetable.changes(incident.during.during, now)
-    )
+def next_change(rule: During | None, timetable: Timetable, now: datetime) -> datetime | None:
+    """When an urgency by this rule is decided again; None where no hours decide it."""
+    return timetable.changes(rule.during, now) if rule else None
+
+
+def caught_up(incident: Incident, timetable: Timetable, now: datetime) -> tuple[Incident, Reason]:
+    """The incident with the urgency that its hours give at `now`, and when they change next, with the reason."""
+    found, reason = urgency(incident, timetable, now)
+    return replace(incident, urgency=found, urgency_at=next_change(incident.during, timetable, now)), reason

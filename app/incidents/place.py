@@ -165,7 +165,7 @@ def _destination(of: Group, board: Board, routing: Routing, now: datetime) -> tu
     way = follow(closed, target, of.reopen, now)
     if way is Way.JOIN and target is not None:
         return target, How.QUIET
-    return (caught_up(reopened(closed, now), routing.timetable, now), How.REOPENED) if way is Way.REOPEN else None
+    return (caught_up(reopened(closed, now), routing.timetable, now)[0], How.REOPENED) if way is Way.REOPEN else None
 
 
 def _lead(alerts: Sequence[Alert], routing: Routing) -> Alert:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from app.alerts.model import Alert
 from app.catalog.model import During, Policy, Route
+from app.incidents.hours import next_change
 from app.incidents.model import Incident
 from app.incidents.route import Routed, route
 from app.oncall.hours import Timetable
@@ -59,8 +60,8 @@ class Routing:
     def freeze(self, routed: Routed, now: datetime) -> Frozen:
         """The policy, hours and rule of urgency as they are at this moment."""
         policy = self.policies.get(routed.policy) if routed.policy else None
-        turn = self.timetable.changes(routed.during.during, now) if routed.during else None
-        return Frozen(routed.policy, policy, routed.hours, routed.during, turn)
+        changes_at = next_change(routed.during, self.timetable, now)
+        return Frozen(routed.policy, policy, routed.hours, routed.during, changes_at)
 
     def rerouted(self, incident: Incident, by: Alert, now: datetime) -> Incident:
         """The incident under the route of an alert that rose: its policy is frozen anew, its urgency never falls."""

@@ -66,10 +66,11 @@ def preview(db: Connection, labels: Mapping[str, str], severity: Severity, at: d
     alone = batch([alert], set(), catalog.groupings(db))
     of = alone.groups[alert.id]
     made.notes.append(_grouped(of))
-    (goes,) = place(alone, board_at(db, of, at), routing, at).touched
+    placed = place(alone, board_at(db, of, at), routing, at)
+    (goes,) = placed.touched
     made.notes += _destination(goes)
-    if goes.how in (How.OPENED, How.REOPENED, How.RESTARTED):
-        _escalate(db, made, goes.incident, routing.timetable, at)
+    for incident in placed.started:
+        _escalate(db, made, incident, routing.timetable, at)
     return made
 
 

@@ -12,7 +12,7 @@ from app.escalation.ahead import EscalationTerms, ahead
 from app.escalation.hold import hold
 from app.escalation.model import Due, EscalationState, State
 from app.escalation.plan import LastResort, ResolvedTarget
-from app.incidents.hours import urgency
+from app.incidents.hours import caught_up, urgency
 from app.incidents.route import route
 from app.incidents.routing import Routing, with_urgency
 from app.oncall.coverage import coverage
@@ -155,7 +155,12 @@ TURNED = {
 
 @pytest.mark.parametrize(("before", "rule", "now", "after"), TURNED.values(), ids=TURNED)
 def test_urgency_when_hours_change(before: Urgency, rule: During | None, now: datetime, after: Urgency) -> None:
-    assert urgency(incident(urgency=before, during=rule), TIMES, now)[0] is after
+    one = incident(urgency=before, during=rule)
+    assert urgency(one, TIMES, now)[0] is after
+    caught, reason = caught_up(one, TIMES, now)
+    changes_at = TIMES.changes(rule.during, now) if rule else None
+    assert (caught.urgency, caught.urgency_at) == (after, changes_at)
+    assert reason == urgency(one, TIMES, now)[1]
 
 
 def test_what_something_else_raised_forgets_its_rule() -> None:
