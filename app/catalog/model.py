@@ -144,6 +144,11 @@ class Policy(Declared):
     ack_timeout: Duration | None = Field(default=None, description="acknowledged this long without an end: start again")
     if_exhausted: Targets | None = None
 
+    @property
+    def targets(self) -> frozenset[str]:
+        """Everything it names, steps and `if_exhausted`."""
+        return frozenset(self.if_exhausted or ()).union(*(step.page for step in self.steps))
+
 
 class Grouping(Matching):
     """Alerts whose `by` labels are equal join one incident."""

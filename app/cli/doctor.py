@@ -260,7 +260,7 @@ def _on_call() -> Iterator[Finding]:
         with transaction() as db:
             now = clock.now(db)
             idle = service.idle(db, now, now + service.LONGEST)
-            quiet = only_inbox(db)
+            quiet = only_inbox(db, now)
     except (Unavailable, SQLAlchemyError):
         return  # said already
     for name, found in idle.items():

@@ -93,17 +93,13 @@ def _through(policy: str, after: Sequence[Declaration]) -> str:
 
 def _target(change: Change, after: Sequence[Declaration]) -> Iterator[str]:
     """A schedule or team: who stands behind a target."""
-    users = [one.name for one in after if one.kind == "policy" and f"{change.kind}:{change.name}" in _targets(one.spec)]
+    target, policies = f"{change.kind}:{change.name}", [one for one in after if one.kind == "policy"]
+    users = [one.name for one in policies if target in Policy.model_validate(one.spec).targets]
     by = ", ".join(f'"{name}"' for name in users)
     where = f" (paged by {'policy' if len(users) == 1 else 'policies'} {by})" if users else " (no policy pages it)"
     details = f": {'; '.join(change.details)}" if change.details else ""
     what = {Action.ADDED: "is added", Action.REMOVED: "is removed", Action.CHANGED: "resolves to other people"}[change.action]
     yield f"{change.subject}{where} {what}{details}"
-
-
-def _targets(policy: Mapping[str, Any]) -> set[str]:
-    parsed = Policy.model_validate(policy)
-    return {target for step in parsed.steps for target in step.page} | set(parsed.if_exhausted or ())
 
 
 def _user(change: Change, _: Sequence[Declaration]) -> Iterator[str]:

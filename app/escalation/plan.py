@@ -115,10 +115,7 @@ def others(
 
 def targets(policy: Policy | None, last: LastResort) -> set[str]:
     """Everything `plan` may ask `who` for."""
-    named = {*last.owners, *last.admins}
-    if policy is not None:
-        named |= {target for step in policy.steps for target in step.page} | set(policy.if_exhausted or ())
-    return named
+    return {*last.owners, *last.admins, *(policy.targets if policy else ())}
 
 
 def _next(position: EscalationState, steps: int) -> EscalationState:

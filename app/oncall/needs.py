@@ -27,8 +27,8 @@ def needs(
     route before it takes everything that it would. always: targets that are needed at any time, such as the platform's owners.
     A schedule that no route leads to is needed all the time, too: nobody has said when it is not.
     """
-    paged = [_pages(policies.get(one.policy)) for one in routes]
-    led = {name: {n for n, targets in enumerate(paged) if f"schedule:{name}" in targets} for name in schedules}
+    paged = [policies.get(one.policy) for one in routes]
+    led = {name: {n for n, policy in enumerate(paged) if policy and f"schedule:{name}" in policy.targets} for name in schedules}
     some = {name: numbers for name, numbers in led.items() if numbers and f"schedule:{name}" not in always}
     pieces = timetable.stretches(start, end) if some and timetable.named else []
     active = {opened: _active(routes, timetable, opened) for _, opened in pieces}
@@ -47,12 +47,6 @@ def common(spans: Sequence[Span], others: Sequence[Span]) -> list[Span]:
                 break
             found.append(Span(max(one.start, other.start), min(one.end, other.end)))
     return found
-
-
-def _pages(policy: Policy | None) -> set[str]:
-    if policy is None:
-        return set()
-    return {target for step in policy.steps for target in step.page} | set(policy.if_exhausted or ())
 
 
 def _active(routes: Sequence[Route], timetable: Timetable, opened: Opened) -> set[int]:

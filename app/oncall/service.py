@@ -82,6 +82,17 @@ def who(db: Connection, at: datetime, able: Pageable = None) -> dict[str, On]:
     return {name: resolve.holders(found, zone, changes[name], at, able) for name, found in known.items()}
 
 
+def eligible(db: Connection, now: datetime) -> dict[str, tuple[str, ...]]:
+    """By schedule everybody who holds it at some time from `now` on: in a layer, or by an override or swap."""
+    zone, found = default_zone(db), dict[str, tuple[str, ...]]()
+    made = store.overlapping(db, now, now + LONGEST)
+    for name, one in schedules(db).items():
+        changes = resolve.changes(one, zone, [change for change in made if change.schedule == name])
+        layers = [user for layer in one.layers for user in layer.users]
+        found[name] = (*layers, *(change.user for change in changes if change.end > now))
+    return found
+
+
 def who_of(db: Connection, name: str, at: datetime) -> On:
     """Who is on call at `at` in one schedule. Raises as `who`, and NotFound."""
     _check_time(at, "at")

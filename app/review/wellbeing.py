@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
@@ -9,7 +10,7 @@ from sqlalchemy import Connection
 from app import beats, metrics, migrations, queues
 from app.catalog import store as catalog
 from app.checks import store
-from app.escalation.plan import LastResort, targets
+from app.escalation.who import who
 from app.oncall import service as oncall
 from app.people import store as people
 
@@ -83,20 +84,12 @@ def _unserved(db: Connection, seen: Sequence[beats.Seen]) -> list[str]:
     return [queue for queue in dict.fromkeys((*QUEUES, *store.pinned_queues(db), *gone)) if queue not in served]
 
 
-def only_inbox(db: Connection) -> list[str]:
-    """Declared people whom a policy may page, and whom nothing reaches outside of the console."""
-    directory, schedules = people.directory(db, catalog.defaults(db).timezone), oncall.schedules(db)
-    named: set[str] = set()
-    for target in {target for policy in catalog.policies(db).values() for target in targets(policy, LastResort((), ()))}:
-        kind, _, name = target.partition(":")
-        if kind == "user":
-            named.add(name)
-        elif kind == "team" and name in directory.teams:
-            named.update(directory.teams[name].members)
-        elif kind == "schedule" and name in schedules:
-            named.update(user for layer in schedules[name].layers for user in layer.users)
-    channels = catalog.channels(db)
-    asked = [directory.people[login] for login in sorted(named & directory.pageable)]
+def only_inbox(db: Connection, now: datetime) -> list[str]:
+    """Declared people whom a policy may page from `now` on, and whom nothing reaches outside of the console."""
+    directory, channels = people.directory(db, catalog.defaults(db).timezone), catalog.channels(db)
+    targets = frozenset[str]().union(*(policy.targets for policy in catalog.policies(db).values()))
+    paged = who(targets, directory, oncall.eligible(db, now)).values()
+    asked = [directory.people[login] for login in sorted({user for one in paged for user in one.users})]
     return [one.login for one in asked if one.declared and not any(contact.channel in channels for contact in one.contacts)]
 
 

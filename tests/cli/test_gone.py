@@ -47,3 +47,15 @@ def test_doctor_names_people_who_are_paged_and_have_only_the_inbox(tocsin: Tocsi
     with transaction() as db:
         apply(db, loaded, SYSTEM, datetime.now(UTC))
     assert "ada can be paged" not in tocsin("doctor").out
+
+
+def test_doctor_names_people_with_only_the_inbox_whom_an_override_puts_on_call(tocsin: Tocsin) -> None:
+    loaded = load_texts(
+        {"a.yaml": CONFIGURATION.replace(', if_exhausted: ["user:ed"]', ""), "runbooks/shop-down.md": RUNBOOK}, {}
+    )
+    with transaction() as db:
+        apply(db, loaded, SYSTEM, datetime.now(UTC))
+    assert "ed can be paged" not in tocsin("doctor").out
+    end = datetime.now(UTC) + timedelta(days=2)
+    assert tocsin("oncall", "override", "primary", "--user", "ed", "--to", end.isoformat()).status == 0
+    assert "ed can be paged, but has no contact method besides the console inbox" in tocsin("doctor").out

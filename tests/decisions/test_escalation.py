@@ -259,3 +259,12 @@ def test_an_acknowledgement_that_runs_out_starts_the_policy_as_a_new_incident_do
     assert EscalationState.started(1, 1, NOON) == FIRST
     assert [(one.at, one.step) for one in again] == [(one.at, one.step) for one in fresh]
     assert again[0].starts_again
+
+
+def test_the_targets_of_a_policy_are_those_of_its_steps_and_of_if_exhausted() -> None:
+    steps = (PolicyStep(page=("user:ada", "team:both")), PolicyStep(page=("schedule:day",)))
+    assert Policy(steps=steps).targets == {"user:ada", "team:both", "schedule:day"}
+    policy = Policy(steps=steps, if_exhausted=("user:bo",))
+    assert policy.targets == {"user:ada", "team:both", "schedule:day", "user:bo"}
+    assert targets(policy, LastResort(("user:dee",), ("user:root",))) == policy.targets | {"user:dee", "user:root"}
+    assert targets(None, LastResort(("user:dee",), ())) == {"user:dee"}

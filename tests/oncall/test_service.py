@@ -89,6 +89,19 @@ def test_what_only_touches_a_range_is_not_in_it(db: Connection) -> None:
     assert store.overlapping(db, NOW, LATER, "nights") == []
 
 
+def test_everybody_who_holds_a_schedule_later_is_eligible_and_who_held_it_before_is_not(db: Connection) -> None:
+    written = {
+        "layers": [always("all", "ada")],
+        "overrides": [{"user": "bo", "from": "2026-11-02T06:00", "to": "2026-11-02T12:00"}],
+    }
+    replace_all(db, [Declaration("schedule", "shop", 0, written, ""), Declaration("schedule", "nights", 1, {"layers": []}, "")])
+    record_version(db, now=NOW, actor="test", digest="e", files={}, changes=[])
+    take(db, "cy")
+    take(db, "dee", replaces="ada")
+    assert service.eligible(db, NOW) == {"shop": ("ada", "bo", "cy", "dee"), "nights": ()}
+    assert service.eligible(db, LATER) == {"shop": ("ada",), "nights": ()}
+
+
 def test_coverage_counts_what_was_made(db: Connection) -> None:
     service.override(db, "nights", user="cy", start=SOON, end=LATER, now=NOW)
     told = service.coverage(db, NOW, 1)
