@@ -1,10 +1,10 @@
 """Checks: what is watched, how often, and the short form of its alert. `Check` is the YAML form as well."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, field_validator
 
@@ -23,6 +23,9 @@ def silent_after(every: timedelta) -> timedelta:
     return max(every * NO_DATA_INTERVALS, GRACE)
 
 
+T = TypeVar("T")
+
+
 @dataclass(frozen=True, slots=True)
 class OutOf:
     """`needed` of the last `last` results."""
@@ -30,27 +33,35 @@ class OutOf:
     needed: int
     last: int
 
+    def __str__(self) -> str:
+        return f"{self.needed} of {self.last}"
 
-def parse_out_of(value: object) -> object:
-    """`2 of 3` -> OutOf. Raises ValueError."""
-    if isinstance(value, str):
-        found = re.fullmatch(r"\s*(\d+)\s+of\s+(\d+)\s*", value)
-        if found is None:
-            raise ValueError(f"{value!r} is not understood; write 2 of 3")
-        needed, last = int(found[1]), int(found[2])
-        if not 1 <= needed <= last <= 100:
-            raise ValueError(f"{value!r}: the first number is at least 1 and at most the second, which is at most 100")
-        return f"{needed} of {last}"
-    return value
+    def recent(self, before: Sequence[T], newest: T) -> list[T]:
+        """What counts after the newest: the last ones, oldest first."""
+        return [*before, newest][-self.last :]
 
-
-Count = Annotated[str, BeforeValidator(parse_out_of)]
+    def reached(self, hits: Iterable[bool]) -> bool:
+        """Whether so many of what counts are hits."""
+        return sum(hits) >= self.needed
 
 
 def out_of(text: str) -> OutOf:
-    """The parsed form of a validated `K of N`."""
-    needed, _, last = text.partition(" of ")
-    return OutOf(int(needed), int(last))
+    """The parsed form of `K of N`. Raises ValueError."""
+    found = re.fullmatch(r"\s*(\d+)\s+of\s+(\d+)\s*", text)
+    if found is None:
+        raise ValueError(f"{text!r} is not understood; write 2 of 3")
+    needed, last = int(found[1]), int(found[2])
+    if not 1 <= needed <= last <= 100:
+        raise ValueError(f"{text!r}: the first number is at least 1 and at most the second, which is at most 100")
+    return OutOf(needed, last)
+
+
+def _written_out_of(value: object) -> object:
+    """` 2  of 3` -> `2 of 3`. Raises ValueError."""
+    return str(out_of(value)) if isinstance(value, str) else value
+
+
+Count = Annotated[str, BeforeValidator(_written_out_of)]
 
 
 def status_value(status: Status) -> float | None:

@@ -58,8 +58,8 @@ def _while_not_firing(before: SeriesState, known: SeriesState, finding: Finding,
     """Its alert is off: does it begin? Once it does, the counting of `after` starts afresh."""
     bad, counted = bool(finding.bad), {}
     if timing.after is not None:
-        counted = {RECENT: [*before.memory.get(RECENT, ()), int(bad)][-timing.after.last :]}
-        bad = sum(counted[RECENT]) >= timing.after.needed
+        counted = {RECENT: timing.after.recent(before.memory.get(RECENT, ()), int(bad))}
+        bad = timing.after.reached(counted[RECENT])
     since = (before.bad_since or at) if bad else None
     fires = since is not None and at - since >= timing.hold
     state = State.FIRING if fires else State.PENDING if bad else State.OK

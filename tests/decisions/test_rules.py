@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.catalog.model import Severity
+from app.checks.model import OutOf, StatusAlert, out_of
 from app.checks.probe import Status
 from app.rules.aggregate import percentile
 from app.rules.judge import NO_RESULT, judge, judge_missing
@@ -90,6 +91,36 @@ def test_critical_results_fire_at_the_alerts_severity_and_warnings_at_warning(re
         finding = status.evaluate(spec, view(Point(NOON, None, LETTERS[letter])), memory)
         memory = finding.memory
     assert (finding.bad, finding.severity) == (True, severity)
+
+
+@quick
+@given(st.text("oc", max_size=40), st.integers(1, 5), st.integers(0, 4))
+def test_a_rule_that_is_bad_where_results_are_fires_and_recovers_with_their_checks_own_alert(
+    results: str, needed: int, more: int
+) -> None:
+    after = f"{needed} of {needed + more}"
+    timing, standing, said = Timing(s(0), "keep", s(10_000), out_of(after)), SeriesState(), ""
+    for number, letter in enumerate(results):
+        bad = letter == "c"
+        standing, _ = judge(standing, Finding(bad, not bad, 1.0, NO_RESULT), timing, Severity.ERROR, NOON + s(30 * number))
+        said += "F" if standing.firing else "."
+    assert said == on_off(after, None, results)
+
+
+@pytest.mark.parametrize(
+    "text,expected", [("2 of 3", OutOf(2, 3)), (" 1  of 1 ", OutOf(1, 1)), ("100 of 100", OutOf(100, 100))]
+)
+def test_k_of_n_is_read_once(text: str, expected: OutOf) -> None:
+    assert out_of(text) == expected
+    assert StatusAlert.model_validate({"after": text}).after == str(expected)
+
+
+@pytest.mark.parametrize("text", ["0 of 3", "4 of 3", "1 of 101", "2 from 3", "2 of", ""])
+def test_k_of_n_that_makes_no_sense_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"write 2 of 3|at least 1"):
+        out_of(text)
+    with pytest.raises(ValueError, match=r"write 2 of 3|at least 1"):
+        StatusAlert.model_validate({"after": text})
 
 
 def points(*values: float | None) -> list[Point]:

@@ -60,14 +60,14 @@ def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:
     if newest.status is Status.UNKNOWN:
         return Finding(None, False, None, newest.unknown_reason(Common.NO_RESULT))
     after, clear_after = out_of(spec.after), out_of(spec.clear_after or "1 of 1")
-    judged = [*memory.get("recent", ()), newest.status.value][-after.last :]
-    bad = sum(status in BAD for status in judged) >= after.needed
+    judged = after.recent(memory.get("recent", ()), newest.status.value)
+    bad = after.reached(status in BAD for status in judged)
     was_on = bool(memory.get("on"))
     no_data = bool(memory.get(NO_DATA_ALERT))
-    since = [*memory.get("since", ()), newest.status.value][-clear_after.last :] if was_on or no_data else []
-    clear = since.count(Status.OK.value) >= clear_after.needed
+    since = clear_after.recent(memory.get("since", ()), newest.status.value) if was_on or no_data else []
+    clear = clear_after.reached(status == Status.OK.value for status in since)
     on = not clear if was_on else bad
-    critical = judged.count(Status.CRITICAL.value) >= after.needed
+    critical = after.reached(status == Status.CRITICAL.value for status in judged)
     critical = critical or (on and bool(memory.get("critical")))
     over = (was_on or no_data) and clear
     kept = {"recent": [] if over else judged, "since": [] if over else since, "on": on, "critical": critical and on}
