@@ -91,7 +91,7 @@ def test_a_home_has_one_supervisor(make_home: MakeHome) -> None:
     home.up()
     refused = home.run("up")
     assert refused.returncode == 1
-    assert "up already" in refused.stdout
+    assert "already running" in refused.stdout
     assert home.run("detach").returncode == 0  # asks for what is so
 
 
