@@ -39,7 +39,7 @@ WRONG = {
     "a key without a certificate": ({"TOCSIN_TLS_KEY": "CERT"}, "TOCSIN_TLS_KEY is set but TOCSIN_TLS_CERT is not"),
     "a certificate that is not there": ({"TOCSIN_TLS_CERT": "/no.pem", "TOCSIN_TLS_KEY": "CERT"}, "/no.pem: no such file"),
     "a certificate that is a folder": ({"TOCSIN_TLS_CERT": "/tmp", "TOCSIN_TLS_KEY": "CERT"}, "/tmp: is a directory"),
-    "a key of another certificate": ({"TOCSIN_TLS_CERT": "CERT", "TOCSIN_TLS_KEY": "OTHER"}, "the key does not match the certificate"),
+    "a key of another certificate": ({"TOCSIN_TLS_CERT": "CERT", "TOCSIN_TLS_KEY": "OTHER"}, "the key does not match"),
     "a certificate that is none": ({"TOCSIN_TLS_CERT": "JUNK", "TOCSIN_TLS_KEY": "CERT"}, "not a PEM certificate chain"),
     "a key with a passphrase": ({"TOCSIN_TLS_CERT": "CERT", "TOCSIN_TLS_KEY": "LOCKED"}, "is protected by a passphrase"),
     "a home that is a file": ({"TOCSIN_HOME": "/etc/passwd"}, "TOCSIN_HOME=/etc/passwd cannot be used: not a directory"),
