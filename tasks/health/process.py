@@ -183,7 +183,8 @@ def _of_pid_file(spec: Target, path: str) -> psutil.Process:
     late = process.info["create_time"] - written
     if late > MAX_START_SKEW:
         raise Unreachable(
-            f"{path}: process {pid} ({process.info['name']}) started {length(late)} after the file was written: a different process"
+            f"{path}: process {pid} ({process.info['name']}) started {length(late)} after the file was written: "
+            "a different process"
         )
     if not _is_wanted(spec, process) and process.info["status"] != psutil.STATUS_ZOMBIE:  # a zombie has lost its command line
         raise Unreachable(f"{path}: process {pid} is {process.info['name']} of {process.info['username']}: another one")
