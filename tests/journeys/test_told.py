@@ -1,5 +1,7 @@
 """Stories of the end: whoever was told of a problem is told of its end once, and nobody else."""
 
+from datetime import timedelta
+
 import pytest
 
 from app import line
@@ -114,6 +116,26 @@ def test_the_end_goes_where_the_page_arrives_last_though_the_inbox_had_it_before
         ends = [page for page in pages.of_incidents(db, [1]) if page.kind is Kind.RESOLVED]
     assert [(page.user, page.channel) for page in ends] == [("ada", channel)]
     world.expect_page(*(["ada"] if channel == "hook" else []), event="resolved")
+
+
+def test_the_end_also_follows_a_page_that_expired_while_its_channel_was_away(world: World) -> None:
+    world.policy("ada", minutes(60))
+    world.settle = lambda: None  # type: ignore[method-assign]
+    world.raise_alert()
+    line.dedup(world.now), line.escalate(world.now)
+    jobs = {job.claim.draft.channel: job.claim for job in claim_pages(now=world.now)}
+    with transaction() as db:
+        outcome.record(db, [Sent(jobs["inbox"], Receipt(delivered=True))], world.now)
+    with transaction() as db:
+        actions.resolve(db, 1, Actor("bo", Role.RESPONDER, "api"), world.now)
+    with transaction() as db:
+        outcome.record(db, [Sent(jobs["hook"], Transient("busy"))], world.now)
+    world.now += timedelta(days=30)
+    with transaction() as db:
+        outcome.expire(db, world.now)
+        found = pages.of_incidents(db, [1])
+    assert [page.state for page in found if page.channel == "hook"] == ["expired"]
+    assert [(page.user, page.channel) for page in found if page.kind is Kind.RESOLVED] == [("ada", "inbox")]
 
 
 @pytest.mark.parametrize("inbox_first", [True, False], ids=["the inbox had the page", "nothing has arrived yet"])
