@@ -49,7 +49,7 @@ def _send(stage: Queue) -> None:
 _hints = Hints(_send, LATER)
 
 
-def _hint(stage: Queue, seconds: float, as_of: datetime | None) -> None:  # noqa: ARG001 - no stories are told here
+def _hint(stage: Queue, seconds: float, as_of: datetime | None) -> None:  # noqa: ARG001 - a hint carries neither
     if not seconds:  # what is due later is armed by a sweep
         _hints.add(stage)
 

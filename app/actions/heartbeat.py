@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from app.alerts import service as alerts
 from app.checks.heartbeats import service
 from app.checks.heartbeats.manage import Spec
-from app.checks.heartbeats.model import HeartbeatRecord, PingRequest, State
+from app.checks.heartbeats.model import HeartbeatRecord, HeartbeatState, PingRequest
 from app.checks.heartbeats.service import Received
 from app.db import refresh
 from app.people import audit
@@ -46,14 +46,14 @@ def pause(db: Connection, name: str, paused: bool, actor: Actor, now: datetime) 
     """Expect nothing until it is resumed or pinged, which ends its alert; or expect it again from now on. Raises NotFound."""
     require(actor, "edit")
     moves = service.pause(db, name, paused, now)
-    said = [signal(move) for move in moves if State.DOWN in (move.before, move.after.state)]
+    said = [signal(move) for move in moves if HeartbeatState.DOWN in (move.before, move.after.state)]
     alerts.accept(db, said, now)
     audit.record(db, actor, "heartbeat.pause" if paused else "heartbeat.resume", f"heartbeat:{name}", {}, now)
     refresh(db, "checks")
 
 
 def remove(db: Connection, name: str, actor: Actor, now: datetime) -> None:
-    """Remove one that a ping made; its alert ends and nobody is told. Raises NotFound, Conflict."""
+    """Remove one that a ping made; its alert ends and nobody is notified. Raises NotFound, Conflict."""
     require(actor, "edit")
     service.remove(db, name, now)
     alerts.retire(db, [f"heartbeat:{name}"], now)

@@ -4,24 +4,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.alerts.model import State
+from app.alerts.model import AlertState
 from app.catalog.model import Severity
 from app.signals.model import Signal, SignalStatus
 
 # An alert that fires never waits again, and only the dedup stage suppresses one, or lets it fire again.
-MOVES: Mapping[tuple[State | None, SignalStatus], State | None] = {
-    (None, SignalStatus.PENDING): State.PENDING,
-    (None, SignalStatus.FIRING): State.FIRING,
+MOVES: Mapping[tuple[AlertState | None, SignalStatus], AlertState | None] = {
+    (None, SignalStatus.PENDING): AlertState.PENDING,
+    (None, SignalStatus.FIRING): AlertState.FIRING,
     (None, SignalStatus.RESOLVED): None,  # it is over already
-    (State.PENDING, SignalStatus.PENDING): State.PENDING,
-    (State.PENDING, SignalStatus.FIRING): State.FIRING,
-    (State.PENDING, SignalStatus.RESOLVED): State.RESOLVED,
-    (State.FIRING, SignalStatus.PENDING): State.FIRING,
-    (State.FIRING, SignalStatus.FIRING): State.FIRING,
-    (State.FIRING, SignalStatus.RESOLVED): State.RESOLVED,
-    (State.SUPPRESSED, SignalStatus.PENDING): State.SUPPRESSED,
-    (State.SUPPRESSED, SignalStatus.FIRING): State.SUPPRESSED,
-    (State.SUPPRESSED, SignalStatus.RESOLVED): State.RESOLVED,
+    (AlertState.PENDING, SignalStatus.PENDING): AlertState.PENDING,
+    (AlertState.PENDING, SignalStatus.FIRING): AlertState.FIRING,
+    (AlertState.PENDING, SignalStatus.RESOLVED): AlertState.RESOLVED,
+    (AlertState.FIRING, SignalStatus.PENDING): AlertState.FIRING,
+    (AlertState.FIRING, SignalStatus.FIRING): AlertState.FIRING,
+    (AlertState.FIRING, SignalStatus.RESOLVED): AlertState.RESOLVED,
+    (AlertState.SUPPRESSED, SignalStatus.PENDING): AlertState.SUPPRESSED,
+    (AlertState.SUPPRESSED, SignalStatus.FIRING): AlertState.SUPPRESSED,
+    (AlertState.SUPPRESSED, SignalStatus.RESOLVED): AlertState.RESOLVED,
 }
 
 
@@ -29,7 +29,7 @@ MOVES: Mapping[tuple[State | None, SignalStatus], State | None] = {
 class Progress:
     """How far an alert is. `news`: the dedup stage has something to look at."""
 
-    state: State
+    state: AlertState
     severity: Severity
     shadow: bool
     starts_at: datetime
@@ -45,20 +45,20 @@ def after(before: Progress | None, signal: Signal, now: datetime) -> Progress | 
     begins = signal.starts_at or now
     if before is None:
         return Progress(state, signal.severity, signal.shadow, begins, news=_loud(signal))
-    if state is State.RESOLVED:
-        return replace(before, state=state, ends_at=now, news=not (before.state is State.PENDING or before.shadow))
+    if state is AlertState.RESOLVED:
+        return replace(before, state=state, ends_at=now, news=not (before.state is AlertState.PENDING or before.shadow))
     return Progress(
         state,
         signal.severity,
         signal.shadow,
-        begins if (before.state, state) == (State.PENDING, State.FIRING) else before.starts_at,
+        begins if (before.state, state) == (AlertState.PENDING, AlertState.FIRING) else before.starts_at,
         news=before.news or (_loud(signal) and _changes(before, signal)),
     )
 
 
 def ended(before: Progress, now: datetime) -> Progress:
     """An open alert whose incident somebody resolved: no news, its incident is over already."""
-    return replace(before, state=State.RESOLVED, ends_at=now, news=False)
+    return replace(before, state=AlertState.RESOLVED, ends_at=now, news=False)
 
 
 def _loud(signal: Signal) -> bool:
@@ -68,4 +68,4 @@ def _loud(signal: Signal) -> bool:
 
 def _changes(before: Progress, signal: Signal) -> bool:
     """Whether what it says is news: the first firing, another severity, or a rule that was only tried until now."""
-    return before.state is State.PENDING or before.severity is not signal.severity or before.shadow
+    return before.state is AlertState.PENDING or before.severity is not signal.severity or before.shadow

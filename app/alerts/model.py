@@ -10,7 +10,7 @@ from app.catalog.model import Severity
 from app.reason import Reasons
 
 
-class State(StrEnum):
+class AlertState(StrEnum):
     """Where an alert is."""
 
     PENDING = "pending"  # its rule waits for `for`
@@ -49,9 +49,9 @@ class Tally:
 
     def plus(self, alerts: "Sequence[Alert]") -> "Tally":
         """The same with these alerts."""
-        firing = [Worst(one.severity, one.starts_at, one.id, one.summary) for one in alerts if one.state is State.FIRING]
+        firing = [Worst(one.severity, one.starts_at, one.id, one.summary) for one in alerts if one.state is AlertState.FIRING]
         worst = max([*firing, *([self.worst] if self.worst else [])], key=lambda one: one.weight, default=None)
-        open_ = sum(one.state is not State.RESOLVED for one in alerts)
+        open_ = sum(one.state is not AlertState.RESOLVED for one in alerts)
         return Tally(self.open + open_, self.total + len(alerts), worst)
 
 
@@ -64,7 +64,7 @@ class Alert:
     source: str
     key: str
     alertname: str
-    state: State
+    state: AlertState
     severity: Severity
     summary: str
     service: str | None

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from sqlalchemy import ColumnElement, Connection, Row, func, or_, select, text, update
 
-from app.alerts.model import Alert, State, Tally, Worst
+from app.alerts.model import Alert, AlertState, Tally, Worst
 from app.alerts.table import alert
 from app.catalog.model import Severity
 from app.db import move_back
@@ -92,7 +92,7 @@ def end_all(db: Connection, rows: Sequence[Mapping[str, Any]], now: datetime) ->
 
 def open_of_sources(db: Connection, sources: Sequence[str]) -> list[str]:
     """Fingerprints of the open alerts of these sources."""
-    query = select(alert.c.fingerprint).where(alert.c.source.in_(sources), alert.c.state != State.RESOLVED)
+    query = select(alert.c.fingerprint).where(alert.c.source.in_(sources), alert.c.state != AlertState.RESOLVED)
     return list(db.scalars(query))
 
 
@@ -159,8 +159,8 @@ def end_pushed(db: Connection, ids: Sequence[int], reason: Reason, now: datetime
     `lifecycle.ended` has what becomes of each.
     """
     pushed = or_(*(alert.c.source.startswith(prefix) for prefix in PUSHED))
-    statement = update(alert).where(alert.c.id.in_(ids), alert.c.state != State.RESOLVED, pushed)
-    db.execute(statement.values(state=State.RESOLVED, ends_at=now, end_reasons=dumped([reason]), dedup_at=None))
+    statement = update(alert).where(alert.c.id.in_(ids), alert.c.state != AlertState.RESOLVED, pushed)
+    db.execute(statement.values(state=AlertState.RESOLVED, ends_at=now, end_reasons=dumped([reason]), dedup_at=None))
 
 
 def take_turn(db: Connection, source: str, *, alone: bool) -> None:
@@ -171,7 +171,7 @@ def take_turn(db: Connection, source: str, *, alone: bool) -> None:
 
 def lock(db: Connection, fingerprints: Sequence[str]) -> None:
     """Lock the open alerts with these fingerprints, all at once in the order of every other writer."""
-    _locked(db, alert.c.fingerprint.in_(fingerprints) & (alert.c.state != State.RESOLVED))
+    _locked(db, alert.c.fingerprint.in_(fingerprints) & (alert.c.state != AlertState.RESOLVED))
 
 
 def shown(db: Connection, numbers: Sequence[int], each: int) -> list[Alert]:
@@ -203,7 +203,7 @@ def _worst(row: Row[Any]) -> Worst | None:
 
 
 def listed(
-    db: Connection, *, state: State | None, service: str | None, labels: Mapping[str, str], before: int | None, limit: int
+    db: Connection, *, state: AlertState | None, service: str | None, labels: Mapping[str, str], before: int | None, limit: int
 ) -> list[Alert]:
     """Alerts, newest first, from below id `before`; `labels` must be contained (the GIN index answers)."""
     query = select(alert).order_by(alert.c.id.desc()).limit(limit)
@@ -221,7 +221,7 @@ def listed(
 def _alert(row: Row[Any]) -> Alert:
     values = dict(row._mapping)
     values.pop("dedup_at")
-    values["state"] = State(values["state"])
+    values["state"] = AlertState(values["state"])
     values["severity"] = Severity(values["severity"])
     values["reasons"], values["end_reasons"] = loaded(values["reasons"]), loaded(values["end_reasons"])
     values["links"] = tuple(values["links"])

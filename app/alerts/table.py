@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Boolean, Column, Float, Identity, Index, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from app.alerts.model import State
+from app.alerts.model import AlertState
 from app.catalog.model import Severity
 from app.db import instant, metadata, one_of
 
@@ -41,6 +41,6 @@ alert = Table(
     Index("alert_open_idx", "id", postgresql_where=text("state <> 'resolved'")),
     Index("alert_labels_idx", "labels", postgresql_using="gin", postgresql_ops={"labels": "jsonb_path_ops"}),
     Index("alert_source_idx", "source", postgresql_where=text("state <> 'resolved'")),
-    one_of("state", State),
+    one_of("state", AlertState),
     one_of("severity", Severity),
 )

@@ -6,7 +6,7 @@ from fastapi import Query, Response
 from sqlalchemy import Connection
 
 from app.alerts import store
-from app.alerts.model import Alert, State
+from app.alerts.model import Alert, AlertState
 from app.alerts.present import present
 from app.api.answer import answer as reply
 from app.api.answer import before_id, cursor, listed
@@ -21,7 +21,7 @@ CHUNK, CHUNKS = 1000, 20  # rows looked at a time, and times, for matchers that 
 
 @routes.get("/alerts")
 def list_alerts(
-    state: Annotated[State | None, Maybe, Query()] = None,
+    state: Annotated[AlertState | None, Maybe, Query()] = None,
     service: MaybeText = None,
     match: Match = [],  # noqa: B006
     cursor: Cursor = None,
@@ -41,7 +41,7 @@ def list_alerts(
 
 def _filtered(
     db: Connection,
-    state: State | None,
+    state: AlertState | None,
     service: str | None,
     exact: dict[str, str],
     rest: Matchers,

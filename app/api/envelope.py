@@ -42,24 +42,24 @@ class Envelope:
         head = scope["method"] == "HEAD"
         state = {**scope.get("state", {}), "trace": trace, "method": scope["method"]}
         inner = {**scope, "method": "GET" if head else scope["method"], "state": state}
-        begun = told = False
+        begun = answered = False
 
         async def ended() -> Message:
             """After a HEAD is answered, its sender is gone: an event stream must not go on for nobody."""
-            return {"type": "http.disconnect"} if told else await receive()
+            return {"type": "http.disconnect"} if answered else await receive()
 
         body = Body(inner, ended)
 
         async def reply(message: Message) -> None:
-            nonlocal begun, told
+            nonlocal begun, answered
             if message["type"] == "http.response.start":
                 begun = True
                 await body.read_away()
                 _add_headers(message, trace, scope["scheme"])
             elif head:
-                if told:
+                if answered:
                     return
-                told = True
+                answered = True
                 message = {"type": "http.response.body", "body": b""}
             await send(message)
 
@@ -68,7 +68,7 @@ class Envelope:
                 await self.app(inner, body.receive, reply)
             except ClientDisconnect:
                 logger.debug("sender_gone", path=scope["path"], received=body.size)  # nobody reads an answer
-            except Exception as error:  # the web boundary: told with its trace, and logged
+            except Exception as error:  # the web boundary: answered with its trace, and logged
                 if begun:
                     raise
                 await (await self.bug(Request(inner), error))(inner, receive, reply)

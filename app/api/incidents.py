@@ -14,7 +14,7 @@ from app.api.field import LIST, Body, Cursor, Each, Limit, Maybe, MaybeText, Num
 from app.catalog.model import Severity
 from app.db import transaction
 from app.incidents import store
-from app.incidents.model import State
+from app.incidents.model import IncidentState
 from app.incidents.present import present
 from app.review.dossier import dossier, incident
 
@@ -48,7 +48,7 @@ class Note(Body):
 
 @routes.get("/incidents")
 def list_incidents(
-    state: Annotated[list[State], Each, Query(description="repeats; default: all")] = [],  # noqa: B006
+    state: Annotated[list[IncidentState], Each, Query(description="repeats; default: all")] = [],  # noqa: B006
     service: MaybeText = None,
     team: MaybeText = None,
     severity: Annotated[Severity | None, Maybe, Query()] = None,

@@ -19,13 +19,12 @@ from starlette.routing import Route
 from app import clock
 from app.actions import heartbeat as actions
 from app.alerts import store as alerts
-from app.alerts.model import Alert, State
+from app.alerts.model import Alert, AlertState
 from app.api.answer import answer
 from app.api.caller import in_thread
 from app.checks.heartbeats import manage, service, store
 from app.checks.heartbeats.manage import Spec
-from app.checks.heartbeats.model import HeartbeatRecord
-from app.checks.heartbeats.model import State as HeartbeatState
+from app.checks.heartbeats.model import HeartbeatRecord, HeartbeatState
 from app.db import transaction
 from app.errors import Conflict, Invalid, NotFound, TocsinError
 from app.reason import Code
@@ -135,7 +134,7 @@ def flips(caller: Caller) -> Response:
     for one in alerts.listed(caller.db, state=None, service=None, labels={"alertname": name}, before=None, limit=store.KEPT):
         if one.source != f"heartbeat:{name}":
             continue
-        if one.state is State.RESOLVED and one.ends_at is not None and not _put_off(one):
+        if one.state is AlertState.RESOLVED and one.ends_at is not None and not _put_off(one):
             found.append((one.ends_at, 1))
         found.append((one.starts_at, 0))
     shown = [

@@ -11,7 +11,7 @@ from app.db import transaction
 from app.escalation import store as escalations
 from app.escalation.model import Obligation, ObligationState
 from app.notify import store
-from app.notify.model import State
+from app.notify.model import PageState
 from app.notify.present import present
 from app.wording import present as present_reason
 from app.wording import text
@@ -23,7 +23,7 @@ routes = router("pages")
 def pages(
     incident: MaybeNumber = None,
     user: MaybeText = None,
-    state: Annotated[State | None, Maybe, Query()] = None,
+    state: Annotated[PageState | None, Maybe, Query()] = None,
     cursor: Cursor = None,
     limit: Limit = LIST,
 ) -> Response:

@@ -15,7 +15,7 @@ from app.beats.store import end, touch
 from app.db import connect
 from app.settings import settings
 
-_not_before = 0.0  # time.monotonic before which no location is told of
+_not_before = 0.0  # time.monotonic before which no location is reported
 
 
 def report(kind: str, detail: Mapping[str, Any] | None = None) -> None:

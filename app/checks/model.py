@@ -15,6 +15,7 @@ from app.units import Duration, parse_duration
 
 NoData = Literal["alert", "keep", "ok"]
 NO_DATA_INTERVALS = 3  # a check that is unknown for this many intervals is silent
+MISSED = 1.5  # intervals after which a result that did not come counts as missed
 GRACE = timedelta(seconds=10)  # lateness of a run that is tolerated: a worker or the dispatch may hang
 
 

@@ -184,8 +184,8 @@ class Probe:
             except ValidationError:
                 return None  # that is said where they stand
         else:
-            _, told, text = self.doc.partition("Metrics:")
-            found = _NAMED.findall(text) if told else None
+            _, named, text = self.doc.partition("Metrics:")
+            found = _NAMED.findall(text) if named else None
         return None if found is None else frozenset({"seconds", *found})
 
 

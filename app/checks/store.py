@@ -44,12 +44,12 @@ where not paused and (next_due_at > :now + make_interval(secs => every / 1000.0 
 _FINISH = text("""
 with r as materialized (
   select * from json_to_recordset(cast(:rows as json)) as r(name text, status text, message text, metrics json, series json,
-    seconds float8, at timestamptz, memory json, unreachable text, reason jsonb, excused boolean)
+    seconds float8, at timestamptz, memory json, unreachable text, reason jsonb)
 ), held as materialized (
   select c.name from check_state c where c.name in (select name from r) order by c.name for update
 ), kept as (
-  insert into check_result (check_name, at, status, message, seconds, metrics, excused)
-  select name, at, status, message, seconds, metrics, excused from r on conflict do nothing
+  insert into check_result (check_name, at, status, message, seconds, metrics, reason)
+  select name, at, status, message, seconds, metrics, reason from r on conflict do nothing
 ), measured as (
   insert into sample (check_name, metric, at, value, labels)
   select r.name, m.key, r.at, cast(m.value as float8), '{}' from r, json_each_text(r.metrics) m
@@ -152,7 +152,6 @@ def finish(db: Connection, results: Sequence[Result]) -> None:
             "memory": dict(one.memory) if one.memory is not None else None,
             "unreachable": one.host,
             "reason": nested(one.reason) if one.reason else None,
-            "excused": one.excused,
         }
         for one in results
     ]
@@ -204,7 +203,7 @@ def _state(row: Row[Any]) -> CheckState:
 _UNKNOWN_SINCE = text("""
 select c.name, (
   select min(r.at) from check_result r where r.check_name = c.name and r.at > coalesce((
-    select max(told.at) from check_result told where told.check_name = c.name and told.status <> 'unknown'), '-infinity')
+    select max(known.at) from check_result known where known.check_name = c.name and known.status <> 'unknown'), '-infinity')
 ) as since
 from check_state c where c.status = 'unknown' and not c.paused
 """)

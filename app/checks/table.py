@@ -41,7 +41,7 @@ check_result = Table(
     Column("message", Text, nullable=False),
     Column("seconds", Float, nullable=False),
     Column("metrics", JSON, nullable=False),
-    Column("excused", Boolean, nullable=False, server_default=text("false")),  # the prober was cut off: no word on the target
+    Column("reason", JSONB),  # of an unknown that says nothing of the target
     one_of("status", Status),
     postgresql_partition_by="range (at)",
 )

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.failure import told
+from app.cli.failure import exit_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def main(words: Sequence[str] | None = None) -> None:
     words = sys.argv[1:] if words is None else list(words)
     entry = COMMANDS.get(words[0]) if words else None
     run = lambda: build(words[0] if words else None)(list(words), prog_name="tocsin", standalone_mode=False)  # noqa: E731
-    sys.exit(told(run, starts=entry is not None and entry.starts))
+    sys.exit(exit_status(run, starts=entry is not None and entry.starts))
 
 
 def build(wanted: str | None) -> typer.Typer:

@@ -157,9 +157,9 @@ def take(
     except Invalid as error:
         raise _wrong(str(error), 2) from None
     if as_json:
-        told = {"route": found.number, "policy": found.policy, "urgency": found.urgency.value, "pages": found.hours}
+        fields = {"route": found.number, "policy": found.policy, "urgency": found.urgency.value, "pages": found.hours}
         why = {"because": texts(found.reasons), "reasons": present_all(found.reasons)}
-        _print_json({**told, **why, "labels": known})
+        _print_json({**fields, **why, "labels": known})
     else:
         to = f'policy "{found.policy}"' if found.policy else "no policy"
         waits = f"; paged during {found.hours} hours" if found.hours else ""

@@ -17,7 +17,7 @@ from app.visible import visible
 NO, WRONG = Conflict.exit_status, Invalid.exit_status
 
 
-def told(run: Callable[[], Any], starts: bool = False) -> int:
+def exit_status(run: Callable[[], Any], starts: bool = False) -> int:
     """Run; the exit status. An error is one line on stderr.
 
     starts: this is to run until it is stopped. A start that fails is 1 whatever the reason; under the supervisor it is 75

@@ -32,13 +32,13 @@ def list_(
     """List incidents, newest first."""
     from app.db import transaction
     from app.incidents import store
-    from app.incidents.model import OPEN, State
+    from app.incidents.model import OPEN, IncidentState
     from app.incidents.present import present
 
-    wrong = [one for one in state or () if one not in list(State)]
+    wrong = [one for one in state or () if one not in list(IncidentState)]
     if wrong:
-        raise Invalid(f'unknown state "{wrong[0]}"; write one of {", ".join(State)}')
-    states = [State(one) for one in state or OPEN]
+        raise Invalid(f'unknown state "{wrong[0]}"; write one of {", ".join(IncidentState)}')
+    states = [IncidentState(one) for one in state or OPEN]
     equal = {name: value for name, value in (("service", service), ("team", team), ("severity", severity)) if value}
     with transaction() as db:
         found = store.listed(db, states=states, equal=equal, words=words, before=None, limit=limit)

@@ -87,8 +87,8 @@ def _rows(schema: Schema, root: Schema, without: Iterable[str] = (), above: str 
             continue
         inner = _resolved(spec, root)
         must = name in schema.get("required", ())
-        told = "" if "properties" in inner else _default(spec, must)
-        yield (f"`{above}{name}`", kind(spec, root), told, str(spec.get("description", "")))
+        default = "" if "properties" in inner else _default(spec, must)
+        yield (f"`{above}{name}`", kind(spec, root), default, str(spec.get("description", "")))
         if "properties" in inner:
             yield from _rows(inner, root, above=f"{above}{name}.")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.failure import told
+from app.cli.failure import exit_status
 from app.errors import Invalid
 from app.walltime import parse_instant, stamp
 
@@ -77,7 +77,7 @@ def say_list(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json:
 
 def each(things: Sequence[str], work: Callable[[str], Any]) -> None:
     """Do it for each, whatever becomes of the others; ends with the worst exit status."""
-    raise typer.Exit(max(told(lambda thing=thing: work(thing)) for thing in things))  # type: ignore[misc]
+    raise typer.Exit(max(exit_status(lambda thing=thing: work(thing)) for thing in things))  # type: ignore[misc]
 
 
 def number(text: str) -> int:

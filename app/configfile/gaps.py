@@ -126,14 +126,14 @@ def _late_timeouts(items: Items) -> Iterator[Finding]:
 
 def _no_address(items: Items, named: list[Reference]) -> Iterator[Finding]:
     """A channel that a policy pages but that does not say to whom."""
-    told: set[str] = set()
+    warned: set[str] = set()
     for one in named:
         item = items.get("channel", {}).get(one.name) if one.kind == "channel" and one.source.kind != "user" else None
-        if item is None or one.name in told or not item.active or item.node.child("to") is not None:
+        if item is None or one.name in warned or not item.active or item.node.child("to") is not None:
             continue
         kind = item.node.at("kind").value
         if kind in channel_kinds() and "to" in channel_spec(str(kind)).model_fields:
-            told.add(one.name)
+            warned.add(one.name)
             yield _warn(one.source, Code.CHANNEL_WITHOUT_ADDRESS, Node(None, one.line), channel=one.name)
 
 

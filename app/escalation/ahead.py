@@ -6,7 +6,7 @@ from datetime import datetime
 
 from app.catalog.model import Policy
 from app.escalation.hold import Hold, hold
-from app.escalation.model import Due, EscalationState, State
+from app.escalation.model import Due, EscalationState, EscalationStatus
 from app.escalation.plan import LastResort, ResolvedTarget, Step, plan
 from app.oncall.hours import Timetable
 
@@ -47,7 +47,7 @@ def ahead(terms: EscalationTerms, current: EscalationState, now: datetime, who_a
         for step in made.steps:
             yield Upcoming(at, step, wait, again)
         again, position = False, made.after
-        if position.state is State.EXHAUSTED:
+        if position.state is EscalationStatus.EXHAUSTED:
             return
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.escalation.model import Due, EscalationState, State
+from app.escalation.model import Due, EscalationState, EscalationStatus
 from app.oncall.hours import Timetable
 from app.reason import Code, Reason
 
@@ -22,7 +22,7 @@ def hold(hours: str | None, timetable: Timetable, current: EscalationState, now:
     Hours that are not declared any more, or never open again, hold nothing back: never silence. Nor do they hold what somebody
     asked for, or an acknowledgement that runs out (its incident is triggered again, and then its step 1 waits).
     """
-    if hours is None or current.due is not Due.STEP or current.state is State.STOPPED:
+    if hours is None or current.due is not Due.STEP or current.state is EscalationStatus.STOPPED:
         return None
     opens = timetable.opens(hours, now)
     if opens is None or opens <= now:

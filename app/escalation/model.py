@@ -7,7 +7,7 @@ from enum import StrEnum
 from app.reason import Reason
 
 
-class State(StrEnum):
+class EscalationStatus(StrEnum):
     """Of an escalation."""
 
     RUNNING = "running"  # the next step is due at `due_at`
@@ -43,13 +43,18 @@ class EscalationState:
     step: int  # index of the next step, 0 = the first
     due_at: datetime | None
     due: Due
-    state: State
+    state: EscalationStatus
     held: str | None = None  # the hours it waits for: `due_at` is when they open
 
     @classmethod
     def started(cls, incident: int, generation: int, at: datetime | None) -> "EscalationState":
         """At step 1, which is due at `at`."""
-        return cls(incident, generation, 0, 0, at, Due.STEP, State.RUNNING)
+        return cls(incident, generation, 0, 0, at, Due.STEP, EscalationStatus.RUNNING)
+
+    @classmethod
+    def stopped(cls, incident: int, generation: int, again_at: datetime | None = None) -> "EscalationState":
+        """Stopped; `again_at`, if any, starts it again at step 1."""
+        return cls(incident, generation, 0, 0, again_at, Due.STEP if again_at is None else Due.AGAIN, EscalationStatus.STOPPED)
 
 
 @dataclass(frozen=True, slots=True)

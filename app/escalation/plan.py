@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from app.catalog.model import Policy
-from app.escalation.model import Due, EscalationState, State
+from app.escalation.model import Due, EscalationState, EscalationStatus
 from app.reason import Code, Reason
 
 AGAIN_AFTER_EXHAUSTION = timedelta(minutes=30)
@@ -72,7 +72,8 @@ def plan(
         taken.append(_step(position.round, position.step + 1, step.page, who, Reason(Code.STEP, facts)))
         position = _next(position, len(policy.steps))
         if not taken[-1].excused:
-            return Plan(tuple(taken), replace(position, due_at=at + step.wait, due=Due.STEP, state=State.RUNNING, held=None))
+            waiting = replace(position, due_at=at + step.wait, due=Due.STEP, state=EscalationStatus.RUNNING, held=None)
+            return Plan(tuple(taken), waiting)
     why = (
         Reason(Code.EXHAUSTED, {"round": position.round, "repeat": policy.repeat})
         if policy
@@ -82,7 +83,7 @@ def plan(
     steps = [_step(position.round, None, named, who, why) for named in ladder]
     taken.append(next((step for step in steps if not step.excused), _all_excused(steps, position.round)))
     again = at + AGAIN_AFTER_EXHAUSTION
-    after = replace(position, round=position.round + 1, due_at=again, due=Due.STEP, state=State.EXHAUSTED, held=None)
+    after = replace(position, round=position.round + 1, due_at=again, due=Due.STEP, state=EscalationStatus.EXHAUSTED, held=None)
     return Plan(tuple(taken), after)
 
 

@@ -10,14 +10,13 @@ from app.catalog import store as catalog
 from app.db import wake
 from app.escalation import store
 from app.escalation.hold import hold, waiting
-from app.escalation.model import Due, EscalationState, ObligationState, State
+from app.escalation.model import Due, EscalationState, EscalationStatus, ObligationState
 from app.escalation.plan import LastResort, Plan, ResolvedTarget, Step, plan, recipients, targets
 from app.escalation.request import PageRequest, page_request
 from app.escalation.who import who
 from app.incidents import store as incidents
 from app.incidents.lifecycle import retriggered
-from app.incidents.model import Event, Incident
-from app.incidents.model import State as IncidentState
+from app.incidents.model import Event, Incident, IncidentState
 from app.oncall import service as oncall
 from app.people import store as people
 from app.people.model import Directory
@@ -55,19 +54,18 @@ def hurry(db: Connection, number: int, now: datetime) -> None:
 
 def stop(db: Connection, incident: Incident, reason: Reason, again_at: datetime | None, now: datetime) -> None:
     """No further step; open obligations are excused with the reason. `again_at`: a snooze's end or an ack time-out."""
-    current = EscalationState(incident.number, incident.generation, 0, 0, again_at, Due.AGAIN, State.STOPPED)
-    store.put_all(db, [current], reason)
-    store.excuse_incident(db, [incident.number], reason, now)
+    _stop(db, [EscalationState.stopped(incident.number, incident.generation, again_at)], reason, now)
 
 
 def stop_ended(db: Connection, ended: Sequence[Incident], now: datetime) -> None:
     """The same for incidents whose alerts are over, all at once."""
-    reason = Reason(Code.RESOLVED, {"by": None})
-    store.put_all(
-        db, [EscalationState(one.number, one.generation, 0, 0, None, Due.STEP, State.STOPPED) for one in ended], reason
-    )
-    if ended:
-        store.excuse_incident(db, [one.number for one in ended], reason, now)
+    _stop(db, [EscalationState.stopped(one.number, one.generation) for one in ended], Reason(Code.RESOLVED, {"by": None}), now)
+
+
+def _stop(db: Connection, stopped: Sequence[EscalationState], reason: Reason, now: datetime) -> None:
+    store.put_all(db, stopped, reason)
+    if stopped:
+        store.excuse_incident(db, [one.incident for one in stopped], reason, now)
 
 
 def owners(db: Connection) -> LastResort:
@@ -86,7 +84,7 @@ def advance(db: Connection, now: datetime, limit: int = 200) -> Advance:
     closed = [one for one in due if found[one.incident].state is not IncidentState.TRIGGERED]
     open_, held = _hold(db, open_, found, now)
     plans = _plans(db, open_, found, now)
-    quiet = [EscalationState(s.incident, s.generation, s.round, s.step, None, s.due, State.STOPPED) for s in closed]
+    quiet = [EscalationState(s.incident, s.generation, s.round, s.step, None, s.due, EscalationStatus.STOPPED) for s in closed]
     store.put_all(db, [plan.after for plan in plans.values()])
     store.put_all(db, quiet, Reason(Code.NOT_TRIGGERED))
     requests = _promise(db, plans, found, now)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.db import dumps, move_back
-from app.escalation.model import Due, EscalationState, Obligation, ObligationState, State
+from app.escalation.model import Due, EscalationState, EscalationStatus, Obligation, ObligationState
 from app.escalation.table import escalation, obligation
 from app.reason import Reason, loaded, nested
 
@@ -129,7 +129,7 @@ def by_ids(db: Connection, ids: Sequence[int]) -> dict[int, Obligation]:
 
 def _state(row: Row[Any]) -> EscalationState:
     return EscalationState(
-        row.incident, row.generation, row.round, row.step, row.due_at, Due(row.due), State(row.state), row.held
+        row.incident, row.generation, row.round, row.step, row.due_at, Due(row.due), EscalationStatus(row.state), row.held
     )
 
 

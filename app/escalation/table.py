@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Column, Identity, Index, Integer, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.db import instant, metadata, one_of
-from app.escalation.model import Due, ObligationState, State
+from app.escalation.model import Due, EscalationStatus, ObligationState
 
 escalation = Table(
     "escalation",
@@ -20,7 +20,7 @@ escalation = Table(
     Column("held", Text),
     Index("escalation_held_idx", "incident", postgresql_where=text("held is not null")),
     Index("escalation_due_idx", "due_at", postgresql_where=text("due_at is not null")),
-    one_of("state", State),
+    one_of("state", EscalationStatus),
     one_of("due", Due),
 )
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from app.errors import Conflict
-from app.incidents.model import Incident, State
+from app.incidents.model import Incident, IncidentState
 
 
 class Move(StrEnum):
@@ -23,25 +23,25 @@ class Move(StrEnum):
 
 
 MOVES = {
-    (State.TRIGGERED, Move.ACKNOWLEDGE): State.ACKNOWLEDGED,
-    (State.ACKNOWLEDGED, Move.ACKNOWLEDGE): State.ACKNOWLEDGED,
-    (State.TRIGGERED, Move.RESOLVE): State.RESOLVED,
-    (State.ACKNOWLEDGED, Move.RESOLVE): State.RESOLVED,
-    (State.RESOLVED, Move.REOPEN): State.TRIGGERED,
-    (State.TRIGGERED, Move.SNOOZE): State.ACKNOWLEDGED,
-    (State.ACKNOWLEDGED, Move.SNOOZE): State.ACKNOWLEDGED,
-    (State.TRIGGERED, Move.ASSIGN): State.TRIGGERED,
-    (State.ACKNOWLEDGED, Move.ASSIGN): State.ACKNOWLEDGED,
-    (State.TRIGGERED, Move.MERGE): State.RESOLVED,
-    (State.ACKNOWLEDGED, Move.MERGE): State.RESOLVED,
-    (State.ACKNOWLEDGED, Move.UNACKNOWLEDGE): State.TRIGGERED,
-    (State.TRIGGERED, Move.ESCALATE): State.TRIGGERED,
-    (State.TRIGGERED, Move.RETRIGGER): State.TRIGGERED,
-    (State.ACKNOWLEDGED, Move.RETRIGGER): State.TRIGGERED,
+    (IncidentState.TRIGGERED, Move.ACKNOWLEDGE): IncidentState.ACKNOWLEDGED,
+    (IncidentState.ACKNOWLEDGED, Move.ACKNOWLEDGE): IncidentState.ACKNOWLEDGED,
+    (IncidentState.TRIGGERED, Move.RESOLVE): IncidentState.RESOLVED,
+    (IncidentState.ACKNOWLEDGED, Move.RESOLVE): IncidentState.RESOLVED,
+    (IncidentState.RESOLVED, Move.REOPEN): IncidentState.TRIGGERED,
+    (IncidentState.TRIGGERED, Move.SNOOZE): IncidentState.ACKNOWLEDGED,
+    (IncidentState.ACKNOWLEDGED, Move.SNOOZE): IncidentState.ACKNOWLEDGED,
+    (IncidentState.TRIGGERED, Move.ASSIGN): IncidentState.TRIGGERED,
+    (IncidentState.ACKNOWLEDGED, Move.ASSIGN): IncidentState.ACKNOWLEDGED,
+    (IncidentState.TRIGGERED, Move.MERGE): IncidentState.RESOLVED,
+    (IncidentState.ACKNOWLEDGED, Move.MERGE): IncidentState.RESOLVED,
+    (IncidentState.ACKNOWLEDGED, Move.UNACKNOWLEDGE): IncidentState.TRIGGERED,
+    (IncidentState.TRIGGERED, Move.ESCALATE): IncidentState.TRIGGERED,
+    (IncidentState.TRIGGERED, Move.RETRIGGER): IncidentState.TRIGGERED,
+    (IncidentState.ACKNOWLEDGED, Move.RETRIGGER): IncidentState.TRIGGERED,
 }
 
 
-UNCHANGED = {(State.ACKNOWLEDGED, Move.ACKNOWLEDGE)}  # moves that are allowed and change nothing
+UNCHANGED = {(IncidentState.ACKNOWLEDGED, Move.ACKNOWLEDGE)}  # moves that are allowed and change nothing
 OWN = {Move.RETRIGGER}  # moves that only Tocsin makes
 
 
@@ -71,11 +71,11 @@ def must_allow(incident: Incident, move: Move) -> None:
     raise Conflict(_refused(incident.state, move))
 
 
-def _refused(state: State, move: Move) -> str:
+def _refused(state: IncidentState, move: Move) -> str:
     return f"cannot {move} an incident that is {state}"
 
 
-def step(state: State, move: Move) -> State:
+def step(state: IncidentState, move: Move) -> IncidentState:
     """The state after `move`. Raises Conflict when the table has no such move."""
     try:
         return MOVES[state, move]

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from app.alerts.model import Tally
 from app.incidents.lifecycle import merged, retriggered
-from app.incidents.model import Incident, State, counted
+from app.incidents.model import Incident, IncidentState, counted
 from app.incidents.rise import starts_anew
 from app.incidents.routing import Frozen, with_urgency
 from app.people.model import highest
@@ -33,7 +33,7 @@ def merge(source: Incident, target: Incident, tally: Tally, by: str | None, now:
         severity=severity,
         resolve_at=None if tally.open else target.resolve_at,
     )
-    restarted = starts_anew(target, source.severity, source.urgency) and State.TRIGGERED in (source.state, target.state)
+    restarted = starts_anew(target, source.severity, source.urgency) and IncidentState.TRIGGERED in (source.state, target.state)
     if restarted:
         grown = retriggered(Frozen.of(source).on(grown, source.urgency))
     return Merge(merged(source, target.number, by, now), with_urgency(grown, urgency), restarted)

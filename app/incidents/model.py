@@ -11,7 +11,7 @@ from app.people.model import Urgency
 from app.reason import Reason
 
 
-class State(StrEnum):
+class IncidentState(StrEnum):
     """Where an incident is."""
 
     TRIGGERED = "triggered"
@@ -19,7 +19,8 @@ class State(StrEnum):
     RESOLVED = "resolved"
 
 
-OPEN = tuple(state for state in State if state is not State.RESOLVED)  # the statements write `state <> 'resolved'`
+# The statements write `state <> 'resolved'`.
+OPEN = tuple(state for state in IncidentState if state is not IncidentState.RESOLVED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,7 @@ class Incident:
     number: int
     group_key: str
     title: str
-    state: State
+    state: IncidentState
     severity: Severity
     urgency: Urgency
     opened_at: datetime
@@ -61,7 +62,7 @@ class Incident:
 
     @property
     def since(self) -> datetime:
-        """When it was opened, or opened again: who was paged before that was told of the end then."""
+        """When it was opened, or opened again: who was paged before that was notified of the end then."""
         return self.reopened_at or self.opened_at
 
     @property

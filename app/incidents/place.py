@@ -6,13 +6,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from app.alerts.model import Alert, Tally
-from app.alerts.model import State as AlertState
+from app.alerts.model import Alert, AlertState, Tally
 from app.catalog.model import Grouping
 from app.incidents.correlate import Group, Way, follow, group
 from app.incidents.hours import caught_up
 from app.incidents.lifecycle import reopened, retriggered
-from app.incidents.model import Event, Incident, State, counted
+from app.incidents.model import Event, Incident, IncidentState, counted
 from app.incidents.rise import Effect, Rise, lead, rise
 from app.incidents.routing import Routing
 from app.reason import Code, Reason, dumped, nested
@@ -138,7 +137,7 @@ def opened(number: int, of: Group, by: Alert, routing: Routing, now: datetime) -
         number=number,
         group_key=of.key,
         title=by.summary,
-        state=State.TRIGGERED,
+        state=IncidentState.TRIGGERED,
         severity=by.severity,
         urgency=routed.urgency,
         service=by.service,

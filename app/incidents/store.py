@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.catalog.model import During, Policy, Severity
 from app.db import move_back
-from app.incidents.model import Event, Incident, State, TimelineEntry
+from app.incidents.model import Event, Incident, IncidentState, TimelineEntry
 from app.incidents.table import incident, incident_event
 from app.log import get as logger
 from app.people.model import Urgency
@@ -94,7 +94,9 @@ def _new(one: Incident) -> dict[str, Any]:
 
 def open_of_group(db: Connection, key: str) -> Incident | None:
     """The open incident of one group, not locked."""
-    row = db.execute(select(incident).where(incident.c.group_key == key, incident.c.state != State.RESOLVED)).one_or_none()
+    row = db.execute(
+        select(incident).where(incident.c.group_key == key, incident.c.state != IncidentState.RESOLVED)
+    ).one_or_none()
     return _incident(row) if row else None
 
 
@@ -108,7 +110,7 @@ def lock(db: Connection, numbers: Sequence[int], open_of: Sequence[str] = ()) ->
 
     All at once, so that two callers never wait for each other.
     """
-    open_ = and_(incident.c.group_key.in_(open_of), incident.c.state != State.RESOLVED)
+    open_ = and_(incident.c.group_key.in_(open_of), incident.c.state != IncidentState.RESOLVED)
     query = select(incident).where(or_(incident.c.number.in_(numbers), open_)).order_by(incident.c.number).with_for_update()
     return {row.number: _incident(row) for row in db.execute(query)}
 
@@ -133,7 +135,7 @@ def claim_ending(db: Connection, now: datetime, limit: int) -> list[Incident]:
     """Open incidents whose quiet time has passed, locked; others skip them."""
     query = (
         select(incident)
-        .where(incident.c.resolve_at <= now, incident.c.state != State.RESOLVED)
+        .where(incident.c.resolve_at <= now, incident.c.state != IncidentState.RESOLVED)
         .order_by(incident.c.resolve_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -165,7 +167,7 @@ def claim_due_changes(db: Connection, now: datetime, limit: int) -> list[Inciden
     """Open incidents whose hours began or ended, locked; others skip them."""
     query = (
         select(incident)
-        .where(incident.c.urgency_at <= now, incident.c.state != State.RESOLVED)
+        .where(incident.c.urgency_at <= now, incident.c.state != IncidentState.RESOLVED)
         .order_by(incident.c.urgency_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -175,7 +177,7 @@ def claim_due_changes(db: Connection, now: datetime, limit: int) -> list[Inciden
 
 def mark_all_due(db: Connection, now: datetime) -> None:
     """Let the urgency of every open incident that follows hours be decided again: the hours themselves may have changed."""
-    following = (incident.c.during.is_not(None), incident.c.state != State.RESOLVED)
+    following = (incident.c.during.is_not(None), incident.c.state != IncidentState.RESOLVED)
     numbers = list(db.scalars(select(incident.c.number).where(*following).order_by(incident.c.number).with_for_update()))
     db.execute(update(incident).where(incident.c.number.in_(numbers)).values(urgency_at=now))
 
@@ -227,14 +229,14 @@ def by_numbers(db: Connection, numbers: Sequence[int]) -> dict[int, Incident]:
 
 def closed(db: Connection, numbers: Sequence[int]) -> set[int]:
     """Those of these incidents that are resolved."""
-    query = select(incident.c.number).where(incident.c.number.in_(numbers), incident.c.state == State.RESOLVED)
+    query = select(incident.c.number).where(incident.c.number.in_(numbers), incident.c.state == IncidentState.RESOLVED)
     return set(db.scalars(query))
 
 
-def count_open(db: Connection) -> dict[State, int]:
+def count_open(db: Connection) -> dict[IncidentState, int]:
     """How many incidents are open, by state."""
-    query = select(incident.c.state, func.count()).where(incident.c.state != State.RESOLVED).group_by(incident.c.state)
-    return {State(state): count for state, count in db.execute(query)}
+    query = select(incident.c.state, func.count()).where(incident.c.state != IncidentState.RESOLVED).group_by(incident.c.state)
+    return {IncidentState(state): count for state, count in db.execute(query)}
 
 
 def timeline(db: Connection, number: int) -> list[TimelineEntry]:
@@ -247,7 +249,7 @@ def timeline(db: Connection, number: int) -> list[TimelineEntry]:
 
 
 def listed(
-    db: Connection, *, states: Sequence[State], equal: Mapping[str, str], words: str, before: int | None, limit: int
+    db: Connection, *, states: Sequence[IncidentState], equal: Mapping[str, str], words: str, before: int | None, limit: int
 ) -> list[Incident]:
     """Incidents, newest first, from below number `before`; `equal` compares service, team or severity."""
     query = select(incident).order_by(incident.c.number.desc()).limit(limit)
@@ -269,7 +271,7 @@ def _literal(words: str) -> str:
 
 def _incident(row: Row[Any]) -> Incident:
     values = dict(row._mapping)
-    values["state"] = State(values["state"])
+    values["state"] = IncidentState(values["state"])
     values["severity"] = Severity(values["severity"])
     values["urgency"] = Urgency(values["urgency"])
     values["policy"] = _frozen(Policy, values["policy"], values["number"])

@@ -4,7 +4,7 @@ from sqlalchemy import JSON, BigInteger, Column, Identity, Index, Integer, Table
 
 from app.catalog.model import Severity
 from app.db import instant, metadata, one_of
-from app.incidents.model import State
+from app.incidents.model import IncidentState
 from app.people.model import Urgency
 
 incident = Table(
@@ -13,7 +13,7 @@ incident = Table(
     Column("number", BigInteger, Identity(always=True), primary_key=True),
     Column("group_key", Text, nullable=False),
     Column("title", Text, nullable=False),
-    Column("state", Text, nullable=False, server_default=State.TRIGGERED),
+    Column("state", Text, nullable=False, server_default=IncidentState.TRIGGERED),
     Column("severity", Text, nullable=False),
     Column("urgency", Text, nullable=False),
     Column("service", Text),
@@ -48,7 +48,7 @@ incident = Table(
     Index("incident_urgency_idx", "urgency_at", postgresql_where=text("urgency_at is not null and state <> 'resolved'")),
     Index("incident_merged_idx", "merged_into", postgresql_where=text("merged_into is not null")),
     Index("incident_open_idx", "number", postgresql_where=text("state <> 'resolved'")),
-    one_of("state", State),
+    one_of("state", IncidentState),
     one_of("severity", Severity),
     one_of("urgency", Urgency),
 )

@@ -266,7 +266,11 @@ def _opened(link: _Connection, max_bytes: int) -> Session:
     target = link.target
     try:
         session = Session(target, link.left(), max_bytes)
-        session.connect(link.keep(_connected(target, link)))
+        try:
+            session.connect(link.keep(_connected(target, link)))
+        except BaseException:
+            session._force_close()  # PyMySQL closes the socket it was given, which after TLS is not the one it uses
+            raise
     except pymysql.MySQLError as error:
         raise (_no_session(link) if link.late else _refusal(target, error)) from None
     except OSError as error:

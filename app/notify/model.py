@@ -21,7 +21,7 @@ class Kind(StrEnum):
     TEST = "test"
 
 
-class State(StrEnum):
+class PageState(StrEnum):
     """Where a page is."""
 
     QUEUED = "queued"
@@ -33,7 +33,7 @@ class State(StrEnum):
     EXPIRED = "expired"
 
 
-REACHED = (State.ACCEPTED, State.DELIVERED)
+REACHED = (PageState.ACCEPTED, PageState.DELIVERED)
 
 
 class Outcome(StrEnum):
@@ -75,7 +75,7 @@ class Page(Draft):
     """A page as stored."""
 
     id: int
-    state: State
+    state: PageState
     made_at: datetime
     next_at: datetime  # of the next attempt
     attempts: int

@@ -20,7 +20,7 @@ from app.incidents import store as incidents
 from app.incidents.model import Event
 from app.notify import service, store
 from app.notify.key import page_key
-from app.notify.model import Claim, Draft, Kind, Outcome, Page, Receipt, State
+from app.notify.model import Claim, Draft, Kind, Outcome, Page, PageState, Receipt
 from app.notify.retry import wait
 from app.notify.settle import hopeful, next_contact, not_answering, settle
 from app.people import store as people
@@ -46,7 +46,7 @@ class Sent:
 def record(db: Connection, sent: Sequence[Sent], now: datetime) -> None:
     """Write the outcomes in one go, and wake whoever sends for what is to be tried again, or falls to another contact.
 
-    The incidents are held first: one that ends meanwhile waits, and then knows who was told.
+    The incidents are held first: one that ends meanwhile waits, and then knows who was notified.
     """
     incidents.hold(db, sorted({one.claim.draft.incident for one in sent if one.claim.draft.incident is not None}))
     ended = [_ended(one, now) for one in sent]
@@ -69,15 +69,15 @@ def expire(db: Connection, now: datetime) -> None:
 
 def _ended(one: Sent, now: datetime) -> store.Ended:
     if isinstance(one.answer, Receipt):
-        state = State.DELIVERED if one.answer.delivered else State.ACCEPTED
+        state = PageState.DELIVERED if one.answer.delivered else PageState.ACCEPTED
         return store.Ended(one.claim, Outcome.ACCEPTED, state, None, visible(one.answer.provider_id or "") or None, None)
     error = visible(str(one.answer))[:500]  # a provider's own words may hold anything, also what no database takes
     if isinstance(one.answer, Permanent):
-        return store.Ended(one.claim, Outcome.PERMANENT, State.FAILED, None, None, error)
+        return store.Ended(one.claim, Outcome.PERMANENT, PageState.FAILED, None, None, error)
     asked = one.answer.retry_after if isinstance(one.answer, Transient) else None
     chance = random.Random(f"{one.claim.draft.key} {one.claim.attempt}").random()  # noqa: S311 - the same whoever tries
     again = now + wait(one.claim.attempt, chance, asked)
-    return store.Ended(one.claim, Outcome.TRANSIENT, State.QUEUED, again, None, error)
+    return store.Ended(one.claim, Outcome.TRANSIENT, PageState.QUEUED, again, None, error)
 
 
 def _note(db: Connection, ended: Sequence[store.Ended], now: datetime) -> None:
@@ -95,7 +95,7 @@ def _lost(db: Connection, ended: Sequence[store.Ended], now: datetime) -> list[s
     """Whose contact failed for good, or does not answer while nothing else of the step reaches the person: retries go on."""
     pages = [one for one in ended if one.claim.draft.user and one.claim.draft.kind is Kind.PAGE]
     before = {one.claim.id: not_answering(one.claim.attempt - 1, one.claim.draft.due_at, now) for one in pages}
-    failed = [one for one in pages if one.state is State.FAILED and not (one.claim.attempt > 1 and before[one.claim.id])]
+    failed = [one for one in pages if one.state is PageState.FAILED and not (one.claim.attempt > 1 and before[one.claim.id])]
     late = [one for one in pages if one not in failed and one.outcome is not Outcome.ACCEPTED]
     late = [one for one in late if not_answering(one.claim.attempt, one.claim.draft.due_at, now)]
     known = _pages(db, [one.claim.draft for one in late])

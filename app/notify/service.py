@@ -15,14 +15,13 @@ from app.concurrency.deadline import awake
 from app.db import wake
 from app.escalation.request import PageRequest
 from app.incidents import store as incidents
-from app.incidents.model import Incident
-from app.incidents.model import State as IncidentState
+from app.incidents.model import Incident, IncidentState
 from app.notify import store
 from app.notify.compose import SHOWN_ALERTS, MessageContext, compose
 from app.notify.flight import FLIGHT, Flight
 from app.notify.key import page_key
 from app.notify.links import LIFE as LINK_LIFE
-from app.notify.model import REACHED, Claim, Draft, Kind, Message, Page, State
+from app.notify.model import REACHED, Claim, Draft, Kind, Message, Page, PageState
 from app.people import store as people
 from app.people.model import INBOX, Contact, Directory
 from app.people.reach import reach
@@ -130,7 +129,7 @@ def confirm(db: Connection, claims: Sequence[Claim], now: datetime) -> set[int]:
 
 def _take_back(db: Connection, stale: Sequence[Claim], now: datetime) -> None:
     if stale:
-        store.end_claims(db, stale, State.SUPERSEDED, now)
+        store.end_claims(db, stale, PageState.SUPERSEDED, now)
         follow_up(db, [one.draft for one in stale], now)
 
 
@@ -229,7 +228,7 @@ def received(pages: Sequence[Page], *, coming: bool = False) -> list[Page]:
         who = (page.incident, page.user or f"channel:{page.channel}")
         if page.kind not in (Kind.PAGE, Kind.UPDATE):
             continue
-        if page.state is State.SENDING and page.channel != INBOX:
+        if page.state is PageState.SENDING and page.channel != INBOX:
             on_its_way[who] = page
         elif page.state in REACHED and (who not in best or page.channel != INBOX or best[who].channel == INBOX):
             best[who] = page

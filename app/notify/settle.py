@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from app.escalation.model import ObligationState
-from app.notify.model import REACHED, Page, State
+from app.notify.model import REACHED, Page, PageState
 from app.people.model import INBOX, Contact
 from app.reason import Code, Reason
 
 TRIES = 3  # failed attempts after which a contact counts as not answering
 LATE = timedelta(seconds=30)  # without success after which it does as well: a hang takes its whole deadline every time
-ON_ITS_WAY = (State.QUEUED, State.SENDING)
-DEAD = (State.FAILED, State.EXPIRED)
+ON_ITS_WAY = (PageState.QUEUED, PageState.SENDING)
+DEAD = (PageState.FAILED, PageState.EXPIRED)
 FELL_BACK = (Code.FALLBACK, Code.FALLBACK_LATE)
 
 

@@ -10,12 +10,12 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from app.db import dumps, move_back, session_name
 from app.identity import me
 from app.notify.flight import PER_CHANNEL, Flight
-from app.notify.model import REACHED, Attempt, Claim, Draft, Kind, Outcome, Page, State
+from app.notify.model import REACHED, Attempt, Claim, Draft, Kind, Outcome, Page, PageState
 from app.notify.table import page, page_attempt
 from app.people.model import INBOX
 from app.reason import Reasons, dumped, loaded
 
-ENDED = (*REACHED, State.FAILED, State.SUPERSEDED, State.EXPIRED)
+ENDED = (*REACHED, PageState.FAILED, PageState.SUPERSEDED, PageState.EXPIRED)
 _DRAFTED = (
     "key", "kind", "incident", "obligation", "breached", "generation", "round", "step", "contact", "channel", "to", "due_at",
 )  # fmt: skip
@@ -78,7 +78,7 @@ class Ended(NamedTuple):
 
     claim: Claim
     outcome: Outcome
-    state: State
+    state: PageState
     next_at: datetime | None
     provider_id: str | None
     error: str | None
@@ -108,7 +108,7 @@ def hurry(db: Connection, late: Draft, reasons: Reasons, now: datetime) -> bool:
     slot = [(page.c.user_name, late.user), (page.c.generation, late.generation), (page.c.round, late.round)]
     same = [column == value for column, value in slot]
     same += [page.c.step.is_not_distinct_from(late.step), page.c.breached.is_not_distinct_from(late.breached)]
-    waiting = (page.c.incident == late.incident, page.c.state == State.QUEUED, page.c.attempts == 0, page.c.due_at > now)
+    waiting = (page.c.incident == late.incident, page.c.state == PageState.QUEUED, page.c.attempts == 0, page.c.due_at > now)
     soonest = select(page.c.id).where(*waiting, *same, page.c.channel != INBOX).order_by(page.c.due_at, page.c.id).limit(1)
     change = update(page).where(page.c.id == soonest.scalar_subquery())
     return db.execute(change.values(due_at=now, next_at=now, reasons=dumped(reasons))).rowcount > 0
@@ -147,8 +147,8 @@ def contest_gone(db: Connection, until: datetime) -> list[str]:
 
 def expire(db: Connection, now: datetime) -> list[Claim]:
     """End the pages whose time has passed unsent."""
-    waiting = update(page).where(page.c.state == State.QUEUED, page.c.next_at <= now, page.c.expires_at <= now)
-    return [_claim(row) for row in db.execute(waiting.values(state=State.EXPIRED, ended_at=now).returning(page))]
+    waiting = update(page).where(page.c.state == PageState.QUEUED, page.c.next_at <= now, page.c.expires_at <= now)
+    return [_claim(row) for row in db.execute(waiting.values(state=PageState.EXPIRED, ended_at=now).returning(page))]
 
 
 def record(db: Connection, ended: Sequence[Ended], now: datetime) -> list[Claim]:
@@ -174,7 +174,7 @@ def record(db: Connection, ended: Sequence[Ended], now: datetime) -> list[Claim]
     return written
 
 
-def end_claims(db: Connection, claims: Sequence[Claim], state: State, now: datetime) -> None:
+def end_claims(db: Connection, claims: Sequence[Claim], state: PageState, now: datetime) -> None:
     """End leased pages that are not to be sent any more; an earlier attempt of unknown outcome stays unknown."""
     db.execute(update(page).where(page.c.id.in_([c.id for c in claims])).values(state=state, ended_at=now, lease_until=None))
     these = tuple_(page_attempt.c.page, page_attempt.c.n).in_([(one.id, one.attempt) for one in claims])
@@ -185,9 +185,9 @@ def end_claims(db: Connection, claims: Sequence[Claim], state: State, now: datet
 def supersede(db: Connection, incidents: Sequence[int], now: datetime) -> int:
     """Take back the pages and updates of these incidents that are not on their way; how many."""
     statement = update(page).where(
-        page.c.incident.in_(incidents), page.c.state == State.QUEUED, page.c.kind.in_([Kind.PAGE, Kind.UPDATE])
+        page.c.incident.in_(incidents), page.c.state == PageState.QUEUED, page.c.kind.in_([Kind.PAGE, Kind.UPDATE])
     )
-    return db.execute(statement.values(state=State.SUPERSEDED, ended_at=now)).rowcount
+    return db.execute(statement.values(state=PageState.SUPERSEDED, ended_at=now)).rowcount
 
 
 def of_incidents(db: Connection, incidents: Sequence[int]) -> list[Page]:
@@ -210,14 +210,14 @@ def by_key(db: Connection, key: str) -> Page | None:
 
 def next_due(db: Connection) -> datetime | None:
     """When the next page is to be sent, or taken over from a sender that has gone."""
-    queued = select(func.min(page.c.next_at)).where(page.c.state == State.QUEUED).scalar_subquery()
-    leased = select(func.min(page.c.lease_until)).where(page.c.state == State.SENDING).scalar_subquery()
+    queued = select(func.min(page.c.next_at)).where(page.c.state == PageState.QUEUED).scalar_subquery()
+    leased = select(func.min(page.c.lease_until)).where(page.c.state == PageState.SENDING).scalar_subquery()
     found: datetime | None = db.execute(select(func.least(queued, leased))).scalar_one()
     return found
 
 
 def listed(
-    db: Connection, *, incident: int | None, user: str | None, state: State | None, before: int | None, limit: int
+    db: Connection, *, incident: int | None, user: str | None, state: PageState | None, before: int | None, limit: int
 ) -> list[Page]:
     """Pages, newest first, from below id `before`."""
     query = select(page).order_by(page.c.id.desc()).limit(limit)
@@ -276,7 +276,7 @@ def _claim(row: Row[Any]) -> Claim:
 
 
 def _page(row: Row[Any]) -> Page:
-    return Page(**{**_values(row, _STORED), "state": State(row.state)})
+    return Page(**{**_values(row, _STORED), "state": PageState(row.state)})
 
 
 def _values(row: Row[Any], names: Sequence[str]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Identity, Index, Integer, Ta
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.db import instant, metadata, one_of
-from app.notify.model import Kind, Outcome, State
+from app.notify.model import Kind, Outcome, PageState
 
 page = Table(
     "page",
@@ -22,7 +22,7 @@ page = Table(
     Column("contact", Text),
     Column("channel", Text, nullable=False),
     Column("to", Text),
-    Column("state", Text, nullable=False, server_default=State.QUEUED),
+    Column("state", Text, nullable=False, server_default=PageState.QUEUED),
     Column("reasons", JSONB, nullable=False),
     instant("made_at", required=True),
     instant("due_at", required=True),
@@ -41,7 +41,7 @@ page = Table(
     Index("page_user_idx", "user_name", "id"),
     Index("page_obligation_idx", "obligation"),
     one_of("kind", Kind),
-    one_of("state", State),
+    one_of("state", PageState),
 )
 
 page_attempt = Table(

@@ -10,8 +10,7 @@ from sqlalchemy import Connection
 
 from app.alerts.label import asked
 from app.alerts.label import labels as labelled
-from app.alerts.model import Alert
-from app.alerts.model import State as AlertState
+from app.alerts.model import Alert, AlertState
 from app.catalog import store as catalog
 from app.catalog.model import Severity
 from app.escalation.ahead import Upcoming, ahead

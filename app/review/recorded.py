@@ -34,7 +34,7 @@ def read(lines: Iterable[str], of_status: bool) -> list[Sample]:
     """The samples, oldest first. Raises Invalid with each line that is wrong.
 
     The first line names the columns: `timestamp,value` and any labels. Times are RFC 3339 or `YYYY-MM-DD HH:MM:SS` in UTC; an
-    empty value could not be told. of_status: values are results, by word (`critical`) or number (0 ok to 3 unknown).
+    empty value is unknown. of_status: values are results, by word (`critical`) or number (0 ok to 3 unknown).
     """
     rows = csv.reader(lines)
     try:
@@ -48,7 +48,7 @@ def read(lines: Iterable[str], of_status: bool) -> list[Sample]:
 
 
 def by_instant(samples: Iterable[Sample]) -> Iterator[tuple[datetime, dict[str, Point]]]:
-    """What came at each instant, by series; a series that came twice is told twice."""
+    """What came at each instant, by series; a series that came twice is given twice."""
     for at, group in groupby(samples, key=lambda sample: sample.point.at):
         found: dict[str, Point] = {}
         for sample in group:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from app.checks.model import MISSED
 from app.checks.probe import Status
 from app.review.recorded import Sample, by_instant
 from app.rules.active import Active
@@ -16,7 +17,6 @@ from app.rules.kinds import status
 from app.rules.model import Point, SeriesState
 from app.rules.past import Past
 
-MISSED = 1.5  # intervals without a sample, after which one was missed
 PUNCTUAL = 0.95  # intervals without one, after which a label set that is awaited was missed while others came
 FEWEST = 3  # distances between samples that say how coarse a recording is
 

@@ -5,7 +5,7 @@ import orjson
 from app.reason import Code, Reason, headlines
 from app.rules.active import Active
 from app.rules.evaluate import ONE_SERIES, TOO_MANY, Transition, alert_key
-from app.rules.model import NO_DATA_ALERT, State
+from app.rules.model import NO_DATA_ALERT, RuleState
 from app.rules.summary import Summary, render
 from app.signals.model import SUMMARY_LIMIT, Signal, SignalStatus
 from app.wording import because
@@ -60,8 +60,8 @@ def _status(step: Transition, last: bool) -> SignalStatus | None:
     if after.firing:
         was_critical = before.memory.get("critical")
         return SignalStatus.FIRING if last or not before.firing or was_critical != after.memory.get("critical") else None
-    if after.state is State.PENDING:
-        return SignalStatus.PENDING if before.state is not State.PENDING else None
-    if before.firing or before.state is State.PENDING:
+    if after.state is RuleState.PENDING:
+        return SignalStatus.PENDING if before.state is not RuleState.PENDING else None
+    if before.firing or before.state is RuleState.PENDING:
         return SignalStatus.RESOLVED
     return None

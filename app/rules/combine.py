@@ -7,10 +7,10 @@ from app.reason import Code, Reason
 from app.rules.active import Active
 from app.rules.evaluate import ONE_SERIES, TOO_MANY, Transition, overflow
 from app.rules.judge import judge
-from app.rules.model import Finding, SeriesState, State
+from app.rules.model import Finding, RuleState, SeriesState
 
 States = Mapping[str, Mapping[str, SeriesState]]  # by rule, by series
-UNKNOWN = (State.UNKNOWN, State.LEARNING)
+UNKNOWN = (RuleState.UNKNOWN, RuleState.LEARNING)
 
 
 def over_members(rule: Active, states: States, at: datetime) -> list[Transition]:

@@ -9,7 +9,7 @@ from math import isfinite
 from app.catalog.model import Severity
 from app.downtime import Downtime
 from app.log import get
-from app.reason import Code, Reason, recorded
+from app.reason import Code, Reason
 from app.rules.active import Active
 from app.rules.judge import judge, judge_missing, skip_run
 from app.rules.model import Finding, Point, SeriesState, Timing, Verdict, View
@@ -64,7 +64,7 @@ def over_results(
     pasts: Mapping[str, Pasts],
     times: Sequence[datetime],
     ok_times: Set[datetime] = frozenset(),
-    excused: Mapping[datetime, str] | None = None,
+    excused: Mapping[datetime, Reason] | None = None,
     downtimes: Sequence[Downtime] = (),
 ) -> list[Transition]:
     """Evaluate every series that is known or has new points at each of `times` (new results, oldest first).
@@ -96,7 +96,7 @@ class _Run:
     at: datetime
     fresh: Mapping[str, Point]  # by series
     ok: bool
-    excused: str | None  # why the result is not about the target
+    excused: Reason | None  # why the result is not about the target
     downtimes: Sequence[Downtime]
 
 
@@ -118,7 +118,7 @@ def _over_run(rule: Active, states: Mapping[str, SeriesState], run: _Run, pasts:
 
 def _over_series(rule: Active, name: str, before: SeriesState, run: _Run, pasts: Mapping[str, Pasts]) -> Transition:
     if run.excused is not None:
-        return Transition(name, before, *skip_run(before, rule.severity, run.at, recorded(run.excused)))
+        return Transition(name, before, *skip_run(before, rule.severity, run.at, run.excused))
     ended = bool(run.fresh) or (run.ok and name != ONE_SERIES)
     finding, gone = _find(rule, name, before, run.fresh.get(name), pasts.get(name, NO_PAST), run, ended)
     return Transition(

@@ -9,11 +9,12 @@ from sqlalchemy import Connection
 
 from app import uptime
 from app.catalog import store as catalog
-from app.checks.model import Evaluation, status_value
+from app.checks.model import Evaluation, excused, status_value
 from app.checks.probe import Status
 from app.checks.samples import store as samples
 from app.checks.samples.store import ResultRecord
 from app.downtime import Downtime, united
+from app.reason import Reason
 from app.rules import in_force, store
 from app.rules.active import NOW, Active
 from app.rules.evaluate import ONE_SERIES, NewPoints, Pasts
@@ -53,9 +54,9 @@ class Facts:
         """Those of them whose run was ok or nearly so."""
         return {one.at for one in self.results[check] if one.status in (Status.OK, Status.WARNING)}
 
-    def excused(self, check: str) -> Mapping[datetime, str]:
+    def excused(self, check: str) -> Mapping[datetime, Reason]:
         """Those of them that are not about their target, with why: the prober was offline."""
-        return {one.at: one.message for one in self.results[check] if one.excused}
+        return {one.at: one.reason for one in self.results[check] if one.reason is not None and excused(one.reason)}
 
     def pasts_of(self, rule: Active) -> Mapping[str, Pasts]:
         """The history within the rule's lookback, by series."""
@@ -113,4 +114,4 @@ def load(db: Connection, claimed: Sequence[Evaluation], now: datetime, cache: Sa
 
 def _as_point(result: ResultRecord) -> Point:
     """A result as a rule sees it that reads statuses."""
-    return Point(result.at, status_value(result.status), result.status, result.message)
+    return Point(result.at, status_value(result.status), result.status, result.message, result.reason)

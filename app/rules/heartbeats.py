@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from app.checks.heartbeats import service
-from app.checks.heartbeats.model import State
+from app.checks.heartbeats.model import HeartbeatState
 from app.checks.heartbeats.service import Move
 from app.reason import Code, Reason
 from app.rules.summary import Summary, render
@@ -21,7 +21,7 @@ def evaluate(db: Connection, now: datetime, limit: int = 500) -> tuple[list[Sign
 
 def signal(move: Move) -> Signal:
     """What a move means for the heartbeat's alert, of which there is one at most."""
-    spec, down = move.spec, move.after.state is State.DOWN
+    spec, down = move.spec, move.after.state is HeartbeatState.DOWN
     reasons = move.after.reasons if down else move.after.reasons or (Reason(Code.PINGED_AGAIN),)
     facts: dict[str, str | float | None] = {"heartbeat": move.name, "because": because(move.after.reasons)}
     plain = f"{move.name}: {because(reasons)}"

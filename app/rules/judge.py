@@ -7,7 +7,7 @@ from app.catalog.model import Severity
 from app.checks.model import NO_DATA_INTERVALS
 from app.downtime import SETTLE, silent_since
 from app.reason import Code, Reason, Reasons
-from app.rules.model import NO_DATA_ALERT, RECENT, Finding, SeriesState, State, Timing, Verdict
+from app.rules.model import NO_DATA_ALERT, RECENT, Finding, RuleState, SeriesState, Timing, Verdict
 
 JITTER_FACTOR = 0.97  # runs begin a little early or late: the third missed one counts even so
 NO_RESULT = Reason(Code.NO_RESULT)
@@ -26,7 +26,7 @@ def judge(
     severity = finding.severity or severity
     known = replace(before, known_at=at, memory=finding.memory)
     if finding.learning:
-        after = replace(known, state=State.LEARNING, bad_since=None)
+        after = replace(known, state=RuleState.LEARNING, bad_since=None)
     elif before.firing:
         after = _while_firing(before, known, finding)
     else:
@@ -50,8 +50,8 @@ def _while_firing(before: SeriesState, known: SeriesState, finding: Finding) -> 
         bool(before.memory.get(NO_DATA_ALERT)) and finding.value is not None
     )  # it fired for want of data: there is some again
     if (finding.clear or had_no_data) and not finding.bad:
-        return replace(known, state=State.OK, firing=False, bad_since=None)
-    return replace(known, state=State.FIRING)
+        return replace(known, state=RuleState.OK, firing=False, bad_since=None)
+    return replace(known, state=RuleState.FIRING)
 
 
 def _while_not_firing(before: SeriesState, known: SeriesState, finding: Finding, timing: Timing, at: datetime) -> SeriesState:
@@ -62,14 +62,14 @@ def _while_not_firing(before: SeriesState, known: SeriesState, finding: Finding,
         bad = timing.after.reached(counted[RECENT])
     since = (before.bad_since or at) if bad else None
     fires = since is not None and at - since >= timing.hold
-    state = State.FIRING if fires else State.PENDING if bad else State.OK
+    state = RuleState.FIRING if fires else RuleState.PENDING if bad else RuleState.OK
     memory = finding.memory if fires else {**finding.memory, **counted}
     return replace(known, state=state, firing=fires, bad_since=since, memory=memory)
 
 
 def skip_run(before: SeriesState, severity: Severity, at: datetime, reason: Reason) -> tuple[SeriesState, Verdict]:
     """The verdict when the prober was offline: unknown, and the time does not count as missing data."""
-    after = replace(before, state=State.UNKNOWN, known_at=at)
+    after = replace(before, state=RuleState.UNKNOWN, known_at=at)
     return after, Verdict(at, after.state, after.firing, severity, None, (reason,))
 
 
@@ -82,7 +82,7 @@ def judge_missing(
     """
     known_at = before.known_at or at - timing.no_data_after / NO_DATA_INTERVALS  # the run before the first is not missed
     reasons: Reasons = (reason,)
-    after = replace(before, state=State.UNKNOWN, known_at=known_at)
+    after = replace(before, state=RuleState.UNKNOWN, known_at=known_at)
     if at >= overdue_at(after, timing, at):
         reasons = (Reason(Code.NO_DATA, {"seconds": timing.no_data_after.total_seconds()}), reason)
         after = _overdue(after, timing)

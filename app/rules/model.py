@@ -41,7 +41,7 @@ class Rule(Declared):
     hold: Duration | None = Field(default=None, description="wait before the incident opens, cancelled by recovery")
 
 
-class State(StrEnum):
+class RuleState(StrEnum):
     """The state of one series of one rule."""
 
     OK = "ok"
@@ -118,7 +118,7 @@ class Finding:
 class SeriesState:
     """What is remembered of one series between two evaluations."""
 
-    state: State = State.OK
+    state: RuleState = RuleState.OK
     firing: bool = False  # whether its alert is on; stays while data is missing
     bad_since: datetime | None = None  # start of the unbroken badness that `for` measures
     known_at: datetime | None = None  # the last time it was known
@@ -130,7 +130,7 @@ class Verdict:
     """The decision on one series at one instant, with its reason."""
 
     at: datetime
-    state: State
+    state: RuleState
     alerting: bool
     severity: Severity
     value: float | None
@@ -157,7 +157,7 @@ class SeriesStatus:
 
     rule: str
     series: str
-    state: State
+    state: RuleState
     firing: bool
     memory: Mapping[str, Any]
     value: float | None
@@ -171,4 +171,4 @@ class Change:
 
     series: str
     at: datetime
-    state: State
+    state: RuleState

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from app.catalog.model import Severity
 from app.checks import store as checks
-from app.checks.model import GRACE, Evaluation, silent_after
+from app.checks.model import GRACE, MISSED, Evaluation, silent_after
 from app.reason import Code, Reason
 from app.rules import in_force, store
 from app.rules.active import Active
@@ -17,7 +17,7 @@ from app.rules.combine import in_order, over_members
 from app.rules.evaluate import Transition, over_results, over_silence
 from app.rules.facts import Facts, load
 from app.rules.judge import overdue_at
-from app.rules.model import Rule, SeriesState, State, Verdict
+from app.rules.model import Rule, RuleState, SeriesState, Verdict
 from app.rules.sample_cache import CACHE, SampleCache
 from app.rules.store import SeriesKey
 from app.signals.model import Signal
@@ -25,7 +25,6 @@ from app.signals.model import Signal
 LARGE_BATCH = 1000  # series; judging more takes its time
 MAX_LEASE = timedelta(seconds=60)  # longer than the longest lease of a run
 RECHECK_INTERVAL = timedelta(seconds=5)  # for missing results, while no worker of the location ticks
-MISSED_AFTER = 1.5  # intervals after which a result that did not come is missed
 
 
 def sync(db: Connection, rules: Mapping[str, Rule], now: datetime) -> None:  # noqa: ARG001
@@ -67,7 +66,7 @@ def resolve_paused(db: Connection, check: str, now: datetime) -> list[Signal]:
     rules = {rule.name: rule for rule in in_force.by_check(db).get(check, ())}
     states = store.states(db, list(rules))
     store.drop(db, list(states))
-    verdict = Verdict(now, State.OK, False, Severity.ERROR, None, (Reason(Code.CHECK_PAUSED),))
+    verdict = Verdict(now, RuleState.OK, False, Severity.ERROR, None, (Reason(Code.CHECK_PAUSED),))
     transitions = [(rules[name], Transition(series, one, SeriesState(), verdict)) for (name, series), one in states.items()]
     found = [signal(rule, transition, last=True) for rule, transition in transitions]
     return [replace(one, reasons=verdict.reasons) for one in found if one is not None]
@@ -151,7 +150,7 @@ def _next_evaluation(
     """When to look even without a result: once it has been silent for its intervals; each interval where a rule awaits one."""
     every = check.every
     if any(rule.awaits for rule in rules) and not check.paused:
-        return max(times[-1] + max(every * MISSED_AFTER, GRACE), now) if times else now + every
+        return max(times[-1] + max(every * MISSED, GRACE), now) if times else now + every
     if times:
         return max(times[-1] + silent_after(every), now)
     if check.at is not None and not _is_late(check, now):

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, insert, select, text, tuple_
 
 from app.db import dumps, move_back
 from app.reason import dumped, loaded
-from app.rules.model import Change, SeriesState, SeriesStatus, State, Verdict
+from app.rules.model import Change, RuleState, SeriesState, SeriesStatus, Verdict
 from app.rules.table import band, series_state, verdict
 
 SeriesKey = tuple[str, str]  # rule, series
@@ -28,7 +28,7 @@ def states(db: Connection, rules: Sequence[str]) -> dict[SeriesKey, SeriesState]
     """The state of every series of these rules, whichever check they read then."""
     rows = db.execute(select(series_state).where(series_state.c.rule.in_(rules))).all()
     return {
-        (row.rule, row.series): SeriesState(State(row.state), row.firing, row.bad_since, row.known_at, row.memory)
+        (row.rule, row.series): SeriesState(RuleState(row.state), row.firing, row.bad_since, row.known_at, row.memory)
         for row in rows
     }
 
@@ -132,7 +132,7 @@ def listed(db: Connection, rules: Sequence[str] | None = None) -> list[SeriesSta
     if rules is not None:
         query = query.where(series_state.c.rule.in_(rules))
     return [
-        SeriesStatus(**{**row, "state": State(row["state"]), "reasons": loaded(row["reasons"])})
+        SeriesStatus(**{**row, "state": RuleState(row["state"]), "reasons": loaded(row["reasons"])})
         for row in db.execute(query).mappings()
     ]
 
@@ -141,7 +141,7 @@ def verdicts(db: Connection, rule: str, since: datetime, until: datetime) -> lis
     """The changes of a rule within [since, until), oldest first."""
     columns = (verdict.c.series, verdict.c.at, verdict.c.state)
     query = select(*columns).where(verdict.c.rule == rule, verdict.c.at >= since, verdict.c.at < until).order_by(verdict.c.at)
-    return [Change(series=row.series, at=row.at, state=State(row.state)) for row in db.execute(query)]
+    return [Change(series=row.series, at=row.at, state=RuleState(row.state)) for row in db.execute(query)]
 
 
 def clock_set_back(db: Connection, by: timedelta, now: datetime) -> None:

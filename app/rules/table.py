@@ -4,7 +4,7 @@ from sqlalchemy import JSON, Boolean, Column, Float, Index, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.db import instant, metadata, one_of
-from app.rules.model import State
+from app.rules.model import RuleState
 
 series_state = Table(
     "series_state",
@@ -21,7 +21,7 @@ series_state = Table(
     Column("reasons", JSONB, nullable=False),
     instant("at", required=True),
     Index(None, "check_name"),
-    one_of("state", State),
+    one_of("state", RuleState),
 )
 
 verdict = Table(

@@ -157,20 +157,20 @@ def end_leftovers(settings: Settings) -> list[int]:
 
 def _wait_ready(home: Path, process: subprocess.Popen[bytes] | None, say: Say, began: float, timeout: float) -> bool:
     """Wait, saying each new reason for delay once. Raises Unusable with the reason when the supervisor gave the start up."""
-    told: set[str] = set()
+    printed: set[str] = set()
     while (waited := time.time() - began) < timeout:
         ended = process is not None and process.poll() is not None
         found = state.load(home)
         if found is not None and found.ready_after is not None:
-            say(f"ready after {found.ready_after:.1f} s", False)
+            say(f"ready after {max(found.ready_after, waited if LATE in printed else 0):.1f} s", False)
             return True
         if ended or (process is None and state.supervisor(home) is None):
             return _gave_up(home, say)
         news = {reason: f"{reason}; retrying" for reason in (found.reasons if found else ())}
         if waited > TIMEOUT:  # once, whatever is missing later
             news[LATE] = f"not ready after {TIMEOUT:.0f} s; missing: {', '.join(found.missing if found else ())}"
-        for what in [what for what in news if what not in told]:
-            told.add(what)
+        for what in [what for what in news if what not in printed]:
+            printed.add(what)
             say(news[what], True)
         time.sleep(0.05)
     found = state.load(home)
@@ -179,7 +179,7 @@ def _wait_ready(home: Path, process: subprocess.Popen[bytes] | None, say: Say, b
 
 
 def _gave_up(home: Path, say: Say) -> bool:
-    """The supervisor has ended: for a reason it wrote down, or because somebody told it to."""
+    """The supervisor has ended: for a reason it wrote down, or because somebody stopped it."""
     why = state.failed(home)
     if why is not None:
         raise Unusable(why)

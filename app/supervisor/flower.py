@@ -28,7 +28,7 @@ from app.settings import Settings, home_secret
 USER = "admin"
 ADDRESS = "127.0.0.1"
 WATCHED = 600.0  # seconds task events stay on after the last request
-ASK_AGAIN = 5.0  # seconds: a worker that restarts meanwhile must be told as well
+ASK_AGAIN = 5.0  # seconds: a worker that restarts meanwhile must be asked as well
 TASKS = 5_000  # kept in memory
 
 logger = log.get(__name__)

@@ -1,4 +1,4 @@
-"""A PostgreSQL that somebody told to end (SIGTERM: once every session has left) takes no new session, maybe for ever: end it.
+"""A PostgreSQL that was asked to stop (SIGTERM: once every session has left) takes no new session, maybe for ever: end it.
 
 Our own processes keep their sessions, so the server would wait for them, and they for it. The supervisor starts it again.
 """
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from app.supervisor.child import Child
 from app.supervisor.readiness import pid_status
 
-# Seconds since it was seen to wait for its sessions, and what it is told then: fast, immediately, at once.
+# Seconds since it was seen to wait for its sessions, and how it is stopped then: fast, immediately, at once.
 STEPS = ((5.0, signal.SIGINT), (15.0, signal.SIGQUIT), (25.0, signal.SIGKILL))
 
 

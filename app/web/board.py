@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from app.escalation import store as escalations
 from app.escalation.ahead import Upcoming
 from app.escalation.upcoming import next_steps
-from app.incidents.model import Incident, State
+from app.incidents.model import Incident, IncidentState
 
 SHOWN = 20  # rows of the home page
 
@@ -58,7 +58,7 @@ def board(db: Connection, open_: Sequence[Incident], shown: Sequence[int], gone:
 
 def urgency(incident: Incident) -> tuple[int, bool, int]:
     """Sorts the worst first, then what nobody has, then the oldest."""
-    return -incident.severity.rank, incident.state is not State.TRIGGERED, incident.number
+    return -incident.severity.rank, incident.state is not IncidentState.TRIGGERED, incident.number
 
 
 def reached(step: Upcoming) -> str:

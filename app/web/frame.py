@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from app.catalog import store as catalog
 from app.incidents import store as incidents
-from app.incidents.model import State
+from app.incidents.model import IncidentState
 from app.notify import store as pages
 from app.oncall import service as oncall
 from app.people.model import Person
@@ -24,6 +24,7 @@ _on_call: tuple[int, float, tuple[str, ...]] | None = None
 class Frame:
     """The facts of the frame."""
 
+    open: int
     triggered: int
     acknowledged: int
     unread: int  # pages in the visitor's inbox
@@ -31,18 +32,15 @@ class Frame:
     mine: bool  # whether the visitor holds a pager
     watched: bool
 
-    @property
-    def open(self) -> int:
-        return self.triggered + self.acknowledged
-
 
 def load(db: Connection, person: Person, now: datetime) -> Frame:
     """The frame for this person, now."""
     counts = incidents.count_open(db)
     holding = _holding(db, now)
     return Frame(
-        counts.get(State.TRIGGERED, 0),
-        counts.get(State.ACKNOWLEDGED, 0),
+        sum(counts.values()),
+        counts.get(IncidentState.TRIGGERED, 0),
+        counts.get(IncidentState.ACKNOWLEDGED, 0),
         pages.count_unseen(db, person.login),
         holding,
         person.login in holding,

@@ -1,7 +1,7 @@
 """Server-sent events: one LISTEN per process, fanned out to every open page. An event is only a noun; the page looks itself.
 
 The listener starts with the first page and ends with the last one. When PostgreSQL is away it tries again every second,
-and when it is back every page is told to look, since what was said meanwhile is lost.
+and when it is back every page reloads its parts, since what was sent meanwhile is lost.
 """
 
 import asyncio

@@ -22,7 +22,7 @@ def by_family() -> dict[str, list[tuple[str, str]]]:
 
 
 def spec_of(name: str) -> type[BaseModel]:
-    """What a probe is told. Raises NotFound, and Invalid for a module that cannot be loaded."""
+    """The fields of a probe. Raises NotFound, and Invalid for a module that cannot be loaded."""
     if name not in plugins.probe_names():
         raise NotFound(f'there is no probe "{name}"')
     try:

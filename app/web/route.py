@@ -28,7 +28,7 @@ class Page(APIRoute):
                 response = await own(request)
             except ClientDisconnect:
                 raise  # nobody is there to read a page
-            except Exception as error:  # noqa: BLE001 - the web boundary: told as a page, logged with its trace id
+            except Exception as error:  # noqa: BLE001 - the web boundary: answered as a page, logged with its trace id
                 response = problem.answer(request, error)
             for name, value in HEADERS.items():
                 response.headers.setdefault(name, value)

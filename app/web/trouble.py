@@ -7,12 +7,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from app.alerts import store as alerts
-from app.alerts.model import Alert, State
+from app.alerts.model import Alert, AlertState
 from app.rules import store as rules
 from app.rules.active import Active
 from app.rules.evaluate import ONE_SERIES, series_of
-from app.rules.model import Change
-from app.rules.model import State as RuleState
+from app.rules.model import Change, RuleState
 from app.web.graph import Stretch
 
 MOST = 200  # newest alerts that are looked at
@@ -33,9 +32,9 @@ def trouble(db: Connection, check: str, of: Sequence[Active], window: Stretch, n
     sources = {rule.source for rule in of}
     known = alerts.listed(db, state=None, service=None, labels={"check": check}, before=None, limit=MOST)
     mine = tuple(one for one in known if one.source in sources and _is_of(one, series))
-    on = [one for one in mine if one.state is not State.PENDING]
+    on = [one for one in mine if one.state is not AlertState.PENDING]
     firing = tuple((one.starts_at, one.ends_at or now) for one in on)
-    waiting = [(one.starts_at, now) for one in mine if one.state is State.PENDING]
+    waiting = [(one.starts_at, now) for one in mine if one.state is AlertState.PENDING]
     if window[1] - window[0] <= SEEN:
         waiting += [span for rule in of for span in pending(rules.verdicts(db, rule.name, *window), now, series)]
     return Trouble(firing, tuple(waiting), mine)

@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from app import errors
 from app.api import link, managing, problem
-from app.cli.failure import told
+from app.cli.failure import exit_status
 from app.errors import TocsinError
 from app.web import problem as console
 
@@ -81,16 +81,16 @@ def test_a_command_ends_with_the_status_of_its_error(kind: type[TocsinError]) ->
     def run() -> None:
         raise kind("it is so")
 
-    assert told(run) == kind.exit_status
+    assert exit_status(run) == kind.exit_status
 
 
 def test_the_tree_that_is_drawn_is_the_one_that_holds() -> None:
     drawn = re.findall(r"^[│├└─ ]*(\w+) {2,}\S.*?(?:-> HTTP (\d+))?(?:, exit (\d))?$", errors.__doc__ or "", re.MULTILINE)
     known = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, TocsinError)}
     assert {name for name, *_ in drawn} | {"TocsinError"} == set(known)
-    for name, status, exit_status in drawn:
+    for name, status, code in drawn:
         assert int(status or known[name].status) == known[name].status
-        assert int(exit_status or known[name].exit_status) == known[name].exit_status
+        assert int(code or known[name].exit_status) == known[name].exit_status
 
 
 class Driver(Exception):

@@ -7,18 +7,24 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Connection, text
 
 from app import beats
+from app.alerts.model import AlertState
+from app.checks.heartbeats.model import HeartbeatState
+from app.checks.probe import Status
 from app.db import transaction
+from app.escalation.model import ObligationState
+from app.incidents.model import OPEN
 from app.metrics import store
 from app.metrics.collector import text as scraped
+from app.notify.model import PageState
 from tests.api.conftest import Api
 
 STATES = {
-    "incidents": ("triggered", "acknowledged"),
-    "alerts": ("pending", "firing", "suppressed"),
-    "checks": ("ok", "warning", "critical", "unknown", "new"),
-    "heartbeats": ("new", "up", "down", "paused"),
-    "pages": ("queued", "sending"),
-    "obligations": ("open",),
+    "incidents": OPEN,
+    "alerts": tuple(one for one in AlertState if one is not AlertState.RESOLVED),
+    "checks": (*Status, "new"),
+    "heartbeats": tuple(HeartbeatState),
+    "pages": (PageState.QUEUED, PageState.SENDING),
+    "obligations": (ObligationState.OPEN,),
 }
 ODD = 'ho"st\\x\n:1:2'  # a label that has to be escaped
 

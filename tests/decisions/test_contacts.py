@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.notify.model import Page, State
+from app.notify.model import Page, PageState
 from app.notify.settle import hopeful, not_answering
 from tests.decisions import words
 from tests.decisions.words import NOON, s
@@ -25,23 +25,23 @@ def test_a_contact_is_given_three_attempts_or_half_a_minute(attempts: int, secon
     assert not_answering(attempts, NOON - s(seconds), NOON) is answer
 
 
-def page(state: State = State.QUEUED, attempts: int = 0, age: float = 1, channel: str = "mail") -> Page:
+def page(state: PageState = PageState.QUEUED, attempts: int = 0, age: float = 1, channel: str = "mail") -> Page:
     return words.page(channel, state, attempts=attempts, due_at=NOON - s(age))
 
 
 HOPE = {
     "nothing else": ([], False),
-    "taken": ([page(State.ACCEPTED, 1)], True),
-    "delivered long ago": ([page(State.DELIVERED, 1, 4000)], True),
-    "just begun": ([page(State.SENDING, 1)], True),
+    "taken": ([page(PageState.ACCEPTED, 1)], True),
+    "delivered long ago": ([page(PageState.DELIVERED, 1, 4000)], True),
+    "just begun": ([page(PageState.SENDING, 1)], True),
     "queued": ([page()], True),
-    "tried in vain as well": ([page(State.QUEUED, 3, 20)], False),
-    "tried for long": ([page(State.SENDING, 2, 31)], False),
+    "tried in vain as well": ([page(PageState.QUEUED, 3, 20)], False),
+    "tried for long": ([page(PageState.SENDING, 2, 31)], False),
     "waits for its turn": ([page(age=-300)], False),
-    "failed": ([page(State.FAILED, 1)], False),
-    "taken back": ([page(State.SUPERSEDED)], False),
-    "the inbox wakes nobody": ([page(State.DELIVERED, 1, channel="inbox")], False),
-    "one of several": ([page(State.FAILED), page(State.QUEUED, 5, 99), page(State.ACCEPTED, 1)], True),
+    "failed": ([page(PageState.FAILED, 1)], False),
+    "taken back": ([page(PageState.SUPERSEDED)], False),
+    "the inbox wakes nobody": ([page(PageState.DELIVERED, 1, channel="inbox")], False),
+    "one of several": ([page(PageState.FAILED), page(PageState.QUEUED, 5, 99), page(PageState.ACCEPTED, 1)], True),
 }
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.catalog.model import Severity
 from app.checks.heartbeats.decide import assess
-from app.checks.heartbeats.model import Beat, Cause, Expectation, Run, State
+from app.checks.heartbeats.model import Beat, Cause, Expectation, HeartbeatState, Run
 from app.downtime import NEVER_RAN, SETTLE, Downtime, Tick, between, silent_since
 from app.rules.judge import judge_missing
 from app.rules.model import SeriesState, Timing
@@ -94,7 +94,7 @@ def test_downtime_only_ever_puts_the_alert_off(spans: list[tuple[float, float]],
 EVERY = Expectation(ZoneInfo("UTC"), s(5), s(20), None)
 CRON = Expectation(ZoneInfo("UTC"), s(10), None, "* * * * *")
 DAILY = Expectation(ZoneInfo("UTC"), timedelta(minutes=30), None, "15 2 * * *")
-UP = Beat(state=State.UP, counts_from=NOON, last_ping=NOON, since=NOON)
+UP = Beat(state=HeartbeatState.UP, counts_from=NOON, last_ping=NOON, since=NOON)
 
 BEATS: dict[str, tuple[Expectation, list[tuple[float, float]], float | None]] = {
     "every: no downtime": (EVERY, [], 25),
@@ -110,33 +110,33 @@ BEATS: dict[str, tuple[Expectation, list[tuple[float, float]], float | None]] = 
 
 @pytest.mark.parametrize("expected,spans,due", BEATS.values(), ids=BEATS)
 def test_a_heartbeat_that_is_not_pinged(expected: Expectation, spans: list[tuple[float, float]], due: float) -> None:
-    def state(at: float) -> State:
+    def state(at: float) -> HeartbeatState:
         known: Sequence[Downtime] = [one for one in away(*spans) if one.ended <= NOON + s(at)]
         return assess(UP, expected, NOON + s(at), known).beat.state
 
     running = [at for at in range(1, 200) if not any(began < at < ended for began, ended in spans)]
-    assert next(at for at in running if state(at) is State.DOWN) == due
+    assert next(at for at in running if state(at) is HeartbeatState.DOWN) == due
 
 
 def test_a_daily_run_that_died_is_told_the_same_day_although_tocsin_restarted() -> None:
     before = datetime(2026, 11, 22, 2, 15, tzinfo=UTC)
-    beat = Beat(state=State.UP, counts_from=before, last_ping=before, since=before)
+    beat = Beat(state=HeartbeatState.UP, counts_from=before, last_ping=before, since=before)
     restarted = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
     gone = [Downtime(restarted, restarted + s(40))]
     found = assess(beat, DAILY, datetime(2026, 11, 23, 2, 45, tzinfo=UTC), gone)
-    assert found.beat.state is State.DOWN
+    assert found.beat.state is HeartbeatState.DOWN
 
 
 def test_a_run_whose_end_may_have_been_lost_has_its_grace_again() -> None:
-    beat = Beat(state=State.UP, counts_from=NOON, last_ping=NOON, since=NOON, runs=(Run(None, NOON + s(1)),))
+    beat = Beat(state=HeartbeatState.UP, counts_from=NOON, last_ping=NOON, since=NOON, runs=(Run(None, NOON + s(1)),))
     gone = away((3, 43))
     expected = Expectation(ZoneInfo("UTC"), s(5), s(3600), None)
-    assert assess(beat, expected, NOON + s(47), gone).beat.state is State.UP
+    assert assess(beat, expected, NOON + s(47), gone).beat.state is HeartbeatState.UP
     late = assess(beat, expected, NOON + s(48.1), gone).beat
-    assert (late.state, late.cause) == (State.DOWN, Cause.OVERRUN)
+    assert (late.state, late.cause) == (HeartbeatState.DOWN, Cause.OVERRUN)
 
 
 def test_one_that_is_down_stays_down_over_a_restart() -> None:
     down = assess(UP, EVERY, NOON + s(30)).beat
-    assert down.state is State.DOWN
-    assert assess(down, EVERY, NOON + s(100), away((40, 90))).beat.state is State.DOWN
+    assert down.state is HeartbeatState.DOWN
+    assert assess(down, EVERY, NOON + s(100), away((40, 90))).beat.state is HeartbeatState.DOWN

@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from app.catalog.model import Policy
 from app.catalog.model import Step as PolicyStep
 from app.escalation.ahead import EscalationTerms, ahead
-from app.escalation.model import Due, EscalationState, ObligationState, State
+from app.escalation.model import Due, EscalationState, EscalationStatus, ObligationState
 from app.escalation.plan import AGAIN_AFTER_EXHAUSTION, LATE, LastResort, ResolvedTarget, others, plan, recipients, targets
 from app.escalation.who import who
-from app.notify.model import Page
-from app.notify.model import State as PageState
+from app.notify.model import Page, PageState
 from app.notify.retry import LONGEST_ASKED, WAITS, wait
 from app.notify.settle import next_contact, settle
 from app.oncall.hours import Timetable
@@ -25,7 +24,7 @@ from app.reason import Code, Reason
 from app.wording import text
 from tests.decisions.words import NOON, page, quick, s
 
-FIRST = EscalationState(1, 1, 0, 0, NOON, Due.STEP, State.RUNNING)
+FIRST = EscalationState(1, 1, 0, 0, NOON, Due.STEP, EscalationStatus.RUNNING)
 NOBODY = LastResort((), ())
 WHO = {
     "user:ada": ResolvedTarget("user:ada", Reason(Code.USER_NAMED, {"user": "ada"}), ("ada",)),
@@ -55,8 +54,8 @@ def test_a_plan_ends_goes_on_and_always_has_a_next_time(policy: Policy, last: La
         assert not made.steps[-1].excused  # somebody is reached, at the latest an admin
         assert made.after.due_at is not None
         assert made.after.due_at > now - LATE
-        assert made.after.state in (State.RUNNING, State.EXHAUSTED)
-        assert (made.after.round, made.after.step) > before or place.state is State.EXHAUSTED
+        assert made.after.state in (EscalationStatus.RUNNING, EscalationStatus.EXHAUSTED)
+        assert (made.after.round, made.after.step) > before or place.state is EscalationStatus.EXHAUSTED
         before, place = (made.after.round, made.after.step), made.after
 
 
@@ -65,7 +64,7 @@ def test_a_plan_ends_goes_on_and_always_has_a_next_time(policy: Policy, last: La
 def test_the_list_runs_once_and_repeat_times_more_and_then_is_exhausted(policy: Policy) -> None:
     last = LastResort((), ("user:bo",))
     place, taken = FIRST, 0
-    while place.state is not State.EXHAUSTED:
+    while place.state is not EscalationStatus.EXHAUSTED:
         made = plan(policy, last, WHO, place, place.due_at or NOON)
         taken += sum(step.step is not None for step in made.steps)
         place = made.after
@@ -253,7 +252,7 @@ def test_a_retry_waits_its_time_within_a_fifth_or_what_was_asked_up_to_half_a_mi
 def test_an_acknowledgement_that_runs_out_starts_the_policy_as_a_new_incident_does(
     policy: Policy, last: LastResort, round_: int, step: int
 ) -> None:
-    spent = EscalationState(1, 1, round_, step, NOON, Due.AGAIN, State.STOPPED)
+    spent = EscalationState(1, 1, round_, step, NOON, Due.AGAIN, EscalationStatus.STOPPED)
     terms = EscalationTerms(policy, last, None, Timetable({}, ZoneInfo("UTC")))
     fresh, again = (list(ahead(terms, one, NOON, lambda _: WHO)) for one in (FIRST, spent))
     assert EscalationState.started(1, 1, NOON) == FIRST

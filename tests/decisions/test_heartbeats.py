@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.checks.heartbeats.decide import RUNS, assess, last_line, next_expected, receive
-from app.checks.heartbeats.model import Beat, Cause, Expectation, Heartbeat, Kind, Ping, Run, State
+from app.checks.heartbeats.model import Beat, Cause, Expectation, Heartbeat, HeartbeatState, Kind, Ping, Run
 from app.checks.heartbeats.present import schedule, shown_state
 from app.checks.heartbeats.service import slug_of
 from app.reason import Code, Reason
@@ -218,8 +218,8 @@ def test_whatever_comes_looking_twice_is_looking_once_and_new_never_alerts(
     beat, _ = told(*sorted(pings, key=lambda ping: ping[0]))
     once = assess(beat, HOURLY, at(minute))
     assert assess(once.beat, HOURLY, at(minute)) == once
-    assert (once.beat.state is State.NEW) == (not [one for one in pings if one[1] != "log"])
-    assert (once.due_at is not None) == (once.beat.state is State.UP)
+    assert (once.beat.state is HeartbeatState.NEW) == (not [one for one in pings if one[1] != "log"])
+    assert (once.due_at is not None) == (once.beat.state is HeartbeatState.UP)
     if once.due_at is not None:
         assert once.due_at > at(minute)
 
@@ -229,8 +229,8 @@ def test_whatever_comes_looking_twice_is_looking_once_and_new_never_alerts(
     [(at(-1), "late"), (at(0), "late"), (at(1), "up"), (None, "up")],
 )
 def test_late_is_shown_while_the_grace_runs(expected: datetime | None, state: str) -> None:
-    assert shown_state(State.UP, expected, NOON) == state
-    assert shown_state(State.DOWN, expected, NOON) == "down"
+    assert shown_state(HeartbeatState.UP, expected, NOON) == state
+    assert shown_state(HeartbeatState.DOWN, expected, NOON) == "down"
 
 
 def test_the_schedule_in_words() -> None:

@@ -10,7 +10,7 @@ from app.catalog.matcher import parse_matchers
 from app.catalog.model import During, Policy, Route, Severity
 from app.escalation.ahead import EscalationTerms, ahead
 from app.escalation.hold import hold
-from app.escalation.model import Due, EscalationState, State
+from app.escalation.model import Due, EscalationState, EscalationStatus
 from app.escalation.plan import LastResort, ResolvedTarget
 from app.incidents.hours import caught_up, urgency
 from app.incidents.route import route
@@ -103,15 +103,17 @@ def test_the_reason_names_the_hours() -> None:
     assert texts(found.reasons) == "route 3 matches everything; low outside office hours"
 
 
-SPENT = EscalationState(1, 1, 1, 0, NIGHT, Due.STEP, State.EXHAUSTED)
-STEP = EscalationState(1, 1, 0, 0, NIGHT, Due.STEP, State.RUNNING)
+HURRIED = EscalationState(1, 1, 0, 0, NIGHT, Due.HURRIED, EscalationStatus.RUNNING)
+AGAIN = EscalationState(1, 1, 0, 0, NIGHT, Due.AGAIN, EscalationStatus.STOPPED)
+SPENT = EscalationState(1, 1, 1, 0, NIGHT, Due.STEP, EscalationStatus.EXHAUSTED)
+STEP = EscalationState(1, 1, 0, 0, NIGHT, Due.STEP, EscalationStatus.RUNNING)
 HELD = {
     "closed: until they open": ("office", STEP, NIGHT, "held until 09:00 (office hours)"),
     "open: at once": ("office", STEP, NOON, None),
     "no hours: at once": (None, STEP, NIGHT, None),
     "hours that are gone: at once": ("gone", STEP, NIGHT, None),
-    "somebody asked for it": ("office", EscalationState(1, 1, 0, 0, NIGHT, Due.HURRIED, State.RUNNING), NIGHT, None),
-    "an acknowledgement runs out": ("office", EscalationState(1, 1, 0, 0, NIGHT, Due.AGAIN, State.STOPPED), NIGHT, None),
+    "somebody asked for it": ("office", HURRIED, NIGHT, None),
+    "an acknowledgement runs out": ("office", AGAIN, NIGHT, None),
     "the owners, too": ("office", SPENT, NIGHT, "held until 09:00 (office hours)"),
     "over a weekend with its day": ("office", STEP, at("2026-11-20 18:00"), "held until Mon 23 Nov 09:00 (office hours)"),
 }  # fmt: skip

@@ -16,7 +16,7 @@ from app.errors import Conflict
 from app.incidents.correlate import Way, follow, group
 from app.incidents.lifecycle import MOVES, Move, acknowledged, allowed, must_allow, offered, snoozed, step
 from app.incidents.merge import merge
-from app.incidents.model import OPEN, State
+from app.incidents.model import OPEN, IncidentState
 from app.incidents.rise import Effect, rise
 from app.incidents.route import route
 from app.people.model import Urgency
@@ -73,7 +73,7 @@ def test_alerts_belong_together_exactly_when_their_by_labels_are_equal(one: Any,
 
 
 HOUR = timedelta(hours=1)
-OVER = {"state": State.RESOLVED, "resolved_at": NOON}
+OVER = {"state": IncidentState.RESOLVED, "resolved_at": NOON}
 
 
 @pytest.mark.parametrize(
@@ -199,30 +199,30 @@ def test_an_incident_that_is_merged_in_rises_the_other_as_an_alert_like_it_would
     assert (merged.target.urgency, joined.urgency) == (urgency, urgency)
 
 
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("state", IncidentState)
 @pytest.mark.parametrize("move", Move)
-def test_a_move_is_in_the_table_or_a_conflict(state: State, move: Move) -> None:
+def test_a_move_is_in_the_table_or_a_conflict(state: IncidentState, move: Move) -> None:
     if (state, move) in MOVES:
-        assert step(state, move) in State
+        assert step(state, move) in IncidentState
     else:
         with pytest.raises(Conflict, match=f"cannot {move} an incident that is {state}"):
             step(state, move)
 
 
 ALLOWED = {
-    State.TRIGGERED: {Move.ACKNOWLEDGE, Move.RESOLVE, Move.SNOOZE, Move.ASSIGN, Move.MERGE, Move.ESCALATE},
-    State.ACKNOWLEDGED: {Move.ACKNOWLEDGE, Move.RESOLVE, Move.SNOOZE, Move.ASSIGN, Move.MERGE, Move.UNACKNOWLEDGE},
-    State.RESOLVED: {Move.REOPEN},
+    IncidentState.TRIGGERED: {Move.ACKNOWLEDGE, Move.RESOLVE, Move.SNOOZE, Move.ASSIGN, Move.MERGE, Move.ESCALATE},
+    IncidentState.ACKNOWLEDGED: {Move.ACKNOWLEDGE, Move.RESOLVE, Move.SNOOZE, Move.ASSIGN, Move.MERGE, Move.UNACKNOWLEDGE},
+    IncidentState.RESOLVED: {Move.REOPEN},
 }
 
 
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("state", IncidentState)
 @pytest.mark.parametrize("merged_into", [None, 7], ids=["by itself", "merged"])
-def test_what_a_person_may_do_is_offered_or_a_conflict(state: State, merged_into: int | None) -> None:
+def test_what_a_person_may_do_is_offered_or_a_conflict(state: IncidentState, merged_into: int | None) -> None:
     one = incident(state=state, merged_into=merged_into)
     wanted = ALLOWED[state] if merged_into is None else set()
     assert allowed(one) == wanted
-    assert offered(one) == wanted - ({Move.ACKNOWLEDGE} if state is State.ACKNOWLEDGED else set())
+    assert offered(one) == wanted - ({Move.ACKNOWLEDGE} if state is IncidentState.ACKNOWLEDGED else set())
     for move in Move:
         if move in wanted:
             must_allow(one, move)
@@ -240,12 +240,12 @@ def test_who_acknowledged_it_first_stays() -> None:
 
 
 def test_what_is_triggered_or_acknowledged_is_open() -> None:
-    assert set(OPEN) == {State.TRIGGERED, State.ACKNOWLEDGED}
-    assert {state for state in State if incident(state=state).open} == set(OPEN)
+    assert set(OPEN) == {IncidentState.TRIGGERED, IncidentState.ACKNOWLEDGED}
+    assert {state for state in IncidentState if incident(state=state).open} == set(OPEN)
 
 
 def test_a_resolved_incident_can_only_be_reopened() -> None:
-    assert {move for state, move in MOVES if state is State.RESOLVED} == {Move.REOPEN}
+    assert {move for state, move in MOVES if state is IncidentState.RESOLVED} == {Move.REOPEN}
 
 
 LABELLED = {

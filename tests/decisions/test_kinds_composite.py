@@ -10,7 +10,7 @@ from app.rules.active import Active
 from app.rules.combine import over_members
 from app.rules.evaluate import TOO_MANY, Transition, series_name
 from app.rules.expression import parse
-from app.rules.model import SeriesState, State
+from app.rules.model import RuleState, SeriesState
 from app.wording import because
 from tests.decisions.recordings import book, every, run, states
 from tests.decisions.words import NOON, s
@@ -100,7 +100,7 @@ def made(rule: dict[str, Any]) -> Active:
     return next(one for one in known.rules if one.name == "r")
 
 
-ON, OFF, BLIND = SeriesState(State.FIRING, True), SeriesState(State.OK), SeriesState(State.UNKNOWN)
+ON, OFF, BLIND = SeriesState(RuleState.FIRING, True), SeriesState(RuleState.OK), SeriesState(RuleState.UNKNOWN)
 X, Y = series_name({"host": "x"}), series_name({"host": "y"})
 
 

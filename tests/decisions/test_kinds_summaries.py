@@ -8,7 +8,7 @@ from app.configfile.load import load_texts
 from app.reason import recorded
 from app.rules.announce import signal
 from app.rules.evaluate import ONE_SERIES, Transition
-from app.rules.model import SeriesState, State, Verdict
+from app.rules.model import RuleState, SeriesState, Verdict
 from app.rules.summary import check, render
 from app.signals.model import SUMMARY_LIMIT
 from tests.decisions.recordings import book
@@ -107,7 +107,7 @@ def test_the_page_goes_out_with_plain_text(name: str) -> None:
     known = book({"r": {"kind": "threshold", "metric": "m", "above": 1, "summary": "x"}})
     active = next(one for one in known.rules if one.name == "r")
     object.__setattr__(active, "spec", active.spec.model_copy(update={"summary": HOSTILE[name]}))
-    verdict = Verdict(NOON, State.FIRING, True, active.severity, 2.0, (recorded("last m 2 > 1"),))
-    said = signal(active, Transition(ONE_SERIES, SeriesState(), SeriesState(State.FIRING, True), verdict), last=True)
+    verdict = Verdict(NOON, RuleState.FIRING, True, active.severity, 2.0, (recorded("last m 2 > 1"),))
+    said = signal(active, Transition(ONE_SERIES, SeriesState(), SeriesState(RuleState.FIRING, True), verdict), last=True)
     assert said is not None
     assert said.summary == "r: last m 2 > 1"

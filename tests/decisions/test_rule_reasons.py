@@ -10,7 +10,7 @@ from app import plugins
 from app.reason import Code, Reason, dumped, loaded, recorded
 from app.rules.evaluate import TOO_MANY, over_results, series_name
 from app.rules.kinds import change, threshold
-from app.rules.model import Point, SeriesState, State, View
+from app.rules.model import Point, RuleState, SeriesState, View
 from app.rules.past import Past
 from app.wording import because, present, text
 from tests.decisions.recordings import Row, book, every, run
@@ -313,7 +313,7 @@ def reasons(rule: Mapping[str, Any], known: Sequence[str], news: Sequence[str], 
     active = next(one for one in book({"r": rule}).rules if one.name == "r")
     point, past = Point(NOON, 9.0), Past()
     past.add(NOON, 9.0)
-    states = {series: SeriesState(State.OK, known_at=NOON - s(60)) for series in known}
+    states = {series: SeriesState(RuleState.OK, known_at=NOON - s(60)) for series in known}
     found = {series: {NOON.timestamp(): point} for series in news}
     pasts = {series: dict.fromkeys(active.ranges, past) for series in news}
     return {

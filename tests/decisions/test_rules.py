@@ -14,7 +14,7 @@ from app.checks.probe import Status
 from app.rules.aggregate import percentile
 from app.rules.judge import NO_RESULT, judge, judge_missing
 from app.rules.kinds import status, threshold
-from app.rules.model import Finding, Point, SeriesState, State, Timing, View
+from app.rules.model import Finding, Point, RuleState, SeriesState, Timing, View
 from app.rules.past import Past
 from app.rules.summary import render
 from app.signals.model import SUMMARY_LIMIT
@@ -178,7 +178,7 @@ def run(findings: str, timing: Timing, every: float = 30) -> str:
     for number, letter in enumerate(findings):
         finding = Finding({"b": True, "?": None}.get(letter, False), letter == "o", None if letter == "?" else 1.0, NO_RESULT)
         standing, verdict = judge(standing, finding, timing, Severity.ERROR, NOON + s(every * number))
-        letter = {State.PENDING: "p", State.FIRING: "F", State.OK: "o", State.UNKNOWN: "u"}[verdict.state]
+        letter = {RuleState.PENDING: "p", RuleState.FIRING: "F", RuleState.OK: "o", RuleState.UNKNOWN: "u"}[verdict.state]
         said += letter.upper() if verdict.alerting else letter
     return said
 
@@ -213,8 +213,8 @@ def test_a_verdict_agrees_with_its_standing_and_pending_never_alerts(findings: s
         finding = Finding({"b": True, "?": None}.get(letter, False), letter == "o", None, NO_RESULT)
         standing, verdict = judge(standing, finding, Timing(s(hold), no_data, s(90)), Severity.ERROR, at)
         assert (verdict.state, verdict.alerting) == (standing.state, standing.firing)
-        assert standing.state is not State.PENDING or not standing.firing
-        assert standing.state is not State.FIRING or standing.firing
+        assert standing.state is not RuleState.PENDING or not standing.firing
+        assert standing.state is not RuleState.FIRING or standing.firing
         assert standing.firing or letter != "b" or hold
 
 

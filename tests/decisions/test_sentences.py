@@ -10,7 +10,7 @@ from app.notify.compose import _lines
 from app.reason import recorded
 from app.rules.announce import signal
 from app.rules.evaluate import ONE_SERIES, Transition
-from app.rules.model import SeriesState, State, Verdict
+from app.rules.model import RuleState, SeriesState, Verdict
 from app.sentence import lower_first
 from tests.decisions.recordings import book
 from tests.decisions.words import NOON, alert, draft, incident
@@ -76,8 +76,8 @@ def test_several_lines_stand_below_each_other_in_a_terminal(capsys: pytest.Captu
 def test_an_alert_has_one_line_and_its_reason_all_of_them(template: str | None, summary: str) -> None:
     rule = {"kind": "threshold", "metric": "m", "above": 1, **({"summary": template} if template else {})}
     active = next(one for one in book({"r": rule}).rules if one.name == "r")
-    on = replace(SeriesState(), state=State.FIRING, firing=True)
-    verdict = Verdict(NOON, State.FIRING, True, active.severity, 5.0, (recorded("DISK CRITICAL\n/ 91%\n/var 99%"),))
+    on = replace(SeriesState(), state=RuleState.FIRING, firing=True)
+    verdict = Verdict(NOON, RuleState.FIRING, True, active.severity, 5.0, (recorded("DISK CRITICAL\n/ 91%\n/var 99%"),))
     found = signal(active, Transition(ONE_SERIES, SeriesState(), on, verdict), last=True)
     assert found is not None
     assert (found.summary, found.reasons) == (summary, verdict.reasons)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.errors import NotFound
 from app.incidents.lifecycle import Move, offered
-from app.incidents.model import State
+from app.incidents.model import IncidentState
 from app.notify.compose import SHOWN_ALERTS, MessageContext, compose
 from app.notify.links import MOVES, Link, read, token
 from app.notify.model import Claim, Draft, Kind
@@ -175,12 +175,12 @@ def test_only_what_can_still_be_acted_on_carries_links_that_act(kind: Kind, link
 
 
 @pytest.mark.parametrize("kind", [Kind.PAGE, Kind.UPDATE])
-@pytest.mark.parametrize("state", State)
-def test_a_message_links_to_what_changes_the_incident_and_to_nothing_else(kind: Kind, state: State) -> None:
+@pytest.mark.parametrize("state", IncidentState)
+def test_a_message_links_to_what_changes_the_incident_and_to_nothing_else(kind: Kind, state: IncidentState) -> None:
     links = said(page(kind), state=state).json["links"]
     acting = {move for move in (Move.ACKNOWLEDGE, Move.RESOLVE) if links[move] is not None}
     assert acting == offered(incident(state=state)) & {Move.ACKNOWLEDGE, Move.RESOLVE}
-    assert (Move.ACKNOWLEDGE in acting) is (state is State.TRIGGERED)
+    assert (Move.ACKNOWLEDGE in acting) is (state is IncidentState.TRIGGERED)
 
 
 def test_many_alerts_are_a_few_and_a_number() -> None:

@@ -5,12 +5,10 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 
-from app.alerts.model import Alert
-from app.alerts.model import State as AlertState
+from app.alerts.model import Alert, AlertState
 from app.catalog.model import Severity
-from app.incidents.model import Incident, State
-from app.notify.model import Draft, Kind, Page
-from app.notify.model import State as PageState
+from app.incidents.model import Incident, IncidentState
+from app.notify.model import Draft, Kind, Page, PageState
 from app.people.model import Urgency
 from app.reason import Code, Reason
 
@@ -27,7 +25,7 @@ def incident(**more: Any) -> Incident:
         "number": 1,
         "group_key": "g",
         "title": "t",
-        "state": State.TRIGGERED,
+        "state": IncidentState.TRIGGERED,
         "severity": Severity.ERROR,
         "urgency": Urgency.HIGH,
         "service": "shop",

@@ -5,6 +5,8 @@ import shutil
 import signal
 import threading
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -31,6 +33,20 @@ def paged(kept: Receiver) -> dict[str, set[str]]:
     return keys
 
 
+@contextmanager
+def explained(stack: Stack, kept: Receiver) -> Iterator[None]:
+    """Should it fail: what is known of the incidents that nobody was paged for."""
+    try:
+        yield
+    except AssertionError as error:
+        listed = stack.call("GET", "/api/v1/incidents?limit=500")[1]["items"]
+        titles, arrived = {one["title"]: one for one in listed}, set(paged(kept))
+        missing = [f"incident {number}" for number in range(INCIDENTS) if f"incident {number}" not in arrived]
+        of_them = {title: titles.get(title) for title in missing}
+        pages = [stack.call("GET", f"/api/v1/pages?incident={one['number']}")[1] for one in of_them.values() if one]
+        raise AssertionError(f"{error}; missing {of_them}; pages {pages}; {stack.status()}") from error
+
+
 def kill_at_random(stack: Stack, over: threading.Event) -> None:
     chance = random.Random(7)
     while not over.wait(chance.uniform(0.4, 0.9)):  # a console needs two seconds to come up on two busy cores
@@ -53,7 +69,8 @@ def test_nothing_is_lost_in_a_storm_of_kills() -> None:
                 stack.kill("postgres", signal.SIGQUIT)
         over.set()
         killer.join()
-        until(lambda: len(paged(kept)) == INCIDENTS, 60)
+        with explained(stack, kept):
+            until(lambda: len(paged(kept)) == INCIDENTS, 60)
         keys = paged(kept)
         assert {title: len(of_one) for title, of_one in keys.items() if len(of_one) != 1} == {}
         copies = len(kept.received) - INCIDENTS

@@ -19,7 +19,7 @@ from app.checks.probe import Reading, Series, Status
 from app.db import engine, transaction
 from app.deliver import claim_pages
 from app.notify import store as pages
-from app.notify.model import Draft, Kind, State
+from app.notify.model import Draft, Kind, PageState
 from app.notify.service import PAGE_LIFE
 from app.signals.model import Signal, SignalStatus
 
@@ -122,7 +122,7 @@ def test_a_page_that_is_taken_back_after_a_crash_keeps_its_unknown_attempt_unkno
         pages.claim(db, NOW, timedelta(seconds=15), 10)
         pages.contest_late(db, NOW + timedelta(seconds=15), NOW + timedelta(seconds=15))
         second = pages.claim(db, NOW + timedelta(seconds=15), timedelta(seconds=15), 10)
-        pages.end_claims(db, second, State.SUPERSEDED, NOW)
+        pages.end_claims(db, second, PageState.SUPERSEDED, NOW)
         outcomes = list(db.scalars(text("select outcome from page_attempt order by n")))
     assert outcomes == ["unknown", "permanent"]
 

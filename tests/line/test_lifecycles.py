@@ -15,13 +15,13 @@ from sqlalchemy.exc import IntegrityError
 from app.alerts import service
 from app.alerts import store as alerts
 from app.alerts.lifecycle import Progress, after, ended
-from app.alerts.model import State as AlertState
+from app.alerts.model import AlertState
 from app.catalog.model import Severity
 from app.db import engine
 from app.errors import Conflict
 from app.incidents import store
 from app.incidents.lifecycle import MOVES, Move, acknowledged, merged, reopened, resolved, retriggered, snoozed, unacknowledged
-from app.incidents.model import Incident, State
+from app.incidents.model import Incident, IncidentState
 from app.reason import Code, Reason
 from app.signals.model import Integration, Signal, SignalStatus, source_of
 from tests.decisions.words import NOON, incident
@@ -134,13 +134,13 @@ DOES = {
     Move.RETRIGGER: retriggered,
 }
 AS = {
-    State.TRIGGERED: incident(),
-    State.ACKNOWLEDGED: acknowledged(incident(), "bo", NOON),
-    State.RESOLVED: resolved(acknowledged(incident(), "bo", NOON), "bo", NOON),
+    IncidentState.TRIGGERED: incident(),
+    IncidentState.ACKNOWLEDGED: acknowledged(incident(), "bo", NOON),
+    IncidentState.RESOLVED: resolved(acknowledged(incident(), "bo", NOON), "bo", NOON),
 }
 BEFORE: dict[str, Incident] = {str(state): one for state, one in AS.items()} | {
     "snoozed": snoozed(incident(), "bo", NOON + timedelta(hours=2), NOON),
-    "reopened": reopened(AS[State.RESOLVED], NOON),
+    "reopened": reopened(AS[IncidentState.RESOLVED], NOON),
     "resolved while snoozed": resolved(snoozed(incident(), "bo", NOON + timedelta(hours=2), NOON), None, NOON),
 }
 
@@ -158,11 +158,11 @@ def test_the_database_takes_every_move_of_an_incident_that_the_table_has(db: Con
     assert then.state is MOVES[one.state, move]
 
 
-@pytest.mark.parametrize(("before", "then"), [(a, b) for a in State for b in State if a is not b])
-def test_the_database_refuses_every_other(db: Connection, before: State, then: State) -> None:
+@pytest.mark.parametrize(("before", "then"), [(a, b) for a in IncidentState for b in IncidentState if a is not b])
+def test_the_database_refuses_every_other(db: Connection, before: IncidentState, then: IncidentState) -> None:
     one = _stored_as(db, AS[before])
     wanted = {(state, to) for (state, _), to in MOVES.items()}
-    raw = replace(AS[then], number=one.number, generation=one.generation + (then is State.TRIGGERED))
+    raw = replace(AS[then], number=one.number, generation=one.generation + (then is IncidentState.TRIGGERED))
     if (before, then) in wanted:
         store.save_all(db, [raw])
     else:
@@ -171,21 +171,24 @@ def test_the_database_refuses_every_other(db: Connection, before: State, then: S
 
 
 WRONG = {
-    "triggered again under the same generation": (State.ACKNOWLEDGED, {"state": State.TRIGGERED, "acknowledged_at": None}),
-    "a generation that falls": (State.TRIGGERED, {"generation": 0}),
-    "one that grows without a start": (State.ACKNOWLEDGED, {"generation": 2}),
-    "one that jumps": (State.TRIGGERED, {"generation": 3}),
-    "resolved at no time": (State.TRIGGERED, {"state": State.RESOLVED}),
-    "a time of resolution on one that is open": (State.TRIGGERED, {"resolved_at": NOON}),
-    "acknowledged at no time": (State.TRIGGERED, {"state": State.ACKNOWLEDGED}),
-    "an acknowledgement that outlives itself": (State.TRIGGERED, {"acknowledged_at": NOON}),
-    "snoozed and triggered": (State.TRIGGERED, {"snoozed_until": NOON}),
-    "merged and open": (State.TRIGGERED, {"merged_into": 9}),
+    "triggered again under the same generation": (
+        IncidentState.ACKNOWLEDGED,
+        {"state": IncidentState.TRIGGERED, "acknowledged_at": None},
+    ),
+    "a generation that falls": (IncidentState.TRIGGERED, {"generation": 0}),
+    "one that grows without a start": (IncidentState.ACKNOWLEDGED, {"generation": 2}),
+    "one that jumps": (IncidentState.TRIGGERED, {"generation": 3}),
+    "resolved at no time": (IncidentState.TRIGGERED, {"state": IncidentState.RESOLVED}),
+    "a time of resolution on one that is open": (IncidentState.TRIGGERED, {"resolved_at": NOON}),
+    "acknowledged at no time": (IncidentState.TRIGGERED, {"state": IncidentState.ACKNOWLEDGED}),
+    "an acknowledgement that outlives itself": (IncidentState.TRIGGERED, {"acknowledged_at": NOON}),
+    "snoozed and triggered": (IncidentState.TRIGGERED, {"snoozed_until": NOON}),
+    "merged and open": (IncidentState.TRIGGERED, {"merged_into": 9}),
 }
 
 
 @pytest.mark.parametrize(("before", "change"), WRONG.values(), ids=WRONG)
-def test_the_database_refuses_what_no_move_leads_to(db: Connection, before: State, change: dict[str, Any]) -> None:
+def test_the_database_refuses_what_no_move_leads_to(db: Connection, before: IncidentState, change: dict[str, Any]) -> None:
     one = _stored_as(db, AS[before])
     with pytest.raises(IntegrityError):
         store.save_all(db, [replace(one, **change)])

@@ -47,9 +47,9 @@ class Console(http.server.BaseHTTPRequestHandler):
 def main(command: str) -> int:
     if command == "web":
         http.server.HTTPServer(("127.0.0.1", settings().port), Console).serve_forever()
-    from app.cli.failure import told  # not in the console's own start
+    from app.cli.failure import exit_status  # not in the console's own start
 
-    return told(lambda: start(command), starts=True)
+    return exit_status(lambda: start(command), starts=True)
 
 
 def start(command: str) -> int:

@@ -59,16 +59,16 @@ def test_metrics_that_come_in_label_sets_only_have_a_tab(site: Site) -> None:
 def test_pending_is_shaded_apart_from_firing() -> None:
     from datetime import UTC, datetime, timedelta
 
-    from app.rules.model import Change, State
+    from app.rules.model import Change, RuleState
     from app.web.trouble import pending
 
     noon = datetime(2026, 11, 23, 12, tzinfo=UTC)
     at = [noon + timedelta(minutes=n) for n in range(5)]
     said = [
-        Change(series="{}", at=at[0], state=State.PENDING),
-        Change(series='{"a":"b"}', at=at[1], state=State.PENDING),
-        Change(series="{}", at=at[2], state=State.FIRING),
-        Change(series="{}", at=at[3], state=State.OK),
+        Change(series="{}", at=at[0], state=RuleState.PENDING),
+        Change(series='{"a":"b"}', at=at[1], state=RuleState.PENDING),
+        Change(series="{}", at=at[2], state=RuleState.FIRING),
+        Change(series="{}", at=at[3], state=RuleState.OK),
     ]
     assert pending(said, at[4]) == [(at[0], at[2]), (at[1], at[4])]
     assert pending(said, at[4], '{"a":"c"}') == [(at[0], at[2])]

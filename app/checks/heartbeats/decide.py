@@ -16,11 +16,11 @@ from typing import Any
 
 from cronsim import CronSim
 
-from app.checks.heartbeats.model import Assessment, Beat, Cause, Expectation, Kind, Ping, Run, State
+from app.checks.heartbeats.model import Assessment, Beat, Cause, Expectation, HeartbeatState, Kind, Ping, Run
 from app.downtime import Downtime, silent_since
 from app.reason import Code, Reason, Reasons
 
-LINE = 200  # characters of a job's last line that are told
+LINE = 200  # characters of a job's last line that are shown
 RUNS = 50  # runs kept in mind; a job that starts more and ends none is late by its oldest
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # ANSI's control sequences
 EARLY = timedelta(seconds=10)  # clocks of two machines differ: a ping this shortly before its time is that time's ping
@@ -34,13 +34,13 @@ def receive(beat: Beat, ping: Ping, grace: timedelta) -> tuple[Beat, float | Non
         return _started(beat, ping, grace), None
     runs, seconds = _ended(beat.runs, ping, grace)
     reasons: Reasons
-    hangs = beat.state is State.DOWN and any(run.since + grace <= ping.at for run in runs)
+    hangs = beat.state is HeartbeatState.DOWN and any(run.since + grace <= ping.at for run in runs)
     if ping.kind is Kind.FAIL:
-        state, cause, reasons = State.DOWN, Cause.FAILED, (failure(ping),)
+        state, cause, reasons = HeartbeatState.DOWN, Cause.FAILED, (failure(ping),)
     elif hangs:  # no end of its alert and a new one: `assess` says which run it is
-        state, cause, reasons = State.DOWN, Cause.OVERRUN, beat.reasons
+        state, cause, reasons = HeartbeatState.DOWN, Cause.OVERRUN, beat.reasons
     else:
-        state, cause, reasons = State.UP, Cause.NONE, _well(beat)
+        state, cause, reasons = HeartbeatState.UP, Cause.NONE, _well(beat)
     after = replace(
         beat,
         state=state,
@@ -61,14 +61,14 @@ def assess(beat: Beat, expected: Expectation, now: datetime, away: Sequence[Down
     away: when nobody listened, oldest first. A ping that was expected then may have been lost: intervals and graces count from
     when somebody listens again, but are put off by one interval at most, so that downtime that keeps coming hides nothing.
     """
-    if beat.state in (State.NEW, State.PAUSED) or beat.counts_from is None:
+    if beat.state in (HeartbeatState.NEW, HeartbeatState.PAUSED) or beat.counts_from is None:
         return Assessment(beat)
     base = min(beat.counts_from, now)
     runs = tuple(replace(run, since=min(run.since, now)) for run in beat.runs)
     beat = replace(beat, counts_from=base, runs=runs)
     if beat.cause is Cause.FAILED:
         return Assessment(beat)
-    if beat.state is State.DOWN and beat.since is not None:  # what came after it went down does not take that back
+    if beat.state is HeartbeatState.DOWN and beat.since is not None:  # what came after it went down does not take that back
         away = [one for one in away if one.ended <= beat.since]
     at, silent = _silent_at(expected, base, away)
     oldest = min(runs, key=lambda run: run.since, default=None)
@@ -148,11 +148,11 @@ def restored(beat: Beat, now: datetime) -> Beat:
 
     One whose last word was a failure is not called up for that: it waits for its next ping, as a new one does.
     """
-    since = now if beat.state is State.DOWN else beat.since
+    since = now if beat.state is HeartbeatState.DOWN else beat.since
     back = replace(beat, cause=Cause.NONE, reasons=(), since=since, runs=())
     if beat.cause is Cause.FAILED:
-        return replace(back, state=State.NEW, reasons=(Reason(Code.AWAITS_PING),), counts_from=None)
-    state = State.UP if beat.state is State.DOWN else beat.state
+        return replace(back, state=HeartbeatState.NEW, reasons=(Reason(Code.AWAITS_PING),), counts_from=None)
+    state = HeartbeatState.UP if beat.state is HeartbeatState.DOWN else beat.state
     return replace(back, state=state, counts_from=now if beat.counts_from else None)
 
 
@@ -164,8 +164,8 @@ def _started(beat: Beat, ping: Ping, grace: timedelta) -> Beat:
     if len(runs) < RUNS:
         runs.append(Run(ping.rid, ping.at))
     after = replace(beat, last_start=ping.at, runs=tuple(runs))
-    if beat.state in (State.NEW, State.PAUSED):
-        after = replace(after, state=State.UP, cause=Cause.NONE, reasons=(), since=ping.at, counts_from=ping.at)
+    if beat.state in (HeartbeatState.NEW, HeartbeatState.PAUSED):
+        after = replace(after, state=HeartbeatState.UP, cause=Cause.NONE, reasons=(), since=ping.at, counts_from=ping.at)
     return after
 
 
@@ -181,16 +181,16 @@ def _ended(runs: Sequence[Run], ping: Ping, grace: timedelta) -> tuple[tuple[Run
 
 
 def _down(beat: Beat, cause: Cause, reasons: Reasons, at: datetime) -> Beat:
-    since = beat.since if beat.state is State.DOWN else at
-    return replace(beat, state=State.DOWN, cause=cause, reasons=reasons, since=since)
+    since = beat.since if beat.state is HeartbeatState.DOWN else at
+    return replace(beat, state=HeartbeatState.DOWN, cause=cause, reasons=reasons, since=since)
 
 
 def _up_again(beat: Beat, now: datetime) -> Beat:
     """Not late any more: its schedule or grace was changed."""
-    if beat.state is State.UP:
+    if beat.state is HeartbeatState.UP:
         return beat
-    return replace(beat, state=State.UP, cause=Cause.NONE, reasons=(Reason(Code.NOT_LATE),), since=now)
+    return replace(beat, state=HeartbeatState.UP, cause=Cause.NONE, reasons=(Reason(Code.NOT_LATE),), since=now)
 
 
 def _well(beat: Beat) -> Reasons:
-    return (Reason(Code.PINGED_AGAIN),) if beat.state is State.DOWN else ()
+    return (Reason(Code.PINGED_AGAIN),) if beat.state is HeartbeatState.DOWN else ()

@@ -63,7 +63,7 @@ class Heartbeat(Declared):
         return self
 
 
-class State(StrEnum):
+class HeartbeatState(StrEnum):
     """How a heartbeat stands as far as its alert is concerned."""
 
     NEW = "new"  # never pinged, or not since it failed, was removed and came back: it cannot alert
@@ -124,7 +124,7 @@ class Run:
 class Beat:
     """Where a heartbeat stands. `counts_from` is the instant from which the next ping is expected."""
 
-    state: State = State.NEW
+    state: HeartbeatState = HeartbeatState.NEW
     cause: Cause = Cause.NONE
     reasons: Reasons = ()
     since: datetime | None = None  # when it came into this state

@@ -7,7 +7,7 @@ from typing import Any
 
 from cronsim import CronSim
 
-from app.checks.heartbeats.model import Heartbeat, HeartbeatRecord, PingRecord, Run, State
+from app.checks.heartbeats.model import Heartbeat, HeartbeatRecord, HeartbeatState, PingRecord, Run
 from app.reason import Reasons
 from app.sentence import lower_first
 from app.units import format_duration
@@ -82,9 +82,9 @@ def present(one: HeartbeatRecord, now: datetime, url: str) -> dict[str, Any]:
     }
 
 
-def shown_state(state: State, expected_at: datetime | None, now: datetime) -> str:
+def shown_state(state: HeartbeatState, expected_at: datetime | None, now: datetime) -> str:
     """new, up, late, down or paused: late is up with the expected time past and the grace not over."""
-    return LATE if state is State.UP and expected_at is not None and expected_at <= now else state.value
+    return LATE if state is HeartbeatState.UP and expected_at is not None and expected_at <= now else state.value
 
 
 def schedule(spec: Heartbeat, zone: str) -> str:

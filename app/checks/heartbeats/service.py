@@ -20,11 +20,11 @@ from app.checks.heartbeats.model import (
     Cause,
     Heartbeat,
     HeartbeatRecord,
+    HeartbeatState,
     Judged,
     Kind,
     MeasuredRun,
     PingRequest,
-    State,
 )
 from app.downtime import Downtime, united
 from app.errors import Conflict, NotFound
@@ -50,7 +50,7 @@ class Move:
 
     name: str
     spec: Heartbeat
-    before: State
+    before: HeartbeatState
     after: Beat
     at: datetime
 
@@ -79,7 +79,7 @@ def receive(db: Connection, call: PingRequest, now: datetime | None = None) -> R
     found = store.receive(db, call, now)
     if found is not None:
         n, before = found
-        return Received(n, call.kind is Kind.FAIL or before is not State.UP)
+        return Received(n, call.kind is Kind.FAIL or before is not HeartbeatState.UP)
     if call.slug is not None and store.count_slug(db, call.slug) > 1:
         raise Conflict(f'several heartbeats have the slug "{call.slug}"; ping one of them by its UUID')
     return None
@@ -122,10 +122,10 @@ def pause(db: Connection, name: str, paused: bool, now: datetime) -> list[Move]:
     before = one.beat
     if paused:
         after = replace(
-            before, state=State.PAUSED, cause=Cause.NONE, reasons=(Reason(Code.HEARTBEAT_PAUSED),), since=now, runs=()
+            before, state=HeartbeatState.PAUSED, cause=Cause.NONE, reasons=(Reason(Code.HEARTBEAT_PAUSED),), since=now, runs=()
         )
-    elif before.state is State.PAUSED:
-        after = replace(before, state=State.UP if before.counts_from else State.NEW, reasons=(), since=now)
+    elif before.state is HeartbeatState.PAUSED:
+        after = replace(before, state=HeartbeatState.UP if before.counts_from else HeartbeatState.NEW, reasons=(), since=now)
         after = replace(after, counts_from=now if before.counts_from else None)
     else:
         return moves
@@ -160,7 +160,7 @@ def _judge(db: Connection, records: Sequence[HeartbeatRecord], now: datetime) ->
     saved, runs = [], []
     for one in records:
         pings, beat, expectation = waiting[one.id], one.beat, one.expectation
-        way: list[tuple[State, Beat, datetime]] = []
+        way: list[tuple[HeartbeatState, Beat, datetime]] = []
         for ping in pings:
             before = beat
             beat, seconds = received(beat, ping, expectation.grace)
@@ -184,9 +184,9 @@ def _away(db: Connection, now: datetime) -> Sequence[Downtime]:
     return united(found[uptime.INTAKE], found[uptime.CHECKS])
 
 
-def _worth_saying(before: State, after: Beat) -> bool:
+def _worth_saying(before: HeartbeatState, after: Beat) -> bool:
     """Its alert begins or ends, or is still on: then its reason or its severity may be new."""
-    return State.DOWN in (before, after.state)
+    return HeartbeatState.DOWN in (before, after.state)
 
 
 def _locked(db: Connection, name: str) -> HeartbeatRecord:

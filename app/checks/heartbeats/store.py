@@ -14,6 +14,7 @@ from app.checks.heartbeats.model import (
     Cause,
     Heartbeat,
     HeartbeatRecord,
+    HeartbeatState,
     Judged,
     Kind,
     MeasuredRun,
@@ -23,7 +24,6 @@ from app.checks.heartbeats.model import (
     RemovedHeartbeat,
     Run,
     RunEnd,
-    State,
 )
 from app.checks.heartbeats.table import heartbeat, heartbeat_ping
 from app.checks.table import sample
@@ -98,7 +98,7 @@ def _spec(stored: bytes) -> Heartbeat:
 
 def _beat(row: Row[Any]) -> Beat:
     return Beat(
-        state=State(row.state),
+        state=HeartbeatState(row.state),
         cause=Cause(row.cause),
         reasons=loaded(row.reasons),
         since=row.since,
@@ -127,7 +127,7 @@ def _record(row: Row[Any]) -> HeartbeatRecord:
     )
 
 
-def receive(db: Connection, call: PingRequest, now: datetime | None) -> tuple[int, State] | None:
+def receive(db: Connection, call: PingRequest, now: datetime | None) -> tuple[int, HeartbeatState] | None:
     """Keep a ping: its number and the heartbeat's state before it; None when it is nobody's, or more than one's."""
     values = {
         "kind": call.kind.value, "exit_status": call.exit_status, "rid": call.rid, "method": call.method,
@@ -137,7 +137,7 @@ def receive(db: Connection, call: PingRequest, now: datetime | None) -> tuple[in
         row = db.execute(_BY_UUID, {**values, "uuid": call.uuid}).one_or_none()
     else:
         row = db.execute(_BY_SLUG, {**values, "slug": call.slug}).one_or_none()
-    return (row.n, State(row.state)) if row else None
+    return (row.n, HeartbeatState(row.state)) if row else None
 
 
 def count_slug(db: Connection, slug: str) -> int:

@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Column, Float, Identity, Index, Integer, LargeBinary, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from app.checks.heartbeats.model import Cause, Kind, State
+from app.checks.heartbeats.model import Cause, HeartbeatState, Kind
 from app.db import instant, metadata, one_of
 
 # A row is never deleted: the ping address of a name is the same for ever, also when it is removed and comes back.
@@ -36,7 +36,7 @@ heartbeat = Table(
     instant("removed_at"),
     Index(None, "slug"),
     Index("heartbeat_look_idx", "look_at", postgresql_where=text("look_at is not null")),
-    one_of("state", State),
+    one_of("state", HeartbeatState),
     one_of("cause", Cause),
     one_of("origin", ("config", "ping")),
 )

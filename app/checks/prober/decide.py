@@ -45,7 +45,7 @@ def _beyond(text: str) -> str | None:
 
 
 def failed(result: Result) -> bool:
-    """Whether a result may be owed to the prober's own network: no answer, or none that could be told."""
+    """Whether a result may be due to the prober's own network: no answer, or unknown."""
     return result.unreachable or result.status is Status.UNKNOWN
 
 

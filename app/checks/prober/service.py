@@ -73,7 +73,7 @@ def _unreachable(location: str, names: list[str], now: datetime) -> list[str]:
 
 
 def note(db: Connection, verified: Verified, now: datetime) -> None:
-    """Keep what changed about a place, and wake the rules for it."""
+    """Store what changed about a place, and wake the rules for it."""
     if verified.offline is None:
         return
     change = store.went_off if verified.offline else store.came_back

@@ -9,10 +9,11 @@ import orjson
 from sqlalchemy import Connection, Row, delete, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from app.checks.model import status_value
+from app.checks.model import excused, status_value
 from app.checks.probe import Status
 from app.checks.samples.table import rollup_1h, rollup_mark
 from app.checks.table import check_result, sample
+from app.reason import Reason, revived
 
 # One value a metric and slice of time, so that a page of sparklines is one statement whatever the interval of the checks.
 _TRENDS = text("""
@@ -100,7 +101,12 @@ class ResultRecord:
     message: str
     seconds: float
     metrics: Mapping[str, float]
-    excused: bool  # the prober was cut off: it says nothing of the target
+    reason: Reason | None  # of an unknown that says nothing of the target
+
+    @property
+    def excused(self) -> bool:
+        """Whether the prober was cut off: then it says nothing of the target."""
+        return excused(self.reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +126,7 @@ def _result(row: Row[Any]) -> ResultRecord:
         message=row.message,
         seconds=row.seconds,
         metrics=row.metrics,
-        excused=row.excused,
+        reason=revived(row.reason),
     )
 
 

@@ -97,7 +97,7 @@ def _metrics(db: Connection, name: str, state: CheckState, now: datetime) -> lis
 
 
 def _settings(check: Check) -> Mapping[str, str]:
-    """What it is told, without its secrets."""
+    """Its settings, without their secrets."""
     try:
         known = form.fields(probes.spec_of(check.probe), check.with_)
     except (Invalid, NotFound):  # the module is gone, or broken

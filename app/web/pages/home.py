@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from app.checks import store as checks
 from app.incidents import store as incidents
-from app.incidents.model import OPEN, Incident, State
+from app.incidents.model import OPEN, Incident, IncidentState
 from app.oncall import service as oncall
 from app.oncall.model import On
 from app.web.board import board
@@ -44,7 +44,11 @@ def home(request: Request, known: Annotated[list[int], Query()] = []) -> Respons
         shown = board(v.db, open_, known[:100], gone, v.now)
         duties = _duties(v.db, v.now)
         statuses = checks.count_by_status(v.db)
-        latest = incidents.listed(v.db, states=(State.RESOLVED,), equal={}, words="", before=None, limit=5) if not open_ else []
+        latest = (
+            incidents.listed(v.db, states=(IncidentState.RESOLVED,), equal={}, words="", before=None, limit=5)
+            if not open_
+            else []
+        )
         return v.page("home.html", board=shown, duties=duties, statuses=statuses, latest=latest, days=DAYS)
 
 

@@ -13,7 +13,7 @@ from app.catalog.matcher import matches
 from app.catalog.model import Severity
 from app.errors import Invalid
 from app.incidents import store
-from app.incidents.model import OPEN, Incident, State
+from app.incidents.model import OPEN, Incident, IncidentState
 from app.web.board import rows
 from app.web.filter import matchers
 from app.web.route import pages
@@ -22,7 +22,7 @@ from app.web.visit import Visit, visit
 router = pages()
 PAGE = 20
 SEARCHED = 2000  # newest incidents that matchers are tried on
-STATES = {"open": OPEN, **{state.value: (state,) for state in State}, "all": ()}
+STATES = {"open": OPEN, **{state.value: (state,) for state in IncidentState}, "all": ()}
 
 
 @dataclass(frozen=True, slots=True)
