@@ -8,14 +8,16 @@ from pydantic import Field
 
 from app import clock
 from app.actions import service as actions
-from app.api.answer import answer, before_id, listed
+from app.api.answer import after, answer, listed
 from app.api.caller import Caller, router
 from app.api.field import LIST, Body, Cursor, Each, Limit, Maybe, MaybeText, Number, Text
+from app.catalog.filter import parsed
 from app.catalog.model import Severity
 from app.db import transaction
-from app.incidents import store
 from app.incidents.model import IncidentState
 from app.incidents.present import present
+from app.incidents.search import store as search
+from app.incidents.search.model import Order, Search, parse_position, position
 from app.review.dossier import dossier, incident
 
 routes = router("incidents")
@@ -53,21 +55,27 @@ def list_incidents(
     team: MaybeText = None,
     severity: Annotated[Severity | None, Maybe, Query()] = None,
     q: MaybeText = None,
+    sort: Annotated[
+        Order, Query(description="worst: the most severe first, then the unacknowledged, then the oldest")
+    ] = Order.NEWEST,
     cursor: Cursor = None,
     limit: Limit = LIST,
 ) -> Response:
-    """List incidents, newest first; `q` looks in title and service."""
+    """List incidents. `q`: words, each in title, number, service, team, or an alert's summary or label values; or matchers on
+    the labels of one of its alerts and on what the incident is, such as `region="eu", severity=~"critical|error"`."""
     equal = {"service": service, "team": team, "severity": severity.value if severity else None}
+    matchers, words = parsed(q or "")
+    wanted = Search(
+        states=tuple(state),
+        equal={name: value for name, value in equal.items() if value},
+        words=words,
+        matchers=matchers,
+        order=sort,
+    )
+    last = after(cursor)
     with transaction() as db:
-        rows = store.listed(
-            db,
-            states=state,
-            equal={name: value for name, value in equal.items() if value},
-            words=q or "",
-            before=before_id(cursor),
-            limit=limit + 1,
-        )
-    return listed(rows, limit, lambda one: one.number, present)
+        rows = search.found(db, wanted, parse_position(last, sort) if last else None, limit + 1)
+    return listed(rows, limit, lambda one: position(one, sort), present)
 
 
 @routes.get("/incidents/{number}")

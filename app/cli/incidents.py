@@ -25,23 +25,32 @@ def list_(
     service: Annotated[str | None, typer.Option(help="Only incidents of this service.")] = None,
     team: Annotated[str | None, typer.Option(help="Only incidents of this team.")] = None,
     severity: Annotated[str | None, typer.Option(help="Only this severity: critical, error, warning or info.")] = None,
-    words: Annotated[str, typer.Option("-q", "--words", help="Text in title or service.")] = "",
+    words: Annotated[
+        str, typer.Option("-q", "--words", help='Words in title, number, service, team or alerts; or matchers: region="eu".')
+    ] = "",
+    sort: Annotated[str, typer.Option(help="worst, newest or oldest.")] = "newest",
     limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 50,
     as_json: Json = False,
 ) -> None:
-    """List incidents, newest first."""
+    """List incidents."""
+    from app.catalog.filter import parsed
     from app.db import transaction
-    from app.incidents import store
     from app.incidents.model import OPEN, IncidentState
     from app.incidents.present import present
+    from app.incidents.search import store
+    from app.incidents.search.model import Order, Search
 
     wrong = [one for one in state or () if one not in list(IncidentState)]
     if wrong:
         raise Invalid(f'unknown state "{wrong[0]}"; write one of {", ".join(IncidentState)}')
     states = [IncidentState(one) for one in state or OPEN]
     equal = {name: value for name, value in (("service", service), ("team", team), ("severity", severity)) if value}
+    if sort not in list(Order):
+        raise Invalid(f'unknown order "{sort}"; write one of {", ".join(Order)}')
+    matchers, sought = parsed(words)
+    wanted = Search(tuple(states), equal, words=sought, matchers=matchers, order=Order(sort))
     with transaction() as db:
-        found = store.listed(db, states=states, equal=equal, words=words, before=None, limit=limit)
+        found = store.found(db, wanted, limit=limit)
     rows = [{**present(one), "opened_at": one.opened_at} for one in found]
     say_list(rows, ("number", "state", "severity", "service", "opened_at", "title"), as_json, "no incidents match")
 

@@ -97,12 +97,12 @@ def open_of_group(db: Connection, key: str) -> Incident | None:
     row = db.execute(
         select(incident).where(incident.c.group_key == key, incident.c.state != IncidentState.RESOLVED)
     ).one_or_none()
-    return _incident(row) if row else None
+    return from_row(row) if row else None
 
 
 def latest_closed(db: Connection, keys: Sequence[str]) -> dict[str, Incident]:
     """The incident of each group that ended last."""
-    return {row.group_key: _incident(row) for row in db.execute(_LATEST, {"keys": list(keys)})}
+    return {row.group_key: from_row(row) for row in db.execute(_LATEST, {"keys": list(keys)})}
 
 
 def lock(db: Connection, numbers: Sequence[int], open_of: Sequence[str] = ()) -> dict[int, Incident]:
@@ -112,7 +112,7 @@ def lock(db: Connection, numbers: Sequence[int], open_of: Sequence[str] = ()) ->
     """
     open_ = and_(incident.c.group_key.in_(open_of), incident.c.state != IncidentState.RESOLVED)
     query = select(incident).where(or_(incident.c.number.in_(numbers), open_)).order_by(incident.c.number).with_for_update()
-    return {row.number: _incident(row) for row in db.execute(query)}
+    return {row.number: from_row(row) for row in db.execute(query)}
 
 
 def hold(db: Connection, numbers: Sequence[int]) -> None:
@@ -140,7 +140,7 @@ def claim_ending(db: Connection, now: datetime, limit: int) -> list[Incident]:
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    return [_incident(row) for row in db.execute(query)]
+    return [from_row(row) for row in db.execute(query)]
 
 
 def save_all(db: Connection, incidents: Sequence[Incident]) -> None:
@@ -172,7 +172,7 @@ def claim_due_changes(db: Connection, now: datetime, limit: int) -> list[Inciden
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    return [_incident(row) for row in db.execute(query)]
+    return [from_row(row) for row in db.execute(query)]
 
 
 def mark_all_due(db: Connection, now: datetime) -> None:
@@ -219,12 +219,12 @@ def record(db: Connection, events: Sequence[Event], now: datetime) -> None:
 def get(db: Connection, number: int) -> Incident | None:
     """One incident, not locked."""
     row = db.execute(select(incident).where(incident.c.number == number)).one_or_none()
-    return _incident(row) if row else None
+    return from_row(row) if row else None
 
 
 def by_numbers(db: Connection, numbers: Sequence[int]) -> dict[int, Incident]:
     """These incidents, not locked."""
-    return {row.number: _incident(row) for row in db.execute(select(incident).where(incident.c.number.in_(numbers)))}
+    return {row.number: from_row(row) for row in db.execute(select(incident).where(incident.c.number.in_(numbers)))}
 
 
 def closed(db: Connection, numbers: Sequence[int]) -> set[int]:
@@ -248,29 +248,9 @@ def timeline(db: Connection, number: int) -> list[TimelineEntry]:
     ]
 
 
-def listed(
-    db: Connection, *, states: Sequence[IncidentState], equal: Mapping[str, str], words: str, before: int | None, limit: int
-) -> list[Incident]:
-    """Incidents, newest first, from below number `before`; `equal` compares service, team or severity."""
-    query = select(incident).order_by(incident.c.number.desc()).limit(limit)
-    if states:
-        query = query.where(incident.c.state.in_(states))
-    for name, value in equal.items():
-        query = query.where(incident.c[name] == value)
-    if words:
-        pattern = f"%{_literal(words)}%"
-        query = query.where(or_(incident.c.title.ilike(pattern), incident.c.service.ilike(pattern)))
-    if before is not None:
-        query = query.where(incident.c.number < before)
-    return [_incident(row) for row in db.execute(query)]
-
-
-def _literal(words: str) -> str:
-    return words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
-def _incident(row: Row[Any]) -> Incident:
-    values = dict(row._mapping)
+def from_row(row: Row[Any]) -> Incident:
+    """An incident from all columns of its row, whatever else the row has."""
+    values = {column.name: row._mapping[column.name] for column in incident.columns}
     values["state"] = IncidentState(values["state"])
     values["severity"] = Severity(values["severity"])
     values["urgency"] = Urgency(values["urgency"])

@@ -1,4 +1,4 @@
-"""Incidents as rows of a list: in the order of how bad they are, each with who has it or who is next."""
+"""Incidents as rows of a list that stays live: each with who works on it or who is next, and what is new beside them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +9,13 @@ from sqlalchemy import Connection
 from app.escalation import store as escalations
 from app.escalation.ahead import Upcoming
 from app.escalation.upcoming import next_steps
-from app.incidents.model import Incident, IncidentState
+from app.incidents import store
+from app.incidents.model import Incident
+from app.incidents.search import store as search
+from app.incidents.search.model import Position, Search, ServiceCount, position
 
-SHOWN = 20  # rows of the home page
+SERVICES = 8  # services that the summary names
+MOST = 100  # rows that a page keeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +32,35 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """What a page shows that asks for its live part: these rows, out of what there was when it was loaded."""
+
+    numbers: tuple[int, ...]
+    seen: int  # the highest number that there was
+
+
+def shown(known: Sequence[int], seen: int) -> Shown | None:
+    """What the live refresh says of its page; None for a page that is loaded anew."""
+    numbers = tuple(number for number in known[:MOST] if 0 < number < 2**63)
+    return Shown(numbers, max(0, min(seen, 2**63 - 1))) if numbers else None
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
-    """What is shown, and what is new since it was shown: rows never move under a finger, so new ones wait outside."""
+    """A page of the list. Rows never move under a finger: what is newer than the page is announced, and waits."""
 
     rows: tuple[Row, ...]
-    waiting: tuple[Incident, ...]
-    more: int  # further open ones that do not fit
+    total: int  # that are found in all
+    next: Position | None  # of the page after this one
+    seen: int
+    new: int = 0  # that came after the page was loaded
+    worst_new: Incident | None = None
+    services: tuple[ServiceCount, ...] = ()  # where one page does not hold all
+
+    @property
+    def more(self) -> int:
+        """How many are not on this page."""
+        return max(0, self.total - len(self.rows))
 
 
 def rows(db: Connection, incidents: Sequence[Incident], now: datetime) -> tuple[Row, ...]:
@@ -43,22 +70,28 @@ def rows(db: Connection, incidents: Sequence[Incident], now: datetime) -> tuple[
     return tuple(Row(one, steps.get(one.number)) for one in incidents)
 
 
-def board(db: Connection, open_: Sequence[Incident], shown: Sequence[int], gone: Sequence[Incident], now: datetime) -> Board:
-    """The open incidents; with `shown` those rows in that order (`gone`: since resolved), and the others waiting."""
-    if not shown:
-        ordered = sorted(open_, key=urgency)
-        return Board(rows(db, ordered[:SHOWN], now), (), max(0, len(ordered) - SHOWN))
-    known = {one.number: one for one in (*open_, *gone)}
-    kept = [known[number] for number in shown if number in known]
-    newest = max(shown)
-    waiting = tuple(sorted((one for one in open_ if one.number not in set(shown) and one.number > newest), key=urgency))
-    more = len([one for one in open_ if one.number not in set(shown)]) - len(waiting)
-    return Board(rows(db, kept, now), waiting, more)
+def board(
+    db: Connection, wanted: Search, now: datetime, limit: int, after: Position | None = None, page: Shown | None = None
+) -> Board:
+    """The page from after `after`. With `page` its rows as they are now, in that order, also those that are over."""
+    total = search.count(db, wanted)
+    if page is not None:
+        known = store.by_numbers(db, page.numbers)
+        kept = [known[number] for number in page.numbers if number in known]
+        new, worst = search.newer(db, wanted, page.seen, page.numbers)
+        following = position(kept[-1], wanted.order) if kept and total > len(kept) else None
+        return Board(rows(db, kept, now), total, following, page.seen, new, worst, _services(db, wanted, total, limit))
+    seen = search.highest(db)  # before the rows: what comes in between is on the page and not new
+    found = search.found(db, wanted, after, limit + 1)
+    following = position(found[limit - 1], wanted.order) if len(found) > limit else None
+    return Board(rows(db, found[:limit], now), total, following, seen, services=_services(db, wanted, total, limit))
 
 
-def urgency(incident: Incident) -> tuple[int, bool, int]:
-    """Sorts the worst first, then what nobody has, then the oldest."""
-    return -incident.severity.rank, incident.state is not IncidentState.TRIGGERED, incident.number
+def _services(db: Connection, wanted: Search, total: int, limit: int) -> tuple[ServiceCount, ...]:
+    if total <= limit or "service" in wanted.equal:
+        return ()
+    counts = tuple(search.by_service(db, wanted))
+    return counts[:SERVICES] if len(counts) > 1 else ()
 
 
 def reached(step: Upcoming) -> str:

@@ -1,21 +1,26 @@
 """The confirmation of an action, with its undo; travels in a cookie to the next page, so it works without JavaScript."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode
+
+from app.units import counted
 
 COOKIE = "tocsin_toast"
+_SEVERAL = re.compile(r"((?:[0-9]{1,18}(?:-[0-9]{1,18}){0,99})?)\.([0-9]{1,3})")  # numbers, and how many are unchanged
 LIMIT = 300  # characters
 # The text of each action, and the action that undoes it.
 ACTIONS = {
-    "acknowledged": ("#{} acknowledged", "unacknowledge", "Undo"),
-    "resolved": ("#{} resolved", "reopen", "Undo"),
-    "reopened": ("#{} reopened; escalation restarts at step 1", None, None),
-    "unacknowledged": ("#{} unacknowledged; escalation restarts at step 1", None, None),
-    "snoozed": ("#{} snoozed", "unacknowledge", "Undo"),
-    "escalated": ("#{} escalated to the next step", None, None),
-    "assigned": ("#{} assigned", None, None),
-    "merged": ("Merged into #{}", None, None),
-    "noted": ("Note added to #{}", None, None),
+    "acknowledged": ("{} acknowledged", "unacknowledge", "Undo"),
+    "resolved": ("{} resolved", "reopen", "Undo"),
+    "reopened": ("{} reopened; escalation restarts at step 1", None, None),
+    "unacknowledged": ("{} unacknowledged; escalation restarts at step 1", None, None),
+    "snoozed": ("{} snoozed", "unacknowledge", "Undo"),
+    "escalated": ("{} escalated to the next step", None, None),
+    "assigned": ("{} assigned", None, None),
+    "merged": ("Merged into {}", None, None),
+    "noted": ("Note added to {}", None, None),
 }
 
 
@@ -32,7 +37,15 @@ class Toast:
     def action(cls, action: str, number: int) -> "Toast":
         """About an incident."""
         text, undo, label = ACTIONS[action]
-        return cls(text.format(number), f"/incidents/{number}/{undo}" if undo else None, label, f"{action}.{number}")
+        return cls(text.format(f"#{number}"), f"/incidents/{number}/{undo}" if undo else None, label, f"{action}.{number}")
+
+    @classmethod
+    def actions(cls, action: str, numbers: Sequence[int], unchanged: int) -> "Toast":
+        """About several incidents, and how many more were asked for and had changed meanwhile."""
+        text, undo, label = ACTIONS[action]
+        said = text.format(counted(len(numbers), "incident")) + (f"; {unchanged} unchanged" if unchanged else "")
+        path = f"/incidents/bulk/{undo}?{urlencode([('number', one) for one in numbers])}" if undo and numbers else None
+        return cls(said, path, label, f"{action}.{'-'.join(map(str, numbers))}.{unchanged}")
 
     @classmethod
     def plain(cls, text: str) -> "Toast":
@@ -45,4 +58,7 @@ class Toast:
         action, _, rest = (cookie or "").partition(".")
         if action in ACTIONS and rest.isdecimal() and len(rest) < 19:
             return cls.action(action, int(rest))
+        several = _SEVERAL.fullmatch(rest) if action in ACTIONS else None
+        if several is not None:
+            return cls.actions(action, [int(one) for one in several[1].split("-") if one], int(several[2]))
         return cls.plain(unquote(rest)) if action == "say" and rest else None

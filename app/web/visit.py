@@ -73,7 +73,7 @@ class Visit:
 
     def page(self, template: str, /, **facts: Any) -> Response:
         """A whole page; a toast that was waiting is shown and gone."""
-        told = Toast.read(self.request.cookies.get(TOAST))
+        toast = Toast.read(self.request.cookies.get(TOAST))
         around = frame.load(self.db, self.person, self.now)
         response = HTMLResponse(
             render(
@@ -85,7 +85,7 @@ class Visit:
                 here=here(self.request),
                 theme=theme(self.request),
                 frame=around,
-                toast=told,
+                toast=toast,
                 editor=self.may("edit"),
                 responder=self.may("respond"),
                 admin=self.may("administer"),
@@ -113,7 +113,9 @@ def visit(request: Request) -> Iterator[Visit]:
 
 def here(request: Request) -> str:
     """The page's own address: path and query, without what the live refresh adds."""
-    query = "&".join(part for part in request.url.query.split("&") if part and not part.startswith(("known=", "csrf=")))
+    query = "&".join(
+        part for part in request.url.query.split("&") if part and not part.startswith(("known=", "seen=", "csrf="))
+    )
     return f"{request.url.path}?{query}" if query else request.url.path
 
 

@@ -99,6 +99,8 @@ def live(labels: dict[str, str], severity: Severity, at: datetime) -> tuple[dict
     from app.alerts import store as alerts
     from app.escalation import store as escalations
     from app.incidents import store as incidents
+    from app.incidents.search import store as search
+    from app.incidents.search.model import Search
     from app.notify import store as pages
 
     kept = {name: value for name, value in labels.items() if value}
@@ -111,7 +113,7 @@ def live(labels: dict[str, str], severity: Severity, at: datetime) -> tuple[dict
     )
     line.dedup(at)
     with transaction() as db:
-        (newest, *_) = incidents.listed(db, states=[], equal={}, words="", before=None, limit=1)
+        (newest, *_) = search.found(db, Search(), limit=1)
         number = newest.number
     line.escalate(at)
     with transaction() as db:

@@ -15,10 +15,11 @@ from app.configfile.apply import apply
 from app.configfile.load import load_texts
 from app.db import transaction
 from app.errors import Conflict
-from app.incidents import store as incidents
 from app.incidents.joining import board_at
-from app.incidents.model import Incident, State
+from app.incidents.model import Incident, IncidentState
 from app.incidents.place import How, batch, place
+from app.incidents.search import store as search
+from app.incidents.search.model import Search
 from app.incidents.service import in_force
 from app.people.model import SYSTEM, Actor, Role
 from app.review.preview import _alert
@@ -46,7 +47,7 @@ def event(rng: random.Random, n: int) -> Signal:
 
 def known() -> dict[int, Incident]:
     with transaction() as db:
-        found = incidents.listed(db, states=[], equal={}, words="", before=None, limit=500)
+        found = search.found(db, Search(), limit=500)
     return {one.number: one for one in found}
 
 
@@ -62,7 +63,7 @@ def ahead(signal: Signal, now: datetime) -> tuple[How, Incident]:
 
 
 def somebody_acts(rng: random.Random, now: datetime) -> None:
-    open_ = [one.number for one in known().values() if one.state is not State.RESOLVED]
+    open_ = [one.number for one in known().values() if one.state is not IncidentState.RESOLVED]
     every = sorted(known())
     act = rng.choice(["ack", "resolve", "merge", "reopen", "nothing", "nothing"])
     try:

@@ -137,7 +137,7 @@ def test_log_in_see_an_incident_appear_and_acknowledge_it_by_keyboard(chromium: 
     page.get_by_text(f"#{number} acknowledged").wait_for()
     assert (incident(number).state, incident(number).acknowledged_by) == ("acknowledged", "ada")
     other = raise_alert("latency", service="db")
-    page.get_by_text("1 new").wait_for(timeout=5000)
+    page.locator("#news").get_by_text("1 new").wait_for(timeout=5000)
     assert page.locator(f"#i{other}").count() == 0
     page.locator("[data-show]").click()
     page.locator(f"#i{other}").wait_for()

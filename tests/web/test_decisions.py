@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from app.catalog import filter as filters
 from app.errors import Invalid
 from app.oncall.model import Shift, Source, Span
 from app.units import length
 from app.walltime import clock
-from app.web import filter as filters
 from app.web import rota, wall, words
 from app.web.graph import Curve, Limit, Scene, Spot, gathered, graph, merged, sparkline
 from app.web.markdown import html

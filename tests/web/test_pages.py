@@ -127,7 +127,7 @@ def test_every_page_weighs_less_than_a_picture(full: Site, path: str) -> None:
     files = sorted(set(re.findall(r'(?:src|href)="/static/([^"?]+\.(?:js|css))', page)))
     assert files == ["console.css", "console.js", "vendor/htmx.min.js"]
     raw = sum((STATIC / name).stat().st_size for name in files)
-    assert len(page.encode()) + raw < 110_000, len(page.encode())
+    assert len(page.encode()) + raw < 120_000, len(page.encode())
     sent = sum(int(full.session.get(f"{full.url}/static/{name}", timeout=9).headers["content-length"]) for name in files)
     assert len(page.encode()) + sent < 60_000, len(page.encode())
 
@@ -172,7 +172,8 @@ def test_pages_are_quick(full: Site) -> None:
         ("/checks/a%00b", 422),
         ("/runbooks/..%2fpeople", 404),
         ("/incidents?q=%00", 422),
-        ("/incidents?before=x", 422),
+        ("/incidents?after=x", 422),
+        ("/incidents?sort=oldest&after=1.2", 422),
         ("/checks?page=0", 422),
         ("/oncall?shift=9999999", 422),
         ("/?known=x", 422),

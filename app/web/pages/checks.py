@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from app.actions.check import pause
 from app.actions.run import run_now
+from app.catalog.filter import matchers
 from app.checks import service
 from app.checks import store as checks
 from app.checks.model import CheckState
@@ -18,7 +19,6 @@ from app.checks.samples import store as samples
 from app.checks.select import select
 from app.plugins import FAMILIES
 from app.web import history
-from app.web.filter import matchers
 from app.web.graph import sparkline
 from app.web.route import pages
 from app.web.toast import Toast

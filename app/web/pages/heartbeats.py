@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.actions import heartbeat as actions
+from app.catalog.filter import matchers
 from app.catalog.matcher import matches
 from app.checks.heartbeats import service, store
 from app.checks.heartbeats.present import HeartbeatView, view
 from app.web.bars import MOST, bars, summary
-from app.web.filter import matchers
 from app.web.guard import base_url
 from app.web.route import pages
 from app.web.toast import Toast

@@ -10,16 +10,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.checks import store as checks
-from app.incidents import store as incidents
-from app.incidents.model import OPEN, Incident, IncidentState
+from app.incidents.model import OPEN, IncidentState
+from app.incidents.search import store as incidents
+from app.incidents.search.model import Order, Search
 from app.oncall import service as oncall
 from app.oncall.model import On
-from app.web.board import board
+from app.web.board import board, shown
+from app.web.pages.incidents import of_service
 from app.web.route import pages
 from app.web.visit import visit
 
 router = pages()
-MOST = 500  # open incidents looked at
+SHOWN = 20  # rows
 DAYS = 14  # of coverage
 
 
@@ -34,22 +36,21 @@ class Duty:
 
 
 @router.get("/")
-def home(request: Request, known: Annotated[list[int], Query()] = []) -> Response:  # noqa: B006 - FastAPI copies it
+def home(request: Request, known: Annotated[tuple[int, ...], Query()] = (), seen: int = 0) -> Response:
     """Open incidents, worst first; with none of them, what a calm hour is good for."""
     with visit(request) as v:
-        open_ = incidents.listed(v.db, states=OPEN, equal={}, words="", before=None, limit=MOST)
-        numbers = {one.number for one in open_}
-        missing = [number for number in known[:100] if number not in numbers and 0 < number < 2**63]
-        gone: list[Incident] = list(incidents.by_numbers(v.db, missing).values()) if missing else []
-        shown = board(v.db, open_, known[:100], gone, v.now)
-        duties = _duties(v.db, v.now)
-        statuses = checks.count_by_status(v.db)
-        latest = (
-            incidents.listed(v.db, states=(IncidentState.RESOLVED,), equal={}, words="", before=None, limit=5)
-            if not open_
-            else []
+        open_ = board(v.db, Search(OPEN, order=Order.WORST), v.now, SHOWN, page=shown(known, seen))
+        resolved = Search((IncidentState.RESOLVED,))
+        latest = incidents.found(v.db, resolved, limit=1) if not open_.total else []
+        return v.page(
+            "home.html",
+            board=open_,
+            duties=_duties(v.db, v.now),
+            statuses=checks.count_by_status(v.db),
+            latest=latest,
+            days=DAYS,
+            of_service=of_service,
         )
-        return v.page("home.html", board=shown, duties=duties, statuses=statuses, latest=latest, days=DAYS)
 
 
 def _duties(db: Connection, now: datetime) -> list[Duty]:

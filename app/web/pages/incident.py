@@ -22,6 +22,8 @@ from app.incidents import store
 from app.incidents.lifecycle import Move, offered
 from app.incidents.model import OPEN, Incident
 from app.incidents.present import present_event
+from app.incidents.search import store as search
+from app.incidents.search.model import Search
 from app.notify import store as notices
 from app.notify.model import Attempt, Kind, Page
 from app.people import store as people
@@ -106,13 +108,16 @@ def _plain(action: Callable[[Connection, int, Actor, datetime], Incident]) -> Ac
     return lambda v, number, _: action(v.db, number, v.actor, v.now)
 
 
-def _snooze(v: Visit, number: int, typed: Mapping[str, str]) -> None:
-    wanted = typed.get("for", "")
+def snooze_length(v: Visit, wanted: str) -> timedelta:
+    """`1h`, or until the next `morning` where the person lives. Raises Invalid."""
     try:
-        length = morning(v.now, v.zone) - v.now if wanted == "morning" else parse_duration(wanted)
+        return morning(v.now, v.zone) - v.now if wanted == "morning" else parse_duration(wanted)
     except ValueError as error:
         raise Invalid(str(error)) from None
-    actions.snooze(v.db, number, length, v.actor, v.now)
+
+
+def _snooze(v: Visit, number: int, typed: Mapping[str, str]) -> None:
+    actions.snooze(v.db, number, snooze_length(v, typed.get("for", "")), v.actor, v.now)
 
 
 ACTIONS: Mapping[str, tuple[str, Action]] = {
@@ -166,7 +171,7 @@ def _others(v: Visit, incident: Incident) -> list[Incident]:
     """Open incidents it could be merged into."""
     if Move.MERGE not in offered(incident) or not v.may("respond"):
         return []
-    found = store.listed(v.db, states=OPEN, equal={}, words="", before=None, limit=51)
+    found = search.found(v.db, Search(OPEN), limit=51)
     return [one for one in found if one.number != incident.number]
 
 

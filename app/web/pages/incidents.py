@@ -1,28 +1,39 @@
-"""Incidents: the list, with its filter in the URL."""
+"""Incidents: the list, with its filter in the URL; acting on many at once."""
 
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import Query
+from fastapi import Depends, Query
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.actions import service as actions
 from app.catalog import store as catalog
-from app.catalog.matcher import matches
+from app.catalog.filter import parsed
 from app.catalog.model import Severity
-from app.errors import Invalid
-from app.incidents import store
-from app.incidents.model import OPEN, Incident, IncidentState
-from app.web.board import rows
-from app.web.filter import matchers
+from app.db import transaction
+from app.errors import Conflict, Invalid, NotFound
+from app.incidents.model import OPEN, IncidentState
+from app.incidents.search.model import Order, Search, parse_position
+from app.people import store as people
+from app.people.model import Actor
+from app.web.board import board, shown
+from app.web.pages.incident import snooze_length
 from app.web.route import pages
-from app.web.visit import Visit, visit
+from app.web.toast import Toast
+from app.web.visit import Typed, Visit, go, local_path, visit
 
 router = pages()
-PAGE = 20
-SEARCHED = 2000  # newest incidents that matchers are tried on
+PAGE = 50
 STATES = {"open": OPEN, **{state.value: (state,) for state in IncidentState}, "all": ()}
+WHOSE = {"": "everybody's", "mine": "mine", "teams": "my teams'"}
+ORDERS = {Order.WORST: "worst first", Order.NEWEST: "newest first", Order.OLDEST: "oldest first"}
+LARGEST = 9  # digits of a number typed into a URL
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,63 +41,132 @@ class Filter:
     """What is asked for, as it stands in the URL."""
 
     state: str
+    view: str
     severity: str
     service: str
     q: str
+    sort: str  # empty: worst first where all are open, else newest first
+
+    @property
+    def order(self) -> Order:
+        return Order(self.sort) if self.sort else Order.WORST if self.state in ("open", "triggered") else Order.NEWEST
+
+    @property
+    def narrow(self) -> bool:
+        """Whether more than the state is asked for."""
+        return bool(self.view or self.severity or self.service or self.q)
 
     def url(self, **changed: str) -> str:
         """The list with this filter, a part of it changed."""
-        wanted = {"state": self.state, "severity": self.severity, "service": self.service, "q": self.q, **changed}
-        return "/incidents?" + urlencode({name: value for name, value in wanted.items() if value})
+        own = {name: getattr(self, name) for name in ("state", "view", "severity", "service", "q", "sort")}
+        return "/incidents?" + urlencode({name: value for name, value in {**own, **changed}.items() if value})
+
+    def of_service(self, service: str | None) -> str:
+        """The list with this filter, of one service."""
+        return self.url(service=service) if service else self.url(q='service=""')
+
+
+def of_service(service: str | None) -> str:
+    """The open incidents of one service."""
+    return Filter("open", "", "", "", "", "").of_service(service)
 
 
 @router.get("/incidents")
 def listed(
     request: Request,
     state: str = "open",
+    view: str = "",
     severity: str = "",
     service: str = "",
     q: str = "",
-    before: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
+    sort: str = "",
+    after: str = "",
+    known: Annotated[tuple[int, ...], Query()] = (),
+    seen: int = 0,
 ) -> Response:
-    """Newest first, one page after the other."""
-    wanted = Filter(state if state in STATES else "all", severity, service, q.strip())
-    if severity and severity not in list(Severity):
-        raise Invalid(f'unknown severity "{severity}"; use one of {", ".join(Severity)}')
+    """A page of what fits the filter. What cannot be read in it is said beside it, and finds nothing."""
+    wanted = Filter(
+        state if state in STATES else "all",
+        view if view in WHOSE else "",
+        severity if severity in list(Severity) else "",
+        service,
+        q.strip(),
+        sort if sort in list(Order) else "",
+    )
     with visit(request) as v:
-        found = _find(v, wanted, before)
-        shown = found[:PAGE]
-        older = wanted.url(before=str(shown[-1].number)) if len(found) > PAGE else None
+        place = parse_position(after, wanted.order) if after else None
+        try:
+            found, error = board(v.db, _search(v, wanted, severity), v.now, PAGE, place, shown(known, seen)), ""
+        except Invalid as invalid:
+            found, error = None, str(invalid)
         return v.page(
             "incidents.html",
-            rows=rows(v.db, shown, v.now),
+            board=found,
+            error=error,
             filter=wanted,
-            older=older,
-            first=before is None,
+            first=not after,
+            older=wanted.url(after=str(found.next)) if found and found.next else None,
             states=STATES,
+            views=WHOSE,
+            orders=ORDERS,
             severities=list(Severity),
-            services=list(catalog.services(v.db)),
+            services_known=list(catalog.services(v.db)),
         )
 
 
-def _find(v: Visit, wanted: Filter, before: int | None) -> list[Incident]:
-    parsed = matchers(wanted.q)
+def _search(v: Visit, wanted: Filter, severity: str) -> Search:
+    """What the filter asks for. Raises Invalid for what cannot be read in it."""
+    if severity != wanted.severity:
+        raise Invalid(f'unknown severity "{severity}"; use one of {", ".join(Severity)}')
+    matchers, words = parsed(wanted.q)
     equal = {name: value for name, value in (("severity", wanted.severity), ("service", wanted.service)) if value}
-    found = store.listed(
-        v.db,
-        states=STATES[wanted.state],
-        equal=equal,
-        words="" if parsed else wanted.q,
-        before=before,
-        limit=SEARCHED if parsed else PAGE + 1,
-    )
-    return [one for one in found if matches(parsed, labels(one))][: PAGE + 1] if parsed else found
+    teams = _teams(v.db, v.person.login) if wanted.view == "teams" else None
+    person = v.person.login if wanted.view == "mine" else None
+    return Search(STATES[wanted.state], equal, teams, person, words, matchers, wanted.order)
 
 
-def labels(incident: Incident) -> dict[str, str]:
-    """What matchers see of an incident."""
-    own = {"title": incident.title, "state": incident.state, "severity": incident.severity, "urgency": incident.urgency}
-    names = {"service": incident.service, "team": incident.team, "policy": incident.policy_name}
-    people = {"acknowledged_by": incident.acknowledged_by, "assigned_to": incident.assigned_to}
-    known = {name: value or "" for name, value in (own | names | people).items()}
-    return {**incident.labels, **known, "number": str(incident.number)}
+def _teams(db: Connection, login: str) -> tuple[str, ...]:
+    return tuple(name for name, team in people.directory(db, "UTC").teams.items() if login in team.members)
+
+
+async def chosen(request: Request) -> tuple[int, ...]:
+    """The incidents that are ticked, or those of an undo's address; each once, the oldest first."""
+    form = await request.form(max_fields=200)
+    texts = [*form.getlist("number"), *request.query_params.getlist("number")]
+    digits = {one for one in texts if isinstance(one, str) and one.isascii() and one.isdecimal() and len(one) <= LARGEST * 2}
+    return tuple(sorted({int(one) for one in digits}))
+
+
+@router.post("/incidents/bulk/{action}")
+def act_on_many(request: Request, action: str, numbers: Annotated[tuple[int, ...], Depends(chosen)], typed: Typed) -> Response:
+    """Do one thing to each of them, in a transaction of its own: one that has changed meanwhile holds up no other."""
+    back = local_path(typed.get("back"), "/incidents")
+    with visit(request) as v:
+        actor, now = v.actor, v.now
+        length = snooze_length(v, typed.get("for", "1h")) if action == "snooze" else timedelta(0)
+    if action not in BULK:
+        raise NotFound(f'unknown action "{action}"')
+    if not numbers:
+        raise Invalid("no incident is selected; select one or more")
+    if action == "merge" and len(numbers) < 2:
+        raise Invalid("select two or more incidents to merge")
+    word, do = BULK[action]
+    done: list[int] = []
+    for number in numbers[1:] if action == "merge" else numbers:
+        with suppress(Conflict), transaction() as db:
+            do(db, number, actor, now, length, numbers[0])
+            done.append(number)
+    if action == "merge":
+        return go(back, Toast.action(word, numbers[0]) if done else Toast.plain("Nothing merged: already changed"))
+    return go(back, Toast.actions(word, done, len(numbers) - len(done)))
+
+
+Do = Callable[[Connection, int, Actor, datetime, timedelta, int], object]
+BULK: Mapping[str, tuple[str, Do]] = {
+    "acknowledge": ("acknowledged", lambda db, number, actor, now, _length, _into: actions.acknowledge(db, number, actor, now)),
+    "unacknowledge": ("unacknowledged", lambda db, number, actor, now, _length, _into: actions.release(db, number, actor, now)),
+    "resolve": ("resolved", lambda db, number, actor, now, _length, _into: actions.resolve(db, number, actor, now)),
+    "reopen": ("reopened", lambda db, number, actor, now, _length, _into: actions.reopen(db, number, actor, now)),
+    "snooze": ("snoozed", lambda db, number, actor, now, length, _into: actions.snooze(db, number, length, actor, now)),
+    "merge": ("merged", lambda db, number, actor, now, _length, into: actions.merge(db, number, into, actor, now)),
+}

@@ -3,9 +3,9 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.catalog.filter import matchers
 from app.catalog.matcher import matches
 from app.rules import in_force
-from app.web.filter import matchers
 from app.web.route import pages
 from app.web.rulebook import Row, rows_of
 from app.web.visit import visit

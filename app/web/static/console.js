@@ -61,14 +61,20 @@
   addEventListener("pagehide", hang);
 
   // What a refresh must not close: opened details, and what is focused is htmx's own care (by id).
-  let opened = [];
-  document.addEventListener("htmx:beforeSwap", () => { opened = $$("details[open][id]").map((one) => one.id); });
+  let opened = [], picked = new Set();
+  document.addEventListener("htmx:beforeSwap", () => {
+    opened = $$("details[open][id]").map((one) => one.id);
+    picked = new Set($$("[data-pick]:checked").map((one) => one.value));
+  });
   document.addEventListener("htmx:beforeRequest", (event) => {
     // A refresh waits while a menu is open inside what it would replace.
     if (event.target.matches("[hx-trigger^='live:']") && $("#live details.pop[open]")) event.preventDefault();
   });
   document.addEventListener("htmx:afterSwap", (event) => {
-    if (event.detail.target.id === "live") opened.forEach((id) => { const one = document.getElementById(id); if (one) one.open = true; });
+    if (event.detail.target.id === "live") {
+      opened.forEach((id) => { const one = document.getElementById(id); if (one) one.open = true; });
+      for (const one of $$("[data-pick]")) one.checked = picked.has(one.value);
+    }
     ready();
   });
   document.addEventListener("htmx:sendError", () => { $("#offline").hidden = false; });
@@ -77,7 +83,11 @@
   // "2 new, show": the only thing that lets rows move. It queues behind a refresh under way, so the newest answer wins.
   let all = false;
   document.addEventListener("htmx:configRequest", (event) => {
-    if (all && event.target.matches("[hx-trigger^='live:']")) { delete event.detail.parameters.known; all = false; }
+    if (all && event.target.matches("[hx-trigger^='live:']")) {
+      delete event.detail.parameters.known;
+      delete event.detail.parameters.seen;
+      all = false;
+    }
   });
   document.addEventListener("click", (event) => {
     if (event.target.closest("[data-show]")) {
@@ -88,6 +98,29 @@
     for (const one of $$("details.menu[open], details.pop[open]")) if (!one.contains(event.target)) one.open = false;
     if (event.target.closest("[data-help]")) $("#help").showModal();
   });
+
+  // Selection: a tick, a range with Shift, and how many there are.
+  let lastPick = null;
+  const counted = () => {
+    const count = $$("[data-pick]:checked").length;
+    for (const one of $$("[data-picked]")) one.textContent = count ? `${count} selected:` : "Selected:";
+  };
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-unpick]")) {
+      for (const one of $$("[data-pick]")) one.checked = false;
+      return counted();
+    }
+    const box = event.target.closest("[data-pick]");
+    if (!box) return;
+    const all = $$("[data-pick]"), from = all.indexOf(lastPick), to = all.indexOf(box);
+    if (event.shiftKey && from >= 0) for (const one of all.slice(Math.min(from, to), Math.max(from, to) + 1)) one.checked = box.checked;
+    lastPick = box;
+    counted();
+  });
+  const announce = () => {
+    const news = $("#news"), text = news ? news.textContent.replace("Show", "").trim() : "";
+    if ($("#announce") && $("#announce").textContent !== text) $("#announce").textContent = text;
+  };
 
   // Keyboard.
   const rows = () => $$("[data-row]");
@@ -101,6 +134,8 @@
     if (link) { link.focus({ preventScroll: true }); row.scrollIntoView({ block: "nearest" }); }
   };
   const act = (key) => {
+    const many = $("[data-pick]:checked") && $(`[data-bulk="${key}"]`);
+    if (many) return many.click();
     const row = current() || (rows().length === 1 ? rows()[0] : null), found = $(`[data-key="${key}"]`, row || $("#main"));
     if (!row && rows().length > 1) return;
     if (!found && row && key !== "n") { const link = $("a.cover", row); if (link && key === "s") location.href = `${link.href}#snooze`; return; }
@@ -123,6 +158,7 @@
     going = event.key === "g" ? Date.now() + 1200 : 0;
     if (event.key === "j" || event.key === "k") move(event.key === "j" ? 1 : -1);
     else if ("arsn".includes(event.key)) act(event.key);
+    else if (event.key === "x") { const row = current(), box = row && $("[data-pick]", row); if (box) box.click(); }
     else if (event.key === "/") { const box = $("[data-search]"); if (box) box.focus(); else location.href = "/incidents"; }
     else if (event.key === "?") $("#help").showModal();
     else return;
@@ -148,6 +184,8 @@
   });
   const ready = () => {
     tick();
+    counted();
+    announce();
     for (const book of $$("[data-ticks]")) {
       let kept = [];
       try { kept = JSON.parse(localStorage.getItem(`ticks.${book.dataset.ticks}`)) || []; } catch { /* not ours */ }

@@ -1,0 +1,157 @@
+"""The statements that find incidents. They read alerts and obligations too: an incident is found by what belongs to it."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Text,
+    and_,
+    any_,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from app.alerts.table import alert
+from app.catalog.matcher import Matcher, Op
+from app.catalog.model import Severity
+from app.incidents.model import Incident, IncidentState
+from app.incidents.search.model import RANKS, Order, Position, Search, ServiceCount
+from app.incidents.store import from_row
+from app.incidents.table import incident
+
+Condition = ColumnElement[bool]
+
+_RANK = case(RANKS, value=incident.c.severity) + case((incident.c.state == IncidentState.TRIGGERED, 0), else_=1)
+_OWN = ("title", "state", "severity", "urgency", "acknowledged_by", "assigned_to")  # whatever labels of an alert may say
+_ESCALATED_TO = text("""exists (select from obligation o
+  where o.incident = incident.number and o.generation = incident.generation and o.user_name = :person)""")
+
+
+def found(db: Connection, search: Search, after: Position | None = None, limit: int = 50) -> list[Incident]:
+    """At most `limit` incidents, in the order asked for, from after a position."""
+    query = select(incident).where(*_conditions(db, search)).limit(limit)
+    if search.order is Order.WORST:
+        query = query.order_by(_RANK, incident.c.number)
+        if after is not None:
+            query = query.where(tuple_(_RANK, incident.c.number) > tuple_(literal(after.rank), literal(after.number)))
+    elif search.order is Order.OLDEST:
+        query = query.order_by(incident.c.number)
+        if after is not None:
+            query = query.where(incident.c.number > after.number)
+    else:
+        query = query.order_by(incident.c.number.desc())
+        if after is not None:
+            query = query.where(incident.c.number < after.number)
+    return [from_row(row) for row in db.execute(query)]
+
+
+def count(db: Connection, search: Search) -> int:
+    """How many incidents are found in all."""
+    return db.scalar(select(func.count()).select_from(incident).where(*_conditions(db, search))) or 0
+
+
+def highest(db: Connection) -> int:
+    """The highest number there is; 0 without any."""
+    return db.scalar(select(func.max(incident.c.number))) or 0
+
+
+def newer(db: Connection, search: Search, than: int, known: Sequence[int]) -> tuple[int, Incident | None]:
+    """How many that are found and not `known` have a number above `than`, and the worst of them."""
+    where = [*_conditions(db, search), incident.c.number > than, incident.c.number.not_in(known)]
+    query = select(incident, func.count().over().label("n")).where(*where).order_by(_RANK, incident.c.number).limit(1)
+    row = db.execute(query).one_or_none()
+    return (0, None) if row is None else (row.n, from_row(row))
+
+
+def by_service(db: Connection, search: Search) -> list[ServiceCount]:
+    """What is found, counted by service: the worst first, then the most."""
+    triggered = func.count().filter(incident.c.state == IncidentState.TRIGGERED).label("triggered")
+    worst, n = func.min(case(RANKS, value=incident.c.severity)).label("worst"), func.count().label("n")
+    query = select(incident.c.service, n, triggered, worst).where(*_conditions(db, search)).group_by(incident.c.service)
+    severities = {place: severity for severity, place in RANKS.items()}
+    rows = db.execute(query.order_by(worst, triggered.desc(), n.desc(), incident.c.service))
+    return [ServiceCount(row.service, row.n, row.triggered, Severity(severities[row.worst])) for row in rows]
+
+
+def _conditions(db: Connection, search: Search) -> list[Condition]:
+    where: list[Condition] = []
+    if search.states:
+        where.append(incident.c.state.in_(search.states))
+    where += [incident.c[name] == value for name, value in search.equal.items()]
+    if search.teams is not None:
+        where.append(incident.c.team.in_(search.teams))
+    if search.person is not None:
+        escalated: Condition = and_(incident.c.state == IncidentState.TRIGGERED, _ESCALATED_TO.bindparams(person=search.person))
+        theirs = (incident.c.acknowledged_by == search.person, incident.c.assigned_to == search.person)
+        where.append(or_(*theirs, escalated))
+    where += [_somewhere(word) for word in search.words]
+    if search.matchers:
+        where += [likely for one in search.matchers if (likely := _indexed(one)) is not None]
+        one_alert = select(literal(1)).select_from(select(literal(1)).subquery().outerjoin(alert, _OF_INCIDENT))
+        where.append(exists(one_alert.where(*(_passes(db, one, where) for one in search.matchers)).correlate(incident)))
+    return where
+
+
+_OF_INCIDENT = alert.c.incident == incident.c.number
+
+
+def _somewhere(word: str) -> Condition:
+    """A word in what an incident is or in what its alerts say."""
+    pattern = f"%{_literal(word)}%"
+    own: list[Condition] = [incident.c[name].ilike(pattern) for name in ("title", "service", "team")]
+    number = word.removeprefix("#")
+    if number.isascii() and number.isdigit() and len(number) < 19:
+        own.append(incident.c.number == int(number))
+    label = func.jsonb_each_text(alert.c.labels).table_valued("key", "value")
+    labels = exists(select(literal(1)).select_from(label).where(label.c.value.ilike(pattern)).correlate(alert))
+    of_alert = select(literal(1)).where(_OF_INCIDENT, or_(alert.c.summary.ilike(pattern), labels)).correlate(incident)
+    return or_(*own, exists(of_alert))
+
+
+def _literal(words: str) -> str:
+    return words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _value(name: str) -> ColumnElement[str]:
+    """What a matcher compares: the incident's own, else the label of an alert, else of the group; empty when it is missing."""
+    if name == "number":
+        return cast(incident.c.number, Text)
+    if name == "policy":
+        return func.coalesce(incident.c.policy_name, "")
+    if name in _OWN:
+        return func.coalesce(incident.c[name], "")
+    group = incident.c[name] if name in ("service", "team") else incident.c.labels[name].as_string()
+    return func.coalesce(func.nullif(alert.c.labels[name].astext, ""), group, "")
+
+
+def _indexed(matcher: Matcher) -> Condition | None:
+    """What the index on labels can answer of a matcher, so that not every incident's alerts are looked at."""
+    if matcher.op is not Op.EQUAL or not matcher.value or matcher.name in (*_OWN, "number", "policy"):
+        return None
+    labelled: Select[tuple[int]] = select(alert.c.incident).where(
+        alert.c.labels.contains({matcher.name: matcher.value}), alert.c.incident.is_not(None)
+    )
+    own = incident.c[matcher.name] if matcher.name in ("service", "team") else incident.c.labels[matcher.name].as_string()
+    return or_(incident.c.number.in_(labelled), own == matcher.value)
+
+
+def _passes(db: Connection, matcher: Matcher, where: Sequence[Condition]) -> Condition:
+    """A matcher in SQL. Regular expressions are RE2's, not PostgreSQL's: they are tried on the values that there are."""
+    value = _value(matcher.name)
+    if matcher.op is Op.EQUAL:
+        return value == matcher.value
+    if matcher.op is Op.NOT_EQUAL:
+        return value != matcher.value
+    known = select(value).distinct().select_from(incident.outerjoin(alert, _OF_INCIDENT)).where(*where)
+    passing = [one for one in db.scalars(known) if matcher.matches({matcher.name: one})]
+    return value == any_(literal(passing, ARRAY(Text)))

@@ -1,0 +1,144 @@
+"""A storm: the worst is on top whatever its age, everything is found and counted, and many are acted on at once."""
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.web.conftest import Site, incident, raise_alert
+
+MANY = 600
+
+
+@pytest.fixture
+def storm(ada: Site) -> Site:
+    """Six hundred warnings that came after three criticals, one of them acknowledged; each of a service of ten."""
+    from app import line
+    from app.alerts import service as alerts
+    from app.catalog.model import Severity
+    from app.db import transaction
+    from app.signals.model import Signal, SignalStatus
+
+    for n in (1, 2, 3):
+        raise_alert(f"critical {n}", service=f"vital-{n}", severity="critical")
+    signals = [
+        Signal(
+            "integration:test",
+            f"w{n}",
+            SignalStatus.FIRING,
+            f"warning {n}",
+            Severity.WARNING,
+            service=f"s{n}",
+            labels={"region": f"r{n}"},
+        )
+        for n in range(MANY)
+    ]
+    with transaction() as db:
+        alerts.accept(db, signals, datetime.now(UTC))
+    while line.dedup():
+        pass
+    ada.post("/incidents/1/acknowledge")
+    return ada
+
+
+def numbers(page: str) -> list[int]:
+    """The incidents of a page, in its order."""
+    return [int(one) for one in re.findall(r'id="i(\d+)"', page)]
+
+
+def test_the_worst_is_on_top_however_many_came_after_it(storm: Site) -> None:
+    home = storm.get("/")
+    assert numbers(home)[:3] == [2, 3, 1], "unacknowledged before acknowledged"
+    assert len(numbers(home)) == 20
+    assert "All 603 open incidents" in home
+    listed = storm.get("/incidents")
+    assert numbers(listed)[:3] == [2, 3, 1]
+    assert "603 open incidents" in listed
+
+
+def test_every_incident_is_on_some_page(storm: Site) -> None:
+    path, found = "/incidents?sort=oldest", []
+    while path:
+        page = storm.get(path)
+        found += numbers(page)
+        following = re.search(r'<a class="button" href="([^"]+)">next page</a>', page)
+        path = following[1].replace("&amp;", "&") if following else ""
+    assert found == sorted(set(found))
+    assert len(found) == MANY + 3
+
+
+def test_a_label_that_only_the_oldest_alert_has_is_found(storm: Site) -> None:
+    for query in ('region="r0"', 'region=~"r0|r0x"', "warning 0 s0", "s0 r0"):
+        page = storm.get("/incidents", params={"q": query})
+        assert [incident(number).title for number in numbers(page)][:1] == ["warning 0"], query
+    assert "1 open incident match." in storm.get("/incidents", params={"q": 'region="r0"'})
+
+
+def test_what_is_announced_is_what_came_since(storm: Site) -> None:
+    home = storm.get("/")
+    live = "&".join(f"{name}={value}" for name, value in re.findall(r'name="(known|seen)" value="(\d+)"', home))
+    assert " new</b>" not in storm.get(f"/?{live}"), "those that do not fit the page are not new"
+    newest = raise_alert("another", service="vital-9", severity="error")
+    page = storm.get(f"/?{live}")
+    assert "<b>1 new</b>: error · another" in page
+    assert numbers(page) == numbers(home)
+    assert newest in numbers(storm.get("/"))
+
+
+def test_the_storm_is_summed_up_by_service(storm: Site) -> None:
+    page = storm.get("/incidents")
+    services = re.search(r'<nav class="services".*?</nav>', page, re.DOTALL)
+    assert services is not None
+    assert re.findall(r"service=(vital-\d)", services[0]) == ["vital-2", "vital-3", "vital-1"]
+    assert '<nav class="services"' not in storm.get("/incidents?service=s1")
+
+
+def picked(site: Site, action: str, *chosen: int, **more: str) -> str:
+    site.post(f"/incidents/bulk/{action}", number=[str(one) for one in chosen], back="/incidents", **more)
+    return site.toast()
+
+
+def test_many_are_acknowledged_at_once_and_the_toast_takes_it_back(storm: Site) -> None:
+    toast = picked(storm, "acknowledge", 2, 3, 4)
+    assert "3 incidents acknowledged" in toast
+    assert [incident(number).acknowledged_by for number in (2, 3, 4)] == ["ada"] * 3
+    undo = re.search(r'action="(/incidents/bulk/unacknowledge[^"]*)"', toast)
+    assert undo is not None
+    storm.post(undo[1].replace("&amp;", "&"))
+    assert [incident(number).state for number in (2, 3, 4)] == ["triggered"] * 3
+
+
+def test_one_that_has_changed_holds_up_no_other(storm: Site) -> None:
+    storm.post("/incidents/3/resolve")
+    assert "2 incidents acknowledged; 1 unchanged" in picked(storm, "acknowledge", 2, 3, 4)
+    assert "2 incidents resolved; 1 unchanged" in picked(storm, "resolve", 2, 3, 4)
+    assert "2 incidents reopened" in picked(storm, "reopen", 2, 4)
+    assert "0 incidents" not in picked(storm, "snooze", 2, 4, **{"for": "15m"})
+    assert all(incident(number).snoozed_until for number in (2, 4))
+
+
+def test_the_others_are_merged_into_the_oldest(storm: Site) -> None:
+    assert "Merged into #4" in picked(storm, "merge", 6, 5, 4)
+    assert [incident(number).merged_into for number in (5, 6)] == [4, 4]
+    assert incident(4).alert_count == 3
+
+
+@pytest.mark.parametrize(
+    "action, chosen, status", [("acknowledge", (), 422), ("merge", (2,), 422), ("explode", (2,), 404)], ids=str
+)
+def test_what_cannot_be_done_says_so(storm: Site, action: str, chosen: tuple[int, ...], status: int) -> None:
+    storm.post(f"/incidents/bulk/{action}", status, number=[str(one) for one in chosen])
+
+
+def test_a_viewer_selects_nothing_and_acts_on_nothing(storm: Site) -> None:
+    viewer = storm.as_("vi")
+    assert "data-pick" not in viewer.get("/incidents")
+    viewer.post("/incidents/bulk/acknowledge", 403, number=["2"])
+    assert incident(2).state == "triggered"
+
+
+def test_mine_and_my_teams(storm: Site) -> None:
+    mine = raise_alert("of the shop", service="shop")
+    assert numbers(storm.get("/incidents?view=teams")) == [mine]
+    assert 1 in numbers(storm.get("/incidents?view=mine")), "acknowledged by her"
+    assert "No incidents match" in storm.as_("ed").get("/incidents?view=mine")
