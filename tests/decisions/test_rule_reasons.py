@@ -332,8 +332,8 @@ def test_the_words_of_what_every_kind_has_in_common() -> None:
     assert reasons({**ABOVE, "max_series": 2}, [], many)[TOO_MANY] == (
         "too many series: 3 label sets, 1 of them not evaluated; raise max_series or select fewer"
     )
-    excused = "prober offline: the reference target a:443 does not respond; the check said: timeout"
-    assert reasons(ABOVE, ["{}"], ["{}"], excused={NOON: excused}) == {"{}": excused}
+    excused = Reason(Code.REFERENCES_SILENT, {"references": ["a:443"]})
+    assert reasons(ABOVE, ["{}"], ["{}"], excused={NOON: excused}) == {"{}": "the reference target a:443 does not respond"}
     assert text(Reason(Code.RULE_BROKE, {"error": "ValueError: no"})) == "rule error: ValueError: no"
     assert text(Reason(Code.CHECK_PAUSED)) == "check paused"
 
