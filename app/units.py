@@ -48,11 +48,12 @@ def format_seconds(seconds: float) -> str:
     return format_duration(timedelta(seconds=seconds))
 
 
+WRITTEN = f"^{_WHOLE.pattern}$"  # the pattern of a duration in a JSON Schema
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": f"^{_WHOLE.pattern}$", "examples": ["30s", "5m", "1h30m"]}),
+    WithJsonSchema({"type": "string", "pattern": WRITTEN, "examples": ["30s", "5m", "1h30m"]}),
 ]
 
 

@@ -57,7 +57,7 @@ Match = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 class Matching(Declared):
     """Anything with a `match`: a list of matchers that must all hold; none = everything."""
 
-    match: Match = Field(default=(), description="matchers, ANDed")
+    match: Match = Field(default=(), description="matchers, ANDed; default: everything", examples=[['service="shop"']])
 
     @field_validator("match")
     @classmethod
@@ -82,15 +82,27 @@ Link = Annotated[str, AfterValidator(_public)]
 
 
 class Service(Declared):
-    """Something people care about; alerts name it, routes and dependencies hang on it."""
+    """Something people rely on; alerts name it, and routes and dependencies refer to it."""
 
-    team: str | None = None
-    tier: Literal["critical", "standard", "low"] = "standard"
-    depends_on: tuple[str, ...] = ()
-    runbook: str | None = None
-    business: str | None = Field(default=None, description="what customers would call it")
-    description: str | None = None
-    links: tuple[Link, ...] = ()
+    team: str | None = Field(
+        default=None, description="team that is responsible for it; label of its alerts", examples=["shop", "shop"]
+    )
+    tier: Literal["critical", "standard", "low"] = Field(
+        default="standard", description="how important it is; label of its alerts", examples=["critical"]
+    )
+    depends_on: tuple[str, ...] = Field(default=(), description="services it needs", examples=[["shop-db"]])
+    runbook: str | None = Field(
+        default=None, description="runbook of its alerts, unless the check or rule has its own", examples=["shop-down"]
+    )
+    business: str | None = Field(default=None, description="what customers would call it", examples=["Taking orders"])
+    description: str | None = Field(
+        default=None, description="what it is, in a sentence", examples=[None, "PostgreSQL of the shop"]
+    )
+    links: tuple[Link, ...] = Field(
+        default=(),
+        description="URLs shown with it: dashboards, repositories",
+        examples=[["https://grafana.example.org/d/shop"]],
+    )
 
 
 class During(Declared):
@@ -108,11 +120,17 @@ class During(Declared):
 class Route(Matching):
     """The first route that matches decides policy, urgency and hours."""
 
-    policy: str
+    policy: str = Field(description="escalation policy of its incidents", examples=["shop"])
     urgency: Urgency | During | None = Field(
-        default=None, description="high, low, or by hours; default: critical and error are high"
+        default=None,
+        description="high, low, or by hours; default: critical and error are high",
+        examples=[{"during": "office", "then": "high", "else": "low"}, "low"],
     )
-    pages: str | None = Field(default=None, description="name of the hours: pages wait until they are open; default: at once")
+    pages: str | None = Field(
+        default=None,
+        description="name of the hours: pages wait until they are open; default: at once",
+        examples=[None, "office"],
+    )
 
     @property
     def hours(self) -> frozenset[str]:
@@ -125,8 +143,8 @@ class Route(Matching):
 class Step(Declared):
     """Whom to page, and how long to wait for an acknowledgement before the next step."""
 
-    page: Targets = Field(min_length=1)
-    wait: Duration = Field(default=parse_duration("5m"))
+    page: Targets = Field(min_length=1, description="user:NAME, team:NAME, schedule:NAME or channel:NAME; one or a list")
+    wait: Duration = Field(default=parse_duration("5m"), description="until the next step, unless acknowledged; at least 1s")
 
     @field_validator("wait")
     @classmethod
@@ -139,10 +157,22 @@ class Step(Declared):
 class Policy(Declared):
     """Steps in order; the list runs `repeat` more times; then `if_exhausted` (default: platform.owners)."""
 
-    steps: tuple[Step, ...] = Field(min_length=1)
-    repeat: int = Field(default=0, ge=0, le=100)
-    ack_timeout: Duration | None = Field(default=None, description="acknowledged this long without an end: start again")
-    if_exhausted: Targets | None = None
+    steps: tuple[Step, ...] = Field(
+        min_length=1,
+        description="in order; the first runs at once",
+        examples=[[{"page": "schedule:primary", "wait": "10m"}, {"page": ["team:shop", "channel:webhook"]}]],
+    )
+    repeat: int = Field(default=0, ge=0, le=100, description="how often the steps run again", examples=[1])
+    ack_timeout: Duration | None = Field(
+        default=None,
+        description="acknowledged this long without being resolved or snoozed: restarts at step 1; default: never",
+        examples=["30m"],
+    )
+    if_exhausted: Targets | None = Field(
+        default=None,
+        description="paged after the last step, every 30 minutes until acknowledged; default: platform.owners",
+        examples=["user:ada"],
+    )
 
     @property
     def targets(self) -> frozenset[str]:
@@ -153,18 +183,32 @@ class Policy(Declared):
 class Grouping(Matching):
     """Alerts whose `by` labels are equal join one incident."""
 
-    by: tuple[str, ...] = ()
-    window: Duration = Field(default=parse_duration("10m"), description="joining within it sends nothing")
-    reopen: Duration = Field(default=parse_duration("0s"), description="a new alert this soon after the end reopens")
-    resolve_after: Duration = Field(default=parse_duration("0s"), description="quiet time before the incident ends")
-    hold: Duration | None = Field(default=None, description="wait before the incident opens (not active yet)")
+    by: tuple[str, ...] = Field(
+        default=(),
+        description="labels: alerts in which they are equal join one incident",
+        examples=[["service"], ["alertname"]],
+    )
+    window: Duration = Field(
+        default=parse_duration("10m"),
+        description="alerts that join within it send nothing; later ones send one update",
+        examples=["15m"],
+    )
+    reopen: Duration = Field(
+        default=parse_duration("0s"),
+        description="an alert this soon after the incident was resolved reopens it",
+        examples=["10m"],
+    )
+    resolve_after: Duration = Field(
+        default=parse_duration("0s"), description="time after the last alert before the incident is resolved", examples=["2m"]
+    )
+    hold: Duration | None = Field(default=None, description="wait before the incident opens, cancelled by recovery")
 
 
 class Channel(Declared):
-    """A way out; the fields beside `kind` are those of the kind's own Spec (app/notify/channels)."""
+    """Where messages are sent; the fields beside `kind` are those of its kind."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
-    kind: str
+    kind: str = Field(description="kind of channel")
 
     @property
     def options(self) -> dict[str, object]:
@@ -184,53 +228,78 @@ Reference = Annotated[str, AfterValidator(_reference)]
 class Platform(Declared):
     """Who runs Tocsin itself."""
 
-    owners: Targets = ()
-    emergency: Targets = ()
+    owners: Targets = Field(
+        default=(), description="paged after the last step of a policy that has no if_exhausted", examples=[["user:ada"]]
+    )
+    emergency: Targets = Field(default=(), description="paged when Tocsin itself fails", examples=[["user:ada"]])
     references: tuple[Reference, ...] = Field(
-        default=(), max_length=10, description="URLs or host:port that tell whether the prober itself is cut off"
+        default=(),
+        max_length=10,
+        description="URLs or HOST:PORT that are reachable whenever Tocsin is online",
+        examples=[["https://www.example.org/", "192.0.2.1:53"]],
     )
 
 
 class Defaults(Declared):
-    """What holds where nothing else is said."""
+    """Values for whatever has none of its own."""
 
-    timezone: str = "UTC"
+    timezone: str = Field(
+        default="UTC", description="of users, schedules, hours and heartbeats without their own", examples=["Europe/Paris"]
+    )
 
 
 class Flapping(Declared):
     """State changes within a time that count as flapping."""
 
-    changes: int = Field(default=6, ge=2)
-    within: Duration = Field(default=parse_duration("10m"))
-    calm: Duration = Field(default=parse_duration("10m"))
+    changes: int = Field(default=6, ge=2, description="so many changes of state are flapping", examples=[6])
+    within: Duration = Field(default=parse_duration("10m"), description="time in which they are counted", examples=["10m"])
+    calm: Duration = Field(
+        default=parse_duration("10m"), description="time without a change after which flapping ends", examples=["10m"]
+    )
 
 
 class Inhibit(Declared):
-    """While an alert matches `when`, alerts that match `mute` with the same `equal` labels stay quiet."""
+    """While an alert matches `when`, alerts that match `mute` with the same `equal` labels are suppressed."""
 
-    when: Match
-    mute: Match
-    equal: tuple[str, ...] = ()
+    when: Match = Field(description="matchers of the alert that suppresses others", examples=[['alertname="HostDown"']])
+    mute: Match = Field(description="matchers of the alerts that it suppresses", examples=[['severity=~"warning|info"']])
+    equal: tuple[str, ...] = Field(default=(), description="labels in which the two must be equal", examples=[["host"]])
 
 
 class Maintenance(Matching):
-    """Planned work: alerts that match are recorded and page nobody."""
+    """Planned work, once (`from`, `to`) or recurring (`rrule`, `at`, `for`): alerts that match are recorded and suppressed."""
 
-    rrule: str | None = None
-    at: str | None = None
-    for_: Duration | None = Field(default=None, alias="for")
-    from_: str | None = Field(default=None, alias="from")
-    to: str | None = None
-    timezone: str | None = None
-    reason: str = ""
+    rrule: str | None = Field(
+        default=None, description="recurrence (RFC 5545), with `at` and `for`", examples=["FREQ=MONTHLY;BYDAY=2TU"]
+    )
+    at: str | None = Field(default=None, description="local time at which a recurrence begins", examples=["22:00"])
+    for_: Duration | None = Field(default=None, alias="for", description="how long a recurrence takes", examples=["2h"])
+    from_: str | None = Field(
+        default=None, alias="from", description="start of a single one", examples=[None, "2027-01-09T20:00"]
+    )
+    to: str | None = Field(default=None, description="end of a single one", examples=[None, "2027-01-09T23:00"])
+    timezone: str | None = Field(default=None, description="default: defaults.timezone")
+    reason: str = Field(
+        default="", description="shown with what it suppresses", examples=["patches", "everything moves to a new rack"]
+    )
 
 
 class Audience(Matching):
     """People who are informed, never paged."""
 
-    via: Targets
-    events: tuple[Literal["opened", "acknowledged", "updated", "resolved"], ...] = ("opened", "resolved")
-    template: str | None = None
+    via: Targets = Field(description="where they are informed", examples=["channel:webhook"])
+    events: tuple[Literal["opened", "acknowledged", "updated", "resolved"], ...] = Field(
+        default=("opened", "resolved"),
+        description="what they are informed of",
+        examples=[["opened", "acknowledged", "resolved"]],
+    )
+    template: str | None = Field(default=None, description="name of the template of their messages", examples=["business"])
+
+
+class Planned(Declared):
+    """Known by name; its fields are not decided yet, so any are accepted."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
 
 
 class Declaration(NamedTuple):

@@ -81,15 +81,24 @@ class StatusAlert(Declared):
 
 
 class Check(Declared):
-    """One thing watched by one probe."""
+    """One target, measured by one probe."""
 
-    probe: str = Field(description="FAMILY.NAME")
-    service: str | None = Field(default=None, description="service its alerts are of")
-    every: Duration = Field(default=parse_duration("1m"), description="at least 1s")
-    timeout: Duration = Field(default=parse_duration("10s"), description="1s to 40s")
-    with_: dict[str, Any] = Field(default_factory=dict, alias="with", description="the probe's own settings")
-    alert: StatusAlert | Literal["off"] = Field(default=StatusAlert(), description="its own alert, or off")
-    no_data: NoData | None = Field(default=None, description="as in alert")
+    probe: str = Field(description="FAMILY.NAME", examples=["health.http"])
+    service: str | None = Field(default=None, description="service its alerts are of", examples=["shop"])
+    every: Duration = Field(default=parse_duration("1m"), description="interval; at least 1s", examples=["30s"])
+    timeout: Duration = Field(default=parse_duration("10s"), description="1s to 40s", examples=["5s"])
+    with_: dict[str, Any] = Field(
+        default_factory=dict,
+        alias="with",
+        description="the probe's own settings",
+        examples=[{"url": "https://shop.example.org/checkout", "expect": {"status": [200], "body_contains": "Pay"}}],
+    )
+    alert: StatusAlert | Literal["off"] = Field(
+        default=StatusAlert(),
+        description="its own alert, or off",
+        examples=[{"severity": "critical", "after": "2 of 3", "summary": "The shop does not answer"}],
+    )
+    no_data: NoData | None = Field(default=None, description="the same as alert.no_data, also where alert is off")
     runbook: str | None = Field(default=None, description="name of the runbook of its alerts")
     labels: dict[str, str] = Field(default_factory=dict, description="labels its alerts carry")
     at: str | None = Field(

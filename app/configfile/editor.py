@@ -16,7 +16,7 @@ _VARIABLE = {"type": "string", "pattern": r"\$\{"}
 Schema = dict[str, Any]
 
 
-class _Written(GenerateJsonSchema):
+class Written(GenerateJsonSchema):
     """As people write it: where a list or map is taken, its short form is as well."""
 
     def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
@@ -62,7 +62,7 @@ def _types() -> Iterator[type[BaseModel]]:
 
 def _definitions() -> tuple[dict[type[BaseModel], str], Schema]:
     types = list(dict.fromkeys(_types()))
-    refs, made = models_json_schema([(one, "validation") for one in types], by_alias=True, schema_generator=_Written)
+    refs, made = models_json_schema([(one, "validation") for one in types], by_alias=True, schema_generator=Written)
     definitions: Schema = {name: _variables(one) for name, one in made.get("$defs", {}).items()}
     names = {one: str(refs[one, "validation"]["$ref"]) for one in types}
     for kind in channel_kinds():  # a channel's own fields stand beside its kind, which their type does not know

@@ -56,7 +56,7 @@ def _planned_sections(items: Items) -> Iterator[Finding]:
 
 def _planned_fields(items: Items) -> Iterator[Finding]:
     """Each planned word once, where it stands first."""
-    owners = [item for kind in ("service", "check", "rule", "grouping") for item in items.get(kind, {}).values()]
+    owners = [item for kind in ("platform", "service", "check", "rule", "grouping") for item in items.get(kind, {}).values()]
     for field, what in sorted(FIELDS_PLANNED.items()):
         first = next((item for item in owners if item.node.child(field) is not None), None)
         if first is not None:

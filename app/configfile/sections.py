@@ -13,6 +13,7 @@ from app.catalog.model import (
     Grouping,
     Inhibit,
     Maintenance,
+    Planned,
     Platform,
     Policy,
     Route,
@@ -42,6 +43,7 @@ class Section:
     kind: str
     type: type[BaseModel]
     shape: Shape = Shape.MAP
+    names: tuple[str, ...] = ()  # of the things in its example
 
 
 SECTIONS = {
@@ -49,18 +51,21 @@ SECTIONS = {
     for section in (
         Section("defaults", "defaults", Defaults, Shape.ONE),
         Section("platform", "platform", Platform, Shape.ONE),
-        Section("teams", "team", Team),
-        Section("users", "user", User),
+        Section("teams", "team", Team, names=("shop",)),
+        Section("users", "user", User, names=("ada", "bo")),
         Section("channels", "channel", Channel),
-        Section("services", "service", Service),
-        Section("checks", "check", Check),
+        Section("services", "service", Service, names=("shop", "shop-db")),
+        Section("checks", "check", Check, names=("shop-http",)),
         Section("rules", "rule", Rule),
-        Section("heartbeats", "heartbeat", Heartbeat),
-        Section("maintenance", "maintenance", Maintenance),
-        Section("policies", "policy", Policy),
-        Section("schedules", "schedule", Schedule),
-        Section("hours", "hours", Hours),
-        Section("audiences", "audience", Audience),
+        Section("heartbeats", "heartbeat", Heartbeat, names=("nightly-backup", "invoice-run")),
+        Section("maintenance", "maintenance", Maintenance, names=("patch-day", "rack-move")),
+        Section("policies", "policy", Policy, names=("shop",)),
+        Section("schedules", "schedule", Schedule, names=("primary",)),
+        Section("hours", "hours", Hours, names=("office",)),
+        Section("audiences", "audience", Audience, names=("management",)),
+        Section("status_pages", "status_page", Planned),
+        Section("enrichment", "enrichment", Planned),
+        Section("correlate", "correlation", Planned),
         Section("flapping", "flapping", Flapping, Shape.ONE),
         Section("routes", "route", Route, Shape.LIST),
         Section("grouping", "grouping", Grouping, Shape.LIST),
@@ -71,11 +76,14 @@ SECTIONS = {
 CHANNEL_KINDS_PLANNED = frozenset(
     {"slack", "apprise", "web_push", "twilio", "telegram", "ntfy", "teams", "discord", "mattermost"}
 )  # fmt: skip
-SECTIONS_PLANNED = frozenset({"maintenance", "inhibit", "flapping", "audiences"})  # one warning per map
+SECTIONS_PLANNED = frozenset(  # one warning per map
+    {"maintenance", "inhibit", "flapping", "audiences", "status_pages", "enrichment", "correlate"}
+)
 FIELDS_PLANNED = {  # one warning a word, where it stands first
     "hold": "waiting before the incident opens",
     "flapping": "flapping of its own",
     "depends_on": "suppression by dependency",
+    "emergency": "pages when Tocsin itself fails",
 }
 RUNBOOK = "runbook"
 PLANNED = "planned"  # what is not active yet is stored under this kind, as "rule:NAME"

@@ -14,7 +14,7 @@ MARGIN = 0.95  # of a run's time-out: to report what hung before the runner's ti
 class Server(BaseModel):
     """URL, credentials, TLS verification and the limit of an answer."""
 
-    url: Url = Field(description="http:// or https:// address")
+    url: Url = Field(description="http:// or https:// address", examples=["https://shop.example.org/"])
     headers: Headers = Field(default={}, repr=False, description="headers sent along")
     username: str | None = Field(default=None, description="user name for basic authentication")
     password: SecretStr | None = Field(default=None, description="password for basic authentication")

@@ -35,8 +35,15 @@ def _check_query(query: str) -> str:
 class Query(Server):
     """What is asked of which server."""
 
-    url: Url = Field(description="the server's http:// or https:// address, with its path prefix if it has one")
-    query: Annotated[str, AfterValidator(_check_query)] = Field(max_length=20_000, description="PromQL, evaluated as of now")
+    url: Url = Field(
+        description="the server's http:// or https:// address, with its path prefix if it has one",
+        examples=["http://prometheus.example.org:9090"],
+    )
+    query: Annotated[str, AfterValidator(_check_query)] = Field(
+        max_length=20_000,
+        description="PromQL, evaluated as of now",
+        examples=["""sum(rate(http_requests_total{code=~'5..'}[5m]))"""],
+    )
     metric: str = Field(
         default="value", pattern=r"^[A-Za-z_]\w{0,99}$", description="name of the metric the values are kept under"
     )

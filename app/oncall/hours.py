@@ -28,7 +28,9 @@ class Hours(Only):
 
     timezone: Zone | None = Field(default=None, description="default: defaults.timezone")
     holidays: Holidays = Field(
-        default=(), description="closed then: a country (FR) or its part (DE-BY) with its public holidays, a date, or a list"
+        default=(),
+        description="closed then: a country (FR) or its part (DE-BY) with its public holidays, a date, or a list",
+        examples=["FR"],
     )
 
     def open_times(self, default: ZoneInfo, start: datetime, end: datetime) -> list[Span]:

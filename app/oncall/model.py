@@ -19,9 +19,15 @@ class _Written(BaseModel):
 class Only(_Written):
     """Local times a layer is limited to; `days` are those on which the range begins (none = every day)."""
 
-    days: tuple[Weekday, ...] | None = None
-    from_: StartTime = Field(alias="from")
-    to: EndTime = Field(description='at or before `from`: on the next day; "24:00" is allowed')
+    days: tuple[Weekday, ...] | None = Field(
+        default=None,
+        description="days on which a range begins; default: every day",
+        examples=[["mon", "tue", "wed", "thu", "fri"]],
+    )
+    from_: StartTime = Field(alias="from", description="local time it begins", examples=["09:00"])
+    to: EndTime = Field(
+        description='local time it ends; at or before `from`: on the next day; "24:00" is allowed', examples=["18:00"]
+    )
 
     @field_validator("days")
     @classmethod
@@ -44,13 +50,13 @@ class Only(_Written):
 class Layer(_Written):
     """One rotation; the first listed user begins."""
 
-    name: Text
-    users: tuple[Text, ...] = Field(min_length=1)
+    name: Text = Field(description="name of the layer")
+    users: tuple[Text, ...] = Field(min_length=1, description="they take turns in this order")
     every: Between = Field(description="Nw or Nd on the calendar, or Nh elapsed hours")
     handoff: HandoffTime = Field(description="wall-clock time in the schedule's zone, with a weekday for Nw")
-    start: Day
-    only: tuple[Only, ...] = ()
-    until: Day | None = Field(default=None, description="the layer holds nobody from the first instant of this day on")
+    start: Day = Field(description="day of the first shift, or of the first handoff's weekday on or after it")
+    only: tuple[Only, ...] = Field(default=(), description="local times it is limited to; default: always")
+    until: Day | None = Field(default=None, description="day from which on it has nobody on call")
 
     @model_validator(mode="after")
     def _fits(self) -> "Layer":
@@ -70,10 +76,10 @@ class Layer(_Written):
 class OverrideSpec(_Written):
     """An override as written in the files; without an offset in the schedule's zone."""
 
-    user: Text
-    from_: Bound = Field(alias="from")
-    to: Bound
-    reason: Text | None = None
+    user: Text = Field(description="who is on call instead")
+    from_: Bound = Field(alias="from", description="start; in the schedule's zone unless it has an offset")
+    to: Bound = Field(description="end, exclusive")
+    reason: Text | None = Field(default=None, description="shown with it")
 
     @model_validator(mode="after")
     def _forwards(self) -> "OverrideSpec":
@@ -86,9 +92,28 @@ class OverrideSpec(_Written):
 class Schedule(_Written):
     """Who is on call when: the last layer that has somebody wins, overrides win over layers."""
 
-    timezone: Zone | None = Field(default=None, description="default: defaults.timezone")
-    layers: tuple[Layer, ...]
-    overrides: tuple[OverrideSpec, ...] = ()
+    timezone: Zone | None = Field(default=None, description="default: defaults.timezone", examples=["Europe/Paris"])
+    layers: tuple[Layer, ...] = Field(
+        description="rotations; the last that has somebody wins",
+        examples=[
+            [
+                {"name": "week", "users": ["ada", "bo"], "every": "1w", "handoff": "Mon 09:00", "start": "2026-11-02"},
+                {
+                    "name": "nights",
+                    "users": ["bo"],
+                    "every": "1d",
+                    "handoff": "22:00",
+                    "start": "2026-11-02",
+                    "only": [{"from": "22:00", "to": "06:00"}],
+                },
+            ]
+        ],
+    )
+    overrides: tuple[OverrideSpec, ...] = Field(
+        default=(),
+        description="win over layers; of two that overlap, the last",
+        examples=[[{"user": "bo", "from": "2026-12-24T18:00", "to": "2026-12-26T09:00", "reason": "holidays"}]],
+    )
 
     @field_validator("layers")
     @classmethod

@@ -84,15 +84,15 @@ class _Frozen(BaseModel):
 class ContactSpec(_Frozen):
     """A contact whose name is not its channel's."""
 
-    channel: str
-    to: str
+    channel: str = Field(description="channel it is sent over")
+    to: str = Field(description="address there")
 
 
 class NotifyRule(_Frozen):
     """One contact of a `notify` list, `after` the step began."""
 
-    contact: str
-    after: Duration = Field(default=parse_duration("0s"))
+    contact: str = Field(description="name of a contact, or inbox")
+    after: Duration = Field(default=parse_duration("0s"), description="counted from the step")
 
 
 Rules = Annotated[
@@ -104,26 +104,41 @@ Rules = Annotated[
 class Notify(_Frozen):
     """Which contacts, in order, by urgency; None = the default of that urgency."""
 
-    high: Rules | None = None
-    low: Rules | None = None
+    high: Rules | None = Field(default=None, description="at high urgency; default: all contacts, in order, at once")
+    low: Rules | None = Field(default=None, description="at low urgency; default: the inbox and the first contact")
 
 
 class QuietHours(_Frozen):
     """Low-urgency pages wait until `to`, in their zone."""
 
-    from_: Annotated[time, BeforeValidator(wall_time)] = Field(alias="from")
-    to: Annotated[time, BeforeValidator(wall_time)]
+    from_: Annotated[time, BeforeValidator(wall_time)] = Field(alias="from", description="local time they begin")
+    to: Annotated[time, BeforeValidator(wall_time)] = Field(description="local time they end")
 
 
 class User(_Frozen):
     """A person as declared; the key in the map is the login."""
 
-    name: str | None = None
-    role: Role = Role.RESPONDER
-    timezone: Zone | None = None
-    contacts: dict[str, str | ContactSpec] = Field(default_factory=dict)
-    notify: Notify = Notify()
-    quiet_hours: QuietHours | None = None
+    name: str | None = Field(default=None, description="shown instead of the login", examples=["Ada", "Bo"])
+    role: Role = Field(default=Role.RESPONDER, description="what they may do; a viewer cannot be paged", examples=["admin"])
+    timezone: Zone | None = Field(default=None, description="default: defaults.timezone", examples=[None, "America/New_York"])
+    contacts: dict[str, str | ContactSpec] = Field(
+        default_factory=dict,
+        description="contact to address, or to a map; the contact's name is its channel's unless the map names another",
+        examples=[
+            {"email": "ada@example.org", "phone": {"channel": "webhook", "to": "+33600000001"}},
+            {"email": "bo@example.org"},
+        ],
+    )
+    notify: Notify = Field(
+        default=Notify(),
+        description="which contacts are used, by urgency: contacts, in order, or maps of `contact` and `after`",
+        examples=[{"high": ["phone", {"contact": "email", "after": "2m"}], "low": ["email"]}],
+    )
+    quiet_hours: QuietHours | None = Field(
+        default=None,
+        description="low-urgency pages are held meanwhile, in their time zone",
+        examples=[None, {"from": "22:00", "to": "07:00"}],
+    )
 
     @model_validator(mode="after")
     def _known_contacts(self) -> "User":
@@ -136,10 +151,10 @@ class User(_Frozen):
 
 
 class Team(_Frozen):
-    """People who answer for services."""
+    """People who are responsible for services."""
 
-    name: str | None = None
-    members: tuple[str, ...] = ()
+    name: str | None = Field(default=None, description="shown instead of the key", examples=["Shop"])
+    members: tuple[str, ...] = Field(default=(), description="users; `team:NAME` pages all of them", examples=[["ada", "bo"]])
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,10 @@ RECENT = "recent evaluations"  # in a series' memory: which of the last were bad
 
 
 class Rule(Declared):
-    """The fields of every kind of rule; `app/rules/kinds/KIND.py` adds the kind's own fields."""
+    """An evaluation of a check's metrics; the fields of every kind, to which each kind adds its own."""
 
-    kind: str
-    check: str = Field(description="the check whose results it judges")
+    kind: str = Field(description="how it evaluates")
+    check: str = Field(description="the check whose results it evaluates", examples=["shop-http"])
     family: Family | None = Field(default=None, description="default: the check's")
     severity: Severity = Field(default=Severity.ERROR, description="of its alerts")
     summary: str | None = Field(default=None, description="a template; {{ value }} is what was compared")

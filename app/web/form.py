@@ -17,7 +17,7 @@ from app.errors import Fault
 from app.redact import is_secret
 from app.redact import shown as starred
 from app.secret import STARS
-from app.units import format_duration
+from app.units import WRITTEN, format_duration
 
 LONG = ("query", "body")  # texts that take more than a line
 YES_NO = {"yes": True, "no": False}
@@ -221,7 +221,7 @@ def _default(spec: Schema) -> str:
     value = spec.get("default")
     if value in (None, [], {}, ""):
         return ""
-    if isinstance(value, str) and "1h30m" in spec.get("examples", ()):  # a length stands in the schema as ISO 8601
+    if isinstance(value, str) and spec.get("pattern") == WRITTEN:  # a length stands in the schema as ISO 8601
         return format_duration(_LENGTH.validate_python(value))
     if isinstance(value, Mapping):
         value = {key: one for key, one in value.items() if one not in (None, [], {}, False)}

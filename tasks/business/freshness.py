@@ -30,15 +30,19 @@ class Target(Spec):
         description="postgresql://, mysql:// or mariadb:// URL of a role that may only read, or sqlite:////absolute/path; "
         "unset = Tocsin's own database, as tocsin_reader",
     )
-    table: str | None = Field(default=None, max_length=200, pattern=NAME, description="table, or schema.table; with `column`")
-    column: str | None = Field(default=None, max_length=100, pattern=NAME, description="column that says when a row came")
+    table: str | None = Field(
+        default=None, max_length=200, pattern=NAME, description="table, or schema.table; with `column`", examples=["orders"]
+    )
+    column: str | None = Field(
+        default=None, max_length=100, pattern=NAME, description="column that says when a row came", examples=["created_at"]
+    )
     query: str | None = Field(
         default=None, min_length=1, max_length=20_000, description="instead of table and column: one SELECT of one time"
     )
     warning_after: Duration | None = Field(
         default=None, description="age of the newest row above which it warns; unset = never"
     )
-    critical_after: Duration = Field(description="age above which it is critical")
+    critical_after: Duration = Field(description="age above which it is critical", examples=["30m"])
     empty: Literal["ok", "warning", "critical"] = Field(
         default="critical", description="what it is when there is no row at all"
     )

@@ -46,7 +46,10 @@ class Question(Server, Limits, Spec):
     follow_redirects: int = Field(default=5, ge=0, le=20, description="redirects followed")
     expect: Expected = Field(default=Expected(status=["2xx"]), description="what an answer is that can be measured")
     metrics: dict[Name, Annotated[Several, BeforeValidator(_short_form, json_schema_input_type=Several | str)]] = Field(
-        min_length=1, max_length=100, description="metric's name to its JSONPath, or to a map of `path`, `value` and `labels`"
+        min_length=1,
+        max_length=100,
+        description="metric's name to its JSONPath, or to a map of `path`, `value` and `labels`",
+        examples=[{"orders": "$.orders.today"}],
     )
     max_series: int = Field(default=500, ge=1, le=10_000, description="values of one metric that are read; more are an error")
 

@@ -37,7 +37,12 @@ class Question(Limits, Spec):
         description="postgresql://, mysql:// or mariadb:// URL of a role that may only read, or sqlite:////absolute/path; "
         "unset = Tocsin's own database, as tocsin_reader",
     )
-    query: str = Field(min_length=1, max_length=20_000, description="one SELECT; every column has a name")
+    query: str = Field(
+        min_length=1,
+        max_length=20_000,
+        description="one SELECT; every column has a name",
+        examples=["select count(*) as orders from orders"],
+    )
     max_rows: int = Field(default=100, ge=1, le=1000, description="rows that are read; more are an error")
     max_bytes: int = Field(default=262_144, ge=1, le=16_777_216, description="bytes that are read; more are an error")
     empty: Literal["ok", "unknown", "warning", "critical"] = Field(

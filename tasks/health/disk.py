@@ -18,7 +18,9 @@ GIB = 1 << 30
 class Target(Spec):
     """Which file system, and when it is too full."""
 
-    path: str = Field(pattern=r"^/", description="absolute path of any file or folder on the file system")
+    path: str = Field(
+        pattern=r"^/", description="absolute path of any file or folder on the file system", examples=["/var/lib/postgresql"]
+    )
     warning_percent: float = Field(
         default=85, gt=0, le=100, description="used bytes or inodes, in percent, from which it warns"
     )

@@ -47,7 +47,12 @@ class Expected(Spec):
 class Target(Spec):
     """The question, the resolver and the expected answer."""
 
-    query_name: str = Field(min_length=1, max_length=1000, description="name to ask for; for type PTR an address will do")
+    query_name: str = Field(
+        min_length=1,
+        max_length=1000,
+        description="name to ask for; for type PTR an address will do",
+        examples=["shop.example.org"],
+    )
     query_type: Annotated[str, AfterValidator(record_type)] = Field(
         default="A", description="record type: A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT, CAA or any other"
     )
@@ -57,7 +62,7 @@ class Target(Spec):
     port: int = Field(default=53, ge=1, le=65535, description="UDP and TCP port of the server")
     transport: Transport = Field(default="udp", description="udp = TCP only when the answer is cut; tcp = TCP at once")
     recursion: bool = Field(default=True, description="ask the server to look elsewhere what it does not know itself")
-    expect: Expected = Field(default=Expected(), description="what the answer must be")
+    expect: Expected = Field(default=Expected(), description="what the answer must be", examples=[{"values": ["192.0.2.10"]}])
 
     @model_validator(mode="after")
     def _check_records(self) -> Self:

@@ -2,7 +2,7 @@
 
 Metrics: `running`, `expected` and `unhealthy` containers, `restarts` since the last run, `seconds` for all answers; by label
 `container`: `container_up` (0 or 1) and `restart_count`. Critical: the daemon does not answer, a container is missing, does not
-run, restarts, was killed or is unhealthy. Warning: one was restarted since the last run. Unknown: the daemon's socket is not
+run, restarts, was killed or is unhealthy. Warning: one was restarted since the last run. Unknown: the daemon's socket is
 not accessible.
 """
 
@@ -33,7 +33,12 @@ class Target(Spec):
     url: EngineUrl = Field(
         default="unix:///var/run/docker.sock", description="unix:///PATH, tcp://HOST:PORT or https://HOST:PORT of the daemon"
     )
-    containers: list[Name] = Field(default=[], max_length=MAX_CONTAINERS, description="names of the containers that must run")
+    containers: list[Name] = Field(
+        default=[],
+        max_length=MAX_CONTAINERS,
+        description="names of the containers that must run",
+        examples=[["shop-web-1", "shop-worker-1"]],
+    )
     label: str | None = Field(
         default=None, min_length=1, description="instead: all with this label, e.g. `com.docker.compose.project=shop`"
     )

@@ -30,13 +30,16 @@ class Target(Spec):
         pattern=r"^/",
         max_length=4096,
         description="absolute path, or pattern with * ? [a-z], and ** for any depth; * leaves out names that begin with a dot",
+        examples=["/backup/shop-*.dump"],
     )
     which: Literal["newest", "oldest"] = Field(default="newest", description="which of the files is judged: newest, or oldest")
     warning_older_than: Duration | None = Field(default=None, description="age from which it warns, e.g. 25h")
-    critical_older_than: Duration | None = Field(default=None, description="age that is critical, e.g. 2d")
+    critical_older_than: Duration | None = Field(default=None, description="age that is critical, e.g. 2d", examples=["25h"])
     warning_younger_than: Duration | None = Field(default=None, description="age below which it warns: something writes again")
     critical_younger_than: Duration | None = Field(default=None, description="age below which it is critical")
-    min_bytes: int = Field(default=1, ge=0, description="bytes it must have at least; a smaller one is critical")
+    min_bytes: int = Field(
+        default=1, ge=0, description="bytes it must have at least; a smaller one is critical", examples=[1_000_000]
+    )
     max_bytes: int | None = Field(default=None, ge=0, description="bytes it may have at most; a larger one is critical")
     min_files: int = Field(default=1, ge=0, description="fewer files are critical; 0 = there need be none")
     max_files: int | None = Field(default=None, ge=0, description="more files are critical")

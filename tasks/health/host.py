@@ -28,7 +28,7 @@ class Limits(Spec):
         default=8, ge=0, le=100, description="memory available, in percent, below which it warns"
     )
     critical_memory_percent: float = Field(
-        default=3, ge=0, le=100, description="memory available, in percent, that is critical"
+        default=3, ge=0, le=100, description="memory available, in percent, that is critical", examples=[5]
     )
     warning_memory_pressure: float = Field(
         default=10, gt=0, le=100, description="share of a minute stalled for memory, in percent, from which it warns"

@@ -48,10 +48,14 @@ class Step(Spec):
 class Target(Server, Spec):
     """The request, or the steps."""
 
-    url: Url | None = Field(default=None, description="http:// or https:// address; this or `steps`")  # type: ignore[assignment]
+    url: Url | None = Field(
+        default=None, description="http:// or https:// address; this or `steps`", examples=["https://shop.example.org/checkout"]
+    )  # type: ignore[assignment]
     method: str = Field(default="GET", pattern=METHOD, description="HTTP method")
     body: str | None = Field(default=None, description="text sent as the request's body")
-    expect: Expected = Field(default_factory=Expected, description="what the answer must be")
+    expect: Expected = Field(
+        default_factory=Expected, description="what the answer must be", examples=[{"status": [200], "body_contains": "Pay"}]
+    )
     follow_redirects: int = Field(default=5, ge=0, le=20, description="redirects followed; 0 = judge the redirect itself")
     max_bytes: int = Field(default=1_048_576, ge=1, le=67_108_864, description="bytes of the body that are read and judged")
     steps: tuple[Step, ...] = Field(

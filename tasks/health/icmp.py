@@ -25,7 +25,7 @@ FAMILIES = {4: AF_INET, 6: AF_INET6}
 class Target(Spec):
     """The host to ping, and the limits of loss."""
 
-    host: Host = Field(description="name or address")
+    host: Host = Field(description="name or address", examples=["gateway.example.org"])
     ip_version: Literal[4, 6] | None = Field(default=None, description="4 or 6; unset = the first address that answers")
     count: int = Field(default=5, ge=1, le=100, description="echo requests sent")
     interval: float = Field(default=0.2, ge=0.01, le=10, description="seconds between requests; less when time is short")

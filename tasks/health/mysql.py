@@ -33,9 +33,14 @@ NOT_ALLOWED, SYNTAX = (1227, 1045, 1142), 1064  # source: the servers' lists of 
 class Target(Spec):
     """Which server, what it must be, and what is too much."""
 
-    url: MysqlUrl = Field(description="mysql:// or mariadb:// URL; ?ssl-mode=VERIFY_IDENTITY&ssl-ca=PATH for checked TLS")
+    url: MysqlUrl = Field(
+        description="mysql:// or mariadb:// URL; ?ssl-mode=VERIFY_IDENTITY&ssl-ca=PATH for checked TLS",
+        examples=["mysql://watch:${MYSQL_PASSWORD:-secret}@db2.example.org/shop"],
+    )
     role: Literal["primary", "replica"] | None = Field(
-        default=None, description="what it must be: a primary is writable, a replica follows a source; unset = either"
+        default=None,
+        description="what it must be: a primary is writable, a replica follows a source; unset = either",
+        examples=["replica"],
     )
     warning_percent: float = Field(default=80, gt=0, le=100, description="connections used, in percent, from which it warns")
     critical_percent: float = Field(default=95, gt=0, le=100, description="connections used, in percent, that are critical")

@@ -43,6 +43,7 @@ class Plugin(Spec):
         min_length=1,
         description="the plugin and its arguments: a list, or one line that is split as a shell would and never given to one. "
         "A name without a slash is looked for in the usual folders of plugins and on the system's PATH",
+        examples=[["check_procs", "-C", "cron", "-c", "1:1"]],
     )
     environment: dict[str, SecretStr] = Field(
         default={}, description="variables for the plugin, e.g. a password; it gets only these, PATH, HOME and LC_ALL=C"

@@ -27,7 +27,7 @@ MAX_ROOT_DISTANCE = 16.0  # seconds; RFC 5905 MAXDISP: beyond it a server counts
 class Target(Spec):
     """Which server, and how far apart the clocks may be."""
 
-    host: Host = Field(description="name or address of the time server")
+    host: Host = Field(description="name or address of the time server", examples=["pool.ntp.org"])
     port: int = Field(default=123, ge=1, le=65535, description="UDP port")
     warning_above: float = Field(default=0.1, gt=0, description="seconds of offset, either way, above which it warns")
     critical_above: float = Field(default=1.0, gt=0, description="seconds of offset, either way, above which it is critical")

@@ -32,12 +32,18 @@ select pg_is_in_recovery(),
 class Target(Spec):
     """Which server, and when it is too full."""
 
-    url: DatabaseUrl | None = Field(default=None, description="postgresql:// URL; unset = Tocsin's own database")
-    role: Literal["primary", "standby"] | None = Field(default=None, description="what it must be; unset = either")
+    url: DatabaseUrl | None = Field(
+        default=None,
+        description="postgresql:// URL; unset = Tocsin's own database",
+        examples=["postgresql://watch:${SHOP_DB_PASSWORD:-secret}@db1.example.org/shop"],
+    )
+    role: Literal["primary", "standby"] | None = Field(
+        default=None, description="what it must be; unset = either", examples=["primary"]
+    )
     warning_percent: float = Field(default=80, gt=0, le=100, description="connections used, in percent, from which it warns")
     critical_percent: float = Field(default=95, gt=0, le=100, description="connections used, in percent, that are critical")
     min_standbys: int | None = Field(
-        default=None, ge=0, description="standbys a primary must have; unset = those seen in the last 7 days"
+        default=None, ge=0, description="standbys a primary must have; unset = those seen in the last 7 days", examples=[1]
     )
     ignore_slots: list[str] = Field(default=[], max_length=100, description="replication slots that may be inactive")
 

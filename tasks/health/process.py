@@ -40,7 +40,10 @@ class Target(Spec):
     """Which processes, and how many."""
 
     name: str | None = Field(
-        default=None, min_length=1, description="name of the program, e.g. nginx, or of the script that it runs; exactly this"
+        default=None,
+        min_length=1,
+        description="name of the program, e.g. nginx, or of the script that it runs; exactly this",
+        examples=["nginx"],
     )
     pattern: Pattern | None = Field(
         default=None,
@@ -49,7 +52,7 @@ class Target(Spec):
     )
     pid_file: str | None = Field(default=None, pattern=r"^/", description="file with the process's number, e.g. /run/nginx.pid")
     user: str | None = Field(default=None, min_length=1, description="only processes of this account")
-    min: int = Field(default=1, ge=0, description="fewer running processes are critical")
+    min: int = Field(default=1, ge=0, description="fewer running processes are critical", examples=[2])
     max: int | None = Field(default=None, ge=0, description="more running processes are critical")
 
     @model_validator(mode="after")

@@ -38,12 +38,15 @@ Finding = tuple[Status, str]
 class Target(Server, Spec):
     """Which broker, which queues, and how much may wait in each."""
 
-    url: Url = Field(description="address of the management API, e.g. `http://rabbit.example:15672`")
+    url: Url = Field(
+        description="address of the management API, e.g. `http://rabbit.example:15672`",
+        examples=["http://rabbit.example.org:15672"],
+    )
     queues: list[QueueName] = Field(
-        default=[], max_length=100, description="queues that must be there; unset = the 500 deepest"
+        default=[], max_length=100, description="queues that must be there; unset = the 500 deepest", examples=[["orders"]]
     )
     vhost: str | None = Field(default=None, description="virtual host of the queues; unset = `/` for `queues`, else all")
-    min_consumers: int = Field(default=0, ge=0, description="consumers that each queue of `queues` must have")
+    min_consumers: int = Field(default=0, ge=0, description="consumers that each queue of `queues` must have", examples=[2])
     ready_warning_above: Limit = Field(default=None, description="messages ready in one queue, above which it warns")
     ready_critical_above: Limit = Field(default=None, description="messages ready in one queue, above which it is critical")
     unacked_warning_above: Limit = Field(default=None, description="messages unacknowledged in one queue, above which it warns")

@@ -27,7 +27,9 @@ class Target(Spec):
     """Which server, and when it is too full."""
 
     url: RedisUrl | None = Field(
-        default=None, description="redis://, rediss://, redis+socket:// or unix:// URL; unset = Tocsin's own broker"
+        default=None,
+        description="redis://, rediss://, redis+socket:// or unix:// URL; unset = Tocsin's own broker",
+        examples=["redis://:${REDIS_PASSWORD:-secret}@cache.example.org/0"],
     )
     warning_percent: float = Field(default=80, gt=0, le=100, description="of maxmemory used, in percent, from which it warns")
     critical_percent: float = Field(default=95, gt=0, le=100, description="of maxmemory used, in percent, that is critical")

@@ -26,11 +26,14 @@ ADDRESS = r"^[\x21-\x3b\x3d\x3f-\x7e]+@[\x21-\x3b\x3d\x3f-\x7e]+$"
 class Target(Spec):
     """Which server, how it is secured, and how far the conversation goes."""
 
-    host: Host = Field(description="name or address of the mail server")
-    port: int = Field(default=25, ge=1, le=65535, description="TCP port: 25 between servers, 587 or 465 for submission")
+    host: Host = Field(description="name or address of the mail server", examples=["mail.example.org"])
+    port: int = Field(
+        default=25, ge=1, le=65535, description="TCP port: 25 between servers, 587 or 465 for submission", examples=[587]
+    )
     tls: Literal["auto", "starttls", "implicit", "off"] = Field(
         default="auto",
         description=f"auto: from the first byte on port {SMTPS}, else STARTTLS where offered; starttls: it must be offered",
+        examples=["starttls"],
     )
     verify_tls: bool = Field(default=True, description="does an untrusted certificate count as no answer")
     server_name: Host | None = Field(default=None, description="name the certificate must be for; unset = host")

@@ -23,7 +23,7 @@ WEAK = re.compile(r"none|ssh-dss|ssh-rsa|(diffie-hellman|gss|rsa).*sha1.*|.*-cbc
 class Target(Spec):
     """Which server, and what it is recognised by."""
 
-    host: Host = Field(description="name or address")
+    host: Host = Field(description="name or address", examples=["web1.example.org"])
     port: int = Field(default=22, ge=1, le=65535, description="TCP port")
     fingerprint: str | None = Field(
         default=None,

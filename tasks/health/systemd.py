@@ -39,7 +39,9 @@ class Target(Spec):
     """Which units, and of which systemd."""
 
     units: list[UnitName] = Field(
-        default=[], description="units, e.g. nginx.service, backup.timer or postgresql@*; unset = any unit that has failed"
+        default=[],
+        description="units, e.g. nginx.service, backup.timer or postgresql@*; unset = any unit that has failed",
+        examples=[["nginx.service", "backup.timer"]],
     )
     ignore: list[UnitName] = Field(default=[], description="units, or patterns with * and ?, that may be as they are")
     scope: Literal["system", "user"] = Field(default="system", description="system's units, or those of the worker's account")

@@ -18,8 +18,8 @@ MAX_BYTES = 65_536  # bytes read in search of the expected text
 class Target(Spec):
     """The port to connect to, what is sent and what is expected."""
 
-    host: Host = Field(description="name or address")
-    port: int = Field(ge=1, le=65535, description="TCP port")
+    host: Host = Field(description="name or address", examples=["db1.example.org"])
+    port: int = Field(ge=1, le=65535, description="TCP port", examples=[5432])
     send: str | None = Field(default=None, description=r"text sent first, e.g. `PING\r\n`")
     expect: str | None = Field(
         default=None, min_length=1, description="text that must come in the first 64 KiB, e.g. `SSH-2.0`"

@@ -50,7 +50,11 @@ class Limits(Spec):
     """From when it is too much."""
 
     warning_cpu_percent: float | None = Field(
-        default=None, gt=0, le=100, description="processor time used, in percent, from which it warns; unset = never"
+        default=None,
+        gt=0,
+        le=100,
+        description="processor time used, in percent, from which it warns; unset = never",
+        examples=[90],
     )
     critical_cpu_percent: float | None = Field(
         default=None, gt=0, le=100, description="processor time used, in percent, that is critical; unset = never"

@@ -27,8 +27,12 @@ class Target(Server, Spec):
     expect: Expected = Field(default_factory=Expected, description="what the answer must be to be measured")
     follow_redirects: int = Field(default=5, ge=0, le=20, description="redirects followed; their time counts")
     max_bytes: int = Field(default=16_777_216, ge=1, le=268_435_456, description="bytes of the body that are read and timed")
-    samples: int = Field(default=1, ge=1, le=20, description="requests in a row, all within the time-out; the median counts")
-    warning_seconds: float | None = Field(default=None, gt=0, description="total seconds above which it warns; unset = never")
+    samples: int = Field(
+        default=1, ge=1, le=20, description="requests in a row, all within the time-out; the median counts", examples=[3]
+    )
+    warning_seconds: float | None = Field(
+        default=None, gt=0, description="total seconds above which it warns; unset = never", examples=[0.8]
+    )
     critical_seconds: float | None = Field(default=None, gt=0, description="total seconds above which it is critical")
 
     @model_validator(mode="after")

@@ -96,10 +96,16 @@ PRIVILEGED_METRICS = {  # column -> metric; needs pg_read_all_stats
 class Target(Spec):
     """Which database, and what is too long."""
 
-    url: DatabaseUrl | None = Field(default=None, description="postgresql:// URL; unset = Tocsin's own database")
+    url: DatabaseUrl | None = Field(
+        default=None,
+        description="postgresql:// URL; unset = Tocsin's own database",
+        examples=["postgresql://watch:${SHOP_DB_PASSWORD:-secret}@db1.example.org/shop"],
+    )
     warning_transaction: Duration = Field(default=timedelta(hours=1), description="age of a transaction from which it warns")
     critical_transaction: Duration = Field(default=timedelta(hours=6), description="age of a transaction that is critical")
-    warning_lag: Duration = Field(default=timedelta(minutes=1), description="replication lag from which it warns")
+    warning_lag: Duration = Field(
+        default=timedelta(minutes=1), description="replication lag from which it warns", examples=["30s"]
+    )
     critical_lag: Duration = Field(default=timedelta(minutes=10), description="replication lag that is critical")
     min_standbys: int | None = Field(
         default=None, ge=0, description="standbys a primary must have; unset = those seen in the last 7 days"

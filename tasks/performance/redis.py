@@ -35,10 +35,14 @@ class Target(Spec):
     """Which server, and what is too much."""
 
     url: RedisUrl | None = Field(
-        default=None, description="redis://, rediss://, redis+socket:// or unix:// URL; unset = Tocsin's own broker"
+        default=None,
+        description="redis://, rediss://, redis+socket:// or unix:// URL; unset = Tocsin's own broker",
+        examples=["redis://:${REDIS_PASSWORD:-secret}@cache.example.org/0"],
     )
     pings: int = Field(default=10, ge=1, le=100, description="PINGs that are timed, one after another")
-    warning_seconds: float = Field(default=0.1, gt=0, description="95th percentile of PING, in seconds, from which it warns")
+    warning_seconds: float = Field(
+        default=0.1, gt=0, description="95th percentile of PING, in seconds, from which it warns", examples=[0.05]
+    )
     critical_seconds: float = Field(default=1, gt=0, description="95th percentile of PING, in seconds, that is critical")
     warning_fragmentation: float = Field(
         default=2, ge=1, description="resident to used memory from which it warns, once 64 MiB are used"

@@ -34,6 +34,7 @@ class Page(Server, Spec):
         min_length=1,
         max_length=50,
         description="names as on the page, of whole histograms or of single lines: `jobs_total`, `http.server.duration`",
+        examples=[["jobs_total", "request_duration_seconds"]],
     )
     match: dict[str, str] = Field(default={}, description="labels and their values that a line must have")
     quantiles: list[Annotated[float, Field(gt=0, lt=1)]] = Field(

@@ -24,7 +24,9 @@ class Host(Spec):
 
     root: str = Field(default="/", pattern=r"^/", description="where the host's files are, e.g. /host in a container")
     admin_groups: list[str] = Field(
-        default=["root", "sudo", "wheel", "admin", "docker", "lxd"], description="groups whose members rule the host"
+        default=["root", "sudo", "wheel", "admin", "docker", "lxd"],
+        description="groups whose members rule the host",
+        examples=[["sudo", "docker"]],
     )
     authorized_keys: list[str] = Field(
         default=[".ssh/authorized_keys", ".ssh/authorized_keys2"],

@@ -66,7 +66,10 @@ class Log(Spec):
     """Where the log is, and how much is too much."""
 
     path: str | None = Field(
-        default=None, pattern=r"^/", description="log file, e.g. /var/log/auth.log; unset = systemd's journal"
+        default=None,
+        pattern=r"^/",
+        description="log file, e.g. /var/log/auth.log; unset = systemd's journal",
+        examples=["/var/log/auth.log"],
     )
     journal_folder: str | None = Field(
         default=None,
@@ -74,7 +77,9 @@ class Log(Spec):
         description="folder of the journal, e.g. the host's that a container mounts; unset = this machine's",
     )
     max_bytes: int = Field(default=8_388_608, ge=4096, description="bytes read in one run; the rest waits for the next")
-    warning_failed: int | None = Field(default=None, ge=1, description="failed logins since the last run from which it warns")
+    warning_failed: int | None = Field(
+        default=None, ge=1, description="failed logins since the last run from which it warns", examples=[20]
+    )
     critical_failed: int | None = Field(default=None, ge=1, description="failed logins since the last run that are critical")
     new_sources: Literal["ok", "warning", "critical"] = Field(
         default="ok", description="what a login is whose user and address are not in the accepted baseline; ok = not compared"

@@ -36,11 +36,14 @@ def _name(text: str) -> str:
 class Target(Spec):
     """The names and types, and the resolver."""
 
-    names: list[Annotated[str, AfterValidator(_name)]] = Field(min_length=1, description="names whose records are watched")
+    names: list[Annotated[str, AfterValidator(_name)]] = Field(
+        min_length=1, description="names whose records are watched", examples=[["example.org"]]
+    )
     types: list[Annotated[str, AfterValidator(record_type)]] = Field(
         default=["A", "AAAA", "CNAME", "MX", "NS", "TXT", "CAA"],
         min_length=1,
         description="record types asked for of each name",
+        examples=[["A", "MX", "NS"]],
     )
     resolver: Host | None = Field(
         default=None, description="name or address of the server asked; unset = the system's, in the order of resolv.conf"

@@ -90,7 +90,11 @@ class Site(Server, Spec):
         description="more paths, and the RE2 pattern by which the file is known; empty = any answer 2xx that is not the page "
         "for what does not exist",
     )
-    skip: list[Path] = Field(default=[], description="usual paths that are not asked for, because they are meant to be open")
+    skip: list[Path] = Field(
+        default=[],
+        description="usual paths that are not asked for, because they are meant to be open",
+        examples=[["/server-status"]],
+    )
     max_bytes: int = Field(default=4096, ge=64, le=65_536, description="bytes that are read of each file")
 
 

@@ -36,7 +36,10 @@ class Files(Spec):
     """Which files, and how much may be read."""
 
     paths: tuple[AbsoluteGlob, ...] = Field(
-        min_length=1, max_length=100, description="files, folders (all below them) and globs; ** stands for any folders"
+        min_length=1,
+        max_length=100,
+        description="files, folders (all below them) and globs; ** stands for any folders",
+        examples=[["/etc/passwd", "/etc/ssh/*"]],
     )
     exclude: tuple[Glob, ...] = Field(
         default=(), max_length=100, description="globs left out: of names (*.swp), or of whole paths (/etc/cups/*)"

@@ -45,7 +45,9 @@ class Site(Server, Spec):
         "critical; hsts, csp, content_type_options, frame_ancestors, referrer_policy, cookie_http_only, cookie_same_site and "
         "server_version warn",
     )
-    hsts_days: int = Field(default=180, ge=1, le=3650, description="days for which browsers must keep to https, at least")
+    hsts_days: int = Field(
+        default=180, ge=1, le=3650, description="days for which browsers must keep to https, at least", examples=[365]
+    )
     ignored_cookies: list[str] = Field(default=[], description="names of cookies that are not judged")
     http_port: int = Field(default=80, ge=1, le=65535, description="port asked over plain http, for an https URL")
 

@@ -57,13 +57,18 @@ class Logs(Spec):
     """The logs, the patterns, and the limits."""
 
     paths: tuple[AbsolutePath, ...] = Field(
-        default=(), description="log files; *, ? and [a-z] stand for many, ** for any folders"
+        default=(),
+        description="log files; *, ? and [a-z] stand for many, ** for any folders",
+        examples=[["/var/log/nginx/error.log"]],
     )
     journal: Entries | None = Field(
         default=None, description="read systemd's journal too: units, identifiers, priority, folder; {} = all of it"
     )
     patterns: dict[Name, Pattern] = Field(
-        min_length=1, max_length=50, description="name -> RE2 pattern sought anywhere in a line; named groups become labels"
+        min_length=1,
+        max_length=50,
+        description="name -> RE2 pattern sought anywhere in a line; named groups become labels",
+        examples=[{"denied": "access forbidden by rule"}],
     )
     ignore: tuple[Pattern, ...] = Field(default=(), max_length=50, description="RE2 patterns of lines that do not count")
     warning_above: int | None = Field(default=None, ge=0, description="more matching lines since the last run than this warn")

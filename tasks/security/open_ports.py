@@ -50,9 +50,12 @@ def _text(ports: Any) -> Any:
 class Target(Spec):
     """Whose ports, and how they are tried."""
 
-    host: Host = Field(description="name or address")
+    host: Host = Field(description="name or address", examples=["web1.example.org"])
     ports: Annotated[str, BeforeValidator(_text), AfterValidator(_check_ports)] = Field(
-        default="1-1024", max_length=2000, description="TCP ports and ranges that are tried, e.g. `22,80,443,8000-8100`"
+        default="1-1024",
+        max_length=2000,
+        description="TCP ports and ranges that are tried, e.g. `22,80,443,8000-8100`",
+        examples=["1-1024"],
     )
     concurrency: int = Field(default=200, ge=1, le=500, description="ports tried at the same time")
     connect_timeout: float = Field(default=1.0, gt=0, le=30, description="seconds after which a silent port counts as closed")

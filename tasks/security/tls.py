@@ -59,13 +59,13 @@ def _fingerprint(text: str) -> str:
 class Target(Spec):
     """Which server, and what is too soon."""
 
-    host: Host = Field(description="name or address that is connected to")
+    host: Host = Field(description="name or address that is connected to", examples=["shop.example.org"])
     port: int = Field(default=443, ge=1, le=65535, description="TCP port")
     starttls: Protocol | None = Field(
         default=None, description="protocol in which TLS is asked for first; unset = TLS from the first byte"
     )
     server_name: Host | None = Field(default=None, description="name asked for and checked; unset = host")
-    warn_days: float = Field(default=21, ge=0, description="days left from which it warns")
+    warn_days: float = Field(default=21, ge=0, description="days left from which it warns", examples=[30])
     critical_days: float = Field(default=7, ge=0, description="days left that are critical")
     ca: str | None = Field(default=None, description="path of the CA bundle to trust instead of the system's")
     client_cert: str | None = Field(

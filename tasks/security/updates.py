@@ -55,7 +55,9 @@ class Host(Spec):
         description="how apt-get, dnf or yum is called, e.g. [sudo, -n, dnf]; unset = the one there is",
     )
     warning_above: int = Field(default=0, ge=0, description="pending security updates above which it warns")
-    critical_above: int | None = Field(default=None, ge=0, description="pending security updates above which it is critical")
+    critical_above: int | None = Field(
+        default=None, ge=0, description="pending security updates above which it is critical", examples=[20]
+    )
     warn_of_reboot: bool = Field(default=True, description="warn while a reboot is required")
     warning_lists_older_than: Duration = Field(
         default=timedelta(days=7), description="age of the package lists from which it warns"

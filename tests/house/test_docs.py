@@ -19,8 +19,11 @@ from tests import shipped
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PAGES = [page for page in PAGES if "examples" not in page.parts]
-ALONE = "alerting_configuration.md"  # its blocks are one configuration; those of other pages come on top of the defaults
-RUNBOOK = {"runbooks/checkout.md": "# Checkout\n"}  # what that page names and does not show
+# Pages whose blocks are one configuration, with what each names and does not show. Those of others come on top of the defaults.
+ALONE = {
+    "alerting_configuration.md": {"runbooks/checkout.md": "# Checkout\n"},
+    "reference.md": {"runbooks/shop-down.md": "# The shop is down\n"},
+}
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
@@ -78,8 +81,8 @@ def test_the_environment_in_operations_is_what_the_code_says() -> None:
 def test_configurations_shown_have_no_mistakes(page: Path, newcomer: Callable[[Path], dict[str, str]]) -> None:
     newcomer(page)
     defaults = shipped.folder()
-    files = dict(RUNBOOK) if page.name == ALONE else {}
-    for path in sorted(defaults.rglob("*.*")) if page.name != ALONE else ():
+    files = dict(ALONE.get(page.name, {}))
+    for path in sorted(defaults.rglob("*.*")) if page.name not in ALONE else ():
         files[str(path.relative_to(defaults))] = path.read_text()
     for number, block in enumerate(blocks(page, "yaml")):
         if isinstance(shown := YAML(typ="safe", pure=True).load(block), dict):

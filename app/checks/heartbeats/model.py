@@ -36,18 +36,30 @@ Cron = Annotated[str, AfterValidator(_cron)]
 
 
 class Heartbeat(Declared):
-    """An expected signal; when it does not come, that is the alert."""
+    """An expected ping of a job; when it does not come, an alert fires."""
 
-    service: str | None = None
-    cron: Cron | None = Field(default=None, description="when a ping is due, in five fields and `timezone`; or use `every`")
-    every: Duration | None = Field(default=None, description="longest time between two pings; or use `cron`")
+    service: str | None = Field(default=None, description="service its alerts are of", examples=["shop-db", "shop"])
+    cron: Cron | None = Field(
+        default=None, description="when a ping is due, in five fields and `timezone`; or use `every`", examples=["15 2 * * *"]
+    )
+    every: Duration | None = Field(
+        default=None, description="longest time between two pings; or use `cron`", examples=[None, "1h"]
+    )
     timezone: str | None = Field(default=None, description="zone of `cron`; default: `defaults.timezone`")
-    grace: Duration = Field(default=parse_duration("5m"), description="how late a ping may come, and how long a run may take")
-    severity: Severity = Severity.ERROR
-    summary: str | None = None
-    runbook: str | None = None
-    family: Family = "health"
-    labels: dict[str, str] = Field(default_factory=dict)
+    grace: Duration = Field(
+        default=parse_duration("5m"),
+        description="how late a ping may come, and how long a run may take",
+        examples=["30m", "10m"],
+    )
+    severity: Severity = Field(default=Severity.ERROR, description="of its alerts", examples=["critical", "warning"])
+    summary: str | None = Field(
+        default=None,
+        description="a template; {{ heartbeat }}, {{ because }} and {{ labels.NAME }} are known",
+        examples=["Last night's backup is missing"],
+    )
+    runbook: str | None = Field(default=None, description="name of the runbook of its alerts")
+    family: Family = Field(default="health", description="of its alerts")
+    labels: dict[str, str] = Field(default_factory=dict, description="labels its alerts carry")
 
     @field_validator("every")
     @classmethod

@@ -29,8 +29,10 @@ class Spec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    url: str = Field(description="http or https URL")
-    secret: SecretStr | None = Field(default=None, description="signs every message; unsigned without one")
+    url: str = Field(description="http or https URL", examples=["https://hooks.example.org/tocsin"])
+    secret: SecretStr | None = Field(
+        default=None, description="signs every message; unsigned without one", examples=["${HOOK_SECRET:-secret}"]
+    )
     headers: Headers = Field(default_factory=dict, description="sent with every message")
     verify_tls: bool = Field(default=True, description="refuse a certificate that does not verify")
 

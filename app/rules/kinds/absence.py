@@ -45,8 +45,12 @@ PHRASES: dict[str, Phrase] = {
 class Spec(Rule):
     """What must come, and how often."""
 
-    metric: str | None = Field(default=None, description="metric of the check; default: any result that could tell")
-    window: Duration | None = Field(default=None, description="a sample must come within this; default: the check's interval")
+    metric: str | None = Field(
+        default=None, description="metric of the check; default: any result that could tell", examples=["seconds"]
+    )
+    window: Duration | None = Field(
+        default=None, description="a sample must come within this; default: the check's interval", examples=["5m"]
+    )
     forget: Duration = Field(default=parse_duration("1d"), description="a label set that stays away so long is gone")
 
 

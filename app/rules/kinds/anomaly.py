@@ -119,9 +119,11 @@ Rate = Annotated[str, AfterValidator(_check_rate)]
 class Spec(Rule):
     """`false_alarms` sets the sensitivity; the rest says what is compared and when not."""
 
-    metric: str = Field(description="metric of the check")
-    false_alarms: Rate = Field(default="1 per 30d", description="accepted number of false alarms in a period")
-    direction: Direction = Field(default="both", description="which side alarms: both, up or down")
+    metric: str = Field(description="metric of the check", examples=["seconds"])
+    false_alarms: Rate = Field(
+        default="1 per 30d", description="accepted number of false alarms in a period", examples=["1 per 30d"]
+    )
+    direction: Direction = Field(default="both", description="which side alarms: both, up or down", examples=["up"])
     agg: Agg | None = Field(default=None, description="default: last without a window, avg with one")
     window: Duration | None = Field(default=None, description="judge the aggregate over it instead of the newest value")
     timezone: Zone = Field(default="UTC", description="whose hours and weekdays make the season")

@@ -116,13 +116,17 @@ class Budget(NamedTuple):
 class Spec(Rule):
     """The objective and its period."""
 
-    objective: Share = Field(gt=0, lt=1, description="share of good events, as 99.9%")
+    objective: Share = Field(gt=0, lt=1, description="share of good events, as 99.9%", examples=["99.9%"])
     period: Duration = Field(default=parse_duration("30d"), description="time that the budget is for")
     metric: str | None = Field(default=None, description="share of bad events, 0 to 1; default: the check's critical results")
     above: float | None = Field(default=None, description="a sample of the metric above this is a bad event")
     below: float | None = Field(default=None, description="a sample of the metric below this is a bad event")
     windows: tuple[Pair, ...] = Field(default=WORKBOOK, min_length=1, max_length=8, description="pairs of windows")
-    severity: Severity | Tiers = Field(default=Tiers(), description="one for all, or {fast: critical, slow: warning}")  # type: ignore[assignment]
+    severity: Severity | Tiers = Field(
+        default=Tiers(),
+        description="one for all, or {fast: critical, slow: warning}",
+        examples=[{"fast": "critical", "slow": "warning"}],
+    )  # type: ignore[assignment]
 
     @model_validator(mode="after")
     def _makes_sense(self) -> "Spec":

@@ -84,12 +84,16 @@ Amount = Annotated[str | float, BeforeValidator(_parse_amount)]
 class Spec(Rule):
     """One of `drops`, `rises` and `changes`, and against when."""
 
-    metric: str = Field(description="metric of the check")
+    metric: str = Field(description="metric of the check", examples=["seconds"])
     agg: Agg | None = Field(default=None, description="default: avg")
-    window: Duration = Field(default=parse_duration("5m"), description="what is summed up, now and then")
-    compared_to: Duration | None = Field(default=None, description="how long ago the earlier window ended; default: the window")
+    window: Duration = Field(default=parse_duration("5m"), description="what is summed up, now and then", examples=["30m"])
+    compared_to: Duration | None = Field(
+        default=None, description="how long ago the earlier window ended; default: the window", examples=["1w"]
+    )
     drops: Amount | None = Field(default=None, description="fires when it fell by more than this: 40% or a number")
-    rises: Amount | None = Field(default=None, description="fires when it rose by more than this: 40% or a number")
+    rises: Amount | None = Field(
+        default=None, description="fires when it rose by more than this: 40% or a number", examples=["40%"]
+    )
     changes: Amount | None = Field(default=None, description="fires when it fell or rose by more than this: 40% or a number")
     clear: Amount | None = Field(default=None, description="recovers when it differs by less than this; default: the same")
 

@@ -36,7 +36,11 @@ class Spec(Rule):
     """Which rules, joined how. Its check is that of the first rule named."""
 
     check: str | None = Field(default=None, description="default: the check of the first rule that is named")  # type: ignore[assignment]
-    when: str = Field(max_length=2000, description="names of rules joined by and, or, not and brackets")
+    when: str = Field(
+        max_length=2000,
+        description="names of rules joined by and, or, not and brackets",
+        examples=["threshold and not absence"],
+    )
 
     @field_validator("when")
     @classmethod

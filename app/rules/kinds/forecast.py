@@ -62,10 +62,12 @@ PHRASES: dict[str, Phrase] = {
 class Spec(Rule):
     """The limit, how far back the line is drawn and how far ahead it is read."""
 
-    metric: str = Field(description="metric of the check")
-    window: Duration = Field(default=parse_duration("6h"), description="the past that the line goes through")
-    within: Duration = Field(default=parse_duration("24h"), description="how far ahead it looks")
-    above: float | None = Field(default=None, description="fires when it will be above this, in the metric's unit")
+    metric: str = Field(description="metric of the check", examples=["seconds"])
+    window: Duration = Field(default=parse_duration("6h"), description="the past that the line goes through", examples=["6h"])
+    within: Duration = Field(default=parse_duration("24h"), description="how far ahead it looks", examples=["24h"])
+    above: float | None = Field(
+        default=None, description="fires when it will be above this, in the metric's unit", examples=[2]
+    )
     below: float | None = Field(default=None, description="fires when it will be below this, in the metric's unit")
     clear: float | None = Field(
         default=None, description="recovers when the forecast is beyond this; default: the limit itself"

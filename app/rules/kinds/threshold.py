@@ -48,12 +48,14 @@ PHRASES: dict[str, Phrase] = {
 class Spec(Rule):
     """`above` or `below`, and how the window is summed up."""
 
-    metric: str = Field(description="metric of the check")
-    agg: Agg | None = Field(default=None, description="default: last without a window, avg with one")
-    window: Duration | None = Field(default=None, description="how far back it is summed up")
-    above: float | None = Field(default=None, description="fires above this, in the metric's unit")
+    metric: str = Field(description="metric of the check", examples=["seconds"])
+    agg: Agg | None = Field(default=None, description="default: last without a window, avg with one", examples=["p95"])
+    window: Duration | None = Field(default=None, description="how far back it is summed up", examples=["10m"])
+    above: float | None = Field(default=None, description="fires above this, in the metric's unit", examples=[0.8])
     below: float | None = Field(default=None, description="fires below this, in the metric's unit")
-    clear: float | None = Field(default=None, description="recovers only beyond this; default: the limit itself")
+    clear: float | None = Field(
+        default=None, description="recovers only beyond this; default: the limit itself", examples=[0.6]
+    )
 
     @model_validator(mode="after")
     def _one_limit(self) -> "Spec":

@@ -61,26 +61,26 @@ class Event(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     key: Annotated[Text, Field(min_length=1, max_length=512)] | None = Field(
-        default=None, description="the alert's identity; default: the fingerprint of the labels"
+        default=None, description="the alert's identity; default: the fingerprint of the labels", examples=["disk-db1"]
     )
     status: Literal["firing", "resolved"] = Field(default="firing", description="firing or resolved")
-    severity: Severity = Field(default=Severity.ERROR, description="severity")
+    severity: Severity = Field(default=Severity.ERROR, description="severity", examples=["critical"])
     summary: Annotated[Text, Field(max_length=SUMMARY_LIMIT)] | None = Field(
-        default=None, description="title of the page; default: alertname"
+        default=None, description="title of the page; default: alertname", examples=["The disk of db1 is full"]
     )
     service: Annotated[Text, Field(max_length=256)] | None = Field(
-        default=None, description="affected service; need not be declared"
+        default=None, description="affected service; need not be declared", examples=["shop-db"]
     )
     family: Family | None = Field(default=None, description="health, performance, business or security")
     labels: Annotated[dict[Name, Value], Field(max_length=64)] = Field(
-        default_factory=dict, description="at most 64; values are text of at most 4 KiB"
+        default_factory=dict, description="at most 64; values are text of at most 4 KiB", examples=[{"host": "db1"}]
     )
     annotations: Annotated[dict[Name, Value], Field(max_length=64)] = Field(default_factory=dict, description="further text")
     starts_at: Annotated[AwareDatetime, AfterValidator(_storable), BeforeValidator(_written)] | None = Field(
-        default=None, description="RFC 3339 with offset; default: now"
+        default=None, description="RFC 3339 with offset; default: now", examples=["2026-11-02T09:00:00+01:00"]
     )
     links: Annotated[list[Annotated[Text, Field(max_length=2048)]], Field(max_length=20)] = Field(
-        default_factory=list, description="URLs"
+        default_factory=list, description="URLs", examples=[["https://grafana.example.org/d/disk"]]
     )
     runbook: Annotated[Text, Field(max_length=256)] | None = Field(default=None, description="name of the runbook")
 
