@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends
@@ -44,7 +45,16 @@ async def typed(request: Request) -> Mapping[str, str]:
     return {name: value.replace("\0", "") for name, value in form.items() if isinstance(value, str)}
 
 
+async def kept(request: Request) -> str:
+    """The rows of the live list that an action came from, as its address names them: they stay where they are."""
+    if request.headers.get("hx-request") != "true":
+        return ""
+    form = await request.form(max_fields=200)
+    return urlencode([(name, one) for name in ("known", "seen") for one in form.getlist(name) if isinstance(one, str)])
+
+
 Typed = Annotated[Mapping[str, str], Depends(typed)]
+Kept = Annotated[str, Depends(kept)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +140,9 @@ def local_path(wanted: str | None, otherwise: str = "/") -> str:
     return wanted if wanted and re.fullmatch(r"/(?![/\\])[^\\\x00-\x1f]*", wanted) else otherwise
 
 
-def go(to: str, toast: Toast | None = None) -> Response:
-    """Off to another page after a change, with a word about what was done."""
-    response = RedirectResponse(to, 303)
+def go(to: str, toast: Toast | None = None, kept: str = "") -> Response:
+    """Off to another page after a change, with a word about what was done. kept: the rows of a list that stay."""
+    response = RedirectResponse(f"{to}{'&' if '?' in to else '?'}{kept}" if kept else to, 303)
     if toast is not None:
         response.set_cookie(TOAST, toast.written, max_age=30, httponly=True, samesite="lax")
     return response

@@ -149,6 +149,45 @@ def test_log_in_see_an_incident_appear_and_acknowledge_it_by_keyboard(chromium: 
 
 
 @pytest.mark.xdist_group("browser")
+def test_many_are_selected_and_acknowledged_while_the_list_stays_still(chromium: "Browser", ada: Site) -> None:
+    numbers = [raise_alert(f"alert {n}", service=f"s{n}") for n in range(6)]
+    watched = Watched(chromium, ada)
+    page = watched.page
+    with page.expect_response(lambda answer: answer.url.endswith("/live")):
+        page.goto("/incidents")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    page.get_by_label(f"Select #{numbers[2]}").click(modifiers=["Shift"])
+    page.get_by_text("3 selected:").wait_for()
+    raise_alert("the next", service="s9", severity="critical")
+    page.locator("#news").get_by_text("1 new: critical · the next").wait_for(timeout=5000)
+    assert "1 new: critical · the next" in (page.locator("#announce").text_content() or "")
+    assert page.locator("[data-pick]:checked").count() == 3, "the selection outlives a refresh"
+    page.keyboard.press("a")
+    page.get_by_text("3 incidents acknowledged").wait_for()
+    assert [incident(number).state for number in numbers] == ["acknowledged"] * 3 + ["triggered"] * 3
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_text("3 incidents unacknowledged").wait_for()
+    assert {incident(number).state for number in numbers} == {"triggered"}
+    watched.close()
+
+
+@pytest.mark.xdist_group("browser")
+def test_focus_and_rows_stay_where_they_are_after_an_action(chromium: "Browser", ada: Site) -> None:
+    numbers = [raise_alert(f"alert {n}", service=f"s{n}") for n in range(4)]
+    watched = Watched(chromium, ada)
+    page = watched.page
+    page.goto("/")
+    before = page.locator("a.cover").evaluate_all("all => all.map((one) => one.id)")
+    page.locator(f"#do{numbers[1]}").focus()
+    page.keyboard.press("Enter")
+    page.get_by_text(f"#{numbers[1]} acknowledged").wait_for()
+    assert page.evaluate("document.activeElement.id") == f"do{numbers[1]}"
+    assert page.locator("a.cover").evaluate_all("all => all.map((one) => one.id)") == before
+    watched.close()
+
+
+@pytest.mark.xdist_group("browser")
 def test_the_keyboard_reaches_everything(chromium: "Browser", ada: Site) -> None:
     first, second = raise_alert("first", severity="critical"), raise_alert("second", service="db")
     watched = Watched(chromium, ada)
@@ -224,7 +263,7 @@ def test_every_page_fits_and_is_photographed(chromium: "Browser", site: Site, wi
     )
     raise_alert("latency", service="db")
     deliver_inbox()
-    folder = Path(os.environ.get("TOCSIN_SCREENSHOTS") or tempfile.mkdtemp(prefix="tocsin-console-"))
+    folder = Path(os.environ.get("SCREENSHOTS") or tempfile.mkdtemp(prefix="tocsin-console-"))
     watched = Watched(chromium, site.as_("root"), viewport={"width": width, "height": height})
     page = watched.page
     for name, path in PAGES.items():

@@ -91,7 +91,7 @@ def test_what_is_watched_fits_and_is_photographed(chromium: "Browser", site: Sit
         store.ask(db, "b1", ["web", "api", "logins", "far"], "t1", "ed", now, None)
         store.answer(db, "b1", {"web": {"status": "critical", "message": "refused", "metrics": {}, "seconds": 0.1}}, now)
         store.answer(db, "b1", {"api": {"status": "ok", "message": "fine", "metrics": {}, "seconds": 0.1}}, now)
-    folder = Path(os.environ.get("TOCSIN_SCREENSHOTS") or tempfile.mkdtemp(prefix="tocsin-console-"))
+    folder = Path(os.environ.get("SCREENSHOTS") or tempfile.mkdtemp(prefix="tocsin-console-"))
     watched = Watched(chromium, site.as_("root"), viewport={"width": width, "height": height})
     page = watched.page
     for name, path in PAGES.items():

@@ -32,7 +32,7 @@ from app.units import parse_duration
 from app.web import history
 from app.web.route import pages
 from app.web.toast import Toast
-from app.web.visit import Typed, Visit, go, local_path, visit
+from app.web.visit import Kept, Typed, Visit, go, local_path, visit
 from app.web.wall import morning
 from app.wording import texts
 
@@ -86,7 +86,7 @@ def show(request: Request, number: Number, all: bool = False) -> Response:
 
 
 @router.post("/incidents/{number}/{action}")
-def act(request: Request, number: Number, action: str, typed: Typed) -> Response:
+def act(request: Request, number: Number, action: str, typed: Typed, kept: Kept) -> Response:
     """Do one thing to it; the toast on the next page takes it back."""
     back = local_path(typed.get("back"), f"/incidents/{number}")
     with visit(request) as v:
@@ -98,7 +98,7 @@ def act(request: Request, number: Number, action: str, typed: Typed) -> Response
             raise NotFound(f'unknown action "{action}"')
         said, do = ACTIONS[action]
         do(v, number, typed)
-    return go(back, Toast.action(said, number))
+    return go(back, Toast.action(said, number), kept)
 
 
 Action = Callable[[Visit, int, Mapping[str, str]], object]

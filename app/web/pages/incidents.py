@@ -26,12 +26,12 @@ from app.web.board import board, shown
 from app.web.pages.incident import snooze_length
 from app.web.route import pages
 from app.web.toast import Toast
-from app.web.visit import Typed, Visit, go, local_path, visit
+from app.web.visit import Kept, Typed, Visit, go, local_path, visit
 
 router = pages()
 PAGE = 50
 STATES = {"open": OPEN, **{state.value: (state,) for state in IncidentState}, "all": ()}
-WHOSE = {"": "everybody's", "mine": "mine", "teams": "my teams'"}
+WHOSE = {"": "everyone", "mine": "mine", "teams": "my teams"}
 ORDERS = {Order.WORST: "worst first", Order.NEWEST: "newest first", Order.OLDEST: "oldest first"}
 LARGEST = 9  # digits of a number typed into a URL
 
@@ -138,7 +138,9 @@ async def chosen(request: Request) -> tuple[int, ...]:
 
 
 @router.post("/incidents/bulk/{action}")
-def act_on_many(request: Request, action: str, numbers: Annotated[tuple[int, ...], Depends(chosen)], typed: Typed) -> Response:
+def act_on_many(
+    request: Request, action: str, numbers: Annotated[tuple[int, ...], Depends(chosen)], typed: Typed, kept: Kept
+) -> Response:
     """Do one thing to each of them, in a transaction of its own: one that has changed meanwhile holds up no other."""
     back = local_path(typed.get("back"), "/incidents")
     with visit(request) as v:
@@ -157,8 +159,8 @@ def act_on_many(request: Request, action: str, numbers: Annotated[tuple[int, ...
             do(db, number, actor, now, length, numbers[0])
             done.append(number)
     if action == "merge":
-        return go(back, Toast.action(word, numbers[0]) if done else Toast.plain("Nothing merged: already changed"))
-    return go(back, Toast.actions(word, done, len(numbers) - len(done)))
+        return go(back, Toast.action(word, numbers[0]) if done else Toast.plain("Nothing merged: already changed"), kept)
+    return go(back, Toast.actions(word, done, len(numbers) - len(done)), kept)
 
 
 Do = Callable[[Connection, int, Actor, datetime, timedelta, int], object]
