@@ -5,7 +5,7 @@ summed up: what they share counts with each), `threads`, `open_files` (sockets t
 `oldest_seconds` and `youngest_seconds` since their start, `cpu_percent` since the last run (100 is one core). Critical: fewer
 than `min` or more than `max` run; a pid file that is missing, or whose process is gone or a different one (started after the
 file was written, or without the `name`, `pattern` or `user` of the check). Warning: one is stopped. Unknown: this account may
-not see the processes. The worker itself, what started it, and `tocsin checks ...` commands are left out.
+not see the processes. The worker itself, what started it, and `tocsin checks` commands are left out.
 """
 
 import os

@@ -2,7 +2,9 @@
 
 import ast
 import importlib
+import json
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterator, MutableSequence
 from pathlib import Path
@@ -10,10 +12,10 @@ from pathlib import Path
 import pytest
 import typer.main
 from ruamel.yaml import YAML
+from typer.exceptions import TyperException
 
 from app.cli import COMMANDS, build, reference
 from app.configfile.load import load_texts
-from app.configfile.sections import SECTIONS
 from tests import shipped
 
 ROOT = Path(__file__).parents[2]
@@ -80,15 +82,24 @@ def test_the_environment_in_operations_is_what_the_code_says() -> None:
 @every_page
 def test_configurations_shown_have_no_mistakes(page: Path, newcomer: Callable[[Path], dict[str, str]]) -> None:
     newcomer(page)
-    defaults = shipped.folder()
-    files = dict(ALONE.get(page.name, {}))
-    for path in sorted(defaults.rglob("*.*")) if page.name not in ALONE else ():
-        files[str(path.relative_to(defaults))] = path.read_text()
-    for number, block in enumerate(blocks(page, "yaml")):
-        if isinstance(shown := YAML(typ="safe", pure=True).load(block), dict):
-            assert set(shown) <= set(SECTIONS)
-            files[f"{page.name}-{number}.yaml"] = block
-    assert load_texts(files, {}).errors == ()
+    shown = {f"{page.name}-{number}.yaml": block for number, block in enumerate(blocks(page, "yaml"))}
+    beside = ALONE[page.name] if page.name in ALONE else defaults(list(shown.values()))
+    assert load_texts({**beside, **shown}, {}).errors == ()
+
+
+def defaults(blocks: list[str]) -> dict[str, str]:
+    """The files of a new installation, without the entries and lists that these blocks replace."""
+    folder, read = shipped.folder(), YAML(typ="safe", pure=True).load
+    files = {str(path.relative_to(folder)): path.read_text() for path in sorted(folder.rglob("*.*"))}
+    for name in [name for name in files if name.endswith(".yaml")]:
+        sections = read(files[name]) or {}
+        for key, things in ((key, things) for block in blocks for key, things in read(block).items() if key in sections):
+            if isinstance(things, list):
+                del sections[key]
+            else:
+                sections[key] = {one: thing for one, thing in sections[key].items() if one not in things}
+        files[name] = json.dumps(sections, default=str)
+    return files
 
 
 @every_page
@@ -174,25 +185,60 @@ def anchors(page: Path) -> set[str]:
 
 
 @every_page
-def test_commands_shown_exist(page: Path) -> None:
+def test_commands_shown_are_understood(page: Path) -> None:
     text = page.read_text()
-    shown = re.findall(r"`(?:\S*/)?tocsin ((?:[a-z-]+ ?)+)", text)  # in a sentence
+    wrong = []
     for block in (block for kind in ("sh", "ini") for block in blocks(page, kind)):
-        shown += re.findall(r"^(?:ExecStart=|\S+=\S+ )*(?:\S*/)?tocsin ([a-z- ]+)", block, re.MULTILINE)
-    for words in shown:
-        assert known(words.split()), f"tocsin {words}"
+        wrong += [why for words in commands(block) if (why := misunderstood(words))]
+    for code in re.findall(r"`([^`\n]*tocsin [^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL)):
+        wrong += [why for words in commands(code) if (why := misunderstood(words, whole=False))]  # named, not called
+    assert wrong == []
 
 
-def known(words: list[str]) -> bool:
-    """Whether `tocsin WORDS` begins with a command there is; in a group, with one of the group's."""
-    if not words or words[0] not in COMMANDS:
-        return False
-    command = typer.main.get_command(build(words[0]))
-    for word in words:
-        subcommands = getattr(command, "commands", None)
-        if subcommands is None or word.startswith("-"):
-            return True
-        if word not in subcommands:
-            return False
-        command = subcommands[word]
-    return True
+def commands(text: str) -> list[list[str]]:
+    """The arguments of every call of `tocsin` in a shell script, a unit file or a sentence's code."""
+    found = []
+    for line in text.replace("\\\n", " ").splitlines():
+        reader = shlex.shlex(line.removeprefix("ExecStart="), posix=True, punctuation_chars="();<>|&")
+        reader.whitespace_split = True
+        calls: list[list[str]] = [[]]
+        for word in reader:
+            if set(word) <= set("();<>|&"):
+                calls.append([])
+            elif calls[-1] or not re.match(r"[A-Z_]+=", word):  # a variable for the command stands before it
+                calls[-1].append(word)
+        found += [words[1:] for words in calls if re.fullmatch(r"(?:\S*/)?tocsin", "".join(words[:1]))]
+    return [words for words in found if words and not re.match(r"[$%]", words[0])]  # those are the reader's own
+
+
+def misunderstood(words: list[str], whole: bool = True) -> str:
+    """Why `tocsin WORDS` is refused: no such command, option or value, or, of a `whole` call, something missing."""
+    if words[0] not in COMMANDS:
+        return f"tocsin {words[0]}: no such command"
+    command, rest = typer.main.get_command(build(words[0])), words
+    try:
+        while hasattr(command, "resolve_command") and (rest or whole):
+            context = command.make_context("tocsin", list(rest))
+            _, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        command.make_context("tocsin", list(rest))
+    except TyperException as error:
+        missing = type(error).__name__ in ("MissingParameter", "NoArgsIsHelpError")
+        return "" if missing and not whole else f"tocsin {shlex.join(words)}: {error}"
+    return ""
+
+
+@pytest.mark.parametrize(
+    "line, why",
+    [
+        ("tocsin status --json | jq .ready", ""),
+        ("TOCSIN_HOME=/srv /opt/venv/bin/tocsin checks list", ""),
+        ("kill $(tocsin status --jsn)", "No such option"),
+        ("tocsin check list", "no such command"),
+        ("tocsin checks lst", "No such command"),
+        ("tocsin up && tocsin preview", "Missing parameter"),
+        ("tocsin checks list --limit many", "No such option"),
+    ],
+)
+def test_a_command_that_is_not_understood_is_found(line: str, why: str) -> None:
+    found = " ".join(misunderstood(words) for words in commands(line))
+    assert why in found if why else not found
