@@ -82,6 +82,8 @@ def _policy(facts: Facts) -> str:
 
 
 def _taken(facts: Facts) -> str:
+    if facts["why"]["code"] == Code.ASSIGNED:
+        return f"paged {', '.join(facts['users'])}, now assigned"
     return f"{_why(facts)}: {', '.join([*facts['users'], *facts['channels']])}"
 
 

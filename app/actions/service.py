@@ -21,6 +21,7 @@ from app.incidents.lifecycle import (
     must_allow,
     reopened,
     resolved,
+    retriggered,
     snoozed,
     unacknowledged,
 )
@@ -125,14 +126,20 @@ def merge(db: Connection, number: int, into: int, actor: Actor, now: datetime) -
 
 
 def assign(db: Connection, number: int, login: str, actor: Actor, now: datetime) -> Incident:
-    """Name the person who works on it."""
+    """Name the person who works on it. Anybody but the actor is paged, and it is unacknowledged until they answer."""
     before = _locked(db, number, actor, Move.ASSIGN)
     person = people.get(db, login, catalog.defaults(db).timezone)
     if person is None:
         raise Invalid(f'there is no user "{login}"')
     if not may(person.role, "respond"):
         raise Invalid(f'"{login}" is a viewer and cannot work on incidents')
-    return _done(db, assigned(before, login), actor, _by(Code.ASSIGNED, actor, to=login), now)
+    after, why = assigned(before, login), _by(Code.ASSIGNED, actor, to=login)
+    if login == actor.login:
+        return _done(db, after, actor, why, now)
+    after = _done(db, retriggered(after), actor, why, now)
+    pages.supersede(db, [number], now)
+    pages.queue(db, escalation.page_assignee(db, after, login, actor.login, now), now)
+    return after
 
 
 def note(db: Connection, number: int, text: str, actor: Actor, now: datetime) -> Incident:

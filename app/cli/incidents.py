@@ -13,7 +13,9 @@ from app.walltime import stamp
 if TYPE_CHECKING:
     from app.incidents.model import Incident
 
-incidents = typer.Typer(help="Incidents: list, show, acknowledge, resolve, snooze, merge, assign, note.", no_args_is_help=True)
+incidents = typer.Typer(
+    help="Incidents: list, show, acknowledge, resolve, escalate, snooze, merge, assign, note.", no_args_is_help=True
+)
 Act = Callable[..., "Incident"]
 
 
@@ -123,6 +125,18 @@ def merge(
 
 
 @incidents.command()
+def escalate(numbers: Numbers, as_: As = None) -> None:
+    """Escalate incidents: page the next step now."""
+    _act(numbers, as_, lambda service, *facts: service.escalate(*facts), lambda _: "escalated to the next step")
+
+
+@incidents.command()
+def unacknowledge(numbers: Numbers, as_: As = None) -> None:
+    """Take back an acknowledgement or a snooze: the policy starts at step 1."""
+    _act(numbers, as_, lambda service, *facts: service.release(*facts), lambda _: "unacknowledged")
+
+
+@incidents.command()
 def note(number_: OneNumber, text: Annotated[str, typer.Argument(metavar="TEXT", help="The note.")], as_: As = None) -> None:
     """Add a note to the timeline."""
     do: Act = lambda service, db, number, who, now: service.note(db, number, text, who, now)  # noqa: E731
@@ -131,7 +145,7 @@ def note(number_: OneNumber, text: Annotated[str, typer.Argument(metavar="TEXT",
 
 @incidents.command()
 def assign(number_: OneNumber, user: Annotated[str, typer.Argument(metavar="LOGIN", help="The user.")], as_: As = None) -> None:
-    """Assign an incident to a user."""
+    """Assign an incident to a user; anybody but you is paged now."""
     do: Act = lambda service, db, number, who, now: service.assign(db, number, user, who, now)  # noqa: E731
     _act([number_], as_, do, lambda after: f"assigned to {after.assigned_to}")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -23,6 +23,8 @@ from app.people.model import Directory
 from app.queues import Queue
 from app.reason import Code, Reason, nested
 
+UNLESS_ACKNOWLEDGED = timedelta(minutes=5)  # how long an assignee has where no policy says so
+
 
 @dataclass(frozen=True, slots=True)
 class Advance:
@@ -42,6 +44,24 @@ def begin(db: Connection, started: Sequence[Incident], now: datetime) -> None:
     store.put_all(db, fresh)
     if fresh:
         wake(db, Queue.ESCALATION)
+
+
+def page_assignee(db: Connection, incident: Incident, login: str, by: str, now: datetime) -> list[PageRequest]:
+    """Page this person, whatever the hours; unless they acknowledge within its first wait, the policy starts at step 1.
+
+    The incident was triggered anew for it: a generation of its own.
+    """
+    if incident.generation > 1:
+        store.excuse_incident(db, [incident.number], Reason(Code.STARTED_AGAIN), now)
+    wait = incident.policy.steps[0].wait if incident.policy else UNLESS_ACKNOWLEDGED
+    after = EscalationState.started(incident.number, incident.generation, now + wait)
+    if incident.policy is None:
+        after = replace(after, round=1)  # its steps have no number, as this page has none: they are told apart by the round
+    store.put_all(db, [after])
+    directory = people.directory(db, catalog.defaults(db).timezone)
+    (target,) = resolve(db, {f"user:{login}"}, directory, now).values()
+    step = Step(0, None, (target,), Reason(Code.ASSIGNED, {"to": login, "by": by}))
+    return _promise(db, {incident.number: Plan((step,), after)}, {incident.number: incident}, now)
 
 
 def hurry(db: Connection, number: int, now: datetime) -> None:

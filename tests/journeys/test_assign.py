@@ -1,0 +1,101 @@
+"""Who is assigned an incident is paged at once; unless they answer, the policy goes on."""
+
+from app.incidents.model import IncidentState
+from tests.journeys.world import World, minutes
+
+
+def test_the_assignee_is_paged_and_the_policy_starts_if_they_do_not_answer(world: World) -> None:
+    world.policy("ada", minutes(5), "bo", minutes(5))
+    world.raise_alert()
+    world.expect_page("ada")
+    world.act("assign", login="cy")
+    world.expect_page("cy")
+    assert {"assigned to cy by ada", "paged cy, now assigned"} <= set(world.timeline())
+    found = world.incident()
+    assert (found.assigned_to, found.state) == ("cy", IncidentState.TRIGGERED)
+    world.advance(minutes(5))
+    world.expect_page("ada")
+    world.advance(minutes(5))
+    world.expect_page("bo")
+    world.act("acknowledge")
+
+
+def test_an_acknowledged_incident_is_unacknowledged_until_the_assignee_answers(world: World) -> None:
+    world.policy("ada", minutes(5))
+    world.raise_alert()
+    world.expect_page("ada")
+    world.act("acknowledge")
+    world.act("assign", login="cy")
+    world.expect_page("cy")
+    assert world.incident().state is IncidentState.TRIGGERED
+    world.act("acknowledge", by="cy")
+    world.advance(minutes(60))
+    world.expect_nothing()
+    assert world.incident().acknowledged_by == "cy"
+
+
+def test_the_assignee_who_answers_in_time_is_the_only_one_paged(world: World) -> None:
+    world.policy("ada", minutes(5))
+    world.raise_alert()
+    world.expect_page("ada")
+    world.act("assign", login="cy")
+    world.expect_page("cy")
+    world.act("acknowledge", by="cy")
+    world.advance(minutes(30))
+    world.expect_nothing()
+
+
+def test_assigned_twice_is_paged_twice(world: World) -> None:
+    world.policy("ada", minutes(5))
+    world.raise_alert()
+    world.expect_page("ada")
+    for login in ("cy", "bo", "cy"):
+        world.act("assign", login=login)
+        world.expect_page(login)
+    world.act("acknowledge")
+
+
+def test_who_assigns_themselves_is_not_paged_and_stops_nothing(world: World) -> None:
+    world.policy("ada", minutes(5), "cy")
+    world.raise_alert()
+    world.expect_page("ada")
+    world.act("assign", by="bo", login="bo")
+    world.expect_nothing()
+    assert world.incident().assigned_to == "bo"
+    world.advance(minutes(5))
+    world.expect_page("cy")
+    world.act("acknowledge")
+
+
+OWNED = """
+users:
+  ada: {contacts: {hook: ada}, notify: {high: [hook]}}
+  bo: {contacts: {hook: bo}, notify: {high: [hook]}}
+channels: {hook: {kind: webhook, url: "PAGES", secret: s}}
+hours: {office: {days: [tue], from: "09:00", to: "17:00"}}
+platform: {owners: ["user:ada", "user:bo"]}
+"""
+
+
+def test_without_a_policy_the_owners_follow_the_assignee_who_is_one_of_them(world: World) -> None:
+    world.configure(OWNED)
+    world.raise_alert()
+    world.expect_page("ada", "bo")
+    world.act("assign", login="bo")
+    world.expect_page("bo")
+    world.advance(minutes(5))
+    world.expect_page("ada", "bo")
+    world.act("acknowledge")
+
+
+def test_hours_hold_back_no_page_that_somebody_asked_for(world: World) -> None:
+    held = "policies: {p: {steps: [{page: 'user:ada'}]}}\nroutes: [{policy: p, pages: office}]\n"
+    world.configure(OWNED + held)
+    world.raise_alert()
+    world.expect_nothing()
+    world.act("assign", login="bo")
+    world.expect_page("bo")
+    world.advance(minutes(10))
+    world.expect_nothing()
+    assert "held until 09:00 (office hours)" in world.timeline()
+    world.act("acknowledge")
