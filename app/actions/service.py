@@ -138,7 +138,7 @@ def assign(db: Connection, number: int, login: str, actor: Actor, now: datetime)
         return _done(db, after, actor, why, now)
     after = _done(db, retriggered(after), actor, why, now)
     pages.supersede(db, [number], now)
-    pages.queue(db, escalation.page_assignee(db, after, login, actor.login, now), now)
+    pages.queue(db, escalation.page_assignee(db, after, login, why, now), now)
     return after
 
 

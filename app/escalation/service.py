@@ -46,7 +46,7 @@ def begin(db: Connection, started: Sequence[Incident], now: datetime) -> None:
         wake(db, Queue.ESCALATION)
 
 
-def page_assignee(db: Connection, incident: Incident, login: str, by: str, now: datetime) -> list[PageRequest]:
+def page_assignee(db: Connection, incident: Incident, login: str, why: Reason, now: datetime) -> list[PageRequest]:
     """Page this person, whatever the hours; unless they acknowledge within its first wait, the policy starts at step 1.
 
     The incident was triggered anew for it: a generation of its own.
@@ -60,7 +60,7 @@ def page_assignee(db: Connection, incident: Incident, login: str, by: str, now: 
     store.put_all(db, [after])
     directory = people.directory(db, catalog.defaults(db).timezone)
     (target,) = resolve(db, {f"user:{login}"}, directory, now).values()
-    step = Step(0, None, (target,), Reason(Code.ASSIGNED, {"to": login, "by": by}))
+    step = Step(0, None, (target,), why)
     return _promise(db, {incident.number: Plan((step,), after)}, {incident.number: incident}, now)
 
 

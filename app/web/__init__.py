@@ -19,12 +19,13 @@ from app.web.pages import (
     rules,
     runbooks,
     runs,
+    search,
     tries,
 )  # fmt: skip
 
 PAGES = (
-    login, home, incidents, incident, checks, runs, tries, check, heartbeats, oncall, preview, me, rules, rule, runbooks, admin,
-    live,
+    login, home, incidents, incident, checks, runs, tries, check, heartbeats, oncall, preview, search, me, rules, rule,
+    runbooks, admin, live,
 )  # fmt: skip
 router = APIRouter()
 for _part in PAGES:

@@ -28,6 +28,7 @@ PAGES = {
     "home": "/",
     "incidents": "/incidents",
     "incident": "/incidents/1",
+    "search": "/search?q=shop",
     "checks": "/checks",
     "check": "/checks/web",
     "probes": "/checks/try",

@@ -159,7 +159,7 @@
     if (event.key === "j" || event.key === "k") move(event.key === "j" ? 1 : -1);
     else if ("arsn".includes(event.key)) act(event.key);
     else if (event.key === "x") { const row = current(), box = row && $("[data-pick]", row); if (box) box.click(); }
-    else if (event.key === "/") { const box = $("[data-search]"); if (box) box.focus(); else location.href = "/incidents"; }
+    else if (event.key === "/") { const box = $("#find"); if (box && box.offsetParent) box.focus(); else location.href = "/search"; }
     else if (event.key === "?") $("#help").showModal();
     else return;
     event.preventDefault();
