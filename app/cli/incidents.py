@@ -132,7 +132,7 @@ def escalate(numbers: Numbers, as_: As = None) -> None:
 
 @incidents.command()
 def unacknowledge(numbers: Numbers, as_: As = None) -> None:
-    """Take back an acknowledgement or a snooze: the policy starts at step 1."""
+    """Unacknowledge incidents, or end their snooze: the policy starts at step 1."""
     _act(numbers, as_, lambda service, *facts: service.release(*facts), lambda _: "unacknowledged")
 
 
