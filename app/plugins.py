@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,11 @@ def names(package: str) -> list[str]:
     return sorted(found.name for found in pkgutil.iter_modules(folder.__path__) if not found.name.startswith("_"))
 
 
+def exists(package: str, name: str) -> bool:
+    """Whether `package` has this plug-in. The folder is read only for one that was not imported yet: each text asks."""
+    return not name.startswith("_") and (f"{package}.{name}" in sys.modules or name in names(package))
+
+
 @cache
 def module(package: str, name: str) -> ModuleType:
     """One plug-in's module, imported on first use. Raises KeyError when there is no such file."""
@@ -32,6 +38,12 @@ def module(package: str, name: str) -> ModuleType:
 def probe_names() -> list[str]:
     """`family.NAME` of every probe there is."""
     return [f"{family}.{name}" for family in FAMILIES for name in names(f"tasks.{family}")]
+
+
+def is_probe(name: str) -> bool:
+    """Whether there is a probe `family.NAME`."""
+    family, _, short = name.partition(".")
+    return family in FAMILIES and exists(f"tasks.{family}", short)
 
 
 def probe_module(name: str) -> ModuleType:

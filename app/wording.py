@@ -252,7 +252,7 @@ def _log_unreadable(code: str, error: str) -> None:
 def _of_kind(code: str) -> Phrase | None:
     """The phrase that a kind of rule has for its own code, `KIND.BRANCH`; None for a kind or a code that is gone."""
     kind, dot, _ = code.partition(".")
-    if not dot or kind not in plugins.names(plugins.RULE_KINDS):
+    if not dot or not plugins.exists(plugins.RULE_KINDS, kind):
         return None
     phrases: Mapping[str, Phrase] = plugins.module(plugins.RULE_KINDS, kind).PHRASES
     return phrases.get(code)

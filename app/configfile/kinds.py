@@ -49,7 +49,7 @@ def _check(section: Section, node: Node, subject: str) -> Form:
     name = _word(node, "probe")
     if name is None:
         return Form(section.type)
-    if name in plugins.probe_names():
+    if plugins.is_probe(name):
         return _loaded(section, name, subject)
     return Form(section.type, wrong=(_unknown("probe", name, subject, plugins.probe_names()),))
 

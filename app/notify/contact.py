@@ -22,7 +22,7 @@ def unfit(to: str) -> str | None:
 
 def refused(kind: str, to: str) -> str | None:
     """Why a channel of this kind cannot reach this address; None when it may. A kind says so by raising from `address(to)`."""
-    if kind == INBOX or kind not in plugins.names(KINDS):
+    if kind == INBOX or not plugins.exists(KINDS, kind):
         return None
     address = getattr(plugins.module(KINDS, kind), "address", None)
     try:

@@ -27,9 +27,9 @@ BOTH_LIVE = timedelta(days=7)  # after a rotation the old key works on for so lo
 def add(db: Connection, name: str, kind: str, service: str | None, actor: Actor, now: datetime) -> dict[str, str]:
     """Make an integration; its name, kind, key and URL."""
     require(actor, "edit")
-    if kind in PLANNED and kind not in plugins.names(SOURCES):
+    if kind in PLANNED and not plugins.exists(SOURCES, kind):
         raise NotActive(f'integrations of kind "{kind}" are not active yet; "generic" is')
-    if kind not in plugins.names(SOURCES):
+    if not plugins.exists(SOURCES, kind):
         raise Invalid(f'there is no kind "{kind}"; there is {", ".join(plugins.names(SOURCES))}')
     if not name or len(name) > 128 or not name.isprintable() or "/" in name:
         raise Invalid("an integration's name has 1 to 128 printable characters, none of them a slash")
