@@ -101,7 +101,7 @@ def firing(stack: Stack) -> list[str]:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.xdist_group("stack")
+@pytest.mark.xdist_group("slow_stack")
 def test_only_the_worker_of_a_location_runs_its_checks_and_its_absence_is_told(tmp_path: Path) -> None:
     with running(CONFIG) as stack:
         until(lambda: checks(stack)["here"]["status"] == "ok", 30)

@@ -48,7 +48,7 @@ BROKEN = {  # file -> what it holds, what is said of it
     "schema": (OUTSIDER.replace("word: str", "word: type"), "tasks/security/schema.py: Word has no schema: "),
 }
 
-pytestmark = pytest.mark.xdist_group("stack")
+pytestmark = pytest.mark.xdist_group("slow_stack")
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def titles(kept: Receiver) -> list[str]:
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.xdist_group("stack")
+@pytest.mark.xdist_group("slow_stack")
 def test_a_restart_pages_nobody_and_silence_after_it_does() -> None:
     with receiver() as kept, running(CONFIG % kept.url) as stack:
         settled(stack)
