@@ -5,6 +5,7 @@ long something took or is ago, to people. Pure.
 """
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -77,7 +78,7 @@ def length(of: float | timedelta) -> str:
 
 def measured(seconds: float) -> str:
     """A measured time, three digits of it: `250 ms`, `1.25 s`; a longer one as `length` says it."""
-    if abs(seconds) < 1:
+    if abs(seconds) < 0.9995:  # what is more has 1 s as its three digits
         return f"{seconds * 1000:.3g} ms" if seconds else "0 s"
     return f"{'-' if seconds < 0 else ''}{length(seconds)}" if abs(seconds) >= 120 else f"{seconds:.3g} s"
 
@@ -89,8 +90,25 @@ def counted(count: float, one: str, many: str = "") -> str:
 
 def rounded(value: float, beside: float | None = None) -> str:
     """A figure of three digits: `0.033`, `1234`; of six where three would make it the same as what it is compared with."""
-    text = f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+    text = f"{value:.0f}" if 999.5 <= abs(value) < 1e6 else f"{value:.3g}"
     return text if beside is None or value == beside or float(text) != beside else f"{value:.6g}"
+
+
+BYTES = ("B", "kB", "MB", "GB", "TB", "PB")
+BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+def scaled(value: float, units: Sequence[str], step: int) -> str:
+    """A figure of three digits in the largest unit that it fills, each unit `step` of the one before: `1.5 GB`."""
+    at = 0
+    while at < len(units) - 1 and abs(float(rounded(value))) >= step:  # as it is written: 999.7 kB is 1 MB
+        value, at = value / step, at + 1
+    return f"{rounded(value)} {units[at]}"
+
+
+def binary(size: float) -> str:
+    """A number of bytes as file systems count them: `1.5 KiB`."""
+    return scaled(size, BINARY, 1024)
 
 
 def parse_percent(value: Any) -> float:

@@ -26,7 +26,7 @@ from app.checks.baseline import Drift, drift
 from app.failure import Failed, Kind
 from app.reason import Code, Reason
 from app.sentence import lower_first
-from app.units import Duration, counted, length
+from app.units import Duration, binary, counted, length, measured
 from app.visible import printable
 from app.walltime import stamp
 from app.wording import text
@@ -45,10 +45,12 @@ __all__ = [
     "Status",
     "Unknown",
     "Unreachable",
+    "binary",
     "counted",
     "drift",
     "length",
     "lower_first",
+    "measured",
     "printable",
     "probe",
     "stamp",

@@ -17,7 +17,7 @@ from jinja2 import Template, TemplateSyntaxError, Undefined, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from app.signals.model import SUMMARY_LIMIT
-from app.units import measured
+from app.units import binary, measured
 
 LONGEST = 4096  # characters of a template
 DEEPEST = 40  # nodes inside each other
@@ -138,15 +138,6 @@ def _of_number(what: Callable[..., Any]) -> Callable[..., Any]:
     return lambda value, *args: what(float(value), *args) if isinstance(value, int | float) and isfinite(value) else value
 
 
-def _bytes(value: float) -> str:
-    """1536 -> 1.5 KiB."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(value) < 1024:
-            return f"{value:.3g} {unit}"
-        value /= 1024
-    return f"{value:.3g} TiB"
-
-
 def _percent(share: float, digits: int = 0) -> str:
     """0.123 -> 12 %."""
     return f"{share * 100:.{min(max(int(digits), 0), 12)}f} %" if isfinite(share * 100) else "?"
@@ -158,7 +149,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "abs": _of_number(abs),
     "int": _of_number(int),
     "duration": _of_number(measured),
-    "bytes": _of_number(_bytes),
+    "bytes": _of_number(binary),
     "upper": lambda text: str(text).upper(),
     "lower": lambda text: str(text).lower(),
     "default": lambda value, other="": other if value in (None, "") or isinstance(value, Undefined) else value,

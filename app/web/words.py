@@ -1,6 +1,9 @@
 """Numbers in the words people use. Pure."""
 
-from app.units import measured
+from app.units import BYTES, measured, rounded, scaled
+
+# What three digits of it make the first of its unit: 999,600 is 1M, not 1000k. Thousands begin later: 9,999 is as short.
+_UNITS = ((999.5e9, 1e12, "T"), (999.5e6, 1e9, "G"), (999.5e3, 1e6, "M"), (9999.5, 1e3, "k"))
 
 
 def number(value: float | None) -> str:
@@ -8,9 +11,9 @@ def number(value: float | None) -> str:
     if value is None:
         return "–"
     size = abs(value)
-    for limit, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if size >= limit:
-            return f"{value / (1e3 if unit == 'k' else limit):.3g}{unit}"
+    for least, one, unit in _UNITS:
+        if size >= least:
+            return f"{rounded(value / one)}{unit}"
     return f"{value:.4g}" if size >= 1e-4 or size == 0 else f"{value:.2e}"
 
 
@@ -27,9 +30,9 @@ def figure(metric: str, value: float | None) -> str:
     if metric.endswith("seconds"):
         return measured(value)
     if metric.endswith("bytes"):
-        return _bytes(value)
+        return scaled(value, BYTES, 1000)
     if metric.endswith("percent"):
-        return f"{value:.3g} %"
+        return f"{rounded(value)} %"
     return number(value)
 
 
@@ -37,11 +40,3 @@ def measure(metric: str) -> str:
     """A metric's name beside its figure, which has the unit: `memory_used_percent` -> `memory used`, `seconds`: `duration`."""
     name = next((metric.removesuffix(unit) for unit in ("_seconds", "_bytes", "_percent") if metric.endswith(unit)), metric)
     return "duration" if name == "seconds" else name.replace("_", " ")
-
-
-def _bytes(value: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(value) < 1000:
-            return f"{value:.3g} {unit}"
-        value /= 1000
-    return f"{value:.3g} TB"

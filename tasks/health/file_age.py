@@ -15,7 +15,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from app.checks.probe import Duration, Field, Reading, Run, Spec, Status, Unknown, counted, length, lower_first, probe, worst
+from app.checks.probe import (
+    Duration,
+    Field,
+    Reading,
+    Run,
+    Spec,
+    Status,
+    Unknown,
+    binary,
+    counted,
+    length,
+    lower_first,
+    probe,
+    worst,
+)
 from app.failure import Failed
 from app.host.follow import MAGIC, expand
 from app.host.mounts import access
@@ -161,7 +175,4 @@ def _join(summary: str, findings: list[tuple[Status, str]]) -> str:
 
 
 def _size(size: int) -> str:
-    for unit, least in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
-        if size >= least:
-            return f"{size / least:.3g} {unit}"
-    return counted(size, "byte")
+    return binary(size) if size >= 1024 else counted(size, "byte")

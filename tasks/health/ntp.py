@@ -9,7 +9,7 @@ server that is not synchronised, or more than `critical_above` seconds of offset
 
 import time
 
-from app.checks.probe import Field, Reading, Run, Spec, Status, Unknown, probe, unanswered
+from app.checks.probe import Field, Reading, Run, Spec, Status, Unknown, measured, probe, unanswered
 from app.failure import Failed, Kind
 from app.net.ntp import Answer, ask
 from app.net.resolve import Endpoint, in_turn, resolve
@@ -88,4 +88,4 @@ def _message(host: str, answer: Answer) -> str:
     direction = "behind" if answer.offset >= 0 else "ahead of"
     leap = "; a leap second is announced" if answer.leap else ""
     server = f"{host} (stratum {answer.stratum}, delay {answer.delay:.3g} s)"
-    return f"our clock is {abs(answer.offset):.3g} s {direction} {server}{leap}"
+    return f"our clock is {measured(abs(answer.offset))} {direction} {server}{leap}"

@@ -22,6 +22,8 @@ SHOWN = {
     "a share made by arithmetic": ("{{ (1 - value) * 100 | round(0) }}", None),
     "rounded": ("{{ value | round(2) }} s", "0.43 s"),
     "bytes": ("{{ 123456789 | bytes }}", "118 MiB"),
+    "bytes that fill no larger unit": ("{{ 1023 | bytes }} of {{ 1048000 | bytes }}", "1023 B of 1023 KiB"),
+    "very many bytes": ("{{ 50000000000000 | bytes }}", "45.5 TiB"),
     "a duration": ("{{ 5400 | duration }}", "1 h 30 min"),
     "one side or the other": ("{{ 'bad' if value > 0.4 else 'well' }}", "bad"),
     "a block": ("{% if value < 0.4 %}low{% elif labels.zone %}zoned{% else %}high{% endif %}", "high"),

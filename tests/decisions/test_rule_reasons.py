@@ -176,8 +176,8 @@ SAID: dict[str, tuple[Mapping[str, Any], Samples, list[str]]] = {
         [
             "learning until the window of 1h is full; 100% of the 30d budget left",
             "burns 0 times the sustainable rate over 1h and 0 over 5m, limit 14.4; 100% of the 30d budget left",
-            "burns 83.3 times the sustainable rate over 1h and 1e+03 over 5m, limit 14.4; 89% of the 30d budget left",
-            "burns 167 times the sustainable rate over 1h and 1e+03 over 5m, limit 14.4; 78% of the 30d budget left",
+            "burns 83.3 times the sustainable rate over 1h and 1000 over 5m, limit 14.4; 89% of the 30d budget left",
+            "burns 167 times the sustainable rate over 1h and 1000 over 5m, limit 14.4; 78% of the 30d budget left",
             "burns 87 times the sustainable rate over 3d and 87 over 6h, limit 1; 78% of the 30d budget left",
         ],
     ),

@@ -19,7 +19,7 @@ from app.reason import Code as Common
 from app.reason import Reason
 from app.rules.model import Finding, Lookback, Rule, View
 from app.rules.past import Past, Span, share
-from app.units import Duration, format_seconds, parse_duration, parse_percent
+from app.units import Duration, format_seconds, parse_duration, parse_percent, rounded
 from app.wording import Facts, Phrase
 
 SLOTS = 120  # into which a period is cut for the budget that is left
@@ -43,9 +43,9 @@ def _left(facts: Facts) -> str:
 
 
 def _burns(facts: Facts) -> str:
-    long = f"{facts['rate']:.3g} times the sustainable rate over {format_seconds(facts['window'])}"
-    short = f"{facts['short_rate']:.3g} over {format_seconds(facts['short_window'])}"
-    return f"burns {long} and {short}, limit {facts['limit']:.3g}; {_left(facts)}"
+    long = f"{rounded(facts['rate'])} times the sustainable rate over {format_seconds(facts['window'])}"
+    short = f"{rounded(facts['short_rate'])} over {format_seconds(facts['short_window'])}"
+    return f"burns {long} and {short}, limit {rounded(facts['limit'])}; {_left(facts)}"
 
 
 PHRASES: dict[str, Phrase] = {

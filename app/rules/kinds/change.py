@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from app.reason import Reason
 from app.rules.aggregate import Agg, aggregate
 from app.rules.model import Finding, Lookback, Rule, View
-from app.units import Duration, format_seconds, parse_duration, parse_percent
+from app.units import Duration, format_seconds, parse_duration, parse_percent, rounded
 from app.wording import Facts, Phrase
 
 LARGEST = 1000.0  # beyond so many times the earlier value a percentage means nothing
@@ -161,7 +161,7 @@ def _change(spec: Spec, agg: Agg, size: float, now: float, then: float) -> tuple
 
 
 def _amount(size: float, relative: bool) -> str:
-    return f"{abs(size) * 100:.3g} %" if relative else f"{abs(size):.6g}"
+    return f"{rounded(abs(size) * 100)} %" if relative else f"{abs(size):.6g}"
 
 
 def _course(before: float, now: float) -> str:
