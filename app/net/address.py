@@ -61,7 +61,7 @@ def refuse_literal(host: str) -> None:
     """Raises ValueError when a host is written as a metadata address: for `config check`, which resolves nothing."""
     ip = literal(host)
     if ip is not None and is_metadata(ip):
-        raise ValueError(f"{host} is a cloud metadata address; Tocsin never connects to those")
+        raise ValueError(f"{host.strip('[]')} is a cloud metadata address; Tocsin never connects to those")
 
 
 def unscoped(ip: Address) -> Address:

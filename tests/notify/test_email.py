@@ -205,9 +205,11 @@ def test_a_server_that_hangs_is_given_up_in_time(there: tuple[Post, Spec]) -> No
     assert time.monotonic() - began < 1.4
 
 
-def test_the_metadata_address_is_refused_for_good() -> None:
-    with pytest.raises(Permanent, match=r"169\.254"):
-        mail(Spec(host="169.254.169.254", port=25, sender="a@b.example"))
+def test_the_metadata_address_is_refused_by_the_configuration_and_for_good() -> None:
+    with pytest.raises(ValidationError, match=r"169\.254"):
+        Spec(host="169.254.169.254", port=25, sender="a@b.example")
+    with pytest.raises(Permanent, match=r"169\.254"):  # as by a name that leads there
+        mail(Spec.model_construct(host="169.254.169.254", port=25, sender="a@b.example"))
 
 
 # --- the mail itself

@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from app.catalog.model import Channel
 from app.concurrency.deadline import awake
@@ -202,9 +203,11 @@ def test_an_attempt_reaches_the_receiver_once_also_when_it_hangs_up_on_a_kept_co
         "ftp://example.com/x",
     ],
 )
-def test_an_address_that_may_never_be_called_is_refused_for_good(url: str) -> None:
-    with pytest.raises(Permanent):
-        post(url)
+def test_an_address_that_may_never_be_called_is_refused_by_the_configuration_and_for_good(url: str) -> None:
+    with pytest.raises(ValidationError):
+        webhook.Spec(url=url)
+    with pytest.raises(Permanent):  # as by a name that leads there
+        run(webhook.send(webhook.Spec.model_construct(url=url), message(), 5))
 
 
 # --- the sender

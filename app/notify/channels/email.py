@@ -62,7 +62,7 @@ class Spec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: str = Field(description="SMTP server", examples=["smtp.example.org"])
+    host: Host = Field(description="SMTP server", examples=["smtp.example.org"])
     port: int = Field(default=587, ge=1, le=65535, description="its port")
     sender: str = Field(
         description="the From address: `tocsin@example.org` or `Tocsin <tocsin@example.org>`", examples=["tocsin@example.org"]

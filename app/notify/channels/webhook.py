@@ -16,6 +16,7 @@ from app.concurrency.deadline import within
 from app.errors import Permanent, Stale, Transient
 from app.net import http
 from app.net.header import Headers
+from app.net.url import Url
 from app.notify.flight import in_time
 from app.notify.model import Message, Receipt
 from app.visible import plain_json
@@ -29,7 +30,7 @@ class Spec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    url: str = Field(description="http or https URL", examples=["https://hooks.example.org/tocsin"])
+    url: Url = Field(description="http or https URL", examples=["https://hooks.example.org/tocsin"])
     secret: SecretStr | None = Field(
         default=None, description="signs every message; unsigned without one", examples=["${HOOK_SECRET:-secret}"]
     )
