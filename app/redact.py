@@ -27,13 +27,16 @@ def is_secret(path: Sequence[str | int]) -> bool:
     return any(isinstance(step, str) and is_secret_name(step) for step in path)
 
 
+def hides(path: Sequence[str | int], type_: type[BaseModel]) -> bool:
+    """Whether what stands at `path` of a `type_` may be secret, also as the wrong thing: headers written as one text."""
+    types, secret = _followed(path, type_)
+    filled_in = bool(path) and str(path[-1]).lower() in _MAPS
+    return secret or filled_in or (dict in types and SecretStr in types)
+
+
 def shown(value: Any, path: Sequence[str | int] = (), type_: type[BaseModel] | None = None) -> Any:
     """`value` with its secrets starred. path: where it stands; type_: what it is parsed into, if that is known."""
-    types, secret = _types(type_), False
-    for step in path:
-        if isinstance(step, str):
-            types, secret = _below(types, secret, step)
-    return _walked(value, types, secret, lambda _: STARS, lambda _: False, _sealed_starred)
+    return _walked(value, *_followed(path, type_), lambda _: STARS, lambda _: False, _sealed_starred)
 
 
 def rewritten(
@@ -57,6 +60,15 @@ def _walked(
     if isinstance(value, str):
         return last(change(value) if secret or also(value) else in_text(value, change))
     return change(str(value)) if secret and isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _followed(path: Sequence[str | int], type_: type[BaseModel] | None) -> tuple[Types, bool]:
+    """What may stand at `path`, and whether it is secret."""
+    types, secret = _types(type_), False
+    for step in path:
+        if isinstance(step, str):
+            types, secret = _below(types, secret, step)
+    return types, secret
 
 
 def _below(types: Types, secret: bool, key: str) -> tuple[Types, bool]:

@@ -13,7 +13,7 @@ from app.configfile.finding import nearest
 from app.configfile.tree import Node, Path
 from app.oncall.notation import Unquoted
 from app.reason import Reason
-from app.redact import is_secret
+from app.redact import hides
 from app.secret import STARS
 from app.sentence import lower_first
 
@@ -127,7 +127,7 @@ def _alternatives(errors: list[_Error], path: Path, part: Part) -> Reason:
     if "text" in shapes and at.text is not None and at.value is not None:
         return _quote(at, path, part)
     near = nearest(at.value, words) if isinstance(at.value, str) else None
-    return part.reason(Code.WRONG_TYPE, wanted=wanted, found=_found(at, path), near=near)
+    return part.reason(Code.WRONG_TYPE, wanted=wanted, found=_found(at, path, part), near=near)
 
 
 def _reason(error: _Error, part: Part) -> Reason:
@@ -150,9 +150,9 @@ def _reason(error: _Error, part: Part) -> Reason:
     if kind == "string_type" and at.text is not None:
         return _quote(at, path, part)
     if kind in ("tuple_type", "list_type") and isinstance(at.value, str):
-        return part.reason(Code.LIST_WANTED, written=STARS if is_secret(path) else at.value)
+        return part.reason(Code.LIST_WANTED, written=STARS if hides(path, part.type) else at.value)
     if kind in _WANTED:
-        return part.reason(Code.WRONG_TYPE, wanted=_WANTED[kind], found=_found(at, path))
+        return part.reason(Code.WRONG_TYPE, wanted=_WANTED[kind], found=_found(at, path, part))
     if kind in _LIMITS:
         word, limit, unit = _LIMITS[kind]
         return part.reason(Code.OUT_OF_BOUNDS, bound=word, limit=detail.get("ctx", {}).get(limit), unit=unit)
@@ -164,13 +164,13 @@ def _reason(error: _Error, part: Part) -> Reason:
 def _quote(at: Node, path: Path, part: Part) -> Reason:
     if at.value is None:
         return part.reason(Code.EMPTY)
-    return part.reason(Code.UNQUOTED, written=None if is_secret(path) else at.text)
+    return part.reason(Code.UNQUOTED, written=None if hides(path, part.type) else at.text)
 
 
 def _choice(at: Node, path: Path, part: Part, detail: ErrorDetails) -> Reason:
     words = _expected(detail)
     near = nearest(at.value, words) if isinstance(at.value, str) else None
-    return part.reason(Code.NOT_ONE_OF, found=_found(at, path), known=words, near=near)
+    return part.reason(Code.NOT_ONE_OF, found=_found(at, path, part), known=words, near=near)
 
 
 def _expected(detail: ErrorDetails) -> list[str]:
@@ -179,14 +179,14 @@ def _expected(detail: ErrorDetails) -> list[str]:
     return [word.strip().strip("'") for word in text.replace(" or ", ", ").split(",")]
 
 
-def _found(node: Node, path: Path) -> str:
+def _found(node: Node, path: Path, part: Part) -> str:
     if isinstance(node.value, dict):
         return "a map"
     if isinstance(node.value, list):
         return "a list"
     if node.value is None:
         return "nothing"
-    if is_secret(path):
+    if hides(path, part.type):
         return STARS
     text = node.text if node.text is not None else str(node.value)
     text = text if len(text) <= 60 else f"{text[:57]}..."

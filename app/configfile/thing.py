@@ -1,7 +1,8 @@
 """One declared thing: parsed into its stage's type, and its own fields into that of its probe or kind. Pure."""
 
+import re
 from collections.abc import Iterator
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -49,7 +50,7 @@ def _validated(type_: type[BaseModel], node: Node, subject: str, wrong: Wrong, a
 
 
 def _misread(value: Any, node: Node, path: Path = ()) -> Iterator[tuple[Path, Code, dict[str, Any]]]:
-    """Where pydantic was too kind: yes or no taken for a number, a bare number for a date or a time."""
+    """Where pydantic was too kind: yes or no taken for a number, a number for a date or a length."""
     if isinstance(node.value, dict) and isinstance(value, dict):
         for key, child in node.value.items():
             yield from _misread(value.get(key), child, (*path, key))
@@ -58,5 +59,19 @@ def _misread(value: Any, node: Node, path: Path = ()) -> Iterator[tuple[Path, Co
             yield from _misread(one, child, (*path, index))
     elif isinstance(node.value, bool) and isinstance(value, int | float) and not isinstance(value, bool):
         yield path, Code.WRONG_TYPE, {"wanted": "a number", "found": node.text}
-    elif isinstance(node.value, int | float) and isinstance(value, date | time | timedelta):
-        yield path, Code.UNQUOTED, {"written": node.text}
+    elif _is_number(node.value) and isinstance(value, date | time | timedelta):
+        wanted = next(words for type_, words in _WRITTEN.items() if isinstance(value, type_))
+        yield path, Code.WRONG_TYPE, {"wanted": wanted, "found": f'"{node.value}"' if node.text is None else node.text}
+
+
+_WRITTEN = {
+    datetime: "a date and time like 2026-11-02T09:00:00Z",
+    date: "a date like 2026-11-02",
+    time: "a time like 09:00",
+    timedelta: "a length like 00:05:00",
+}
+_NUMBER = re.compile(r"\s*[-+]?[\d_]*\.?[\d_]*(e[-+]?\d+)?\s*", re.ASCII | re.IGNORECASE)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value) is not None)

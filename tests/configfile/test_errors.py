@@ -99,11 +99,29 @@ def test_a_message_is_one_printable_line_and_carries_no_password() -> None:
     assert str(one) == "a.yaml:1: cannot be read: postgresql://***@db/x\\n\\x1b[31mERROR\\u202e is wrong"
 
 
-@pytest.mark.parametrize("secret", ["12345678", "{a: 12345678}", "[12345678]"])
-def test_an_error_never_shows_a_secret(secret: str) -> None:
-    wrong = load_texts({"a.yaml": f"channels: {{hook: {{kind: webhook, url: 'http://u:p@h/', secret: {secret}}}}}"}, {}).errors
-    assert wrong
-    assert "12345678" not in str([present(one) for one in wrong])
+HOOK = "channels: {hook: {kind: webhook, url: 'http://u:p@h/', %s}}"
+PAGE = "checks: {web: {probe: %s, with: {url: 'http://h/', %s}}}"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        HOOK % "secret: 12345678",
+        HOOK % "secret: {a: 12345678}",
+        HOOK % "secret: [12345678]",
+        HOOK % "headers: 'Authorization: Bearer 12345678'",
+        HOOK % "headers: ['X-Auth: 12345678']",
+        HOOK % "headers: {X-Auth: 12345678}",
+        PAGE % ("health.http", "password: 12345678"),
+        PAGE % ("health.http", "headers: 'X-Auth: 12345678'"),
+        PAGE % ("security.http_headers", "ignored_cookies: 12345678"),
+        PAGE % ("security.http_headers", "ignored_cookies: '12345678'"),
+    ],
+)
+def test_an_error_never_shows_a_secret(wrong: str) -> None:
+    errors = load_texts({"a.yaml": wrong}, {}).errors
+    assert errors
+    assert "12345678" not in str([present(one) for one in errors])
 
 
 def test_a_last_route_that_does_not_match_everything_is_said_beside_a_file_that_cannot_be_read() -> None:
