@@ -15,7 +15,6 @@ from app.configfile.model import Item, Items
 from app.configfile.references import Reference, circle, hours_matched, references, used
 from app.configfile.sections import FIELDS_PLANNED, SECTIONS, SECTIONS_PLANNED
 from app.configfile.tree import Node, Path
-from app.errors import Invalid
 from app.notify.contact import refused, unfit
 from app.rules.summary import NAMES
 from app.rules.summary import check as check_template
@@ -169,18 +168,11 @@ def _unknown_metrics(items: Items) -> Iterator[Finding]:
         metric = getattr(item.value, "metric", None)
         if metric is None or check is None or not isinstance(check.value, Check):
             continue
-        known = _metrics(check.value)
+        known = probes.found(check.value.probe).metrics(check.value.with_)
         if known is not None and not any(_fits(metric, name) for name in known):
             near = nearest(metric, [name for name in known if not name.endswith("*")])
             facts = {"metric": metric, "probe": check.value.probe, "check": check.name, "near": near}
             yield _warn(item, Code.METRIC_UNKNOWN, item.node.child("metric"), ("metric",), **facts)
-
-
-def _metrics(check: Check) -> frozenset[str] | None:
-    try:
-        return probes.found(check.probe).metrics(check.with_)
-    except (KeyError, Invalid):
-        return None  # said already
 
 
 def _fits(metric: str, name: str) -> bool:

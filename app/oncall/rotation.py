@@ -34,11 +34,10 @@ class Rotation:
         if self.elapsed:
             return (at - self.anchor) // self.step
         guess = (on_the_wall(at, self.zone) - self.first) // self.step
-        # Clock changes put the guess off by as many hand-overs as fit into them: at most one or two.
+        # Where the clock was set back, it shows a time again that it showed at a hand-over before. It is never the other way
+        # round: `instant` is the first at which the clock shows a time or a later one, so what it shows has begun.
         while self.handover(guess + 1) <= at:
             guess += 1
-        while self.handover(guess) > at:
-            guess -= 1
         return guess
 
 

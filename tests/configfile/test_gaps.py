@@ -58,6 +58,8 @@ def test_a_gap_is_one_warning(sections: Sections, message: str) -> None:
 
 def test_routes_and_policies_that_are_missing_are_said_when_something_alerts() -> None:
     assert 'check "up" can alert, but there are no routes: no pages would be sent' in warned(routes=None)
+    nobody = [one.message for one in configuration(policies=None).warnings]  # beside the error about the routes
+    assert 'check "up" can alert, but there are no policies: no pages would be sent' in nobody
     quiet = {**BASE["checks"]["up"], "alert": "off"}
     assert warned(routes=None, policies=None, rules=None, checks={"up": quiet}) == []
 

@@ -11,6 +11,7 @@ from app.catalog.matcher import MAX_PATTERN, Matcher, Op, matches, parse_matcher
 READS = {
     "": [],
     "{}": [],
+    " { } ": [],
     "a=b": [("a", "=", "b")],
     'a="b"': [("a", "=", "b")],
     '{a="b"}': [("a", "=", "b")],

@@ -148,6 +148,15 @@ def test_a_schedule_made_longer_ends_what_is_not_late_by_it() -> None:
     assert how(failed, 71, daily) == ("down", "failed")
 
 
+def test_where_the_calendar_has_no_further_day_only_a_run_that_hangs_is_an_alert() -> None:
+    never = cron("0 0 */30 2 1#5", "UTC")  # a fifth Monday on a first of February
+    beat, _ = told((0, "success"))
+    found = assess(beat, never, at(10**6))
+    assert (found.beat.state, found.expected_at, found.due_at) == (HeartbeatState.UP, None, None)
+    hanging, _ = told((0, "success"), (1, "start"))
+    assert [how(hanging, minute, never) for minute in (10, 11)] == [("up", ""), ("down", "overrun")]
+
+
 def test_more_runs_than_are_kept_still_overrun_by_the_oldest() -> None:
     beat, _ = told(*[(n / 100, "start", f"{n}") for n in range(RUNS + 20)])
     assert len(beat.runs) == RUNS

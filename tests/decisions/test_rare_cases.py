@@ -1,24 +1,30 @@
 """What hardly ever happens, and is decided all the same."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from pydantic import BaseModel
 
 from app.catalog.matcher import parse_matchers
+from app.checks import probes
 from app.checks.heartbeats.decide import next_expected
 from app.checks.heartbeats.model import Expectation
 from app.checks.prober.decide import target
+from app.configfile.kinds import Form
 from app.configfile.load import load_texts
+from app.configfile.thing import parsed
+from app.configfile.tree import Node
 from app.errors import Invalid
 from app.holiday import known_day
 from app.oncall.notation import parse_time
+from app.review.recorded import read
 from app.rules.aggregate import aggregate
 from app.rules.kinds.forecast import line
 from app.rules.past import Past
 from app.signals.sources import generic
-from app.web.form import written
+from app.web.form import fields, settings, to_paste, written
 from app.web.words import number
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -91,6 +97,57 @@ def test_an_event_with_nul_is_refused() -> None:
     with pytest.raises(Invalid) as refused:
         generic.parse(b'{"events": [{"status": "firing", "summary": "a\\u0000b", "severity": "error"}]}', "user:t")
     assert "NUL" in str(refused.value.faults)
+
+
+def test_a_result_in_a_recording_that_is_none_is_refused_with_its_line() -> None:
+    with pytest.raises(Invalid) as refused:
+        read(["timestamp,value\n", "2026-11-23T12:00Z,critical\n", "2026-11-23T12:01Z,broken\n", "2026-11-23T12:02Z,4\n"], True)
+    known = "write ok, warning, critical, unknown, or 0 to 3"
+    assert [(one.field, one.detail) for one in refused.value.faults] == [
+        ("line 3", f"'broken' is not a result; {known}"),
+        ("line 4", f"'4' is not a result; {known}"),
+    ]
+
+
+class Plugin(BaseModel):
+    """Settings of a probe that somebody else wrote, with pydantic's own types."""
+
+    day: date = date(2026, 11, 2)
+    began: datetime = NOON
+    at: time = time(9)
+    limit: timedelta = timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("field, wanted", [
+    ("day", "a date like 2026-11-02"), ("began", "a date and time like 2026-11-02T09:00:00Z"), ("at", "a time like 09:00"),
+    ("limit", "a length like 00:05:00"),
+])  # fmt: skip
+def test_a_number_is_no_date_no_time_and_no_length_in_the_settings_of_any_probe(field: str, wanted: str) -> None:
+    value, wrong = parsed(Form(Plugin), Node({field: Node(0, 3, "0")}, 3), 'check "c"')
+    assert value is None
+    assert [(path, reason.facts["wanted"], reason.facts["found"]) for path, reason in wrong] == [((field,), wanted, "0")]
+
+
+def test_what_is_typed_into_the_form_of_a_probe_is_what_was_meant_and_secrets_are_variables_in_what_it_gives_to_paste() -> None:
+    known = fields(probes.found("health.nagios").spec, {})
+    typed = {"with.command": "/bin/check_db", "secret.environment": "DB_PASSWORD: hunter2\ndb-user: ada\n"}
+    found, faults = settings(known, typed, {})
+    assert (found["environment"], faults) == ({"DB_PASSWORD": "hunter2", "db-user": "ada"}, [])
+    assert to_paste(known, found)["environment"] == {"DB_PASSWORD": "${DB_PASSWORD}", "db-user": "${DB_USER}"}
+
+
+@pytest.mark.parametrize(
+    "probe, field, typed, meant",
+    [
+        ("health.icmp", "ip_version", "6", 6),
+        ("health.http", "verify_tls", "no", False),
+        ("health.http", "method", "HEAD", "HEAD"),
+    ],
+    ids=["a number", "a yes or no", "a word"],
+)
+def test_what_is_chosen_in_the_form_of_a_probe_has_its_type(probe: str, field: str, typed: str, meant: object) -> None:
+    found, faults = settings(fields(probes.found(probe).spec, {}), {f"with.{field}": typed}, {})
+    assert (found, faults) == ({field: meant}, [])
 
 
 @pytest.mark.parametrize("value, text", [(True, "yes"), (False, "no"), (0.1, "0.1"), (None, ""), (7, "7"), ("x", "x")])

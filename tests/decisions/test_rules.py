@@ -63,6 +63,17 @@ def test_counting(after: str, clear_after: str | None, results: str, expected: s
     assert on_off(after, clear_after, results) == expected
 
 
+def test_an_alert_for_lack_of_data_stays_until_enough_results_are_ok() -> None:
+    spec = status.Spec(kind="status", check="c", after="2 of 3", clear_after="2 of 2")
+    standing, said = SeriesState(known_at=NOON), ""
+    for number, letter in enumerate("?????coo"):
+        at = NOON + s(30 * number)
+        finding = status.evaluate(spec, view(Point(at, None, LETTERS[letter])), standing.memory)
+        standing, _ = judge(standing, finding, Timing(s(0), "alert", s(90)), Severity.ERROR, at)
+        said += "F" if standing.firing else "."
+    assert said == "...FFFF."
+
+
 @quick
 @given(st.text("owc?", max_size=30), st.integers(1, 4), st.integers(0, 3))
 def test_it_fires_only_by_a_bad_result_and_ends_only_by_an_ok(results: str, needed: int, more: int) -> None:

@@ -1,6 +1,7 @@
 """Every sentence of the contract's *Rotation*, as rows worked out by hand. All times are UTC unless a name says otherwise."""
 
-from datetime import timedelta
+import random
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -136,6 +137,11 @@ ROWS = [
         id="nobody gets the pager back because clocks change",
     ),
     pytest.param(
+        "Europe/Berlin", rota("1d", "02:15", "2026-10-24"), "2026-10-25 01:05", "2026-10-25 02:00",
+        ["bo 2026-10-25 01:05 - 2026-10-25 02:00 r"],
+        id="nor where one looks when the clock shows again a time before the hand-over",
+    ),
+    pytest.param(
         "UTC", rota("1d", "09:00", "2026-11-02", "ada"), "2026-11-03 00:00", "2026-12-01 00:00",
         ["ada 2026-11-03 00:00 - 2026-12-01 00:00 r"],
         id="who relieves themselves has one shift",
@@ -171,6 +177,25 @@ def test_the_turn_is_computed_not_walked_to() -> None:
     assert turn == (at("2140-01-01 00:00") - at("1970-01-01 00:00")) // timedelta(days=1)
     assert hands.handover(turn) == at("2140-01-01 01:30")
     assert hands.turn(at("1969-12-31 12:00")) == -1
+
+
+CLOCKS = {
+    "Europe/Paris": ("2026-03-29", "2026-10-25"), "Australia/Lord_Howe": ("2026-10-04", "2027-04-04"),
+    "Pacific/Apia": ("2011-12-30",), "America/Scoresbysund": ("2024-03-31", "2026-10-25"), "Antarctica/Troll": ("2026-10-25",),
+    "Africa/Casablanca": ("2024-03-10",),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("zone, day", [(zone, day) for zone, days in CLOCKS.items() for day in days])
+def test_the_turn_is_that_of_counting_hand_overs_one_by_one(zone: str, day: str) -> None:
+    rng = random.Random(day)
+    for _ in range(300):
+        every, handoff = rng.choice(["1d", "2d", "3d", "9d"]), f"{rng.randrange(5):02}:{rng.randrange(60):02}"
+        start = f"{date.fromisoformat(day) - timedelta(days=rng.randrange(20)):%Y-%m-%d}"
+        hands = rotation(schedule(rota(every, handoff, start)).layers[0], ZoneInfo(zone))
+        looked = at(f"{day} 00:00") + timedelta(minutes=rng.randrange(-1000, 2000))
+        begun = sum(hands.handover(n) <= looked for n in range(30))
+        assert max(hands.turn(looked), -1) == begun - 1, (every, handoff, start, looked)
 
 
 def test_an_instant_needs_an_offset() -> None:

@@ -26,10 +26,6 @@ ENDED = (Reason(Code.RESOLVED_BY_SENDER),)
 def _no_nul(text: str) -> str:
     if "\0" in text:
         raise ValueError("contains a NUL character")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("contains half a character (a lone surrogate)") from None
     return text
 
 
