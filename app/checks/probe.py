@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from app.checks.baseline import Drift, drift
 from app.failure import Failed, Kind
+from app.log import get
 from app.reason import Code, Reason
 from app.sentence import lower_first
 from app.units import Duration, binary, counted, length, measured
@@ -57,6 +58,9 @@ __all__ = [
     "unanswered",
     "worst",
 ]  # fmt: skip
+
+
+log = get(__name__)
 
 
 class Status(StrEnum):
@@ -185,6 +189,9 @@ class Probe:
                 found = self.own_metrics(self.spec.model_validate(settings))
             except ValidationError:
                 return None  # that is said where they stand
+            except Exception:  # anybody's: a warning that cannot be decided is none
+                log.exception("probe_metrics_broke", probe=self.name)
+                return None
         else:
             _, named, text = self.doc.partition("Metrics:")
             found = _NAMED.findall(text) if named else None

@@ -1,5 +1,6 @@
 """What hardly ever happens, and is decided all the same."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -67,6 +68,13 @@ def test_the_host_a_check_talks_to(settings: dict[str, Any], host: str | None) -
 def test_a_calendar_without_such_a_day_expects_no_ping() -> None:
     never = Expectation(zone=ZoneInfo("UTC"), grace=timedelta(minutes=5), cron="0 0 */30 2 1#5")  # a fifth Monday on a first
     assert next_expected(never, NOON) is None
+
+
+def test_a_probe_that_fails_to_say_what_it_measures_may_measure_anything() -> None:
+    known = probes.found("business.http_json")
+    fails = replace(known, own_metrics=lambda spec: spec.metrics["is not there"])
+    settings = {"url": "http://127.0.0.1/", "metrics": {"orders": "$.n"}}
+    assert (known.metrics(settings), fails.metrics(settings)) == (frozenset({"seconds", "orders"}), None)
 
 
 def test_a_date_that_yaml_read_as_one_is_a_holiday() -> None:
