@@ -3,8 +3,12 @@
 import re
 from bisect import bisect_left
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
+from pydantic import WithJsonSchema
+
+Stamp = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]  # an instant as RFC 3339 text
 SECOND = timedelta(seconds=1)
 YEARS = range(1970, 2200)  # the zone database is a guess outside
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)? ?(Z|[+-]\d\d:?\d\d)?", re.ASCII)

@@ -9,6 +9,8 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from typing_extensions import TypedDict
+
 from app import plugins
 from app.log import get
 from app.reason import RECORDED, Code, Reason, loaded
@@ -271,11 +273,19 @@ def because(reasons: Iterable[Reason]) -> str:
     return ": ".join(text(one) for one in reasons)
 
 
-def present_all(reasons: Iterable[Reason]) -> list[dict[str, Any]]:
+class PublicReason(TypedDict):
+    """One reason of a decision: code and facts for programs, text for people. Codes are stable, texts may change."""
+
+    code: str
+    facts: dict[str, Any]
+    text: str
+
+
+def present_all(reasons: Iterable[Reason]) -> list[PublicReason]:
     """Several reasons, each in its public form."""
     return [present(one) for one in reasons]
 
 
-def present(reason: Reason) -> dict[str, Any]:
-    """The public form: code and facts for programs, text for people."""
+def present(reason: Reason) -> PublicReason:
+    """The public form."""
     return {"code": str(reason.code), "facts": dict(reason.facts), "text": text(reason)}

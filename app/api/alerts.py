@@ -7,11 +7,12 @@ from sqlalchemy import Connection
 
 from app.alerts import store
 from app.alerts.model import Alert, AlertState
-from app.alerts.present import present
+from app.alerts.present import PublicAlert, present
 from app.api.answer import answer as reply
 from app.api.answer import before_id, cursor, listed
 from app.api.caller import router
 from app.api.field import LIST, Cursor, Limit, Match, Maybe, MaybeText, matchers
+from app.api.forms import Listed
 from app.catalog.matcher import Matchers, Op, matches
 from app.db import transaction
 
@@ -19,7 +20,7 @@ routes = router("alerts")
 CHUNK, CHUNKS = 1000, 20  # rows looked at a time, and times, for matchers that no index answers
 
 
-@routes.get("/alerts")
+@routes.get("/alerts", response_model=Listed[PublicAlert])
 def list_alerts(
     state: Annotated[AlertState | None, Maybe, Query()] = None,
     service: MaybeText = None,

@@ -17,9 +17,10 @@ from app.actions.run import run_now
 from app.api.answer import after, answer, listed, whole
 from app.api.caller import Caller, router
 from app.api.field import LIST, MOST, SMALL_LIST, Cursor, Limit, Match, MaybeInstant, MaybeText, Name, Text, matchers
+from app.api.forms import Listed, PublicBaseline, PublicCurve, PublicResult, PublicRun, PublicSample
 from app.checks import service as checks
 from app.checks import store
-from app.checks.present import present
+from app.checks.present import PublicCheck, present
 from app.checks.samples import store as samples
 from app.checks.samples.store import ResultRecord, SampleRecord
 from app.checks.select import select
@@ -33,7 +34,7 @@ RUNS = 4  # "run now" at once; each holds a thread until its answer is there
 _limiters: list[anyio.CapacityLimiter] = []
 
 
-@routes.get("/checks")
+@routes.get("/checks", response_model=Listed[PublicCheck])
 def list_checks(
     service: MaybeText = None,
     family: MaybeText = None,
@@ -50,22 +51,22 @@ def list_checks(
     return listed(rows[: limit + 1], limit, lambda one: one.name, lambda one: present(one, declared[one.name]))
 
 
-@routes.get("/checks/{name}")
+@routes.get("/checks/{name}", response_model=PublicCheck)
 def get_check(name: Name) -> Response:
     """One check."""
     with transaction() as db:
         return answer(shown(db, name))
 
 
-def shown(db: Connection, name: str) -> dict[str, Any]:
+def shown(db: Connection, name: str) -> PublicCheck:
     """The public form of one check. Raises NotFound."""
     check = checks.check(db, name)
     return present(store.states_of(db, [name])[name], check)
 
 
-@routes.post("/checks/{name}/run")
+@routes.post("/checks/{name}/run", response_model=PublicRun)
 async def run(caller: Caller, name: Name) -> Response:
-    """Run it now, through its real queue, and give the result."""
+    """Run it now, through its queue, and answer with the result."""
     return answer(await anyio.to_thread.run_sync(run_now, name, caller, limiter=limiter()))
 
 
@@ -76,29 +77,29 @@ def limiter() -> anyio.CapacityLimiter:
     return _limiters[0]
 
 
-@routes.get("/checks/{name}/baseline")
+@routes.get("/checks/{name}/baseline", response_model=PublicBaseline)
 def get_baseline(name: Name) -> Response:
-    """What was accepted as normal, what was seen last, and how they differ."""
+    """The accepted baseline, the newest observation, and their differences."""
     with transaction() as db:
         return answer(baseline.shown(db, name))
 
 
-@routes.post("/checks/{name}/baseline")
+@routes.post("/checks/{name}/baseline", response_model=PublicBaseline)
 def accept_baseline(caller: Caller, name: Name) -> Response:
-    """Accept what was seen last as normal; the next run compares with it."""
+    """Accept the newest observation as the baseline; the next run compares with it."""
     with transaction() as db:
         return answer(baseline.accept(db, name, caller, clock.now(db)))
 
 
-@routes.post("/checks/{name}/pause")
+@routes.post("/checks/{name}/pause", response_model=PublicCheck)
 def pause_check(caller: Caller, name: Name) -> Response:
-    """Stop running it until it is resumed."""
+    """Pause: it is not run until it is resumed."""
     return _paused(caller, name, True)
 
 
-@routes.post("/checks/{name}/resume")
+@routes.post("/checks/{name}/resume", response_model=PublicCheck)
 def resume_check(caller: Caller, name: Name) -> Response:
-    """Run it again, at once and then as declared."""
+    """Resume: it is run at once, then as declared."""
     return _paused(caller, name, False)
 
 
@@ -108,7 +109,7 @@ def _paused(caller: Caller, name: str, paused: bool) -> Response:
         return answer(shown(db, name))
 
 
-@routes.get("/checks/{name}/results")
+@routes.get("/checks/{name}/results", response_model=Listed[PublicResult] | Listed[PublicSample])
 def results(
     name: Name,
     metric: MaybeText = None,
@@ -125,7 +126,7 @@ def results(
     return listed(rows, len(rows) - more, lambda one: one.at.isoformat(), _shown_record)
 
 
-@routes.get("/checks/{name}/curve")
+@routes.get("/checks/{name}/curve", response_model=Listed[PublicCurve])
 def curve(
     name: Name,
     metric: Annotated[Text, Query(max_length=1024)],
@@ -133,7 +134,7 @@ def curve(
     to: Annotated[MaybeInstant, Query(description="default: now")] = None,
     limit: Limit = LIST,
 ) -> Response:
-    """A metric to be drawn: for each label set (the highest first) at most 300 slices of [from, to), however long that is."""
+    """A metric in at most 300 slices of [from, to), however long that is, for each label set, the highest values first."""
     with transaction() as db:
         checks.check(db, name)
         window = _window(db, from_, to)

@@ -9,6 +9,7 @@ from app import clock
 from app.api.answer import answer
 from app.api.caller import Caller, router
 from app.api.field import Body, Text
+from app.api.forms import PublicApplied, PublicPlan, PublicVersion
 from app.catalog import store as catalog
 from app.configfile import apply as configuration
 from app.configfile import store
@@ -30,7 +31,7 @@ class Files(Body):
     files: Annotated[dict[Annotated[Text, Field(min_length=1, max_length=512)], str], Field(max_length=2000)] | None = None
 
 
-@routes.get("/config")
+@routes.get("/config", response_model=PublicVersion)
 def config(caller: Caller, files: bool = False) -> Response:
     """The version in force, and how many things of each kind it declares.
 
@@ -56,9 +57,9 @@ def config(caller: Caller, files: bool = False) -> Response:
     )
 
 
-@routes.post("/config/plan")
+@routes.post("/config/plan", response_model=PublicPlan)
 def plan(caller: Caller, body: Files | None = None) -> Response:
-    """What would change, and whom it would page differently; 422 with every error. Changes nothing."""
+    """What would change, and who would be paged differently; 422 with every error. Changes nothing."""
     require(caller, "edit")
     loaded = _loaded(caller, body)
     with transaction() as db:
@@ -67,9 +68,9 @@ def plan(caller: Caller, body: Files | None = None) -> Response:
     return answer({"changes": [change.record() for change in changes], "paging": words, "warnings": _warnings(loaded)})
 
 
-@routes.post("/config/apply")
+@routes.post("/config/apply", response_model=PublicApplied)
 def apply(caller: Caller, body: Files | None = None) -> Response:
-    """Put the files in force, all of them or nothing; in force when this is answered."""
+    """Apply the files, all or nothing; they are in force when this is answered."""
     require(caller, "administer")
     loaded = _loaded(caller, body)
     with transaction() as db:

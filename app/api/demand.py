@@ -12,6 +12,7 @@ from app.api.answer import answer
 from app.api.caller import Caller, router
 from app.api.checks import limiter
 from app.api.field import Body, Name, Text, matchers
+from app.api.forms import PublicRun, PublicRuns
 from app.checks import service, store
 from app.checks.select import select
 from app.configfile.trial import trial as read
@@ -26,7 +27,7 @@ WHICH = "select checks by names, service, family or match"
 
 
 class Which(Body):
-    """Which checks: those named, or those that fit every word given."""
+    """Which checks: by name, or all that match every field given."""
 
     names: list[Text] = Field(default_factory=list, max_length=5000)
     service: Text | None = None
@@ -35,16 +36,16 @@ class Which(Body):
 
 
 class Try(Body):
-    """What is tried instead of what is declared; settings under `with` are laid over the declared ones."""
+    """Settings to try; those under `with` override the declared ones."""
 
     with_: dict[str, Any] = Field(default_factory=dict, alias="with")
     timeout: float | None = Field(default=None, ge=1, le=LONGEST, description="seconds")
     at: Text | None = Field(default=None, description="location")
 
 
-@routes.post("/checks/run", status_code=202)
+@routes.post("/checks/run", status_code=202, response_model=PublicRuns)
 def run_many(caller: Caller, which: Which) -> Response:
-    """Run many checks now, each through its queue; answers at once with the run's `id`, to be asked for its progress."""
+    """Run many checks now, each through its queue; answers at once. GET checks/runs/ID shows the progress."""
     if which == Which():
         raise Invalid(WHICH, [Fault("names", WHICH)])
     with transaction() as db:
@@ -57,20 +58,20 @@ def run_many(caller: Caller, which: Which) -> Response:
         return answer(demand.progress(db, batch.id), 202)
 
 
-@routes.get("/checks/runs/{id}")
+@routes.get("/checks/runs/{id}", response_model=PublicRuns)
 def run_progress(id: Name) -> Response:
-    """How far a run of many checks is: `total`, `done` and `items`."""
+    """Progress of a run of many checks, with the results so far."""
     with transaction() as db:
         return answer(demand.progress(db, id))
 
 
-@routes.post("/checks/{name}/try")
+@routes.post("/checks/{name}/try", response_model=PublicRun)
 async def try_check(caller: Caller, name: Name, trial: Try) -> Response:
     """Run a check once with other settings; nothing is saved, counted or alerted."""
     return await _tried(caller, name, trial, name)
 
 
-@routes.post("/probes/{name}/try")
+@routes.post("/probes/{name}/try", response_model=PublicRun)
 async def try_probe(caller: Caller, name: Name, trial: Try) -> Response:
     """Run a probe once, without a check; nothing is saved, counted or alerted."""
     return await _tried(caller, name, trial, None)

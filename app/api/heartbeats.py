@@ -10,20 +10,29 @@ from app.actions import heartbeat as actions
 from app.api.answer import after, answer, before_id, listed
 from app.api.caller import Caller, router
 from app.api.field import LIST, SMALL_LIST, Cursor, Limit, Name
+from app.api.forms import Listed
 from app.checks.heartbeats import service, store
 from app.checks.heartbeats.model import BODY
-from app.checks.heartbeats.present import present, present_ping
+from app.checks.heartbeats.present import PublicHeartbeat, PublicPing, present, present_ping
 from app.db import transaction
 from app.errors import NotFound
 from app.settings import settings
 
 routes = router("heartbeats")
+
+
+class Bytes(Response):
+    """Whatever the ping contained."""
+
+    media_type = "application/octet-stream"
+
+
 PingNumber = Annotated[int, Path(ge=1, le=2**63 - 1, description="the ping's number")]
 
 
-@routes.get("/heartbeats")
+@routes.get("/heartbeats", response_model=Listed[PublicHeartbeat])
 def list_heartbeats(cursor: Cursor = None, limit: Limit = SMALL_LIST) -> Response:
-    """List heartbeats by name, each with the address to ping."""
+    """List heartbeats by name, each with its ping URL."""
     last = after(cursor) or ""
     with transaction() as db:
         found, now = [one for one in store.listed(db) if one.name > last], clock.now(db)
@@ -31,47 +40,47 @@ def list_heartbeats(cursor: Cursor = None, limit: Limit = SMALL_LIST) -> Respons
     return listed(shown, limit, lambda one: one["name"], lambda one: one)
 
 
-@routes.get("/heartbeats/{name}")
+@routes.get("/heartbeats/{name}", response_model=PublicHeartbeat)
 def get_heartbeat(name: Name) -> Response:
     """One heartbeat."""
     with transaction() as db:
         return answer(_shown(db, name))
 
 
-@routes.get("/heartbeats/{name}/pings")
+@routes.get("/heartbeats/{name}/pings", response_model=Listed[PublicPing])
 def pings(name: Name, cursor: Cursor = None, limit: Limit = LIST) -> Response:
-    """The newest hundred pings, newest first, each with what it carried."""
+    """The newest hundred pings, newest first, each with its body."""
     with transaction() as db:
         found = store.pings(db, service.get(db, name).id, before_id(cursor), limit + 1, BODY)
     return listed(found, limit, lambda ping: ping.n, present_ping)
 
 
-@routes.get("/heartbeats/{name}/pings/{n}/body")
+@routes.get("/heartbeats/{name}/pings/{n}/body", response_class=Bytes)
 def body(name: Name, n: PingNumber) -> Response:
-    """What one ping carried, byte by byte."""
+    """The body of a ping, as it was sent."""
     with transaction() as db:
         found = store.body(db, service.get(db, name).id, n)
     if found is None:
         raise NotFound(f"heartbeat {name} has no ping {n} (any more); the newest hundred are kept")
     headers = {"Content-Disposition": f'attachment; filename="ping-{n}"'}
-    return Response(found, headers=headers, media_type="application/octet-stream")
+    return Bytes(found, headers=headers)
 
 
-@routes.post("/heartbeats/{name}/pause")
+@routes.post("/heartbeats/{name}/pause", response_model=PublicHeartbeat)
 def pause(caller: Caller, name: Name) -> Response:
-    """Expect nothing until it is resumed or pinged; its alert ends."""
+    """Pause: no ping is expected until it is resumed or pinged; its alert is resolved."""
     return _paused(caller, name, True)
 
 
-@routes.post("/heartbeats/{name}/resume")
+@routes.post("/heartbeats/{name}/resume", response_model=PublicHeartbeat)
 def resume(caller: Caller, name: Name) -> Response:
-    """Expect it again, from now on."""
+    """Resume: pings are expected from now on."""
     return _paused(caller, name, False)
 
 
 @routes.delete("/heartbeats/{name}", status_code=204)
 def remove(caller: Caller, name: Name) -> Response:
-    """Remove one that a ping made; what the configuration declares is removed there."""
+    """Delete a heartbeat that a ping created; what the configuration declares is removed there."""
     with transaction() as db:
         actions.remove(db, name, caller, clock.now(db))
     return Response(status_code=204)

@@ -11,21 +11,22 @@ from app.actions import service as actions
 from app.api.answer import after, answer, listed
 from app.api.caller import Caller, router
 from app.api.field import LIST, Body, Cursor, Each, Limit, Maybe, MaybeText, Number, Text
+from app.api.forms import Listed
 from app.catalog.filter import parsed
 from app.catalog.model import Severity
 from app.db import transaction
 from app.incidents.model import IncidentState
-from app.incidents.present import present
+from app.incidents.present import PublicIncident, present
 from app.incidents.search import store as search
 from app.incidents.search.model import Order, Search, parse_position, position
-from app.review.dossier import dossier, incident
+from app.review.dossier import PublicDossier, dossier, incident
 
 routes = router("incidents")
 SHORTEST, LONGEST = int(actions.SNOOZE_SHORTEST.total_seconds()), int(actions.SNOOZE_LONGEST.total_seconds())
 
 
 class Snooze(Body):
-    """How long it stays quiet."""
+    """For how long."""
 
     seconds: float = Field(strict=True, ge=SHORTEST, le=LONGEST, allow_inf_nan=False)
 
@@ -37,18 +38,18 @@ class Merge(Body):
 
 
 class Assign(Body):
-    """Who works on it."""
+    """The assignee."""
 
     user: Text = Field(max_length=128)
 
 
 class Note(Body):
-    """What somebody found out."""
+    """A note."""
 
     text: Text = Field(max_length=actions.NOTE_LIMIT)
 
 
-@routes.get("/incidents")
+@routes.get("/incidents", response_model=Listed[PublicIncident])
 def list_incidents(
     state: Annotated[list[IncidentState], Each, Query(description="repeats; default: all")] = [],  # noqa: B006
     service: MaybeText = None,
@@ -78,62 +79,62 @@ def list_incidents(
     return listed(rows, limit, lambda one: position(one, sort), present)
 
 
-@routes.get("/incidents/{number}")
+@routes.get("/incidents/{number}", response_model=PublicDossier)
 def get_incident(number: Number) -> Response:
-    """One incident with its alerts, timeline, pages, and the steps to come."""
+    """One incident with its alerts, timeline, pages and next escalations."""
     with transaction() as db:
         return answer(dossier(db, number, clock.now(db)))
 
 
-@routes.post("/incidents/{number}/acknowledge")
+@routes.post("/incidents/{number}/acknowledge", response_model=PublicIncident)
 def acknowledge(caller: Caller, number: Number) -> Response:
-    """Take it: no further step. 409 when it is resolved."""
+    """Acknowledge: escalation stops. 409 when it is resolved."""
     with transaction() as db:
         done = actions.acknowledge(db, number, caller, clock.now(db))
     return answer(present(done))
 
 
-@routes.post("/incidents/{number}/resolve")
+@routes.post("/incidents/{number}/resolve", response_model=PublicIncident)
 def resolve(caller: Caller, number: Number) -> Response:
-    """End it. 409 when it has ended."""
+    """Resolve. 409 when it is resolved already."""
     with transaction() as db:
         done = actions.resolve(db, number, caller, clock.now(db))
     return answer(present(done))
 
 
-@routes.post("/incidents/{number}/reopen")
+@routes.post("/incidents/{number}/reopen", response_model=PublicIncident)
 def reopen(caller: Caller, number: Number) -> Response:
-    """Take an end back: triggered again, the policy from step 1."""
+    """Reopen: triggered again, the policy restarts at step 1. 409 when it is not resolved."""
     with transaction() as db:
         done = actions.reopen(db, number, caller, clock.now(db))
     return answer(present(done))
 
 
-@routes.post("/incidents/{number}/snooze")
+@routes.post("/incidents/{number}/snooze", response_model=PublicIncident)
 def snooze(caller: Caller, number: Number, body: Snooze) -> Response:
-    """Quiet for so many seconds, then the policy from step 1 unless it was resolved."""
+    """Snooze: no escalation for so many seconds; then the policy restarts at step 1, unless it was resolved meanwhile."""
     with transaction() as db:
         done = actions.snooze(db, number, timedelta(seconds=body.seconds), caller, clock.now(db))
     return answer(present(done))
 
 
-@routes.post("/incidents/{number}/merge")
+@routes.post("/incidents/{number}/merge", response_model=PublicIncident)
 def merge(caller: Caller, number: Number, body: Merge) -> Response:
-    """Give its alerts to another open incident; this one, as it ended."""
+    """Merge into another open incident, which takes over the alerts; answers with this one, resolved."""
     with transaction() as db:
         actions.merge(db, number, body.into, caller, clock.now(db))
         return answer(present(incident(db, number)))
 
 
-@routes.post("/incidents/{number}/assign")
+@routes.post("/incidents/{number}/assign", response_model=PublicIncident)
 def assign(caller: Caller, number: Number, body: Assign) -> Response:
-    """Name the person who works on it."""
+    """Assign to a user."""
     with transaction() as db:
         done = actions.assign(db, number, body.user, caller, clock.now(db))
     return answer(present(done))
 
 
-@routes.post("/incidents/{number}/notes")
+@routes.post("/incidents/{number}/notes", response_model=PublicIncident)
 def note(caller: Caller, number: Number, body: Note) -> Response:
     """Add a note to the timeline."""
     with transaction() as db:

@@ -1,7 +1,7 @@
 """Who is on call, now and next, and how much of the coming days is covered; schedules and overrides."""
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Path, Query, Response
 from pydantic import Field
@@ -11,15 +11,17 @@ from app.actions import pager
 from app.api.answer import answer, before_id, listed, whole
 from app.api.caller import Caller, router
 from app.api.field import MOST, Body, Cursor, Instant, Maybe, MaybeInstant, Name, Text
+from app.api.forms import Listed, PublicListedOverride, PublicSchedule
 from app.db import transaction
 from app.oncall import present, service, store
 from app.oncall.model import Schedule
+from app.oncall.present import PublicCoverage, PublicOnCall, PublicOverride, PublicShift
 
 routes = router("on call")
 SHOWN = timedelta(days=14)  # of shifts, when nothing else is asked for
 
 
-class Takeover(Body):
+class NewOverride(Body):
     """Who is on call, from when to when."""
 
     user: Text = Field(min_length=1, max_length=128)
@@ -28,7 +30,7 @@ class Takeover(Body):
     reason: Text = Field(default="", max_length=service.REASON_LIMIT)
 
 
-@routes.get("/oncall")
+@routes.get("/oncall", response_model=Listed[PublicOnCall])
 def on_call(at: MaybeInstant = None) -> Response:
     """Who is on call at `at` (default: now), for every schedule; `users` is empty where nobody is."""
     with transaction() as db:
@@ -36,16 +38,16 @@ def on_call(at: MaybeInstant = None) -> Response:
     return whole(present.holding(found))
 
 
-@routes.get("/oncall/coverage")
+@routes.get("/oncall/coverage", response_model=Listed[PublicCoverage])
 def coverage(days: Annotated[int, Query(ge=1, le=3660)] = 90) -> Response:
-    """How much of the coming days somebody is on call, schedule by schedule, with the gaps."""
+    """How much of the coming days somebody is on call, for every schedule, with the gaps."""
     with transaction() as db:
         now = clock.now(db)
         found, idle = service.coverage(db, now, days), service.idle(db, now, now + timedelta(days=days))
     return whole([present.covered(name, one, idle.get(name, ())) for name, one in found.items()])
 
 
-@routes.get("/schedules")
+@routes.get("/schedules", response_model=Listed[PublicSchedule])
 def schedules() -> Response:
     """List schedules in declared order."""
     with transaction() as db:
@@ -53,14 +55,14 @@ def schedules() -> Response:
         return whole([_shown(name, one, zone) for name, one in service.schedules(db).items()])
 
 
-@routes.get("/schedules/{name}")
+@routes.get("/schedules/{name}", response_model=PublicSchedule)
 def schedule(name: Name) -> Response:
     """One schedule."""
     with transaction() as db:
         return answer(_shown(name, service.schedule(db, name), service.default_zone(db).key))
 
 
-@routes.get("/schedules/{name}/shifts")
+@routes.get("/schedules/{name}/shifts", response_model=Listed[PublicShift])
 def shifts(
     name: Name,
     from_: Annotated[MaybeInstant, Query(alias="from", description="default: now")] = None,
@@ -77,13 +79,13 @@ def shifts(
     return listed(page, limit or len(page), lambda row: row[0], lambda row: present.shift(row[1]))
 
 
-@routes.get("/schedules/{name}/overrides")
+@routes.get("/schedules/{name}/overrides", response_model=Listed[PublicListedOverride])
 def overrides(
     name: Name,
     from_: Annotated[MaybeInstant, Query(alias="from", description="default: now")] = None,
     to: Annotated[MaybeInstant, Query(description="default: a year after `from`")] = None,
 ) -> Response:
-    """List the overrides and swaps made here (not those in the files) that touch [from, to)."""
+    """List the overrides and swaps that touch [from, to), but not those declared in the files."""
     with transaction() as db:
         service.schedule(db, name)
         start = from_ or clock.now(db)
@@ -94,8 +96,8 @@ def overrides(
         )
 
 
-@routes.post("/schedules/{name}/overrides", status_code=201)
-def override(caller: Caller, name: Name, body: Takeover) -> Response:
+@routes.post("/schedules/{name}/overrides", status_code=201, response_model=PublicOverride)
+def override(caller: Caller, name: Name, body: NewOverride) -> Response:
     """Create an override: responders for themselves, editors for anybody."""
     with transaction() as db:
         made = pager.override(db, name, body.user, body.start, body.end, body.reason, caller, clock.now(db))
@@ -104,14 +106,14 @@ def override(caller: Caller, name: Name, body: Takeover) -> Response:
 
 @routes.delete("/schedules/{name}/overrides/{override_id}", status_code=204)
 def remove_override(caller: Caller, name: Name, override_id: Annotated[int, Path(ge=1, le=2**63 - 1)]) -> Response:
-    """Take an override back: responders their own, editors any."""
+    """Delete an override: responders their own, editors any."""
     with transaction() as db:
         service.schedule(db, name)
         pager.delete_override(db, override_id, caller, clock.now(db))
     return Response(status_code=204)
 
 
-def _shown(name: str, one: Schedule, default_zone: str) -> dict[str, Any]:
+def _shown(name: str, one: Schedule, default_zone: str) -> PublicSchedule:
     return {
         "name": name,
         "timezone": one.timezone or default_zone,

@@ -1,25 +1,26 @@
 """Pages and the obligations they keep."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Query, Response
 
 from app.api.answer import before_id, listed
 from app.api.caller import router
 from app.api.field import LIST, Cursor, Limit, Maybe, MaybeNumber, MaybeText
+from app.api.forms import Listed, PublicObligation
 from app.db import transaction
 from app.escalation import store as escalations
 from app.escalation.model import Obligation, ObligationState
 from app.notify import store
 from app.notify.model import PageState
-from app.notify.present import present
+from app.notify.present import PublicPage, present
 from app.wording import present as present_reason
 from app.wording import text
 
 routes = router("pages")
 
 
-@routes.get("/pages")
+@routes.get("/pages", response_model=Listed[PublicPage])
 def pages(
     incident: MaybeNumber = None,
     user: MaybeText = None,
@@ -34,20 +35,20 @@ def pages(
     return listed(rows, limit, lambda row: row.id, lambda row: present(row, attempts[row.id]))
 
 
-@routes.get("/obligations")
+@routes.get("/obligations", response_model=Listed[PublicObligation])
 def obligations(
     state: Annotated[ObligationState | None, Maybe, Query()] = None,
     incident: MaybeNumber = None,
     cursor: Cursor = None,
     limit: Limit = LIST,
 ) -> Response:
-    """List obligations to reach somebody, newest first, and how each ended."""
+    """List obligations, whom each step was to reach and whether it did, newest first."""
     with transaction() as db:
         rows = escalations.obligations(db, state=state, incident=incident, before=before_id(cursor), limit=limit + 1)
     return listed(rows, limit, lambda one: one.id, _obligation)
 
 
-def _obligation(one: Obligation) -> dict[str, Any]:
+def _obligation(one: Obligation) -> PublicObligation:
     return {
         "id": one.id,
         "incident": one.incident,
@@ -56,7 +57,7 @@ def _obligation(one: Obligation) -> dict[str, Any]:
         "step": one.step,
         "target": one.target,
         "user": one.user,
-        "state": one.state.value,
+        "state": one.state,
         "made_at": one.made_at,
         "reason": text(one.reason) if one.reason else "",
         "reasons": [present_reason(one.reason)] if one.reason else [],

@@ -1,7 +1,6 @@
 """People: who there is, who I am; and the audit of what everybody did."""
 
 from dataclasses import asdict
-from typing import Any
 
 from fastapi import Response
 
@@ -9,18 +8,19 @@ from app import clock
 from app.api.answer import after, answer, before_id, listed
 from app.api.caller import Caller, router
 from app.api.field import LIST, SMALL_LIST, Cursor, Limit, MaybeText
+from app.api.forms import Listed, PublicMe, PublicUser
 from app.catalog import store as catalog
 from app.db import transaction
 from app.oncall import service as oncall
 from app.people import store
-from app.people.model import Person
+from app.people.model import AuditEntry, Person
 
 routes = router("people")
 
 
-@routes.get("/users")
+@routes.get("/users", response_model=Listed[PublicUser])
 def users(cursor: Cursor = None, limit: Limit = SMALL_LIST) -> Response:
-    """List active people by login; how they are reached, but not at which addresses."""
+    """List active users by login, with their contacts but without addresses."""
     last = after(cursor) or ""
     with transaction() as db:
         people = store.directory(db, catalog.defaults(db).timezone).people
@@ -28,9 +28,9 @@ def users(cursor: Cursor = None, limit: Limit = SMALL_LIST) -> Response:
     return listed(rows[: limit + 1], limit, lambda one: one.login, _shown)
 
 
-@routes.get("/me")
+@routes.get("/me", response_model=PublicMe)
 def me(caller: Caller) -> Response:
-    """Whose token this is, with their contacts and where they are on call."""
+    """The user of this token, with their contacts and the schedules in which they are on call."""
     assert caller.login is not None
     with transaction() as db:
         now = clock.now(db)
@@ -41,7 +41,7 @@ def me(caller: Caller) -> Response:
     return answer({**_shown(person), "contacts": contacts, "on_call": held})
 
 
-@routes.get("/audit")
+@routes.get("/audit", response_model=Listed[AuditEntry])
 def audit(object: MaybeText = None, cursor: Cursor = None, limit: Limit = LIST) -> Response:
     """Who changed what, newest first; `object` as in `incident:42`."""
     with transaction() as db:
@@ -49,11 +49,11 @@ def audit(object: MaybeText = None, cursor: Cursor = None, limit: Limit = LIST) 
     return listed(rows, limit, lambda one: one.id, asdict)
 
 
-def _shown(person: Person) -> dict[str, Any]:
+def _shown(person: Person) -> PublicUser:
     return {
         "login": person.login,
         "name": person.title,
-        "role": person.role.value,
+        "role": person.role,
         "timezone": person.zone.key,
         "declared": person.declared,
         "contacts": [{"name": one.name, "channel": one.channel} for one in person.contacts],

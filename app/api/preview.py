@@ -12,13 +12,13 @@ from app.api.caller import router
 from app.api.field import Body, Instant, Text
 from app.catalog.model import Severity
 from app.db import transaction
-from app.review.preview import present, preview
+from app.review.preview import PublicPreview, present, preview
 
 routes = router("preview")
 
 
 class Asked(Body):
-    """An alert that might come; without `severity` its label counts, else it is an error."""
+    """A hypothetical alert; `severity` defaults to its label, else error."""
 
     labels: Annotated[
         dict[Annotated[Text, Field(min_length=1, max_length=128)], Annotated[Text, Field(max_length=4096)]],
@@ -28,9 +28,9 @@ class Asked(Body):
     at: Instant | None = None
 
 
-@routes.post("/preview")
+@routes.post("/preview", response_model=PublicPreview)
 def ask(body: Asked) -> Response:
-    """Who would be paged over this alert, when, over what, and why, if nobody acknowledged."""
+    """Who would be paged over this alert, when, on which channel, and why, if nobody acknowledged. Nothing is sent."""
     severity = severity_of(body.severity, body.labels)
     with transaction() as db:
         made = preview(db, body.labels, severity, body.at or clock.now(db))

@@ -1,62 +1,52 @@
 """What the API offers, for programs (OpenAPI) and for people (a plain page; nothing of it comes from another host)."""
 
 import json
+import re
 from functools import lru_cache
 from html import escape
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+import orjson
 from fastapi import FastAPI
+from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from app.api.answer import answer
+from app.api.forms import PublicAccepted, PublicProblem
 from app.signals.sources.generic import EVENTS, Event
 
 STYLE = Path(__file__).parent / "style.css"
+EXAMPLES = (
+    Path(__file__).parent / "examples.json"
+)  # real requests and answers: tests/api/test_openapi.py writes and checks them
+PLACE = "#/components/schemas/"
 POLICY = {"Content-Security-Policy": "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'"}
 INTRODUCTION = """Every call carries `Authorization: Bearer TOKEN` (`tocsin users token LOGIN` makes one). Lists answer
 `{"items": [...], "next": CURSOR or null}`; the next page is the same call with `?cursor=CURSOR`. Times are RFC 3339 with an
 offset, in and out; durations are seconds. Errors are problem+json (RFC 9457) with a `trace_id` that the log has as well."""
 REFUSED = {
     "description": "any refusal: 401, 403, 404, 409, 413, 422, 501 or 503",
-    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    "content": {"application/problem+json": {"schema": {"$ref": f"{PLACE}PublicProblem"}}},
 }
-PROBLEM = {
-    "type": "object",
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "instance": {"type": "string"},
-        "trace_id": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "index": {"type": ["integer", "null"]},
-                    "field": {"type": "string"},
-                    "detail": {"type": "string"},
-                },
-            },
-        },
-    },
-}
+_LONG = re.compile(r"app__(?P<stage>[a-z]+)__.+__(?P<name>\w+)")  # of several types with one name
+_LISTED = re.compile(r"Listed_(?P<name>\w+)_")
 
 
 def install(app: FastAPI) -> None:
     """Add the document, the page and its style."""
     app.description = INTRODUCTION
-    document = lru_cache(lambda: _document(app))
+    made = lru_cache(lambda: document(app))
+    page = lru_cache(lambda: _page(made()))
 
     async def openapi(_: Request) -> Response:
-        return answer(document(), headers={"Cache-Control": "max-age=60"})
+        return answer(made(), headers={"Cache-Control": "max-age=60"})
 
     async def docs(_: Request) -> Response:
-        return HTMLResponse(_page(document()), headers=POLICY)
+        return HTMLResponse(page(), headers=POLICY)
 
     app.router.routes += [Route("/api/openapi.json", openapi), Route("/api/docs", docs), Route("/api/style.css", style)]
 
@@ -66,24 +56,70 @@ async def style(_: Request) -> Response:
     return Response(STYLE.read_bytes(), media_type="text/css", headers={"Cache-Control": "max-age=3600"})
 
 
-def _document(app: FastAPI) -> dict[str, Any]:
+def document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document: what the routes say of themselves, `POST events`, and the examples."""
     found = app.openapi()
     schemas = found.setdefault("components", {}).setdefault("schemas", {})
-    event = Event.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas |= {**event.pop("$defs", {}), "Event": event, "Problem": PROBLEM}
-    found["paths"]["/api/v1/events"] = {"post": _events()}
-    for path, operations in found["paths"].items():
-        for operation in operations.values():
-            operation["responses"].pop("422", None)
-            operation["responses"]["default"] = REFUSED
-            operation["operationId"] = f"{operation.get('operationId', path)}"
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
+    for type_ in (Event, PublicAccepted, PublicProblem):
+        schema = TypeAdapter(type_).json_schema(ref_template=f"{PLACE}{{model}}")
+        schemas |= {**schema.pop("$defs", {}), type_.__name__: schema}
+    found["paths"]["/api/v1/events"] = {"post": _events()}
+    examples = orjson.loads(EXAMPLES.read_bytes())
+    for path, operations in found["paths"].items():
+        for method, operation in operations.items():
+            operation["responses"].pop("422", None)
+            for status, answered in operation["responses"].items():
+                answered["description"] = HTTPStatus(int(status)).phrase
+            operation["responses"]["default"] = REFUSED
+            operation["operationId"] = f"{operation.get('operationId', path)}"
+            _exemplify(operation, examples.get(f"{method.upper()} {path}", {}))
+    document: dict[str, Any] = _renamed(found)
+    return document
+
+
+def _exemplify(operation: dict[str, Any], example: dict[str, Any]) -> None:
+    """Put a real request and its response beside their schemas."""
+    for parameter in operation.get("parameters", ()):
+        if parameter["name"] in example.get("parameters", {}):
+            parameter["example"] = example["parameters"][parameter["name"]]
+    for side, of in (("request", operation.get("requestBody", {})), ("response", _answered(operation))):
+        content = of.get("content", {}).get("application/json")
+        if content is not None and side in example:
+            content["example"] = example[side]
+
+
+def _renamed(value: Any) -> Any:
+    """The document with its types called as people call them: `Alert`, `AlertList`."""
+    if isinstance(value, list):
+        return [_renamed(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: one if key in ("example", "examples") else _renamed(one) for key, one in value.items()}
+    if "schemas" in found:
+        for one in found["schemas"].values():
+            if "enum" in one:  # what its class says of itself is for those who read the code
+                one.pop("description", None)
+        found["schemas"] = {_named(name): one for name, one in found["schemas"].items()}
+    if isinstance(reference := found.get("$ref"), str):
+        found["$ref"] = PLACE + _named(reference.removeprefix(PLACE))
+    if isinstance(title := found.get("title"), str):
+        found["title"] = title.removeprefix("Public")
     return found
 
 
+def _named(type_: str) -> str:
+    """`Listed_PublicAlert_` -> `AlertList`; `app__notify__model__Kind` -> `NotifyKind`."""
+    if listed := _LISTED.fullmatch(type_):
+        return f"{_named(listed['name'])}List"
+    if long := _LONG.fullmatch(type_):
+        return f"{long['stage'].title()}{long['name'].removeprefix('Public')}"
+    return type_.removeprefix("Public")
+
+
 def _events() -> dict[str, Any]:
-    events = {"type": "array", "items": {"$ref": "#/components/schemas/Event"}, "maxItems": EVENTS}
+    events = {"type": "array", "items": {"$ref": f"{PLACE}Event"}, "maxItems": EVENTS}
     body = {"type": "object", "properties": {"events": events}, "required": ["events"], "additionalProperties": False}
     return {
         "tags": ["events"],
@@ -92,7 +128,11 @@ def _events() -> dict[str, Any]:
         "description": "Raise or resolve alerts; committed when it is answered. Takes an API token or an integration's key.",
         "security": [{"HTTPBearer": []}],
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-        "responses": {"202": {"description": "accepted: a key and a trace id for each event"}},
+        "responses": {
+            "202": {
+                "content": {"application/json": {"schema": {"$ref": f"{PLACE}PublicAccepted"}}},
+            }
+        },
     }
 
 
@@ -115,16 +155,28 @@ def _operation(path: str, method: str, operation: dict[str, Any], document: dict
         for one in operation.get("parameters", ())
     )
     table = f"<table><tr><th>parameter</th><th>in</th><th></th></tr>{rows}</table>" if rows else ""
-    schema = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
-    body = f"<pre>{escape(json.dumps(_resolved(schema, document), indent=1))}</pre>" if schema else ""
-    about = escape(operation.get("description", ""))
-    return f"<details><summary><b>{method.upper()}</b> <code>{escape(path)}</code> {about}</summary>{table}{body}</details>"
+    bodies = []
+    for title, of in (("request", operation.get("requestBody", {})), ("response", _answered(operation))):
+        content = of.get("content", {}).get("application/json")
+        if content is not None:
+            schema = json.dumps(_resolved(content["schema"], document), indent=1)
+            example = json.dumps(content["example"], indent=1) if "example" in content else ""
+            bodies.append(f"<h3>{title}</h3>{f'<pre>{escape(example)}</pre>' if example else ''}")
+            bodies.append(f"<details><summary>schema</summary><pre>{escape(schema)}</pre></details>")
+    about, call = escape(operation.get("description", "")), f"<b>{method.upper()}</b> <code>{escape(path)}</code>"
+    return f"<details><summary>{call} {about}</summary>{table}{''.join(bodies)}</details>"
+
+
+def _answered(operation: dict[str, Any]) -> dict[str, Any]:
+    """The response of a call that succeeds."""
+    return next(one for status, one in operation["responses"].items() if status != "default")
 
 
 def _words(parameter: dict[str, Any]) -> str:
     schema = parameter.get("schema", {})
     known = ("type", "enum", "format", "minimum", "maximum", "default")
     facts = [f"{name} {schema[name]}" for name in known if name in schema]
+    facts += [f"e.g. {parameter['example']}"] if "example" in parameter else []
     return ", ".join(filter(None, [parameter.get("description"), *facts]))
 
 
@@ -134,5 +186,10 @@ def _resolved(schema: Any, document: dict[str, Any], depth: int = 0) -> Any:
         name = str(schema.get("$ref", "")).rpartition("/")[2]
         if name and depth < 6:
             return _resolved(document["components"]["schemas"][name], document, depth + 1)
-        return {key: _resolved(value, document, depth) for key, value in schema.items() if key != "title"}
+        return {key: _resolved(value, document, depth) for key, value in schema.items() if not _is_title(key, value)}
     return [_resolved(one, document, depth) for one in schema] if isinstance(schema, list) else schema
+
+
+def _is_title(key: str, value: Any) -> bool:
+    """Whether it only repeats a field's name; a field may itself be called title."""
+    return key == "title" and isinstance(value, str)

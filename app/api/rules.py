@@ -5,13 +5,14 @@ from fastapi import Response
 from app.api.answer import after, listed
 from app.api.caller import router
 from app.api.field import SMALL_LIST, Cursor, Limit
+from app.api.forms import Listed
 from app.db import transaction
-from app.review.rulebook import rulebook
+from app.review.rulebook import PublicRule, rulebook
 
 routes = router("rules")
 
 
-@routes.get("/rules")
+@routes.get("/rules", response_model=Listed[PublicRule])
 def rules(cursor: Cursor = None, limit: Limit = SMALL_LIST) -> Response:
     """List rules by name with the state of each of their series; `check:NAME` is the `alert:` of a check."""
     last = after(cursor) or ""

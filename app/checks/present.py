@@ -1,15 +1,47 @@
 """A check as JSON: the same in the API and in the command line's answers. Pure."""
 
-from typing import Any
+from datetime import datetime
+
+from typing_extensions import TypedDict
 
 from app.checks.model import Check, CheckState
+from app.checks.probe import Status
 
 
-def present(state: CheckState, check: Check) -> dict[str, Any]:
-    """The public form of a check: how it stands, and what it is. `status` is null until it has run."""
-    kept = ("name", "probe", "family", "queue", "status", "at", "next_due_at", "message", "metrics", "seconds", "paused")
+class PublicCheck(TypedDict):
+    """A check and its newest result. `status` is null until it has run; `every` is in seconds."""
+
+    name: str
+    probe: str
+    family: str
+    queue: str
+    status: Status | None
+    at: datetime | None
+    next_due_at: datetime
+    message: str
+    metrics: dict[str, float]
+    seconds: float | None
+    paused: bool
+    service: str | None
+    every: float
+    runbook: str | None
+    labels: dict[str, str]
+
+
+def present(state: CheckState, check: Check) -> PublicCheck:
+    """The public form of a check."""
     return {
-        **{name: getattr(state, name) for name in kept},
+        "name": state.name,
+        "probe": state.probe,
+        "family": state.family,
+        "queue": state.queue,
+        "status": state.status,
+        "at": state.at,
+        "next_due_at": state.next_due_at,
+        "message": state.message,
+        "metrics": dict(state.metrics),
+        "seconds": state.seconds,
+        "paused": state.paused,
         "service": check.service,
         "every": check.every.total_seconds(),
         "runbook": check.runbook,

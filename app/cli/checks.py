@@ -13,6 +13,7 @@ from app.units import counted, format_duration
 
 if TYPE_CHECKING:
     from app.catalog.matcher import Matchers
+    from app.checks.present import PublicCheck
 
 checks = typer.Typer(help="Checks: list, show, run, pause, resume; accept a baseline; create a probe.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="The check's name.")]
@@ -239,7 +240,7 @@ def new(
     typer.echo(f"checks:\n  my-{made.name.replace('_', '-')}:\n    probe: {made.probe}\n    with: {made.settings}")
 
 
-def _look(name: str) -> dict[str, Any]:
+def _look(name: str) -> "PublicCheck":
     from app.checks import service, store
     from app.checks.present import present
     from app.db import transaction

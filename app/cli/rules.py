@@ -34,9 +34,13 @@ def list_(as_json: Json = False) -> None:
 
     with transaction() as db:
         rows = rulebook(db)
-    for row in rows if not as_json else ():
-        row["state"] = sorted({one["state"] for one in row["series"]})
-    say_list(rows, ("name", "kind", "check", "severity", "mode", "state", "owner"), as_json, "no rules in force")
+    shown = [{**row, "state": sorted({one["state"] for one in row["series"]})} for row in rows]
+    say_list(
+        rows if as_json else shown,
+        ("name", "kind", "check", "severity", "mode", "state", "owner"),
+        as_json,
+        "no rules in force",
+    )
 
 
 @rules.command("test")

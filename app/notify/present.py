@@ -1,25 +1,58 @@
 """A page as JSON: the same in the API and in the command line's answers. Pure."""
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
 
-from app.notify.model import Attempt, Page
-from app.wording import present_all, texts
+from typing_extensions import TypedDict
+
+from app.notify.model import Attempt, Kind, Outcome, Page, PageState
+from app.wording import PublicReason, present_all, texts
 
 
-def present(page: Page, attempts: Sequence[Attempt]) -> dict[str, Any]:
-    """The public form of a stored page; one message to one contact."""
+class PublicAttempt(TypedDict):
+    """One attempt to send a page; `unknown` until its outcome is known."""
+
+    n: int
+    at: datetime
+    outcome: Outcome
+    provider_id: str | None
+    error: str | None
+    ended_at: datetime | None
+
+
+class PublicPage(TypedDict):
+    """A page: one message to one contact. `step` is null once the escalation policy is exhausted."""
+
+    id: int
+    key: str
+    kind: Kind
+    incident: int | None
+    user: str | None
+    contact: str | None
+    channel: str
+    step: int | None
+    round: int | None
+    state: PageState
+    reason: str
+    reasons: list[PublicReason]
+    due_at: datetime
+    ended_at: datetime | None
+    attempts: list[PublicAttempt]
+
+
+def present(page: Page, attempts: Sequence[Attempt]) -> PublicPage:
+    """The public form of a stored page."""
     return {
         "id": page.id,
         "key": page.key,
-        "kind": page.kind.value,
+        "kind": page.kind,
         "incident": page.incident,
         "user": page.user,
         "contact": page.contact,
         "channel": page.channel,
         "step": page.step,
         "round": page.round,
-        "state": page.state.value,
+        "state": page.state,
         "reason": texts(page.reasons),
         "reasons": present_all(page.reasons),
         "due_at": page.due_at,
@@ -28,7 +61,7 @@ def present(page: Page, attempts: Sequence[Attempt]) -> dict[str, Any]:
             {
                 "n": one.n,
                 "at": one.at,
-                "outcome": one.outcome.value,
+                "outcome": one.outcome,
                 "provider_id": one.provider_id,
                 "error": one.error,
                 "ended_at": one.ended_at,

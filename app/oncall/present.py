@@ -1,23 +1,80 @@
 """On-call as JSON: the same in the API and in the command line's answers. Pure."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from datetime import datetime
+
+from typing_extensions import TypedDict
 
 from app.oncall.coverage import Coverage
-from app.oncall.model import Idle, On, Override, Shift
+from app.oncall.model import Idle, Kind, On, Override, Shift, Source
 
 
-def holding(found: Mapping[str, On]) -> list[dict[str, Any]]:
+class PublicOnCall(TypedDict):
+    """Who is on call in a schedule; `since` and `until` are null where that is beyond the horizon."""
+
+    schedule: str
+    users: list[str]
+    since: datetime | None
+    until: datetime | None
+
+
+class PublicShift(TypedDict):
+    """A shift of the final schedule, half-open; `layer` is null for overrides and swaps."""
+
+    user: str
+    start: datetime
+    end: datetime
+    source: Source
+    layer: str | None
+
+
+class PublicOverride(TypedDict):
+    """An override, or a swap, which replaces one person only. `id` is null for those that the files declare."""
+
+    id: int | None
+    schedule: str
+    user: str
+    start: datetime
+    end: datetime
+    kind: Kind
+    replaces: str | None
+    reason: str
+
+
+class PublicIgnored(PublicOverride):
+    """An override or swap of somebody who can no longer be paged, and why."""
+
+    because: str
+
+
+class PublicGap(TypedDict):
+    """A time in which nobody is on call, half-open."""
+
+    start: datetime
+    end: datetime
+
+
+class PublicCoverage(TypedDict):
+    """Coverage of one schedule. `needed_seconds`: how much of the time its routes need; null is all of it."""
+
+    schedule: str
+    percent: float
+    needed_seconds: int | None
+    gaps: list[PublicGap]
+    ignored: list[PublicIgnored]
+
+
+def holding(found: Mapping[str, On]) -> list[PublicOnCall]:
     """Who is on call, schedule by schedule."""
     return [{"schedule": name, "users": list(on.users), "since": on.since, "until": on.until} for name, on in found.items()]
 
 
-def shift(one: Shift) -> dict[str, Any]:
+def shift(one: Shift) -> PublicShift:
     """A stretch of the final schedule."""
-    return {"user": one.user, "start": one.start, "end": one.end, "source": one.source.value, "layer": one.layer}
+    return {"user": one.user, "start": one.start, "end": one.end, "source": one.source, "layer": one.layer}
 
 
-def override(one: Override) -> dict[str, Any]:
+def override(one: Override) -> PublicOverride:
     """An override or a swap."""
     return {
         "id": one.id,
@@ -25,17 +82,14 @@ def override(one: Override) -> dict[str, Any]:
         "user": one.user,
         "start": one.start,
         "end": one.end,
-        "kind": one.kind.value,
+        "kind": one.kind,
         "replaces": one.replaces,
         "reason": one.reason,
     }
 
 
-def covered(name: str, one: Coverage, idle: Iterable[Idle]) -> dict[str, Any]:
-    """One schedule's coverage; `ignored` are overrides and swaps that hold nobody because of who they name.
-
-    needed_seconds: how much of the time its routes need; null is all of it.
-    """
+def covered(name: str, one: Coverage, idle: Iterable[Idle]) -> PublicCoverage:
+    """One schedule's coverage; `ignored` are overrides and swaps of people who can no longer be paged."""
     return {
         "schedule": name,
         "percent": one.percent,

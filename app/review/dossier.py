@@ -1,11 +1,12 @@
 """Everything about one incident: its alerts, what happened, who was notified how, and the next escalations."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection
+from typing_extensions import TypedDict
 
 from app.alerts import store as alerts
+from app.alerts.present import PublicAlert
 from app.alerts.present import present as present_alert
 from app.errors import NotFound
 from app.escalation import store as escalations
@@ -13,11 +14,36 @@ from app.escalation.ahead import Upcoming
 from app.escalation.upcoming import upcoming
 from app.incidents import store as incidents
 from app.incidents.model import Incident
-from app.incidents.present import present, present_event
+from app.incidents.present import PublicIncident, PublicTimelineEntry, present, present_event
 from app.notify import store as pages
+from app.notify.present import PublicPage
 from app.notify.present import present as present_page
 from app.reason import Code, Reason
-from app.wording import present_all, texts
+from app.wording import PublicReason, present_all, texts
+
+
+class PublicEscalation(TypedDict):
+    """A step that runs unless the incident is acknowledged; `step` is null once the escalation policy is exhausted."""
+
+    at: datetime
+    step: int | None
+    round: int
+    users: list[str]
+    channels: list[str]
+    excused: bool
+    held_until: datetime | None
+    reason: str
+    reasons: list[PublicReason]
+
+
+class PublicDossier(PublicIncident):
+    """An incident with its alerts, timeline and pages; `upcoming`: the next escalations."""
+
+    alerts: list[PublicAlert]
+    also_affected: list[PublicAlert]
+    timeline: list[PublicTimelineEntry]
+    pages: list[PublicPage]
+    upcoming: list[PublicEscalation]
 
 
 def incident(db: Connection, number: int) -> Incident:
@@ -28,7 +54,7 @@ def incident(db: Connection, number: int) -> Incident:
     return found
 
 
-def dossier(db: Connection, number: int, now: datetime) -> dict[str, Any]:
+def dossier(db: Connection, number: int, now: datetime) -> PublicDossier:
     """The public form of an incident with all that belongs to it. Raises NotFound."""
     found = incident(db, number)
     sent = pages.of_incidents(db, [number])
@@ -44,8 +70,8 @@ def dossier(db: Connection, number: int, now: datetime) -> dict[str, Any]:
     }
 
 
-def coming(one: Upcoming) -> dict[str, Any]:
-    """The public form of a step to come; `step` is null when the policy is exhausted."""
+def coming(one: Upcoming) -> PublicEscalation:
+    """The public form of an escalation to come."""
     step = one.step
     reasons = [Reason(Code.STARTED_AGAIN)] if one.starts_again else []
     reasons += [one.held.reason] if one.held else []

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection
+from typing_extensions import TypedDict
 
 from app.alerts.label import asked
 from app.alerts.label import labels as labelled
@@ -29,12 +30,37 @@ from app.notify.model import Draft
 from app.notify.service import BUILT_IN, drafts
 from app.oncall.hours import Timetable
 from app.people import store as people
-from app.people.model import INBOX
+from app.people.model import INBOX, Urgency
 from app.signals.model import Signal
 from app.walltime import utc
-from app.wording import present_all, text, texts
+from app.wording import PublicReason, present_all, text, texts
 
 MOST = 500  # steps of a policy that repeats for long
+
+
+class PublicMessage(TypedDict):
+    """A message that would be sent; `step` is null once the escalation policy is exhausted."""
+
+    at: datetime
+    step: int | None
+    user: str | None
+    channel: str
+    kind: str
+    contact: str | None
+    reason: str
+    reasons: list[PublicReason]
+
+
+class PublicPreview(TypedDict):
+    """What an alert would lead to if nobody acknowledged; `route` counts from 1."""
+
+    route: int | None
+    policy: str | None
+    urgency: Urgency
+    labels: dict[str, str]
+    suppressed_by: list[dict[str, Any]]
+    steps: list[PublicMessage]
+    notes: list[str]
 
 
 @dataclass(slots=True)
@@ -73,12 +99,12 @@ def preview(db: Connection, labels: Mapping[str, str], severity: Severity, at: d
     return made
 
 
-def present(made: Preview) -> dict[str, Any]:
-    """The public form; `step` is null when the policy is exhausted."""
+def present(made: Preview) -> PublicPreview:
+    """The public form."""
     return {
         "route": made.routed.number,
         "policy": made.routed.policy,
-        "urgency": made.routed.urgency.value,
+        "urgency": made.routed.urgency,
         "labels": dict(made.labels),
         "suppressed_by": [],
         "steps": [

@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from cronsim import CronSim
+from typing_extensions import TypedDict
 
-from app.checks.heartbeats.model import Heartbeat, HeartbeatRecord, HeartbeatState, PingRecord, Run
+from app.catalog.model import Severity
+from app.checks.heartbeats.model import Heartbeat, HeartbeatRecord, HeartbeatState, Kind, PingRecord, Run
 from app.reason import Reasons
 from app.sentence import lower_first
 from app.units import format_duration
-from app.wording import because, present_all
+from app.wording import PublicReason, because, present_all
 
 LATE = "late"  # expected and not there, its grace still running
 
@@ -41,6 +43,55 @@ class HeartbeatView:
     runbook: str | None
     labels: Mapping[str, str]
     ping_url: str
+
+
+class PublicRunning(TypedDict):
+    """A run in progress; `rid` is what its pings carry, null for a job that sends none."""
+
+    rid: str | None
+    since: datetime
+
+
+class PublicHeartbeat(TypedDict):
+    """A heartbeat. `due_at`: when a missing ping becomes its alert. `grace` is in seconds."""
+
+    name: str
+    slug: str
+    origin: str
+    since: datetime | None
+    last_ping: datetime | None
+    last_start: datetime | None
+    expected_at: datetime | None
+    due_at: datetime | None
+    run_seconds: float | None
+    pings: int
+    because: str
+    reasons: list[PublicReason]
+    state: Literal["new", "up", "late", "down", "paused"]
+    service: str | None
+    severity: Severity
+    schedule: str
+    grace: float
+    running: list[PublicRunning]
+    runbook: str | None
+    labels: dict[str, str]
+    ping_url: str
+
+
+class PublicPing(TypedDict):
+    """A ping, and what it contained as text; `n` counts from 1. `seconds`: how long the run took that it ended."""
+
+    n: int
+    at: datetime
+    kind: Kind
+    exit_status: int | None
+    rid: str | None
+    seconds: float | None
+    method: str
+    remote: str
+    agent: str
+    body: str
+    body_bytes: int
 
 
 def view(one: HeartbeatRecord, now: datetime, url: str) -> HeartbeatView:

@@ -1,0 +1,290 @@
+"""Forms of answers: lists, and what only the API gives. Others stand beside the function that makes them, as `Public...`."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Generic, NotRequired, TypeVar
+
+from typing_extensions import TypedDict
+
+from app.checks.probe import Status
+from app.configfile.diff import Action
+from app.escalation.model import ObligationState
+from app.oncall.present import PublicOverride
+from app.people.model import Role
+from app.wording import PublicReason
+
+T = TypeVar("T")
+
+
+class Listed(TypedDict, Generic[T]):
+    """A page of a list; `next` is the cursor of the next page, null on the last."""
+
+    items: list[T]
+    next: str | None
+
+
+class PublicReceipt(TypedDict):
+    """An event that was accepted."""
+
+    key: str
+    trace_id: str
+
+
+class PublicAccepted(TypedDict):
+    """What was accepted; committed when it is answered."""
+
+    accepted: int
+    events: list[PublicReceipt]
+
+
+class PublicFault(TypedDict):
+    """One invalid field; `index` counts events from 0."""
+
+    index: int | None
+    field: str
+    detail: str
+
+
+class PublicProblem(TypedDict):
+    """An error (RFC 9457); the log has the same `trace_id`."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    trace_id: str | None
+    errors: NotRequired[list[PublicFault]]
+
+
+class PublicCause(TypedDict):
+    """Why a result is unknown, where that is known by code."""
+
+    code: str
+    facts: dict[str, Any]
+
+
+class PublicResult(TypedDict):
+    """A stored result of a check."""
+
+    at: datetime
+    status: Status
+    message: str
+    seconds: float
+    metrics: Mapping[str, float]
+    reason: PublicCause | None
+
+
+class PublicSample(TypedDict):
+    """A stored value of a metric."""
+
+    metric: str
+    at: datetime
+    value: float
+    labels: Mapping[str, str]
+
+
+class PublicSlice(TypedDict):
+    """A slice of time that begins at `at`: the lowest, mean and highest value in it."""
+
+    at: datetime
+    low: float
+    mean: float
+    high: float
+
+
+class PublicCurve(TypedDict):
+    """One label set of a metric, in slices."""
+
+    labels: Mapping[str, str]
+    slices: list[PublicSlice]
+
+
+class PublicValue(TypedDict):
+    """A value of a metric that comes in several label sets."""
+
+    metric: str
+    labels: dict[str, str]
+    value: float
+
+
+class PublicRun(TypedDict):
+    """The result of a run on demand, with the queue and the Celery task that ran it."""
+
+    status: Status
+    message: str
+    reason: PublicCause | None
+    metrics: dict[str, float]
+    series: list[PublicValue]
+    seconds: float
+    queue: str
+    task_id: str
+
+
+class PublicRunItem(TypedDict):
+    """One check of a run of many; its result stands here once `done_at` is set."""
+
+    name: str
+    task_id: str
+    done_at: datetime | None
+    status: NotRequired[Status]
+    message: NotRequired[str]
+    reason: NotRequired[PublicCause | None]
+    metrics: NotRequired[dict[str, float]]
+    seconds: NotRequired[float]
+
+
+class PublicRuns(TypedDict):
+    """Progress of a run of many checks."""
+
+    id: str
+    asked_at: datetime
+    asked_by: str | None
+    total: int
+    done: int
+    items: list[PublicRunItem]
+
+
+class PublicBaseline(TypedDict):
+    """The accepted baseline of a check, its newest observation, and the names in which they differ."""
+
+    check: str
+    accepted: dict[str, str]
+    accepted_at: datetime
+    accepted_by: str | None
+    observed: dict[str, str]
+    observed_at: datetime
+    added: list[str]
+    gone: list[str]
+    changed: list[str]
+
+
+class PublicLayer(TypedDict):
+    """A layer of a schedule."""
+
+    name: str
+    users: list[str]
+    every: str
+
+
+class PublicSchedule(TypedDict):
+    """A schedule."""
+
+    name: str
+    timezone: str
+    layers: list[PublicLayer]
+    feed_url: str | None
+
+
+class PublicListedOverride(PublicOverride):
+    """An override or swap; `ignored`: why it has no effect, null where it has."""
+
+    ignored: str | None
+
+
+class PublicObligation(TypedDict):
+    """An obligation to reach `target` in a step; `step` is null once the escalation policy is exhausted."""
+
+    id: int
+    incident: int
+    generation: int
+    round: int
+    step: int | None
+    target: str
+    user: str | None
+    state: ObligationState
+    made_at: datetime
+    reason: str
+    reasons: list[PublicReason]
+
+
+class PublicIntegration(TypedDict):
+    """An integration; `key` and `url` are null for those who may not edit."""
+
+    name: str
+    kind: str
+    key: str | None
+    url: str | None
+
+
+class PublicFinding(TypedDict):
+    """A warning of the configuration: place, code and facts for programs, the message for people."""
+
+    file: str
+    line: int
+    code: str
+    path: str
+    facts: dict[str, Any]
+    message: str
+
+
+class PublicVersion(TypedDict):
+    """The version of the configuration in force; 0 is none. `counts`: declared objects by kind."""
+
+    version: int
+    applied_at: datetime | None
+    applied_by: str | None
+    digest: str | None
+    counts: dict[str, int]
+    files: NotRequired[Mapping[str, str]]
+
+
+class PublicChange(TypedDict):
+    """One change of the configuration."""
+
+    action: Action
+    kind: str
+    name: str
+    detail: str
+
+
+class PublicPlan(TypedDict):
+    """What would change; `paging`: who would be paged differently, in sentences."""
+
+    changes: list[PublicChange]
+    paging: list[str]
+    warnings: list[PublicFinding]
+
+
+class PublicApplied(TypedDict):
+    """The version that is in force now, and what changed."""
+
+    version: int
+    changes: list[PublicChange]
+    warnings: list[PublicFinding]
+
+
+class PublicContact(TypedDict):
+    """A contact of somebody else: no address."""
+
+    name: str
+    channel: str
+
+
+class PublicOwnContact(PublicContact):
+    """A contact of one's own; the inbox has no address."""
+
+    to: str | None
+
+
+class PublicUser(TypedDict):
+    """A user; `declared`: by the configuration."""
+
+    login: str
+    name: str
+    role: Role
+    timezone: str
+    declared: bool
+    contacts: list[PublicContact]
+
+
+class PublicMe(TypedDict):
+    """The user of the token, and the schedules in which they are on call now."""
+
+    login: str
+    name: str
+    role: Role
+    timezone: str
+    declared: bool
+    contacts: list[PublicOwnContact]
+    on_call: list[str]
