@@ -9,8 +9,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 
-from app.supervisor import leftovers
+from app.supervisor import folders, leftovers
 from app.supervisor.deathsig import dies_with_us
 from app.supervisor.exits import EXIT_PERMANENT, EXIT_TEMPORARY
 from app.supervisor.output import follow
@@ -47,8 +48,10 @@ class Child:
         return self.process is not None and not self.exited.is_set()
 
     def start(self, env: Mapping[str, str], each: Callable[[str], None]) -> None:
-        """Start it; `each` gets its output by lines. Raises OSError when it cannot be started at all."""
+        """Start it; `each` gets its output by lines. Raises OSError or Unusable when it cannot be started at all."""
         spec = self.spec
+        for folder in spec.folders:
+            folders.private(Path(folder))
         identity = {} if spec.account is None else {"user": spec.account[0], "group": spec.account[1], "extra_groups": ()}
         source, target = os.pipe()
         try:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from app import kept as kept_files
+from app.errors import Unusable
 from app.supervisor import folders, leftovers, plan, readiness, state
 from app.supervisor.child import Child
 from app.supervisor.ending import Ending
@@ -111,7 +112,7 @@ class Keeper:
         """One life of a process."""
         try:
             child.start(self.env, lambda text: self._read_line(child, text))
-        except OSError as error:
+        except (OSError, Unusable) as error:
             child.status = None
             child.said.append(str(error))
             return

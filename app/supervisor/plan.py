@@ -26,6 +26,7 @@ class Spec:
     env: Mapping[str, str] = field(default_factory=dict)
     inherits: bool = True  # the keeper's environment below `env`; secrets are in it, so servers go without
     cwd: str | None = None
+    folders: tuple[str, ...] = ()  # of ours alone, made before each start: who removes them while it runs has it back empty
     account: tuple[int, int] | None = None  # uid and gid when not ours
     stop: int = int(signal.SIGTERM)
     timeout: float = 30.0  # seconds between `stop` and SIGKILL

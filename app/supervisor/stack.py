@@ -92,6 +92,7 @@ def server_specs(embedded: Servers, marked: str) -> Iterable[Spec]:
             env=env,
             inherits=False,
             cwd="/",
+            folders=(str(broker.data), str(broker.sockets)),
             timeout=10.0,
             tries=TRIES,
             advice=f"remove {broker.data}; no alert or page is stored in it",

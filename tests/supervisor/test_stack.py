@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -53,6 +54,16 @@ def test_killed_servers_and_workers_are_back_within_three_seconds_with_a_new_pid
 
     until(all_back, 3)
     assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
+
+
+def test_a_broker_whose_data_were_removed_comes_back_empty(make_home: MakeHome) -> None:
+    home = make_home(embedded=True, TOCSIN_DATABASE_URL="postgresql://127.0.0.1:1/none")
+    home.up()
+    before = home.pid("valkey")
+    shutil.rmtree(home.path / "valkey")
+    os.kill(before, signal.SIGKILL)
+    until(lambda: home.row("valkey").pid not in (None, before) and home.row("valkey").state == "running", 3)
+    assert (home.path / "valkey").stat().st_mode & 0o777 == 0o700
 
 
 def test_up_ends_what_a_killed_supervisor_left_behind(make_home: MakeHome) -> None:
