@@ -69,8 +69,15 @@ class Stack:
 
     def pid(self, name: str) -> int:
         """The process of this name in the state file; 0 while it is not running."""
+        return int(self._row(name).get("pid") or 0)
+
+    def state(self, name: str) -> str:
+        """What the state file says of it: `running` once it is ready, if it can be asked."""
+        return str(self._row(name).get("state"))
+
+    def _row(self, name: str) -> dict[str, Any]:
         state = json.loads((self.home / "run" / "state.json").read_text())
-        return next((int(one["pid"] or 0) for one in state["processes"] if one["name"] == name), 0)
+        return next((one for one in state["processes"] if one["name"] == name), {})
 
     def kill(self, name: str, number: int = signal.SIGKILL) -> None:
         """Send a signal to a process of the stack, if it runs."""

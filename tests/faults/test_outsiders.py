@@ -4,6 +4,7 @@ import json
 import shutil
 import urllib.request
 from base64 import b64encode
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ checks:
 """
 MORE = """
 checks:
-  theirs: {probe: security.outsider, every: 1s, with: {word: knock}, alert: off}
+  NAME: {probe: security.NAME, every: 1s, with: {word: knock}, alert: off}
 """
 OUTSIDER = '''"""Says a word, as an example.
 
@@ -51,21 +52,24 @@ BROKEN = {  # file -> what it holds, what is said of it
 pytestmark = pytest.mark.xdist_group("slow_stack")
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """Tocsin's code with a folder of tasks of its own, so that nothing is ever dropped into the real one."""
-    shutil.copytree(ROOT / "tasks", tmp_path / "tasks", ignore=shutil.ignore_patterns("__pycache__"))
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack of Tocsin's code with a folder of tasks of its own, so that nothing is ever dropped into the real one."""
+    tree = tmp_path_factory.mktemp("tree")
+    shutil.copytree(ROOT / "tasks", tree / "tasks", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("app", "beat_schedule.py"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    return tmp_path
+        (tree / name).symlink_to(ROOT / name)
+    with running(CONFIG, tree) as stack:
+        yield stack
 
 
-def drop(tree: Path, name: str, text: str) -> None:
-    (tree / "tasks/security" / f"{name}.py").write_text(text)
+def drop(stack: Stack, name: str, text: str) -> None:
+    (stack.root / "tasks/security" / f"{name}.py").write_text(text)
 
 
-def declare(stack: Stack) -> None:
-    (Path(stack.environ["TOCSIN_CONFIG"]) / "more.yaml").write_text(MORE)
+def declare(stack: Stack, name: str) -> None:
+    """A check of the same name as its probe."""
+    (Path(stack.environ["TOCSIN_CONFIG"]) / f"{name}.yaml").write_text(MORE.replace("NAME", name))
     stack.tocsin("config", "apply")
 
 
@@ -87,45 +91,43 @@ def registered(stack: Stack) -> set[str]:
 
 
 @pytest.mark.timeout(180)
-def test_a_dropped_in_probe_is_everywhere_after_a_restart_and_runs(tree: Path) -> None:
-    with running(CONFIG, tree) as stack:
-        drop(tree, "outsider", OUTSIDER)
-        stack.tocsin("down")
-        stack.tocsin("up", "--detach")
-        declare(stack)
-        assert "the outsider's word" in stack.tocsin("config", "schema").stdout
-        assert "### security.outsider\n\nSays a word, as an example." in stack.tocsin("reference").stdout
-        assert "theirs: ok" in stack.tocsin("checks", "run", "theirs").stdout
-        shown = until(lambda: (row := check(stack, "theirs")).get("status") and row, 20)
-        assert (shown["probe"], shown["queue"], shown["message"]) == ("security.outsider", "security", "said knock")
-        assert shown["metrics"]["letters"] == 5
-        assert until(lambda: "security.outsider" in registered(stack), 20)
+def test_a_dropped_in_probe_is_everywhere_after_a_restart_and_runs(stack: Stack) -> None:
+    drop(stack, "outsider", OUTSIDER)
+    stack.tocsin("down")
+    stack.tocsin("up", "--detach")
+    declare(stack, "outsider")
+    assert "the outsider's word" in stack.tocsin("config", "schema").stdout
+    assert "### security.outsider\n\nSays a word, as an example." in stack.tocsin("reference").stdout
+    assert "outsider: ok" in stack.tocsin("checks", "run", "outsider").stdout
+    shown = until(lambda: (row := check(stack, "outsider")).get("status") and row, 20)
+    assert (shown["probe"], shown["queue"], shown["message"]) == ("security.outsider", "security", "said knock")
+    assert shown["metrics"]["letters"] == 5
+    assert until(lambda: "security.outsider" in registered(stack), 20)
 
 
 @pytest.mark.timeout(180)
-def test_one_worker_process_that_starts_anew_knows_it_and_broken_ones_break_nothing(tree: Path) -> None:
-    with running(CONFIG, tree) as stack:
-        drop(tree, "outsider", OUTSIDER)
-        for name, (text, _) in BROKEN.items():
-            drop(tree, name, text)
-        before = stack.pid("worker-checks")
-        stack.kill("worker-checks")
-        until(lambda: stack.pid("worker-checks") not in (0, before), 20)
-        declare(stack)  # the console was not restarted; it knows it as well
-        assert until(lambda: stack.call("POST", "/api/v1/checks/theirs/run")[1], 20)["message"] == "said knock"
-        ran = check(stack, "own")["at"]
-        until(lambda: check(stack, "own")["at"] > ran, 20)
-        said = {words[-1]: stack.tocsin(*words) for words in (("config", "check"), ("config", "schema"), ("reference",))}
-        for words in ("schema", "reference"):
-            warnings = said[words].stderr.splitlines()
-            assert len(warnings) == len(BROKEN), said[words].stderr
-            for _, why in BROKEN.values():
-                assert any(why in line for line in warnings), why
-        assert "### health.tcp" in said["reference"].stdout
-        assert "the outsider's word" in said["schema"].stdout
-        tried = stack.tocsin("checks", "try", "security.syntax", check=False)
-        assert (tried.returncode, "syntax.py:1: SyntaxError" in tried.stderr, "Traceback" in tried.stderr) == (2, True, False)
-        assert stack.call("GET", "/api/v1/checks")[0] == 200
-        log = (stack.home / "log/tocsin.log").read_text()
-        assert "probe_not_loaded" in log
-        assert "syntax.py:1: SyntaxError" in log
+def test_one_worker_process_that_starts_anew_knows_it_and_broken_ones_break_nothing(stack: Stack) -> None:
+    drop(stack, "newcomer", OUTSIDER.replace("outsider's", "newcomer's"))
+    for name, (text, _) in BROKEN.items():
+        drop(stack, name, text)
+    before = stack.pid("worker-checks")
+    stack.kill("worker-checks")
+    until(lambda: stack.pid("worker-checks") not in (0, before), 20)
+    declare(stack, "newcomer")  # the console was not restarted; it knows it as well
+    assert until(lambda: stack.call("POST", "/api/v1/checks/newcomer/run")[1], 20)["message"] == "said knock"
+    ran = check(stack, "own")["at"]
+    until(lambda: check(stack, "own")["at"] > ran, 20)
+    said = {words[-1]: stack.tocsin(*words) for words in (("config", "check"), ("config", "schema"), ("reference",))}
+    for words in ("schema", "reference"):
+        warnings = said[words].stderr.splitlines()
+        assert len(warnings) == len(BROKEN), said[words].stderr
+        for _, why in BROKEN.values():
+            assert any(why in line for line in warnings), why
+    assert "### health.tcp" in said["reference"].stdout
+    assert "the newcomer's word" in said["schema"].stdout
+    tried = stack.tocsin("checks", "try", "security.syntax", check=False)
+    assert (tried.returncode, "syntax.py:1: SyntaxError" in tried.stderr, "Traceback" in tried.stderr) == (2, True, False)
+    assert stack.call("GET", "/api/v1/checks")[0] == 200
+    log = (stack.home / "log/tocsin.log").read_text()
+    assert "probe_not_loaded" in log
+    assert "syntax.py:1: SyntaxError" in log
