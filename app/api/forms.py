@@ -183,7 +183,7 @@ class PublicListedOverride(PublicOverride):
 
 
 class PublicObligation(TypedDict):
-    """An obligation to reach `target` in a step; `step` is null once the escalation policy is exhausted."""
+    """An obligation to reach `target` in a step; `step` is null once escalation is exhausted."""
 
     id: int
     incident: int

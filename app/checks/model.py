@@ -100,11 +100,11 @@ class Check(Declared):
     )
     no_data: NoData | None = Field(default=None, description="the same as alert.no_data, also where alert is off")
     runbook: str | None = Field(default=None, description="name of the runbook of its alerts")
-    labels: dict[str, str] = Field(default_factory=dict, description="labels its alerts carry")
+    labels: dict[str, str] = Field(default_factory=dict, description="labels of its alerts")
     at: str | None = Field(
         default=None, pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="location: runs on queue FAMILY@LOCATION"
     )
-    flapping: Flapping | Literal["off"] | None = Field(default=None, description="its own, instead of the global one")
+    flapping: Flapping | Literal["off"] | None = Field(default=None, description="instead of the global one")
     hold: Duration | None = Field(default=None, description="wait before the incident opens, cancelled by recovery")
 
     @field_validator("alert", mode="before")

@@ -35,7 +35,7 @@ together, one valid configuration.
   [kinds of integrations](#kinds-of-integrations)
 - [Environment](#environment)
 """
-NOT_ACTIVE = "**Not active yet**: validated, with a warning, and without effect.\n"
+NOT_ACTIVE = "**Not active yet**: accepted with a warning, and without effect.\n"
 FORMS = {Shape.MAP: "map", Shape.LIST: "list", Shape.ONE: "object"}
 SHAPES = {
     Shape.MAP: "A map of names, in any number of files.",
@@ -133,9 +133,17 @@ def _rules() -> Iterator[str]:
     yield "Beside the fields of [every rule](#rules):\n"
     modules = {name: plugins.module(plugins.RULE_KINDS, name) for name in rule_kinds()}
     yield _index(modules, modules)
-    shared = Rule.model_json_schema(by_alias=True)["properties"]
+    rule = Rule.model_json_schema(by_alias=True)["properties"]
     for name, module in modules.items():
+        own = rule_spec(name).model_json_schema(by_alias=True)["properties"]
+        shared = [
+            field for field, spec in own.items() if field == "kind" or _differs_only_in_its_example(spec, rule.get(field))
+        ]
         yield from _plugin(name, module, fields(rule_spec(name), without=shared), rule_example(name))
+
+
+def _differs_only_in_its_example(one: Mapping[str, Any], other: Mapping[str, Any] | None) -> bool:
+    return other is not None and {**one, "examples": None} == {**other, "examples": None}
 
 
 def _channels() -> Iterator[str]:

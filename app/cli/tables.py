@@ -121,7 +121,9 @@ def _default(spec: Schema, must: bool) -> str:
         return ", ".join(f"`{key}: {one}`" for key, one in value.items() if one is not None)
     if spec.get("pattern") == DURATION:  # a default stands in the schema as ISO 8601
         value = format_duration(_ISO.validate_python(value))
-    return f"`{', '.join(map(str, value)) if isinstance(value, list) else value}`"
+    if isinstance(value, list):
+        return f"`{', '.join(_flow(one) if isinstance(one, dict) else str(one) for one in value)}`"
+    return f"`{value}`"
 
 
 def block(example: Mapping[str, Any]) -> str:

@@ -15,12 +15,12 @@ class Server(BaseModel):
     """URL, credentials, TLS verification and the limit of an answer."""
 
     url: Url = Field(description="http:// or https:// address", examples=["https://shop.example.org/"])
-    headers: Headers = Field(default={}, repr=False, description="headers sent along")
+    headers: Headers = Field(default={}, repr=False, description="request headers")
     username: str | None = Field(default=None, description="user name for basic authentication")
     password: SecretStr | None = Field(default=None, description="password for basic authentication")
     token: SecretValue | None = Field(default=None, description="sent as `Authorization: Bearer TOKEN`")
-    verify_tls: bool = Field(default=True, description="does an untrusted certificate count as no answer")
-    ca: str | None = Field(default=None, description="path of the CA bundle to trust instead of the system's")
+    verify_tls: bool = Field(default=True, description="verify the server's certificate; an untrusted one counts as no answer")
+    ca: str | None = Field(default=None, description="path of a CA bundle, used instead of the system's")
     max_bytes: int = Field(default=1_048_576, ge=1, le=67_108_864, description="bytes of the answer that are read")
 
     def request(

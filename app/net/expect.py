@@ -34,8 +34,10 @@ class Span(BaseModel):
 class Condition(Span):
     """What a value in JSON must be; every line counts. Anything but a map stands for `equals`."""
 
-    equals: Any = Field(default=None, description="this value; numbers by value, texts letter by letter")
-    contains: str | float | bool | None = Field(default=None, description="a text's part, a list's item, an object's key")
+    equals: Any = Field(default=None, description="equal to this; text exactly")
+    contains: str | float | bool | None = Field(
+        default=None, description="contains this: part of a text, item of a list, key of an object"
+    )
     matches: Pattern | None = Field(default=None, description="RE2 pattern that must match in the text")
     exists: bool | None = Field(default=None, description="yes: the path selects something; no: nothing")
     length: int | Span | None = Field(default=None, description="of a text, list or object: a number, or `above`, `below`")
@@ -61,10 +63,10 @@ class Expected(BaseModel):
     status: list[int | str] = Field(
         default=["200-399"], min_length=1, description="one of these: numbers, ranges as `200-299`, classes as `2xx`"
     )
-    body_contains: str | None = Field(default=None, description="text the body must hold")
-    body_lacks: str | None = Field(default=None, description="text the body must not hold, e.g. of an error page")
+    body_contains: str | None = Field(default=None, description="text the body must contain")
+    body_lacks: str | None = Field(default=None, description="text the body must not contain, e.g. of an error page")
     body_matches: Pattern | None = Field(default=None, description="RE2 pattern that must match in the body")
-    header: dict[str, str] = Field(default={}, description="header name to text that its value must hold")
+    header: dict[str, str] = Field(default={}, description="header name to text that its value must contain")
     json_: dict[JsonPath, Annotated[Condition, ShortForm]] | None = Field(
         default=None,
         alias="json",

@@ -48,14 +48,14 @@ class Query(Server):
         default="value", pattern=r"^[A-Za-z_]\w{0,99}$", description="name of the metric the values are kept under"
     )
     empty: Literal["ok", "unknown", "critical"] = Field(
-        default="unknown", description="what no result means: `ok` for queries that find trouble, as `up == 0`"
+        default="unknown", description="status of an empty result: `ok` for queries that find problems, such as `up == 0`"
     )
     partial: Literal["ok", "warning", "unknown"] = Field(
-        default="unknown", description="what it means that the server could not ask all of its stores"
+        default="unknown", description="status of a partial response: the server could not query all of its stores"
     )
     max_series: int = Field(default=500, ge=1, le=10_000, description="label sets that are read; more are an error")
     max_bytes: int = Field(default=16_777_216, ge=1, le=67_108_864, description="bytes of the answer that are read")
-    method: Literal["GET", "POST"] = Field(default="POST", description="POST bears long queries, GET passes every proxy")
+    method: Literal["GET", "POST"] = Field(default="POST", description="POST allows long queries; GET passes every proxy")
 
 
 @dataclass(frozen=True, slots=True)

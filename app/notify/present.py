@@ -21,7 +21,7 @@ class PublicAttempt(TypedDict):
 
 
 class PublicPage(TypedDict):
-    """A page: one message to one contact. `step` is null once the escalation policy is exhausted."""
+    """A page: one message to one contact. `step` is null once escalation is exhausted."""
 
     id: int
     key: str

@@ -23,7 +23,7 @@ from app.wording import PublicReason, present_all, texts
 
 
 class PublicEscalation(TypedDict):
-    """A step that runs unless the incident is acknowledged; `step` is null once the escalation policy is exhausted."""
+    """A step that runs unless the incident is acknowledged; `step` is null once escalation is exhausted."""
 
     at: datetime
     step: int | None

@@ -39,7 +39,7 @@ MOST = 500  # steps of a policy that repeats for long
 
 
 class PublicMessage(TypedDict):
-    """A message that would be sent; `step` is null once the escalation policy is exhausted."""
+    """A message that would be sent; `step` is null once escalation is exhausted."""
 
     at: datetime
     step: int | None

@@ -31,13 +31,13 @@ class Rule(Declared):
     for_: Duration = Field(default=parse_duration("0s"), alias="for", description="pending until it held this long")
     after: Count | None = Field(default=None, description="K of N: fires when K of its last N evaluations are bad")
     no_data: NoData = Field(default="keep", description="action after 3 intervals of unknown")
-    max_series: int = Field(default=500, ge=1, le=10_000, description="label sets it judges; more are an alert of their own")
+    max_series: int = Field(default=500, ge=1, le=10_000, description="label sets it evaluates; more are an alert of their own")
     mode: Literal["live", "shadow"] = Field(default="live", description="shadow evaluates and records, and does not page")
     runbook: str | None = Field(default=None, description="name of the runbook of its alerts")
-    owner: str | None = Field(default=None, description="team or user who keeps the rule")
-    review_by: date | None = Field(default=None, description="day by which somebody looks whether it is worth its pages")
-    labels: dict[str, str] = Field(default_factory=dict, description="labels its alerts carry")
-    flapping: Flapping | Literal["off"] | None = Field(default=None, description="its own, instead of the global one")
+    owner: str | None = Field(default=None, description="team or user who owns the rule")
+    review_by: date | None = Field(default=None, description="day of its next review")
+    labels: dict[str, str] = Field(default_factory=dict, description="labels of its alerts")
+    flapping: Flapping | Literal["off"] | None = Field(default=None, description="instead of the global one")
     hold: Duration | None = Field(default=None, description="wait before the incident opens, cancelled by recovery")
 
 

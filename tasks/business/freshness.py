@@ -1,4 +1,4 @@
-"""How old the newest row of a table is: the import that stopped, the orders that no longer come.
+"""Age of the newest row of a table: the import that stopped, the orders that no longer arrive.
 
 Metrics: `age_seconds` of the newest row, negative when it lies in the future. Warning and critical: older than `warning_after`
 and `critical_after`; no row at all is what `empty` says. A newest row from the future warns, since it hides missing new
@@ -34,21 +34,19 @@ class Target(Spec):
         default=None, max_length=200, pattern=NAME, description="table, or schema.table; with `column`", examples=["orders"]
     )
     column: str | None = Field(
-        default=None, max_length=100, pattern=NAME, description="column that says when a row came", examples=["created_at"]
+        default=None, max_length=100, pattern=NAME, description="column with the time of a row", examples=["created_at"]
     )
     query: str | None = Field(
-        default=None, min_length=1, max_length=20_000, description="instead of table and column: one SELECT of one time"
+        default=None, min_length=1, max_length=20_000, description="instead of table and column: a SELECT that returns one time"
     )
     warning_after: Duration | None = Field(
         default=None, description="age of the newest row above which it warns; unset = never"
     )
     critical_after: Duration = Field(description="age above which it is critical", examples=["30m"])
-    empty: Literal["ok", "warning", "critical"] = Field(
-        default="critical", description="what it is when there is no row at all"
-    )
+    empty: Literal["ok", "warning", "critical"] = Field(default="critical", description="status when there is no row")
     timezone: str = Field(default="UTC", description="time zone of times without one, e.g. Europe/Berlin")
     epoch: Literal["seconds", "milliseconds", "microseconds"] = Field(
-        default="seconds", description="what a time that is a number counts, since 1970"
+        default="seconds", description="unit of a time that is a number, since 1970"
     )
 
     @field_validator("timezone")

@@ -1,4 +1,4 @@
-"""Numbers out of a JSON API: orders today, items in stock, the rate of exchange.
+"""Numbers from a JSON API: orders today, items in stock, the rate of exchange.
 
 Metrics: one for each line of `metrics`, under its name: a JSONPath (RFC 9535) to a number, a text that is a number, or yes and
 no as 1 and 0. A path to several, or a map of `path`, `value` and `labels`, gives one value for each, labelled with texts that
@@ -42,9 +42,9 @@ class Question(Server, Limits, Spec):
     """The request, and the metrics in its answer."""
 
     method: str = Field(default="GET", pattern=r"^[A-Z]{1,20}$", description="HTTP method")
-    body: str | None = Field(default=None, description="text sent as the request's body")
+    body: str | None = Field(default=None, description="request body")
     follow_redirects: int = Field(default=5, ge=0, le=20, description="redirects followed")
-    expect: Expected = Field(default=Expected(status=["2xx"]), description="what an answer is that can be measured")
+    expect: Expected = Field(default=Expected(status=["2xx"]), description="expected response; another one is not measured")
     metrics: dict[Name, Annotated[Several, BeforeValidator(_short_form, json_schema_input_type=Several | str)]] = Field(
         min_length=1,
         max_length=100,

@@ -1,4 +1,4 @@
-"""What one SELECT on a PostgreSQL, MySQL or SQLite database answers: orders per minute, unpaid invoices, users signed up.
+"""Values of one SELECT on PostgreSQL, MySQL or SQLite: orders per minute, unpaid invoices, users signed up.
 
 Metrics: each numeric column of the first row, under the column's name. With text columns, or more rows than one, every row
 also gives one value per numeric column, labelled with the text columns (or its number). It is ok when every column has a
@@ -46,7 +46,7 @@ class Question(Limits, Spec):
     max_rows: int = Field(default=100, ge=1, le=1000, description="rows that are read; more are an error")
     max_bytes: int = Field(default=262_144, ge=1, le=16_777_216, description="bytes that are read; more are an error")
     empty: Literal["ok", "unknown", "warning", "critical"] = Field(
-        default="unknown", description="what no row at all means: `ok` for queries that find trouble"
+        default="unknown", description="status when there is no row: `ok` for queries that find problems"
     )
 
 

@@ -1,4 +1,4 @@
-"""Has a worker on every queue, and queues that drain: Celery seen from its broker.
+"""Celery: a worker on every queue, and queues that drain, as seen from the broker.
 
 Metrics: `workers` that answered, `backlog` over all queues, `oldest_seconds` (how long the oldest waiting message has waited;
 Redis only, and only for messages whose `sent_at` header says when they were sent); `workers` and `backlog` by queue too.

@@ -1,4 +1,4 @@
-"""Has room left on a file system, and can write to it.
+"""A file system: free space and inodes, and whether it can be written to.
 
 Metrics: `free_bytes` (to ordinary users), `used_percent` (as df counts), `total_bytes`, and where the file system counts them
 `inodes_used_percent`. Warning and critical: the used share of bytes or inodes, but only while less than `enough_bytes` is
@@ -25,8 +25,8 @@ class Target(Spec):
         default=85, gt=0, le=100, description="used bytes or inodes, in percent, from which it warns"
     )
     critical_percent: float = Field(default=95, gt=0, le=100, description="used bytes or inodes, in percent, that are critical")
-    enough_bytes: int = Field(default=50 * GIB, ge=0, description="bytes free that are enough whatever the share; 0 = never")
-    read_only: bool = Field(default=False, description="it is meant to be read-only")
+    enough_bytes: int = Field(default=50 * GIB, ge=0, description="free bytes above which it is ok whatever the share; 0 = off")
+    read_only: bool = Field(default=False, description="the file system is expected to be read-only")
 
 
 @probe(on_timeout=Status.CRITICAL)

@@ -1,4 +1,4 @@
-"""Asks a resolver for a name's records, and compares them with what they must be.
+"""A DNS resolver: asks for a name's records, and compares them with the expected ones.
 
 Metrics: `seconds` until the answer, `answers` (records of the type), `ttl_seconds` (the least of them, of the denial when there
 is none), `rcode` (0 = NOERROR, 2 = SERVFAIL, 3 = NXDOMAIN, 5 = REFUSED), `authenticated` (flag AD) and `truncated` (1 when the
@@ -61,8 +61,8 @@ class Target(Spec):
     )
     port: int = Field(default=53, ge=1, le=65535, description="UDP and TCP port of the server")
     transport: Transport = Field(default="udp", description="udp = TCP only when the answer is cut; tcp = TCP at once")
-    recursion: bool = Field(default=True, description="ask the server to look elsewhere what it does not know itself")
-    expect: Expected = Field(default=Expected(), description="what the answer must be", examples=[{"values": ["192.0.2.10"]}])
+    recursion: bool = Field(default=True, description="ask for recursion (flag RD)")
+    expect: Expected = Field(default=Expected(), description="expected response", examples=[{"values": ["192.0.2.10"]}])
 
     @model_validator(mode="after")
     def _check_records(self) -> Self:

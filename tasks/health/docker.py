@@ -1,4 +1,4 @@
-"""Runs its containers, and they are healthy: a Docker engine (or Podman's) and the containers that are named or have a label.
+"""Containers of a Docker engine (or Podman's), by name or label: running and healthy.
 
 Metrics: `running`, `expected` and `unhealthy` containers, `restarts` since the last run, `seconds` for all answers; by label
 `container`: `container_up` (0 or 1) and `restart_count`. Critical: the daemon does not answer, a container is missing, does not
@@ -40,12 +40,14 @@ class Target(Spec):
         examples=[["shop-web-1", "shop-worker-1"]],
     )
     label: str | None = Field(
-        default=None, min_length=1, description="instead: all with this label, e.g. `com.docker.compose.project=shop`"
+        default=None,
+        min_length=1,
+        description="instead of names: all containers with this label, e.g. `com.docker.compose.project=shop`",
     )
-    minimum: int = Field(default=1, ge=0, description="with `label`: containers there must be")
-    may_end: bool = Field(default=False, description="a container that ended with code 0 has done its work and is not missed")
-    verify_tls: bool = Field(default=True, description="does an untrusted certificate count as no answer")
-    ca: str | None = Field(default=None, description="path of the CA bundle to trust instead of the system's")
+    minimum: int = Field(default=1, ge=0, description="with `label`: minimum number of containers")
+    may_end: bool = Field(default=False, description="a container that exited with code 0 is ok")
+    verify_tls: bool = Field(default=True, description="verify the server's certificate; an untrusted one counts as no answer")
+    ca: str | None = Field(default=None, description="path of a CA bundle, used instead of the system's")
 
     @model_validator(mode="after")
     def _is_one_choice(self) -> Self:

@@ -1,4 +1,4 @@
-"""Are there the files there should be, neither too old nor too young, too small or too many: backups, exports, queues.
+"""Files that must be there, such as backups and exports: their age, size and number.
 
 Metrics: `age_seconds` since the last change and `bytes` of the file that is judged, the newest that matches or the oldest;
 `files` and `total_bytes` of all. A symbolic link counts as what it leads to. Critical: fewer files than `min_files` (none,
@@ -46,7 +46,7 @@ class Target(Spec):
         description="absolute path, or pattern with * ? [a-z], and ** for any depth; * leaves out names that begin with a dot",
         examples=["/backup/shop-*.dump"],
     )
-    which: Literal["newest", "oldest"] = Field(default="newest", description="which of the files is judged: newest, or oldest")
+    which: Literal["newest", "oldest"] = Field(default="newest", description="which of the files is checked")
     warning_older_than: Duration | None = Field(default=None, description="age from which it warns, e.g. 25h")
     critical_older_than: Duration | None = Field(default=None, description="age that is critical, e.g. 2d", examples=["25h"])
     warning_younger_than: Duration | None = Field(default=None, description="age below which it warns: something writes again")
@@ -55,10 +55,10 @@ class Target(Spec):
         default=1, ge=0, description="bytes it must have at least; a smaller one is critical", examples=[1_000_000]
     )
     max_bytes: int | None = Field(default=None, ge=0, description="bytes it may have at most; a larger one is critical")
-    min_files: int = Field(default=1, ge=0, description="fewer files are critical; 0 = there need be none")
+    min_files: int = Field(default=1, ge=0, description="fewer files are critical; 0 = none is ok")
     max_files: int | None = Field(default=None, ge=0, description="more files are critical")
     max_entries: int = Field(
-        default=200_000, ge=1, le=5_000_000, description="entries of folders that are looked at; more are unknown"
+        default=200_000, ge=1, le=5_000_000, description="directory entries read at most; more are unknown"
     )
 
 

@@ -1,4 +1,4 @@
-"""Is this host (where the worker runs) short of processor, memory or disk bandwidth.
+"""The host on which the worker runs: load, memory, and pressure of processor, memory and I/O.
 
 Metrics: `load_per_core` (5 min), `memory_available_percent` and `memory_available_bytes`, `swap_used_percent`, and on Linux the
 share of the last minute in which work stood still for want of something (pressure stall): `cpu_pressure_percent` (some of it),

@@ -1,4 +1,4 @@
-"""Answers an HTTP request, or several steps one after the other, as it must: status, headers, body, values in JSON.
+"""An HTTP request, or several steps: status, headers, body and JSON values as expected.
 
 Metrics: `seconds` until the end of the body, `first_byte_seconds`, `status_code`, `bytes` of the unpacked body, and over TLS
 `certificate_days` until the server's certificate ends. With `steps`, these are the last step's, but `seconds` of all together;
@@ -32,9 +32,9 @@ class Step(Spec):
     name: str | None = Field(default=None, min_length=1, max_length=64, description="its name in messages; unset = its number")
     url: Annotated[str, AfterValidator(url_template)] = Field(description="http:// or https:// address")
     method: str = Field(default="GET", pattern=METHOD, description="HTTP method")
-    headers: Headers = Field(default={}, repr=False, description="headers sent along, besides the check's")
-    body: str | None = Field(default=None, description="text sent as the request's body")
-    expect: Expected = Field(default_factory=Expected, description="what the answer must be")
+    headers: Headers = Field(default={}, repr=False, description="further request headers")
+    body: str | None = Field(default=None, description="request body")
+    expect: Expected = Field(default_factory=Expected, description="expected response")
     take: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w{0,63}$")], Extraction] = Field(
         default={},
         description="name to where its value stands: a JSONPath, or a map of `json`, or of `header` and `matches` (RE2)",
@@ -52,12 +52,12 @@ class Target(Server, Spec):
         default=None, description="http:// or https:// address; this or `steps`", examples=["https://shop.example.org/checkout"]
     )  # type: ignore[assignment]
     method: str = Field(default="GET", pattern=METHOD, description="HTTP method")
-    body: str | None = Field(default=None, description="text sent as the request's body")
+    body: str | None = Field(default=None, description="request body")
     expect: Expected = Field(
-        default_factory=Expected, description="what the answer must be", examples=[{"status": [200], "body_contains": "Pay"}]
+        default_factory=Expected, description="expected response", examples=[{"status": [200], "body_contains": "Pay"}]
     )
-    follow_redirects: int = Field(default=5, ge=0, le=20, description="redirects followed; 0 = judge the redirect itself")
-    max_bytes: int = Field(default=1_048_576, ge=1, le=67_108_864, description="bytes of the body that are read and judged")
+    follow_redirects: int = Field(default=5, ge=0, le=20, description="redirects followed; 0 = check the redirect itself")
+    max_bytes: int = Field(default=1_048_576, ge=1, le=67_108_864, description="bytes of the body that are read and checked")
     steps: tuple[Step, ...] = Field(
         default=(),
         max_length=20,

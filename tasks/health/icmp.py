@@ -1,4 +1,4 @@
-"""Answers echo requests (ping): how many, and how fast.
+"""Ping (ICMP echo): packet loss and round-trip time.
 
 Metrics: `loss_percent`, `sent`, `received` (requests), and of the replies that came `rtt_min_seconds`, `rtt_avg_seconds`,
 `rtt_max_seconds` and `jitter_seconds` (mean difference between one round trip and the next). Critical: `critical_percent` or

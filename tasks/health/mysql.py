@@ -1,12 +1,12 @@
-"""Takes a MySQL or MariaDB session, and is what it should be: primary or replica, writable, in step, not full.
+"""A MySQL or MariaDB server: sessions, role, replication and connections.
 
 Metrics: `seconds` (session, queries), `connections`, `connections_used_percent` of max_connections, `threads_running`,
 `uptime_seconds`, `read_only` (1 = yes), `slow_queries_per_second` since the last run; with `min_replicas` the `replicas` that
 are connected; on a replica `lag_seconds` (of the one source furthest behind), and by `channel` `io_running`, `sql_running` (1 =
 yes) and `lag_seconds`. Critical: no session; another role than `role` says; a replica whose threads do not run; fewer replicas
 than `min_replicas`. Warning and critical: connections used, lag. Unknown: wrong credentials, a replica that does not report its
-lag. A user that may not see the replication (SLAVE MONITOR or REPLICATION CLIENT) is told so; where the check's settings ask
-for it, that is unknown.
+lag. Where the user may not see the replication (SLAVE MONITOR or REPLICATION CLIENT), the message says so; it is unknown when
+the check's settings need it.
 """
 
 import time
@@ -39,7 +39,7 @@ class Target(Spec):
     )
     role: Literal["primary", "replica"] | None = Field(
         default=None,
-        description="what it must be: a primary is writable, a replica follows a source; unset = either",
+        description="expected role: a primary is writable, a replica follows a source; unset = either",
         examples=["replica"],
     )
     warning_percent: float = Field(default=80, gt=0, le=100, description="connections used, in percent, from which it warns")

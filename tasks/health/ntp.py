@@ -1,4 +1,4 @@
-"""Compares our clock with a time server's, and checks that the server is synchronised.
+"""A time server: whether it is synchronised, and how far this host's clock is off.
 
 Metrics: `offset_seconds` (positive: our clock is behind the server's), `delay_seconds` (there and back; the offset is right to
 half of it), `root_distance_seconds` (by how much the server itself may be wrong), `stratum`, `leap` (0 none, 1 and 2 a leap

@@ -1,4 +1,4 @@
-"""Takes a PostgreSQL session, answers a query, and replicates as it should.
+"""A PostgreSQL server: sessions, role, replication and connections.
 
 Metrics: `seconds` (session and query), `connections_used_percent` of those open to ordinary users, `in_recovery` (1 = standby);
 of a standby `receiving` (1 = its primary is connected), of a primary `standbys` and `inactive_slots`. Critical: no session; a
@@ -38,7 +38,7 @@ class Target(Spec):
         examples=["postgresql://watch:${SHOP_DB_PASSWORD:-secret}@db1.example.org/shop"],
     )
     role: Literal["primary", "standby"] | None = Field(
-        default=None, description="what it must be; unset = either", examples=["primary"]
+        default=None, description="expected role; unset = either", examples=["primary"]
     )
     warning_percent: float = Field(default=80, gt=0, le=100, description="connections used, in percent, from which it warns")
     critical_percent: float = Field(default=95, gt=0, le=100, description="connections used, in percent, that are critical")

@@ -1,4 +1,4 @@
-"""Do the processes of a program run on this host, as many as there should be.
+"""Processes of a program on this host: running, and as many as expected.
 
 Metrics: `processes`; `zombies` and `stopped` (dead, or halted by SIGSTOP: neither counts as running); `memory_bytes` (resident,
 summed up: what they share counts with each), `threads`, `open_files` (sockets too; left out where this account may not look),
@@ -42,7 +42,7 @@ class Target(Spec):
     name: str | None = Field(
         default=None,
         min_length=1,
-        description="name of the program, e.g. nginx, or of the script that it runs; exactly this",
+        description="exact name of the program, e.g. nginx, or of the script that it runs",
         examples=["nginx"],
     )
     pattern: Pattern | None = Field(

@@ -1,4 +1,4 @@
-"""Runs on all its nodes without an alarm, and its queues are there and drained: RabbitMQ, by its management API.
+"""RabbitMQ, by its management API: nodes and alarms, and queues that have consumers and drain.
 
 Metrics: `nodes` and `nodes_running`, `alarms`, `partitions`, `connections`, `channels`, `consumers`, `queues`,
 `messages_ready`, `messages_unacked`, `unroutable_messages` since the last run, `seconds` for all answers; by `queue` and
@@ -43,7 +43,7 @@ class Target(Server, Spec):
         examples=["http://rabbit.example.org:15672"],
     )
     queues: list[QueueName] = Field(
-        default=[], max_length=100, description="queues that must be there; unset = the 500 deepest", examples=[["orders"]]
+        default=[], max_length=100, description="queues that must exist; unset = the 500 longest", examples=[["orders"]]
     )
     vhost: str | None = Field(default=None, description="virtual host of the queues; unset = `/` for `queues`, else all")
     min_consumers: int = Field(default=0, ge=0, description="consumers that each queue of `queues` must have", examples=[2])

@@ -1,4 +1,4 @@
-"""Answers PING, has memory left, loses no keys, follows its primary: Redis or Valkey.
+"""Redis or Valkey: answers to PING, memory, evictions and replication.
 
 Metrics: `seconds` (connect and PING), `used_memory_bytes`, `memory_used_percent` (of maxmemory, when there is one), `clients`,
 `evicted_keys` and `rejected_connections` since the last run. Critical: no answer, it cannot save to disk, or it is a replica

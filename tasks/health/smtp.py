@@ -1,4 +1,4 @@
-"""Greets, encrypts and takes mail as it must: an SMTP server, without sending any.
+"""An SMTP server: greeting, TLS, login and recipient; no mail is sent.
 
 Metrics: `seconds` for the whole conversation, `banner_seconds` until the greeting, `encrypted` (0 or 1), and over TLS
 `certificate_days` until the first of the server's certificates ends, its own or one that vouches for it. Critical: no answer,
@@ -35,11 +35,11 @@ class Target(Spec):
         description=f"auto: from the first byte on port {SMTPS}, else STARTTLS where offered; starttls: it must be offered",
         examples=["starttls"],
     )
-    verify_tls: bool = Field(default=True, description="does an untrusted certificate count as no answer")
+    verify_tls: bool = Field(default=True, description="verify the server's certificate; an untrusted one counts as no answer")
     server_name: Host | None = Field(default=None, description="name the certificate must be for; unset = host")
-    ca: str | None = Field(default=None, description="path of the CA bundle to trust instead of the system's")
+    ca: str | None = Field(default=None, description="path of a CA bundle, used instead of the system's")
     hello: Host | None = Field(default=None, description="name given with EHLO; unset = our address")
-    expect: str | None = Field(default=None, min_length=1, description="text the greeting must hold, e.g. `mx1.example.org`")
+    expect: str | None = Field(default=None, min_length=1, description="text the greeting must contain, e.g. `mx1.example.org`")
     username: str | None = Field(default=None, description="user name to log in with; unset = no login")
     password: SecretStr | None = Field(default=None, description="its password; only sent encrypted, unless `tls: off`")
     recipient: str | None = Field(

@@ -1,4 +1,4 @@
-"""Is an SSH server, and still the same one: it offers a key exchange and proves to own the host key that was accepted.
+"""An SSH server: answers, and proves to have the accepted host key.
 
 Metrics: `seconds` until all was seen, `banner_seconds` until its identification, `weak_algorithms`, how many it offers,
 `host_key_matches` (0 or 1) once there is a key to compare with. Critical: no answer, no SSH server, or another host key than
@@ -31,7 +31,7 @@ class Target(Spec):
         description="of any of its host keys, as `ssh-keygen -l` shows it; unset = the first key seen is the baseline",
     )
     host_key: bool = Field(default=True, description="compare the host key; false = only see that it is an SSH server")
-    expect: str | None = Field(default=None, min_length=1, description="text its identification must hold, e.g. `OpenSSH_9`")
+    expect: str | None = Field(default=None, min_length=1, description="text its identification must contain, e.g. `OpenSSH_9`")
     warn_weak: bool = Field(default=False, description="warn of algorithms that are broken or close to it")
 
 

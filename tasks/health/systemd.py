@@ -1,4 +1,4 @@
-"""Are these units of systemd as they should be; with none named: has any unit failed.
+"""Units of systemd: active as expected; without names, whether any unit has failed.
 
 Metrics: `units`, `failed_units`, `active_units`, and by `unit`: `active` (0 or 1), `restarts` (by systemd itself, since
 somebody last started it), `state_seconds` since its state changed, for a timer `trigger_age_seconds` since its last trigger.
@@ -43,12 +43,12 @@ class Target(Spec):
         description="units, e.g. nginx.service, backup.timer or postgresql@*; unset = any unit that has failed",
         examples=[["nginx.service", "backup.timer"]],
     )
-    ignore: list[UnitName] = Field(default=[], description="units, or patterns with * and ?, that may be as they are")
+    ignore: list[UnitName] = Field(default=[], description="units, or patterns with * and ?, that are ignored")
     scope: Literal["system", "user"] = Field(default="system", description="system's units, or those of the worker's account")
     command: list[str] = Field(
         default=["systemctl"],
         min_length=1,
-        description="how systemctl is called, e.g. [systemctl, --host, watch@web1], [systemctl, --machine, web]",
+        description="systemctl command, e.g. [systemctl, --host, watch@web1], [systemctl, --machine, web]",
     )
     warning_restarts: int = Field(default=1, ge=1, description="restarts of one unit since the last run from which it warns")
     warning_trigger_older_than: Duration | None = Field(

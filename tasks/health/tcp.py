@@ -1,4 +1,4 @@
-"""Answers a TCP connection, and sends the expected text if one is set.
+"""A TCP port: takes a connection, and sends the expected text if one is set.
 
 Metrics: `seconds` until the connection stands (with TLS: is secured) and the expected text has come. Critical: refused, no
 connection within the time-out, or not the expected text. It never warns.
@@ -25,7 +25,7 @@ class Target(Spec):
         default=None, min_length=1, description="text that must come in the first 64 KiB, e.g. `SSH-2.0`"
     )
     use_tls: bool = Field(default=False, description="speak TLS, trusting the system's authorities")
-    verify_tls: bool = Field(default=True, description="does an untrusted certificate count as no answer")
+    verify_tls: bool = Field(default=True, description="verify the server's certificate; an untrusted one counts as no answer")
 
 
 @probe(on_timeout=Status.CRITICAL)

@@ -1,4 +1,4 @@
-"""How fast Celery works: how long messages wait, how many tasks run, for how long, and how many are done per second.
+"""Celery's throughput: how long messages wait, how many tasks run and for how long, tasks per second.
 
 Metrics: by `queue` `depth` (messages that wait) and `oldest_seconds` (how long the first has waited; Redis only, and only for
 messages whose `sent_at` header says when they were sent), and `depth` and `oldest_seconds` over all; `workers`, `active_tasks`,

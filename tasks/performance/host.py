@@ -1,4 +1,4 @@
-"""Where the time of this host (where the worker runs) goes: processors, hypervisor, disks, swapping, network errors.
+"""Where the time of the worker's host goes: processors, hypervisor, disks, swapping, network errors.
 
 Metrics: between two runs, thus from the second on: `cpu_used_percent`, `cpu_steal_percent` (taken by the hypervisor),
 `cpu_iowait_percent` (idle, with disks outstanding), `cpu_stalled_percent` (some work waited for a processor),

@@ -1,4 +1,4 @@
-"""How long each phase of an HTTP request takes: name, connection, TLS, first byte, all of it.
+"""Duration of each phase of an HTTP request: name lookup, connection, TLS, first byte, total.
 
 Metrics: `dns_seconds`, `connect_seconds`, `tls_seconds`, `first_byte_seconds` (from the request sent to the first byte of the
 answer) and `seconds` (everything, redirects and body included), each on a new connection, as a first visitor waits; `bytes`
@@ -23,8 +23,8 @@ class Target(Server, Spec):
     """The request, and the limits of its time."""
 
     method: str = Field(default="GET", pattern=r"^[A-Z]{1,20}$", description="HTTP method")
-    body: str | None = Field(default=None, description="text sent as the request's body")
-    expect: Expected = Field(default_factory=Expected, description="what the answer must be to be measured")
+    body: str | None = Field(default=None, description="request body")
+    expect: Expected = Field(default_factory=Expected, description="expected response; another one is not measured")
     follow_redirects: int = Field(default=5, ge=0, le=20, description="redirects followed; their time counts")
     max_bytes: int = Field(default=16_777_216, ge=1, le=268_435_456, description="bytes of the body that are read and timed")
     samples: int = Field(

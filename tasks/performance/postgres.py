@@ -1,4 +1,4 @@
-"""How well a PostgreSQL database works: cache, long and idle transactions, slow statements, deadlocks, lag, transaction ids.
+"""PostgreSQL's performance: cache, long and idle transactions, slow statements, deadlocks, lag, transaction ids.
 
 Metrics: `seconds` (one simple query), `connections` (of this database), `connections_used_percent` (of all that ordinary users
 may open), `longest_transaction_seconds`, `longest_query_seconds`, `idle_in_transaction` sessions and the longest of them,

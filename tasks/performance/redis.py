@@ -1,4 +1,4 @@
-"""How well a Redis or Valkey works: operations, hits, evictions, memory, latency, slow commands, replicas.
+"""Redis' or Valkey's performance: operations, hits, evictions, memory, latency, slow commands, replicas.
 
 Metrics: `ping_p50_seconds`, `ping_p95_seconds`, `ping_max_seconds` of `pings` PINGs, `operations_per_second` (its own figure),
 `used_memory_bytes`, `memory_used_percent` (of maxmemory, or of the host's memory without one), `fragmentation_ratio` (resident

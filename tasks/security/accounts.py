@@ -1,4 +1,4 @@
-"""Watches who may do what on a host: its accounts, admin groups, sudo rules and SSH keys, against those that were accepted.
+"""Accounts, admin groups, sudo rules and SSH keys of a host, compared with the accepted baseline.
 
 Metrics: `users`, `admins` (in an admin group), `sudo_rules`, `authorized_keys`, `empty_passwords`, `uid_0_accounts`, and
 against the baseline `added_things`, `gone_things`, `changed_things`. Of a password it keeps only whether it is set, locked or
@@ -25,7 +25,7 @@ class Host(Spec):
     root: str = Field(default="/", pattern=r"^/", description="where the host's files are, e.g. /host in a container")
     admin_groups: list[str] = Field(
         default=["root", "sudo", "wheel", "admin", "docker", "lxd"],
-        description="groups whose members rule the host",
+        description="groups whose members are administrators",
         examples=[["sudo", "docker"]],
     )
     authorized_keys: list[str] = Field(

@@ -3,7 +3,7 @@
 Metrics: `failed_logins` and `logins` (accepted), also by `source` address for the ten most; `root_logins`; `invalid_users`;
 `sudo_failures` (wrong password, not allowed); `account_changes` (users and groups added, changed or deleted, passwords set).
 It reads the file `path` through rotation and truncation, or when it is not set systemd's journal; the first run starts at the
-end and reads nothing old. Unknown: there is no such file or journal, or it cannot be read. Else it is ok however much it counts
+end and reads nothing old. Unknown: the file or journal does not exist or cannot be read. Else it is ok however much it counts
 (any server on the internet is tried all day; rules judge), unless `warning_failed` or `critical_failed` say otherwise, or
 `new_sources`, for a login from an address that is not accepted.
 """
@@ -82,7 +82,7 @@ class Log(Spec):
     )
     critical_failed: int | None = Field(default=None, ge=1, description="failed logins since the last run that are critical")
     new_sources: Literal["ok", "warning", "critical"] = Field(
-        default="ok", description="what a login is whose user and address are not in the accepted baseline; ok = not compared"
+        default="ok", description="status of a login whose user and address are not in the accepted baseline; ok = not compared"
     )
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Watches the DNS records of names against those that were accepted.
+"""DNS records of names, compared with the accepted baseline.
 
 Metrics: `record_sets` (of a name and type, each counts once), `added_sets`, `changed_sets` and `gone_sets` (against the
 baseline), `unanswered_questions`, `seconds`. Order, TTL and capitals do not matter; leave A and AAAA out of `types` for a name

@@ -1,4 +1,4 @@
-"""Looks for files that should never be on the web: .git, .env, keys, backups, dumps, status pages.
+"""Files that must not be on the web: .git, .env, keys, backups, dumps, status pages.
 
 Metrics: `exposed_paths`, `asked_paths`; `exposed` is 1 for each that was found, labelled `path`. Critical: what holds secrets
 or source; warning: what reveals internals. A file is known by what it holds: a site that answers 200 to everything is not
@@ -87,12 +87,12 @@ class Site(Server, Spec):
 
     paths: dict[Path, Pattern] = Field(
         default={},
-        description="more paths, and the RE2 pattern by which the file is known; empty = any answer 2xx that is not the page "
+        description="further paths, each with an RE2 pattern that the file matches; empty = any 2xx response but the page "
         "for what does not exist",
     )
     skip: list[Path] = Field(
         default=[],
-        description="usual paths that are not asked for, because they are meant to be open",
+        description="usual paths that are not requested, because they are meant to be public",
         examples=[["/server-status"]],
     )
     max_bytes: int = Field(default=4096, ge=64, le=65_536, description="bytes that are read of each file")

@@ -1,4 +1,4 @@
-"""Watches that files stay as they were accepted: content (SHA-256), mode, owner; none new, none gone.
+"""Files compared with the accepted baseline: content (SHA-256), mode, owner; new and removed ones.
 
 Metrics: `files`, `changed_files`, `added_files`, `gone_files`, `unreadable_files`, `waiting_files` (not read yet) and
 `hashed_bytes`. Critical: anything differs from the baseline. Unknown: a file cannot be read, or the time or `max_bytes` of one
@@ -42,7 +42,7 @@ class Files(Spec):
         examples=[["/etc/passwd", "/etc/ssh/*"]],
     )
     exclude: tuple[Glob, ...] = Field(
-        default=(), max_length=100, description="globs left out: of names (*.swp), or of whole paths (/etc/cups/*)"
+        default=(), max_length=100, description="globs that are excluded: of names (*.swp), or of whole paths (/etc/cups/*)"
     )
     max_files: int = Field(default=1000, ge=1, le=1500, description="files at most; more are an error, not cut silently")
     max_bytes: int = Field(default=268_435_456, ge=4096, description="bytes read in one run; larger files are not read at all")

@@ -1,4 +1,4 @@
-"""Looks for what a site's answer leaves open: missing or weak security headers, cookies without flags, plain http.
+"""Security of a site's responses: missing or weak headers, cookies without flags, plain http.
 
 Metrics: `findings`, `critical_findings`; `finding` counts them by label `what`. Each is graded by `grades`, unless it is off
 there: critical are plain http that does not lead to https and cookies sent over it, the others warn. Unknown: no answer, or a
@@ -38,18 +38,16 @@ INLINE = re.compile(r"'nonce-|'sha(?:256|384|512)-|'strict-dynamic'", re.IGNOREC
 class Site(Server, Spec):
     """Which page, and how bad each finding is."""
 
-    follow_redirects: int = Field(default=5, ge=0, le=20, description="redirects followed; the last answer is judged")
+    follow_redirects: int = Field(default=5, ge=0, le=20, description="redirects followed; the last response is checked")
     grades: dict[What, Grade] = Field(
         default={},
         description="finding to `critical`, `warning` or `off`, where it shall differ: https_redirect and cookie_secure are "
         "critical; hsts, csp, content_type_options, frame_ancestors, referrer_policy, cookie_http_only, cookie_same_site and "
         "server_version warn",
     )
-    hsts_days: int = Field(
-        default=180, ge=1, le=3650, description="days for which browsers must keep to https, at least", examples=[365]
-    )
-    ignored_cookies: list[str] = Field(default=[], description="names of cookies that are not judged")
-    http_port: int = Field(default=80, ge=1, le=65535, description="port asked over plain http, for an https URL")
+    hsts_days: int = Field(default=180, ge=1, le=3650, description="minimum max-age of HSTS, in days", examples=[365])
+    ignored_cookies: list[str] = Field(default=[], description="names of cookies that are not checked")
+    http_port: int = Field(default=80, ge=1, le=65535, description="plain http port that is checked for an https URL")
 
 
 @probe(on_timeout=Status.UNKNOWN)

@@ -76,7 +76,7 @@ class Logs(Spec):
     from_: Literal["end", "start"] = Field(
         default="end", alias="from", description="where the first run begins; files that appear later are read from their start"
     )
-    top: int = Field(default=10, ge=1, le=100, description="sets of labels told of one pattern; the rest is summed as other")
+    top: int = Field(default=10, ge=1, le=100, description="label sets reported for one pattern; the rest is summed as other")
     sample: bool = Field(default=True, description="show the newest matching line in the message; false if lines hold secrets")
     max_bytes: int = Field(default=16_777_216, ge=65_536, description="bytes read from files in one run; the rest waits")
     max_lines: int = Field(default=500_000, ge=1000, description="lines read in one run, and entries; the rest waits")

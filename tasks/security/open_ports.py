@@ -1,4 +1,4 @@
-"""Watches which TCP ports of a host take connections, against those that were accepted.
+"""Open TCP ports of a host, compared with the accepted baseline.
 
 Metrics: `open_ports`, `opened_ports` and `closed_ports` (against the baseline), `tried_ports`, `seconds`. A name with several
 addresses counts as one host: a port is open when any of them takes a connection. Critical: a port is open that was not

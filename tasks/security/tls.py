@@ -1,4 +1,4 @@
-"""Shows a trusted certificate for its name that does not expire soon, and accepts no outdated or weak TLS.
+"""A server's certificate and TLS: trusted, not about to expire, no outdated or weak versions and ciphers.
 
 Metrics: `certificate_days` until the first certificate of the chain ends (negative: since), be it the server's own or one that
 vouches for it; `key_bits`, `chain_valid`, `name_matches`, `old_protocol`, `weak_cipher`, `weak_key` and
@@ -67,24 +67,24 @@ class Target(Spec):
     server_name: Host | None = Field(default=None, description="name asked for and checked; unset = host")
     warn_days: float = Field(default=21, ge=0, description="days left from which it warns", examples=[30])
     critical_days: float = Field(default=7, ge=0, description="days left that are critical")
-    ca: str | None = Field(default=None, description="path of the CA bundle to trust instead of the system's")
+    ca: str | None = Field(default=None, description="path of a CA bundle, used instead of the system's")
     client_cert: str | None = Field(
         default=None, min_length=1, description="path of a PEM file: the certificate shown to a server that asks for one"
     )
     client_key: str | None = Field(
-        default=None, min_length=1, description="path of its key, unencrypted; unset = it stands in `client_cert`"
+        default=None, min_length=1, description="path of its key, unencrypted; unset = in `client_cert`"
     )
-    verify: bool = Field(default=True, description="judge chain and name too; false = only how long it lasts, and what is weak")
+    verify: bool = Field(default=True, description="verify chain and name; false = only expiry and weaknesses")
     issuer: str | None = Field(
-        default=None, min_length=1, description="text that the issuer's name must hold, e.g. Let's Encrypt"
+        default=None, min_length=1, description="text that the issuer's name must contain, e.g. Let's Encrypt"
     )
     fingerprint: Annotated[str, AfterValidator(_fingerprint)] | None = Field(
         default=None, description="SHA-256 fingerprint that the certificate must have"
     )
     weak: Literal["ok", "warning", "critical"] = Field(
-        default="warning", description="what weak protocols, ciphers and keys are"
+        default="warning", description="status of weak protocols, ciphers and keys"
     )
-    old_protocols: bool = Field(default=False, description="TLS 1.0 and 1.1 are meant to be spoken")
+    old_protocols: bool = Field(default=False, description="TLS 1.0 and 1.1 are allowed")
 
     @model_validator(mode="after")
     def _check_key(self) -> Self:

@@ -1,4 +1,4 @@
-"""Are there security updates that this host has not installed, and does it wait for a reboot.
+"""Security updates that this host has not installed, and whether it needs a reboot.
 
 Metrics: `security_updates`, `updates` (of apt: all that are pending), `held_packages` (of apt: held back), `reboot_required`
 (0 or 1), `lists_age_seconds` since the package lists last changed. Of apt, a package counts as long as any version newer than
@@ -52,7 +52,7 @@ class Host(Spec):
     command: list[str] | None = Field(
         default=None,
         min_length=1,
-        description="how apt-get, dnf or yum is called, e.g. [sudo, -n, dnf]; unset = the one there is",
+        description="command for apt-get, dnf or yum, e.g. [sudo, -n, dnf]; unset = the one that is installed",
     )
     warning_above: int = Field(default=0, ge=0, description="pending security updates above which it warns")
     critical_above: int | None = Field(

@@ -1,6 +1,7 @@
 """What people read is in the field's own words: phrases that stop a reader do not come back."""
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +15,8 @@ TEMPLATES = sorted((ROOT / "app" / "web" / "templates").glob("*.html"))
 SOURCES = [
     path for folder in ("app", "tasks") for path in sorted((ROOT / folder).rglob("*.py")) if "versions" not in path.parts
 ]
-# Made from docstrings, figures, decisions, and the pages that are still to be worded.
-OTHERS = {"decisions", "examples", "reference.md", "benchmarks.md", "on_call_procedures.md", "act-on-incidents.md"}
+# Figures, decisions, and the pages that are still to be worded.
+OTHERS = {"decisions", "examples", "benchmarks.md", "on_call_procedures.md", "act-on-incidents.md"}
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
 PAGES += [page for page in sorted((ROOT / "docs").rglob("*.md")) if not OTHERS & {page.name, page.parent.name}]
 SCRIPT = ROOT / "app" / "web" / "static" / "console.js"
@@ -135,6 +136,16 @@ def test_the_help_of_a_command_is_in_the_fields_words() -> None:
             node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef) and node.decorator_list
         ]
         assert refused(path, ((node.lineno, ast.get_docstring(node) or "") for node in helps)) == []
+
+
+def test_the_openapi_document_is_in_the_fields_words() -> None:
+    from app.api.reference import document
+    from app.server import create
+
+    made = json.dumps(document(create()), ensure_ascii=False)
+    texts = re.findall(r'"(?:description|summary)": ("(?:[^"\\]|\\.)*")', made)
+    assert len(texts) > 100
+    assert [hit for text in texts for hit in found(json.loads(text))] == []
 
 
 def test_the_script_is_in_the_fields_words() -> None:

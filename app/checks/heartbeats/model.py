@@ -59,7 +59,7 @@ class Heartbeat(Declared):
     )
     runbook: str | None = Field(default=None, description="name of the runbook of its alerts")
     family: Family = Field(default="health", description="of its alerts")
-    labels: dict[str, str] = Field(default_factory=dict, description="labels its alerts carry")
+    labels: dict[str, str] = Field(default_factory=dict, description="labels of its alerts")
 
     @field_validator("every")
     @classmethod

@@ -76,7 +76,7 @@ class Spec(BaseModel):
         default="auto",
         description="auto: from the first byte on port 465, else STARTTLS where offered; starttls: it must be offered",
     )
-    verify_tls: bool = Field(default=True, description="is an untrusted certificate refused")
+    verify_tls: bool = Field(default=True, description="verify the server's certificate")
     hello: Host | None = Field(default=None, description="name given with EHLO; unset = this machine's full name or address")
 
     @field_validator("sender")

@@ -35,7 +35,7 @@ class Spec(BaseModel):
         default=None, description="signs every message; unsigned without one", examples=["${HOOK_SECRET:-secret}"]
     )
     headers: Headers = Field(default_factory=dict, description="sent with every message")
-    verify_tls: bool = Field(default=True, description="refuse a certificate that does not verify")
+    verify_tls: bool = Field(default=True, description="verify the server's certificate")
 
 
 async def send(spec: Spec, message: Message, timeout: float) -> Receipt:

@@ -46,12 +46,12 @@ class Spec(Rule):
     """What must come, and how often."""
 
     metric: str | None = Field(
-        default=None, description="metric of the check; default: any result that could tell", examples=["seconds"]
+        default=None, description="metric of the check; default: any result that is not unknown", examples=["seconds"]
     )
     window: Duration | None = Field(
         default=None, description="a sample must come within this; default: the check's interval", examples=["5m"]
     )
-    forget: Duration = Field(default=parse_duration("1d"), description="a label set that stays away so long is gone")
+    forget: Duration = Field(default=parse_duration("1d"), description="a label set without samples for this long is forgotten")
 
 
 def lookbacks(spec: Spec) -> tuple[Lookback, ...]:  # noqa: ARG001

@@ -123,14 +123,14 @@ class Spec(Rule):
     false_alarms: Rate = Field(
         default="1 per 30d", description="accepted number of false alarms in a period", examples=["1 per 30d"]
     )
-    direction: Direction = Field(default="both", description="which side alarms: both, up or down", examples=["up"])
+    direction: Direction = Field(default="both", description="deviations that alert: both, up or down", examples=["up"])
     agg: Agg | None = Field(default=None, description="default: last without a window, avg with one")
-    window: Duration | None = Field(default=None, description="judge the aggregate over it instead of the newest value")
-    timezone: Zone = Field(default="UTC", description="whose hours and weekdays make the season")
+    window: Duration | None = Field(default=None, description="evaluate the aggregate over it instead of the newest value")
+    timezone: Zone = Field(default="UTC", description="time zone of the season (hours and weekdays)")
     holidays: tuple[Holiday, ...] = Field(
-        default=(), description="days not judged and not learnt: dates (2026-12-24), countries (FR) or their parts (US-CA)"
+        default=(), description="days neither evaluated nor learned: dates (2026-12-24), countries (FR) or their parts (US-CA)"
     )
-    learn: Duration = Field(default=parse_duration("12h"), description="silent at least this long while it learns")
+    learn: Duration = Field(default=parse_duration("12h"), description="no alerts for at least this long, while it learns")
 
     @model_validator(mode="after")
     def _window(self) -> "Spec":

@@ -66,17 +66,17 @@ Share = Annotated[float, BeforeValidator(_share), WithJsonSchema(_SCHEMA)]
 class Tiers(Declared):
     """A severity for each speed."""
 
-    fast: Severity = Severity.CRITICAL
-    slow: Severity = Severity.WARNING
+    fast: Severity = Field(default=Severity.CRITICAL, description="of pairs whose speed is fast")
+    slow: Severity = Field(default=Severity.WARNING, description="of pairs whose speed is slow")
 
 
 class Pair(Declared):
     """Two windows, and how much of the budget may burn in the long one."""
 
     long: Duration = Field(description="the long window")
-    short: Duration = Field(description="the short window, which ends the alert soon")
+    short: Duration = Field(description="the short window, which resolves the alert soon")
     budget: Share = Field(gt=0, le=1, description="share of the period's budget that burns in the long window, as 2%")
-    speed: Literal["fast", "slow"] = Field(default="fast", description="which severity it has")
+    speed: Literal["fast", "slow"] = Field(default="fast", description="which severity it fires at")
 
 
 WORKBOOK = tuple(

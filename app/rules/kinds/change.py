@@ -86,7 +86,9 @@ class Spec(Rule):
 
     metric: str = Field(description="metric of the check", examples=["seconds"])
     agg: Agg | None = Field(default=None, description="default: avg")
-    window: Duration = Field(default=parse_duration("5m"), description="what is summed up, now and then", examples=["30m"])
+    window: Duration = Field(
+        default=parse_duration("5m"), description="window that is aggregated, now and earlier", examples=["30m"]
+    )
     compared_to: Duration | None = Field(
         default=None, description="how long ago the earlier window ended; default: the window", examples=["1w"]
     )
