@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
+import psycopg
 from sqlalchemy import (
     CheckConstraint,
     Column,
@@ -44,6 +45,7 @@ metadata = MetaData(
 
 # Every session is in UTC and gives up soon: a hung lock or a lost peer must not hold a page.
 SESSION = "-c timezone=UTC -c lock_timeout=2s -c statement_timeout=10s -c idle_in_transaction_session_timeout=10s"
+ANSWER = 12.0  # seconds for an answer of the server; more than its own statement_timeout
 # SQLSTATEs (PostgreSQL, appendix A) after which a session is of no use, as every failover looks: read-only; shut down, starting
 # up, closed for idling; connection lost. Each later session of the pool would say the same, so all are closed.
 STALE = ("25006", "57P01", "57P02", "57P03", "57P05", "08")
@@ -78,7 +80,9 @@ def engine() -> Engine:
     if found is None:
         for inherited in [one for one in _engines if one[0] != key[0]]:
             _engines.pop(inherited).dispose(close=False)
-        found = _engines.setdefault(key, connect(key[1]))
+        found = connect(key[1])
+        event.listen(found, "do_connect", _open)
+        found = _engines.setdefault(key, found)
     return found
 
 
@@ -108,6 +112,29 @@ def connect(url: str, size: int = 4) -> Engine:
     event.listen(made, "checkout", _same_process)
     event.listen(made, "connect", _mark_process)
     return made
+
+
+class Session(psycopg.Connection[Any]):
+    """Gives up on a server that has stopped answering: it holds its sockets open while it is frozen, and libpq waits for ever.
+
+    The server ends every statement itself before; only migrations take longer, in sessions of their own.
+    """
+
+    answer = ANSWER
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """Let psycopg wait, but no longer than `answer`. Raises OperationalError; the session is then closed."""
+        try:
+            return super().wait(gen, interval, self.answer if timeout is None else timeout)
+        except psycopg.errors._WaitTimeout:
+            if timeout is not None:
+                raise
+            self.pgconn.finish()
+            raise psycopg.OperationalError(f"the server has not answered within {self.answer:g} s") from None
+
+
+def _open(_: Any, __: Any, args: Any, named: Any) -> Session:
+    return Session.connect(*args, **named)
 
 
 def limit_lock_wait(db: Connection) -> None:

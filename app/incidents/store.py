@@ -23,6 +23,7 @@ from app.reason import Reason
 
 log = logger(__name__)
 F = TypeVar("F", bound=BaseModel)
+OPENING = 7_002  # the class of advisory locks that groups are opened under
 _SAVED = (
     "title text, state text, severity text, urgency text, acknowledged_at timestamptz, acknowledged_by text, "
     "resolved_at timestamptz, resolved_by text, snoozed_until timestamptz, merged_into bigint, assigned_to text, "
@@ -34,6 +35,10 @@ _SAVE = text(
     f"update incident set {', '.join(f'{name} = r.{name}' for name in _NAMES)}"
     f" from jsonb_to_recordset(cast(:rows as jsonb)) as r(number bigint, {_SAVED}) where incident.number = r.number"
 )
+_ALONE = text(f"""
+select pg_advisory_xact_lock({OPENING}, hash) from (
+  select distinct hashtext(key) as hash from unnest(cast(:keys as text[])) as key order by 1) as wanted
+""")
 _RETITLE = text("""
 with stale as (
   select i.number, a.summary from incident i join alert a on a.id = i.titled_by
@@ -70,17 +75,22 @@ select number, whole from part
 def open_all(db: Connection, incidents: Sequence[Incident]) -> dict[int, int] | None:
     """Open these incidents, one a group; the numbers they get by those they had.
 
-    None, and nothing opened, when somebody else opened one of the groups meanwhile.
+    None, and nothing opened, when somebody else opened one of the groups meanwhile: who comes second waits for the first and
+    then sees it, instead of using up numbers for rows that conflict.
     """
     ordered = sorted(incidents, key=lambda one: one.group_key)
+    keys = [one.group_key for one in ordered]
     statement = (
         upsert(incident)
         .on_conflict_do_nothing(index_elements=["group_key"], index_where=text("state <> 'resolved'"))
         .returning(incident.c.number, incident.c.group_key)
     )
     with db.begin_nested() as attempt:
-        made = {row.group_key: row.number for row in db.execute(statement, [_new(one) for one in ordered])}
-        if len(made) < len(ordered):
+        db.execute(_ALONE, {"keys": keys})
+        opened = select(incident.c.number).where(incident.c.group_key.in_(keys), incident.c.state != IncidentState.RESOLVED)
+        free = db.execute(opened.limit(1)).first() is None
+        made = {row.group_key: row.number for row in db.execute(statement, [_new(one) for one in ordered])} if free else {}
+        if len(made) < len(ordered):  # a person may have reopened one just now
             attempt.rollback()
             return None
     return {one.number: made[one.group_key] for one in ordered}

@@ -191,6 +191,18 @@ def _place_some(count: int) -> None:
         incidents.place(db, NOW, count)
 
 
+def test_numbers_count_on_without_gaps_however_many_open_incidents_at_once(clean: None) -> None:
+    configure("http://127.0.0.1:9")
+    for turn in range(8):
+        for number in range(24):
+            say(f"k{turn}-{number}", f"s{turn}-{number % 4}")
+        assert together(*[lambda: _place_some(3)] * 8) == []
+    line.dedup(NOW)
+    with transaction() as db:
+        numbers = list(db.scalars(text("select number from incident order by number")))
+    assert numbers == list(range(1, 8 * 4 + 1))
+
+
 def test_whoever_is_first_one_page_is_claimed_once_and_one_incident_opened(clean: None) -> None:
     with receiver() as kept:
         configure(kept.url)
