@@ -9,6 +9,7 @@ import anyio.to_thread
 import uvicorn
 from fastapi import FastAPI
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 
 from app import api, db, line, uptime, web
 from app.api import problem
@@ -32,7 +33,7 @@ def create() -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,
         lifespan=_life,
-        middleware=[Middleware(Envelope, bug=problem.bug)],
+        middleware=[Middleware(Envelope, bug=problem.bug), Middleware(GZipMiddleware, minimum_size=1000, compresslevel=4)],
     )
     api.install(app)
     app.include_router(web.router)

@@ -151,6 +151,22 @@ def test_files_are_kept_for_good_and_sent_small(site: Site) -> None:
     assert site.session.get(site.url + "/favicon.ico", timeout=9).headers["content-type"].startswith("image/svg")
 
 
+def test_pages_are_sent_packed_and_their_tokens_are_never_twice_the_same(full: Site) -> None:
+    response = full.session.get(full.url + "/incidents", timeout=9)
+    assert response.headers["content-encoding"] == "gzip"
+    assert int(response.headers["content-length"]) < len(response.content) / 3
+    tokens = [re.findall(r'name="csrf" value="([0-9a-f]{64})"', full.get("/")) for _ in range(2)]
+    assert tokens[0]
+    assert tokens[0][0] != tokens[1][0]
+    for token in (tokens[0][0], tokens[1][0]):
+        full.post("/theme", csrf=token, theme="dark")
+    for wrong in ("", "x", tokens[0][0][:32], tokens[0][0][32:], tokens[0][0][:32] + tokens[1][0][32:], "0" * 64, "é" * 64):
+        full.post("/theme", 403, csrf=wrong, theme="dark")
+    live = full.session.get(full.url + "/live", timeout=9, stream=True)
+    assert "content-encoding" not in live.headers
+    live.close()
+
+
 def test_pages_are_quick(full: Site) -> None:
     for path in ("/", "/incidents/1", "/checks", "/oncall", "/me", "/admin"):
         full.get(path)
