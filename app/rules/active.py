@@ -30,6 +30,11 @@ class Active:
     check_name: str
 
     @property
+    def of_check(self) -> bool:
+        """Whether it stands for `alert:` of a check, and nobody wrote it."""
+        return self.source.startswith("check:")
+
+    @property
     def metric(self) -> str | None:
         """The metric it reads; None when it reads statuses."""
         return getattr(self.spec, "metric", None)

@@ -2,14 +2,23 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from itertools import pairwise
+from math import ceil, floor, isfinite, log10
 from zoneinfo import ZoneInfo
 
+from app.walltime import instant
 from app.web import words
 
 WIDTH, HEIGHT = 1000.0, 100.0  # the drawing's own units; the page stretches it
 MOST, MANY = 150, 60  # slices drawn of a line, and of each of several
+MOST_STEPS, STEPS, EXACT = 4, (1.0, 2.0, 2.5, 5.0, 10.0), 1e-9  # between the values beside the drawing
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+CLOCK_STEPS = (
+    *(MINUTE * n for n in (1, 2, 5, 10, 15, 30)), *(HOUR * n for n in (1, 2, 3, 6, 12)),
+    *(DAY * n for n in (1, 2, 7, 14, 30, 60, 90)),
+)  # fmt: skip
+MOST_TIMES, LAST_TIME, MIDNIGHT = 8, 0.94, time(0)  # labels below the drawing; the share of it after which none begins
 FAR = 2.0  # an expected band widens the drawing by so many times the height of the line at most
 
 Points = Sequence[tuple[datetime, float]]
@@ -152,14 +161,14 @@ def graph(scene: Scene) -> Graph | None:
     if not drawn:
         return None
     band = gathered(scene.band, scene.window, MOST)
-    frame = _Frame(scene.window, *_bounds([spot for _, spots in drawn for spot in spots], scene.limits, band))
+    ends = _ticks(*_bounds([spot for _, spots in drawn for spot in spots], scene.limits, band))
+    frame = _Frame(scene.window, ends[0], ends[-1])
     lines = tuple(
         Line(_line(frame, spots), one.name, one.key, words.figure(scene.metric, one.spots[-1].mean)) for one, spots in drawn
     )
     first = drawn[0][1]
     several = scene.alone and any(spot.high > spot.low for spot in first)
     marks = [Mark(frame.down(one.value), one.clear, _named(scene.metric, one)) for one in scene.limits]
-    ticks = (frame.low, (frame.low + frame.high) / 2, frame.high)
     return Graph(
         lines,
         _ribbon(frame, first) if several else "",
@@ -168,7 +177,7 @@ def graph(scene: Scene) -> Graph | None:
         frame.stretches(scene.pending),
         tuple(marks),
         _times(*scene.window, scene.zone),
-        tuple(Label(frame.down(value), words.figure(scene.metric, value)) for value in ticks),
+        tuple(Label(frame.down(value), words.figure(scene.metric, value)) for value in ends),
         lines[0].last if scene.alone else "",
         _summary(scene, [spot for _, spots in drawn for spot in spots], lines),
     )
@@ -204,16 +213,29 @@ def _bounds(spots: Sequence[Spot], limits: Sequence[Limit], band: Sequence[Spot]
     room = (high - low or abs(high) or 1.0) * FAR
     wanted = [low, high, *(one.value for one in limits)]
     wanted += [max(one.low, low - room) for one in band] + [min(one.high, high + room) for one in band]
-    return _range(wanted)
+    return _range(wanted, 0.0)
 
 
-def _range(values: Sequence[float]) -> tuple[float, float]:
+def _range(values: Sequence[float], room: float = 0.08) -> tuple[float, float]:
     low, high = min(values), max(values)
     if low >= 0 and low < high / 2:
         low = 0.0
     if high == low:
         return low - (abs(low) or 1.0) * 0.5, high + (abs(high) or 1.0) * 0.5
-    return low, high + (high - low) * 0.08
+    return low, high + (high - low) * room
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Three to five round values, the first at or below `low`, the last at or above `high`."""
+    if not (isfinite(high - low) and (high - low) / MOST_STEPS > 0):
+        return [low, high]
+    magnitude = 10.0 ** floor(log10((high - low) / MOST_STEPS))
+    for step in (magnitude * factor for factor in STEPS):
+        first, last = floor(low / step + EXACT), ceil(high / step - EXACT)
+        if last - first <= MOST_STEPS:
+            break
+    found = [step * place for place in range(first, last + 1)]
+    return found if len(found) > 1 and found[0] < found[-1] else [low, high]
 
 
 def _runs(spots: Sequence[Spot]) -> Iterator[Sequence[Spot]]:
@@ -258,6 +280,15 @@ def _summary(scene: Scene, spots: Sequence[Spot], lines: Sequence[Line]) -> str:
 
 
 def _times(start: datetime, end: datetime, zone: ZoneInfo) -> tuple[Label, ...]:
+    """Round times of the wall clock, four to seven of them; the last ones leave room for their text."""
     length = end - start
-    form = "%H:%M" if length <= timedelta(days=2) else "%d %b" if length <= timedelta(days=90) else "%b %Y"
-    return tuple(Label(share * 100, f"{(start + length * share).astimezone(zone):{form}}") for share in (0, 0.25, 0.5, 0.75))
+    every = next((one for one in CLOCK_STEPS if length / one <= MOST_TIMES), CLOCK_STEPS[-1])
+    form = "%H:%M" if every < DAY else "%d %b" if every < DAY * 30 else "%b %Y"
+    wall = start.astimezone(zone).replace(tzinfo=None)
+    midnight = wall.replace(hour=0, minute=0, second=0, microsecond=0)
+    at = midnight + every * ceil((wall - midnight) / every)
+    labels = []
+    while (share := (instant(at, zone) - start) / length) <= LAST_TIME:
+        labels.append(Label(share * 100, f"{at:{form}}" if at.time() != MIDNIGHT or every >= DAY else f"{at:%d %b}"))
+        at += every
+    return tuple(labels)

@@ -39,7 +39,7 @@ from app.wording import texts
 router = pages()
 Number = Annotated[int, Path(ge=1, lt=2**63)]
 SHORT = 40  # timeline lines shown at first
-ALERTS = 30  # alerts shown at first
+ALERTS = 8  # alerts shown at first: notes and timeline stay in reach
 CHANGES = timedelta(minutes=30)  # a configuration change this soon before an incident may be its cause
 
 

@@ -1,5 +1,8 @@
 """Rules: is this rule worth its pages?"""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -11,7 +14,16 @@ from app.web.rulebook import Row, rows_of
 from app.web.visit import visit
 
 router = pages()
-MOST = 100
+MOST = 100  # rows of a group
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rules that somebody wrote, or those that stand for `alert:` of checks."""
+
+    title: str
+    rows: Sequence[Row]
+    found: int
 
 
 @router.get("/rules")
@@ -20,7 +32,11 @@ def listed(request: Request, q: str = "") -> Response:
     with visit(request) as v:
         found = rows_of(v.db, in_force.book(v.db).rules)
         wanted = sorted((row for row in found if _wanted(row, q.strip())), key=lambda row: (row.state == "ok", row.rule.name))
-        return v.page("rules.html", rows=wanted[:MOST], found=len(wanted), total=len(found), q=q, today=v.now.date())
+        declared = [row for row in wanted if not row.rule.of_check]
+        of_checks = [row for row in wanted if row.rule.of_check]
+        groups = [Group("Rules", declared[:MOST], len(declared)), Group("Alerts of checks", of_checks[:MOST], len(of_checks))]
+        shown = [one for one in groups if one.rows]
+        return v.page("rules.html", groups=shown, total=len(found), q=q, today=v.now.date())
 
 
 def _wanted(row: Row, q: str) -> bool:
