@@ -128,9 +128,25 @@ def merge(caller: Caller, number: Number, body: Merge) -> Response:
 
 @routes.post("/incidents/{number}/assign", response_model=PublicIncident)
 def assign(caller: Caller, number: Number, body: Assign) -> Response:
-    """Assign to a user."""
+    """Assign to a user, who is paged now and has the first wait of the policy to answer. Assigning yourself pages nobody."""
     with transaction() as db:
         done = actions.assign(db, number, body.user, caller, clock.now(db))
+    return answer(present(done))
+
+
+@routes.post("/incidents/{number}/escalate", response_model=PublicIncident)
+def escalate(caller: Caller, number: Number) -> Response:
+    """Escalate: page the next step now. 409 when it is not triggered."""
+    with transaction() as db:
+        done = actions.escalate(db, number, caller, clock.now(db))
+    return answer(present(done))
+
+
+@routes.post("/incidents/{number}/unacknowledge", response_model=PublicIncident)
+def unacknowledge(caller: Caller, number: Number) -> Response:
+    """Unacknowledge, or end a snooze: the policy restarts at step 1. 409 when it is not acknowledged."""
+    with transaction() as db:
+        done = actions.release(db, number, caller, clock.now(db))
     return answer(present(done))
 
 

@@ -58,6 +58,17 @@ def test_moves_that_the_state_forbids_are_conflicts(api: Api, number: int) -> No
     assert api.post(f"incidents/{number}/reopen")["state"] == "triggered"
 
 
+def test_escalating_and_unacknowledging_are_moves_of_the_api_too(api: Api, number: int) -> None:
+    before = api.get(f"incidents/{number}")["upcoming"][0]
+    assert api.post(f"incidents/{number}/escalate")["state"] == "triggered"
+    assert api.get(f"incidents/{number}")["upcoming"][0]["at"] < before["at"]
+    api.post(f"incidents/{number}/unacknowledge", status=409)
+    api.post(f"incidents/{number}/acknowledge")
+    api.post(f"incidents/{number}/escalate", status=409)
+    released = api.post(f"incidents/{number}/unacknowledge")
+    assert (released["state"], released["acknowledged_by"]) == ("triggered", None)
+
+
 def test_an_acknowledgement_again_changes_nothing(api: Api, number: int) -> None:
     api.post(f"incidents/{number}/acknowledge", as_="ada")
     first = api.get(f"incidents/{number}")
