@@ -128,7 +128,7 @@ def merge(caller: Caller, number: Number, body: Merge) -> Response:
 
 @routes.post("/incidents/{number}/assign", response_model=PublicIncident)
 def assign(caller: Caller, number: Number, body: Assign) -> Response:
-    """Assign to a user, who is paged now and has the first wait of the policy to answer. Assigning yourself pages nobody."""
+    """Assign to a user, who is paged now and has the first wait of the policy to answer. Assigning yourself does not page."""
     with transaction() as db:
         done = actions.assign(db, number, body.user, caller, clock.now(db))
     return answer(present(done))
