@@ -74,11 +74,13 @@ def test_what_is_written_is_right_as_it_is(new: New, tree: Path) -> None:
     run(tree, "ruff", "check", "--no-cache", *modules, *tests)
     run(tree, "ruff", "format", "--check", "--no-cache", *modules, *tests)
     run(tree, "mypy", "--cache-dir", str(tree / ".mypy"), *modules)
-    run(tree, "app.cli", "config", "check", "config")
-    run(tree, "pytest", "-q", "-p", "no:cacheprovider", *tests, CONTRACT, "-k", "my_")
     reference = (tree / "docs/reference.md").read_text()
     for kind in KINDS:
         assert f"### security.my_{kind}\n\nSees a {kind}.\n\nMetrics: " in reference
+        example = reference.partition(f"### security.my_{kind}\n")[2].partition("```yaml\n")[2].partition("```")[0]
+        (tree / "config" / f"example_{kind}.yaml").write_text(example)
+    run(tree, "app.cli", "config", "check", "config")
+    run(tree, "pytest", "-q", "-p", "no:cacheprovider", *tests, CONTRACT, "-k", "my_")
 
 
 def test_a_probe_named_as_one_of_another_family_has_a_test_of_its_own(new: New, installed: Path) -> None:

@@ -14,7 +14,9 @@ import typer.main
 from ruamel.yaml import YAML
 from typer.exceptions import TyperException
 
+from app.checks import probes
 from app.cli import COMMANDS, build, reference
+from app.configfile.example import example
 from app.configfile.load import load_texts
 from tests import shipped
 
@@ -113,6 +115,8 @@ def test_the_how_to_of_a_probe_works_with_its_test(newcomer: Callable[[Path], di
     (probe,) = (text for name, text in files.items() if name.startswith("tasks/"))
     (test,) = (text for name, text in files.items() if name.startswith("tests/"))
     assert probe in blocks(ROOT / "README.md", "python"), "the README shows the same probe"
+    spec = probes.found("security.file_mode").spec
+    assert spec.model_validate(example(spec)), "what the reference will show"
     stage: dict[str, Callable[[Path], None]] = {}
     exec(compile(test, "the how-to's test", "exec"), stage)
     stories = [story for name, story in stage.items() if name.startswith("test_")]
