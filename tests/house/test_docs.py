@@ -7,6 +7,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, MutableSequence
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -197,6 +198,22 @@ def test_commands_shown_are_understood(page: Path) -> None:
     for code in re.findall(r"`([^`\n]*tocsin [^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL)):
         wrong += [why for words in commands(code) if (why := misunderstood(words, whole=False))]  # named, not called
     assert wrong == []
+
+
+@every_page
+def test_api_calls_shown_exist(page: Path) -> None:
+    shown = re.findall(r"(?:/api/v1/|`(?:GET|POST|PUT|DELETE) (?:/api/v1/)?)(\w[\w/.-]*)", page.read_text())
+    assert [one for one in shown if not any(re.fullmatch(path, f"/api/v1/{one.rstrip('./')}") for path in api_paths())] == []
+
+
+@lru_cache
+def api_paths() -> list[str]:
+    """Patterns of every path of the API, planned ones as well."""
+    from app.api.planned import PLANNED
+    from app.api.reference import document
+    from app.server import create
+
+    return [re.sub(r"\\{[^}]*\\}", "[^/]+", re.escape(path)) for path in (*document(create())["paths"], *PLANNED)]
 
 
 def commands(text: str) -> list[list[str]]:
