@@ -95,7 +95,7 @@ def test_the_end_of_an_incident_is_tried_on_and_falls_to_nobody_else(world: Worl
 
 def test_what_a_provider_says_is_kept_without_what_no_database_takes(world: World) -> None:
     configure(world)
-    world.settle = lambda: None  # type: ignore[method-assign]
+    world.by_hand = True
     world.raise_alert(service=None)
     line.dedup(world.now), line.escalate(world.now)
     jobs = claim_pages(now=world.now)

@@ -79,7 +79,7 @@ def test_an_incident_merged_twice_over_keeps_its_later_alerts_together(world: Wo
 
 def test_a_page_under_way_while_its_incident_ends_is_followed_by_the_end(world: World) -> None:
     world.policy("ada", minutes(60))
-    world.settle = lambda: None  # type: ignore[method-assign]
+    world.by_hand = True
     world.raise_alert()
     line.dedup(world.now), line.escalate(world.now)
     jobs = claim_pages(now=world.now)
@@ -100,7 +100,7 @@ def test_the_end_goes_where_the_page_arrives_last_though_the_inbox_had_it_before
     world: World, answer: Receipt | DeliveryError, channel: str
 ) -> None:
     world.policy("ada", minutes(60))
-    world.settle = lambda: None  # type: ignore[method-assign]
+    world.by_hand = True
     world.raise_alert()
     line.dedup(world.now), line.escalate(world.now)
     jobs = {job.claim.draft.channel: job.claim for job in claim_pages(now=world.now)}
@@ -120,7 +120,7 @@ def test_the_end_goes_where_the_page_arrives_last_though_the_inbox_had_it_before
 
 def test_the_end_also_follows_a_page_that_expired_while_its_channel_was_away(world: World) -> None:
     world.policy("ada", minutes(60))
-    world.settle = lambda: None  # type: ignore[method-assign]
+    world.by_hand = True
     world.raise_alert()
     line.dedup(world.now), line.escalate(world.now)
     jobs = {job.claim.draft.channel: job.claim for job in claim_pages(now=world.now)}
@@ -141,7 +141,7 @@ def test_the_end_also_follows_a_page_that_expired_while_its_channel_was_away(wor
 @pytest.mark.parametrize("inbox_first", [True, False], ids=["the inbox had the page", "nothing has arrived yet"])
 def test_an_update_goes_where_the_page_is_on_its_way_which_was_written_before(world: World, inbox_first: bool) -> None:
     configure(world, "{by: [service], window: 0s}")
-    world.settle = lambda: None  # type: ignore[method-assign]
+    world.by_hand = True
     world.raise_alert("a")
     line.dedup(world.now), line.escalate(world.now)
     jobs = {job.claim.draft.channel: job.claim for job in claim_pages(now=world.now)}

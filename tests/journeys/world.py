@@ -49,6 +49,7 @@ class World:
     def __init__(self, door: Door, receiver: Receiver) -> None:
         self.door, self.receiver, self.now = door, receiver, NOON
         self.seen = 0
+        self.by_hand = False
 
     def configure(self, yaml: str) -> None:
         """Apply one file; PAGES is the receiver's address."""
@@ -124,8 +125,9 @@ class World:
         return min(later, default=None)
 
     def settle(self) -> None:
-        """Let the line do what is due now."""
-        self.door(self.now)
+        """Let the line do what is due now, unless the story does it by hand."""
+        if not self.by_hand:
+            self.door(self.now)
 
     def expect_page(self, *users: str, event: str = "page") -> list[Mapping[str, Any]]:
         """Exactly these people were told since the last look, over their webhook; `#room` is a channel."""
