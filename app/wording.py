@@ -217,6 +217,8 @@ AUDITED = {
     "integration.rotate": "rotated the key of",
     "oncall.override": "created an override in",
     "oncall.remove": "deleted",
+    "session.end": "ended a session of",
+    "session.end_all": "ended all sessions of",
     "token.make": "created an API token of",
     "token.revoke": "revoked an API token of",
     "user.contacts": "changed the contacts of",

@@ -18,6 +18,7 @@ T = TypeVar("T", bound=BaseModel)
 
 _versions: WeakKeyDictionary[Connection, int] = WeakKeyDictionary()  # a Connection lives as long as its transaction
 _parsed: ByVersion[tuple[str, type[BaseModel]], Mapping[str, Any]] = ByVersion()
+_origins: ByVersion[str, Mapping[str, str]] = ByVersion()
 
 
 def version(db: Connection) -> int:
@@ -41,6 +42,24 @@ def declared(db: Connection, kind: str, type_: type[T]) -> Mapping[str, T]:
         return {row.name: type_.model_validate(row.spec) for row in specs(db, kind)}
 
     return _parsed.get((kind, type_), version(db), parse)
+
+
+def origins(db: Connection, kind: str) -> Mapping[str, str]:
+    """Where each thing of one kind is declared, FILE:LINE by name, in declared order; cached by version."""
+
+    def read() -> Mapping[str, str]:
+        rows = db.execute(
+            select(declaration.c.name, declaration.c.origin).where(declaration.c.kind == kind).order_by("position")
+        )
+        return {row.name: row.origin for row in rows}
+
+    return _origins.get(kind, version(db), read)
+
+
+def counts(db: Connection) -> dict[str, int]:
+    """How many things of each kind are declared."""
+    rows = db.execute(select(declaration.c.kind, func.count().label("number")).group_by(declaration.c.kind))
+    return {row.kind: row.number for row in rows}
 
 
 def defaults(db: Connection) -> Defaults:

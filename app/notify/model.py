@@ -83,6 +83,17 @@ class Page(Draft):
     seen_at: datetime | None  # read in the inbox
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastPage:
+    """The newest page of a channel that arrived, or that failed."""
+
+    channel: str
+    state: PageState
+    ended_at: datetime
+    incident: int | None
+    error: str | None  # of its last attempt
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One attempt to send a page; `n` counts from 1."""

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from app.db import dumps, move_back, session_name
 from app.identity import me
 from app.notify.flight import PER_CHANNEL, Flight
-from app.notify.model import REACHED, Attempt, Claim, Draft, Kind, Outcome, Page, PageState
+from app.notify.model import REACHED, Attempt, Claim, Draft, Kind, LastPage, Outcome, Page, PageState
 from app.notify.table import page, page_attempt
 from app.people.model import INBOX
 from app.reason import Reasons, dumped, loaded
@@ -70,6 +70,15 @@ update page_attempt set outcome = r.outcome, provider_id = r.provider_id, error 
 from unnest(cast(:pages as bigint[]), cast(:ns as int[]), cast(:outcomes as text[]), cast(:provider_ids as text[]),
             cast(:errors as text[])) as r(page, n, outcome, provider_id, error)
 where page_attempt.page = r.page and page_attempt.n = r.n
+""")
+# One look at all pages, sorted by nothing: there are few channels and many pages.
+_LAST = text("""
+with last as (
+  select channel, max(id) as id from page where state = any(:states) and ended_at is not null
+  group by channel, state = 'failed'
+)
+select page.channel, page.state, page.ended_at, page.incident, attempt.error
+from last join page using (id) left join page_attempt attempt on attempt.page = page.id and attempt.n = page.attempts
 """)
 
 
@@ -237,6 +246,12 @@ def attempts(db: Connection, pages: Sequence[int]) -> dict[int, list[Attempt]]:
     for row in db.execute(query):
         found[row.page].append(Attempt(row.page, row.n, row.at, Outcome(row.outcome), row.provider_id, row.error, row.ended_at))
     return found
+
+
+def last_of_channels(db: Connection) -> list[LastPage]:
+    """Of each channel the newest page that arrived and the newest that failed."""
+    rows = db.execute(_LAST, {"states": [*REACHED, PageState.FAILED]})
+    return [LastPage(**{**row, "state": PageState(row["state"])}) for row in rows.mappings()]
 
 
 def count_unseen(db: Connection, user: str) -> int:

@@ -206,6 +206,10 @@ class Directory:
         """The logins of everybody who can be paged: who is here and not a viewer. The one answer to that question."""
         return frozenset(login for login, person in self.people.items() if person.role.pageable)
 
+    def teams_of(self, login: str) -> tuple[str, ...]:
+        """The names of the teams that this login is in."""
+        return tuple(name for name, team in self.teams.items() if login in team.members)
+
     def why_not(self, login: str) -> str:
         """Why this login cannot be paged; empty for one who can."""
         person = self.people.get(login)
@@ -249,3 +253,16 @@ class Token:
     created_at: datetime
     used_at: datetime | None
     expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRecord:
+    """A session of the console as its person sees it."""
+
+    id: str
+    login: str
+    epoch: int
+    agent: str  # what the browser calls itself
+    address: str
+    began_at: datetime
+    seen_at: datetime

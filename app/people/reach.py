@@ -32,13 +32,14 @@ def reach(person: Person, urgency: Urgency, at: datetime) -> list[Reach]:
         facts = {"until": start.isoformat(), "local": f"{start.astimezone(person.zone):%H:%M}"}
         waits = (Reason(Code.QUIET_HOURS, facts),)
     found: dict[tuple[str, timedelta], Reach] = {}
-    for name, after, why in _wanted(person, urgency):
+    for name, after, why in wanted(person, urgency):
         reason = Reason(why, {"urgency": urgency.value})
         found.setdefault((name, after), Reach(contacts[name], start + after, (reason, *waits)))
     return sorted(found.values(), key=lambda one: one.at)
 
 
-def _wanted(person: Person, urgency: Urgency) -> list[tuple[str, timedelta, Code]]:
+def wanted(person: Person, urgency: Urgency) -> list[tuple[str, timedelta, Code]]:
+    """The names of the contacts of this urgency, how long after a step's beginning each is used, and which rule says so."""
     rules: Sequence[NotifyRule] | None = person.user.notify.high if urgency is Urgency.HIGH else person.user.notify.low
     if rules == ():
         return [(INBOX, AT_ONCE, Code.NOTIFY_EMPTY)]

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from app.errors import Conflict, Invalid, NotFound
 from app.people import adminfiles, audit, store
 from app.people.model import FIRST_ADMIN, INBOX, SYSTEM, Actor, Person, Role, Team, User
+from app.people.session import Session
 from app.seal import digest
 from app.settings import home_secret, settings
 
@@ -185,6 +186,22 @@ def revoke_token(db: Connection, token_id: str, login: str, actor: Actor, now: d
     if (adminfiles.token(settings().home) or "").startswith(f"tocsin_{token_id}."):
         adminfiles.remove(settings().home, adminfiles.TOKEN)
     audit.record(db, actor, "token.revoke", f"user:{login}", {"token": token_id}, now)
+
+
+def end_session(db: Connection, login: str, session_id: str, actor: Actor, now: datetime) -> None:
+    """End one session of this person. Raises NotFound when there is none that may still be used."""
+    found = next((one for one in store.sessions(db, login, now) if one.id == session_id), None)
+    if found is None:
+        raise NotFound("session not found: it has ended already")
+    store.end_session(db, Session(found.login, found.epoch, found.id), now)
+    audit.record(db, actor, "session.end", f"user:{login}", {"agent": found.agent}, now)
+
+
+def end_sessions(db: Connection, login: str, actor: Actor, now: datetime) -> int:
+    """End every session of this person, also those that were never seen here; the epoch of those to come."""
+    epoch = store.end_sessions(db, login)
+    audit.record(db, actor, "session.end_all", f"user:{login}", {}, now)
+    return epoch
 
 
 def set_contacts(db: Connection, login: str, contacts: Mapping[str, str], actor: Actor, now: datetime) -> None:

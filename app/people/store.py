@@ -2,20 +2,21 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.log import get as logger
-from app.people.model import AuditEntry, Directory, Person, Role, Team, Token, User
-from app.people.session import Session
-from app.people.table import audit, ended_session, invitation, person, team, token
+from app.people.model import AuditEntry, Directory, Person, Role, SessionRecord, Team, Token, User
+from app.people.session import LIFE, Session
+from app.people.table import audit, ended_session, invitation, person, session, team, token
 
 log = logger(__name__)
+MINUTE, COOKIE = timedelta(minutes=1), timedelta(seconds=LIFE)
 
 
 def directory(db: Connection, default_zone: str) -> Directory:
@@ -138,23 +139,50 @@ def end_invitations(db: Connection, logins: Sequence[str], now: datetime) -> Non
     db.execute(update(invitation).where(*good).values(expires_at=now))
 
 
-def lives(db: Connection, session: Session) -> bool:
+def lives(db: Connection, held: Session) -> bool:
     """Whether a session is one of an active person, under the password of today, and was not ended."""
-    ended = select(ended_session.c.id).where(ended_session.c.id == session.id).exists()
+    ended = select(ended_session.c.id).where(ended_session.c.id == held.id).exists()
     query = select(person.c.login).where(
-        person.c.login == session.login, person.c.active, person.c.session_epoch == session.epoch, ~ended
+        person.c.login == held.login, person.c.active, person.c.session_epoch == held.epoch, ~ended
     )
     return db.scalar(query) is not None
 
 
-def end_session(db: Connection, session: Session, until: datetime) -> None:
-    """End one session; its row is needed until the cookie would have ended by itself."""
-    db.execute(upsert(ended_session).values(id=session.id, until=until).on_conflict_do_nothing())
+def see_session(db: Connection, held: Session, agent: str, address: str, now: datetime) -> None:
+    """Note that a session was used, in which browser and from where, to the minute (so that pages write seldom)."""
+    seen = db.scalar(select(session.c.seen_at).where(session.c.id == held.id))
+    if seen is not None and now - seen < MINUTE:
+        return
+    values = {"agent": agent, "address": address, "seen_at": now}
+    row = {"id": held.id, "login": held.login, "epoch": held.epoch, "began_at": now, **values}
+    db.execute(upsert(session).values(row).on_conflict_do_update(index_elements=["id"], set_=values))
+
+
+def sessions(db: Connection, login: str, now: datetime) -> list[SessionRecord]:
+    """The sessions of this person that may still be used, the last seen first."""
+    alive = (session.c.login == person.c.login, session.c.epoch == person.c.session_epoch, session.c.began_at > now - COOKIE)
+    query = select(session).join(person, and_(*alive)).where(person.c.login == login).order_by(session.c.seen_at.desc())
+    return [SessionRecord(**row) for row in db.execute(query).mappings()]
+
+
+def end_session(db: Connection, held: Session, now: datetime) -> None:
+    """End one session; its row in `ended_session` is needed until the cookie would have ended by itself."""
+    db.execute(upsert(ended_session).values(id=held.id, until=now + COOKIE).on_conflict_do_nothing())
+    db.execute(delete(session).where(session.c.id == held.id))
+
+
+def end_sessions(db: Connection, login: str) -> int:
+    """End every session of this person; the epoch of those to come."""
+    later = update(person).where(person.c.login == login).values(session_epoch=person.c.session_epoch + 1)
+    db.execute(delete(session).where(session.c.login == login))
+    epoch: int = db.execute(later.returning(person.c.session_epoch)).scalar_one()
+    return epoch
 
 
 def delete_expired_sessions(db: Connection, now: datetime) -> None:
     """Drop the rows of sessions whose cookies are too old by now."""
     db.execute(delete(ended_session).where(ended_session.c.until < now))
+    db.execute(delete(session).where(session.c.began_at < now - COOKIE))
 
 
 def invited(db: Connection, secret_digest: str, now: datetime) -> str | None:
@@ -181,11 +209,31 @@ def add_audit(db: Connection, values: Mapping[str, Any]) -> None:
     db.execute(insert(audit).values(values))
 
 
-def audited(db: Connection, *, object_: str | None, before: int | None, limit: int) -> list[AuditEntry]:
-    """The audit, newest first, from below id `before`."""
+def audited(
+    db: Connection,
+    *,
+    object_: str | None = None,
+    actor: str | None = None,
+    action: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    before: int | None = None,
+    limit: int,
+) -> list[AuditEntry]:
+    """The audit, newest first, from below id `before`. actor: empty: Tocsin; action: whole, or `config.` for a kind."""
     query = select(audit).order_by(audit.c.id.desc()).limit(limit)
     if object_ is not None:
         query = query.where(audit.c.object == object_)
+    if actor is not None:
+        query = query.where(audit.c.actor == actor if actor else audit.c.actor.is_(None))
+    if action is not None:
+        query = query.where(
+            audit.c.action.startswith(action, autoescape=True) if action.endswith(".") else audit.c.action == action
+        )
+    if since is not None:
+        query = query.where(audit.c.at >= since)
+    if until is not None:
+        query = query.where(audit.c.at < until)
     if before is not None:
         query = query.where(audit.c.id < before)
     return [AuditEntry(**row) for row in db.execute(query).mappings()]

@@ -41,7 +41,21 @@ invitation = Table(
     instant("used_at"),
 )
 
-# Sessions that were ended before their time; a session is a signed cookie, so that only these need rows.
+# Sessions that have been used: so that people see theirs. What one may do hangs on its signed cookie, not on this row.
+session = Table(
+    "session",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("login", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("agent", Text, nullable=False),  # what the browser calls itself
+    Column("address", Text, nullable=False),
+    instant("began_at", required=True),
+    instant("seen_at", required=True),  # to the minute
+    Index(None, "login"),
+)
+
+# Sessions that were ended before their time; a session is a signed cookie, so that only these must have rows.
 ended_session = Table(
     "ended_session",
     metadata,

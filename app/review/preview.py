@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 from typing_extensions import TypedDict
 
-from app.alerts.label import asked
+from app.alerts.label import Opened, asked
 from app.alerts.label import labels as labelled
 from app.alerts.model import Alert, AlertState
 from app.catalog import store as catalog
@@ -25,6 +25,7 @@ from app.incidents.joining import board_at
 from app.incidents.model import Incident
 from app.incidents.place import How, Touched, batch, place
 from app.incidents.route import Routed
+from app.incidents.routing import Routing
 from app.incidents.service import in_force
 from app.notify.model import Draft
 from app.notify.service import BUILT_IN, drafts
@@ -81,9 +82,8 @@ class Preview:
 
 def preview(db: Connection, labels: Mapping[str, str], severity: Severity, at: datetime) -> Preview:
     """What an alert with these labels would lead to if it came at `at` and nobody did anything."""
-    at, routing, signal = utc(at), in_force(db), asked(labels, severity)
-    opened = routing.timetable.open_at(at)
-    alert = _alert(signal, labelled(signal, catalog.services(db), opened), at)
+    at = utc(at)
+    routing, alert, opened = _asked(db, labels, severity, at)
     routed = routing.of(alert)
     made = Preview(routed, alert.labels, kinds={INBOX: BUILT_IN.kind} | {n: c.kind for n, c in catalog.channels(db).items()})
     made.notes += [texts(routed.reasons), f"{routed.urgency} urgency"]
@@ -97,6 +97,12 @@ def preview(db: Connection, labels: Mapping[str, str], severity: Severity, at: d
     for incident in placed.started:
         _escalate(db, made, incident, routing.timetable, at)
     return made
+
+
+def routed(db: Connection, labels: Mapping[str, str], severity: Severity, at: datetime) -> Routed:
+    """Which route an alert with these labels would take at `at`."""
+    routing, alert, _ = _asked(db, labels, severity, utc(at))
+    return routing.of(alert)
 
 
 def present(made: Preview) -> PublicPreview:
@@ -122,6 +128,13 @@ def present(made: Preview) -> PublicPreview:
         ],
         "notes": made.notes,
     }
+
+
+def _asked(db: Connection, labels: Mapping[str, str], severity: Severity, at: datetime) -> tuple[Routing, Alert, Opened]:
+    """The configuration that routes, the alert that is asked about, and the hours that are open then."""
+    routing, signal = in_force(db), asked(labels, severity)
+    opened = routing.timetable.open_at(at)
+    return routing, _alert(signal, labelled(signal, catalog.services(db), opened), at), opened
 
 
 def _destination(goes: Touched) -> list[str]:

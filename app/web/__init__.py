@@ -5,8 +5,11 @@ from fastapi import APIRouter, FastAPI
 from app.web import live, static
 from app.web.pages import (
     admin,
+    audit,
+    channels,
     check,
     checks,
+    config,
     heartbeats,
     home,
     incident,
@@ -14,18 +17,25 @@ from app.web.pages import (
     login,
     me,
     oncall,
+    policies,
     preview,
+    routes,
     rule,
     rules,
     runbooks,
     runs,
     search,
+    service,
+    services,
+    sessions,
+    teams,
     tries,
+    users,
 )  # fmt: skip
 
 PAGES = (
     login, home, incidents, incident, checks, runs, tries, check, heartbeats, oncall, preview, search, me, rules, rule,
-    runbooks, admin, live,
+    runbooks, admin, audit, config, services, service, routes, policies, teams, users, channels, sessions, live,
 )  # fmt: skip
 router = APIRouter()
 for _part in PAGES:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -23,6 +23,7 @@ from app.people import store as people
 from app.people.model import Actor, Person
 from app.people.permission import may
 from app.settings import settings
+from app.visible import visible
 from app.web import frame
 from app.web.guard import cookie_name, form_token, over_tls
 from app.web.template import render
@@ -30,6 +31,7 @@ from app.web.toast import COOKIE as TOAST
 from app.web.toast import Toast
 
 THEMES = ("light", "dark")
+LONGEST_AGENT = 300  # characters that are kept
 
 
 class LogInFirst(Exception):
@@ -66,6 +68,7 @@ class Visit:
     now: datetime
     person: Person
     session: str  # the cookie
+    session_id: str
 
     @property
     def actor(self) -> Actor:
@@ -118,7 +121,14 @@ def visit(request: Request) -> Iterator[Visit]:
         person = people.get(db, session.login, catalog.defaults(db).timezone) if people.lives(db, session) else None
         if person is None:
             raise LogInFirst(here(request))
-        yield Visit(request, db, clock.now(db), person, cookie)
+        now = clock.now(db)
+        people.see_session(db, session, agent_of(request), request.client.host if request.client else "", now)
+        yield Visit(request, db, now, person, cookie, session.id)
+
+
+def agent_of(request: Request) -> str:
+    """What the browser calls itself."""
+    return visible(request.headers.get("user-agent", ""))[:LONGEST_AGENT]
 
 
 def here(request: Request) -> str:
@@ -148,9 +158,9 @@ def go(to: str, toast: Toast | None = None, kept: str = "") -> Response:
     return response
 
 
-def start_session(request: Request, login: str, epoch: int, to: str) -> Response:
+def start_session(request: Request, login: str, epoch: int, to: str, toast: Toast | None = None) -> Response:
     """Off to `to`, logged in."""
-    response = RedirectResponse(to, 303)
+    response = go(to, toast)
     value = sessions.seal(settings().key, sessions.Session(login, epoch))
     response.set_cookie(
         cookie_name("session"), value, max_age=sessions.LIFE, httponly=True, samesite="lax", secure=over_tls(request)
@@ -172,4 +182,4 @@ def end_session(request: Request, db: Connection, now: datetime) -> None:
     """End the session of this browser's cookie, so that no copy of the cookie opens anything."""
     session = sessions.read(settings().key, request.cookies.get(cookie_name("session"), ""))
     if session is not None:
-        people.end_session(db, session, now + timedelta(seconds=sessions.LIFE))
+        people.end_session(db, session, now)

@@ -41,6 +41,17 @@ PAGES = {
     "rule": "/rules/slow",
     "runbooks": "/runbooks",
     "runbook": "/runbooks/shop-down",
+    "config": "/config",
+    "services": "/services",
+    "service": "/services/shop",
+    "undeclared": "/services/elsewhere",
+    "routes": "/routes",
+    "policies": "/policies",
+    "teams": "/teams",
+    "team": "/teams/shop",
+    "users": "/users",
+    "user": "/users/bo",
+    "channels": "/channels",
     "admin": "/admin",
     "audit": "/admin/audit",
     "missing": "/incidents/999",
@@ -263,6 +274,7 @@ def test_every_page_fits_and_is_photographed(chromium: "Browser", site: Site, wi
         source="rule:slow",
     )
     raise_alert("latency", service="db")
+    raise_alert("a service that nobody declared", service="elsewhere")
     deliver_inbox()
     folder = Path(os.environ.get("SCREENSHOTS") or tempfile.mkdtemp(prefix="tocsin-console-"))
     watched = Watched(chromium, site.as_("root"), viewport={"width": width, "height": height})

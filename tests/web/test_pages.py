@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from html.parser import HTMLParser
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
@@ -44,8 +45,25 @@ PAGES = (
     "/rules/check%3Aweb?span=1y",
     "/runbooks",
     "/runbooks/shop-down",
+    "/config",
+    "/services",
+    "/services?q=team=shop",
+    "/services/shop",
+    "/services/" + quote(EVIL, safe=""),
+    "/routes",
+    "/policies",
+    "/policies?q=ada",
+    "/teams",
+    "/teams/shop",
+    "/users",
+    "/users?q=role=admin",
+    "/users/mallory",
+    "/users/ada",
+    "/channels",
     "/admin",
     "/admin/audit",
+    "/admin/audit?person=root&action=incident.&thing=<img src=x onerror=alert(1)>&start=x",
+    "/admin/audit?person=<img src=x onerror=alert(1)>&action=<img src=x onerror=alert(1)>",
 )
 
 
@@ -168,7 +186,18 @@ def test_pages_are_sent_packed_and_their_tokens_are_never_twice_the_same(full: S
 
 
 def test_pages_are_quick(full: Site) -> None:
-    for path in ("/", "/incidents/1", "/checks", "/oncall", "/me", "/admin"):
+    for path in (
+        "/",
+        "/incidents/1",
+        "/checks",
+        "/oncall",
+        "/me",
+        "/admin",
+        "/config",
+        "/services",
+        "/services/shop",
+        "/channels",
+    ):
         full.get(path)
         times = []
         for _ in range(9):
@@ -202,6 +231,15 @@ def test_pages_are_quick(full: Site) -> None:
         ("/checks?q=%ff%fe", 200),
         ("/?known=99999999999999999999", 200),
         ("/incidents?q=%F0%9F%94%A5", 200),
+        ("/services/nope", 404),
+        ("/services/", 404),
+        ("/services?q=%22", 200),
+        ("/services?q=a=~(", 422),
+        ("/teams/nope", 404),
+        ("/users/nope", 404),
+        ("/users/a%00b", 422),
+        ("/admin/audit?before=0", 422),
+        ("/admin/audit?start=yesterday", 200),
     ],
 )
 def test_wrong_addresses_are_told_in_words(full: Site, path: str, status: int) -> None:
@@ -216,6 +254,9 @@ def test_a_machine_gets_no_page(full: Site) -> None:
     assert response.headers["content-type"] == "application/problem+json"
 
 
+EMPTY = ("/config", "/services", "/routes", "/policies", "/teams", "/users", "/users/root", "/channels", "/admin/audit")
+
+
 def test_an_empty_tocsin_teaches(clean: None, server: str) -> None:
     from datetime import UTC, datetime
 
@@ -228,7 +269,7 @@ def test_an_empty_tocsin_teaches(clean: None, server: str) -> None:
     site = Site(server).as_("root")
     assert "tocsin config apply" in site.get("/")
     assert "No open incidents" in site.get("/")
-    for path in ("/incidents", "/checks", "/oncall", "/me", "/rules", "/runbooks", "/admin"):
+    for path in ("/incidents", "/checks", "/oncall", "/me", "/rules", "/runbooks", "/admin", *EMPTY):
         site.get(path)
     assert "UNWATCHED" in site.get("/admin")
     assert "No active configuration" in site.get("/admin")

@@ -5,7 +5,8 @@ from tests.web.conftest import Site
 
 def test_the_page_says_who_is_paged_over_what_and_for_which_reason(ada: Site) -> None:
     page = ada.get("/preview", params={"service": "shop", "severity": "critical", "at": "2026-11-23T10:00"})
-    assert "<dt>Route</dt><dd>1</dd><dt>Policy</dt><dd>shop</dd><dt>Urgency</dt><dd>high</dd>" in page
+    assert '<dt>Route</dt><dd><a href="/routes#route-1">1</a></dd>' in page
+    assert '<dt>Policy</dt><dd><a href="/policies#shop">shop</a></dd><dt>Urgency</dt><dd>high</dd>' in page
     assert page.count('class="soft">step 2<') == 1
     assert "escalation policy exhausted" in page
 

@@ -1,10 +1,12 @@
 """The statements that find incidents. They read alerts and obligations too: an incident is found by what belongs to it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Row,
     Select,
     Text,
     and_,
@@ -23,7 +25,6 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.alerts.table import alert
 from app.catalog.matcher import Matcher, Op
-from app.catalog.model import Severity
 from app.incidents.model import Incident, IncidentState
 from app.incidents.search.model import RANKS, Order, Position, Search, ServiceCount
 from app.incidents.store import from_row
@@ -35,6 +36,19 @@ _RANK = case(RANKS, value=incident.c.severity) + case((incident.c.state == Incid
 _OWN = ("title", "state", "severity", "urgency", "acknowledged_by", "assigned_to")  # whatever labels of an alert may say
 _ESCALATED_TO = text("""exists (select from obligation o
   where o.incident = incident.number and o.generation = incident.generation and o.user_name = :person)""")
+
+
+# What is open, once for each service that an incident or one of its alerts is of; in places of `RANKS`, smallest = worst.
+_OPEN_OF_SERVICES = text(f"""
+select service, count(*) as n, count(*) filter (where state = 'triggered') as triggered,
+  min(case severity {" ".join(f"when '{severity}' then {place}" for severity, place in RANKS.items())} end) as worst
+from (
+  select number, state, severity, service from incident where state <> 'resolved' and service <> ''
+  union
+  select number, incident.state, incident.severity, alert.service from incident join alert on alert.incident = number
+  where incident.state <> 'resolved' and alert.service <> ''
+) as open group by service
+""")
 
 
 def found(db: Connection, search: Search, after: Position | None = None, limit: int = 50) -> list[Incident]:
@@ -78,9 +92,18 @@ def by_service(db: Connection, search: Search) -> list[ServiceCount]:
     triggered = func.count().filter(incident.c.state == IncidentState.TRIGGERED).label("triggered")
     worst, n = func.min(case(RANKS, value=incident.c.severity)).label("worst"), func.count().label("n")
     query = select(incident.c.service, n, triggered, worst).where(*_conditions(db, search)).group_by(incident.c.service)
-    severities = {place: severity for severity, place in RANKS.items()}
     rows = db.execute(query.order_by(worst, triggered.desc(), n.desc(), incident.c.service))
-    return [ServiceCount(row.service, row.n, row.triggered, Severity(severities[row.worst])) for row in rows]
+    return [_counted(row) for row in rows]
+
+
+def open_of_services(db: Connection) -> dict[str, ServiceCount]:
+    """What is open, counted by each service that it is of: an incident counts for the services of all its alerts."""
+    return {row.service: _counted(row) for row in db.execute(_OPEN_OF_SERVICES)}
+
+
+def _counted(row: Row[Any]) -> ServiceCount:
+    severities = {place: severity for severity, place in RANKS.items()}
+    return ServiceCount(row.service, row.n, row.triggered, severities[row.worst])
 
 
 def _conditions(db: Connection, search: Search) -> list[Condition]:

@@ -1,9 +1,8 @@
 """Admin: is Tocsin itself operational?"""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -33,14 +32,6 @@ def admin(request: Request) -> Response:
     """Processes, overdue jobs, pending notifications, people, integrations, changes, configuration."""
     with visit(request) as v:
         return _page(v)
-
-
-@router.get("/admin/audit")
-def audit(request: Request, before: Annotated[int | None, Query(ge=1, lt=2**63)] = None) -> Response:
-    """Every change, newest first."""
-    with visit(request) as v:
-        lines = store.audited(v.db, object_=None, before=before, limit=51)
-        return v.page("audit.html", lines=lines[:50], older=lines[49].id if len(lines) > 50 else None, first=before is None)
 
 
 @router.post("/admin/invite")
@@ -84,7 +75,7 @@ def _page(v: Visit, **more: Any) -> Response:
         "pending": pending,
         "everybody": sorted(store.directory(v.db, "UTC").people.values(), key=lambda one: one.login),
         "integrations": _integrations(v),
-        "lines": store.audited(v.db, object_=None, before=None, limit=8),
+        "lines": store.audited(v.db, limit=8),
         "versions": versions,
         "roles": list(Role),
         "services": list(catalog.services(v.db)),

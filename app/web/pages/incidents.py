@@ -120,13 +120,9 @@ def _search(v: Visit, wanted: Filter, severity: str) -> Search:
         raise Invalid(f'unknown severity "{severity}"; use one of {", ".join(Severity)}')
     matchers, words = parsed(wanted.q)
     equal = {name: value for name, value in (("severity", wanted.severity), ("service", wanted.service)) if value}
-    teams = _teams(v.db, v.person.login) if wanted.view == "teams" else None
+    teams = people.directory(v.db, "UTC").teams_of(v.person.login) if wanted.view == "teams" else None
     person = v.person.login if wanted.view == "mine" else None
     return Search(STATES[wanted.state], equal, teams, person, words, matchers, wanted.order)
-
-
-def _teams(db: Connection, login: str) -> tuple[str, ...]:
-    return tuple(name for name, team in people.directory(db, "UTC").teams.items() if login in team.members)
 
 
 async def chosen(request: Request) -> tuple[int, ...]:

@@ -15,20 +15,19 @@ from app.incidents.model import Incident
 from app.notify import service as notify
 from app.notify import store as notices
 from app.notify.model import Page
-from app.oncall import service as oncall
-from app.oncall.model import Shift
 from app.people import service as people
 from app.people import store
 from app.people.model import INBOX
 from app.units import counted
+from app.web.agent import device
 from app.web.pages.login import check_new_password, check_old_password
+from app.web.profile import profile, shifts
 from app.web.route import pages
 from app.web.toast import Toast
 from app.web.visit import THEMES, Typed, Visit, go, local_path, start_session, visit
 
 router = pages()
 INBOX_PAGE = 20
-SHIFTS_AHEAD = timedelta(days=28)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,10 @@ def _page(v: Visit, before: int | None = None, **more: Any) -> Response:
     facts = {
         "letters": letters[:INBOX_PAGE],
         "older": letters[INBOX_PAGE - 1].page.id if len(letters) > INBOX_PAGE else None,
-        "shifts": _shifts(v),
+        "shifts": shifts(v.db, v.person.login, v.now),
+        "profile": profile(v.db, v.person),
+        "sessions": [(one, device(one.agent)) for one in store.sessions(v.db, v.person.login, v.now)],
+        "this": v.session_id,
         "tokens": store.tokens(v.db, v.person.login),
         "channels": list(catalog.channels(v.db)),
         "tests": _tests(v),
@@ -140,9 +142,3 @@ def _tests(v: Visit) -> list[tuple[Page, str | None]]:
     for page, error in notices.tests(v.db, v.person.login, v.now - timedelta(days=1)):
         newest.setdefault(page.contact or INBOX, (page, error))
     return list(newest.values())
-
-
-def _shifts(v: Visit) -> list[tuple[str, Shift]]:
-    end = v.now + SHIFTS_AHEAD
-    found = [(name, shift) for name in oncall.schedules(v.db) for shift in oncall.shifts(v.db, name, v.now, end)]
-    return sorted((one for one in found if one[1].user == v.person.login), key=lambda one: one[1].start)[:8]

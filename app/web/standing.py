@@ -1,0 +1,70 @@
+"""How services stand: their open incidents, and how their checks are."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from app.catalog import store as catalog
+from app.catalog.model import Service
+from app.checks import service as checks
+from app.checks import store as states
+from app.incidents.search import store as incidents
+from app.incidents.search.model import ServiceCount
+
+UNDECLARED = Service()
+STATUSES = ("critical", "warning", "unknown", "new", "ok", "paused")  # of checks, the worst first
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One service and how it stands. origin: where it is declared, FILE:LINE; None where alerts alone name it."""
+
+    name: str
+    spec: Service
+    origin: str | None
+    open: ServiceCount | None
+    statuses: Mapping[str, int] = field(default_factory=dict)  # of its checks
+
+    @property
+    def status(self) -> str:
+        """The worst status of its checks; empty where it has none."""
+        return next((one for one in STATUSES if self.statuses.get(one)), "")
+
+    @property
+    def incidents(self) -> int:
+        """How many are open."""
+        return self.open.incidents if self.open else 0
+
+    @property
+    def state(self) -> str:
+        """In a word, as the filter compares it: the severity of what is open, else the status of its checks."""
+        return self.open.worst.value if self.open else self.status or "quiet"
+
+    @property
+    def order(self) -> tuple[int, int, str]:
+        """What is worst comes first, then by name."""
+        rank = self.open.worst.rank if self.open else -1
+        return -rank, STATUSES.index(self.status) if self.status else len(STATUSES), self.name
+
+
+def standings(db: Connection) -> dict[str, Standing]:
+    """Every service by name: those that are declared, and those that open incidents or checks name."""
+    return {one.name: one for one in _standings(db)}
+
+
+def _standings(db: Connection) -> Iterator[Standing]:
+    declared, origins = catalog.services(db), catalog.origins(db, "service")
+    opened, statuses = incidents.open_of_services(db), _statuses(db)
+    for name in dict.fromkeys([*declared, *sorted(opened), *statuses]):
+        yield Standing(name, declared.get(name, UNDECLARED), origins.get(name), opened.get(name), statuses.get(name, Counter()))
+
+
+def _statuses(db: Connection) -> dict[str, Counter[str]]:
+    found: dict[str, Counter[str]] = {}
+    known = states.states(db)
+    for name, check in checks.declared(db).items():
+        if check.service and name in known:
+            found.setdefault(check.service, Counter())[known[name].shown] += 1
+    return found
