@@ -85,13 +85,13 @@ class Page(Draft):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastPage:
-    """The newest page of a channel that arrived, or that failed."""
+    """The newest success or failure of a channel. state: of the page now; after a failure it may be retried, or delivered."""
 
     channel: str
     state: PageState
-    ended_at: datetime
+    at: datetime
     incident: int | None
-    error: str | None  # of its last attempt
+    error: str | None  # of an attempt that failed; None: the page arrived
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, func, insert, select, text, tuple_, update
+from sqlalchemy import Connection, CursorResult, Row, func, insert, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.db import dumps, move_back, session_name
@@ -71,14 +71,17 @@ from unnest(cast(:pages as bigint[]), cast(:ns as int[]), cast(:outcomes as text
             cast(:errors as text[])) as r(page, n, outcome, provider_id, error)
 where page_attempt.page = r.page and page_attempt.n = r.n
 """)
-# One look at all pages, sorted by nothing: there are few channels and many pages.
-_LAST = text("""
-with last as (
-  select channel, max(id) as id from page where state = any(:states) and ended_at is not null
-  group by channel, state = 'failed'
-)
-select page.channel, page.state, page.ended_at, page.incident, attempt.error
-from last join page using (id) left join page_attempt attempt on attempt.page = page.id and attempt.n = page.attempts
+# One look at all pages, sorted by nothing: there are few channels and many pages. Attempts that fail are few.
+_ARRIVED = text("""
+select page.channel, page.state, page.ended_at as at, page.incident, cast(null as text) as error
+from (select max(id) as id from page where state = any(:reached) and ended_at is not null group by channel) as last
+join page using (id)
+""")
+_FAILED = text("""
+select distinct on (page.channel) page.channel, page.state, attempt.ended_at as at, page.incident, attempt.error
+from page_attempt attempt join page on page.id = attempt.page
+where attempt.outcome = any(:failed) and attempt.ended_at is not null and page.state not in ('superseded', 'expired')
+order by page.channel, attempt.ended_at desc
 """)
 
 
@@ -248,10 +251,18 @@ def attempts(db: Connection, pages: Sequence[int]) -> dict[int, list[Attempt]]:
     return found
 
 
-def last_of_channels(db: Connection) -> list[LastPage]:
-    """Of each channel the newest page that arrived and the newest that failed."""
-    rows = db.execute(_LAST, {"states": [*REACHED, PageState.FAILED]})
-    return [LastPage(**{**row, "state": PageState(row["state"])}) for row in rows.mappings()]
+def last_arrived(db: Connection) -> dict[str, LastPage]:
+    """By channel the newest page that arrived."""
+    return _last(db.execute(_ARRIVED, {"reached": list(REACHED)}))
+
+
+def last_failed(db: Connection) -> dict[str, LastPage]:
+    """By channel the newest attempt that failed, be it that another one is to come."""
+    return _last(db.execute(_FAILED, {"failed": [Outcome.TRANSIENT, Outcome.PERMANENT]}))
+
+
+def _last(rows: CursorResult[Any]) -> dict[str, LastPage]:
+    return {row.channel: LastPage(**{**row._mapping, "state": PageState(row.state)}) for row in rows}
 
 
 def count_unseen(db: Connection, user: str) -> int:

@@ -1,8 +1,9 @@
-"""How services stand: their open incidents, and how their checks are."""
+"""How services stand: their open incidents, and how their checks and heartbeats are."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -10,11 +11,14 @@ from app.catalog import store as catalog
 from app.catalog.model import Service
 from app.checks import service as checks
 from app.checks import store as states
+from app.checks.heartbeats import store as heartbeats
+from app.checks.heartbeats.present import shown_state
 from app.incidents.search import store as incidents
 from app.incidents.search.model import ServiceCount
 
 UNDECLARED = Service()
 STATUSES = ("critical", "warning", "unknown", "new", "ok", "paused")  # of checks, the worst first
+OF_HEARTBEATS = {"up": "ok", "late": "warning", "down": "critical"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +29,11 @@ class Standing:
     spec: Service
     origin: str | None
     open: ServiceCount | None
-    statuses: Mapping[str, int] = field(default_factory=dict)  # of its checks
+    statuses: Mapping[str, int] = field(default_factory=dict)  # of its checks and heartbeats
 
     @property
     def status(self) -> str:
-        """The worst status of its checks; empty where it has none."""
+        """The worst status of its checks and heartbeats; empty where it has none."""
         return next((one for one in STATUSES if self.statuses.get(one)), "")
 
     @property
@@ -49,22 +53,26 @@ class Standing:
         return -rank, STATUSES.index(self.status) if self.status else len(STATUSES), self.name
 
 
-def standings(db: Connection) -> dict[str, Standing]:
+def standings(db: Connection, now: datetime) -> dict[str, Standing]:
     """Every service by name: those that are declared, and those that open incidents or checks name."""
-    return {one.name: one for one in _standings(db)}
+    return {one.name: one for one in _standings(db, now)}
 
 
-def _standings(db: Connection) -> Iterator[Standing]:
+def _standings(db: Connection, now: datetime) -> Iterator[Standing]:
     declared, origins = catalog.services(db), catalog.origins(db, "service")
-    opened, statuses = incidents.open_of_services(db), _statuses(db)
+    opened, statuses = incidents.open_of_services(db), _statuses(db, now)
     for name in dict.fromkeys([*declared, *sorted(opened), *statuses]):
         yield Standing(name, declared.get(name, UNDECLARED), origins.get(name), opened.get(name), statuses.get(name, Counter()))
 
 
-def _statuses(db: Connection) -> dict[str, Counter[str]]:
+def _statuses(db: Connection, now: datetime) -> dict[str, Counter[str]]:
     found: dict[str, Counter[str]] = {}
     known = states.states(db)
     for name, check in checks.declared(db).items():
         if check.service and name in known:
             found.setdefault(check.service, Counter())[known[name].shown] += 1
+    for beat in heartbeats.listed(db):
+        if beat.spec.service:
+            state = shown_state(beat.beat.state, beat.expected_at, now)
+            found.setdefault(beat.spec.service, Counter())[OF_HEARTBEATS.get(state, state)] += 1
     return found

@@ -11,8 +11,8 @@ from starlette.responses import Response
 from app.catalog import store as catalog
 from app.configfile.secrets import starred
 from app.configfile.sections import PLANNED
-from app.notify import store as pages_sent
-from app.notify.model import LastPage, PageState
+from app.notify import store as sent
+from app.notify.model import LastPage
 from app.notify.service import BUILT_IN
 from app.people import store as people
 from app.people.model import INBOX
@@ -39,10 +39,9 @@ class Row:
     failed: LastPage | None
 
     @property
-    def state(self) -> str:
-        """As its newest page that ended; `unused` before the first."""
-        newest = max((one for one in (self.arrived, self.failed) if one), key=lambda one: one.ended_at, default=None)
-        return newest.state.value if newest else "unused"
+    def failing(self) -> bool:
+        """Whether it failed later than anything arrived."""
+        return self.failed is not None and (self.arrived is None or self.failed.at > self.arrived.at)
 
 
 @router.get("/channels")
@@ -50,13 +49,11 @@ def listed(request: Request) -> Response:
     """Every channel; its settings for editors, as with the files of the configuration."""
     with visit(request) as v:
         rows = list(_rows(v.db, v.may("edit")))
-        return v.page("channels.html", rows=sorted(rows, key=lambda row: (not row.active, row.state != "failed")))
+        return v.page("channels.html", rows=sorted(rows, key=lambda row: (not row.active, not row.failing)))
 
 
 def _rows(db: Connection, settings: bool) -> Iterator[Row]:
-    last = pages_sent.last_of_channels(db)
-    arrived = {one.channel: one for one in last if one.state is not PageState.FAILED}
-    failed = {one.channel: one for one in last if one.state is PageState.FAILED}
+    arrived, failed = sent.last_arrived(db), sent.last_failed(db)
     policies, platform = catalog.policies(db), catalog.platform(db)
     directory = people.directory(db, "UTC").people.values()
     for name, kind, origin, active, spec in _declared(db):

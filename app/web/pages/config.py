@@ -10,7 +10,7 @@ from app.catalog import store as catalog
 from app.catalog.cache import ByVersion
 from app.configfile import store
 from app.configfile.load import load_texts
-from app.configfile.sections import PLANNED, RUNBOOK, SECTIONS, SECTIONS_PLANNED
+from app.configfile.sections import PLANNED, RUNBOOK, SECTIONS, SECTIONS_PLANNED, Shape
 from app.errors import Invalid
 from app.settings import environ
 from app.web.route import pages
@@ -23,7 +23,7 @@ PLACES = {
     "policy": "/policies", "schedule": "/oncall", "team": "/teams", "user": "/users", "channel": "/channels",
     "hours": "/routes", RUNBOOK: "/runbooks",
 }  # fmt: skip
-_ACTIVE = {key: section for key, section in SECTIONS.items() if key not in SECTIONS_PLANNED}
+_ACTIVE = {key: one for key, one in SECTIONS.items() if key not in SECTIONS_PLANNED and one.shape is not Shape.ONE}
 _findings: ByVersion[str, "Findings"] = ByVersion()
 
 

@@ -48,7 +48,7 @@ class Paged:
 def show(request: Request, name: str) -> Response:
     """Everything about it on one page; of one that nobody declared, what there is."""
     with visit(request) as v:
-        known = standings(v.db)
+        known = standings(v.db, v.now)
         wanted = Search(OPEN, matchers=(Matcher("service", Op.EQUAL, name),), order=Order.WORST)
         closed = Search((IncidentState.RESOLVED,), matchers=wanted.matchers)
         latest = incidents.found(v.db, closed, limit=RESOLVED)

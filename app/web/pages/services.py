@@ -17,7 +17,7 @@ MOST = 100
 def listed(request: Request, q: str = "") -> Response:
     """Every service, the worst first."""
     with visit(request) as v:
-        known = standings(v.db)
+        known = standings(v.db, v.now)
         found = sorted((one for one in known.values() if _wanted(one, q.strip())), key=lambda one: one.order)
         return v.page("services.html", services=found[:MOST], found=len(found), total=len(known), q=q)
 

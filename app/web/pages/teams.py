@@ -71,7 +71,7 @@ def _directory(v: Visit) -> Directory:
 
 
 def _rows(v: Visit, directory: Directory, teams: Mapping[str, Team]) -> list[Row]:
-    origins, services = catalog.origins(v.db, "team"), sorted(standings(v.db).values(), key=lambda one: one.order)
+    origins, services = catalog.origins(v.db, "team"), sorted(standings(v.db, v.now).values(), key=lambda one: one.order)
     held = {user for on in oncall.who(v.db, v.now, directory.pageable).values() for user in on.users}
     return [
         Row(
