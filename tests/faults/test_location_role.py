@@ -119,6 +119,7 @@ def sees_only_its_own(db: "psycopg.Connection[tuple[object, ...]]") -> None:
         "signal",
         "audit",
         "incident",
+        "session",
     ):
         assert refused(db, f"select * from {table}"), table
     for statement in (

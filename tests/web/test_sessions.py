@@ -1,5 +1,6 @@
 """Sessions, invitations and tokens end when they should, for good; only declared proxies are believed; contacts are sound."""
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -105,12 +106,115 @@ def test_the_rows_of_ended_sessions_go_when_their_cookies_are_too_old(site: Site
     from app.people import session, store
 
     site.as_("ada").post("/logout")
-    count = text("select count(*) from ended_session")
+    site.as_("bo").get("/me")
+    count = text("select (select count(*) from ended_session), (select count(*) from session)")
     with transaction() as db:
         store.delete_expired_sessions(db, datetime.now(UTC))
-        assert db.scalar(count) == 1
+        assert db.execute(count).one() == (1, 1)
         store.delete_expired_sessions(db, datetime.now(UTC) + timedelta(seconds=session.LIFE + 60))
-        assert db.scalar(count) == 0
+        assert db.execute(count).one() == (0, 0)
+
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+def test_sessions_are_listed_with_their_browser_and_this_one_is_said(site: Site) -> None:
+    phone, here = site.as_("ada"), site.as_("ada")
+    phone.session.headers["User-Agent"] = "<b>phone</b>/1"
+    here.session.headers["User-Agent"] = FIREFOX
+    site.as_("bo").get("/me")
+    phone.get("/")
+    page = here.get("/me").partition('id="sessions"')[2].partition("</section>")[0]
+    assert "&lt;b&gt;phone&lt;" in page
+    assert 'Firefox on Linux</b> <span class="chip">' in page
+    assert page.count("this one") == 1
+    assert page.count('/end"') == 2, "the phone's, and that of all others"
+
+
+def test_a_session_is_ended_from_another_and_stays_ended(site: Site) -> None:
+    phone, here, bo = site.as_("ada"), site.as_("ada"), site.as_("bo")
+    for one in (phone, here, bo):
+        one.get("/me")
+    (end,) = re.findall(r'action="(/me/sessions/[^"]+/end)"', here.get("/me"))
+    bo.post(end, 404)
+    here.post(end)
+    assert "Session ended" in here.toast()
+    phone.get("/me", 303)
+    here.post(end, 404)
+    assert "this one" in here.get("/me")
+    assert re.findall(r'action="(/me/sessions/[^"]+/end)"', here.get("/me")) == []
+    assert "ended a session of user ada" in site.as_("root").get("/admin/audit?person=ada")
+
+
+def test_all_other_sessions_end_also_those_that_were_never_seen(site: Site) -> None:
+    unseen, phone, here, bo = site.as_("ada"), site.as_("ada"), site.as_("ada"), site.as_("bo")
+    copy = Site(site.url)
+    copy.session.cookies.update(here.session.cookies)
+    phone.get("/me")
+    here.get("/me")
+    here.post("/me/sessions/end")
+    page = here.get("/me")
+    assert page.partition('id="sessions"')[2].partition("</section>")[0].count("<li>") == 1
+    for one in (unseen, phone, copy):
+        one.get("/me", 303)
+    bo.get("/me")
+
+
+def test_a_page_a_second_writes_a_session_once_a_minute(site: Site) -> None:
+    from sqlalchemy import text
+
+    from app.db import transaction
+
+    ada = site.as_("ada")
+    seen = text("select seen_at, xmin::text from session")
+    rows = []
+    for back in (0, 0, 61):
+        with transaction() as db:
+            db.execute(
+                text("update session set seen_at = seen_at - make_interval(secs => :back) where :back > 0"), {"back": back}
+            )
+        ada.get("/me")
+        with transaction() as db:
+            rows.append(db.execute(seen).one())
+    assert rows[0] == rows[1]
+    assert rows[2].seen_at > rows[1].seen_at
+
+
+@pytest.mark.parametrize(
+    ("agent", "said"),
+    [
+        (FIREFOX, "Firefox on Linux"),
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0",
+            "Edge on Windows",
+        ),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15) AppleWebKit/605.1 Version/18.0 Safari/605.1", "Safari on macOS"),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1 CriOS/140.0 Safari/604.1",
+            "Chrome on iPhone",
+        ),
+        ("Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36", "Chrome on Android"),
+        ("Firefox/1", "Firefox"),
+        ("curl/8.5.0", "curl"),
+        ("", "unknown browser"),
+    ],
+    ids=lambda value: value[-30:],
+)
+def test_a_browser_is_named_as_people_know_it(agent: str, said: str) -> None:
+    from app.web.agent import device
+
+    assert device(agent) == said
+
+
+def test_my_page_says_how_i_am_notified_and_where_that_is_declared(site: Site) -> None:
+    bo, invited = site.as_("bo"), invitation("cy")
+    line = next(n for n, text in enumerate(CONFIGURATION.splitlines(), 1) if text.startswith("  bo:"))
+    assert invited
+    page = bo.get("/me").partition('id="rules"')[2].partition("</section>")[0]
+    assert f">all.yaml:{line}<" in page
+    assert "Europe/Paris" in page
+    assert ">all.yaml:2<" in page, "the time zone is that of the defaults"
+    assert "not declared in the configuration" in site.as_("cy").get("/me")
 
 
 def test_a_removed_person_stays_out_also_when_the_login_comes_back(site: Site) -> None:

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from app import units
 from app.catalog import store as catalog
 from app.catalog.filter import parsed
 from app.catalog.matcher import Matchers, matches
@@ -109,6 +111,7 @@ def _things(v: Visit) -> Iterator[tuple[str, Iterator[Thing]]]:
     yield "Rules", _rules(v)
     yield "Schedules", _schedules(v)
     yield "People and teams", _people(v)
+    yield "Policies and channels", _policies(v)
     yield "Runbooks", _runbooks(v)
 
 
@@ -152,6 +155,14 @@ def _people(v: Visit) -> Iterator[Thing]:
         yield Thing(Result(login, path("users", login), f"{person.title}, {person.role.value}"), {"user": login})
     for name, team in directory.teams.items():
         yield Thing(Result(name, path("teams", name), f"team: {', '.join(team.members)}"), {"team": name})
+
+
+def _policies(v: Visit) -> Iterator[Thing]:
+    for name, policy in catalog.policies(v.db).items():
+        about = f"policy: {units.counted(len(policy.steps), 'step')}"
+        yield Thing(Result(name, f"/policies#{quote(name)}", about), {"policy": name})
+    for name, channel in catalog.channels(v.db).items():
+        yield Thing(Result(name, f"/channels#{quote(name)}", f"channel: {channel.kind}"), {"channel": name})
 
 
 def _runbooks(v: Visit) -> Iterator[Thing]:
