@@ -21,6 +21,7 @@ from app.incidents.model import OPEN, IncidentState
 from app.incidents.route import Routed
 from app.incidents.search import store as incidents
 from app.incidents.search.model import Order, Search
+from app.people.model import Urgency
 from app.review.preview import routed
 from app.rules import in_force
 from app.web import board
@@ -36,11 +37,18 @@ INCIDENTS, RESOLVED, CHECKS = 20, 5, 50  # rows shown
 
 
 @dataclass(frozen=True, slots=True)
-class Paged:
-    """What an alert of these severities would lead to now."""
+class Way:
+    """How alerts of these severities are routed now."""
 
     severities: tuple[Severity, ...]
     routed: Routed
+
+
+@dataclass(frozen=True, slots=True)
+class Paged:
+    """Whom one policy reaches now, and what comes to it."""
+
+    ways: tuple[Way, ...]
     steps: tuple[StepNow, ...]
 
 
@@ -62,7 +70,6 @@ def show(request: Request, name: str) -> Response:
             service=one,
             query=str(wanted.matchers[0]),
             rows=board.rows(v.db, found, v.now),
-            total=incidents.count(v.db, wanted) if len(found) == INCIDENTS else len(found),
             latest=latest,
             paged=_paged(v.db, name, v.now),
             checks=sorted(own.values(), key=lambda state: (state.shown in ("ok", "paused"), state.name))[:CHECKS],
@@ -92,10 +99,13 @@ def _heartbeats(v: Visit, name: str) -> list[HeartbeatView]:
 
 def _paged(db: Connection, name: str, now: datetime) -> list[Paged]:
     """Which route and policy an alert of each severity would get, those that get the same together."""
-    ways: dict[tuple[object, ...], tuple[list[Severity], Routed]] = {}
+    alike: dict[tuple[int | None, Urgency], list[Severity]] = {}
+    by: dict[tuple[int | None, Urgency], Routed] = {}
     for severity in Severity:
         way = routed(db, {"service": name}, severity, now)
-        ways.setdefault((way.number, way.urgency), ([], way))[0].append(severity)
+        alike.setdefault((way.number, way.urgency), []).append(severity)
+        by[way.number, way.urgency] = way
+    ways = [Way(tuple(severities), by[key]) for key, severities in alike.items()]
     policies = catalog.policies(db)
-    steps = reaching(db, {way.policy: policies.get(way.policy or "") for _, way in ways.values()}, now)
-    return [Paged(tuple(severities), way, steps[way.policy]) for severities, way in ways.values()]
+    steps = reaching(db, {one.routed.policy: policies.get(one.routed.policy or "") for one in ways}, now)
+    return [Paged(tuple(one for one in ways if one.routed.policy == policy), found) for policy, found in steps.items()]
