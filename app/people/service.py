@@ -218,7 +218,9 @@ def set_contacts(db: Connection, login: str, contacts: Mapping[str, str], actor:
     }
     changed = User.model_validate({**dump(person.user), "contacts": dict(contacts), "notify": notify})
     store.put(db, login, dump(changed), declared=False, now=now)
-    audit.record(db, actor, "user.contacts", f"user:{login}", {"contacts": sorted(contacts)}, now)
+    audit.record(
+        db, actor, "user.contacts", f"user:{login}", {"before": sorted(person.user.contacts), "contacts": sorted(contacts)}, now
+    )
 
 
 @lru_cache

@@ -71,20 +71,30 @@ def rows(db: Connection, incidents: Sequence[Incident], now: datetime) -> tuple[
 
 
 def board(
-    db: Connection, wanted: Search, now: datetime, limit: int, after: Position | None = None, page: Shown | None = None
+    db: Connection,
+    wanted: Search,
+    now: datetime,
+    limit: int,
+    after: Position | None = None,
+    page: Shown | None = None,
+    by_service: bool = True,
 ) -> Board:
-    """The page from after `after`. With `page` its rows as they are now, in that order, also those that are over."""
+    """The page from after `after`. With `page` its rows as they are now, in that order, also those that are over.
+
+    by_service: what does not fit on the page is counted by service.
+    """
     total = search.count(db, wanted)
+    services = _services(db, wanted, total, limit) if by_service else ()
     if page is not None:
         known = store.by_numbers(db, page.numbers)
         kept = [known[number] for number in page.numbers if number in known]
         new, worst = search.newer(db, wanted, page.seen, page.numbers)
         following = position(kept[-1], wanted.order) if kept and total > len(kept) else None
-        return Board(rows(db, kept, now), total, following, page.seen, new, worst, _services(db, wanted, total, limit))
+        return Board(rows(db, kept, now), total, following, page.seen, new, worst, services)
     seen = search.highest(db)  # before the rows: what comes in between is on the page and not new
     found = search.found(db, wanted, after, limit + 1)
     following = position(found[limit - 1], wanted.order) if len(found) > limit else None
-    return Board(rows(db, found[:limit], now), total, following, seen, services=_services(db, wanted, total, limit))
+    return Board(rows(db, found[:limit], now), total, following, seen, services=services)
 
 
 def _services(db: Connection, wanted: Search, total: int, limit: int) -> tuple[ServiceCount, ...]:

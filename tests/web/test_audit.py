@@ -102,3 +102,13 @@ def test_a_long_log_is_read_page_by_page_under_the_same_filter(root: Site) -> No
 
 def test_everybody_may_read_the_log(root: Site) -> None:
     assert any("invited user cy" in one for one in said(root.as_("vi").get("/admin/audit")))
+
+
+def test_contacts_are_logged_as_they_were_and_as_they_became(root: Site) -> None:
+    root.post("/admin/invite", 200, login="dot", role="responder")
+    dot = root.as_("dot")
+    dot.post("/me/contacts", **{"channel.1": "hook", "to.1": "dot"})
+    dot.post("/me/contacts", **{"channel.1": "hook", "to.1": ""})
+    last, first = said(root.get("/admin/audit?thing=user:dot&action=user.contacts"))
+    assert "before: none · contacts: hook" in first
+    assert "before: hook · contacts: none" in last

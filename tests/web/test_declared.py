@@ -19,7 +19,7 @@ SHOP_MORE = '{team: shop, runbook: shop-down, depends_on: [db], tier: critical, 
 ROUTE = "  - {match: 'service=\"shop\"', policy: shop}"
 WARNINGS = "  - {match: ['service=\"shop\"', 'severity=\"warning\"'], policy: rest, pages: never}"
 MORE = f"""{CONFIGURATION.replace(HOOK, f"{SECRETS}, {ROOM}").replace(BO, BO_AT_HOME).replace(SHOP, SHOP_MORE)}
-grouping: [{{match: 'alertname="same"', by: [alertname]}}]
+grouping: [{{match: 'alertname="same"', by: [alertname]}}, {{by: [service, host]}}]
 hours: {{never: {{days: [mon], from: "03:00", to: "03:01"}}}}
 """.replace(ROUTE, f"{WARNINGS}\n{ROUTE}")
 
@@ -67,6 +67,38 @@ def test_a_service_says_how_it_is_and_whom_each_severity_pages(more: Site) -> No
     assert 'href="/checks/web"' in page
     assert 'href="/rules/slow"' in page
     assert re.search(r"Needed by ok shop|Needed by critical shop", words(more.as_("ada").get("/services/db")))
+
+
+@pytest.mark.parametrize("path", ["/services/shop", "/teams/shop", "/users/bo"])
+def test_rows_stay_while_the_page_is_looked_at_and_new_ones_are_announced(more: Site, path: str) -> None:
+    bo = more.as_("bo")
+    first, second = raise_alert("first", labels={"host": "a"}), raise_alert("second", labels={"host": "b"})
+    for number in (first, second):
+        bo.post(f"/incidents/{number}/acknowledge")
+    page = bo.get(path)
+    order = re.findall(r'name="known" value="(\d+)"', page)
+    (seen,) = re.findall(r'name="seen" value="(\d+)"', page)
+    assert order == [str(first), str(second)]
+    bo.post(f"/incidents/{first}/resolve")
+    third = raise_alert("third", severity="critical", labels={"host": "c"})
+    bo.post(f"/incidents/{third}/acknowledge")
+    page = bo.get(f"{path}?known={first}&known={second}&seen={seen}")
+    assert re.findall(r'class="cover" id="i(\d+)"', page) == order
+    assert "1 new</b>: critical · third" in page
+    assert re.findall(r'class="cover" id="i(\d+)"', bo.get(path)) == [str(third), str(second)]
+
+
+def test_a_storm_leaves_the_rest_of_the_page_in_sight(more: Site) -> None:
+    for n in range(7):
+        raise_alert(f"alert {n}", labels={"host": f"h{n}"})
+    for path, link in (
+        ("/services/shop", "/incidents?q=service%3D%22shop%22"),
+        ("/teams/shop", "/incidents?q=team%3D%22shop%22"),
+    ):
+        page = more.as_("ada").get(path)
+        assert page.count("data-row>") == 5, path
+        assert f'<a href="{link}">All 7 open incidents</a>' in page, path
+        assert more.as_("ada").get(link).count("data-row>") == 7
 
 
 def test_resolved_incidents_of_a_service_stay_in_sight(more: Site) -> None:

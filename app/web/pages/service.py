@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
+from fastapi import Query
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,7 +26,7 @@ from app.incidents.search.model import Order, Search
 from app.people.model import Urgency
 from app.review.preview import routed
 from app.rules import in_force
-from app.web import board
+from app.web.board import board, shown
 from app.web.guard import base_url
 from app.web.reaching import StepNow, reaching
 from app.web.route import pages
@@ -33,7 +35,7 @@ from app.web.standing import UNDECLARED, Standing, standings
 from app.web.visit import Visit, visit
 
 router = pages()
-INCIDENTS, RESOLVED, CHECKS = 20, 5, 50  # rows shown
+INCIDENTS, RESOLVED, CHECKS = 5, 5, 50  # rows shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,31 +55,30 @@ class Paged:
 
 
 @router.get("/services/{name:path}")  # an alert from outside may name one with a slash
-def show(request: Request, name: str) -> Response:
+def show(request: Request, name: str, known: Annotated[tuple[int, ...], Query()] = (), seen: int = 0) -> Response:
     """Everything about it on one page; of one that nobody declared, what there is."""
     with visit(request) as v:
-        known = standings(v.db, v.now)
+        every = standings(v.db, v.now)
         wanted = Search(OPEN, matchers=(Matcher("service", Op.EQUAL, name),), order=Order.WORST)
         closed = Search((IncidentState.RESOLVED,), matchers=wanted.matchers)
         latest = incidents.found(v.db, closed, limit=RESOLVED)
-        if name not in known and not latest and not _is_named(v.db, name):
+        if name not in every and not latest and not _is_named(v.db, name):
             raise NotFound(f'service not found: "{name}" is neither declared nor named by an alert')
-        one = known.get(name, Standing(name, UNDECLARED, None, None))
+        one = every.get(name, Standing(name, UNDECLARED, None, None))
         own = {check: state for check, state in states.states(v.db).items() if _of(v.db, check) == name}
-        found = incidents.found(v.db, wanted, limit=INCIDENTS)
         return v.page(
             "service.html",
             service=one,
             query=str(wanted.matchers[0]),
-            rows=board.rows(v.db, found, v.now),
+            board=board(v.db, wanted, v.now, INCIDENTS, page=shown(known, seen), by_service=False),
             latest=latest,
             paged=_paged(v.db, name, v.now),
             checks=sorted(own.values(), key=lambda state: (state.shown in ("ok", "paused"), state.name))[:CHECKS],
             checks_more=max(0, len(own) - CHECKS),
             heartbeats=_heartbeats(v, name),
             rules=rows_of(v.db, [rule for rule in in_force.book(v.db).rules if rule.check_name in own]),
-            needs=[known[other] for other in one.spec.depends_on if other in known],
-            needed_by=[other for other in known.values() if name in other.spec.depends_on],
+            needs=[every[other] for other in one.spec.depends_on if other in every],
+            needed_by=[other for other in every.values() if name in other.spec.depends_on],
             runbook=catalog.declared(v.db, RUNBOOK, Runbook).get(one.spec.runbook or ""),
         )
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
+from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -10,18 +12,17 @@ from app.catalog import store as catalog
 from app.catalog.matcher import Matcher, Op
 from app.errors import NotFound
 from app.incidents.model import OPEN
-from app.incidents.search import store as incidents
 from app.incidents.search.model import Order, Search
 from app.oncall import service as oncall
 from app.people import store as people
 from app.people.model import Directory, Team
-from app.web import board
+from app.web.board import board, shown
 from app.web.route import pages
 from app.web.standing import Standing, standings
 from app.web.visit import Visit, visit
 
 router = pages()
-INCIDENTS = 20
+INCIDENTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def listed(request: Request) -> Response:
 
 
 @router.get("/teams/{name}")
-def show(request: Request, name: str) -> Response:
+def show(request: Request, name: str, known: Annotated[tuple[int, ...], Query()] = (), seen: int = 0) -> Response:
     """One team: its open incidents, services, members and schedules."""
     with visit(request) as v:
         directory = _directory(v)
@@ -53,14 +54,12 @@ def show(request: Request, name: str) -> Response:
             raise NotFound(f'team not found: "{name}"')
         (row,) = _rows(v, directory, {name: directory.teams[name]})
         wanted = Search(OPEN, teams=(name,), order=Order.WORST)
-        found = incidents.found(v.db, wanted, limit=INCIDENTS)
         return v.page(
             "team.html",
             row=row,
             query=str(Matcher("team", Op.EQUAL, name)),
             persons=directory.people,
-            rows=board.rows(v.db, found, v.now),
-            total=incidents.count(v.db, wanted) if len(found) == INCIDENTS else len(found),
+            board=board(v.db, wanted, v.now, INCIDENTS, page=shown(known, seen), by_service=False),
             schedules=_schedules(v, row.team),
             policies=[one for one, policy in catalog.policies(v.db).items() if f"team:{name}" in policy.targets],
         )

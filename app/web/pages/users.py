@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
+from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -11,18 +13,17 @@ from app.catalog.filter import matchers
 from app.catalog.matcher import matches
 from app.errors import NotFound
 from app.incidents.model import OPEN
-from app.incidents.search import store as incidents
 from app.incidents.search.model import Order, Search
 from app.oncall import service as oncall
 from app.people import store
 from app.people.model import AuditEntry, Person
-from app.web import board
+from app.web.board import board, shown
 from app.web.profile import profile, shifts
 from app.web.route import pages
 from app.web.visit import Visit, visit
 
 router = pages()
-MOST, INCIDENTS = 100, 20
+MOST, INCIDENTS = 100, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +46,13 @@ def listed(request: Request, q: str = "") -> Response:
 
 
 @router.get("/users/{login}")
-def show(request: Request, login: str) -> Response:
+def show(request: Request, login: str, known: Annotated[tuple[int, ...], Query()] = (), seen: int = 0) -> Response:
     """One user; the addresses of their contacts are for them and for admins."""
     with visit(request) as v:
         person = store.get(v.db, login, catalog.defaults(v.db).timezone)
         if person is None:
             raise NotFound(f'user not found: "{login}"')
         wanted = Search(OPEN, person=login, order=Order.WORST)
-        found = incidents.found(v.db, wanted, limit=INCIDENTS)
         on_call = {name: on for name, on in oncall.who(v.db, v.now).items() if login in on.users}
         return v.page(
             "user.html",
@@ -64,8 +64,7 @@ def show(request: Request, login: str) -> Response:
             shifts=shifts(v.db, login, v.now),
             schedules=[name for name, users in oncall.eligible(v.db, v.now).items() if login in users],
             policies=[name for name, one in catalog.policies(v.db).items() if f"user:{login}" in one.targets],
-            rows=board.rows(v.db, found, v.now),
-            total=incidents.count(v.db, wanted) if len(found) == INCIDENTS else len(found),
+            board=board(v.db, wanted, v.now, INCIDENTS, page=shown(known, seen), by_service=False),
         )
 
 
