@@ -14,7 +14,7 @@ import dns.rcode
 from dns.exception import DNSException
 from pydantic import AfterValidator, model_validator
 
-from app.checks.probe import Field, Reading, Run, Spec, Status, probe, unanswered
+from app.checks.probe import Field, Reading, Run, Spec, Status, measured, probe, unanswered
 from app.failure import Failed, Kind
 from app.net.dns import Answer, Question, Transport, ask, canonical, domain_name, record_type, servers
 from app.net.url import Host
@@ -82,7 +82,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     except Failed as failed:
         raise unanswered(Failed(failed.kind, f"{spec.query_name} {spec.query_type}: {failed}"), Kind.DENIED) from None
     mismatches = _mismatches(answer, spec)
-    summary = f"{spec.query_name} {spec.query_type}: {_describe(answer)} from {answer.server} in {answer.seconds:.3g} s"
+    summary = f"{spec.query_name} {spec.query_type}: {_describe(answer)} from {answer.server} in {measured(answer.seconds)}"
     return Reading(
         Status.CRITICAL if mismatches else Status.OK,
         f"{summary}; {'; '.join(mismatches)}" if mismatches else summary,

@@ -14,7 +14,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, model_validator
 
-from app.checks.probe import Field, Reading, Run, Series, Spec, Status, probe, unanswered
+from app.checks.probe import Field, Reading, Run, Series, Spec, Status, measured, probe, unanswered
 from app.net.ask import MARGIN, Server
 from app.net.expect import Expected, check_response
 from app.net.header import Headers
@@ -98,7 +98,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     except Failed as failed:
         raise unanswered(failed) from None
     mismatches = await check_response(response, spec.expect)
-    summary = f"{response.status} in {response.timings.total:.3g} s"
+    summary = f"{response.status} in {measured(response.timings.total)}"
     return Reading(
         Status.CRITICAL if mismatches else Status.OK,
         f"{summary}: {'; '.join(mismatches)}" if mismatches else summary,
@@ -145,7 +145,7 @@ class _StepRun:
 
     def reading(self, status: Status, message: str, *, unreachable: bool = False) -> Reading:
         seconds = sum(one.value for one in self.series)
-        summary = message or f"{len(self.series)} steps in {seconds:.3g} s"
+        summary = message or f"{len(self.series)} steps in {measured(seconds)}"
         metrics = {**self.metrics, "seconds": seconds}
         return Reading(status, value_redactor(self.values)(summary), metrics, tuple(self.series), unreachable=unreachable)
 

@@ -18,7 +18,21 @@ from typing import Any, Literal
 
 import pymysql
 
-from app.checks.probe import Duration, Field, Reading, Run, Series, Spec, Status, Unreachable, length, probe, unanswered, worst
+from app.checks.probe import (
+    Duration,
+    Field,
+    Reading,
+    Run,
+    Series,
+    Spec,
+    Status,
+    Unreachable,
+    length,
+    measured,
+    probe,
+    unanswered,
+    worst,
+)
 from app.failure import Failed, Kind
 from app.net.mysql import MysqlUrl, Session, ask, code, error_text
 
@@ -91,7 +105,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     texts = [text for _, text in findings]
     return Reading(
         worst(status for status, _ in findings),
-        "; ".join(texts) or f"answered in {seconds:.3g} s, {metrics['connections_used_percent']:.0f} % of connections used",
+        "; ".join(texts) or f"answered in {measured(seconds)}, {metrics['connections_used_percent']:.0f} % of connections used",
         metrics,
         tuple(_series(state)),
         memory,

@@ -15,7 +15,7 @@ from typing import Literal
 import psycopg
 
 from app.checks.own import own_database
-from app.checks.probe import Field, Reading, Run, Spec, Status, Unreachable, probe, unanswered, worst
+from app.checks.probe import Field, Reading, Run, Spec, Status, Unreachable, measured, probe, unanswered, worst
 from app.failure import Failed, Kind
 from app.net.postgres import DatabaseUrl, session
 from app.net.postgres_replication import Replication, fetch_replication, findings
@@ -67,7 +67,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     found = list(_findings(standby, used, replication, spec))
     return Reading(
         worst(status for status, _ in found),
-        "; ".join(text for _, text in found) or f"answered in {seconds:.3g} s, {used:.0f} % of connections used",
+        "; ".join(text for _, text in found) or f"answered in {measured(seconds)}, {used:.0f} % of connections used",
         {
             "seconds": seconds,
             "connections_used_percent": used,

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from app.checks.own import own_broker
-from app.checks.probe import Field, Reading, Run, Spec, Status, probe, unanswered, worst
+from app.checks.probe import Field, Reading, Run, Spec, Status, measured, probe, unanswered, worst
 from app.concurrency.threads import result
 from app.failure import Failed, Kind
 from app.net.redis import NETWORK, SOCKETS, RedisUrl, Refused, cut_off, grant, info, number, session
@@ -49,13 +49,13 @@ async def measure(spec: Target, run: Run) -> Reading:
     except Refused as refused:
         why = f"INFO is refused ({refused}), other values are unknown: {grant(url, 'info')}"
         status = Status.UNKNOWN if spec.model_fields_set & LIMITS else Status.OK
-        return Reading(status, f"answered in {seconds:.3g} s; {why}", {"seconds": seconds})
+        return Reading(status, f"answered in {measured(seconds)}; {why}", {"seconds": seconds})
     except Failed as failed:
         raise unanswered(failed, Kind.DENIED) from None
     counters = {name: number(fields, name) or 0.0 for name in (*COUNTED, UPTIME)}
     metrics = {"seconds": seconds, **_metrics(fields), **_since(run.memory, counters)}
     found = list(_findings(metrics, fields, spec))
-    message = "; ".join(text for _, text in found) or f"answered in {seconds:.3g} s"
+    message = "; ".join(text for _, text in found) or f"answered in {measured(seconds)}"
     return Reading(worst(status for status, _ in found), message, metrics, memory=counters)
 
 
@@ -67,7 +67,7 @@ async def _other(url: str, run: Run) -> Reading:
         seconds = await result(partial(connects, url, run.timeout / 3))
     except Failed as failed:
         raise unanswered(failed, Kind.DENIED) from None
-    message = f"the broker is RabbitMQ: connected in {seconds:.3g} s; health.rabbitmq reports more"
+    message = f"the broker is RabbitMQ: connected in {measured(seconds)}; health.rabbitmq reports more"
     return Reading(Status.OK, message, {"seconds": seconds})
 
 

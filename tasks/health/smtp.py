@@ -13,7 +13,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from app.checks.probe import Field, Reading, Run, SecretStr, Spec, Status, Unknown, Unreachable, probe, unanswered
+from app.checks.probe import Field, Reading, Run, SecretStr, Spec, Status, Unknown, Unreachable, measured, probe, unanswered
 from app.failure import Failed
 from app.net import tls
 from app.net.smtp import SMTPS, Refused, Session, from_the_first_byte, session
@@ -70,7 +70,7 @@ async def measure(spec: Target, run: Run) -> Reading:
             metrics = _metrics(server) | {"seconds": time.perf_counter() - started}
     except Failed as failed:
         raise unanswered(failed) from None
-    return Reading(status, problem or f"answered in {metrics['seconds']:.3g} s: {server.greeting}", metrics)
+    return Reading(status, problem or f"answered in {measured(metrics['seconds'])}: {server.greeting}", metrics)
 
 
 def _context(spec: Target) -> SSLContext:

@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 
-from app.checks.probe import Field, Reading, Run, Spec, Status, Unknown, probe, unanswered, worst
+from app.checks.probe import Field, Reading, Run, Spec, Status, Unknown, measured, probe, unanswered, worst
 from app.failure import Failed
 from app.net.ssh import HostKey, Offers, Server, inspect_server
 from app.net.sshkey import KINDS
@@ -101,7 +101,7 @@ def _weak(offers: Offers) -> list[str]:
 
 
 def _summary(server: Server, keys: Sequence[HostKey], metrics: Mapping[str, float]) -> str:
-    parts = [f"{server.identification} answered in {metrics['seconds']:.3g} s"]
+    parts = [f"{server.identification} answered in {measured(metrics['seconds'])}"]
     parts += [f"{key.kind} {key.fingerprint}" for key in keys[-1:]]
     if "host_key_matches" not in metrics and keys:
         parts.append("baseline recorded: 1 host key")

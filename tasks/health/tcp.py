@@ -7,7 +7,7 @@ connection within the time-out, or not the expected text. It never warns.
 import asyncio
 import time
 
-from app.checks.probe import Field, Reading, Run, Spec, Status, Unreachable, probe, unanswered
+from app.checks.probe import Field, Reading, Run, Spec, Status, Unreachable, measured, probe, unanswered
 from app.failure import Failed
 from app.net import tcp, tls
 from app.net.url import Host
@@ -51,7 +51,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     finally:
         await tcp.close(writer)
     seconds = time.perf_counter() - started
-    return Reading(Status.OK, f"connected in {seconds:.3g} s", {"seconds": seconds})
+    return Reading(Status.OK, f"connected in {measured(seconds)}", {"seconds": seconds})
 
 
 async def _expect(reader: asyncio.StreamReader, wanted: bytes) -> None:

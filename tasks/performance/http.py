@@ -13,7 +13,7 @@ from typing import Self
 
 from pydantic import model_validator
 
-from app.checks.probe import Field, Reading, Run, Spec, Status, Unreachable, probe, unanswered
+from app.checks.probe import Field, Reading, Run, Spec, Status, Unreachable, measured, probe, unanswered
 from app.net.ask import MARGIN, Server
 from app.net.expect import Expected, check_response
 from app.net.http import Failed, Response, fetch
@@ -50,14 +50,14 @@ async def measure(spec: Target, run: Run) -> Reading:
         prefix = f"request {number} of {spec.samples}: " if spec.samples > 1 else ""
         response = await _fetch(spec, prefix, until)
         if mismatches := await check_response(response, spec.expect):
-            summary = f"{prefix}{response.status} in {response.timings.total:.3g} s: {'; '.join(mismatches)}"
+            summary = f"{prefix}{response.status} in {measured(response.timings.total)}: {'; '.join(mismatches)}"
             return Reading(Status.CRITICAL, summary)
         found.append(_phases(response))
     metrics = {name: median(one[name] for one in found) for name in found[0]}
-    summary = f"{metrics['seconds']:.3g} s, first byte after {metrics['first_byte_seconds']:.3g} s"
+    summary = f"{measured(metrics['seconds'])}, first byte after {measured(metrics['first_byte_seconds'])}"
     if spec.samples > 1:
         metrics["slowest_seconds"] = max(one["seconds"] for one in found)
-        summary = f"{summary}; slowest of {spec.samples} {metrics['slowest_seconds']:.3g} s"
+        summary = f"{summary}; slowest of {spec.samples} {measured(metrics['slowest_seconds'])}"
     status, exceeded = _judge(metrics["seconds"], spec)
     return Reading(status, summary + exceeded, metrics)
 

@@ -32,6 +32,7 @@ from app.checks.probe import (  # fmt: skip
     Status,
     Unknown,
     length,
+    measured,
     probe,
     unanswered,
     worst,
@@ -143,7 +144,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     findings = [*_replication_findings(replication, spec), *_hidden(row, replication, spec)]
     return Reading(
         worst([status, *(status for status, _ in findings)]),
-        "; ".join([*texts, *(text for _, text in findings)]) or f"answered in {seconds:.3g} s",
+        "; ".join([*texts, *(text for _, text in findings)]) or f"answered in {measured(seconds)}",
         metrics,
         tuple(
             Series("lag_seconds", lag, {"standby": name}) for name, lag in (replication.lags() if replication else {}).items()

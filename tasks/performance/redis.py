@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.checks.own import own_broker
-from app.checks.probe import Field, Reading, Run, Series, Spec, Status, Unknown, probe, unanswered, worst
+from app.checks.probe import Field, Reading, Run, Series, Spec, Status, Unknown, measured, probe, unanswered, worst
 from app.failure import Failed, Kind
 from app.net.redis import NETWORK, SOCKETS, RedisUrl, Refused, Session, cut_off, grant, info, number, session
 
@@ -172,7 +172,7 @@ def _ping_findings(metrics: Mapping[str, float], spec: Target) -> Iterator[tuple
     slow = metrics["ping_p95_seconds"]
     if slow >= min(spec.warning_seconds, spec.critical_seconds):
         status = Status.CRITICAL if slow >= spec.critical_seconds else Status.WARNING
-        yield status, f"PING takes {slow:.3g} s (95th percentile of {spec.pings})"
+        yield status, f"PING takes {measured(slow)} (95th percentile of {spec.pings})"
 
 
 def _findings(metrics: Mapping[str, float], fields: Mapping[str, str], spec: Target) -> Iterator[tuple[Status, str]]:
