@@ -55,14 +55,15 @@ class Matcher:
 Matchers = tuple[Matcher, ...]
 
 _BARE_NAME = re.compile(r"[^\s{}!=~,\\\"'`]+")
+# No space is tried twice (`*+`): between two parts that may both begin with spaces, that would take their number squared.
 _TOKEN = re.compile(
-    r"""\s*(?P<name>"(?:[^"\\\n]|\\.)*"|[^\s{}!=~,\\"'`]+)
-        \s*(?P<op>=~|!~|!=|=)
-        \s*(?P<value>"(?:[^"\\\n]|\\.)*"|[^\s{}!=~,\\"'`]+)?
-        \s*(?P<comma>,|$)""",
+    r"""\s*+(?P<name>"(?:[^"\\\n]|\\.)*"|[^\s{}!=~,\\"'`]+)
+        \s*+(?P<op>=~|!~|!=|=)
+        \s*+(?P<value>"(?:[^"\\\n]|\\.)*"|[^\s{}!=~,\\"'`]+)?
+        \s*+(?P<comma>,|$)""",
     re.VERBOSE,
 )
-_WITHOUT_QUOTES = re.compile(r"""(?P<name>[^\s{}!=~,\\"'`]+)\s*(?P<op>=~|!~|!=|=)\s*(?P<value>[^\s"'`{=][^\s"']*)\s*$""")
+_WITHOUT_QUOTES = re.compile(r"""(?P<name>[^\s{}!=~,\\"'`]+)\s*+(?P<op>=~|!~|!=|=)\s*+(?P<value>[^\s"'`{=][^\s"']*)\s*$""")
 _NEEDS_QUOTES = re.compile(r"[{}\\,`!=~]")
 # Go's escapes in double quotes (its specification, "Rune literals"), which Alertmanager unquotes with.
 _ESCAPE = re.compile(

@@ -1,5 +1,6 @@
 """Matchers read as Alertmanager's UTF-8 syntax does, and no text breaks them."""
 
+import time
 from contextlib import suppress
 
 import pytest
@@ -109,3 +110,12 @@ def test_what_is_written_reads_back(name: str, op: Op, value: str) -> None:
     matcher = Matcher(name, op, value)
     assert parse_matchers(str(matcher)) == (matcher,)
     assert parse_matchers(f"{{{matcher}, {matcher}}}") == (matcher, matcher)
+
+
+@pytest.mark.parametrize("text", ["{}x", "a={}x y", "a{}x", 'a=~{}"', 'a="b"{}c', "a=~x{}y"], ids=str)
+def test_any_number_of_spaces_takes_no_time(text: str) -> None:
+    """Their number squared would be a minute, in which the whole process does nothing else."""
+    begun = time.process_time()
+    with pytest.raises(ValueError, match="matcher"):
+        parse_matchers(text.format(" " * 50_000))
+    assert time.process_time() - begun < 5

@@ -242,6 +242,20 @@ def test_a_position_of_another_order_is_refused() -> None:
         parse_position("12", Order.WORST)
 
 
-def test_more_words_than_anybody_types_are_refused() -> None:
-    with pytest.raises(Invalid, match="too many words: 17"):
-        parsed(" ".join(map(str, range(17))))
+@pytest.mark.parametrize(
+    "text, why",
+    [
+        (" ".join(map(str, range(17))), "too many words: 17"),
+        (",".join(f"a{n}=b" for n in range(17)), "too many matchers: 17"),
+        ("x" * 1025, "too long: 1,025 characters"),
+        ("a" + " " * 1025 + "=b", "too long"),
+        ("a\0b", "NUL"),
+        ('a="\0"', "NUL"),
+        (r'a="\x00"', "NUL"),
+        (r'a!="\000"', "NUL"),
+    ],
+    ids=["17 words", "17 matchers", "1025 characters", "1025 spaces", "a NUL", "a quoted one", "hexadecimal", "octal"],
+)
+def test_what_nobody_types_is_refused(text: str, why: str) -> None:
+    with pytest.raises(Invalid, match=why):
+        parsed(text)
