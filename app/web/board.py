@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
+from fastapi import Depends, Query
 from sqlalchemy import Connection
 
 from app.escalation import store as escalations
@@ -12,7 +14,7 @@ from app.escalation.upcoming import next_steps
 from app.incidents import store
 from app.incidents.model import Incident
 from app.incidents.search import store as search
-from app.incidents.search.model import Position, Search, ServiceCount, position
+from app.incidents.search.model import Order, Position, Search, ServiceCount, parse_position, position
 
 SERVICES = 8  # services that the summary names
 MOST = 100  # rows that a page keeps
@@ -37,12 +39,20 @@ class Shown:
 
     numbers: tuple[int, ...]
     seen: int  # the highest number that there was
+    following: str  # where the next page began, if there was one: rows of this one may have another rank by now
+
+    def next(self, order: Order) -> Position | None:
+        """The position of the next page. Raises Invalid."""
+        return parse_position(self.following, order) if self.following else None
 
 
-def shown(known: Sequence[int], seen: int) -> Shown | None:
+def shown(known: Annotated[tuple[int, ...], Query()] = (), seen: int = 0, following: str = "") -> Shown | None:
     """What the live refresh says of its page; None for a page that is loaded anew."""
     numbers = tuple(number for number in known[:MOST] if 0 < number < 2**63)
-    return Shown(numbers, max(0, min(seen, 2**63 - 1))) if numbers else None
+    return Shown(numbers, max(0, min(seen, 2**63 - 1)), following) if numbers else None
+
+
+Page = Annotated[Shown | None, Depends(shown)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +66,6 @@ class Board:
     new: int = 0  # that came after the page was loaded
     worst_new: Incident | None = None
     services: tuple[ServiceCount, ...] = ()  # where one page does not hold all
-
-    @property
-    def more(self) -> int:
-        """How many are not on this page."""
-        return max(0, self.total - len(self.rows))
 
 
 def rows(db: Connection, incidents: Sequence[Incident], now: datetime) -> tuple[Row, ...]:
@@ -88,8 +93,9 @@ def board(
     if page is not None:
         known = store.by_numbers(db, page.numbers)
         kept = [known[number] for number in page.numbers if number in known]
-        new, worst = search.newer(db, wanted, page.seen, page.numbers)
-        following = position(kept[-1], wanted.order) if kept and total > len(kept) else None
+        following = page.next(wanted.order)
+        whole = after is None and following is None  # then all that is not on it is new, an old one that fits again too
+        new, worst = search.newer(db, wanted, 0 if whole else page.seen, page.numbers)
         return Board(rows(db, kept, now), total, following, page.seen, new, worst, services)
     seen = search.highest(db)  # before the rows: what comes in between is on the page and not new
     found = search.found(db, wanted, after, limit + 1)

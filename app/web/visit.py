@@ -32,6 +32,7 @@ from app.web.toast import Toast
 
 THEMES = ("light", "dark")
 LONGEST_AGENT = 300  # characters that are kept
+LIVE = ("known", "seen", "following")  # of a live list, in its address: its rows, the newest, where the next page begins
 
 
 class LogInFirst(Exception):
@@ -52,7 +53,7 @@ async def kept(request: Request) -> str:
     if request.headers.get("hx-request") != "true":
         return ""
     form = await request.form(max_fields=200)
-    return urlencode([(name, one) for name in ("known", "seen") for one in form.getlist(name) if isinstance(one, str)])
+    return urlencode([(name, one) for name in LIVE for one in form.getlist(name) if isinstance(one, str)])
 
 
 Typed = Annotated[Mapping[str, str], Depends(typed)]
@@ -133,9 +134,7 @@ def agent_of(request: Request) -> str:
 
 def here(request: Request) -> str:
     """The page's own address: path and query, without what the live refresh adds."""
-    query = "&".join(
-        part for part in request.url.query.split("&") if part and not part.startswith(("known=", "seen=", "csrf="))
-    )
+    query = "&".join(part for part in request.url.query.split("&") if part and part.partition("=")[0] not in (*LIVE, "csrf"))
     return f"{request.url.path}?{query}" if query else request.url.path
 
 

@@ -76,13 +76,54 @@ def test_a_label_that_only_the_oldest_alert_has_is_found(storm: Site) -> None:
 
 def test_what_is_announced_is_what_came_since(storm: Site) -> None:
     home = storm.get("/")
-    live = "&".join(f"{name}={value}" for name, value in re.findall(r'name="(known|seen)" value="(\d+)"', home))
-    assert " new</b>" not in storm.get(f"/?{live}"), "those that do not fit the page are not new"
+    assert " new</b>" not in storm.get(f"/?{live(home)}"), "those that do not fit the page are not new"
     newest = raise_alert("another", service="vital-9", severity="error")
-    page = storm.get(f"/?{live}")
+    page = storm.get(f"/?{live(home)}")
     assert "<b>1 new</b>: error · another" in page
     assert numbers(page) == numbers(home)
     assert newest in numbers(storm.get("/"))
+
+
+def live(page: str) -> str:
+    """What the page's live refresh adds to its address."""
+    return "&".join(f"{name}={value}" for name, value in re.findall(r'name="(known|seen|following)" value="([\d.]+)"', page))
+
+
+def following(site: Site, page: str) -> list[int]:
+    """The incidents of the page after this one."""
+    found = re.search(r'<a class="button" href="([^"]+)">next page</a>', page)
+    return numbers(site.get(found[1].replace("&amp;", "&"))) if found else []
+
+
+@pytest.mark.parametrize("action", ["acknowledge", "resolve"])
+def test_acting_on_a_whole_page_loses_no_other(storm: Site, action: str) -> None:
+    page = storm.get("/incidents")
+    behind = following(storm, page)
+    assert len(behind) == 50
+    picked(storm, action, *numbers(page))
+    refreshed = storm.get(f"/incidents?{live(page)}")
+    assert numbers(refreshed) == numbers(page)
+    assert following(storm, refreshed) == behind
+    home = storm.get("/")
+    picked(storm, "resolve", *numbers(home))
+    assert "open incidents</a>" in storm.get(f"/?{live(home)}")
+
+
+def test_a_page_past_the_last_says_so(storm: Site) -> None:
+    page = storm.get("/incidents?state=all&sort=newest&after=1")
+    assert "No more incidents." in page
+    assert "tocsin send" not in page
+
+
+def test_an_old_one_that_is_back_is_announced_where_the_list_is_whole(ada: Site) -> None:
+    old, other = raise_alert("old", service="a"), raise_alert("other", service="b")
+    ada.post(f"/incidents/{old}/resolve")
+    page = ada.get("/")
+    assert numbers(page) == [other]
+    ada.post(f"/incidents/{old}/reopen")
+    refreshed = ada.get(f"/?{live(page)}")
+    assert "<b>1 new</b>: error · old" in refreshed
+    assert numbers(refreshed) == [other]
 
 
 def test_the_storm_is_summed_up_by_service(storm: Site) -> None:
@@ -115,6 +156,35 @@ def test_one_that_has_changed_holds_up_no_other(storm: Site) -> None:
     assert "2 incidents reopened" in picked(storm, "reopen", 2, 4)
     assert "0 incidents" not in picked(storm, "snooze", 2, 4, **{"for": "15m"})
     assert all(incident(number).snoozed_until for number in (2, 4))
+
+
+def test_an_undo_takes_back_nothing_that_was_there_before(storm: Site) -> None:
+    """Number 1 is acknowledged already."""
+    toast = picked(storm, "acknowledge", 1, 2)
+    assert "1 incident acknowledged; 1 unchanged" in toast
+    assert re.findall(r"number=(\d+)", toast) == ["2"]
+    toast = picked(storm, "snooze", 1, 2, 3, **{"for": "1h"})
+    assert "3 incidents snoozed" in toast
+    assert "<button" not in toast
+    assert "Undo" in picked(storm, "snooze", 4, 5, **{"for": "1h"})
+    for action, said in (("acknowledge", "#1 is acknowledged"), ("snooze", "#1 is snoozed")):
+        storm.post(f"/incidents/1/{action}", **{"for": "1h"})
+        toast = storm.toast()
+        assert said in toast
+        assert "<button" not in toast
+    storm.post("/incidents/6/acknowledge")
+    assert "Undo" in storm.toast()
+
+
+def test_what_cannot_be_had_holds_up_no_other(storm: Site) -> None:
+    """One that somebody holds, and one that is not there."""
+    from app.db import transaction
+    from app.incidents import store
+
+    with transaction() as db:
+        store.lock(db, [3])
+        assert "2 incidents acknowledged; 2 unchanged" in picked(storm, "acknowledge", 2, 3, 4, 9999)
+    assert "2 incidents unchanged" in picked(storm, "merge", 2, 4, 9999, 9998)
 
 
 def test_the_others_are_merged_into_the_oldest(storm: Site) -> None:

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
 
-from fastapi import Query
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,7 +13,7 @@ from app.incidents.search import store as incidents
 from app.incidents.search.model import Order, Search
 from app.oncall import service as oncall
 from app.oncall.model import On
-from app.web.board import board, shown
+from app.web.board import Page, board
 from app.web.pages.incidents import of_service
 from app.web.route import pages
 from app.web.visit import visit
@@ -36,10 +34,10 @@ class Duty:
 
 
 @router.get("/")
-def home(request: Request, known: Annotated[tuple[int, ...], Query()] = (), seen: int = 0) -> Response:
+def home(request: Request, page: Page) -> Response:
     """Open incidents, worst first; with none of them, what a calm hour is good for."""
     with visit(request) as v:
-        open_ = board(v.db, Search(OPEN, order=Order.WORST), v.now, SHOWN, page=shown(known, seen))
+        open_ = board(v.db, Search(OPEN, order=Order.WORST), v.now, SHOWN, page=page)
         resolved = Search((IncidentState.RESOLVED,))
         latest = incidents.found(v.db, resolved, limit=1) if not open_.total else []
         return v.page(

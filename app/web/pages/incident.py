@@ -97,11 +97,17 @@ def act(request: Request, number: Number, action: str, typed: Typed, kept: Kept)
         if action not in ACTIONS:
             raise NotFound(f'unknown action "{action}"')
         said, do = ACTIONS[action]
-        do(v, number, typed)
-    return go(back, Toast.action(said, number), kept)
+        after = do(v, number, typed)
+        toast = Toast.action(said, number) if can_take_back(action, after, v.now) else Toast.plain(f"#{number} is {said}")
+    return go(back, toast, kept)
 
 
-Action = Callable[[Visit, int, Mapping[str, str]], object]
+def can_take_back(action: str, after: Incident, now: datetime) -> bool:
+    """Whether what undoes an action takes back this action alone, and no acknowledgement that was there before it."""
+    return action not in ("acknowledge", "snooze") or after.acknowledged_at == now
+
+
+Action = Callable[[Visit, int, Mapping[str, str]], Incident]
 
 
 def _plain(action: Callable[[Connection, int, Actor, datetime], Incident]) -> Action:
@@ -116,8 +122,8 @@ def snooze_length(v: Visit, wanted: str) -> timedelta:
         raise Invalid(str(error)) from None
 
 
-def _snooze(v: Visit, number: int, typed: Mapping[str, str]) -> None:
-    actions.snooze(v.db, number, snooze_length(v, typed.get("for", "")), v.actor, v.now)
+def _snooze(v: Visit, number: int, typed: Mapping[str, str]) -> Incident:
+    return actions.snooze(v.db, number, snooze_length(v, typed.get("for", "")), v.actor, v.now)
 
 
 ACTIONS: Mapping[str, tuple[str, Action]] = {

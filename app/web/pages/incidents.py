@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import Depends, Query
+from fastapi import Depends
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,13 +17,14 @@ from app.catalog import store as catalog
 from app.catalog.filter import parsed
 from app.catalog.model import Severity
 from app.db import transaction
-from app.errors import Conflict, Invalid, NotFound
-from app.incidents.model import OPEN, IncidentState
+from app.errors import Busy, Conflict, Invalid, NotFound
+from app.incidents.model import OPEN, Incident, IncidentState
 from app.incidents.search.model import Order, Search, parse_position
 from app.people import store as people
 from app.people.model import Actor
-from app.web.board import board, shown
-from app.web.pages.incident import snooze_length
+from app.units import counted
+from app.web.board import Page, board
+from app.web.pages.incident import can_take_back, snooze_length
 from app.web.route import pages
 from app.web.toast import Toast
 from app.web.visit import Kept, Typed, Visit, go, local_path, visit
@@ -33,7 +34,7 @@ PAGE = 50
 STATES = {"open": OPEN, **{state.value: (state,) for state in IncidentState}, "all": ()}
 WHOSE = {"": "everyone", "mine": "mine", "teams": "my teams"}
 ORDERS = {Order.WORST: "worst first", Order.NEWEST: "newest first", Order.OLDEST: "oldest first"}
-LARGEST = 9  # digits of a number typed into a URL
+LONGEST = 18  # digits of a number typed into a URL
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ def of_service(service: str | None) -> str:
 @router.get("/incidents")
 def listed(
     request: Request,
+    page: Page,
     state: str = "open",
     view: str = "",
     severity: str = "",
@@ -81,8 +83,6 @@ def listed(
     q: str = "",
     sort: str = "",
     after: str = "",
-    known: Annotated[tuple[int, ...], Query()] = (),
-    seen: int = 0,
 ) -> Response:
     """A page of what fits the filter. What cannot be read in it is said beside it, and finds nothing."""
     wanted = Filter(
@@ -96,7 +96,7 @@ def listed(
     with visit(request) as v:
         place = parse_position(after, wanted.order) if after else None
         try:
-            found, error = board(v.db, _search(v, wanted, severity), v.now, PAGE, place, shown(known, seen)), ""
+            found, error = board(v.db, _search(v, wanted, severity), v.now, PAGE, place, page), ""
         except Invalid as invalid:
             found, error = None, str(invalid)
         return v.page(
@@ -129,7 +129,7 @@ async def chosen(request: Request) -> tuple[int, ...]:
     """The incidents that are ticked, or those of an undo's address; each once, the oldest first."""
     form = await request.form(max_fields=200)
     texts = [*form.getlist("number"), *request.query_params.getlist("number")]
-    digits = {one for one in texts if isinstance(one, str) and one.isascii() and one.isdecimal() and len(one) <= LARGEST * 2}
+    digits = {one for one in texts if isinstance(one, str) and one.isascii() and one.isdecimal() and len(one) <= LONGEST}
     return tuple(sorted({int(one) for one in digits}))
 
 
@@ -148,18 +148,30 @@ def act_on_many(
         raise Invalid("no incident is selected; select one or more")
     if action == "merge" and len(numbers) < 2:
         raise Invalid("select two or more incidents to merge")
-    word, do = BULK[action]
-    done: list[int] = []
-    for number in numbers[1:] if action == "merge" else numbers:
-        with suppress(Conflict), transaction() as db:
-            do(db, number, actor, now, length, numbers[0])
-            done.append(number)
+    wanted = numbers[1:] if action == "merge" else numbers
+    done: list[Incident] = []
+    for number in wanted:
+        with suppress(Conflict, NotFound, Busy):
+            with transaction() as db:
+                after = BULK[action][1](db, number, actor, now, length, numbers[0])
+            done.append(after)
+    return go(back, _outcome(action, wanted, done, numbers[0], now), kept)
+
+
+def _outcome(action: str, wanted: tuple[int, ...], done: list[Incident], into: int, now: datetime) -> Toast:
+    """What became of them. An acknowledgement that was there before is none of this action, and no undo takes it back."""
+    word = BULK[action][0]
     if action == "merge":
-        return go(back, Toast.action(word, numbers[0]) if done else Toast.plain("Nothing merged: already changed"), kept)
-    return go(back, Toast.actions(word, done, len(numbers) - len(done)), kept)
+        unchanged = len(wanted) - len(done)
+        rest = f"; {counted(unchanged, 'incident')} unchanged" if unchanged else ""
+        return Toast.plain(f"Merged into #{into}{rest}" if done else "Nothing merged: already changed")
+    own = [one.number for one in done if can_take_back(action, one, now)]
+    if action == "acknowledge" or len(own) == len(done):
+        return Toast.actions(word, own, len(wanted) - len(own))
+    return Toast.plain(Toast.actions(word, [one.number for one in done], len(wanted) - len(done)).text)
 
 
-Do = Callable[[Connection, int, Actor, datetime, timedelta, int], object]
+Do = Callable[[Connection, int, Actor, datetime, timedelta, int], Incident]
 BULK: Mapping[str, tuple[str, Do]] = {
     "acknowledge": ("acknowledged", lambda db, number, actor, now, _length, _into: actions.acknowledge(db, number, actor, now)),
     "unacknowledge": ("unacknowledged", lambda db, number, actor, now, _length, _into: actions.release(db, number, actor, now)),

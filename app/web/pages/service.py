@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
 
-from fastapi import Query
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,7 +24,7 @@ from app.incidents.search.model import Order, Search
 from app.people.model import Urgency
 from app.review.preview import routed
 from app.rules import in_force
-from app.web.board import board, shown
+from app.web.board import Page, board
 from app.web.guard import base_url
 from app.web.reaching import StepNow, reaching
 from app.web.route import pages
@@ -55,7 +53,7 @@ class Paged:
 
 
 @router.get("/services/{name:path}")  # an alert from outside may name one with a slash
-def show(request: Request, name: str, known: Annotated[tuple[int, ...], Query()] = (), seen: int = 0) -> Response:
+def show(request: Request, name: str, page: Page) -> Response:
     """Everything about it on one page; of one that nobody declared, what there is."""
     with visit(request) as v:
         every = standings(v.db, v.now)
@@ -70,7 +68,7 @@ def show(request: Request, name: str, known: Annotated[tuple[int, ...], Query()]
             "service.html",
             service=one,
             query=str(wanted.matchers[0]),
-            board=board(v.db, wanted, v.now, INCIDENTS, page=shown(known, seen), by_service=False),
+            board=board(v.db, wanted, v.now, INCIDENTS, page=page, by_service=False),
             latest=latest,
             paged=_paged(v.db, name, v.now),
             checks=sorted(own.values(), key=lambda state: (state.shown in ("ok", "paused"), state.name))[:CHECKS],

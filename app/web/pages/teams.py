@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
 
-from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,7 +14,7 @@ from app.incidents.search.model import Order, Search
 from app.oncall import service as oncall
 from app.people import store as people
 from app.people.model import Directory, Team
-from app.web.board import board, shown
+from app.web.board import Page, board
 from app.web.route import pages
 from app.web.standing import Standing, standings
 from app.web.visit import Visit, visit
@@ -46,7 +44,7 @@ def listed(request: Request) -> Response:
 
 
 @router.get("/teams/{name}")
-def show(request: Request, name: str, known: Annotated[tuple[int, ...], Query()] = (), seen: int = 0) -> Response:
+def show(request: Request, name: str, page: Page) -> Response:
     """One team: its open incidents, services, members and schedules."""
     with visit(request) as v:
         directory = _directory(v)
@@ -59,7 +57,7 @@ def show(request: Request, name: str, known: Annotated[tuple[int, ...], Query()]
             row=row,
             query=str(Matcher("team", Op.EQUAL, name)),
             persons=directory.people,
-            board=board(v.db, wanted, v.now, INCIDENTS, page=shown(known, seen), by_service=False),
+            board=board(v.db, wanted, v.now, INCIDENTS, page=page, by_service=False),
             schedules=_schedules(v, row.team),
             policies=[one for one, policy in catalog.policies(v.db).items() if f"team:{name}" in policy.targets],
         )

@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
 
-from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,7 +15,7 @@ from app.incidents.search.model import Order, Search
 from app.oncall import service as oncall
 from app.people import store
 from app.people.model import AuditEntry, Person
-from app.web.board import board, shown
+from app.web.board import Page, board
 from app.web.profile import profile, shifts
 from app.web.route import pages
 from app.web.visit import Visit, visit
@@ -46,7 +44,7 @@ def listed(request: Request, q: str = "") -> Response:
 
 
 @router.get("/users/{login}")
-def show(request: Request, login: str, known: Annotated[tuple[int, ...], Query()] = (), seen: int = 0) -> Response:
+def show(request: Request, login: str, page: Page) -> Response:
     """One user; the addresses of their contacts are for them and for admins."""
     with visit(request) as v:
         person = store.get(v.db, login, catalog.defaults(v.db).timezone)
@@ -64,7 +62,7 @@ def show(request: Request, login: str, known: Annotated[tuple[int, ...], Query()
             shifts=shifts(v.db, login, v.now),
             schedules=[name for name, users in oncall.eligible(v.db, v.now).items() if login in users],
             policies=[name for name, one in catalog.policies(v.db).items() if f"user:{login}" in one.targets],
-            board=board(v.db, wanted, v.now, INCIDENTS, page=shown(known, seen), by_service=False),
+            board=board(v.db, wanted, v.now, INCIDENTS, page=page, by_service=False),
         )
 
 

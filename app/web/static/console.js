@@ -86,6 +86,7 @@
     if (all && event.target.matches("[hx-trigger^='live:']")) {
       delete event.detail.parameters.known;
       delete event.detail.parameters.seen;
+      delete event.detail.parameters.following;
       all = false;
     }
   });
