@@ -126,7 +126,10 @@ def merge(db: Connection, number: int, into: int, actor: Actor, now: datetime) -
 
 
 def assign(db: Connection, number: int, login: str, actor: Actor, now: datetime) -> Incident:
-    """Name the person who works on it. Anybody but the actor is paged, and it is unacknowledged until they answer."""
+    """Name the person who works on it. They are paged, and it is unacknowledged until they answer.
+
+    Not if they have answered already: by assigning themselves, or because it is acknowledged by them.
+    """
     before = _locked(db, number, actor, Move.ASSIGN)
     person = people.get(db, login, catalog.defaults(db).timezone)
     if person is None:
@@ -134,7 +137,7 @@ def assign(db: Connection, number: int, login: str, actor: Actor, now: datetime)
     if not may(person.role, "respond"):
         raise Invalid(f'"{login}" is a viewer and cannot work on incidents')
     after, why = assigned(before, login), _by(Code.ASSIGNED, actor, to=login)
-    if login == actor.login:
+    if login in (actor.login, before.acknowledged_by):
         return _done(db, after, actor, why, now)
     after = _done(db, retriggered(after), actor, why, now)
     pages.supersede(db, [number], now)

@@ -30,6 +30,7 @@ class Severity(StrEnum):
 
 
 Family = Literal["health", "performance", "business", "security"]
+WAIT = parse_duration("5m")  # for an acknowledgement, where a policy names no time or there is none
 
 
 class Declared(BaseModel):
@@ -144,7 +145,7 @@ class Step(Declared):
     """Whom to page, and how long to wait for an acknowledgement before the next step."""
 
     page: Targets = Field(min_length=1, description="user:NAME, team:NAME, schedule:NAME or channel:NAME; one or a list")
-    wait: Duration = Field(default=parse_duration("5m"), description="until the next step, unless acknowledged; at least 1s")
+    wait: Duration = Field(default=WAIT, description="until the next step, unless acknowledged; at least 1s")
 
     @field_validator("wait")
     @classmethod

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from app.catalog.model import Policy
+from app.catalog.model import WAIT, Policy
 from app.escalation.model import Due, EscalationState, EscalationStatus
 from app.reason import Code, Reason
 
@@ -85,6 +85,16 @@ def plan(
     again = at + AGAIN_AFTER_EXHAUSTION
     after = replace(position, round=position.round + 1, due_at=again, due=Due.STEP, state=EscalationStatus.EXHAUSTED, held=None)
     return Plan(tuple(taken), after)
+
+
+def out_of_turn(policy: Policy | None, person: ResolvedTarget, why: Reason, started: EscalationState, now: datetime) -> Plan:
+    """Page one person before step 1, which follows unless they acknowledge within its wait; at once where they are nobody."""
+    step = Step(started.round, None, (person,), why)
+    wait = policy.steps[0].wait if policy else WAIT
+    after = replace(started, due_at=now if step.excused else now + wait)
+    if policy is None:  # its steps have no number, as this one has none: they are told apart by the round
+        after = replace(after, round=started.round + 1)
+    return Plan((step,), after)
 
 
 def recipients(step: Step) -> list[tuple[ResolvedTarget, str | None]]:

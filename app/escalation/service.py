@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -11,7 +11,7 @@ from app.db import wake
 from app.escalation import store
 from app.escalation.hold import hold, waiting
 from app.escalation.model import Due, EscalationState, EscalationStatus, ObligationState
-from app.escalation.plan import LastResort, Plan, ResolvedTarget, Step, plan, recipients, targets
+from app.escalation.plan import LastResort, Plan, ResolvedTarget, Step, out_of_turn, plan, recipients, targets
 from app.escalation.request import PageRequest, page_request
 from app.escalation.who import who
 from app.incidents import store as incidents
@@ -22,8 +22,6 @@ from app.people import store as people
 from app.people.model import Directory
 from app.queues import Queue
 from app.reason import Code, Reason, nested
-
-UNLESS_ACKNOWLEDGED = timedelta(minutes=5)  # how long an assignee has where no policy says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +49,12 @@ def page_assignee(db: Connection, incident: Incident, login: str, why: Reason, n
 
     The incident was triggered anew for it: a generation of its own.
     """
-    if incident.generation > 1:
-        store.excuse_incident(db, [incident.number], Reason(Code.STARTED_AGAIN), now)
-    wait = incident.policy.steps[0].wait if incident.policy else UNLESS_ACKNOWLEDGED
-    after = EscalationState.started(incident.number, incident.generation, now + wait)
-    if incident.policy is None:
-        after = replace(after, round=1)  # its steps have no number, as this page has none: they are told apart by the round
-    store.put_all(db, [after])
+    store.excuse_incident(db, [incident.number], Reason(Code.STARTED_AGAIN), now)
     directory = people.directory(db, catalog.defaults(db).timezone)
-    (target,) = resolve(db, {f"user:{login}"}, directory, now).values()
-    step = Step(0, None, (target,), why)
-    return _promise(db, {incident.number: Plan((step,), after)}, {incident.number: incident}, now)
+    (person,) = resolve(db, {f"user:{login}"}, directory, now).values()
+    made = out_of_turn(incident.policy, person, why, EscalationState.started(incident.number, incident.generation, now), now)
+    store.put_all(db, [made.after])
+    return _promise(db, {incident.number: made}, {incident.number: incident}, now)
 
 
 def hurry(db: Connection, number: int, now: datetime) -> None:

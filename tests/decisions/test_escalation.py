@@ -13,7 +13,17 @@ from app.catalog.model import Policy
 from app.catalog.model import Step as PolicyStep
 from app.escalation.ahead import EscalationTerms, ahead
 from app.escalation.model import Due, EscalationState, EscalationStatus, ObligationState
-from app.escalation.plan import AGAIN_AFTER_EXHAUSTION, LATE, LastResort, ResolvedTarget, others, plan, recipients, targets
+from app.escalation.plan import (
+    AGAIN_AFTER_EXHAUSTION,
+    LATE,
+    LastResort,
+    ResolvedTarget,
+    others,
+    out_of_turn,
+    plan,
+    recipients,
+    targets,
+)
 from app.escalation.who import who
 from app.notify.model import Page, PageState
 from app.notify.retry import LONGEST_ASKED, WAITS, wait
@@ -267,3 +277,22 @@ def test_the_targets_of_a_policy_are_those_of_its_steps_and_of_if_exhausted() ->
     assert policy.targets == {"user:ada", "team:both", "schedule:day", "user:bo"}
     assert targets(policy, LastResort(("user:dee",), ("user:root",))) == policy.targets | {"user:dee", "user:root"}
     assert targets(None, LastResort(("user:dee",), ())) == {"user:dee"}
+
+
+@quick
+@given(st.none() | policies, last_resorts)
+def test_who_is_paged_out_of_turn_has_the_first_wait_and_a_place_no_step_has(policy: Policy | None, last: LastResort) -> None:
+    made = out_of_turn(policy, WHO["user:bo"], Reason(Code.ASSIGNED), FIRST, NOON)
+    assert made.after.due_at == NOON + (policy.steps[0].wait if policy else s(300))
+    assert (made.after.step, made.after.state) == (0, EscalationStatus.RUNNING)
+    taken, place = list(made.steps), made.after
+    while place.state is not EscalationStatus.EXHAUSTED:
+        following = plan(policy, last, WHO, place, place.due_at or NOON)
+        taken, place = taken + list(following.steps), following.after
+    assert len({(step.round, step.step) for step in taken}) == len(taken)
+
+
+def test_where_the_person_is_nobody_step_1_follows_at_once() -> None:
+    made = out_of_turn(Policy(steps=(PolicyStep(page=("user:ada",)),)), WHO["user:gone"], Reason(Code.ASSIGNED), FIRST, NOON)
+    assert made.steps[0].excused
+    assert made.after.due_at == NOON

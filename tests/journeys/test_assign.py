@@ -45,6 +45,21 @@ def test_the_assignee_who_answers_in_time_is_the_only_one_paged(world: World) ->
     world.expect_nothing()
 
 
+def test_who_has_acknowledged_it_is_not_asked_again(world: World) -> None:
+    world.policy("ada", minutes(5), ack_timeout="30m")
+    world.raise_alert()
+    world.expect_page("ada")
+    world.act("acknowledge", by="cy")
+    world.act("assign", login="cy")
+    found = world.incident()
+    assert (found.assigned_to, found.acknowledged_by, found.state) == ("cy", "cy", IncidentState.ACKNOWLEDGED)
+    world.advance(minutes(29))
+    world.expect_nothing()
+    world.advance(minutes(1))
+    world.expect_page("ada")
+    world.act("acknowledge")
+
+
 def test_assigned_twice_is_paged_twice(world: World) -> None:
     world.policy("ada", minutes(5))
     world.raise_alert()
