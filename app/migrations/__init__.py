@@ -27,6 +27,7 @@ def upgrade(url: str) -> None:
         with engine.begin() as db:
             db.execute(text("select pg_advisory_xact_lock(7073110)"))
             must_be_known(revision(db))
+            db.execute(text("set local statement_timeout = 0"))  # cut off, it would begin anew for ever
             config.attributes["connection"] = db
             command.upgrade(config, "head")
     finally:

@@ -43,6 +43,22 @@ def older(engine: Engine) -> Iterator[Connection]:
     admin.dispose()
 
 
+WATCH = """
+create table watched (allowed text);
+create function watch() returns trigger language plpgsql as
+  $$ begin insert into watched values (current_setting('statement_timeout')); return new; end $$;
+create trigger watch before update on alembic_version for each row execute function watch();
+"""
+
+
+def test_no_statement_of_a_migration_is_cut_off_however_long_it_takes(older: Connection) -> None:
+    go(older, "0013")
+    older.exec_driver_sql(WATCH)
+    older.commit()
+    migrations.upgrade(older.engine.url.render_as_string(hide_password=False))
+    assert set(older.scalars(text("select allowed from watched"))) == {"0"}
+
+
 def go(db: Connection, revision: str, *, back: bool = False) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
