@@ -57,7 +57,7 @@ def next_steps(
         return {}
     all_terms = all_terms_of(db, waiting.values())
     look = _lookup(db, all_terms.values(), now)
-    steps = {number: _first(ahead(terms, states[number], now, look)) for number, terms in all_terms.items()}
+    steps = {number: first(ahead(terms, states[number], now, look)) for number, terms in all_terms.items()}
     return {number: step for number, step in steps.items() if step}
 
 
@@ -76,8 +76,8 @@ def _lookup(db: Connection, all_terms: Iterable[EscalationTerms], now: datetime)
     return look
 
 
-def _first(steps: Iterable[Upcoming]) -> Upcoming | None:
-    """The first that reaches somebody, else the last."""
+def first(steps: Iterable[Upcoming]) -> Upcoming | None:
+    """The first that reaches somebody, else the last: to whom it escalates."""
     last = None
     for last in steps:
         if not last.step.excused:

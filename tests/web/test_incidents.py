@@ -20,6 +20,37 @@ def test_an_incident_is_acknowledged_from_home_and_the_toast_takes_it_back(ada: 
     assert incident(number).state == "triggered"
 
 
+def test_a_page_and_a_list_name_the_same_who_is_next(ada: Site) -> None:
+    """A step that is nobody is skipped, and a channel has its name."""
+    from app.configfile.apply import apply
+    from app.configfile.load import load_texts
+    from app.db import transaction
+    from app.people.model import SYSTEM
+
+    old = "{name: old, users: [ada], every: 1d, handoff: '09:00', start: 2026-01-05, until: 2026-01-06}"
+    steps = "{page: 'user:ada'}, {page: 'schedule:over'}, {page: 'channel:hook'}"
+    found = load_texts(
+        {
+            "a.yaml": f"""
+users: {{ada: {{role: responder}}}}
+channels: {{hook: {{kind: webhook, url: "http://127.0.0.1:9/hook"}}}}
+schedules: {{over: {{layers: [{old}]}}}}
+policies: {{p: {{steps: [{steps}]}}}}
+routes: [{{policy: p}}]
+"""
+        },
+        {},
+    )
+    assert found.errors == ()
+    with transaction() as db:
+        apply(db, found, SYSTEM, datetime.now(UTC))
+    number = raise_alert("disk full")
+    assert "escalates to channel hook" in ada.get("/")
+    page = ada.get(f"/incidents/{number}")
+    assert "Escalates to channel hook" in page
+    assert 'title="Page the next step now: channel hook"' in page
+
+
 def test_resolving_can_be_undone_and_a_second_move_is_told_in_words(ada: Site) -> None:
     number = raise_alert("disk full")
     ada.post(f"/incidents/{number}/resolve")

@@ -33,6 +33,11 @@ def test_what_the_configuration_names_is_found(ada: Site, q: str, kind: str, lin
     assert f'href="{link}"' in page
 
 
+@pytest.mark.parametrize("q", ['region!="eu"', 'region!~"eu"', 'region=""', 'region=~".*"'])
+def test_what_has_no_such_label_is_not_found_by_it(ada: Site, q: str) -> None:
+    assert "Nothing found" in ada.get("/search", params={"q": q})
+
+
 def test_incidents_are_found_by_words_in_any_order_and_by_labels_of_their_alerts(ada: Site) -> None:
     number = raise_alert("disk full on host a", labels={"region": "eu"})
     other = raise_alert("latency", service="db", labels={"region": "us"})

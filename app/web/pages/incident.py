@@ -17,7 +17,7 @@ from app.catalog.model import Version
 from app.configfile.sections import RUNBOOK, Runbook
 from app.errors import Invalid, NotFound
 from app.escalation import store as escalations
-from app.escalation.upcoming import upcoming
+from app.escalation.upcoming import first, upcoming
 from app.incidents import store
 from app.incidents.lifecycle import Move, offered
 from app.incidents.model import OPEN, Incident
@@ -30,6 +30,7 @@ from app.people import store as people
 from app.people.model import Actor
 from app.units import parse_duration
 from app.web import history
+from app.web.board import Row
 from app.web.route import pages
 from app.web.toast import Toast
 from app.web.visit import Kept, Typed, Visit, go, local_path, visit
@@ -66,6 +67,7 @@ def show(request: Request, number: Number, all: bool = False) -> Response:
         of_it = alerts.of_incidents(v.db, [number])
         lines = [present_event(line) for line in reversed(store.timeline(v.db, number))]
         sent = _sent_pages(v.db, number)
+        steps = upcoming(v.db, incident, escalations.get(v.db, number), v.now)
         return v.page(
             "incident.html",
             incident=incident,
@@ -75,7 +77,8 @@ def show(request: Request, number: Number, all: bool = False) -> Response:
             hidden_lines=0 if all else max(0, len(lines) - SHORT),
             sent=sent,
             why=_why(sent, v.person.login),
-            steps=upcoming(v.db, incident, escalations.get(v.db, number), v.now),
+            steps=steps,
+            row=Row(incident, first(steps)),
             runbook=_runbook(v.db, incident.runbook),
             changes=_changes(v.db, incident),
             graph=history.of_alerts(v.db, of_it, incident, v.now, v.zone),

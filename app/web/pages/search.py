@@ -93,11 +93,16 @@ def _fitting(title: str, things: Iterator[Thing], matchers: Matchers, words: Seq
     fitting = [
         one.result
         for one in things
-        if (matches(matchers, one.labels) if matchers else all(word in _text(one) for word in folded))
+        if (_passes(matchers, one.labels) if matchers else all(word in _text(one) for word in folded))
     ]
     first = folded[0] if folded else ""
     fitting.sort(key=lambda one: (not one.name.casefold().startswith(first), one.name))
     return Kind(title, tuple(fitting[:EACH]), len(fitting))
+
+
+def _passes(matchers: Matchers, labels: dict[str, str]) -> bool:
+    """Only what has these labels: elsewhere one that is missing is empty, and `region!="eu"` would find all there is."""
+    return all(one.name in labels for one in matchers) and matches(matchers, labels)
 
 
 def _text(thing: Thing) -> str:
