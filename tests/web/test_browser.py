@@ -1,18 +1,16 @@
-"""The console in a real browser: live, by keyboard, quiet on the console, at home on a phone; screenshots of every page."""
+"""The console in a real browser: live, by keyboard, quiet on the console, at home on a phone."""
 
 import os
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.stack import until
-from tests.web.conftest import PASSWORD, Site, deliver_inbox, incident, measure, raise_alert
+from tests.web.conftest import PASSWORD, Site, incident, raise_alert
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = (
@@ -24,38 +22,6 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-PAGES = {
-    "home": "/",
-    "incidents": "/incidents",
-    "incident": "/incidents/1",
-    "search": "/search?q=shop",
-    "checks": "/checks",
-    "check": "/checks/web",
-    "probes": "/checks/try",
-    "try": "/checks/web/try",
-    "heartbeats": "/heartbeats",
-    "oncall": "/oncall",
-    "preview": "/preview?service=shop&severity=critical&at=2026-11-23T08:30&hours=1",
-    "me": "/me",
-    "rules": "/rules",
-    "rule": "/rules/slow",
-    "runbooks": "/runbooks",
-    "runbook": "/runbooks/shop-down",
-    "config": "/config",
-    "services": "/services",
-    "service": "/services/shop",
-    "undeclared": "/services/elsewhere",
-    "routes": "/routes",
-    "policies": "/policies",
-    "teams": "/teams",
-    "team": "/teams/shop",
-    "users": "/users",
-    "user": "/users/bo",
-    "channels": "/channels",
-    "admin": "/admin",
-    "audit": "/admin/audit",
-    "missing": "/incidents/999",
-}
 
 pytestmark = [
     pytest.mark.browser,
@@ -263,38 +229,19 @@ def test_a_dark_page_stays_dark_and_a_ticked_box_ticked(chromium: "Browser", ada
     watched.close()
 
 
-@pytest.mark.xdist_group("photographs")  # beside the others, which drive a browser of their own
-@pytest.mark.parametrize("width, height", [(390, 844), (1440, 900)], ids=["phone", "desk"])
-def test_every_page_fits_and_is_photographed(chromium: "Browser", site: Site, width: int, height: int) -> None:
-    measure("web", [0.2, 0.3, 0.25] * 20 + [1.8] * 10)
-    raise_alert(
-        "The shop does not answer, and this title is rather long for a phone",
-        severity="critical",
-        check="web",
-        source="rule:slow",
-    )
-    raise_alert("latency", service="db")
-    raise_alert("a service that nobody declared", service="elsewhere")
-    deliver_inbox()
-    folder = Path(os.environ.get("SCREENSHOTS") or tempfile.mkdtemp(prefix="tocsin-console-"))
-    watched = Watched(chromium, site.as_("root"), viewport={"width": width, "height": height})
+@pytest.mark.xdist_group("browser")
+def test_the_focus_is_kept_where_a_button_acted_even_when_it_is_gone(chromium: "Browser", ada: Site) -> None:
+    number = raise_alert("disk full")
+    watched = Watched(chromium, ada)
     page = watched.page
-    for name, path in PAGES.items():
-        page.goto(path)
-        for theme in ("light", "dark"):
-            page.emulate_media(color_scheme=theme)
-            page.screenshot(path=folder / f"{name}-{width}-{theme}.jpeg", quality=80, full_page=True, animations="disabled")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-        if width == 390:
-            assert _small_targets(page) == [], name
-    watched.complaints = [one for one in watched.complaints if "404" not in one]
+    page.goto(f"/incidents/{number}")
+    for action, past, next_ in (("Acknowledge", "acknowledged", "Resolve"), ("Resolve", "resolved", "Reopen")):
+        page.get_by_role("button", name=action, exact=True).focus()
+        page.keyboard.press("Enter")
+        page.get_by_text(f"#{number} {past}").wait_for()
+        until(lambda name=next_: page.evaluate("document.activeElement.textContent") == name, 5)  # type: ignore[misc]
+    page.get_by_role("link", name="shop", exact=True).first.focus()
+    ada.post(f"/incidents/{number}/reopen")
+    page.get_by_role("button", name="Acknowledge", exact=True).wait_for()
+    assert page.evaluate("document.activeElement.textContent") == "shop"
     watched.close()
-
-
-def _small_targets(page: "Page") -> list[str]:
-    """Buttons and fields that a thumb would miss."""
-    found: list[str] = page.evaluate(
-        """() => [...document.querySelectorAll("button, .button, input:not([type=hidden]):not([type=checkbox]), select")]
-            .filter((one) => one.offsetParent && one.getBoundingClientRect().height < 39.5).map((one) => one.outerHTML)"""
-    )
-    return found

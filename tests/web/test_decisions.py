@@ -103,9 +103,11 @@ def test_no_form_leads_to_another_site(to: str | None) -> None:
 
 def test_a_runbook_keeps_its_text_and_loses_its_scripts() -> None:
     made = html(
-        "# Do\n\n- [ ] one\n- [x] two\n\n<script>alert(1)</script>\n\n[x](javascript:alert(1)) [y](https://example.org) ![p](http://e/x.png)"
+        '# The title, which the page gives\n\n# Do\n\n- [ ] "one" **now**\n- [x] two\n\n<script>alert(1)</script>\n\n[x](javascript:alert(1)) [y](https://example.org) ![p](http://e/x.png)'
     )
+    assert "title" not in made
     assert "<h2>Do</h2>" in made
+    assert 'aria-label="&quot;one&quot;"' in made
     assert made.count("type=checkbox") == 2
     assert made.count(" checked>") == 1
     assert "<script" not in made

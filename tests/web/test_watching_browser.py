@@ -1,14 +1,14 @@
 """What is watched, in a real browser: progress that moves by itself, a try that keeps what was typed; screenshots with data."""
 
 import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.web.accessible import bring_axe
 from tests.web.conftest import Site
-from tests.web.test_browser import CHROMIUM, Watched, _small_targets, chromium  # noqa: F401 - chromium is a fixture
+from tests.web.test_browser import CHROMIUM, Watched, chromium  # noqa: F401 - chromium is a fixture
+from tests.web.test_photographs import photograph
 from tests.web.watching import configure, results, watch_all, worker
 
 if TYPE_CHECKING:
@@ -91,15 +91,11 @@ def test_what_is_watched_fits_and_is_photographed(chromium: "Browser", site: Sit
         store.ask(db, "b1", ["web", "api", "logins", "far"], "t1", "ed", now, None)
         store.answer(db, "b1", {"web": {"status": "critical", "message": "refused", "metrics": {}, "seconds": 0.1}}, now)
         store.answer(db, "b1", {"api": {"status": "ok", "message": "fine", "metrics": {}, "seconds": 0.1}}, now)
-    folder = Path(os.environ.get("SCREENSHOTS") or tempfile.mkdtemp(prefix="tocsin-console-"))
     watched = Watched(chromium, site.as_("root"), viewport={"width": width, "height": height})
-    page = watched.page
+    bring_axe(watched.context)
+    wrong = []
     for name, path in PAGES.items():
-        page.goto(path)
-        for theme in ("light", "dark"):
-            page.emulate_media(color_scheme=theme)
-            page.screenshot(path=folder / f"{name}-{width}-{theme}.jpeg", quality=80, full_page=True, animations="disabled")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-        if width == 390:
-            assert _small_targets(page) == [], name
+        watched.page.goto(path)
+        wrong += photograph(watched.page, name, width)
+    assert wrong == [], "\n".join(wrong)
     watched.close()

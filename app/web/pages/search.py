@@ -151,7 +151,8 @@ def _rules(v: Visit) -> Iterator[Thing]:
 
 def _schedules(v: Visit) -> Iterator[Thing]:
     for name, on in oncall.who(v.db, v.now).items():
-        yield Thing(Result(name, f"/oncall#{name}", f"on call now: {', '.join(on.users) or 'nobody'}"), {"schedule": name})
+        about = f"on call now: {', '.join(on.users) or 'nobody'}"
+        yield Thing(Result(name, f"/oncall#{quote(name, safe='')}", about), {"schedule": name})
 
 
 def _people(v: Visit) -> Iterator[Thing]:

@@ -61,8 +61,18 @@
   addEventListener("pagehide", hang);
 
   // What a refresh must not close: opened details, and what is focused is htmx's own care (by id).
-  let opened = [], picked = new Set();
+  let opened = [], picked = new Set(), focused = null;
+  // Without an id: the same link or button of what comes instead; of a button that is gone, its neighbour in the same form.
+  const looks = (one) => [one.tagName, one.getAttribute("href") || one.getAttribute("formaction") || one.name, one.textContent.trim()].join();
+  const refocus = () => {
+    if (!focused || (document.activeElement && document.activeElement !== document.body)) return;
+    const { id, look, form } = focused, same = $$("a, button, summary", $("#main")).find((one) => looks(one) === look);
+    const next = (id && document.getElementById(id)) || same || (form && $(`form.${form} button`)) || $("#main");
+    next.focus({ preventScroll: true });
+  };
   document.addEventListener("htmx:beforeSwap", () => {
+    const at = document.activeElement, form = at && at.closest("form[class]");
+    focused = at && at !== document.body ? { id: at.id, look: looks(at), form: form && form.classList[0] } : null;
     opened = $$("details[open][id]").map((one) => one.id);
     picked = new Set($$("[data-pick]:checked").map((one) => one.value));
   });
@@ -75,6 +85,7 @@
       opened.forEach((id) => { const one = document.getElementById(id); if (one) one.open = true; });
       for (const one of $$("[data-pick]")) one.checked = picked.has(one.value);
     }
+    refocus();
     ready();
   });
   document.addEventListener("htmx:sendError", () => { $("#offline").hidden = false; });
