@@ -103,7 +103,8 @@ def test_no_form_leads_to_another_site(to: str | None) -> None:
 
 def test_a_runbook_keeps_its_text_and_loses_its_scripts() -> None:
     made = html(
-        '# The title, which the page gives\n\n# Do\n\n- [ ] "one" **now**\n- [x] two\n\n<script>alert(1)</script>\n\n[x](javascript:alert(1)) [y](https://example.org) ![p](http://e/x.png)'
+        '# The title, which the page gives\n\n# Do\n\n- [ ] "one" **now**\n- [x] two\n\n<script>alert(1)</script>\n\n'
+        "[x](javascript:alert(1)) [y](https://example.org) ![p](http://e/x.png)"
     )
     assert "title" not in made
     assert "<h2>Do</h2>" in made
