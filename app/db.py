@@ -111,7 +111,28 @@ def connect(url: str, size: int = 4) -> Engine:
     )
     event.listen(made, "checkout", _same_process)
     event.listen(made, "connect", _mark_process)
+    times = _Disposed()
+    event.listen(made, "engine_disposed", times.disposed)
+    event.listen(made, "connect", times.connected)
+    event.listen(made, "checkin", times.returned)
     return made
+
+
+class _Disposed:
+    """Closes the sessions that were in use when their pool was disposed, as they come back: nobody else would."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def disposed(self, _: Any) -> None:
+        self.times += 1
+
+    def connected(self, _: Any, record: Any) -> None:
+        record.info["disposed"] = self.times
+
+    def returned(self, session: Any, record: Any) -> None:
+        if session is not None and record.info.get("disposed") != self.times:
+            record.invalidate()
 
 
 class Session(psycopg.Connection[Any]):

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy import Engine
 
-from app.db import Session
+from app.db import Session, connect
 from app.settings import settings
 
 
@@ -52,3 +52,18 @@ def test_the_application_waits_through_such_sessions(engine: Engine) -> None:
 def test_a_long_answer_of_a_server_that_lives_is_waited_for() -> None:
     with Quick.connect(settings().libpq) as session:
         assert session.execute("select 1 from pg_sleep(0.3)").fetchone() == (1,)
+
+
+def test_a_session_in_use_while_the_pool_is_given_up_is_closed_when_it_comes_back() -> None:
+    made = connect(settings().database, size=1)
+    with made.connect() as db:
+        session = db.connection.driver_connection
+        made.dispose()
+        assert session is not None
+        assert not session.closed
+    assert session.closed
+    with made.connect() as db:
+        kept = db.connection.driver_connection
+    assert kept is not None
+    assert not kept.closed, "a later one is kept"
+    made.dispose()
