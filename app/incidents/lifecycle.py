@@ -113,6 +113,11 @@ def reopened(incident: Incident, now: datetime) -> Incident:
     return replace(_triggered(incident, Move.REOPEN), reopened_at=now, resolved_at=None, resolved_by=None, resolve_at=None)
 
 
+def unassigned(incident: Incident) -> Incident:
+    """Nobody is named any more: its alerts fired again, and the policy decides anew who is paged."""
+    return replace(incident, assigned_to=None)
+
+
 def unacknowledged(incident: Incident) -> Incident:
     """Taken back by hand: its policy from step 1."""
     return _triggered(incident, Move.UNACKNOWLEDGE)

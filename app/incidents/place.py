@@ -10,7 +10,7 @@ from app.alerts.model import Alert, AlertState, Tally
 from app.catalog.model import Grouping
 from app.incidents.correlate import Group, Way, follow, group
 from app.incidents.hours import caught_up
-from app.incidents.lifecycle import reopened, retriggered
+from app.incidents.lifecycle import reopened, retriggered, unassigned
 from app.incidents.model import Event, Incident, IncidentState, counted
 from app.incidents.rise import Effect, Rise, lead, rise
 from app.incidents.routing import Routing
@@ -164,7 +164,9 @@ def _destination(of: Group, board: Board, routing: Routing, now: datetime) -> tu
     way = follow(closed, target, of.reopen, now)
     if way is Way.JOIN and target is not None:
         return target, How.QUIET
-    return (caught_up(reopened(closed, now), routing.timetable, now)[0], How.REOPENED) if way is Way.REOPEN else None
+    if way is not Way.REOPEN:
+        return None
+    return caught_up(unassigned(reopened(closed, now)), routing.timetable, now)[0], How.REOPENED
 
 
 def _lead(alerts: Sequence[Alert], routing: Routing) -> Alert:

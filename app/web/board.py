@@ -65,7 +65,8 @@ class Board:
     seen: int
     new: int = 0  # that came after the page was loaded
     worst_new: Incident | None = None
-    services: tuple[ServiceCount, ...] = ()  # where one page does not hold all
+    services: tuple[ServiceCount, ...] = ()  # those with several, where one page does not hold all
+    other_services: int = 0
 
 
 def rows(db: Connection, incidents: Sequence[Incident], now: datetime) -> tuple[Row, ...]:
@@ -89,25 +90,27 @@ def board(
     by_service: what does not fit on the page is counted by service.
     """
     total = search.count(db, wanted)
-    services = _services(db, wanted, total, limit) if by_service else ()
+    services, others = _services(db, wanted, total, limit) if by_service else ((), 0)
     if page is not None:
         known = store.by_numbers(db, page.numbers)
         kept = [known[number] for number in page.numbers if number in known]
         following = page.next(wanted.order)
         whole = after is None and following is None  # then all that is not on it is new, an old one that fits again too
         new, worst = search.newer(db, wanted, 0 if whole else page.seen, page.numbers)
-        return Board(rows(db, kept, now), total, following, page.seen, new, worst, services)
+        return Board(rows(db, kept, now), total, following, page.seen, new, worst, services, others)
     seen = search.highest(db)  # before the rows: what comes in between is on the page and not new
     found = search.found(db, wanted, after, limit + 1)
     following = position(found[limit - 1], wanted.order) if len(found) > limit else None
-    return Board(rows(db, found[:limit], now), total, following, seen, services=services)
+    return Board(rows(db, found[:limit], now), total, following, seen, services=services, other_services=others)
 
 
-def _services(db: Connection, wanted: Search, total: int, limit: int) -> tuple[ServiceCount, ...]:
+def _services(db: Connection, wanted: Search, total: int, limit: int) -> tuple[tuple[ServiceCount, ...], int]:
+    """The services that several are of, the worst first, and how many further services there are."""
     if total <= limit or "service" in wanted.equal:
-        return ()
-    counts = tuple(search.by_service(db, wanted))
-    return counts[:SERVICES] if len(counts) > 1 else ()
+        return (), 0
+    counts = search.by_service(db, wanted)
+    several = tuple(one for one in counts if one.incidents > 1)[:SERVICES]
+    return (several, len(counts) - len(several)) if several and len(counts) > 1 else ((), 0)
 
 
 def reached(step: Upcoming) -> str:

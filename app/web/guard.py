@@ -7,11 +7,12 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from app.errors import Denied, TooLarge
+from app.errors import Denied, NotLoggedIn, TooLarge
 from app.settings import settings
 
 FORM_LIMIT = 256 * 1024  # bytes
 TOKEN = 16  # bytes
+ENTRANCES = ("/login", "/invite/")  # whose forms need no session
 
 POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -62,7 +63,7 @@ def bound_cookie(request: Request) -> str | None:
 
 
 async def check_form(request: Request) -> None:
-    """Raise Denied unless this POST comes from one of our own forms, TooLarge when it is no form a person typed."""
+    """Raise Denied unless this POST is of a form of ours, NotLoggedIn without a session, TooLarge for what nobody types."""
     size = request.headers.get("content-length", "")
     if not size.isdecimal() or int(size) > FORM_LIMIT:
         raise TooLarge(f"form larger than {FORM_LIMIT // 1024} KiB")
@@ -71,6 +72,8 @@ async def check_form(request: Request) -> None:
     cookie = bound_cookie(request)
     request.state.form = await request.form(max_fields=200)
     given = request.state.form.get("csrf")
+    if not cookie and not request.url.path.startswith(ENTRANCES):
+        raise NotLoggedIn("the session has expired")
     if not cookie or not isinstance(given, str) or not _fits(given, cookie):
         raise Denied("the form belongs to another session; reload the page and retry")
 

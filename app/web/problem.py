@@ -3,7 +3,7 @@
 import secrets
 from dataclasses import dataclass
 from math import ceil
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
@@ -17,7 +17,7 @@ from app.secret import is_secret_name
 from app.validation import explain
 from app.web.guard import HEADERS
 from app.web.template import render
-from app.web.visit import LogInFirst, here, theme
+from app.web.visit import LogInFirst, here, local_path, theme
 
 logger = log.get(__name__)
 HIDDEN = ("csrf", "again", "old", "back")  # of what was typed, not shown again, beside what is secret by its name
@@ -47,14 +47,15 @@ KINDS: tuple[tuple[type[Exception], Kind], ...] = (
         Kind("Service unavailable", "Nothing was changed. Retry in a moment; on the server, run tocsin status for details."),
     ),
 )  # fmt: skip
+EXPIRED = Kind("Session expired", "Nothing was changed. Copy what you need, log in and retry.")
 BROKEN = Kind("Internal error", "Retry. If it persists, give the trace id to your Tocsin administrator: the log has details.")
 NOTHING = "no page at this URL"
 
 
 def answer(request: Request, error: Exception) -> Response:
     """The response for whatever went wrong."""
-    if isinstance(error, LogInFirst):
-        return _log_in(request, error.back)
+    if isinstance(error, LogInFirst | errors.NotLoggedIn):
+        return _log_in(request, error.back if isinstance(error, LogInFirst) else "/")
     error = _ours(error)
     kind = next((k for type_, k in KINDS if isinstance(error, type_)), BROKEN)
     status = error.status if isinstance(error, errors.TocsinError) else errors.TocsinError.status
@@ -70,7 +71,7 @@ def answer(request: Request, error: Exception) -> Response:
     typed = {name: value for name, value in _typed(request).items() if value and not (name in HIDDEN or is_secret_name(name))}
     faults = error.faults if isinstance(error, errors.Invalid) else ()
     back = "/" if request.method == "POST" else request.url.path if status == errors.Invalid.status else here(request)
-    page = render("problem.html", **facts, typed=typed, faults=faults, back=back, theme=theme(request))
+    page = render("problem.html", **facts, typed=typed, faults=faults, back=back, login=None, theme=theme(request))
     again = {"Retry-After": str(ceil(error.seconds))} if isinstance(error, errors.TooOften) else None
     return HTMLResponse(page, status, again)
 
@@ -98,7 +99,30 @@ def _typed(request: Request) -> dict[str, str]:
 
 
 def _log_in(request: Request, back: str) -> Response:
-    to = f"/login?back={quote(back, safe='')}" if request.method == "GET" and back != "/" else "/login"
+    """Off to the log-in page and back to where the visitor was; what was typed is kept by the page's script, or shown here."""
     if request.headers.get("hx-request") == "true":
-        return Response(status_code=401, headers={"HX-Redirect": "/login"})
-    return RedirectResponse(to, 303)
+        return Response(status_code=401, headers={"HX-Redirect": _login(_own_path(request, "hx-current-url"))})
+    if request.method != "POST":
+        return RedirectResponse(_login(back), 303)
+    typed = {name: value for name, value in _typed(request).items() if value and not (name in HIDDEN or is_secret_name(name))}
+    if not typed:
+        return RedirectResponse(_login(_own_path(request, "referer")), 303)
+    facts = {"status": 401, "kind": EXPIRED, "text": "", "trace": getattr(request.state, "trace", None)}
+    login = _login(_own_path(request, "referer"))
+    return HTMLResponse(
+        render("problem.html", **facts, typed=typed, faults=(), back="/", login=login, theme=theme(request)), 401
+    )
+
+
+def _login(back: str) -> str:
+    return f"/login?back={quote(back, safe='')}" if back != "/" else "/login"
+
+
+def _own_path(request: Request, header: str) -> str:
+    """The path and query of an address of ours in this header; `/` for anything else."""
+    try:
+        parts = urlsplit(request.headers.get(header, ""))
+    except ValueError:
+        return "/"
+    same = parts.netloc.lower() == request.headers.get("host", "").lower()
+    return local_path(f"{parts.path}?{parts.query}" if parts.query else parts.path) if same else "/"

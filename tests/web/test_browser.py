@@ -141,12 +141,44 @@ def test_many_are_selected_and_acknowledged_while_the_list_stays_still(chromium:
     page.locator("#news").get_by_text("1 new: critical · the next").wait_for(timeout=5000)
     assert "1 new: critical · the next" in (page.locator("#announce").text_content() or "")
     assert page.locator("[data-pick]:checked").count() == 3, "the selection outlives a refresh"
+    page.keyboard.press("Enter")
     page.keyboard.press("a")
     page.get_by_text("3 incidents acknowledged").wait_for()
     assert [incident(number).state for number in numbers] == ["acknowledged"] * 3 + ["triggered"] * 3
     page.get_by_role("button", name="Undo").click()
     page.get_by_text("3 incidents unacknowledged").wait_for()
     assert {incident(number).state for number in numbers} == {"triggered"}
+    page.get_by_role("link", name="alert 4").click()
+    page.wait_for_url(f"**/incidents/{numbers[4]}")
+    page.get_by_role("button", name="Add note").wait_for()
+    watched.close()
+
+
+@pytest.mark.xdist_group("browser")
+def test_a_note_typed_in_a_session_that_ended_is_there_after_the_login(chromium: "Browser", ada: Site) -> None:
+    from datetime import UTC, datetime
+
+    from app.db import transaction
+    from app.people.model import SYSTEM
+    from app.people.service import set_password
+
+    number = raise_alert("disk full")
+    watched = Watched(chromium, ada)
+    page = watched.page
+    page.goto(f"/incidents/{number}")
+    page.fill("textarea[name=text]", "host a has no room")
+    with transaction() as db:
+        set_password(db, "ada", PASSWORD, SYSTEM, datetime.now(UTC))  # ends her sessions
+    page.get_by_role("button", name="Add note").click()
+    page.wait_for_url("**/login?back=*")
+    page.fill("[name=login]", "ada")
+    page.fill("[name=password]", PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/incidents/{number}")
+    assert page.input_value("textarea[name=text]") == "host a has no room"
+    page.get_by_role("button", name="Add note").click()
+    page.get_by_text(f"Note added to #{number}").wait_for()
+    watched.complaints = [one for one in watched.complaints if "401" not in one]
     watched.close()
 
 

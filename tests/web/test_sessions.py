@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.web.conftest import CONFIGURATION, PASSWORD, RUNBOOK, Site
+from tests.web.conftest import CONFIGURATION, PASSWORD, RUNBOOK, Site, raise_alert
 
 WITHOUT_CY = CONFIGURATION
 WITH_CY = CONFIGURATION.replace("  vi: {role: viewer}", "  vi: {role: viewer}\n  cy: {role: ROLE}")
@@ -464,3 +464,30 @@ def test_nobody_waits_behind_a_flood_of_names_that_nobody_has(site: Site) -> Non
         assert logged_in(site, "ada").get("/me")
         for one in floods:
             one.result()
+
+
+def test_an_expired_session_shows_what_was_typed_and_leads_back(ada: Site) -> None:
+    number = raise_alert("disk full")
+    ada.session.cookies.clear()
+    answer = ada.session.post(
+        f"{ada.url}/incidents/{number}/note",
+        data={"csrf": "x", "text": "the disk of host a <b>"},
+        headers={"Origin": ada.url, "Referer": f"{ada.url}/incidents/{number}?all=true"},
+        allow_redirects=False,
+        timeout=9,
+    )
+    assert answer.status_code == 401
+    assert "Session expired" in answer.text
+    assert "the disk of host a &lt;b&gt;" in answer.text
+    assert f'href="/login?back=%2Fincidents%2F{number}%3Fall%3Dtrue"' in answer.text
+
+
+@pytest.mark.parametrize("referer", ["https://evil.example/x", "", "http://[::1", "//evil.example", "javascript:alert(1)"])
+def test_a_strangers_page_is_never_led_back_to(ada: Site, referer: str) -> None:
+    ada.session.cookies.clear()
+    headers = {"Origin": ada.url, "Referer": referer, "HX-Current-URL": referer}
+    answer = ada.session.post(f"{ada.url}/theme", data={"csrf": "x"}, headers=headers, allow_redirects=False, timeout=9)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+    headers["HX-Request"] = "true"
+    answer = ada.session.post(f"{ada.url}/theme", data={"csrf": "x"}, headers=headers, allow_redirects=False, timeout=9)
+    assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/login")

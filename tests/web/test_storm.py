@@ -5,20 +5,27 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.web.conftest import Site, incident, raise_alert
+from tests.web.conftest import CONFIGURATION, RUNBOOK, Site, incident, raise_alert
 
 MANY = 600
+GROUPED = "grouping: [{by: [region, service]}]\n"
 
 
 @pytest.fixture
 def storm(ada: Site) -> Site:
-    """Six hundred warnings that came after three criticals, one of them acknowledged; each of a service of ten."""
+    """Six hundred warnings that came after three criticals, one of them acknowledged; of ten services."""
     from app import line
     from app.alerts import service as alerts
     from app.catalog.model import Severity
+    from app.configfile.apply import apply
+    from app.configfile.load import load_texts
     from app.db import transaction
+    from app.people.model import SYSTEM
     from app.signals.model import Signal, SignalStatus
 
+    found = load_texts({"all.yaml": CONFIGURATION + GROUPED, "runbooks/shop-down.md": RUNBOOK}, {})
+    with transaction() as db:
+        apply(db, found, SYSTEM, datetime.now(UTC))
     for n in (1, 2, 3):
         raise_alert(f"critical {n}", service=f"vital-{n}", severity="critical")
     signals = [
@@ -28,7 +35,7 @@ def storm(ada: Site) -> Site:
             SignalStatus.FIRING,
             f"warning {n}",
             Severity.WARNING,
-            service=f"s{n}",
+            service=f"s{n % 10}",
             labels={"region": f"r{n}"},
         )
         for n in range(MANY)
@@ -68,7 +75,7 @@ def test_every_incident_is_on_some_page(storm: Site) -> None:
 
 
 def test_a_label_that_only_the_oldest_alert_has_is_found(storm: Site) -> None:
-    for query in ('region="r0"', 'region=~"r0|r0x"', "warning 0 s0", "s0 r0"):
+    for query in ('region="r0"', 'region=~"r0|r0x"', "warning r0", "s0 r0"):
         page = storm.get("/incidents", params={"q": query})
         assert [incident(number).title for number in numbers(page)][:1] == ["warning 0"], query
     assert "1 open incident match." in storm.get("/incidents", params={"q": 'region="r0"'})
@@ -130,7 +137,9 @@ def test_the_storm_is_summed_up_by_service(storm: Site) -> None:
     page = storm.get("/incidents")
     services = re.search(r'<nav class="services".*?</nav>', page, re.DOTALL)
     assert services is not None
-    assert re.findall(r"service=(vital-\d)", services[0]) == ["vital-2", "vital-3", "vital-1"]
+    assert re.findall(r"service=(s\d)", services[0]) == [f"s{n}" for n in range(8)]
+    assert "<b>60</b>" in services[0]
+    assert "and 5 more services" in services[0], "two of several incidents, and the three of one each"
     assert '<nav class="services"' not in storm.get("/incidents?service=s1")
 
 
@@ -212,3 +221,13 @@ def test_mine_and_my_teams(storm: Site) -> None:
     assert numbers(storm.get("/incidents?view=teams")) == [mine]
     assert 1 in numbers(storm.get("/incidents?view=mine")), "acknowledged by her"
     assert "No incidents match" in storm.as_("ed").get("/incidents?view=mine")
+
+
+def test_links_in_a_list_lead_away_and_enter_in_a_box_acts_on_nothing(storm: Site) -> None:
+    page = storm.get("/incidents")
+    form = re.search(r'<form class="list"[^>]*>', page)
+    assert form is not None
+    assert 'hx-disinherit="*"' in form[0], "what the form says of its answers is not said of its links"
+    first = re.search(r"<button[^>]*>", page[form.end() :])
+    assert first is not None
+    assert "disabled" in first[0], "the button that Enter would press"

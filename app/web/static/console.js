@@ -165,7 +165,7 @@
       if (event.target.matches("input, textarea")) event.target.blur();
       return;
     }
-    if (event.target.matches("input, textarea, select") || $("dialog[open]")) return;
+    if (event.target.matches("input:not([type=checkbox]), textarea, select") || $("dialog[open]")) return;
     if (going > Date.now() && PLACES[event.key]) { location.href = PLACES[event.key]; return; }
     going = event.key === "g" ? Date.now() + 1200 : 0;
     if (event.key === "j" || event.key === "k") move(event.key === "j" ? 1 : -1);
@@ -176,6 +176,25 @@
     else return;
     event.preventDefault();
   });
+
+  // A session that has expired: what was typed is kept in this tab, and is back after the login.
+  const DRAFT = "tocsin.draft";
+  const written = () => $$("main textarea, main input:not([type=hidden]):not([type=checkbox]):not([type=password])").filter((one) => one.name && one.value && one.value !== one.defaultValue);
+  document.addEventListener("htmx:beforeOnLoad", (event) => {
+    if (event.detail.xhr.status !== 401) return;
+    const fields = written().map((one) => [one.form ? one.form.getAttribute("action") : "", one.name, one.value]);
+    if (fields.length) sessionStorage.setItem(DRAFT, JSON.stringify({ page: location.pathname, fields }));
+  });
+  const restore = () => {
+    let draft = null;
+    try { draft = JSON.parse(sessionStorage.getItem(DRAFT)); } catch { /* not ours */ }
+    if (!draft || draft.page !== location.pathname) return;
+    sessionStorage.removeItem(DRAFT);
+    for (const [action, name, value] of draft.fields) {
+      const field = $$("main [name]").find((one) => one.name === name && one.form && one.form.getAttribute("action") === action);
+      if (field) field.value = value;
+    }
+  };
 
   // Theme: the form works alone; here it needs no round trip.
   document.addEventListener("submit", (event) => {
@@ -210,6 +229,7 @@
     for (const form of $$("form.filter")) $$("select", form).forEach((one) => { one.onchange = () => form.requestSubmit(); });
   };
   ready();
+  restore();
   listen();
   if (location.hash === "#snooze" && $("#snooze")) $("#snooze").open = true;
 })();
