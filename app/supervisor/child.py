@@ -50,8 +50,7 @@ class Child:
     def start(self, env: Mapping[str, str], each: Callable[[str], None]) -> None:
         """Start it; `each` gets its output by lines. Raises OSError or Unusable when it cannot be started at all."""
         spec = self.spec
-        for folder in spec.folders:
-            folders.private(Path(folder))
+        self.make_room()
         identity = {} if spec.account is None else {"user": spec.account[0], "group": spec.account[1], "extra_groups": ()}
         source, target = os.pipe()
         try:
@@ -77,6 +76,21 @@ class Child:
         self.state, self.lacks = "starting", (spec.name,)
         self.start_time = leftovers.started(self.process.pid)
         self._since = time.monotonic()
+
+    def make_room(self) -> None:
+        """Make the folders it works in, and the link that leads to it. Raises OSError or Unusable."""
+        for folder in self.spec.folders:
+            folders.anew(Path(folder))
+        if self.spec.given and self.spec.account is not None:
+            folders.given(Path(self.spec.given), *self.spec.account)
+        if self.spec.link:
+            path, target = self.spec.link
+            folders.link(Path(path), Path(target))
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether it runs and nobody can reach it any more: its socket was removed."""
+        return self.is_running and self.state == "running" and bool(self.spec.socket) and not os.path.exists(self.spec.socket)
 
     def reap(self) -> bool:
         """See whether it has died; if so, kill what is left of its group while its pid still cannot be anybody else's."""

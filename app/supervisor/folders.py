@@ -42,6 +42,19 @@ def private(path: Path, mode: int = 0o700) -> Path:
     return path
 
 
+def anew(path: Path) -> Path:
+    """A private folder, and the one above it as `home` makes it when that is gone as well."""
+    if not path.parent.exists():
+        private(path.parent, 0o711 if os.geteuid() == 0 else 0o700)
+    return private(path)
+
+
+def link(path: Path, target: Path) -> None:
+    """Let `path` be a link to `target`, whatever it was."""
+    path.unlink(missing_ok=True)
+    path.symlink_to(target)
+
+
 def passage(path: Path) -> Path:
     """A folder that another account may pass through. Only one made here gets its mode; what was there stays as it is."""
     try:

@@ -184,12 +184,28 @@ class Keeper:
         return tuple(f"{child.spec.name}: {child.reason}" for child in self.children.values() if child.reason)
 
     async def _watch(self) -> None:
-        """See to the dead also when a signal was lost, and to a database that waits to end."""
+        """See to the dead also when a signal was lost, to servers that are cut off, and to a database that waits to end."""
         lingering = Lingering(self.say)
         while True:
             await asyncio.sleep(1.0)
             self._reap()
+            for child in self.children.values():
+                if child.is_cut_off:
+                    self._join(child)
             lingering.look(self.children.values())
+
+    def _join(self, child: Child) -> None:
+        """Its socket was removed: make what leads to it anew; where that is not enough, it starts again, which makes one."""
+        try:
+            child.make_room()
+        except (OSError, Unusable) as error:
+            self.say(f"{child.spec.name} cannot be reached: {error}", red=True)
+            return
+        if child.is_cut_off:
+            self.say(f"the socket of {child.spec.name} was removed; restarting it", red=True)
+            child.stop()
+        else:
+            self.say(f"the link to the socket of {child.spec.name} was removed; made anew", red=True)
 
     def _reap(self) -> None:
         for child in self.children.values():

@@ -28,6 +28,9 @@ class Spec:
     cwd: str | None = None
     folders: tuple[str, ...] = ()  # of ours alone, made before each start: who removes them while it runs has it back empty
     account: tuple[int, int] | None = None  # uid and gid when not ours
+    given: str = ""  # a folder of that account, made before each start
+    link: tuple[str, ...] = ()  # a link made before each start, and what it points to
+    socket: str = ""  # where clients look for it; without it, it is as good as gone
     stop: int = int(signal.SIGTERM)
     timeout: float = 30.0  # seconds between `stop` and SIGKILL
     tries: int = 0  # deaths before it was ever ready after which the start has failed; 0: it is tried for ever

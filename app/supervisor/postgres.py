@@ -91,9 +91,7 @@ def install(cluster: Cluster, known: str | None = None) -> None:
     folders.private(cluster.sockets)
     if cluster.account is not None:
         folders.given(cluster.listens, cluster.account.uid, cluster.account.gid)
-        link = cluster.sockets / SOCKET
-        link.unlink(missing_ok=True)
-        link.symlink_to(cluster.listens / SOCKET)
+        folders.link(cluster.sockets / SOCKET, cluster.listens / SOCKET)
     if (cluster.data / "PG_VERSION").exists():
         end_leftover(cluster)
     else:

@@ -67,6 +67,7 @@ def server_specs(embedded: Servers, marked: str) -> Iterable[Spec]:
     """PostgreSQL and Valkey, where embedded."""
     env = {**PLAIN, leftovers.MARK: marked}
     if (cluster := embedded.database) is not None:
+        socket = str(cluster.sockets / postgres.SOCKET)
         yield Spec(
             name="postgres",
             kind="postgres",
@@ -75,7 +76,11 @@ def server_specs(embedded: Servers, marked: str) -> Iterable[Spec]:
             env=env,
             inherits=False,
             cwd="/",
+            folders=(str(cluster.sockets),),
             account=(cluster.account.uid, cluster.account.gid) if cluster.account else None,
+            given=str(cluster.listens) if cluster.account else "",
+            link=(socket, str(cluster.listens / postgres.SOCKET)) if cluster.account else (),
+            socket=socket,
             stop=int(postgres.STOP),
             timeout=20.0,
             tries=TRIES,
@@ -93,6 +98,7 @@ def server_specs(embedded: Servers, marked: str) -> Iterable[Spec]:
             inherits=False,
             cwd="/",
             folders=(str(broker.data), str(broker.sockets)),
+            socket=str(broker.sockets / valkey.SOCKET),
             timeout=10.0,
             tries=TRIES,
             advice=f"remove {broker.data}; no alert or page is stored in it",

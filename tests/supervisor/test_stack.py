@@ -12,7 +12,7 @@ from signal import Signals
 import psutil
 import pytest
 
-from app.supervisor import state
+from app.supervisor import folders, postgres, state, valkey
 from tests.supervisor.conftest import MakeHome, until
 
 
@@ -64,6 +64,19 @@ def test_a_broker_whose_data_were_removed_comes_back_empty(make_home: MakeHome) 
     os.kill(before, signal.SIGKILL)
     until(lambda: home.row("valkey").pid not in (None, before) and home.row("valkey").state == "running", 3)
     assert (home.path / "valkey").stat().st_mode & 0o777 == 0o700
+
+
+def test_sockets_that_are_removed_while_their_servers_run_are_back(make_home: MakeHome) -> None:
+    home = make_home(embedded=True)
+    home.up()
+    sockets = home.settings.sockets
+    own = sockets.with_name(f"{sockets.name}{folders.ACCOUNT}")  # as root, where PostgreSQL itself listens
+    for removed in ([sockets], [sockets, own]):
+        for folder in removed:
+            shutil.rmtree(folder, ignore_errors=True)
+        until(lambda: (sockets / postgres.SOCKET).exists() and (sockets / valkey.SOCKET).exists(), 10)
+        until(lambda: {home.row(name).state for name in ("postgres", "valkey")} == {"running"}, 10)
+    assert home.status()["queues"]["notify"] == 0
 
 
 def test_up_ends_what_a_killed_supervisor_left_behind(make_home: MakeHome) -> None:
