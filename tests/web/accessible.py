@@ -63,7 +63,10 @@ def without_ring(page: "Page") -> list[str]:
     page.keyboard.press("Tab")  # from here on the browser shows where the focus is
     found: list[str] = page.evaluate(
         """() => {
-          const look = (one) => { const { outline, boxShadow } = getComputedStyle(one); return outline + boxShadow; };
+          const look = (one) => {
+            const { outline, outlineStyle, outlineWidth, boxShadow } = getComputedStyle(one);
+            return (outlineStyle === "none" || outlineWidth === "0px" ? "" : outline) + boxShadow;
+          };
           const shown = (one) => [one, one.closest("[data-row]")].filter(Boolean).map(look).join();
           const reached = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']";
           return [...document.querySelectorAll(reached)].filter((one) => {

@@ -224,7 +224,8 @@
     }
     for (const toast of $$("#toasts .toast:not([data-seen])")) {
       toast.dataset.seen = "";
-      if (!toast.matches(".wrong")) setTimeout(() => toast.remove(), 12000);
+      const leave = () => { if (toast.matches(":hover, :focus-within")) setTimeout(leave, 2000); else toast.remove(); };
+      if (!toast.matches(".wrong")) setTimeout(leave, 12000);
     }
     for (const form of $$("form.filter")) $$("select", form).forEach((one) => { one.onchange = () => form.requestSubmit(); });
   };
