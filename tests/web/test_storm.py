@@ -203,7 +203,9 @@ def test_the_others_are_merged_into_the_oldest(storm: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "action, chosen, status", [("acknowledge", (), 422), ("merge", (2,), 422), ("explode", (2,), 404)], ids=str
+    "action, chosen, status",
+    [("acknowledge", (), 422), ("resolve", tuple(range(1, 102)), 422), ("merge", (2,), 422), ("explode", (2,), 404)],
+    ids=str,
 )
 def test_what_cannot_be_done_says_so(storm: Site, action: str, chosen: tuple[int, ...], status: int) -> None:
     storm.post(f"/incidents/bulk/{action}", status, number=[str(one) for one in chosen])

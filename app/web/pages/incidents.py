@@ -23,7 +23,7 @@ from app.incidents.search.model import Order, Search, parse_position
 from app.people import store as people
 from app.people.model import Actor
 from app.units import counted
-from app.web.board import Page, board
+from app.web.board import MOST, Page, board
 from app.web.pages.incident import can_take_back, snooze_length
 from app.web.route import pages
 from app.web.toast import Toast
@@ -126,10 +126,12 @@ def _search(v: Visit, wanted: Filter, severity: str) -> Search:
 
 
 async def chosen(request: Request) -> tuple[int, ...]:
-    """The incidents that are ticked, or those of an undo's address; each once, the oldest first."""
+    """The incidents that are ticked, or those of an undo's address; each once, oldest first. Raises Invalid for too many."""
     form = await request.form(max_fields=200)
     texts = [*form.getlist("number"), *request.query_params.getlist("number")]
     digits = {one for one in texts if isinstance(one, str) and one.isascii() and one.isdecimal() and len(one) <= LONGEST}
+    if len(digits) > MOST:
+        raise Invalid(f"too many incidents: {len(digits)}; select at most {MOST} at once")
     return tuple(sorted({int(one) for one in digits}))
 
 
