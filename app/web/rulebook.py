@@ -24,6 +24,15 @@ class Row:
         """The worst of its series."""
         return how(self.series[0]) if self.series else "new"
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """What a search sees of it."""
+        spec = self.rule.spec
+        return {
+            "rule": self.rule.name, "check": self.rule.check_name, "state": self.state, "mode": spec.mode,
+            "owner": spec.owner or "", "severity": self.rule.severity.value, "kind": spec.kind,
+        }  # fmt: skip
+
 
 def rows_of(db: Connection, rules: Sequence[Active]) -> list[Row]:
     """These rules in their order."""

@@ -47,6 +47,15 @@ class Standing:
         return self.open.worst.value if self.open else self.status or "quiet"
 
     @property
+    def labels(self) -> dict[str, str]:
+        """What a search sees of it."""
+        spec = self.spec
+        return {
+            "service": self.name, "team": spec.team or "", "tier": spec.tier if self.origin else "", "state": self.state,
+            "business": spec.business or "", "description": spec.description or "",
+        }  # fmt: skip
+
+    @property
     def order(self) -> tuple[int, int, str]:
         """What is worst comes first, then by name."""
         rank = self.open.worst.rank if self.open else -1

@@ -234,7 +234,7 @@ def test_pages_are_quick(full: Site) -> None:
         ("/services/nope", 404),
         ("/services/", 404),
         ("/services?q=%22", 200),
-        ("/services?q=a=~(", 422),
+        ("/services?q=a=~(", 200),
         ("/teams/nope", 404),
         ("/users/nope", 404),
         ("/users/a%00b", 422),

@@ -1,5 +1,7 @@
 """One search finds everything: incidents by number, words and labels, and whatever the configuration names."""
 
+import re
+
 import pytest
 
 from tests.web.conftest import Site, raise_alert
@@ -52,3 +54,32 @@ def test_an_error_in_the_search_stands_beside_it(ada: Site) -> None:
     assert "is not a regular expression" in page
     assert 'value="a=~&#34;(&#34;"' in page
     assert "Finds incidents by number" in ada.get("/search")
+
+
+LISTS = {
+    "services": ["shop", 'team="shop"', 'state=~".*"', 'tier!="critical"', "zzz"],
+    "checks": ["web", "tcp health", 'probe=~"health.*"', 'service="shop"', "zzz"],
+    "rules": ["slow", 'mode="shadow"', 'owner="shop"', 'kind!="status"', "threshold web", "zzz"],
+    "users": ["ada", 'role="responder"', 'team="shop"', 'on_call=~".+"', "Ada responder", "zzz"],
+}
+
+
+def named(page: str, kind: str) -> set[str]:
+    """What of this kind a page links to."""
+    return set(re.findall(rf'href="/{kind}/([^"/?#]+)"', page)) - {"try"}
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_a_list_and_the_search_of_everything_find_the_same(ada: Site, kind: str) -> None:
+    for q in LISTS[kind]:
+        listed, found = (named(ada.get(path, params={"q": q}), kind) for path in (f"/{kind}", "/search"))
+        assert listed == found, q
+        assert bool(found) is (q != "zzz"), q
+
+
+@pytest.mark.parametrize("kind", [*LISTS, "heartbeats"])
+def test_an_error_in_a_filter_stands_beside_it_and_what_was_typed_stays(ada: Site, kind: str) -> None:
+    page = ada.get(f"/{kind}", params={"q": 'name=~"("'})
+    assert 'aria-describedby="filter-error"' in page
+    assert "is not a regular expression" in page
+    assert 'value="name=~&#34;(&#34;"' in page

@@ -150,3 +150,9 @@ def schedule(spec: Heartbeat, zone: str) -> str:
 def present_ping(ping: PingRecord) -> dict[str, Any]:
     """The public form of a ping; what it carried as text."""
     return {**{field.name: getattr(ping, field.name) for field in fields(ping)}, "kind": ping.kind.value, "body": ping.text}
+
+
+def searched(beat: HeartbeatView) -> dict[str, str]:
+    """What a search sees of it: its labels, and how it stands."""
+    names = ("name", "state", "service", "severity", "schedule", "because", "origin")
+    return {**beat.labels, **{name: str(getattr(beat, name) or "") for name in names}}

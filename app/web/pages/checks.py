@@ -11,12 +11,13 @@ from starlette.responses import Response
 
 from app.actions.check import pause
 from app.actions.run import run_now
-from app.catalog.filter import matchers
+from app.catalog.filter import fits, parsed
 from app.checks import service
 from app.checks import store as checks
 from app.checks.model import CheckState
 from app.checks.samples import store as samples
-from app.checks.select import select
+from app.checks.select import labels, select
+from app.errors import Invalid
 from app.plugins import FAMILIES
 from app.web import history
 from app.web.graph import sparkline
@@ -37,7 +38,11 @@ def listed(
     """What is bad first, then by name."""
     with visit(request) as v:
         states = checks.states(v.db)
-        found = sorted(wanted(v, states, family, status, q.strip()), key=_worst)
+        error, found = "", list[CheckState]()
+        try:
+            found = sorted(wanted(v, states, family, status, q), key=_worst)
+        except Invalid as invalid:
+            error = str(invalid)
         shown = found[(page - 1) * PAGE : page * PAGE]
         metric = {one.name: history.main_metric(v.db, one.name, one.metrics) for one in shown}
         url = "/checks?" + urlencode({name: text for name, text in (("family", family), ("status", status), ("q", q)) if text})
@@ -53,6 +58,7 @@ def listed(
             family=family,
             status_filter=status,
             q=q,
+            error=error,
             newer=f"{url}&page={page - 1}" if page > 1 else None,
             older=f"{url}&page={page + 1}" if len(found) > page * PAGE else None,
         )
@@ -88,15 +94,12 @@ def _set_paused(request: Request, name: str, typed: Mapping[str, str], paused: b
 
 
 def wanted(v: Visit, states: Mapping[str, CheckState], family: str, status: str, q: str) -> list[CheckState]:
-    """The states of the checks that the filter shows: matchers, or plain words that stand in them."""
-    parsed = matchers(q)
-    names = select(service.declared(v.db), states, family=family or None, matchers=parsed)
-    found = [states[name] for name in names if name in states]
-    return [one for one in found if (not status or one.shown == status) and (parsed or _holds(one, q))]
-
-
-def _holds(state: CheckState, words: str) -> bool:
-    return words.lower() in f"{state.name} {state.probe} {state.message}".lower()
+    """The states of the checks that the filter shows: matchers, or words that stand in them. Raises Invalid."""
+    found, words = parsed(q)
+    declared = service.declared(v.db)
+    names = select(declared, states, family=family or None, matchers=found)
+    known = [states[name] for name in names if name in states and status in ("", states[name].shown)]
+    return [one for one in known if fits((), words, labels(one.name, declared[one.name], one))]
 
 
 def _worst(state: CheckState) -> tuple[bool, int, str]:

@@ -9,10 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.actions import heartbeat as actions
-from app.catalog.filter import matchers
-from app.catalog.matcher import matches
+from app.catalog.filter import filtered
 from app.checks.heartbeats import service, store
-from app.checks.heartbeats.present import HeartbeatView, view
+from app.checks.heartbeats.present import searched, view
 from app.web.bars import MOST, bars, summary
 from app.web.guard import base_url
 from app.web.route import pages
@@ -31,7 +30,8 @@ def listed(request: Request, state: str = "", q: str = "", page: Annotated[int, 
         records = store.listed(v.db)
         ids = {one.name: one.id for one in records}
         beats = [view(one, v.now, base_url(request)) for one in records]
-        wanted = [one for one in beats if _wanted(one, state, q.strip())]
+        fitting, error = filtered(q, beats, searched)
+        wanted = [one for one in fitting if state in ("", one.state)]
         found = sorted(wanted, key=lambda one: (ORDER[one.state], one.name))
         shown = found[(page - 1) * PAGE : page * PAGE]
         ends = store.ends(v.db, [ids[one.name] for one in shown], MOST)
@@ -43,6 +43,7 @@ def listed(request: Request, state: str = "", q: str = "", page: Annotated[int, 
             counts={word: sum(one.state == word for one in beats) for word in ORDER},
             state_filter=state,
             q=q,
+            error=error,
             newer=_page(state, q, page - 1) if page > 1 else None,
             older=_page(state, q, page + 1) if len(found) > page * PAGE else None,
         )
@@ -89,15 +90,6 @@ def _set_paused(request: Request, name: str, typed: Mapping[str, str], paused: b
         actions.pause(v.db, name, paused, v.actor, v.now)
     said = f"{name} paused until resumed or pinged" if paused else f"{name} resumed; the next ping is expected from now"
     return go(local_path(typed.get("back"), "/heartbeats"), Toast.plain(said))
-
-
-def _wanted(beat: HeartbeatView, state: str, q: str) -> bool:
-    if state and beat.state != state:
-        return False
-    searched = ("name", "state", "service", "severity", "schedule", "because", "origin")
-    labels = {name: str(getattr(beat, name) or "") for name in searched}
-    parsed = matchers(q)
-    return matches(parsed, {**beat.labels, **labels}) if parsed else q.lower() in " ".join(labels.values()).lower()
 
 
 def _page(state: str, q: str, page: int) -> str:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.catalog.filter import matchers
-from app.catalog.matcher import matches
+from app.catalog.filter import filtered
 from app.rules import in_force
 from app.web.route import pages
 from app.web.rulebook import Row, rows_of
@@ -31,18 +30,10 @@ def listed(request: Request, q: str = "") -> Response:
     """Every rule in force, those that say something first."""
     with visit(request) as v:
         found = rows_of(v.db, in_force.book(v.db).rules)
-        wanted = sorted((row for row in found if _wanted(row, q.strip())), key=lambda row: (row.state == "ok", row.rule.name))
+        wanted, error = filtered(q, found, lambda row: row.labels)
+        wanted.sort(key=lambda row: (row.state == "ok", row.rule.name))
         declared = [row for row in wanted if not row.rule.of_check]
         of_checks = [row for row in wanted if row.rule.of_check]
         groups = [Group("Rules", declared[:MOST], len(declared)), Group("Alerts of checks", of_checks[:MOST], len(of_checks))]
         shown = [one for one in groups if one.rows]
-        return v.page("rules.html", groups=shown, total=len(found), q=q, today=v.now.date())
-
-
-def _wanted(row: Row, q: str) -> bool:
-    labels = {
-        "rule": row.rule.name, "check": row.rule.check_name, "state": row.state, "mode": row.rule.spec.mode,
-        "owner": row.rule.spec.owner or "", "severity": row.rule.severity.value, "kind": row.rule.spec.kind,
-    }  # fmt: skip
-    parsed = matchers(q)
-    return matches(parsed, labels) if parsed else q.lower() in " ".join(labels.values()).lower()
+        return v.page("rules.html", groups=shown, total=len(found), q=q, error=error, today=v.now.date())

@@ -10,11 +10,12 @@ from starlette.responses import RedirectResponse, Response
 
 from app import units
 from app.catalog import store as catalog
-from app.catalog.filter import parsed
-from app.catalog.matcher import Matchers, matches
+from app.catalog.filter import fits, parsed
+from app.catalog.matcher import Matchers
 from app.checks import service as checks
 from app.checks import store as check_states
 from app.checks.heartbeats import store as heartbeats
+from app.checks.heartbeats.present import searched, view
 from app.checks.select import labels as check_labels
 from app.configfile.sections import RUNBOOK, Runbook
 from app.errors import Invalid
@@ -25,7 +26,10 @@ from app.oncall import service as oncall
 from app.people import store as people
 from app.rules import in_force
 from app.web.board import Row, rows
+from app.web.pages import users
 from app.web.route import pages
+from app.web.rulebook import rows_of
+from app.web.standing import standings
 from app.web.template import path
 from app.web.visit import Visit, visit
 
@@ -90,23 +94,16 @@ def _incidents(v: Visit, matchers: Matchers, words: Sequence[str]) -> tuple[tupl
 def _fitting(title: str, things: Iterator[Thing], matchers: Matchers, words: Sequence[str]) -> Kind:
     """What fits all of it; those whose name begins so first."""
     folded = [word.casefold() for word in words]
-    fitting = [
-        one.result
-        for one in things
-        if (_passes(matchers, one.labels) if matchers else all(word in _text(one) for word in folded))
-    ]
+    fitting = [one.result for one in things if _fits(one, matchers, words)]
     first = folded[0] if folded else ""
     fitting.sort(key=lambda one: (not one.name.casefold().startswith(first), one.name))
     return Kind(title, tuple(fitting[:EACH]), len(fitting))
 
 
-def _passes(matchers: Matchers, labels: dict[str, str]) -> bool:
-    """Only what has these labels: elsewhere one that is missing is empty, and `region!="eu"` would find all there is."""
-    return all(one.name in labels for one in matchers) and matches(matchers, labels)
-
-
-def _text(thing: Thing) -> str:
-    return " ".join((thing.result.name, thing.result.about, *thing.labels.values())).casefold()
+def _fits(thing: Thing, matchers: Matchers, words: Sequence[str]) -> bool:
+    """As in the list of its kind, but matchers are for what has these labels: `region!="eu"` is not all there is."""
+    known = all(one.name in thing.labels for one in matchers)
+    return known and fits(matchers, words, thing.labels, (thing.result.name, thing.result.about))
 
 
 def _things(v: Visit) -> Iterator[tuple[str, Iterator[Thing]]]:
@@ -121,9 +118,9 @@ def _things(v: Visit) -> Iterator[tuple[str, Iterator[Thing]]]:
 
 
 def _services(v: Visit) -> Iterator[Thing]:
-    for name, one in catalog.services(v.db).items():
-        about = one.description or one.business or (f"team {one.team}" if one.team else "")
-        yield Thing(Result(name, path("services", name), about), {"service": name, "team": one.team or "", "tier": one.tier})
+    for one in standings(v.db, v.now).values():
+        about = one.spec.description or one.spec.business or (f"team {one.spec.team}" if one.spec.team else "")
+        yield Thing(Result(one.name, path("services", one.name), about), one.labels)
 
 
 def _checks(v: Visit) -> Iterator[Thing]:
@@ -135,18 +132,14 @@ def _checks(v: Visit) -> Iterator[Thing]:
 
 
 def _heartbeats(v: Visit) -> Iterator[Thing]:
-    for one in heartbeats.listed(v.db):
-        yield Thing(
-            Result(one.name, path("heartbeats", one.name), one.beat.state.value),
-            {"name": one.name, "state": one.beat.state.value},
-        )
+    for one in (view(record, v.now, "") for record in heartbeats.listed(v.db)):
+        yield Thing(Result(one.name, path("heartbeats", one.name), one.state), searched(one))
 
 
 def _rules(v: Visit) -> Iterator[Thing]:
-    for one in in_force.book(v.db).rules:
-        about = f"{one.spec.kind} on {one.check_name}"
-        labels = {"rule": one.name, "check": one.check_name, "kind": one.spec.kind, "severity": one.severity.value}
-        yield Thing(Result(one.name, path("rules", one.name), about), labels)
+    for one in rows_of(v.db, in_force.book(v.db).rules):
+        about = f"{one.rule.spec.kind} on {one.rule.check_name}: {one.state}"
+        yield Thing(Result(one.rule.name, path("rules", one.rule.name), about), one.labels)
 
 
 def _schedules(v: Visit) -> Iterator[Thing]:
@@ -156,10 +149,10 @@ def _schedules(v: Visit) -> Iterator[Thing]:
 
 
 def _people(v: Visit) -> Iterator[Thing]:
-    directory = people.directory(v.db, catalog.defaults(v.db).timezone)
-    for login, person in directory.people.items():
-        yield Thing(Result(login, path("users", login), f"{person.title}, {person.role.value}"), {"user": login})
-    for name, team in directory.teams.items():
+    for one in users.rows(v):
+        person = one.person
+        yield Thing(Result(person.login, path("users", person.login), f"{person.title}, {person.role.value}"), one.labels)
+    for name, team in people.directory(v.db, catalog.defaults(v.db).timezone).teams.items():
         yield Thing(Result(name, path("teams", name), f"team: {', '.join(team.members)}"), {"team": name})
 
 

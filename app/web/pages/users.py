@@ -7,8 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.catalog import store as catalog
-from app.catalog.filter import matchers
-from app.catalog.matcher import matches
+from app.catalog.filter import filtered
 from app.errors import NotFound
 from app.incidents.model import OPEN
 from app.incidents.search.model import Order, Search
@@ -33,14 +32,22 @@ class Row:
     teams: tuple[str, ...]
     on_call: tuple[str, ...]  # schedules, now
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """What a search sees of them."""
+        return {
+            "user": self.person.login, "name": self.person.title, "role": self.person.role.value, "team": ",".join(self.teams),
+            "on_call": ",".join(self.on_call), "declared": "yes" if self.person.declared else "no",
+        }  # fmt: skip
+
 
 @router.get("/users")
 def listed(request: Request, q: str = "") -> Response:
     """Everybody who can log in or be paged."""
     with visit(request) as v:
-        everybody = sorted(_rows(v), key=lambda row: (not row.on_call, row.person.title.lower(), row.person.login))
-        found = [row for row in everybody if _wanted(row, q.strip())]
-        return v.page("users.html", rows=found[:MOST], found=len(found), total=len(everybody), q=q)
+        everybody = sorted(rows(v), key=lambda row: (not row.on_call, row.person.title.lower(), row.person.login))
+        found, error = filtered(q, everybody, lambda row: row.labels)
+        return v.page("users.html", rows=found[:MOST], found=len(found), total=len(everybody), q=q, error=error)
 
 
 @router.get("/users/{login}")
@@ -66,7 +73,8 @@ def show(request: Request, login: str, page: Page) -> Response:
         )
 
 
-def _rows(v: Visit) -> list[Row]:
+def rows(v: Visit) -> list[Row]:
+    """Everybody, with what they are in."""
     directory = store.directory(v.db, catalog.defaults(v.db).timezone)
     origins, held = catalog.origins(v.db, "user"), _held(v)
     return [
@@ -82,16 +90,6 @@ def _held(v: Visit) -> Mapping[str, tuple[str, ...]]:
         for login in on.users:
             found[login] = (*found.get(login, ()), name)
     return found
-
-
-def _wanted(row: Row, q: str) -> bool:
-    person = row.person
-    labels = {
-        "user": person.login, "name": person.title, "role": person.role.value, "team": ",".join(row.teams),
-        "on_call": ",".join(row.on_call), "declared": "yes" if person.declared else "no",
-    }  # fmt: skip
-    parsed = matchers(q)
-    return matches(parsed, labels) if parsed else q.lower() in " ".join(labels.values()).lower()
 
 
 def _invited(v: Visit, login: str) -> AuditEntry | None:
