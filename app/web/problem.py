@@ -54,7 +54,7 @@ NOTHING = "no page at this URL"
 
 def answer(request: Request, error: Exception) -> Response:
     """The response for whatever went wrong."""
-    if isinstance(error, LogInFirst | errors.NotLoggedIn):
+    if isinstance(error, LogInFirst) or (isinstance(error, errors.NotLoggedIn) and request.method == "POST"):
         return _log_in(request, error.back if isinstance(error, LogInFirst) else "/")
     error = _ours(error)
     kind = next((k for type_, k in KINDS if isinstance(error, type_)), BROKEN)

@@ -87,7 +87,8 @@ def shell(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
 
 def console(page: str) -> tuple[dict[str, str], set[tuple[str, str, datetime]]]:
     """What the console's preview shows: its facts by name, and the pages of the first step."""
-    facts = {name: html.unescape(value) for name, value in re.findall(r"<dt>(\w+)</dt><dd>(.*?)</dd>", page)}
+    found = re.findall(r"<dt>(\w+)</dt><dd>(.*?)</dd>", page)
+    facts = {name: html.unescape(re.sub(r"</?a\b[^>]*>", "", value)) for name, value in found}
     moment = r'<li id="step-\d+"><b><time datetime="([^"]+)"[^>]*>[^<]*</time></b> <span class="soft">step 1</span>(.*?)</ul>'
     person = r'<li><b>(\w+)\s*</b> <span class="soft">over</span> (\w+)'
     steps = re.findall(moment, page, re.DOTALL)

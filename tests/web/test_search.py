@@ -77,7 +77,7 @@ def test_a_list_and_the_search_of_everything_find_the_same(ada: Site, kind: str)
         assert bool(found) is (q != "zzz"), q
 
 
-@pytest.mark.parametrize("kind", [*LISTS, "heartbeats"])
+@pytest.mark.parametrize("kind", LISTS)
 def test_an_error_in_a_filter_stands_beside_it_and_what_was_typed_stays(ada: Site, kind: str) -> None:
     page = ada.get(f"/{kind}", params={"q": 'name=~"("'})
     assert 'aria-describedby="filter-error"' in page
