@@ -9,7 +9,6 @@ import anyio.to_thread
 import uvicorn
 from fastapi import FastAPI
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 
 from app import api, db, line, uptime, web
 from app.api import problem
@@ -18,6 +17,7 @@ from app.api.envelope import Envelope
 from app.door import USUAL, Server, raise_descriptors
 from app.errors import Unavailable
 from app.hints import Hints
+from app.packing import Packing
 from app.queues import Queue
 from app.settings import settings
 
@@ -33,7 +33,7 @@ def create() -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,
         lifespan=_life,
-        middleware=[Middleware(Envelope, bug=problem.bug), Middleware(GZipMiddleware, minimum_size=1000, compresslevel=4)],
+        middleware=[Middleware(Envelope, bug=problem.bug), Middleware(Packing, minimum_size=1000, compresslevel=4)],
     )
     api.install(app)
     app.include_router(web.router)

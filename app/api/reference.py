@@ -33,6 +33,7 @@ REFUSED = {
     "content": {"application/problem+json": {"schema": {"$ref": f"{PLACE}PublicProblem"}}},
 }
 _LONG = re.compile(r"app__(?P<stage>[a-z]+)__.+__(?P<name>\w+)")  # of several types with one name
+_CODE = re.compile(r"`([^`]+)`")
 _LISTED = re.compile(r"Listed_(?P<name>\w+)_")
 
 
@@ -137,7 +138,7 @@ def _events() -> dict[str, Any]:
 
 
 def _page(document: dict[str, Any]) -> str:
-    parts = [f"<h1>Tocsin's API</h1><p>{escape(INTRODUCTION)}</p><p><a href=/api/openapi.json>OpenAPI document</a></p>"]
+    parts = [f"<h1>Tocsin's API</h1><p>{_prose(INTRODUCTION)}</p><p><a href=/api/openapi.json>OpenAPI document</a></p>"]
     tags: dict[str, list[str]] = {}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
@@ -151,7 +152,7 @@ def _page(document: dict[str, Any]) -> str:
 
 def _operation(path: str, method: str, operation: dict[str, Any], document: dict[str, Any]) -> str:
     rows = "".join(
-        f"<tr><td><code>{escape(one['name'])}</code></td><td>{escape(one['in'])}</td><td>{escape(_words(one))}</td></tr>"
+        f"<tr><td><code>{escape(one['name'])}</code></td><td>{escape(one['in'])}</td><td>{_prose(_words(one))}</td></tr>"
         for one in operation.get("parameters", ())
     )
     table = f"<table><tr><th>parameter</th><th>in</th><th></th></tr>{rows}</table>" if rows else ""
@@ -163,8 +164,13 @@ def _operation(path: str, method: str, operation: dict[str, Any], document: dict
             example = json.dumps(content["example"], indent=1) if "example" in content else ""
             bodies.append(f"<h3>{title}</h3>{f'<pre>{escape(example)}</pre>' if example else ''}")
             bodies.append(f"<details><summary>schema</summary><pre>{escape(schema)}</pre></details>")
-    about, call = escape(operation.get("description", "")), f"<b>{method.upper()}</b> <code>{escape(path)}</code>"
+    about, call = _prose(operation.get("description", "")), f"<b>{method.upper()}</b> <code>{escape(path)}</code>"
     return f"<details><summary>{call} {about}</summary>{table}{''.join(bodies)}</details>"
+
+
+def _prose(text: str) -> str:
+    """Text as HTML, with what stands between backticks as code."""
+    return _CODE.sub(r"<code>\1</code>", escape(text))
 
 
 def _answered(operation: dict[str, Any]) -> dict[str, Any]:

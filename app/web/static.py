@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from app.packing import takes_gzip
 from app.web import problem
 from app.web.template import STATIC
 from app.web.template import static as address
@@ -27,8 +28,8 @@ class Files(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         """The file, small when the browser can unpack it; one asked for by its digest never changes."""
         response = await super().get_response(path, scope)
-        takes = Headers(scope=scope).get("accept-encoding", "")
-        if response.status_code == 200 and path.endswith(TEXTS) and "gzip" in takes:
+        takes = takes_gzip(Headers(scope=scope).get("accept-encoding", ""))
+        if response.status_code == 200 and path.endswith(TEXTS) and takes:
             kind = response.headers["content-type"]
             response = Response(
                 _packed(path), headers={"Content-Encoding": "gzip", "ETag": response.headers["etag"]}, media_type=kind

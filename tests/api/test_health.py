@@ -191,6 +191,12 @@ def test_the_reference_loads_nothing_from_elsewhere(api: Api) -> None:
     assert "script-src" not in response.headers["content-security-policy"]
 
 
+def test_the_reference_shows_code_as_code(api: Api) -> None:
+    page = api.call("GET", "/api/docs", None).text
+    assert "<code>Authorization: Bearer TOKEN</code>" in page
+    assert "`" not in re.sub(r"<pre>.*?</pre>", "", page, flags=re.DOTALL), "schemas are JSON as it is"
+
+
 def test_the_openapi_document_has_every_noun(api: Api) -> None:
     document = api.get("/api/openapi.json", as_=None)
     assert document["openapi"].startswith("3.")

@@ -169,6 +169,22 @@ def test_files_are_kept_for_good_and_sent_small(site: Site) -> None:
     assert site.session.get(site.url + "/favicon.ico", timeout=9).headers["content-type"].startswith("image/svg")
 
 
+@pytest.mark.parametrize(
+    "accepted, packed",
+    [
+        ("gzip", True), ("deflate, gzip;q=1.0, *;q=0.5", True), ("GZIP ; Q=0.5", True), ("x-gzip", True), ("*", True),
+        ("br, *;q=0.1", True), ("gzip;q=0", False), ("gzip; q=0.000, br", False), ("gzip;q=0, *", False), ("*;q=0", False),
+        ("br", False), ("", False), ("gzipped", False), ("gzip;q=x", False), ("gzip;level=1", False), (";,;", False),
+    ],
+)  # fmt: skip
+def test_who_takes_no_gzip_gets_none(full: Site, accepted: str, packed: bool) -> None:
+    for address in ("/static/console.css", "/incidents", "/api/docs"):
+        answered = full.session.get(full.url + address, timeout=9, headers={"Accept-Encoding": accepted})
+        assert (answered.headers.get("content-encoding") == "gzip") is packed, address
+        assert "accept-encoding" in answered.headers["vary"].lower()
+        assert "</html>" in answered.text or "console" in answered.text
+
+
 def test_pages_are_sent_packed_and_their_tokens_are_never_twice_the_same(full: Site) -> None:
     response = full.session.get(full.url + "/incidents", timeout=9)
     assert response.headers["content-encoding"] == "gzip"
