@@ -24,12 +24,13 @@ class Packing(GZipMiddleware):
     """Starlette's, which packs for whoever names gzip, also with the weight 0."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
-        packed = takes_gzip(Headers(scope=scope).get("accept-encoding", ""))
-        responder = (
-            GZipResponder(self.app, self.minimum_size, self.compresslevel)
-            if packed
-            else IdentityResponder(self.app, self.minimum_size)
-        )
-        await responder(scope, receive, send)
+        if scope["type"] == "http":
+            packed = takes_gzip(Headers(scope=scope).get("accept-encoding", ""))
+            responder = (
+                GZipResponder(self.app, self.minimum_size, self.compresslevel)
+                if packed
+                else IdentityResponder(self.app, self.minimum_size)
+            )
+            await responder(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)

@@ -138,6 +138,15 @@ def versions(db: Connection, limit: int = 50) -> list[Version]:
     return [Version(**row) for row in rows.mappings()]
 
 
+def versions_between(db: Connection, since: datetime, until: datetime, limit: int = 10) -> list[Version]:
+    """Those applied within [since, until], newest first, without their files; the first of all changed nothing."""
+    columns = [config_version.c[one.name] for one in fields(Version)]
+    first = select(func.min(config_version.c.id)).scalar_subquery()
+    query = select(*columns).where(config_version.c.applied_at.between(since, until), config_version.c.id > first)
+    rows = db.execute(query.order_by(config_version.c.id.desc()).limit(limit))
+    return [Version(**row) for row in rows.mappings()]
+
+
 def digest_in_force(db: Connection) -> str | None:
     """The digest of the version in force; None before the first."""
     return db.execute(select(config_version.c.digest).order_by(config_version.c.id.desc()).limit(1)).scalar_one_or_none()

@@ -77,12 +77,12 @@ def apply(db: Connection, loaded: Loaded, actor: Actor, now: datetime) -> Applie
         return Applied(catalog.version(db), ())
     changes = diff(store.in_force(db), after, starred)
     catalog.replace_all(db, [sealed(one) for one in after])
-    records = [change.record() for change in changes]
+    remembered = [change.remembered() for change in changes]
     version = catalog.record_version(
-        db, now=now, actor=actor.login or actor.via, digest=digest, files=sealed_files(loaded.files), changes=records
+        db, now=now, actor=actor.login or actor.via, digest=digest, files=sealed_files(loaded.files), changes=remembered
     )
     _tell(db, config, changes, now)
-    audit.record(db, actor, "config.apply", f"config:{version}", {"changes": records}, now)
+    audit.record(db, actor, "config.apply", f"config:{version}", {"changes": [change.record() for change in changes]}, now)
     return Applied(version, tuple(changes))
 
 

@@ -7,6 +7,7 @@ from difflib import SequenceMatcher
 from enum import StrEnum
 from typing import Any
 
+from app.catalog.matcher import parse_matchers
 from app.catalog.model import Declaration
 from app.configfile.model import subject
 from app.configfile.sections import KINDS, LISTS
@@ -55,12 +56,23 @@ class Change:
         return [_in_words(one, self.action) for one in self.fields]
 
     def record(self) -> dict[str, str]:
-        """What a version remembers of it; no secrets."""
+        """What is said of it to programs; no secrets."""
         return {"action": self.action.value, "kind": self.kind, "name": self.name, "detail": "; ".join(self.details)}
+
+    def remembered(self) -> dict[str, str]:
+        """What a version remembers of it: of a route also what it matched before and after, a line each."""
+        if self.kind != "route":
+            return self.record()
+        alternatives = dict.fromkeys(_matched(spec) for spec in (self.before, self.after) if spec is not None)
+        return self.record() | {"matched": "\n".join(alternatives)}
 
     def __str__(self) -> str:
         detail = f": {'; '.join(self.details)}" if self.details else ""
         return f"{_SIGNS[self.action]} {self.subject}{detail}"
+
+
+def _matched(spec: Mapping[str, Any]) -> str:
+    return ", ".join(str(one) for text in spec.get("match", ()) for one in parse_matchers(text))
 
 
 def _in_words(one: Difference, action: Action) -> str:

@@ -12,9 +12,11 @@ from starlette.responses import Response
 
 from app.actions import service as actions
 from app.alerts import store as alerts
+from app.alerts.model import Alert
 from app.catalog import store as catalog
 from app.catalog.model import Version
 from app.configfile.sections import RUNBOOK, Runbook
+from app.configfile.touch import Concern, touching
 from app.errors import Invalid, NotFound
 from app.escalation import store as escalations
 from app.escalation.upcoming import first, upcoming
@@ -28,6 +30,7 @@ from app.notify import store as notices
 from app.notify.model import Attempt, Kind, Page
 from app.people import store as people
 from app.people.model import Actor
+from app.rules import in_force
 from app.units import parse_duration
 from app.web import history
 from app.web.board import Row
@@ -80,7 +83,7 @@ def show(request: Request, number: Number, all: bool = False) -> Response:
             steps=steps,
             row=Row(incident, first(steps)),
             runbook=_runbook(v.db, incident.runbook),
-            changes=_changes(v.db, incident),
+            changes=_changes(v.db, incident, of_it),
             graph=history.of_alerts(v.db, of_it, incident, v.now, v.zone),
             others=_others(v, incident),
             assignable=_assignable(v.db),
@@ -168,12 +171,12 @@ def _runbook(db: Connection, name: str | None) -> tuple[str, Runbook] | None:
     return (name, found) if name and found else None
 
 
-def _changes(db: Connection, incident: Incident) -> list[Version]:
-    """Versions of the configuration applied shortly before; the first one changed nothing."""
-    begin = incident.opened_at - CHANGES
-    newest = catalog.versions(db, 11)
-    changed = newest[:10] if len(newest) > 10 else newest[:-1]
-    return [one for one in changed if begin <= one.applied_at <= incident.opened_at]
+def _changes(db: Connection, incident: Incident, of_it: Sequence[Alert]) -> list[Version]:
+    """Versions of the configuration applied shortly before, with what they changed that touches it."""
+    found = catalog.versions_between(db, incident.opened_at - CHANGES, incident.opened_at)
+    if not found:
+        return []
+    return touching(found, Concern(incident, of_it, {one.name: one for one in in_force.book(db).rules}))
 
 
 def _others(v: Visit, incident: Incident) -> list[Incident]:
