@@ -25,6 +25,7 @@ from app.notify.outcome import Sent
 from app.notify.send import send_all
 from app.notify.service import Job
 from app.queues import Queue
+from app.reason import Reason
 from app.settings import settings
 
 PAGES = 64  # messages sent side by side
@@ -62,10 +63,11 @@ async def send(jobs: Sequence[Job], now: datetime | None = None) -> None:
         FLIGHT.landed(job.claim.id for job in jobs)
 
 
-async def _still_wanted(claim: Claim, now: datetime | None) -> bool:
-    def ask() -> bool:
+async def _still_wanted(claim: Claim, now: datetime | None) -> bool | Reason:
+    def ask() -> bool | Reason:
         with transaction() as db:
-            return claim.id in pages.confirm(db, [claim], now or clock.now(db))
+            ours = pages.confirm(db, [claim], now or clock.now(db))
+            return (ours[claim.id] or True) if claim.id in ours else False
 
     for pause in chain(WAITS, repeat(WAITS[-1])):
         try:

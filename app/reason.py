@@ -85,6 +85,11 @@ class Code(StrEnum):
     NOTIFY_DEFAULT = "notify_default"  # the person has no such list
     QUIET_HOURS = "quiet_hours"  # low urgency waits for their end
 
+    # notify: why a page is not sent any more
+    PERSON_GONE = "person_gone"  # removed, or a viewer now
+    CONTACT_REMOVED = "contact_removed"  # the person has no contact of that name any more
+    CONTACT_CHANGED = "contact_changed"  # it has another address, or another channel
+
     # notify: what follows a page
     FALLBACK = "fallback"  # the contact before failed for good
     FALLBACK_LATE = "fallback_late"  # the contact before did not answer; retries go on
@@ -116,6 +121,7 @@ class Code(StrEnum):
     PAGE_ACCEPTED = "page_accepted"  # a provider accepted it
     PAGE_FAILED = "page_failed"  # for good
     PAGE_RETRIED = "page_retried"  # the first attempt failed for now
+    PAGE_WITHDRAWN = "page_withdrawn"  # its person or contact is not there any more
 
     # escalation: why no step is due, and why an obligation was excused
     STARTED_AGAIN = "started_again"  # the policy starts at step 1

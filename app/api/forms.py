@@ -1,7 +1,7 @@
 """Forms of answers: lists, and what only the API gives. Others stand beside the function that makes them, as `Public...`."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Generic, NotRequired, TypeVar
 
 from typing_extensions import TypedDict
@@ -159,12 +159,21 @@ class PublicBaseline(TypedDict):
     changed: list[str]
 
 
+# `from` is a keyword
+PublicOnly = TypedDict("PublicOnly", {"days": list[str] | None, "from": str, "to": str})
+PublicOnly.__doc__ = "Local times a layer is limited to; `days` null is every day."
+
+
 class PublicLayer(TypedDict):
-    """A layer of a schedule."""
+    """A layer of a schedule as the configuration writes it; `until` is the day from which on it has nobody on call."""
 
     name: str
     users: list[str]
     every: str
+    handoff: str
+    start: date
+    only: list[PublicOnly]
+    until: date | None
 
 
 class PublicSchedule(TypedDict):

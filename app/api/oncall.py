@@ -11,10 +11,10 @@ from app.actions import pager
 from app.api.answer import answer, before_id, listed, whole
 from app.api.caller import Caller, router
 from app.api.field import MOST, Body, Cursor, Instant, Maybe, MaybeInstant, Name, Text
-from app.api.forms import Listed, PublicListedOverride, PublicSchedule
+from app.api.forms import Listed, PublicLayer, PublicListedOverride, PublicOnly, PublicSchedule
 from app.db import transaction
 from app.oncall import present, service, store
-from app.oncall.model import Schedule
+from app.oncall.model import Layer, Schedule
 from app.oncall.present import PublicCoverage, PublicOnCall, PublicOverride, PublicShift
 
 routes = router("on call")
@@ -117,6 +117,20 @@ def _shown(name: str, one: Schedule, default_zone: str) -> PublicSchedule:
     return {
         "name": name,
         "timezone": one.timezone or default_zone,
-        "layers": [{"name": layer.name, "users": list(layer.users), "every": str(layer.every)} for layer in one.layers],
+        "layers": [_layer(layer) for layer in one.layers],
         "feed_url": None,
+    }
+
+
+def _layer(one: Layer) -> PublicLayer:
+    written = one.model_dump(mode="json", by_alias=True)
+    only = [PublicOnly({"days": each["days"], "from": each["from"], "to": each["to"]}) for each in written["only"]]
+    return {
+        "name": one.name,
+        "users": list(one.users),
+        "every": str(one.every),
+        "handoff": written["handoff"],
+        "start": one.start,
+        "only": only,
+        "until": one.until,
     }

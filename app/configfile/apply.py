@@ -24,6 +24,7 @@ from app.configfile.secrets import sealed, sealed_files, starred
 from app.errors import Fault, Invalid
 from app.escalation import service as escalation
 from app.incidents import changeover
+from app.notify import service as pages
 from app.oncall import resolve
 from app.oncall import service as oncall
 from app.oncall import store as oncall_store
@@ -101,6 +102,7 @@ def _tell(db: Connection, config: Config, changes: Sequence[Change], now: dateti
     alerts.retire(db, retired(changes), now)
     changeover.recheck(db, now)
     escalation.recheck(db, now)
+    pages.recheck(db, now)
 
 
 def _sound(loaded: Loaded) -> Config:

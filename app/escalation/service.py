@@ -65,6 +65,15 @@ def hurry(db: Connection, number: int, now: datetime) -> None:
         wake(db, Queue.ESCALATION)
 
 
+def go_on(db: Connection, numbers: Sequence[int], now: datetime) -> None:
+    """Make the next step of these incidents due now, as if their wait were over; the caller holds them."""
+    waits = store.of_incidents(db, numbers) if numbers else {}
+    early = [replace(one, due_at=now) for _, one in sorted(waits.items()) if one.due_at is not None and one.due_at > now]
+    store.put_all(db, early)
+    if early:
+        wake(db, Queue.ESCALATION)
+
+
 def stop(db: Connection, incident: Incident, reason: Reason, again_at: datetime | None, now: datetime) -> None:
     """No further step; open obligations are excused with the reason. `again_at`: a snooze's end or an ack time-out."""
     _stop(db, [EscalationState.stopped(incident.number, incident.generation, again_at)], reason, now)

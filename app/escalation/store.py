@@ -34,6 +34,15 @@ from jsonb_to_recordset(cast(:rows as jsonb)) as r(id bigint, state text, reason
 where o.id = r.id and o.state = 'open' returning o.id
 """)
 
+# The step is the last one taken, and reaches nobody any more.
+_ABANDONED = text("""
+select distinct o.incident from obligation o where o.id = any(:ids) and not exists (
+  select from obligation x where x.incident = o.incident and x.generation = o.generation and case
+    when (x.round, x.step) is distinct from (o.round, o.step) then x.id > o.id
+    else x.state in ('open', 'met', 'fallback') end
+)
+""")
+
 
 def claim_due(db: Connection, now: datetime, limit: int) -> list[EscalationState]:
     """Escalations whose time has come, locked with their incidents; others skip them."""
@@ -100,6 +109,11 @@ def end_obligations(db: Connection, ends: Mapping[int, tuple[ObligationState, Re
         return []
     rows = [{"id": id_, "state": state, "reason": nested(reason)} for id_, (state, reason) in sorted(ends.items())]
     return list(db.scalars(_END, {"rows": dumps(rows), "now": now}))
+
+
+def abandoned(db: Connection, ids: Sequence[int]) -> list[int]:
+    """The incidents of these obligations, which ended, whose newest step is to reach nobody else."""
+    return list(db.scalars(_ABANDONED, {"ids": list(ids)})) if ids else []
 
 
 def excuse_incident(db: Connection, incidents: Sequence[int], reason: Reason, now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -18,14 +18,14 @@ from app.escalation.request import page_request
 from app.escalation.service import owners, resolve
 from app.incidents import store as incidents
 from app.incidents.model import Event
-from app.notify import service, store
+from app.notify import service, store, withdraw
 from app.notify.key import page_key
 from app.notify.model import Claim, Draft, Kind, Outcome, Page, PageState, Receipt
 from app.notify.retry import wait
 from app.notify.settle import hopeful, next_contact, not_answering, settle
 from app.people import store as people
 from app.queues import Queue
-from app.reason import Code, Reason
+from app.reason import Code, Reason, nested
 from app.visible import visible
 
 ATTEMPTED = {
@@ -37,10 +37,10 @@ ATTEMPTED = {
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What the network said to one job."""
+    """What the network said to one job, or why it was not asked: the person or the contact is not there any more."""
 
     claim: Claim
-    answer: Receipt | DeliveryError
+    answer: Receipt | DeliveryError | Reason
 
 
 def record(db: Connection, sent: Sequence[Sent], now: datetime) -> None:
@@ -52,7 +52,9 @@ def record(db: Connection, sent: Sequence[Sent], now: datetime) -> None:
     ended = [_ended(one, now) for one in sent]
     written = {one.id for one in store.record(db, ended, now)}
     ours = [one for one in ended if one.claim.id in written]
-    _note(db, ours, now)
+    gone = {one.claim.id: one.answer for one in sent if isinstance(one.answer, Reason)}
+    _note(db, ours, gone, now)
+    withdraw.follow(db, [(one.claim, gone[one.claim.id]) for one in ours if one.claim.id in gone], now)
     _fall_back(db, _lost(db, ours, now), now)
     keep_promises(db, [one.claim.draft for one in ours], now)
     service.follow_up(db, [one.claim.draft for one in ours if one.state in store.ENDED], now)
@@ -71,6 +73,8 @@ def _ended(one: Sent, now: datetime) -> store.Ended:
     if isinstance(one.answer, Receipt):
         state = PageState.DELIVERED if one.answer.delivered else PageState.ACCEPTED
         return store.Ended(one.claim, Outcome.ACCEPTED, state, None, visible(one.answer.provider_id or "") or None, None)
+    if isinstance(one.answer, Reason):
+        return store.Ended(one.claim, Outcome.PERMANENT, PageState.SUPERSEDED, None, None, f"not sent: {one.answer.code}")
     error = visible(str(one.answer))[:500]  # a provider's own words may hold anything, also what no database takes
     if isinstance(one.answer, Permanent):
         return store.Ended(one.claim, Outcome.PERMANENT, PageState.FAILED, None, None, error)
@@ -80,20 +84,23 @@ def _ended(one: Sent, now: datetime) -> store.Ended:
     return store.Ended(one.claim, Outcome.TRANSIENT, PageState.QUEUED, again, None, error)
 
 
-def _note(db: Connection, ended: Sequence[store.Ended], now: datetime) -> None:
+def _note(db: Connection, ended: Sequence[store.Ended], withdrawn: Mapping[int, Reason], now: datetime) -> None:
     events = []
     for one in ended:
         draft = one.claim.draft
         if draft.incident is None or (one.outcome is Outcome.TRANSIENT and one.claim.attempt > 1):
             continue
         facts = {"page": one.claim.id, "kind": draft.kind.value, "user": draft.user, "channel": draft.channel}
-        events.append(Event(draft.incident, Reason(ATTEMPTED[one.outcome], facts | {"error": one.error})))
+        why = withdrawn.get(one.claim.id)
+        said = Reason(Code.PAGE_WITHDRAWN, facts | {"why": nested(why)}) if why else None
+        events.append(Event(draft.incident, said or Reason(ATTEMPTED[one.outcome], facts | {"error": one.error})))
     incidents.record(db, events, now)
 
 
 def _lost(db: Connection, ended: Sequence[store.Ended], now: datetime) -> list[store.Ended]:
     """Whose contact failed for good, or does not answer while nothing else of the step reaches the person: retries go on."""
     pages = [one for one in ended if one.claim.draft.user and one.claim.draft.kind is Kind.PAGE]
+    pages = [one for one in pages if one.state is not PageState.SUPERSEDED]  # `withdraw` sees to those
     before = {one.claim.id: not_answering(one.claim.attempt - 1, one.claim.draft.due_at, now) for one in pages}
     failed = [one for one in pages if one.state is PageState.FAILED and not (one.claim.attempt > 1 and before[one.claim.id])]
     late = [one for one in pages if one not in failed and one.outcome is not Outcome.ACCEPTED]

@@ -20,6 +20,7 @@ from app.notify.model import Channel as ChannelPlugin
 from app.notify.model import Claim, Receipt
 from app.notify.outcome import Sent
 from app.notify.service import Job
+from app.reason import Reason
 from app.seal import Unreadable, opened
 from app.validation import named
 
@@ -32,13 +33,14 @@ SLICE = 0.02  # seconds in which outcomes are gathered before they are written
 log = get(__name__)
 
 
-Ask = Callable[[Claim], Awaitable[bool]]
+Ask = Callable[[Claim], Awaitable[bool | Reason]]
 
 
 async def send_all(jobs: Sequence[Job], ask: Ask) -> AsyncIterator[list[Sent]]:
     """Send all jobs concurrently; yields outcomes in small batches as they come, so that a slow one holds up no other.
 
-    ask: whether a page is still ours and wanted. Of one that is not, nothing is sent and nothing yielded.
+    ask: whether a page is still ours and wanted. Of one that is not, nothing is sent and nothing yielded; of one whose person
+    or contact is not there any more, the reason is.
     """
     async for sent in as_they_come([_send(job, ask) for job in jobs], SLICE):
         if ended := [one for one in sent if one is not None]:
@@ -46,12 +48,14 @@ async def send_all(jobs: Sequence[Job], ask: Ask) -> AsyncIterator[list[Sent]]:
 
 
 async def _send(job: Job, ask: Ask) -> Sent | None:
+    if job.gone is not None:
+        return Sent(job.claim, job.gone)
     began, asked, longest = awake(), job.asked, LATEST
     try:
         while True:
             if awake() - asked > SURE:
-                if not await ask(job.claim):
-                    return None
+                if (wanted := await ask(job.claim)) is not True:
+                    return Sent(job.claim, wanted) if wanted else None
                 asked, longest = awake(), DEADLINE  # who is slow to connect to gets its time
             with suppress(Stale):
                 return Sent(job.claim, await within(DEADLINE, _hand_over(job, asked, asked + longest)))

@@ -17,6 +17,7 @@ from app.escalation.request import PageRequest
 from app.incidents import store as incidents
 from app.incidents.model import Incident, IncidentState
 from app.notify import store
+from app.notify.addressee import gone
 from app.notify.compose import SHOWN_ALERTS, MessageContext, compose
 from app.notify.flight import FLIGHT, Flight
 from app.notify.key import page_key
@@ -43,6 +44,7 @@ class Job:
     message: Message
     channel: Channel | None  # None: the configuration has no such channel
     asked: float  # by `deadline.awake`: it was wanted then at the latest
+    gone: Reason | None = None  # why it cannot be sent any more: its person or contact is not there
 
 
 def queue(db: Connection, requests: Sequence[PageRequest], now: datetime) -> list[int]:
@@ -110,11 +112,16 @@ def claim(db: Connection, context: MessageContext, now: datetime, limit: int, fl
     for alert in alerts.shown(db, list(found), SHOWN_ALERTS):
         facts[alert.incident or 0].append(alert)
     channels = {**catalog.channels(db), INBOX: BUILT_IN}
-    return [Job(one, _message(one, found, facts, context), channels.get(one.draft.channel), asked) for one in live]
+    lost = _unreachable(db, {one.id: one.draft for one in live})
+    return [
+        Job(one, _message(one, found, facts, context), channels.get(one.draft.channel), asked, lost.get(one.id)) for one in live
+    ]
 
 
-def confirm(db: Connection, claims: Sequence[Claim], now: datetime) -> set[int]:
+def confirm(db: Connection, claims: Sequence[Claim], now: datetime) -> dict[int, Reason | None]:
     """Ask again, as `claim` does: those of these pages that are still ours and wanted. Their leases begin anew.
+
+    A reason beside one says why it cannot be sent: whoever holds it writes that down.
 
     Whoever is just acknowledging one of the incidents is waited for.
     """
@@ -124,7 +131,23 @@ def confirm(db: Connection, claims: Sequence[Claim], now: datetime) -> set[int]:
     found = incidents.by_numbers(db, numbers)
     stale = [one for one in claims if one.id in ours and not wanted(one.draft, found)]
     _take_back(db, stale, now)
-    return ours - {one.id for one in stale}
+    left = [one for one in claims if one.id in ours and one not in stale]
+    lost = _unreachable(db, {one.id: one.draft for one in left})
+    return {one.id: lost.get(one.id) for one in left}
+
+
+def _unreachable(db: Connection, drafts: Mapping[int, Draft]) -> dict[int, Reason]:
+    """Which of these pages cannot be sent to their people any more, and why."""
+    known = people.by_logins(db, {one.user for one in drafts.values() if one.user}, catalog.defaults(db).timezone)
+    found = {id_: gone(one, known.get(one.user or "")) for id_, one in drafts.items()}
+    return {id_: why for id_, why in found.items() if why is not None}
+
+
+def recheck(db: Connection, now: datetime) -> None:
+    """People may have changed: what is queued for somebody who cannot be reached so any more is withdrawn now."""
+    if lost := _unreachable(db, store.waiting(db)):
+        store.make_due(db, sorted(lost), now)
+        wake(db, Queue.NOTIFY)
 
 
 def _take_back(db: Connection, stale: Sequence[Claim], now: datetime) -> None:

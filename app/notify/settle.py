@@ -18,8 +18,9 @@ FELL_BACK = (Code.FALLBACK, Code.FALLBACK_LATE)
 def settle(pages: Sequence[Page]) -> tuple[ObligationState, Reason] | None:
     """The end of an obligation by its pages, with the reason; None while it is open.
 
-    An inbox wakes nobody: it counts only where the person has, or wants, nothing else.
+    An inbox wakes nobody: it counts only where the person has, or wants, nothing else. Nor does what was taken back.
     """
+    pages = [page for page in pages if page.state is not PageState.SUPERSEDED]
     telling = [page for page in pages if page.channel != INBOX] or pages
     for page in telling:
         if page.state in REACHED:

@@ -1,6 +1,6 @@
 """The statements about pages and attempts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from app.notify.flight import PER_CHANNEL, Flight
 from app.notify.model import REACHED, Attempt, Claim, Draft, Kind, LastPage, Outcome, Page, PageState
 from app.notify.table import page, page_attempt
 from app.people.model import INBOX
-from app.reason import Reasons, dumped, loaded
+from app.reason import Reason, Reasons, dumped, loaded, nested
 
 ENDED = (*REACHED, PageState.FAILED, PageState.SUPERSEDED, PageState.EXPIRED)
 _DRAFTED = (
@@ -64,6 +64,10 @@ update page set state = r.state, next_at = coalesce(r.next_at, page.next_at), le
 from unnest(cast(:ids as bigint[]), cast(:fences as int[]), cast(:states as text[]), cast(:next as timestamptz[]),
             cast(:ended as timestamptz[])) as r(id, fence, state, next_at, ended_at)
 where page.id = r.id and page.fence = r.fence and page.state = 'sending' returning page.*
+""")
+_EXPLAIN = text("""
+update page set reasons = reasons || r.why from jsonb_to_recordset(cast(:rows as jsonb)) as r(id bigint, why jsonb)
+where page.id = r.id
 """)
 _RECORD_ATTEMPTS = text("""
 update page_attempt set outcome = r.outcome, provider_id = r.provider_id, error = r.error, ended_at = :now
@@ -184,6 +188,24 @@ def record(db: Connection, ended: Sequence[Ended], now: datetime) -> list[Claim]
     }
     db.execute(_RECORD_ATTEMPTS, attempts)
     return written
+
+
+def explain(db: Connection, why: Mapping[int, Reason]) -> None:
+    """Add a reason to each of these pages."""
+    if why:
+        db.execute(_EXPLAIN, {"rows": dumps([{"id": id_, "why": [nested(one)]} for id_, one in why.items()])})
+
+
+def waiting(db: Connection) -> dict[int, Draft]:
+    """What is queued for people, by id."""
+    query = select(page).where(page.c.state == PageState.QUEUED, page.c.user_name.is_not(None))
+    return {row.id: Draft(**_values(row, _DRAFTED)) for row in db.execute(query)}
+
+
+def make_due(db: Connection, ids: Sequence[int], now: datetime) -> None:
+    """Let those of these pages that are queued, and that nobody is at, be looked at now."""
+    free = select(page.c.id).where(page.c.id.in_(ids), page.c.state == PageState.QUEUED).with_for_update(skip_locked=True)
+    db.execute(update(page).where(page.c.id.in_(free)).values(next_at=now))
 
 
 def end_claims(db: Connection, claims: Sequence[Claim], state: PageState, now: datetime) -> None:

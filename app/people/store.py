@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.log import get as logger
@@ -21,14 +21,14 @@ MINUTE, COOKIE = timedelta(minutes=1), timedelta(seconds=LIFE)
 
 def directory(db: Connection, default_zone: str) -> Directory:
     """Everybody who is active, and the teams."""
-    people: dict[str, Person] = {}
-    for row in db.execute(select(person).where(person.c.active)):
-        try:
-            people[row.login] = _person(row, default_zone)
-        except (ValidationError, ZoneInfoNotFoundError) as error:  # one bad row must not keep everybody from being paged
-            log.error("person_unreadable", login=row.login, error=str(error))
+    people = _people(db, select(person).where(person.c.active), default_zone)
     teams = {row.name: Team.model_validate(row.spec) for row in db.execute(select(team))}
     return Directory(people, teams)
+
+
+def by_logins(db: Connection, logins: Collection[str], default_zone: str) -> dict[str, Person]:
+    """Those of these people who are active."""
+    return _people(db, select(person).where(person.c.active, person.c.login.in_(logins)), default_zone) if logins else {}
 
 
 def get(db: Connection, login: str, default_zone: str = "UTC") -> Person | None:
@@ -244,6 +244,16 @@ def has_anybody(db: Connection) -> bool:
     if db.scalar(select(func.to_regclass("person"))) is None:
         return False
     return db.scalar(select(person.c.login).limit(1)) is not None
+
+
+def _people(db: Connection, query: Select[Any], default_zone: str) -> dict[str, Person]:
+    found: dict[str, Person] = {}
+    for row in db.execute(query):
+        try:
+            found[row.login] = _person(row, default_zone)
+        except (ValidationError, ZoneInfoNotFoundError) as error:  # one bad row must not keep everybody from being paged
+            log.error("person_unreadable", login=row.login, error=str(error))
+    return found
 
 
 def _person(row: Row[Any], default_zone: str) -> Person:

@@ -100,3 +100,16 @@ def test_the_gaps_of_a_schedule_are_those_that_matter(api: Api) -> None:
     (desk, _) = api.get("oncall/coverage?days=14")["items"]
     lengths = {datetime.fromisoformat(gap["end"]) - datetime.fromisoformat(gap["start"]) for gap in desk["gaps"]}
     assert max(lengths) == timedelta(hours=1)
+
+
+def test_a_schedule_shows_how_its_layers_hand_over_and_when_they_hold(api: Api) -> None:
+    configure()
+    desk, always = api.get("schedules")["items"]
+    assert desk == api.get("schedules/desk")
+    assert desk["layers"] == [
+        {
+            "name": "day", "users": ["ada"], "every": "1d", "handoff": "00:00", "start": "2026-01-01", "until": None,
+            "only": [{"days": ["mon", "tue", "wed", "thu", "fri"], "from": "09:00", "to": "18:00"}],
+        }
+    ]  # fmt: skip
+    assert always["layers"][0]["only"] == []

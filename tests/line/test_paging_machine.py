@@ -300,7 +300,7 @@ class Paging(RuleBasedStateMachine):
         old = [one for one in claims if self.now - sender.asked[one.id] > ASKED]
         with transaction() as db:
             confirmed = pages.confirm(db, old, self.now)
-        assert confirmed == {one.id for one in old if sender.has(one, before[one.id]) and self._wanted(before[one.id])}
+        assert confirmed.keys() == {one.id for one in old if sender.has(one, before[one.id]) and self._wanted(before[one.id])}
         left = [one for one in claims if one not in old or one.id in confirmed]
         said = {one.id: ANSWERS[answers[number % len(answers)]] for number, one in enumerate(left)}
         if left and late:

@@ -209,7 +209,7 @@ def test_nobodys_lease_is_taken_without_a_warning(there: Receiver) -> None:
     with transaction() as db:
         late = clock.now(db) + timedelta(seconds=16)
         assert pages.claim(db, DESK, late, 10, Flight()) == []
-        assert pages.confirm(db, [mine.claim], late) == {mine.claim.id}  # it lives, and holds it again
+        assert pages.confirm(db, [mine.claim], late) == {mine.claim.id: None}  # it lives, and holds it again
         assert pages.claim(db, DESK, late + timedelta(seconds=2), 10, Flight()) == []
         later = late + pages.LEASE
         assert pages.claim(db, DESK, later, 10, Flight()) == []

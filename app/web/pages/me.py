@@ -8,7 +8,7 @@ from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from app.actions.contacts import set_contacts
+from app.actions.person import set_contacts
 from app.catalog import store as catalog
 from app.incidents import store as incidents
 from app.incidents.model import Incident

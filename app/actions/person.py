@@ -1,4 +1,4 @@
-"""How a person changes the own contacts, in the caller's transaction."""
+"""What is done to a person, by themselves or by an admin, in the caller's transaction. Pages under way take it into account."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -8,10 +8,12 @@ from sqlalchemy import Connection
 from app.catalog import store as catalog
 from app.catalog.model import Channel
 from app.errors import Fault, Invalid
+from app.notify import service as pages
 from app.notify.contact import wrong
 from app.people import service as people
 from app.people import store
 from app.people.model import Actor
+from app.people.permission import require
 
 MOST = 20  # contacts of one person
 
@@ -23,6 +25,14 @@ def set_contacts(db: Connection, login: str, contacts: Mapping[str, str], actor:
     if faults and person is not None and not person.declared:
         raise Invalid("; ".join(f"{one.field}: {one.detail}" for one in faults[:3]), faults)
     people.set_contacts(db, login, contacts, actor, now)
+    pages.recheck(db, now)
+
+
+def remove(db: Connection, login: str, actor: Actor, now: datetime) -> None:
+    """Remove a person who was invited, for good. Raises NotFound, Conflict for a declared one."""
+    require(actor, "administer")
+    people.remove(db, login, actor, now)
+    pages.recheck(db, now)
 
 
 def _faults(contacts: Mapping[str, str], channels: Mapping[str, Channel]) -> Iterator[Fault]:
