@@ -39,6 +39,7 @@ obligation = Table(
     instant("ended_at"),
     Column("reason", JSONB),  # why it is so: a Reason
     Index(None, "incident"),
+    Index("obligation_escalated_idx", "incident", postgresql_where=text("step > 1 or round > 0")),
     Index("obligation_open_idx", "made_at", postgresql_where=text("state = 'open'")),
     one_of("state", ObligationState),
 )

@@ -47,6 +47,7 @@ incident = Table(
     Index("incident_resolve_idx", "resolve_at", postgresql_where=text("resolve_at is not null")),
     Index("incident_urgency_idx", "urgency_at", postgresql_where=text("urgency_at is not null and state <> 'resolved'")),
     Index("incident_merged_idx", "merged_into", postgresql_where=text("merged_into is not null")),
+    Index("incident_opened_idx", "opened_at"),
     Index("incident_open_idx", "number", postgresql_where=text("state <> 'resolved'")),
     one_of("state", IncidentState),
     one_of("severity", Severity),
@@ -64,4 +65,10 @@ incident_event = Table(
     Column("text", Text),  # of a line that an older release wrote; now `kind` and `detail` are a Reason
     Column("detail", JSON, nullable=False, server_default="{}"),
     Index(None, "incident", "id"),
+    Index(
+        "incident_event_answered_idx",
+        "incident",
+        "at",
+        postgresql_where=text("kind in ('acknowledged', 'snoozed', 'resolved')"),
+    ),
 )

@@ -75,18 +75,24 @@ from unnest(cast(:pages as bigint[]), cast(:ns as int[]), cast(:outcomes as text
             cast(:errors as text[])) as r(page, n, outcome, provider_id, error)
 where page_attempt.page = r.page and page_attempt.n = r.n
 """)
-# One look at all pages, sorted by nothing: there are few channels and many pages. Attempts that fail are few.
+# Of each channel the end of an index: `page_arrived_idx`, `page_trouble_idx`. Predicates are written as the indexes have them.
 _ARRIVED = text("""
 select page.channel, page.state, page.ended_at as at, page.incident, cast(null as text) as error
-from (select max(id) as id from page where state = any(:reached) and ended_at is not null group by channel) as last
-join page using (id)
+from unnest(cast(:channels as text[])) as wanted(channel) cross join lateral (
+  select * from page where page.channel = wanted.channel and state in ('accepted', 'delivered') and ended_at is not null
+  order by ended_at desc limit 1) as page
 """)
 _FAILED = text("""
 select distinct on (page.channel) page.channel, page.state, attempt.ended_at as at, page.incident, attempt.error
-from page_attempt attempt join page on page.id = attempt.page
-where attempt.outcome = any(:failed) and attempt.ended_at is not null and page.state not in ('superseded', 'expired')
+from unnest(cast(:channels as text[])) as wanted(channel) cross join lateral (
+  select * from page where page.channel = wanted.channel and state not in ('superseded', 'expired')
+    and (attempts > 1 or attempts = 1 and state in ('queued', 'failed'))
+  order by next_at desc limit :most) as page
+join page_attempt attempt on attempt.page = page.id
+where attempt.outcome = any(:failed) and attempt.ended_at is not null
 order by page.channel, attempt.ended_at desc
 """)
+LOOKED_AT = 50  # pages of a channel with an attempt that may have failed: one that is retried is due later than it failed
 
 
 class Ended(NamedTuple):
@@ -273,14 +279,15 @@ def attempts(db: Connection, pages: Sequence[int]) -> dict[int, list[Attempt]]:
     return found
 
 
-def last_arrived(db: Connection) -> dict[str, LastPage]:
+def last_arrived(db: Connection, channels: Sequence[str]) -> dict[str, LastPage]:
     """By channel the newest page that arrived."""
-    return _last(db.execute(_ARRIVED, {"reached": list(REACHED)}))
+    return _last(db.execute(_ARRIVED, {"channels": list(channels)}))
 
 
-def last_failed(db: Connection) -> dict[str, LastPage]:
+def last_failed(db: Connection, channels: Sequence[str]) -> dict[str, LastPage]:
     """By channel the newest attempt that failed, be it that another one is to come."""
-    return _last(db.execute(_FAILED, {"failed": [Outcome.TRANSIENT, Outcome.PERMANENT]}))
+    values = {"channels": list(channels), "most": LOOKED_AT, "failed": [Outcome.TRANSIENT, Outcome.PERMANENT]}
+    return _last(db.execute(_FAILED, values))
 
 
 def _last(rows: CursorResult[Any]) -> dict[str, LastPage]:

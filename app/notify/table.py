@@ -40,6 +40,23 @@ page = Table(
     Index("page_incident_idx", "incident"),
     Index("page_user_idx", "user_name", "id"),
     Index("page_obligation_idx", "obligation"),
+    Index(
+        "page_reached_idx",
+        "ended_at",
+        postgresql_include=["incident", "user_name"],
+        postgresql_where=text(
+            "kind = 'page' and user_name is not null and channel <> 'inbox' and state in ('accepted', 'delivered')"
+        ),
+    ),
+    Index("page_arrived_idx", "channel", "ended_at", postgresql_where=text("state in ('accepted', 'delivered')")),
+    Index(
+        "page_trouble_idx",
+        "channel",
+        "next_at",
+        postgresql_where=text(
+            "state not in ('superseded', 'expired') and (attempts > 1 or attempts = 1 and state in ('queued', 'failed'))"
+        ),
+    ),
     one_of("kind", Kind),
     one_of("state", PageState),
 )

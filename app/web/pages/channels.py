@@ -53,10 +53,12 @@ def listed(request: Request) -> Response:
 
 
 def _rows(db: Connection, settings: bool) -> Iterator[Row]:
-    arrived, failed = sent.last_arrived(db), sent.last_failed(db)
+    declared = list(_declared(db))
+    names = [name for name, *_ in declared]
+    arrived, failed = sent.last_arrived(db, names), sent.last_failed(db, names)
     policies, platform = catalog.policies(db), catalog.platform(db)
     directory = people.directory(db, "UTC").people.values()
-    for name, kind, origin, active, spec in _declared(db):
+    for name, kind, origin, active, spec in declared:
         target = f"channel:{name}"
         shown = {key: form.written(value) for key, value in starred("channel", spec).items() if key != "kind"}
         yield Row(
