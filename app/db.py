@@ -231,7 +231,7 @@ def wake(db: Connection, stage: Queue, seconds: float = 0.0) -> None:
 
 
 def refresh(db: Connection, noun: str) -> None:
-    """When this transaction commits, open consoles look anew at `noun`: incidents, checks or pages."""
+    """When this transaction commits, open consoles look anew at `noun`: incidents, checks, pages or config."""
     _notify(db, "console", noun)
 
 

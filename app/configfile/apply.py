@@ -21,6 +21,7 @@ from app.configfile.impact import retired, whom
 from app.configfile.load import compile
 from app.configfile.model import Config, Loaded
 from app.configfile.secrets import sealed, sealed_files, starred
+from app.db import refresh
 from app.errors import Fault, Invalid
 from app.escalation import service as escalation
 from app.incidents import changeover
@@ -83,6 +84,7 @@ def apply(db: Connection, loaded: Loaded, actor: Actor, now: datetime) -> Applie
         db, now=now, actor=actor.login or actor.via, digest=digest, files=sealed_files(loaded.files), changes=remembered
     )
     _tell(db, config, changes, now)
+    refresh(db, "config")
     audit.record(db, actor, "config.apply", f"config:{version}", {"changes": [change.record() for change in changes]}, now)
     return Applied(version, tuple(changes))
 

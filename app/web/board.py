@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Depends, Query
@@ -14,10 +14,11 @@ from app.escalation.upcoming import next_steps
 from app.incidents import store
 from app.incidents.model import Incident
 from app.incidents.search import store as search
-from app.incidents.search.model import Order, Position, Search, ServiceCount, parse_position, position
+from app.incidents.search.model import Order, Position, Search, ServiceCount, Since, Tally, parse_position, position
 
 SERVICES = 8  # services that the summary names
 MOST = 100  # rows that a page keeps
+LATEST = 32_503_680_000_000  # the year 3000 in milliseconds since 1970
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Shown:
 
     numbers: tuple[int, ...]
     seen: int  # the highest number that there was
+    since: int  # when it was loaded, in milliseconds since 1970
     following: str  # where the next page began, if there was one: rows of this one may have another rank by now
 
     def next(self, order: Order) -> Position | None:
@@ -46,10 +48,12 @@ class Shown:
         return parse_position(self.following, order) if self.following else None
 
 
-def shown(known: Annotated[tuple[int, ...], Query()] = (), seen: int = 0, following: str = "") -> Shown | None:
+def shown(
+    known: Annotated[tuple[int, ...], Query()] = (), seen: int = 0, since: int = LATEST, following: str = ""
+) -> Shown | None:
     """What the live refresh says of its page; None for a page that is loaded anew."""
     numbers = tuple(number for number in known[:MOST] if 0 < number < 2**63)
-    return Shown(numbers, max(0, min(seen, 2**63 - 1)), following) if numbers else None
+    return Shown(numbers, max(0, min(seen, 2**63 - 1)), max(0, min(since, LATEST)), following) if numbers else None
 
 
 Page = Annotated[Shown | None, Depends(shown)]
@@ -63,8 +67,11 @@ class Board:
     total: int  # that are found in all
     next: Position | None  # of the page after this one
     seen: int
+    since: int
     new: int = 0  # that came after the page was loaded
     worst_new: Incident | None = None
+    reopened: int = 0  # old ones that are open again since then
+    worst_reopened: Incident | None = None
     services: tuple[ServiceCount, ...] = ()  # those with several, where one page does not hold all
     other_services: int = 0
 
@@ -89,28 +96,46 @@ def board(
 
     by_service: what does not fit on the page is counted by service.
     """
-    total = search.count(db, wanted)
-    services, others = _services(db, wanted, total, limit) if by_service else ((), 0)
     if page is not None:
-        known = store.by_numbers(db, page.numbers)
-        kept = [known[number] for number in page.numbers if number in known]
-        following = page.next(wanted.order)
-        whole = after is None and following is None  # then all that is not on it is new, an old one that fits again too
-        new, worst = search.newer(db, wanted, 0 if whole else page.seen, page.numbers)
-        return Board(rows(db, kept, now), total, following, page.seen, new, worst, services, others)
+        return _refreshed(db, wanted, now, limit if by_service else None, after is None, page)
     seen = search.highest(db)  # before the rows: what comes in between is on the page and not new
+    tally = search.tally(db, wanted)
+    services, others = _services(tally, wanted, limit if by_service else None)
     found = search.found(db, wanted, after, limit + 1)
     following = position(found[limit - 1], wanted.order) if len(found) > limit else None
-    return Board(rows(db, found[:limit], now), total, following, seen, services=services, other_services=others)
+    since = int(now.timestamp() * 1000)
+    return Board(rows(db, found[:limit], now), tally.total, following, seen, since, services=services, other_services=others)
 
 
-def _services(db: Connection, wanted: Search, total: int, limit: int) -> tuple[tuple[ServiceCount, ...], int]:
+def _refreshed(db: Connection, wanted: Search, now: datetime, limit: int | None, first: bool, page: Shown) -> Board:
+    """The rows of a page as they are now, and what came since."""
+    following = page.next(wanted.order)
+    loaded_at = datetime.fromtimestamp(page.since / 1000, UTC)
+    tally = search.tally(db, wanted, Since(page.seen, loaded_at, page.numbers, whole=first and following is None))
+    services, others = _services(tally, wanted, limit)
+    known = store.by_numbers(db, [*page.numbers, *filter(None, (tally.worst_new, tally.worst_reopened))])
+    kept = [known[number] for number in page.numbers if number in known]
+    return Board(
+        rows(db, kept, now),
+        tally.total,
+        following,
+        page.seen,
+        page.since,
+        tally.new,
+        known.get(tally.worst_new or 0),
+        tally.reopened,
+        known.get(tally.worst_reopened or 0),
+        services,
+        others,
+    )
+
+
+def _services(tally: Tally, wanted: Search, limit: int | None) -> tuple[tuple[ServiceCount, ...], int]:
     """The services that several are of, the worst first, and how many further services there are."""
-    if total <= limit or "service" in wanted.equal:
+    if limit is None or tally.total <= limit or "service" in wanted.equal:
         return (), 0
-    counts = search.by_service(db, wanted)
-    several = tuple(one for one in counts if one.incidents > 1)[:SERVICES]
-    return (several, len(counts) - len(several)) if several and len(counts) > 1 else ((), 0)
+    several = tuple(one for one in tally.services if one.incidents > 1)[:SERVICES]
+    return (several, len(tally.services) - len(several)) if several and len(tally.services) > 1 else ((), 0)
 
 
 def reached(step: Upcoming) -> str:

@@ -31,6 +31,7 @@ class Frame:
     on_call: tuple[str, ...]  # logins, each once
     mine: bool  # whether the visitor holds a pager
     watched: bool
+    version: int  # of the configuration
 
 
 def load(db: Connection, person: Person, now: datetime) -> Frame:
@@ -45,6 +46,7 @@ def load(db: Connection, person: Person, now: datetime) -> Frame:
         holding,
         person.login in holding,
         settings().watcher_url is not None,
+        catalog.version(db),
     )
 
 

@@ -6,7 +6,6 @@ and when it is back every page reloads its parts, since what was sent meanwhile 
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 
 import psycopg
 from starlette.requests import Request
@@ -18,33 +17,59 @@ from app.settings import settings
 from app.web.route import pages
 from app.web.visit import LogInFirst, visit
 
-NOUNS = ("incidents", "pages", "checks")
+NOUNS = ("incidents", "pages", "checks", "config")
 RETRY = 1.0  # seconds between two tries to reach PostgreSQL
 QUIET = 15.0  # seconds after which a comment keeps proxies from hanging up
+TOGETHER = 0.05  # seconds within which what belongs to one change comes
+PAUSE = 2.0  # seconds between two events of one page: however much happens, it looks no more often
 LONGEST = 900.0  # seconds; then the browser connects anew and shows its session again
 
 logger = log.get(__name__)
 router = pages()
 
 
+class Reasons:
+    """Why one page should look: each noun once, however often it was said."""
+
+    def __init__(self) -> None:
+        self._nouns: set[str] = set()
+        self._some = asyncio.Event()
+
+    def add(self, noun: str) -> None:
+        """One more."""
+        self._nouns.add(noun)
+        self._some.set()
+
+    async def wait(self) -> None:
+        """Until there is one."""
+        await self._some.wait()
+
+    def take(self) -> list[str]:
+        """All there are, and none are left."""
+        nouns = sorted(self._nouns)
+        self._nouns.clear()
+        self._some.clear()
+        return nouns
+
+
 class Wire:
     """The open pages of this process and the task that listens for them."""
 
     def __init__(self) -> None:
-        self._open: set[asyncio.Queue[str]] = set()
+        self._open: set[Reasons] = set()
         self._task: asyncio.Task[None] | None = None
 
-    def join(self) -> asyncio.Queue[str]:
-        """A queue of nouns for one page."""
-        queue: asyncio.Queue[str] = asyncio.Queue(maxsize=100)
-        self._open.add(queue)
+    def join(self) -> Reasons:
+        """Those of one more page."""
+        reasons = Reasons()
+        self._open.add(reasons)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._keep_listening())
-        return queue
+        return reasons
 
-    def leave(self, queue: asyncio.Queue[str]) -> None:
+    def leave(self, reasons: Reasons) -> None:
         """The page is gone; with the last one the listener ends."""
-        self._open.discard(queue)
+        self._open.discard(reasons)
         if not self._open and self._task is not None:
             self._task.cancel()
             self._task = None
@@ -70,10 +95,9 @@ class Wire:
 
     def _wake_all(self, *nouns: str) -> None:
         for noun in nouns:
-            for queue in self._open:
-                if noun in NOUNS:
-                    with suppress(asyncio.QueueFull):  # that page has enough reasons to look
-                        queue.put_nowait(noun)
+            if noun in NOUNS:
+                for reasons in self._open:
+                    reasons.add(noun)
 
 
 wire = Wire()
@@ -94,7 +118,8 @@ def _check_session(request: Request) -> None:
 
 async def _stream(request: Request) -> AsyncIterator[str]:
     clock = asyncio.get_running_loop().time
-    queue, end, recheck_at = wire.join(), clock() + LONGEST, clock() + QUIET
+    reasons, end, recheck_at = wire.join(), clock() + LONGEST, clock() + QUIET
+    quiet_until = clock()
     try:
         yield "retry: 2000\n\n"
         while clock() < end:
@@ -107,13 +132,13 @@ async def _stream(request: Request) -> AsyncIterator[str]:
                 except Unavailable:
                     pass
             try:
-                noun = await asyncio.wait_for(queue.get(), QUIET)
+                await asyncio.wait_for(reasons.wait(), QUIET)
             except TimeoutError:
                 yield ": still here\n\n"
                 continue
-            await asyncio.sleep(0.05)  # what belongs to one change comes within this time, and once
-            nouns = {noun, *(queue.get_nowait() for _ in range(queue.qsize()))}
-            for one in sorted(nouns):
+            await asyncio.sleep(max(TOGETHER, quiet_until - clock()))
+            quiet_until = clock() + PAUSE
+            for one in reasons.take():
                 yield f"event: {one}\ndata: {one}\n\n"
     finally:
-        wire.leave(queue)
+        wire.leave(reasons)

@@ -26,13 +26,14 @@ from app.settings import settings
 from app.visible import visible
 from app.web import frame
 from app.web.guard import cookie_name, form_token, over_tls
+from app.web.tag import tag
 from app.web.template import render
 from app.web.toast import COOKIE as TOAST
 from app.web.toast import Toast
 
 THEMES = ("light", "dark")
 LONGEST_AGENT = 300  # characters that are kept
-LIVE = ("known", "seen", "following")  # of a live list, in its address: its rows, the newest, where the next page begins
+LIVE = ("known", "seen", "since", "following")  # of a live list: its rows, the newest, when it was loaded, the next page
 
 
 class LogInFirst(Exception):
@@ -86,26 +87,28 @@ class Visit:
         return may(self.person.role, what)
 
     def page(self, template: str, /, **facts: Any) -> Response:
-        """A whole page; a toast that was waiting is shown and gone."""
+        """A whole page; a toast that was waiting is shown and gone. Nothing for a refresh of what the browser has."""
         toast = Toast.read(self.request.cookies.get(TOAST))
         around = frame.load(self.db, self.person, self.now)
-        response = HTMLResponse(
-            render(
-                template,
-                now=self.now,
-                zone=self.zone,
-                me=self.person,
-                csrf=form_token(self.session),
-                here=here(self.request),
-                theme=theme(self.request),
-                frame=around,
-                toast=toast,
-                editor=self.may("edit"),
-                responder=self.may("respond"),
-                admin=self.may("administer"),
-                **facts,
-            )
+        text = render(
+            template,
+            now=self.now,
+            zone=self.zone,
+            me=self.person,
+            csrf=form_token(self.session),
+            here=here(self.request),
+            theme=theme(self.request),
+            frame=around,
+            toast=toast,
+            editor=self.may("edit"),
+            responder=self.may("respond"),
+            admin=self.may("administer"),
+            **facts,
         )
+        known, own = self.request.headers.get("if-none-match"), tag(text)
+        if known == own and self.request.headers.get("hx-request") == "true":
+            return Response(status_code=204)  # htmx leaves the page as it is; a 304 it would take for an error
+        response = HTMLResponse(text, headers={"ETag": own})
         if TOAST in self.request.cookies:
             response.delete_cookie(TOAST)
         return response

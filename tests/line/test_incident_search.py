@@ -7,6 +7,7 @@ from itertools import product
 
 import pytest
 from sqlalchemy import Connection
+from sqlalchemy import text as sql
 
 from app import line
 from app.actions import service as actions
@@ -21,7 +22,7 @@ from app.db import transaction
 from app.errors import Conflict, Invalid
 from app.incidents.model import OPEN, Incident, IncidentState
 from app.incidents.search import store
-from app.incidents.search.model import Order, Position, Search, parse_position, position
+from app.incidents.search.model import Order, Position, Search, Since, parse_position, position
 from app.people.model import SYSTEM, Actor, Role
 from app.signals.model import Signal, SignalStatus
 from tests.decisions.words import NOON
@@ -35,6 +36,7 @@ routes: [{match: 'service="db"', policy: b}, {policy: a}]
 grouping: [{match: 'group=~".+"', by: [group]}, {by: [alertname]}]
 """
 Known = dict[int, tuple[Incident, list[Alert]]]
+LATER = NOON + timedelta(days=30)
 ADA = Actor("ada", Role.ADMIN, "api")
 
 
@@ -210,24 +212,42 @@ def test_what_is_new_is_counted_and_the_worst_of_it_named(incidents: Known) -> N
     than = sorted(numbers)[len(numbers) // 2]
     fresh = [number for number in numbers if number > than]
     with transaction() as db:
-        count, worst = store.newer(db, search, than, ())
-        assert (count, worst and worst.number) == (len(fresh), fresh[0])
-        count, worst = store.newer(db, search, than, fresh[:1])
-        assert (count, worst and worst.number) == (len(fresh) - 1, fresh[1])
-        assert store.newer(db, search, store.highest(db), ()) == (0, None)
+        for known in ((), tuple(fresh[:1])):
+            tally = store.tally(db, search, Since(than, LATER, known, whole=False))
+            assert (tally.new, tally.worst_new) == (len(fresh) - len(known), fresh[len(known)])
+            assert (tally.reopened, tally.worst_reopened) == (0, None)
+        assert store.tally(db, search, Since(store.highest(db), LATER, (), whole=False)).new == 0
+        everything = store.tally(db, search, Since(than, LATER, tuple(fresh), whole=True))
+        assert everything.new == len(numbers) - len(fresh), "of a whole list all that is not on it"
+        assert everything.worst_new == next(number for number in numbers if number not in fresh)
         assert store.highest(db) == max(incidents)
+
+
+def test_old_ones_that_are_open_again_are_counted_apart(incidents: Known) -> None:
+    search = Search(OPEN, order=Order.WORST)
+    numbers = expected(incidents, search)
+    with transaction() as db:
+        highest = store.highest(db)
+        again = sql("update incident set reopened_at = :at where number = any(:numbers)")
+        db.execute(again, {"at": LATER + timedelta(seconds=1), "numbers": [numbers[3], numbers[5], numbers[6]]})
+        for whole in (False, True):
+            tally = store.tally(db, search, Since(highest, LATER, tuple(numbers[:5]), whole=whole))
+            assert (tally.reopened, tally.worst_reopened) == (2, numbers[5]), "one is on the page"
+            assert tally.new == (len(numbers) - 7 if whole else 0)
+        assert store.tally(db, search, Since(numbers[5] - 1, LATER, (), whole=False)).reopened < 3, "a new one is new"
 
 
 def test_a_storm_is_summed_up_by_service(incidents: Known) -> None:
     search = Search(OPEN)
     with transaction() as db:
-        counts = store.by_service(db, search)
-        assert sum(one.incidents for one in counts) == store.count(db, search)
-        for one in counts:
-            of_it = [each for each, _ in incidents.values() if each.open and each.service == one.service]
-            assert one.incidents == len(of_it)
-            assert one.unacknowledged == sum(each.state is IncidentState.TRIGGERED for each in of_it)
-            assert one.worst is max((each.severity for each in of_it), key=lambda severity: severity.rank)
+        tally = store.tally(db, search)
+    counts = tally.services
+    assert sum(one.incidents for one in counts) == tally.total == len(expected(incidents, search))
+    for one in counts:
+        of_it = [each for each, _ in incidents.values() if each.open and each.service == one.service]
+        assert one.incidents == len(of_it)
+        assert one.unacknowledged == sum(each.state is IncidentState.TRIGGERED for each in of_it)
+        assert one.worst is max((each.severity for each in of_it), key=lambda severity: severity.rank)
     assert [one.worst.rank for one in counts] == sorted((one.worst.rank for one in counts), reverse=True)
 
 

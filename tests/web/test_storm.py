@@ -93,7 +93,9 @@ def test_what_is_announced_is_what_came_since(storm: Site) -> None:
 
 def live(page: str) -> str:
     """What the page's live refresh adds to its address."""
-    return "&".join(f"{name}={value}" for name, value in re.findall(r'name="(known|seen|following)" value="([\d.]+)"', page))
+    return "&".join(
+        f"{name}={value}" for name, value in re.findall(r'name="(known|seen|since|following)" value="([\d.]+)"', page)
+    )
 
 
 def following(site: Site, page: str) -> list[int]:
@@ -129,8 +131,30 @@ def test_an_old_one_that_is_back_is_announced_where_the_list_is_whole(ada: Site)
     assert numbers(page) == [other]
     ada.post(f"/incidents/{old}/reopen")
     refreshed = ada.get(f"/?{live(page)}")
-    assert "<b>1 new</b>: error · old" in refreshed
+    assert re.search(rf"data-show>[^\n]*<b>#{old} is open again</b>: error · old", refreshed)
+    assert " new</b>" not in refreshed
     assert numbers(refreshed) == [other]
+
+
+def test_an_old_one_of_another_page_that_is_back_is_announced_and_no_row_moves(storm: Site) -> None:
+    first, second, third = numbers(storm.get("/incidents"))[5], *following(storm, storm.get("/incidents"))[:2]
+    picked(storm, "resolve", first, second, third)
+    page = storm.get("/incidents")
+    assert "open again" not in storm.get(f"/incidents?{live(page)}")
+    storm.post(f"/incidents/{third}/reopen")
+    refreshed = storm.get(f"/incidents?{live(page)}")
+    assert f"<b>#{third} is open again</b>: warning · {incident(third).title} <u>Show</u>" in refreshed
+    assert f'<a class="waiting" href="/incidents/{third}">' in refreshed
+    assert " new</b>" not in refreshed
+    assert numbers(refreshed) == numbers(page)
+    storm.post(f"/incidents/{second}/reopen")
+    raise_alert("another", service="vital-9", severity="error")
+    refreshed = storm.get(f"/incidents?{live(page)}")
+    assert f"<b>#{second} and 1 more are open again</b>" in refreshed
+    assert "<b>1 new</b>: error · another" in refreshed
+    assert numbers(refreshed) == numbers(page)
+    for address in ("/incidents", "/incidents?sort=oldest", "/"):
+        assert "open again" not in storm.get(f"{address}{'&' if '?' in address else '?'}{live(storm.get(address))}")
 
 
 def test_the_storm_is_summed_up_by_service(storm: Site) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from app.catalog.matcher import Matchers
@@ -53,6 +54,28 @@ class ServiceCount:
     incidents: int
     unacknowledged: int
     worst: Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """What a page of the list shows that was loaded some time ago: what is found and not `known` came after it."""
+
+    seen: int  # the highest number that there was
+    loaded_at: datetime
+    known: tuple[int, ...]  # rows of the page
+    whole: bool  # the page is the whole list: an old one that fits by now is new, too
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What is found, in numbers. services: the worst first, then the most."""
+
+    total: int
+    services: tuple[ServiceCount, ...]
+    new: int = 0
+    worst_new: int | None = None  # its number
+    reopened: int = 0  # old ones that are open again
+    worst_reopened: int | None = None
 
 
 RANKS = {severity: 2 * (3 - severity.rank) + 1 for severity in Severity}  # one more when it is not unacknowledged

@@ -1,6 +1,5 @@
 """The statements that find incidents. They read alerts and obligations too: an incident is found by what belongs to it."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -16,23 +15,26 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    not_,
     or_,
     select,
     text,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, array
 
 from app.alerts.table import alert
 from app.catalog.matcher import Matcher, Op
 from app.incidents.model import Incident, IncidentState
-from app.incidents.search.model import RANKS, Order, Position, Search, ServiceCount
+from app.incidents.search.model import RANKS, Order, Position, Search, ServiceCount, Since, Tally
 from app.incidents.store import from_row
 from app.incidents.table import incident
 
 Condition = ColumnElement[bool]
 
-_RANK = case(RANKS, value=incident.c.severity) + case((incident.c.state == IncidentState.TRIGGERED, 0), else_=1)
+_PLACE = case(RANKS, value=incident.c.severity)
+_RANK = _PLACE + case((incident.c.state == IncidentState.TRIGGERED, 0), else_=1)
+_RANKED = array([_RANK, incident.c.number])  # the smallest is the worst; with its number
 _OWN = ("title", "state", "severity", "urgency", "acknowledged_by", "assigned_to")  # whatever labels of an alert may say
 _ESCALATED_TO = text("""exists (select from obligation o
   where o.incident = incident.number and o.generation = incident.generation and o.user_name = :person)""")
@@ -79,21 +81,34 @@ def highest(db: Connection) -> int:
     return db.scalar(select(func.max(incident.c.number))) or 0
 
 
-def newer(db: Connection, search: Search, than: int, known: Sequence[int]) -> tuple[int, Incident | None]:
-    """How many that are found and not `known` have a number above `than`, and the worst of them."""
-    where = [*_conditions(db, search), incident.c.number > than, incident.c.number.not_in(known)]
-    query = select(incident, func.count().over().label("n")).where(*where).order_by(_RANK, incident.c.number).limit(1)
-    row = db.execute(query).one_or_none()
-    return (0, None) if row is None else (row.n, from_row(row))
-
-
-def by_service(db: Connection, search: Search) -> list[ServiceCount]:
-    """What is found, counted by service: the worst first, then the most."""
+def tally(db: Connection, search: Search, since: Since | None = None) -> Tally:
+    """What is found in numbers, in one reading of it: in all, by service, and what a page lacks that was loaded `since`."""
     triggered = func.count().filter(incident.c.state == IncidentState.TRIGGERED).label("triggered")
-    worst, n = func.min(case(RANKS, value=incident.c.severity)).label("worst"), func.count().label("n")
-    query = select(incident.c.service, n, triggered, worst).where(*_conditions(db, search)).group_by(incident.c.service)
-    rows = db.execute(query.order_by(worst, triggered.desc(), n.desc(), incident.c.service))
-    return [_counted(row) for row in rows]
+    columns = [incident.c.service, func.count().label("n"), triggered, func.min(_PLACE).label("worst")]
+    if since is not None:
+        again = and_(incident.c.number <= since.seen, incident.c.reopened_at > since.loaded_at)
+        lacking = incident.c.number.not_in(since.known)
+        new = and_(lacking, not_(func.coalesce(again, False)) if since.whole else incident.c.number > since.seen)
+        for name, condition in (("new", new), ("again", and_(lacking, again))):
+            columns += [func.count().filter(condition).label(name), func.min(_RANKED).filter(condition).label(f"worst_{name}")]
+    rows = db.execute(select(*columns).where(*_conditions(db, search)).group_by(incident.c.service)).all()
+    services = sorted(
+        map(_counted, rows),
+        key=lambda one: (-one.worst.rank, -one.unacknowledged, -one.incidents, one.service is None, one.service),
+    )
+    total = sum(row.n for row in rows)
+    if since is None:
+        return Tally(total, tuple(services))
+    worst_new = min((row.worst_new for row in rows if row.new), default=None)
+    worst_again = min((row.worst_again for row in rows if row.again), default=None)
+    return Tally(
+        total,
+        tuple(services),
+        sum(row.new for row in rows),
+        worst_new and worst_new[1],
+        sum(row.again for row in rows),
+        worst_again and worst_again[1],
+    )
 
 
 def open_of_services(db: Connection) -> dict[str, ServiceCount]:
@@ -168,7 +183,7 @@ def _indexed(matcher: Matcher) -> Condition | None:
     return or_(incident.c.number.in_(labelled), own == matcher.value)
 
 
-def _passes(db: Connection, matcher: Matcher, where: Sequence[Condition]) -> Condition:
+def _passes(db: Connection, matcher: Matcher, where: list[Condition]) -> Condition:
     """A matcher in SQL. Regular expressions are RE2's, not PostgreSQL's: they are tried on the values that there are."""
     value = _value(matcher.name)
     if matcher.op is Op.EQUAL:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from app.catalog import store as catalog
 from app.catalog.cache import ByVersion
@@ -14,7 +14,8 @@ from app.configfile.sections import PLANNED, RUNBOOK, SECTIONS, SECTIONS_PLANNED
 from app.errors import Invalid
 from app.settings import environ
 from app.web.route import pages
-from app.web.visit import visit
+from app.web.template import render
+from app.web.visit import local_path, visit
 
 router = pages()
 VERSIONS, WARNINGS = 10, 30
@@ -50,6 +51,16 @@ def overview(request: Request) -> Response:
             findings=findings(v.db) if versions and v.may("edit") else None,
             most=WARNINGS,
         )
+
+
+@router.get("/config/newer")
+def newer(request: Request, than: int, at: str = "/config") -> Response:
+    """Which version is in force, for a page that shows version `than`; nothing when it is that one."""
+    with visit(request) as v:
+        version = catalog.version(v.db)
+    if version == than:
+        return Response(status_code=204)
+    return HTMLResponse(render("config_newer.html", than=than, version=version, at=local_path(at, "/config")))
 
 
 def findings(db: Connection) -> Findings:

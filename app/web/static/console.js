@@ -31,19 +31,31 @@
   setInterval(tick, 1000);
 
   // Live: one stream per visible page; a hidden one hangs up, since browsers allow only six streams a host.
-  let stream = null, later = {};
+  // What is said of one part comes together, and no part is asked for more often than every PAUSE; what it shows of a slow noun, SLOW.
+  const NOUNS = ["incidents", "pages", "checks", "config"], PAUSE = 2000, SLOW = 10000;
+  let stream = null;
+  const refresh = (part, pause) => {
+    const at = Math.max((part.asked || 0) + pause, Date.now() + 120);
+    if (part.due && part.due <= at) return;
+    clearTimeout(part.timer);
+    part.due = at;
+    part.timer = setTimeout(() => {
+      part.due = 0;
+      part.asked = Date.now();
+      if (part.isConnected) htmx.trigger(part, "live");
+    }, at - Date.now());
+  };
   const say = (noun) => {
-    clearTimeout(later[noun]);
-    later[noun] = setTimeout(() => htmx.trigger(document.body, `live:${noun}`), 120);
+    for (const part of $$(`[data-live~=${noun}]`)) refresh(part, part.matches(`[data-slow~=${noun}]`) ? SLOW : PAUSE);
   };
   const listen = () => {
-    if (stream || document.hidden || !$("[hx-trigger^='live:']")) return;
+    if (stream || document.hidden || !$("[data-live]")) return;
     let lost = false;
     stream = new EventSource("/live");
-    for (const noun of ["incidents", "pages", "checks"]) stream.addEventListener(noun, () => say(noun));
+    for (const noun of NOUNS) stream.addEventListener(noun, () => say(noun));
     stream.onopen = () => {
       $("#offline").hidden = true;
-      if (lost) ["incidents", "checks"].forEach(say);
+      if (lost) NOUNS.forEach(say);
       lost = false;
     };
     stream.onerror = () => {
@@ -56,9 +68,16 @@
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) return hang();
     listen();
-    ["incidents", "checks"].forEach(say);
+    NOUNS.forEach(say);
   });
   addEventListener("pagehide", hang);
+
+  // What the page says now, by the tag of its last answer: the same again is not sent (204), and the page stays untouched.
+  let tag = null;
+  document.addEventListener("htmx:beforeOnLoad", (event) => { tag = event.detail.xhr.getResponseHeader("ETag") || tag; });
+  document.addEventListener("htmx:configRequest", (event) => {
+    if (tag && event.target.matches("[data-live]")) event.detail.headers["If-None-Match"] = tag;
+  });
 
   // What a refresh must not close: opened details, and what is focused is htmx's own care (by id).
   let opened = [], picked = new Set(), focused = null;
@@ -78,7 +97,9 @@
   });
   document.addEventListener("htmx:beforeRequest", (event) => {
     // A refresh waits while a menu is open inside what it would replace.
-    if (event.target.matches("[hx-trigger^='live:']") && $("#live details.pop[open]")) event.preventDefault();
+    if (!event.target.matches("[data-live]") || !$("#live details.pop[open]")) return;
+    event.preventDefault();
+    refresh(event.target, PAUSE);
   });
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.target.id === "live") {
@@ -94,10 +115,8 @@
   // "2 new, show": the only thing that lets rows move. It queues behind a refresh under way, so the newest answer wins.
   let all = false;
   document.addEventListener("htmx:configRequest", (event) => {
-    if (all && event.target.matches("[hx-trigger^='live:']")) {
-      delete event.detail.parameters.known;
-      delete event.detail.parameters.seen;
-      delete event.detail.parameters.following;
+    if (all && event.target.matches("[data-live~=incidents]")) {
+      for (const name of ["known", "seen", "since", "following"]) delete event.detail.parameters[name];
       all = false;
     }
   });
@@ -105,7 +124,7 @@
     if (event.target.closest("[data-show]")) {
       event.preventDefault();
       all = true;
-      htmx.trigger(document.body, "live:incidents");
+      htmx.trigger($("[data-live~=incidents]"), "live");
     }
     for (const one of $$("details.menu[open], details.pop[open]")) if (!one.contains(event.target)) one.open = false;
     if (event.target.closest("[data-help]")) $("#help").showModal();
@@ -130,7 +149,7 @@
     counted();
   });
   const announce = () => {
-    const news = $("#news"), text = news ? news.textContent.replace("Show", "").trim() : "";
+    const text = $$(".news").map((one) => one.textContent.replace(/Show|Reload/g, "").trim()).filter(Boolean).join(". ");
     if ($("#announce") && $("#announce").textContent !== text) $("#announce").textContent = text;
   };
 
