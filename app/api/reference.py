@@ -41,10 +41,11 @@ def install(app: FastAPI) -> None:
     """Add the document, the page and its style."""
     app.description = INTRODUCTION
     made = lru_cache(lambda: document(app))
-    page = lru_cache(lambda: _page(made()))
+    written = lru_cache(lambda: answer(made()).body)  # half a megabyte, which anybody may ask for
+    page = lru_cache(lambda: _page(made()).encode())
 
     async def openapi(_: Request) -> Response:
-        return answer(made(), headers={"Cache-Control": "max-age=60"})
+        return Response(written(), media_type="application/json", headers={"Cache-Control": "max-age=60"})
 
     async def docs(_: Request) -> Response:
         return HTMLResponse(page(), headers=POLICY)

@@ -89,8 +89,20 @@ def _unverified_context(identity: Identity | None, _: tuple[int, ...]) -> ssl.SS
     return result
 
 
+class _Socket(ssl.SSLSocket):
+    """Closed also when the other side resets the connection before the handshake.
+
+    `SSLSocket._create` (Python 3.11 to 3.14) then raises, and nobody but the half-made socket itself holds its descriptor.
+    """
+
+    def __del__(self) -> None:
+        if not hasattr(self, "_connected"):
+            self.close()
+
+
 def _new_context(name: bool, bundle: str, identity: Identity | None) -> ssl.SSLContext:
     result = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    result.sslsocket_class = _Socket
     result.check_hostname = name
     result.verify_mode = ssl.CERT_REQUIRED if bundle else ssl.CERT_NONE
     if bundle:

@@ -4,7 +4,6 @@ import json
 import os
 import stat
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from app.errors import Unusable
 from app.people import adminfiles, service
 from app.people.model import FIRST_ADMIN, SYSTEM, Role
 from app.settings import Settings, environ, kept_from_last, of_home, settings, to_start
+from tests import forked
 from tests.supervisor import elsewhere
 from tests.supervisor.conftest import ROOT, Home, MakeHome, free_port
 from tests.supervisor.test_start import is_one_line
@@ -27,9 +27,8 @@ NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 def bare(home: Home, *words: str, folder: Path = ROOT, **env: str) -> subprocess.CompletedProcess[str]:
     """A command in a second terminal: of the first one's variables it has the home."""
     environ = {name: value for name, value in home.env.items() if not name.startswith("TOCSIN_")}
-    command = [sys.executable, "-m", "app.cli", *words]
     environ |= {"PYTHONPATH": str(ROOT), "TOCSIN_HOME": str(home.path), **env}
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=folder, env=environ)
+    return forked.tocsin(*words, env=environ, cwd=folder)
 
 
 @pytest.fixture
@@ -202,8 +201,7 @@ def test_an_empty_database_elsewhere_is_refused_unless_it_is_wanted(tmp_path: Pa
     environ = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")}
 
     def prepare(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "app.cli", "prepare", *words]
-        return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60)
+        return forked.tocsin("prepare", *words, env=environ)
 
     with elsewhere.postgres() as url:
         elsewhere.sql(url.format("postgres", "postgres"), "create database tocsin owner tocsin")

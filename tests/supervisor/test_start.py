@@ -12,6 +12,7 @@ import pytest
 
 from app.supervisor import postgres, state
 from app.supervisor.embedded import start_embedded
+from tests import forked
 from tests.supervisor import elsewhere
 from tests.supervisor.conftest import ROOT, Home, MakeHome, free_port, until
 
@@ -69,8 +70,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def tocsin(home: Home, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
     """The command as a process, in the environment of `home` with these variables."""
     environ = {**home.env, "TOCSIN_FLOWER_PORT": str(free_port()), **env}
-    command = [sys.executable, "-m", "app.cli", *words]
-    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=40)
+    return forked.tocsin(*words, env=environ, timeout=40)
 
 
 def is_one_line(done: subprocess.CompletedProcess[str], status: int, why: str) -> None:
