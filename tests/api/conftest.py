@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 import uvicorn
+from sqlalchemy import Engine
+
+from tests import snapshot
 
 if TYPE_CHECKING:
     from app.configfile.model import Loaded
@@ -117,18 +120,21 @@ def loaded() -> "Loaded":
 
 
 @pytest.fixture
-def api(clean: None, server: str, loaded: "Loaded") -> Iterator[Api]:
+def api(clean: None, engine: Engine, server: str, loaded: "Loaded") -> Iterator[Api]:
     """A client on a database that holds that configuration and nothing else."""
+    client = Api(server, dict(snapshot.begin(engine, "api", lambda: _fill(loaded))))
+    yield client
+    client.session.close()
+
+
+def _fill(loaded: "Loaded") -> dict[str, str]:
+    """Apply that configuration; a token of each user."""
     from app.configfile.apply import apply
     from app.db import transaction
     from app.people.model import SYSTEM
     from app.people.service import make_token
 
     now = datetime.now(UTC)
-    client = Api(server)
     with transaction() as db:
         apply(db, loaded, SYSTEM, now)
-        for login in ("ada", "bo", "ed", "vi", "root"):
-            client.tokens[login] = make_token(db, login, "test", SYSTEM, now)
-    yield client
-    client.session.close()
+        return {login: make_token(db, login, "test", SYSTEM, now) for login in ("ada", "bo", "ed", "vi", "root")}

@@ -21,9 +21,9 @@ def test_a_plan_changes_nothing_and_apply_does(api: Api) -> None:
     assert [(one["action"], one["kind"], one["name"]) for one in planned["changes"]] == [("added", "service", "new")]
     assert api.get("config")["version"] == before
     applied = api.post("config/apply", {"files": files})
-    assert applied["version"] == before + 1
+    assert applied["version"] > before
     assert api.get("config")["counts"]["service"] == 3
-    assert api.post("config/apply", {"files": files}) == {"version": before + 1, "changes": [], "warnings": applied["warnings"]}
+    assert api.post("config/apply", {"files": files}) == {"version": applied["version"], "changes": [], "warnings": applied["warnings"]}
 
 
 def test_all_mistakes_come_at_once_with_their_place(api: Api) -> None:

@@ -4,7 +4,7 @@ import html
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 import uvicorn
+from sqlalchemy import Engine
+
+from tests import snapshot
 
 if TYPE_CHECKING:
     from app.incidents.model import Incident
@@ -132,22 +135,36 @@ def server(engine: object) -> Iterator[str]:
 
 
 @pytest.fixture
-def site(clean: None, server: str) -> Iterator[Site]:
+def site(clean: None, engine: Engine, server: str) -> Iterator[Site]:
     """Nobody's browser, on a database that holds the configuration above."""
+    made = begin(engine, "site", Site(server), lambda _: None)
+    yield made
+    made.session.close()
+
+
+def begin(engine: "Engine", name: str, site: Site, more: Callable[[Site], None]) -> Site:
+    """The site, on an empty database that is filled with the configuration above and what `more` does; see tests.snapshot."""
+    from app.web import frame
+
+    def fill() -> None:
+        _apply()
+        more(site)
+
+    snapshot.begin(engine, name, fill)
+    frame.invalidate()
+    return site
+
+
+def _apply() -> None:
     from app.configfile.apply import apply
     from app.configfile.load import load_texts
     from app.db import transaction
     from app.people.model import SYSTEM
-    from app.web import frame
 
     found = load_texts({"all.yaml": CONFIGURATION, "runbooks/shop-down.md": RUNBOOK}, {})
     assert found.errors == ()
     with transaction() as db:
         apply(db, found, SYSTEM, datetime.now(UTC))
-    frame.invalidate()
-    made = Site(server)
-    yield made
-    made.session.close()
 
 
 @pytest.fixture

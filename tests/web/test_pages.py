@@ -14,7 +14,7 @@ from sqlalchemy import Engine, create_engine, text
 
 from app.reason import recorded
 from app.web.template import STATIC
-from tests.web.conftest import Site, deliver_inbox, measure, raise_alert
+from tests.web.conftest import Site, begin, deliver_inbox, measure, raise_alert
 
 EVIL = "<img src=x onerror=alert(1)>"
 SCRIPT = "</script><script>alert(2)</script>"
@@ -68,8 +68,12 @@ PAGES = (
 
 
 @pytest.fixture
-def full(site: Site) -> Site:
+def full(clean: None, engine: Engine, server: str) -> Site:
     """An admin's browser, on a database with something hostile everywhere."""
+    return begin(engine, "full", Site(server), _fill).as_("root")
+
+
+def _fill(site: Site) -> None:
     from datetime import UTC, datetime
 
     from app.db import transaction
@@ -101,7 +105,6 @@ def full(site: Site) -> Site:
     root.post(
         "/oncall/override", schedule="primary", user="mallory", start="2026-01-01T00:00", end="2035-01-01T00:00", reason=SCRIPT
     )
-    return root
 
 
 class _Tags(HTMLParser):

@@ -4,16 +4,21 @@ import re
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import Engine
 
-from tests.web.conftest import CONFIGURATION, RUNBOOK, Site, incident, raise_alert
+from tests.web.conftest import CONFIGURATION, RUNBOOK, Site, begin, incident, raise_alert
 
 MANY = 600
 GROUPED = "grouping: [{by: [region, service]}]\n"
 
 
 @pytest.fixture
-def storm(ada: Site) -> Site:
+def storm(clean: None, engine: Engine, server: str) -> Site:
     """Six hundred warnings that came after three criticals, one of them acknowledged; of ten services."""
+    return begin(engine, "storm", Site(server), _fill).as_("ada")
+
+
+def _fill(site: Site) -> None:
     from app import line
     from app.alerts import service as alerts
     from app.catalog.model import Severity
@@ -44,8 +49,7 @@ def storm(ada: Site) -> Site:
         alerts.accept(db, signals, datetime.now(UTC))
     while line.dedup():
         pass
-    ada.post("/incidents/1/acknowledge")
-    return ada
+    site.as_("ada").post("/incidents/1/acknowledge")
 
 
 def numbers(page: str) -> list[int]:
