@@ -59,12 +59,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     shutil.copytree(ROOT / "tasks", tree / "tasks", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("app", "beat_schedule.py"):
         (tree / name).symlink_to(ROOT / name)
+    drop(tree, "outsider", OUTSIDER)
     with running(CONFIG, tree) as stack:
         yield stack
 
 
-def drop(stack: Stack, name: str, text: str) -> None:
-    (stack.root / "tasks/security" / f"{name}.py").write_text(text)
+def drop(tree: Path, name: str, text: str) -> None:
+    (tree / "tasks/security" / f"{name}.py").write_text(text)
 
 
 def declare(stack: Stack, name: str) -> None:
@@ -91,10 +92,7 @@ def registered(stack: Stack) -> set[str]:
 
 
 @pytest.mark.timeout(180)
-def test_a_dropped_in_probe_is_everywhere_after_a_restart_and_runs(stack: Stack) -> None:
-    drop(stack, "outsider", OUTSIDER)
-    stack.tocsin("down")
-    stack.tocsin("up", "--detach")
+def test_a_dropped_in_probe_is_everywhere_after_a_start_and_runs(stack: Stack) -> None:
     declare(stack, "outsider")
     assert "the outsider's word" in stack.tocsin("config", "schema").stdout
     assert "### security.outsider\n\nSays a word, as an example." in stack.tocsin("reference").stdout
@@ -107,9 +105,9 @@ def test_a_dropped_in_probe_is_everywhere_after_a_restart_and_runs(stack: Stack)
 
 @pytest.mark.timeout(180)
 def test_one_worker_process_that_starts_anew_knows_it_and_broken_ones_break_nothing(stack: Stack) -> None:
-    drop(stack, "newcomer", OUTSIDER.replace("outsider's", "newcomer's"))
+    drop(stack.root, "newcomer", OUTSIDER.replace("outsider's", "newcomer's"))
     for name, (text, _) in BROKEN.items():
-        drop(stack, name, text)
+        drop(stack.root, name, text)
     before = stack.pid("worker-checks")
     stack.kill("worker-checks")
     until(lambda: stack.pid("worker-checks") not in (0, before), 20)
