@@ -152,6 +152,7 @@ def incidents(story: Story) -> None:
     story.call("POST incidents/{number}/resolve", number=first, as_="ada")
     story.call("POST incidents/{number}/reopen", number=first, as_="ada")
     story.call("POST incidents/{number}/merge", {"into": first}, number=second, as_="ada")
+    story.call("GET analytics", query="days=7&service=shop")
     story.call("GET rules")
 
 
