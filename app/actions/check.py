@@ -6,6 +6,8 @@ from sqlalchemy import Connection
 
 from app.alerts import service as alerts
 from app.checks import store
+from app.checks.model import CheckState
+from app.checks.pause import pause as paused
 from app.db import refresh
 from app.errors import NotFound
 from app.people import audit
@@ -14,12 +16,31 @@ from app.people.permission import require
 from app.rules import service as rules
 
 
-def pause(db: Connection, name: str, paused: bool, actor: Actor, now: datetime) -> None:
-    """Stop running a check, which ends the alerts of it and of its rules; or go on with it at once. Raises NotFound."""
+def pause(db: Connection, name: str, actor: Actor, now: datetime, *, until: datetime | None = None, reason: str = "") -> None:
+    """Stop running a check, which ends the alerts of it and of its rules, until then or until it is resumed.
+
+    One that is paused already is so from now on as is asked now. Raises NotFound, Invalid.
+    """
     require(actor, "edit")
-    if not store.set_paused(db, name, paused, now):
+    wanted = paused(now, actor.login or actor.via, until, reason)
+    before = _there(name, store.pause(db, name, wanted))
+    alerts.accept(db, rules.resolve_paused(db, name, now), now)
+    _note(db, "check.pause", before, actor, now, after=wanted.facts())
+
+
+def resume(db: Connection, name: str, actor: Actor, now: datetime) -> None:
+    """Go on with a check at once. Raises NotFound."""
+    require(actor, "edit")
+    _note(db, "check.resume", _there(name, store.resume(db, name, now)), actor, now)
+
+
+def _there(name: str, state: CheckState | None) -> CheckState:
+    if state is None:
         raise NotFound(f'there is no check "{name}"')
-    if paused:
-        alerts.accept(db, rules.resolve_paused(db, name, now), now)
-    audit.record(db, actor, "check.pause" if paused else "check.resume", f"check:{name}", {}, now)
+    return state
+
+
+def _note(db: Connection, action: str, before: CheckState, actor: Actor, now: datetime, **after: object) -> None:
+    was = {"before": before.pause.facts()} if before.pause else {}
+    audit.record(db, actor, action, f"check:{before.name}", {**was, **after}, now)
     refresh(db, "checks")

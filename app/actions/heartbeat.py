@@ -1,5 +1,6 @@
 """What a person does to a heartbeat, in the caller's transaction."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -8,7 +9,8 @@ from app.alerts import service as alerts
 from app.checks.heartbeats import service
 from app.checks.heartbeats.manage import Spec
 from app.checks.heartbeats.model import HeartbeatRecord, HeartbeatState, PingRequest
-from app.checks.heartbeats.service import Received
+from app.checks.heartbeats.service import Move, Received
+from app.checks.pause import pause as paused
 from app.db import refresh
 from app.people import audit
 from app.people.model import Actor, Role
@@ -42,13 +44,28 @@ def put(db: Connection, known: HeartbeatRecord | None, spec: Spec, integration: 
     return after
 
 
-def pause(db: Connection, name: str, paused: bool, actor: Actor, now: datetime) -> None:
-    """Expect nothing until it is resumed or pinged, which ends its alert; or expect it again from now on. Raises NotFound."""
+def pause(db: Connection, name: str, actor: Actor, now: datetime, *, until: datetime | None = None, reason: str = "") -> None:
+    """Expect nothing until then, or until it is resumed or pinged, which ends its alert. Raises NotFound, Invalid."""
     require(actor, "edit")
-    moves = service.pause(db, name, paused, now)
+    wanted = paused(now, actor.login or actor.via, until, reason)
+    before, moves = service.pause(db, name, wanted, now)
+    _note(db, "heartbeat.pause", before, moves, actor, now, after=wanted.facts())
+
+
+def resume(db: Connection, name: str, actor: Actor, now: datetime) -> None:
+    """Expect it again from now on. Raises NotFound."""
+    require(actor, "edit")
+    before, moves = service.resume(db, name, now)
+    _note(db, "heartbeat.resume", before, moves, actor, now)
+
+
+def _note(
+    db: Connection, action: str, before: HeartbeatRecord, moves: Sequence[Move], actor: Actor, now: datetime, **after: object
+) -> None:
     said = [signal(move) for move in moves if HeartbeatState.DOWN in (move.before, move.after.state)]
     alerts.accept(db, said, now)
-    audit.record(db, actor, "heartbeat.pause" if paused else "heartbeat.resume", f"heartbeat:{name}", {}, now)
+    was = {"before": before.pause.facts()} if before.pause else {}
+    audit.record(db, actor, action, f"heartbeat:{before.name}", {**was, **after}, now)
     refresh(db, "checks")
 
 

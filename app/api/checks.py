@@ -12,12 +12,13 @@ from sqlalchemy import Connection
 
 from app import clock
 from app.actions import baseline
-from app.actions.check import pause
+from app.actions.check import pause, resume
 from app.actions.run import run_now
 from app.api.answer import after, answer, listed, whole
 from app.api.caller import Caller, router
 from app.api.field import LIST, MOST, SMALL_LIST, Cursor, Limit, Match, MaybeInstant, MaybeText, Name, Text, matchers
 from app.api.forms import Listed, PublicBaseline, PublicCurve, PublicResult, PublicRun, PublicSample
+from app.api.pausing import PAUSED, NewPause
 from app.checks import service as checks
 from app.checks import store
 from app.checks.present import PublicCheck, present
@@ -92,20 +93,19 @@ def accept_baseline(caller: Caller, name: Name) -> Response:
 
 
 @routes.post("/checks/{name}/pause", response_model=PublicCheck)
-def pause_check(caller: Caller, name: Name) -> Response:
-    """Pause: it is not run until it is resumed."""
-    return _paused(caller, name, True)
+def pause_check(caller: Caller, name: Name, asked: NewPause = PAUSED) -> Response:
+    """Pause: it is not run until the pause is over or it is resumed. Without `seconds` or `until`: until it is resumed."""
+    with transaction() as db:
+        now = clock.now(db)
+        pause(db, name, caller, now, until=asked.end(now), reason=asked.reason)
+        return answer(shown(db, name))
 
 
 @routes.post("/checks/{name}/resume", response_model=PublicCheck)
 def resume_check(caller: Caller, name: Name) -> Response:
     """Resume: it is run at once, then as declared."""
-    return _paused(caller, name, False)
-
-
-def _paused(caller: Caller, name: str, paused: bool) -> Response:
     with transaction() as db:
-        pause(db, name, paused, caller, clock.now(db))
+        resume(db, name, caller, clock.now(db))
         return answer(shown(db, name))
 
 

@@ -11,6 +11,7 @@ from app.api.answer import after, answer, before_id, listed
 from app.api.caller import Caller, router
 from app.api.field import LIST, SMALL_LIST, Cursor, Limit, Name
 from app.api.forms import Listed
+from app.api.pausing import PAUSED, NewPause
 from app.checks.heartbeats import service, store
 from app.checks.heartbeats.model import BODY
 from app.checks.heartbeats.present import PublicHeartbeat, PublicPing, present, present_ping
@@ -67,15 +68,20 @@ def body(name: Name, n: PingNumber) -> Response:
 
 
 @routes.post("/heartbeats/{name}/pause", response_model=PublicHeartbeat)
-def pause(caller: Caller, name: Name) -> Response:
-    """Pause: no ping is expected until it is resumed or pinged; its alert is resolved."""
-    return _paused(caller, name, True)
+def pause(caller: Caller, name: Name, asked: NewPause = PAUSED) -> Response:
+    """Pause: no ping is expected until the pause is over, or it is resumed or pinged; its alert is resolved."""
+    with transaction() as db:
+        now = clock.now(db)
+        actions.pause(db, name, caller, now, until=asked.end(now), reason=asked.reason)
+        return answer(_shown(db, name))
 
 
 @routes.post("/heartbeats/{name}/resume", response_model=PublicHeartbeat)
 def resume(caller: Caller, name: Name) -> Response:
     """Resume: pings are expected from now on."""
-    return _paused(caller, name, False)
+    with transaction() as db:
+        actions.resume(db, name, caller, clock.now(db))
+        return answer(_shown(db, name))
 
 
 @routes.delete("/heartbeats/{name}", status_code=204)
@@ -84,12 +90,6 @@ def remove(caller: Caller, name: Name) -> Response:
     with transaction() as db:
         actions.remove(db, name, caller, clock.now(db))
     return Response(status_code=204)
-
-
-def _paused(caller: Any, name: str, paused: bool) -> Response:
-    with transaction() as db:
-        actions.pause(db, name, paused, caller, clock.now(db))
-        return answer(_shown(db, name))
 
 
 def _shown(db: Connection, name: str) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def single(caller: Caller) -> Response:
 def pause(caller: Caller) -> Response:
     """Expect nothing until it is pinged or resumed."""
     name = caller.heartbeat().name
-    actions.pause(caller.db, name, True, caller.actor, caller.now)
+    actions.pause(caller.db, name, caller.actor, caller.now)
     return caller.shown(service.get(caller.db, name))
 
 
@@ -105,7 +105,7 @@ def resume(caller: Caller) -> Response:
     one = caller.heartbeat()
     if one.beat.state is not HeartbeatState.PAUSED:
         return PlainTextResponse("check is not paused", 409)
-    actions.pause(caller.db, one.name, False, caller.actor, caller.now)
+    actions.resume(caller.db, one.name, caller.actor, caller.now)
     return caller.shown(service.get(caller.db, one.name))
 
 

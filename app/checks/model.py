@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BeforeValidator, Field, field_validator
 
 from app.catalog.model import Declared, Family, Flapping, Severity
+from app.checks.pause import Pause
 from app.checks.probe import Series, Status
 from app.reason import Code, Reason
 from app.units import Duration, parse_duration
@@ -151,6 +152,10 @@ class CheckState:
     queue: str
     every: timedelta
     paused: bool
+    paused_at: datetime | None
+    paused_until: datetime | None
+    pause_reason: str | None
+    paused_by: str | None
     next_due_at: datetime
     status: Status | None  # None until it has run
     message: str
@@ -159,6 +164,11 @@ class CheckState:
     seconds: float | None
     memory: Mapping[str, Any]
     at: datetime | None  # of the newest result
+
+    @property
+    def pause(self) -> Pause | None:
+        """Since when, until when and why it is not run."""
+        return Pause(self.paused_at, self.paused_until, self.pause_reason or "", self.paused_by) if self.paused else None
 
     @property
     def shown(self) -> str:

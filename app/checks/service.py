@@ -13,8 +13,10 @@ from app.catalog import store as catalog
 from app.checks import store
 from app.checks.demand import store as demand
 from app.checks.model import Baseline, Check, CheckState, Due, Result
-from app.db import wake
+from app.db import refresh, wake
 from app.errors import NotFound
+from app.people import audit
+from app.people.model import SYSTEM
 from app.queues import Queue
 from app.reason import nested
 from app.seal import opened
@@ -59,6 +61,7 @@ def in_clear(check: Check) -> Check:
 
 def dispatch(db: Connection, families: Sequence[str], now: datetime, limit: int = 5000) -> list[Batch]:
     """Claim what is due now or within a second, as batches of one probe and queue."""
+    _end_pauses(db, now)
     claimed = store.claim_due(db, families, now, now + AHEAD, WAIT_FOR_WORKER, limit, beats.served(beats.seen(db)))
     of: dict[tuple[str, str], list[str]] = defaultdict(list)
     for row in claimed:
@@ -72,8 +75,17 @@ def dispatch(db: Connection, families: Sequence[str], now: datetime, limit: int 
 
 def take_overdue(db: Connection, families: Sequence[str], now: datetime, grace: timedelta, limit: int) -> list[Due]:
     """Claim checks that nobody has dispatched for `grace`, to be run here. Those of a location wait for its worker."""
+    _end_pauses(db, now)
     claimed = store.claim_due(db, families, now, now - grace, WAIT_FOR_WORKER, limit)
     return load(db, [one.name for one in claimed], now)
+
+
+def _end_pauses(db: Connection, now: datetime) -> None:
+    """Checks whose pause is over go on, as if somebody resumed them."""
+    for before in store.end_pauses(db, now):
+        facts = before.pause.facts() if before.pause else {}
+        audit.record(db, SYSTEM, "check.resume", f"check:{before.name}", {"before": facts}, now)
+        refresh(db, "checks")
 
 
 def load(db: Connection, names: Sequence[str], now: datetime) -> list[Due]:

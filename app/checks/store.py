@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, case, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.checks.model import Baseline, Check, CheckState, Claimed, Evaluation, Result, silent_after
+from app.checks.pause import Pause
 from app.checks.probe import Status
 from app.checks.table import check_baseline, check_result, check_state, sample
 from app.db import move_back
@@ -38,6 +39,12 @@ _PULL_IN = text("""
 update check_state set next_due_at = least(next_due_at, :now), lease_until = null
 where not paused and (next_due_at > :now + make_interval(secs => every / 1000.0 + 2)
   or lease_until > :now + make_interval(secs => :longest))
+""")
+# One that gives no result after it was resumed is silent, too.
+_RESUME = text("""
+update check_state c set paused = false, paused_at = null, paused_until = null, pause_reason = null, paused_by = null,
+  next_due_at = :now, lease_until = null, evaluate_at = r.silent_at
+from unnest(cast(:names as text[]), cast(:silent as timestamptz[])) as r(name, silent_at) where c.name = r.name
 """)
 # One statement and one parameter for a slice of results: their rows, their samples, and how their checks stand now. Checks are
 # locked by name: those of two slices (a run by the clock, one by hand) must not wait for each other.
@@ -214,6 +221,12 @@ def unknown_since(db: Connection) -> dict[str, datetime | None]:
     return {row.name: row.since for row in db.execute(_UNKNOWN_SINCE)}
 
 
+def pauses(db: Connection) -> dict[str, Pause]:
+    """The checks that are paused, by name."""
+    paused = [_state(row) for row in db.execute(_STATE.where(check_state.c.paused).order_by(check_state.c.name))]
+    return {one.name: one.pause for one in paused if one.pause is not None}
+
+
 def count_by_status(db: Connection) -> dict[str, int]:
     """How many checks stand how: by status, `new` before a first result, `paused`."""
     how = case((check_state.c.paused, "paused"), else_=func.coalesce(check_state.c.status, "new")).label("how")
@@ -237,21 +250,46 @@ def accept(db: Connection, name: str, by: str, now: datetime) -> bool:
     return db.execute(update(check_baseline).where(check_baseline.c.check_name == name).values(values)).rowcount == 1
 
 
-def set_paused(db: Connection, name: str, paused: bool, now: datetime) -> bool:
-    """Pause or resume a check; whether there is one."""
-    every = db.scalar(select(check_state.c.every).where(check_state.c.name == name).with_for_update())
-    if every is None:
-        return False
-    values: dict[str, Any] = {"paused": paused}
-    if not paused:  # one that gives no result after it was resumed is silent, too
-        silent_at = now + silent_after(timedelta(milliseconds=every))
-        values |= {"next_due_at": now, "lease_until": None, "evaluate_at": silent_at}
-    return db.execute(update(check_state).where(check_state.c.name == name).values(values)).rowcount == 1
+def pause(db: Connection, name: str, wanted: Pause) -> CheckState | None:
+    """Pause a check, or change its pause; how it was before, None where there is none."""
+    before = _locked(db, name)
+    values = {"paused_at": wanted.at, "paused_until": wanted.until, "pause_reason": wanted.reason, "paused_by": wanted.by}
+    db.execute(update(check_state).where(check_state.c.name == name).values(paused=True, **values))
+    return before
+
+
+def resume(db: Connection, name: str, now: datetime) -> CheckState | None:
+    """Go on with a check now, counting afresh; how it was before, None where there is none."""
+    before = _locked(db, name)
+    if before is not None:
+        _resume(db, [before], now)
+    return before
+
+
+def end_pauses(db: Connection, now: datetime) -> list[CheckState]:
+    """The same for all whose pause is over; how they were before."""
+    over = (check_state.c.paused, check_state.c.paused_until <= now)
+    found = [_state(row) for row in db.execute(_STATE.where(*over).with_for_update(skip_locked=True))]
+    if found:
+        _resume(db, found, now)
+    return found
+
+
+def _resume(db: Connection, paused: Sequence[CheckState], now: datetime) -> None:
+    silent = [now + silent_after(one.every) for one in paused]
+    db.execute(_RESUME, {"names": [one.name for one in paused], "silent": silent, "now": now})
+
+
+def _locked(db: Connection, name: str) -> CheckState | None:
+    row = db.execute(_STATE.where(check_state.c.name == name).with_for_update()).one_or_none()
+    return _state(row) if row else None
 
 
 def clock_set_back(db: Connection, by: timedelta, now: datetime) -> None:
     """What waits for an instant of a clock that was set back."""
-    columns = [check_state.c[name] for name in ("next_due_at", "lease_until", "evaluate_at", "at", "evaluated_at")]
+    columns = [
+        check_state.c[name] for name in ("next_due_at", "lease_until", "evaluate_at", "at", "evaluated_at", "paused_until")
+    ]
     move_back(db, columns, by, now)
     for table in (check_result, sample):  # stamped by a clock that was wrong: they would hide what comes now
         db.execute(delete(table).where(table.c.at > now))

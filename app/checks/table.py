@@ -15,6 +15,10 @@ check_state = Table(
     Column("queue", Text, nullable=False),
     Column("every", Integer, nullable=False),  # milliseconds
     Column("paused", Boolean, nullable=False, server_default=text("false")),
+    instant("paused_at"),
+    instant("paused_until"),  # null: until it is resumed
+    Column("pause_reason", Text),
+    Column("paused_by", Text),
     instant("next_due_at", required=True),
     instant("lease_until"),
     instant("evaluate_at"),  # when its rules have something to look at; null: nothing new
@@ -28,6 +32,7 @@ check_state = Table(
     instant("at"),  # of the newest result
     instant("evaluated_at"),  # newest result its rules have seen
     Index("check_state_due_idx", "family", "next_due_at", postgresql_where=text("not paused")),
+    Index("check_state_paused_until_idx", "paused_until", postgresql_where=text("paused")),
     Index("check_state_evaluate_idx", "evaluate_at", postgresql_where=text("evaluate_at is not null")),
     one_of("status", Status),
 )

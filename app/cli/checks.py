@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.cli.pausing import Length, Until, Why, end, said
 from app.cli.scaffold.kind import Kind
 from app.cli.terminal import As, Json, actor, cell, say, say_json, say_list
 from app.errors import Invalid, NotFound
@@ -210,15 +211,29 @@ def _say_drift(found: dict[str, Any]) -> None:
 
 
 @checks.command()
-def pause(name: Name, as_: As = None) -> None:
-    """Pause a check: it does not run until it is resumed, and its alerts are resolved."""
-    _set(name, True, as_)
+def pause(name: Name, length: Length = None, until: Until = None, reason: Why = "", as_: As = None) -> None:
+    """Pause a check: it does not run until then or until it is resumed, and its alerts are resolved."""
+    from app import clock
+    from app.actions.check import pause
+    from app.checks import store
+    from app.db import transaction
+
+    with transaction() as db:
+        now = clock.now(db)
+        pause(db, name, actor(db, as_), now, until=end(length, until, now), reason=reason)
+        say(said(name, store.pauses(db).get(name), "until resumed"))
 
 
 @checks.command()
 def resume(name: Name, as_: As = None) -> None:
     """Resume a check: it runs at once, then on its schedule."""
-    _set(name, False, as_)
+    from app import clock
+    from app.actions.check import resume
+    from app.db import transaction
+
+    with transaction() as db:
+        resume(db, name, actor(db, as_), clock.now(db))
+    say(f"{name}: resumed")
 
 
 @checks.command()
@@ -248,13 +263,3 @@ def _look(name: str) -> "PublicCheck":
     with transaction() as db:
         check = service.check(db, name)
         return present(store.states_of(db, [name])[name], check)
-
-
-def _set(name: str, paused: bool, as_: str | None) -> None:
-    from app import clock
-    from app.actions.check import pause
-    from app.db import transaction
-
-    with transaction() as db:
-        pause(db, name, paused, actor(db, as_), clock.now(db))
-    say(f"{name}: {'paused' if paused else 'resumed'}")

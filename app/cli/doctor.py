@@ -14,6 +14,7 @@ from app.reason import Code
 from app.review.wellbeing import AHEAD
 from app.settings import environ, settings
 from app.units import length
+from app.walltime import stamp
 
 commands = typer.Typer()
 READ_ONLY = (
@@ -57,8 +58,8 @@ Finding = tuple[str, str, bool]  # what is wrong, the fix, whether it is an erro
 @commands.command()
 def doctor(as_json: Json = False) -> None:
     """Report problems with this installation and how to fix them. Exit 1 when there is an error."""
-    found = [*_disks(), *_missing(), *_configuration(), *_secrets(), *_probes(), *_heartbeats(), *_checks(), *_blind_rules()]
-    found += [*_on_call(), *_watcher()]
+    found = [*_disks(), *_missing(), *_configuration(), *_secrets(), *_probes(), *_heartbeats(), *_checks(), *_paused()]
+    found += [*_blind_rules(), *_on_call(), *_watcher()]
     rows = [{"severity": "error" if bad else "note", "what": what, "fix": fix} for what, fix, bad in found]
     ok = not any(bad for *_, bad in found)
     if as_json:
@@ -203,6 +204,32 @@ def _checks() -> Iterator[Finding]:
         if lasting and not (state.reason and state.reason.code == Code.NOT_ON_HOST):
             fix = f"fix that, or pause the check: `tocsin checks pause {name}`"
             yield f'check "{name}" is unknown: {state.message or "no message"}', fix, False
+
+
+def _paused() -> Iterator[Finding]:
+    """What is paused without an end, or for long: what it watches is not watched."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from app import clock
+    from app.checks import store as checks
+    from app.checks.heartbeats import store as heartbeats
+    from app.checks.pause import forgotten
+    from app.db import transaction
+
+    try:
+        with transaction() as db:
+            now = clock.now(db)
+            kinds = {"check": checks.pauses(db), "heartbeat": heartbeats.pauses(db)}
+    except (Unavailable, SQLAlchemyError):
+        return  # said already
+    for kind, pauses in kinds.items():
+        for name in forgotten(pauses, now):
+            one = pauses[name]
+            since = f" for {length(now - one.at)}" if one.at else ""
+            until = f" until {stamp(one.until)}" if one.until else ", without an end"
+            why = f": {one.reason}" if one.reason else ""
+            what = f'{kind} "{name}" is paused{since}{until}{f" by {one.by}" if one.by else ""}{why}'
+            yield what, f"resume it: `tocsin {kind}s resume {name}`", False
 
 
 def _states() -> list[CheckState]:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from app.cli.pausing import Length, Until, Why, end, said
 from app.cli.terminal import As, Json, actor, cell, say, say_json, say_list
 from app.units import format_duration
 
@@ -68,15 +69,29 @@ def pings(name: Name, limit: Limit = 20, as_json: Json = False) -> None:
 
 
 @heartbeats.command()
-def pause(name: Name, as_: As = None) -> None:
-    """Pause a heartbeat until it is resumed or pinged; its alert is resolved."""
-    _set(name, True, as_)
+def pause(name: Name, length: Length = None, until: Until = None, reason: Why = "", as_: As = None) -> None:
+    """Pause a heartbeat until then, or until it is resumed or pinged; its alert is resolved."""
+    from app import clock
+    from app.actions.heartbeat import pause
+    from app.checks.heartbeats import store
+    from app.db import transaction
+
+    with transaction() as db:
+        now = clock.now(db)
+        pause(db, name, actor(db, as_), now, until=end(length, until, now), reason=reason)
+        say(said(name, store.pauses(db).get(name), "until resumed or pinged"))
 
 
 @heartbeats.command()
 def resume(name: Name, as_: As = None) -> None:
     """Resume a heartbeat: the next ping is expected from now on."""
-    _set(name, False, as_)
+    from app import clock
+    from app.actions.heartbeat import resume
+    from app.db import transaction
+
+    with transaction() as db:
+        resume(db, name, actor(db, as_), clock.now(db))
+    say(f"{name}: resumed")
 
 
 @heartbeats.command()
@@ -106,13 +121,3 @@ def _words(key: str, value: Any) -> str:
     if isinstance(value, dict):
         return cell([f"{name}={one}" for name, one in value.items()])
     return cell(value) or "-"
-
-
-def _set(name: str, paused: bool, as_: str | None) -> None:
-    from app import clock
-    from app.actions.heartbeat import pause
-    from app.db import transaction
-
-    with transaction() as db:
-        pause(db, name, paused, actor(db, as_), clock.now(db))
-    say(f"{name}: {'paused until resumed or pinged' if paused else 'resumed'}")

@@ -164,7 +164,7 @@ def checks(story: Story) -> None:
     story.call("GET checks/{name}/curve", query="metric=failed", name="web")
     story.call("GET checks/{name}/baseline", name="ports")
     story.call("POST checks/{name}/baseline", name="ports", as_="ed")
-    story.call("POST checks/{name}/pause", name="web", as_="ed")
+    story.call("POST checks/{name}/pause", {"seconds": 3600, "reason": "moved to a new host"}, name="web", as_="ed")
     story.call("POST checks/{name}/resume", name="web", as_="ed")
     with worker():
         story.call("POST checks/{name}/run", name="web", as_="ada")
@@ -189,7 +189,7 @@ def heartbeats(story: Story) -> None:
     story.call("GET heartbeats/{name}", name="nightly-backup")
     story.call("GET heartbeats/{name}/pings", name="nightly-backup")
     assert story.call("GET heartbeats/{name}/pings/{n}/body", name="nightly-backup", n=2) == b"42 GiB written"
-    story.call("POST heartbeats/{name}/pause", name="nightly-backup", as_="ed")
+    story.call("POST heartbeats/{name}/pause", {"seconds": 86400, "reason": "no backup"}, name="nightly-backup", as_="ed")
     story.call("POST heartbeats/{name}/resume", name="nightly-backup", as_="ed")
     story.call("DELETE heartbeats/{name}", name="extra", as_="ed")
 

@@ -98,6 +98,10 @@ def test_checks_show_what_they_are_and_how_they_stand(api: Api) -> None:
         "message",
         "metrics",
         "paused",
+        "paused_at",
+        "paused_until",
+        "pause_reason",
+        "paused_by",
     } <= set(web)
     assert (web["probe"], web["family"], web["queue"], web["status"], web["paused"]) == (
         "health.tcp",
@@ -115,6 +119,17 @@ def test_a_check_is_paused_by_editors_and_runs_again(api: Api) -> None:
     api.post("checks/web/pause", status=403, as_="ada")
     assert api.post("checks/web/pause", as_="ed")["paused"] is True
     assert api.post("checks/web/resume", as_="ed")["paused"] is False
+    before = datetime.now(UTC)
+    paused = api.post("checks/web/pause", {"seconds": 3600, "reason": "moved"}, as_="ed")
+    assert (paused["paused"], paused["pause_reason"], paused["paused_by"]) == (True, "moved", "ed")
+    assert datetime.fromisoformat(paused["paused_until"]) - before - timedelta(hours=1) < timedelta(seconds=20)
+    until = (before + timedelta(days=2)).isoformat()
+    assert api.post("checks/web/pause", {"until": until}, as_="ed")["paused_until"] == until
+    for wrong in ({"seconds": 0}, {"until": before.isoformat()}, {"seconds": 9, "until": until}, {"for": "1h"}, {"reason": 1}):
+        api.post("checks/web/pause", wrong, status=422, as_="ed")
+    assert api.get("checks/web")["paused_until"] == until
+    resumed = api.post("checks/web/resume", as_="ed")
+    assert [resumed[name] for name in ("paused_at", "paused_until", "pause_reason", "paused_by")] == [None] * 4
     for move in ("pause", "resume", "run"):
         api.post(f"checks/nope/{move}", status=404)
     api.post("checks/web/run", status=403, as_="vi")

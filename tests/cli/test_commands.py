@@ -63,6 +63,10 @@ WRONG = {
     "users list --as": 2,
     "incidents list --as nobody": 2,
     "checks pause web --as ada": 2,
+    "checks pause web --for 1x --as ed": 2,
+    "checks pause web --until noon --as ed": 2,
+    "checks pause web --until 2020-01-01T00:00:00Z --as ed": 2,
+    "checks pause web --for 1h --until 2030-01-01T00:00:00Z --as ed": 2,
     "checks pause web --as nobody": 2,
 }
 PLANNED = (
@@ -204,7 +208,14 @@ def test_a_labelled_value_of_a_result_is_printed_with_its_labels(capsys: pytest.
 
 def test_checks_are_shown_paused_and_resumed(tocsin: Tocsin) -> None:
     assert tocsin("checks", "show", "web", "--json").json["probe"] == "health.tcp"
-    assert tocsin("checks", "pause", "web", "--as", "ed").status == 0
+    assert tocsin("checks", "pause", "web", "--as", "ed").out == "web: paused until resumed\n"
+    said = tocsin("checks", "pause", "web", "--for", "2h", "--reason", "moved", "--as", "ed").out
+    assert said.startswith("web: paused until 20")
+    assert said.endswith(" (moved)\n")
+    assert 'check "web" is paused' not in tocsin("doctor").out
+    tocsin("checks", "pause", "web", "--reason", "moved", "--as", "ed")
+    assert 'note: check "web" is paused for ' in tocsin("doctor").out
+    assert "without an end by ed: moved; resume it: `tocsin checks resume web`" in tocsin("doctor").out
     assert tocsin("checks", "show", "web", "--json").json["paused"] is True
     shown = tocsin("checks", "show", "web").out.splitlines()
     assert {"status: -", "next_due_at: paused", "paused: yes", "every: 1m", "labels: -"} <= set(shown)

@@ -1,6 +1,6 @@
 """Stories of a check: from results to a page and back."""
 
-from app.actions.check import pause
+from app.actions.check import pause, resume
 from app.alerts.service import REMOVED
 from app.checks.probe import Status
 from app.db import transaction
@@ -133,10 +133,10 @@ def test_a_check_that_is_paused_ends_its_alert_and_those_of_its_rules(world: Wor
     run(world, "port", Status.CRITICAL)
     world.expect_page("ada")
     with transaction() as db:
-        pause(db, "port", True, Actor("ed", Role.EDITOR, "test"), world.now)
+        pause(db, "port", Actor("ed", Role.EDITOR, "test"), world.now)
     world.settle()
     world.expect_page("ada", event="resolved")
     with transaction() as db:
-        pause(db, "port", False, Actor("ed", Role.EDITOR, "test"), world.now)
+        resume(db, "port", Actor("ed", Role.EDITOR, "test"), world.now)
     run(world, "port", Status.CRITICAL)  # counting starts afresh
     world.expect_nothing()

@@ -12,6 +12,7 @@ from app.checks.heartbeats.model import Beat, HeartbeatRecord, Kind, PingRequest
 from app.db import transaction
 from app.errors import Conflict
 from app.people.model import SYSTEM
+from app.people.store import audited
 from app.signals.model import Integration
 from app.wording import because
 from tests.journeys.world import World, minutes, seconds
@@ -191,9 +192,9 @@ def test_a_run_whose_end_never_comes_is_forgotten_by_a_pause(world: World) -> No
     ping(world, "start", rid=A)
     world.advance(minutes(11))
     world.expect_page("ada")
-    for paused in (True, False):
-        with transaction() as db:
-            actions.pause(db, "invoices", paused, SYSTEM, world.now)
+    with transaction() as db:
+        actions.pause(db, "invoices", SYSTEM, world.now)
+        actions.resume(db, "invoices", SYSTEM, world.now)
     world.settle()
     world.expect_page("ada", event="resolved")
     assert (beat().state, beat().runs) == ("up", ())
@@ -214,7 +215,7 @@ def test_a_pause_ends_the_alert_and_a_ping_ends_the_pause(world: World) -> None:
     ping(world, "fail")
     world.expect_page("ada")
     with transaction() as db:
-        actions.pause(db, "invoices", True, SYSTEM, world.now)
+        actions.pause(db, "invoices", SYSTEM, world.now)
     world.settle()
     world.expect_page("ada", event="resolved")
     world.advance(minutes(500))
@@ -222,15 +223,52 @@ def test_a_pause_ends_the_alert_and_a_ping_ends_the_pause(world: World) -> None:
     ping(world)
     assert beat().state == "up"
     with transaction() as db:
-        actions.pause(db, "invoices", True, SYSTEM, world.now)
+        actions.pause(db, "invoices", SYSTEM, world.now)
     world.advance(minutes(500))
     with transaction() as db:
-        actions.pause(db, "invoices", False, SYSTEM, world.now)
+        actions.resume(db, "invoices", SYSTEM, world.now)
     world.advance(minutes(69))
     world.expect_nothing()
     world.advance(minutes(2))
     world.expect_page("ada")
     world.act("acknowledge", 2)
+
+
+def test_a_pause_with_an_end_is_over_by_itself_and_the_next_ping_is_expected_from_then(world: World) -> None:
+    world.configure(CONFIG)
+    ping(world)
+    with transaction() as db:
+        actions.pause(db, "invoices", SYSTEM, world.now, until=world.now + minutes(500), reason="moved  to\nnew host")
+    pause = stored().pause
+    assert (beat().state, pause.reason if pause else "") == ("paused", "moved to new host")
+    ping(world, "log")  # says nothing, and ends nothing
+    world.advance(minutes(499))
+    world.configure(CONFIG.replace("every: 1h", "every: 59m"))  # nor does a change of its schedule
+    world.settle()
+    assert beat().state == "paused"
+    world.advance(minutes(1))
+    assert (beat().state, stored().pause) == ("up", None)
+    world.advance(minutes(68))
+    world.expect_nothing()
+    world.advance(minutes(2))
+    world.expect_page("ada")
+    with transaction() as db:
+        line_ = next(one for one in audited(db, object_="heartbeat:invoices", action="heartbeat.resume", limit=9))
+    assert (line_.actor, line_.detail["before"]["reason"]) == (None, "moved to new host")
+    world.act("acknowledge")
+
+
+def test_a_ping_ends_a_pause_before_its_time_and_none_is_left_of_it(world: World) -> None:
+    world.configure(CONFIG)
+    ping(world)
+    with transaction() as db:
+        actions.pause(db, "invoices", SYSTEM, world.now, until=world.now + minutes(30))
+    ping(world)
+    assert (beat().state, stored().pause) == ("up", None)
+    with transaction() as db:
+        actions.pause(db, "invoices", SYSTEM, world.now)
+    world.advance(minutes(500))
+    assert beat().state == "paused"
 
 
 def test_one_that_a_ping_made_pages_like_any_other_until_it_is_removed(world: World) -> None:

@@ -164,15 +164,16 @@ def test_a_threshold_that_fired_for_want_of_data_ends_when_data_are_back_and_not
 
 def test_a_resumed_check_that_says_nothing_is_an_alert(world: World) -> None:
     from app.checks import store
+    from app.checks.pause import pause
 
     world.configure(CHECK.replace("AFTER", "after: 2 of 3"))
     port(world, OK)
     with transaction() as db:
-        store.set_paused(db, "port", True, world.now)
+        store.pause(db, "port", pause(world.now, "ed"))
     world.advance(minutes(10))
     world.expect_nothing()
     with transaction() as db:
-        store.set_paused(db, "port", False, world.now)
+        store.resume(db, "port", world.now)
     world.advance(minutes(1))
     world.expect_nothing()
     world.advance(minutes(1))

@@ -14,6 +14,7 @@ from app.catalog.model import Severity
 from app.checks import service as checks
 from app.checks import store
 from app.checks.model import Check, Result
+from app.checks.pause import pause
 from app.checks.probe import Status
 from app.checks.samples import store as samples
 from app.configfile.apply import apply
@@ -45,8 +46,8 @@ def test_silence_begins_after_as_long_for_a_new_check_a_resumed_one_and_one_that
         apply(db, loaded, SYSTEM, NOON)
     assert next_look() == NOON + s(silent_after)
     with transaction() as db:
-        store.set_paused(db, "web", True, NOON)
-        store.set_paused(db, "web", False, NOON + timedelta(hours=1))
+        store.pause(db, "web", pause(NOON, "ed"))
+        store.resume(db, "web", NOON + timedelta(hours=1))
     assert next_look() == NOON + timedelta(hours=1) + s(silent_after)
     with transaction() as db:
         checks.record(db, [Result("web", NOON + timedelta(hours=2), Status.OK, "", 0.01)])
@@ -56,9 +57,9 @@ def test_silence_begins_after_as_long_for_a_new_check_a_resumed_one_and_one_that
 
 def test_a_check_that_does_not_exist_is_not_paused(clean: None) -> None:
     with transaction() as db:
-        assert not store.set_paused(db, "web", True, NOON)
+        assert store.pause(db, "web", pause(NOON, "ed")) is None
         checks.sync(db, {"web": Check.model_validate({"probe": "health.tcp"})}, NOON)
-        assert store.set_paused(db, "web", True, NOON)
+        assert store.pause(db, "web", pause(NOON, "ed")) is not None
 
 
 @pytest.mark.parametrize(

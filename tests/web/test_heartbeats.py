@@ -82,7 +82,14 @@ def test_only_editors_pause_and_what_a_ping_made_can_be_removed(beats: Site) -> 
     responder.post("/heartbeats/hourly/pause", 403)
     beats.post("/heartbeats/hourly/pause", back="/heartbeats/hourly")
     assert "paused until resumed or pinged" in beats.toast()
-    assert "Resume" in beats.get("/heartbeats/hourly")
+    page = beats.get("/heartbeats/hourly")
+    assert "Resume" in page
+    assert "No pings are expected meanwhile" in page
+    assert "Paused without an end, or for more than 7 days" in beats.get("/heartbeats")
+    beats.post("/heartbeats/hourly/pause", **{"for": "1d", "reason": "the job is rewritten", "back": "/heartbeats/hourly"})
+    assert "the job is rewritten" in beats.get("/heartbeats/hourly")
+    assert "the job is rewritten" in beats.get("/heartbeats")
+    assert "without an end" not in beats.get("/heartbeats")
     beats.post("/heartbeats/hourly/resume")
     beats.post("/heartbeats/hourly/remove", 409)
     assert line.ping(PingRequest(Kind.SUCCESS, slug="made"), Integration("jobs", "healthchecks", None)) is not None

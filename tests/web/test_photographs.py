@@ -28,6 +28,7 @@ PAGES = {
     "nothing-found": "/search?q=zebra",
     "checks": "/checks",
     "check": "/checks/web",
+    "paused-check": "/checks/away",
     "probes": "/checks/try",
     "try": "/checks/web/try",
     "heartbeats": "/heartbeats",
@@ -68,7 +69,7 @@ heartbeats: {nightly: {every: 1h, grace: 10m, service: shop}}
 policies:
 """,
     1,
-)
+).replace("checks:\n", "checks:\n  away: {probe: health.tcp, alert: off, with: {host: 127.0.0.1, port: 8}}\n", 1)
 STORM = 60
 
 pytestmark = [
@@ -125,6 +126,7 @@ def root(site: Site) -> Site:
     root.post("/admin/integrations", name="grafana", kind="generic")
     start, end = (f"{now + timedelta(hours=hours):%Y-%m-%dT%H:00}" for hours in (-2, 30))
     root.post("/oncall/override", schedule="primary", user="bo", start=start, end=end, reason="dentist")
+    root.post("/checks/away/pause", reason="The host is moved to another rack; see the plan of the data centre")
     root.post("/me/test")
     return root
 
@@ -202,6 +204,12 @@ def test_who_has_not_logged_in_yet_and_what_opens_can_be_used_by_all(chromium: "
             page.locator(f"#{opened} > summary").click()
             wrong += photograph(page, f"open-{opened}", width)
             page.locator(f"#{opened} > summary").click()
+    page.goto("/checks/web")
+    for width in (1440, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        page.locator("#pause-menu > summary").click()
+        wrong += photograph(page, "open-pause", width)
+        page.locator("#pause-menu > summary").click()
     page.locator("main").press("?")
     page.locator("#help[open]").wait_for()
     wrong += photograph(page, "open-help", 390)

@@ -12,6 +12,7 @@ import requests
 
 from app.checks import store
 from app.checks.model import Result
+from app.checks.pause import pause
 from app.checks.probe import Status
 from app.configfile.apply import apply
 from app.configfile.load import load_texts
@@ -89,7 +90,7 @@ def test_console_api_and_shell_find_the_same_checks(site: Site, capsys: pytest.C
     configured(rng)
     with transaction() as db:
         for name in rng.sample(sorted(store.states(db)), 4):
-            store.set_paused(db, name, True, datetime.now(UTC))
+            store.pause(db, name, pause(datetime.now(UTC), "ed"))
         counts = store.count_by_status(db)
         assert counts == Counter(one.shown for one in store.states(db).values())
         token = make_token(db, "root", "test", SYSTEM, datetime.now(UTC))

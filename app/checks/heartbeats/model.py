@@ -11,6 +11,7 @@ from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from app.catalog.model import Declared, Family, Severity
+from app.checks.pause import Pause
 from app.reason import Reasons
 from app.sentence import lower_first
 from app.units import Duration, parse_duration
@@ -81,7 +82,7 @@ class HeartbeatState(StrEnum):
     NEW = "new"  # never pinged, or not since it failed, was removed and came back: it cannot alert
     UP = "up"
     DOWN = "down"  # its alert is on
-    PAUSED = "paused"  # until it is resumed or pinged
+    PAUSED = "paused"  # until it is resumed or pinged, or its pause is over
 
 
 class Cause(StrEnum):
@@ -172,6 +173,7 @@ class HeartbeatRecord:
     due_at: datetime | None  # when silence becomes its alert
     pings: int
     judged: int  # number of the last ping taken into account
+    pause: Pause | None  # while it is paused
 
     @property
     def expectation(self) -> Expectation:

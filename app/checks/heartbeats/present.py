@@ -35,6 +35,10 @@ class HeartbeatView:
     because: str
     reasons: Reasons
     state: str  # see `shown_state`
+    paused_at: datetime | None
+    paused_until: datetime | None
+    pause_reason: str | None
+    paused_by: str | None
     service: str | None
     severity: str
     schedule: str
@@ -68,6 +72,10 @@ class PublicHeartbeat(TypedDict):
     because: str
     reasons: list[PublicReason]
     state: Literal["new", "up", "late", "down", "paused"]
+    paused_at: datetime | None
+    paused_until: datetime | None
+    pause_reason: str | None
+    paused_by: str | None
     service: str | None
     severity: Severity
     schedule: str
@@ -110,6 +118,10 @@ def view(one: HeartbeatRecord, now: datetime, url: str) -> HeartbeatView:
         pings=one.pings,
         because=because(beat.reasons),
         reasons=beat.reasons,
+        paused_at=one.pause.at if one.pause else None,
+        paused_until=one.pause.until if one.pause else None,
+        pause_reason=one.pause.reason if one.pause else None,
+        paused_by=one.pause.by if one.pause else None,
         state=shown_state(beat.state, one.expected_at, now),
         service=spec.service,
         severity=spec.severity.value,

@@ -26,8 +26,11 @@ from app.checks.heartbeats.model import (
     MeasuredRun,
     PingRequest,
 )
+from app.checks.pause import Pause
 from app.downtime import Downtime, united
 from app.errors import Conflict, NotFound
+from app.people import audit
+from app.people.model import SYSTEM
 from app.reason import Code, Reason
 
 EACH = 500  # pings of one heartbeat judged at once
@@ -115,23 +118,37 @@ def judge(db: Connection, now: datetime, limit: int) -> tuple[list[Move], int]:
     return _judge(db, store.claim(db, now, limit), now)
 
 
-def pause(db: Connection, name: str, paused: bool, now: datetime) -> list[Move]:
-    """Expect nothing of a heartbeat until it is resumed or pinged; or expect it from now on. Raises NotFound."""
+def pause(db: Connection, name: str, wanted: Pause, now: datetime) -> tuple[HeartbeatRecord, list[Move]]:
+    """Expect nothing of a heartbeat until its pause is over, or it is resumed or pinged; how it was. Raises NotFound."""
+    one, moves = _judged(db, name, now)
+    store.pause(db, one.id, wanted)
+    reasons = (Reason(Code.HEARTBEAT_PAUSED),)
+    after = replace(one.beat, state=HeartbeatState.PAUSED, cause=Cause.NONE, reasons=reasons, since=now, runs=())
+    return one, [*moves, _move(db, one, after, now)]
+
+
+def resume(db: Connection, name: str, now: datetime) -> tuple[HeartbeatRecord, list[Move]]:
+    """Expect it again from now on; how it was. Raises NotFound."""
+    one, moves = _judged(db, name, now)
+    if one.beat.state is HeartbeatState.PAUSED:
+        moves.append(_move(db, one, _resumed(one.beat, now), now))
+    return one, moves
+
+
+def _judged(db: Connection, name: str, now: datetime) -> tuple[HeartbeatRecord, list[Move]]:
     moves, _ = _judge(db, [_locked(db, name)], now)
-    one = _locked(db, name)
-    before = one.beat
-    if paused:
-        after = replace(
-            before, state=HeartbeatState.PAUSED, cause=Cause.NONE, reasons=(Reason(Code.HEARTBEAT_PAUSED),), since=now, runs=()
-        )
-    elif before.state is HeartbeatState.PAUSED:
-        after = replace(before, state=HeartbeatState.UP if before.counts_from else HeartbeatState.NEW, reasons=(), since=now)
-        after = replace(after, counts_from=now if before.counts_from else None)
-    else:
-        return moves
+    return _locked(db, name), moves
+
+
+def _move(db: Connection, one: HeartbeatRecord, after: Beat, now: datetime) -> Move:
     assessment = assess(after, one.expectation, now, _away(db, now))
     store.save(db, [Judged(id=one.id, assessment=assessment, judged=one.judged, look_at=assessment.due_at)])
-    return [*moves, Move(name, one.spec, before.state, assessment.beat, now)]
+    return Move(one.name, one.spec, one.beat.state, assessment.beat, now)
+
+
+def _resumed(beat: Beat, now: datetime) -> Beat:
+    after = replace(beat, state=HeartbeatState.UP if beat.counts_from else HeartbeatState.NEW, reasons=(), since=now)
+    return replace(after, counts_from=now if beat.counts_from else None)
 
 
 def remove(db: Connection, name: str, now: datetime) -> None:
@@ -167,6 +184,9 @@ def _judge(db: Connection, records: Sequence[HeartbeatRecord], now: datetime) ->
             way.append((before.state, beat, ping.at))
             if seconds is not None:
                 runs.append(MeasuredRun(id=one.id, name=one.name, n=ping.n, at=ping.at, seconds=seconds))
+        if beat.state is HeartbeatState.PAUSED and one.pause and one.pause.until and one.pause.until <= now:
+            beat = _resumed(beat, now)
+            audit.record(db, SYSTEM, "heartbeat.resume", f"heartbeat:{one.name}", {"before": one.pause.facts()}, now)
         assessment = assess(beat, expectation, now, away)
         if assessment.beat.state is not beat.state or assessment.beat.reasons != beat.reasons or not pings:
             way.append((beat.state, assessment.beat, assessment.beat.since or now))

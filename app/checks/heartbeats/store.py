@@ -26,6 +26,7 @@ from app.checks.heartbeats.model import (
     RunEnd,
 )
 from app.checks.heartbeats.table import heartbeat, heartbeat_ping
+from app.checks.pause import Pause
 from app.checks.table import sample
 from app.db import move_back
 from app.reason import dumped, loaded
@@ -65,7 +66,12 @@ order by p.heartbeat, p.n
 _SAVE = text("""
 update heartbeat h set state = r.state, cause = r.cause, reasons = r.reasons, since = r.since, counts_from = r.counts_from,
   last_ping = r.last_ping, last_start = r.last_start, runs = r.runs, run_seconds = r.run_seconds, expected_at = r.expected_at,
-  due_at = r.due_at, look_at = r.look_at, judged = r.judged
+  due_at = r.due_at, look_at = case when r.state = 'paused' then least(r.look_at, h.paused_until) else r.look_at end,
+  judged = r.judged,
+  paused_at = case when r.state = 'paused' then h.paused_at end,
+  paused_until = case when r.state = 'paused' then h.paused_until end,
+  pause_reason = case when r.state = 'paused' then h.pause_reason end,
+  paused_by = case when r.state = 'paused' then h.paused_by end
 from jsonb_to_recordset(cast(:rows as jsonb)) as r(id bigint, state text, cause text, reasons jsonb, since timestamptz,
   counts_from timestamptz, last_ping timestamptz, last_start timestamptz, runs jsonb, run_seconds float8,
   expected_at timestamptz, due_at timestamptz, look_at timestamptz, judged bigint)
@@ -124,6 +130,7 @@ def _record(row: Row[Any]) -> HeartbeatRecord:
         due_at=row.due_at,
         pings=row.pings,
         judged=row.judged,
+        pause=Pause(row.paused_at, row.paused_until, row.pause_reason or "", row.paused_by) if row.state == "paused" else None,
     )
 
 
@@ -249,6 +256,19 @@ def get(db: Connection, name: str) -> HeartbeatRecord | None:
     return _record(row) if row else None
 
 
+def pause(db: Connection, id_: int, wanted: Pause) -> None:
+    """Until when it is paused, why, and by whom; whoever saves it as paused reads that."""
+    values = {"paused_at": wanted.at, "paused_until": wanted.until, "pause_reason": wanted.reason, "paused_by": wanted.by}
+    db.execute(update(heartbeat).where(heartbeat.c.id == id_).values(values))
+
+
+def pauses(db: Connection) -> dict[str, Pause]:
+    """The heartbeats that are paused, by name."""
+    paused = (heartbeat.c.state == HeartbeatState.PAUSED, heartbeat.c.removed_at.is_(None))
+    found = [_record(row) for row in db.execute(select(heartbeat).where(*paused).order_by(heartbeat.c.name))]
+    return {one.name: one.pause for one in found if one.pause is not None}
+
+
 def names_in(db: Connection, state: str) -> list[str]:
     """Names of the heartbeats in this state."""
     query = select(heartbeat.c.name).where(heartbeat.c.state == state, heartbeat.c.removed_at.is_(None))
@@ -299,5 +319,5 @@ def ends(db: Connection, ids: Sequence[int], each: int) -> dict[int, list[RunEnd
 
 def clock_set_back(db: Connection, by: timedelta, now: datetime) -> None:
     """What waits for an instant of a clock that was set back."""
-    columns = [heartbeat.c.look_at, heartbeat.c.due_at, heartbeat.c.expected_at]
+    columns = [heartbeat.c.look_at, heartbeat.c.due_at, heartbeat.c.expected_at, heartbeat.c.paused_until]
     move_back(db, columns, by, now)

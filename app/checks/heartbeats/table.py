@@ -21,6 +21,10 @@ heartbeat = Table(
     Column("cause", Text, nullable=False, server_default=""),
     Column("reasons", JSONB, nullable=False, server_default="[]"),
     instant("since"),
+    instant("paused_at"),
+    instant("paused_until"),  # null: until it is resumed or pinged
+    Column("pause_reason", Text),
+    Column("paused_by", Text),
     instant("counts_from"),
     instant("last_ping"),
     instant("last_start"),

@@ -24,6 +24,7 @@ from app.web.rulebook import rows_of
 from app.web.toast import Toast
 from app.web.trouble import trouble
 from app.web.visit import Typed, Visit, go, local_path, visit
+from app.web.wall import morning
 
 router = pages()
 RESULTS = 15
@@ -63,6 +64,7 @@ def show(request: Request, name: str, metric: str = "", span: str = PREFERRED, s
             span=span,
             spans=list(SPANS),
             results=results,
+            morning=morning(v.now, v.zone),
             offline_since=_offline_since(v.db, check),
             said=history.said,
             rules=rows_of(v.db, in_force.by_check(v.db).get(name, ())),

@@ -9,17 +9,18 @@ from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.actions.check import pause
+from app.actions.check import pause, resume
 from app.actions.run import run_now
 from app.catalog.filter import fits, parsed
 from app.checks import service
 from app.checks import store as checks
 from app.checks.model import CheckState
+from app.checks.pause import forgotten
 from app.checks.samples import store as samples
 from app.checks.select import labels, select
 from app.errors import Invalid
 from app.plugins import FAMILIES
-from app.web import history
+from app.web import history, pausing
 from app.web.graph import sparkline
 from app.web.route import pages
 from app.web.toast import Toast
@@ -54,6 +55,7 @@ def listed(
             total=len(states),
             found=len(found),
             counts=checks.count_by_status(v.db),
+            forgotten_names=forgotten({one.name: one.pause for one in states.values() if one.pause}, v.now),
             families=FAMILIES,
             family=family,
             status_filter=status,
@@ -77,20 +79,19 @@ def run(request: Request, name: str, typed: Typed) -> Response:
 @router.post("/checks/{name}/pause")
 def pause_check(request: Request, name: str, typed: Typed) -> Response:
     """Stop running it for now."""
-    return _set_paused(request, name, typed, True)
+    with visit(request) as v:
+        until = pausing.end(typed, v.now, v.zone)
+        pause(v.db, name, v.actor, v.now, until=until, reason=typed.get("reason", ""))
+        toast = Toast.plain(pausing.said(name, until, "until resumed", v.now, v.zone))
+    return go(local_path(typed.get("back"), "/checks"), toast)
 
 
 @router.post("/checks/{name}/resume")
 def resume_check(request: Request, name: str, typed: Typed) -> Response:
     """Go on with it."""
-    return _set_paused(request, name, typed, False)
-
-
-def _set_paused(request: Request, name: str, typed: Mapping[str, str], paused: bool) -> Response:
     with visit(request) as v:
-        pause(v.db, name, paused, v.actor, v.now)
-    said = f"{name} paused" if paused else f"{name} resumed"
-    return go(local_path(typed.get("back"), "/checks"), Toast.plain(said))
+        resume(v.db, name, v.actor, v.now)
+    return go(local_path(typed.get("back"), "/checks"), Toast.plain(f"{name} resumed"))
 
 
 def wanted(v: Visit, states: Mapping[str, CheckState], family: str, status: str, q: str) -> list[CheckState]:

@@ -1,6 +1,5 @@
 """Heartbeats: which jobs must ping, and do they?"""
 
-from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -12,11 +11,14 @@ from app.actions import heartbeat as actions
 from app.catalog.filter import filtered
 from app.checks.heartbeats import service, store
 from app.checks.heartbeats.present import searched, view
+from app.checks.pause import forgotten
+from app.web import pausing
 from app.web.bars import MOST, bars, summary
 from app.web.guard import base_url
 from app.web.route import pages
 from app.web.toast import Toast
 from app.web.visit import Typed, go, local_path, visit
+from app.web.wall import morning
 
 router = pages()
 PAGE, PINGS, SHOWN = 25, 30, 500  # heartbeats a page, pings of one, bytes of a body that are shown
@@ -40,6 +42,7 @@ def listed(request: Request, state: str = "", q: str = "", page: Annotated[int, 
             beats=shown,
             bars={one.name: bars(ends[ids[one.name]], v.zone) for one in shown},
             total=len(beats),
+            forgotten_names=forgotten({one.name: one.pause for one in records if one.pause}, v.now),
             counts={word: sum(one.state == word for one in beats) for word in ORDER},
             state_filter=state,
             q=q,
@@ -58,6 +61,8 @@ def show(request: Request, name: str) -> Response:
         return v.page(
             "heartbeat.html",
             beat=view(one, v.now, base_url(request)),
+            pause=one.pause,
+            morning=morning(v.now, v.zone),
             cron=one.spec.cron or "0 * * * *",
             bars=bars(ends, v.zone),
             summary=summary(ends),
@@ -68,13 +73,20 @@ def show(request: Request, name: str) -> Response:
 @router.post("/heartbeats/{name}/pause")
 def pause(request: Request, name: str, typed: Typed) -> Response:
     """Expect nothing for now."""
-    return _set_paused(request, name, typed, True)
+    with visit(request) as v:
+        until = pausing.end(typed, v.now, v.zone)
+        actions.pause(v.db, name, v.actor, v.now, until=until, reason=typed.get("reason", ""))
+        toast = Toast.plain(pausing.said(name, until, "until resumed or pinged", v.now, v.zone))
+    return go(local_path(typed.get("back"), "/heartbeats"), toast)
 
 
 @router.post("/heartbeats/{name}/resume")
 def resume(request: Request, name: str, typed: Typed) -> Response:
     """Expect it again."""
-    return _set_paused(request, name, typed, False)
+    with visit(request) as v:
+        actions.resume(v.db, name, v.actor, v.now)
+    toast = Toast.plain(f"{name} resumed; the next ping is expected from now")
+    return go(local_path(typed.get("back"), "/heartbeats"), toast)
 
 
 @router.post("/heartbeats/{name}/remove")
@@ -83,13 +95,6 @@ def remove(request: Request, name: str) -> Response:
     with visit(request) as v:
         actions.remove(v.db, name, v.actor, v.now)
     return go("/heartbeats", Toast.plain(f"{name} removed; a ping with create=1 creates it again"))
-
-
-def _set_paused(request: Request, name: str, typed: Mapping[str, str], paused: bool) -> Response:
-    with visit(request) as v:
-        actions.pause(v.db, name, paused, v.actor, v.now)
-    said = f"{name} paused until resumed or pinged" if paused else f"{name} resumed; the next ping is expected from now"
-    return go(local_path(typed.get("back"), "/heartbeats"), Toast.plain(said))
 
 
 def _page(state: str, q: str, page: int) -> str:
