@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.house.every import every
 from tests.house.test_house import ROOT, SOURCES, parsed
 
-every_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+every_source = every("path", SOURCES)
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
@@ -68,7 +69,7 @@ def hints(statement: ast.stmt) -> bool:
 
 
 DOORWAYS = sorted((ROOT / "tasks").glob("*.py"))
-every_doorway = pytest.mark.parametrize("path", DOORWAYS, ids=lambda path: path.name)
+every_doorway = every("path", DOORWAYS)
 
 
 @every_doorway
@@ -145,7 +146,7 @@ def beyond_a_probe(tree: ast.AST) -> set[str]:
     return {name for name in ours if not within(name, FOR_PROBES)}
 
 
-@pytest.mark.parametrize("path", PROBES, ids=lambda path: str(path.relative_to(ROOT)))
+@every("path", PROBES)
 def test_a_probe_knows_what_a_probe_is_the_network_and_this_machine(path: Path) -> None:
     assert beyond_a_probe(parsed(path)) == set()
 
@@ -190,7 +191,7 @@ PURE_ROOMS = set(contract("pure")["source_modules"]) - {"app.**.model"}
 PURE = [path for path in SOURCES if path.name == "model.py" or within(dotted(path), PURE_ROOMS)]
 
 
-@pytest.mark.parametrize("path", PURE, ids=lambda path: str(path.relative_to(ROOT)))
+@every("path", PURE)
 def test_what_is_pure_reads_no_clock_no_environment_no_file_and_no_chance(path: Path) -> None:
     assert impure(parsed(path)) == []
 

@@ -20,6 +20,7 @@ from app.cli import COMMANDS, build, reference
 from app.configfile.example import example
 from app.configfile.load import load_texts
 from tests import shipped
+from tests.house.every import every
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -30,7 +31,7 @@ ALONE = {
     "reference.md": {"runbooks/shop-down.md": "# The shop is down\n"},
 }
 
-every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+every_page = every("page", PAGES)
 
 
 def blocks(page: Path, language: str) -> list[str]:

@@ -3,6 +3,7 @@
 import ast
 import gc
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from app import plugins
 from app.queues import ALL, CHECKS, STAGE_TASKS, Upkeep
 from app.reason import RECORDED, Code
 from app.wording import PHRASES
+from tests.house.every import every
 
 ROOT = Path(__file__).parents[2]
 FILE_LINES, FUNCTION_LINES = 400, 40  # cap the tail: any code base has short functions
@@ -21,6 +23,7 @@ SOURCES = [
 ]
 
 
+@cache
 def parsed(path: Path) -> ast.Module:
     """The file's tree. Python 3.11 may raise SystemError where the collector runs amid that: "recursion depth mismatch"."""
     gc.disable()
@@ -35,7 +38,7 @@ def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
     return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+@every("path", SOURCES)
 def test_no_file_and_no_function_is_a_giant(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= FILE_LINES
     for function in functions(path):
@@ -43,7 +46,7 @@ def test_no_file_and_no_function_is_a_giant(path: Path) -> None:
         assert length <= FUNCTION_LINES, f"{function.name} has {length} lines"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+@every("path", SOURCES)
 def test_every_module_says_what_it_is_for(path: Path) -> None:
     if path.name != "__init__.py":
         assert ast.get_docstring(parsed(path))
@@ -112,7 +115,7 @@ EDGES = ("app/api/", "app/cli/", "app/net/", "tasks/")  # JSON is made here, and
 ROW = re.compile(r"\b(RowMapping|(Mapping|dict)\[str, Any\])")
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+@every("path", SOURCES)
 def test_what_a_store_gives_has_a_type(path: Path) -> None:
     """A mapping of names to anything is for whoever writes a row, for parsers, JSON and the settings of plug-ins."""
     here = str(path.relative_to(ROOT))
@@ -137,7 +140,7 @@ def test_no_countdown_carries_a_page() -> None:
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 
-@pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT)))
+@every("path", TESTS)
 def test_no_test_changes_what_a_module_keeps_to_itself(path: Path) -> None:
     """A cache that is wrong until a test empties it is wrong for users too."""
     emptied = {"clear", "cache_clear", "pop", "update", "__init__"}

@@ -4,13 +4,12 @@ import re
 from datetime import date
 from pathlib import Path
 
-import pytest
-
 from app.catalog.model import Service
 from app.checks.model import Check
 from app.configfile.load import load
 from app.people.model import Team
 from app.rules.model import Rule
+from tests.house.every import every
 from tests.house.test_docs import ROOT, blocks, commands, misunderstood
 
 HANDBOOK = ROOT / "docs/on_call_procedures.md"
@@ -19,7 +18,7 @@ FOLDERS = [ROOT / "infra/monitoring/alerting", ROOT / "docs/examples/alerting"]
 RUNBOOKS = sorted(runbook for folder in FOLDERS for runbook in folder.glob("runbooks/*.md"))
 SCREEN = 45  # lines that are read at 3 a.m.
 
-every_runbook = pytest.mark.parametrize("runbook", RUNBOOKS, ids=lambda runbook: str(runbook.relative_to(ROOT)))
+every_runbook = every("runbook", RUNBOOKS)
 
 
 def form(text: str) -> list[str]:
@@ -71,7 +70,7 @@ def test_everything_that_pages_by_default_has_a_runbook() -> None:
     assert without == []
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(ROOT)))
+@every("folder", FOLDERS)
 def test_every_shipped_runbook_is_used(folder: Path) -> None:
     files = "".join(path.read_text() for path in folder.glob("*.yaml"))
     unused = [path.stem for path in folder.glob("runbooks/*.md") if not re.search(rf"runbook: {path.stem}\b", files)]

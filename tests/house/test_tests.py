@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.house.every import every
 from tests.house.test_house import parsed
 
 TESTS = Path(__file__).parents[1]
 FILES = sorted(TESTS.rglob("*.py"))
-every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(TESTS)))
+every_file = every("path", FILES)
 
 SYSTEM = {"os", "psutil", "socket"}  # what answers there is not our code: the kernel, the resolver, a disk
 PATCHES = {"setattr", "delattr", "setitem", "delitem", "patch", "patch.object", "patch.dict"}

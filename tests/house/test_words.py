@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from app.web.template import environment
+from tests.house.every import every
+from tests.house.test_house import parsed
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = sorted((ROOT / "app" / "web" / "templates").glob("*.html"))
@@ -99,7 +101,7 @@ def shown(template: Path) -> Iterator[tuple[int, str]]:
 
 def literals(path: Path) -> Iterator[tuple[int, str]]:
     """The strings of a module without docstrings; an f-string as one, with `…` for what is put in."""
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     passed = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
     passed |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
@@ -115,17 +117,17 @@ def refused(path: Path, texts: Iterator[tuple[int, str]]) -> list[str]:
     return [f"{name}:{line}: {hit}" for line, hit in hits if not any(name == file and said in hit for file, said in ALLOWED)]
 
 
-@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+@every("path", TEMPLATES)
 def test_a_page_is_in_the_fields_words(path: Path) -> None:
     assert refused(path, shown(path)) == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+@every("path", SOURCES)
 def test_a_message_is_in_the_fields_words(path: Path) -> None:
     assert refused(path, literals(path)) == []
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+@every("path", PAGES)
 def test_a_document_is_in_the_fields_words(path: Path) -> None:
     assert refused(path, enumerate(path.read_text().split("\n\n"), 1)) == []
 
