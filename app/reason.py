@@ -79,6 +79,10 @@ class Code(StrEnum):
     ON_CALL = "on_call"  # the schedule has the person on call just then
     NOBODY_ON_CALL = "nobody_on_call"  # the schedule has a gap just then
 
+    # escalation: why assigning somebody pages nobody
+    NOT_PAGED = "not_paged"  # they assign themselves, or have acknowledged it
+    PAGED_ALREADY = "paged_already"  # they are assigned, were paged, and still have time to answer
+
     # people: which contact, and when
     NOTIFY_RULE = "notify_rule"  # the person's notify.high or notify.low names it
     NOTIFY_EMPTY = "notify_empty"  # that list is empty: only the inbox is left

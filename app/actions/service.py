@@ -1,7 +1,8 @@
 """What a person does to an incident: incident, escalation and pages change together, in the caller's transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -11,11 +12,13 @@ from app.catalog import store as catalog
 from app.db import refresh
 from app.errors import Busy, Conflict, Invalid, NotFound
 from app.escalation import service as escalation
+from app.escalation.model import EscalationState
 from app.incidents import store
 from app.incidents.hours import caught_up
 from app.incidents.lifecycle import (
     Move,
     acknowledged,
+    answers,
     assigned,
     changes,
     must_allow,
@@ -27,6 +30,7 @@ from app.incidents.lifecycle import (
 )
 from app.incidents.merge import merge as merge_of
 from app.incidents.model import Event, Incident
+from app.incidents.present import present
 from app.notify import service as pages
 from app.oncall import service as oncall
 from app.people import audit
@@ -48,15 +52,16 @@ def acknowledge(db: Connection, number: int, actor: Actor, now: datetime) -> Inc
         return before
     after = acknowledged(before, actor.login, now)
     timeout = after.policy.ack_timeout if after.policy else None
-    return _stopped(db, after, actor, _by(Code.ACKNOWLEDGED, actor), now, now + timeout if timeout else None)
+    return _stopped(db, before, after, actor, _by(Code.ACKNOWLEDGED, actor), now, now + timeout if timeout else None)
 
 
 def resolve(db: Connection, number: int, actor: Actor, now: datetime) -> Incident:
     """End it. Alerts that senders push end with it; those of checks and rules stay what they are: the truth."""
     ids = _lock_whole(db, [number])
-    after = resolved(_locked(db, number, actor, Move.RESOLVE), actor.login, now)
+    before = _locked(db, number, actor, Move.RESOLVE)
+    after = resolved(before, actor.login, now)
     alerts.end_pushed(db, ids, _by(Code.INCIDENT_RESOLVED, actor), now)
-    done = _stopped(db, after, actor, _by(Code.RESOLVED, actor), now)
+    done = _stopped(db, before, after, actor, _by(Code.RESOLVED, actor), now)
     pages.queue_resolved(db, [after], actor.login, now)
     return done
 
@@ -71,30 +76,33 @@ def reopen(db: Connection, number: int, actor: Actor, now: datetime) -> Incident
     if not store.save_alone(db, after):
         raise Conflict(f"a new incident for the group of #{number} has just opened; use that one")
     escalation.begin(db, [after], now)
-    return _noted(db, after, actor, _by(Code.REOPENED, actor), now)
+    return _noted(db, after, actor, _by(Code.REOPENED, actor), now, _changed(before, after))
 
 
 def release(db: Connection, number: int, actor: Actor, now: datetime) -> Incident:
     """Take an acknowledgement or a snooze back: triggered and unacknowledged, the policy from step 1."""
-    after = unacknowledged(_locked(db, number, actor, Move.UNACKNOWLEDGE))
+    before = _locked(db, number, actor, Move.UNACKNOWLEDGE)
+    after = unacknowledged(before)
     escalation.begin(db, [after], now)
-    return _done(db, after, actor, _by(Code.UNACKNOWLEDGED, actor), now)
+    return _done(db, before, after, actor, _by(Code.UNACKNOWLEDGED, actor), now)
 
 
-def escalate(db: Connection, number: int, actor: Actor, now: datetime) -> Incident:
-    """Take the next step now instead of when its wait is over."""
-    before = _locked(db, number, actor, Move.ESCALATE)
-    escalation.hurry(db, number, now)
-    return _noted(db, before, actor, _by(Code.ESCALATED, actor), now)
+def escalate(db: Connection, number: int, actor: Actor, now: datetime, step: int | None = None) -> Incident:
+    """Take the next step now instead of when its wait is over; or a later one, counting from 1. Raises Invalid, Conflict."""
+    incident = _locked(db, number, actor, Move.ESCALATE)
+    before, after = escalation.hurry(db, incident, step, now)
+    place = audit.changes(_place(before), _place(after))
+    return _noted(db, incident, actor, _by(Code.ESCALATED, actor, step=step), now, place)
 
 
 def snooze(db: Connection, number: int, length: timedelta, actor: Actor, now: datetime) -> Incident:
     """Quiet for `length`, then the policy from step 1 unless it was resolved."""
     if not SNOOZE_SHORTEST <= length <= SNOOZE_LONGEST:
         raise Invalid(f"snooze out of range: {format_duration(SNOOZE_SHORTEST)} to {format_duration(SNOOZE_LONGEST)}")
-    after = snoozed(_locked(db, number, actor, Move.SNOOZE), actor.login, now + length, now)
+    before = _locked(db, number, actor, Move.SNOOZE)
+    after = snoozed(before, actor.login, now + length, now)
     why = _by(Code.SNOOZED, actor, seconds=length.total_seconds())
-    return _stopped(db, after, actor, why, now, now + length)
+    return _stopped(db, before, after, actor, why, now, now + length)
 
 
 def merge(db: Connection, number: int, into: int, actor: Actor, now: datetime) -> Incident:
@@ -113,7 +121,7 @@ def merge(db: Connection, number: int, into: int, actor: Actor, now: datetime) -
         raise Conflict(f"#{into} is resolved; reopen it first")
     alerts.move_all(db, alerts.ids_of(db, [number]), into)
     made = merge_of(source, target, alerts.tally(db, [into]).get(into, Tally()), actor.login, now)
-    _stopped(db, made.source, actor, _by(Code.MERGED, actor, into=into), now)
+    _stopped(db, source, made.source, actor, _by(Code.MERGED, actor, into=into), now)
     store.save_all(db, [made.target])
     events = [Event(into, _by(Code.MERGED_FROM, actor, number=number), actor.login)]
     if made.restarted:
@@ -128,7 +136,8 @@ def merge(db: Connection, number: int, into: int, actor: Actor, now: datetime) -
 def assign(db: Connection, number: int, login: str, actor: Actor, now: datetime) -> Incident:
     """Name the person who works on it. They are paged, and it is unacknowledged until they answer.
 
-    Not if they have answered already: by assigning themselves, or because it is acknowledged by them.
+    Not if they have answered already: by assigning themselves, or because it is acknowledged by them. Then whoever was assigned
+    before need not answer. While the assignee is asked, assigning them once more changes nothing.
     """
     before = _locked(db, number, actor, Move.ASSIGN)
     person = people.get(db, login, catalog.defaults(db).timezone)
@@ -137,9 +146,16 @@ def assign(db: Connection, number: int, login: str, actor: Actor, now: datetime)
     if not may(person.role, "respond"):
         raise Invalid(f'"{login}" is a viewer and cannot work on incidents')
     after, why = assigned(before, login), _by(Code.ASSIGNED, actor, to=login)
-    if login in (actor.login, before.acknowledged_by):
-        return _done(db, after, actor, why, now)
-    after = _done(db, retriggered(after), actor, why, now)
+    asked = escalation.assignee_is_asked(db, before, now)
+    if answers(before, login, actor.login):
+        if asked:
+            after = retriggered(after)
+            escalation.excuse_assignee(db, after, why, now)
+            pages.supersede(db, [number], now)
+        return _done(db, before, after, actor, why, now)
+    if asked and login == before.assigned_to:
+        return before
+    after = _done(db, before, retriggered(after), actor, why, now)
     pages.supersede(db, [number], now)
     pages.queue(db, escalation.page_assignee(db, after, login, why, now), now)
     return after
@@ -183,25 +199,43 @@ def _locked(db: Connection, number: int, actor: Actor, move: Move) -> Incident:
 
 
 def _stopped(
-    db: Connection, incident: Incident, actor: Actor, why: Reason, now: datetime, again_at: datetime | None = None
+    db: Connection,
+    before: Incident,
+    after: Incident,
+    actor: Actor,
+    why: Reason,
+    now: datetime,
+    again_at: datetime | None = None,
 ) -> Incident:
     """The same as `_done`, and no further step, nor page that waits, until `again_at`."""
-    escalation.stop(db, incident, why, again_at, now)
-    pages.supersede(db, [incident.number], now)
-    return _done(db, incident, actor, why, now)
+    escalation.stop(db, after, why, again_at, now)
+    pages.supersede(db, [after.number], now)
+    return _done(db, before, after, actor, why, now)
 
 
-def _done(db: Connection, incident: Incident, actor: Actor, why: Reason, now: datetime) -> Incident:
-    store.save_all(db, [incident])
-    return _noted(db, incident, actor, why, now)
+def _done(db: Connection, before: Incident, after: Incident, actor: Actor, why: Reason, now: datetime) -> Incident:
+    store.save_all(db, [after])
+    return _noted(db, after, actor, why, now, _changed(before, after))
 
 
-def _noted(db: Connection, incident: Incident, actor: Actor, why: Reason, now: datetime) -> Incident:
+def _noted(
+    db: Connection, incident: Incident, actor: Actor, why: Reason, now: datetime, detail: Mapping[str, Any] | None = None
+) -> Incident:
     """Write it into the timeline and the audit log."""
     store.record(db, [Event(incident.number, why, actor.login)], now)
-    audit.record(db, actor, f"incident.{why.code}", f"incident:{incident.number}", {}, now)
+    audit.record(db, actor, f"incident.{why.code}", f"incident:{incident.number}", detail or {}, now)
     refresh(db, "incidents")
     return incident
+
+
+def _changed(before: Incident, after: Incident) -> Mapping[str, Any]:
+    return audit.changes(dict(present(before)), dict(present(after)))
+
+
+def _place(state: EscalationState) -> dict[str, Any]:
+    """Where an incident stands in its policy, for the audit log."""
+    due = state.due_at.isoformat() if state.due_at else None
+    return {"next_step": state.step + 1, "round": state.round, "due_at": due}
 
 
 def _by(code: Code, actor: Actor, **facts: object) -> Reason:

@@ -8,17 +8,19 @@ from pydantic import Field
 
 from app import clock
 from app.actions import service as actions
-from app.api.answer import after, answer, listed
+from app.api.answer import after, answer, listed, whole
 from app.api.caller import Caller, router
 from app.api.field import LIST, Body, Cursor, Each, Limit, Maybe, MaybeText, Number, Text
 from app.api.forms import Listed
 from app.catalog.filter import parsed
 from app.catalog.model import Severity
 from app.db import transaction
+from app.errors import Fault, Invalid
 from app.incidents.model import IncidentState
 from app.incidents.present import PublicIncident, present
 from app.incidents.search import store as search
 from app.incidents.search.model import Order, Search, parse_position, position
+from app.review.choices import PublicChoice, person_choices, present_choices, step_choices
 from app.review.dossier import PublicDossier, dossier, incident
 
 routes = router("incidents")
@@ -41,6 +43,13 @@ class Assign(Body):
     """The assignee."""
 
     user: Text = Field(max_length=128)
+
+
+class Escalate(Body):
+    """A later step (counts from 1), or a user to assign; neither: the next step."""
+
+    step: int | None = Field(default=None, strict=True, ge=1, le=1000)
+    user: Annotated[Text, Field(max_length=128)] | None = None
 
 
 class Note(Body):
@@ -134,11 +143,30 @@ def assign(caller: Caller, number: Number, body: Assign) -> Response:
     return answer(present(done))
 
 
-@routes.post("/incidents/{number}/escalate", response_model=PublicIncident)
-def escalate(caller: Caller, number: Number) -> Response:
-    """Escalate: page the next step now. 409 when it is not triggered."""
+@routes.get("/incidents/{number}/escalate", response_model=Listed[PublicChoice])
+def escalation_choices(
+    caller: Caller,
+    number: Number,
+    user: Annotated[list[Text], Each, Query(max_length=100, description="repeats")] = [],  # noqa: B006
+) -> Response:
+    """What escalating would page: the next step, each later one of this round, and each `user`. Nothing is sent."""
     with transaction() as db:
-        done = actions.escalate(db, number, caller, clock.now(db))
+        found, now = incident(db, number), clock.now(db)
+        choices = step_choices(db, found, now) + person_choices(db, found, user, caller.login, now)
+        return whole(present_choices(db, choices))
+
+
+@routes.post("/incidents/{number}/escalate", response_model=PublicIncident)
+def escalate(caller: Caller, number: Number, body: Escalate | None = None) -> Response:
+    """Escalate: page the next step now; or a later `step`; or `user`, the same as assign. 409: not triggered, step taken."""
+    wanted = body or Escalate()
+    if wanted.step is not None and wanted.user is not None:
+        raise Invalid("choose a step or a user, not both", [Fault("step", "beside a user")])
+    with transaction() as db:
+        if wanted.user is not None:
+            done = actions.assign(db, number, wanted.user, caller, clock.now(db))
+        else:
+            done = actions.escalate(db, number, caller, clock.now(db), wanted.step)
     return answer(present(done))
 
 

@@ -7,7 +7,7 @@ import typer
 
 from app.cli.dossier import shown
 from app.cli.terminal import As, Json, Numbers, OneNumber, actor, each, number, say, say_json, say_list
-from app.errors import Invalid
+from app.errors import Conflict, Invalid
 from app.walltime import stamp
 
 if TYPE_CHECKING:
@@ -125,9 +125,39 @@ def merge(
 
 
 @incidents.command()
-def escalate(numbers: Numbers, as_: As = None) -> None:
-    """Escalate incidents: page the next step now."""
-    _act(numbers, as_, lambda service, *facts: service.escalate(*facts), lambda _: "escalated to the next step")
+def escalate(
+    numbers: Numbers,
+    step: Annotated[int | None, typer.Option(min=1, help="A later step of the policy; those before it are left out.")] = None,
+    to: Annotated[str | None, typer.Option(metavar="LOGIN", help="Assign to this user instead.")] = None,
+    preview: Annotated[bool, typer.Option("--preview", help="Show whom it would page and when; send nothing.")] = False,
+    as_: As = None,
+) -> None:
+    """Escalate incidents: page the next step now, or a later one, or a user."""
+    if step is not None and to is not None:
+        raise Invalid("choose --step or --to, not both")
+    if preview:
+        each(numbers, lambda text: _preview(text, step, to, as_))
+    elif to is not None:
+        _act(numbers, as_, _assign(to), _assigned)
+    else:
+        do: Act = lambda service, db, number, who, now: service.escalate(db, number, who, now, step)  # noqa: E731
+        _act(numbers, as_, do, lambda _: f"escalated to {f'step {step}' if step else 'the next step'}")
+
+
+def _preview(text: str, step: int | None, to: str | None, as_: str | None) -> None:
+    from app import clock
+    from app.db import transaction
+    from app.review.choices import choice_lines, person_choices, present_choices, step_choices
+    from app.review.dossier import incident
+
+    with transaction() as db:
+        found, who, now = incident(db, number(text)), actor(db, as_), clock.now(db)
+        choices = person_choices(db, found, [to], who.login, now) if to else step_choices(db, found, now)
+        shown_ = present_choices(db, [one for one in choices if step is None or one.step == step])
+    if not shown_:
+        raise Conflict(f"#{found.number} ({found.state}) cannot be escalated to {f'step {step}' if step else to or 'a step'}")
+    for line in (line for one in shown_ for line in choice_lines(one)):
+        say(line)
 
 
 @incidents.command()
@@ -146,8 +176,15 @@ def note(number_: OneNumber, text: Annotated[str, typer.Argument(metavar="TEXT",
 @incidents.command()
 def assign(number_: OneNumber, user: Annotated[str, typer.Argument(metavar="LOGIN", help="The user.")], as_: As = None) -> None:
     """Assign an incident to a user; anybody but you is paged now."""
-    do: Act = lambda service, db, number, who, now: service.assign(db, number, user, who, now)  # noqa: E731
-    _act([number_], as_, do, lambda after: f"assigned to {after.assigned_to}")
+    _act([number_], as_, _assign(user), _assigned)
+
+
+def _assign(user: str) -> Act:
+    return lambda service, db, number, who, now: service.assign(db, number, user, who, now)
+
+
+def _assigned(after: "Incident") -> str:
+    return f"assigned to {after.assigned_to}"
 
 
 def _act(numbers: list[str], as_: str | None, do: Act, done: "Callable[[Incident], str]") -> None:

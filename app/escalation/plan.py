@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from app.catalog.model import WAIT, Policy
+from app.errors import Conflict, Fault, Invalid
 from app.escalation.model import Due, EscalationState, EscalationStatus
 from app.reason import Code, Reason
 
@@ -95,6 +96,44 @@ def out_of_turn(policy: Policy | None, person: ResolvedTarget, why: Reason, star
     if policy is None:  # its steps have no number, as this one has none: they are told apart by the round
         after = replace(after, round=started.round + 1)
     return Plan((step,), after)
+
+
+def awaits_assignee(policy: Policy | None, current: EscalationState, now: datetime) -> bool:
+    """Whether nothing was paged since `out_of_turn` paged somebody, who still has time to answer."""
+    begin = (0, 0) if policy else (1, 0)
+    running = current.state is EscalationStatus.RUNNING and current.due is Due.STEP and current.held is None
+    return running and (current.round, current.step) == begin and current.due_at is not None and current.due_at > now
+
+
+def hurried(policy: Policy | None, current: EscalationState, now: datetime, step: int | None = None) -> EscalationState:
+    """The next step at once, whatever the hours; or a later one of this round, `step` counts from 1: those before are left out.
+
+    Raises Invalid for a step that the policy does not have, Conflict for one that was taken.
+    """
+    if step is None or policy is None:
+        if step is not None:
+            raise Invalid("there is no escalation policy, so there are no steps to choose from", [Fault("step", "unknown")])
+        return _due_now(current, now)
+    if not 1 <= step <= len(policy.steps):
+        raise Invalid(f"the policy has no step {step}; it has {len(policy.steps)}", [Fault("step", "unknown")])
+    if step not in left(policy, current):
+        exhausted = current.round > policy.repeat
+        following = "escalation policy exhausted" if exhausted else f"the next one is step {current.step + 1}"
+        raise Conflict(f"step {step} was taken already; {following}")
+    return _due_now(current if step == current.step + 1 else replace(current, step=step - 1, due_at=None), now)
+
+
+def left(policy: Policy | None, current: EscalationState) -> list[int | None]:
+    """The steps that `hurried` takes: the next one and those after it in this round; None stands for the last resort."""
+    if policy is None or current.round > policy.repeat:
+        return [None]
+    return list(range(current.step + 1, len(policy.steps) + 1))
+
+
+def _due_now(current: EscalationState, now: datetime) -> EscalationState:
+    if current.due_at is not None and current.due_at <= now:
+        return current
+    return replace(current, due_at=now, due=Due.HURRIED, held=None)
 
 
 def recipients(step: Step) -> list[tuple[ResolvedTarget, str | None]]:

@@ -11,7 +11,18 @@ from app.db import wake
 from app.escalation import store
 from app.escalation.hold import hold, waiting
 from app.escalation.model import Due, EscalationState, EscalationStatus, ObligationState
-from app.escalation.plan import LastResort, Plan, ResolvedTarget, Step, out_of_turn, plan, recipients, targets
+from app.escalation.plan import (
+    LastResort,
+    Plan,
+    ResolvedTarget,
+    Step,
+    awaits_assignee,
+    hurried,
+    out_of_turn,
+    plan,
+    recipients,
+    targets,
+)
 from app.escalation.request import PageRequest, page_request
 from app.escalation.who import who
 from app.incidents import store as incidents
@@ -57,12 +68,34 @@ def page_assignee(db: Connection, incident: Incident, login: str, why: Reason, n
     return _promise(db, {incident.number: made}, {incident.number: incident}, now)
 
 
-def hurry(db: Connection, number: int, now: datetime) -> None:
-    """Make the next step of this incident due now; the caller holds its lock."""
-    current = store.get(db, number)
-    if current is not None and (current.due_at is None or current.due_at > now):
-        store.put_all(db, [replace(current, due_at=now, due=Due.HURRIED, held=None)])
+def assignee_is_asked(db: Connection, incident: Incident, now: datetime) -> bool:
+    """Whether its assignee was paged and still has time to answer before step 1; the caller holds its lock."""
+    current = store.get(db, incident.number) if incident.assigned_to else None
+    return current is not None and awaits_assignee(incident.policy, current, now)
+
+
+def excuse_assignee(db: Connection, incident: Incident, why: Reason, now: datetime) -> None:
+    """Somebody else has answered for the assignee; step 1 follows when it would have.
+
+    The incident was triggered anew for it: a generation of its own.
+    """
+    store.excuse_incident(db, [incident.number], why, now)
+    current = store.get(db, incident.number)
+    if current is not None:
+        store.put_all(db, [replace(current, generation=incident.generation)])
+
+
+def hurry(db: Connection, incident: Incident, step: int | None, now: datetime) -> tuple[EscalationState, EscalationState]:
+    """Make the next step of this incident, or this later one, due now: where it stood, and stands. The caller holds its lock.
+
+    Raises Invalid for a step that the policy does not have, Conflict for one that was taken.
+    """
+    current = store.get(db, incident.number) or EscalationState.started(incident.number, incident.generation, None)
+    after = hurried(incident.policy, current, now, step)
+    if after != current:
+        store.put_all(db, [after])
         wake(db, Queue.ESCALATION)
+    return current, after
 
 
 def go_on(db: Connection, numbers: Sequence[int], now: datetime) -> None:

@@ -98,6 +98,11 @@ def assigned(incident: Incident, to: str) -> Incident:
     return replace(incident, state=step(incident.state, Move.ASSIGN), assigned_to=to)
 
 
+def answers(incident: Incident, to: str, by: str | None) -> bool:
+    """Whether assigning it to `to` pages nobody: they assign themselves, or have acknowledged it."""
+    return to in (by, incident.acknowledged_by)
+
+
 def resolved(incident: Incident, by: str | None, now: datetime) -> Incident:
     """Over: by hand, or (`by` None) because all its alerts are."""
     return _resolved(incident, Move.RESOLVE, by, now)

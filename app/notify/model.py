@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from app.reason import Reasons
+from app.reason import Code, Reason, Reasons
 
 
 class Kind(StrEnum):
@@ -81,6 +81,16 @@ class Page(Draft):
     attempts: int
     ended_at: datetime | None
     seen_at: datetime | None  # read in the inbox
+
+    @property
+    def held(self) -> Reason | None:
+        """What holds it back, for as long as it waits for its first attempt."""
+        return hold_of(self.reasons) if self.state is PageState.QUEUED and not self.attempts else None
+
+
+def hold_of(reasons: Reasons) -> Reason | None:
+    """The one that holds a page back, with the instant `until`: quiet hours."""
+    return next((one for one in reasons if one.code == Code.QUIET_HOURS), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

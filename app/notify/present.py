@@ -5,7 +5,9 @@ from datetime import datetime
 
 from typing_extensions import TypedDict
 
-from app.notify.model import Attempt, Kind, Outcome, Page, PageState
+from app.notify.model import Attempt, Kind, Outcome, Page, PageState, hold_of
+from app.reason import Reasons
+from app.walltime import Stamp
 from app.wording import PublicReason, present_all, texts
 
 
@@ -21,7 +23,7 @@ class PublicAttempt(TypedDict):
 
 
 class PublicPage(TypedDict):
-    """A page: one message to one contact. `step` is null once escalation is exhausted."""
+    """A page: one message to one contact. `step` is null once escalation is exhausted. `held_until`: the end of quiet hours."""
 
     id: int
     key: str
@@ -33,11 +35,18 @@ class PublicPage(TypedDict):
     step: int | None
     round: int | None
     state: PageState
+    held_until: Stamp | None
     reason: str
     reasons: list[PublicReason]
     due_at: datetime
     ended_at: datetime | None
     attempts: list[PublicAttempt]
+
+
+def held_until(reasons: Reasons) -> str | None:
+    """Until when these reasons hold a page back; None: they do not."""
+    held = hold_of(reasons)
+    return held.facts["until"] if held else None
 
 
 def present(page: Page, attempts: Sequence[Attempt]) -> PublicPage:
@@ -53,6 +62,7 @@ def present(page: Page, attempts: Sequence[Attempt]) -> PublicPage:
         "step": page.step,
         "round": page.round,
         "state": page.state,
+        "held_until": held_until(page.reasons) if page.held else None,
         "reason": texts(page.reasons),
         "reasons": present_all(page.reasons),
         "due_at": page.due_at,

@@ -10,6 +10,14 @@ from app.people import store
 from app.people.model import Actor
 
 
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What differs between two forms of a thing, for `detail`: its fields `before` and `after`. Nothing for no difference."""
+    fields = [name for name in after if before.get(name) != after[name]]
+    if not fields:
+        return {}
+    return {"before": {name: before.get(name) for name in fields}, "after": {name: after[name] for name in fields}}
+
+
 def record(db: Connection, actor: Actor, action: str, object_: str, detail: Mapping[str, Any], now: datetime) -> None:
     """Note that `actor` did `action` (`incident.acknowledge`) to `object_` (`incident:42`). No secrets in `detail`."""
     store.add_audit(

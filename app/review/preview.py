@@ -28,19 +28,20 @@ from app.incidents.route import Routed
 from app.incidents.routing import Routing
 from app.incidents.service import in_force
 from app.notify.model import Draft
+from app.notify.present import held_until
 from app.notify.service import BUILT_IN, drafts
 from app.oncall.hours import Timetable
 from app.people import store as people
 from app.people.model import INBOX, Urgency
 from app.signals.model import Signal
-from app.walltime import utc
+from app.walltime import Stamp, utc
 from app.wording import PublicReason, present_all, text, texts
 
 MOST = 500  # steps of a policy that repeats for long
 
 
 class PublicMessage(TypedDict):
-    """A message that would be sent; `step` is null once escalation is exhausted."""
+    """A message that would be sent; `step` is null once escalation is exhausted. `held_until`: the end of quiet hours."""
 
     at: datetime
     step: int | None
@@ -48,6 +49,7 @@ class PublicMessage(TypedDict):
     channel: str
     kind: str
     contact: str | None
+    held_until: Stamp | None
     reason: str
     reasons: list[PublicReason]
 
@@ -85,7 +87,7 @@ def preview(db: Connection, labels: Mapping[str, str], severity: Severity, at: d
     at = utc(at)
     routing, alert, opened = _asked(db, labels, severity, at)
     routed = routing.of(alert)
-    made = Preview(routed, alert.labels, kinds={INBOX: BUILT_IN.kind} | {n: c.kind for n, c in catalog.channels(db).items()})
+    made = Preview(routed, alert.labels, kinds=channel_kinds(db))
     made.notes += [texts(routed.reasons), f"{routed.urgency} urgency"]
     made.notes += [] if opened is None else [f"hours open then: {', '.join(opened) or 'none'}"]
     alone = batch([alert], set(), catalog.groupings(db))
@@ -113,21 +115,29 @@ def present(made: Preview) -> PublicPreview:
         "urgency": made.routed.urgency,
         "labels": dict(made.labels),
         "suppressed_by": [],
-        "steps": [
-            {
-                "at": one.due_at,
-                "step": one.step,
-                "user": one.user,
-                "channel": one.channel,
-                "kind": made.kinds.get(one.channel, ""),
-                "contact": one.contact,
-                "reason": texts(one.reasons),
-                "reasons": present_all(one.reasons),
-            }
-            for one in made.sent
-        ],
+        "steps": [message(one, made.kinds) for one in made.sent],
         "notes": made.notes,
     }
+
+
+def message(page: Draft, kinds: Mapping[str, str]) -> PublicMessage:
+    """The public form of a page that would be sent. kinds: of each channel."""
+    return {
+        "at": page.due_at,
+        "step": page.step,
+        "user": page.user,
+        "channel": page.channel,
+        "kind": kinds.get(page.channel, ""),
+        "contact": page.contact,
+        "held_until": held_until(page.reasons),
+        "reason": texts(page.reasons),
+        "reasons": present_all(page.reasons),
+    }
+
+
+def channel_kinds(db: Connection) -> dict[str, str]:
+    """The kind of each channel."""
+    return {INBOX: BUILT_IN.kind} | {name: channel.kind for name, channel in catalog.channels(db).items()}
 
 
 def _asked(db: Connection, labels: Mapping[str, str], severity: Severity, at: datetime) -> tuple[Routing, Alert, Opened]:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from app import units, walltime, wording
 from app.incidents.lifecycle import offered
+from app.notify.model import hold_of
 from app.web import words
 from app.web.markdown import html
 from app.wording import audited, texts
@@ -91,6 +92,7 @@ def environment() -> Environment:
     )
     made.filters |= {
         "texts": texts,
+        "hold": hold_of,
         "age": age,
         "ago": ago,
         "until": until,

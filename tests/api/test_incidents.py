@@ -69,6 +69,45 @@ def test_escalating_and_unacknowledging_are_moves_of_the_api_too(api: Api, numbe
     assert (released["state"], released["acknowledged_by"]) == ("triggered", None)
 
 
+def test_what_escalating_would_page_is_what_it_pages(api: Api, number: int) -> None:
+    from app import pager
+
+    (step,) = api.get(f"incidents/{number}/escalate")["items"]
+    assert (step["step"], step["user"], step["users"]) == (2, None, ["ada", "bo"])
+    *_, person = api.get(f"incidents/{number}/escalate?user=bo", as_="ada")["items"]
+    assert (person["step"], person["user"], person["users"]) == (None, "bo", ["bo"])
+    (own,) = api.get(f"incidents/{number}/escalate?user=ada&user=nobody", as_="ada")["items"][1:]
+    assert (own["users"], own["reason"]) == ([], "ada is not paged")
+    known = {page["key"] for page in api.get(f"pages?incident={number}")["items"]}
+    api.post(f"incidents/{number}/escalate", {"step": 2}, as_="ada")
+    pager.run_until_idle()
+    sent = [page for page in api.get(f"pages?incident={number}")["items"] if page["key"] not in known]
+    foretold = {(one["user"], one["channel"], one["step"], one["reason"]) for one in step["pages"]}
+    assert {(one["user"], one["channel"], one["step"], one["reason"]) for one in sent} == foretold
+    assert "step 2 was taken already" in api.post(f"incidents/{number}/escalate", {"step": 2}, 409)["detail"]
+
+
+def test_escalating_to_a_user_is_assigning(api: Api, number: int) -> None:
+    assert api.post(f"incidents/{number}/escalate", {"user": "bo"}, as_="ada")["assigned_to"] == "bo"
+    kinds = [line["kind"] for line in api.get(f"incidents/{number}")["timeline"]]
+    assert ("assigned" in kinds, "escalated" in kinds) == (True, False)
+    (paged,) = api.get(f"incidents/{number}/escalate?user=bo", as_="ada")["items"][-1:]
+    assert (paged["users"], paged["reason"]) == ([], "bo is assigned and was paged")
+
+
+def test_the_audit_log_says_what_was_and_what_is(api: Api, number: int) -> None:
+    api.post(f"incidents/{number}/acknowledge", as_="ada")
+    api.post(f"incidents/{number}/assign", {"user": "bo"}, as_="ada")
+    api.post(f"incidents/{number}/escalate", {"step": 2}, as_="ada")
+    escalated, assigned, acknowledged = (one["detail"] for one in api.get(f"audit?object=incident:{number}")["items"])
+    assert acknowledged["before"]["state"] == "triggered"
+    assert (acknowledged["after"]["state"], acknowledged["after"]["acknowledged_by"]) == ("acknowledged", "ada")
+    assert assigned["before"]["assigned_to"] is None
+    assert assigned["before"]["acknowledged_by"] == "ada"
+    assert (assigned["after"]["assigned_to"], assigned["after"]["state"]) == ("bo", "triggered")
+    assert (escalated["before"]["next_step"], escalated["after"]["next_step"]) == (1, 2)
+
+
 def test_an_acknowledgement_again_changes_nothing(api: Api, number: int) -> None:
     api.post(f"incidents/{number}/acknowledge", as_="ada")
     first = api.get(f"incidents/{number}")
@@ -122,6 +161,11 @@ def test_notes_and_assignment_stand_in_the_incident(api: Api, number: int) -> No
         ("assign", {"user": "vi"}, 422),
         ("assign", {"user": "a\0"}, 422),
         ("assign", {"user": ["ada"]}, 422),
+        ("escalate", {"step": 9}, 422),
+        ("escalate", {"step": 0}, 422),
+        ("escalate", {"step": "2"}, 422),
+        ("escalate", {"step": 2, "user": "ada"}, 422),
+        ("escalate", {"user": "nobody"}, 422),
         ("notes", {"text": ""}, 422),
         ("notes", {"text": "x" * 10_001}, 422),
         ("notes", {"text": "a\0b"}, 422),

@@ -137,6 +137,13 @@ def test_from_send_to_resolved(tocsin: Tocsin) -> None:
     assert "escalates to" in shown
     times = re.findall(r"\d{4}-\d\d-\d\d\S* ?[\d:.+Z]*", shown + tocsin("incidents", "list").out)
     assert {re.sub(r"\d", "9", at) for at in times} == {"9999-99-99 99:99:99Z"}
+    foretold = tocsin("incidents", "escalate", "1", "--preview", "--to", "bo").out
+    assert foretold.startswith("assign bo: bo (")
+    assert "bo via inbox" in foretold
+    assert tocsin("incidents", "escalate", "1", "--preview").out.startswith("step 2: ")
+    assert tocsin("incidents", "escalate", "1", "--step", "2").out == "#1 escalated to step 2: disk full\n"
+    assert tocsin("incidents", "escalate", "1", "--step", "7").status == 2
+    assert tocsin("incidents", "escalate", "1", "--to", "bo").out == "#1 assigned to bo: disk full\n"
     assert tocsin("incidents", "ack", "#1", "--as", "ada").out == "#1 acknowledged: disk full\n"
     assert [one["state"] for one in tocsin("incidents", "list", "--json").json["items"]] == ["acknowledged"]
     assert tocsin("incidents", "note", "1", "looking").status == 0

@@ -1,5 +1,8 @@
 """Who is assigned an incident is paged at once; unless they answer, the policy goes on."""
 
+import pytest
+
+from app.errors import Conflict, Invalid
 from app.incidents.model import IncidentState
 from tests.journeys.world import World, minutes
 
@@ -82,6 +85,60 @@ def test_who_assigns_themselves_is_not_paged_and_stops_nothing(world: World) -> 
     world.act("acknowledge")
 
 
+def test_who_is_being_asked_is_not_asked_twice(world: World) -> None:
+    world.policy("ada", minutes(5))
+    world.raise_alert()
+    world.expect_page("ada")
+    for by in ("ada", "bo"):
+        world.act("assign", login="cy", by=by)
+    world.expect_page("cy")
+    assert [line for line in world.timeline() if line.startswith("assigned")] == ["assigned to cy by ada"]
+    world.advance(minutes(5))
+    world.expect_page("ada")
+    world.act("assign", login="cy")
+    world.expect_page("cy")  # the wait is over: cy is asked once more
+    world.act("acknowledge")
+
+
+def test_who_takes_it_over_stops_the_pages_to_whoever_was_assigned(world: World) -> None:
+    world.configure(ASKED_TWICE)
+    world.raise_alert()
+    world.expect_page("ada")
+    world.act("assign", login="bo")
+    world.expect_page("bo")
+    world.act("assign", by="ada", login="ada")
+    world.advance(minutes(4.9))
+    world.expect_nothing()  # not the second contact of bo
+    world.advance(minutes(0.2))
+    world.expect_page("ada")  # step 1, when it would have come
+    world.act("acknowledge")
+
+
+def test_a_step_is_chosen_and_those_before_it_are_left_out(world: World) -> None:
+    world.policy("ada", minutes(5), "bo", minutes(5), "cy", minutes(5))
+    world.raise_alert()
+    world.expect_page("ada")
+    world.act("escalate", step=3, by="bo")
+    world.expect_page("cy")
+    assert "escalated manually by bo to step 3" in world.timeline()
+    for taken in (1, 2, 3):
+        with pytest.raises(Conflict, match=f"step {taken} was taken already"):
+            world.act("escalate", step=taken)
+    world.advance(minutes(5))
+    world.expect_page("dee")  # exhausted
+    with pytest.raises(Invalid, match="no step 4; it has 3"):
+        world.act("escalate", step=4)
+    world.act("acknowledge")
+
+
+ASKED_TWICE = """
+users:
+  ada: {contacts: {hook: ada}}
+  bo: {contacts: {hook: bo, spare: bo}, notify: {high: [hook, {contact: spare, after: 2m}]}}
+channels: {hook: {kind: webhook, url: "PAGES", secret: s}, spare: {kind: webhook, url: "PAGES", secret: s}}
+policies: {p: {steps: [{page: "user:ada", wait: 5m}]}}
+routes: [{policy: p}]
+"""
 OWNED = """
 users:
   ada: {contacts: {hook: ada}, notify: {high: [hook]}}

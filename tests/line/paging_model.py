@@ -77,6 +77,9 @@ class Expected:
     resolve_at: datetime | None = None
     resolved_at: datetime | None = None
     resolved_by: str | None = None
+    acknowledged_by: str | None = None
+    assigned_to: str | None = None
+    asked: bool = False  # the assignee was paged, and has until `due` to answer
 
     @property
     def open(self) -> bool:
@@ -122,10 +125,10 @@ class Model:
     def acknowledge(self, one: Expected, by: str, now: datetime) -> None:
         timeout = POLICIES[one.policy].ack_timeout
         if one.state == "triggered":
-            self._quiet(one, now + timeout if timeout else None)
+            self._quiet(one, by, now + timeout if timeout else None)
 
     def snooze(self, one: Expected, by: str, now: datetime) -> None:
-        self._quiet(one, now + SNOOZE)
+        self._quiet(one, by, now + SNOOZE)
 
     def release(self, one: Expected, by: str, now: datetime) -> None:
         """Unacknowledge."""
@@ -141,11 +144,36 @@ class Model:
     def reopen(self, one: Expected, by: str | None, now: datetime) -> None:
         one.resolved_at = one.resolved_by = None
         one.since = now
+        one.assigned_to = one.assigned_to if by else None
         self._restart(one, now)
 
     def escalate(self, one: Expected, by: str, now: datetime) -> None:
         """The next step now."""
         one.due = min(one.due or now, now)
+        one.asked = False
+
+    def escalate_to(self, one: Expected, by: str, now: datetime, step: int) -> None:
+        """A later step of this round now: those between are left out."""
+        ahead = step - self.next_step(one)
+        one.place += ahead
+        one.due = now if ahead else one.due
+        self.escalate(one, by, now)
+
+    def next_step(self, one: Expected) -> int:
+        """Counts from 1; too high for any policy when this one is exhausted."""
+        steps, repeat = len(POLICIES[one.policy].steps), POLICIES[one.policy].repeat
+        return one.place % steps + 1 if one.place < steps * (repeat + 1) else 99
+
+    def assign(self, one: Expected, by: str, now: datetime, to: str) -> None:
+        """Whoever is named is paged, unless they have answered or are being asked; step 1 follows after its wait."""
+        asked, was = one.asked and one.due is not None and now < one.due, one.assigned_to
+        one.assigned_to = to
+        if to in (by, one.acknowledged_by):
+            one.generation += asked
+        elif not (asked and to == was):
+            self._restart(one, now + POLICIES[one.policy].steps[0][1])
+            self._promise(one, 0, None, (to,))
+            one.asked = True
 
     def advance(self, now: datetime) -> None:
         """Take what is due."""
@@ -187,17 +215,19 @@ class Model:
 
     def _restart(self, one: Expected, at: datetime) -> None:
         one.state, one.generation = "triggered", one.generation + 1
-        one.place, one.due, one.again = 0, at, False
+        one.place, one.due, one.again, one.asked = 0, at, False, False
+        one.acknowledged_by = None
 
-    def _quiet(self, one: Expected, until: datetime | None) -> None:
-        one.state, one.due, one.again = "acknowledged", until, True
+    def _quiet(self, one: Expected, by: str, until: datetime | None) -> None:
+        one.acknowledged_by = one.acknowledged_by if one.state == "acknowledged" else by
+        one.state, one.due, one.again, one.asked = "acknowledged", until, True, False
 
     def _end(self, one: Expected, by: str | None, now: datetime) -> None:
         one.state, one.due, one.again, one.resolve_at = "resolved", None, False, None
         one.resolved_at, one.resolved_by = now, by
 
     def _step(self, one: Expected, now: datetime) -> None:
-        policy = POLICIES[one.policy]
+        policy, one.asked = POLICIES[one.policy], False
         assert one.due is not None
         at = one.due if now - one.due < LATE else now
         ladder = [(number + 1, *step) for number, step in enumerate(policy.steps)] * (policy.repeat + 1)

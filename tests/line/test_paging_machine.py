@@ -22,7 +22,7 @@ from app.catalog.model import Severity
 from app.configfile.apply import apply
 from app.configfile.load import load_texts
 from app.db import transaction
-from app.errors import Conflict, DeliveryError, Permanent, Transient
+from app.errors import Conflict, DeliveryError, Invalid, Permanent, Transient
 from app.identity import me
 from app.notify import outcome
 from app.notify import service as pages
@@ -31,7 +31,7 @@ from app.notify.model import Claim, Receipt
 from app.notify.outcome import Sent
 from app.people.model import SYSTEM, Actor, Role
 from app.signals.model import Signal, SignalStatus
-from tests.line.paging_model import AGAIN, CONFIG, KEYS, SEVERITIES, SNOOZE, Expected, Model
+from tests.line.paging_model import AGAIN, CONFIG, KEYS, POLICIES, SEVERITIES, SNOOZE, Expected, Model
 from tests.line.paging_rows import Rows, Sender, session
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -50,6 +50,7 @@ ALLOWED = {
     "snooze": OPEN,
     "release": ("acknowledged",),
     "escalate": ("triggered",),
+    "assign": OPEN,
     "reopen": ("resolved",),
 }
 MEANWHILE = {  # what happens to the incident whose page a sender is about to send
@@ -62,6 +63,7 @@ MEANWHILE = {  # what happens to the incident whose page a sender is about to se
     "acknowledged and unacknowledged": ("acknowledge", "release"),
     "worse": (),
     "taken over": (),
+    "assigned": ("assign",),
 }
 REACHED, ON_ITS_WAY, DEAD = ("accepted", "delivered"), ("queued", "sending"), ("failed", "expired")
 NEXT = {  # what may become of a page from one look to the next; whatever else is its end
@@ -205,10 +207,33 @@ class Paging(RuleBasedStateMachine):
         number=NUMBERS,
         by=PEOPLE,
         what=st.sampled_from(("acknowledge", *ALLOWED)),
+        to=PEOPLE,
     )
-    def somebody_does(self, what: str, number: int, by: str) -> None:
+    def somebody_does(self, what: str, number: int, by: str, to: str) -> None:
         """Somebody does something to an incident: to one that allows it, or (0) to the last one, which may refuse."""
-        self._do(what, self._pick(what, number), by)
+        self._do(what, self._pick(what, number), by, to)
+
+    @rule(number=NUMBERS, by=PEOPLE, first=PEOPLE, then=PEOPLE)
+    def somebody_is_assigned_and_then_another(self, number: int, by: str, first: str, then: str) -> None:
+        one = self._pick("assign", number)
+        self._do("assign", one, "root", first)
+        self.holds()
+        self._do("assign", one, by, then)
+
+    @rule(number=NUMBERS, by=PEOPLE, step=st.integers(1, 3))
+    def somebody_chooses_a_step(self, number: int, by: str, step: int) -> None:
+        """A step that was taken, or that the policy does not have, is refused."""
+        one = self._pick("escalate", number)
+        following, steps = self.model.next_step(one), len(POLICIES[one.policy].steps)
+        try:
+            with transaction() as db:
+                actions.escalate(db, one.number, Actor(by, Role.RESPONDER, "api"), self.now, step)
+        except (Conflict, Invalid):
+            assert not self._allowed("escalate", one) or not following <= step <= steps
+            return
+        assert self._allowed("escalate", one)
+        assert following <= step <= steps
+        self.model.escalate_to(one, by, self.now, step)
 
     @rule(number=NUMBERS, host=HOSTS)
     def somebody_escalates_between_two_steps(self, number: int, host: str) -> None:
@@ -221,10 +246,10 @@ class Paging(RuleBasedStateMachine):
         fitting = [one for one in incidents if self._allowed(what, one)] or incidents
         return fitting[number % len(fitting)] if number else incidents[-1]
 
-    def _do(self, what: str, one: Expected, by: str) -> None:
-        """Refused unless the incident is in a state that allows it."""
+    def _do(self, what: str, one: Expected, by: str, to: str = "ada") -> None:
+        """Refused unless the incident is in a state that allows it. to: whom an assignment names."""
         before, allowed = (one.state, one.due), self._allowed(what, one)
-        more = {"length": SNOOZE} if what == "snooze" else {}
+        more: dict[str, Any] = {"length": SNOOZE} if what == "snooze" else {"login": to} if what == "assign" else {}
         try:
             with transaction() as db:
                 getattr(actions, what)(db, one.number, **more, actor=Actor(by, Role.RESPONDER, "api"), now=self.now)
@@ -232,7 +257,7 @@ class Paging(RuleBasedStateMachine):
             assert not allowed
             return
         assert allowed
-        getattr(self.model, what)(one, by, self.now)
+        getattr(self.model, what)(one, by, self.now, *([to] if what == "assign" else []))
         queued = [page for page in self._look().pages.values() if page.incident == one.number and page.state == "queued"]
         if one.state != "triggered" and (one.state, one.due) != before:
             assert {page.kind for page in queued} <= {"resolved"}, "what was not on its way is taken back"
@@ -436,11 +461,11 @@ class Paging(RuleBasedStateMachine):
     def _incidents_are_where_the_model_says(self) -> None:
         due = {number: one.due_at for number, one in self.rows.escalations.items()}
         found = {
-            number: (one.state, one.generation, one.severity, one.policy_name, one.resolved_by, due[number])
+            number: (one.state, one.generation, one.severity, one.policy_name, one.resolved_by, one.assigned_to, due[number])
             for number, one in self.rows.incidents.items()
         }
         assert found == {
-            number: (one.state, one.generation, one.severity, one.policy, one.resolved_by, one.due)
+            number: (one.state, one.generation, one.severity, one.policy, one.resolved_by, one.assigned_to, one.due)
             for number, one in self.model.incidents.items()
         }
         for number, escalation in self.rows.escalations.items():

@@ -1,5 +1,6 @@
 """Working an incident without JavaScript, and lists that do not move under a finger."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 from tests.web.conftest import Site, deliver_inbox, incident, measure, raise_alert
@@ -48,7 +49,7 @@ routes: [{{policy: p}}]
     assert "escalates to channel hook" in ada.get("/")
     page = ada.get(f"/incidents/{number}")
     assert "Escalates to channel hook" in page
-    assert 'title="Page the next step now: channel hook"' in page
+    assert "Step 2 (next): <b>channel hook</b>" in page
 
 
 def test_resolving_can_be_undone_and_a_second_move_is_told_in_words(ada: Site) -> None:
@@ -100,6 +101,41 @@ def test_escalating_takes_the_next_step_now(ada: Site) -> None:
     ada.post(f"/incidents/{number}/escalate")
     line.escalate()
     assert "step 2 of 2" in ada.get(f"/incidents/{number}")
+
+
+def test_the_escalate_menu_shows_whom_each_step_pages_and_over_what(ada: Site) -> None:
+    from app import line
+
+    number = raise_alert("disk full")
+    page = ada.get(f"/incidents/{number}")
+    menu = page[page.index('id="escalate"') : page.index("Assign to a person")]
+    assert re.findall(r'name="step" value="(\d*)"', menu) == ["2"]
+    assert "Step 2 (next)" in menu
+    assert "hook now" in menu
+    ada.post(f"/incidents/{number}/escalate", step="2")
+    line.escalate()
+    assert "escalated manually by ada to step 2" in ada.get(f"/incidents/{number}")
+    assert "Step 2 was taken already" in ada.post(f"/incidents/{number}/escalate", 409, step="2").text
+    ada.post(f"/incidents/{number}/escalate", 422, step="x")
+    assert "Last resort" in ada.get(f"/incidents/{number}")
+    ada.post(f"/incidents/{number}/escalate", step="")
+    line.escalate()
+    assert "escalation policy exhausted: ed" in ada.get(f"/incidents/{number}")
+
+
+def test_choosing_an_assignee_shows_the_team_first_and_what_each_is_sent(site: Site, ada: Site) -> None:
+    number = raise_alert("disk full")
+    page = ada.get(f"/incidents/{number}/assign")
+    assert re.findall(r'name="user" value="(\w+)"', page) == ["ada", "bo", "ed", "root"]
+    assert "inbox now, hook now" in page
+    assert "ada is not paged" in page
+    assert re.findall(r'name="user" value="(\w+)"', ada.get(f"/incidents/{number}/assign?q=B")) == ["bo"]
+    assert "viewers cannot assign" in site.as_("vi").get(f"/incidents/{number}/assign")
+    ada.post(f"/incidents/{number}/assign", user="bo")
+    assert "bo is assigned and was paged" in ada.get(f"/incidents/{number}/assign")
+    ada.post(f"/incidents/{number}/resolve")
+    assert "cannot be assigned" in ada.get(f"/incidents/{number}/assign")
+    ada.get("/incidents/999/assign", 404)
 
 
 def test_an_incident_says_who_is_next_when_and_why_it_paged_me(site: Site) -> None:

@@ -22,6 +22,7 @@ PAGES = {
     "all-incidents": "/incidents?state=all",
     "unreadable-filter": "/incidents?q=severity=",
     "incident": "/incidents/1",
+    "assign": "/incidents/1/assign",
     "resolved": "/incidents/2",
     "acknowledged": "/incidents/3",
     "search": "/search?q=shop",

@@ -116,8 +116,31 @@ def _line(entry: AuditEntry) -> Line:
     link = path(SHOWN[kind], name) if kind in SHOWN and name else ELSEWHERE.get(kind)
     changes = entry.detail.get("changes")
     known = changes if isinstance(changes, list) and all(isinstance(one, dict) for one in changes) else []
-    facts = {name: _written(value) for name, value in entry.detail.items() if not (name == "changes" and known)}
-    return Line(entry, link, known, facts)
+    before, after = entry.detail.get("before"), entry.detail.get("after")
+    if isinstance(before, dict) and isinstance(after, dict):
+        return Line(entry, link, _fields(before, after), _facts(entry.detail, "before", "after"))
+    return Line(entry, link, known, _facts(entry.detail, *(["changes"] if known else [])))
+
+
+def _fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Mapping[str, str]]:
+    """What differs between two forms of a thing, a field each."""
+    return [
+        {
+            "action": "changed",
+            "kind": name.replace("_", " "),
+            "name": "",
+            "detail": f"{_said(before.get(name))} -> {_said(now)}",
+        }
+        for name, now in after.items()
+    ]
+
+
+def _facts(detail: Mapping[str, Any], *but: str) -> dict[str, str]:
+    return {name: _written(value) for name, value in detail.items() if name not in but}
+
+
+def _said(value: Any) -> str:
+    return "none" if value is None else _written(value)
 
 
 def _written(value: Any) -> str:

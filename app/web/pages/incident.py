@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import Path
+from fastapi import Path, Query
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,7 +29,8 @@ from app.incidents.search.model import Search
 from app.notify import store as notices
 from app.notify.model import Attempt, Kind, Page
 from app.people import store as people
-from app.people.model import Actor
+from app.people.model import Actor, Directory
+from app.review.choices import person_choices, step_choices
 from app.rules import in_force
 from app.units import parse_duration
 from app.web import history
@@ -43,6 +44,7 @@ from app.wording import texts
 router = pages()
 Number = Annotated[int, Path(ge=1, lt=2**63)]
 SHORT = 40  # timeline lines shown at first
+ASSIGNEES = 60  # people shown to choose from; the others are found by name
 ALERTS = 8  # alerts shown at first: notes and timeline stay in reach
 CHANGES = timedelta(minutes=30)  # a configuration change this soon before an incident may be its cause
 
@@ -87,8 +89,36 @@ def show(request: Request, number: Number, all: bool = False) -> Response:
             graph=history.of_alerts(v.db, of_it, incident, v.now, v.zone),
             others=_others(v, incident),
             assignable=_assignable(v.db),
+            choices=step_choices(v.db, incident, v.now) if v.may("respond") else [],
             morning=morning(v.now, v.zone),
         )
+
+
+@router.get("/incidents/{number}/assign")
+def assignees(request: Request, number: Number, q: Annotated[str, Query(max_length=128)] = "") -> Response:
+    """Whom it could be assigned to, the service's team first: whom that would page, when, and over what."""
+    with visit(request) as v:
+        incident = store.get(v.db, number)
+        if incident is None:
+            raise NotFound(f"there is no incident #{number}")
+        directory = people.directory(v.db, "UTC")
+        logins = team_first(directory, incident.team, q)
+        return v.page(
+            "assign.html",
+            incident=incident,
+            choices=person_choices(v.db, incident, logins[:ASSIGNEES], v.person.login, v.now),
+            titles={login: directory.people[login].title for login in logins},
+            more=max(0, len(logins) - ASSIGNEES),
+            q=q,
+        )
+
+
+def team_first(directory: Directory, team: str | None, words: str = "") -> list[str]:
+    """Everybody who can be paged and whose name holds these words, the members of the team first."""
+    members = directory.teams[team].members if team and team in directory.teams else ()
+    able = sorted(directory.pageable, key=lambda login: (login not in members, login))
+    sought = words.casefold().strip()
+    return [login for login in able if sought in login.casefold() or sought in directory.people[login].title.casefold()]
 
 
 @router.post("/incidents/{number}/{action}")
@@ -137,11 +167,18 @@ ACTIONS: Mapping[str, tuple[str, Action]] = {
     "resolve": ("resolved", _plain(actions.resolve)),
     "reopen": ("reopened", _plain(actions.reopen)),
     "unacknowledge": ("unacknowledged", _plain(actions.release)),
-    "escalate": ("escalated", _plain(actions.escalate)),
+    "escalate": ("escalated", lambda v, number, typed: actions.escalate(v.db, number, v.actor, v.now, _step(typed))),
     "snooze": ("snoozed", _snooze),
     "note": ("noted", lambda v, number, typed: actions.note(v.db, number, typed.get("text", ""), v.actor, v.now)),
     "assign": ("assigned", lambda v, number, typed: actions.assign(v.db, number, typed.get("user", ""), v.actor, v.now)),
 }
+
+
+def _step(typed: Mapping[str, str]) -> int | None:
+    step = typed.get("step", "")
+    if step and not (step.isascii() and step.isdecimal() and len(step) < 5):
+        raise Invalid(f'"{step[:20]}" is not a step')
+    return int(step) if step else None
 
 
 def _number(text: str) -> int:
