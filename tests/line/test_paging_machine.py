@@ -172,16 +172,16 @@ class Paging(RuleBasedStateMachine):
 
     @rule()
     def time_passes_until_something_is_due(self) -> None:
-        self.now = (self._next_due() or self.now) - MOMENT
+        self.now = (self._next_due(self.now) or self.now) - MOMENT
 
-    def _next_due(self) -> datetime | None:
+    def _next_due(self, after: datetime) -> datetime | None:
         known: Iterable[datetime | None] = [
             *(one.due for one in self.model.incidents.values()),
             *(one.resolve_at for one in self.model.incidents.values()),
             *(one.next_at for one in self.rows.pages.values() if one.state == "queued"),
             *(one.lease_until for one in self.rows.pages.values() if one.state == "sending"),
         ]
-        return min((one for one in known if one is not None and one > self.now), default=None)
+        return min((one for one in known if one is not None and one > after), default=None)
 
     # The line
 
@@ -424,6 +424,7 @@ class Paging(RuleBasedStateMachine):
         triggered = {number for number, one in self.model.incidents.items() if one.state == "triggered"}
         began = self.now
         while True:
+            done = self.now
             self._decide_what_is_due()
             self.lease("red")
             self.holds()
@@ -432,9 +433,9 @@ class Paging(RuleBasedStateMachine):
                 self._write_down([Sent(one, Receipt()) for one in claims])
                 self.senders["red"].forget()
                 self.holds()
-            if not claims and (due := self._next_due() or end) >= end:
+            if not claims and (due := self._next_due(done) or end) >= end:
                 break
-            self.now = self.now if claims else due
+            self.now = self.now if claims else max(self.now, due)
         paged = {page.incident for page in self.rows.pages.values() if page.state in REACHED and page.ended_at >= began}
         assert {number for number in triggered if self.model.incidents[number].state == "triggered"} <= paged
         assert {one.state for one in self.rows.obligations.values()} <= {"met", "fallback", "excused", "breached"}
