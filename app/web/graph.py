@@ -11,7 +11,7 @@ from app.walltime import instant
 from app.web import words
 
 WIDTH, HEIGHT = 1000.0, 100.0  # the drawing's own units; the page stretches it
-MOST, MANY = 150, 60  # slices drawn of a line, and of each of several
+MOST, MANY, FEW = 150, 60, 2  # slices drawn of a line, of each of many lines, and how many are not many
 MOST_STEPS, STEPS, EXACT = 4, (1.0, 2.0, 2.5, 5.0, 10.0), 1e-9  # between the values beside the drawing
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 CLOCK_STEPS = (
@@ -42,6 +42,7 @@ class Curve:
     spots: Sequence[Spot]
     name: str = ""
     key: str = ""  # by which it is chosen
+    lasts: bool = True  # the last spot is how it is at the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Scene:
     pending: Sequence[Stretch] = ()
     band: Sequence[Spot] = ()  # where a rule expected it
     alone: bool = True
+    title: str = ""  # what people call it; default: the metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,23 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Cell:
+    """What a line was at one of the rows; its height from the top, or None where it has no value."""
+
+    y: float | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The values at one place of the drawing, one of each line: what is read off it, and the same as a table."""
+
+    at: datetime
+    x: float
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Graph:
     """What the template draws."""
 
@@ -117,6 +136,28 @@ class Graph:
     values: tuple[Label, ...]
     last: str
     summary: str  # the same in words
+    rows: tuple[Row, ...]  # the same in numbers, oldest first
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One series of a metric."""
+
+    key: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A graph, and what it is of. choices: the series there are, first those that stand out; none where there is but one."""
+
+    check: str
+    metric: str
+    graph: Graph
+    choices: tuple[Choice, ...] = ()
+    chosen: str = ""
+    more: int = 0  # series beyond the choices
+    title: str = ""  # where it is not the metric itself that is drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,16 +197,15 @@ def sparkline(points: Points, start: datetime, end: datetime) -> str:
 
 def graph(scene: Scene) -> Graph | None:
     """The graph of one metric; None when no curve has two spots."""
-    drawn = [(one, gathered(one.spots, scene.window, MOST if scene.alone else MANY)) for one in scene.curves]
+    most = MOST if len(scene.curves) <= FEW else MANY
+    drawn = [(one, gathered(one.spots, scene.window, most)) for one in scene.curves]
     drawn = [(one, spots) for one, spots in drawn if len(spots) > 1]
     if not drawn:
         return None
     band = gathered(scene.band, scene.window, MOST)
     ends = _ticks(*_bounds([spot for _, spots in drawn for spot in spots], scene.limits, band))
     frame = _Frame(scene.window, ends[0], ends[-1])
-    lines = tuple(
-        Line(_line(frame, spots), one.name, one.key, words.figure(scene.metric, one.spots[-1].mean)) for one, spots in drawn
-    )
+    lines = tuple(Line(_line(frame, spots), one.name, one.key, _last(scene.metric, one)) for one, spots in drawn)
     first = drawn[0][1]
     several = scene.alone and any(spot.high > spot.low for spot in first)
     marks = [Mark(frame.down(one.value), one.clear, _named(scene.metric, one)) for one in scene.limits]
@@ -180,6 +220,7 @@ def graph(scene: Scene) -> Graph | None:
         tuple(Label(frame.down(value), words.figure(scene.metric, value)) for value in ends),
         lines[0].last if scene.alone else "",
         _summary(scene, [spot for _, spots in drawn for spot in spots], lines),
+        _rows(scene, frame, [spots for _, spots in drawn], most),
     )
 
 
@@ -267,6 +308,10 @@ def _through(frame: _Frame, spots: Sequence[Spot], value: Callable[[Spot], float
     return "L".join(f"{frame.across(one.at):.0f} {frame.down(value(one)):.1f}" for one in spots)
 
 
+def _last(metric: str, curve: Curve) -> str:
+    return words.figure(metric, curve.spots[-1].mean if curve.lasts else None)
+
+
 def _named(metric: str, limit: Limit) -> str:
     of = f" ({limit.of})" if limit.of else ""
     return f"{'clears at' if limit.clear else 'threshold'} {words.figure(metric, limit.value)}{of}"
@@ -276,7 +321,29 @@ def _summary(scene: Scene, spots: Sequence[Spot], lines: Sequence[Line]) -> str:
     low, high = (words.figure(scene.metric, end(one.low if end is min else one.high for one in spots)) for end in (min, max))
     now = f", now {lines[0].last}" if scene.alone else f", {len(lines)} series"
     limits = "".join(f", {_named(scene.metric, one)}" for one in scene.limits if not one.clear)
-    return f"{scene.metric} between {low} and {high}{now}{limits}"
+    return f"{scene.title or scene.metric} between {low} and {high}{now}{limits}"
+
+
+def _rows(scene: Scene, frame: _Frame, lines: Sequence[Sequence[Spot]], most: int) -> tuple[Row, ...]:
+    """What is drawn, slice by slice."""
+    size = (scene.window[1] - scene.window[0]) / most
+    slices: dict[int, dict[int, Spot]] = {}
+    for number, spots in enumerate(lines):
+        for spot in spots:
+            slices.setdefault((spot.at - scene.window[0]) // size, {})[number] = spot
+    rows = []
+    for _, spots_of in sorted(slices.items()):
+        at = max(spot.at for spot in spots_of.values())
+        cells = tuple(_cell(scene.metric, frame, spots_of.get(number)) for number in range(len(lines)))
+        rows.append(Row(at, frame.across(at), cells))
+    return tuple(rows)
+
+
+def _cell(metric: str, frame: _Frame, spot: Spot | None) -> Cell:
+    if spot is None:
+        return Cell(None, words.figure(metric, None))
+    around = [words.figure(metric, end) for end in (spot.low, spot.high)] if spot.low < spot.high else []
+    return Cell(frame.down(spot.mean), words.figure(metric, spot.mean) + (f" ({' to '.join(around)})" if around else ""))
 
 
 def _times(start: datetime, end: datetime, zone: ZoneInfo) -> tuple[Label, ...]:

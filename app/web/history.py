@@ -18,7 +18,8 @@ from app.rules import in_force
 from app.rules import store as rules
 from app.rules.active import Active
 from app.rules.evaluate import ONE_SERIES, series_name, series_of
-from app.web.graph import Curve, Graph, Limit, Scene, Spot, Stretch, graph
+from app.web.burn import burning
+from app.web.graph import Choice, Curve, Drawn, Limit, Scene, Spot, Stretch, graph
 
 LONGEST, SHORTEST = timedelta(days=7), timedelta(hours=1)  # drawn of an incident
 PLAIN = "seconds"  # every check has it: how long it took
@@ -40,31 +41,11 @@ class Subject:
     pending: Sequence[Stretch] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One series of the metric."""
-
-    key: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """A graph, and what it is of. choices: the series there are, first those that stand out; none where there is but one."""
-
-    check: str
-    metric: str
-    graph: Graph
-    choices: tuple[Choice, ...] = ()
-    chosen: str = ""
-    more: int = 0  # series beyond the choices
-
-
-def of_alerts(db: Connection, alerts: Sequence[Alert], incident: Incident, now: datetime, zone: ZoneInfo) -> Drawn | None:
-    """The metric behind an incident: of its first alert that comes from a check or a rule."""
+def of_alerts(db: Connection, alerts: Sequence[Alert], incident: Incident, now: datetime, zone: ZoneInfo) -> tuple[Drawn, ...]:
+    """What is behind an incident, of its first alert that comes from a check or a rule: the metric, or how a budget burns."""
     first = next((one for one in alerts if one.labels.get("check") and one.source.startswith(("check:", "rule:"))), None)
     if first is None:
-        return None
+        return ()
     end = min(incident.resolved_at + timedelta(minutes=30), now) if incident.resolved_at else now
     before = min(max(end - incident.opened_at, SHORTEST), LONGEST)
     window = (max(incident.opened_at - before / 2, end - LONGEST), end)
@@ -73,11 +54,24 @@ def of_alerts(db: Connection, alerts: Sequence[Alert], incident: Incident, now: 
     rule = _behind(db, name, first.source)
     state = checks.states_of(db, [name]).get(name)
     if state is None:
-        return None
-    metric = rule.metric if rule and rule.metric else main_metric(db, name, state.metrics)
+        return ()
     series = series_of(first.alertname, first.key)
+    if burnt := _burnt(db, name, first.source, series, window, zone, firing):
+        return burnt
+    metric = rule.metric if rule and rule.metric else main_metric(db, name, state.metrics)
     shown = "" if series == ONE_SERIES else series
-    return draw(db, Subject(name, metric, window, [rule] if rule else (), shown, firing), zone)
+    drawn = draw(db, Subject(name, metric, window, [rule] if rule else (), shown, firing), zone)
+    return (drawn,) if drawn else ()
+
+
+def _burnt(
+    db: Connection, check: str, source: str, series: str, window: Stretch, zone: ZoneInfo, firing: Sequence[Stretch]
+) -> tuple[Drawn, ...]:
+    """The pair of windows that matters, and the budget, where a burn-rate rule is behind an alert."""
+    rule = next((one for one in in_force.by_check(db).get(check, ()) if one.source == source), None)
+    status = next((one for one in rules.listed(db, [rule.name]) if one.series == series), None) if rule else None
+    burnt = burning(db, rule, status, window, zone, firing) if rule and status else None
+    return tuple(filter(None, (burnt.worst, burnt.left))) if burnt else ()
 
 
 def draw(db: Connection, subject: Subject, zone: ZoneInfo) -> Drawn | None:

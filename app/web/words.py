@@ -33,6 +33,8 @@ def figure(metric: str, value: float | None) -> str:
         return scaled(value, BYTES, 1000)
     if metric.endswith("percent"):
         return f"{rounded(value)} %"
+    if metric.endswith("burn_rate"):
+        return f"{rounded(value)}×"
     return number(value)
 
 

@@ -2,6 +2,7 @@
 
 import random
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -13,12 +14,16 @@ from app.configfile.load import load_texts
 from app.db import transaction
 from app.people.model import SYSTEM
 from app.rules import in_force, service, store
+from app.rules.active import Active
 from app.rules.kinds.burn_rate import Code
-from app.web.burn import burning
+from app.units import format_duration
+from app.web.burn import Burning, burning
+from app.web.words import figure
 from app.wording import because
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+UTC_ZONE = ZoneInfo("UTC")
 PAIRS = "windows: [{long: 10m, short: 2m, budget: 20%}, {long: 30m, short: 5m, budget: 40%, speed: slow}]"
 CONFIG = f"""
 routes: []
@@ -39,6 +44,22 @@ def run(chance: random.Random, level: float, at: datetime) -> Result:
     return Result("web", at, status, "", 0.01, {"seconds": chance.random() + level / 2}, series)
 
 
+def check_drawn(drawn: Burning, rule: Active) -> None:
+    """What is drawn last is what the rule says."""
+    by_title = {one.title: one for one in drawn.pairs}
+    for burn in drawn.budget.burns:
+        long, short = (format_duration(one) for one in (burn.pair.long, burn.pair.short))
+        graph = by_title[f"Burn rate over {long} and {short}"].graph if by_title else None
+        if graph is not None:
+            wanted = [figure("burn_rate", rate) for rate in (burn.long, burn.short)]  # "–" where a window is empty
+            assert [one.last for one in graph.lines] == wanted
+            assert [one.text for one in graph.rows[-1].cells] == wanted
+            assert [one.text for one in graph.marks] == [f"threshold {figure('burn_rate', burn.factor)}"]
+    if drawn.left is not None:
+        assert drawn.left.graph.last == figure("percent", 100 * drawn.budget.left)
+        assert drawn.left.title == f"Error budget left over {format_duration(rule.spec.period)}"
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_the_console_shows_what_the_rule_decided(clean: None, seed: int) -> None:
     loaded = load_texts({"a.yaml": CONFIG}, {})
@@ -52,9 +73,12 @@ def test_the_console_shows_what_the_rule_decided(clean: None, seed: int) -> None
             service.evaluate(db, NOON + MINUTE * number)
             rules = {rule.name: rule for rule in in_force.book(db).rules}
             for row in store.listed(db):
-                shown, (*_, reason) = burning(db, rules[row.rule], row), row.reasons
-                if shown is None or reason.code not in set(Code):
+                at = NOON + MINUTE * number
+                drawn, (*_, reason) = burning(db, rules[row.rule], row, (at - HOUR, at), UTC_ZONE), row.reasons
+                if drawn is None or reason.code not in set(Code):
                     continue
+                shown = drawn.budget
+                check_drawn(drawn, rules[row.rule])
                 met.add((row.rule, reason.code))
                 assert shown.left == reason.facts["left"]
                 assert f"{shown.left_percent}% of the" in because(row.reasons)
@@ -62,6 +86,10 @@ def test_the_console_shows_what_the_rule_decided(clean: None, seed: int) -> None
                 assert any(one.full for one in shown.burns) is (reason.code != Code.LEARNING)
                 if reason.code != Code.LEARNING:
                     (pair,) = (one for one in shown.burns if one.pair.long.total_seconds() == reason.facts["window"])
+                    if drawn.worst is not None:
+                        last = drawn.worst.graph.rows[-1].cells[0].text
+                        assert last == figure("burn_rate", reason.facts["rate"])
+                        assert f"threshold {figure('burn_rate', reason.facts['limit'])}" in drawn.worst.graph.summary
                     assert pair.long == pytest.approx(reason.facts["rate"])
                     assert pair.factor == reason.facts["limit"]
                     assert (pair.short or 0.0) == pytest.approx(reason.facts["short_rate"])

@@ -39,6 +39,7 @@ PAGES = {
     "me": "/me",
     "rules": "/rules",
     "rule": "/rules/slow",
+    "burn-rate": "/rules/budget?span=1d",
     "runbooks": "/runbooks",
     "runbook": "/runbooks/shop-down",
     "config": "/config",
@@ -71,6 +72,14 @@ policies:
 """,
     1,
 ).replace("checks:\n", "checks:\n  away: {probe: health.tcp, alert: off, with: {host: 127.0.0.1, port: 8}}\n", 1)
+EXAMPLE = EXAMPLE.replace(
+    "rules:\n",
+    """rules:
+  budget: {kind: burn_rate, check: web, metric: seconds, above: 1, objective: 90%, period: 12h,
+           windows: [{long: 30m, short: 5m, budget: 5%}, {long: 2h, short: 20m, budget: 10%, speed: slow}]}
+""",
+    1,
+)
 STORM = 60
 
 pytestmark = [
@@ -97,6 +106,7 @@ def root(site: Site) -> Site:
     with transaction() as db:
         apply(db, found, SYSTEM, now)
     measure("web", [0.2, 0.3, 0.25] * 20 + [1.8] * 10)
+    line.evaluate()
     long = "The shop does not answer, and this title is rather long for a phone"
     raise_alert(long, severity="critical", check="web", source="rule:slow")
     raise_alert("latency", service="db")

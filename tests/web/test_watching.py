@@ -145,7 +145,11 @@ def test_a_burn_rate_rule_shows_what_is_left_and_every_pair_of_windows(watched: 
     assert re.search(r"<td>1h and 5m<td class=\"num\">\d", page)
     assert '<td class="num">14.4×' in page
     assert "learning: needs 3d of data" in page
-    assert "for context" in page
+    assert "for context" not in page
+    assert "Burn rate over 1h and 5m</b>" in page
+    assert "threshold 14.4×</span>" in page
+    assert "Error budget left over 30d</b>" in page
+    assert '"seconds' not in page, "the latency is drawn on the page of the check"
 
 
 def test_a_composite_shows_how_its_members_stand(watched: Site) -> None:

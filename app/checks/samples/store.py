@@ -43,6 +43,15 @@ _CASES = " ".join(f"when '{one}' then {value}" for one, value in _VALUES.items()
 _STATUS_VALUE, _KNOWN = f"(case x.status {_CASES} end)::float8", f"x.status = any('{{{','.join(_VALUES)}}}')"
 _STATUSES_BETWEEN = text(_BETWEEN.format(table="check_result", value=_STATUS_VALUE, labels="'{}'::json", match=_KNOWN))
 
+_SAMPLES_OF = text("""
+select at, value from sample
+where check_name = :name and metric = :metric and labels = cast(:labels as jsonb) and at > :after and at <= :until order by at
+""")
+_STATUSES_OF = text(f"""
+select x.at, {_STATUS_VALUE} as value from check_result x
+where x.check_name = :name and {_KNOWN} and x.at > :after and x.at <= :until order by x.at
+""")
+
 _SUMS = {
     "sample": "count(*), min(value), max(value), sum(value)",
     "rollup_5m": "sum(count), min(low), max(high), sum(total)",
@@ -157,6 +166,18 @@ def samples_between(
         rows = db.execute(statement, {**values, "first": min(after), "last": max(until)}).all()
         found += [(row.check_name, row.metric, timedelta(seconds=row.back), row.at, row.value, row.labels) for row in rows]
     return found
+
+
+def values(
+    db: Connection, name: str, metric: str | None, labels: Mapping[str, str], after: datetime, until: datetime
+) -> list[tuple[datetime, float]]:
+    """One series in `(after, until]`, oldest first; without a metric as `samples_between` has it."""
+    known: dict[str, Any] = {"name": name, "after": after, "until": until}
+    if metric is None:
+        rows = db.execute(_STATUSES_OF, known)
+    else:
+        rows = db.execute(_SAMPLES_OF, {**known, "metric": metric, "labels": orjson.dumps(dict(labels)).decode()})
+    return [(row.at, row.value) for row in rows]
 
 
 def results(db: Connection, name: str, since: datetime, until: datetime, limit: int) -> list[ResultRecord]:

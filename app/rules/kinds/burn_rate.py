@@ -7,8 +7,8 @@ results, or that of a metric (0 to 1), or of its samples beyond `above` or `belo
 """
 
 import math
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -162,7 +162,7 @@ def evaluate(spec: Spec, view: View, memory: Mapping[str, Any]) -> Finding:
     if not bad and not any(burn.full for burn in burns):
         facts["window"] = min(pair.long for pair in spec.windows).total_seconds()
         return Finding(None, False, burns[0].long, Reason(Code.LEARNING, facts), memory=kept, learning=True)
-    worst = max(bad or burns, key=lambda burn: (spec.severity_of(burn.pair).rank if bad else 0, _of_limit(burn)))
+    worst = nearest(spec, burns)
     facts |= {
         "rate": worst.long or 0.0, "window": worst.pair.long.total_seconds(), "limit": worst.factor,
         "short_rate": worst.short or 0.0, "short_window": worst.pair.short.total_seconds(),
@@ -179,6 +179,26 @@ def budget(spec: Spec, past: Past, at: datetime, memory: Mapping[str, Any]) -> B
     watched = _watched(spec, memory, since, now)
     burns = tuple(_burn(spec, pair, past, at, watched[pair.long.total_seconds()]) for pair in spec.windows)
     return Budget(burns, _budget_left(spec, memory.get("slots", {}), now - since))
+
+
+def nearest(spec: Spec, burns: Sequence[Burn]) -> Burn:
+    """The pair that a verdict is about: the one of the worst severity that burns too fast, else the nearest to it."""
+    bad = [burn for burn in burns if burn.bad]
+    return max(bad or burns, key=lambda burn: (spec.severity_of(burn.pair).rank if bad else 0, _of_limit(burn)))
+
+
+def burn_down(spec: Spec, memory: Mapping[str, Any], at: datetime) -> list[tuple[datetime, float]]:
+    """What was left, slot by slot, of the budget of the period that ends at `at`; the last is what `budget` says is left."""
+    now, slots, size = at.timestamp(), memory.get("slots", {}), spec.period.total_seconds() / SLOTS
+    since = memory.get("since", now)
+    whole = _whole(spec, slots, now - since)
+    numbers = sorted(map(int, slots))
+    found = [(max(since, numbers[0] * size), 1.0)] if numbers else []
+    bad: list[float] = []
+    for number in numbers:
+        bad.append(slots[str(number)][1])
+        found.append((min((number + 1) * size, now), _left_of(spec, math.fsum(bad), whole)))
+    return [(datetime.fromtimestamp(instant, UTC), left) for instant, left in found]
 
 
 def _remember(spec: Spec, value: float, past: Past, at: datetime, memory: Mapping[str, Any]) -> dict[str, Any]:
@@ -228,8 +248,14 @@ def _count(spec: Spec, slots: Mapping[str, Any], value: float, now: float) -> di
 
 
 def _budget_left(spec: Spec, slots: Mapping[str, Any], observed: float) -> float:
-    """Share of the period's budget that is left, 0 when it is overspent; what was not seen of the period counts as good."""
-    total = math.fsum(slot[0] for slot in slots.values())
-    bad = math.fsum(slot[1] for slot in slots.values())
-    whole = total * max(1.0, spec.period.total_seconds() / max(observed, 1.0))
+    """Share of the period's budget that is left, 0 when it is overspent."""
+    return _left_of(spec, math.fsum(slot[1] for slot in slots.values()), _whole(spec, slots, observed))
+
+
+def _whole(spec: Spec, slots: Mapping[str, Any], observed: float) -> float:
+    """How many samples the whole period has: what was not seen of it counts as good."""
+    return math.fsum(slot[0] for slot in slots.values()) * max(1.0, spec.period.total_seconds() / max(observed, 1.0))
+
+
+def _left_of(spec: Spec, bad: float, whole: float) -> float:
     return max(0.0, 1 - budget_burn(bad, whole, spec.objective))

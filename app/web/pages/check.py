@@ -18,6 +18,7 @@ from app.rules import in_force
 from app.units import counted
 from app.web import form, history, probes
 from app.web.drifted import digest, drifted
+from app.web.graph import Drawn
 from app.web.history import Subject
 from app.web.route import pages
 from app.web.rulebook import rows_of
@@ -84,7 +85,7 @@ def accept(request: Request, name: str, typed: Typed) -> Response:
     return go(local_path(typed.get("back"), "/checks"), Toast.plain(said))
 
 
-def _drawn(v: Visit, name: str, metric: str, span: str, series: str) -> history.Drawn | None:
+def _drawn(v: Visit, name: str, metric: str, span: str, series: str) -> Drawn | None:
     """The graph, with what its rules say: those that read this metric, and those that read results."""
     window = (v.now - SPANS[span], v.now)
     rules = [rule for rule in in_force.book(v.db).rules if rule.check_name == name]

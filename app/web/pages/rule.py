@@ -13,8 +13,10 @@ from app.redact import shown as starred
 from app.rules import in_force
 from app.rules.active import Active
 from app.rules.evaluate import ONE_SERIES, TOO_MANY, series_of
+from app.rules.kinds import burn_rate
 from app.web import form, history
 from app.web.burn import burning
+from app.web.graph import Drawn
 from app.web.history import Subject, said
 from app.web.pages.check import PREFERRED, SPANS
 from app.web.route import pages
@@ -40,16 +42,17 @@ def show(request: Request, name: str, span: str = PREFERRED, series: str = "") -
         window = (v.now - SPANS[span], v.now)
         found = trouble(v.db, rule.check_name, [rule], window, v.now, series)
         wanted = next((one for one in row.series if one.series == series), next(iter(row.series), None))
+        burnt = burning(v.db, rule, wanted, window, v.zone, found.firing) if wanted else None
         members = [one for one in known.rules if one.name in rule.members]
         return v.page(
             "rule.html",
             row=row,
             rule=rule,
             about=(getdoc(rule.kind) or "").partition("\n")[0],
-            drawn=_drawn(v, row, found, span, series),
+            drawn=None if rule.kind is burn_rate else _drawn(v, row, found, span, series),
+            burning=burnt,
             judged=[(one, how(one), _named(one.series, len(row.series) > 1)) for one in row.series[:SERIES]],
             more=max(0, len(row.series) - SERIES),
-            burning=burning(v.db, rule, wanted) if wanted else None,
             members=rows_of(v.db, members),
             alerts=[(one, _series_of(one)) for one in found.alerts[:ALERTS]],
             settings=_settings(rule),
@@ -59,7 +62,7 @@ def show(request: Request, name: str, span: str = PREFERRED, series: str = "") -
         )
 
 
-def _drawn(v: Visit, row: Row, found: Trouble, span: str, series: str) -> history.Drawn | None:
+def _drawn(v: Visit, row: Row, found: Trouble, span: str, series: str) -> Drawn | None:
     """The metric it reads; that of its check that matters most where it reads results or other rules."""
     rule = row.rule
     metric = rule.metric

@@ -96,8 +96,8 @@
     picked = new Set($$("[data-pick]:checked").map((one) => one.value));
   });
   document.addEventListener("htmx:beforeRequest", (event) => {
-    // A refresh waits while a menu is open inside what it would replace.
-    if (!event.target.matches("[data-live]") || !$("#live details.pop[open]")) return;
+    // A refresh waits while a menu is open inside what it would replace, or a graph is read.
+    if (!event.target.matches("[data-live]") || !($("#live details.pop[open]") || reading())) return;
     event.preventDefault();
     refresh(event.target, PAUSE);
   });
@@ -106,6 +106,7 @@
       opened.forEach((id) => { const one = document.getElementById(id); if (one) one.open = true; });
       for (const one of $$("[data-pick]")) one.checked = picked.has(one.value);
     }
+    readable();
     refocus();
     ready();
   });
@@ -152,6 +153,73 @@
     const text = $$(".news").map((one) => one.textContent.replace(/Show|Reload/g, "").trim()).filter(Boolean).join(". ");
     if ($("#announce") && $("#announce").textContent !== text) $("#announce").textContent = text;
   };
+
+  // Graphs: time and value of the nearest point under the pointer, or by the arrow keys: a slider that only reads.
+  // The numbers are those of the table below the graph; its rows come newest first.
+  let readAt = 0;
+  const reads = new Map();
+  const points = (graph) => $$(`#${graph.dataset.read} tbody tr`).reverse();
+  const reading = () => Date.now() - readAt < 5000;
+  const unread = (graph) => $$(".hair, .dot, .tip", graph).forEach((one) => one.remove());
+  const make = (kind, graph) => { const one = document.createElement("span"); one.className = kind; one.ariaHidden = "true"; graph.append(one); return one; };
+  const read = (graph, place) => {
+    const rows = points(graph), row = rows[Math.min(Math.max(place, 0), rows.length - 1)];
+    if (!row) return;
+    const at = rows.indexOf(row), names = $$("thead th", row.closest("table")).slice(1), cells = $$("td", row);
+    const lines = cells.slice(1).map((cell, i) => (names.length > 1 ? `${names[i].textContent.trim()}: ` : "") + cell.textContent.trim());
+    const x = row.dataset.x / 10, time = cells[0].textContent.trim();
+    readAt = Date.now();
+    reads.set(graph.id, at);
+    unread(graph);
+    make("hair", graph).style.left = `${x}%`;
+    for (const cell of cells.slice(1)) {
+      if (!cell.dataset.y) continue;
+      const dot = make("dot", graph);
+      dot.style.left = `${x}%`;
+      dot.style.top = `${cell.dataset.y * 1.5}px`;
+    }
+    const tip = make("tip", graph);
+    const head = document.createElement("b");
+    head.textContent = time;
+    tip.append(head, ...lines.flatMap((line, i) => (i ? [document.createElement("br"), line] : [line])));
+    const room = graph.clientWidth - tip.offsetWidth, left = (graph.clientWidth * x) / 100;
+    tip.style.left = `${Math.max(0, Math.min(left > graph.clientWidth / 2 ? left - tip.offsetWidth - 12 : left + 12, room))}px`;
+    graph.setAttribute("aria-valuenow", at);
+    graph.setAttribute("aria-valuetext", `${time}: ${lines.join(", ")}`);
+  };
+  const nearest = (graph, event) => {
+    const box = graph.getBoundingClientRect(), x = (1000 * (event.clientX - box.left)) / box.width;
+    const away = points(graph).map((row) => Math.abs(row.dataset.x - x));
+    return away.indexOf(Math.min(...away));
+  };
+  const readable = () => {
+    for (const graph of $$("[data-read]:not([role])")) {
+      const last = points(graph).length - 1;
+      const own = { role: "slider", tabindex: 0, "aria-label": graph.dataset.label, "aria-readonly": "true", "aria-orientation": "horizontal", "aria-valuemin": 0, "aria-valuemax": last, "aria-valuenow": last };
+      for (const [name, value] of Object.entries(own)) graph.setAttribute(name, value);
+      graph.setAttribute("aria-valuetext", "arrow keys read the values");
+    }
+  };
+  for (const kind of ["pointermove", "pointerdown"]) {
+    document.addEventListener(kind, (event) => {
+      const graph = event.target.closest && event.target.closest("[data-read]");
+      for (const other of $$(".read:has(.tip)")) if (other !== graph && other !== document.activeElement) unread(other);
+      if (graph) read(graph, nearest(graph, event));
+    });
+  }
+  document.addEventListener("focusin", (event) => {
+    if (event.target.matches("[data-read]") && event.target.matches(":focus-visible")) read(event.target, reads.has(event.target.id) ? reads.get(event.target.id) : Infinity);
+  });
+  document.addEventListener("focusout", (event) => { if (event.target.matches("[data-read]")) unread(event.target); });
+  const STEPS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10, Home: -Infinity, End: Infinity };
+  document.addEventListener("keydown", (event) => {
+    if (!event.target.matches("[data-read]") || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Escape") return unread(event.target);
+    if (!(event.key in STEPS)) return;
+    event.preventDefault();
+    const at = reads.has(event.target.id) ? reads.get(event.target.id) : points(event.target).length - 1;
+    read(event.target, at + STEPS[event.key]);
+  });
 
   // Keyboard.
   const rows = () => $$("[data-row]");
@@ -234,6 +302,7 @@
   });
   const ready = () => {
     tick();
+    readable();
     counted();
     announce();
     for (const book of $$("[data-ticks]")) {
