@@ -33,5 +33,6 @@ def ask(body: Asked) -> Response:
     """Who would be paged over this alert, when, on which channel, and why, if nobody acknowledged. Nothing is sent."""
     severity = severity_of(body.severity, body.labels)
     with transaction() as db:
-        made = preview(db, body.labels, severity, body.at or clock.now(db))
+        now = clock.now(db)
+        made = preview(db, body.labels, severity, body.at or now, now)
     return answer(present(made))

@@ -27,7 +27,8 @@ def preview(
 
     known, when = read_labels(labels), instant(at)
     with transaction() as db:
-        made = present(ahead(db, known, severity_of(severity, known), when or clock.now(db)))
+        now = clock.now(db)
+        made = present(ahead(db, known, severity_of(severity, known), when or now, now))
     if as_json:
         say_json(made)
         return

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -23,7 +23,7 @@ from app.incidents.correlate import Group
 from app.incidents.hours import urgency
 from app.incidents.joining import board_at
 from app.incidents.model import Incident
-from app.incidents.place import How, Touched, batch, place
+from app.incidents.place import Board, How, Touched, batch, place
 from app.incidents.route import Routed
 from app.incidents.routing import Routing
 from app.incidents.service import in_force
@@ -37,6 +37,7 @@ from app.signals.model import Signal
 from app.walltime import Stamp, utc
 from app.wording import PublicReason, present_all, text, texts
 
+PLANNED = timedelta(hours=1)  # further ahead than that, somebody will have resolved what is open now
 MOST = 500  # steps of a policy that repeats for long
 
 
@@ -82,8 +83,11 @@ class Preview:
         return sorted(self.pages.values(), key=lambda one: one.due_at)
 
 
-def preview(db: Connection, labels: Mapping[str, str], severity: Severity, at: datetime) -> Preview:
-    """What an alert with these labels would lead to if it came at `at` and nobody did anything."""
+def preview(db: Connection, labels: Mapping[str, str], severity: Severity, at: datetime, now: datetime) -> Preview:
+    """What an alert with these labels would lead to if it came at `at` and nobody did anything about it.
+
+    An incident that is open now takes it in only up to PLANNED ahead of now.
+    """
     at = utc(at)
     routing, alert, opened = _asked(db, labels, severity, at)
     routed = routing.of(alert)
@@ -93,7 +97,11 @@ def preview(db: Connection, labels: Mapping[str, str], severity: Severity, at: d
     alone = batch([alert], set(), catalog.groupings(db))
     of = alone.groups[alert.id]
     made.notes.append(_grouped(of))
-    placed = place(alone, board_at(db, of, at), routing, at)
+    board = board_at(db, of, at)
+    if board.open and at - now > PLANNED:
+        made.notes.append(f"assumes #{board.open[of.key].number}, open now, is resolved by then; if not, the alert joins it")
+        board = Board()
+    placed = place(alone, board, routing, at)
     (goes,) = placed.touched
     made.notes += _destination(goes)
     for incident in placed.started:

@@ -108,3 +108,24 @@ def test_what_was_merged_away_joins_where_it_went(api: Api) -> None:
     pager.run_until_idle()
     api.post("incidents/1/merge", {"into": 2})
     assert ask(api)[0].startswith("would join #2")
+
+
+@pytest.mark.parametrize(
+    ("ahead", "joins"),
+    [(timedelta(0), True), (timedelta(minutes=59), True), (timedelta(minutes=61), False), (timedelta(days=9), False)],
+)
+def test_what_is_open_now_is_not_taken_to_be_open_days_ahead(api: Api, minutes: int, joins: bool) -> None:
+    configure()
+    warn(api, "one")
+    note, paged, found = ask(api, at=datetime.now(UTC) + timedelta(minutes=minutes))
+    assert (note.startswith("would join #1"), paged) == (joins, [] if joins else ["ada"])
+    assumed = "assumes #1, open now, is resolved by then; if not, the alert joins it"
+    assert (assumed in found["notes"]) is not joins
+
+
+def test_a_recent_end_is_as_far_away_as_it_is(api: Api) -> None:
+    configure()
+    warn(api, "one")
+    api.post("incidents/1/resolve")
+    assert ask(api)[0].startswith("would reopen #1")
+    assert ask(api, at=datetime.now(UTC) + timedelta(hours=2))[:2] == ("", ["ada"])

@@ -50,7 +50,7 @@ def show(
         try:
             known = _labels(labels, service)
             when = (wall.parse(at, v.zone, "at") if at else v.now) + timedelta(hours=hours)
-            made = preview(v.db, known, severity_of(severity or None, known), when)
+            made = preview(v.db, known, severity_of(severity or None, known), when, v.now)
         except Invalid as invalid:
             error = str(invalid)
         steps = list(_steps(made)) if made else []
