@@ -2,7 +2,6 @@
 
 import os
 import re
-import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -143,12 +142,14 @@ def root(site: Site) -> Site:
 
 
 def photograph(page: "Page", name: str, width: int) -> list[str]:
-    """Take pictures of a page in both themes; what keeps anybody from using it."""
-    folder = Path(os.environ.get("SCREENSHOTS") or tempfile.mkdtemp(prefix="tocsin-console-"))
+    """What keeps anybody from using a page; pictures of it in both themes where somebody wants to look at them."""
+    folder = os.environ.get("SCREENSHOTS")
     wrong = []
     for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme)
-        page.screenshot(path=folder / f"{name}-{width}-{theme}.jpeg", quality=80, full_page=True, animations="disabled")
+        if folder:
+            picture = Path(folder) / f"{name}-{width}-{theme}.jpeg"
+            page.screenshot(path=picture, quality=80, full_page=True, animations="disabled")
         wrong += findings(page, colours_only=theme == "dark")
     wrong += beside_the_screen(page) + same_names(page)
     if width == 390:
