@@ -221,6 +221,7 @@ AUDITED = {
     "incident.note": "added a note to",
     "integration.add": "created",
     "integration.rotate": "rotated the key of",
+    "oncall.edit": "changed",
     "oncall.override": "created an override in",
     "oncall.remove": "deleted",
     "session.end": "ended a session of",

@@ -186,9 +186,10 @@ class PublicSchedule(TypedDict):
 
 
 class PublicListedOverride(PublicOverride):
-    """An override or swap; `ignored`: why it has no effect, null where it has."""
+    """An override or swap; `ignored`: why it has no effect, null where it has; `origin`: FILE:LINE of one in the files."""
 
     ignored: str | None
+    origin: str | None
 
 
 class PublicObligation(TypedDict):

@@ -12,6 +12,7 @@ from app.api.answer import answer, before_id, listed, whole
 from app.api.caller import Caller, router
 from app.api.field import MOST, Body, Cursor, Instant, Maybe, MaybeInstant, Name, Text
 from app.api.forms import Listed, PublicLayer, PublicListedOverride, PublicOnly, PublicSchedule
+from app.catalog import store as catalog
 from app.db import transaction
 from app.oncall import present, service, store
 from app.oncall.model import Layer, Schedule
@@ -28,6 +29,15 @@ class NewOverride(Body):
     start: Instant
     end: Instant
     reason: Text = Field(default="", max_length=service.REASON_LIMIT)
+
+
+class EditedOverride(Body):
+    """What to change; what is left out stays."""
+
+    user: Annotated[Text, Field(min_length=1, max_length=128)] | None = None
+    start: Instant | None = None
+    end: Instant | None = None
+    reason: Annotated[Text, Field(max_length=service.REASON_LIMIT)] | None = None
 
 
 @routes.get("/oncall", response_model=Listed[PublicOnCall])
@@ -85,20 +95,21 @@ def overrides(
     from_: Annotated[MaybeInstant, Query(alias="from", description="default: now")] = None,
     to: Annotated[MaybeInstant, Query(description="default: a year after `from`")] = None,
 ) -> Response:
-    """List the overrides and swaps that touch [from, to), but not those declared in the files."""
+    """List the overrides and swaps that touch [from, to). Those of the configuration have no `id`, and `origin` says where."""
     with transaction() as db:
         service.schedule(db, name)
         start = from_ or clock.now(db)
         end = to or start + timedelta(days=365)
-        idle = {one.override.id: one.because for one in service.idle(db, start, end).get(name, ())}
-        return whole(
-            [{**present.override(one), "ignored": idle.get(one.id)} for one in store.overlapping(db, start, end, name)]
-        )
+        idle = {one.override.span: one.because for one in service.idle(db, start, end).get(name, ())}
+        made = [(one, None) for one in store.overlapping(db, start, end, name)]
+        origin = catalog.origins(db, "schedule").get(name)
+        found = [*((one, origin) for one in service.written(db, name, start, end)), *made]
+        return whole([{**present.override(one), "ignored": idle.get(one.span), "origin": place} for one, place in found])
 
 
 @routes.post("/schedules/{name}/overrides", status_code=201, response_model=PublicOverride)
 def override(caller: Caller, name: Name, body: NewOverride) -> Response:
-    """Create an override: responders for themselves, editors for anybody."""
+    """Create an override: responders for themselves, or in their own shift (a hand-over); editors for anybody."""
     with transaction() as db:
         made = pager.override(db, name, body.user, body.start, body.end, body.reason, caller, clock.now(db))
     return answer(present.override(made), 201)
@@ -109,8 +120,20 @@ def remove_override(caller: Caller, name: Name, override_id: Annotated[int, Path
     """Delete an override: responders their own, editors any."""
     with transaction() as db:
         service.schedule(db, name)
-        pager.delete_override(db, override_id, caller, clock.now(db))
+        pager.delete_override(db, override_id, caller, clock.now(db), name)
     return Response(status_code=204)
+
+
+@routes.patch("/schedules/{name}/overrides/{override_id}", response_model=PublicOverride)
+def edit_override(
+    caller: Caller, name: Name, override_id: Annotated[int, Path(ge=1, le=2**63 - 1)], body: EditedOverride
+) -> Response:
+    """Change an override: responders their own, editors any. Overrides of the configuration are changed in its files."""
+    with transaction() as db:
+        service.schedule(db, name)
+        changed = body.model_dump(exclude_none=True)
+        after = pager.edit_override(db, name, override_id, caller, clock.now(db), **changed)
+    return answer(present.override(after))
 
 
 def _shown(name: str, one: Schedule, default_zone: str) -> PublicSchedule:

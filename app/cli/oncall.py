@@ -11,6 +11,7 @@ from app.walltime import stamp
 
 oncall = typer.Typer(help="On call: who is on call, shifts, coverage, overrides.", no_args_is_help=True)
 Schedule = Annotated[str, typer.Argument(metavar="SCHEDULE", help="The schedule's name.")]
+OverrideId = Annotated[int, typer.Argument(metavar="ID", min=1, help="As `tocsin oncall overrides` lists it.")]
 WHEN = "RFC 3339 with an offset"
 
 
@@ -103,6 +104,59 @@ def override(
         say_json({"id": made.id, "schedule": schedule, "user": user, "start": made.start, "end": made.end, "reason": reason})
     else:
         say(f"override created: {user} is on call in {schedule} from {stamp(made.start)} to {stamp(made.end)}")
+
+
+@oncall.command()
+def overrides(
+    schedule: Schedule,
+    days: Annotated[int, typer.Option(min=1, max=3660, help="Days from now.")] = 90,
+    as_json: Json = False,
+) -> None:
+    """List the overrides of a schedule; those of the configuration have no id."""
+    from app import clock
+    from app.db import transaction
+    from app.oncall import present, service, store
+
+    with transaction() as db:
+        start = clock.now(db)
+        end = start + timedelta(days=days)
+        found = [*service.written(db, schedule, start, end), *store.overlapping(db, start, end, schedule)]
+    rows = [present.override(one) for one in found]
+    say_list(rows, ("id", "user", "start", "end", "kind", "reason"), as_json, "no overrides in that time")
+
+
+@oncall.command("edit-override")
+def edit_override(
+    schedule: Schedule,
+    override_id: OverrideId,
+    user: Annotated[str | None, typer.Option(help="Who is on call instead.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help=f"{WHEN}.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help=f"{WHEN}.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Shown in the schedule.")] = None,
+    as_: As = None,
+) -> None:
+    """Change an override; what is not given stays."""
+    from app import clock
+    from app.actions import pager
+    from app.db import transaction
+
+    span = {"start": instant(start), "end": instant(end)}
+    with transaction() as db:
+        who, at = actor(db, as_), clock.now(db)
+        after = pager.edit_override(db, schedule, override_id, who, at, user=user, reason=reason, **span)
+    say(f"override changed: {after.user} is on call in {schedule} from {stamp(after.start)} to {stamp(after.end)}")
+
+
+@oncall.command("delete-override")
+def delete_override(schedule: Schedule, override_id: OverrideId, as_: As = None) -> None:
+    """Delete an override."""
+    from app import clock
+    from app.actions import pager
+    from app.db import transaction
+
+    with transaction() as db:
+        gone = pager.delete_override(db, override_id, actor(db, as_), clock.now(db), schedule)
+    say(f"override deleted: {gone.user} in {schedule}")
 
 
 @oncall.command(hidden=True)

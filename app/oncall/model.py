@@ -157,6 +157,12 @@ class Override:
     kind: Kind = Kind.OVERRIDE
     replaces: str | None = None  # for a swap
     id: int | None = None  # None: written in the files, or not saved yet
+    made_by: str | None = None
+
+    @property
+    def span(self) -> tuple[str, datetime, datetime]:
+        """Whom it names, and when."""
+        return self.user, self.start, self.end
 
     def __str__(self) -> str:
         """As a sentence names it; times in UTC."""

@@ -55,11 +55,15 @@ def pageable(db: Connection) -> frozenset[str]:
     return people.directory(db, defaults(db).timezone).pageable
 
 
-def shifts(db: Connection, name: str, start: datetime, end: datetime) -> list[Shift]:
-    """The final schedule over [start, end). Raises NotFound, and Invalid for a range that is empty or endless."""
+def shifts(db: Connection, name: str, start: datetime, end: datetime, taken_by: str | None = None) -> list[Shift]:
+    """The final schedule over [start, end). Raises NotFound, and Invalid for a range that is empty or endless.
+
+    taken_by: as if this person had not put themselves on call.
+    """
     _check_range(start, end)
     found = schedule(db, name)
-    return resolve.shifts(found, default_zone(db), store.overlapping(db, start, end, name), start, end, pageable(db))
+    made = [one for one in store.overlapping(db, start, end, name) if not taken_by == one.user == one.made_by]
+    return resolve.shifts(found, default_zone(db), made, start, end, pageable(db))
 
 
 def layer_shifts(db: Connection, name: str, start: datetime, end: datetime) -> dict[str, list[Shift]]:
@@ -148,7 +152,26 @@ def override(
     pager is for the caller to see: on-call knows names only.
     """
     schedule(db, name)
-    _check_range(start, end)
+    made = Override(name, user, start, end, reason, now, Kind.OVERRIDE if replaces is None else Kind.SWAP, replaces, made_by=by)
+    _check_override(made)
+    return replace(made, id=store.add(db, made, by))
+
+
+def change(db: Connection, changed: Override) -> None:
+    """Write an override or swap made here anew: whom, when and why. Raises Invalid."""
+    _check_override(changed)
+    store.change(db, changed)
+
+
+def written(db: Connection, name: str, start: datetime, end: datetime) -> list[Override]:
+    """The overrides of a schedule that the files declare and that touch [start, end). Raises NotFound."""
+    made = resolve.changes(schedule(db, name), default_zone(db), ())
+    return [replace(one, schedule=name) for one in made if one.start < end and one.end > start]
+
+
+def _check_override(made: Override) -> None:
+    user, replaces, reason = made.user, made.replaces, made.reason
+    _check_range(made.start, made.end)
     if not user or replaces == "":
         raise Invalid("missing user", [Fault("user" if not user else "replaces", "is empty")])
     if replaces == user:
@@ -156,9 +179,6 @@ def override(
     for field, value in (("user", user), ("replaces", replaces), ("reason", reason)):
         if value is not None and ("\0" in value or len(value) > REASON_LIMIT):
             raise Invalid(f"{field} is too long or contains NUL", [Fault(field, f"at most {REASON_LIMIT} characters, no NUL")])
-    kind = Kind.OVERRIDE if replaces is None else Kind.SWAP
-    made = Override(name, user, start, end, reason, now, kind, replaces)
-    return replace(made, id=store.add(db, made, by))
 
 
 def remove(db: Connection, id_: int, now: datetime) -> None:

@@ -1,8 +1,9 @@
 """Reads and writes overrides and swaps."""
 
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from app.oncall.model import Kind, Override
 from app.oncall.table import override
@@ -28,35 +29,46 @@ def add(db: Connection, made: Override, by: str | None) -> int:
 def overlapping(db: Connection, start: datetime, end: datetime, schedule: str | None = None) -> list[Override]:
     """Those in force that touch [start, end), of one schedule or of all, in the order they were made."""
     one = override.c
-    query = (
-        select(one.schedule, one.user_name, one.starts_at, one.ends_at, one.reason, one.made_at, one.kind, one.replaces, one.id)
-        .where(one.removed_at.is_(None), one.starts_at < end, one.ends_at > start)
-        .order_by(one.made_at, one.id)
-    )
+    query = select(override).where(one.removed_at.is_(None), one.starts_at < end, one.ends_at > start)
     if schedule is not None:
         query = query.where(one.schedule == schedule)
-    return [
-        Override(
-            schedule=row.schedule,
-            user=row.user_name,
-            start=row.starts_at.astimezone(UTC),
-            end=row.ends_at.astimezone(UTC),
-            reason=row.reason,
-            made_at=row.made_at.astimezone(UTC),
-            kind=Kind(row.kind),
-            replaces=row.replaces,
-            id=row.id,
-        )
-        for row in db.execute(query)
-    ]
+    return [_override(row) for row in db.execute(query.order_by(one.made_at, one.id))]
 
 
-def user_of(db: Connection, id_: int) -> str | None:
-    """Who holds by this override; None when it is not in force."""
-    return db.scalars(select(override.c.user_name).where(override.c.id == id_, override.c.removed_at.is_(None))).one_or_none()
+def lock(db: Connection, id_: int) -> Override | None:
+    """One that is in force, locked."""
+    query = select(override).where(override.c.id == id_, override.c.removed_at.is_(None)).with_for_update()
+    row = db.execute(query).one_or_none()
+    return _override(row) if row else None
+
+
+def change(db: Connection, changed: Override) -> None:
+    """Write whom, when and why of one in force; when it was made, and so what it wins over, stays."""
+    values = {
+        "user_name": changed.user,
+        "starts_at": changed.start,
+        "ends_at": changed.end,
+        "reason": changed.reason,
+    }
+    db.execute(update(override).where(override.c.id == changed.id, override.c.removed_at.is_(None)).values(values))
 
 
 def remove(db: Connection, id_: int, now: datetime) -> bool:
     """Take it out of force; False when there is none, or it was removed before."""
     statement = update(override).where(override.c.id == id_, override.c.removed_at.is_(None)).values(removed_at=now)
     return db.execute(statement).rowcount == 1
+
+
+def _override(row: Row[Any]) -> Override:
+    return Override(
+        schedule=row.schedule,
+        user=row.user_name,
+        start=row.starts_at.astimezone(UTC),
+        end=row.ends_at.astimezone(UTC),
+        reason=row.reason,
+        made_at=row.made_at.astimezone(UTC),
+        kind=Kind(row.kind),
+        replaces=row.replaces,
+        id=row.id,
+        made_by=row.made_by,
+    )

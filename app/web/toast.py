@@ -9,6 +9,7 @@ from app.units import counted
 
 COOKIE = "tocsin_toast"
 _SEVERAL = re.compile(r"((?:[0-9]{1,18}(?:-[0-9]{1,18}){0,99})?)\.([0-9]{1,3})")  # numbers, and how many are unchanged
+_OVERRIDE = re.compile(r"([0-9]{1,18})\.(.+)")  # its id, and the text
 LIMIT = 300  # characters
 # The text of each action, and the action that undoes it.
 ACTIONS = {
@@ -53,6 +54,12 @@ class Toast:
         return cls(text[:LIMIT], written=f"say.{quote(text[:LIMIT], safe='')}")
 
     @classmethod
+    def override(cls, id_: int, text: str) -> "Toast":
+        """About an override that was made, which Undo deletes."""
+        words = text[:LIMIT]
+        return cls(words, f"/oncall/overrides/{id_}/remove", "Undo", f"override.{id_}.{quote(words, safe='')}")
+
+    @classmethod
     def read(cls, cookie: str | None) -> "Toast | None":
         """The toast of a cookie; None when there is none, or it is not one of ours."""
         action, _, rest = (cookie or "").partition(".")
@@ -61,4 +68,7 @@ class Toast:
         several = _SEVERAL.fullmatch(rest) if action in ACTIONS else None
         if several is not None:
             return cls.actions(action, [int(one) for one in several[1].split("-") if one], int(several[2]))
+        made = _OVERRIDE.fullmatch(rest) if action == "override" else None
+        if made is not None:
+            return cls.override(int(made[1]), unquote(made[2]))
         return cls.plain(unquote(rest)) if action == "say" and rest else None

@@ -72,6 +72,9 @@ class Api:
     def post(self, path: str, body: Any = None, status: int = 200, **rest: Any) -> Any:
         return self._told(self.call("POST", path, json=body, **rest), status)
 
+    def patch(self, path: str, body: Any = None, status: int = 200, **rest: Any) -> Any:
+        return self._told(self.call("PATCH", path, json=body, **rest), status)
+
     def delete(self, path: str, status: int = 204, **rest: Any) -> Any:
         return self._told(self.call("DELETE", path, **rest), status)
 

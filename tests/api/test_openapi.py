@@ -205,6 +205,13 @@ def on_call(story: Story) -> None:
     wanted = {"user": "bo", "start": start.isoformat(), "end": (start + timedelta(hours=2)).isoformat(), "reason": "dentist"}
     made = story.call("POST schedules/{name}/overrides", wanted, name="primary", as_="bo")
     story.call("GET schedules/{name}/overrides", name="primary")
+    story.call(
+        "PATCH schedules/{name}/overrides/{override_id}",
+        {"reason": "dentist, again"},
+        name="primary",
+        override_id=made["id"],
+        as_="bo",
+    )
     story.call("DELETE schedules/{name}/overrides/{override_id}", name="primary", override_id=made["id"], as_="bo")
 
 

@@ -258,8 +258,37 @@ def test_bad_overrides_are_refused(api: Api, body: Any, status: int) -> None:
     assert api.get("schedules/primary/overrides?from=2026-01-01T00:00:00Z")["items"] == []
 
 
+def test_an_override_is_edited_and_the_audit_log_has_before_and_after(api: Api) -> None:
+    made = api.post("schedules/primary/overrides", over(hours=4, user="ed", reason="dentist"), 201, as_="ed")
+    at = f"schedules/primary/overrides/{made['id']}"
+    after = api.patch(at, {"user": "bo", "reason": ""}, as_="ed")
+    assert (after["user"], after["reason"], after["end"]) == ("bo", "", made["end"])
+    line = api.get(f"audit?object=override:{made['id']}")["items"][0]
+    assert line["detail"]["before"] == {"user": "ed", "reason": "dentist"}
+    assert line["detail"]["after"] == {"user": "bo", "reason": ""}
+    api.patch(at, {"end": over(hours=1)["end"]}, as_="bo")
+    api.patch(at, {"user": "ada"}, 403, as_="bo")
+    api.patch(at, {"end": over(hours=-1)["end"]}, 422, as_="bo")
+    api.patch(at, {"user": "nobody"}, 422, as_="ed")
+    api.patch(at, {"more": 1}, 422, as_="ed")
+    api.patch(at, {}, 403, as_="ada")
+    api.patch("schedules/primary/overrides/99", {}, 404, as_="ed")
+    api.delete(at, as_="bo")
+    api.patch(at, {}, 404, as_="ed")
+    assert api.get(f"audit?object=override:{made['id']}")["items"][0]["detail"]["user"] == "bo"
+
+
+def test_whoever_is_on_call_hands_over_and_takes_back(api: Api) -> None:
+    made = api.post("schedules/primary/overrides", over(hours=4, user="bo"), 201, as_="ada")  # ada holds it then
+    at = f"schedules/primary/overrides/{made['id']}"
+    api.patch(at, {"end": over(hours=1)["end"]}, as_="ada")
+    api.patch(at, {"end": over(hours=99)["end"]}, 403, as_="ada")  # it was hers for so long only
+    api.delete(at, as_="ada")
+
+
 def test_responders_override_for_themselves_and_editors_for_anybody(api: Api) -> None:
-    api.post("schedules/primary/overrides", over(user="bo"), 403, as_="ada")
+    api.post("schedules/primary/overrides", over(user="ada"), 403, as_="bo")
+    api.post("schedules/primary/overrides", over(hours=24 * 14, user="bo"), 403, as_="ada")  # beyond her shift
     api.post("schedules/primary/overrides", over(user="vi"), 403, as_="vi")
     api.post("schedules/primary/overrides", over(user="bo"), 201, as_="ed")
     api.post("schedules/nope/overrides", over(), 404)

@@ -77,4 +77,12 @@ def test_shifts_and_overrides_are_shown_as_instants(tocsin: Tocsin) -> None:
         "from 2027-01-01 08:00:00Z to 2027-01-01 10:00:00Z"
         in tocsin("oncall", "override", "primary", "--user", "ed", *span).out
     )
+    listed = tocsin("oncall", "overrides", "primary", "--days", "3000", "--json").json["items"]
+    id_ = str(listed[-1]["id"])
+    assert "ed is on call" in tocsin("oncall", "edit-override", "primary", id_, "--reason", "dentist").out
+    assert "dentist" in tocsin("oncall", "overrides", "primary", "--days", "3000").out
+    assert tocsin("oncall", "edit-override", "primary", "999").status == 2
+    assert tocsin("oncall", "edit-override", "primary", id_, "--to", "2020-01-01T00:00:00Z").status == 2
     assert "2027-01-01 08:00:00Z  2027-01-01 10:00:00Z  override" in tocsin("oncall", "shifts", "primary", *span).out
+    assert tocsin("oncall", "delete-override", "primary", id_).out == "override deleted: ed in primary\n"
+    assert tocsin("oncall", "delete-override", "primary", id_).status == 2

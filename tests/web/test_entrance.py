@@ -125,7 +125,7 @@ def test_viewers_read_everything_and_change_nothing(site: Site) -> None:
 
 def test_each_role_may_what_it_may(site: Site, ada: Site) -> None:
     editor, admin = site.as_("ed"), site.as_("root")
-    span = {"schedule": "primary", "start": "2030-01-01T10:00", "end": "2030-01-01T12:00"}
+    span = {"schedule": "primary", "start": "2030-01-08T10:00", "end": "2030-01-08T12:00"}  # in a shift of bo
     ada.post("/oncall/override", user="ada", **span)
     ada.post("/oncall/override", 403, user="bo", **span)
     editor.post("/oncall/override", user="bo", **span)

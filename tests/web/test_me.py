@@ -111,6 +111,43 @@ def test_a_check_is_paused_and_resumed(site: Site) -> None:
     assert "No checks match" in editor.get('/checks?q=status="critical"')
 
 
+def test_whoever_is_on_call_hands_over_in_two_taps_and_takes_it_back(site: Site) -> None:
+    from app.db import transaction
+    from app.oncall import service as oncall
+    from app.web import frame
+
+    with transaction() as db:
+        on = oncall.who(db, datetime.now(UTC))["primary"]
+    (holder,) = on.users
+    other = site.as_({"ada": "bo", "bo": "ada"}[holder])
+    mine = site.as_(holder)
+    assert "/oncall/hand-over" not in other.get("/")
+    for path in ("/", "/oncall"):
+        page = mine.get(path)
+        form = page[page.index("/oncall/hand-over") :].partition("</form>")[0]
+        logins = re.findall(r'name="user" value="(\w+)"', form)
+        assert logins[0] == {"ada": "bo", "bo": "ada"}[holder], "team mates first"
+        assert "free" in form
+        assert 'value="shift">end of my shift' in form
+    mine.post("/oncall/hand-over", 422, schedule="primary", user=logins[0], until="never")
+    other.post("/oncall/hand-over", 403, schedule="primary", user="ed", until="1h")
+    assert (
+        mine.post("/oncall/hand-over", schedule="primary", user=logins[0], until="shift", back="/").headers["location"] == "/"
+    )
+    toast = mine.toast()
+    assert f"{logins[0]} is on call in primary until" in toast
+    undo = re.search(r'action="(/oncall/overrides/\d+/remove)"', toast)
+    assert undo
+    with transaction() as db:
+        after = oncall.who(db, datetime.now(UTC))["primary"]
+    assert after.users == (logins[0],)
+    frame.invalidate()
+    assert "/oncall/hand-over" not in mine.get("/")
+    mine.post(undo[1], back="/")
+    with transaction() as db:
+        assert oncall.who(db, datetime.now(UTC))["primary"].users == (holder,)
+
+
 def test_an_override_is_shown_and_taken_back_by_its_owner_only(site: Site, ada: Site) -> None:
     now = datetime.now(UTC)
     ada.post(
@@ -128,6 +165,14 @@ def test_an_override_is_shown_and_taken_back_by_its_owner_only(site: Site, ada: 
     bo = site.as_("bo")
     assert "/remove" not in bo.get("/oncall")
     bo.post(f"/oncall/overrides/{found[1]}/remove", 403)
+    form = ada.get(f"/oncall?override={found[1]}")
+    assert "Edit override" in form
+    assert 'value="swap"' in form
+    span = {"schedule": "primary", "user": "ada", "start": f"{now:%Y-%m-%d}T00:00", "end": f"{now.year + 1}-02-01T00:00"}
+    ada.post(f"/oncall/overrides/{found[1]}", reason="longer", **span)
+    bo.post(f"/oncall/overrides/{found[1]}", 403, reason="mine", **span)
+    assert ": longer" in ada.get("/oncall")
+    ada.get("/oncall?override=999", 404)
     ada.post(f"/oncall/overrides/{found[1]}/remove")
     ada.post(f"/oncall/overrides/{found[1]}/remove", 403)
     ada.post("/oncall/override", 422, schedule="primary", user="ada", start="2030-01-02T00:00", end="2030-01-01T00:00")

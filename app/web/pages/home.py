@@ -1,5 +1,6 @@
 """Home: what is wrong now, and who has it?"""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from app.incidents.search.model import Order, Search
 from app.oncall import service as oncall
 from app.oncall.model import On
 from app.web.board import Page, board
+from app.web.handover import UNTIL, hand_overs
 from app.web.pages.incidents import of_service
 from app.web.route import pages
 from app.web.visit import visit
@@ -39,11 +41,14 @@ def home(request: Request, page: Page) -> Response:
     with visit(request) as v:
         open_ = board(v.db, Search(OPEN, order=Order.WORST), v.now, SHOWN, page=page)
         resolved = Search((IncidentState.RESOLVED,))
+        holding = oncall.who(v.db, v.now)
         latest = incidents.found(v.db, resolved, limit=1) if not open_.total else []
         return v.page(
             "home.html",
             board=open_,
-            duties=_duties(v.db, v.now),
+            duties=_duties(v.db, holding, v.now),
+            hand_overs=hand_overs(v.db, v.actor, v.person, holding, v.now) if v.may("respond") else {},
+            until_names=UNTIL,
             statuses=checks.count_by_status(v.db),
             latest=latest,
             days=DAYS,
@@ -51,10 +56,10 @@ def home(request: Request, page: Page) -> Response:
         )
 
 
-def _duties(db: Connection, now: datetime) -> list[Duty]:
+def _duties(db: Connection, holding: Mapping[str, On], now: datetime) -> list[Duty]:
     covered = oncall.coverage(db, now, DAYS)
     duties = []
-    for name, on in oncall.who(db, now).items():
+    for name, on in holding.items():
         following = oncall.who_of(db, name, on.until) if on.until is not None else None
         duties.append(Duty(name, on, following, covered[name].percent))
     return duties

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -12,18 +12,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.actions import pager
+from app.catalog import store as catalog
+from app.errors import NotFound
 from app.oncall import service as oncall
 from app.oncall import store
 from app.oncall.coverage import Coverage
 from app.oncall.model import On, Override, Schedule
 from app.people import store as people
+from app.walltime import clock
 from app.web import frame, rota, wall
-from app.web.rota import Picture
+from app.web.handover import UNTIL, hand_overs, until
+from app.web.rota import Bar, Picture
 from app.web.route import pages
 from app.web.toast import Toast
-from app.web.visit import Typed, Visit, go, visit
+from app.web.visit import Typed, Visit, go, local_path, visit
 
 router = pages()
+Span = tuple[str, datetime, datetime]
 DAYS = 14
 
 
@@ -37,8 +42,15 @@ class Shown:
     next: On | None
     picture: Picture
     coverage: Coverage
-    overrides: tuple[Override, ...]
-    idle: Mapping[int | None, str]  # why an override is ignored, by its id
+    overrides: tuple[Override, ...]  # those of the files first
+    origin: str | None  # where the schedule is declared, and with it those overrides: FILE:LINE
+    idle: Mapping[Span, str]  # why an override is ignored
+
+    def edited(self, bar: Bar) -> int | None:
+        """The override behind a bar of the final schedule, if it was made here."""
+        fits = [one.id for one in self.overrides if bar.kind in ("override", "swap") and one.user == bar.user]
+        within = [one for one in self.overrides if one.id in fits and one.start <= bar.start and bar.end <= one.end]
+        return within[-1].id if within else None
 
 
 @router.get("/oncall")
@@ -49,14 +61,16 @@ def timeline(
     schedule: str = "",
     start: str = "",
     end: str = "",
+    override: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
 ) -> Response:
-    """Every schedule: now, next, and two weeks as a picture; a click on a shift fills the form."""
+    """Every schedule: now, next, and two weeks as a picture; a click on a shift fills the form, on an override edits it."""
     with visit(request) as v:
         default = oncall.default_zone(v.db)
         known = oncall.schedules(v.db)
         covered = oncall.coverage(v.db, v.now, DAYS) if known else {}
         shown = [_shown(v, name, one.zone(default), zone, shift, covered[name]) for name, one in known.items()]
-        form = _prefilled(v, known, schedule, start, end)
+        form = _edited(v, override) if override else _prefilled(v, known, schedule, start, end)
+        holding = {one.name: one.now for one in shown}
         return v.page(
             "oncall.html",
             schedules=shown,
@@ -64,6 +78,9 @@ def timeline(
             shift=shift,
             days=DAYS,
             form=form,
+            edited=override,
+            hand_overs=hand_overs(v.db, v.actor, v.person, holding, v.now) if v.may("respond") else {},
+            until_names=UNTIL,
             logins=_pageable(v.db),
         )
 
@@ -76,28 +93,66 @@ def override(request: Request, typed: Typed) -> Response:
         user, name = typed.get("user", ""), typed.get("schedule", "")
         made = pager.override(v.db, name, user, start, end, typed.get("reason", ""), v.actor, v.now)
     frame.invalidate()
-    return go("/oncall", Toast.plain(f"Override created: {made.user} on {made.schedule}"))
+    return go("/oncall", Toast.override(made.id or 0, f"Override created: {made.user} on {made.schedule}"))
+
+
+@router.post("/oncall/hand-over")
+def hand_over(request: Request, typed: Typed) -> Response:
+    """Put somebody else on call for the rest of the visitor's shift, or less."""
+    with visit(request) as v:
+        name, user = typed.get("schedule", ""), typed.get("user", "")
+        end = until(oncall.who_of(v.db, name, v.now), typed.get("until", ""), v.now, v.zone)
+        made = pager.override(v.db, name, user, v.now, end, "hand-over", v.actor, v.now)
+        text = f"{user} is on call in {name} until {clock(end, v.now, v.zone)}"
+    frame.invalidate()
+    return go(local_path(typed.get("back"), "/oncall"), Toast.override(made.id or 0, text))
+
+
+@router.post("/oncall/overrides/{id_}")
+def edit(request: Request, id_: Annotated[int, Path(ge=1, lt=2**63)], typed: Typed) -> Response:
+    """Change an override."""
+    with visit(request) as v:
+        start, end = wall.parse(typed.get("start", ""), v.zone, "start"), wall.parse(typed.get("end", ""), v.zone, "end")
+        name, user, reason = typed.get("schedule", ""), typed.get("user", ""), typed.get("reason", "")
+        pager.edit_override(v.db, name, id_, v.actor, v.now, user=user, start=start, end=end, reason=reason)
+    frame.invalidate()
+    return go("/oncall", Toast.plain("Override changed"))
 
 
 @router.post("/oncall/overrides/{id_}/remove")
-def remove(request: Request, id_: Annotated[int, Path(ge=1, lt=2**63)]) -> Response:
+def remove(request: Request, id_: Annotated[int, Path(ge=1, lt=2**63)], typed: Typed) -> Response:
     """Delete an override."""
     with visit(request) as v:
         pager.delete_override(v.db, id_, v.actor, v.now)
     frame.invalidate()
-    return go("/oncall", Toast.plain("Override deleted"))
+    return go(local_path(typed.get("back"), "/oncall"), Toast.plain("Override deleted"))
 
 
 def _shown(v: Visit, name: str, own: ZoneInfo, zone: str, shift: int, covered: Coverage) -> Shown:
     seen_in = own if zone == "schedule" else v.zone
     span = rota.window(v.now, DAYS, shift, seen_in)
-    changes = store.overlapping(v.db, *span, name)
+    changes = [*oncall.written(v.db, name, *span), *store.overlapping(v.db, *span, name)]
     final, layers = oncall.shifts(v.db, name, *span), oncall.layer_shifts(v.db, name, *span)
     on = oncall.who_of(v.db, name, v.now)
     following = oncall.who_of(v.db, name, on.until) if on.until else None
     picture = rota.picture(layers, final, oncall.gaps(v.db, name, *span), span, seen_in, v.person.login, v.now)
-    idle = {one.override.id: one.because for one in oncall.idle(v.db, *span).get(name, ())}
-    return Shown(name, own, on, following, picture, covered, tuple(changes), idle)
+    idle = {one.override.span: one.because for one in oncall.idle(v.db, *span).get(name, ())}
+    origin = catalog.origins(v.db, "schedule").get(name)
+    return Shown(name, own, on, following, picture, covered, tuple(changes), origin, idle)
+
+
+def _edited(v: Visit, id_: int) -> dict[str, str]:
+    """What the form starts with for an override. Raises NotFound."""
+    found = store.lock(v.db, id_)
+    if found is None:
+        raise NotFound(f"there is no override {id_} in force")
+    return {
+        "schedule": found.schedule,
+        "start": wall.write(found.start, v.zone),
+        "end": wall.write(found.end, v.zone),
+        "user": found.user,
+        "reason": found.reason,
+    }
 
 
 def _prefilled(v: Visit, known: Mapping[str, Schedule], schedule: str, start: str, end: str) -> dict[str, str]:
@@ -108,6 +163,7 @@ def _prefilled(v: Visit, known: Mapping[str, Schedule], schedule: str, start: st
         "start": wall.write(wall.parse(start, v.zone, "start") if start else hour, v.zone),
         "end": wall.write(wall.parse(end, v.zone, "end") if end else hour + timedelta(hours=8), v.zone),
         "user": v.person.login,
+        "reason": "",
     }
 
 

@@ -1,0 +1,71 @@
+"""Handing the pager over: to whom, and until when. The same override as anywhere else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from app.actions import pager
+from app.errors import Fault, Invalid
+from app.oncall.model import On
+from app.people import store as people
+from app.people.model import Actor, Directory, Person
+from app.web.wall import morning
+
+SHOWN = 12  # people to choose from; everybody stands in the form of an override
+UNTIL = {"shift": "end of my shift", "1h": "1 hour", "morning": "until morning"}
+
+
+@dataclass(frozen=True, slots=True)
+class Mate:
+    """Somebody who could take the pager."""
+
+    login: str
+    title: str
+    mate: bool  # of a team of whoever hands over
+    holds: tuple[str, ...]  # the schedules in which they are on call now; none: they are free
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """What whoever holds the pager of a schedule may choose."""
+
+    schedule: str
+    mates: tuple[Mate, ...]
+    until: Mapping[str, datetime]  # the choices that end within the shift; the first is the default
+
+
+def hand_overs(db: Connection, actor: Actor, person: Person, holding: Mapping[str, On], now: datetime) -> dict[str, HandOver]:
+    """By schedule, for each that this person alone holds now and may give away."""
+    mine = {name: choices(on, now, person.zone) for name, on in holding.items() if on.users == (person.login,)}
+    ends = {name: next(iter(found.values())) for name, found in mine.items() if found}
+    own = [name for name, end in ends.items() if pager.may_hand_over(db, name, actor, now, end)]
+    mates = _mates(people.directory(db, "UTC"), person, holding) if own else ()
+    return {name: HandOver(name, mates, mine[name]) for name in own}
+
+
+def choices(on: On, now: datetime, zone: ZoneInfo) -> dict[str, datetime]:
+    """When a hand-over may end, by name: within the shift, whose end comes first where it is known."""
+    ends = {"shift": on.until, "1h": now + timedelta(hours=1), "morning": morning(now, zone)}
+    return {name: end for name, end in ends.items() if end is not None and (on.until is None or end <= on.until)}
+
+
+def until(on: On, wanted: str, now: datetime, zone: ZoneInfo) -> datetime:
+    """When the chosen hand-over ends. Raises Invalid."""
+    ends = choices(on, now, zone)
+    if wanted not in ends:
+        raise Invalid(f'until "{wanted[:20]}" is not within the shift', [Fault("until", "unknown")])
+    return ends[wanted]
+
+
+def _mates(directory: Directory, person: Person, holding: Mapping[str, On]) -> tuple[Mate, ...]:
+    """Team mates first, the free before those who are on call."""
+    members = {login for team in directory.teams_of(person.login) for login in directory.teams[team].members}
+    held = {login: tuple(name for name, on in holding.items() if login in on.users) for login in directory.pageable}
+    able = sorted(held, key=lambda login: (login not in members, bool(held[login]), login))
+    found = [
+        Mate(login, directory.people[login].title, login in members, held[login]) for login in able if login != person.login
+    ]
+    return tuple(found[:SHOWN])
