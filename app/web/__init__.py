@@ -5,6 +5,7 @@ from fastapi import APIRouter, FastAPI
 from app.web import live, static
 from app.web.pages import (
     admin,
+    analytics,
     audit,
     channels,
     check,
@@ -35,7 +36,7 @@ from app.web.pages import (
 
 PAGES = (
     login, home, incidents, incident, checks, runs, tries, check, heartbeats, oncall, preview, search, me, rules, rule,
-    runbooks, admin, audit, config, services, service, routes, policies, teams, users, channels, sessions, live,
+    analytics, runbooks, admin, audit, config, services, service, routes, policies, teams, users, channels, sessions, live,
 )  # fmt: skip
 router = APIRouter()
 for _part in PAGES:

@@ -264,3 +264,10 @@ def misunderstood(words: list[str], whole: bool = True) -> str:
 def test_a_command_that_is_not_understood_is_found(line: str, why: str) -> None:
     found = " ".join(misunderstood(words) for words in commands(line))
     assert why in found if why else not found
+
+
+def test_the_weekly_review_says_what_each_figure_counts() -> None:
+    from app.review.analytics.model import DEFINITIONS
+
+    page = (ROOT / "docs/howto/review-alerts-weekly.md").read_text()
+    assert [name for name, words in DEFINITIONS.items() if f"| `{name}` | {words} |" not in page] == []

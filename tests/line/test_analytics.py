@@ -286,7 +286,6 @@ def test_no_more_is_read_than_the_ranges(db: Connection) -> None:
     one = Incident(1, NOW - timedelta(hours=1), "error", None, None, None)
     store(db, [one], [Page(one, one.opened, "ada", "sms", "delivered", "page")])
     db.execute(text("set local enable_seqscan = off"))
-    db.execute(text("set local plan_cache_mode = force_generic_plan"))
     seen = asked(7, None, None, PARIS, NOW)
     for name in ("incident_opened_idx", "incident_event_answered_idx", "obligation_escalated_idx", "page_reached_idx"):
         assert scans(db, name, lambda: analytics(db, seen, Filter())) > 0, name

@@ -39,6 +39,8 @@ PAGES = {
     "rules": "/rules",
     "rule": "/rules/slow",
     "burn-rate": "/rules/budget?span=1d",
+    "analytics": "/analytics?days=7",
+    "analytics-empty": "/analytics?user=vi",
     "runbooks": "/runbooks",
     "runbook": "/runbooks/shop-down",
     "config": "/config",
