@@ -232,6 +232,7 @@ AUDITED = {
     "user.invite": "invited",
     "user.password": "changed the password of",
     "user.remove": "removed",
+    "user.settings": "changed the notification settings of",
 }
 OBJECTS = {"incident:": "incident #", "config:": "configuration version ", "override:": "override #"}
 

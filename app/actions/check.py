@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from app.alerts import service as alerts
 from app.checks import store
 from app.checks.model import CheckState
+from app.checks.pause import Pause, facts
 from app.checks.pause import pause as paused
 from app.db import refresh
 from app.errors import NotFound
@@ -25,7 +26,7 @@ def pause(db: Connection, name: str, actor: Actor, now: datetime, *, until: date
     wanted = paused(now, actor.login or actor.via, until, reason)
     before = _there(name, store.pause(db, name, wanted))
     alerts.accept(db, rules.resolve_paused(db, name, now), now)
-    _note(db, "check.pause", before, actor, now, after=wanted.facts())
+    _note(db, "check.pause", before, actor, now, wanted)
 
 
 def resume(db: Connection, name: str, actor: Actor, now: datetime) -> None:
@@ -40,7 +41,7 @@ def _there(name: str, state: CheckState | None) -> CheckState:
     return state
 
 
-def _note(db: Connection, action: str, before: CheckState, actor: Actor, now: datetime, **after: object) -> None:
-    was = {"before": before.pause.facts()} if before.pause else {}
-    audit.record(db, actor, action, f"check:{before.name}", {**was, **after}, now)
+def _note(db: Connection, action: str, before: CheckState, actor: Actor, now: datetime, after: Pause | None = None) -> None:
+    change = {"before": facts(before.pause), "after": facts(after)}
+    audit.record(db, actor, action, f"check:{before.name}", change, now)
     refresh(db, "checks")

@@ -10,6 +10,7 @@ from app.checks.heartbeats import service
 from app.checks.heartbeats.manage import Spec
 from app.checks.heartbeats.model import HeartbeatRecord, HeartbeatState, PingRequest
 from app.checks.heartbeats.service import Move, Received
+from app.checks.pause import Pause, facts
 from app.checks.pause import pause as paused
 from app.db import refresh
 from app.people import audit
@@ -49,7 +50,7 @@ def pause(db: Connection, name: str, actor: Actor, now: datetime, *, until: date
     require(actor, "edit")
     wanted = paused(now, actor.login or actor.via, until, reason)
     before, moves = service.pause(db, name, wanted, now)
-    _note(db, "heartbeat.pause", before, moves, actor, now, after=wanted.facts())
+    _note(db, "heartbeat.pause", before, moves, actor, now, wanted)
 
 
 def resume(db: Connection, name: str, actor: Actor, now: datetime) -> None:
@@ -60,12 +61,18 @@ def resume(db: Connection, name: str, actor: Actor, now: datetime) -> None:
 
 
 def _note(
-    db: Connection, action: str, before: HeartbeatRecord, moves: Sequence[Move], actor: Actor, now: datetime, **after: object
+    db: Connection,
+    action: str,
+    before: HeartbeatRecord,
+    moves: Sequence[Move],
+    actor: Actor,
+    now: datetime,
+    after: Pause | None = None,
 ) -> None:
     said = [signal(move) for move in moves if HeartbeatState.DOWN in (move.before, move.after.state)]
     alerts.accept(db, said, now)
-    was = {"before": before.pause.facts()} if before.pause else {}
-    audit.record(db, actor, action, f"heartbeat:{before.name}", {**was, **after}, now)
+    change = {"before": facts(before.pause), "after": facts(after)}
+    audit.record(db, actor, action, f"heartbeat:{before.name}", change, now)
     refresh(db, "checks")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -20,12 +21,24 @@ MOST = 20  # contacts of one person
 
 def set_contacts(db: Connection, login: str, contacts: Mapping[str, str], actor: Actor, now: datetime) -> None:
     """Replace them, address by channel. Raises Invalid that names each wrong one, Conflict for a declared person."""
+    _own(actor, login)
     person = store.get(db, login)
     faults = list(_faults(contacts, catalog.channels(db)))
     if faults and person is not None and not person.declared:
         raise Invalid("; ".join(f"{one.field}: {one.detail}" for one in faults[:3]), faults)
     people.set_contacts(db, login, contacts, actor, now)
     pages.recheck(db, now)
+
+
+def set_settings(db: Connection, login: str, written: Mapping[str, Any], actor: Actor, now: datetime) -> None:
+    """Set time zone, notification rules and quiet hours, as in a file; from the next page on. Raises Invalid, Conflict."""
+    _own(actor, login)
+    people.set_settings(db, login, written, actor, now)
+
+
+def _own(actor: Actor, login: str) -> None:
+    if actor.login != login:
+        require(actor, "administer")
 
 
 def remove(db: Connection, login: str, actor: Actor, now: datetime) -> None:

@@ -10,7 +10,7 @@ from app.checks.probe import Status
 from app.configfile.diff import Action
 from app.escalation.model import ObligationState
 from app.oncall.present import PublicOverride
-from app.people.model import Role
+from app.people.model import Role, Urgency
 from app.wording import PublicReason
 
 T = TypeVar("T")
@@ -288,8 +288,36 @@ class PublicUser(TypedDict):
     contacts: list[PublicContact]
 
 
+class PublicRule(TypedDict):
+    """A contact of a notification rule; `after` is in seconds, from the step's beginning."""
+
+    contact: str
+    after: float
+
+
+class PublicNotify(TypedDict):
+    """Notification rules by urgency; null is the default of that urgency."""
+
+    high: list[PublicRule] | None
+    low: list[PublicRule] | None
+
+
+PublicQuietHours = TypedDict("PublicQuietHours", {"from": str, "to": str})  # `from` is a keyword
+PublicQuietHours.__doc__ = "Local times between which low-urgency pages are held."
+
+
+class PublicReach(TypedDict):
+    """One contact that a page would use, and when."""
+
+    urgency: Urgency
+    at: datetime
+    contact: str
+    channel: str
+    reason: str
+
+
 class PublicMe(TypedDict):
-    """The user of the token, and the schedules in which they are on call now."""
+    """The user of the token, and the schedules in which they are on call now. `origin`: FILE:LINE of a declared user."""
 
     login: str
     name: str
@@ -298,3 +326,6 @@ class PublicMe(TypedDict):
     declared: bool
     contacts: list[PublicOwnContact]
     on_call: list[str]
+    notify: PublicNotify
+    quiet_hours: PublicQuietHours | None
+    origin: str | None

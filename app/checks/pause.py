@@ -21,9 +21,12 @@ class Pause:
     reason: str
     by: str | None  # a login, or an integration's name
 
-    def facts(self) -> dict[str, Any]:
-        """For the audit."""
-        return {"until": self.until.isoformat() if self.until else None, "reason": self.reason, "by": self.by}
+
+def facts(one: Pause | None) -> dict[str, Any]:
+    """For the audit, before and after."""
+    if one is None:
+        return {"paused": False, "until": None, "reason": None, "by": None}
+    return {"paused": True, "until": one.until.isoformat() if one.until else None, "reason": one.reason, "by": one.by}
 
 
 def pause(now: datetime, by: str | None, until: datetime | None = None, reason: str = "") -> Pause:

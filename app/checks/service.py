@@ -13,6 +13,7 @@ from app.catalog import store as catalog
 from app.checks import store
 from app.checks.demand import store as demand
 from app.checks.model import Baseline, Check, CheckState, Due, Result
+from app.checks.pause import facts
 from app.db import refresh, wake
 from app.errors import NotFound
 from app.people import audit
@@ -83,8 +84,8 @@ def take_overdue(db: Connection, families: Sequence[str], now: datetime, grace: 
 def _end_pauses(db: Connection, now: datetime) -> None:
     """Checks whose pause is over go on, as if somebody resumed them."""
     for before in store.end_pauses(db, now):
-        facts = before.pause.facts() if before.pause else {}
-        audit.record(db, SYSTEM, "check.resume", f"check:{before.name}", {"before": facts}, now)
+        change = {"before": facts(before.pause), "after": facts(None)}
+        audit.record(db, SYSTEM, "check.resume", f"check:{before.name}", change, now)
         refresh(db, "checks")
 
 

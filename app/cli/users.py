@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from app.cli.terminal import As, Json, actor, say, say_json, say_list
+from app.cli.terminal import As, Json, actor, cell, say, say_json, say_list
 from app.errors import Invalid
 
-users = typer.Typer(help="Users: list, invite, remove, set a password, create a token.", no_args_is_help=True)
+users = typer.Typer(help="Users: list, show, invite, remove; contacts, notification rules, tokens.", no_args_is_help=True)
 Login = Annotated[str, typer.Argument(help="The user's login.")]
 
 
@@ -116,3 +116,85 @@ def token(
             require(who, "administer")
         secret = make_token(db, login, name, who, clock.now(db), timedelta(days=days) if days else None)
     say_json({"login": login, "token": secret}) if as_json else say(secret)
+
+
+@users.command()
+def show(login: Login, as_json: Json = False) -> None:
+    """Show how a user is notified, and how a page at 03:00 would reach them."""
+    from app import clock
+    from app.catalog import store as catalog
+    from app.db import transaction
+    from app.errors import NotFound
+    from app.people import own, store
+    from app.wording import texts
+
+    with transaction() as db:
+        one, now = store.get(db, login, catalog.defaults(db).timezone), clock.now(db)
+        origin = catalog.origins(db, "user").get(login)
+    if one is None:
+        raise NotFound(f'there is no user "{login}"')
+    night = own.at_night(one, now)
+    reach = [
+        {"urgency": urgency.value, "at": each.at, "contact": each.contact.name, "reason": texts(each.reasons)}
+        for urgency, found in own.reached(one, night).items()
+        for each in found
+    ]
+    known = {"login": login, "role": one.role.value, "origin": origin if one.declared else None, "zone": one.zone.key}
+    if as_json:
+        settings, names = own.settings(one.user), [each.name for each in one.contacts]
+        say_json({**known, "settings": settings, "contacts": names, "reach": reach})
+        return
+    where = f"declared in {origin}" if one.declared else "invited"
+    say(f"{login}: {one.role}, {where}, time zone {one.zone.key}")
+    for each in reach:
+        say(f"  {each['urgency']} urgency at 03:00: {each['contact']} at {cell(each['at'])} ({each['reason']})")
+
+
+@users.command()
+def contacts(
+    login: Login,
+    addresses: Annotated[list[str], typer.Argument(metavar="CHANNEL=ADDRESS...", help="All contacts, in order.")],
+    as_: As = None,
+) -> None:
+    """Replace the contacts of an invited user; the inbox is always included."""
+    from app import clock
+    from app.actions.person import set_contacts
+    from app.db import transaction
+
+    pairs = [one.partition("=") for one in addresses]
+    if wrong := next((one for one, pair in zip(addresses, pairs, strict=True) if not (pair[0] and pair[2])), None):
+        raise Invalid(f'invalid contact "{wrong}"; write CHANNEL=ADDRESS')
+    with transaction() as db:
+        set_contacts(db, login, {name: to for name, _, to in pairs}, actor(db, as_), clock.now(db))
+    say(f"{login}: contacts changed")
+
+
+@users.command()
+def notify(
+    login: Login,
+    high: Annotated[str | None, typer.Option(help="Contacts at high urgency, e.g. push,sms=2m; default: all, at once.")] = None,
+    low: Annotated[str | None, typer.Option(help="The same at low urgency; default: inbox and the first contact.")] = None,
+    quiet: Annotated[str | None, typer.Option("--quiet-hours", help="E.g. 22:00-07:00; default: none.")] = None,
+    timezone: Annotated[str | None, typer.Option(help="E.g. Europe/Paris; default: that of the configuration.")] = None,
+    as_: As = None,
+) -> None:
+    """Replace the notification rules, quiet hours and time zone of an invited user; what is not given is the default."""
+    from app import clock
+    from app.actions.person import set_settings
+    from app.db import transaction
+
+    rules = {"high": high, "low": low}
+    written = {
+        "timezone": timezone,
+        "notify": {urgency: _rules(text) for urgency, text in rules.items() if text is not None} or None,
+        "quiet_hours": dict(zip(("from", "to"), quiet.split("-", 1), strict=False)) if quiet else None,
+    }
+    with transaction() as db:
+        set_settings(db, login, written, actor(db, as_), clock.now(db))
+    show(login)
+
+
+def _rules(text: str) -> list[dict[str, str]]:
+    """`push,sms=2m` -> the list that a file would write."""
+    pairs = [one.strip().partition("=") for one in text.split(",") if one.strip()]
+    return [{"contact": name, "after": after or "0s"} for name, _, after in pairs]

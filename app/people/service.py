@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Connection
 
 from app.errors import Conflict, Invalid, NotFound
-from app.people import adminfiles, audit, store
+from app.people import adminfiles, audit, own, store
 from app.people.model import FIRST_ADMIN, INBOX, SYSTEM, Actor, Person, Role, Team, User
 from app.people.session import Session
 from app.seal import digest
@@ -30,15 +31,10 @@ def sync(db: Connection, users: Mapping[str, User], teams: Mapping[str, Team], n
     """Make the declared people and teams exactly these; people who were invited stay. Who is removed is so for good."""
     gone = store.no_longer_declared(db, users)
     if FIRST_ADMIN in gone:  # the first account is there without being declared, too
-        store.put(db, FIRST_ADMIN, dump(_first_admin()), declared=False, now=now)
+        store.put(db, FIRST_ADMIN, own.dump(_first_admin()), declared=False, now=now)
     store.remove(db, [login for login in gone if login != FIRST_ADMIN], now)
-    store.put_declared(db, {login: dump(user) for login, user in users.items()}, now)
+    store.put_declared(db, {login: own.dump(user) for login, user in users.items()}, now)
     store.put_all_teams(db, {name: team.model_dump(mode="json") for name, team in teams.items()})
-
-
-def dump(user: User) -> dict[str, object]:
-    """The stored form of a user; the role always stands in it."""
-    return {**user.model_dump(mode="json", by_alias=True, exclude_unset=True), "role": user.role.value}
 
 
 def is_new(db: Connection) -> bool:
@@ -53,7 +49,7 @@ def first_admin(db: Connection, home: Path, now: datetime) -> None:
     token that is missing or dead is replaced.
     """
     if store.credentials(db, FIRST_ADMIN) is None:
-        store.put(db, FIRST_ADMIN, dump(_first_admin()), declared=False, now=now)
+        store.put(db, FIRST_ADMIN, own.dump(_first_admin()), declared=False, now=now)
     known = store.credentials(db, FIRST_ADMIN)
     assert known is not None
     written = adminfiles.password(home)
@@ -135,7 +131,7 @@ def invite(db: Connection, login: str, role: Role, name: str | None, actor: Acto
         raise Invalid(f'"{login}" is not a valid login; use letters, digits, dots and dashes')
     known = store.get(db, login)
     if known is None:
-        store.put(db, login, dump(User(name=name, role=role)), declared=False, now=now)
+        store.put(db, login, own.dump(User(name=name, role=role)), declared=False, now=now)
     secret = secrets.token_urlsafe(24)
     store.end_invitations(db, [login], now)
     store.add_invitation(
@@ -205,22 +201,36 @@ def end_sessions(db: Connection, login: str, actor: Actor, now: datetime) -> int
 
 
 def set_contacts(db: Connection, login: str, contacts: Mapping[str, str], actor: Actor, now: datetime) -> None:
-    """Change one's own contacts. Raises Conflict for a declared person: the file would undo it."""
-    person = store.get(db, login)
+    """Change somebody's contacts. Raises Conflict for a declared person: the file would undo it."""
+    user = _undeclared(db, login, "contacts")
+    notify = {
+        urgency: [rule for rule in rules if rule["contact"] in (INBOX, *contacts)] or None
+        for urgency, rules in user.notify.model_dump(mode="json").items()
+        if rules
+    }
+    changed = User.model_validate({**own.dump(user), "contacts": dict(contacts), "notify": notify})
+    store.put(db, login, own.dump(changed), declared=False, now=now)
+    audit.record(
+        db, actor, "user.contacts", f"user:{login}", {"before": sorted(user.contacts), "contacts": sorted(contacts)}, now
+    )
+
+
+def set_settings(db: Connection, login: str, written: Mapping[str, Any], actor: Actor, now: datetime) -> None:
+    """Change somebody's time zone, notification rules and quiet hours. Raises Invalid, Conflict for a declared person."""
+    user = _undeclared(db, login, "settings")
+    changed = own.changed(user, written)
+    store.put(db, login, own.dump(changed), declared=False, now=now)
+    change = {"before": own.facts(user), "after": own.facts(changed)}
+    audit.record(db, actor, "user.settings", f"user:{login}", change, now)
+
+
+def _undeclared(db: Connection, login: str, what: str) -> User:
+    person = store.lock(db, login)
     if person is None:
         raise NotFound(f'there is no user "{login}"')
     if person.declared:
-        raise Conflict(f'"{login}" is managed in the configuration; change the contacts there')
-    notify = {
-        urgency: [rule for rule in rules if rule["contact"] in (INBOX, *contacts)] or None
-        for urgency, rules in person.user.notify.model_dump(mode="json").items()
-        if rules
-    }
-    changed = User.model_validate({**dump(person.user), "contacts": dict(contacts), "notify": notify})
-    store.put(db, login, dump(changed), declared=False, now=now)
-    audit.record(
-        db, actor, "user.contacts", f"user:{login}", {"before": sorted(person.user.contacts), "contacts": sorted(contacts)}, now
-    )
+        raise Conflict(f'"{login}" is managed in the configuration; change the {what} there')
+    return person.user
 
 
 @lru_cache

@@ -37,6 +37,12 @@ def get(db: Connection, login: str, default_zone: str = "UTC") -> Person | None:
     return _person(row, default_zone) if row else None
 
 
+def lock(db: Connection, login: str) -> Person | None:
+    """The same, locked until the transaction ends."""
+    row = db.execute(select(person).where(person.c.login == login, person.c.active).with_for_update()).one_or_none()
+    return _person(row, "UTC") if row else None
+
+
 def credentials(db: Connection, login: str) -> tuple[str | None, int] | None:
     """Password hash and session epoch of an active person."""
     query = select(person.c.password_hash, person.c.session_epoch).where(person.c.login == login, person.c.active)

@@ -1,5 +1,6 @@
 """What is true of a person, for their own page and for others: how they are notified, and when they are on call."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,7 +11,8 @@ from app.oncall import service as oncall
 from app.oncall.model import Shift
 from app.people import store
 from app.people.model import Contact, Person, Urgency
-from app.people.reach import wanted
+from app.people.own import at_night, reached
+from app.people.reach import Reach, wanted
 from app.reason import Code
 
 AHEAD = timedelta(days=28)
@@ -35,14 +37,17 @@ class Profile:
     zone_origin: str | None  # of the zone that holds: their own, or that of `defaults`; None where neither is written
     notified: tuple[Notified, ...]
     teams: tuple[str, ...]
+    night: datetime  # the next 03:00 where they live
+    reached: Mapping[Urgency, Sequence[Reach]]  # how a page would reach them then
 
 
-def profile(db: Connection, person: Person) -> Profile:
+def profile(db: Connection, person: Person, now: datetime) -> Profile:
     """The settings of a person as they are in force."""
     origin = catalog.origins(db, "user").get(person.login) if person.declared else None
     zone_origin = origin if person.user.timezone else catalog.origins(db, "defaults").get("defaults")
     teams = store.directory(db, "UTC").teams_of(person.login)
-    return Profile(person, origin, zone_origin, tuple(_notified(person, urgency) for urgency in Urgency), teams)
+    notified, night = tuple(_notified(person, urgency) for urgency in Urgency), at_night(person, now)
+    return Profile(person, origin, zone_origin, notified, teams, night, reached(person, night))
 
 
 def shifts(db: Connection, login: str, now: datetime) -> list[tuple[str, Shift]]:

@@ -16,6 +16,9 @@ import pytest
 from jsonschema_rs import validator_for
 
 from app.api import reference
+from app.db import transaction
+from app.people.model import SYSTEM, Role
+from app.people.service import invite, make_token
 from tests.api.beats import HEARTBEATS
 from tests.api.conftest import CONFIGURATION, Api
 from tests.web.watching import results, worker
@@ -221,6 +224,14 @@ def configuration(story: Story) -> None:
     story.call("POST config/plan", files)
     story.call("POST config/apply", files)
     story.call("GET users")
+    with transaction() as db:
+        invite(db, "eve", Role.RESPONDER, "Eve", SYSTEM, datetime.now(UTC))
+        story.api.tokens["eve"] = make_token(db, "eve", "test", SYSTEM, datetime.now(UTC))
+    story.call("PUT me/contacts", {"contacts": {"hook": "eve"}}, as_="eve")
+    rules = {"high": [{"contact": "hook"}, {"contact": "inbox", "after": 120}], "low": [{"contact": "inbox"}]}
+    quiet = {"from": "22:00", "to": "07:00"}
+    story.call("PUT me/settings", {"timezone": "Europe/Paris", "notify": rules, "quiet_hours": quiet}, as_="eve")
+    story.call("GET me/reach", query="at=2026-12-01T02:00:00Z", as_="eve")
     story.call("GET me", as_="bo")
     story.call("GET audit", query="object=override:1")
 

@@ -397,3 +397,42 @@ def test_what_cannot_be_tried_is_said_by_field_as_config_check_says_it(api: Api)
     assert (unknown.status_code, '"health.tcp"' in unknown.json()["detail"]) == (404, True)
     assert api.call("POST", "probes/health.tcp/try", as_="ed", json=wrong).status_code == 403
     assert api.call("POST", "checks/run", json={"nmaes": []}).json()["detail"].startswith("1 error in the request")
+
+
+def test_who_was_invited_sets_their_own_contacts_and_settings(api: Api) -> None:
+    from app.people.model import SYSTEM, Role
+    from app.people.service import invite, make_token
+
+    now = datetime.now(UTC)
+    with transaction() as db:
+        invite(db, "eve", Role.VIEWER, None, SYSTEM, now)
+        api.tokens["eve"] = make_token(db, "eve", "test", SYSTEM, now)
+
+    def put(path: str, body: Any, status: int = 200, as_: str = "eve") -> Any:
+        response = api.call("PUT", path, as_, json=body)
+        assert response.status_code == status, response.text
+        return response.json()
+
+    assert put("me/contacts", {"contacts": {"hook": "eve"}})["contacts"][1] == {"name": "hook", "channel": "hook", "to": "eve"}
+    put("me/contacts", {"contacts": {"pigeon": "eve"}}, 422)
+    rules = {"high": [{"contact": "hook", "after": 0}, {"contact": "inbox", "after": 90}], "low": None}
+    asked = {"timezone": "Asia/Tokyo", "notify": rules, "quiet_hours": {"from": "22:00", "to": "07:00"}}
+    told = put("me/settings", asked)
+    assert {name: told[name] for name in asked} == asked
+    assert told == api.get("me", as_="eve")
+    night = "2026-12-01T03:00:00%2B09:00"
+    found = [(one["urgency"], one["contact"], one["at"][11:19]) for one in api.get(f"me/reach?at={night}", as_="eve")["items"]]
+    assert found == [
+        ("high", "hook", "18:00:00"), ("high", "inbox", "18:01:30"), ("low", "inbox", "22:00:00"), ("low", "hook", "22:00:00"),
+    ]  # fmt: skip
+    for wrong in (
+        {"timezone": "Mars"}, {"quiet_hours": {"from": "22"}}, {"quiet_hours": {"from": "10pm", "to": "7"}}, {"role": "admin"},
+        {"notify": {"high": [{"contact": "sms"}]}}, {"notify": {"high": [{"contact": "hook", "after": -1}]}},
+    ):  # fmt: skip
+        put("me/settings", wrong, 422)
+    assert api.get("me", as_="eve") == told
+    put("me/contacts", {"contacts": {}})
+    assert api.get("me", as_="eve")["notify"] == {"high": [{"contact": "inbox", "after": 90}], "low": None}
+    assert put("me/settings", {})["quiet_hours"] is None
+    put("me/settings", asked, 409, "bo")
+    assert api.get("me", as_="bo")["origin"].startswith("all.yaml:")

@@ -313,3 +313,21 @@ def test_an_error_does_not_either(tocsin: Tocsin) -> None:
     said = tocsin("incidents", "show", "\x1b[2J\u202e1")
     assert said.status == 2
     assert said.err.replace("\n", "").replace("\x1b[31m", "").replace("\x1b[0m", "").isprintable()
+
+
+def test_who_was_invited_gets_contacts_and_notification_rules(tocsin: Tocsin) -> None:
+    tocsin("users", "invite", "eve")
+    assert tocsin("users", "contacts", "eve", "hook=eve").out == "eve: contacts changed\n"
+    wanted = ("--high", "hook,inbox=2m", "--low", "inbox", "--quiet-hours", "22:00-07:00", "--timezone", "Europe/Paris")
+    said = tocsin("users", "notify", "eve", *wanted).out.splitlines()
+    assert said[0] == "eve: responder, invited, time zone Europe/Paris"
+    assert [line.split()[4] for line in said[1:]] == ["hook", "inbox", "inbox"]
+    shown = tocsin("users", "show", "eve", "--json").json
+    assert shown["settings"]["quiet_hours"] == {"from": "22:00:00", "to": "07:00:00"}
+    for wrong in (("--high", "sms"), ("--quiet-hours", "22:00"), ("--timezone", "Mars"), ("--low", "inbox=soon")):
+        assert tocsin("users", "notify", "eve", *wrong).status == 2
+    assert tocsin("users", "show", "eve", "--json").json == shown
+    assert tocsin("users", "notify", "eve", "--as", "ada").status == 2
+    assert tocsin("users", "contacts", "eve", "hook").status == 2
+    assert tocsin("users", "notify", "bo").status == 1
+    assert "declared in " in tocsin("users", "show", "bo").out

@@ -10,7 +10,7 @@ from app import line
 from app.actions.check import pause, resume
 from app.checks import service as checks
 from app.checks import store
-from app.checks.pause import LONGEST, forgotten
+from app.checks.pause import LONGEST, facts, forgotten
 from app.checks.pause import pause as made
 from app.configfile.apply import apply
 from app.configfile.load import load_texts
@@ -101,8 +101,12 @@ def test_a_pause_is_changed_by_pausing_again_and_kept_when_the_configuration_is_
 def test_every_change_is_audited_with_what_was_before(web: None) -> None:
     paused(NOON + HOUR)
     line.dispatch(["health"], NOON + HOUR)
-    pause_ = {"until": (NOON + HOUR).isoformat(), "reason": "moved", "by": "ed"}
-    assert lines() == [("ed", "check.pause", {"after": pause_}), (None, "check.resume", {"before": pause_})]
+    none = facts(None)
+    pause_ = {"paused": True, "until": (NOON + HOUR).isoformat(), "reason": "moved", "by": "ed"}
+    assert lines() == [
+        ("ed", "check.pause", {"before": none, "after": pause_}),
+        (None, "check.resume", {"before": pause_, "after": none}),
+    ]
 
 
 def test_what_is_refused(web: None) -> None:

@@ -235,3 +235,43 @@ def _until(what: object) -> None:
     while not what():  # type: ignore[operator]
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_who_was_invited_sets_time_zone_rules_and_quiet_hours_and_sees_how_a_page_would_reach_them(site: Site) -> None:
+    cy = _local(site)
+    cy.post("/me/contacts", **{"channel.1": "hook", "to.1": "cy-phone"})
+    typed = {
+        "timezone": "Europe/Paris", "high.contact.0": "hook", "high.after.0": "", "high.contact.1": "inbox",
+        "high.after.1": "2m", "low.contact.0": "hook", "quiet.from": "22:00", "quiet.to": "07:00",
+    }  # fmt: skip
+
+    def reach(page: str) -> str:
+        found = re.search(r'id="reach">(.*?)</div>', page, re.DOTALL)
+        assert found is not None
+        return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", found[1]))
+
+    usual = reach(cy.get("/me"))
+    tried = cy.post("/me/settings", 200, **typed, preview="1").text
+    assert "A critical page at 03:00 (Europe/Paris) would reach you: hook at once, inbox after 2m" in reach(tried)
+    assert "(quiet hours)" in reach(tried)
+    assert 'value="2m"' in tried
+    assert reach(cy.get("/me")) == usual, "a preview saves nothing"
+    cy.post("/me/settings", **typed)
+    assert reach(cy.get("/me")) == reach(tried)
+    wrong = cy.post("/me/settings", 422, **{**typed, "timezone": "Europe/Pari"}).text
+    assert "did you mean &#34;Europe/Paris&#34;?" in wrong
+    assert 'value="Europe/Pari"' in wrong
+    assert reach(cy.get("/me")) == reach(tried)
+    for bad in ({"high.after.1": "soon"}, {"quiet.to": ""}, {"low.contact.0": "nope"}):
+        cy.post("/me/settings", 422, **{**typed, **bad})
+    cy.post("/me/settings")
+    assert reach(cy.get("/me")) == usual
+    assert "changed the notification settings of" in site.as_("root").get("/admin/audit")
+
+
+def test_who_is_declared_reads_their_settings_and_where_they_are_written(ada: Site) -> None:
+    page = ada.get("/me")
+    assert "would reach you" in page
+    assert 'action="/me/settings"' not in page
+    assert "change <code>timezone:</code>" in page
+    assert "managed in the configuration" in ada.post("/me/settings", 409, timezone="UTC").text

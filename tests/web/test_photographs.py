@@ -204,6 +204,24 @@ def test_who_has_not_logged_in_yet_and_what_opens_can_be_used_by_all(chromium: "
     stranger.complaints = []
     stranger.close()
 
+    own = root.as_("fay")
+    fay = Watched(chromium, own, viewport={"width": 1440, "height": 900})
+    bring_axe(fay.context)
+    own.post("/me/contacts", **{"channel.1": "hook", "to.1": "fay"})
+    rules = {
+        "high.contact.0": "hook",
+        "high.contact.1": "inbox",
+        "high.after.1": "2m",
+        "quiet.from": "22:00",
+        "quiet.to": "07:00",
+    }
+    own.post("/me/settings", **rules)
+    for width in (1440, 390):
+        fay.page.set_viewport_size({"width": width, "height": 844})
+        fay.page.goto("/me")
+        wrong += photograph(fay.page, "me-invited", width)
+    fay.close()
+
     watched = Watched(chromium, root, viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
     bring_axe(watched.context)
     page = watched.page

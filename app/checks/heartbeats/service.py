@@ -26,7 +26,7 @@ from app.checks.heartbeats.model import (
     MeasuredRun,
     PingRequest,
 )
-from app.checks.pause import Pause
+from app.checks.pause import Pause, facts
 from app.downtime import Downtime, united
 from app.errors import Conflict, NotFound
 from app.people import audit
@@ -186,7 +186,8 @@ def _judge(db: Connection, records: Sequence[HeartbeatRecord], now: datetime) ->
                 runs.append(MeasuredRun(id=one.id, name=one.name, n=ping.n, at=ping.at, seconds=seconds))
         if beat.state is HeartbeatState.PAUSED and one.pause and one.pause.until and one.pause.until <= now:
             beat = _resumed(beat, now)
-            audit.record(db, SYSTEM, "heartbeat.resume", f"heartbeat:{one.name}", {"before": one.pause.facts()}, now)
+            change = {"before": facts(one.pause), "after": facts(None)}
+            audit.record(db, SYSTEM, "heartbeat.resume", f"heartbeat:{one.name}", change, now)
         assessment = assess(beat, expectation, now, away)
         if assessment.beat.state is not beat.state or assessment.beat.reasons != beat.reasons or not pings:
             way.append((beat.state, assessment.beat, assessment.beat.since or now))

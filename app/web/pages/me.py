@@ -1,15 +1,17 @@
 """Me: my notifications, my contact methods, my shifts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from app.actions.person import set_contacts
+from app.actions.person import set_contacts, set_settings
 from app.catalog import store as catalog
+from app.errors import Invalid
 from app.incidents import store as incidents
 from app.incidents.model import Incident
 from app.notify import service as notify
@@ -18,8 +20,10 @@ from app.notify.model import Page
 from app.people import service as people
 from app.people import store
 from app.people.model import INBOX
+from app.people.own import changed
 from app.units import counted
 from app.web.agent import device
+from app.web.own import Draft, read, written
 from app.web.pages.login import check_new_password, check_old_password
 from app.web.profile import profile, shifts
 from app.web.route import pages
@@ -45,13 +49,16 @@ def me(request: Request, before: Annotated[int | None, Query(ge=1, lt=2**63)] = 
         return _page(v, before)
 
 
-def _page(v: Visit, before: int | None = None, **more: Any) -> Response:
+def _page(v: Visit, before: int | None = None, draft: Draft | None = None, **more: Any) -> Response:
     letters = _inbox(v, before)
+    known = profile(v.db, v.person, v.now)
     facts = {
         "letters": letters[:INBOX_PAGE],
         "older": letters[INBOX_PAGE - 1].page.id if len(letters) > INBOX_PAGE else None,
         "shifts": shifts(v.db, v.person.login, v.now),
-        "profile": profile(v.db, v.person),
+        "profile": known,
+        "draft": draft or written(v.person.user),
+        "shown": profile(v.db, draft.person, v.now) if draft and draft.person else known,
         "sessions": [(one, device(one.agent)) for one in store.sessions(v.db, v.person.login, v.now)],
         "this": v.session_id,
         "tokens": store.tokens(v.db, v.person.login),
@@ -88,6 +95,24 @@ def contacts(request: Request, typed: Typed) -> Response:
     with visit(request) as v:
         set_contacts(v.db, v.person.login, wanted, v.actor, v.now)
     return go("/me#contacts", Toast.plain("Contacts saved. Send a test to verify them"))
+
+
+@router.post("/me/settings")
+def settings(request: Request, typed: Typed) -> Response:
+    """Time zone, notification rules and quiet hours, saved or only tried."""
+    with visit(request) as v:
+        draft = read(typed)
+        try:
+            if "preview" not in typed:
+                set_settings(v.db, v.person.login, draft.settings(), v.actor, v.now)
+                return go("/me#rules", Toast.plain("Notification settings saved; used from the next page on"))
+            user = changed(v.person.user, draft.settings())
+        except Invalid as error:
+            answer = _page(v, draft=replace(draft, error=str(error)))
+            answer.status_code = 422
+            return answer
+        zone = ZoneInfo(user.timezone or catalog.defaults(v.db).timezone)
+        return _page(v, draft=replace(draft, person=replace(v.person, user=user, zone=zone)))
 
 
 @router.post("/me/tokens")

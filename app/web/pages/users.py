@@ -62,7 +62,7 @@ def show(request: Request, login: str, page: Page) -> Response:
         return v.page(
             "user.html",
             user=person,
-            profile=profile(v.db, person),
+            profile=profile(v.db, person, v.now),
             invited=None if person.declared else _invited(v, login),
             addresses=login == v.person.login or v.may("administer"),
             on_call=on_call,
