@@ -92,7 +92,7 @@ def _table(found: stack_status.Status) -> str:
         console.print(f"queues: {waiting}", f"oldest overdue job: {overdue}", sep="\n", highlight=False)
         for one in found.elsewhere:
             seen = f"last seen {length(one.age)} ago" if one.alive else f"gone, last seen {length(one.age)} ago"
-            text = f"remote worker: {one.name}, queues {', '.join(one.queues)}, {seen}"
+            text = f"other worker: {one.name}, queues {', '.join(one.queues)}, {seen}"
             console.print(text, style="" if one.alive else "red", markup=False, highlight=False)
         console.print("watcher: [red]UNWATCHED[/]" if found.watcher == "UNWATCHED" else "watcher: ok")
         for text in found.warnings:

@@ -37,7 +37,7 @@ _SAVE = text(
 )
 _ALONE = text(f"""
 select pg_advisory_xact_lock({OPENING}, hash) from (
-  select distinct hashtext(key) as hash from unnest(cast(:keys as text[])) as key order by 1) as wanted
+  select distinct hashtext(key) & 255 as hash from unnest(cast(:keys as text[])) as key order by 1) as wanted
 """)
 _RETITLE = text("""
 with stale as (
