@@ -57,15 +57,17 @@ def _event(one: Dossier) -> str:
 
 def _page(one: Dossier) -> str:
     whom = f"{one['user']} via {one['contact']}" if one["user"] else f"channel {one['channel']}"
+    state = "held" if one["held_until"] else one["state"]
     errors = [attempt["error"] for attempt in one["attempts"] if attempt["error"]]
     failed = f": {errors[-1]}" if errors and one["state"] not in ("accepted", "delivered") else ""
     tries = f", {counted(len(one['attempts']), 'attempt')}" if len(one["attempts"]) > 1 else ""
-    return f"{stamp(one['due_at'])}  {one['kind']} to {whom}: {one['state']}{tries}{failed} ({one['reason']})"
+    return f"{stamp(one['due_at'])}  {one['kind']} to {whom}: {state}{tries}{failed} ({one['reason']})"
 
 
 def _escalation(one: Dossier) -> str:
     whom = ", ".join([*one["users"], *one["channels"]]) or "nobody"
-    return f"{stamp(one['at'])}  escalates to {whom} ({one['reason']})"
+    held = "".join(f"; {each['user']} {each['reason']}" for each in one["held"])
+    return f"{stamp(one['at'])}  escalates to {whom} ({one['reason']}){held}"
 
 
 def _at(text: str | datetime) -> str:

@@ -1,6 +1,6 @@
 """The steps an incident has still to come if nobody does anything: the plan, run ahead of time over the same functions."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -11,10 +11,13 @@ from app.escalation.ahead import EscalationTerms, Upcoming, WhoAt, ahead
 from app.escalation.model import EscalationState
 from app.escalation.plan import ResolvedTarget, targets
 from app.escalation.service import owners, resolve
+from app.incidents.hours import urgency
 from app.incidents.model import Incident
 from app.oncall import service as oncall
 from app.people import store as people
 from app.people.model import Directory
+from app.people.reach import hold
+from app.reason import Reason
 
 LONGEST = 100  # steps
 NEAR = timedelta(hours=1)
@@ -29,6 +32,20 @@ def upcoming(
     directory = people.directory(db, catalog.defaults(db).timezone)
     terms = terms_of(db, incident)
     return list(islice(ahead(terms, current, now, who_at(db, terms, directory)), min(limit, LONGEST)))
+
+
+def quiet(db: Connection, incident: Incident, steps: Sequence[Upcoming]) -> list[dict[str, Reason]]:
+    """For each of these steps the people whose pages wait for the end of their quiet hours, and why."""
+    if not steps:
+        return []
+    directory, timetable = people.directory(db, catalog.defaults(db).timezone), oncall.timetable(db)
+    found = []
+    for one in steps:
+        then = urgency(incident, timetable, one.at)[0]
+        known = [directory.people[user] for target in one.step.targets for user in target.users if user in directory.people]
+        holds = {person.login: hold(person, then, one.at) for person in known}
+        found.append({login: held[1][0] for login, held in holds.items() if held})
+    return found
 
 
 def terms_of(db: Connection, incident: Incident) -> EscalationTerms:

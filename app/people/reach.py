@@ -24,18 +24,22 @@ class Reach:
 def reach(person: Person, urgency: Urgency, at: datetime) -> list[Reach]:
     """The contacts for a step that began at `at`; each once per `after`. Low urgency waits for the end of quiet hours."""
     contacts = {contact.name: contact for contact in person.contacts}
-    start = at
-    waits: Reasons = ()
-    if urgency is Urgency.LOW and person.user.quiet_hours is not None:
-        start = quiet_until(person.user.quiet_hours, person.zone, at)
-    if start > at:
-        facts = {"until": start.isoformat(), "local": f"{start.astimezone(person.zone):%H:%M}"}
-        waits = (Reason(Code.QUIET_HOURS, facts),)
+    held = hold(person, urgency, at)
+    start, waits = held if held else (at, ())
     found: dict[tuple[str, timedelta], Reach] = {}
     for name, after, why in wanted(person, urgency):
         reason = Reason(why, {"urgency": urgency.value})
         found.setdefault((name, after), Reach(contacts[name], start + after, (reason, *waits)))
     return sorted(found.values(), key=lambda one: one.at)
+
+
+def hold(person: Person, urgency: Urgency, at: datetime) -> tuple[datetime, Reasons] | None:
+    """Until when pages of a step that begins at `at` wait for the end of the person's quiet hours, and why; None: no wait."""
+    if urgency is not Urgency.LOW or person.user.quiet_hours is None:
+        return None
+    end = quiet_until(person.user.quiet_hours, person.zone, at)
+    facts = {"until": end.isoformat(), "local": f"{end.astimezone(person.zone):%H:%M}"}
+    return (end, (Reason(Code.QUIET_HOURS, facts),)) if end > at else None
 
 
 def wanted(person: Person, urgency: Urgency) -> list[tuple[str, timedelta, Code]]:

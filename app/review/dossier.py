@@ -1,5 +1,6 @@
 """Everything about one incident: its alerts, what happened, who was notified how, and the next escalations."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -11,7 +12,7 @@ from app.alerts.present import present as present_alert
 from app.errors import NotFound
 from app.escalation import store as escalations
 from app.escalation.ahead import Upcoming
-from app.escalation.upcoming import upcoming
+from app.escalation.upcoming import quiet, upcoming
 from app.incidents import store as incidents
 from app.incidents.model import Incident
 from app.incidents.present import PublicIncident, PublicTimelineEntry, present, present_event
@@ -19,7 +20,16 @@ from app.notify import store as pages
 from app.notify.present import PublicPage
 from app.notify.present import present as present_page
 from app.reason import Code, Reason
-from app.wording import PublicReason, present_all, texts
+from app.walltime import Stamp
+from app.wording import PublicReason, present_all, text, texts
+
+
+class PublicHold(TypedDict):
+    """Somebody whose pages wait for the end of their quiet hours."""
+
+    user: str
+    until: Stamp
+    reason: str
 
 
 class PublicEscalation(TypedDict):
@@ -32,6 +42,7 @@ class PublicEscalation(TypedDict):
     channels: list[str]
     excused: bool
     held_until: datetime | None
+    held: list[PublicHold]
     reason: str
     reasons: list[PublicReason]
 
@@ -66,12 +77,12 @@ def dossier(db: Connection, number: int, now: datetime) -> PublicDossier:
         "also_affected": [],
         "timeline": [present_event(line) for line in incidents.timeline(db, number)],
         "pages": [present_page(page, attempts[page.id]) for page in sent],
-        "upcoming": [coming(one) for one in to_come],
+        "upcoming": [coming(one, held) for one, held in zip(to_come, quiet(db, found, to_come), strict=True)],
     }
 
 
-def coming(one: Upcoming) -> PublicEscalation:
-    """The public form of an escalation to come."""
+def coming(one: Upcoming, held: Mapping[str, Reason]) -> PublicEscalation:
+    """The public form of an escalation to come. held: whose pages wait, and why."""
     step = one.step
     reasons = [Reason(Code.STARTED_AGAIN)] if one.starts_again else []
     reasons += [one.held.reason] if one.held else []
@@ -84,6 +95,7 @@ def coming(one: Upcoming) -> PublicEscalation:
         "channels": [target.channel for target in step.targets if target.channel],
         "excused": step.excused,
         "held_until": one.held.until if one.held else None,
+        "held": [{"user": user, "until": why.facts["until"], "reason": text(why)} for user, why in held.items()],
         "reason": texts(reasons),
         "reasons": present_all(reasons),
     }

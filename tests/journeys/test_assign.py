@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.db import transaction
 from app.errors import Conflict, Invalid
 from app.incidents.model import IncidentState
 from tests.journeys.world import World, minutes
@@ -157,6 +158,32 @@ def test_without_a_policy_the_owners_follow_the_assignee_who_is_one_of_them(worl
     world.expect_page("bo")
     world.advance(minutes(5))
     world.expect_page("ada", "bo")
+    world.act("acknowledge")
+
+
+def test_who_is_assigned_in_their_quiet_hours_is_held_and_it_says_so(world: World) -> None:
+    from app.cli.dossier import shown
+    from app.review.dossier import dossier
+
+    quiet = "quiet_hours: {from: '11:00', to: '14:30'}, timezone: UTC"
+    world.configure(
+        OWNED.replace("bo: {contacts: {hook: bo}", f"bo: {{contacts: {{hook: bo}}, {quiet}").replace(
+            "high: [hook]", "low: [hook]"
+        )
+        + "policies: {p: {steps: [{page: 'user:ada'}, {page: 'user:bo'}]}}\nroutes: [{policy: p, urgency: low}]\n"
+    )
+    world.raise_alert()
+    world.expect_page("ada")
+    world.act("assign", login="bo")
+    world.expect_nothing()
+    with transaction() as db:
+        found = dossier(db, 1, world.now)
+    (page,) = [one for one in found["pages"] if one["user"] == "bo"]
+    assert (page["state"], page["held_until"]) == ("queued", "2026-11-23T14:30:00+00:00")
+    (held,) = found["upcoming"][1]["held"]
+    assert (held["user"], held["reason"]) == ("bo", "held until 14:30 (quiet hours)")
+    lines = [line for line in shown(found) if "held until 14:30 (quiet hours)" in line]
+    assert [": held (" in line for line in lines[:2]] == [True, False]
     world.act("acknowledge")
 
 

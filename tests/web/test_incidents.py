@@ -138,6 +138,32 @@ def test_choosing_an_assignee_shows_the_team_first_and_what_each_is_sent(site: S
     ada.get("/incidents/999/assign", 404)
 
 
+def test_a_page_that_waits_for_quiet_hours_says_until_when(site: Site, ada: Site) -> None:
+    from app.configfile.apply import apply
+    from app.configfile.load import load_texts
+    from app.db import transaction
+    from app.people.model import SYSTEM
+
+    now = datetime.now(UTC)
+    quiet = f"quiet_hours: {{from: '{now - timedelta(hours=1):%H:%M}', to: '{now + timedelta(hours=2):%H:%M}'}}, timezone: UTC"
+    wanted = f"""
+users: {{ada: {{role: responder}}, bo: {{role: responder, {quiet}}}, root: {{role: admin}}}}
+policies: {{p: {{steps: [{{page: "user:bo", wait: 5m}}, {{page: "user:bo", wait: 5m}}]}}}}
+routes: [{{policy: p, urgency: low}}]
+"""
+    found = load_texts({"a.yaml": wanted}, {})
+    assert found.errors == ()
+    with transaction() as db:
+        apply(db, found, SYSTEM, now)
+    number = raise_alert("disk full")
+    page = ada.get(f"/incidents/{number}")
+    held = f"held until {now + timedelta(hours=2):%H:%M} (quiet hours)"
+    assert f"Page to bo {held}." in page
+    assert f"bo {held}" in page[page.index("Next escalations") : page.index('id="pages"')]
+    assert held in page[page.index('id="pages"') :]
+    assert "</svg>held</span>" in page
+
+
 def test_an_incident_says_who_is_next_when_and_why_it_paged_me(site: Site) -> None:
     number = raise_alert("disk full")
     deliver_inbox()

@@ -19,7 +19,7 @@ from app.configfile.sections import RUNBOOK, Runbook
 from app.configfile.touch import Concern, touching
 from app.errors import Invalid, NotFound
 from app.escalation import store as escalations
-from app.escalation.upcoming import first, upcoming
+from app.escalation.upcoming import first, quiet, upcoming
 from app.incidents import store
 from app.incidents.lifecycle import Move, offered
 from app.incidents.model import OPEN, Incident
@@ -30,6 +30,7 @@ from app.notify import store as notices
 from app.notify.model import Attempt, Kind, Page
 from app.people import store as people
 from app.people.model import Actor, Directory
+from app.reason import Reason
 from app.review.choices import person_choices, step_choices
 from app.rules import in_force
 from app.units import parse_duration
@@ -83,6 +84,8 @@ def show(request: Request, number: Number, all: bool = False) -> Response:
             sent=sent,
             why=_why(sent, v.person.login),
             steps=steps,
+            quiet=quiet(v.db, incident, steps),
+            waiting_pages=_held(incident, sent),
             row=Row(incident, first(steps)),
             runbook=_runbook(v.db, incident.runbook),
             changes=_changes(v.db, incident, of_it),
@@ -192,6 +195,12 @@ def _sent_pages(db: Connection, number: int) -> list[SentPage]:
     found = notices.of_incidents(db, [number])
     attempts = notices.attempts(db, [page.id for page in found])
     return [SentPage(page, attempts[page.id]) for page in reversed(found)]
+
+
+def _held(incident: Incident, sent: Sequence[SentPage]) -> dict[str, Reason]:
+    """Who was paged for it as it stands, and whose pages wait: by their name, with the reason."""
+    now = [one.page for one in sent if one.page.generation == incident.generation and one.page.kind is Kind.PAGE]
+    return {page.user or page.channel: page.held for page in now if page.held} if incident.open else {}
 
 
 def _why(sent: Sequence[SentPage], login: str) -> dict[str, list[Page]]:
