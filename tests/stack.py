@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,7 @@ class Stack:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, None
-        except OSError:
+        except (OSError, HTTPException):  # killed before, or in the middle of the answer
             return 0, None
 
     def events(self, events: Sequence[Mapping[str, Any]], seconds: float = 60) -> None:

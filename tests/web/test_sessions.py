@@ -214,7 +214,8 @@ def test_my_page_says_how_i_am_notified_and_where_that_is_declared(site: Site) -
     assert f">all.yaml:{line}<" in page
     assert "Europe/Paris" in page
     assert ">all.yaml:2<" in page, "the time zone is that of the defaults"
-    assert "not declared in the configuration" in site.as_("cy").get("/me")
+    assert 'action="/me/settings"' not in bo.get("/me")
+    assert 'action="/me/settings"' in site.as_("cy").get("/me"), "who is declared nowhere sets it here"
 
 
 def test_a_removed_person_stays_out_also_when_the_login_comes_back(site: Site) -> None:
