@@ -88,7 +88,8 @@ def parse_matchers(text: str) -> Matchers:
         part = _TOKEN.match(inside, at)
         if part is None or part.end() == at:
             rest = inside[at:].strip()
-            why = _unquoted(rest) or f'cannot read {rest!r}; write name="value", !=, =~ or !~'
+            place = "" if rest == inside else f" at {rest!r}"
+            why = _unquoted(rest) or f'syntax error{place}; write name="value", !=, =~ or !~'
             raise ValueError(f"matcher {text!r}: {why}")
         found.append(_matcher(part, text))
         at = part.end()

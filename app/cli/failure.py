@@ -72,7 +72,7 @@ def _with_faults(error: TocsinError) -> str:
     """The message, then what it does not name already: each wrong field once."""
     message = str(error)
     faults = error.faults if isinstance(error, Invalid) else ()
-    more = [f"{one.field}: {one.detail}" for one in faults if one.detail not in message]
+    more = [f"{one.field}: {one.detail}" for one in faults if one.detail not in message and one.detail != "unknown"]
     return f"{message}: {'; '.join(more)}" if more else message
 
 

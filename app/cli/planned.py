@@ -14,8 +14,8 @@ ADVICE = {
     "why-not": "`tocsin preview` shows whom an alert would page",
     "mcp": "use the REST API, see /api/docs",
     "drill": "*Test my pager* in the console sends to all your contacts",
-    "backup": "use pg_dump on the database; `tocsin config export` writes the configuration",
-    "restore": "use pg_restore on the database",
+    "backup": "back up with pg_dump as docs/operations.md, *Backup*, says",
+    "restore": "restore with pg_restore as docs/operations.md, *Backup*, says",
     "import": "write the configuration by hand; `tocsin config schema` prints a JSON Schema for editors",
     "export": "`tocsin config export` writes the configuration in force",
 }
