@@ -31,6 +31,12 @@ def bare(home: Home, *words: str, folder: Path = ROOT, **env: str) -> subprocess
     return forked.tocsin(*words, env=environ, cwd=folder)
 
 
+def read_anew() -> Settings:
+    """The settings as they are now; the servers of other tests in this process ask for them at any time, which keeps them."""
+    settings.cache_clear()
+    return settings()
+
+
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """This process as a shell without a Tocsin variable but the home."""
@@ -63,7 +69,7 @@ def runs(shell: Path) -> Iterator[Path]:
 
 
 def test_a_second_terminal_needs_no_variable(runs: Path) -> None:
-    found = settings()
+    found = read_anew()
     assert (found.port, found.url, str(found.config)) == (9000, "https://tocsin.example.org", "/etc/tocsin/alerting")
     assert found.database == "postgresql+psycopg://tocsin:right@db.example.org/tocsin"
     assert environ()["TOCSIN_TIMEZONE"] == "Europe/Paris"
@@ -91,7 +97,7 @@ def test_a_variable_that_contradicts_the_running_stack_is_named_with_both_values
     runs: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
 ) -> None:
     monkeypatch.setenv(name, value)
-    for read in (settings, to_start):
+    for read in (read_anew, to_start):
         with pytest.raises(Exception, match="in the running stack") as error:
             read()
         assert said in str(error.value)
@@ -115,13 +121,13 @@ def test_what_says_the_same_in_other_words_is_no_contradiction(
     runs: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
-    assert settings().port == 9000
+    assert read_anew().port == 9000
 
 
 def test_between_two_stacks_a_variable_counts_and_the_rest_is_kept(shell: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept.keep(kept.last(shell), kept.Kept({"TOCSIN_PORT": "9000", "TOCSIN_HOST": "::1"}, {"TOCSIN_CONFIG": "/etc/old"}))
     monkeypatch.setenv("TOCSIN_PORT", "9001")
-    assert (settings().port, settings().host, str(settings().config)) == (9001, "::1", "/etc/old")
+    assert (read_anew().port, read_anew().host, str(read_anew().config)) == (9001, "::1", "/etc/old")
     found = to_start()
     assert (found.port, found.host) == (9001, "::1")
     assert found.config == Settings.model_fields["config"].default  # a new release may bring another
@@ -134,13 +140,13 @@ def test_a_process_of_the_stack_reads_its_own_variables(runs: Path, monkeypatch:
     own = Settings(home=runs)
     monkeypatch.setenv(kept.MARK, str(own.sockets))
     monkeypatch.setenv("TOCSIN_PORT", "9005")
-    assert settings().port == 9005
+    assert read_anew().port == 9005
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"given": 3, "implied": {}}', "\0"])
 def test_a_file_nobody_can_read_keeps_nothing(shell: Path, text: str) -> None:
     kept.last(shell).write_text(text)
-    assert settings().port == 8080
+    assert read_anew().port == 8080
 
 
 def test_settings_are_kept_of_a_start_that_got_as_far_as_its_database(make_home: MakeHome) -> None:
