@@ -117,7 +117,7 @@ def override(caller: Caller, name: Name, body: NewOverride) -> Response:
 
 @routes.delete("/schedules/{name}/overrides/{override_id}", status_code=204)
 def remove_override(caller: Caller, name: Name, override_id: Annotated[int, Path(ge=1, le=2**63 - 1)]) -> Response:
-    """Delete an override: responders their own, editors any."""
+    """Delete an override: responders their own and those they created, editors any."""
     with transaction() as db:
         service.schedule(db, name)
         pager.delete_override(db, override_id, caller, clock.now(db), name)
@@ -128,7 +128,10 @@ def remove_override(caller: Caller, name: Name, override_id: Annotated[int, Path
 def edit_override(
     caller: Caller, name: Name, override_id: Annotated[int, Path(ge=1, le=2**63 - 1)], body: EditedOverride
 ) -> Response:
-    """Change an override: responders their own, editors any. Overrides of the configuration are changed in its files."""
+    """Change an override: responders their own, and make those they created for others shorter; editors any.
+
+    Overrides of the configuration are changed in its files.
+    """
     with transaction() as db:
         service.schedule(db, name)
         changed = body.model_dump(exclude_none=True)

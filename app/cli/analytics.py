@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.terminal import Json, say, say_json, say_list
+from app.review.analytics.model import LONGEST, USUAL
 from app.units import counted, length
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ SHOWN = 10  # lines of a list; --json has more
 @commands.command()
 def analytics(
     days: Annotated[
-        int, typer.Option(min=1, max=366, help="The last so many days, today with them, in the default time zone.")
-    ] = 30,
+        int, typer.Option(min=1, max=LONGEST, help="The last so many days, today with them, in the default time zone.")
+    ] = USUAL,
     service: Annotated[str | None, typer.Option(help="Only incidents of this service.")] = None,
     team: Annotated[str | None, typer.Option(help="Only incidents of this team.")] = None,
     user: Annotated[str | None, typer.Option(help="Only pages to this person, and the incidents they are for.")] = None,

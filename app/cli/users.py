@@ -164,6 +164,8 @@ def contacts(
     pairs = [one.partition("=") for one in addresses]
     if wrong := next((one for one, pair in zip(addresses, pairs, strict=True) if not (pair[0] and pair[2])), None):
         raise Invalid(f'invalid contact "{wrong}"; write CHANNEL=ADDRESS')
+    if double := next((pair[0] for n, pair in enumerate(pairs) if pair[0] in [one[0] for one in pairs[:n]]), None):
+        raise Invalid(f'duplicate contact "{double}"; each channel takes one address')
     with transaction() as db:
         set_contacts(db, login, {name: to for name, _, to in pairs}, actor(db, as_), clock.now(db))
     say(f"{login}: contacts changed")

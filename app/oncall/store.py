@@ -43,12 +43,13 @@ def lock(db: Connection, id_: int) -> Override | None:
 
 
 def change(db: Connection, changed: Override) -> None:
-    """Write whom, when and why of one in force; when it was made, and so what it wins over, stays."""
+    """Write who, when, why and by whom of one in force; when it was made, and so what it wins over, stays."""
     values = {
         "user_name": changed.user,
         "starts_at": changed.start,
         "ends_at": changed.end,
         "reason": changed.reason,
+        "made_by": changed.made_by,
     }
     db.execute(update(override).where(override.c.id == changed.id, override.c.removed_at.is_(None)).values(values))
 

@@ -286,6 +286,18 @@ def test_whoever_is_on_call_hands_over_and_takes_back(api: Api) -> None:
     api.delete(at, as_="ada")
 
 
+def test_what_somebody_took_over_is_not_theirs_to_give_away(api: Api) -> None:
+    tenth = "2026-11-10T{:02d}:00:00+00:00"  # in bo's week
+    hour = {"user": "ada", "start": tenth.format(10), "end": tenth.format(11)}
+    rest = {"user": "ed", "start": tenth.format(12), "end": tenth.format(14)}
+    made = api.post("schedules/primary/overrides", hour, 201, as_="ed")
+    api.post("schedules/primary/overrides", rest, 403, as_="ada")
+    api.patch(f"schedules/primary/overrides/{made['id']}", {"end": tenth.format(20)}, as_="ada")
+    api.post("schedules/primary/overrides", rest, 403, as_="ada")
+    api.post("schedules/primary/overrides", {**hour, "user": "ed", "end": tenth.format(20)}, 403, as_="ada")
+    api.post("schedules/primary/overrides", rest, 201, as_="ed")
+
+
 def test_responders_override_for_themselves_and_editors_for_anybody(api: Api) -> None:
     api.post("schedules/primary/overrides", over(user="ada"), 403, as_="bo")
     api.post("schedules/primary/overrides", over(hours=24 * 14, user="bo"), 403, as_="ada")  # beyond her shift
