@@ -329,5 +329,7 @@ def test_who_was_invited_gets_contacts_and_notification_rules(tocsin: Tocsin) ->
     assert tocsin("users", "show", "eve", "--json").json == shown
     assert tocsin("users", "notify", "eve", "--as", "ada").status == 2
     assert tocsin("users", "contacts", "eve", "hook").status == 2
+    twice = tocsin("users", "contacts", "eve", "hook=eve", "hook=adam")
+    assert (twice.status, 'duplicate contact "hook"' in twice.err) == (2, True)
     assert tocsin("users", "notify", "bo").status == 1
     assert "declared in " in tocsin("users", "show", "bo").out
