@@ -82,6 +82,8 @@ def broker_is(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]
     def set_to(url: str) -> None:
         monkeypatch.setenv("TOCSIN_BROKER_URL", url)
         settings.cache_clear()
+        while settings().broker != url:  # a server of other tests in this process was just reading them
+            settings.cache_clear()
 
     yield set_to
     monkeypatch.undo()

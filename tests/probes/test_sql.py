@@ -213,7 +213,7 @@ def test_a_query_that_runs_too_long_is_cancelled(orders: str, server: str, query
 def test_rows_without_end_are_cut(orders: str) -> None:
     started = time.monotonic()
     assert "more than 100 rows" in ask(orders, "select generate_series(1, 1000000000000) as n").message
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 8, "all of them would take hours"
 
 
 def test_a_frozen_server_is_left_in_time(orders: str) -> None:
