@@ -252,7 +252,7 @@ class Defaults(Declared):
 class Flapping(Declared):
     """State changes within a time that count as flapping."""
 
-    changes: int = Field(default=6, ge=2, description="so many changes of state are flapping", examples=[6])
+    changes: int = Field(default=6, ge=2, description="number of state changes that count as flapping", examples=[6])
     within: Duration = Field(default=parse_duration("10m"), description="time in which they are counted", examples=["10m"])
     calm: Duration = Field(
         default=parse_duration("10m"), description="time without a change after which flapping ends", examples=["10m"]

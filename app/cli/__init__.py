@@ -49,7 +49,7 @@ COMMANDS = {
     ),
     "oncall": Entry("On call: now, shifts, coverage, override.", "oncall", "oncall", group=True),
     "preview": Entry("Show who would be paged, when, how and why; nothing is sent.", "preview", "commands"),
-    "analytics": Entry("What paged whom, at night and for nobody; MTTA, MTTR.", "analytics", "commands"),
+    "analytics": Entry("Analytics: pages by alert and person, at night; MTTA, MTTR.", "analytics", "commands"),
     "rules": Entry("Rules: list, test.", "rules", "rules", group=True),
     "runbooks": Entry("Runbooks: list, show.", "runbooks", "runbooks", group=True),
     "audit": Entry("Audit log: who changed what.", "audit", "commands"),

@@ -18,7 +18,7 @@ SHOWN = 10  # lines of a list; --json has more
 @commands.command()
 def analytics(
     days: Annotated[
-        int, typer.Option(min=1, max=LONGEST, help="The last so many days, today with them, in the default time zone.")
+        int, typer.Option(min=1, max=LONGEST, help="Number of days, including today, in the default time zone.")
     ] = USUAL,
     service: Annotated[str | None, typer.Option(help="Only incidents of this service.")] = None,
     team: Annotated[str | None, typer.Option(help="Only incidents of this team.")] = None,

@@ -62,7 +62,7 @@ def run(
     as_json: Json = False,
     as_: As = None,
 ) -> None:
-    """Run checks now, through their real queues. Exit 1 unless every result is ok."""
+    """Run checks now, on their own queues. Exit 1 unless every result is ok."""
     from app.actions.run import ask, results
     from app.checks import store
     from app.checks.select import select
@@ -212,7 +212,7 @@ def _say_drift(found: dict[str, Any]) -> None:
 
 @checks.command()
 def pause(name: Name, length: Length = None, until: Until = None, reason: Why = "", as_: As = None) -> None:
-    """Pause a check: it does not run until then or until it is resumed, and its alerts are resolved."""
+    """Pause a check: it does not run until the given time or until it is resumed; its alerts are resolved."""
     from app import clock
     from app.actions.check import pause
     from app.checks import store

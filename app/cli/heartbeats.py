@@ -13,7 +13,7 @@ LONGEST = 48  # characters of a name in the table
 
 heartbeats = typer.Typer(help="Heartbeats: jobs that must ping on time, and their pings.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="The heartbeat's name.")]
-Limit = Annotated[int, typer.Option(min=1, max=100, help="At most so many, newest first.")]
+Limit = Annotated[int, typer.Option(min=1, max=100, help="Maximum number of pings, newest first.")]
 
 
 @heartbeats.command("list")
@@ -70,7 +70,7 @@ def pings(name: Name, limit: Limit = 20, as_json: Json = False) -> None:
 
 @heartbeats.command()
 def pause(name: Name, length: Length = None, until: Until = None, reason: Why = "", as_: As = None) -> None:
-    """Pause a heartbeat until then, or until it is resumed or pinged; its alert is resolved."""
+    """Pause a heartbeat until the given time, or until it is resumed or pinged; its alert is resolved."""
     from app import clock
     from app.actions.heartbeat import pause
     from app.checks.heartbeats import store

@@ -87,7 +87,7 @@ def resolve(numbers: Numbers, as_: As = None) -> None:
 
 @incidents.command()
 def reopen(numbers: Numbers, as_: As = None) -> None:
-    """Reopen resolved incidents: triggered again, the policy from step 1."""
+    """Reopen resolved incidents; escalation restarts at step 1."""
     _act(numbers, as_, lambda service, *facts: service.reopen(*facts), lambda _: "reopened")
 
 
@@ -95,7 +95,7 @@ def reopen(numbers: Numbers, as_: As = None) -> None:
 def snooze(
     numbers: Numbers, length: Annotated[str, typer.Option("--for", help="How long: 30m, 1h, 2d.")] = "1h", as_: As = None
 ) -> None:
-    """Snooze incidents; afterwards the policy starts at step 1 unless they were resolved."""
+    """Snooze incidents; when the snooze ends, escalation restarts at step 1 unless they are resolved."""
     from app.units import parse_duration
 
     try:
@@ -127,7 +127,7 @@ def merge(
 @incidents.command()
 def escalate(
     numbers: Numbers,
-    step: Annotated[int | None, typer.Option(min=1, help="A later step of the policy; those before it are left out.")] = None,
+    step: Annotated[int | None, typer.Option(min=1, help="A later step of the policy; earlier steps are skipped.")] = None,
     to: Annotated[str | None, typer.Option(metavar="LOGIN", help="Assign to this user instead.")] = None,
     preview: Annotated[bool, typer.Option("--preview", help="Show whom it would page and when; send nothing.")] = False,
     as_: As = None,
@@ -175,7 +175,7 @@ def note(number_: OneNumber, text: Annotated[str, typer.Argument(metavar="TEXT",
 
 @incidents.command()
 def assign(number_: OneNumber, user: Annotated[str, typer.Argument(metavar="LOGIN", help="The user.")], as_: As = None) -> None:
-    """Assign an incident to a user; anybody but you is paged now."""
+    """Assign an incident to a user, who is paged now; assigning it to yourself does not page."""
     _act([number_], as_, _assign(user), _assigned)
 
 

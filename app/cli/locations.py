@@ -9,7 +9,7 @@ from app.cli.terminal import say
 from app.errors import Invalid
 
 locations = typer.Typer(help="Remote workers: location key, database role.", no_args_is_help=True)
-Location = Annotated[str, typer.Argument(help="The location, as named by `at` of a check.")]
+Location = Annotated[str, typer.Argument(help="The location, as in `at:` of a check.")]
 
 
 @locations.command()

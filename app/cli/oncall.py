@@ -135,7 +135,7 @@ def edit_override(
     reason: Annotated[str | None, typer.Option(help="Shown in the schedule.")] = None,
     as_: As = None,
 ) -> None:
-    """Change an override; what is not given stays."""
+    """Change an override; omitted options keep their values."""
     from app import clock
     from app.actions import pager
     from app.db import transaction

@@ -8,14 +8,14 @@ from app.errors import NotActive
 
 FREE = {"ignore_unknown_options": True, "allow_extra_args": True}
 ADVICE = {
-    "page": "`tocsin send` triggers an alert, which is routed",
+    "page": "`tocsin send` triggers an alert, which pages by its route",
     "change": "",
-    "explain": "the timeline of `tocsin incidents show` says what happened",
+    "explain": "see the timeline in `tocsin incidents show`",
     "why-not": "`tocsin preview` shows whom an alert would page",
     "mcp": "use the REST API, see /api/docs",
     "drill": "*Test my pager* in the console sends to all your contacts",
-    "backup": "back up with pg_dump as docs/operations.md, *Backup*, says",
-    "restore": "restore with pg_restore as docs/operations.md, *Backup*, says",
+    "backup": "use pg_dump, see *Backup* in docs/operations.md",
+    "restore": "use pg_restore, see *Backup* in docs/operations.md",
     "import": "write the configuration by hand; `tocsin config schema` prints a JSON Schema for editors",
     "export": "`tocsin config export` writes the configuration in force",
 }

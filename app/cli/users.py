@@ -100,7 +100,7 @@ def password(login: Login, as_: As = None) -> None:
 def token(
     login: Login,
     name: Annotated[str, typer.Option(help="What the token is for.")] = "",
-    days: Annotated[int | None, typer.Option(min=1, max=3650, help="Expires after so many days; default: never.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=3650, help="Days until it expires; default: never.")] = None,
     as_json: Json = False,
     as_: As = None,
 ) -> None:
@@ -180,7 +180,7 @@ def notify(
     timezone: Annotated[str | None, typer.Option(help="E.g. Europe/Paris; default: that of the configuration.")] = None,
     as_: As = None,
 ) -> None:
-    """Replace the notification rules, quiet hours and time zone of an invited user; what is not given is the default."""
+    """Replace the notification rules, quiet hours and time zone of an invited user; omitted options get the default."""
     from app import clock
     from app.actions.person import set_settings
     from app.db import transaction
