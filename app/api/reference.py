@@ -41,7 +41,7 @@ def install(app: FastAPI) -> None:
     """Add the document, the page and its style."""
     app.description = INTRODUCTION
     made = lru_cache(lambda: document(app))
-    written = lru_cache(lambda: answer(made()).body)  # half a megabyte, which anybody may ask for
+    written = lru_cache(lambda: answer(made()).body)  # 150 kB, which anybody may ask for
     page = lru_cache(lambda: _page(made()).encode())
 
     async def openapi(_: Request) -> Response:
