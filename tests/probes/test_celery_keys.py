@@ -16,6 +16,7 @@ from app.checks.probe import Reading
 from app.net.celery import Keys, _prefix, broker
 from tests.probes.run import Options, measure, remembered
 from tests.probes.test_redis_performance import running, tell
+from tests.stack import until
 
 BOTH = pytest.mark.parametrize("name", ["health.celery", "performance.celery"])
 DEPTH = {"health.celery": "backlog", "performance.celery": "depth"}
@@ -133,7 +134,7 @@ def test_a_prefix_of_all_keys_is_found_or_set(name: str, port: int, with_: Optio
     put(port, prefix="shop:")
     tell(port, *(f"SET key{number} x" for number in range(50)))
     with worker(f"redis://127.0.0.1:{port}/0", "w@host", "paid", options={"global_keyprefix": "shop:"}):
-        reading = look(name, port, **with_)
+        reading = until(lambda: (found := look(name, port, **with_)).metrics["workers"] and found, 20)
     assert (reading.metrics[DEPTH[name]], reading.metrics["workers"]) == (4, 1), reading.message
     assert reading.metrics["oldest_seconds"] >= 300
     assert look(name, port, global_keyprefix="").metrics[DEPTH[name]] == 0
