@@ -50,6 +50,9 @@ class Code(StrEnum):
     RESOLVED_BY_SENDER = "resolved_by_sender"  # the sender says so
     INCIDENT_RESOLVED = "incident_resolved"  # somebody resolved the incident of an alert that a sender pushed
 
+    # alerts: why one fires, where no rule does
+    REPORTED = "reported"  # a person pages somebody
+
     # incidents: whose an alert is
     ROUTED = "routed"  # the first route whose matchers fit
     NO_ROUTE = "no_route"  # none fits: the platform's owners answer
@@ -103,6 +106,7 @@ class Code(StrEnum):
 
     # what happened to an incident
     OPENED = "opened"  # the alert that it opened with
+    PAGED = "paged"  # a person opened it to page somebody
     JOINED = "joined"  # another alert of its group
     ALERT_RESOLVED = "alert_resolved"  # one of its alerts ended
     REOPENED = "reopened"  # by a person, or because an alert fired again

@@ -75,6 +75,16 @@ def _ended(facts: Facts) -> str:
     return f"{facts['alertname']} resolved" + (f" ({why})" if why else "")
 
 
+def _reported(facts: Facts) -> str:
+    return f"paged by {_by(facts)}" + (f": {facts['details']}" if facts["details"] else "")
+
+
+def _paged(facts: Facts) -> str:
+    kind, _, name = facts["target"].partition(":")
+    through = f" ({kind} {name})" if kind != "user" else ""
+    return f"triggered by {_by(facts)}: paged {', '.join(facts['users'])}{through}: {facts['summary']}"
+
+
 def _by(facts: Facts) -> str:
     return facts["by"] or f"someone via {facts['via']}"
 
@@ -136,6 +146,7 @@ PHRASES: dict[str, Phrase] = {
     Code.REMOVED: "removed",
     Code.RESOLVED_BY_SENDER: "resolved by sender",
     Code.INCIDENT_RESOLVED: lambda f: f"resolved by {_by(f)}",
+    Code.REPORTED: _reported,
     Code.ROUTED: lambda f: f"route {f['number']} matches {', '.join(f['match']) or 'everything'}",
     Code.NO_ROUTE: "no route matches: platform owners",
     Code.URGENCY_BY_HOURS: lambda f: f"{f['urgency']} {'during' if f['open'] else 'outside'} {f['hours']} hours",
@@ -172,6 +183,7 @@ PHRASES: dict[str, Phrase] = {
     Code.NOTIFIED_HERE: "this channel was notified",
     Code.TEST_ASKED: "requested by you",
     Code.OPENED: lambda f: f"triggered by {_alert(f)}",
+    Code.PAGED: _paged,
     Code.JOINED: lambda f: f"alert joined: {_alert(f)}",
     Code.ALERT_RESOLVED: _ended,
     Code.REOPENED: lambda f: f"reopened by {_by(f)}" if f.get("via") else "reopened: alert fired again",
@@ -219,6 +231,7 @@ AUDITED = {
     "incident.escalated": "escalated",
     "incident.merged_from": "merged another incident into",
     "incident.note": "added a note to",
+    "incident.paged": "paged somebody with",
     "integration.add": "created",
     "integration.rotate": "rotated the key of",
     "oncall.edit": "changed",

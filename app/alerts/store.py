@@ -96,6 +96,13 @@ def open_of_sources(db: Connection, sources: Sequence[str]) -> list[str]:
     return list(db.scalars(query))
 
 
+def open_of(db: Connection, fingerprint: str) -> Alert | None:
+    """The open alert with this fingerprint, not locked."""
+    query = select(alert).where(alert.c.fingerprint == fingerprint, alert.c.state != AlertState.RESOLVED)
+    row = db.execute(query).one_or_none()
+    return _alert(row) if row else None
+
+
 def changed(db: Connection, now: datetime, limit: int) -> list[int]:
     """Ids of the alerts the dedup stage must look at, in its order, not locked."""
     query = select(alert.c.id).where(alert.c.dedup_at <= now).order_by(alert.c.dedup_at, alert.c.id).limit(limit)

@@ -7,7 +7,9 @@ from fastapi import Query, Response
 from pydantic import Field
 
 from app import clock
+from app.actions import manual
 from app.actions import service as actions
+from app.actions.manual import ManualPage
 from app.api.answer import after, answer, listed, whole
 from app.api.caller import Caller, router
 from app.api.field import LIST, Body, Cursor, Each, Limit, Maybe, MaybeText, Number, Text
@@ -22,6 +24,8 @@ from app.incidents.search import store as search
 from app.incidents.search.model import Order, Search, parse_position, position
 from app.review.choices import PublicChoice, person_choices, present_choices, step_choices
 from app.review.dossier import PublicDossier, dossier, incident
+from app.review.manual import PublicManualPreview, preview
+from app.signals.model import SUMMARY_LIMIT
 
 routes = router("incidents")
 SHORTEST, LONGEST = int(actions.SNOOZE_SHORTEST.total_seconds()), int(actions.SNOOZE_LONGEST.total_seconds())
@@ -50,6 +54,31 @@ class Escalate(Body):
 
     step: int | None = Field(default=None, strict=True, ge=1, le=1000)
     user: Annotated[Text, Field(max_length=128)] | None = None
+
+
+class New(Body):
+    """Whom to page, and why. `key`: while its incident is open, the same key answers with it and pages no one again."""
+
+    target: Text = Field(
+        min_length=1, max_length=manual.TARGET_LIMIT, description="user:NAME, team:NAME or schedule:NAME", examples=["user:bo"]
+    )
+    summary: Text = Field(min_length=1, max_length=SUMMARY_LIMIT)
+    severity: Severity = Field(default=Severity.CRITICAL, description="critical and error page at high urgency")
+    service: Text | None = Field(default=None, max_length=manual.SERVICE_LIMIT)
+    details: Text | None = Field(default=None, max_length=manual.DETAILS_LIMIT)
+    key: Text | None = Field(default=None, max_length=manual.KEY_LIMIT)
+
+    @property
+    def asked(self) -> ManualPage:
+        """The same without its empty fields."""
+        return ManualPage(
+            target=self.target,
+            summary=self.summary,
+            severity=self.severity,
+            service=self.service or "",
+            details=self.details or "",
+            key=self.key or "",
+        )
 
 
 class Note(Body):
@@ -86,6 +115,22 @@ def list_incidents(
     with transaction() as db:
         rows = search.found(db, wanted, parse_position(last, sort) if last else None, limit + 1)
     return listed(rows, limit, lambda one: position(one, sort), present)
+
+
+@routes.post("/incidents", status_code=201, response_model=PublicIncident)
+def open_incident(caller: Caller, body: New) -> Response:
+    """Page a person, team or schedule now: opens an incident. A team is paged by the policy of its own route, if it has one.
+    422: the target reaches no one now."""
+    with transaction() as db:
+        done = manual.page(db, body.asked, caller, clock.now(db))
+    return answer(present(done), 201)
+
+
+@routes.post("/incidents/preview", response_model=PublicManualPreview)
+def preview_incident(caller: Caller, body: New) -> Response:
+    """What opening an incident would page if no one acknowledged. Nothing is sent."""
+    with transaction() as db:
+        return answer(preview(db, body.asked, caller, clock.now(db))[1])
 
 
 @routes.get("/incidents/{number}", response_model=PublicDossier)

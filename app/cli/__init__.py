@@ -47,6 +47,7 @@ COMMANDS = {
     "incidents": Entry(
         "Incidents: list, show, ack, resolve, snooze, merge, assign, note ...", "incidents", "incidents", group=True
     ),
+    "page": Entry("Open an incident: page a person, team or schedule now.", "page", "commands"),
     "oncall": Entry("On call: now, shifts, coverage, override.", "oncall", "oncall", group=True),
     "preview": Entry("Show who would be paged, when, how and why; nothing is sent.", "preview", "commands"),
     "analytics": Entry("Analytics: pages by alert and person, at night; MTTA, MTTR.", "analytics", "commands"),
@@ -59,7 +60,6 @@ COMMANDS = {
     "doctor": Entry("Report problems with this installation and how to fix them.", "doctor", "commands"),
     "reference": Entry("Print docs/reference.md.", "reference", "commands", hidden=True),
     # Not active yet: known by name, so that calling one says so; `--help` lists only what works.
-    "page": Entry("Page a person, team or schedule now.", "planned", "commands", hidden=True),
     "change": Entry("Record a change event.", "planned", "commands", hidden=True),
     "explain": Entry("Show the decision trail of an incident or page.", "planned", "commands", hidden=True),
     "why-not": Entry("Show the stage that stopped a page.", "planned", "commands", hidden=True),

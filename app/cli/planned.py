@@ -8,7 +8,6 @@ from app.errors import NotActive
 
 FREE = {"ignore_unknown_options": True, "allow_extra_args": True}
 ADVICE = {
-    "page": "`tocsin send` triggers an alert, which pages by its route",
     "change": "",
     "explain": "see the timeline in `tocsin incidents show`",
     "why-not": "`tocsin preview` shows whom an alert would page",

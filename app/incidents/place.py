@@ -130,6 +130,11 @@ def place(made: Batch, board: Board, routing: Routing, now: datetime) -> Placeme
     return Placement(tuple(touched), incident_of)
 
 
+def alone(alert: Alert, of: Group, routing: Routing, now: datetime) -> Placement:
+    """The incident of its own that an alert opens, whatever the groupings say and whatever is open."""
+    return place(Batch((alert,), (), {alert.id: of}), Board(), routing, now)
+
+
 def opened(number: int, of: Group, by: Alert, routing: Routing, now: datetime) -> Incident:
     """The incident that an alert opens by itself."""
     routed = routing.of(by)

@@ -10,11 +10,12 @@ from app.alerts import store as alerts
 from app.alerts.label import within
 from app.alerts.model import Alert
 from app.catalog import store as catalog
+from app.errors import Busy
 from app.incidents import store
-from app.incidents.correlate import Way, follow
+from app.incidents.correlate import Group, Way, follow
 from app.incidents.lifecycle import resolved
 from app.incidents.model import Event, Incident
-from app.incidents.place import Batch, Board, How, Placement, batch
+from app.incidents.place import Batch, Board, How, Placement, alone, batch
 from app.incidents.place import place as decide
 from app.incidents.routing import Routing
 from app.oncall import service as oncall
@@ -34,6 +35,22 @@ def place(db: Connection, now: datetime, limit: int = 500, only: Sequence[int] |
         placed = _save(db, decide(made, board, routing, now), now)
         if placed is not None:
             return placed
+
+
+def open_alone(
+    db: Connection, alert: Alert, of: Group, routing: Routing, now: datetime, *, assigned_to: str | None, team: str | None
+) -> Incident:
+    """Open an incident of its own for an alert that nobody has placed yet, whatever the groupings say. Raises Busy.
+
+    The timeline is the caller's. team: None is the alert's own.
+    """
+    made = alone(alert, of, routing, now)
+    (touched,) = made.touched
+    owned = replace(touched.incident, assigned_to=assigned_to, team=team or touched.incident.team)
+    saved = _save(db, replace(made, touched=(replace(touched, incident=owned, events=()),)), now)
+    if saved is None:
+        raise Busy("an incident with this key has just been opened; retry in a moment")
+    return saved.touched[0].incident
 
 
 def in_force(db: Connection) -> Routing:

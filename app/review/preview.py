@@ -105,7 +105,7 @@ def preview(db: Connection, labels: Mapping[str, str], severity: Severity, at: d
     (goes,) = placed.touched
     made.notes += _destination(goes)
     for incident in placed.started:
-        _escalate(db, made, incident, routing.timetable, at)
+        escalate(db, made, incident, routing.timetable, at)
     return made
 
 
@@ -152,7 +152,7 @@ def _asked(db: Connection, labels: Mapping[str, str], severity: Severity, at: da
     """The configuration that routes, the alert that is asked about, and the hours that are open then."""
     routing, signal = in_force(db), asked(labels, severity)
     opened = routing.timetable.open_at(at)
-    return routing, _alert(signal, labelled(signal, catalog.services(db), opened), at), opened
+    return routing, alert_of(signal, labelled(signal, catalog.services(db), opened), at), opened
 
 
 def _destination(goes: Touched) -> list[str]:
@@ -169,8 +169,8 @@ def _destination(goes: Touched) -> list[str]:
     return [f"would join {number}: no new pages ({why}){update}"]
 
 
-def _escalate(db: Connection, made: Preview, incident: Incident, timetable: Timetable, at: datetime) -> None:
-    """Every page of every step, and a note of every step that waits or is skipped."""
+def escalate(db: Connection, made: Preview, incident: Incident, timetable: Timetable, at: datetime) -> None:
+    """Add every page of every step, and a note of every step that waits or is skipped."""
     directory = people.directory(db, catalog.defaults(db).timezone)
     terms = terms_of(db, incident)
     start = EscalationState.started(incident.number, incident.generation, at)
@@ -194,7 +194,7 @@ def _grouped(of: Group) -> str:
     return f"grouped by {by or 'nothing: one incident for all alerts'}"
 
 
-def _alert(signal: Signal, labels: Mapping[str, str], at: datetime) -> Alert:
+def alert_of(signal: Signal, labels: Mapping[str, str], at: datetime) -> Alert:
     """The alert that the signal would become, as far as a decision depends on it."""
     return Alert(
         id=0, fingerprint=signal.fingerprint, source=signal.source, key=signal.key, alertname=labels["alertname"],

@@ -23,15 +23,15 @@ class SignalStatus(StrEnum):
 
 
 SUMMARY_LIMIT = 1024  # characters
-INTEGRATION, USER = "integration:", "user:"
-PUSHED = (INTEGRATION, USER)  # what the source of an alert begins with that a sender pushes
+INTEGRATION, USER, MANUAL = "integration:", "user:", "manual:"
+PUSHED = (INTEGRATION, USER, MANUAL)  # what the source of an alert begins with that a sender pushes
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
     """One statement about one alert; (source, key) is the alert's identity."""
 
-    source: str  # "integration:NAME", "user:LOGIN", "check:NAME" or "rule:NAME"
+    source: str  # "integration:NAME", "user:LOGIN", "manual:LOGIN", "check:NAME" or "rule:NAME"
     key: str
     status: SignalStatus
     summary: str
@@ -84,6 +84,11 @@ class Integration:
 def source_of(login: str | None) -> str:
     """What the alerts carry as source that somebody sends with their token."""
     return f"{USER}{login}"
+
+
+def manual_source(login: str | None) -> str:
+    """What the alert carries as source that somebody opens by paging; nothing that is sent can change it."""
+    return f"{MANUAL}{login}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

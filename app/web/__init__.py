@@ -17,6 +17,7 @@ from app.web.pages import (
     incidents,
     login,
     me,
+    new,
     oncall,
     policies,
     preview,
@@ -35,7 +36,7 @@ from app.web.pages import (
 )  # fmt: skip
 
 PAGES = (
-    login, home, incidents, incident, checks, runs, tries, check, heartbeats, oncall, preview, search, me, rules, rule,
+    login, home, incidents, new, incident, checks, runs, tries, check, heartbeats, oncall, preview, search, me, rules, rule,
     analytics, runbooks, admin, audit, config, services, service, routes, policies, teams, users, channels, sessions, live,
 )  # fmt: skip
 router = APIRouter()

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from app import units, walltime, wording
 from app.incidents.lifecycle import offered
 from app.notify.model import hold_of
+from app.signals.model import MANUAL
 from app.web import words
 from app.web.markdown import html
 from app.wording import audited, texts
@@ -51,8 +52,9 @@ def _time(at: datetime, zone: ZoneInfo, text: str, tick: str = "") -> Markup:
 
 
 def source(of: str) -> str:
-    """Where an alert is from, in words: `user:ada` -> `user ada`."""
-    return of.replace(":", " ", 1)
+    """Where an alert is from, in words: `user:ada` -> `user ada`, `manual:ada` -> `a page by ada`."""
+    kind, _, name = of.partition(":")
+    return f"a page by {name}" if f"{kind}:" == MANUAL else of.replace(":", " ", 1)
 
 
 @pass_context

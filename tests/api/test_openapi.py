@@ -156,6 +156,9 @@ def incidents(story: Story) -> None:
     story.call("POST incidents/{number}/resolve", number=first, as_="ada")
     story.call("POST incidents/{number}/reopen", number=first, as_="ada")
     story.call("POST incidents/{number}/merge", {"into": first}, number=second, as_="ada")
+    wanted = {"target": "user:bo", "summary": "No customer can order", "service": "shop", "details": "Since 14:00, EU only"}
+    story.call("POST incidents/preview", wanted, as_="ada")
+    story.call("POST incidents", {**wanted, "key": "chat-4711"}, as_="ada")
     story.call("GET analytics", query="days=7&service=shop")
     story.call("GET rules")
 

@@ -54,6 +54,13 @@ WRONG = {
     "preview": 2,
     "runbooks show shop-dwn": 2,
     "send --severity bad --summary x": 2,
+    "page": 2,
+    "page user:bo": 2,
+    "page user:bob --summary x": 2,
+    "page user:vi --summary x --preview": 2,
+    "page channel:hook --summary x": 2,
+    "page user:bo --summary x --severity bad": 2,
+    "page user:bo --summary a\udcffb": 2,
     "send": 2,
     "integrations add x --kind nonsense": 2,
     "integrations add x --kind grafana": 2,
@@ -122,6 +129,26 @@ def test_lists_print_json(tocsin: Tocsin, words: str) -> None:
     assert said.status == 0
     assert set(said.json) == {"items", "next"}
     assert tocsin(*words.split()).status == 0
+
+
+def test_page_opens_an_incident_that_pages_at_once(tocsin: Tocsin) -> None:
+    from app import line
+
+    asked = ("page", "schedule:primary", "--summary", "No customer can order", "--key", "k", "--as", "ada")
+    seen = tocsin(*asked, "--preview", "--json").json
+    assert seen["policy"] == "schedule:primary"
+    lines = tocsin(*asked, "--preview").out.splitlines()
+    assert lines[0] == "policy: schedule:primary, high urgency"
+    assert len(lines) == 1 + len(seen["steps"])
+    assert tocsin("incidents", "list").out == "no incidents match\n"
+    assert tocsin(*asked).out == "#1: No customer can order\n"
+    line.escalate()
+    assert tocsin(*asked).out == "#1 is open already: No customer can order\n"
+    assert tocsin(*asked, "--json").json["number"] == 1
+    refused = tocsin("page", "user:bo", "--summary", "x", "--key", "k", "--as", "ada")
+    assert (refused.status, refused.out) == (1, "")
+    assert "paged" in tocsin("incidents", "show", "1").out
+    assert "incident.paged" in tocsin("audit").out
 
 
 def test_from_send_to_resolved(tocsin: Tocsin) -> None:

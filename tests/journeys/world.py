@@ -9,8 +9,11 @@ from typing import Any
 
 from sqlalchemy import text
 
+from app.actions import manual
 from app.actions import service as actions
+from app.actions.manual import ManualPage
 from app.alerts import store as alerts
+from app.catalog.model import Severity
 from app.checks import service as checks
 from app.checks.model import Result
 from app.checks.probe import Status
@@ -48,7 +51,7 @@ class World:
 
     def __init__(self, door: Door, receiver: Receiver) -> None:
         self.door, self.receiver, self.now = door, receiver, NOON
-        self.seen = 0
+        self.seen = self.paged = 0
         self.by_hand = False
 
     def configure(self, yaml: str) -> None:
@@ -89,8 +92,6 @@ class World:
 
     def raise_alert(self, key: str = "k", *, severity: str = "error", service: str | None = "shop", **labels: str) -> None:
         """An event from outside."""
-        from app.catalog.model import Severity
-
         one = Signal("user:test", key, SignalStatus.FIRING, f"{key} is wrong", Severity(severity), key, service, labels=labels)
         intake("user:test", [one], {}, self.now)
         self.settle()
@@ -154,6 +155,21 @@ class World:
             done: Incident = getattr(actions, what)(db, number, **more, actor=Actor(by, Role.RESPONDER, "api"), now=self.now)
         self.settle()
         return done
+
+    def page(self, target: str, summary: str, by: str = "ada", role: Role = Role.RESPONDER, **more: Any) -> Incident:
+        """A person pages somebody by hand, with a key of its own: one that chance makes would differ between the doors."""
+        self.paged += 1
+        given = {"key": f"page-{self.paged}", **more, "severity": Severity(more.get("severity", "critical"))}
+        asked = ManualPage(target=target, summary=summary, **given)
+        with transaction() as db:
+            opened = manual.page(db, asked, Actor(by, role, "api"), self.now)
+        self.settle()
+        return opened
+
+    def incidents(self) -> list[Incident]:
+        """All of them."""
+        with transaction() as db:
+            return [one for _, one in sorted(incidents.by_numbers(db, range(1, 20)).items())]
 
     def incident(self, number: int = 1) -> Incident:
         with transaction() as db:

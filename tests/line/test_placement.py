@@ -22,7 +22,7 @@ from app.incidents.search import store as search
 from app.incidents.search.model import Search
 from app.incidents.service import in_force
 from app.people.model import SYSTEM, Actor, Role
-from app.review.preview import _alert
+from app.review.preview import alert_of
 from app.signals.model import Signal, SignalStatus
 from tests.decisions.words import NOON
 
@@ -56,7 +56,7 @@ def ahead(signal: Signal, now: datetime) -> tuple[How, Incident]:
     with transaction() as db:
         routing = in_force(db)
         same = asked({**signal.labels, "alertname": signal.alertname or ""}, signal.severity)
-        alert = _alert(same, labelled(same, catalog.services(db), routing.timetable.open_at(now)), now)
+        alert = alert_of(same, labelled(same, catalog.services(db), routing.timetable.open_at(now)), now)
         alone = batch([alert], set(), catalog.groupings(db))
         (touched,) = place(alone, board_at(db, alone.groups[alert.id], now), routing, now).touched
     return touched.how, touched.incident

@@ -11,7 +11,9 @@ import pytest
 from sqlalchemy import Connection, TextClause, text
 
 from app import deliver, line
+from app.actions import manual
 from app.actions import service as actions
+from app.actions.manual import ManualPage
 from app.alerts import service as alerts
 from app.alerts import store as alert_store
 from app.checks import store as check_store
@@ -268,3 +270,20 @@ def test_storms_of_alerts_people_who_resolve_and_merge_and_senders_that_end_lock
             "select count(*) from incident i where alert_count <> (select count(*) from alert where incident = i.number)"
         )
         assert db.scalar(counts) == 0
+
+
+def test_many_pages_by_hand_with_one_key_open_one_incident(clean: None) -> None:
+    configure("http://127.0.0.1:9")
+    asked = ManualPage(target="user:ada", summary="help", key="k")
+    opened: list[int] = []
+
+    def page() -> None:
+        with transaction() as db:
+            opened.append(manual.page(db, asked, BO, NOW).number)
+
+    raised = together(*[page] * 6, *[lambda: line.dedup(NOW)] * 2)
+    assert (raised, set(opened), len(opened)) == ([], {1}, 6)
+    line.escalate(NOW)
+    with transaction() as db:
+        assert db.scalar(text("select count(*) from page where channel = 'hook'")) == 1
+        assert db.scalar(text("select count(*) from alert where dedup_at is not null")) == 0

@@ -22,6 +22,10 @@ PAGES = {
     "unreadable-filter": "/incidents?q=severity=",
     "incident": "/incidents/1",
     "assign": "/incidents/1/assign",
+    "new-incident": "/incidents/new",
+    "new-incident-preview": "/incidents/new?target=team:shop&service=shop&summary=No+customer+can+order",
+    "new-incident-unknown": "/incidents/new?target=user:bob",
+    "paged-by-hand": "/incidents/paged",
     "resolved": "/incidents/2",
     "acknowledged": "/incidents/3",
     "search": "/search?q=shop",
@@ -140,6 +144,9 @@ def root(site: Site) -> Site:
     root.post("/oncall/override", schedule="primary", user="bo", start=start, end=end, reason="dentist")
     root.post("/checks/away/pause", reason="The host is moved to another rack; see the plan of the data centre")
     root.post("/me/test")
+    page = {"summary": "No customer can order", "details": "Since 14:00,\nin the EU only", "key": "k", "severity": "critical"}
+    PAGES["paged-by-hand"] = root.post("/incidents/new", target="user:bo", **page).headers["location"]
+    line.escalate()
     return root
 
 

@@ -53,7 +53,7 @@ def show(
             made = preview(v.db, known, severity_of(severity or None, known), when, v.now)
         except Invalid as invalid:
             error = str(invalid)
-        steps = list(_steps(made)) if made else []
+        steps = list(steps_of(made)) if made else []
         return v.page(
             "preview.html",
             typed={"labels": labels, "service": service, "severity": severity, "at": at, "hours": hours},
@@ -77,6 +77,7 @@ def _labels(text: str, service: str) -> dict[str, str]:
     return {"service": service, **known} if service else known
 
 
-def _steps(made: Preview) -> Iterator[Step]:
+def steps_of(made: Preview) -> Iterator[Step]:
+    """The messages in the order in which they leave."""
     for (at, number), pages_ in groupby(made.sent, key=lambda one: (one.due_at, one.step)):
         yield Step(number, at, tuple(pages_))
