@@ -26,13 +26,15 @@ def pause(db: Connection, name: str, actor: Actor, now: datetime, *, until: date
     wanted = paused(now, actor.login or actor.via, until, reason)
     before = _there(name, store.pause(db, name, wanted))
     alerts.accept(db, rules.resolve_paused(db, name, now), now)
-    _note(db, "check.pause", before, actor, now, wanted)
+    _note(db, "check.pause", before, wanted, actor, now)
 
 
 def resume(db: Connection, name: str, actor: Actor, now: datetime) -> None:
-    """Go on with a check at once. Raises NotFound."""
+    """Go on with a check at once; nothing for one that is not paused. Raises NotFound."""
     require(actor, "edit")
-    _note(db, "check.resume", _there(name, store.resume(db, name, now)), actor, now)
+    before = _there(name, store.resume(db, name, now))
+    if before.paused:
+        _note(db, "check.resume", before, None, actor, now)
 
 
 def _there(name: str, state: CheckState | None) -> CheckState:
@@ -41,7 +43,6 @@ def _there(name: str, state: CheckState | None) -> CheckState:
     return state
 
 
-def _note(db: Connection, action: str, before: CheckState, actor: Actor, now: datetime, after: Pause | None = None) -> None:
-    change = {"before": facts(before.pause), "after": facts(after)}
-    audit.record(db, actor, action, f"check:{before.name}", change, now)
+def _note(db: Connection, action: str, before: CheckState, after: Pause | None, actor: Actor, now: datetime) -> None:
+    audit.record(db, actor, action, f"check:{before.name}", audit.changes(facts(before.pause), facts(after)), now)
     refresh(db, "checks")

@@ -50,28 +50,25 @@ def pause(db: Connection, name: str, actor: Actor, now: datetime, *, until: date
     require(actor, "edit")
     wanted = paused(now, actor.login or actor.via, until, reason)
     before, moves = service.pause(db, name, wanted, now)
-    _note(db, "heartbeat.pause", before, moves, actor, now, wanted)
+    _accept(db, moves, now)
+    _note(db, "heartbeat.pause", before, wanted, actor, now)
 
 
 def resume(db: Connection, name: str, actor: Actor, now: datetime) -> None:
-    """Expect it again from now on. Raises NotFound."""
+    """Expect it again from now on; nothing for one that is not paused. Raises NotFound."""
     require(actor, "edit")
     before, moves = service.resume(db, name, now)
-    _note(db, "heartbeat.resume", before, moves, actor, now)
+    _accept(db, moves, now)
+    if before.pause is not None:
+        _note(db, "heartbeat.resume", before, None, actor, now)
 
 
-def _note(
-    db: Connection,
-    action: str,
-    before: HeartbeatRecord,
-    moves: Sequence[Move],
-    actor: Actor,
-    now: datetime,
-    after: Pause | None = None,
-) -> None:
-    said = [signal(move) for move in moves if HeartbeatState.DOWN in (move.before, move.after.state)]
-    alerts.accept(db, said, now)
-    change = {"before": facts(before.pause), "after": facts(after)}
+def _accept(db: Connection, moves: Sequence[Move], now: datetime) -> None:
+    alerts.accept(db, [signal(move) for move in moves if HeartbeatState.DOWN in (move.before, move.after.state)], now)
+
+
+def _note(db: Connection, action: str, before: HeartbeatRecord, after: Pause | None, actor: Actor, now: datetime) -> None:
+    change = audit.changes(facts(before.pause), facts(after))
     audit.record(db, actor, action, f"heartbeat:{before.name}", change, now)
     refresh(db, "checks")
 

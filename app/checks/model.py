@@ -151,11 +151,7 @@ class CheckState:
     family: str
     queue: str
     every: timedelta
-    paused: bool
-    paused_at: datetime | None
-    paused_until: datetime | None
-    pause_reason: str | None
-    paused_by: str | None
+    pause: Pause | None  # while it is not run
     next_due_at: datetime
     status: Status | None  # None until it has run
     message: str
@@ -166,9 +162,9 @@ class CheckState:
     at: datetime | None  # of the newest result
 
     @property
-    def pause(self) -> Pause | None:
-        """Since when, until when and why it is not run."""
-        return Pause(self.paused_at, self.paused_until, self.pause_reason or "", self.paused_by) if self.paused else None
+    def paused(self) -> bool:
+        """Whether it is not run for now."""
+        return self.pause is not None
 
     @property
     def shown(self) -> str:

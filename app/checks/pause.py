@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from app.errors import Fault, Invalid
 
 REASON_LIMIT = 500  # characters
@@ -22,11 +24,32 @@ class Pause:
     by: str | None  # a login, or an integration's name
 
 
+class PauseFields(TypedDict):
+    """The same beside the other fields of what is paused, in its row and in its JSON; null where it is not."""
+
+    paused_at: datetime | None
+    paused_until: datetime | None
+    pause_reason: str | None
+    paused_by: str | None
+
+
+def flat(one: Pause | None) -> PauseFields:
+    """A pause as fields."""
+    if one is None:
+        return {"paused_at": None, "paused_until": None, "pause_reason": None, "paused_by": None}
+    return {"paused_at": one.at, "paused_until": one.until, "pause_reason": one.reason, "paused_by": one.by}
+
+
+def unflat(row: Mapping[str, Any]) -> Pause:
+    """The pause of a row that is paused."""
+    return Pause(row["paused_at"], row["paused_until"], row["pause_reason"] or "", row["paused_by"])
+
+
 def facts(one: Pause | None) -> dict[str, Any]:
     """For the audit, before and after."""
     if one is None:
         return {"paused": False, "until": None, "reason": None, "by": None}
-    return {"paused": True, "until": one.until.isoformat() if one.until else None, "reason": one.reason, "by": one.by}
+    return {"paused": True, "until": one.until.isoformat() if one.until else None, "reason": one.reason or None, "by": one.by}
 
 
 def pause(now: datetime, by: str | None, until: datetime | None = None, reason: str = "") -> Pause:

@@ -2,13 +2,12 @@
 
 from datetime import datetime
 
-from typing_extensions import TypedDict
-
 from app.checks.model import Check, CheckState
+from app.checks.pause import PauseFields, flat
 from app.checks.probe import Status
 
 
-class PublicCheck(TypedDict):
+class PublicCheck(PauseFields):
     """A check and its newest result. `status` is null until it has run; `every` is in seconds.
 
     `paused_until`: null while it is paused until resumed.
@@ -25,10 +24,6 @@ class PublicCheck(TypedDict):
     metrics: dict[str, float]
     seconds: float | None
     paused: bool
-    paused_at: datetime | None
-    paused_until: datetime | None
-    pause_reason: str | None
-    paused_by: str | None
     service: str | None
     every: float
     runbook: str | None
@@ -49,10 +44,7 @@ def present(state: CheckState, check: Check) -> PublicCheck:
         "metrics": dict(state.metrics),
         "seconds": state.seconds,
         "paused": state.paused,
-        "paused_at": state.paused_at,
-        "paused_until": state.paused_until,
-        "pause_reason": state.pause_reason,
-        "paused_by": state.paused_by,
+        **flat(state.pause),
         "service": check.service,
         "every": check.every.total_seconds(),
         "runbook": check.runbook,

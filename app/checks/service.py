@@ -83,9 +83,9 @@ def take_overdue(db: Connection, families: Sequence[str], now: datetime, grace: 
 
 def _end_pauses(db: Connection, now: datetime) -> None:
     """Checks whose pause is over go on, as if somebody resumed them."""
-    for before in store.end_pauses(db, now):
-        change = {"before": facts(before.pause), "after": facts(None)}
-        audit.record(db, SYSTEM, "check.resume", f"check:{before.name}", change, now)
+    if over := store.end_pauses(db, now):
+        changed = {f"check:{name}": audit.changes(facts(pause), facts(None)) for name, pause in over.items()}
+        audit.record_all(db, SYSTEM, "check.resume", changed, now)
         refresh(db, "checks")
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, case, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.checks.model import Baseline, Check, CheckState, Claimed, Evaluation, Result, silent_after
-from app.checks.pause import Pause
+from app.checks.pause import Pause, PauseFields, flat, unflat
 from app.checks.probe import Status
 from app.checks.table import check_baseline, check_result, check_state, sample
 from app.db import move_back
@@ -191,7 +191,8 @@ def evaluated(db: Connection, rows: Sequence[tuple[str, datetime | None, datetim
     db.execute(statement, {"names": list(names), "seen": list(seen), "again": list(again)})
 
 
-_STATE = select(*(check_state.c[one.name] for one in fields(CheckState)))
+_OWN = [one.name for one in fields(CheckState) if one.name != "pause"]
+_STATE = select(*(check_state.c[name] for name in (*_OWN, "paused", *PauseFields.__annotations__)))
 
 
 def states(db: Connection) -> dict[str, CheckState]:
@@ -200,7 +201,8 @@ def states(db: Connection) -> dict[str, CheckState]:
 
 
 def _state(row: Row[Any]) -> CheckState:
-    values = dict(row._mapping)
+    values = {name: row._mapping[name] for name in _OWN}
+    values["pause"] = unflat(row._asdict()) if row.paused else None
     values["every"] = timedelta(milliseconds=values["every"])
     values["status"] = Status(values["status"]) if values["status"] else None
     values["reason"] = revived(values["reason"])
@@ -253,26 +255,25 @@ def accept(db: Connection, name: str, by: str, now: datetime) -> bool:
 def pause(db: Connection, name: str, wanted: Pause) -> CheckState | None:
     """Pause a check, or change its pause; how it was before, None where there is none."""
     before = _locked(db, name)
-    values = {"paused_at": wanted.at, "paused_until": wanted.until, "pause_reason": wanted.reason, "paused_by": wanted.by}
-    db.execute(update(check_state).where(check_state.c.name == name).values(paused=True, **values))
+    db.execute(update(check_state).where(check_state.c.name == name).values(paused=True, **flat(wanted)))
     return before
 
 
 def resume(db: Connection, name: str, now: datetime) -> CheckState | None:
-    """Go on with a check now, counting afresh; how it was before, None where there is none."""
+    """Go on with a check that is paused, now, counting afresh; how it was before, None where there is none."""
     before = _locked(db, name)
-    if before is not None:
+    if before is not None and before.paused:
         _resume(db, [before], now)
     return before
 
 
-def end_pauses(db: Connection, now: datetime) -> list[CheckState]:
-    """The same for all whose pause is over; how they were before."""
-    over = (check_state.c.paused, check_state.c.paused_until <= now)
-    found = [_state(row) for row in db.execute(_STATE.where(*over).with_for_update(skip_locked=True))]
+def end_pauses(db: Connection, now: datetime) -> dict[str, Pause]:
+    """The same for all whose pause is over: by name."""
+    over = _STATE.where(check_state.c.paused, check_state.c.paused_until <= now).order_by(check_state.c.name)
+    found = [_state(row) for row in db.execute(over.with_for_update(skip_locked=True))]
     if found:
         _resume(db, found, now)
-    return found
+    return {one.name: one.pause for one in found if one.pause is not None}
 
 
 def _resume(db: Connection, paused: Sequence[CheckState], now: datetime) -> None:

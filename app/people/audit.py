@@ -20,6 +20,10 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, di
 
 def record(db: Connection, actor: Actor, action: str, object_: str, detail: Mapping[str, Any], now: datetime) -> None:
     """Note that `actor` did `action` (`incident.acknowledge`) to `object_` (`incident:42`). No secrets in `detail`."""
-    store.add_audit(
-        db, {"at": now, "actor": actor.login, "via": actor.via, "action": action, "object": object_, "detail": dict(detail)}
-    )
+    record_all(db, actor, action, {object_: detail}, now)
+
+
+def record_all(db: Connection, actor: Actor, action: str, details: Mapping[str, Mapping[str, Any]], now: datetime) -> None:
+    """The same for several objects, each with its detail, at once."""
+    known = {"at": now, "actor": actor.login, "via": actor.via, "action": action}
+    store.add_audits(db, [{**known, "object": object_, "detail": dict(detail)} for object_, detail in details.items()])

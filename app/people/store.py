@@ -210,9 +210,10 @@ def use_invitation(db: Connection, secret_digest: str, now: datetime) -> str | N
     return db.execute(statement).scalar_one_or_none()
 
 
-def add_audit(db: Connection, values: Mapping[str, Any]) -> None:
-    """Add one line to the audit."""
-    db.execute(insert(audit).values(values))
+def add_audits(db: Connection, lines: Sequence[Mapping[str, Any]]) -> None:
+    """Add these lines to the audit, in this order."""
+    if lines:
+        db.execute(insert(audit), list(lines))
 
 
 def audited(

@@ -271,6 +271,17 @@ def test_a_ping_ends_a_pause_before_its_time_and_none_is_left_of_it(world: World
     assert beat().state == "paused"
 
 
+def test_one_that_is_not_paused_is_not_resumed(world: World) -> None:
+    world.configure(CONFIG)
+    ping(world)
+    world.advance(minutes(50))
+    before = stored()
+    with transaction() as db:
+        actions.resume(db, "invoices", SYSTEM, world.now)
+        assert audited(db, object_="heartbeat:invoices", limit=9) == []
+    assert stored() == before  # the next ping is expected when it was
+
+
 def test_one_that_a_ping_made_pages_like_any_other_until_it_is_removed(world: World) -> None:
     world.configure(CONFIG)
     made = line.ping(PingRequest(Kind.SUCCESS, slug="from-cron"), Integration("host", "healthchecks", "shop-db"), world.now)

@@ -67,7 +67,7 @@ def test_it_counts_afresh_as_when_somebody_resumes_it(web: None) -> None:
                 resume(db, "web", ED, NOON + HOUR)
         else:
             with transaction() as db:
-                assert [one.name for one in store.end_pauses(db, NOON + HOUR)] == ["web"]
+                assert list(store.end_pauses(db, NOON + HOUR)) == ["web"]
         rows.append(row())
     assert rows[0] == rows[1]
 
@@ -107,6 +107,31 @@ def test_every_change_is_audited_with_what_was_before(web: None) -> None:
         ("ed", "check.pause", {"before": none, "after": pause_}),
         (None, "check.resume", {"before": pause_, "after": none}),
     ]
+
+
+def test_what_is_not_paused_is_not_resumed(web: None) -> None:
+    line.dispatch(["health"], NOON)
+    before = row()
+    with transaction() as db:
+        resume(db, "web", ED, NOON + HOUR)
+    assert (row(), lines()) == (before, [])
+
+
+def test_all_whose_pause_is_over_go_on_at_once_each_with_its_line(clean: None) -> None:
+    names = ("one", "two", "three")
+    check = "{probe: health.tcp, every: 1m, with: {host: 127.0.0.1, port: 9}}"
+    declared = ", ".join(f"{name}: {check}" for name in names)
+    with transaction() as db:
+        apply(db, load_texts({"a.yaml": f"routes: []\nchecks: {{{declared}}}"}, {}), SYSTEM, NOON)
+        for name, hours in zip(names, (1, 1, 2), strict=True):
+            pause(db, name, ED, NOON, until=NOON + hours * HOUR)
+    (batch,) = line.dispatch(["health"], NOON + HOUR)
+    assert sorted(batch.names) == ["one", "two"]
+    with transaction() as db:
+        resumed = audited(db, action="check.resume", limit=9)
+    assert sorted(one.object for one in resumed) == ["check:one", "check:two"]
+    before = {"paused": True, "until": (NOON + HOUR).isoformat(), "by": "ed"}
+    assert [one.detail for one in resumed] == [{"before": before, "after": {"paused": False, "until": None, "by": None}}] * 2
 
 
 def test_what_is_refused(web: None) -> None:

@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 
 from app.catalog.model import Severity
 from app.checks.heartbeats.model import Heartbeat, HeartbeatRecord, HeartbeatState, Kind, PingRecord, Run
+from app.checks.pause import Pause, PauseFields, flat
 from app.reason import Reasons
 from app.sentence import lower_first
 from app.units import format_duration
@@ -35,10 +36,7 @@ class HeartbeatView:
     because: str
     reasons: Reasons
     state: str  # see `shown_state`
-    paused_at: datetime | None
-    paused_until: datetime | None
-    pause_reason: str | None
-    paused_by: str | None
+    pause: Pause | None  # while it is paused
     service: str | None
     severity: str
     schedule: str
@@ -56,7 +54,7 @@ class PublicRunning(TypedDict):
     since: datetime
 
 
-class PublicHeartbeat(TypedDict):
+class PublicHeartbeat(PauseFields):
     """A heartbeat. `due_at`: when a missing ping becomes its alert. `grace` is in seconds."""
 
     name: str
@@ -72,10 +70,6 @@ class PublicHeartbeat(TypedDict):
     because: str
     reasons: list[PublicReason]
     state: Literal["new", "up", "late", "down", "paused"]
-    paused_at: datetime | None
-    paused_until: datetime | None
-    pause_reason: str | None
-    paused_by: str | None
     service: str | None
     severity: Severity
     schedule: str
@@ -118,11 +112,8 @@ def view(one: HeartbeatRecord, now: datetime, url: str) -> HeartbeatView:
         pings=one.pings,
         because=because(beat.reasons),
         reasons=beat.reasons,
-        paused_at=one.pause.at if one.pause else None,
-        paused_until=one.pause.until if one.pause else None,
-        pause_reason=one.pause.reason if one.pause else None,
-        paused_by=one.pause.by if one.pause else None,
         state=shown_state(beat.state, one.expected_at, now),
+        pause=one.pause,
         service=spec.service,
         severity=spec.severity.value,
         schedule=schedule(spec, one.zone),
@@ -138,7 +129,8 @@ def present(one: HeartbeatRecord, now: datetime, url: str) -> dict[str, Any]:
     """The public form of a heartbeat: its view as JSON."""
     shown = view(one, now, url)
     return {
-        **{field.name: getattr(shown, field.name) for field in fields(shown)},
+        **{field.name: getattr(shown, field.name) for field in fields(shown) if field.name != "pause"},
+        **flat(shown.pause),
         "reasons": present_all(shown.reasons),
         "running": [{"rid": run.rid, "since": run.since} for run in shown.running],
         "labels": dict(shown.labels),

@@ -27,6 +27,7 @@ from app.checks.heartbeats.model import (
     PingRequest,
 )
 from app.checks.pause import Pause, facts
+from app.db import refresh
 from app.downtime import Downtime, united
 from app.errors import Conflict, NotFound
 from app.people import audit
@@ -174,7 +175,7 @@ def _judge(db: Connection, records: Sequence[HeartbeatRecord], now: datetime) ->
     waiting = store.unjudged(db, {one.id: one.judged for one in records}, EACH)
     away = _away(db, now)
     moves: list[Move] = []
-    saved, runs = [], []
+    saved, runs, over = [], [], []
     for one in records:
         pings, beat, expectation = waiting[one.id], one.beat, one.expectation
         way: list[tuple[HeartbeatState, Beat, datetime]] = []
@@ -186,8 +187,7 @@ def _judge(db: Connection, records: Sequence[HeartbeatRecord], now: datetime) ->
                 runs.append(MeasuredRun(id=one.id, name=one.name, n=ping.n, at=ping.at, seconds=seconds))
         if beat.state is HeartbeatState.PAUSED and one.pause and one.pause.until and one.pause.until <= now:
             beat = _resumed(beat, now)
-            change = {"before": facts(one.pause), "after": facts(None)}
-            audit.record(db, SYSTEM, "heartbeat.resume", f"heartbeat:{one.name}", change, now)
+            over.append(one)
         assessment = assess(beat, expectation, now, away)
         if assessment.beat.state is not beat.state or assessment.beat.reasons != beat.reasons or not pings:
             way.append((beat.state, assessment.beat, assessment.beat.since or now))
@@ -196,7 +196,16 @@ def _judge(db: Connection, records: Sequence[HeartbeatRecord], now: datetime) ->
         saved.append(Judged(id=one.id, assessment=assessment, judged=last, look_at=look_at))
     store.save(db, saved)
     store.measured(db, runs)
+    _note_resumed(db, over, now)
     return moves, len(records)
+
+
+def _note_resumed(db: Connection, over: Sequence[HeartbeatRecord], now: datetime) -> None:
+    """These go on as if somebody had resumed them."""
+    if over:
+        changed = {f"heartbeat:{one.name}": audit.changes(facts(one.pause), facts(None)) for one in over}
+        audit.record_all(db, SYSTEM, "heartbeat.resume", changed, now)
+        refresh(db, "checks")
 
 
 def _away(db: Connection, now: datetime) -> Sequence[Downtime]:

@@ -26,7 +26,7 @@ from app.checks.heartbeats.model import (
     RunEnd,
 )
 from app.checks.heartbeats.table import heartbeat, heartbeat_ping
-from app.checks.pause import Pause
+from app.checks.pause import Pause, flat, unflat
 from app.checks.table import sample
 from app.db import move_back
 from app.reason import dumped, loaded
@@ -130,7 +130,7 @@ def _record(row: Row[Any]) -> HeartbeatRecord:
         due_at=row.due_at,
         pings=row.pings,
         judged=row.judged,
-        pause=Pause(row.paused_at, row.paused_until, row.pause_reason or "", row.paused_by) if row.state == "paused" else None,
+        pause=unflat(row._asdict()) if row.state == HeartbeatState.PAUSED else None,
     )
 
 
@@ -258,8 +258,7 @@ def get(db: Connection, name: str) -> HeartbeatRecord | None:
 
 def pause(db: Connection, id_: int, wanted: Pause) -> None:
     """Until when it is paused, why, and by whom; whoever saves it as paused reads that."""
-    values = {"paused_at": wanted.at, "paused_until": wanted.until, "pause_reason": wanted.reason, "paused_by": wanted.by}
-    db.execute(update(heartbeat).where(heartbeat.c.id == id_).values(values))
+    db.execute(update(heartbeat).where(heartbeat.c.id == id_).values(flat(wanted)))
 
 
 def pauses(db: Connection) -> dict[str, Pause]:

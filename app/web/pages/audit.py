@@ -132,6 +132,7 @@ def _fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Mapping
             "detail": f"{_said(before.get(name))} -> {_said(now)}",
         }
         for name, now in after.items()
+        if now != before.get(name)
     ]
 
 

@@ -61,7 +61,6 @@ def show(request: Request, name: str) -> Response:
         return v.page(
             "heartbeat.html",
             beat=view(one, v.now, base_url(request)),
-            pause=one.pause,
             morning=morning(v.now, v.zone),
             cron=one.spec.cron or "0 * * * *",
             bars=bars(ends, v.zone),
