@@ -58,9 +58,10 @@ def edit_override(
     end: datetime | None = None,
     reason: str | None = None,
 ) -> Override:
-    """Change what is given of override `id_`; responders their own, or to less, editors any. Raises NotFound, Invalid.
+    """Change what is given of override `id_`; responders their own, or to less, editors any. As it was: nothing changes.
 
     Whoever makes more of it than it was has made it: a shift that somebody took over this way is not theirs to give away.
+    Raises NotFound, Invalid, Denied.
     """
     before = _owned(db, id_, actor, schedule)
     after = replace(
@@ -72,6 +73,8 @@ def edit_override(
     )
     less = after.user == before.user and before.start <= after.start and after.end <= before.end
     require(actor, "respond" if after.user == actor.login or less else "edit")
+    if after == before:
+        return before
     check_pageable(db, after.user)
     oncall.change(db, after if less else replace(after, made_by=actor.login))
     changed = {"schedule": before.schedule, **audit.changes(_facts(before), _facts(after))}

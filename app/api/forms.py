@@ -9,7 +9,6 @@ from typing_extensions import TypedDict
 from app.checks.probe import Status
 from app.configfile.diff import Action
 from app.escalation.model import ObligationState
-from app.oncall.present import PublicOverride
 from app.people.model import Role, Urgency
 from app.wording import PublicReason
 
@@ -183,13 +182,6 @@ class PublicSchedule(TypedDict):
     timezone: str
     layers: list[PublicLayer]
     feed_url: str | None
-
-
-class PublicListedOverride(PublicOverride):
-    """An override or swap; `ignored`: why it has no effect, null where it has; `origin`: FILE:LINE of one in the files."""
-
-    ignored: str | None
-    origin: str | None
 
 
 class PublicObligation(TypedDict):

@@ -11,12 +11,11 @@ from app.actions import pager
 from app.api.answer import answer, before_id, listed, whole
 from app.api.caller import Caller, router
 from app.api.field import MOST, Body, Cursor, Instant, Maybe, MaybeInstant, Name, Text
-from app.api.forms import Listed, PublicLayer, PublicListedOverride, PublicOnly, PublicSchedule
-from app.catalog import store as catalog
+from app.api.forms import Listed, PublicLayer, PublicOnly, PublicSchedule
 from app.db import transaction
-from app.oncall import present, service, store
+from app.oncall import present, service
 from app.oncall.model import Layer, Schedule
-from app.oncall.present import PublicCoverage, PublicOnCall, PublicOverride, PublicShift
+from app.oncall.present import PublicCoverage, PublicListedOverride, PublicOnCall, PublicOverride, PublicShift
 
 routes = router("on call")
 SHOWN = timedelta(days=14)  # of shifts, when nothing else is asked for
@@ -97,14 +96,9 @@ def overrides(
 ) -> Response:
     """List the overrides and swaps that touch [from, to). Those of the configuration have no `id`, and `origin` says where."""
     with transaction() as db:
-        service.schedule(db, name)
         start = from_ or clock.now(db)
-        end = to or start + timedelta(days=365)
-        idle = {one.override.span: one.because for one in service.idle(db, start, end).get(name, ())}
-        made = [(one, None) for one in store.overlapping(db, start, end, name)]
-        origin = catalog.origins(db, "schedule").get(name)
-        found = [*((one, origin) for one in service.written(db, name, start, end)), *made]
-        return whole([{**present.override(one), "ignored": idle.get(one.span), "origin": place} for one, place in found])
+        found = service.overrides(db, name, start, to or start + timedelta(days=365))
+    return whole([present.listed_override(one) for one in found])
 
 
 @routes.post("/schedules/{name}/overrides", status_code=201, response_model=PublicOverride)

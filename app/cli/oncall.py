@@ -115,14 +115,13 @@ def overrides(
     """List the overrides of a schedule; those of the configuration have no id."""
     from app import clock
     from app.db import transaction
-    from app.oncall import present, service, store
+    from app.oncall import present, service
 
     with transaction() as db:
         start = clock.now(db)
-        end = start + timedelta(days=days)
-        found = [*service.written(db, schedule, start, end), *store.overlapping(db, start, end, schedule)]
-    rows = [present.override(one) for one in found]
-    say_list(rows, ("id", "user", "start", "end", "kind", "reason"), as_json, "no overrides in that time")
+        rows = [present.listed_override(one) for one in service.overrides(db, schedule, start, start + timedelta(days=days))]
+    columns = ("id", "user", "start", "end", "kind", "reason", "ignored", "origin")
+    say_list(rows, columns, as_json, "no overrides in that time")
 
 
 @oncall.command("edit-override")

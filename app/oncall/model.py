@@ -159,11 +159,6 @@ class Override:
     id: int | None = None  # None: written in the files, or not saved yet
     made_by: str | None = None
 
-    @property
-    def span(self) -> tuple[str, datetime, datetime]:
-        """Whom it names, and when."""
-        return self.user, self.start, self.end
-
     def __str__(self) -> str:
         """As a sentence names it; times in UTC."""
         whom = f"{self.user} for {self.replaces}" if self.replaces else self.user
@@ -179,6 +174,15 @@ class Idle:
 
     def __str__(self) -> str:
         return f"{self.override} is ignored: {self.because}"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedOverride:
+    """An override or swap in the list of a schedule. ignored: why it holds nobody; origin: FILE:LINE of one in the files."""
+
+    override: Override
+    ignored: str | None
+    origin: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing_extensions import TypedDict
 
 from app.oncall.coverage import Coverage
-from app.oncall.model import Idle, Kind, On, Override, Shift, Source
+from app.oncall.model import Idle, Kind, ListedOverride, On, Override, Shift, Source
 
 
 class PublicOnCall(TypedDict):
@@ -39,6 +39,13 @@ class PublicOverride(TypedDict):
     kind: Kind
     replaces: str | None
     reason: str
+
+
+class PublicListedOverride(PublicOverride):
+    """An override or swap; `ignored`: why it has no effect, null where it has; `origin`: FILE:LINE of one in the files."""
+
+    ignored: str | None
+    origin: str | None
 
 
 class PublicIgnored(PublicOverride):
@@ -86,6 +93,11 @@ def override(one: Override) -> PublicOverride:
         "replaces": one.replaces,
         "reason": one.reason,
     }
+
+
+def listed_override(one: ListedOverride) -> PublicListedOverride:
+    """One in the list of its schedule."""
+    return {**override(one.override), "ignored": one.ignored, "origin": one.origin}
 
 
 def covered(name: str, one: Coverage, idle: Iterable[Idle]) -> PublicCoverage:

@@ -98,12 +98,17 @@ def idle(
     for name, schedule in schedules.items():
         idles = []
         for change in changes(schedule, zone, [one for one in made if one.schedule == name]):
-            because = directory.why_not(change.user) or (change.replaces and directory.why_not(change.replaces))
+            because = ignored(change, directory)
             if because and change.start < end and change.end > start:
                 idles.append(Idle(change, because))
         if idles:
             found[name] = idles
     return found
+
+
+def ignored(change: Override, directory: Directory) -> str | None:
+    """Why an override or swap holds nobody: one of those whom it names cannot be paged."""
+    return directory.why_not(change.user) or (directory.why_not(change.replaces) if change.replaces else None)
 
 
 def merged(pieces: Iterable[Shift]) -> list[Shift]:

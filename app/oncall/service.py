@@ -15,7 +15,7 @@ from app.errors import Fault, Invalid, NotFound
 from app.oncall import resolve, store
 from app.oncall.coverage import Coverage, coverages
 from app.oncall.hours import Hours, Timetable
-from app.oncall.model import Idle, Kind, On, Override, Schedule, Shift, Span
+from app.oncall.model import Idle, Kind, ListedOverride, On, Override, Schedule, Shift, Span
 from app.oncall.needs import common, needs
 from app.oncall.resolve import Pageable
 from app.people import store as people
@@ -163,10 +163,16 @@ def change(db: Connection, changed: Override) -> None:
     store.change(db, changed)
 
 
-def written(db: Connection, name: str, start: datetime, end: datetime) -> list[Override]:
-    """The overrides of a schedule that the files declare and that touch [start, end). Raises NotFound."""
-    made = resolve.changes(schedule(db, name), default_zone(db), ())
-    return [replace(one, schedule=name) for one in made if one.start < end and one.end > start]
+def overrides(db: Connection, name: str, start: datetime, end: datetime) -> list[ListedOverride]:
+    """Those of a schedule that touch [start, end), in the order they take effect: the files' first. Raises NotFound."""
+    found, made = schedule(db, name), store.overlapping(db, start, end, name)
+    directory = people.directory(db, defaults(db).timezone)
+    declared_in = catalog.origins(db, "schedule").get(name)
+    return [
+        ListedOverride(replace(one, schedule=name), resolve.ignored(one, directory), declared_in if one.id is None else None)
+        for one in resolve.changes(found, default_zone(db), made)
+        if one.start < end and one.end > start
+    ]
 
 
 def _check_override(made: Override) -> None:

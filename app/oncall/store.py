@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from app.oncall.model import Kind, Override
 from app.oncall.table import override
@@ -35,11 +35,14 @@ def overlapping(db: Connection, start: datetime, end: datetime, schedule: str | 
     return [_override(row) for row in db.execute(query.order_by(one.made_at, one.id))]
 
 
+def get(db: Connection, id_: int) -> Override | None:
+    """One that is in force."""
+    return _one(db, _in_force(id_))
+
+
 def lock(db: Connection, id_: int) -> Override | None:
-    """One that is in force, locked."""
-    query = select(override).where(override.c.id == id_, override.c.removed_at.is_(None)).with_for_update()
-    row = db.execute(query).one_or_none()
-    return _override(row) if row else None
+    """The same, locked."""
+    return _one(db, _in_force(id_).with_for_update())
 
 
 def change(db: Connection, changed: Override) -> None:
@@ -58,6 +61,15 @@ def remove(db: Connection, id_: int, now: datetime) -> bool:
     """Take it out of force; False when there is none, or it was removed before."""
     statement = update(override).where(override.c.id == id_, override.c.removed_at.is_(None)).values(removed_at=now)
     return db.execute(statement).rowcount == 1
+
+
+def _in_force(id_: int) -> Select[Any]:
+    return select(override).where(override.c.id == id_, override.c.removed_at.is_(None))
+
+
+def _one(db: Connection, query: Select[Any]) -> Override | None:
+    row = db.execute(query).one_or_none()
+    return _override(row) if row else None
 
 
 def _override(row: Row[Any]) -> Override:

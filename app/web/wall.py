@@ -24,6 +24,11 @@ def parse(text: str, zone: ZoneInfo, field: str) -> datetime:
         raise Invalid(f'{field}: "{text}" {error}', [Fault(field, str(error))]) from None
 
 
+def reread(text: str, before: datetime, zone: ZoneInfo, field: str) -> datetime:
+    """`before` where the field still says it, which has no seconds and no second 02:30; else as `parse`."""
+    return before if text == write(before, zone) else parse(text, zone, field)
+
+
 def write(at: datetime, zone: ZoneInfo) -> str:
     """The form a browser's date and time field takes."""
     return f"{on_the_wall(at, zone):%Y-%m-%dT%H:%M}"

@@ -266,6 +266,9 @@ def test_an_override_is_edited_and_the_audit_log_has_before_and_after(api: Api) 
     line = api.get(f"audit?object=override:{made['id']}")["items"][0]
     assert line["detail"]["before"] == {"user": "ed", "reason": "dentist"}
     assert line["detail"]["after"] == {"user": "bo", "reason": ""}
+    for same in ({}, {"user": "bo"}, {"start": made["start"], "end": made["end"]}):
+        assert api.patch(at, same, as_="bo") == after
+    assert api.get(f"audit?object=override:{made['id']}")["items"] == [line]
     api.patch(at, {"end": over(hours=1)["end"]}, as_="bo")
     api.patch(at, {"user": "ada"}, 403, as_="bo")
     api.patch(at, {"end": over(hours=-1)["end"]}, 422, as_="bo")

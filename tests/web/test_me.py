@@ -4,8 +4,10 @@ import re
 import socket
 import threading
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -13,6 +15,7 @@ from sqlalchemy import text
 
 from app import measure as prober
 from app.db import transaction
+from app.people.store import audited
 from tests.stack import until
 from tests.web.conftest import Site, deliver_inbox, measure, raise_alert
 
@@ -143,9 +146,24 @@ def test_whoever_is_on_call_hands_over_in_two_taps_and_takes_it_back(site: Site)
     assert after.users == (logins[0],)
     frame.invalidate()
     assert "/oncall/hand-over" not in mine.get("/")
+    at = undo[1].removesuffix("/remove")
+    shown = mine.get(f"/oncall?override={at.rpartition('/')[2]}").partition(f'action="{at}"')[2]
+    start, end = re.findall(r'type="datetime-local" name="(?:start|end)" value="([^"]+)"', shown)
+    same = {"schedule": "primary", "user": logins[0], "start": start, "reason": "hand-over"}
+    mine.post(at, **same, end=end)
+    assert not audited_edits(at)
+    mine.post(at, **same, end=f"{datetime.fromisoformat(end) - timedelta(minutes=1):%Y-%m-%dT%H:%M}")
+    (edited,) = audited_edits(at)
+    assert set(edited["before"]) == {"end"}, "it began with seconds, which the form does not show"
     mine.post(undo[1], back="/")
     with transaction() as db:
         assert oncall.who(db, datetime.now(UTC))["primary"].users == (holder,)
+
+
+def audited_edits(at: str) -> list[Mapping[str, Any]]:
+    """What was changed of the override at this address."""
+    with transaction() as db:
+        return [one.detail for one in audited(db, object_=f"override:{at.rpartition('/')[2]}", action="oncall.edit", limit=9)]
 
 
 def test_an_override_is_shown_and_taken_back_by_its_owner_only(site: Site, ada: Site) -> None:

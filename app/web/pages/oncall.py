@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -12,12 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.actions import pager
-from app.catalog import store as catalog
 from app.errors import NotFound
 from app.oncall import service as oncall
 from app.oncall import store
 from app.oncall.coverage import Coverage
-from app.oncall.model import On, Override, Schedule
+from app.oncall.model import ListedOverride, On, Override, Schedule
 from app.people import store as people
 from app.walltime import clock
 from app.web import frame, rota, wall
@@ -28,7 +27,6 @@ from app.web.toast import Toast
 from app.web.visit import Typed, Visit, go, local_path, visit
 
 router = pages()
-Span = tuple[str, datetime, datetime]
 DAYS = 14
 
 
@@ -42,15 +40,14 @@ class Shown:
     next: On | None
     picture: Picture
     coverage: Coverage
-    overrides: tuple[Override, ...]  # those of the files first
-    origin: str | None  # where the schedule is declared, and with it those overrides: FILE:LINE
-    idle: Mapping[Span, str]  # why an override is ignored
+    overrides: tuple[ListedOverride, ...]
 
     def edited(self, bar: Bar) -> int | None:
         """The override behind a bar of the final schedule, if it was made here."""
-        fits = [one.id for one in self.overrides if bar.kind in ("override", "swap") and one.user == bar.user]
-        within = [one for one in self.overrides if one.id in fits and one.start <= bar.start and bar.end <= one.end]
-        return within[-1].id if within else None
+        if bar.kind not in ("override", "swap"):
+            return None
+        made = [listed.override for listed in self.overrides if listed.override.user == bar.user]
+        return next((one.id for one in reversed(made) if one.start <= bar.start and bar.end <= one.end), None)
 
 
 @router.get("/oncall")
@@ -112,7 +109,9 @@ def hand_over(request: Request, typed: Typed) -> Response:
 def edit(request: Request, id_: Annotated[int, Path(ge=1, lt=2**63)], typed: Typed) -> Response:
     """Change an override."""
     with visit(request) as v:
-        start, end = wall.parse(typed.get("start", ""), v.zone, "start"), wall.parse(typed.get("end", ""), v.zone, "end")
+        before = _made(v.db, id_)
+        start = wall.reread(typed.get("start", ""), before.start, v.zone, "start")
+        end = wall.reread(typed.get("end", ""), before.end, v.zone, "end")
         name, user, reason = typed.get("schedule", ""), typed.get("user", ""), typed.get("reason", "")
         pager.edit_override(v.db, name, id_, v.actor, v.now, user=user, start=start, end=end, reason=reason)
     frame.invalidate()
@@ -131,21 +130,16 @@ def remove(request: Request, id_: Annotated[int, Path(ge=1, lt=2**63)], typed: T
 def _shown(v: Visit, name: str, own: ZoneInfo, zone: str, shift: int, covered: Coverage) -> Shown:
     seen_in = own if zone == "schedule" else v.zone
     span = rota.window(v.now, DAYS, shift, seen_in)
-    changes = [*oncall.written(v.db, name, *span), *store.overlapping(v.db, *span, name)]
     final, layers = oncall.shifts(v.db, name, *span), oncall.layer_shifts(v.db, name, *span)
     on = oncall.who_of(v.db, name, v.now)
     following = oncall.who_of(v.db, name, on.until) if on.until else None
     picture = rota.picture(layers, final, oncall.gaps(v.db, name, *span), span, seen_in, v.person.login, v.now)
-    idle = {one.override.span: one.because for one in oncall.idle(v.db, *span).get(name, ())}
-    origin = catalog.origins(v.db, "schedule").get(name)
-    return Shown(name, own, on, following, picture, covered, tuple(changes), origin, idle)
+    return Shown(name, own, on, following, picture, covered, tuple(oncall.overrides(v.db, name, *span)))
 
 
 def _edited(v: Visit, id_: int) -> dict[str, str]:
     """What the form starts with for an override. Raises NotFound."""
-    found = store.lock(v.db, id_)
-    if found is None:
-        raise NotFound(f"there is no override {id_} in force")
+    found = _made(v.db, id_)
     return {
         "schedule": found.schedule,
         "start": wall.write(found.start, v.zone),
@@ -153,6 +147,13 @@ def _edited(v: Visit, id_: int) -> dict[str, str]:
         "user": found.user,
         "reason": found.reason,
     }
+
+
+def _made(db: Connection, id_: int) -> Override:
+    found = store.get(db, id_)
+    if found is None:
+        raise NotFound(f"there is no override {id_} in force")
+    return found
 
 
 def _prefilled(v: Visit, known: Mapping[str, Schedule], schedule: str, start: str, end: str) -> dict[str, str]:
