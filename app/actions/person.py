@@ -27,7 +27,7 @@ def set_contacts(db: Connection, login: str, contacts: Mapping[str, str], actor:
     if faults and person is not None and not person.declared:
         raise Invalid("; ".join(f"{one.field}: {one.detail}" for one in faults[:3]), faults)
     people.set_contacts(db, login, contacts, actor, now)
-    pages.recheck(db, now)
+    pages.recheck(db, now, login)
 
 
 def set_settings(db: Connection, login: str, written: Mapping[str, Any], actor: Actor, now: datetime) -> None:
@@ -45,7 +45,7 @@ def remove(db: Connection, login: str, actor: Actor, now: datetime) -> None:
     """Remove a person who was invited, for good. Raises NotFound, Conflict for a declared one."""
     require(actor, "administer")
     people.remove(db, login, actor, now)
-    pages.recheck(db, now)
+    pages.recheck(db, now, login)
 
 
 def _faults(contacts: Mapping[str, str], channels: Mapping[str, Channel]) -> Iterator[Fault]:

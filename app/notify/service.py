@@ -143,9 +143,9 @@ def _unreachable(db: Connection, drafts: Mapping[int, Draft]) -> dict[int, Reaso
     return {id_: why for id_, why in found.items() if why is not None}
 
 
-def recheck(db: Connection, now: datetime) -> None:
-    """People may have changed: what is queued for somebody who cannot be reached so any more is withdrawn now."""
-    if lost := _unreachable(db, store.waiting(db)):
+def recheck(db: Connection, now: datetime, login: str | None = None) -> None:
+    """People, or this person, may have changed: what is queued for who cannot be reached so any more is withdrawn now."""
+    if lost := _unreachable(db, store.waiting(db, login)):
         store.make_due(db, sorted(lost), now)
         wake(db, Queue.NOTIFY)
 

@@ -202,9 +202,10 @@ def explain(db: Connection, why: Mapping[int, Reason]) -> None:
         db.execute(_EXPLAIN, {"rows": dumps([{"id": id_, "why": [nested(one)]} for id_, one in why.items()])})
 
 
-def waiting(db: Connection) -> dict[int, Draft]:
-    """What is queued for people, by id."""
-    query = select(page).where(page.c.state == PageState.QUEUED, page.c.user_name.is_not(None))
+def waiting(db: Connection, login: str | None = None) -> dict[int, Draft]:
+    """What is queued for people, or for this person, by id."""
+    whose = page.c.user_name.is_not(None) if login is None else page.c.user_name == login
+    query = select(page).where(page.c.state == PageState.QUEUED, whose)
     return {row.id: Draft(**_values(row, _DRAFTED)) for row in db.execute(query)}
 
 

@@ -201,7 +201,7 @@ def end_sessions(db: Connection, login: str, actor: Actor, now: datetime) -> int
 
 
 def set_contacts(db: Connection, login: str, contacts: Mapping[str, str], actor: Actor, now: datetime) -> None:
-    """Change somebody's contacts. Raises Conflict for a declared person: the file would undo it."""
+    """Change somebody's contacts; to what they are: nothing. Raises Conflict for a declared person: the file would undo it."""
     user = _undeclared(db, login, "contacts")
     notify = {
         urgency: [rule for rule in rules if rule["contact"] in (INBOX, *contacts)] or None
@@ -209,6 +209,8 @@ def set_contacts(db: Connection, login: str, contacts: Mapping[str, str], actor:
         if rules
     }
     changed = User.model_validate({**own.dump(user), "contacts": dict(contacts), "notify": notify})
+    if changed == user and list(changed.contacts) == list(user.contacts):  # their order is that of notifications
+        return
     store.put(db, login, own.dump(changed), declared=False, now=now)
     audit.record(
         db, actor, "user.contacts", f"user:{login}", {"before": sorted(user.contacts), "contacts": sorted(contacts)}, now
@@ -216,12 +218,15 @@ def set_contacts(db: Connection, login: str, contacts: Mapping[str, str], actor:
 
 
 def set_settings(db: Connection, login: str, written: Mapping[str, Any], actor: Actor, now: datetime) -> None:
-    """Change somebody's time zone, notification rules and quiet hours. Raises Invalid, Conflict for a declared person."""
+    """Change somebody's time zone, notification rules and quiet hours; to what they are: nothing.
+
+    Raises Invalid, Conflict for a declared person.
+    """
     user = _undeclared(db, login, "settings")
     changed = own.changed(user, written)
-    store.put(db, login, own.dump(changed), declared=False, now=now)
-    change = {"before": own.facts(user), "after": own.facts(changed)}
-    audit.record(db, actor, "user.settings", f"user:{login}", change, now)
+    if change := audit.changes(own.facts(user), own.facts(changed)):
+        store.put(db, login, own.dump(changed), declared=False, now=now)
+        audit.record(db, actor, "user.settings", f"user:{login}", change, now)
 
 
 def _undeclared(db: Connection, login: str, what: str) -> User:

@@ -18,7 +18,7 @@ ACTIONS = {
     "reopened": ("{} reopened; escalation restarts at step 1", None, None),
     "unacknowledged": ("{} unacknowledged; escalation restarts at step 1", None, None),
     "snoozed": ("{} snoozed", "unacknowledge", "Undo"),
-    "escalated": ("{} escalated to the next step", None, None),
+    "escalated": ("{} escalated", None, None),
     "assigned": ("{} assigned", None, None),
     "merged": ("Merged into {}", None, None),
     "noted": ("Note added to {}", None, None),

@@ -109,6 +109,7 @@ def test_contacts_are_logged_as_they_were_and_as_they_became(root: Site) -> None
     dot = root.as_("dot")
     dot.post("/me/contacts", **{"channel.1": "hook", "to.1": "dot"})
     dot.post("/me/contacts", **{"channel.1": "hook", "to.1": ""})
+    dot.post("/me/contacts", **{"channel.1": "hook", "to.1": ""})  # nothing changes
     last, first = said(root.get("/admin/audit?thing=user:dot&action=user.contacts"))
     assert "before: none · contacts: hook" in first
     assert "before: hook · contacts: none" in last

@@ -155,6 +155,28 @@ def test_many_are_selected_and_acknowledged_while_the_list_stays_still(chromium:
 
 
 @pytest.mark.xdist_group("browser")
+def test_what_is_new_is_shown_at_the_first_click_also_beside_an_open_menu(chromium: "Browser", site: Site) -> None:
+    from datetime import UTC, datetime
+
+    from app.db import transaction
+    from app.oncall import service as oncall
+
+    with transaction() as db:
+        (holder,) = oncall.who(db, datetime.now(UTC))["primary"].users
+    raise_alert("disk full")
+    watched = Watched(chromium, site.as_(holder))
+    page = watched.page
+    with page.expect_response(lambda answer: answer.url.endswith("/live")):
+        page.goto("/")
+    other = raise_alert("latency", service="db")
+    page.locator("#news").get_by_text("1 new").wait_for(timeout=5000)
+    page.get_by_text("Hand over").click()
+    page.locator("[data-show]").click()
+    page.locator(f"#i{other}").wait_for(timeout=5000)
+    watched.close()
+
+
+@pytest.mark.xdist_group("browser")
 def test_a_note_typed_in_a_session_that_ended_is_there_after_the_login(chromium: "Browser", ada: Site) -> None:
     from datetime import UTC, datetime
 

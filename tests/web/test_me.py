@@ -274,7 +274,11 @@ def test_who_was_invited_sets_time_zone_rules_and_quiet_hours_and_sees_how_a_pag
     assert "(quiet hours)" in reach(tried)
     assert 'value="2m"' in tried
     assert reach(cy.get("/me")) == usual, "a preview saves nothing"
-    cy.post("/me/settings", **typed)
+    for _ in range(2):
+        cy.post("/me/settings", **typed)
+    with transaction() as db:
+        (line,) = audited(db, object_="user:cy", action="user.settings", limit=9)
+    assert set(line.detail["after"]) == {"timezone", "notify", "quiet_hours"}
     assert reach(cy.get("/me")) == reach(tried)
     wrong = cy.post("/me/settings", 422, **{**typed, "timezone": "Europe/Pari"}).text
     assert "did you mean &#34;Europe/Paris&#34;?" in wrong

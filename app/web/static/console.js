@@ -97,7 +97,9 @@
   });
   document.addEventListener("htmx:beforeRequest", (event) => {
     // A refresh waits while a menu is open inside what it would replace, or a graph is read.
-    if (!event.target.matches("[data-live]") || !($("#live details.pop[open]") || reading())) return;
+    if (!event.target.matches("[data-live]")) return;
+    if (all && event.target.matches("[data-live~=incidents]")) { all = false; return; }
+    if (!($("#live details.pop[open]") || reading())) return;
     event.preventDefault();
     refresh(event.target, PAUSE);
   });
@@ -118,7 +120,6 @@
   document.addEventListener("htmx:configRequest", (event) => {
     if (all && event.target.matches("[data-live~=incidents]")) {
       for (const name of ["known", "seen", "since", "following"]) delete event.detail.parameters[name];
-      all = false;
     }
   });
   document.addEventListener("click", (event) => {
