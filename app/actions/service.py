@@ -79,6 +79,19 @@ def reopen(db: Connection, number: int, actor: Actor, now: datetime) -> Incident
     return _noted(db, after, actor, _by(Code.REOPENED, actor), now, _changed(before, after))
 
 
+def undo_resolve(db: Connection, number: int, actor: Actor, now: datetime) -> Incident:
+    """`reopen`, and what the actor had acknowledged or snoozed is so again. Anybody else was notified of the end."""
+    before = _locked(db, number, actor, Move.REOPEN)
+    after = reopen(db, number, actor, now)
+    if before.acknowledged_at is None or before.acknowledged_by is None or before.acknowledged_by != actor.login:
+        return after
+    lines = [one for one in store.timeline(db, number) if one.at >= before.acknowledged_at and one.reason.code == Code.SNOOZED]
+    if not lines:
+        return acknowledge(db, number, actor, now)
+    left = lines[-1].at + timedelta(seconds=lines[-1].reason.facts["seconds"]) - now
+    return snooze(db, number, left, actor, now) if left >= SNOOZE_SHORTEST else after
+
+
 def release(db: Connection, number: int, actor: Actor, now: datetime) -> Incident:
     """Take an acknowledgement or a snooze back: triggered and unacknowledged, the policy from step 1."""
     before = _locked(db, number, actor, Move.UNACKNOWLEDGE)

@@ -14,7 +14,8 @@ LIMIT = 300  # characters
 # The text of each action, and the action that undoes it.
 ACTIONS = {
     "acknowledged": ("{} acknowledged", "unacknowledge", "Undo"),
-    "resolved": ("{} resolved", "reopen", "Undo"),
+    "resolved": ("{} resolved", "undo-resolve", "Undo"),
+    "restored": ("{} reopened, acknowledged as before", None, None),
     "reopened": ("{} reopened; escalation restarts at step 1", None, None),
     "unacknowledged": ("{} unacknowledged; escalation restarts at step 1", None, None),
     "snoozed": ("{} snoozed", "unacknowledge", "Undo"),

@@ -1,5 +1,6 @@
 """Stories of a page: who is woken, who is next, and what stops it."""
 
+from app.incidents.model import IncidentState
 from tests.journeys.world import World, minutes, seconds
 
 
@@ -176,3 +177,51 @@ routes: [{policy: p}]
     assert told == [("/broken", "ada"), ("/hook", "dee")]
     world.seen = 2
     world.act("acknowledge", by="dee")
+
+
+def test_who_takes_a_resolve_back_has_what_they_had_acknowledged(world: World) -> None:
+    world.policy("ada", minutes(5), ack_timeout="30m")
+    world.raise_alert()
+    world.expect_page("ada")
+    world.act("acknowledge")
+    world.act("resolve")
+    world.act("undo_resolve")
+    found = world.incident()
+    assert (found.state, found.acknowledged_by) == (IncidentState.ACKNOWLEDGED, "ada")
+    world.advance(minutes(29))
+    world.expect_nothing()
+    world.advance(minutes(1))
+    world.expect_page("ada")  # the acknowledgement times out as any other
+    world.act("acknowledge")
+
+
+def test_a_snooze_that_is_left_of_a_resolve_taken_back_ends_when_it_would_have(world: World) -> None:
+    world.policy("ada", minutes(5))
+    world.raise_alert()
+    world.expect_page("ada")
+    world.act("snooze", length=minutes(10))
+    world.advance(minutes(4))
+    world.act("resolve")
+    world.act("undo_resolve")
+    world.advance(minutes(5))
+    world.expect_nothing()
+    world.advance(minutes(1))
+    world.expect_page("ada")
+    world.act("snooze", length=minutes(10))
+    world.act("resolve")
+    world.advance(minutes(10))
+    world.act("undo_resolve")
+    world.expect_page("ada")  # its end has passed meanwhile
+    world.act("acknowledge")
+
+
+def test_a_resolve_of_what_somebody_else_has_acknowledged_is_taken_back_with_the_policy_from_step_1(world: World) -> None:
+    world.policy("ada", minutes(5))
+    world.raise_alert()
+    world.expect_page("ada")
+    world.act("acknowledge", by="ada")
+    world.act("resolve", by="bo")
+    world.expect_page("ada", event="resolved")  # so ada thinks that it is over
+    world.act("undo_resolve", by="bo")
+    world.expect_page("ada")
+    world.act("acknowledge")

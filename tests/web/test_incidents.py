@@ -55,12 +55,18 @@ routes: [{{policy: p}}]
 def test_resolving_can_be_undone_and_a_second_move_is_told_in_words(ada: Site) -> None:
     number = raise_alert("disk full")
     ada.post(f"/incidents/{number}/resolve")
-    assert "reopen" in ada.toast()
+    assert f'action="/incidents/{number}/undo-resolve"' in ada.toast()
     page = ada.post(f"/incidents/{number}/acknowledge", 409).text
     assert "cannot acknowledge an incident that is resolved" in page.lower()
     assert "Conflict: already changed" in page
-    ada.post(f"/incidents/{number}/reopen")
+    ada.post(f"/incidents/{number}/undo-resolve")
+    assert f"#{number} reopened; escalation restarts at step 1" in ada.toast()
     assert incident(number).state == "triggered"
+    ada.post(f"/incidents/{number}/acknowledge")
+    ada.post(f"/incidents/{number}/resolve")
+    ada.post(f"/incidents/{number}/undo-resolve")
+    assert f"#{number} reopened, acknowledged as before" in ada.toast()
+    assert (incident(number).state, incident(number).acknowledged_by) == ("acknowledged", "ada")
 
 
 def snoozed_for(number: int) -> timedelta:

@@ -137,6 +137,7 @@ def act(request: Request, number: Number, action: str, typed: Typed, kept: Kept)
             raise NotFound(f'unknown action "{action}"')
         said, do = ACTIONS[action]
         after = do(v, number, typed)
+        said = "restored" if action == "undo-resolve" and after.acknowledged_at else said
         toast = Toast.action(said, number) if can_take_back(action, after, v.now) else Toast.plain(f"#{number} is {said}")
     return go(back, toast, kept)
 
@@ -169,6 +170,7 @@ ACTIONS: Mapping[str, tuple[str, Action]] = {
     "acknowledge": ("acknowledged", _plain(actions.acknowledge)),
     "resolve": ("resolved", _plain(actions.resolve)),
     "reopen": ("reopened", _plain(actions.reopen)),
+    "undo-resolve": ("reopened", _plain(actions.undo_resolve)),
     "unacknowledge": ("unacknowledged", _plain(actions.release)),
     "escalate": ("escalated", lambda v, number, typed: actions.escalate(v.db, number, v.actor, v.now, _step(typed))),
     "snooze": ("snoozed", _snooze),

@@ -167,6 +167,8 @@ def _outcome(action: str, wanted: tuple[int, ...], done: list[Incident], into: i
         unchanged = len(wanted) - len(done)
         rest = f"; {counted(unchanged, 'incident')} unchanged" if unchanged else ""
         return Toast.plain(f"Merged into #{into}{rest}" if done else "Nothing merged: already changed")
+    if action == "undo-resolve" and all(one.acknowledged_at for one in done):
+        word = "restored"
     own = [one.number for one in done if can_take_back(action, one, now)]
     if action == "acknowledge" or len(own) == len(done):
         return Toast.actions(word, own, len(wanted) - len(own))
@@ -179,6 +181,7 @@ BULK: Mapping[str, tuple[str, Do]] = {
     "unacknowledge": ("unacknowledged", lambda db, number, actor, now, _length, _into: actions.release(db, number, actor, now)),
     "resolve": ("resolved", lambda db, number, actor, now, _length, _into: actions.resolve(db, number, actor, now)),
     "reopen": ("reopened", lambda db, number, actor, now, _length, _into: actions.reopen(db, number, actor, now)),
+    "undo-resolve": ("reopened", lambda db, number, actor, now, _length, _into: actions.undo_resolve(db, number, actor, now)),
     "snooze": ("snoozed", lambda db, number, actor, now, length, _into: actions.snooze(db, number, length, actor, now)),
     "merge": ("merged", lambda db, number, actor, now, _length, into: actions.merge(db, number, into, actor, now)),
 }
