@@ -16,6 +16,9 @@ from app.review.analytics.model import Clocks, Counted, Filter, Key, Level, Open
 _COUNTED = "p.kind = 'page' and p.user_name is not null and p.channel <> 'inbox' and p.state in ('accepted', 'delivered')"
 _ANSWERED = "e.kind in ('acknowledged', 'snoozed', 'resolved')"  # as `incident_event_answered_idx` has it
 _BY_HAND = "(e.actor is not null or e.detail ->> 'via' is not null)"  # a link in a channel's page is followed without a login
+_SOMEBODY = f"bool_or(e.kind <> 'resolved' or {_BY_HAND})"  # of the answers to an incident: whether a person gave one
+_NEEDED_NOBODY = """i.state = 'resolved' and i.resolved_by is null and i.merged_into is null and i.acknowledged_at is null
+      and {somebody} is not true as needed_nobody"""
 _OF = "(cast(:service as text) is null or i.service = :service) and (cast(:team as text) is null or i.team = :team)"
 # Both ranges as one, which an index serves, without what may lie between them.
 _WITHIN = "{at} >= :before_start and {at} < :end and ({at} >= :start or {at} < :before_end)"
@@ -26,15 +29,14 @@ _PLAN_EACH = text("set local plan_cache_mode = force_custom_plan")
 _OPENED = text(f"""
 with opened as materialized (
   select {_BEFORE_AND_DAY.format(at="i.opened_at")}, i.severity, i.service, i.team, a.alertname, a.source,
-    i.state = 'resolved' and i.resolved_by is null and i.merged_into is null
-      and e.acknowledged_at is null and e.by_hand is not true as needed_nobody,
+    {_NEEDED_NOBODY.format(somebody="e.somebody")},
     i.reopened_at is not null as reopened,
     (select true from obligation o where o.incident = i.number and (o.step > 1 or o.round > 0) limit 1) as escalated,
     cast(extract(epoch from e.acknowledged_at - i.opened_at) as float8) as acknowledge,
     cast(extract(epoch from case when i.state = 'resolved' and i.merged_into is null then i.resolved_at - i.opened_at end)
       as float8) as resolve
   from incident i left join alert a on a.id = i.titled_by cross join lateral (
-    select min(e.at) filter (where e.kind <> 'resolved') as acknowledged_at, bool_or({_BY_HAND}) as by_hand
+    select min(e.at) filter (where e.kind <> 'resolved') as acknowledged_at, {_SOMEBODY} as somebody
     from incident_event e where e.incident = i.number and {_ANSWERED}) as e
   where {_WITHIN.format(at="i.opened_at")} and {_OF} and (cast(:user as text) is null or exists (
     select from page p where p.incident = i.number and p.user_name = :user and {_COUNTED}))
@@ -66,9 +68,7 @@ with clock as materialized (
   select {_BEFORE_AND_DAY.format(at="p.ended_at")}, i.service, i.team, p.user_name as person, a.alertname, a.source,
     width_bucket(p.ended_at, coalesce(person.nights, otherwise.nights)) % 2 = 1 as night,
     width_bucket(p.ended_at, coalesce(person.weekends, otherwise.weekends)) % 2 = 1 as weekend,
-    i.state = 'resolved' and i.resolved_by is null and i.merged_into is null and i.acknowledged_at is null and (
-      select bool_or(e.kind <> 'resolved' or {_BY_HAND}) from incident_event e where e.incident = i.number and {_ANSWERED}
-    ) is not true as needed_nobody
+    {_NEEDED_NOBODY.format(somebody=f"(select {_SOMEBODY} from incident_event e where e.incident = i.number and {_ANSWERED})")}
   from page p join clock as otherwise on otherwise.name = :otherwise left join person on person.login = p.user_name
     left join incident i on i.number = p.incident left join alert a on a.id = i.titled_by
   where {_COUNTED} and {_WITHIN.format(at="p.ended_at")} and {_OF} and (cast(:user as text) is null or p.user_name = :user)
