@@ -40,11 +40,6 @@ def flat(one: Pause | None) -> PauseFields:
     return {"paused_at": one.at, "paused_until": one.until, "pause_reason": one.reason, "paused_by": one.by}
 
 
-def unflat(row: Mapping[str, Any]) -> Pause:
-    """The pause of a row that is paused."""
-    return Pause(row["paused_at"], row["paused_until"], row["pause_reason"] or "", row["paused_by"])
-
-
 def facts(one: Pause | None) -> dict[str, Any]:
     """For the audit, before and after."""
     if one is None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, case, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.checks.model import Baseline, Check, CheckState, Claimed, Evaluation, Result, silent_after
-from app.checks.pause import Pause, PauseFields, flat, unflat
+from app.checks.pause import Pause, PauseFields, flat
 from app.checks.probe import Status
 from app.checks.table import check_baseline, check_result, check_state, sample
 from app.db import move_back
@@ -202,7 +202,7 @@ def states(db: Connection) -> dict[str, CheckState]:
 
 def _state(row: Row[Any]) -> CheckState:
     values = {name: row._mapping[name] for name in _OWN}
-    values["pause"] = unflat(row._asdict()) if row.paused else None
+    values["pause"] = Pause(row.paused_at, row.paused_until, row.pause_reason or "", row.paused_by) if row.paused else None
     values["every"] = timedelta(milliseconds=values["every"])
     values["status"] = Status(values["status"]) if values["status"] else None
     values["reason"] = revived(values["reason"])

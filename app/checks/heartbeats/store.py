@@ -26,7 +26,7 @@ from app.checks.heartbeats.model import (
     RunEnd,
 )
 from app.checks.heartbeats.table import heartbeat, heartbeat_ping
-from app.checks.pause import Pause, flat, unflat
+from app.checks.pause import Pause, flat
 from app.checks.table import sample
 from app.db import move_back
 from app.reason import dumped, loaded
@@ -130,7 +130,7 @@ def _record(row: Row[Any]) -> HeartbeatRecord:
         due_at=row.due_at,
         pings=row.pings,
         judged=row.judged,
-        pause=unflat(row._asdict()) if row.state == HeartbeatState.PAUSED else None,
+        pause=Pause(row.paused_at, row.paused_until, row.pause_reason or "", row.paused_by) if row.state == "paused" else None,
     )
 
 
