@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
+LONGEST = timedelta(days=36_525)  # a hundred years: no time that it is added to leaves the calendar
 SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[wdhms])")
 _WHOLE = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[wdhms]))+")
@@ -23,10 +24,9 @@ def parse_duration(text: object) -> timedelta:
     if not isinstance(text, str) or not _WHOLE.fullmatch(text):
         raise ValueError(f"{text!r} is not a duration; write 30s, 5m, 1h30m, 2d or 1w")
     total = sum(float(number) * (0.001 if unit == "ms" else SECONDS[unit]) for number, unit in _PART.findall(text))
-    try:
-        return timedelta(seconds=total)
-    except OverflowError:
-        raise ValueError(f"{text!r} is longer than any clock") from None
+    if total > LONGEST.total_seconds():
+        raise ValueError(f"{text!r} is longer than 100 years")
+    return timedelta(seconds=total)
 
 
 def format_duration(length: timedelta) -> str:

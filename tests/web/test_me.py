@@ -166,6 +166,27 @@ def audited_edits(at: str) -> list[Mapping[str, Any]]:
         return [one.detail for one in audited(db, object_=f"override:{at.rpartition('/')[2]}", action="oncall.edit", limit=9)]
 
 
+def test_an_override_in_the_hour_that_comes_twice_stays_where_it_is_when_its_reason_changes(site: Site) -> None:
+    from app.actions import pager
+    from app.oncall import store
+    from app.people.model import Actor, Role
+
+    start, end = datetime(2027, 10, 31, 1, 30, tzinfo=UTC), datetime(2027, 10, 31, 1, 45, tzinfo=UTC)  # 02:30 in Paris, again
+    with transaction() as db:
+        made = pager.override(db, "primary", "bo", start, end, "", Actor("ed", Role.EDITOR, "api"), datetime.now(UTC))
+    editor = site.as_("ed")
+    span = _span(editor.get(f"/oncall?override={made.id}"))
+    editor.post(f"/oncall/overrides/{made.id}", schedule="primary", user="bo", reason="parents", **span)
+    with transaction() as db:
+        (after,) = store.overlapping(db, start, end, "primary")
+    assert (after.start, after.end, after.reason) == (start, end, "parents")
+
+
+def _span(page: str) -> dict[str, str]:
+    """The times in the form of an override."""
+    return dict(re.findall(r'name="(start|end)" value="([^"]+)"', page))
+
+
 def test_an_override_is_shown_and_taken_back_by_its_owner_only(site: Site, ada: Site) -> None:
     now = datetime.now(UTC)
     ada.post(
