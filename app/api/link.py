@@ -74,10 +74,11 @@ def _told(offered: Offer) -> str:
 
 
 def refusal(error: TocsinError) -> Response:
-    """A page that says why nothing was done."""
+    """A page that says why nothing was done; without the database nobody knows whether it was."""
     away = error.status == Unavailable.status
-    words = "Service unavailable: the database does not respond; retry in a moment" if away else str(error)
-    response = _html(f"<h1>Nothing was changed</h1><p>{escape(words[:1].upper() + words[1:])}.</p>", "Tocsin", error.status)
+    words = "the database does not respond; reload in a moment to see whether it was done" if away else str(error)
+    title = "Service unavailable" if away else "Nothing was changed"
+    response = _html(f"<h1>{title}</h1><p>{escape(words[:1].upper() + words[1:])}.</p>", "Tocsin", error.status)
     if away:
         response.headers["Retry-After"] = "2"
     return response

@@ -31,6 +31,8 @@ class Kind:
     advice: str
 
 
+AWAY = Kind("Service unavailable", "Retry in a moment; on the server, run tocsin status for details.")
+UNSURE = Kind(AWAY.title, f"It may have been done all the same: check before you retry. {AWAY.advice}")  # its commit went unanswered
 KINDS: tuple[tuple[type[Exception], Kind], ...] = (
     (errors.TooLarge, Kind("Request too large", "Nothing was changed. Send less at once.")),
     (errors.UnknownEncoding, Kind("Unsupported encoding", "Nothing was changed. Send it uncompressed or as gzip.")),
@@ -42,10 +44,8 @@ KINDS: tuple[tuple[type[Exception], Kind], ...] = (
     (errors.NotFound, Kind("Not found", "It may have been renamed or removed, or the URL is mistyped.")),
     (errors.Conflict, Kind("Conflict: already changed", "Nothing was changed. Reload to see the current state.")),
     (errors.NotActive, Kind("Not active yet", "This feature is planned but not available yet.")),
-    (
-        errors.Unavailable,
-        Kind("Service unavailable", "Nothing was changed. Retry in a moment; on the server, run tocsin status for details."),
-    ),
+    (errors.Busy, Kind("Service unavailable", "Nothing was changed. Retry in a moment.")),
+    (errors.Unavailable, AWAY),
 )  # fmt: skip
 EXPIRED = Kind("Session expired", "Nothing was changed. Copy what you need, log in and retry.")
 BROKEN = Kind("Internal error", "Retry. If it persists, give the trace id to your Tocsin administrator: the log has details.")
@@ -58,6 +58,7 @@ def answer(request: Request, error: Exception) -> Response:
         return _log_in(request, error.back if isinstance(error, LogInFirst) else "/")
     error = _ours(error)
     kind = next((k for type_, k in KINDS if isinstance(error, type_)), BROKEN)
+    kind = UNSURE if kind is AWAY and request.method == "POST" else kind
     status = error.status if isinstance(error, errors.TocsinError) else errors.TocsinError.status
     trace = getattr(request.state, "trace", None) or secrets.token_hex(8)
     if kind is BROKEN:
@@ -69,7 +70,7 @@ def answer(request: Request, error: Exception) -> Response:
     if request.headers.get("hx-request") == "true":
         return HTMLResponse(render("problem_toast.html", **facts), status)
     typed = {name: value for name, value in _typed(request).items() if value and not (name in HIDDEN or is_secret_name(name))}
-    faults = error.faults if isinstance(error, errors.Invalid) else ()
+    faults = [one for one in error.faults if one.detail not in text] if isinstance(error, errors.Invalid) else ()
     back = "/" if request.method == "POST" else request.url.path if status == errors.Invalid.status else here(request)
     page = render("problem.html", **facts, typed=typed, faults=faults, back=back, login=None, theme=theme(request))
     again = {"Retry-After": str(ceil(error.seconds))} if isinstance(error, errors.TooOften) else None

@@ -312,8 +312,11 @@ def away(engine: Engine) -> Iterator[None]:
 def test_a_dead_database_is_told_and_nothing_is_logged_out(full: Site, engine: Engine) -> None:
     with away(engine):
         page = full.get("/", 503)
+        done = full.post("/incidents/1/acknowledge", 503).text
     assert "The database does not answer" in page
     assert "Retry" in page
+    assert "check before you retry" in done, "its commit may have gone unanswered"
+    assert "Nothing was changed" not in page + done
     full.get("/")
 
 
