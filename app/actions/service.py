@@ -100,10 +100,17 @@ def release(db: Connection, number: int, actor: Actor, now: datetime) -> Inciden
     return _done(db, before, after, actor, _by(Code.UNACKNOWLEDGED, actor), now)
 
 
-def escalate(db: Connection, number: int, actor: Actor, now: datetime, step: int | None = None) -> Incident:
-    """Take the next step now instead of when its wait is over; or a later one, counting from 1. Raises Invalid, Conflict."""
+def escalate(
+    db: Connection, number: int, actor: Actor, now: datetime, step: int | None = None, place: str | None = None
+) -> Incident:
+    """Take the next step now instead of when its wait is over; or a later one, counting from 1. Raises Invalid, Conflict.
+
+    place: where its escalation was seen. A step that is due already is being taken: nothing changes.
+    """
     incident = _locked(db, number, actor, Move.ESCALATE)
-    before, after = escalation.hurry(db, incident, step, now)
+    before, after = escalation.hurry(db, incident, step, now, place)
+    if after == before:
+        return incident
     place = audit.changes(_place(before), _place(after))
     return _noted(db, incident, actor, _by(Code.ESCALATED, actor, step=step), now, place)
 

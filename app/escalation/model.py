@@ -46,6 +46,11 @@ class EscalationState:
     state: EscalationStatus
     held: str | None = None  # the hours it waits for: `due_at` is when they open
 
+    @property
+    def place(self) -> str:
+        """Where in its policy it stands: what a form carries of the state that was seen."""
+        return f"{self.generation}.{self.round}.{self.step}"
+
     @classmethod
     def started(cls, incident: int, generation: int, at: datetime | None) -> "EscalationState":
         """At step 1, which is due at `at`."""

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from app.catalog import store as catalog
 from app.db import wake
+from app.errors import Conflict
 from app.escalation import store
 from app.escalation.hold import hold, waiting
 from app.escalation.model import Due, EscalationState, EscalationStatus, ObligationState
@@ -85,12 +86,17 @@ def excuse_assignee(db: Connection, incident: Incident, why: Reason, now: dateti
         store.put_all(db, [replace(current, generation=incident.generation)])
 
 
-def hurry(db: Connection, incident: Incident, step: int | None, now: datetime) -> tuple[EscalationState, EscalationState]:
+def hurry(
+    db: Connection, incident: Incident, step: int | None, now: datetime, place: str | None = None
+) -> tuple[EscalationState, EscalationState]:
     """Make the next step of this incident, or this later one, due now: where it stood, and stands. The caller holds its lock.
 
-    Raises Invalid for a step that the policy does not have, Conflict for one that was taken.
+    Raises Invalid for a step that the policy does not have, Conflict for one that was taken, or where it stands in another
+    `place` than it was seen in: a button pressed twice takes one step.
     """
     current = store.get(db, incident.number) or EscalationState.started(incident.number, incident.generation, None)
+    if place and place != current.place:
+        raise Conflict(f"#{incident.number} has been escalated meanwhile")
     after = hurried(incident.policy, current, now, step)
     if after != current:
         store.put_all(db, [after])

@@ -124,8 +124,13 @@ def test_the_escalate_menu_shows_whom_each_step_pages_and_over_what(ada: Site) -
     assert "Step 2 was taken already" in ada.post(f"/incidents/{number}/escalate", 409, step="2").text
     ada.post(f"/incidents/{number}/escalate", 422, step="x")
     assert "Last resort" in ada.get(f"/incidents/{number}")
-    ada.post(f"/incidents/{number}/escalate", step="")
+    (place,) = re.findall(r'name="place" value="([^"]+)"', ada.get(f"/incidents/{number}"))
+    for _ in range(2):
+        ada.post(f"/incidents/{number}/escalate", step="", place=place)
     line.escalate()
+    again = ada.post(f"/incidents/{number}/escalate", 409, step="", place=place).text
+    assert "has been escalated meanwhile" in again, "the last resort is not paged twice by a button that is pressed twice"
+    assert ada.get(f"/incidents/{number}").count("escalated manually") == 2
     assert "escalation policy exhausted: ed" in ada.get(f"/incidents/{number}")
 
 

@@ -73,7 +73,8 @@ def show(request: Request, number: Number, all: bool = False) -> Response:
         of_it = alerts.of_incidents(v.db, [number])
         lines = [present_event(line) for line in reversed(store.timeline(v.db, number))]
         sent = _sent_pages(v.db, number)
-        steps = upcoming(v.db, incident, escalations.get(v.db, number), v.now)
+        escalation = escalations.get(v.db, number)
+        steps = upcoming(v.db, incident, escalation, v.now)
         return v.page(
             "incident.html",
             incident=incident,
@@ -92,6 +93,7 @@ def show(request: Request, number: Number, all: bool = False) -> Response:
             graphs=history.of_alerts(v.db, of_it, incident, v.now, v.zone),
             others=_others(v, incident),
             assignable=_assignable(v.db),
+            place=escalation.place if escalation else "",
             choices=step_choices(v.db, incident, v.now) if v.may("respond") else [],
             morning=morning(v.now, v.zone),
         )
@@ -166,24 +168,28 @@ def _snooze(v: Visit, number: int, typed: Mapping[str, str]) -> Incident:
     return actions.snooze(v.db, number, snooze_length(v, typed.get("for", "")), v.actor, v.now)
 
 
+def _step(typed: Mapping[str, str]) -> int | None:
+    step = typed.get("step", "")
+    if step and not (step.isascii() and step.isdecimal() and len(step) < 5):
+        raise Invalid(f'"{step[:20]}" is not a step')
+    return int(step) if step else None
+
+
+def _escalate(v: Visit, number: int, typed: Mapping[str, str]) -> Incident:
+    return actions.escalate(v.db, number, v.actor, v.now, _step(typed), typed.get("place"))
+
+
 ACTIONS: Mapping[str, tuple[str, Action]] = {
     "acknowledge": ("acknowledged", _plain(actions.acknowledge)),
     "resolve": ("resolved", _plain(actions.resolve)),
     "reopen": ("reopened", _plain(actions.reopen)),
     "undo-resolve": ("reopened", _plain(actions.undo_resolve)),
     "unacknowledge": ("unacknowledged", _plain(actions.release)),
-    "escalate": ("escalated", lambda v, number, typed: actions.escalate(v.db, number, v.actor, v.now, _step(typed))),
+    "escalate": ("escalated", _escalate),
     "snooze": ("snoozed", _snooze),
     "note": ("noted", lambda v, number, typed: actions.note(v.db, number, typed.get("text", ""), v.actor, v.now)),
     "assign": ("assigned", lambda v, number, typed: actions.assign(v.db, number, typed.get("user", ""), v.actor, v.now)),
 }
-
-
-def _step(typed: Mapping[str, str]) -> int | None:
-    step = typed.get("step", "")
-    if step and not (step.isascii() and step.isdecimal() and len(step) < 5):
-        raise Invalid(f'"{step[:20]}" is not a step')
-    return int(step) if step else None
 
 
 def _number(text: str) -> int:
