@@ -12,7 +12,10 @@ TIME = "must be a time with an offset, as 2026-11-02T09:00:00+01:00"
 
 def explain(error: Facts) -> str:
     """One of pydantic's errors as the rest of a sentence that begins with the field: `must be at least 1`."""
-    say = _WORDS.get(str(error["type"]))
+    kind = str(error["type"])
+    if isinstance(error.get("input"), str) and f"string_{kind}" in _WORDS:  # of a text that another validator has seen
+        kind = f"string_{kind}"
+    say = _WORDS.get(kind)
     if say is None:
         return _own(error)
     return say if isinstance(say, str) else say(error.get("ctx", {}))

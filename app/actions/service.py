@@ -111,8 +111,8 @@ def escalate(
     before, after = escalation.hurry(db, incident, step, now, place)
     if after == before:
         return incident
-    place = audit.changes(_place(before), _place(after))
-    return _noted(db, incident, actor, _by(Code.ESCALATED, actor, step=step), now, place)
+    changed = audit.changes(_place(before), _place(after))
+    return _noted(db, incident, actor, _by(Code.ESCALATED, actor, step=step), now, changed)
 
 
 def snooze(db: Connection, number: int, length: timedelta, actor: Actor, now: datetime) -> Incident:
@@ -137,6 +137,8 @@ def merge(db: Connection, number: int, into: int, actor: Actor, now: datetime) -
             raise NotFound(f"there is no incident #{wanted}")
     source, target = found[number], found[into]
     must_allow(source, Move.MERGE)
+    if target.merged_into is not None:
+        raise Conflict(f"#{into} was merged into #{target.merged_into}; use that one")
     if not target.open:
         raise Conflict(f"#{into} is resolved; reopen it first")
     alerts.move_all(db, alerts.ids_of(db, [number]), into)

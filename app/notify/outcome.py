@@ -27,6 +27,7 @@ from app.people import store as people
 from app.queues import Queue
 from app.reason import Code, Reason, nested
 from app.visible import visible
+from app.wording import text
 
 ATTEMPTED = {
     Outcome.ACCEPTED: Code.PAGE_ACCEPTED,
@@ -74,7 +75,7 @@ def _ended(one: Sent, now: datetime) -> store.Ended:
         state = PageState.DELIVERED if one.answer.delivered else PageState.ACCEPTED
         return store.Ended(one.claim, Outcome.ACCEPTED, state, None, visible(one.answer.provider_id or "") or None, None)
     if isinstance(one.answer, Reason):
-        return store.Ended(one.claim, Outcome.PERMANENT, PageState.SUPERSEDED, None, None, f"not sent: {one.answer.code}")
+        return store.Ended(one.claim, Outcome.PERMANENT, PageState.SUPERSEDED, None, None, f"not sent: {text(one.answer)}")
     error = visible(str(one.answer))[:500]  # a provider's own words may hold anything, also what no database takes
     if isinstance(one.answer, Permanent):
         return store.Ended(one.claim, Outcome.PERMANENT, PageState.FAILED, None, None, error)

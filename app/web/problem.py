@@ -32,7 +32,8 @@ class Kind:
 
 
 AWAY = Kind("Service unavailable", "Retry in a moment; on the server, run tocsin status for details.")
-UNSURE = Kind(AWAY.title, f"It may have been done all the same: check before you retry. {AWAY.advice}")  # its commit went unanswered
+# A POST may have been committed, and only the answer to it be lost.
+UNSURE = Kind(AWAY.title, f"It may have been done all the same: check before you retry. {AWAY.advice}")
 KINDS: tuple[tuple[type[Exception], Kind], ...] = (
     (errors.TooLarge, Kind("Request too large", "Nothing was changed. Send less at once.")),
     (errors.UnknownEncoding, Kind("Unsupported encoding", "Nothing was changed. Send it uncompressed or as gzip.")),

@@ -133,6 +133,13 @@ def test_merge_ends_one_and_points_to_the_other(api: Api, number: int) -> None:
     merged = api.post(f"incidents/{other}/merge", {"into": number})
     assert (merged["number"], merged["state"], merged["merged_into"]) == (other, "resolved", number)
     assert api.get(f"incidents/{number}")["alert_count"] == 2
+    refused = api.post(f"incidents/{number}/merge", {"into": other}, 409)
+    assert refused["detail"] == f"#{other} was merged into #{number}; use that one"
+
+
+def test_a_search_text_that_is_too_long_is_counted_in_characters(api: Api) -> None:
+    (fault,) = api.get(f"incidents?q={'x' * 1025}", 422)["errors"]
+    assert fault == {"index": None, "field": "q", "detail": "must have at most 1024 characters"}
 
 
 def test_notes_and_assignment_stand_in_the_incident(api: Api, number: int) -> None:

@@ -89,6 +89,9 @@ def test_who_is_gone_is_not_paged_and_the_next_step_is_taken_at_once(
     assert obligations() == ["excused", "met"]
     why = "contact hook was removed" if how == {"contacts": {}} else "ada can no longer be paged"
     assert f"page to ada over hook withdrawn: {why}" in world.timeline()
+    with transaction() as db:
+        unsent = db.scalars(text("select distinct error from page_attempt where error like 'not sent%'")).all()
+    assert unsent == [f"not sent: {why}"]
     world.advance(minutes(30))
     world.expect_nothing()
     world.act("acknowledge", by="bo")
