@@ -18,18 +18,18 @@ DEFINITIONS: Final = {
     " contacts is two pages. Updates, resolved notifications, tests and pages to channels are not counted.",
     "night": "Pages between 22:00 and 07:00 in the time zone of the person who was paged.",
     "weekend": "Pages on a Saturday or Sunday in the time zone of the person who was paged.",
-    "incidents": "Incidents opened in the range, by the severity they have now, those merged later among them.",
+    "incidents": "Incidents opened in the range, by their current severity; includes those that were merged later.",
     "needed_nobody": "Incidents that resolved because their alerts did, and that nobody acknowledged, snoozed or resolved.",
     "pages_needed_nobody": "Pages for incidents that needed nobody.",
     "night_needed_nobody": "Pages at night for incidents that needed nobody.",
-    "acknowledge": "Time from opening to the first acknowledgement or snooze, over the incidents that had one (MTTA).",
-    "resolve": "Time from opening to the last resolution, over the incidents that are resolved and not merged (MTTR).",
+    "acknowledge": "Time from opening to the first acknowledgement or snooze, for incidents that had one (MTTA).",
+    "resolve": "Time from opening to the last resolution, for incidents that are resolved and not merged (MTTR).",
     "reopened": "Incidents reopened at least once, by a person or because an alert fired again.",
-    "escalated": "Incidents whose policy went beyond step 1: it took a later step, or repeated its steps.",
-    "by_alert": "A page or incident counts for the alert that gives the incident its title: the worst one, of several the"
-    " earliest.",
-    "by_user": "The people who were paged. With a user as filter, incidents are those that paged that person.",
-    "previous": "The same hours, as many days earlier as the range has days.",
+    "escalated": "Incidents whose policy went beyond step 1: it ran a later step, or repeated its steps.",
+    "by_alert": "A page or incident counts for the alert that gives the incident its title: the most severe one, and if there are"
+    " several, the earliest.",
+    "by_user": "The people who were paged. With a user filter, only incidents that paged that person are counted.",
+    "previous": "The same range, shifted back by its number of days.",
 }  # fmt: skip
 
 
