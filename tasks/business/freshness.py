@@ -1,8 +1,10 @@
 """Age of the newest row of a table: the import that stopped, the orders that no longer arrive.
 
-Metrics: `age_seconds` of the newest row, negative when it lies in the future. Warning and critical: older than `warning_after`
-and `critical_after`; no row at all is what `empty` says. A newest row from the future warns, since it hides missing new
-rows. Unknown when the query fails. The query runs as in `business.sql`: nothing can be written.
+Metrics: `age_seconds` of the newest row, negative if its time is in the future.
+
+Warning and critical: older than `warning_after` and `critical_after`. `empty` sets the status if there is no row. A newest row
+with a time in the future warns, since it would hide missing new rows. Unknown: the query fails. The query runs as in
+`business.sql`: it cannot write.
 """
 
 from datetime import UTC, date, datetime, timedelta

@@ -1,10 +1,12 @@
-"""Numbers from a JSON API: orders today, items in stock, the rate of exchange.
+"""Numbers from a JSON API: orders today, items in stock, an exchange rate.
 
-Metrics: one for each line of `metrics`, under its name: a JSONPath (RFC 9535) to a number, a text that is a number, or yes and
-no as 1 and 0. A path to several, or a map of `path`, `value` and `labels`, gives one value for each, labelled with texts that
-stand beside the number (or with `item`, its position). It is ok when every metric has a value, unless `warning_*` or
-`critical_*` judge the first (the worst of several counts). No answer, another status than `expect` says, no JSON, a metric
-without a value and one to judge that lacks some of its values are unknown, never critical.
+Metrics: one for each entry of `metrics`, under its name: a JSONPath (RFC 9535) to a number, to text that is a number, or to
+true and false, which count as 1 and 0. A path that selects several values, or a map of `path`, `value` and `labels`, gives one
+value each; their labels are the text fields next to the number (or `item`, its position).
+
+Ok if every metric has a value, unless the first metric exceeds `warning_*` or `critical_*` (if it has several values, the worst
+counts). Unknown, never critical: no response, a different status than `expect` says, invalid JSON, a metric without a value, or
+missing values in the metric that has limits.
 """
 
 import asyncio

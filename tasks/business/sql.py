@@ -1,12 +1,13 @@
 """Values of one SELECT on PostgreSQL, MySQL or SQLite: orders per minute, unpaid invoices, users signed up.
 
-Metrics: each numeric column of the first row, under the column's name. With text columns, or more rows than one, every row
-also gives one value per numeric column, labelled with the text columns (or its number). It is ok when every column has a
-value, unless `warning_*` or `critical_*` judge the first metric (the worst of several rows counts); no row at all is what
-`empty` says. NULL, NaN and infinity are no value: a column without any, and one to judge that lacks some, are unknown, as is a
-query that could not run; never critical.
-The query cannot write: READ ONLY transaction (SQLite: the file is opened so), one statement, a role without dangerous rights,
-and an end in time.
+Metrics: each numeric column of the first row, under the column's name. If there are text columns, or more than one row, every
+row also gives one value per numeric column, labelled with its text columns (or its row number).
+
+Ok if every column has a value, unless the first metric exceeds `warning_*` or `critical_*` (if there are several rows, the
+worst counts). `empty` sets the status if there is no row. NULL, NaN and infinity do not count as values. Unknown, never
+critical: a column without any value, missing values in the column that has limits, or a query that fails. The query cannot
+write: it runs in a READ ONLY transaction (SQLite: the file is opened read-only), as a single statement, with a role without
+dangerous privileges, and with a timeout.
 """
 
 import math

@@ -1,10 +1,12 @@
-"""Celery: a worker on every queue, and queues that drain, as seen from the broker.
+"""Celery: every queue has a worker and drains, as seen from the broker.
 
-Metrics: `workers` that answered, `backlog` over all queues, `oldest_seconds` (how long the oldest waiting message has waited;
-Redis only, and only for messages whose `sent_at` header says when they were sent); `workers` and `backlog` by queue too.
-Messages count whatever their priority. Critical: the broker does not answer, or a queue without a worker. Warning and
-critical: a long backlog, or an old message. Unknown: the broker refuses us, or a limit of age that the check sets itself and
-that judges nothing, because waiting messages do not say when they were sent.
+Metrics: `workers` that responded, `backlog` over all queues, `oldest_seconds` (how long the oldest waiting message has waited;
+Redis only, and only for messages whose `sent_at` header says when they were sent); `workers` and `backlog` also by queue.
+Messages of every priority count.
+
+Critical: the broker does not respond, or a queue has no worker. Warning and critical: a long backlog, or an old message.
+Unknown: the broker rejects the login, or the check sets an age limit that cannot be evaluated because the waiting messages do
+not say when they were sent.
 """
 
 import time

@@ -1,9 +1,11 @@
-"""A file system: free space and inodes, and whether it can be written to.
+"""A file system: free space and inodes, and whether it is writable.
 
-Metrics: `free_bytes` (to ordinary users), `used_percent` (as df counts), `total_bytes`, and where the file system counts them
-`inodes_used_percent`. Warning and critical: the used share of bytes or inodes, but only while less than `enough_bytes` is
-free, since 96 % of a huge disk is no trouble. Critical too: mounted read-only, as a kernel does after errors, or hanging.
-Unknown: a file system that does not report its size, as /proc and some network mounts do not.
+Metrics: `free_bytes` (for ordinary users), `used_percent` (as df counts), `total_bytes`, and `inodes_used_percent` if the file
+system counts inodes.
+
+Critical: mounted read-only (kernels do this after errors), or hanging. Warning and critical: the used share of bytes or inodes,
+but only while less than `enough_bytes` is free, since a huge disk that is 96 % full is not a problem. Unknown: a file system
+that does not report its size, such as /proc and some network mounts.
 """
 
 import os

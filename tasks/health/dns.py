@@ -1,10 +1,13 @@
-"""A DNS resolver: asks for a name's records, and compares them with the expected ones.
+"""A DNS resolver: queries the records of a name and compares them with the expected ones.
 
-Metrics: `seconds` until the answer, `answers` (records of the type), `ttl_seconds` (the least of them, of the denial when there
-is none), `rcode` (0 = NOERROR, 2 = SERVFAIL, 3 = NXDOMAIN, 5 = REFUSED), `authenticated` (flag AD) and `truncated` (1 when the
-answer did not fit into UDP and TCP was asked). Asked over UDP, once more after 40 % of the time, and over TCP when the answer
-is cut. Critical: no answer that fits the question, another rcode than expected, no record, or not the expected ones. It never
-warns; rules judge how long it took. Unknown: the resolver's address is closed to us.
+Metrics: `seconds` until the response, `answers` (records of the type), `ttl_seconds` (the lowest TTL of the records, or of the
+negative response if there are none), `rcode` (0 = NOERROR, 2 = SERVFAIL, 3 = NXDOMAIN, 5 = REFUSED), `authenticated` (flag AD)
+and `truncated` (1 if the response did not fit into UDP, so that TCP was used). The query is sent over UDP, again after 40 % of
+the timeout, and over TCP if the response is truncated.
+
+Critical: no response that matches the query, a different rcode than expected, no record, or records that differ from the
+expected ones. Unknown: connections to the resolver's address are forbidden. It never warns; use rules to evaluate the response
+time.
 """
 
 import time

@@ -1,9 +1,10 @@
 """Containers of a Docker engine (or Podman's), by name or label: running and healthy.
 
-Metrics: `running`, `expected` and `unhealthy` containers, `restarts` since the last run, `seconds` for all answers; by label
-`container`: `container_up` (0 or 1) and `restart_count`. Critical: the daemon does not answer, a container is missing, does not
-run, restarts, was killed or is unhealthy. Warning: one was restarted since the last run. Unknown: the daemon's socket is
-not accessible.
+Metrics: `running`, `expected` and `unhealthy` containers, `restarts` since the last run, `seconds` for all responses; by label
+`container`: `container_up` (0 or 1) and `restart_count`.
+
+Critical: the daemon does not respond, or a container is missing, stopped, restarting, killed or unhealthy. Warning: a container
+was restarted since the last run. Unknown: the daemon's socket is not accessible.
 """
 
 import asyncio

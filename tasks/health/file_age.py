@@ -1,10 +1,11 @@
-"""Files that must be there, such as backups and exports: their age, size and number.
+"""Files that must exist, such as backups and exports: their age, size and number.
 
-Metrics: `age_seconds` since the last change and `bytes` of the file that is judged, the newest that matches or the oldest;
-`files` and `total_bytes` of all. A symbolic link counts as what it leads to. Critical: fewer files than `min_files` (none,
-by default), more than `max_files`, an empty or otherwise too small file, one that is too large, too old or too young.
-Unknown: a file or folder that this account may not read, a file from the future, a file system that hangs, more entries than
-`max_entries`.
+Metrics: `age_seconds` since the last change and `bytes` of one file, the newest or the oldest that matches; `files` and
+`total_bytes` of all. Symbolic links are followed.
+
+Critical: fewer files than `min_files` (by default, none at all), more than `max_files`, or a file that is empty, too small, too
+large, too old or too new. Unknown: a file or folder that this account cannot read, a modification time in the future, a file
+system that hangs, or more entries than `max_entries`.
 """
 
 import errno

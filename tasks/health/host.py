@@ -1,10 +1,11 @@
-"""The host on which the worker runs: load, memory, and pressure of processor, memory and I/O.
+"""The host on which the worker runs: load, memory, and pressure on CPU, memory and I/O.
 
 Metrics: `load_per_core` (5 min), `memory_available_percent` and `memory_available_bytes`, `swap_used_percent`, and on Linux the
-share of the last minute in which work stood still for want of something (pressure stall): `cpu_pressure_percent` (some of it),
-`memory_pressure_percent` and `io_pressure_percent` (all of it). Warning and critical: little memory available, memory
-pressure, a very long run queue. A busy host is no trouble; one that stands still is. Unknown: a limit of the check for
-memory pressure, where the kernel does not report it.
+share of the last minute in which tasks were stalled (pressure stall information): `cpu_pressure_percent` (at least one task
+waited), `memory_pressure_percent` and `io_pressure_percent` (all tasks waited).
+
+Warning and critical: little available memory, memory pressure, or a very long run queue. A busy host is not a problem; a
+stalled one is. Unknown: the check sets a limit for memory pressure, but the kernel does not report it.
 """
 
 import os

@@ -1,9 +1,11 @@
 """An HTTP request, or several steps: status, headers, body and JSON values as expected.
 
-Metrics: `seconds` until the end of the body, `first_byte_seconds`, `status_code`, `bytes` of the unpacked body, and over TLS
-`certificate_days` until the server's certificate ends. With `steps`, these are the last step's, but `seconds` of all together;
-`step_seconds` of each is labelled `step`. Critical: no answer within the time-out, a certificate that is not trusted, or
-anything else than what `expect` says; steps end with the first that fails. It never warns; rules judge how long it took.
+Metrics: `seconds` until the end of the body, `first_byte_seconds`, `status_code`, `bytes` of the decoded body, and with TLS
+`certificate_days` until the server's certificate expires. With `steps`, these are the values of the last step, except that
+`seconds` is the total; `step_seconds` of each step has the label `step`.
+
+Critical: no response within the timeout, an untrusted certificate, or anything other than what `expect` says; steps stop at the
+first that fails. It never warns; use rules to evaluate the response time.
 """
 
 import time

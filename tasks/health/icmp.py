@@ -1,9 +1,11 @@
 """Ping (ICMP echo): packet loss and round-trip time.
 
-Metrics: `loss_percent`, `sent`, `received` (requests), and of the replies that came `rtt_min_seconds`, `rtt_avg_seconds`,
-`rtt_max_seconds` and `jitter_seconds` (mean difference between one round trip and the next). Critical: `critical_percent` or
-more of the requests are lost, always when all are; warning: `warning_percent` or more. Rules judge how long it took. Unknown:
-this worker may not ping (it needs a group in the sysctl `net.ipv4.ping_group_range`, or the capability CAP_NET_RAW).
+Metrics: `loss_percent`, `sent`, `received` (requests), and for the replies `rtt_min_seconds`, `rtt_avg_seconds`,
+`rtt_max_seconds` and `jitter_seconds` (mean difference between one round trip and the next).
+
+Critical: `critical_percent` or more of the requests are lost, and always if all are. Warning: `warning_percent` or more. Use
+rules to evaluate the round-trip time. Unknown: this worker may not send pings (it needs a group in the sysctl
+`net.ipv4.ping_group_range`, or the capability CAP_NET_RAW).
 """
 
 import time

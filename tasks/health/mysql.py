@@ -1,12 +1,14 @@
 """A MySQL or MariaDB server: sessions, role, replication and connections.
 
 Metrics: `seconds` (session, queries), `connections`, `connections_used_percent` of max_connections, `threads_running`,
-`uptime_seconds`, `read_only` (1 = yes), `slow_queries_per_second` since the last run; with `min_replicas` the `replicas` that
-are connected; on a replica `lag_seconds` (of the one source furthest behind), and by `channel` `io_running`, `sql_running` (1 =
-yes) and `lag_seconds`. Critical: no session; another role than `role` says; a replica whose threads do not run; fewer replicas
-than `min_replicas`. Warning and critical: connections used, lag. Unknown: wrong credentials, a replica that does not report its
-lag. Where the user may not see the replication (SLAVE MONITOR or REPLICATION CLIENT), the message says so; it is unknown when
-the check's settings need it.
+`uptime_seconds`, `read_only` (1 = yes), `slow_queries_per_second` since the last run; with `min_replicas` the number of
+connected `replicas`; on a replica `lag_seconds` (of the source that is furthest behind), and by `channel` `io_running`,
+`sql_running` (1 = yes) and `lag_seconds`.
+
+Critical: no session, a different role than `role`, a replica whose threads are not running, or fewer replicas than
+`min_replicas`. Warning and critical: connections used, replication lag. Unknown: wrong credentials, or a replica that does not
+report its lag. If the user lacks the privilege to see replication (SLAVE MONITOR or REPLICATION CLIENT), the message says so;
+the result is unknown if the check's settings need it.
 """
 
 import time

@@ -1,9 +1,11 @@
-"""Runs a monitoring plugin (Nagios, Icinga, Checkmk's local checks) and reports its status.
+"""Runs a monitoring plugin (Nagios, Icinga, Checkmk local checks) and reports its status.
 
-Metrics: the plugin's performance data in base units, the unit in the name: `time_seconds`, `size_bytes`, `pl_percent`,
-`requests_total`. A label that is no plain word gives `value_UNIT` with the label `label`: `value_bytes{label="/home"}`.
-Ok, warning and critical are the plugin's exit codes 0, 1 and 2, whatever its text says. Unknown: 3 and every other code, a
-signal, no such plugin, no end in time. No shell is involved: pipes, globs and variables are ordinary characters.
+Metrics: the plugin's performance data in base units, with the unit in the name: `time_seconds`, `size_bytes`, `pl_percent`,
+`requests_total`. A label that is not a plain word becomes `value_UNIT` with the label `label`: `value_bytes{label="/home"}`.
+
+Ok, warning and critical are the plugin's exit codes 0, 1 and 2, regardless of its text. Unknown: exit code 3 or any other, a
+signal, a missing plugin, or no exit within the timeout. No shell is involved: pipes, globs and variables are ordinary
+characters.
 """
 
 import re

@@ -1,10 +1,12 @@
 """A time server: whether it is synchronised, and how far this host's clock is off.
 
-Metrics: `offset_seconds` (positive: our clock is behind the server's), `delay_seconds` (there and back; the offset is right to
-half of it), `root_distance_seconds` (by how much the server itself may be wrong), `stratum`, `leap` (0 none, 1 and 2 a leap
-second is announced, 3 not synchronised), `synchronised` (0 or 1). Critical: no answer to our question, inconsistent times, a
-server that is not synchronised, or more than `critical_above` seconds of offset either way; warning: more than
-`warning_above`. Unknown: the server refuses us (kiss codes RATE, DENY, RSTR), or our clock was set meanwhile.
+Metrics: `offset_seconds` (positive: our clock is behind the server's), `delay_seconds` (round trip; the offset is accurate to
+half of it), `root_distance_seconds` (how far off the server itself may be), `stratum`, `leap` (0 none, 1 and 2 a leap second is
+announced, 3 not synchronised), `synchronised` (0 or 1).
+
+Critical: no response to our request, inconsistent times, a server that is not synchronised, or an offset of more than
+`critical_above` seconds either way. Warning: more than `warning_above`. Unknown: the server refuses our requests (kiss codes
+RATE, DENY, RSTR), or our clock was set during the check.
 """
 
 import time

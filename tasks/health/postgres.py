@@ -1,11 +1,12 @@
 """A PostgreSQL server: sessions, role, replication and connections.
 
-Metrics: `seconds` (session and query), `connections_used_percent` of those open to ordinary users, `in_recovery` (1 = standby);
-of a standby `receiving` (1 = its primary is connected), of a primary `standbys` and `inactive_slots`. Critical: no session; a
-standby where `role` says primary and the other way round; a standby cut off from its primary; a primary with fewer than
+Metrics: `seconds` (session and query), `connections_used_percent` of those available to ordinary users, `in_recovery` (1 =
+standby); on a standby `receiving` (1 = connected to its primary), on a primary `standbys` and `inactive_slots`.
+
+Critical: no session; a standby if `role` is primary, or the reverse; a standby that lost its primary; a primary with fewer than
 `min_standbys`, without the synchronous standby that commits wait for, or with a lost replication slot. Warning: a standby that
-was connected and is not, an inactive replication slot. Warning and critical: the share of connections used. Wrong credentials
-are unknown.
+was connected has disappeared, or a replication slot is inactive. Warning and critical: connections used. Unknown: wrong
+credentials.
 """
 
 import time

@@ -1,11 +1,13 @@
-"""Processes of a program on this host: running, and as many as expected.
+"""Processes of a program on this host: running, and in the expected number.
 
-Metrics: `processes`; `zombies` and `stopped` (dead, or halted by SIGSTOP: neither counts as running); `memory_bytes` (resident,
-summed up: what they share counts with each), `threads`, `open_files` (sockets too; left out where this account may not look),
-`oldest_seconds` and `youngest_seconds` since their start, `cpu_percent` since the last run (100 is one core). Critical: fewer
-than `min` or more than `max` run; a pid file that is missing, or whose process is gone or a different one (started after the
-file was written, or without the `name`, `pattern` or `user` of the check). Warning: one is stopped. Unknown: this account may
-not see the processes. The worker itself, what started it, and `tocsin checks` commands are left out.
+Metrics: `processes`; `zombies` and `stopped` (dead, or halted by SIGSTOP; neither counts as running); `memory_bytes` (total
+resident memory; shared memory counts for each process), `threads`, `open_files` (including sockets; omitted if this account may
+not see them), `oldest_seconds` and `youngest_seconds` since their start, `cpu_percent` since the last run (100 is one core).
+
+Critical: fewer than `min` or more than `max` are running; a pid file is missing, or its process does not exist or is a
+different one (started after the file was written, or without the `name`, `pattern` or `user` of the check). Warning: a process
+is stopped. Unknown: this account may not see the processes. The worker itself, its parent processes, and `tocsin checks`
+commands are ignored.
 """
 
 import os

@@ -1,11 +1,13 @@
-"""RabbitMQ, by its management API: nodes and alarms, and queues that have consumers and drain.
+"""RabbitMQ, through its management API: nodes and alarms, and queues that have consumers and drain.
 
 Metrics: `nodes` and `nodes_running`, `alarms`, `partitions`, `connections`, `channels`, `consumers`, `queues`,
-`messages_ready`, `messages_unacked`, `unroutable_messages` since the last run, `seconds` for all answers; by `queue` and
+`messages_ready`, `messages_unacked`, `unroutable_messages` since the last run, `seconds` for all responses; by `queue` and
 `vhost`: `queue_messages_ready`, `queue_messages_unacked`, `queue_consumers`; by `node`: `node_memory_used_bytes`,
-`node_memory_used_percent` (of the limit), `node_disk_free_bytes`. Critical: no answer, a node is down or cut off, a memory or
-disk alarm, a queue of `queues` is missing, down or has too few consumers, or above a limit. Unknown: the login is refused,
-or the value for a limit or `min_consumers` is missing: the queue is new, or the broker's statistics are off.
+`node_memory_used_percent` (of the limit), `node_disk_free_bytes`.
+
+Critical: no response; a node is down or partitioned; a memory or disk alarm; one of `queues` is missing, down, has too few
+consumers, or is above a limit. Unknown: the login is rejected, or the value for a limit or for `min_consumers` is missing
+because the queue is new or the broker's statistics are off.
 """
 
 import asyncio

@@ -1,10 +1,12 @@
-"""Redis or Valkey: answers to PING, memory, evictions and replication.
+"""Redis or Valkey: response to PING, memory, evictions and replication.
 
-Metrics: `seconds` (connect and PING), `used_memory_bytes`, `memory_used_percent` (of maxmemory, when there is one), `clients`,
-`evicted_keys` and `rejected_connections` since the last run. Critical: no answer, it cannot save to disk, or it is a replica
-cut off from its primary; warning: little memory left where nothing may be evicted, or connections were rejected. Wrong
-credentials are unknown. An account that may only PING gets no other values, as the message says; unknown when the check sets
-a limit. Where Tocsin's own broker is RabbitMQ: does it take a connection.
+Metrics: `seconds` (connect and PING), `used_memory_bytes`, `memory_used_percent` (of maxmemory, if it is set), `clients`,
+`evicted_keys` and `rejected_connections` since the last run.
+
+Critical: no response, the server cannot save to disk, or it is a replica that lost its primary. Warning: little memory is left
+and nothing may be evicted, or connections were rejected. Unknown: wrong credentials. An account that may only PING gets no
+other values, and the message says so; the result is unknown if the check sets a limit. If Tocsin's own broker is RabbitMQ, the
+check only tests whether it accepts a connection.
 """
 
 import time

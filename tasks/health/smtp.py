@@ -1,9 +1,11 @@
-"""An SMTP server: greeting, TLS, login and recipient; no mail is sent.
+"""An SMTP server: greeting, TLS, login and recipient; no email is sent.
 
-Metrics: `seconds` for the whole conversation, `banner_seconds` until the greeting, `encrypted` (0 or 1), and over TLS
-`certificate_days` until the first of the server's certificates ends, its own or one that vouches for it. Critical: no answer,
-no greeting, no STARTTLS where it is wanted, a certificate that is not trusted, the recipient refused for good (5xx).
-Warning: the recipient refused for now (4xx, e.g. greylisting). Unknown: the login is refused. The message quotes the reply.
+Metrics: `seconds` for the entire session, `banner_seconds` until the greeting, `encrypted` (0 or 1), and with TLS
+`certificate_days` until the first certificate in the server's chain expires.
+
+Critical: no response, no greeting, no STARTTLS although it is required, an untrusted certificate, or a permanent rejection of
+the recipient (5xx). Warning: a temporary rejection of the recipient (4xx, e.g. greylisting). Unknown: the login is rejected.
+The message quotes the reply.
 """
 
 import time

@@ -1,9 +1,10 @@
-"""An SSH server: answers, and proves to have the accepted host key.
+"""An SSH server: responds, and has the accepted host key.
 
-Metrics: `seconds` until all was seen, `banner_seconds` until its identification, `weak_algorithms`, how many it offers,
-`host_key_matches` (0 or 1) once there is a key to compare with. Critical: no answer, no SSH server, or another host key than
-`fingerprint` says or, without it, than the first one seen. Warning: weak algorithms, with `warn_weak`. Unknown: no host key can
-be asked for. Nobody logs in.
+Metrics: `seconds` until the end of the check, `banner_seconds` until the server's identification, `weak_algorithms` (how many
+it offers), `host_key_matches` (0 or 1) once there is a key to compare with.
+
+Critical: no response, not an SSH server, or a different host key than `fingerprint` or, if that is unset, than the first key
+seen. Warning: weak algorithms, with `warn_weak`. Unknown: the host key cannot be requested. The check does not log in.
 """
 
 import re

@@ -1,10 +1,11 @@
 """Units of systemd: active as expected; without names, whether any unit has failed.
 
-Metrics: `units`, `failed_units`, `active_units`, and by `unit`: `active` (0 or 1), `restarts` (by systemd itself, since
-somebody last started it), `state_seconds` since its state changed, for a timer `trigger_age_seconds` since its last trigger.
-Critical: a unit that failed, is not there, masked, broken, inactive or waits to be restarted; a timer whose
-last trigger is too long ago. A oneshot service may be inactive if it ended well. Warning: one that is only starting or
-stopping, or that systemd had to restart since the last run. Unknown: there is no systemd, or it does not answer.
+Metrics: `units`, `failed_units`, `active_units`, and by `unit`: `active` (0 or 1), `restarts` (automatic restarts since the
+last manual start), `state_seconds` since its state changed, and for a timer `trigger_age_seconds` since its last trigger.
+
+Critical: a unit that failed, or is missing, masked, broken, inactive or waiting to be restarted; a timer whose last trigger is
+too long ago. A oneshot service may be inactive if it exited successfully. Warning: a unit that is starting or stopping, or that
+systemd restarted since the last run. Unknown: systemd is not running, or does not respond.
 """
 
 import fnmatch

@@ -1,7 +1,8 @@
-"""A TCP port: takes a connection, and sends the expected text if one is set.
+"""A TCP port: accepts a connection, and sends the expected text if one is set.
 
-Metrics: `seconds` until the connection stands (with TLS: is secured) and the expected text has come. Critical: refused, no
-connection within the time-out, or not the expected text. It never warns.
+Metrics: `seconds` until the connection is established (including the TLS handshake, if used) and the expected text has arrived.
+
+Critical: connection refused, no connection within the timeout, or not the expected text. It never warns.
 """
 
 import asyncio

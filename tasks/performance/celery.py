@@ -1,12 +1,14 @@
 """Celery's throughput: how long messages wait, how many tasks run and for how long, tasks per second.
 
-Metrics: by `queue` `depth` (messages that wait) and `oldest_seconds` (how long the first has waited; Redis only, and only for
-messages whose `sent_at` header says when they were sent), and `depth` and `oldest_seconds` over all; `workers`, `active_tasks`,
-`reserved_tasks` (held by workers, not begun), `concurrency`, `busy_percent` (active tasks of what could run),
-`longest_active_seconds`; from the second run on `tasks_per_second`, by `task` too, and `drain_seconds`: what the depth takes
-at that rate. Critical: the broker does not answer. Warning and critical: the age of the first message, and no worker answers;
-unknown as long as none answers and no message has waited for 10 s, as when the workers start; also when the broker refuses
-us, or a limit of age of the check has no value to judge. Messages count whatever their priority.
+Metrics: by `queue` `depth` (waiting messages) and `oldest_seconds` (how long the first message has waited; Redis only, and only
+for messages whose `sent_at` header says when they were sent), and `depth` and `oldest_seconds` over all queues; `workers`,
+`active_tasks`, `reserved_tasks` (held by workers, not started), `concurrency`, `busy_percent` (active tasks as a share of the
+concurrency), `longest_active_seconds`; from the second run on `tasks_per_second`, also by `task`, and `drain_seconds`: how long
+the depth takes to drain at that rate. Messages of every priority count.
+
+Critical: the broker does not respond. Warning and critical: the age of the first message, or no worker responds. Unknown: no
+worker responds but no message has waited for 10 s, as when workers start; the broker rejects the login; or the check sets an
+age limit for which there is no value.
 """
 
 import time

@@ -1,13 +1,15 @@
-"""Where the time of the worker's host goes: processors, hypervisor, disks, swapping, network errors.
+"""Where the time of the worker's host goes: CPU, hypervisor, disks, swapping, network errors.
 
-Metrics: between two runs, thus from the second on: `cpu_used_percent`, `cpu_steal_percent` (taken by the hypervisor),
-`cpu_iowait_percent` (idle, with disks outstanding), `cpu_stalled_percent` (some work waited for a processor),
-`memory_stalled_percent` and `io_stalled_percent` (all work waited: pressure stall, on Linux), `swap_in_bytes_per_second`,
-`swap_out_bytes_per_second`, `disk_busy_percent` (the busiest), `disk_read_bytes_per_second`, `disk_write_bytes_per_second`,
-`network_errors_per_second`, `network_dropped_per_second`, `network_received_bytes_per_second`, `network_sent_bytes_per_second`;
-busy by `disk`, errors by `interface`. At once: `load_1m_per_core`, `memory_available_percent`. Warning and critical: the limits
-that are set; by default much stolen time, much swapping and network errors warn. What is `health.host`'s is not judged here.
-Unknown: a limit of the check for what this host does not count.
+Metrics: measured between two runs, so available from the second run on: `cpu_used_percent`, `cpu_steal_percent` (taken by the
+hypervisor), `cpu_iowait_percent` (idle while waiting for disks), `cpu_stalled_percent` (some tasks waited for a CPU),
+`memory_stalled_percent` and `io_stalled_percent` (all tasks waited: pressure stall information, on Linux),
+`swap_in_bytes_per_second`, `swap_out_bytes_per_second`, `disk_busy_percent` (the busiest disk), `disk_read_bytes_per_second`,
+`disk_write_bytes_per_second`, `network_errors_per_second`, `network_dropped_per_second`, `network_received_bytes_per_second`,
+`network_sent_bytes_per_second`; busy time also by `disk`, errors also by `interface`. Available at once: `load_1m_per_core`,
+`memory_available_percent`.
+
+Warning and critical: the limits that are set; by default, high steal time, heavy swapping and network errors warn. Values that
+`health.host` checks are not checked here. Unknown: the check sets a limit for a value that this host does not report.
 """
 
 import os

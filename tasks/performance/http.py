@@ -1,10 +1,12 @@
 """Duration of each phase of an HTTP request: name lookup, connection, TLS, first byte, total.
 
-Metrics: `dns_seconds`, `connect_seconds`, `tls_seconds`, `first_byte_seconds` (from the request sent to the first byte of the
-answer) and `seconds` (everything, redirects and body included), each on a new connection, as a first visitor waits; `bytes`
-of the unpacked body. With `samples` each is the median of so many requests in a row, and `slowest_seconds` the worst.
-Warning and critical: above `warning_seconds` and `critical_seconds`, which are off unless set; critical too: no answer, or
-another than `expect` says.
+Metrics: `dns_seconds`, `connect_seconds`, `tls_seconds`, `first_byte_seconds` (from the end of the request to the first byte of
+the response) and `seconds` (everything, including redirects and body), always on a new connection, as for a first-time visitor;
+`bytes` of the decoded body. With `samples`, each is the median of that many requests in a row, and `slowest_seconds` is the
+slowest.
+
+Critical: no response, or a different one than `expect` says. Warning and critical: above `warning_seconds` and
+`critical_seconds`, if these are set.
 """
 
 import time

@@ -1,15 +1,16 @@
 """PostgreSQL's performance: cache, long and idle transactions, slow statements, deadlocks, lag, transaction ids.
 
-Metrics: `seconds` (one simple query), `connections` (of this database), `connections_used_percent` (of all that ordinary users
-may open), `longest_transaction_seconds`, `longest_query_seconds`, `idle_in_transaction` sessions and the longest of them,
-`idle_in_transaction_seconds`; `lag_seconds` (a standby's own, cut off from its primary or not, or that of the primary's slowest
-standby, connected or not) and by `standby`;
-`transaction_ids_used_percent` of those after which the server takes no writes (autovacuum falls behind); since the last run
-`cache_hit_percent`, `deadlocks`, `deadlocks_per_second`, `commits_per_second`, `rollbacks_per_second`,
-`temporary_bytes_per_second`. With pg_stat_statements `slow_statements`, whose mean time is above `slow_statement`, and
-`slowest_statement_seconds`, the highest mean. Warning and critical: a transaction open for
-too long, too much lag, too many transaction ids, and what `health.postgres` reports of replication. Without the role pg_monitor
-most stays hidden, and the message says so; unknown when a limit of the check needs it.
+Metrics: `seconds` (one simple query), `connections` (to this database), `connections_used_percent` (of those available to
+ordinary users), `longest_transaction_seconds`, `longest_query_seconds`, `idle_in_transaction` sessions and
+`idle_in_transaction_seconds` of the longest of them; `lag_seconds` (on a standby its own, even if it lost its primary; on a
+primary that of the slowest standby, connected or not), also by `standby`; `transaction_ids_used_percent` of those after which
+the server rejects writes (autovacuum is behind); since the last run `cache_hit_percent`, `deadlocks`, `deadlocks_per_second`,
+`commits_per_second`, `rollbacks_per_second`, `temporary_bytes_per_second`. With pg_stat_statements `slow_statements`, whose
+mean time is above `slow_statement`, and `slowest_statement_seconds`, the highest mean.
+
+Warning and critical: a transaction that is open for too long, too much lag, too many transaction ids used, and the replication
+problems that `health.postgres` reports. Without the role pg_monitor most values are hidden, and the message says so; the result
+is unknown if a limit of the check needs one.
 """
 
 import time

@@ -1,10 +1,11 @@
 """The result of a PromQL query about performance, from any Prometheus-compatible server.
 
-Metrics: `value`, or the name that `metric` gives; one value for each label set of the answer. It is ok when the server
-answered, unless `warning_*` or `critical_*` judge a value; no result is what `empty` says, an answer without some of the
-server's stores what `partial` says. NaN and infinity are no value: unknown when there is no other,
-or when limits should have judged them (`QUERY >= 0` leaves NaN out). No answer, an error and too many series are unknown: the
-target's state is not known then.
+Metrics: `value`, or the name set in `metric`; one value for each label set in the result.
+
+Ok if the server responds, unless a value exceeds `warning_*` or `critical_*`. `empty` sets the status of an empty result,
+`partial` that of a partial response. NaN and infinity do not count as values: the result is unknown if there are no others, or
+if a limit would apply to them (`QUERY >= 0` drops NaN). Unknown: no response, an error, or too many series, since the target's
+state is then not known. It is critical only if a limit or `empty` says so.
 """
 
 from app.checks.probe import Reading, Run, Status, probe

@@ -1,12 +1,15 @@
-"""Redis' or Valkey's performance: operations, hits, evictions, memory, latency, slow commands, replicas.
+"""Performance of Redis or Valkey: operations, hits, evictions, memory, latency, slow commands, replicas.
 
-Metrics: `ping_p50_seconds`, `ping_p95_seconds`, `ping_max_seconds` of `pings` PINGs, `operations_per_second` (its own figure),
-`used_memory_bytes`, `memory_used_percent` (of maxmemory, or of the host's memory without one), `fragmentation_ratio` (resident
-to used memory), `clients`, `blocked_clients`, `slow_commands` in its log; on a primary `replicas` and `replica_lag_bytes` of
-the slowest, on a replica `lag_seconds` since its primary's last message and `replica_lag_bytes`; since the last
-run `hit_percent`, `commands_per_second`, `evicted_per_second`, `expired_per_second` and `new_slow_commands`. Critical: no
-answer, a disconnected replica. Warning and critical: PINGs too slow, clients blocked, keys evicted, when a limit is set.
-Unknown: the account may not run INFO, a limit that the check sets has no value to judge, or Tocsin's own broker is not Redis.
+Metrics: `ping_p50_seconds`, `ping_p95_seconds`, `ping_max_seconds` of `pings` PINGs, `operations_per_second` (as the server
+reports it), `used_memory_bytes`, `memory_used_percent` (of maxmemory or, if it is not set, of the host's memory),
+`fragmentation_ratio` (resident to used memory), `clients`, `blocked_clients`, `slow_commands` in its log; on a primary
+`replicas` and `replica_lag_bytes` of the slowest, on a replica `lag_seconds` since its primary's last message and
+`replica_lag_bytes`; since the last run `hit_percent`, `commands_per_second`, `evicted_per_second`, `expired_per_second` and
+`new_slow_commands`.
+
+Critical: no response, or a disconnected replica. Warning and critical: slow PINGs, and blocked clients and evicted keys if a
+limit is set. Unknown: the account may not run INFO, the check sets a limit for which there is no value, or Tocsin's own broker
+is not Redis.
 """
 
 import math

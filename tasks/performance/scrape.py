@@ -1,10 +1,11 @@
 """The metrics that a service exposes on its /metrics page, read without a Prometheus server.
 
-Metrics: for each name in `metrics`, a gauge under its own name; a counter as `NAME_per_second` (without `_total`) since the
-last run; a histogram as `NAME_p50`, `NAME_p95`, `NAME_p99` of what fell into it since the last run, and
-`NAME_count_per_second`; a summary likewise, with the quantiles the service gives. Each label set is a value of its own.
-Critical: no answer, or an error. Unknown: a page that cannot be read, a name that is not on it, one of which `match` leaves
-nothing or whose lines are all NaN or infinite. It never warns; rules judge the numbers.
+Metrics: for each name in `metrics`: a gauge under its own name; a counter as `NAME_per_second` (without `_total`) since the
+last run; a histogram as `NAME_p50`, `NAME_p95`, `NAME_p99` of its observations since the last run, and `NAME_count_per_second`;
+a summary likewise, with the quantiles that the service reports. Each label set has its own value.
+
+Critical: no response, or an error. Unknown: a page that cannot be parsed, a name that is not on it, or a name for which `match`
+leaves no series or all values are NaN or infinite. It never warns; use rules to evaluate the values.
 """
 
 import asyncio

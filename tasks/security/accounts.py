@@ -1,10 +1,12 @@
 """Accounts, admin groups, sudo rules and SSH keys of a host, compared with the accepted baseline.
 
 Metrics: `users`, `admins` (in an admin group), `sudo_rules`, `authorized_keys`, `empty_passwords`, `uid_0_accounts`, and
-against the baseline `added_things`, `gone_things`, `changed_things`. Of a password it keeps only whether it is set, locked or
-empty, of a key its fingerprint. Critical: an empty password or a second account with uid 0, whatever was accepted; anything new
-or changed. Warning: something is gone. Unknown: what was accepted cannot be read any more (it stays as accepted). What this
-account could never read, such as /etc/shadow, is named and left out. Only local files are read: no LDAP, no NIS.
+compared with the baseline `added_things`, `gone_things`, `changed_things`. Of a password it stores only whether it is set,
+locked or empty; of a key, only the fingerprint.
+
+Critical: an empty password or a second account with uid 0, even if accepted; anything new or changed. Warning: something was
+removed. Unknown: something in the baseline can no longer be read (it stays accepted). What this account could never read, such
+as /etc/shadow, is listed in the message and ignored. Only local files are read: no LDAP, no NIS.
 """
 
 from collections.abc import Mapping

@@ -1,11 +1,13 @@
 """Counts failed and accepted logins, invalid users, refused sudo and changed accounts since its last run, from the log.
 
-Metrics: `failed_logins` and `logins` (accepted), also by `source` address for the ten most; `root_logins`; `invalid_users`;
-`sudo_failures` (wrong password, not allowed); `account_changes` (users and groups added, changed or deleted, passwords set).
-It reads the file `path` through rotation and truncation, or when it is not set systemd's journal; the first run starts at the
-end and reads nothing old. Unknown: the file or journal does not exist or cannot be read. Else it is ok however much it counts
-(any server on the internet is tried all day; rules judge), unless `warning_failed` or `critical_failed` say otherwise, or
-`new_sources`, for a login from an address that is not accepted.
+Metrics: `failed_logins` and `logins` (accepted), also by `source` address for the ten most frequent; `root_logins`;
+`invalid_users`; `sudo_failures` (wrong password, not allowed); `account_changes` (users and groups added, changed or deleted,
+passwords set).
+
+It reads the file `path` through rotation and truncation or, if that is not set, the systemd journal. The first run starts at
+the end and reads no old entries. Unknown: the file or journal does not exist or cannot be read. Otherwise ok regardless of the
+counts (every server on the internet is attacked all day; use rules), unless `warning_failed` or `critical_failed` are exceeded,
+or `new_sources` is set and there is a login from an address that was not accepted.
 """
 
 import re

@@ -1,9 +1,11 @@
 """DNS records of names, compared with the accepted baseline.
 
-Metrics: `record_sets` (of a name and type, each counts once), `added_sets`, `changed_sets` and `gone_sets` (against the
-baseline), `unanswered_questions`, `seconds`. Order, TTL and capitals do not matter; leave A and AAAA out of `types` for a name
-whose addresses change by design. Critical: a set differs from the baseline, is new or gone. Unknown: a question was not
-answered with records or their absence (its set stays as accepted), or the resolver's address is closed to us. It never warns.
+Metrics: `record_sets` (each name and type is one set), `added_sets`, `changed_sets` and `gone_sets` (compared with the
+baseline), `unanswered_questions`, `seconds`. Order, TTL and upper or lower case do not matter. Leave A and AAAA out of `types`
+for a name whose addresses change by design.
+
+Critical: a set differs from the baseline, is new or was removed. Unknown: a query got neither records nor a statement that
+there are none (its set stays accepted), or connections to the resolver's address are forbidden. It never warns.
 """
 
 import asyncio

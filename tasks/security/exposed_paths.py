@@ -1,8 +1,10 @@
 """Files that must not be on the web: .git, .env, keys, backups, dumps, status pages.
 
-Metrics: `exposed_paths`, `asked_paths`; `exposed` is 1 for each that was found, labelled `path`. Critical: what holds secrets
-or source; warning: what reveals internals. A file is known by what it holds: a site that answers 200 to everything is not
-alarming. Unknown: no answer, or not to every path in time. Two requests at a time, each of which reads `max_bytes` at most.
+Metrics: `exposed_paths`, `asked_paths`; `exposed` is 1 for each path that was found, with the label `path`.
+
+Critical: files with secrets or source code. Warning: files that reveal internals. A file is recognized by its content, so a
+site that responds 200 to everything does not alert. Unknown: no response, or not to every path in time. At most two requests
+run at a time, and each reads `max_bytes` at most.
 """
 
 import asyncio

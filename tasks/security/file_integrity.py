@@ -1,10 +1,12 @@
-"""Files compared with the accepted baseline: content (SHA-256), mode, owner; new and removed ones.
+"""Files compared with the accepted baseline: content (SHA-256), mode, owner; new and removed files.
 
 Metrics: `files`, `changed_files`, `added_files`, `gone_files`, `unreadable_files`, `waiting_files` (not read yet) and
-`hashed_bytes`. Critical: anything differs from the baseline. Unknown: a file cannot be read, or the time or `max_bytes` of one
-run did not suffice, in which case the next goes on; what was not read is not compared. The message says when a file was
-written, whose it is and who was logged in then, as far as the system kept a record: they need not have done it.
-Symbolic links are things of their own and not followed.
+`hashed_bytes`.
+
+Critical: anything differs from the baseline. Unknown: a file cannot be read, or one run reached its timeout or `max_bytes`; the
+next run then continues, and files that were not read are not compared. The message says when a file was written, who owns it
+and who was logged in then, as far as the system recorded it; that is not necessarily who changed it. Symbolic links are
+compared as links and not followed.
 """
 
 import grp

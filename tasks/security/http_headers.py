@@ -1,8 +1,10 @@
-"""Security of a site's responses: missing or weak headers, cookies without flags, plain http.
+"""Security of a site's responses: missing or weak headers, cookies without flags, plain HTTP.
 
-Metrics: `findings`, `critical_findings`; `finding` counts them by label `what`. Each is graded by `grades`, unless it is off
-there: critical are plain http that does not lead to https and cookies sent over it, the others warn. Unknown: no answer, or a
-server error, whose page says nothing of the others. Sources: OWASP Secure Headers Project; RFC 6797 (HSTS).
+Metrics: `findings`, `critical_findings`; `finding` counts them by label `what`.
+
+`grades` sets the status of each finding. By default, plain HTTP that does not redirect to HTTPS and cookies sent over it are
+critical; all others warn. Unknown: no response, or a server error, since an error page says nothing about the others. Sources:
+OWASP Secure Headers Project; RFC 6797 (HSTS).
 """
 
 import re

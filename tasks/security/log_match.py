@@ -1,10 +1,11 @@
-"""Counts the lines of log files and of systemd's journal that match patterns, since its last run.
+"""Counts the lines of log files and of the systemd journal that match patterns, since its last run.
 
-Metrics: `matches` (lines, also by `pattern`), `labelled_matches` by `pattern` and its named groups (the `top` worst, the rest
-as `other`), `lines` and `bytes` read, `lines_per_second`, `behind_bytes` that wait for the next run. Files are followed through
-rotation, truncation and packing; where syslog says `message repeated 5 times`, the line counts five times. Critical: more
-matches than `critical_above`, warning: more than `warning_above`; without either, any match is critical. Unknown: a file or the
-journal cannot be read, or no file is there.
+Metrics: `matches` (lines, also by `pattern`), `labelled_matches` by `pattern` and its named groups (the `top` most frequent,
+the rest as `other`), `lines` and `bytes` read, `lines_per_second`, `behind_bytes` that wait for the next run.
+
+Files are followed through rotation, truncation and compression; if syslog says `message repeated 5 times`, the line counts five
+times. Critical: more matches than `critical_above`. Warning: more than `warning_above`. Without either, any match is critical.
+Unknown: a file or the journal cannot be read, or no file exists.
 """
 
 import time

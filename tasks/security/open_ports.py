@@ -1,9 +1,11 @@
 """Open TCP ports of a host, compared with the accepted baseline.
 
-Metrics: `open_ports`, `opened_ports` and `closed_ports` (against the baseline), `tried_ports`, `seconds`. A name with several
-addresses counts as one host: a port is open when any of them takes a connection. Critical: a port is open that was not
-accepted, or more of them than any host has services; warning: an accepted one is closed. Unknown: the scan could not finish
-within the time-out (what it did not reach stays as accepted), or the host, which had open ports, is silent altogether.
+Metrics: `open_ports`, `opened_ports` and `closed_ports` (compared with the baseline), `tried_ports`, `seconds`. A name with
+several addresses counts as one host: a port is open if any of them accepts a connection.
+
+Critical: a port is open that was not accepted, or implausibly many ports are open. Warning: an accepted port is closed.
+Unknown: the scan could not finish within the timeout (ports that it did not reach stay accepted), or a host that had open ports
+does not respond at all.
 """
 
 import time

@@ -1,11 +1,13 @@
 """A server's certificate and TLS: trusted, not about to expire, no outdated or weak versions and ciphers.
 
-Metrics: `certificate_days` until the first certificate of the chain ends (negative: since), be it the server's own or one that
-vouches for it; `key_bits`, `chain_valid`, `name_matches`, `old_protocol`, `weak_cipher`, `weak_key` and
-`client_certificate_required` (0 or 1), `tls_version` (1.2, 1.3). Critical: no TLS, chain not trusted (self-signed, incomplete,
-not valid yet), name, issuer or fingerprint not as it must be, `critical_days` or less are left, or it refuses the client
-certificate that was set; warning: `warn_days` or less. A server that wants a client certificate is judged by what it shows
-before. What is weak (TLS 1.0 and 1.1, RC4, 3DES, RSA under 2048 bits, SHA-1 ...) is what `weak` says.
+Metrics: `certificate_days` until the first certificate in the chain expires (negative if it has expired); `key_bits`,
+`chain_valid`, `name_matches`, `old_protocol`, `weak_cipher`, `weak_key` and `client_certificate_required` (0 or 1),
+`tls_version` (1.2, 1.3).
+
+Critical: no TLS; an untrusted chain (self-signed, incomplete, not valid yet); a different name, issuer or fingerprint than
+required; `critical_days` or less left; or the server rejects the configured client certificate. Warning: `warn_days` or less
+left. If a server requires a client certificate and none is set, only what it shows before that is checked. `weak` sets the
+status of weak cryptography (TLS 1.0 and 1.1, RC4, 3DES, RSA under 2048 bits, SHA-1 ...).
 """
 
 import asyncio

@@ -1,11 +1,13 @@
 """Security updates that this host has not installed, and whether it needs a reboot.
 
-Metrics: `security_updates`, `updates` (of apt: all that are pending), `held_packages` (of apt: held back), `reboot_required`
-(0 or 1), `lists_age_seconds` since the package lists last changed. Of apt, a package counts as long as any version newer than
-the installed one comes from a security archive: also where a newer ordinary version would be installed, or a hold or a pin
-keeps it back (a pin below 0 says that it is not wanted). It asks apt-get and apt-cache, dnf or yum about the lists they have
-and downloads nothing; the host must refresh them itself. Warning: any, a reboot that waits, or lists that are too old.
-Critical: only from `critical_above` on. Unknown: no package manager, no lists, or it failed.
+Metrics: `security_updates`, `updates` (with apt: all pending updates), `held_packages` (with apt: held back), `reboot_required`
+(0 or 1), `lists_age_seconds` since the package lists last changed.
+
+With apt, a package counts as long as any version newer than the installed one comes from a security archive, even if a newer
+ordinary version would be installed, or a hold or a pin keeps the package back (a pin below 0 means that the version is not
+wanted). It runs apt-get and apt-cache, dnf or yum on the existing lists and downloads nothing; the host must refresh the lists
+itself. Warning: any pending security update, a pending reboot, or lists that are too old. Critical: only above
+`critical_above`. Unknown: no package manager, no lists, or the package manager failed.
 """
 
 import os

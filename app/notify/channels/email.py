@@ -1,8 +1,8 @@
-"""Sends mail over SMTP, plain text and HTML, one thread per incident.
+"""Sends email over SMTP, as plain text and HTML, with one thread per incident.
 
-A repeat carries the same Message-ID; every message of an incident refers to the incident's own id, so that mail programs
-show them together. 4xx answers and what does not answer are tried again, 5xx are final. Domains beyond ASCII travel as
-`xn--`; a name before the @ beyond ASCII needs a server that offers SMTPUTF8.
+A repeated email has the same Message-ID; all emails about an incident refer to one id, so that mail clients show them as one
+thread. 4xx responses and connection failures are retried, 5xx are permanent. Non-ASCII domains are sent as `xn--`; a non-ASCII
+name before the @ needs a server that offers SMTPUTF8.
 """
 
 import re

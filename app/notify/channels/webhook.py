@@ -1,6 +1,6 @@
 """Posts a page as JSON to a URL, signed, with the same idempotency key on every repeat.
 
-`Tocsin-Signature: t=UNIX,v1=HEX` is the HMAC-SHA256 of `t.body` under the secret; a receiver refuses an old `t`.
+`Tocsin-Signature: t=UNIX,v1=HEX` is the HMAC-SHA256 of `t.body` with the secret; receivers should reject an old `t`.
 """
 
 import hmac

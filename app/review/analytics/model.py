@@ -26,8 +26,8 @@ DEFINITIONS: Final = {
     "resolve": "Time from opening to the last resolution, for incidents that are resolved and not merged (MTTR).",
     "reopened": "Incidents reopened at least once, by a person or because an alert fired again.",
     "escalated": "Incidents whose policy went beyond step 1: it ran a later step, or repeated its steps.",
-    "by_alert": "A page or incident counts for the alert that gives the incident its title: the most severe one, and if there are"
-    " several, the earliest.",
+    "by_alert": "A page or incident counts for the alert that gives the incident its title: the most severe one, and if there"
+    " are several, the earliest.",
     "by_user": "The people who were paged. With a user filter, only incidents that paged that person are counted.",
     "previous": "The same range, shifted back by its number of days.",
 }  # fmt: skip

@@ -1,7 +1,7 @@
-"""Fires when an expected sample does not come: for each label set that was seen before, or for the check as a whole.
+"""Fires when an expected sample does not arrive: for each label set that was seen before, or for the check as a whole.
 
-A value is missing when nothing came for `window` (default: the check's interval); `for` says how long that may last. A label
-set that stays away for `forget` is considered gone, and its alert resolves.
+A value is missing if no sample arrived within `window` (default: the check's interval); `for` says how long that may last. If a
+label set stays away for `forget`, it is considered gone, and its alert resolves.
 """
 
 from collections.abc import Mapping

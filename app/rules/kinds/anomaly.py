@@ -1,8 +1,9 @@
-"""Fires when a value deviates from what was learnt of the series: its level, spread, and season by hour of day and of week.
+"""Fires when a value deviates from what the rule learned: the level, variance, and daily and weekly pattern of its series.
 
-It learns as results come and is silent until it has seen `learn`. What it takes for unlike follows from `false_alarms`,
-the accepted number of false alarms, and not from a number of deviations: `app/rules/detector` says how.
-A level that changes for good alarms and is accepted after 2 to 3 hours. Days in `holidays` are neither judged nor learnt.
+The rule learns continuously and does not alert until it has learned for `learn`. The expected range follows from
+`false_alarms`, the accepted number of false alarms, rather than from a number of standard deviations (see
+`app/rules/detector`). A permanent change of level alerts and is accepted after 2 to 3 hours. Days in `holidays` are neither
+evaluated nor learned.
 """
 
 import math

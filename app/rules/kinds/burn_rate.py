@@ -1,9 +1,10 @@
-"""Fires when the error budget of an objective burns too fast, by two windows at once (Google SRE Workbook, chapter 5).
+"""Fires when the error budget of an objective burns too fast in both of two windows (Google SRE Workbook, chapter 5).
 
 A burn rate of 1 spends the budget in exactly `period`. A pair of windows fires when both burn faster than the pair's factor;
-the short one makes it end soon. By default those of the Workbook's table: 2 % of the budget in 1h (and 5m), 5 % in 6h (and
-30m): fast; 10 % in 3d (and 6h): slow. No pair fires before its long window is full. What counts is the share of critical
-results, or that of a metric (0 to 1), or of its samples beyond `above` or `below`. What is unknown is not counted.
+the short window makes the alert resolve soon. The default pairs are those in the Workbook: 2 % of the budget in 1h (and 5m) and
+5 % in 6h (and 30m) are fast; 10 % in 3d (and 6h) is slow. A pair does not fire until its long window is full. The rule counts
+the share of critical results, a metric that is a share (0 to 1), or the share of samples beyond `above` or `below`. Unknown
+results are not counted.
 """
 
 import math

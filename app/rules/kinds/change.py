@@ -1,8 +1,9 @@
-"""Fires when a value differs too much from what it was an earlier while ago: orders against the same time last week.
+"""Fires when a value differs too much from an earlier value: orders compared to the same time last week.
 
 The aggregate over `(t - window, t]` is compared with the one that ended `compared_to` earlier. `drops`, `rises` and `changes`
-take a share (`40%` of the earlier value) or a number (in the metric's unit). From 0 to anything else is more than any share,
-and is shown as `from 0 to 12`; from 0 to 0 is no change. It learns until it is as old as `compared_to`.
+take a percentage (`40%` of the earlier value) or a number (in the metric's unit). A change from 0 to anything else exceeds
+every percentage and is shown as `from 0 to 12`; from 0 to 0 is no change. The rule does not alert until there is data as old as
+`compared_to`.
 """
 
 import math

@@ -1,7 +1,7 @@
-"""Fires while a boolean expression over other rules holds: `checkout-slow and not orders-dropped`.
+"""Fires while a boolean expression over other rules is true: `checkout-slow and not orders-dropped`.
 
-A rule counts as true while its alert is on, and is unknown while its state is unknown or it learns. A rule of many label sets
-meets others label set by label set; one without labels holds for all of them.
+A rule counts as true while its alert fires, and as unknown while its state is unknown or it is learning. Rules with several
+label sets are combined label set by label set; a rule without labels applies to all of them.
 """
 
 from collections.abc import Mapping

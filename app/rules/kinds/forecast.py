@@ -1,7 +1,7 @@
-"""Fires when a line through the recent past crosses a limit soon: a disk that will be full within a day.
+"""Fires when a line through the recent past will soon cross a limit: a disk that will be full within a day.
 
-The line is the least-squares fit over `(t - window, t]`, as Prometheus' predict_linear draws it; what is compared with the
-limit is its value at `t + within`. It learns until it has seen a quarter of the window.
+The line is the least-squares fit over `(t - window, t]`, like Prometheus' predict_linear; its value at `t + within` is compared
+with the limit. The rule does not alert until a quarter of the window has data.
 """
 
 import math

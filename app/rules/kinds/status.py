@@ -1,7 +1,7 @@
-"""Fires when K of the last N results are bad: the short form `alert:` of a check.
+"""Fires when K of the last N results are bad; a check's `alert:` is the short form.
 
-Critical results fire at the alert's severity, warnings at `warning`. The first ok recovers unless `clear_after: K of N`;
-after a recovery counting starts afresh. An unknown result is neither good nor bad.
+Critical results fire at the alert's severity, warnings at `warning`. The first ok resolves the alert, unless
+`clear_after: K of N` is set; after recovery, counting restarts. An unknown result is neither good nor bad.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """Fires while an aggregate over a window is above or below a limit.
 
-The aggregate is taken over `(t - window, t]`; without a window it is the newest value. `clear` is the recovery limit:
-a rule with `above: 0.8, clear: 0.6` recovers below 0.6.
+The aggregate is taken over `(t - window, t]`; without a window it is the newest value. `clear` is the recovery limit: a rule
+with `above: 0.8, clear: 0.6` recovers below 0.6.
 """
 
 from collections.abc import Mapping

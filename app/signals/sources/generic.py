@@ -1,6 +1,6 @@
 """Tocsin's own events: `{"events": [{"key", "status", "severity", "summary", "service", "labels", ...}]}`.
 
-For scripts, webhooks with a configurable body, and `tocsin send`. One invalid event rejects the whole call.
+For scripts, webhooks with a configurable body, and `tocsin send`. One invalid event rejects the entire call.
 """
 
 from collections.abc import Mapping

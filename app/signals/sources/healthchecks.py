@@ -1,9 +1,9 @@
-"""Healthchecks' ping addresses: a job says that it lives, starts, fails or is done; no body is needed.
+"""Healthchecks' ping URLs: a job reports that it is alive, starts, fails or is done; no body is needed.
 
-`/ping/UUID` (no key needed), `/ping/KEY/SLUG`, and `/in/KEY/UUID`, `/in/KEY/SLUG`; behind each `/start`, `/fail`, `/log` or an
-exit status from 0 to 255. `?rid=UUID` tells runs apart that overlap, `?create=1` makes a heartbeat that is not there yet
-(every 1d, grace 1h). GET, HEAD or POST; of a body the first 10,000 bytes are kept. KEY is the key of any integration.
-The management API is below `/in/KEY/api/v3/` (v1 and v2 as well), for the key of an integration of this kind.
+`/ping/UUID` (no key needed), `/ping/KEY/SLUG`, and `/in/KEY/UUID`, `/in/KEY/SLUG`, optionally followed by `/start`, `/fail`,
+`/log` or an exit status from 0 to 255. `?rid=UUID` distinguishes overlapping runs; `?create=1` creates the heartbeat if it does
+not exist (every 1d, grace 1h). Methods: GET, HEAD or POST; the first 10,000 bytes of the body are stored. KEY is the key of any
+integration. The management API is at `/in/KEY/api/v3/` (also v1 and v2), with the key of an integration of this kind.
 """
 
 import re
