@@ -58,8 +58,10 @@ class Settings(BaseSettings):
 
     home: FolderPath = Field(default=Path(".tocsin").absolute(), description="embedded data, keys, initial passwords")
     host: str = Field(default="127.0.0.1", description="address the console listens on")
-    port: int = Field(default=8080, ge=1, le=65535, description="port of console, API and intake")
-    tls_cert: FilePath = Field(default=None, description="certificate chain, PEM; with TOCSIN_TLS_KEY the console speaks https")
+    port: int = Field(default=8080, ge=1, le=65535, description="port of the console, API and intake")
+    tls_cert: FilePath = Field(
+        default=None, description="certificate chain, PEM; with TOCSIN_TLS_KEY the console is served over HTTPS"
+    )
     tls_key: FilePath = Field(default=None, description="its private key, PEM, without a passphrase")
     flower_port: int = Field(default=5555, ge=1, le=65535, description="port of Flower, on loopback")
     config: FolderPath = Field(
@@ -71,23 +73,22 @@ class Settings(BaseSettings):
     )
     secret_key: SecretStr | None = Field(default=None, description="signs links and sessions; default: HOME/secret-key")
     location_key: SecretStr | None = Field(
-        default=None, description="remote worker: key of its location (`tocsin locations key`); several comma-separated"
+        default=None,
+        description="for a remote worker: key of its location (`tocsin locations key`); separate several with commas",
     )
     base_url: WebUrl = Field(default=None, description="base URL of links in pages; default: http://HOST:PORT")
     trusted_proxies: Annotated[str | None, AfterValidator(_networks)] = Field(
         default=None,
         description="proxies whose X-Forwarded-For, -Proto and -Host are trusted: addresses or CIDR, comma-separated",
     )
-    watcher_url: WebUrl = Field(default=None, description="URL of an external dead man's switch, pinged while Tocsin works")
+    watcher_url: WebUrl = Field(
+        default=None, description="URL of an external dead man's switch, which Tocsin pings while it works"
+    )
     smtp_port: int | None = Field(default=None, ge=1, le=65535, description="inbound mail; off when unset")
-    retain_results_days: int = Field(default=30, ge=1, le=LONGEST, description="check results and samples are kept this long")
-    retain_rollups_days: int = Field(
-        default=90, ge=1, le=LONGEST, description="samples rolled up to 5 minutes are kept this long"
-    )
-    retain_signals_days: int = Field(
-        default=30, ge=1, le=LONGEST, description="raw requests of integrations are kept this long"
-    )
-    retain_hours_days: int = Field(default=400, ge=1, le=LONGEST, description="samples rolled up to 1 hour are kept this long")
+    retain_results_days: int = Field(default=30, ge=1, le=LONGEST, description="days to keep check results and samples")
+    retain_rollups_days: int = Field(default=90, ge=1, le=LONGEST, description="days to keep samples rolled up to 5 minutes")
+    retain_signals_days: int = Field(default=30, ge=1, le=LONGEST, description="days to keep raw requests of integrations")
+    retain_hours_days: int = Field(default=400, ge=1, le=LONGEST, description="days to keep samples rolled up to 1 hour")
 
     @property
     def embedded_database(self) -> bool:

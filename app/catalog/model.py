@@ -58,7 +58,9 @@ Match = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 class Matching(Declared):
     """Anything with a `match`: a list of matchers that must all hold; none = everything."""
 
-    match: Match = Field(default=(), description="matchers, ANDed; default: everything", examples=[['service="shop"']])
+    match: Match = Field(
+        default=(), description="matchers, which must all match; default: everything", examples=[['service="shop"']]
+    )
 
     @field_validator("match")
     @classmethod
@@ -83,21 +85,19 @@ Link = Annotated[str, AfterValidator(_public)]
 
 
 class Service(Declared):
-    """Something people rely on; alerts name it, and routes and dependencies refer to it."""
+    """Something people rely on. Alerts belong to it; routes and dependencies refer to it."""
 
-    team: str | None = Field(
-        default=None, description="team that is responsible for it; label of its alerts", examples=["shop", "shop"]
-    )
+    team: str | None = Field(default=None, description="responsible team; label of its alerts", examples=["shop", "shop"])
     tier: Literal["critical", "standard", "low"] = Field(
         default="standard", description="how important it is; label of its alerts", examples=["critical"]
     )
-    depends_on: tuple[str, ...] = Field(default=(), description="services it needs", examples=[["shop-db"]])
+    depends_on: tuple[str, ...] = Field(default=(), description="services it depends on", examples=[["shop-db"]])
     runbook: str | None = Field(
         default=None, description="runbook of its alerts, unless the check or rule has its own", examples=["shop-down"]
     )
-    business: str | None = Field(default=None, description="what customers would call it", examples=["Taking orders"])
+    business: str | None = Field(default=None, description="what customers call it", examples=["Taking orders"])
     description: str | None = Field(
-        default=None, description="what it is, in a sentence", examples=[None, "PostgreSQL of the shop"]
+        default=None, description="one-sentence description", examples=[None, "PostgreSQL of the shop"]
     )
     links: tuple[Link, ...] = Field(
         default=(),
@@ -110,8 +110,8 @@ class During(Declared):
     """An urgency that depends on the hours: decided when an incident opens, and again whenever they begin or end."""
 
     during: str = Field(description="name of the hours")
-    then: Urgency = Field(description="while they are open")
-    else_: Urgency = Field(alias="else", description="while they are not")
+    then: Urgency = Field(description="urgency while they are open")
+    else_: Urgency = Field(alias="else", description="urgency while they are closed")
 
     def at(self, opened: Collection[str]) -> Urgency:
         """The urgency while these hours are open."""
@@ -129,7 +129,7 @@ class Route(Matching):
     )
     pages: str | None = Field(
         default=None,
-        description="name of the hours: pages wait until they are open; default: at once",
+        description="name of the hours: pages are held until they open; default: at once",
         examples=[None, "office"],
     )
 
@@ -145,7 +145,7 @@ class Step(Declared):
     """Whom to page, and how long to wait for an acknowledgement before the next step."""
 
     page: Targets = Field(min_length=1, description="user:NAME, team:NAME, schedule:NAME or channel:NAME; one or a list")
-    wait: Duration = Field(default=WAIT, description="until the next step, unless acknowledged; at least 1s")
+    wait: Duration = Field(default=WAIT, description="time until the next step, unless acknowledged; at least 1s")
 
     @field_validator("wait")
     @classmethod
@@ -156,17 +156,18 @@ class Step(Declared):
 
 
 class Policy(Declared):
-    """Steps in order; the list runs `repeat` more times; then `if_exhausted` (default: platform.owners)."""
+    """Steps, in order. All steps run `repeat` more times; then `if_exhausted` is paged (default: platform.owners)."""
 
     steps: tuple[Step, ...] = Field(
         min_length=1,
-        description="in order; the first runs at once",
+        description="steps, in order; the first runs at once",
         examples=[[{"page": "schedule:primary", "wait": "10m"}, {"page": ["team:shop", "channel:webhook"]}]],
     )
-    repeat: int = Field(default=0, ge=0, le=100, description="how often the steps run again", examples=[1])
+    repeat: int = Field(default=0, ge=0, le=100, description="how many more times the steps run", examples=[1])
     ack_timeout: Duration | None = Field(
         default=None,
-        description="acknowledged this long without being resolved or snoozed: restarts at step 1; default: never",
+        description="if an acknowledged incident is not resolved or snoozed within this time, the policy restarts at"
+        " step 1; default: never",
         examples=["30m"],
     )
     if_exhausted: Targets | None = Field(
@@ -186,7 +187,7 @@ class Grouping(Matching):
 
     by: tuple[str, ...] = Field(
         default=(),
-        description="labels: alerts in which they are equal join one incident",
+        description="labels: alerts with equal values of these labels join one incident",
         examples=[["service"], ["alertname"]],
     )
     window: Duration = Field(
@@ -196,17 +197,17 @@ class Grouping(Matching):
     )
     reopen: Duration = Field(
         default=parse_duration("0s"),
-        description="an alert this soon after the incident was resolved reopens it",
+        description="an alert within this time after resolution reopens the incident",
         examples=["10m"],
     )
     resolve_after: Duration = Field(
-        default=parse_duration("0s"), description="time after the last alert before the incident is resolved", examples=["2m"]
+        default=parse_duration("0s"), description="the incident resolves this long after its last alert", examples=["2m"]
     )
-    hold: Duration | None = Field(default=None, description="wait before the incident opens, cancelled by recovery")
+    hold: Duration | None = Field(default=None, description="delay before the incident opens, cancelled by recovery")
 
 
 class Channel(Declared):
-    """Where messages are sent; the fields beside `kind` are those of its kind."""
+    """Where messages are sent; the fields other than `kind` depend on the kind."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
     kind: str = Field(description="kind of channel")
@@ -227,44 +228,46 @@ Reference = Annotated[str, AfterValidator(_reference)]
 
 
 class Platform(Declared):
-    """Who runs Tocsin itself."""
+    """The people who run Tocsin itself."""
 
     owners: Targets = Field(
-        default=(), description="paged after the last step of a policy that has no if_exhausted", examples=[["user:ada"]]
+        default=(), description="paged after the last step of a policy without `if_exhausted`", examples=[["user:ada"]]
     )
     emergency: Targets = Field(default=(), description="paged when Tocsin itself fails", examples=[["user:ada"]])
     references: tuple[Reference, ...] = Field(
         default=(),
         max_length=10,
-        description="URLs or HOST:PORT that are reachable whenever Tocsin is online",
+        description="URLs or HOST:PORT that are always reachable while Tocsin is online",
         examples=[["https://www.example.org/", "192.0.2.1:53"]],
     )
 
 
 class Defaults(Declared):
-    """Values for whatever has none of its own."""
+    """Default values."""
 
     timezone: str = Field(
-        default="UTC", description="of users, schedules, hours and heartbeats without their own", examples=["Europe/Paris"]
+        default="UTC",
+        description="time zone of users, schedules, hours and heartbeats that do not set their own",
+        examples=["Europe/Paris"],
     )
 
 
 class Flapping(Declared):
-    """State changes within a time that count as flapping."""
+    """How many state changes within a time count as flapping."""
 
     changes: int = Field(default=6, ge=2, description="number of state changes that count as flapping", examples=[6])
-    within: Duration = Field(default=parse_duration("10m"), description="time in which they are counted", examples=["10m"])
+    within: Duration = Field(default=parse_duration("10m"), description="time within which they are counted", examples=["10m"])
     calm: Duration = Field(
-        default=parse_duration("10m"), description="time without a change after which flapping ends", examples=["10m"]
+        default=parse_duration("10m"), description="flapping ends after this time without a change", examples=["10m"]
     )
 
 
 class Inhibit(Declared):
     """While an alert matches `when`, alerts that match `mute` with the same `equal` labels are suppressed."""
 
-    when: Match = Field(description="matchers of the alert that suppresses others", examples=[['alertname="HostDown"']])
-    mute: Match = Field(description="matchers of the alerts that it suppresses", examples=[['severity=~"warning|info"']])
-    equal: tuple[str, ...] = Field(default=(), description="labels in which the two must be equal", examples=[["host"]])
+    when: Match = Field(description="matchers for the alert that suppresses others", examples=[['alertname="HostDown"']])
+    mute: Match = Field(description="matchers for the alerts that it suppresses", examples=[['severity=~"warning|info"']])
+    equal: tuple[str, ...] = Field(default=(), description="labels whose values must be equal in both", examples=[["host"]])
 
 
 class Maintenance(Matching):
@@ -274,31 +277,33 @@ class Maintenance(Matching):
         default=None, description="recurrence (RFC 5545), with `at` and `for`", examples=["FREQ=MONTHLY;BYDAY=2TU"]
     )
     at: str | None = Field(default=None, description="local time at which a recurrence begins", examples=["22:00"])
-    for_: Duration | None = Field(default=None, alias="for", description="how long a recurrence takes", examples=["2h"])
+    for_: Duration | None = Field(default=None, alias="for", description="duration of a recurrence", examples=["2h"])
     from_: str | None = Field(
-        default=None, alias="from", description="start of a single one", examples=[None, "2027-01-09T20:00"]
+        default=None, alias="from", description="start of one-time maintenance", examples=[None, "2027-01-09T20:00"]
     )
-    to: str | None = Field(default=None, description="end of a single one", examples=[None, "2027-01-09T23:00"])
+    to: str | None = Field(default=None, description="end of one-time maintenance", examples=[None, "2027-01-09T23:00"])
     timezone: str | None = Field(default=None, description="default: defaults.timezone")
     reason: str = Field(
-        default="", description="shown with what it suppresses", examples=["patches", "everything moves to a new rack"]
+        default="",
+        description="shown with the alerts that it suppresses",
+        examples=["patches", "everything moves to a new rack"],
     )
 
 
 class Audience(Matching):
     """People who are informed, never paged."""
 
-    via: Targets = Field(description="where they are informed", examples=["channel:webhook"])
+    via: Targets = Field(description="where they are informed: channels or users", examples=["channel:webhook"])
     events: tuple[Literal["opened", "acknowledged", "updated", "resolved"], ...] = Field(
         default=("opened", "resolved"),
-        description="what they are informed of",
+        description="what they are informed about",
         examples=[["opened", "acknowledged", "resolved"]],
     )
     template: str | None = Field(default=None, description="name of the template of their messages", examples=["business"])
 
 
 class Planned(Declared):
-    """Known by name; its fields are not decided yet, so any are accepted."""
+    """Reserved; its fields are not defined yet, so any are accepted."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 

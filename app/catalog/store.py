@@ -68,7 +68,7 @@ def defaults(db: Connection) -> Defaults:
 
 
 def platform(db: Connection) -> Platform:
-    """Who runs Tocsin itself."""
+    """The people who run Tocsin itself."""
     return declared(db, "platform", Platform).get("platform", Platform())
 
 

@@ -23,10 +23,10 @@ class Watched(Keys, Spec):
         examples=["redis://:${REDIS_PASSWORD:-secret}@queue.example.org/0"],
     )
     queues: list[str] = Field(
-        default=OWN_QUEUES, min_length=1, max_length=200, description="queues that are measured", examples=[["celery", "mail"]]
+        default=OWN_QUEUES, min_length=1, max_length=200, description="queues to measure", examples=[["celery", "mail"]]
     )
-    warning_age: Duration = Field(default=timedelta(minutes=1), description="age of a waiting message from which it warns")
-    critical_age: Duration = Field(default=timedelta(minutes=5), description="age of a waiting message that is critical")
+    warning_age: Duration = Field(default=timedelta(minutes=1), description="a waiting message this old warns")
+    critical_age: Duration = Field(default=timedelta(minutes=5), description="a waiting message this old is critical")
 
 
 @contextmanager

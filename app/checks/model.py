@@ -74,18 +74,22 @@ def status_value(status: Status) -> float | None:
 class StatusAlert(Declared):
     """`alert:` of a check: it alerts by itself after K of its last N results are bad."""
 
-    severity: Severity = Field(default=Severity.ERROR, description="of critical results; warnings fire at warning")
+    severity: Severity = Field(
+        default=Severity.ERROR, description="severity of critical results; warning results have severity warning"
+    )
     after: Count = Field(default="2 of 3", description="K of N: fires when K of the last N results are bad")
-    clear_after: Count | None = Field(default=None, description="default: the first ok recovers")
-    summary: str | None = Field(default=None, description="a template; {{ check }} is the check's name")
-    no_data: NoData = Field(default="alert", description="action after 3 intervals of unknown")
+    clear_after: Count | None = Field(
+        default=None, description="K of N: resolves when K of the last N results are ok; default: the first ok"
+    )
+    summary: str | None = Field(default=None, description="template; {{ check }} is the name of the check")
+    no_data: NoData = Field(default="alert", description="what happens after 3 intervals of unknown")
 
 
 class Check(Declared):
-    """One target, measured by one probe."""
+    """A target that a probe measures."""
 
     probe: str = Field(description="FAMILY.NAME", examples=["health.http"])
-    service: str | None = Field(default=None, description="service its alerts are of", examples=["shop"])
+    service: str | None = Field(default=None, description="service of its alerts", examples=["shop"])
     every: Duration = Field(default=parse_duration("1m"), description="interval; at least 1s", examples=["30s"])
     timeout: Duration = Field(default=parse_duration("10s"), description="1s to 40s", examples=["5s"])
     with_: dict[str, Any] = Field(
@@ -96,17 +100,17 @@ class Check(Declared):
     )
     alert: StatusAlert | Literal["off"] = Field(
         default=StatusAlert(),
-        description="its own alert, or off",
+        description="when it alerts, or off",
         examples=[{"severity": "critical", "after": "2 of 3", "summary": "The shop does not answer"}],
     )
-    no_data: NoData | None = Field(default=None, description="the same as alert.no_data, also where alert is off")
+    no_data: NoData | None = Field(default=None, description="same as alert.no_data; also applies if alert is off")
     runbook: str | None = Field(default=None, description="name of the runbook of its alerts")
     labels: dict[str, str] = Field(default_factory=dict, description="labels of its alerts")
     at: str | None = Field(
-        default=None, pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="location: runs on queue FAMILY@LOCATION"
+        default=None, pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="location: the check runs on queue FAMILY@LOCATION"
     )
-    flapping: Flapping | Literal["off"] | None = Field(default=None, description="instead of the global one")
-    hold: Duration | None = Field(default=None, description="wait before the incident opens, cancelled by recovery")
+    flapping: Flapping | Literal["off"] | None = Field(default=None, description="overrides the global setting")
+    hold: Duration | None = Field(default=None, description="delay before the incident opens, cancelled by recovery")
 
     @field_validator("alert", mode="before")
     @classmethod

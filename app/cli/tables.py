@@ -26,7 +26,7 @@ def fields(type_: type[BaseModel], without: Iterable[str] = ()) -> str:
     """A table of the fields of `type_` as they are written in a file, maps inside included; a sentence when there are none."""
     schema = type_.model_json_schema(by_alias=True, schema_generator=Written)
     rows = list(_rows(schema, schema, without))
-    return table(COLUMNS, rows) if rows else "No fields.\n"
+    return table(COLUMNS, rows) if rows else "It has no fields.\n"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -105,7 +105,7 @@ def _plain(spec: Schema, root: Schema) -> str:
     low, high = spec.get("minimum"), spec.get("maximum", spec.get("exclusiveMaximum"))
     least = f"above {spec['exclusiveMinimum']}" if "exclusiveMinimum" in spec else f"from {low}" if low is not None else ""
     bounds = f", {least}{f' to {high}' if high is not None else ''}" if least else ""
-    words = {"string": str(spec.get("format", "text")), "integer": "whole number", "boolean": "yes or no"}
+    words = {"string": str(spec.get("format", "text")), "integer": "whole number", "boolean": "true or false"}
     return words.get(type_, type_) + bounds
 
 
@@ -116,7 +116,7 @@ def _default(spec: Schema, must: bool) -> str:
     if value is None or value in ([], {}, ""):
         return ""
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return "`true`" if value else "`false`"
     if isinstance(value, Mapping):
         return ", ".join(f"`{key}: {one}`" for key, one in value.items() if one is not None)
     if spec.get("pattern") == DURATION:  # a default stands in the schema as ISO 8601

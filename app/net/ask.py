@@ -19,9 +19,11 @@ class Server(BaseModel):
     username: str | None = Field(default=None, description="user name for basic authentication")
     password: SecretStr | None = Field(default=None, description="password for basic authentication")
     token: SecretValue | None = Field(default=None, description="sent as `Authorization: Bearer TOKEN`")
-    verify_tls: bool = Field(default=True, description="verify the server's certificate; an untrusted one counts as no answer")
-    ca: str | None = Field(default=None, description="path of a CA bundle, used instead of the system's")
-    max_bytes: int = Field(default=1_048_576, ge=1, le=67_108_864, description="bytes of the answer that are read")
+    verify_tls: bool = Field(
+        default=True, description="verify the server's certificate; an untrusted one counts as no response"
+    )
+    ca: str | None = Field(default=None, description="path of a CA bundle to use instead of the system's")
+    max_bytes: int = Field(default=1_048_576, ge=1, le=67_108_864, description="maximum bytes of the response to read")
 
     def request(
         self,

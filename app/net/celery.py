@@ -48,7 +48,7 @@ class Keys(BaseModel):
     """How the watched application names its keys in Redis, by Celery's `broker_transport_options`."""
 
     global_keyprefix: str | None = Field(
-        default=None, max_length=200, description="the application's `global_keyprefix`, Redis only; unset = found where it is"
+        default=None, max_length=200, description="the application's `global_keyprefix`, Redis only; unset = detected"
     )
     sep: str | None = Field(
         default=None,

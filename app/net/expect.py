@@ -34,13 +34,15 @@ class Span(BaseModel):
 class Condition(Span):
     """What a value in JSON must be; every line counts. Anything but a map stands for `equals`."""
 
-    equals: Any = Field(default=None, description="equal to this; text exactly")
+    equals: Any = Field(default=None, description="equal to this (text must match exactly)")
     contains: str | float | bool | None = Field(
-        default=None, description="contains this: part of a text, item of a list, key of an object"
+        default=None, description="contains this: a part of the text, an item of the list, a key of the object"
     )
-    matches: Pattern | None = Field(default=None, description="RE2 pattern that must match in the text")
-    exists: bool | None = Field(default=None, description="yes: the path selects something; no: nothing")
-    length: int | Span | None = Field(default=None, description="of a text, list or object: a number, or `above`, `below`")
+    matches: Pattern | None = Field(default=None, description="RE2 pattern that must match somewhere in the text")
+    exists: bool | None = Field(default=None, description="true: the path must select something; false: nothing")
+    length: int | Span | None = Field(
+        default=None, description="length of the text, list or object: a number, or `above`, `below`"
+    )
 
     @model_validator(mode="after")
     def _check_conditions(self) -> Self:
@@ -61,19 +63,22 @@ class Expected(BaseModel):
 
     model_config = STRICT
     status: list[int | str] = Field(
-        default=["200-399"], min_length=1, description="one of these: numbers, ranges as `200-299`, classes as `2xx`"
+        default=["200-399"],
+        min_length=1,
+        description="allowed status codes: numbers, ranges such as `200-299`, classes such as `2xx`",
     )
     body_contains: str | None = Field(default=None, description="text the body must contain")
     body_lacks: str | None = Field(default=None, description="text the body must not contain, e.g. of an error page")
-    body_matches: Pattern | None = Field(default=None, description="RE2 pattern that must match in the body")
-    header: dict[str, str] = Field(default={}, description="header name to text that its value must contain")
+    body_matches: Pattern | None = Field(default=None, description="RE2 pattern that must match somewhere in the body")
+    header: dict[str, str] = Field(default={}, description="header name mapped to text that its value must contain")
     json_: dict[JsonPath, Annotated[Condition, ShortForm]] | None = Field(
         default=None,
         alias="json",
-        description="JSONPath (RFC 9535) to what each value it selects must be: a value it equals, or a map of `equals`, "
-        "`above`, `below`, `contains`, `matches` (RE2), `exists`, `length`; without `exists: no` there must be one",
+        description="JSONPath (RFC 9535) mapped to what each selected value must be: a value to equal, or a map of"
+        " `equals`, `above`, `below`, `contains`, `matches` (RE2), `exists`, `length`; at least one value must"
+        " exist unless `exists: false` is set",
     )
-    final_url: str | None = Field(default=None, description="what the URL must begin with after redirects")
+    final_url: str | None = Field(default=None, description="prefix that the URL must have after redirects")
 
     @field_validator("status")
     @classmethod

@@ -36,7 +36,7 @@ class Query(Server):
     """What is asked of which server."""
 
     url: Url = Field(
-        description="the server's http:// or https:// address, with its path prefix if it has one",
+        description="http:// or https:// URL of the server, including a path prefix if there is one",
         examples=["http://prometheus.example.org:9090"],
     )
     query: Annotated[str, AfterValidator(_check_query)] = Field(
@@ -45,7 +45,7 @@ class Query(Server):
         examples=["""sum(rate(http_requests_total{code=~'5..'}[5m]))"""],
     )
     metric: str = Field(
-        default="value", pattern=r"^[A-Za-z_]\w{0,99}$", description="name of the metric the values are kept under"
+        default="value", pattern=r"^[A-Za-z_]\w{0,99}$", description="metric name under which the values are stored"
     )
     empty: Literal["ok", "unknown", "critical"] = Field(
         default="unknown", description="status of an empty result: `ok` for queries that find problems, such as `up == 0`"
@@ -53,9 +53,11 @@ class Query(Server):
     partial: Literal["ok", "warning", "unknown"] = Field(
         default="unknown", description="status of a partial response: the server could not query all of its stores"
     )
-    max_series: int = Field(default=500, ge=1, le=10_000, description="label sets that are read; more are an error")
-    max_bytes: int = Field(default=16_777_216, ge=1, le=67_108_864, description="bytes of the answer that are read")
-    method: Literal["GET", "POST"] = Field(default="POST", description="POST allows long queries; GET passes every proxy")
+    max_series: int = Field(default=500, ge=1, le=10_000, description="maximum number of label sets; more are an error")
+    max_bytes: int = Field(default=16_777_216, ge=1, le=67_108_864, description="maximum bytes of the response to read")
+    method: Literal["GET", "POST"] = Field(
+        default="POST", description="POST allows long queries; GET works through every proxy"
+    )
 
 
 @dataclass(frozen=True, slots=True)

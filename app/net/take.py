@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Self
+from typing import Annotated, Self
 from urllib.parse import quote
 
 import orjson
 import re2
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from app.net.exchange import Response
 from app.net.expect import STRICT, document
@@ -21,23 +21,25 @@ MIN_INNER_LENGTH = 4  # characters from which a value is hidden inside of other 
 
 
 class Extraction(BaseModel):
-    """Where in an answer a value stands. A JSONPath alone stands for `json`."""
+    """Where in a response to find a value."""
 
     model_config = STRICT
-    json_: JsonPath | None = Field(default=None, alias="json", description="JSONPath (RFC 9535); the first it selects")
-    header: str | None = Field(default=None, description="header's name; with `matches`, the part of it that is taken")
-    matches: Pattern | None = Field(default=None, description="RE2 pattern for the body or header; its first group, else all")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, value: object) -> object:
-        return {"json": value} if isinstance(value, str) else value
+    json_: JsonPath | None = Field(default=None, alias="json", description="JSONPath (RFC 9535); the first value it selects")
+    header: str | None = Field(default=None, description="name of the header; with `matches`, only the matching part")
+    matches: Pattern | None = Field(
+        default=None, description="RE2 pattern for the body or header; its first group, or the entire match"
+    )
 
     @model_validator(mode="after")
     def _check_source(self) -> Self:
         if (self.json_ is None) == (self.header is None and self.matches is None):
             raise ValueError("write one of json, header, matches, or header with matches")
         return self
+
+
+Take = Annotated[
+    Extraction, BeforeValidator(lambda value: {"json": value} if isinstance(value, str) else value)
+]  # or a JSONPath
 
 
 def extract(response: Response, wanted: Extraction) -> str:

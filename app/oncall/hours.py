@@ -24,12 +24,13 @@ Holidays = Annotated[tuple[Holiday, ...], BeforeValidator(lambda value: [value] 
 
 
 class Hours(Only):
-    """A range of local time on each of `days` (none = every day), closed on public holidays."""
+    """A range of local time on each of `days` (default: every day), closed on holidays."""
 
     timezone: Zone | None = Field(default=None, description="default: defaults.timezone")
     holidays: Holidays = Field(
         default=(),
-        description="closed then: a country (FR) or its part (DE-BY) with its public holidays, a date, or a list",
+        description="days on which the hours are closed: public holidays of a country (FR) or region (DE-BY), a date,"
+        " or a list",
         examples=["FR"],
     )
 

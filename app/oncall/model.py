@@ -24,9 +24,9 @@ class Only(_Written):
         description="days on which a range begins; default: every day",
         examples=[["mon", "tue", "wed", "thu", "fri"]],
     )
-    from_: StartTime = Field(alias="from", description="local time it begins", examples=["09:00"])
+    from_: StartTime = Field(alias="from", description="local time at which it begins", examples=["09:00"])
     to: EndTime = Field(
-        description='local time it ends; at or before `from`: on the next day; "24:00" is allowed', examples=["18:00"]
+        description='local time at which it ends; if not after `from`, on the next day; "24:00" is allowed', examples=["18:00"]
     )
 
     @field_validator("days")
@@ -51,12 +51,12 @@ class Layer(_Written):
     """One rotation; the first listed user begins."""
 
     name: Text = Field(description="name of the layer")
-    users: tuple[Text, ...] = Field(min_length=1, description="they take turns in this order")
-    every: Between = Field(description="Nw or Nd on the calendar, or Nh elapsed hours")
+    users: tuple[Text, ...] = Field(min_length=1, description="users, in the order of rotation")
+    every: Between = Field(description="length of a shift: Nw or Nd in calendar weeks or days, or Nh in elapsed hours")
     handoff: HandoffTime = Field(description="wall-clock time in the schedule's zone, with a weekday for Nw")
     start: Day = Field(description="day of the first shift, or of the first handoff's weekday on or after it")
-    only: tuple[Only, ...] = Field(default=(), description="local times it is limited to; default: always")
-    until: Day | None = Field(default=None, description="day from which on it has nobody on call")
+    only: tuple[Only, ...] = Field(default=(), description="local times to which the layer is limited; default: always")
+    until: Day | None = Field(default=None, description="day from which it has nobody on call")
 
     @model_validator(mode="after")
     def _fits(self) -> "Layer":
@@ -79,7 +79,7 @@ class OverrideSpec(_Written):
     user: Text = Field(description="who is on call instead")
     from_: Bound = Field(alias="from", description="start; in the schedule's zone unless it has an offset")
     to: Bound = Field(description="end, exclusive")
-    reason: Text | None = Field(default=None, description="shown with it")
+    reason: Text | None = Field(default=None, description="shown with the override")
 
     @model_validator(mode="after")
     def _forwards(self) -> "OverrideSpec":
@@ -90,11 +90,11 @@ class OverrideSpec(_Written):
 
 
 class Schedule(_Written):
-    """Who is on call when: the last layer that has somebody wins, overrides win over layers."""
+    """Who is on call when. The last layer that has somebody on call wins; overrides win over layers."""
 
     timezone: Zone | None = Field(default=None, description="default: defaults.timezone", examples=["Europe/Paris"])
     layers: tuple[Layer, ...] = Field(
-        description="rotations; the last that has somebody wins",
+        description="rotations; the last one that has somebody on call wins",
         examples=[
             [
                 {"name": "week", "users": ["ada", "bo"], "every": "1w", "handoff": "Mon 09:00", "start": "2026-11-02"},
@@ -111,7 +111,7 @@ class Schedule(_Written):
     )
     overrides: tuple[OverrideSpec, ...] = Field(
         default=(),
-        description="win over layers; of two that overlap, the last",
+        description="win over layers; if two overlap, the last one wins",
         examples=[[{"user": "bo", "from": "2026-12-24T18:00", "to": "2026-12-26T09:00", "reason": "holidays"}]],
     )
 

@@ -84,15 +84,15 @@ class _Frozen(BaseModel):
 class ContactSpec(_Frozen):
     """A contact whose name is not its channel's."""
 
-    channel: str = Field(description="channel it is sent over")
-    to: str = Field(description="address there")
+    channel: str = Field(description="channel of this contact")
+    to: str = Field(description="address in that channel")
 
 
 class NotifyRule(_Frozen):
     """One contact of a `notify` list, `after` the step began."""
 
     contact: str = Field(description="name of a contact, or inbox")
-    after: Duration = Field(default=parse_duration("0s"), description="counted from the step")
+    after: Duration = Field(default=parse_duration("0s"), description="delay from the start of the step")
 
 
 Rules = Annotated[
@@ -111,19 +111,20 @@ class Notify(_Frozen):
 class QuietHours(_Frozen):
     """Low-urgency pages wait until `to`, in their zone."""
 
-    from_: Annotated[time, BeforeValidator(wall_time)] = Field(alias="from", description="local time they begin")
-    to: Annotated[time, BeforeValidator(wall_time)] = Field(description="local time they end")
+    from_: Annotated[time, BeforeValidator(wall_time)] = Field(alias="from", description="local time at which they begin")
+    to: Annotated[time, BeforeValidator(wall_time)] = Field(description="local time at which they end")
 
 
 class User(_Frozen):
-    """A person as declared; the key in the map is the login."""
+    """A person; the key in the map is the login."""
 
-    name: str | None = Field(default=None, description="shown instead of the login", examples=["Ada", "Bo"])
+    name: str | None = Field(default=None, description="display name; default: the login", examples=["Ada", "Bo"])
     role: Role = Field(default=Role.RESPONDER, description="what they may do; a viewer cannot be paged", examples=["admin"])
     timezone: Zone | None = Field(default=None, description="default: defaults.timezone", examples=[None, "America/New_York"])
     contacts: dict[str, str | ContactSpec] = Field(
         default_factory=dict,
-        description="contact to address, or to a map; the contact's name is its channel's unless the map names another",
+        description="`contact: address`, or `contact: {channel, to}`; the contact has the name of its channel unless"
+        " the map names another channel",
         examples=[
             {"email": "ada@example.org", "phone": {"channel": "webhook", "to": "+33600000001"}},
             {"email": "bo@example.org"},
@@ -131,12 +132,12 @@ class User(_Frozen):
     )
     notify: Notify = Field(
         default=Notify(),
-        description="which contacts are used, by urgency: contacts, in order, or maps of `contact` and `after`",
+        description="which contacts are used, by urgency: a list of contacts, or of maps with `contact` and `after`",
         examples=[{"high": ["phone", {"contact": "email", "after": "2m"}], "low": ["email"]}],
     )
     quiet_hours: QuietHours | None = Field(
         default=None,
-        description="low-urgency pages are held meanwhile, in their time zone",
+        description="low-urgency pages are held during these hours, in the person's time zone",
         examples=[None, {"from": "22:00", "to": "07:00"}],
     )
 
@@ -153,7 +154,7 @@ class User(_Frozen):
 class Team(_Frozen):
     """People who are responsible for services."""
 
-    name: str | None = Field(default=None, description="shown instead of the key", examples=["Shop"])
+    name: str | None = Field(default=None, description="display name; default: the key", examples=["Shop"])
     members: tuple[str, ...] = Field(default=(), description="users; `team:NAME` pages all of them", examples=[["ada", "bo"]])
 
 

@@ -21,24 +21,28 @@ RECENT = "recent evaluations"  # in a series' memory: which of the last were bad
 
 
 class Rule(Declared):
-    """An evaluation of a check's metrics; the fields of every kind, to which each kind adds its own."""
+    """Evaluates the metrics of a check. Each kind adds fields to the ones below."""
 
-    kind: str = Field(description="how it evaluates")
-    check: str = Field(description="the check whose results it evaluates", examples=["shop-http"])
+    kind: str = Field(description="kind of rule")
+    check: str = Field(description="check whose results it evaluates", examples=["shop-http"])
     family: Family | None = Field(default=None, description="default: the check's")
-    severity: Severity = Field(default=Severity.ERROR, description="of its alerts")
-    summary: str | None = Field(default=None, description="a template; {{ value }} is what was compared")
-    for_: Duration = Field(default=parse_duration("0s"), alias="for", description="pending until it held this long")
-    after: Count | None = Field(default=None, description="K of N: fires when K of its last N evaluations are bad")
-    no_data: NoData = Field(default="keep", description="action after 3 intervals of unknown")
-    max_series: int = Field(default=500, ge=1, le=10_000, description="label sets it evaluates; more are an alert of their own")
-    mode: Literal["live", "shadow"] = Field(default="live", description="shadow evaluates and records, and does not page")
+    severity: Severity = Field(default=Severity.ERROR, description="severity of its alerts")
+    summary: str | None = Field(default=None, description="template; {{ value }} is the value that was compared")
+    for_: Duration = Field(
+        default=parse_duration("0s"), alias="for", description="the alert is pending until the condition has held this long"
+    )
+    after: Count | None = Field(default=None, description="K of N: fires when K of the last N evaluations are bad")
+    no_data: NoData = Field(default="keep", description="what happens after 3 intervals of unknown")
+    max_series: int = Field(
+        default=500, ge=1, le=10_000, description="maximum number of label sets; if there are more, an alert reports it"
+    )
+    mode: Literal["live", "shadow"] = Field(default="live", description="shadow evaluates and records, but does not page")
     runbook: str | None = Field(default=None, description="name of the runbook of its alerts")
     owner: str | None = Field(default=None, description="team or user who owns the rule")
     review_by: date | None = Field(default=None, description="day of its next review")
     labels: dict[str, str] = Field(default_factory=dict, description="labels of its alerts")
-    flapping: Flapping | Literal["off"] | None = Field(default=None, description="instead of the global one")
-    hold: Duration | None = Field(default=None, description="wait before the incident opens, cancelled by recovery")
+    flapping: Flapping | Literal["off"] | None = Field(default=None, description="overrides the global setting")
+    hold: Duration | None = Field(default=None, description="delay before the incident opens, cancelled by recovery")
 
 
 class RuleState(StrEnum):

@@ -29,26 +29,29 @@ class Target(Spec):
 
     url: SqlUrl | None = Field(
         default=None,
-        description="postgresql://, mysql:// or mariadb:// URL of a role that may only read, or sqlite:////absolute/path; "
-        "unset = Tocsin's own database, as tocsin_reader",
+        description="postgresql://, mysql:// or mariadb:// URL with a read-only role, or sqlite:////absolute/path;"
+        " unset = Tocsin's own database, as tocsin_reader",
     )
     table: str | None = Field(
         default=None, max_length=200, pattern=NAME, description="table, or schema.table; with `column`", examples=["orders"]
     )
     column: str | None = Field(
-        default=None, max_length=100, pattern=NAME, description="column with the time of a row", examples=["created_at"]
+        default=None, max_length=100, pattern=NAME, description="column with the time of each row", examples=["created_at"]
     )
     query: str | None = Field(
-        default=None, min_length=1, max_length=20_000, description="instead of table and column: a SELECT that returns one time"
+        default=None,
+        min_length=1,
+        max_length=20_000,
+        description="a SELECT that returns one time, instead of `table` and `column`",
     )
     warning_after: Duration | None = Field(
         default=None, description="age of the newest row above which it warns; unset = never"
     )
     critical_after: Duration = Field(description="age above which it is critical", examples=["30m"])
-    empty: Literal["ok", "warning", "critical"] = Field(default="critical", description="status when there is no row")
-    timezone: str = Field(default="UTC", description="time zone of times without one, e.g. Europe/Berlin")
+    empty: Literal["ok", "warning", "critical"] = Field(default="critical", description="status if there is no row")
+    timezone: str = Field(default="UTC", description="time zone for times that have none, e.g. Europe/Berlin")
     epoch: Literal["seconds", "milliseconds", "microseconds"] = Field(
-        default="seconds", description="unit of a time that is a number, since 1970"
+        default="seconds", description="unit of times that are numbers, counted from 1970"
     )
 
     @field_validator("timezone")

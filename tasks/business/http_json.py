@@ -45,15 +45,17 @@ class Question(Server, Limits, Spec):
 
     method: str = Field(default="GET", pattern=r"^[A-Z]{1,20}$", description="HTTP method")
     body: str | None = Field(default=None, description="request body")
-    follow_redirects: int = Field(default=5, ge=0, le=20, description="redirects followed")
-    expect: Expected = Field(default=Expected(status=["2xx"]), description="expected response; another one is not measured")
+    follow_redirects: int = Field(default=5, ge=0, le=20, description="maximum number of redirects to follow")
+    expect: Expected = Field(default=Expected(status=["2xx"]), description="expected response; a different one is not measured")
     metrics: dict[Name, Annotated[Several, BeforeValidator(_short_form, json_schema_input_type=Several | str)]] = Field(
         min_length=1,
         max_length=100,
-        description="metric's name to its JSONPath, or to a map of `path`, `value` and `labels`",
+        description="metric name mapped to its JSONPath, or to a map of `path`, `value` and `labels`",
         examples=[{"orders": "$.orders.today"}],
     )
-    max_series: int = Field(default=500, ge=1, le=10_000, description="values of one metric that are read; more are an error")
+    max_series: int = Field(
+        default=500, ge=1, le=10_000, description="maximum number of values of one metric; more are an error"
+    )
 
 
 @probe(on_timeout=Status.UNKNOWN, metrics=lambda spec: spec.metrics)

@@ -35,19 +35,19 @@ class Question(Limits, Spec):
 
     url: SqlUrl | None = Field(
         default=None,
-        description="postgresql://, mysql:// or mariadb:// URL of a role that may only read, or sqlite:////absolute/path; "
-        "unset = Tocsin's own database, as tocsin_reader",
+        description="postgresql://, mysql:// or mariadb:// URL with a read-only role, or sqlite:////absolute/path;"
+        " unset = Tocsin's own database, as tocsin_reader",
     )
     query: str = Field(
         min_length=1,
         max_length=20_000,
-        description="one SELECT; every column has a name",
+        description="one SELECT; every column must have a name",
         examples=["select count(*) as orders from orders"],
     )
-    max_rows: int = Field(default=100, ge=1, le=1000, description="rows that are read; more are an error")
-    max_bytes: int = Field(default=262_144, ge=1, le=16_777_216, description="bytes that are read; more are an error")
+    max_rows: int = Field(default=100, ge=1, le=1000, description="maximum number of rows; more are an error")
+    max_bytes: int = Field(default=262_144, ge=1, le=16_777_216, description="maximum number of bytes; more are an error")
     empty: Literal["ok", "unknown", "warning", "critical"] = Field(
-        default="unknown", description="status when there is no row: `ok` for queries that find problems"
+        default="unknown", description="status if there is no row: `ok` for queries that find problems"
     )
 
 

@@ -23,10 +23,10 @@ class Target(Watched):
     """Which broker, which queues, and what is too much."""
 
     queues: list[str] = Field(
-        default=OWN_QUEUES, min_length=1, max_length=200, description="queues that must each have a worker"
+        default=OWN_QUEUES, min_length=1, max_length=200, description="queues, each of which must have a worker"
     )
-    warning_backlog: int = Field(default=1_000, ge=1, description="waiting messages in one queue from which it warns")
-    critical_backlog: int = Field(default=10_000, ge=1, description="waiting messages in one queue that are critical")
+    warning_backlog: int = Field(default=1_000, ge=1, description="this many waiting messages in one queue warn")
+    critical_backlog: int = Field(default=10_000, ge=1, description="this many waiting messages in one queue are critical")
 
 
 @probe(on_timeout=Status.CRITICAL)

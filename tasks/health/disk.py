@@ -24,10 +24,14 @@ class Target(Spec):
         pattern=r"^/", description="absolute path of any file or folder on the file system", examples=["/var/lib/postgresql"]
     )
     warning_percent: float = Field(
-        default=85, gt=0, le=100, description="used bytes or inodes, in percent, from which it warns"
+        default=85, gt=0, le=100, description="this share of used bytes or inodes, in percent, warns"
     )
-    critical_percent: float = Field(default=95, gt=0, le=100, description="used bytes or inodes, in percent, that are critical")
-    enough_bytes: int = Field(default=50 * GIB, ge=0, description="free bytes above which it is ok whatever the share; 0 = off")
+    critical_percent: float = Field(
+        default=95, gt=0, le=100, description="this share of used bytes or inodes, in percent, is critical"
+    )
+    enough_bytes: int = Field(
+        default=50 * GIB, ge=0, description="above this many free bytes it is ok regardless of the share; 0 = off"
+    )
     read_only: bool = Field(default=False, description="the file system is expected to be read-only")
 
 

@@ -39,12 +39,12 @@ class Expected(Spec):
     rcode: Annotated[str, AfterValidator(_rcode)] = Field(default="NOERROR", description="response code, e.g. NXDOMAIN")
     values: list[str] | None = Field(
         default=None,
-        description="the records, all of them, in any order, as zone files write them; unset = at least one, [] = none",
+        description="all expected records, in any order, in zone file notation; unset = at least one, [] = none",
     )
     contains: list[str] = Field(default=[], description="records that must be among them")
     lacks: list[str] = Field(default=[], description="records that must not be among them")
-    authenticated: bool = Field(default=False, description="the resolver must say that DNSSEC proved the answer (flag AD)")
-    authoritative: bool = Field(default=False, description="the server must be one of the zone's own (flag AA)")
+    authenticated: bool = Field(default=False, description="the resolver must confirm the response with DNSSEC (flag AD)")
+    authoritative: bool = Field(default=False, description="the server must be authoritative for the zone (flag AA)")
 
 
 class Target(Spec):
@@ -53,17 +53,17 @@ class Target(Spec):
     query_name: str = Field(
         min_length=1,
         max_length=1000,
-        description="name to ask for; for type PTR an address will do",
+        description="name to query; for type PTR also an address",
         examples=["shop.example.org"],
     )
     query_type: Annotated[str, AfterValidator(record_type)] = Field(
         default="A", description="record type: A, AAAA, CNAME, MX, NS, PTR, SOA, SRV, TXT, CAA or any other"
     )
     resolver: Host | None = Field(
-        default=None, description="name or address of the server asked; unset = the system's, in the order of resolv.conf"
+        default=None, description="name or address of the resolver; unset = the system's resolvers, in the order of resolv.conf"
     )
     port: int = Field(default=53, ge=1, le=65535, description="UDP and TCP port of the server")
-    transport: Transport = Field(default="udp", description="udp = TCP only when the answer is cut; tcp = TCP at once")
+    transport: Transport = Field(default="udp", description="udp = TCP only if the response is truncated; tcp = TCP at once")
     recursion: bool = Field(default=True, description="ask for recursion (flag RD)")
     expect: Expected = Field(default=Expected(), description="expected response", examples=[{"values": ["192.0.2.10"]}])
 

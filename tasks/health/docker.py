@@ -47,8 +47,10 @@ class Target(Spec):
     )
     minimum: int = Field(default=1, ge=0, description="with `label`: minimum number of containers")
     may_end: bool = Field(default=False, description="a container that exited with code 0 is ok")
-    verify_tls: bool = Field(default=True, description="verify the server's certificate; an untrusted one counts as no answer")
-    ca: str | None = Field(default=None, description="path of a CA bundle, used instead of the system's")
+    verify_tls: bool = Field(
+        default=True, description="verify the server's certificate; an untrusted one counts as no response"
+    )
+    ca: str | None = Field(default=None, description="path of a CA bundle to use instead of the system's")
 
     @model_validator(mode="after")
     def _is_one_choice(self) -> Self:

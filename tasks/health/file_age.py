@@ -44,22 +44,27 @@ class Target(Spec):
     path: str = Field(
         pattern=r"^/",
         max_length=4096,
-        description="absolute path, or pattern with * ? [a-z], and ** for any depth; * leaves out names that begin with a dot",
+        description="absolute path, or a pattern with * ? [a-z], and ** for any depth; * does not match names that"
+        " begin with a dot",
         examples=["/backup/shop-*.dump"],
     )
     which: Literal["newest", "oldest"] = Field(default="newest", description="which of the files is checked")
-    warning_older_than: Duration | None = Field(default=None, description="age from which it warns, e.g. 25h")
-    critical_older_than: Duration | None = Field(default=None, description="age that is critical, e.g. 2d", examples=["25h"])
-    warning_younger_than: Duration | None = Field(default=None, description="age below which it warns: something writes again")
-    critical_younger_than: Duration | None = Field(default=None, description="age below which it is critical")
-    min_bytes: int = Field(
-        default=1, ge=0, description="bytes it must have at least; a smaller one is critical", examples=[1_000_000]
+    warning_older_than: Duration | None = Field(default=None, description="a file this old warns, e.g. 25h")
+    critical_older_than: Duration | None = Field(
+        default=None, description="a file this old is critical, e.g. 2d", examples=["25h"]
     )
-    max_bytes: int | None = Field(default=None, ge=0, description="bytes it may have at most; a larger one is critical")
+    warning_younger_than: Duration | None = Field(
+        default=None, description="a file newer than this warns, e.g. because something writes to it again"
+    )
+    critical_younger_than: Duration | None = Field(default=None, description="a file newer than this is critical")
+    min_bytes: int = Field(
+        default=1, ge=0, description="minimum size in bytes; a smaller file is critical", examples=[1_000_000]
+    )
+    max_bytes: int | None = Field(default=None, ge=0, description="maximum size in bytes; a larger file is critical")
     min_files: int = Field(default=1, ge=0, description="fewer files are critical; 0 = none is ok")
     max_files: int | None = Field(default=None, ge=0, description="more files are critical")
     max_entries: int = Field(
-        default=200_000, ge=1, le=5_000_000, description="directory entries read at most; more are unknown"
+        default=200_000, ge=1, le=5_000_000, description="maximum number of directory entries to read; more are unknown"
     )
 
 

@@ -23,19 +23,19 @@ PRESSURE_LINES = (("cpu", "some"), ("memory", "full"), ("io", "full"))  # source
 class Limits(Spec):
     """When it is too little, or too much."""
 
-    warning_load: float = Field(default=5, gt=0, description="load per core over 5 min from which it warns")
-    critical_load: float = Field(default=20, gt=0, description="load per core over 5 min that is critical")
+    warning_load: float = Field(default=5, gt=0, description="load per core over 5 min at which it warns")
+    critical_load: float = Field(default=20, gt=0, description="load per core over 5 min at which it is critical")
     warning_memory_percent: float = Field(
         default=8, ge=0, le=100, description="memory available, in percent, below which it warns"
     )
     critical_memory_percent: float = Field(
-        default=3, ge=0, le=100, description="memory available, in percent, that is critical", examples=[5]
+        default=3, ge=0, le=100, description="memory available, in percent, below which it is critical", examples=[5]
     )
     warning_memory_pressure: float = Field(
-        default=10, gt=0, le=100, description="share of a minute stalled for memory, in percent, from which it warns"
+        default=10, gt=0, le=100, description="share of a minute stalled for memory, in percent, at which it warns"
     )
     critical_memory_pressure: float = Field(
-        default=40, gt=0, le=100, description="share of a minute stalled for memory, in percent, that is critical"
+        default=40, gt=0, le=100, description="share of a minute stalled for memory, in percent, at which it is critical"
     )
 
 

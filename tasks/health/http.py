@@ -21,7 +21,7 @@ from app.net.ask import MARGIN, Server
 from app.net.expect import Expected, check_response
 from app.net.header import Headers
 from app.net.http import Failed, Kind, Request, Response, fetch
-from app.net.take import Extraction, extract, fill, fill_url, placeholders, url_template, value_redactor
+from app.net.take import Take, extract, fill, fill_url, placeholders, url_template, value_redactor
 from app.net.url import Url, origin
 
 DAY = 86_400
@@ -31,15 +31,18 @@ METHOD = r"^[A-Z]{1,20}$"
 class Step(Spec):
     """One request of several. `{{ name }}` in url, headers and body stands for a value that an earlier step took."""
 
-    name: str | None = Field(default=None, min_length=1, max_length=64, description="its name in messages; unset = its number")
+    name: str | None = Field(
+        default=None, min_length=1, max_length=64, description="name of the step in messages; unset = its number"
+    )
     url: Annotated[str, AfterValidator(url_template)] = Field(description="http:// or https:// address")
     method: str = Field(default="GET", pattern=METHOD, description="HTTP method")
-    headers: Headers = Field(default={}, repr=False, description="further request headers")
+    headers: Headers = Field(default={}, repr=False, description="additional request headers")
     body: str | None = Field(default=None, description="request body")
     expect: Expected = Field(default_factory=Expected, description="expected response")
-    take: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w{0,63}$")], Extraction] = Field(
+    take: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w{0,63}$")], Take] = Field(
         default={},
-        description="name to where its value stands: a JSONPath, or a map of `json`, or of `header` and `matches` (RE2)",
+        description="name mapped to where to find its value: a JSONPath, or a map of `json`, or of `header` and"
+        " `matches` (RE2)",
     )
 
     def required_values(self) -> set[str]:
@@ -58,14 +61,16 @@ class Target(Server, Spec):
     expect: Expected = Field(
         default_factory=Expected, description="expected response", examples=[{"status": [200], "body_contains": "Pay"}]
     )
-    follow_redirects: int = Field(default=5, ge=0, le=20, description="redirects followed; 0 = check the redirect itself")
-    max_bytes: int = Field(default=1_048_576, ge=1, le=67_108_864, description="bytes of the body that are read and checked")
+    follow_redirects: int = Field(
+        default=5, ge=0, le=20, description="maximum number of redirects to follow; 0 = check the redirect itself"
+    )
+    max_bytes: int = Field(default=1_048_576, ge=1, le=67_108_864, description="maximum bytes of the body to read and check")
     steps: tuple[Step, ...] = Field(
         default=(),
         max_length=20,
-        description="requests one after the other that share cookies: maps of `name`, `url`, `method`, `headers`, `body`, "
-        "`expect` and `take: {token: $.access_token}` for later steps' `{{ token }}`. The check's headers, token and password "
-        "go to the first step's host only",
+        description="requests in sequence that share cookies: maps of `name`, `url`, `method`, `headers`, `body`, `expect` and"
+        " `take: {token: $.access_token}`, which later steps use as `{{ token }}`. The check's headers, token and password are"
+        " sent only to the host of the first step",
     )
 
     @model_validator(mode="after")

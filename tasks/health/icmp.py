@@ -30,11 +30,13 @@ class Target(Spec):
     host: Host = Field(description="name or address", examples=["gateway.example.org"])
     ip_version: Literal[4, 6] | None = Field(default=None, description="4 or 6; unset = the first address that answers")
     count: int = Field(default=5, ge=1, le=100, description="echo requests sent")
-    interval: float = Field(default=0.2, ge=0.01, le=10, description="seconds between requests; less when time is short")
-    wait: float = Field(default=1.0, gt=0, le=60, description="seconds after the last request in which replies count")
-    size: int = Field(default=56, ge=16, le=8192, description="bytes of content in each request")
-    warning_percent: float = Field(default=20, gt=0, le=100, description="of requests lost, in percent, from which it warns")
-    critical_percent: float = Field(default=60, gt=0, le=100, description="of requests lost, in percent, that is critical")
+    interval: float = Field(
+        default=0.2, ge=0.01, le=10, description="seconds between requests; less if the timeout requires it"
+    )
+    wait: float = Field(default=1.0, gt=0, le=60, description="how many seconds after the last request replies still count")
+    size: int = Field(default=56, ge=16, le=8192, description="payload bytes in each request")
+    warning_percent: float = Field(default=20, gt=0, le=100, description="lost requests, in percent, at which it warns")
+    critical_percent: float = Field(default=60, gt=0, le=100, description="lost requests, in percent, at which it is critical")
 
 
 @probe(on_timeout=Status.CRITICAL)

@@ -50,7 +50,7 @@ class Target(Spec):
     """Which server, what it must be, and what is too much."""
 
     url: MysqlUrl = Field(
-        description="mysql:// or mariadb:// URL; ?ssl-mode=VERIFY_IDENTITY&ssl-ca=PATH for checked TLS",
+        description="mysql:// or mariadb:// URL; ?ssl-mode=VERIFY_IDENTITY&ssl-ca=PATH for verified TLS",
         examples=["mysql://watch:${MYSQL_PASSWORD:-secret}@db2.example.org/shop"],
     )
     role: Literal["primary", "replica"] | None = Field(
@@ -58,14 +58,16 @@ class Target(Spec):
         description="expected role: a primary is writable, a replica follows a source; unset = either",
         examples=["replica"],
     )
-    warning_percent: float = Field(default=80, gt=0, le=100, description="connections used, in percent, from which it warns")
-    critical_percent: float = Field(default=95, gt=0, le=100, description="connections used, in percent, that are critical")
-    warning_lag: Duration = Field(default=timedelta(minutes=1), description="replication lag from which it warns")
-    critical_lag: Duration = Field(default=timedelta(minutes=10), description="replication lag that is critical")
+    warning_percent: float = Field(default=80, gt=0, le=100, description="connections used, in percent, at which it warns")
+    critical_percent: float = Field(
+        default=95, gt=0, le=100, description="connections used, in percent, at which it is critical"
+    )
+    warning_lag: Duration = Field(default=timedelta(minutes=1), description="replication lag at which it warns")
+    critical_lag: Duration = Field(default=timedelta(minutes=10), description="replication lag at which it is critical")
     min_replicas: int | None = Field(
         default=None,
         ge=0,
-        description="replicas that must be connected to it (needs replication master admin, or replication slave)",
+        description="minimum number of connected replicas (needs REPLICATION MASTER ADMIN or REPLICATION SLAVE)",
     )
 
 

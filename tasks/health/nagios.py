@@ -43,14 +43,14 @@ class Plugin(Spec):
 
     command: list[str] | str = Field(
         min_length=1,
-        description="the plugin and its arguments: a list, or one line that is split as a shell would and never given to one. "
-        "A name without a slash is looked for in the usual folders of plugins and on the system's PATH",
+        description="the plugin and its arguments: a list, or one line that is split as a shell would split it, but"
+        " never passed to a shell. A name without a slash is searched in the usual plugin folders and the system's PATH",
         examples=[["check_procs", "-C", "cron", "-c", "1:1"]],
     )
     environment: dict[str, SecretStr] = Field(
         default={}, description="variables for the plugin, e.g. a password; it gets only these, PATH, HOME and LC_ALL=C"
     )
-    max_bytes: int = Field(default=65_536, ge=256, le=1_048_576, description="bytes of its output that are kept")
+    max_bytes: int = Field(default=65_536, ge=256, le=1_048_576, description="maximum bytes of its output to keep")
 
     @field_validator("command")
     @classmethod

@@ -41,10 +41,15 @@ class Target(Spec):
     role: Literal["primary", "standby"] | None = Field(
         default=None, description="expected role; unset = either", examples=["primary"]
     )
-    warning_percent: float = Field(default=80, gt=0, le=100, description="connections used, in percent, from which it warns")
-    critical_percent: float = Field(default=95, gt=0, le=100, description="connections used, in percent, that are critical")
+    warning_percent: float = Field(default=80, gt=0, le=100, description="connections used, in percent, at which it warns")
+    critical_percent: float = Field(
+        default=95, gt=0, le=100, description="connections used, in percent, at which it is critical"
+    )
     min_standbys: int | None = Field(
-        default=None, ge=0, description="standbys a primary must have; unset = those seen in the last 7 days", examples=[1]
+        default=None,
+        ge=0,
+        description="minimum number of standbys of a primary; unset = as many as were seen in the last 7 days",
+        examples=[1],
     )
     ignore_slots: list[str] = Field(default=[], max_length=100, description="replication slots that may be inactive")
 

@@ -44,15 +44,15 @@ class Target(Spec):
     name: str | None = Field(
         default=None,
         min_length=1,
-        description="exact name of the program, e.g. nginx, or of the script that it runs",
+        description="exact name of the program, e.g. nginx, or of the script it runs",
         examples=["nginx"],
     )
     pattern: Pattern | None = Field(
         default=None,
         min_length=1,
-        description="RE2 pattern found in the command line, arguments with a space between",
+        description="RE2 pattern that matches somewhere in the command line (arguments joined by spaces)",
     )
-    pid_file: str | None = Field(default=None, pattern=r"^/", description="file with the process's number, e.g. /run/nginx.pid")
+    pid_file: str | None = Field(default=None, pattern=r"^/", description="file with the process id, e.g. /run/nginx.pid")
     user: str | None = Field(default=None, min_length=1, description="only processes of this account")
     min: int = Field(default=1, ge=0, description="fewer running processes are critical", examples=[2])
     max: int | None = Field(default=None, ge=0, description="more running processes are critical")

@@ -45,15 +45,19 @@ class Target(Server, Spec):
         examples=["http://rabbit.example.org:15672"],
     )
     queues: list[QueueName] = Field(
-        default=[], max_length=100, description="queues that must exist; unset = the 500 longest", examples=[["orders"]]
+        default=[], max_length=100, description="queues that must exist; unset = the 500 longest queues", examples=[["orders"]]
     )
-    vhost: str | None = Field(default=None, description="virtual host of the queues; unset = `/` for `queues`, else all")
-    min_consumers: int = Field(default=0, ge=0, description="consumers that each queue of `queues` must have", examples=[2])
+    vhost: str | None = Field(
+        default=None, description="virtual host of the queues; unset = `/` if `queues` is set, otherwise all"
+    )
+    min_consumers: int = Field(
+        default=0, ge=0, description="minimum number of consumers of each queue in `queues`", examples=[2]
+    )
     ready_warning_above: Limit = Field(default=None, description="messages ready in one queue, above which it warns")
     ready_critical_above: Limit = Field(default=None, description="messages ready in one queue, above which it is critical")
     unacked_warning_above: Limit = Field(default=None, description="messages unacknowledged in one queue, above which it warns")
     unacked_critical_above: Limit = Field(default=None, description="the same, above which it is critical")
-    max_bytes: int = Field(default=4_194_304, ge=1, le=67_108_864, description="bytes of an answer that are read")
+    max_bytes: int = Field(default=4_194_304, ge=1, le=67_108_864, description="maximum bytes of a response to read")
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,12 @@ class Target(Spec):
         description="redis://, rediss://, redis+socket:// or unix:// URL; unset = Tocsin's own broker",
         examples=["redis://:${REDIS_PASSWORD:-secret}@cache.example.org/0"],
     )
-    warning_percent: float = Field(default=80, gt=0, le=100, description="of maxmemory used, in percent, from which it warns")
-    critical_percent: float = Field(default=95, gt=0, le=100, description="of maxmemory used, in percent, that is critical")
+    warning_percent: float = Field(
+        default=80, gt=0, le=100, description="share of maxmemory used, in percent, at which it warns"
+    )
+    critical_percent: float = Field(
+        default=95, gt=0, le=100, description="share of maxmemory used, in percent, at which it is critical"
+    )
 
 
 @probe(on_timeout=Status.CRITICAL)

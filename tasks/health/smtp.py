@@ -37,18 +37,20 @@ class Target(Spec):
         description=f"auto: from the first byte on port {SMTPS}, else STARTTLS where offered; starttls: it must be offered",
         examples=["starttls"],
     )
-    verify_tls: bool = Field(default=True, description="verify the server's certificate; an untrusted one counts as no answer")
+    verify_tls: bool = Field(
+        default=True, description="verify the server's certificate; an untrusted one counts as no response"
+    )
     server_name: Host | None = Field(default=None, description="name the certificate must be for; unset = host")
-    ca: str | None = Field(default=None, description="path of a CA bundle, used instead of the system's")
-    hello: Host | None = Field(default=None, description="name given with EHLO; unset = our address")
+    ca: str | None = Field(default=None, description="path of a CA bundle to use instead of the system's")
+    hello: Host | None = Field(default=None, description="name to send with EHLO; unset = our address")
     expect: str | None = Field(default=None, min_length=1, description="text the greeting must contain, e.g. `mx1.example.org`")
     username: str | None = Field(default=None, description="user name to log in with; unset = no login")
     password: SecretStr | None = Field(default=None, description="its password; only sent encrypted, unless `tls: off`")
     recipient: str | None = Field(
-        default=None, pattern=ADDRESS, description="address asked for with RCPT TO; nothing is sent to it"
+        default=None, pattern=ADDRESS, description="address to test with RCPT TO; no email is sent to it"
     )
     sender: str | None = Field(
-        default=None, pattern=ADDRESS, description="address given with MAIL FROM; unset = `<>`, as in bounces"
+        default=None, pattern=ADDRESS, description="address to send with MAIL FROM; unset = `<>`, as in bounces"
     )
 
     @model_validator(mode="after")

@@ -29,11 +29,12 @@ class Target(Spec):
     fingerprint: str | None = Field(
         default=None,
         pattern=r"^SHA256:[A-Za-z0-9+/]{43}$",
-        description="of any of its host keys, as `ssh-keygen -l` shows it; unset = the first key seen is the baseline",
+        description="fingerprint of any of its host keys, as `ssh-keygen -l` shows it; unset = the first key seen is"
+        " the baseline",
     )
-    host_key: bool = Field(default=True, description="compare the host key; false = only see that it is an SSH server")
+    host_key: bool = Field(default=True, description="compare the host key; false = only check that it is an SSH server")
     expect: str | None = Field(default=None, min_length=1, description="text its identification must contain, e.g. `OpenSSH_9`")
-    warn_weak: bool = Field(default=False, description="warn of algorithms that are broken or close to it")
+    warn_weak: bool = Field(default=False, description="warn about algorithms that are broken or nearly broken")
 
 
 @probe(on_timeout=Status.CRITICAL)

@@ -45,18 +45,20 @@ class Target(Spec):
         examples=[["nginx.service", "backup.timer"]],
     )
     ignore: list[UnitName] = Field(default=[], description="units, or patterns with * and ?, that are ignored")
-    scope: Literal["system", "user"] = Field(default="system", description="system's units, or those of the worker's account")
+    scope: Literal["system", "user"] = Field(
+        default="system", description="system units, or user units of the worker's account"
+    )
     command: list[str] = Field(
         default=["systemctl"],
         min_length=1,
-        description="systemctl command, e.g. [systemctl, --host, watch@web1], [systemctl, --machine, web]",
+        description="systemctl command, e.g. [systemctl, --host, watch@web1] or [systemctl, --machine, web]",
     )
-    warning_restarts: int = Field(default=1, ge=1, description="restarts of one unit since the last run from which it warns")
+    warning_restarts: int = Field(default=1, ge=1, description="restarts of one unit since the last run at which it warns")
     warning_trigger_older_than: Duration | None = Field(
-        default=None, description="age of a timer's last trigger from which it warns"
+        default=None, description="age of a timer's last trigger at which it warns"
     )
     critical_trigger_older_than: Duration | None = Field(
-        default=None, description="age of a timer's last trigger that is critical"
+        default=None, description="age of a timer's last trigger at which it is critical"
     )
 
 

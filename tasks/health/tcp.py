@@ -21,12 +21,14 @@ class Target(Spec):
 
     host: Host = Field(description="name or address", examples=["db1.example.org"])
     port: int = Field(ge=1, le=65535, description="TCP port", examples=[5432])
-    send: str | None = Field(default=None, description=r"text sent first, e.g. `PING\r\n`")
+    send: str | None = Field(default=None, description=r"text to send first, e.g. `PING\r\n`")
     expect: str | None = Field(
-        default=None, min_length=1, description="text that must come in the first 64 KiB, e.g. `SSH-2.0`"
+        default=None, min_length=1, description="text that must appear in the first 64 KiB of the response, e.g. `SSH-2.0`"
     )
-    use_tls: bool = Field(default=False, description="speak TLS, trusting the system's authorities")
-    verify_tls: bool = Field(default=True, description="verify the server's certificate; an untrusted one counts as no answer")
+    use_tls: bool = Field(default=False, description="use TLS, trusting the system's CAs")
+    verify_tls: bool = Field(
+        default=True, description="verify the server's certificate; an untrusted one counts as no response"
+    )
 
 
 @probe(on_timeout=Status.CRITICAL)

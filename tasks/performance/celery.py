@@ -30,9 +30,9 @@ Answers = Mapping[str, Any]
 class Target(Watched):
     """Which broker, which queues, and what is too slow."""
 
-    warning_age: Duration = Field(default=timedelta(seconds=30), description="age of a waiting message from which it warns")
-    warning_active: Duration | None = Field(default=None, description="run time of a task from which it warns; unset = never")
-    warning_depth: int | None = Field(default=None, ge=1, description="waiting messages in one queue from which it warns")
+    warning_age: Duration = Field(default=timedelta(seconds=30), description="a waiting message this old warns")
+    warning_active: Duration | None = Field(default=None, description="run time of a task at which it warns; unset = never")
+    warning_depth: int | None = Field(default=None, ge=1, description="this many waiting messages in one queue warn")
 
 
 @probe(on_timeout=Status.CRITICAL)

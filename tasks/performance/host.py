@@ -55,26 +55,26 @@ class Limits(Spec):
         default=None,
         gt=0,
         le=100,
-        description="processor time used, in percent, from which it warns; unset = never",
+        description="CPU time used, in percent, at which it warns; unset = never",
         examples=[90],
     )
     critical_cpu_percent: float | None = Field(
-        default=None, gt=0, le=100, description="processor time used, in percent, that is critical; unset = never"
+        default=None, gt=0, le=100, description="CPU time used, in percent, at which it is critical; unset = never"
     )
     warning_steal_percent: float = Field(
-        default=10, gt=0, le=100, description="processor time taken by the hypervisor, in percent, from which it warns"
+        default=10, gt=0, le=100, description="CPU time taken by the hypervisor, in percent, at which it warns"
     )
     warning_iowait_percent: float | None = Field(
-        default=None, gt=0, le=100, description="processor time spent waiting for disks, in percent, from which it warns"
+        default=None, gt=0, le=100, description="CPU time spent waiting for disks, in percent, at which it warns; unset = never"
     )
     warning_disk_busy_percent: float | None = Field(
-        default=None, gt=0, le=100, description="time in which a disk had work, in percent, from which it warns; unset = never"
+        default=None, gt=0, le=100, description="share of time a disk was busy, in percent, at which it warns; unset = never"
     )
     warning_swap_bytes_per_second: float = Field(
-        default=10_485_760, gt=0, description="bytes swapped in and out per second from which it warns"
+        default=10_485_760, gt=0, description="bytes swapped in and out per second at which it warns"
     )
     warning_network_errors_per_second: float = Field(
-        default=1, gt=0, description="broken frames per second, of all interfaces, from which it warns"
+        default=1, gt=0, description="network errors per second, on all interfaces, at which it warns"
     )
 
 

@@ -26,11 +26,13 @@ class Target(Server, Spec):
 
     method: str = Field(default="GET", pattern=r"^[A-Z]{1,20}$", description="HTTP method")
     body: str | None = Field(default=None, description="request body")
-    expect: Expected = Field(default_factory=Expected, description="expected response; another one is not measured")
-    follow_redirects: int = Field(default=5, ge=0, le=20, description="redirects followed; their time counts")
-    max_bytes: int = Field(default=16_777_216, ge=1, le=268_435_456, description="bytes of the body that are read and timed")
+    expect: Expected = Field(default_factory=Expected, description="expected response; a different one is not measured")
+    follow_redirects: int = Field(
+        default=5, ge=0, le=20, description="maximum number of redirects to follow; their time counts"
+    )
+    max_bytes: int = Field(default=16_777_216, ge=1, le=268_435_456, description="maximum bytes of the body to read and time")
     samples: int = Field(
-        default=1, ge=1, le=20, description="requests in a row, all within the time-out; the median counts", examples=[3]
+        default=1, ge=1, le=20, description="requests in a row, all within the timeout; the median counts", examples=[3]
     )
     warning_seconds: float | None = Field(
         default=None, gt=0, description="total seconds above which it warns; unset = never", examples=[0.8]

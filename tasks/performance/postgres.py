@@ -103,24 +103,28 @@ class Target(Spec):
         description="postgresql:// URL; unset = Tocsin's own database",
         examples=["postgresql://watch:${SHOP_DB_PASSWORD:-secret}@db1.example.org/shop"],
     )
-    warning_transaction: Duration = Field(default=timedelta(hours=1), description="age of a transaction from which it warns")
-    critical_transaction: Duration = Field(default=timedelta(hours=6), description="age of a transaction that is critical")
-    warning_lag: Duration = Field(
-        default=timedelta(minutes=1), description="replication lag from which it warns", examples=["30s"]
+    warning_transaction: Duration = Field(default=timedelta(hours=1), description="age of a transaction at which it warns")
+    critical_transaction: Duration = Field(
+        default=timedelta(hours=6), description="age of a transaction at which it is critical"
     )
-    critical_lag: Duration = Field(default=timedelta(minutes=10), description="replication lag that is critical")
+    warning_lag: Duration = Field(
+        default=timedelta(minutes=1), description="replication lag at which it warns", examples=["30s"]
+    )
+    critical_lag: Duration = Field(default=timedelta(minutes=10), description="replication lag at which it is critical")
     min_standbys: int | None = Field(
-        default=None, ge=0, description="standbys a primary must have; unset = those seen in the last 7 days"
+        default=None,
+        ge=0,
+        description="minimum number of standbys of a primary; unset = as many as were seen in the last 7 days",
     )
     ignore_slots: list[str] = Field(default=[], max_length=100, description="replication slots that may be inactive")
     warning_ids_percent: float = Field(
-        default=40, gt=0, le=100, description="transaction ids used, in percent of all there are, from which it warns"
+        default=40, gt=0, le=100, description="transaction ids used, in percent of all ids, at which it warns"
     )
     critical_ids_percent: float = Field(
-        default=75, gt=0, le=100, description="transaction ids used, in percent of all there are, that are critical"
+        default=75, gt=0, le=100, description="transaction ids used, in percent of all ids, at which it is critical"
     )
     slow_statement: Duration = Field(
-        default=timedelta(seconds=1), description="mean time from which a statement counts as slow (pg_stat_statements)"
+        default=timedelta(seconds=1), description="mean time at which a statement counts as slow (pg_stat_statements)"
     )
 
 

@@ -42,17 +42,23 @@ class Target(Spec):
         description="redis://, rediss://, redis+socket:// or unix:// URL; unset = Tocsin's own broker",
         examples=["redis://:${REDIS_PASSWORD:-secret}@cache.example.org/0"],
     )
-    pings: int = Field(default=10, ge=1, le=100, description="PINGs that are timed, one after another")
+    pings: int = Field(default=10, ge=1, le=100, description="how many PINGs to time, one after another")
     warning_seconds: float = Field(
-        default=0.1, gt=0, description="95th percentile of PING, in seconds, from which it warns", examples=[0.05]
+        default=0.1, gt=0, description="95th percentile of PING, in seconds, at which it warns", examples=[0.05]
     )
-    critical_seconds: float = Field(default=1, gt=0, description="95th percentile of PING, in seconds, that is critical")
+    critical_seconds: float = Field(default=1, gt=0, description="95th percentile of PING, in seconds, at which it is critical")
     warning_fragmentation: float = Field(
-        default=2, ge=1, description="resident to used memory from which it warns, once 64 MiB are used"
+        default=2, ge=1, description="ratio of resident to used memory at which it warns, once 64 MiB are used"
     )
-    warning_evicted_per_second: float | None = Field(default=None, ge=0, description="evictions above which it warns")
-    warning_blocked_clients: int | None = Field(default=None, ge=0, description="clients above which it warns")
-    warning_lag_bytes: int = Field(default=16_777_216, ge=1, description="bytes a replica is behind from which it warns")
+    warning_evicted_per_second: float | None = Field(
+        default=None, ge=0, description="evictions per second above which it warns"
+    )
+    warning_blocked_clients: int | None = Field(
+        default=None, ge=0, description="number of blocked clients above which it warns"
+    )
+    warning_lag_bytes: int = Field(
+        default=16_777_216, ge=1, description="how many bytes a replica may be behind before it warns"
+    )
 
 
 @probe(on_timeout=Status.CRITICAL)

@@ -13,9 +13,9 @@ import time
 from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from math import isfinite
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import model_validator
+from pydantic import BeforeValidator
 
 from app.checks.probe import Field, Reading, Run, Series, Spec, Status, Unknown, counted, probe, unanswered
 from app.net.ask import MARGIN, Server
@@ -26,29 +26,26 @@ from app.net.http import Failed, Response, fetch
 SUFFIXES = ("_total", "_info", "_bucket", "_count", "_sum", "_gcount", "_gsum")  # of other types
 Labels = tuple[tuple[str, str], ...]
 Values = dict[str, dict[Labels, float]]  # metric -> its values
+Names = Annotated[
+    list[Annotated[str, Field(pattern=r"^[^\s\x00-\x1f\x7f]{1,200}$")]],
+    Field(min_length=1, max_length=50),
+    BeforeValidator(lambda given: [given] if isinstance(given, str) else given),
+]
 
 
 class Page(Server, Spec):
     """Which page, and what of it."""
 
-    metrics: list[Annotated[str, Field(pattern=r"^[^\s\x00-\x1f\x7f]{1,200}$")]] = Field(
-        min_length=1,
-        max_length=50,
-        description="names as on the page, of whole histograms or of single lines: `jobs_total`, `http.server.duration`",
+    metrics: Names = Field(
+        description="names as on the page, of histograms or of single series: `jobs_total`, `http.server.duration`",
         examples=[["jobs_total", "request_duration_seconds"]],
     )
-    match: dict[str, str] = Field(default={}, description="labels and their values that a line must have")
+    match: dict[str, str] = Field(default={}, description="labels and their values that a series must have")
     quantiles: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
-        default=[0.5, 0.95, 0.99], max_length=10, description="of histograms: 0.95 is kept as `NAME_p95`"
+        default=[0.5, 0.95, 0.99], max_length=10, description="quantiles of histograms: 0.95 is stored as `NAME_p95`"
     )
-    max_series: int = Field(default=500, ge=1, le=5000, description="values that are kept of one run; more are an error")
-    max_bytes: int = Field(default=16_777_216, ge=1, le=67_108_864, description="bytes of the page that are read")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _names_are_a_list(cls, given: Any) -> Any:
-        one = given.get("metrics") if isinstance(given, dict) else None
-        return {**given, "metrics": [one]} if isinstance(one, str) else given
+    max_series: int = Field(default=500, ge=1, le=5000, description="maximum number of values in one run; more are an error")
+    max_bytes: int = Field(default=16_777_216, ge=1, le=67_108_864, description="maximum bytes of the page to read")
 
 
 def _possible_metrics(spec: Page) -> list[str]:

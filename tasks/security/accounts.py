@@ -24,7 +24,7 @@ SHOWN = 120  # characters of one state
 class Host(Spec):
     """Whose accounts."""
 
-    root: str = Field(default="/", pattern=r"^/", description="where the host's files are, e.g. /host in a container")
+    root: str = Field(default="/", pattern=r"^/", description="folder in which the host's files are, e.g. /host in a container")
     admin_groups: list[str] = Field(
         default=["root", "sudo", "wheel", "admin", "docker", "lxd"],
         description="groups whose members are administrators",
@@ -32,7 +32,7 @@ class Host(Spec):
     )
     authorized_keys: list[str] = Field(
         default=[".ssh/authorized_keys", ".ssh/authorized_keys2"],
-        description="files of SSH keys, from each home or absolute; %u is the account's name",
+        description="files with SSH keys, relative to each home or absolute; %u is the account's name",
     )
 
 

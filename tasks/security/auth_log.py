@@ -76,13 +76,17 @@ class Log(Spec):
     journal_folder: str | None = Field(
         default=None,
         pattern=r"^/[^\x00]*$",
-        description="folder of the journal, e.g. the host's that a container mounts; unset = this machine's",
+        description="folder of the journal, e.g. where a container mounts the host's; unset = this machine's journal",
     )
-    max_bytes: int = Field(default=8_388_608, ge=4096, description="bytes read in one run; the rest waits for the next")
+    max_bytes: int = Field(
+        default=8_388_608, ge=4096, description="maximum bytes to read in one run; the rest waits for the next run"
+    )
     warning_failed: int | None = Field(
-        default=None, ge=1, description="failed logins since the last run from which it warns", examples=[20]
+        default=None, ge=1, description="failed logins since the last run at which it warns", examples=[20]
     )
-    critical_failed: int | None = Field(default=None, ge=1, description="failed logins since the last run that are critical")
+    critical_failed: int | None = Field(
+        default=None, ge=1, description="failed logins since the last run at which it is critical"
+    )
     new_sources: Literal["ok", "warning", "critical"] = Field(
         default="ok", description="status of a login whose user and address are not in the accepted baseline; ok = not compared"
     )

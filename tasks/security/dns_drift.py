@@ -39,19 +39,19 @@ class Target(Spec):
     """The names and types, and the resolver."""
 
     names: list[Annotated[str, AfterValidator(_name)]] = Field(
-        min_length=1, description="names whose records are watched", examples=[["example.org"]]
+        min_length=1, description="names whose records are compared", examples=[["example.org"]]
     )
     types: list[Annotated[str, AfterValidator(record_type)]] = Field(
         default=["A", "AAAA", "CNAME", "MX", "NS", "TXT", "CAA"],
         min_length=1,
-        description="record types asked for of each name",
+        description="record types to query for each name",
         examples=[["A", "MX", "NS"]],
     )
     resolver: Host | None = Field(
-        default=None, description="name or address of the server asked; unset = the system's, in the order of resolv.conf"
+        default=None, description="name or address of the resolver; unset = the system's resolvers, in the order of resolv.conf"
     )
     port: int = Field(default=53, ge=1, le=65535, description="UDP and TCP port of the server")
-    transport: Transport = Field(default="udp", description="udp = TCP only when the answer is cut; tcp = TCP at once")
+    transport: Transport = Field(default="udp", description="udp = TCP only if the response is truncated; tcp = TCP at once")
 
     @model_validator(mode="after")
     def _check_count(self) -> Self:

@@ -89,15 +89,15 @@ class Site(Server, Spec):
 
     paths: dict[Path, Pattern] = Field(
         default={},
-        description="further paths, each with an RE2 pattern that the file matches; empty = any 2xx response but the page "
-        "for what does not exist",
+        description="additional paths, each with an RE2 pattern for the file's content; empty pattern = any 2xx"
+        " response that differs from the site's page for missing files",
     )
     skip: list[Path] = Field(
         default=[],
-        description="usual paths that are not requested, because they are meant to be public",
+        description="default paths not to request, because they are meant to be public",
         examples=[["/server-status"]],
     )
-    max_bytes: int = Field(default=4096, ge=64, le=65_536, description="bytes that are read of each file")
+    max_bytes: int = Field(default=4096, ge=64, le=65_536, description="maximum bytes of each file to read")
 
 
 @dataclass

@@ -40,15 +40,17 @@ class Files(Spec):
     paths: tuple[AbsoluteGlob, ...] = Field(
         min_length=1,
         max_length=100,
-        description="files, folders (all below them) and globs; ** stands for any folders",
+        description="files, folders (with everything below them) and globs; ** matches any folders",
         examples=[["/etc/passwd", "/etc/ssh/*"]],
     )
     exclude: tuple[Glob, ...] = Field(
-        default=(), max_length=100, description="globs that are excluded: of names (*.swp), or of whole paths (/etc/cups/*)"
+        default=(), max_length=100, description="globs to exclude, matched against names (*.swp) or full paths (/etc/cups/*)"
     )
-    max_files: int = Field(default=1000, ge=1, le=1500, description="files at most; more are an error, not cut silently")
-    max_bytes: int = Field(default=268_435_456, ge=4096, description="bytes read in one run; larger files are not read at all")
-    wtmp: str = Field(default="/var/log/wtmp", pattern=r"^/", description="the system's record of logins")
+    max_files: int = Field(default=1000, ge=1, le=1500, description="maximum number of files; more are an error")
+    max_bytes: int = Field(
+        default=268_435_456, ge=4096, description="maximum bytes to read in one run; larger files are not read at all"
+    )
+    wtmp: str = Field(default="/var/log/wtmp", pattern=r"^/", description="the system's login records")
 
 
 @probe()

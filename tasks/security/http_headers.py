@@ -40,16 +40,18 @@ INLINE = re.compile(r"'nonce-|'sha(?:256|384|512)-|'strict-dynamic'", re.IGNOREC
 class Site(Server, Spec):
     """Which page, and how bad each finding is."""
 
-    follow_redirects: int = Field(default=5, ge=0, le=20, description="redirects followed; the last response is checked")
+    follow_redirects: int = Field(
+        default=5, ge=0, le=20, description="maximum number of redirects to follow; the last response is checked"
+    )
     grades: dict[What, Grade] = Field(
         default={},
-        description="finding to `critical`, `warning` or `off`, where it shall differ: https_redirect and cookie_secure are "
-        "critical; hsts, csp, content_type_options, frame_ancestors, referrer_policy, cookie_http_only, cookie_same_site and "
-        "server_version warn",
+        description="finding mapped to `critical`, `warning` or `off`, to change the defaults: https_redirect and"
+        " cookie_secure are critical; hsts, csp, content_type_options, frame_ancestors, referrer_policy, cookie_http_only,"
+        " cookie_same_site and server_version warn",
     )
     hsts_days: int = Field(default=180, ge=1, le=3650, description="minimum max-age of HSTS, in days", examples=[365])
-    ignored_cookies: list[str] = Field(default=[], description="names of cookies that are not checked")
-    http_port: int = Field(default=80, ge=1, le=65535, description="plain http port that is checked for an https URL")
+    ignored_cookies: list[str] = Field(default=[], description="names of cookies to ignore")
+    http_port: int = Field(default=80, ge=1, le=65535, description="plain HTTP port to check for an https URL")
 
 
 @probe(on_timeout=Status.UNKNOWN)

@@ -46,11 +46,12 @@ PRIORITIES = Literal["emerg", "alert", "crit", "err", "warning", "notice", "info
 class Entries(Spec):
     """Which entries of systemd's journal; what is left out does not matter."""
 
-    units: tuple[Word, ...] = Field(default=(), description="systemd units, e.g. nginx.service; several: any of them")
+    units: tuple[Word, ...] = Field(default=(), description="systemd units, e.g. nginx.service; entries of any of them count")
     identifiers: tuple[Word, ...] = Field(default=(), description="syslog identifiers (programs), e.g. sshd")
-    priority: PRIORITIES | None = Field(default=None, description="entries of this priority and worse")
+    priority: PRIORITIES | None = Field(default=None, description="only entries of this priority or higher")
     folder: AbsolutePath | None = Field(
-        default=None, description="where the journal is, e.g. the host's that a container mounts; unset = this machine's"
+        default=None,
+        description="folder of the journal, e.g. where a container mounts the host's; unset = this machine's journal",
     )
 
 
@@ -59,28 +60,49 @@ class Logs(Spec):
 
     paths: tuple[AbsolutePath, ...] = Field(
         default=(),
-        description="log files; *, ? and [a-z] stand for many, ** for any folders",
+        description="log files; patterns with *, ? and [a-z] are allowed, ** matches any folders",
         examples=[["/var/log/nginx/error.log"]],
     )
     journal: Entries | None = Field(
-        default=None, description="read systemd's journal too: units, identifiers, priority, folder; {} = all of it"
+        default=None, description="also read the systemd journal: units, identifiers, priority, folder; {} = the entire journal"
     )
     patterns: dict[Name, Pattern] = Field(
         min_length=1,
         max_length=50,
-        description="name -> RE2 pattern sought anywhere in a line; named groups become labels",
+        description="name mapped to an RE2 pattern that matches anywhere in a line; named groups become labels",
         examples=[{"denied": "access forbidden by rule"}],
     )
-    ignore: tuple[Pattern, ...] = Field(default=(), max_length=50, description="RE2 patterns of lines that do not count")
-    warning_above: int | None = Field(default=None, ge=0, description="more matching lines since the last run than this warn")
-    critical_above: int | None = Field(default=None, ge=0, description="more matching lines than this are critical")
-    from_: Literal["end", "start"] = Field(
-        default="end", alias="from", description="where the first run begins; files that appear later are read from their start"
+    ignore: tuple[Pattern, ...] = Field(default=(), max_length=50, description="RE2 patterns of lines to ignore")
+    warning_above: int | None = Field(
+        default=None, ge=0, description="number of matching lines since the last run above which it warns"
     )
-    top: int = Field(default=10, ge=1, le=100, description="label sets reported for one pattern; the rest is summed as other")
-    sample: bool = Field(default=True, description="show the newest matching line in the message; false if lines hold secrets")
-    max_bytes: int = Field(default=16_777_216, ge=65_536, description="bytes read from files in one run; the rest waits")
-    max_lines: int = Field(default=500_000, ge=1000, description="lines read in one run, and entries; the rest waits")
+    critical_above: int | None = Field(
+        default=None, ge=0, description="number of matching lines since the last run above which it is critical"
+    )
+    from_: Literal["end", "start"] = Field(
+        default="end",
+        alias="from",
+        description="where the first run starts reading; files that appear later are read from the start",
+    )
+    top: int = Field(
+        default=10,
+        ge=1,
+        le=100,
+        description="maximum number of label sets to report for one pattern; the rest are summed as other",
+    )
+    sample: bool = Field(
+        default=True, description="show the newest matching line in the message; false if lines contain secrets"
+    )
+    max_bytes: int = Field(
+        default=16_777_216,
+        ge=65_536,
+        description="maximum bytes to read from files in one run; the rest waits for the next run",
+    )
+    max_lines: int = Field(
+        default=500_000,
+        ge=1000,
+        description="maximum lines and journal entries to read in one run; the rest waits for the next run",
+    )
 
     @model_validator(mode="after")
     def _check_source(self) -> "Logs":

@@ -56,11 +56,13 @@ class Target(Spec):
     ports: Annotated[str, BeforeValidator(_text), AfterValidator(_check_ports)] = Field(
         default="1-1024",
         max_length=2000,
-        description="TCP ports and ranges that are tried, e.g. `22,80,443,8000-8100`",
+        description="TCP ports and ranges to try, e.g. `22,80,443,8000-8100`",
         examples=["1-1024"],
     )
-    concurrency: int = Field(default=200, ge=1, le=500, description="ports tried at the same time")
-    connect_timeout: float = Field(default=1.0, gt=0, le=30, description="seconds after which a silent port counts as closed")
+    concurrency: int = Field(default=200, ge=1, le=500, description="how many ports to try at the same time")
+    connect_timeout: float = Field(
+        default=1.0, gt=0, le=30, description="seconds after which a port that does not respond counts as closed"
+    )
 
 
 @dataclass(frozen=True, slots=True)

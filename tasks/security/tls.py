@@ -61,22 +61,24 @@ def _fingerprint(text: str) -> str:
 class Target(Spec):
     """Which server, and what is too soon."""
 
-    host: Host = Field(description="name or address that is connected to", examples=["shop.example.org"])
+    host: Host = Field(description="name or address to connect to", examples=["shop.example.org"])
     port: int = Field(default=443, ge=1, le=65535, description="TCP port")
     starttls: Protocol | None = Field(
-        default=None, description="protocol in which TLS is asked for first; unset = TLS from the first byte"
+        default=None, description="protocol in which to start TLS (STARTTLS); unset = TLS from the first byte"
     )
-    server_name: Host | None = Field(default=None, description="name asked for and checked; unset = host")
-    warn_days: float = Field(default=21, ge=0, description="days left from which it warns", examples=[30])
-    critical_days: float = Field(default=7, ge=0, description="days left that are critical")
-    ca: str | None = Field(default=None, description="path of a CA bundle, used instead of the system's")
+    server_name: Host | None = Field(default=None, description="name to request (SNI) and verify; unset = host")
+    warn_days: float = Field(default=21, ge=0, description="days left at which it warns", examples=[30])
+    critical_days: float = Field(default=7, ge=0, description="days left at which it is critical")
+    ca: str | None = Field(default=None, description="path of a CA bundle to use instead of the system's")
     client_cert: str | None = Field(
-        default=None, min_length=1, description="path of a PEM file: the certificate shown to a server that asks for one"
+        default=None,
+        min_length=1,
+        description="path of a PEM file with the certificate for servers that require a client certificate",
     )
     client_key: str | None = Field(
-        default=None, min_length=1, description="path of its key, unencrypted; unset = in `client_cert`"
+        default=None, min_length=1, description="path of its key, unencrypted; unset = the key is in `client_cert`"
     )
-    verify: bool = Field(default=True, description="verify chain and name; false = only expiry and weaknesses")
+    verify: bool = Field(default=True, description="verify chain and name; false = check only expiry and weaknesses")
     issuer: str | None = Field(
         default=None, min_length=1, description="text that the issuer's name must contain, e.g. Let's Encrypt"
     )
@@ -86,7 +88,7 @@ class Target(Spec):
     weak: Literal["ok", "warning", "critical"] = Field(
         default="warning", description="status of weak protocols, ciphers and keys"
     )
-    old_protocols: bool = Field(default=False, description="TLS 1.0 and 1.1 are allowed")
+    old_protocols: bool = Field(default=False, description="allow TLS 1.0 and 1.1")
 
     @model_validator(mode="after")
     def _check_key(self) -> Self:

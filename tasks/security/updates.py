@@ -50,11 +50,11 @@ NEVRA = re.compile(r"(?P<name>\S+)-[^-\s]+-[^-\s]+\.[a-z][a-z0-9_]+", re.ASCII) 
 class Host(Spec):
     """Which host, and how much is too much."""
 
-    root: str = Field(default="/", pattern=r"^/", description="where the host's files are, e.g. /host in a container")
+    root: str = Field(default="/", pattern=r"^/", description="folder in which the host's files are, e.g. /host in a container")
     command: list[str] | None = Field(
         default=None,
         min_length=1,
-        description="command for apt-get, dnf or yum, e.g. [sudo, -n, dnf]; unset = the one that is installed",
+        description="command to run apt-get, dnf or yum, e.g. [sudo, -n, dnf]; unset = the one that is installed",
     )
     warning_above: int = Field(default=0, ge=0, description="pending security updates above which it warns")
     critical_above: int | None = Field(
@@ -62,7 +62,7 @@ class Host(Spec):
     )
     warn_of_reboot: bool = Field(default=True, description="warn while a reboot is required")
     warning_lists_older_than: Duration = Field(
-        default=timedelta(days=7), description="age of the package lists from which it warns"
+        default=timedelta(days=7), description="age of the package lists at which it warns"
     )
 
 

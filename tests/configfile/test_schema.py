@@ -8,7 +8,9 @@ import jsonschema_rs
 import pytest
 from ruamel.yaml import YAML
 
+from app.checks import probes
 from app.configfile.editor import schema
+from app.configfile.example import probe_example
 from app.configfile.read import read
 from app.configfile.tree import plain
 from tests import shipped
@@ -77,6 +79,17 @@ def test_a_mistake_is_marked_in_the_editor(
 
 def test_planned_kinds_are_open(validator: jsonschema_rs.Validator) -> None:
     assert validator.is_valid({"channels": {"room": {"kind": "slack", "token": "x", "room": "#shop"}}})
+
+
+def test_the_example_of_every_probe_fits(validator: jsonschema_rs.Validator) -> None:
+    shown = {name: probe_example(probe) for name, probe in probes.usable().items()}
+    assert [name for name, document in shown.items() if not validator.is_valid(document)] == []
+
+
+@pytest.mark.parametrize("take", ["$.token", {"json": "$.token"}, {"header": "ETag", "matches": '"(.*)"'}], ids=str)
+def test_both_forms_of_a_value_that_is_taken_fit(validator: jsonschema_rs.Validator, take: object) -> None:
+    steps = [{"url": "https://shop.example.org/", "take": {"token": take}}]
+    assert validator.is_valid({"checks": {"shop": {"probe": "health.http", "with": {"steps": steps}}}})
 
 
 def test_short_forms_fit(validator: jsonschema_rs.Validator) -> None:

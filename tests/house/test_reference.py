@@ -50,6 +50,14 @@ def test_every_field_says_what_it_is() -> None:
     assert re.findall(r"^\|.*\|\s*\|$", PAGE, re.MULTILINE) == []
 
 
+def test_every_setting_of_a_probe_is_in_its_table() -> None:
+    parts = dict(re.findall(r"^### (\w+\.\w+)\n(.*?)(?=^### |\Z)", PAGE, re.MULTILINE | re.DOTALL))
+    fields = {
+        name: [info.alias or key for key, info in probe.spec.model_fields.items()] for name, probe in probes.usable().items()
+    }
+    assert [f"{name}: {one}" for name in fields for one in fields[name] if f"| `{one}` |" not in parts[name]] == []
+
+
 def test_maps_within_maps_and_lists_are_in_the_tables() -> None:
     nested: tuple[str, ...] = (
         "steps[].wait",

@@ -37,11 +37,11 @@ Cron = Annotated[str, AfterValidator(_cron)]
 
 
 class Heartbeat(Declared):
-    """An expected ping of a job; when it does not come, an alert fires."""
+    """An expected ping from a job; if it does not arrive, an alert fires."""
 
-    service: str | None = Field(default=None, description="service its alerts are of", examples=["shop-db", "shop"])
+    service: str | None = Field(default=None, description="service of its alerts", examples=["shop-db", "shop"])
     cron: Cron | None = Field(
-        default=None, description="when a ping is due, in five fields and `timezone`; or use `every`", examples=["15 2 * * *"]
+        default=None, description="when a ping is due: five fields, in `timezone`; or use `every`", examples=["15 2 * * *"]
     )
     every: Duration | None = Field(
         default=None, description="longest time between two pings; or use `cron`", examples=[None, "1h"]
@@ -49,17 +49,17 @@ class Heartbeat(Declared):
     timezone: str | None = Field(default=None, description="zone of `cron`; default: `defaults.timezone`")
     grace: Duration = Field(
         default=parse_duration("5m"),
-        description="how late a ping may come, and how long a run may take",
+        description="how late a ping may arrive, and how long a run may take",
         examples=["30m", "10m"],
     )
-    severity: Severity = Field(default=Severity.ERROR, description="of its alerts", examples=["critical", "warning"])
+    severity: Severity = Field(default=Severity.ERROR, description="severity of its alerts", examples=["critical", "warning"])
     summary: str | None = Field(
         default=None,
-        description="a template; {{ heartbeat }}, {{ because }} and {{ labels.NAME }} are known",
+        description="template; supports {{ heartbeat }}, {{ because }} and {{ labels.NAME }}",
         examples=["Last night's backup is missing"],
     )
     runbook: str | None = Field(default=None, description="name of the runbook of its alerts")
-    family: Family = Field(default="health", description="of its alerts")
+    family: Family = Field(default="health", description="family of its alerts")
     labels: dict[str, str] = Field(default_factory=dict, description="labels of its alerts")
 
     @field_validator("every")

@@ -63,21 +63,22 @@ class Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: Host = Field(description="SMTP server", examples=["smtp.example.org"])
-    port: int = Field(default=587, ge=1, le=65535, description="its port")
+    port: int = Field(default=587, ge=1, le=65535, description="port of the server")
     sender: str = Field(
         description="the From address: `tocsin@example.org` or `Tocsin <tocsin@example.org>`", examples=["tocsin@example.org"]
     )
-    to: str | None = Field(default=None, description="recipients when the channel itself is paged, separated by commas")
+    to: str | None = Field(default=None, description="recipients if the channel itself is paged, separated by commas")
     username: str | None = Field(default=None, description="login")
     password: SecretStr | None = Field(
-        default=None, description="of the login; sent encrypted only, unless `tls: off` or the server is this machine"
+        default=None, description="password; sent only encrypted, unless `tls: off` is set or the server is on this machine"
     )
     tls: Literal["auto", "starttls", "implicit", "off"] = Field(
         default="auto",
-        description="auto: from the first byte on port 465, else STARTTLS where offered; starttls: it must be offered",
+        description="auto: implicit TLS on port 465, otherwise STARTTLS if offered; starttls: STARTTLS is required;"
+        " implicit: TLS from the first byte",
     )
     verify_tls: bool = Field(default=True, description="verify the server's certificate")
-    hello: Host | None = Field(default=None, description="name given with EHLO; unset = this machine's full name or address")
+    hello: Host | None = Field(default=None, description="name to send with EHLO; unset = this machine's full name or address")
 
     @field_validator("sender")
     @classmethod

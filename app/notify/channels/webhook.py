@@ -32,9 +32,9 @@ class Spec(BaseModel):
 
     url: Url = Field(description="http or https URL", examples=["https://hooks.example.org/tocsin"])
     secret: SecretStr | None = Field(
-        default=None, description="signs every message; unsigned without one", examples=["${HOOK_SECRET:-secret}"]
+        default=None, description="signs every message; if unset, messages are not signed", examples=["${HOOK_SECRET:-secret}"]
     )
-    headers: Headers = Field(default_factory=dict, description="sent with every message")
+    headers: Headers = Field(default_factory=dict, description="headers to send with every message")
     verify_tls: bool = Field(default=True, description="verify the server's certificate")
 
 

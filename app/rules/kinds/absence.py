@@ -49,9 +49,11 @@ class Spec(Rule):
         default=None, description="metric of the check; default: any result that is not unknown", examples=["seconds"]
     )
     window: Duration | None = Field(
-        default=None, description="a sample must come within this; default: the check's interval", examples=["5m"]
+        default=None, description="time within which a sample must arrive; default: the check's interval", examples=["5m"]
     )
-    forget: Duration = Field(default=parse_duration("1d"), description="a label set without samples for this long is forgotten")
+    forget: Duration = Field(
+        default=parse_duration("1d"), description="a label set without samples for this long is considered gone"
+    )
 
 
 def lookbacks(spec: Spec) -> tuple[Lookback, ...]:  # noqa: ARG001

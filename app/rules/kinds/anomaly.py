@@ -121,17 +121,18 @@ class Spec(Rule):
     """`false_alarms` sets the sensitivity; the rest says what is compared and when not."""
 
     metric: str = Field(description="metric of the check", examples=["seconds"])
-    false_alarms: Rate = Field(
-        default="1 per 30d", description="accepted number of false alarms in a period", examples=["1 per 30d"]
-    )
-    direction: Direction = Field(default="both", description="deviations that alert: both, up or down", examples=["up"])
+    false_alarms: Rate = Field(default="1 per 30d", description="accepted rate of false alarms", examples=["1 per 30d"])
+    direction: Direction = Field(default="both", description="direction of deviations that alert", examples=["up"])
     agg: Agg | None = Field(default=None, description="default: last without a window, avg with one")
-    window: Duration | None = Field(default=None, description="evaluate the aggregate over it instead of the newest value")
-    timezone: Zone = Field(default="UTC", description="time zone of the season (hours and weekdays)")
-    holidays: tuple[Holiday, ...] = Field(
-        default=(), description="days neither evaluated nor learned: dates (2026-12-24), countries (FR) or their parts (US-CA)"
+    window: Duration | None = Field(
+        default=None, description="evaluate the aggregate over this window instead of the newest value"
     )
-    learn: Duration = Field(default=parse_duration("12h"), description="no alerts for at least this long, while it learns")
+    timezone: Zone = Field(default="UTC", description="time zone of the daily and weekly pattern")
+    holidays: tuple[Holiday, ...] = Field(
+        default=(),
+        description="days that are neither evaluated nor learned: dates (2026-12-24), countries (FR) or regions (US-CA)",
+    )
+    learn: Duration = Field(default=parse_duration("12h"), description="minimum time to learn before it alerts")
 
     @model_validator(mode="after")
     def _window(self) -> "Spec":

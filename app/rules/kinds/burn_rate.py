@@ -67,17 +67,17 @@ Share = Annotated[float, BeforeValidator(_share), WithJsonSchema(_SCHEMA)]
 class Tiers(Declared):
     """A severity for each speed."""
 
-    fast: Severity = Field(default=Severity.CRITICAL, description="of pairs whose speed is fast")
-    slow: Severity = Field(default=Severity.WARNING, description="of pairs whose speed is slow")
+    fast: Severity = Field(default=Severity.CRITICAL, description="severity of pairs with speed fast")
+    slow: Severity = Field(default=Severity.WARNING, description="severity of pairs with speed slow")
 
 
 class Pair(Declared):
     """Two windows, and how much of the budget may burn in the long one."""
 
     long: Duration = Field(description="the long window")
-    short: Duration = Field(description="the short window, which resolves the alert soon")
-    budget: Share = Field(gt=0, le=1, description="share of the period's budget that burns in the long window, as 2%")
-    speed: Literal["fast", "slow"] = Field(default="fast", description="which severity it fires at")
+    short: Duration = Field(description="the short window, which makes the alert resolve soon")
+    budget: Share = Field(gt=0, le=1, description="share of the budget that burns in the long window, such as 2%")
+    speed: Literal["fast", "slow"] = Field(default="fast", description="selects the severity")
 
 
 WORKBOOK = tuple(
@@ -117,15 +117,15 @@ class Budget(NamedTuple):
 class Spec(Rule):
     """The objective and its period."""
 
-    objective: Share = Field(gt=0, lt=1, description="share of good events, as 99.9%", examples=["99.9%"])
-    period: Duration = Field(default=parse_duration("30d"), description="time that the budget is for")
+    objective: Share = Field(gt=0, lt=1, description="target share of good events, such as 99.9%", examples=["99.9%"])
+    period: Duration = Field(default=parse_duration("30d"), description="period of the error budget")
     metric: str | None = Field(default=None, description="share of bad events, 0 to 1; default: the check's critical results")
     above: float | None = Field(default=None, description="a sample of the metric above this is a bad event")
     below: float | None = Field(default=None, description="a sample of the metric below this is a bad event")
     windows: tuple[Pair, ...] = Field(default=WORKBOOK, min_length=1, max_length=8, description="pairs of windows")
     severity: Severity | Tiers = Field(
         default=Tiers(),
-        description="one for all, or {fast: critical, slow: warning}",
+        description="one severity for all pairs, or {fast: critical, slow: warning}",
         examples=[{"fast": "critical", "slow": "warning"}],
     )  # type: ignore[assignment]
 

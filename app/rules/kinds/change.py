@@ -87,18 +87,18 @@ class Spec(Rule):
 
     metric: str = Field(description="metric of the check", examples=["seconds"])
     agg: Agg | None = Field(default=None, description="default: avg")
-    window: Duration = Field(
-        default=parse_duration("5m"), description="window that is aggregated, now and earlier", examples=["30m"]
-    )
+    window: Duration = Field(default=parse_duration("5m"), description="window to aggregate, now and earlier", examples=["30m"])
     compared_to: Duration | None = Field(
-        default=None, description="how long ago the earlier window ended; default: the window", examples=["1w"]
+        default=None, description="how long ago the earlier window ended; default: the length of `window`", examples=["1w"]
     )
     drops: Amount | None = Field(default=None, description="fires when it fell by more than this: 40% or a number")
     rises: Amount | None = Field(
         default=None, description="fires when it rose by more than this: 40% or a number", examples=["40%"]
     )
     changes: Amount | None = Field(default=None, description="fires when it fell or rose by more than this: 40% or a number")
-    clear: Amount | None = Field(default=None, description="recovers when it differs by less than this; default: the same")
+    clear: Amount | None = Field(
+        default=None, description="recovers when it differs by less than this; default: the same limit"
+    )
 
     @model_validator(mode="after")
     def _one_limit(self) -> "Spec":

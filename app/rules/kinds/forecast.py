@@ -63,8 +63,10 @@ class Spec(Rule):
     """The limit, how far back the line is drawn and how far ahead it is read."""
 
     metric: str = Field(description="metric of the check", examples=["seconds"])
-    window: Duration = Field(default=parse_duration("6h"), description="the past that the line goes through", examples=["6h"])
-    within: Duration = Field(default=parse_duration("24h"), description="how far ahead it looks", examples=["24h"])
+    window: Duration = Field(
+        default=parse_duration("6h"), description="past window to which the line is fitted", examples=["6h"]
+    )
+    within: Duration = Field(default=parse_duration("24h"), description="how far ahead to predict", examples=["24h"])
     above: float | None = Field(
         default=None, description="fires when it will be above this, in the metric's unit", examples=[2]
     )

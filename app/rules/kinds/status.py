@@ -44,7 +44,11 @@ class Spec(Rule):
     after: Count = Field(
         default="2 of 3", description="K of N: fires when K of the last N results are bad", examples=["3 of 5"]
     )
-    clear_after: Count | None = Field(default=None, description="K of N ok recover; default: the first ok", examples=["2 of 2"])
+    clear_after: Count | None = Field(
+        default=None,
+        description="K of N: resolves when K of the last N results are ok; default: the first ok",
+        examples=["2 of 2"],
+    )
 
 
 def lookbacks(spec: Spec) -> tuple[Lookback, ...]:  # noqa: ARG001

@@ -51,7 +51,7 @@ class Spec(Rule):
     metric: str = Field(description="metric of the check", examples=["seconds"])
     agg: Agg | None = Field(default=None, description="default: last without a window, avg with one", examples=["p95"])
     window: Duration | None = Field(
-        default=None, description="window that is aggregated; default: the newest value", examples=["10m"]
+        default=None, description="window to aggregate; default: only the newest value", examples=["10m"]
     )
     above: float | None = Field(default=None, description="fires above this, in the metric's unit", examples=[0.8])
     below: float | None = Field(default=None, description="fires below this, in the metric's unit")

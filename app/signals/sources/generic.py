@@ -62,16 +62,16 @@ class Event(BaseModel):
     status: Literal["firing", "resolved"] = Field(default="firing", description="firing or resolved")
     severity: Severity = Field(default=Severity.ERROR, description="severity", examples=["critical"])
     summary: Annotated[Text, Field(max_length=SUMMARY_LIMIT)] | None = Field(
-        default=None, description="title of the page; default: alertname", examples=["The disk of db1 is full"]
+        default=None, description="title of the page; default: the alertname", examples=["The disk of db1 is full"]
     )
     service: Annotated[Text, Field(max_length=256)] | None = Field(
-        default=None, description="affected service; need not be declared", examples=["shop-db"]
+        default=None, description="affected service; does not have to be declared", examples=["shop-db"]
     )
     family: Family | None = Field(default=None, description="health, performance, business or security")
     labels: Annotated[dict[Name, Value], Field(max_length=64)] = Field(
-        default_factory=dict, description="at most 64; values are text of at most 4 KiB", examples=[{"host": "db1"}]
+        default_factory=dict, description="at most 64 labels; values are text of at most 4 KiB", examples=[{"host": "db1"}]
     )
-    annotations: Annotated[dict[Name, Value], Field(max_length=64)] = Field(default_factory=dict, description="further text")
+    annotations: Annotated[dict[Name, Value], Field(max_length=64)] = Field(default_factory=dict, description="additional text")
     starts_at: Annotated[AwareDatetime, AfterValidator(_storable), BeforeValidator(_written)] | None = Field(
         default=None, description="RFC 3339 with offset; default: now", examples=["2026-11-02T09:00:00+01:00"]
     )
