@@ -243,7 +243,7 @@ class Platform(Declared):
 
 
 class Defaults(Declared):
-    """Default values."""
+    """Defaults for fields that are not set elsewhere."""
 
     timezone: str = Field(
         default="UTC",
@@ -282,7 +282,7 @@ class Maintenance(Matching):
         default=None, alias="from", description="start of one-time maintenance", examples=[None, "2027-01-09T20:00"]
     )
     to: str | None = Field(default=None, description="end of one-time maintenance", examples=[None, "2027-01-09T23:00"])
-    timezone: str | None = Field(default=None, description="default: defaults.timezone")
+    timezone: str | None = Field(default=None, description="time zone; default: defaults.timezone")
     reason: str = Field(
         default="",
         description="shown with the alerts that it suppresses",
@@ -293,7 +293,7 @@ class Maintenance(Matching):
 class Audience(Matching):
     """People who are informed, never paged."""
 
-    via: Targets = Field(description="where they are informed: channels or users", examples=["channel:webhook"])
+    via: Targets = Field(description="where they are informed, e.g. channel:NAME", examples=["channel:webhook"])
     events: tuple[Literal["opened", "acknowledged", "updated", "resolved"], ...] = Field(
         default=("opened", "resolved"),
         description="what they are informed about",

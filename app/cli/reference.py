@@ -26,27 +26,27 @@ commands = typer.Typer()
 BEGIN, END = "<!-- generated: environment -->", "<!-- end -->"
 HEAD = """# Reference
 
-Made by `tocsin reference --write docs` from the code; do not edit it.
-[alerting_configuration.md](alerting_configuration.md) explains how these fields work together. The examples on this page are,
-together, one valid configuration.
+Generated from the code by `tocsin reference --write docs`; do not edit this page.
+[alerting_configuration.md](alerting_configuration.md) explains how these fields work together. All
+examples on this page together form one valid configuration.
 
 - [Configuration](#configuration): the maps and lists of the files
 - [Probes](#probes), [kinds of rules](#kinds-of-rules), [kinds of channels](#kinds-of-channels),
   [kinds of integrations](#kinds-of-integrations)
 - [Environment](#environment)
 """
-NOT_ACTIVE = "**Not active yet**: accepted with a warning, and without effect.\n"
+NOT_ACTIVE = "**Not active yet**: accepted with a warning, but has no effect.\n"
 FORMS = {Shape.MAP: "map", Shape.LIST: "list", Shape.ONE: "object"}
 SHAPES = {
-    Shape.MAP: "A map of names, in any number of files.",
-    Shape.LIST: "A list, in one file, in order.",
-    Shape.ONE: "A single object; several files may each add fields.",
+    Shape.MAP: "A map of named entries, in any number of files.",
+    Shape.LIST: "An ordered list, in one file.",
+    Shape.ONE: "A single object; its fields may be spread over several files.",
 }
 BY_KIND = {"checks": "probes", "rules": "kinds-of-rules", "channels": "kinds-of-channels"}  # whose examples are per kind
 RUNBOOKS = """### runbooks
 
-`runbooks/NAME.md` beside the files: what to do about an alert. The title is the first heading. `runbook` of services, checks,
-rules and heartbeats names one ([template](on_call_procedures.md#runbooks)).
+`runbooks/NAME.md` next to the files: what to do about an alert. The title is the first heading. Services, checks, rules and
+heartbeats refer to a runbook by name in `runbook` ([template](on_call_procedures.md#runbooks)).
 """
 
 
@@ -90,7 +90,7 @@ def environment() -> str:
 
 def _sections() -> Iterator[str]:
     yield "## Configuration\n"
-    yield "In tables, `list[].key` is a key of each entry of a list, `map.NAME.key` one of each named entry of a map.\n"
+    yield "In the tables, `list[].key` is a key of each list entry, `map.NAME.key` a key of each named map entry.\n"
     rows = [
         (f"[{key}](#{key})", FORMS[section.shape], _first_line(section.type) + _if_planned(key))
         for key, section in SECTIONS.items()
@@ -121,7 +121,7 @@ def _if_planned(key: str) -> str:
 
 def _probes() -> Iterator[str]:
     yield "## Probes\n"
-    yield "`probe:` of a check, with its settings under `with:`. Your own probe is [one file](howto/add-a-probe.md).\n"
+    yield "`probe:` of a check, with its settings under `with:`. A probe of your own is [one file](howto/add-a-probe.md).\n"
     found = probes.usable()
     yield _index(found, {name: plugins.probe_module(name) for name in found})
     for name, probe in found.items():
@@ -130,7 +130,7 @@ def _probes() -> Iterator[str]:
 
 def _rules() -> Iterator[str]:
     yield "## Kinds of rules\n"
-    yield "Beside the fields of [every rule](#rules):\n"
+    yield "These fields are in addition to those of [every rule](#rules):\n"
     modules = {name: plugins.module(plugins.RULE_KINDS, name) for name in rule_kinds()}
     yield _index(modules, modules)
     rule = Rule.model_json_schema(by_alias=True)["properties"]
@@ -148,7 +148,7 @@ def _differs_only_in_its_example(one: Mapping[str, Any], other: Mapping[str, Any
 
 def _channels() -> Iterator[str]:
     yield "## Kinds of channels\n"
-    yield "`inbox` is built in and never declared.\n"
+    yield "`inbox` is built in and does not have to be declared.\n"
     modules = {name: plugins.module(CHANNELS, name) for name in channel_kinds()}
     yield _index(modules, modules)
     yield _waiting(CHANNEL_KINDS_PLANNED)
@@ -158,7 +158,7 @@ def _channels() -> Iterator[str]:
 
 def _sources() -> Iterator[str]:
     yield "## Kinds of integrations\n"
-    yield "Created with `tocsin integrations add NAME --kind KIND`.\n"
+    yield "Create an integration with `tocsin integrations add NAME --kind KIND`.\n"
     modules = dict(plugins.each(SOURCES))
     yield _index(modules, modules)
     yield _waiting(PLANNED_SOURCES)
@@ -186,4 +186,4 @@ def _plugin(name: str, module: ModuleType, rows: str, example: Mapping[str, Any]
 
 
 def _waiting(names: Iterable[str]) -> str:
-    return f"Known by name and not active yet: {', '.join(sorted(names))}.\n"
+    return f"Not active yet: {', '.join(sorted(names))}.\n"

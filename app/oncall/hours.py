@@ -26,7 +26,7 @@ Holidays = Annotated[tuple[Holiday, ...], BeforeValidator(lambda value: [value] 
 class Hours(Only):
     """A range of local time on each of `days` (default: every day), closed on holidays."""
 
-    timezone: Zone | None = Field(default=None, description="default: defaults.timezone")
+    timezone: Zone | None = Field(default=None, description="time zone; default: defaults.timezone")
     holidays: Holidays = Field(
         default=(),
         description="days on which the hours are closed: public holidays of a country (FR) or region (DE-BY), a date,"

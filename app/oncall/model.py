@@ -92,7 +92,7 @@ class OverrideSpec(_Written):
 class Schedule(_Written):
     """Who is on call when. The last layer that has somebody on call wins; overrides win over layers."""
 
-    timezone: Zone | None = Field(default=None, description="default: defaults.timezone", examples=["Europe/Paris"])
+    timezone: Zone | None = Field(default=None, description="time zone; default: defaults.timezone", examples=["Europe/Paris"])
     layers: tuple[Layer, ...] = Field(
         description="rotations; the last one that has somebody on call wins",
         examples=[

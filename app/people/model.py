@@ -120,7 +120,9 @@ class User(_Frozen):
 
     name: str | None = Field(default=None, description="display name; default: the login", examples=["Ada", "Bo"])
     role: Role = Field(default=Role.RESPONDER, description="what they may do; a viewer cannot be paged", examples=["admin"])
-    timezone: Zone | None = Field(default=None, description="default: defaults.timezone", examples=[None, "America/New_York"])
+    timezone: Zone | None = Field(
+        default=None, description="time zone; default: defaults.timezone", examples=[None, "America/New_York"]
+    )
     contacts: dict[str, str | ContactSpec] = Field(
         default_factory=dict,
         description="`contact: address`, or `contact: {channel, to}`; the contact has the name of its channel unless"

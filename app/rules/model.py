@@ -25,7 +25,7 @@ class Rule(Declared):
 
     kind: str = Field(description="kind of rule")
     check: str = Field(description="check whose results it evaluates", examples=["shop-http"])
-    family: Family | None = Field(default=None, description="default: the check's")
+    family: Family | None = Field(default=None, description="family of its alerts; default: that of the check")
     severity: Severity = Field(default=Severity.ERROR, description="severity of its alerts")
     summary: str | None = Field(default=None, description="template; {{ value }} is the value that was compared")
     for_: Duration = Field(

@@ -34,7 +34,8 @@ class Target(Spec):
     )
     tls: Literal["auto", "starttls", "implicit", "off"] = Field(
         default="auto",
-        description=f"auto: from the first byte on port {SMTPS}, else STARTTLS where offered; starttls: it must be offered",
+        description=f"auto: implicit TLS on port {SMTPS}, otherwise STARTTLS if offered; starttls: STARTTLS is required;"
+        " implicit: TLS from the first byte",
         examples=["starttls"],
     )
     verify_tls: bool = Field(

@@ -70,7 +70,7 @@ class Log(Spec):
     path: str | None = Field(
         default=None,
         pattern=r"^/",
-        description="log file, e.g. /var/log/auth.log; unset = systemd's journal",
+        description="log file, e.g. /var/log/auth.log; unset = the systemd journal",
         examples=["/var/log/auth.log"],
     )
     journal_folder: str | None = Field(

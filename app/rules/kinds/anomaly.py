@@ -123,7 +123,7 @@ class Spec(Rule):
     metric: str = Field(description="metric of the check", examples=["seconds"])
     false_alarms: Rate = Field(default="1 per 30d", description="accepted rate of false alarms", examples=["1 per 30d"])
     direction: Direction = Field(default="both", description="direction of deviations that alert", examples=["up"])
-    agg: Agg | None = Field(default=None, description="default: last without a window, avg with one")
+    agg: Agg | None = Field(default=None, description="aggregate; default: last without a window, avg with one")
     window: Duration | None = Field(
         default=None, description="evaluate the aggregate over this window instead of the newest value"
     )

@@ -86,7 +86,7 @@ class Spec(Rule):
     """One of `drops`, `rises` and `changes`, and against when."""
 
     metric: str = Field(description="metric of the check", examples=["seconds"])
-    agg: Agg | None = Field(default=None, description="default: avg")
+    agg: Agg | None = Field(default=None, description="aggregate; default: avg")
     window: Duration = Field(default=parse_duration("5m"), description="window to aggregate, now and earlier", examples=["30m"])
     compared_to: Duration | None = Field(
         default=None, description="how long ago the earlier window ended; default: the length of `window`", examples=["1w"]

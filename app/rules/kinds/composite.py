@@ -35,7 +35,7 @@ PHRASES: dict[str, Phrase] = dict.fromkeys(Code, _each)
 class Spec(Rule):
     """Which rules, joined how. Its check is that of the first rule named."""
 
-    check: str | None = Field(default=None, description="default: the check of the first rule in `when`")  # type: ignore[assignment]
+    check: str | None = Field(default=None, description="check it belongs to; default: that of the first rule in `when`")  # type: ignore[assignment]
     when: str = Field(
         max_length=2000,
         description="names of rules, combined with and, or, not and parentheses",

@@ -49,7 +49,9 @@ class Spec(Rule):
     """`above` or `below`, and how the window is summed up."""
 
     metric: str = Field(description="metric of the check", examples=["seconds"])
-    agg: Agg | None = Field(default=None, description="default: last without a window, avg with one", examples=["p95"])
+    agg: Agg | None = Field(
+        default=None, description="aggregate; default: last without a window, avg with one", examples=["p95"]
+    )
     window: Duration | None = Field(
         default=None, description="window to aggregate; default: only the newest value", examples=["10m"]
     )
