@@ -76,16 +76,26 @@ def plan(folder: Dir = None, as_json: Json = False) -> None:
 
 
 @config.command()
-def apply(folder: Dir = None, as_json: Json = False) -> None:
+def apply(
+    folder: Dir = None,
+    as_json: Json = False,
+    as_: Annotated[
+        str | None, typer.Option("--as", metavar="LOGIN", help="Named as who applied it; default: nobody, only `cli`.")
+    ] = None,
+) -> None:
     """Apply the files, all or nothing. They are in force when the command returns."""
     from app import clock
+    from app.cli.terminal import actor
     from app.configfile import apply as configuration
     from app.db import transaction
     from app.people.model import Actor, Role
+    from app.people.permission import require
 
     loaded = load_or_exit(folder)
     with transaction() as db:
-        applied = configuration.apply(db, loaded, Actor(None, Role.ADMIN, "cli"), clock.now(db))
+        who = Actor(None, Role.ADMIN, "cli") if as_ is None else actor(db, as_)
+        require(who, "administer")
+        applied = configuration.apply(db, loaded, who, clock.now(db))
     if as_json:
         _print_json({"version": applied.version, "changes": [change.record() for change in applied.changes]})
         return

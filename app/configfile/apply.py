@@ -1,7 +1,7 @@
 """Puts a configuration in force, in the caller's transaction: all of it or nothing, one applier at a time."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -65,8 +65,23 @@ def paging(db: Connection, loaded: Loaded, changes: Sequence[Change], now: datet
     directory = Directory(invited | declared, config.of("team", Team))
     end = now + oncall.LONGEST
     made = oncall_store.overlapping(db, now, end)
-    idle = resolve.idle(config.of("schedule", Schedule), ZoneInfo(zone), made, directory, now, end)
-    return whom(changes, compile(config)) + [f'schedule "{name}": {one}' for name, found in idle.items() for one in found]
+    schedules = config.of("schedule", Schedule)
+    idle = resolve.idle(schedules, ZoneInfo(zone), made, directory, now, end)
+    ignored = [f'schedule "{name}": {one}' for name, found in idle.items() for one in found]
+    return whom(changes, compile(config)) + list(_relieved(db, schedules, ZoneInfo(zone), directory, now)) + ignored
+
+
+def _relieved(
+    db: Connection, schedules: Mapping[str, Schedule], zone: ZoneInfo, directory: Directory, now: datetime
+) -> Iterator[str]:
+    """Where somebody else would be on call at once."""
+    for name, was in oncall.who(db, now).items():
+        if name in schedules:
+            made = oncall_store.overlapping(db, now - resolve.HORIZON, now + resolve.HORIZON, name)
+            on = resolve.holders(schedules[name], zone, made, now, directory.pageable)
+            if on.users != was.users:
+                first, then = (" and ".join(one.users) or "nobody" for one in (was, on))
+                yield f'schedule "{name}": on call now is {then} instead of {first}'
 
 
 def apply(db: Connection, loaded: Loaded, actor: Actor, now: datetime) -> Applied:

@@ -50,6 +50,11 @@ def _not_one_of(f: Facts) -> str:
     return f"{f['what']}: invalid value {f['found']}{f['hint'] or '; write one of ' + ', '.join(f['known'])}"
 
 
+def _dangling(f: Facts) -> str:
+    people = "; declare them under users:, invited or not" if f["kind"] == "user" else ""
+    return f'unknown {f["kind"]} "{f["name"]}" in {f["subject"]}{f["hint"] or people}'
+
+
 def _out_of_bounds(f: Facts) -> str:
     unit = f["unit"].removesuffix("s") if f["limit"] == 1 else f["unit"]
     return f"{f['what']} must {f['bound']} {f['limit']}{unit}"
@@ -118,7 +123,7 @@ PHRASES: Mapping[Code, Phrase] = {
     Code.HOURS_NAME: '{subject}: the name must not contain ","; use "-"',
     Code.INBOX_CHANNEL: 'channel "{channel}" is built in; choose another name',
     Code.INBOX_CONTACT: '{subject} declares contact "{channel}", which everybody has; remove it',
-    Code.DANGLING: 'unknown {kind} "{name}" in {subject}{hint}',
+    Code.DANGLING: _dangling,
     Code.VIEWER_PAGED: "{subject} names {user}, who is a viewer and cannot be paged; set role: responder",
     #
     Code.SECTION_PLANNED: '"{section}" is not active yet',

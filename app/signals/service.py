@@ -28,7 +28,7 @@ def add(db: Connection, name: str, kind: str, service: str | None, actor: Actor,
     """Make an integration; its name, kind, key and URL."""
     require(actor, "edit")
     if kind in PLANNED and not plugins.exists(SOURCES, kind):
-        raise NotActive(f'integrations of kind "{kind}" are not active yet; "generic" is')
+        raise NotActive(f'integrations of kind "{kind}" are not active yet; active: {", ".join(plugins.names(SOURCES))}')
     if not plugins.exists(SOURCES, kind):
         raise Invalid(f'there is no kind "{kind}"; there is {", ".join(plugins.names(SOURCES))}')
     if not name or len(name) > 128 or not name.isprintable() or "/" in name:

@@ -37,6 +37,19 @@ def test_plan_coverage_and_doctor_name_an_override_of_somebody_who_left(tocsin: 
     assert covered["ignored"][0]["because"] == "there is no user ed"
 
 
+def test_a_plan_says_who_is_on_call_instead_and_the_audit_log_who_applied_it(tocsin: Tocsin, files: Path) -> None:
+    (holder,) = tocsin("oncall", "now", "--json").json["items"][0]["users"]
+    other = {"ada": "bo", "bo": "ada"}[holder]
+    (files / "all.yaml").write_text(WITHOUT_ED.replace("users: [ada, bo], every", f"users: [{other}], every"))
+    change = f'schedule "primary": on call now is {other} instead of {holder}'
+    assert change in tocsin("config", "plan", str(files)).out
+    assert tocsin("config", "apply", str(files), "--as", holder).status == 2
+    assert tocsin("config", "apply", str(files), "--as", "root").status == 0
+    assert change not in tocsin("config", "plan", str(files)).out
+    applied = [one for one in tocsin("audit", "--json").json["items"] if one["action"] == "config.apply"]
+    assert applied[0]["actor"] == "root"
+
+
 def test_doctor_names_people_who_are_paged_and_have_only_the_inbox(tocsin: Tocsin) -> None:
     said = tocsin("doctor").out
     assert "ada can be paged, but has no contact method besides the console inbox" in said

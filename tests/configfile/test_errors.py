@@ -55,7 +55,7 @@ def test_a_file_that_cannot_be_read_hides_no_error_elsewhere_and_invents_none() 
 
 def test_a_name_that_stands_twice_and_an_unset_variable_hide_no_missing_reference() -> None:
     assert said(a="teams: {shop: {members: [bo]}}\nusers:\n  ada: {}\n  ada: {}\nservices: {s: {team: shpo}, t: {}}") == [
-        'a.yaml:1: unknown user "bo" in team "shop"',
+        'a.yaml:1: unknown user "bo" in team "shop"; declare them under users:, invited or not',
         'a.yaml:4: duplicate key "ada"; first on line 3',
         'a.yaml:5: unknown team "shpo" in service "s" (did you mean "shop"?)',
     ]
