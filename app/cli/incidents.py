@@ -1,11 +1,13 @@
 """`tocsin incidents ...`"""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.cli.dossier import shown
+from app.cli.pausing import Until, end
 from app.cli.terminal import As, Json, Numbers, OneNumber, actor, each, number, say, say_json, say_list
 from app.errors import Conflict, Invalid
 from app.walltime import stamp
@@ -93,19 +95,21 @@ def reopen(numbers: Numbers, as_: As = None) -> None:
 
 @incidents.command()
 def snooze(
-    numbers: Numbers, length: Annotated[str, typer.Option("--for", help="How long: 30m, 1h, 2d.")] = "1h", as_: As = None
+    numbers: Numbers,
+    length: Annotated[str | None, typer.Option("--for", help="How long: 30m, 1h, 2d; default: 1h.")] = None,
+    until: Until = None,
+    as_: As = None,
 ) -> None:
     """Snooze incidents; when the snooze ends, escalation restarts at step 1 unless they are resolved."""
-    from app.units import parse_duration
 
-    try:
-        duration = parse_duration(length)
-    except ValueError as error:
-        raise Invalid(f"--for: {error}") from None
+    def slept(now: datetime) -> timedelta:
+        over = end(length, until, now)
+        return timedelta(hours=1) if over is None else over - now
+
     _act(
         numbers,
         as_,
-        lambda service, db, number, who, now: service.snooze(db, number, duration, who, now),
+        lambda service, db, number, who, now: service.snooze(db, number, slept(now), who, now),
         lambda after: f"snoozed until {stamp(after.snoozed_until)}" if after.snoozed_until else "snoozed",
     )
 

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from app.cli import pausing
 from app.cli.terminal import As, Json, actor, instant, say, say_json, say_list
-from app.errors import NotActive
+from app.errors import Invalid, NotActive
 from app.walltime import stamp
 
 oncall = typer.Typer(help="On call: who is on call, shifts, coverage, overrides.", no_args_is_help=True)
@@ -84,7 +85,8 @@ def coverage(
 def override(
     schedule: Schedule,
     user: Annotated[str, typer.Option(help="Who is on call instead.")],
-    end: Annotated[str, typer.Option("--to", help=f"{WHEN}.")],
+    length: Annotated[str | None, typer.Option("--for", help="How long: 30m, 2h, 3d.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help=f"{WHEN}; instead of --for.")] = None,
     start: Annotated[str | None, typer.Option("--from", help=f"{WHEN}; default: now.")] = None,
     reason: Annotated[str, typer.Option(help="Shown in the schedule.")] = "",
     as_json: Json = False,
@@ -95,11 +97,13 @@ def override(
     from app.actions import pager
     from app.db import transaction
 
-    first, last = instant(start), instant(end)
-    assert last is not None
     with transaction() as db:
         at = clock.now(db)
-        made = pager.override(db, schedule, user, first or at, last, reason, actor(db, as_), at)
+        first = instant(start) or at
+        last = pausing.end(length, end, first, "--to")
+        if last is None:
+            raise Invalid("give --for or --to")
+        made = pager.override(db, schedule, user, first, last, reason, actor(db, as_), at)
     if as_json:
         say_json({"id": made.id, "schedule": schedule, "user": user, "start": made.start, "end": made.end, "reason": reason})
     else:

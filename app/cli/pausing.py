@@ -1,4 +1,4 @@
-"""The options of whatever can be paused."""
+"""For how long, or until when: the options of whatever can be paused or snoozed."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
@@ -17,10 +17,10 @@ Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Unti
 Why = Annotated[str, typer.Option("--reason", help="Shown with it, and in the audit log.")]
 
 
-def end(length: str | None, until: str | None, now: datetime) -> datetime | None:
-    """When the pause is over; None: once it is resumed. Raises Invalid."""
+def end(length: str | None, until: str | None, now: datetime, option: str = "--until") -> datetime | None:
+    """When it is over; None: neither was given. `option`: what `until` is called. Raises Invalid."""
     if length is not None and until is not None:
-        raise Invalid("give --for or --until, not both")
+        raise Invalid(f"give --for or {option}, not both")
     try:
         return instant(until) if length is None else now + parse_duration(length)
     except ValueError as error:

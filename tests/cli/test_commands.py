@@ -1,6 +1,7 @@
 """Every command: what it prints, how it exits, and that an error is one line that says what to do."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -176,6 +177,11 @@ def test_from_send_to_resolved(tocsin: Tocsin) -> None:
     assert tocsin("incidents", "note", "1", "looking").status == 0
     assert tocsin("incidents", "assign", "1", "bo").status == 0
     assert tocsin("incidents", "snooze", "1", "--for", "30m").status == 0
+    assert "snoozed until 2" in tocsin("incidents", "snooze", "1").out
+    later = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=5)
+    until = f"snoozed until {later:%Y-%m-%d %H:%M:%S}Z"
+    assert until in tocsin("incidents", "snooze", "1", "--until", later.isoformat()).out
+    assert "not both" in tocsin("incidents", "snooze", "1", "--until", later.isoformat(), "--for", "1h").err
     assert tocsin("incidents", "resolve", "1").status == 0
     assert tocsin("incidents", "list", "--json").json["items"] == []
     again = tocsin("incidents", "ack", "1")
@@ -266,6 +272,15 @@ def test_who_is_on_call_and_taking_over(tocsin: Tocsin) -> None:
     assert [(one["user"], one["source"]) for one in shifts.json["items"]] == [
         ("ada", "layer"), ("bo", "override"), ("ada", "layer"),
     ]  # fmt: skip
+
+
+def test_taking_over_for_a_while(tocsin: Tocsin) -> None:
+    start = ("--user", "bo", "--from", "2026-11-04T11:00:00Z")
+    made = tocsin("oncall", "override", "primary", *start, "--for", "2h")
+    assert "from 2026-11-04 11:00:00Z to 2026-11-04 13:00:00Z" in made.out
+    assert "give --for or --to" in tocsin("oncall", "override", "primary", *start).err
+    both = tocsin("oncall", "override", "primary", *start, "--for", "2h", "--to", "2026-11-04T13:00:00Z")
+    assert "give --for or --to, not both" in both.err
 
 
 def test_coverage_is_a_gate(tocsin: Tocsin) -> None:
