@@ -1,4 +1,4 @@
-"""Handing the pager over: to whom, and until when. The same override as anywhere else."""
+"""Handing the pager over, or taking it over: to whom, and until when. The same override as anywhere else."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from app.web.wall import morning
 
 SHOWN = 12  # people to choose from; everybody stands in the form of an override
 UNTIL = {"shift": "end of my shift", "1h": "1 hour", "morning": "until morning"}
+TAKEN = {"1h": "1 hour", "2h": "2 hours", "4h": "4 hours", "morning": "Until morning", "shift": "Until the shift ends"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,21 @@ def choices(on: On, now: datetime, zone: ZoneInfo) -> dict[str, datetime]:
     return {name: end for name, end in ends.items() if end is not None and (on.until is None or end <= on.until)}
 
 
-def until(on: On, wanted: str, now: datetime, zone: ZoneInfo) -> datetime:
-    """When the chosen hand-over ends. Raises Invalid."""
-    ends = choices(on, now, zone)
+def take_overs(person: Person, holding: Mapping[str, On], now: datetime) -> dict[str, dict[str, datetime]]:
+    """When what this person takes over may end, by schedule, for each in which they are not on call now."""
+    return {name: takes(on, now, person.zone) for name, on in holding.items() if person.login not in on.users}
+
+
+def takes(on: On, now: datetime, zone: ZoneInfo) -> dict[str, datetime]:
+    """When a shift that somebody takes over may end, by name; also after the end of that shift."""
+    hours = {f"{count}h": now + timedelta(hours=count) for count in (1, 2, 4)}
+    return hours | {"morning": morning(now, zone)} | ({"shift": on.until} if on.until else {})
+
+
+def until(ends: Mapping[str, datetime], wanted: str) -> datetime:
+    """The end that was chosen. Raises Invalid."""
     if wanted not in ends:
-        raise Invalid(f'until "{wanted[:20]}" is not within the shift', [Fault("until", "unknown")])
+        raise Invalid(f'until "{wanted[:20]}" is not one of {", ".join(ends)}', [Fault("until", "unknown")])
     return ends[wanted]
 
 

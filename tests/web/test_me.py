@@ -187,6 +187,33 @@ def _span(page: str) -> dict[str, str]:
     return dict(re.findall(r'name="(start|end)" value="([^"]+)"', page))
 
 
+def test_whoever_is_not_on_call_takes_over_in_two_taps(site: Site) -> None:
+    from app.db import transaction
+    from app.oncall import service as oncall
+    from app.web import frame
+
+    with transaction() as db:
+        (holder,) = oncall.who(db, datetime.now(UTC))["primary"].users
+    other = {"ada": "bo", "bo": "ada"}[holder]
+    mine, viewer = site.as_(other), site.as_("vi")
+    assert "/oncall/take-over" not in site.as_(holder).get("/oncall")
+    assert "/oncall/take-over" not in viewer.get("/oncall")
+    page = mine.get("/oncall")
+    form = page[page.index("/oncall/take-over") :].partition("</form>")[0]
+    assert re.findall(r'name="until" value="(\w+)"', form) == ["1h", "2h", "4h", "morning", "shift"]
+    mine.post("/oncall/take-over", 422, schedule="primary", until="never")
+    viewer.post("/oncall/take-over", 403, schedule="primary", until="2h")
+    mine.post("/oncall/take-over", schedule="primary", until="2h")
+    assert "You are on call in primary until" in mine.toast()
+    with transaction() as db:
+        on = oncall.who(db, datetime.now(UTC))["primary"]
+    assert on.users == (other,)
+    assert on.until is not None
+    assert abs(on.until - datetime.now(UTC) - timedelta(hours=2)) < timedelta(minutes=5)
+    frame.invalidate()
+    assert "/oncall/take-over" not in mine.get("/oncall")
+
+
 def test_an_override_is_shown_and_taken_back_by_its_owner_only(site: Site, ada: Site) -> None:
     now = datetime.now(UTC)
     ada.post(

@@ -20,7 +20,7 @@ from app.oncall.model import ListedOverride, On, Override, Schedule
 from app.people import store as people
 from app.walltime import clock
 from app.web import frame, rota, wall
-from app.web.handover import UNTIL, hand_overs, until
+from app.web.handover import TAKEN, UNTIL, choices, hand_overs, take_overs, takes, until
 from app.web.rota import Bar, Picture
 from app.web.route import pages
 from app.web.toast import Toast
@@ -77,7 +77,9 @@ def timeline(
             form=form,
             edited=override,
             hand_overs=hand_overs(v.db, v.actor, v.person, holding, v.now) if v.may("respond") else {},
+            take_overs=take_overs(v.person, holding, v.now) if v.may("respond") else {},
             until_names=UNTIL,
+            taken_names=TAKEN,
             logins=_pageable(v.db),
         )
 
@@ -98,11 +100,23 @@ def hand_over(request: Request, typed: Typed) -> Response:
     """Put somebody else on call for the rest of the visitor's shift, or less."""
     with visit(request) as v:
         name, user = typed.get("schedule", ""), typed.get("user", "")
-        end = until(oncall.who_of(v.db, name, v.now), typed.get("until", ""), v.now, v.zone)
+        end = until(choices(oncall.who_of(v.db, name, v.now), v.now, v.zone), typed.get("until", ""))
         made = pager.override(v.db, name, user, v.now, end, "hand-over", v.actor, v.now)
         text = f"{user} is on call in {name} until {clock(end, v.now, v.zone)}"
     frame.invalidate()
     return go(local_path(typed.get("back"), "/oncall"), Toast.override(made.id or 0, text))
+
+
+@router.post("/oncall/take-over")
+def take_over(request: Request, typed: Typed) -> Response:
+    """Put the visitor on call from now on, for a while."""
+    with visit(request) as v:
+        name = typed.get("schedule", "")
+        end = until(takes(oncall.who_of(v.db, name, v.now), v.now, v.zone), typed.get("until", ""))
+        made = pager.override(v.db, name, v.person.login, v.now, end, "taken over", v.actor, v.now)
+        text = f"You are on call in {name} until {clock(end, v.now, v.zone)}"
+    frame.invalidate()
+    return go("/oncall", Toast.override(made.id or 0, text))
 
 
 @router.post("/oncall/overrides/{id_}")
@@ -157,11 +171,11 @@ def _made(db: Connection, id_: int) -> Override:
 
 
 def _prefilled(v: Visit, known: Mapping[str, Schedule], schedule: str, start: str, end: str) -> dict[str, str]:
-    """What the form starts with: the clicked shift, or the next hour."""
+    """What the form starts with: the clicked shift, or from now."""
     hour = v.now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     return {
         "schedule": schedule if schedule in known else next(iter(known), ""),
-        "start": wall.write(wall.parse(start, v.zone, "start") if start else hour, v.zone),
+        "start": wall.write(wall.parse(start, v.zone, "start") if start else v.now, v.zone),
         "end": wall.write(wall.parse(end, v.zone, "end") if end else hour + timedelta(hours=8), v.zone),
         "user": v.person.login,
         "reason": "",
