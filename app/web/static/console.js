@@ -138,11 +138,13 @@
     const count = $$("[data-pick]:checked").length;
     for (const one of $$("[data-picked]")) one.textContent = count ? `${count} selected:` : "Selected:";
   };
+  const pickAll = (wanted) => {
+    for (const one of $$("[data-pick]")) one.checked = wanted;
+    counted();
+  };
   document.addEventListener("click", (event) => {
-    if (event.target.closest("[data-unpick]")) {
-      for (const one of $$("[data-pick]")) one.checked = false;
-      return counted();
-    }
+    const every = event.target.closest("[data-pick-all]");
+    if (every || event.target.closest("[data-unpick]")) return pickAll(Boolean(every));
     const box = event.target.closest("[data-pick]");
     if (!box) return;
     const all = $$("[data-pick]"), from = all.indexOf(lastPick), to = all.indexOf(box);
@@ -247,8 +249,10 @@
   const PLACES = { h: "/", i: "/incidents", c: "/checks", o: "/oncall", m: "/me", r: "/rules" };
   let going = 0;
   document.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.matches("textarea")) return event.target.form.requestSubmit();
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Escape") {
+      if (!$("details.menu[open], details.pop[open]") && !event.target.matches("input:not([type=checkbox]), textarea")) pickAll(false);
       for (const one of $$("details.menu[open], details.pop[open]")) { one.open = false; $("summary", one).focus(); }
       if (event.target.matches("input, textarea")) event.target.blur();
       return;
@@ -257,7 +261,7 @@
     if (going > Date.now() && PLACES[event.key]) { location.href = PLACES[event.key]; return; }
     going = event.key === "g" ? Date.now() + 1200 : 0;
     if (event.key === "j" || event.key === "k") move(event.key === "j" ? 1 : -1);
-    else if ("arsn".includes(event.key)) act(event.key);
+    else if ("arsen".includes(event.key)) act(event.key);
     else if (event.key === "x") { const row = current(), box = row && $("[data-pick]", row); if (box) box.click(); }
     else if (event.key === "/") { const box = $("#find"); if (box && box.offsetParent) box.focus(); else location.href = "/search"; }
     else if (event.key === "?") $("#help").showModal();
