@@ -35,6 +35,20 @@ pytestmark = [
 
 
 @pytest.mark.xdist_group("browser")
+@pytest.mark.parametrize("width", [390, 1440])
+def test_pause_in_the_list_opens_what_it_asks(chromium: "Browser", site: Site, width: int) -> None:  # noqa: F811
+    configure()
+    results("web", 2, lambda _: {})
+    watched = Watched(chromium, site.as_("ed"), viewport={"width": width, "height": 844})
+    page = watched.page
+    page.goto("/checks")
+    page.get_by_role("link", name="Pause web").click()
+    page.get_by_role("button", name="Pause now").click()
+    page.get_by_text("web paused until").wait_for()
+    watched.close()
+
+
+@pytest.mark.xdist_group("browser")
 def test_a_run_of_many_goes_on_by_itself_until_all_have_answered(chromium: "Browser", site: Site) -> None:  # noqa: F811
     configure()
     results("web", 2, lambda _: {})
