@@ -15,7 +15,9 @@ def measure() -> Iterator[Figure]:
         rounds = _rounds(postgres)
     totals = [sum(ours + server for ours, server in of_one.values()) for of_one in rounds]
     share = sum(server for of_one in rounds for _, server in of_one.values()) / sum(totals)
-    yield Figure("a check beside its probe", totals, "µs CPU", most=True, aim=1000, beside=f"of it PostgreSQL {share:.0%}")
+    yield Figure(
+        "a check, in addition to its probe", totals, "µs CPU", most=True, aim=1000, beside=f"of which PostgreSQL {share:.0%}"
+    )
     for stage_ in rounds[0]:
         pairs = [of_one[stage_] for of_one in rounds]
         ours, server = (sorted(column)[len(pairs) // 2] for column in zip(*pairs, strict=True))

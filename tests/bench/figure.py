@@ -25,9 +25,9 @@ class Figure:
     def verdict(self) -> str:
         """How the median stands to its bounds."""
         if self.aim is not None and self._keeps(self.aim):
-            return "as aimed"
+            return "target met"
         if self.must is not None:
-            kept = "must kept, aim missed" if self.aim is not None else "kept"
+            kept = "bound met, target missed" if self.aim is not None else "bound met"
             return kept if self._keeps(self.must) else "**missed**"
         return "**missed**" if self.aim is not None else ""
 
@@ -48,13 +48,13 @@ class Figure:
 
 def table(figures: Iterable[Figure]) -> str:
     """The figures as Markdown."""
-    head = "| what | measured: median (spread over rounds) | must | aim | | beside |\n| --- | --- | --- | --- | --- | --- |"
+    head = "| what | median (range over rounds) | bound | target | result | details |\n| --- | --- | --- | --- | --- | --- |"
     return "\n".join((head, *(one.row() for one in figures)))
 
 
 def _number(value: float) -> str:
     if value == float("inf"):
-        return "beyond what can be told"
+        return "too large to measure"
     if abs(value) >= 1000:
         return f"{value:,.0f}".replace(",", " ")
     return f"{value:.3g}"

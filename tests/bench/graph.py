@@ -24,10 +24,10 @@ def measure() -> Iterator[Figure]:
         rounds, rows, slices = _rounds(postgres)
     curves, raws = ([pair[n] for pair in rounds] for n in (0, 1))
     ratios = [raw[1] / curve[1] for curve, raw in rounds]
-    beside = f"{slices} slices beside {rows} rows; CPU of Tocsin and PostgreSQL"
+    beside = f"{slices} slices instead of {rows} rows; CPU of Tocsin and PostgreSQL"
     yield Figure("a graph of a year, 1-minute samples", ratios, "× cheaper than reading them", aim=20, beside=beside)
     for what, pairs in (("`samples.curve`", curves), ("the raw rows", raws)):
-        yield Figure(what, [cpu * 1e3 for _, cpu in pairs], "ms CPU", beside=f"{min(pairs)[0] * 1e3:.0f} ms by the clock")
+        yield Figure(what, [cpu * 1e3 for _, cpu in pairs], "ms CPU", beside=f"{min(pairs)[0] * 1e3:.0f} ms wall-clock time")
 
 
 def _rounds(postgres: int) -> tuple[list[tuple[tuple[float, float], tuple[float, float]]], int, int]:

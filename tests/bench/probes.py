@@ -53,7 +53,7 @@ def _round(mode: str, count: int, web: Web, pid: int, exporter: str) -> tuple[fl
 def _figure(mode: str, pairs: Sequence[tuple[float, float]]) -> Figure:
     must, aim = BOUNDS[mode]
     ours, theirs = (sorted(column)[len(pairs) // 2] for column in zip(*pairs, strict=True))
-    beside = f"{ours * 1e6:.0f} µs CPU a probe; the exporter {theirs * 1e6:.0f} µs"
+    beside = f"{ours * 1e6:.0f} µs CPU per probe; exporter {theirs * 1e6:.0f} µs"
     ratios = [peer / own for own, peer in pairs]
     return Figure(f"{NAMES[mode]}: probes per core-second", ratios, "× blackbox exporter", must, aim, beside=beside)
 

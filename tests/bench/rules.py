@@ -37,10 +37,10 @@ def measure() -> Iterator[Figure]:
                     if not rounds:
                         raise RuntimeError(f"{name}, {shape}, {start}: the database ended every evaluation")
                     ours, server = (sorted(column)[len(rounds) // 2] for column in zip(*rounds, strict=True))
-                    beside = f"a series: Tocsin {ours / SERIES * 1e6:.0f} µs, PostgreSQL {server / SERIES * 1e6:.0f} µs"
-                    beside += f"; {ended} more that the database ended, not counted" if ended else ""
+                    beside = f"per series: Tocsin {ours / SERIES * 1e6:.0f} µs, PostgreSQL {server / SERIES * 1e6:.0f} µs"
+                    beside += f"; {ended} more evaluations aborted by the database, not counted" if ended else ""
                     rates = [SERIES / (ours + server) for ours, server in rounds]
-                    yield Figure(f"{name}; {shape}; {start}", rates, "series a core-second", beside=beside)
+                    yield Figure(f"{name}; {shape}; {start}", rates, "series per core-second", beside=beside)
 
 
 Judged = dict[str, tuple[list[tuple[float, float]], int]]

@@ -42,7 +42,7 @@ def measure() -> Iterator[Figure]:
             late, missed, cpu = _watch(stack, checks, every)
         load = f"{checks} checks at {every} s"
         beside = (
-            f"p50 {percentile(late, 0.5):.3f} s; {missed:.2%} of the beats without a run; load average {os.getloadavg()[0]:.1f}"
+            f"p50 {percentile(late, 0.5):.3f} s; {missed:.2%} of intervals without a run; load average {os.getloadavg()[0]:.1f}"
         )
         yield Figure(f"{load}: start after due, p99", [percentile(late, 0.99)], "s", must=1, most=True, beside=beside)
         shares = ", ".join(f"{name} {share:.0%}" for name, share in cpu.items())
