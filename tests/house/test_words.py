@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.web.template import environment
+from tests import shipped
 from tests.house.every import every
 from tests.house.test_house import parsed
 
@@ -17,10 +18,8 @@ TEMPLATES = sorted((ROOT / "app" / "web" / "templates").glob("*.html"))
 SOURCES = [
     path for folder in ("app", "tasks") for path in sorted((ROOT / folder).rglob("*.py")) if "versions" not in path.parts
 ]
-# Figures, decisions, and the pages that are still to be worded.
-OTHERS = {"decisions", "examples", "benchmarks.md", "on_call_procedures.md", "act-on-incidents.md"}
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
-PAGES += [page for page in sorted((ROOT / "docs").rglob("*.md")) if not OTHERS & {page.name, page.parent.name}]
+PAGES += sorted((ROOT / "docs").rglob("*.md"))
 SCRIPT = ROOT / "app" / "web" / "static" / "console.js"
 
 # A phrase, and what to write instead. Lower case; words are matched whole, spaces and line ends alike.
@@ -75,6 +74,26 @@ INSTEAD = {
     r"(turn the|the) knob": "sensitivity",
     r"once more to hurry": "press Ctrl-C again",
     r"stands? (here )?twice": "duplicate",
+    r"speaks? https?": "served over HTTPS",
+    r"one line an? \w+": "one line per",
+    r"lists? so(?! that)|sounds? like one": "what it is",
+    r"stands? (here )?sealed": "encrypted",
+    r"whatever the \w+": "even outside; regardless of",
+    r"(and|or) over what|over what,": "how; on which channel",
+    r"pulls? little": "cause little traffic",
+    r"(with|and) where (they|it) stands?": "with file and line",
+    r"(are|is) whole": "complete",
+    r"(is|are) read off": "shown",
+    r"how many tries": "how many attempts",
+    r"in trouble": "has a problem",
+    r"short of (memory|disk|processor)": "low on",
+    r"time-outs?": "timeout",
+    r"pages (still )?leave": "pages are sent",
+    r"what it holds|hears? of": "its content; is notified",
+    r"(pages|warns|alerts) nobody": "does not page",
+    r"for want of": "because of a lack of",
+    r"(is|are) no (plain|ordinary) \w+": "not a plain",
+    r"(a|the) moment's": "short",
     r"input should|field required|extra inputs|valid (string|integer|number)": "must be; missing required field; unknown field",
 }  # fmt: skip
 PHRASES = [(re.compile(rf"\b(?:{phrase})(?!\w)", re.I), better) for phrase, better in INSTEAD.items()]
@@ -130,6 +149,14 @@ def test_a_message_is_in_the_fields_words(path: Path) -> None:
 @every("path", PAGES)
 def test_a_document_is_in_the_fields_words(path: Path) -> None:
     assert refused(path, enumerate(path.read_text().split("\n\n"), 1)) == []
+
+
+def test_the_shipped_configuration_is_in_the_fields_words() -> None:
+    files = [
+        file for folder in (shipped.folder(), ROOT / "docs") for file in folder.rglob("*.*") if file.suffix in (".yaml", ".md")
+    ]
+    assert len(files) > 20
+    assert [f"{file.name}: {hit}" for file in files for hit in found(file.read_text())] == []
 
 
 def test_the_help_of_a_command_is_in_the_fields_words() -> None:
