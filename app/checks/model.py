@@ -101,7 +101,7 @@ class Check(Declared):
     alert: StatusAlert | Literal["off"] = Field(
         default=StatusAlert(),
         description="when it alerts, or off",
-        examples=[{"severity": "critical", "after": "2 of 3", "summary": "The shop does not answer"}],
+        examples=[{"severity": "critical", "after": "2 of 3", "summary": "The shop does not respond"}],
     )
     no_data: NoData | None = Field(default=None, description="same as alert.no_data; also applies if alert is off")
     runbook: str | None = Field(default=None, description="name of the runbook of its alerts")
