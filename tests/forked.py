@@ -28,7 +28,6 @@ LOADED = (  # nothing of ours that looks at the environment when it is imported
     "markdown_it", "orjson", "psutil", "pycurl", "pydantic_settings", "redis", "ruamel.yaml",
     "sqlalchemy.dialects.postgresql.psycopg", "structlog", "typer", "uvicorn", "yaml",
 )  # fmt: skip
-LARGEST = 1 << 20  # bytes of a command line and its environment
 
 
 def tocsin(
@@ -49,13 +48,20 @@ def tocsin(
             os.close(out_end)
             os.close(err_end)
         line.settimeout(timeout)
-        pid = int.from_bytes(line.recv(4), "big")
+        pid = _number(line)
         try:
-            status = int.from_bytes(line.recv(4), "big", signed=True)
+            status = _number(line)
         except TimeoutError:
             os.kill(pid, signal.SIGKILL)
             raise subprocess.TimeoutExpired(command, timeout) from None
         return subprocess.CompletedProcess(command, status, said.of(out), "" if merged else said.of(err))
+
+
+def _number(line: socket.socket) -> int:
+    """What the server says; fails when it is gone, which is no exit status."""
+    said = line.recv(4, socket.MSG_WAITALL)
+    assert len(said) == 4, "the server of forked commands has ended"
+    return int.from_bytes(said, "big", signed=True)
 
 
 class _Reader:
@@ -151,7 +157,7 @@ def _begin(door: socket.socket, running: dict[int, socket.socket]) -> None:
         os.close(stream)
     running[pid] = line
     with suppress(OSError):
-        line.sendall(pid.to_bytes(4, "big"))
+        line.sendall(pid.to_bytes(4, "big", signed=True))
 
 
 def _reap(running: dict[int, socket.socket]) -> None:

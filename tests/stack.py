@@ -28,14 +28,21 @@ _LEVEL = "(debug|info|warning|error|critical)"
 LOG_LINE = re.compile(rf"ts=\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{6}}Z level={_LEVEL} event=[^\s\"]+( {_PAIR})*")
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A port nobody listens on just now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """A TCP port nobody listens on just now, and that was not given out before."""
+    while True:
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))
+            port = int(sock.getsockname()[1])
+        if port not in _given:
+            _given.add(port)
+            return port
 
 
-def until(what: Callable[[], Any], seconds: float) -> Any:
+def until(what: Callable[[], Any], seconds: float = 20.0) -> Any:
     """The first true value of `what()`; fails when there is none in time."""
     deadline = time.monotonic() + seconds
     while not (found := what()):

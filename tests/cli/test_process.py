@@ -5,10 +5,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from typing import Any
 
 import pytest
+
+from tests.stack import until
 
 COMMAND = (sys.executable, "-m", "app.cli")
 
@@ -24,14 +24,6 @@ def test_exit_status_of_the_process() -> None:
         assert subprocess.run([*COMMAND, *words], capture_output=True).returncode == status
 
 
-def _until(seen: Callable[[], Any], seconds: float = 30) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := seen()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return found
-
-
 @pytest.mark.parametrize(
     "words, kind", [(["pager"], "pager"), (["beat"], "beat"), (["worker", "-Q", "security", "-c", "1"], "worker")]
 )
@@ -45,7 +37,7 @@ def test_a_process_says_that_it_lives_and_takes_it_back(clean: None, words: list
 
     with subprocess.Popen([*COMMAND, *words], stderr=subprocess.PIPE) as process:
         try:
-            (one,) = _until(seen)
+            (one,) = until(seen, 30)
             assert one.name.split(":")[1] == str(process.pid)
             if kind == "worker":
                 assert one.detail == {"queues": ["security"]}
@@ -69,7 +61,7 @@ def test_web_serves_and_ends_quickly(clean: None) -> None:
                 except requests.ConnectionError:
                     return False
 
-            _until(alive)
+            until(alive, 30)
             began = time.monotonic()
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=10)

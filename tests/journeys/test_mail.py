@@ -9,7 +9,7 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from tests.journeys.world import World
-from tests.notify.test_email import free_port
+from tests.stack import free_port
 
 MAIL = """
 users: {{ada: {{contacts: {{mail: ada@bücher.example}}}}, dee: {{contacts: {{mail: dee@example.com}}}}}}

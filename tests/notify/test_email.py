@@ -24,6 +24,7 @@ from app.notify.model import Receipt
 from app.visible import short, visible
 from tests.decisions.words import quick
 from tests.notify.test_webhook import message
+from tests.stack import free_port
 
 POLICY = email.policy.default
 
@@ -64,14 +65,6 @@ def there() -> Iterator[tuple[Post, Spec]]:
         yield post, Spec(host="127.0.0.1", port=server.port, sender="tocsin@ops.example")
     finally:
         server.stop()
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def mail(spec: Spec, timeout: float = 5, **more: Any) -> Receipt:

@@ -10,7 +10,8 @@ from app import plugins
 from app.checks.probe import Reading
 from app.net.postgres_replication import findings, parse
 from tests.probes.run import Options, measure
-from tests.probes.servers.replicated import MAJORS, Node, Pair, replicated, until
+from tests.probes.servers.replicated import MAJORS, Node, Pair, replicated
+from tests.stack import until
 
 pytestmark = pytest.mark.xdist_group("postgres_replication")
 HEALTH, PERFORMANCE = "health.postgres", "performance.postgres"

@@ -4,11 +4,9 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,31 +15,9 @@ import pytest
 
 from app.settings import Settings
 from app.supervisor import control, leftovers, postgres, stack, state, status
+from tests.stack import free_port, until
 
 ROOT = Path(__file__).parents[2]
-
-
-def until(what: Callable[[], Any], seconds: float = 10.0) -> Any:
-    """The first true value of `what()`; fails the test when there is none in time."""
-    deadline = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.01)
-    return found
-
-
-_given: set[int] = set()
-
-
-def free_port() -> int:
-    """A port nobody has, and that was not given out before."""
-    while True:
-        with socket.socket() as line:
-            line.bind(("127.0.0.1", 0))
-            port = int(line.getsockname()[1])
-        if port not in _given:
-            _given.add(port)
-            return port
 
 
 class Home:

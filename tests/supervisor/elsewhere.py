@@ -13,7 +13,7 @@ import psycopg
 
 from app.supervisor import binaries
 from app.supervisor.account import Account, identity, run, unprivileged
-from tests.supervisor.conftest import free_port, until
+from tests.stack import free_port, until
 
 ROLES = """
 create role tocsin login createrole password 'right'; grant pg_monitor to tocsin;

@@ -16,7 +16,8 @@ import pytest
 from flower.urls import handlers
 
 from app.supervisor.flower import is_admin
-from tests.supervisor.conftest import ROOT, free_port, until
+from tests.stack import free_port, until
+from tests.supervisor.conftest import ROOT
 
 SCRIPT = """
 import sys

@@ -17,8 +17,9 @@ from app.people import adminfiles, service
 from app.people.model import FIRST_ADMIN, SYSTEM, Role
 from app.settings import Settings, environ, kept_from_last, of_home, settings, to_start
 from tests import forked
+from tests.stack import free_port
 from tests.supervisor import elsewhere
-from tests.supervisor.conftest import ROOT, Home, MakeHome, free_port
+from tests.supervisor.conftest import ROOT, Home, MakeHome
 from tests.supervisor.test_start import is_one_line
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)

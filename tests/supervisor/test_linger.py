@@ -14,7 +14,8 @@ import pytest
 from app.supervisor import linger
 from app.supervisor.child import Child
 from app.supervisor.plan import Spec
-from tests.supervisor.conftest import MakeHome, until
+from tests.stack import until
+from tests.supervisor.conftest import MakeHome
 
 
 def test_a_server_that_waits_for_its_sessions_is_ended_and_comes_back(make_home: MakeHome) -> None:

@@ -17,7 +17,8 @@ from app.errors import Unavailable
 from app.settings import Settings
 from app.supervisor import binaries, folders, leftovers, postgres
 from app.supervisor.embedded import start_embedded
-from tests.supervisor.conftest import ROOT, MakeHome, until
+from tests.stack import until
+from tests.supervisor.conftest import ROOT, MakeHome
 
 is_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 

@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from app.supervisor import folders, postgres, state, valkey
-from tests.supervisor.conftest import MakeHome, until
+from tests.stack import until
+from tests.supervisor.conftest import MakeHome
 
 
 def test_everything_runs_with_real_servers_and_down_leaves_nothing(make_home: MakeHome) -> None:

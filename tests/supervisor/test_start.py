@@ -13,8 +13,9 @@ import pytest
 from app.supervisor import postgres, state
 from app.supervisor.embedded import start_embedded
 from tests import forked
+from tests.stack import free_port, until
 from tests.supervisor import elsewhere
-from tests.supervisor.conftest import ROOT, Home, MakeHome, free_port, until
+from tests.supervisor.conftest import ROOT, Home, MakeHome
 
 SECRET = "geheim"
 WRONG = {

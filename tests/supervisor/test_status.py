@@ -15,7 +15,7 @@ from app.settings import Settings
 from app.supervisor import readiness, stack
 from app.supervisor.status import look
 from tests.away import disk_with
-from tests.supervisor.conftest import free_port
+from tests.stack import free_port
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import re
 import socket
 import threading
-import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -251,15 +250,15 @@ def test_news_reach_an_open_page_also_after_the_database_was_away(ada: Site, eng
     from app.db import transaction
 
     ear = _Ear(ada)
-    _until(lambda: _listeners() == 1)
+    until(lambda: _listeners() == 1)
     raise_alert("disk full")
-    _until(lambda: "event: incidents" in ear.heard)
+    until(lambda: "event: incidents" in ear.heard)
     with transaction() as db:
         db.execute(text(f"select pg_terminate_backend(pid) {LISTENERS}"))
     ear.heard.clear()
-    _until(lambda: {"event: incidents", "event: checks", "event: pages"} <= set(ear.heard))
+    until(lambda: {"event: incidents", "event: checks", "event: pages"} <= set(ear.heard))
     ear.close()
-    _until(lambda: _listeners() == 0)
+    until(lambda: _listeners() == 0)
     Site(ada.url).get("/live", 303)
 
 
@@ -294,13 +293,6 @@ def _listeners() -> int:
     with transaction() as db:
         query = f"select count(*) {LISTENERS}"
         return int(db.execute(text(query)).scalar_one())
-
-
-def _until(what: object) -> None:
-    deadline = time.monotonic() + 10
-    while not what():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_who_was_invited_sets_time_zone_rules_and_quiet_hours_and_sees_how_a_page_would_reach_them(site: Site) -> None:

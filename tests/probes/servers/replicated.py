@@ -3,8 +3,7 @@
 import shutil
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 
 from app.supervisor import binaries
 from app.supervisor.account import Account, identity, run, unprivileged
+from tests.stack import until
 
 DEBIAN = Path("/usr/lib/postgresql")
 MAJORS = (15, *sorted(binaries.INSTALLS))
@@ -65,7 +65,7 @@ class Node:
         with (self.data.parent / f"{self.port}.log").open("ab") as log:
             command: list[str | Path] = [self.tools / "postgres", "-D", self.data, "-p", str(self.port), *words]
             self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/", **identity(self.account))
-        until(self.answers)
+        until(self.answers, 20)
 
     def answers(self) -> bool:
         assert self.process is not None
@@ -79,14 +79,6 @@ class Node:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(2)  # fast
             self.process.wait(20)
-
-
-def until(met: Callable[[], Any], seconds: float = 20.0) -> None:
-    """Waits until something is so."""
-    deadline = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < deadline, "it does not come to that"
-        time.sleep(0.02)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,5 +124,5 @@ def replicated(major: int, slot: str | None = None, **options: str) -> Iterator[
         assert copied.returncode == 0, copied.stderr
         standby.start()
         pair = Pair(primary, standby)
-        until(pair.in_step)
+        until(pair.in_step, 20)
         yield pair
