@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_left
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -74,10 +74,14 @@ def stamp(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
-def short_day(at: datetime, zone: ZoneInfo) -> str:
+def short_date(day: date) -> str:
     """`Mon 23 Nov`."""
-    local = at.astimezone(zone)
-    return f"{local:%a} {local.day} {local:%b}"
+    return f"{day:%a} {day.day} {day:%b}"
+
+
+def short_day(at: datetime, zone: ZoneInfo) -> str:
+    """The same of the day of an instant."""
+    return short_date(at.astimezone(zone))
 
 
 def clock(at: datetime, now: datetime, zone: ZoneInfo) -> str:

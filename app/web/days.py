@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from app.units import counted
+from app.walltime import short_date
+from app.web.graph import Label
 
 HEIGHT, ROOM = 100.0, 0.22  # the drawing is as many units wide as it has days, and so much of each stays free
 MOST_LABELS = 6
@@ -44,14 +46,6 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
-    """A text at so many percent of the way: from the left, or from above."""
-
-    place: float
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class Line:
     """One day in the table beside the drawing."""
 
@@ -84,7 +78,7 @@ def draw(what: str, days: Sequence[date], parts: Sequence[Part]) -> Days:
         _times(days),
         tuple(parts),
         _summary(what, days, parts, totals),
-        tuple(Line(_named(day), tuple(part.counts[place] for part in parts)) for place, day in enumerate(days)),
+        tuple(Line(short_date(day), tuple(part.counts[place] for part in parts)) for place, day in enumerate(days)),
     )
 
 
@@ -106,7 +100,7 @@ def _bar(place: int, day: date, parts: Sequence[Part], total: int, top: int, wha
         if height:
             blocks.append(Block(part.style, y, height))
     of = ", ".join(f"{part.counts[place]} {part.name}" for part in parts if part.counts[place])
-    return Bar(place + ROOM / 2, tuple(blocks), f"{_named(day)}: {counted(total, what)}{f' ({of})' if of else ''}")
+    return Bar(place + ROOM / 2, tuple(blocks), f"{short_date(day)}: {counted(total, what)}{f' ({of})' if of else ''}")
 
 
 def _times(days: Sequence[date]) -> tuple[Label, ...]:
@@ -117,9 +111,5 @@ def _times(days: Sequence[date]) -> tuple[Label, ...]:
 def _summary(what: str, days: Sequence[date], parts: Sequence[Part], totals: Sequence[int]) -> str:
     most = max(range(len(days)), key=lambda place: totals[place])
     of = ", ".join(f"{part.total} {part.name}" for part in parts)
-    peak = f"; most on {_named(days[most])}: {totals[most]}" if totals[most] else ""
+    peak = f"; most on {short_date(days[most])}: {totals[most]}" if totals[most] else ""
     return f"{counted(sum(totals), what)} in {counted(len(days), 'day')} ({of}){peak}"
-
-
-def _named(day: date) -> str:
-    return f"{day:%a} {day.day} {day:%b}"
