@@ -80,6 +80,7 @@ class Code(StrEnum):
     TEAM_MEMBER = "team_member"  # one of the team's members
     TEAM_EMPTY = "team_empty"  # no member can be paged
     ON_CALL = "on_call"  # the schedule has the person on call just then
+    ASSIGNEE = "assignee"  # assigned when the policy restarted, so paged with step 1
     NOBODY_ON_CALL = "nobody_on_call"  # the schedule has a gap just then
 
     # escalation: why assigning somebody pages nobody

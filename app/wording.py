@@ -167,6 +167,7 @@ PHRASES: dict[str, Phrase] = {
     Code.TEAM_MEMBER: "in team {team}",
     Code.TEAM_EMPTY: "team {team} has no members",
     Code.ON_CALL: "on call in {schedule}",
+    Code.ASSIGNEE: "{user} is assigned",
     Code.NOBODY_ON_CALL: "nobody is on call in {schedule}",
     Code.NOT_PAGED: "{user} is not paged",
     Code.PAGED_ALREADY: "{user} is assigned and was paged",

@@ -7,7 +7,7 @@ from datetime import datetime
 from app.catalog.model import Policy
 from app.escalation.hold import Hold, hold
 from app.escalation.model import Due, EscalationState, EscalationStatus
-from app.escalation.plan import LastResort, ResolvedTarget, Step, plan
+from app.escalation.plan import LastResort, ResolvedTarget, Step, assignee_beside, plan
 from app.oncall.hours import Timetable
 
 WhoAt = Callable[
@@ -33,20 +33,22 @@ class EscalationTerms:
     last: LastResort
     hours: str | None
     timetable: Timetable
+    assigned_to: str | None = None
+    assignee_paged: bool = False  # out of turn, since the policy started last
 
 
 def ahead(terms: EscalationTerms, current: EscalationState, now: datetime, who_at: WhoAt) -> Iterator[Upcoming]:
     """Every step after this state, up to and including the first `if_exhausted`; none while nothing is due."""
-    again = current.due is Due.AGAIN
+    again, beside = current.due is Due.AGAIN, assignee_beside(terms.assigned_to, terms.assignee_paged, current)
     position = EscalationState.started(current.incident, current.generation, current.due_at) if again else current
     while position.due_at is not None:
         at = max(position.due_at, now)
         wait = hold(terms.hours, terms.timetable, position, at) or _waits(terms, position, now)
         at = wait.until if wait else at
-        made = plan(terms.policy, terms.last, who_at(at), position, at)
+        made = plan(terms.policy, terms.last, who_at(at), position, at, beside)
         for step in made.steps:
             yield Upcoming(at, step, wait, again)
-        again, position = False, made.after
+        again, beside, position = False, None, made.after
         if position.state is EscalationStatus.EXHAUSTED:
             return
 

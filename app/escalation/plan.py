@@ -58,11 +58,17 @@ class Plan:
 
 
 def plan(
-    policy: Policy | None, last: LastResort, who: Mapping[str, ResolvedTarget], before: EscalationState, now: datetime
+    policy: Policy | None,
+    last: LastResort,
+    who: Mapping[str, ResolvedTarget],
+    before: EscalationState,
+    now: datetime,
+    beside: str | None = None,
 ) -> Plan:
     """Take the step that is due. `who` resolves every target of the policy and of `last` (if_exhausted's default).
 
     An `if_exhausted` that is nobody just now falls to the owners, and these to the admins: never silence.
+    beside: a login that is paged beside the first step taken, see `assignee_beside`; `who` resolves it, too.
     """
     taken: list[Step] = []
     at = before.due_at if before.due_at and now - before.due_at < LATE else now
@@ -70,7 +76,8 @@ def plan(
     while policy is not None and position.round <= policy.repeat:
         step = policy.steps[position.step]
         facts = {"step": position.step + 1, "of": len(policy.steps), "round": position.round}
-        taken.append(_step(position.round, position.step + 1, step.page, who, Reason(Code.STEP, facts)))
+        made = _step(position.round, position.step + 1, step.page, who, Reason(Code.STEP, facts))
+        taken.append(_with(made, beside, who) if not taken else made)
         position = _next(position, len(policy.steps))
         if not taken[-1].excused:
             waiting = replace(position, due_at=at + step.wait, due=Due.STEP, state=EscalationStatus.RUNNING, held=None)
@@ -82,7 +89,8 @@ def plan(
     )
     ladder = [named for named in (policy.if_exhausted if policy else None, last.owners, last.admins) if named]
     steps = [_step(position.round, None, named, who, why) for named in ladder]
-    taken.append(next((step for step in steps if not step.excused), _all_excused(steps, position.round)))
+    made = next((step for step in steps if not step.excused), _all_excused(steps, position.round))
+    taken.append(_with(made, beside, who) if not taken else made)
     again = at + AGAIN_AFTER_EXHAUSTION
     after = replace(position, round=position.round + 1, due_at=again, due=Due.STEP, state=EscalationStatus.EXHAUSTED, held=None)
     return Plan(tuple(taken), after)
@@ -96,6 +104,15 @@ def out_of_turn(policy: Policy | None, person: ResolvedTarget, why: Reason, star
     if policy is None:  # its steps have no number, as this one has none: they are told apart by the round
         after = replace(after, round=started.round + 1)
     return Plan((step,), after)
+
+
+def assignee_beside(assigned_to: str | None, paged: bool, current: EscalationState) -> str | None:
+    """Who is paged beside step 1: whoever is assigned, where the policy restarts and did not page them first.
+
+    paged: whether they were, out of turn, since the policy started last.
+    """
+    again = current.due is Due.AGAIN
+    return assigned_to if again or ((current.round, current.step) == (0, 0) and not paged) else None
 
 
 def awaits_assignee(policy: Policy | None, current: EscalationState, now: datetime) -> bool:
@@ -163,15 +180,22 @@ def others(
     return []
 
 
-def targets(policy: Policy | None, last: LastResort) -> set[str]:
+def targets(policy: Policy | None, last: LastResort, beside: str | None = None) -> set[str]:
     """Everything `plan` may ask `who` for."""
-    return {*last.owners, *last.admins, *(policy.targets if policy else ())}
+    return {*last.owners, *last.admins, *(policy.targets if policy else ()), *([f"user:{beside}"] if beside else [])}
 
 
 def _next(position: EscalationState, steps: int) -> EscalationState:
     if position.step + 1 < steps:
         return replace(position, step=position.step + 1)
     return replace(position, step=0, round=position.round + 1)
+
+
+def _with(step: Step, login: str | None, who: Mapping[str, ResolvedTarget]) -> Step:
+    """The step with one more person, where it does not reach them already and they can be paged."""
+    if login is None or who[f"user:{login}"].nobody or any(login in one.users for one in step.targets):
+        return step
+    return replace(step, targets=(*step.targets, replace(who[f"user:{login}"], reason=Reason(Code.ASSIGNEE, {"user": login}))))
 
 
 def _step(round_: int, number: int | None, named: Sequence[str], who: Mapping[str, ResolvedTarget], reason: Reason) -> Step:

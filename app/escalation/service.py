@@ -1,6 +1,6 @@
 """Starts, advances and stops escalations: load, decide, save, in the caller's transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -17,6 +17,7 @@ from app.escalation.plan import (
     Plan,
     ResolvedTarget,
     Step,
+    assignee_beside,
     awaits_assignee,
     hurried,
     out_of_turn,
@@ -73,6 +74,11 @@ def assignee_is_asked(db: Connection, incident: Incident, now: datetime) -> bool
     """Whether its assignee was paged and still has time to answer before step 1; the caller holds its lock."""
     current = store.get(db, incident.number) if incident.assigned_to else None
     return current is not None and awaits_assignee(incident.policy, current, now)
+
+
+def assignees_paged(db: Connection, of: Iterable[Incident]) -> set[int]:
+    """The incidents whose assignee was paged since their policy started last."""
+    return store.promised(db, {one.number: (one.generation, one.assigned_to) for one in of if one.assigned_to})
 
 
 def excuse_assignee(db: Connection, incident: Incident, why: Reason, now: datetime) -> None:
@@ -199,9 +205,13 @@ def _plans(db: Connection, due: Sequence[EscalationState], found: Mapping[int, I
         return {}
     last_resort = owners(db)
     directory = people.directory(db, catalog.defaults(db).timezone)
-    wanted = {target for one in due for target in targets(found[one.incident].policy, last_resort)}
+    paged = assignees_paged(db, [found[one.incident] for one in due])
+    beside = {one.incident: assignee_beside(found[one.incident].assigned_to, one.incident in paged, one) for one in due}
+    wanted = {target for number, who in beside.items() for target in targets(found[number].policy, last_resort, who)}
     resolved = resolve(db, wanted, directory, now)
-    return {one.incident: plan(found[one.incident].policy, last_resort, resolved, one, now) for one in due}
+    return {
+        one.incident: plan(found[one.incident].policy, last_resort, resolved, one, now, beside[one.incident]) for one in due
+    }
 
 
 def resolve(db: Connection, wanted: set[str], directory: Directory, at: datetime) -> dict[str, ResolvedTarget]:

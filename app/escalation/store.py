@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, text, update
+from sqlalchemy import Connection, Row, func, insert, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.db import dumps, move_back
@@ -109,6 +109,15 @@ def end_obligations(db: Connection, ends: Mapping[int, tuple[ObligationState, Re
         return []
     rows = [{"id": id_, "state": state, "reason": nested(reason)} for id_, (state, reason) in sorted(ends.items())]
     return list(db.scalars(_END, {"rows": dumps(rows), "now": now}))
+
+
+def promised(db: Connection, users: Mapping[int, tuple[int, str]]) -> set[int]:
+    """The incidents of which this generation has an obligation to reach this user; both by number."""
+    if not users:
+        return set()
+    columns = tuple_(obligation.c.incident, obligation.c.generation, obligation.c.user_name)
+    wanted = [(number, generation, login) for number, (generation, login) in users.items()]
+    return set(db.scalars(select(obligation.c.incident).where(columns.in_(wanted))))
 
 
 def abandoned(db: Connection, ids: Sequence[int]) -> list[int]:

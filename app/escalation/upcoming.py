@@ -10,7 +10,7 @@ from app.catalog import store as catalog
 from app.escalation.ahead import EscalationTerms, Upcoming, WhoAt, ahead
 from app.escalation.model import EscalationState
 from app.escalation.plan import ResolvedTarget, targets
-from app.escalation.service import owners, resolve
+from app.escalation.service import assignees_paged, owners, resolve
 from app.incidents.hours import urgency
 from app.incidents.model import Incident
 from app.oncall import service as oncall
@@ -55,13 +55,19 @@ def terms_of(db: Connection, incident: Incident) -> EscalationTerms:
 
 def all_terms_of(db: Connection, incidents: Iterable[Incident]) -> dict[int, EscalationTerms]:
     """What decides the steps of each of these incidents: who answers for all, and the hours, are asked for once."""
-    last, timetable = owners(db), oncall.timetable(db)
-    return {one.number: EscalationTerms(one.policy, last, one.hours, timetable) for one in incidents}
+    last, timetable, known = owners(db), oncall.timetable(db), list(incidents)
+    paged = assignees_paged(db, known)
+    return {
+        one.number: EscalationTerms(
+            one.policy, last, one.hours, timetable, assigned_to=one.assigned_to, assignee_paged=one.number in paged
+        )
+        for one in known
+    }
 
 
 def who_at(db: Connection, terms: EscalationTerms, directory: Directory) -> WhoAt:
     """Resolves the targets of policies to people, as of a time."""
-    wanted = targets(terms.policy, terms.last)
+    wanted = targets(terms.policy, terms.last, terms.assigned_to)
     return lambda at: resolve(db, wanted, directory, at)
 
 
@@ -80,7 +86,7 @@ def next_steps(
 
 def _lookup(db: Connection, all_terms: Iterable[EscalationTerms], now: datetime) -> WhoAt:
     """Whom targets stand for, asked once for all that is near and once for each later time (when hours open, mostly)."""
-    wanted = {target for one in all_terms for target in targets(one.policy, one.last)}
+    wanted = {target for one in all_terms for target in targets(one.policy, one.last, one.assigned_to)}
     directory = people.directory(db, catalog.defaults(db).timezone)
     known: dict[datetime, Mapping[str, ResolvedTarget]] = {}
 

@@ -60,6 +60,48 @@ def test_who_has_acknowledged_it_is_not_asked_again(world: World) -> None:
     world.advance(minutes(29))
     world.expect_nothing()
     world.advance(minutes(1))
+    world.expect_page("ada", "cy")
+    world.act("acknowledge")
+
+
+HOW = ("the acknowledgement times out", "the snooze ends", "it rises", "it is unacknowledged", "it is reopened")
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_the_assignee_is_paged_beside_step_1_when_the_policy_starts_anew(world: World, how: str) -> None:
+    world.policy("ada", minutes(5), "bo", minutes(5), ack_timeout="30m")
+    world.raise_alert()
+    world.expect_page("ada")
+    world.act("assign", login="cy")
+    world.expect_page("cy")
+    if how == "the snooze ends":
+        world.act("snooze", by="cy", length=minutes(30))
+    elif how == "it is reopened":
+        world.act("resolve", by="cy")
+        world.expect_page("ada", event="resolved")
+    else:
+        world.act("acknowledge", by="cy")
+    if how == "it rises":
+        world.raise_alert(severity="critical")
+    elif how in ("it is unacknowledged", "it is reopened"):
+        world.act("reopen" if how == "it is reopened" else "release")
+    else:
+        assert world.upcoming()[0][1] == "escalation restarts at step 1; step 1 of 2: user ada; cy is assigned"
+        world.advance(minutes(30))
+    world.expect_page("ada", "cy")
+    assert world.incident().assigned_to == "cy"
+    world.advance(minutes(5))
+    world.expect_page("bo")  # and no further step
+    world.act("acknowledge")
+
+
+def test_an_assignee_whom_step_1_reaches_is_paged_once(world: World) -> None:
+    world.policy("ada", minutes(5))
+    world.raise_alert()
+    world.expect_page("ada")
+    world.act("acknowledge")
+    world.act("assign", login="ada")
+    world.act("release")
     world.expect_page("ada")
     world.act("acknowledge")
 

@@ -80,6 +80,7 @@ class Expected:
     acknowledged_by: str | None = None
     assigned_to: str | None = None
     asked: bool = False  # the assignee was paged, and has until `due` to answer
+    named: str | None = None  # who was paged before step 1, because they were assigned
 
     @property
     def open(self) -> bool:
@@ -170,10 +171,11 @@ class Model:
         one.assigned_to = to
         if to in (by, one.acknowledged_by):
             one.generation += asked
+            one.named = None if asked else one.named
         elif not (asked and to == was):
             self._restart(one, now + POLICIES[one.policy].steps[0][1])
             self._promise(one, 0, None, (to,))
-            one.asked = True
+            one.asked, one.named = True, to
 
     def advance(self, now: datetime) -> None:
         """Take what is due."""
@@ -215,7 +217,7 @@ class Model:
 
     def _restart(self, one: Expected, at: datetime) -> None:
         one.state, one.generation = "triggered", one.generation + 1
-        one.place, one.due, one.again, one.asked = 0, at, False, False
+        one.place, one.due, one.again, one.asked, one.named = 0, at, False, False, None
         one.acknowledged_by = None
 
     def _quiet(self, one: Expected, by: str, until: datetime | None) -> None:
@@ -233,6 +235,8 @@ class Model:
         ladder = [(number + 1, *step) for number, step in enumerate(policy.steps)] * (policy.repeat + 1)
         while one.place < len(ladder):
             number, users, wait = ladder[one.place]
+            if not one.place and one.assigned_to not in (None, one.named):  # whoever is assigned is paged beside step 1
+                users = tuple(dict.fromkeys((*users, str(one.assigned_to))))
             self._promise(one, one.place // len(policy.steps), number, users)
             one.place += 1
             if users:
