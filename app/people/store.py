@@ -3,9 +3,11 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import orjson
 from pydantic import ValidationError
 from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -263,6 +265,12 @@ def _people(db: Connection, query: Select[Any], default_zone: str) -> dict[str, 
     return found
 
 
+@lru_cache(maxsize=4096)
+def _user(stored: bytes) -> User:
+    """A page asks for everybody several times, and what a user's specification means takes longer than to fetch it."""
+    return User.model_validate(orjson.loads(stored))
+
+
 def _person(row: Row[Any], default_zone: str) -> Person:
-    user = User.model_validate(row.spec)
+    user = _user(orjson.dumps(row.spec))
     return Person(row.login, user, row.declared, ZoneInfo(user.timezone or default_zone))
