@@ -153,7 +153,8 @@
     counted();
   });
   const announce = () => {
-    const text = $$(".news").map((one) => one.textContent.replace(/Show|Reload/g, "").trim()).filter(Boolean).join(". ");
+    const said = (news) => { const copy = news.cloneNode(true); $$("u", copy).forEach((one) => one.remove()); return copy.textContent.trim(); };
+    const text = $$(".news").map(said).filter(Boolean).join(". ");
     if ($("#announce") && $("#announce").textContent !== text) $("#announce").textContent = text;
   };
 
