@@ -45,7 +45,8 @@ from taken where page.id = taken.id returning page.*
 # down; who has lost its sessions, not its life, has new ones soon. Both renew what they hold. One without sessions has ended.
 _CONTEST = """
 update page set lease_until = :until, contested = true
-where state = 'sending' and not contested and {which} returning lease_owner
+where id in (select id from page where state = 'sending' and not contested and {which} for update skip locked)
+returning lease_owner
 """
 _CONTEST_LATE = text(_CONTEST.format(which="lease_until <= :now"))
 _CONTEST_GONE = text(
@@ -54,16 +55,22 @@ _CONTEST_GONE = text(
         " and not exists (select 1 from pg_stat_activity where application_name = :prefix || lease_owner)"
     )
 )
-_RENEW = text("""
-update page set lease_until = :until, contested = false
-from unnest(cast(:ids as bigint[]), cast(:fences as int[])) as r(id, fence)
-where page.id = r.id and page.fence = r.fence and page.state = 'sending' returning page.id
+# Many pages are locked in one order, whoever renews or records them.
+_OURS = """
+with ours as (
+  select page.id from page join unnest(cast(:ids as bigint[]), cast(:fences as int[])) as r(id, fence)
+    on page.id = r.id and page.fence = r.fence
+  where page.state = 'sending' order by page.id for update of page
+)
+"""
+_RENEW = text(f"""{_OURS}
+update page set lease_until = :until, contested = false from ours where page.id = ours.id returning page.id
 """)
-_RECORD = text("""
+_RECORD = text(f"""{_OURS}
 update page set state = r.state, next_at = coalesce(r.next_at, page.next_at), lease_until = null, ended_at = r.ended_at
-from unnest(cast(:ids as bigint[]), cast(:fences as int[]), cast(:states as text[]), cast(:next as timestamptz[]),
-            cast(:ended as timestamptz[])) as r(id, fence, state, next_at, ended_at)
-where page.id = r.id and page.fence = r.fence and page.state = 'sending' returning page.*
+from ours join unnest(cast(:ids as bigint[]), cast(:states as text[]), cast(:next as timestamptz[]),
+                      cast(:ended as timestamptz[])) as r(id, state, next_at, ended_at) on r.id = ours.id
+where page.id = ours.id returning page.*
 """)
 _EXPLAIN = text("""
 update page set reasons = reasons || r.why from jsonb_to_recordset(cast(:rows as jsonb)) as r(id bigint, why jsonb)

@@ -71,7 +71,11 @@ def answer(request: Request, error: Exception) -> Response:
     if request.headers.get("hx-request") == "true":
         return HTMLResponse(render("problem_toast.html", **facts), status)
     typed = {name: value for name, value in _typed(request).items() if value and not (name in HIDDEN or is_secret_name(name))}
-    faults = [one for one in error.faults if one.detail not in text] if isinstance(error, errors.Invalid) else ()
+    faults = (
+        [one for one in error.faults if one.detail not in text and one.detail != "unknown"]
+        if isinstance(error, errors.Invalid)
+        else ()
+    )
     back = "/" if request.method == "POST" else request.url.path if status == errors.Invalid.status else here(request)
     page = render("problem.html", **facts, typed=typed, faults=faults, back=back, login=None, theme=theme(request))
     again = {"Retry-After": str(ceil(error.seconds))} if isinstance(error, errors.TooOften) else None

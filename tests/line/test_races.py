@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -25,6 +25,9 @@ from app.configfile.load import load_texts
 from app.db import engine, transaction
 from app.errors import Busy, Conflict
 from app.incidents import service as incidents
+from app.notify import store as page_store
+from app.notify.model import Claim, Outcome, PageState
+from app.notify.store import Ended
 from app.people.model import SYSTEM, Actor, Role
 from app.signals.model import Signal, SignalStatus
 from tests.receiver import receiver
@@ -203,6 +206,43 @@ def test_numbers_count_on_without_gaps_however_many_open_incidents_at_once(clean
     with transaction() as db:
         numbers = list(db.scalars(text("select number from incident order by number")))
     assert numbers == list(range(1, 8 * 4 + 1))
+
+
+def _over(claims: Sequence[Claim]) -> Sequence[Ended]:
+    return [Ended(one, Outcome.ACCEPTED, PageState.ACCEPTED, None, None, None) for one in claims]
+
+
+SENDERS: dict[str, Callable[[Connection, Sequence[Claim]], object]] = {
+    "who sends renews": lambda db, claims: page_store.renew(db, claims, NOW + HOUR),
+    "outcomes are written": lambda db, claims: page_store.record(db, _over(claims), NOW),
+    "another looks for late ones": lambda db, _: page_store.contest_late(db, NOW + HOUR, NOW + HOUR),
+    "another looks for orphans": lambda db, _: page_store.contest_gone(db, NOW + HOUR),
+}
+
+
+@pytest.mark.parametrize("sender", SENDERS.values(), ids=SENDERS)
+def test_whoever_locks_pages_that_are_sent_does_so_in_the_order_of_their_ids(
+    clean: None, sender: Callable[[Connection, Sequence[Claim]], object]
+) -> None:
+    configure("http://127.0.0.1:9")
+    for key in ("k1", "k2"):
+        say(key, key)
+    line.dedup(NOW), line.escalate(NOW)
+    with transaction() as db:
+        claims = sorted(page_store.claim(db, NOW, timedelta(seconds=1), 9), key=lambda one: -one.id)
+        db.execute(text("update page set lease_owner = 'gone'"))
+    lock = text("select 1 from page where id = :id for update")
+    raised: list[BaseException] = []
+    work = threading.Thread(target=lambda: raised.extend(together(lambda: _in_one(lambda db: sender(db, claims)))))
+    waits = text("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")
+    with engine().begin() as db:
+        db.execute(lock, {"id": claims[-1].id})
+        work.start()
+        until(lambda: not work.is_alive() or _asked(waits) > 0, 10)
+        db.execute(text("set local lock_timeout = '500ms'"))
+        db.execute(lock, {"id": claims[0].id})  # whoever waits for one has no other
+    work.join(10)
+    assert raised == []
 
 
 def test_whoever_is_first_one_page_is_claimed_once_and_one_incident_opened(clean: None) -> None:
