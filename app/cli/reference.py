@@ -148,7 +148,7 @@ def _differs_only_in_its_example(one: Mapping[str, Any], other: Mapping[str, Any
 
 def _channels() -> Iterator[str]:
     yield "## Kinds of channels\n"
-    yield "`inbox` is built in and does not have to be declared.\n"
+    yield "`inbox` is built in; do not declare it.\n"
     modules = {name: plugins.module(CHANNELS, name) for name in channel_kinds()}
     yield _index(modules, modules)
     yield _waiting(CHANNEL_KINDS_PLANNED)
