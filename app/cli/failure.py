@@ -33,6 +33,7 @@ def exit_status(run: Callable[[], Any], starts: bool = False) -> int:
     except Exception as error:
         usage = getattr(error, "format_message", None)  # what Typer raises for wrong use
         if usage is not None:
+            _reword(error)
             return _say(_usage(error, usage()), WRONG)
         known = _known(error)
         if known is None:
@@ -74,6 +75,15 @@ def _with_faults(error: TocsinError) -> str:
     faults = error.faults if isinstance(error, Invalid) else ()
     more = [f"{one.field}: {one.detail}" for one in faults if one.detail not in message and one.detail != "unknown"]
     return f"{message}: {'; '.join(more)}" if more else message
+
+
+def _reword(error: Any) -> None:
+    """Typer has pydantic read an option: say what that refuses as everywhere else."""
+    refused = getattr(error.__cause__, "errors", None)
+    if refused is not None:
+        from app.validation import explain
+
+        error.message = explain(refused()[0])
 
 
 def _usage(error: Any, message: str) -> str:

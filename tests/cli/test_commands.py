@@ -93,6 +93,19 @@ def test_a_mistake_is_one_line_that_says_what_to_do(tocsin: Tocsin, words: str, 
     assert said.err.count("\n") == 1
 
 
+RANGES = {
+    "audit --limit 0": "invalid value for '--limit': must be at least 1; see `tocsin audit --help`",
+    "incidents list --limit 501": "invalid value for '--limit': must be at most 500; see `tocsin incidents list --help`",
+    "worker -c x": "invalid value for '-c' / '--concurrency': must be a whole number; see `tocsin worker --help`",
+}
+
+
+@pytest.mark.parametrize("words, told", RANGES.items())
+def test_an_option_out_of_its_range_is_refused_in_the_same_words_as_elsewhere(tocsin: Tocsin, words: str, told: str) -> None:
+    said = tocsin(*words.split())
+    assert (said.status, said.err) == (2, f"tocsin: {told}\n")
+
+
 TRIED = {
     "health.tpc": 'there is no probe "health.tpc" (did you mean "health.tcp"?)',
     "web --timeout 41s": "timeout of web: a check may take 40s at most; watch longer work with a heartbeat",
