@@ -18,10 +18,10 @@ from app.incidents.hours import caught_up
 from app.incidents.lifecycle import (
     Move,
     acknowledged,
-    answers,
     assigned,
     changes,
     must_allow,
+    not_paged,
     reopened,
     resolved,
     retriggered,
@@ -169,13 +169,14 @@ def assign(db: Connection, number: int, login: str, actor: Actor, now: datetime)
         raise Invalid(f'"{login}" is a viewer and cannot work on incidents')
     after, why = assigned(before, login), _by(Code.ASSIGNED, actor, to=login)
     asked = escalation.assignee_is_asked(db, before, now)
-    if answers(before, login, actor.login):
+    unpaged = not_paged(before, login, actor.login, asked)
+    if unpaged is Code.NOT_PAGED:
         if asked:
             after = retriggered(after)
             escalation.excuse_assignee(db, after, why, now)
             pages.supersede(db, [number], now)
         return _done(db, before, after, actor, why, now)
-    if asked and login == before.assigned_to:
+    if unpaged is Code.PAGED_ALREADY:
         return before
     after = _done(db, before, retriggered(after), actor, why, now)
     pages.supersede(db, [number], now)

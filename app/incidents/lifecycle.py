@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from app.errors import Conflict
 from app.incidents.model import Incident, IncidentState
+from app.reason import Code
 
 
 class Move(StrEnum):
@@ -98,9 +99,11 @@ def assigned(incident: Incident, to: str) -> Incident:
     return replace(incident, state=step(incident.state, Move.ASSIGN), assigned_to=to)
 
 
-def answers(incident: Incident, to: str, by: str | None) -> bool:
-    """Whether assigning it to `to` pages nobody: they assign themselves, or have acknowledged it."""
-    return to in (by, incident.acknowledged_by)
+def not_paged(incident: Incident, to: str, by: str | None, asked: bool) -> Code | None:
+    """Why assigning it to `to` pages nobody; None: they are paged. asked: whoever is assigned was, and has time to answer."""
+    if to in (by, incident.acknowledged_by):
+        return Code.NOT_PAGED
+    return Code.PAGED_ALREADY if asked and to == incident.assigned_to else None
 
 
 def resolved(incident: Incident, by: str | None, now: datetime) -> Incident:

@@ -16,7 +16,7 @@ from app.escalation.plan import Step, hurried, left, out_of_turn, recipients
 from app.escalation.request import page_request
 from app.escalation.upcoming import terms_of
 from app.escalation.upcoming import who_at as people_at
-from app.incidents.lifecycle import Move, answers, offered
+from app.incidents.lifecycle import Move, not_paged, offered
 from app.incidents.model import Incident
 from app.notify.model import Draft
 from app.notify.service import drafts
@@ -105,8 +105,7 @@ def person_choices(db: Connection, incident: Incident, logins: Iterable[str], by
     started = EscalationState.started(incident.number, incident.generation, now)
     found = []
     for login in able:
-        if answers(incident, login, by) or (asked and login == incident.assigned_to):
-            code = Code.NOT_PAGED if answers(incident, login, by) else Code.PAGED_ALREADY
+        if code := not_paged(incident, login, by, asked):
             found.append(Choice(None, login, (), (), Reason(code, {"user": login})))
             continue
         why = Reason(Code.ASSIGNED, {"by": by, "via": "", "to": login})
