@@ -14,6 +14,7 @@ from pathlib import Path
 from app.supervisor import folders, leftovers
 from app.supervisor.deathsig import dies_with_us
 from app.supervisor.exits import EXIT_PERMANENT, EXIT_TEMPORARY
+from app.supervisor.forks import Forked, Forks
 from app.supervisor.output import follow
 from app.supervisor.plan import STEP, Spec
 from app.supervisor.state import Process
@@ -37,7 +38,7 @@ class Child:
         self.worked = False  # one of its lives lasted
         self.reason = ""  # why it ended, until it is ready again
         self.status: int | None = None  # how it ended last
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Forked | None = None
         self.start_time: float | None = None
         self._since = 0.0
         self._pause = 0.0
@@ -47,24 +48,12 @@ class Child:
         """Whether its process has been started and not been seen to end."""
         return self.process is not None and not self.exited.is_set()
 
-    def start(self, env: Mapping[str, str], each: Callable[[str], None]) -> None:
+    def start(self, env: Mapping[str, str], forks: Forks, each: Callable[[str], None]) -> None:
         """Start it; `each` gets its output by lines. Raises OSError or Unusable when it cannot be started at all."""
-        spec = self.spec
         self.make_room()
-        identity = {} if spec.account is None else {"user": spec.account[0], "group": spec.account[1], "extra_groups": ()}
         source, target = os.pipe()
         try:
-            self.process = subprocess.Popen(
-                spec.argv,
-                cwd=spec.cwd,
-                env={**(env if spec.inherits else {}), **spec.env},
-                stdin=subprocess.DEVNULL,
-                stdout=target,
-                stderr=target,
-                start_new_session=True,
-                preexec_fn=dies_with_us(spec.stop),
-                **identity,  # type: ignore[call-overload]
-            )
+            self.process = self._fork(forks, target) or self._execute(env, target)
         except OSError:
             os.close(source)
             raise
@@ -73,9 +62,29 @@ class Child:
         self.said.clear()
         follow(source, each)
         self.exited.clear()
-        self.state, self.lacks = "starting", (spec.name,)
+        self.state, self.lacks = "starting", (self.spec.name,)
         self.start_time = leftovers.started(self.process.pid)
         self._since = time.monotonic()
+
+    def _fork(self, forks: Forks, output: int) -> Forked | None:
+        spec = self.spec
+        return None if spec.words is None else forks.fork(spec.words, " ".join(spec.argv), spec.stop, output)
+
+    def _execute(self, env: Mapping[str, str], output: int) -> subprocess.Popen[bytes]:
+        spec = self.spec
+        identity = {} if spec.account is None else {"user": spec.account[0], "group": spec.account[1], "extra_groups": ()}
+        process: subprocess.Popen[bytes] = subprocess.Popen(
+            spec.argv,
+            cwd=spec.cwd,
+            env={**(env if spec.inherits else {}), **spec.env},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            preexec_fn=dies_with_us(spec.stop),
+            **identity,  # type: ignore[call-overload]
+        )
+        return process
 
     def make_room(self) -> None:
         """Make the folders it works in, and the link that leads to it. Raises OSError or Unusable."""
@@ -139,8 +148,8 @@ class Child:
         return Process(self.spec.name, self.spec.kind, pid, self.state, self.restarts, self.start_time if pid else None)
 
 
-def _is_dead(process: subprocess.Popen[bytes]) -> bool:
+def _is_dead(process: subprocess.Popen[bytes] | Forked) -> bool:
     """Ask without reaping where the system can: a zombie keeps its pid and group id from being given away."""
-    if sys.platform == "linux":
+    if sys.platform == "linux" or isinstance(process, Forked):
         return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     return process.poll() is not None

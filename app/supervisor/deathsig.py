@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 
 SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -13,13 +14,11 @@ def dies_with_us(number: int | None = None) -> Callable[[], None] | None:
     """What a child calls before exec to get signal `number` (default SIGTERM) at the death of the thread that made it."""
     if sys.platform != "linux":
         return None
-    libc = ctypes.CDLL(None)
-    parent = os.getpid()
-    wanted = int(number or signal.SIGTERM)
+    return partial(die_with, os.getpid(), int(number or signal.SIGTERM), ctypes.CDLL(None))
 
-    def ask() -> None:
-        libc.prctl(SET_PDEATHSIG, wanted)
-        if os.getppid() != parent:  # it died before we asked
-            os._exit(1)
 
-    return ask
+def die_with(parent: int, number: int, libc: ctypes.CDLL | None = None) -> None:
+    """Ask that this process gets signal `number` at the death of `parent`, whose child it must be; end if it is not."""
+    (libc or ctypes.CDLL(None)).prctl(SET_PDEATHSIG, number)
+    if os.getppid() != parent:  # it died before we asked
+        os._exit(1)

@@ -18,9 +18,10 @@ from app.supervisor import folders, leftovers, plan, readiness, state
 from app.supervisor.child import Child
 from app.supervisor.ending import Ending
 from app.supervisor.exits import first_admin, last_error, meaning
+from app.supervisor.forks import Forks
 from app.supervisor.linger import Lingering
 from app.supervisor.output import File, Stream, Terminal
-from app.supervisor.plan import STEP, Plan
+from app.supervisor.plan import PYTHON_ENV, STEP, Plan
 from app.supervisor.translate import OURS
 
 TIMEOUT = 15.0  # seconds until what is missing is said in red
@@ -36,6 +37,7 @@ class Keeper:
         self.children = {spec.name: Child(spec) for spec in kept.specs}
         self.out = Stream(sink, {**{name: child.spec.kind for name, child in self.children.items()}, OURS: OURS})
         self.env = {**os.environ, leftovers.MARK: kept.mark}
+        self.forks = Forks({**self.env, **PYTHON_ENV})
         self.warnings = list(kept.warnings)
         self.stopping = asyncio.Event()
         self.hurry = asyncio.Event()
@@ -51,6 +53,8 @@ class Keeper:
             loop.add_signal_handler(number, self._asked_to_stop)
         loop.add_signal_handler(signal.SIGTSTP, lambda: None)  # Ctrl-Z would stop the reader of every child's output
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
+        if any(child.spec.words is not None for child in self.children.values()):
+            self.forks.start()
         tasks = [loop.create_task(self._keep(child)) for child in self.children.values()]
         tasks += [loop.create_task(work) for work in (self._announce(), self._complain(), self._watch())]
         for task in tasks:
@@ -71,6 +75,8 @@ class Keeper:
     async def _keep(self, child: Child) -> None:
         for need in child.spec.needs:
             await self.children[need].ready.wait()
+        if child.spec.words is not None:
+            await self.forks.wait()
         while True:
             await self._play(child)
             if child.spec.kind == STEP and child.status == 0:
@@ -111,7 +117,7 @@ class Keeper:
     async def _play(self, child: Child) -> None:
         """One life of a process."""
         try:
-            child.start(self.env, lambda text: self._read_line(child, text))
+            child.start(self.env, self.forks, lambda text: self._read_line(child, text))
         except (OSError, Unusable) as error:
             child.status = None
             child.said.append(str(error))
@@ -193,6 +199,7 @@ class Keeper:
                 if child.is_cut_off:
                     self._join(child)
             lingering.look(self.children.values())
+            self.forks.look()
 
     def _join(self, child: Child) -> None:
         """Its socket was removed: make what leads to it anew; where that is not enough, it starts again, which makes one."""
@@ -234,6 +241,7 @@ class Keeper:
     async def _end(self) -> None:
         self.say("stopping; press Ctrl-C again to kill processes that take long")
         await Ending(self.children.values(), self.hurry, self.say, self._changed).run()
+        self.forks.stop()
         if self._save is not None:
             self._save.cancel()
         self.say("stopped")

@@ -5,12 +5,16 @@ The keeper is a process of its own that reads this file and imports next to noth
 
 import json
 import signal
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 SERVERS = ("postgres", "valkey")
+# What every Python process of the stack gets: lines at once, and one heap instead of one per thread.
+PYTHON_ENV = {"PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2"}
+TOCSIN = (sys.executable, "-m", "app.cli")  # how a command of ours is run
 STEP = "step"  # kind of what runs once, to its end; `status` does not list it
 
 
@@ -35,6 +39,12 @@ class Spec:
     timeout: float = 30.0  # seconds between `stop` and SIGKILL
     tries: int = 0  # deaths before it was ever ready after which the start has failed; 0: it is tried for ever
     advice: str = ""  # what to do then
+
+    @property
+    def words(self) -> tuple[str, ...] | None:
+        """What follows `tocsin` where this is one of its commands, run as and where the keeper runs."""
+        ours = self.argv[:3] == TOCSIN and (self.account, self.cwd, self.inherits, self.env) == (None, None, True, PYTHON_ENV)
+        return self.argv[3:] if ours else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """What runs: the table of Tocsin's processes for one set of settings. Nothing is started or made here, but read from it."""
 
-import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,15 +9,12 @@ from app import queues
 from app.settings import Settings
 from app.supervisor import leftovers, postgres, valkey
 from app.supervisor.account import PLAIN
-from app.supervisor.plan import STEP, Plan, Spec
+from app.supervisor.plan import PYTHON_ENV, STEP, TOCSIN, Plan, Spec
 
 QUEUES = tuple(str(queue) for queue in queues.ALL)
 TRIES = 3  # deaths at the start of what waits for nobody else; what waits for others is tried for ever
 PREPARE = "prepare"  # migrations, then the configuration
 UNWATCHED = "UNWATCHED: no alert if this machine goes down; set TOCSIN_WATCHER_URL"
-
-# What every Python process of the stack gets: lines at once, and one heap instead of one per thread.
-PYTHON_ENV = {"PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +135,7 @@ def addresses(settings: Settings) -> tuple[str, ...]:
 
 
 def _command(*words: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", "app.cli", *words)
+    return (*TOCSIN, *words)
 
 
 def _worker(queues: Iterable[str], at_once: int) -> tuple[str, ...]:
