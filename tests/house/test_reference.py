@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from app.configfile.load import load_texts
 from app.configfile.sections import SECTIONS, SECTIONS_PLANNED
 from app.units import Duration
 
-PAGE = reference.text()
+page = cache(reference.text)
 # Every map and list of the contract.
 CONTRACT = (
     *("defaults", "platform", "teams", "users", "channels", "services", "checks", "rules", "heartbeats", "maintenance"),
@@ -32,7 +33,7 @@ CONTRACT = (
 
 
 def examples() -> list[dict[str, Any]]:
-    found = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^```yaml\n(.*?)^```", page(), re.MULTILINE | re.DOTALL)
     return [YAML(typ="safe", pure=True).load(block) for block in found]
 
 
@@ -43,11 +44,11 @@ def declared(section: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("section", CONTRACT)
 def test_every_map_and_list_has_its_part(section: str) -> None:
-    assert f"\n### {section}\n" in PAGE
+    assert f"\n### {section}\n" in page()
 
 
 def test_every_field_says_what_it_is() -> None:
-    assert re.findall(r"^\|.*\|\s*\|$", PAGE, re.MULTILINE) == []
+    assert re.findall(r"^\|.*\|\s*\|$", page(), re.MULTILINE) == []
 
 
 def test_every_setting_of_a_probe_is_in_its_table() -> None:
@@ -67,15 +68,15 @@ def test_maps_within_maps_and_lists_are_in_the_tables() -> None:
         "contacts.NAME.to",
     )
     nested += ("quiet_hours.from", "urgency.during", "alert.after", "steps[].expect.status")
-    assert [field for field in nested if f"| `{field}` |" not in PAGE] == []
+    assert [field for field in nested if f"| `{field}` |" not in page()] == []
 
 
 def test_what_is_planned_says_so() -> None:
     for section in SECTIONS_PLANNED:
-        part = PAGE.partition(f"\n### {section}\n")[2].partition("\n### ")[0]
+        part = page().partition(f"\n### {section}\n")[2].partition("\n### ")[0]
         assert reference.NOT_ACTIVE in part, section
     for field in ("depends_on", "hold", "flapping", "emergency"):
-        assert re.search(rf"^\| `{field}` .*; not active yet \|$", PAGE, re.MULTILINE), field
+        assert re.search(rf"^\| `{field}` .*; not active yet \|$", page(), re.MULTILINE), field
 
 
 def test_every_section_that_is_built_has_an_example() -> None:
@@ -89,11 +90,11 @@ def test_every_probe_and_kind_has_an_example_and_a_line_in_its_index() -> None:
     assert {thing["kind"] for thing in declared("rules").values()} == set(rule_kinds())
     assert {thing["kind"] for thing in declared("channels").values()} == set(channel_kinds())
     named = [*plugins.probe_names(), *rule_kinds(), *channel_kinds(), *plugins.names("app.signals.sources")]
-    assert [name for name in named if f"\n| [{name}](#" not in PAGE] == []
+    assert [name for name in named if f"\n| [{name}](#" not in page()] == []
 
 
 def test_the_examples_warn_of_nothing_but_what_is_planned() -> None:
-    blocks = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```yaml\n(.*?)^```", page(), re.MULTILINE | re.DOTALL)
     files = {f"{number}.yaml": block for number, block in enumerate(blocks)}
     loaded = load_texts({**files, "runbooks/shop-down.md": "# The shop is down\n"}, {})
     assert loaded.errors == ()

@@ -282,9 +282,12 @@ def test_a_list_that_is_long_says_how_much_more_there_is(db: Connection) -> None
 
 
 def test_no_more_is_read_than_the_ranges(db: Connection) -> None:
-    """The statements have the words of the indexes, which serve no others."""
-    one = Incident(1, NOW - timedelta(hours=1), "error", None, None, None)
-    store(db, [one], [Page(one, one.opened, "ada", "sms", "delivered", "page")])
+    """The statements have the words of the indexes, which serve no others. Which one is read of few rows would be chance."""
+    made = [Incident(n, NOW - timedelta(days=n), "error", None, None, None, steps=[(0, 2)]) for n in range(1, 400)]
+    for one in made:
+        one.events.append((one.opened, "acknowledged", "ada", "console"))
+    store(db, made, [Page(one, one.opened, "ada", f"channel-{one.number % 40}", "delivered", "page") for one in made])
+    db.execute(text("analyze incident, incident_event, obligation, page"))
     db.execute(text("set local enable_seqscan = off"))
     seen = asked(7, None, None, PARIS, NOW)
     for name in ("incident_opened_idx", "incident_event_answered_idx", "obligation_escalated_idx", "page_reached_idx"):
