@@ -38,6 +38,7 @@ check: $(VENV)/.dev-ready  ## lint, types, import contracts, docs; coverage, whe
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m tests.scaffolds
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest -q -p no:cacheprovider tests/house
 	$(BIN)/python -m tests.covered $(if $(COVERAGE),--measured)

@@ -1,4 +1,4 @@
-"""`tocsin checks new`: what it writes passes every test, lint and type check at once; what cannot be is refused."""
+"""`tocsin checks new`: what it writes passes every test and lint at once (types: `tests.scaffolds`); what cannot be is refused."""
 
 import shutil
 import subprocess
@@ -73,7 +73,6 @@ def test_what_is_written_is_right_as_it_is(new: New, tree: Path) -> None:
     tests = [f"tests/probes/test_my_{kind}.py" for kind in KINDS]
     run(tree, "ruff", "check", "--no-cache", *modules, *tests)
     run(tree, "ruff", "format", "--check", "--no-cache", *modules, *tests)
-    run(tree, "mypy", "--cache-dir", str(tree / ".mypy"), *modules)
     reference = (tree / "docs/reference.md").read_text()
     for kind in KINDS:
         assert f"### security.my_{kind}\n\nSees a {kind}.\n\nMetrics: " in reference
