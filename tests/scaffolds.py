@@ -1,4 +1,4 @@
-"""`make check`: the types of what `tocsin checks new` writes are right. Quick after mypy, whose cache has everything they import."""
+"""`make check`: the types of what `tocsin checks new` writes are right. Quick after mypy, whose cache has what they import."""
 
 import subprocess
 import sys
