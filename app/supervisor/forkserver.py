@@ -10,6 +10,7 @@ import ctypes
 import gc
 import json
 import os
+import runpy
 import socket
 import sys
 from collections.abc import Mapping
@@ -41,10 +42,8 @@ def main(link: socket.socket) -> None:
         link.send(READY)
         words = serve(link)
         if words is not None:
-            from app.cli import main as run
-
-            sys.argv = [sys.argv[0], *words]
-            run(words)
+            sys.argv[1:] = words
+            runpy.run_module("app.cli", run_name="__main__", alter_sys=True)
 
 
 def serve(link: socket.socket) -> list[str] | None:

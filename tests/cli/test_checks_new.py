@@ -1,4 +1,4 @@
-"""`tocsin checks new`: what it writes passes every test and lint at once (types: `tests.scaffolds`); what cannot be is refused."""
+"""`tocsin checks new`: what it writes passes every test and lint (types: `tests.scaffolds`); what cannot be is refused."""
 
 import shutil
 import subprocess

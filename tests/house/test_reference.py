@@ -52,7 +52,7 @@ def test_every_field_says_what_it_is() -> None:
 
 
 def test_every_setting_of_a_probe_is_in_its_table() -> None:
-    parts = dict(re.findall(r"^### (\w+\.\w+)\n(.*?)(?=^### |\Z)", PAGE, re.MULTILINE | re.DOTALL))
+    parts = dict(re.findall(r"^### (\w+\.\w+)\n(.*?)(?=^### |\Z)", page(), re.MULTILINE | re.DOTALL))
     fields = {
         name: [info.alias or key for key, info in probe.spec.model_fields.items()] for name, probe in probes.usable().items()
     }
