@@ -1,5 +1,7 @@
 """Templates and what they may call. Autoescape is on everywhere; the only markup from outside is a cleaned runbook."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
@@ -15,6 +17,7 @@ from markupsafe import Markup
 from app import units, walltime, wording
 from app.incidents.lifecycle import offered
 from app.notify.model import hold_of
+from app.reason import Code, Reason
 from app.signals.model import MANUAL
 from app.web import words
 from app.web.markdown import html
@@ -82,6 +85,20 @@ def clock(context: Context, at: datetime, beside: datetime | None = None) -> Mar
     return _time(at, context["zone"], walltime.clock(at, beside or context["now"], context["zone"]))
 
 
+@pass_context
+def why(context: Context, reasons: Iterable[Reason]) -> str:
+    """Reasons in one line; when somebody's quiet hours end, as every time of the page, on the visitor's clock."""
+    return texts(_here(one, context["now"], context["zone"]) for one in reasons)
+
+
+def _here(reason: Reason, now: datetime, zone: ZoneInfo) -> Reason:
+    if reason.code != Code.QUIET_HOURS or "until" not in reason.facts:
+        return reason
+    end = datetime.fromisoformat(reason.facts["until"])
+    local = f"{end.astimezone(zone):%H:%M}" if abs(end - now) < timedelta(days=1) else walltime.clock(end, now, zone)
+    return replace(reason, facts={**reason.facts, "local": local})
+
+
 @lru_cache(maxsize=1)
 def environment() -> Environment:
     """The one environment of this process."""
@@ -93,7 +110,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {
-        "texts": texts,
+        "texts": why,
         "hold": hold_of,
         "age": age,
         "ago": ago,

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from tests.web.conftest import Site, deliver_inbox, incident, measure, raise_alert
 
@@ -158,7 +159,7 @@ def test_a_page_that_waits_for_quiet_hours_says_until_when(site: Site, ada: Site
     now = datetime.now(UTC)
     quiet = f"quiet_hours: {{from: '{now - timedelta(hours=1):%H:%M}', to: '{now + timedelta(hours=2):%H:%M}'}}, timezone: UTC"
     wanted = f"""
-users: {{ada: {{role: responder}}, bo: {{role: responder, {quiet}}}, root: {{role: admin}}}}
+users: {{ada: {{role: responder}}, bo: {{role: responder, {quiet}}}, root: {{role: admin, timezone: Asia/Tokyo}}}}
 policies: {{p: {{steps: [{{page: "user:bo", wait: 5m}}, {{page: "user:bo", wait: 5m}}]}}}}
 routes: [{{policy: p, urgency: low}}]
 """
@@ -173,6 +174,10 @@ routes: [{{policy: p, urgency: low}}]
     assert f"bo {held}" in page[page.index("Next escalations") : page.index('id="pages"')]
     assert held in page[page.index('id="pages"') :]
     assert "</svg>held</span>" in page
+    elsewhere = site.as_("root").get(f"/incidents/{number}")
+    tokyo = f"held until {(now + timedelta(hours=2)).astimezone(ZoneInfo('Asia/Tokyo')):%H:%M} (quiet hours)"
+    assert f"Page to bo {tokyo}." in elsewhere
+    assert held not in elsewhere
 
 
 def test_an_incident_says_who_is_next_when_and_why_it_paged_me(site: Site) -> None:
