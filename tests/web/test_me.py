@@ -131,6 +131,7 @@ def test_whoever_is_on_call_hands_over_in_two_taps_and_takes_it_back(site: Site)
         assert logins[0] == {"ada": "bo", "bo": "ada"}[holder], "team mates first"
         assert "free" in form
         assert 'value="shift">end of my shift' in form
+        assert '#override" hx-boost="false"' in form, "On call has styles of its own, in its head"
     mine.post("/oncall/hand-over", 422, schedule="primary", user=logins[0], until="never")
     other.post("/oncall/hand-over", 403, schedule="primary", user="ed", until="1h")
     assert (
