@@ -151,7 +151,7 @@ class Session(psycopg.Connection[Any]):
             if timeout is not None:
                 raise
             self.pgconn.finish()
-            raise psycopg.OperationalError(f"the server has not answered within {self.answer:g} s") from None
+            raise psycopg.OperationalError(f"the server has not responded within {self.answer:g} s") from None
 
 
 def _open(_: Any, __: Any, args: Any, named: Any) -> Session:
@@ -181,7 +181,7 @@ def transaction(as_of: datetime | None = None) -> Iterator[Connection]:
             woken = db.info["woken"] = dict[tuple[Queue, float], None]()
             yield db
     except PoolTimeout as error:
-        raise Unavailable("the database does not answer: every connection of this process is in use") from error
+        raise Unavailable("the database does not respond: every connection of this process is in use") from error
     except DBAPIError as error:
         state = _sqlstate(error)
         if state.startswith(STALE) or error.connection_invalidated:
@@ -201,7 +201,7 @@ def as_ours(error: Exception) -> TocsinError | None:
     if refusal.is_not_set_up(error):
         return Unavailable(refusal.NOT_SET_UP)
     if isinstance(error, OperationalError | InterfaceError | PoolTimeout):
-        return Unavailable("the database does not answer; try again in a moment")
+        return Unavailable("the database does not respond; try again in a moment")
     if isinstance(error, DataError | UnicodeError):  # the last net: whoever reads it in the log adds the check it lacks
         return Invalid("a value in the request cannot be stored (a NUL, or a number or time out of range)")
     return None

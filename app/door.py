@@ -70,7 +70,7 @@ def _answer(status: int, title: str, detail: str, more: str = "") -> bytes:
     return f"{head}{more}Connection: close\r\n\r\n{body}".encode()
 
 
-LATE = _answer(408, "Request Timeout", "the request did not come in time")
+LATE = _answer(408, "Request Timeout", "the request did not arrive in time")
 FULL = _answer(503, "Service Unavailable", "too many connections; try again in a moment", "Retry-After: 2\r\n")
 
 

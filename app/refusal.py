@@ -44,7 +44,7 @@ def database(error: BaseException) -> Unavailable:
     if final is None and state.startswith(FINAL_STATES):
         final = lines[0]
     if final is None:
-        return Unavailable(f"the database does not answer: {lines[0]}")
+        return Unavailable(f"the database does not respond: {lines[0]}")
     return Unusable(f"the database refuses the connection: {_short(final)}; check TOCSIN_DATABASE_URL and the server")
 
 
@@ -54,7 +54,7 @@ def broker(error: BaseException) -> Unavailable:
     line = next(_lines(cause))
     if BROKER_FINAL.search(f"{type(cause).__name__} {line}"):
         return Unusable(f"the broker refuses the connection: {line}; check TOCSIN_BROKER_URL and the server")
-    return Unavailable(f"the broker does not answer: {line}")
+    return Unavailable(f"the broker does not respond: {line}")
 
 
 def is_right_missing(error: BaseException) -> bool:

@@ -23,7 +23,7 @@ class Unreadable(Invalid):
     """Sealed with another key than this process has."""
 
 
-UNREADABLE = "a stored secret was sealed with another secret key"
+UNREADABLE = "a stored secret is encrypted with a different secret key"
 ELSEWHERE = "set TOCSIN_LOCATION_KEY to what `tocsin locations key {}` prints on the hub, or "
 FIX = "restore TOCSIN_SECRET_KEY or HOME/secret-key, or run `tocsin config apply` with the new one"
 

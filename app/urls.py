@@ -36,7 +36,7 @@ def is_broker(value: Secret) -> Secret:
     for one in urls:
         parts = _checked(one, BROKERS, "redis://HOST:6379/0, rediss:// or amqp://USER:PASSWORD@HOST:5672/VHOST")
         if parts.scheme in ("redis", "rediss") and not re.fullmatch(r"/?\d{0,9}/?", parts.path):
-            raise ValueError("the database of a Redis is a number; write redis://HOST:6379/0")
+            raise ValueError("a Redis database is a number; write redis://HOST:6379/0")
     return SecretStr(";".join(with_lower_scheme(one) for one in urls))
 
 
@@ -63,7 +63,7 @@ def _checked(url: str, schemes: tuple[str, ...], example: str) -> SplitResult:
         parts = urlsplit(url)
         _ports(parts)
     except ValueError:
-        raise ValueError(f"host or port is unreadable; {advice}") from None
+        raise ValueError(f"host or port is invalid; {advice}") from None
     if parts.fragment or "#" in url or re.search(r"%(?![0-9A-Fa-f]{2})", url):
         raise ValueError(f'has a "#" or a stray "%"; {advice}')
     return parts

@@ -179,14 +179,16 @@ def home_secret(home: Path, name: str) -> str:
         if not path.exists():
             if name == KEY and kept.has_had_database(home):
                 raise Unusable(
-                    f"{path} is missing; restore it, or start over with `tocsin up --fresh`, which loses all sealed secrets"
+                    f"{path} is missing; restore it, or start over with `tocsin up --fresh`, which loses all encrypted secrets"
                 )
             make_secret(home, name)
         value = path.read_text().strip()
     except OSError as error:
         raise kept.unusable(home, error) from error
     if not value:
-        raise Unusable(f"{path} is empty; restore it, or remove it and run `tocsin up --fresh`, which loses all sealed secrets")
+        raise Unusable(
+            f"{path} is empty; restore it, or remove it and run `tocsin up --fresh`, which loses all encrypted secrets"
+        )
     return value
 
 

@@ -65,7 +65,7 @@ def midnight(day: datetime) -> datetime:
 def utc(at: datetime) -> datetime:
     """The same instant in UTC. Raises ValueError for a time without an offset."""
     if at.tzinfo is None:
-        raise ValueError(f"{at} has no offset, so it is no instant")
+        raise ValueError(f"{at} has no offset, so it is ambiguous")
     return at.astimezone(UTC)
 
 

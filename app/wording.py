@@ -66,8 +66,13 @@ def _why(facts: Facts, name: str = "why") -> str:
     return text(Reason(**facts[name]))
 
 
+def alert_line(alertname: str, summary: str) -> str:
+    """`checkout-http: Checkout is down`; the name only once where the summary begins with it."""
+    return summary if summary == alertname or summary.startswith(f"{alertname}:") else f"{alertname}: {summary}"
+
+
 def _alert(facts: Facts) -> str:
-    return facts["summary"] if facts["summary"] == facts["alertname"] else f"{facts['alertname']}: {facts['summary']}"
+    return alert_line(facts["alertname"], facts["summary"])
 
 
 def _ended(facts: Facts) -> str:
@@ -95,7 +100,7 @@ def _policy(facts: Facts) -> str:
 
 def _taken(facts: Facts) -> str:
     if facts["why"]["code"] == Code.ASSIGNED:
-        return f"paged {', '.join(facts['users'])}, now assigned"
+        return f"assignee paged: {', '.join(facts['users'])}"
     return f"{_why(facts)}: {', '.join([*facts['users'], *facts['channels']])}"
 
 
@@ -104,7 +109,7 @@ def _skipped(facts: Facts) -> str:
 
 
 def _page(facts: Facts) -> str:
-    to = f"{facts['user']} over {facts['channel']}" if facts["user"] else facts["channel"]
+    to = f"{facts['user']} via {facts['channel']}" if facts["user"] else facts["channel"]
     return f"{MESSAGES.get(facts['kind'], facts['kind'])} to {to}"
 
 
@@ -180,7 +185,7 @@ PHRASES: dict[str, Phrase] = {
     Code.CONTACT_CHANGED: "contact {contact} was changed",
     Code.FALLBACK: "fallback: {channel} failed ({error})",
     Code.FALLBACK_LATE: "fallback: {channel} not accepted after {attempts} attempts ({error})",
-    Code.NOTIFIED_OVER: "you were notified over {channel}",
+    Code.NOTIFIED_OVER: "you were notified via {channel}",
     Code.NOTIFIED_HERE: "this channel was notified",
     Code.TEST_ASKED: "requested by you",
     Code.OPENED: lambda f: f"triggered by {_alert(f)}",
@@ -189,7 +194,7 @@ PHRASES: dict[str, Phrase] = {
     Code.ALERT_RESOLVED: _ended,
     Code.REOPENED: lambda f: f"reopened by {_by(f)}" if f.get("via") else "reopened: alert fired again",
     Code.RESOLVED: lambda f: f"resolved by {_by(f)}" if f.get("via") else "all alerts resolved",
-    Code.RESTARTED: lambda f: f"{_why(f)} by {f['alertname']}; rerouted to {_policy(f)}",
+    Code.RESTARTED: lambda f: f"{_why(f)} ({f['alertname']}); rerouted to {_policy(f)}",
     Code.MERGE_RESTARTED: lambda f: f"#{f['number']} is more severe and unacknowledged; rerouted to {_policy(f)}",
     Code.URGENCY_CHANGED: lambda f: f"urgency changed to {f['urgency']}: {_why(f)}",
     Code.ACKNOWLEDGED: lambda f: f"acknowledged by {_by(f)}",

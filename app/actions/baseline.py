@@ -20,7 +20,7 @@ def shown(db: Connection, name: str) -> dict[str, Any]:
     service.check(db, name)
     kept = store.baselines(db, [name]).get(name)
     if kept is None:
-        raise NotFound(f'check "{name}" has no baseline; one is taken by the first run of a probe that compares with one')
+        raise NotFound(f'check "{name}" has no baseline; the first run of a probe that uses a baseline records it')
     found = drift(kept.accepted, kept.observed)
     return {"check": name, "added": found.added, "gone": found.gone, "changed": found.changed, **asdict(kept)}
 

@@ -39,7 +39,7 @@ def resume(db: Connection, name: str, actor: Actor, now: datetime) -> None:
 
 def _there(name: str, state: CheckState | None) -> CheckState:
     if state is None:
-        raise NotFound(f'there is no check "{name}"')
+        raise NotFound(f'check "{name}" not found')
     return state
 
 

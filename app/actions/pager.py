@@ -39,9 +39,7 @@ def check_pageable(db: Connection, user: str) -> None:
     directory = people.directory(db, catalog.defaults(db).timezone)
     if user not in directory.people:
         near = get_close_matches(user, directory.pageable, n=1)
-        raise Invalid(
-            f'there is no user "{user}"' + (f'; did you mean "{near[0]}"?' if near else ""), [Fault("user", "unknown")]
-        )
+        raise Invalid(f'user "{user}" not found' + (f'; did you mean "{near[0]}"?' if near else ""), [Fault("user", "unknown")])
     if user not in directory.pageable:
         raise Invalid(f"{directory.why_not(user)} and cannot be on call", [Fault("user", "cannot be paged")])
 
@@ -98,7 +96,7 @@ def _owned(db: Connection, id_: int, actor: Actor, schedule: str | None) -> Over
     own = found is not None and actor.login is not None and actor.login in (found.user, found.made_by)
     require(actor, "respond" if own else "edit")
     if found is None or schedule not in (None, found.schedule):
-        raise NotFound(f"there is no override {id_} in force; overrides of the configuration are changed in its files")
+        raise NotFound(f"override {id_} not found; overrides from the configuration are changed in its files")
     return found
 
 

@@ -51,7 +51,7 @@ def ask(names: Sequence[str], actor: Actor) -> Batch:
         declared = service.declared(db)
         unknown = [name for name in names if name not in declared]
         if unknown:
-            raise NotFound(f'there is no check "{unknown[0]}"')
+            raise NotFound(f'check "{unknown[0]}" not found')
         batch = _batch({name: declared[name] for name in dict.fromkeys(names)})
         _note(db, batch, actor, None)
     _send(batch)
@@ -97,7 +97,7 @@ def progress(db: Connection, batch: str) -> dict[str, Any]:
     """
     asked = store.runs(db, batch)
     if not asked:
-        raise NotFound(f'there is no run "{batch}"; runs are kept for one day')
+        raise NotFound(f'run "{batch}" not found; runs are kept for one day')
     items = [{"name": one.name, "task_id": one.task_id, "done_at": one.done_at, **_without_series(one.result)} for one in asked]
     done = sum(one.done_at is not None for one in asked)
     return {
@@ -179,7 +179,7 @@ def _refuse_wrong(check: Check) -> None:
     try:
         probes.found(check.probe).spec.model_validate(check.with_)
     except KeyError:
-        raise NotFound(f'there is no probe "{check.probe}"') from None
+        raise NotFound(f'probe "{check.probe}" not found') from None
     except ValidationError as error:
         faults = [Fault(place(("with", *one["loc"])), explain(one)) for one in error.errors()]
         raise Invalid("invalid settings", faults) from None

@@ -134,7 +134,7 @@ def merge(db: Connection, number: int, into: int, actor: Actor, now: datetime) -
     found = store.lock(db, [number, into])
     for wanted in (number, into):
         if wanted not in found:
-            raise NotFound(f"there is no incident #{wanted}")
+            raise NotFound(f"incident #{wanted} not found")
     source, target = found[number], found[into]
     must_allow(source, Move.MERGE)
     if target.merged_into is not None:
@@ -164,7 +164,7 @@ def assign(db: Connection, number: int, login: str, actor: Actor, now: datetime)
     before = _locked(db, number, actor, Move.ASSIGN)
     person = people.get(db, login, catalog.defaults(db).timezone)
     if person is None:
-        raise Invalid(f'there is no user "{login}"')
+        raise Invalid(f'user "{login}" not found')
     if not may(person.role, "respond"):
         raise Invalid(f'"{login}" is a viewer and cannot work on incidents')
     after, why = assigned(before, login), _by(Code.ASSIGNED, actor, to=login)
@@ -192,7 +192,7 @@ def note(db: Connection, number: int, text: str, actor: Actor, now: datetime) ->
         raise Invalid(f"a note must have 1 to {NOTE_LIMIT:,} characters")
     incident = store.get(db, number)
     if incident is None:
-        raise NotFound(f"there is no incident #{number}")
+        raise NotFound(f"incident #{number} not found")
     return _noted(db, incident, actor, Reason(Code.NOTE, {"text": words}), now)
 
 
@@ -208,7 +208,7 @@ def _lock_whole(db: Connection, numbers: Sequence[int]) -> list[int]:
             if set(alerts.ids_of(db, numbers)) <= set(ids):
                 return ids
             attempt.rollback()
-    raise Busy(f"#{numbers[0]} is changing; retry in a moment")
+    raise Busy(f"#{numbers[0]} is being changed by another request; retry in a moment")
 
 
 def _locked(db: Connection, number: int, actor: Actor, move: Move) -> Incident:
@@ -216,7 +216,7 @@ def _locked(db: Connection, number: int, actor: Actor, move: Move) -> Incident:
     require(actor, "respond")
     incident = store.lock(db, [number]).get(number)
     if incident is None:
-        raise NotFound(f"there is no incident #{number}")
+        raise NotFound(f"incident #{number} not found")
     must_allow(incident, move)
     return incident
 

@@ -20,7 +20,7 @@ routes = router("analytics")
 Days = Annotated[
     Annotated[int, Field(ge=1, le=LONGEST)] | None,
     Maybe,
-    Query(description=f"number of days, the last one that of `to`, in the time zone of the token's user; default: {USUAL}"),
+    Query(description=f"number of days, including the day of `to`, in the time zone of the token's user; default: {USUAL}"),
 ]
 
 

@@ -37,14 +37,14 @@ class Body:
     async def receive(self) -> Message:
         """Raises TooLarge as soon as more than the limit is announced or has come, UnknownEncoding, Garbled."""
         if self.announced > BODY:
-            raise TooLarge(f"the body has {self.announced} bytes; {BODY} are allowed")
+            raise TooLarge(f"the body is {self.announced} bytes; at most {BODY} are allowed")
         if len(self.codings) > 1 or (self.codings and self.packed is None):
             raise UnknownEncoding(
                 f'Content-Encoding "{", ".join(self.codings)[:100]}" is not supported; send gzip or no encoding'
             )
         message = await self._next()
         if self.size > BODY:
-            raise TooLarge(f"the body has more than {BODY} bytes")
+            raise TooLarge(f"the body is larger than {BODY} bytes")
         if self.size > SMALL and Body.held > HELD:
             raise Unavailable("too many large requests at once; retry in a moment")
         if self.packed is None or message["type"] != "http.request":
@@ -99,14 +99,14 @@ class Gunzip:
                 raise Garbled(BROKEN.format(str(error).rpartition(": ")[2])) from None
             self.made += len(out[-1])
             if self.made > BODY:
-                raise TooLarge(f"the body has more than {BODY} bytes when unpacked")
+                raise TooLarge(f"the body is larger than {BODY} bytes when decompressed")
             data = self.member.unused_data if self.member.eof else self.member.unconsumed_tail
         if last and not self.member.eof:
-            raise Garbled(BROKEN.format("it ends too early" if self.read else "it is empty"))
+            raise Garbled(BROKEN.format("it is truncated" if self.read else "it is empty"))
         return b"".join(out)
 
     def _next_member(self) -> None:
         self.members += 1
         if self.members > MEMBERS:
-            raise TooLarge(f"the body has more than {MEMBERS} gzip members")
+            raise TooLarge(f"the body contains more than {MEMBERS} gzip members")
         self.member = zlib.decompressobj(zlib.MAX_WBITS | 16)

@@ -32,7 +32,7 @@ class Which(Body):
     names: list[Text] = Field(default_factory=list, max_length=5000)
     service: Text | None = None
     family: Text | None = None
-    match: list[Text] = Field(default_factory=list, description="matchers, as GET checks takes them")
+    match: list[Text] = Field(default_factory=list, description="matchers, as in GET checks")
 
 
 class Try(Body):
@@ -52,7 +52,7 @@ def run_many(caller: Caller, which: Which) -> Response:
         states = store.states(db)
         names = select(service.declared(db), states, which.names, which.service, which.family, matchers(which.match))
     if not names:
-        raise Invalid("no check fits", [Fault("names", "no check fits")])
+        raise Invalid("no checks match", [Fault("names", "no checks match")])
     batch = demand.ask(names, caller)
     with transaction() as db:
         return answer(demand.progress(db, batch.id), 202)
@@ -91,7 +91,7 @@ async def _tried(caller: Caller, name: str, trial: Try, declared: str | None) ->
             given["at"] = trial.at or None
         check, faults = read(given, name)
         if check is None:
-            raise Invalid("the settings are wrong", faults)
+            raise Invalid("invalid settings", faults)
         result = next(demand.results(demand.try_out(check, caller, declared or demand.TRY)))
         del result["name"]
         return result

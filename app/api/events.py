@@ -102,9 +102,9 @@ def _by_path(key: str) -> Source:
     with transaction() as db:
         found = _by_key(db, key)
     if found is None:
-        raise NotFound("there is no integration with this key; see `tocsin integrations list`")
+        raise NotFound("no integration has this key; see `tocsin integrations list`")
     if found.kind == "healthchecks":
-        raise NotFound("a ping names its heartbeat: /in/KEY/SLUG or /ping/KEY/SLUG; see `tocsin heartbeats list`")
+        raise NotFound("a ping must name its heartbeat: /in/KEY/SLUG or /ping/KEY/SLUG; see `tocsin heartbeats list`")
     if found.kind != "generic":
         raise NotActive(f'integrations of kind "{found.kind}" are not active yet; "generic" is')
     return found.source, found.service

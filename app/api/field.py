@@ -29,7 +29,7 @@ def _said(value: object) -> object:
 
 def _no_nul(text: str) -> str:
     if "\0" in text:
-        raise ValueError("holds a NUL character")
+        raise ValueError("contains a NUL character")
     return text
 
 
@@ -43,7 +43,7 @@ Text = Annotated[str, AfterValidator(_no_nul)]
 Maybe = BeforeValidator(_said)
 Each = BeforeValidator(_each_said)
 MaybeText = Annotated[Annotated[Text, Field(max_length=1024)] | None, Maybe]
-Cursor = Annotated[str | None, Query(max_length=1024, description="`next` of the page before")]
+Cursor = Annotated[str | None, Query(max_length=1024, description="`next` of the previous page")]
 Limit = Annotated[int, Query(ge=1, le=MOST)]
 Number = Annotated[int, Path(ge=1, le=2**63 - 1, description="the incident's number")]
 MaybeNumber = Annotated[Annotated[int, Field(ge=1, le=2**63 - 1)] | None, Maybe]
@@ -61,7 +61,7 @@ def matchers(texts: list[str]) -> Matchers:
         except ValueError as error:
             faults.append(Fault("match", str(error), index))
     if faults:
-        raise Invalid(f"{counted(len(faults), 'matcher')} cannot be read", faults)
+        raise Invalid(f"{counted(len(faults), 'invalid matcher')}", faults)
     return tuple(found)
 
 

@@ -160,7 +160,7 @@ class PublicBaseline(TypedDict):
 
 # `from` is a keyword
 PublicOnly = TypedDict("PublicOnly", {"days": list[str] | None, "from": str, "to": str})
-PublicOnly.__doc__ = "Local times a layer is limited to; `days` null is every day."
+PublicOnly.__doc__ = "Local times to which a layer is limited; `days` null means every day."
 
 
 class PublicLayer(TypedDict):

@@ -62,7 +62,7 @@ def body(name: Name, n: PingNumber) -> Response:
     with transaction() as db:
         found = store.body(db, service.get(db, name).id, n)
     if found is None:
-        raise NotFound(f"heartbeat {name} has no ping {n} (any more); the newest hundred are kept")
+        raise NotFound(f"heartbeat {name} has no ping {n}; only the newest 100 are kept")
     headers = {"Content-Disposition": f'attachment; filename="ping-{n}"'}
     return Bytes(found, headers=headers)
 

@@ -52,7 +52,7 @@ class Caller:
         wanted: UUID = self.request.path_params["uuid"]
         found = next((one for one in store.listed(self.db) if one.uuid == wanted), None)
         if found is None:
-            raise NotFound("there is no heartbeat with this UUID")
+            raise NotFound("no heartbeat has this UUID")
         return found
 
     def spec(self) -> Spec:
@@ -121,7 +121,7 @@ def body(caller: Caller) -> Response:
     """What one ping carried."""
     found = store.body(caller.db, caller.heartbeat().id, caller.request.path_params["n"])
     if found is None:
-        raise NotFound("ping not found; the newest hundred are kept")
+        raise NotFound("ping not found; only the newest 100 are kept")
     return Response(found, media_type="text/plain", headers=CORS)
 
 

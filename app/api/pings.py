@@ -93,7 +93,7 @@ async def _said(request: Request, address: Address) -> Response:
         keep = partial(_keep, call, address)
         received = await anyio.to_thread.run_sync(keep, limiter=_limiters[0], abandon_on_cancel=True)
     if waiting.cancelled_caught:
-        raise Unavailable(f"the database did not answer within {TIMEOUT:g} s; ping again")
+        raise Unavailable(f"the database did not respond within {TIMEOUT:g} s; ping again")
     return _answer(received)
 
 

@@ -26,10 +26,10 @@ EXAMPLES = (
 PLACE = "#/components/schemas/"
 POLICY = {"Content-Security-Policy": "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'"}
 INTRODUCTION = """Every call carries `Authorization: Bearer TOKEN` (`tocsin users token LOGIN` makes one). Lists answer
-`{"items": [...], "next": CURSOR or null}`; the next page is the same call with `?cursor=CURSOR`. Times are RFC 3339 with an
-offset, in and out; durations are seconds. Errors are problem+json (RFC 9457) with a `trace_id` that the log has as well."""
+`{"items": [...], "next": CURSOR or null}`; for the next page, repeat the call with `?cursor=CURSOR`. Times are RFC 3339 with an
+offset, in and out; durations are seconds. Errors are problem+json (RFC 9457) with a `trace_id`, which is also in the log."""
 REFUSED = {
-    "description": "any refusal: 401, 403, 404, 409, 413, 422, 501 or 503",
+    "description": "any error: 401, 403, 404, 409, 413, 422, 501 or 503",
     "content": {"application/problem+json": {"schema": {"$ref": f"{PLACE}PublicProblem"}}},
 }
 _LONG = re.compile(r"app__(?P<stage>[a-z]+)__.+__(?P<name>\w+)")  # of several types with one name
@@ -127,7 +127,7 @@ def _events() -> dict[str, Any]:
         "tags": ["events"],
         "summary": "Events",
         "operationId": "post_events",
-        "description": "Raise or resolve alerts; committed when it is answered. Takes an API token or an integration's key.",
+        "description": "Trigger or resolve alerts; 2xx means they are stored. Takes an API token or an integration key.",
         "security": [{"HTTPBearer": []}],
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "responses": {

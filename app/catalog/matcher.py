@@ -79,7 +79,7 @@ def parse_matchers(text: str) -> Matchers:
     """All matchers of one string, comma-separated, braces optional. Raises ValueError that shows where it stops."""
     inside = text.strip()
     if inside.startswith("{") != inside.endswith("}"):
-        raise ValueError(f"matcher {text!r}: {_unquoted(inside) or 'a brace is missing'}")
+        raise ValueError(f"matcher {text!r}: {_unquoted(inside) or 'missing brace'}")
     if inside.startswith("{"):
         inside = inside[1:-1].strip()
     found: list[Matcher] = []
@@ -104,7 +104,7 @@ def _unquoted(text: str) -> str | None:
     name, op, value = found["name"], Op(found["op"]), found["value"].rstrip()
     if op in (Op.MATCHES, Op.NOT_MATCHES):
         _compiled(value)  # what is wrong with it goes before how it is written
-    return f'"{value}" holds characters that need quotes; write {name}{op}{_quote(value)}'
+    return f'"{value}" contains characters that need quotes; write {name}{op}{_quote(value)}'
 
 
 def matches(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool:
@@ -144,7 +144,7 @@ def _unquote(word: str, text: str) -> str:
 @lru_cache(maxsize=4096)
 def _compiled(pattern: str) -> "re2._Regexp[str]":
     if len(pattern) > MAX_PATTERN:
-        raise ValueError(f"a pattern has {len(pattern)} characters; {MAX_PATTERN} are allowed")
+        raise ValueError(f"a pattern is {len(pattern)} characters long; at most {MAX_PATTERN} are allowed")
     options = re2.Options()
     options.log_errors = False
     try:

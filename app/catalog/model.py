@@ -77,7 +77,7 @@ class Matching(Declared):
 
 def _public(value: str) -> str:
     if has_login(value):
-        raise ValueError("is shown to everybody, so it may not hold a user or password; leave that out")
+        raise ValueError("is shown to everyone, so it must not contain a user or password; remove it")
     return value
 
 

@@ -44,7 +44,7 @@ def too_old(waiting: Mapping[str, Waiting], spec: Watched) -> Iterator[tuple[Sta
     queue, age = max(((name, one.age or 0.0) for name, one in waiting.items()), key=lambda item: item[1])
     if age >= min(spec.warning_age, spec.critical_age).total_seconds():
         status = Status.CRITICAL if age >= spec.critical_age.total_seconds() else Status.WARNING
-        yield status, f"the oldest message in {queue} waits for {length(age)}"
+        yield status, f"the oldest message in {queue} has been waiting for {length(age)}"
     ageless = [name for name, one in waiting.items() if one.count and one.age is None]
     if ageless and spec.model_fields_set & {"warning_age", "critical_age"}:
         yield Status.UNKNOWN, f"how long messages wait in {', '.join(ageless)} cannot be seen"

@@ -51,10 +51,10 @@ def out_of(text: str) -> OutOf:
     """The parsed form of `K of N`. Raises ValueError."""
     found = re.fullmatch(r"\s*(\d+)\s+of\s+(\d+)\s*", text)
     if found is None:
-        raise ValueError(f"{text!r} is not understood; write 2 of 3")
+        raise ValueError(f"{text!r} is not valid; write 2 of 3")
     needed, last = int(found[1]), int(found[2])
     if not 1 <= needed <= last <= 100:
-        raise ValueError(f"{text!r}: the first number is at least 1 and at most the second, which is at most 100")
+        raise ValueError(f"{text!r}: in K of N, K must be 1 to N, and N at most 100")
     return OutOf(needed, last)
 
 
@@ -128,7 +128,7 @@ class Check(Declared):
     @classmethod
     def _ends(cls, value: Duration) -> Duration:
         if value.total_seconds() > 40:
-            raise ValueError("a check may take 40s at most; watch longer work with a heartbeat")
+            raise ValueError("a check may take at most 40s; use a heartbeat for longer jobs")
         return value
 
     @property

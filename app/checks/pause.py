@@ -52,7 +52,9 @@ def pause(now: datetime, by: str | None, until: datetime | None = None, reason: 
     if until is not None and until <= now:
         raise Invalid("the end of the pause is not in the future", [Fault("until", "is not in the future")])
     if until is not None and until - now > LONGEST:
-        raise Invalid("pauses end within 366 days; leave out the end to pause until resumed", [Fault("until", "is too late")])
+        raise Invalid(
+            "a pause may last at most 366 days; leave out the end to pause until resumed", [Fault("until", "is too late")]
+        )
     reason = " ".join(reason.split())
     if len(reason) > REASON_LIMIT:
         raise Invalid(f"reason: at most {REASON_LIMIT} characters", [Fault("reason", f"at most {REASON_LIMIT} characters")])

@@ -31,7 +31,7 @@ def _judge(answer: Answer, query: Question) -> tuple[list[str], str]:
     statuses: list[str] = [grade]
     if not answer.samples:
         statuses.append("unknown" if answer.skipped else query.empty)
-        findings = ["the query gives no value"]
+        findings = ["the query returned no value"]
     elif answer.skipped and query.judges:
         statuses.append("unknown")
     if answer.partial:

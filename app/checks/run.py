@@ -68,7 +68,7 @@ async def take(due: Due) -> Reading:
         probe = probes.found(due.check.probe)
         spec, redacted = _spec(probe, due.check)
     except KeyError:
-        return Reading(Status.UNKNOWN, f'there is no probe "{due.check.probe}" on this worker')
+        return Reading(Status.UNKNOWN, f'probe "{due.check.probe}" not found on this worker')
     except ValidationError as error:
         return Reading(Status.UNKNOWN, f"invalid probe settings: {named(error.errors()[0])}")
     except Unreadable as error:
@@ -91,7 +91,7 @@ async def _taken(due: Due, probe: Probe, spec: Spec) -> Reading:
         async with asyncio.timeout(timeout):
             return await _measured(due.name, probe, spec, run)
     except TimeoutError:
-        return Reading(probe.on_timeout, f"no answer within {timeout:g} s", unreachable=probe.on_timeout is Status.CRITICAL)
+        return Reading(probe.on_timeout, f"no response within {timeout:g} s", unreachable=probe.on_timeout is Status.CRITICAL)
     except Unreachable as error:
         return Reading(Status.CRITICAL, str(error), unreachable=True)
     except Unknown as error:
@@ -99,7 +99,7 @@ async def _taken(due: Due, probe: Probe, spec: Spec) -> Reading:
     except asyncio.CancelledError:
         if cast("asyncio.Task[object]", asyncio.current_task()).cancelling():
             raise
-        return Reading(Status.UNKNOWN, "the probe was cancelled by itself")
+        return Reading(Status.UNKNOWN, "the probe cancelled itself")
     except (Exception, SystemExit) as error:
         log.exception("probe_broke", check=due.name, probe=due.check.probe)
         # What it remembers may be what it breaks over: it begins anew, or it would break for ever.
@@ -166,12 +166,12 @@ def _result(name: str, began: datetime, reading: Reading, seconds: float) -> Res
     kept = tuple(one for one in series if len(orjson.dumps(dict(one.labels))) <= LABELS_LIMIT)[:MOST_SERIES]
     memory = orjson.loads(orjson.dumps(dict(reading.memory))) if reading.memory is not None else None
     if "\\u0000" in orjson.dumps(memory).decode():
-        raise ValueError("its memory holds a NUL character")
+        raise ValueError("its memory contains a NUL character")
     seen = reading.observed
     observed = None if seen is None else {_clean(key, OBSERVED_LIMIT): _clean(how, OBSERVED_LIMIT) for key, how in seen.items()}
     lost = len(series) - len(kept)
     message = (
-        f"{_clean(reading.message)}; {lost} series left out: labels too long, or too many" if lost else _clean(reading.message)
+        f"{_clean(reading.message)}; {lost} series dropped: labels too long, or too many" if lost else _clean(reading.message)
     )
     return Result(
         name, began, reading.status, message, seconds, {"seconds": seconds, **metrics}, kept, memory, observed,

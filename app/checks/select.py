@@ -20,7 +20,7 @@ def select(
     """The names of those that fit all that is asked, in declared order. Raises NotFound for a name that is not declared."""
     for name in names:
         if name not in declared:
-            raise NotFound(f'there is no check "{name}"')
+            raise NotFound(f'check "{name}" not found')
     return [
         name
         for name, check in declared.items()

@@ -51,7 +51,7 @@ def check(db: Connection, name: str) -> Check:
     """One check. Raises NotFound."""
     known = declared(db)
     if name not in known:
-        raise NotFound(f'there is no check "{name}"')
+        raise NotFound(f'check "{name}" not found')
     return known[name]
 
 

@@ -62,7 +62,7 @@ COMMANDS = {
     # Not active yet: known by name, so that calling one says so; `--help` lists only what works.
     "change": Entry("Record a change event.", "planned", "commands", hidden=True),
     "explain": Entry("Show the decision trail of an incident or page.", "planned", "commands", hidden=True),
-    "why-not": Entry("Show the stage that stopped a page.", "planned", "commands", hidden=True),
+    "why-not": Entry("Show which stage stopped a page.", "planned", "commands", hidden=True),
     "silences": Entry("Silences: list, add, expire.", "planned", "silences", group=True, hidden=True),
     "mcp": Entry("Run a Model Context Protocol server.", "planned", "commands", hidden=True),
     "ledger": Entry("Verify the ledger.", "planned", "ledger", group=True, hidden=True),

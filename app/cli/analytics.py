@@ -6,6 +6,7 @@ import typer
 
 from app.cli.terminal import Json, say, say_json, say_list
 from app.review.analytics.model import LONGEST, USUAL
+from app.signals.model import source_words
 from app.units import counted, length
 
 if TYPE_CHECKING:
@@ -22,10 +23,10 @@ def analytics(
     ] = USUAL,
     service: Annotated[str | None, typer.Option(help="Only incidents of this service.")] = None,
     team: Annotated[str | None, typer.Option(help="Only incidents of this team.")] = None,
-    user: Annotated[str | None, typer.Option(help="Only pages to this person, and the incidents they are for.")] = None,
+    user: Annotated[str | None, typer.Option(help="Only pages to this user, and their incidents.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show which alerts page, at night and for nobody, and how soon people acknowledge and resolve."""
+    """Show which alerts page people, at night and without need, and how fast incidents are acknowledged and resolved."""
     from app import clock
     from app.db import transaction
     from app.review.analytics import service as review
@@ -45,12 +46,13 @@ def analytics(
 def _say(of: "Analytics") -> None:
     within, now, before = of.range, of.total.now, of.total.before
     paged, opened = now.paged, now.opened
-    say(f"{within.days[0]} to {within.days[-1]} ({within.zone.key}), {counted(len(within.days), 'day')}; before in brackets")
+    days = counted(len(within.days), "day")
+    say(f"{within.days[0]} to {within.days[-1]} ({within.zone.key}), {days}; in parentheses: the period before")
     say(f"pages: {paged.pages} ({before.paged.pages}), at night {paged.night} ({before.paged.night}),"
         f" on weekends {paged.weekend} ({before.paged.weekend})")  # fmt: skip
-    say(f"pages that needed nobody: {paged.needed_nobody} ({before.paged.needed_nobody}),"
+    say(f"pages that needed no action: {paged.needed_nobody} ({before.paged.needed_nobody}),"
         f" at night {paged.night_needed_nobody} ({before.paged.night_needed_nobody})")  # fmt: skip
-    say(f"incidents: {opened.incidents} ({before.opened.incidents}), needed nobody {opened.needed_nobody}"
+    say(f"incidents: {opened.incidents} ({before.opened.incidents}), needed no action {opened.needed_nobody}"
         f" ({before.opened.needed_nobody}), reopened {opened.reopened} ({before.opened.reopened}),"
         f" beyond step 1 {opened.escalated} ({before.opened.escalated})")  # fmt: skip
     say(f"time to acknowledge: {_spread(opened.acknowledge, 'not acknowledged')}")
@@ -64,11 +66,11 @@ def _say(of: "Analytics") -> None:
             say(f"and {more} more" if more else "")
 
 
-_ALL = ("pages", "night", "weekend", "for nobody", "night for nobody", "before")
+_ALL = ("pages", "night", "weekend", "no action", "no action at night", "before")
 _COLUMNS = {
-    "alert": ("alert", "source", *_ALL, "incidents", "needed nobody"),
-    "service": ("service", *_ALL, "incidents", "needed nobody"),
-    "team": ("team", *_ALL, "incidents", "needed nobody"),
+    "alert": ("alert", "source", *_ALL, "incidents", "needed no action"),
+    "service": ("service", *_ALL, "incidents", "needed no action"),
+    "team": ("team", *_ALL, "incidents", "needed no action"),
     "user": ("user", *_ALL),
 }
 
@@ -77,15 +79,15 @@ def _rows(name: str, listing: "Listing") -> list[dict[str, Any]]:
     return [
         {
             name: row.key.name,
-            "source": row.key.source,
+            "source": row.key.source and source_words(row.key.source),
             "pages": row.now.paged.pages,
             "night": row.now.paged.night,
             "weekend": row.now.paged.weekend,
-            "for nobody": row.now.paged.needed_nobody,
-            "night for nobody": row.now.paged.night_needed_nobody,
+            "no action": row.now.paged.needed_nobody,
+            "no action at night": row.now.paged.night_needed_nobody,
             "before": row.before.paged.pages,
             "incidents": row.now.opened.incidents,
-            "needed nobody": row.now.opened.needed_nobody,
+            "needed no action": row.now.opened.needed_nobody,
         }
         for row in listing.rows[:SHOWN]
     ]
@@ -93,5 +95,5 @@ def _rows(name: str, listing: "Listing") -> list[dict[str, Any]]:
 
 def _spread(of: "Spread", others: str) -> str:
     if of.median is None or of.mean is None or of.p90 is None:
-        return f"none of {counted(of.without, 'incident')}"
+        return f"none of {counted(of.without, 'incident')} yet"
     return f"median {length(of.median)}, mean {length(of.mean)}, p90 {length(of.p90)} of {of.count}; {others}: {of.without}"

@@ -13,7 +13,7 @@ commands = typer.Typer()
 @commands.command()
 def audit(
     object_: Annotated[str | None, typer.Option("--object", help="Only this object: incident:42, user:ada, config:3.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many entries.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of entries, newest first.")] = 50,
     as_json: Json = False,
 ) -> None:
     """Show the audit log, newest first."""

@@ -10,7 +10,8 @@ from app.cli.pausing import Length, Until, Why, end, said
 from app.cli.scaffold.kind import Kind
 from app.cli.terminal import As, Json, actor, cell, say, say_json, say_list
 from app.errors import Invalid, NotFound
-from app.units import counted, format_duration
+from app.figures import figure
+from app.units import counted, format_duration, measured
 
 if TYPE_CHECKING:
     from app.catalog.matcher import Matchers
@@ -99,7 +100,7 @@ def try_(
     as_json: Json = False,
     as_: As = None,
 ) -> None:
-    """Run a probe or check once with other settings, on a worker; saves nothing. Exit 1 unless the result is ok."""
+    """Run a probe or check once with other settings, on a worker; nothing is saved. Exit 1 unless the result is ok."""
     from app.actions.run import TRY, results, try_out
     from app.checks.service import declared, in_clear
     from app.configfile.trial import trial
@@ -172,7 +173,7 @@ def _settings(texts: list[str]) -> dict[str, Any]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise Invalid(f"invalid setting {text!r}; write NAME=VALUE")
+            raise Invalid(f'invalid setting "{text}"; write NAME=VALUE')
         try:
             found[name] = YAML(typ="safe", pure=True).load(value) if value else ""
         except YAMLError:
@@ -182,12 +183,12 @@ def _settings(texts: list[str]) -> dict[str, Any]:
 
 def _say_result(result: dict[str, Any], before: str, metrics: bool) -> None:
     message = f": {result['message']}" if result["message"] else ""
-    say(f"{before}{result['name']}: {result['status']} in {result['seconds']:.3f} s{message}")
+    say(f"{before}{result['name']}: {result['status']} in {measured(result['seconds'])}{message}")
     for metric, value in result["metrics"].items() if metrics else ():
-        say(f"  {metric} {value:.6g}")
+        say(f"  {metric}: {figure(metric, value)}")
     for one in result.get("series", ()) if metrics else ():
         labels = ",".join(f'{name}="{value}"' for name, value in one["labels"].items())
-        say(f"  {one['metric']}{{{labels}}} {one['value']:.6g}")
+        say(f"  {one['metric']}{{{labels}}}: {figure(one['metric'], one['value'])}")
 
 
 def _words(key: str, value: Any) -> str:
@@ -198,7 +199,7 @@ def _words(key: str, value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, dict):
         return ", ".join(f"{name}={_words(name, one)}" for name, one in value.items()) or "-"
-    return f"{value:.6g}" if isinstance(value, float) else cell(value)
+    return figure(key, value) if isinstance(value, float) else cell(value)
 
 
 def _say_drift(found: dict[str, Any]) -> None:
@@ -241,7 +242,7 @@ def new(
     name: Annotated[str, typer.Argument(metavar="FAMILY.NAME", help="For example security.file_mode.")],
     kind: Annotated[Kind, typer.Option(help="What the probe reads; selects the template.")] = Kind.NETWORK,
     description: Annotated[str | None, typer.Option(help="What the probe checks, in one sentence.")] = None,
-    folder: Annotated[Path, typer.Option(help="Root of the Tocsin source tree.")] = Path(),
+    folder: Annotated[Path, typer.Option(help="Root of a Tocsin source tree.")] = Path(),
 ) -> None:
     """Create a probe from a template, with its test and its entry in the reference."""
     from app.cli.scaffold.write import draft, write

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from app.configfile.diff import Change
     from app.configfile.model import Loaded
 
-config = typer.Typer(help="Alerting as code: check, plan and apply the files of a folder.", no_args_is_help=True)
-routes = typer.Typer(help="Test the routing of alerts.", no_args_is_help=True)
+config = typer.Typer(help="Alerting as code: check, plan and apply a folder of configuration files.", no_args_is_help=True)
+routes = typer.Typer(help="Test how alerts are routed.", no_args_is_help=True)
 config.add_typer(routes, name="routes")
 
 NAMES = {  # of sections whose plural is not made by an s: one, many
@@ -100,7 +100,7 @@ def apply(
         _print_json({"version": applied.version, "changes": [change.record() for change in applied.changes]})
         return
     _print_changes(applied.changes)
-    typer.echo(f"version {applied.version} is in force")
+    typer.echo(f"version {applied.version} is active")
     if folder is not None and folder.resolve() != settings().config.resolve():
         typer.echo(
             f"the next `tocsin up` applies {settings().config} again; to keep this folder, start it with TOCSIN_CONFIG={folder}"
@@ -113,7 +113,7 @@ def export(
         Path | None, typer.Argument(help="Folder to write to; default: standard output, without runbooks.")
     ] = None,
 ) -> None:
-    """Write the version in force as files: `${VARIABLES}` as written, other secrets as `***`."""
+    """Export the active version as files: `${VARIABLES}` as written, other secrets as `***`."""
     from app.configfile import store
     from app.configfile.export import written
     from app.db import transaction
@@ -121,7 +121,7 @@ def export(
     with transaction() as db:
         files = written(store.files(db))
     if not files:
-        raise _wrong("no configuration is in force; run `tocsin config apply` first", 1)
+        raise _wrong("no active configuration; run `tocsin config apply` first", 1)
     for file, text in files.items():
         if folder is not None:
             _write(folder, file, text)
@@ -146,7 +146,7 @@ def take(
     labels: Annotated[str, typer.Option(help='The alert\'s labels: a=b,c="d e".')],
     severity: Annotated[str | None, typer.Option(help="Default: the label severity, else error.")] = None,
     at: Annotated[
-        str | None, typer.Option(help="When the alert opens (for hours): RFC 3339 with an offset; default: now.")
+        str | None, typer.Option(help="When the alert fires, for routes with hours: RFC 3339 with an offset; default: now.")
     ] = None,
     folder: Dir = None,
     as_json: Json = False,

@@ -21,7 +21,7 @@ READ_ONLY = (
     "make it writable (`alter system reset default_transaction_read_only`, `select pg_reload_conf()`), or set the primary"
 )
 WHAT = {  # what each name in `missing` means; queues are said below
-    "database": "the database does not answer",
+    "database": "the database does not respond",
     "database:read-only": "the database is read-only: no pages are sent",
     "database:shutting-down": "the database is shutting down and waits for open sessions",
     "database:starting-up": "the database is starting up or recovering from a crash",
@@ -30,7 +30,7 @@ WHAT = {  # what each name in `missing` means; queues are said below
     "migrations": "the database is not migrated to this version",
     "pager": "no pager is running",
     "beat": "no beat is running",
-    "broker": "the broker does not answer",
+    "broker": "the broker does not respond",
     "broker:cannot-write": "the broker rejects writes: it cannot save its data",
     "disk:full": "a disk is full",
     AHEAD: "checks are scheduled later than their interval allows: the clock was set back",
@@ -149,7 +149,9 @@ def _secrets() -> Iterator[Finding]:
     except (Unavailable, SQLAlchemyError):
         return  # said already
     if shut:
-        what = f"the secrets of {', '.join(shut[:5])}{' ...' if len(shut) > 5 else ''} are sealed with another secret key"
+        what = (
+            f"the secrets of {', '.join(shut[:5])}{' ...' if len(shut) > 5 else ''} are encrypted with a different secret key"
+        )
         yield what, "restore TOCSIN_SECRET_KEY or HOME/secret-key, or run `tocsin config apply` with the new key", True
 
 

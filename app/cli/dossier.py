@@ -6,6 +6,7 @@ from typing import Any
 
 from app.units import counted
 from app.walltime import parse_instant, stamp
+from app.wording import alert_line
 
 Dossier = Mapping[str, Any]
 FIELDS = ("severity", "urgency", "service", "team", "policy", "runbook")
@@ -47,7 +48,7 @@ def _facts(found: Dossier) -> Iterator[tuple[str, str]]:
 def _alert(one: Dossier) -> str:
     why = one["reason"] if one["state"] == "resolved" else one["because"]
     until = f" to {stamp(one['ends_at'])}" if one["ends_at"] else ""
-    about = f"{one['alertname']}: {one['summary']}{f' ({why})' if why else ''}"
+    about = alert_line(one["alertname"], one["summary"]) + (f" ({why})" if why and why not in one["summary"] else "")
     return f"{one['state']:<10} {one['severity']:<8} {stamp(one['starts_at'])}{until}  {about}"
 
 

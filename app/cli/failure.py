@@ -90,4 +90,10 @@ def _usage(error: Any, message: str) -> str:
     if not message:  # no command was named: its help was printed
         return "missing command"
     path = error.ctx.command_path if getattr(error, "ctx", None) else "tocsin"
-    return f"{lower_first(message).rstrip('.')}; see `{path} --help`"
+    return f"{_tidy(lower_first(message))}; see `{path} --help`"
+
+
+def _tidy(message: str) -> str:
+    """As other errors are written: `no such command "x" (did you mean "y"?)` for `No such command 'x'. Did you mean 'y'?`."""
+    said, _, guess = message.replace("'", '"').partition(" Did you mean ")
+    return said.rstrip(".") + (f" (did you mean {guess})" if guess else "")

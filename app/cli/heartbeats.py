@@ -7,7 +7,7 @@ import typer
 
 from app.cli.pausing import Length, Until, Why, end, said
 from app.cli.terminal import As, Json, actor, cell, say, say_json, say_list
-from app.units import format_duration
+from app.units import format_duration, measured
 
 LONGEST = 48  # characters of a name in the table
 
@@ -55,7 +55,7 @@ def show(name: Name, as_json: Json = False) -> None:
 
 @heartbeats.command()
 def pings(name: Name, limit: Limit = 20, as_json: Json = False) -> None:
-    """Show the last pings; with --json their bodies too."""
+    """Show the last pings; --json includes their bodies."""
     from app.checks.heartbeats import service, store
     from app.checks.heartbeats.model import BODY
     from app.checks.heartbeats.present import present_ping
@@ -115,7 +115,7 @@ def _words(key: str, value: Any) -> str:
     if key == "grace":
         return format_duration(timedelta(seconds=value))
     if key == "run_seconds" and value is not None:
-        return f"{value:.6g} s"
+        return measured(value)
     if key == "running":
         return cell([f"since {cell(run['since'])}" + (f" (run {run['rid']})" if run["rid"] else "") for run in value])
     if isinstance(value, dict):

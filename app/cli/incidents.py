@@ -33,7 +33,7 @@ def list_(
         str, typer.Option("-q", "--words", help='Words in title, number, service, team or alerts; or matchers: region="eu".')
     ] = "",
     sort: Annotated[str, typer.Option(help="worst, newest or oldest.")] = "newest",
-    limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="Maximum number of incidents.")] = 50,
     as_json: Json = False,
 ) -> None:
     """List incidents."""
@@ -77,7 +77,7 @@ def show(number_: OneNumber, as_json: Json = False) -> None:
 
 @incidents.command()
 def ack(numbers: Numbers, as_: As = None) -> None:
-    """Acknowledge incidents: escalation stops. Exit 1 when one is resolved."""
+    """Acknowledge incidents: escalation stops. Exit 1 if one is already resolved."""
     _act(numbers, as_, lambda service, *facts: service.acknowledge(*facts), lambda _: "acknowledged")
 
 
@@ -132,11 +132,16 @@ def merge(
 def escalate(
     numbers: Numbers,
     step: Annotated[int | None, typer.Option(min=1, help="A later step of the policy; earlier steps are skipped.")] = None,
-    to: Annotated[str | None, typer.Option(metavar="LOGIN", help="Assign to this user instead.")] = None,
-    preview: Annotated[bool, typer.Option("--preview", help="Show whom it would page and when; send nothing.")] = False,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LOGIN", help="Assign to this user instead, who is paged now; yourself: take over without a page."
+        ),
+    ] = None,
+    preview: Annotated[bool, typer.Option("--preview", help="Show who would be paged and when; nothing is sent.")] = False,
     as_: As = None,
 ) -> None:
-    """Escalate incidents: page the next step now, or a later one, or a user."""
+    """Escalate incidents: page the next step of the policy now, or a later step, or assign to a user."""
     if step is not None and to is not None:
         raise Invalid("choose --step or --to, not both")
     if preview:
@@ -166,7 +171,7 @@ def _preview(text: str, step: int | None, to: str | None, as_: str | None) -> No
 
 @incidents.command()
 def unacknowledge(numbers: Numbers, as_: As = None) -> None:
-    """Unacknowledge incidents, or end their snooze: the policy starts at step 1."""
+    """Unacknowledge incidents, or end their snooze: escalation restarts at step 1."""
     _act(numbers, as_, lambda service, *facts: service.release(*facts), lambda _: "unacknowledged")
 
 

@@ -19,7 +19,7 @@ def key(location: Location) -> None:
     from app.seal import location_key
 
     if not re.fullmatch(NAME, location):
-        raise Invalid(f'invalid location "{location}"; write it as in `at` of a check')
+        raise Invalid(f'invalid location "{location}"; write it as in the `at` of a check')
     say(location_key(location))
 
 

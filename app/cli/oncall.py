@@ -49,7 +49,7 @@ def shifts(
         [present.shift(one) for one in found],
         ("user", "start", "end", "source", "layer"),
         as_json,
-        "no shifts in that time",
+        "no shifts in this range",
     )
 
 
@@ -125,7 +125,7 @@ def overrides(
         start = clock.now(db)
         rows = [present.listed_override(one) for one in service.overrides(db, schedule, start, start + timedelta(days=days))]
     columns = ("id", "user", "start", "end", "kind", "reason", "ignored", "origin")
-    say_list(rows, columns, as_json, "no overrides in that time")
+    say_list(rows, columns, as_json, "no overrides in this range")
 
 
 @oncall.command("edit-override")

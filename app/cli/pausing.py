@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Length = Annotated[str | None, typer.Option("--for", help="How long: 30m, 2h, 3d; default: until resumed.")]
 Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Until when, e.g. 2026-12-01T08:00:00+01:00.")]
-Why = Annotated[str, typer.Option("--reason", help="Shown with it, and in the audit log.")]
+Why = Annotated[str, typer.Option("--reason", help="Why; shown in the console and the audit log.")]
 
 
 def end(length: str | None, until: str | None, now: datetime, option: str = "--until") -> datetime | None:

@@ -16,7 +16,7 @@ ADVICE = {
     "backup": "use pg_dump, see *Backup* in docs/operations.md",
     "restore": "use pg_restore, see *Backup* in docs/operations.md",
     "import": "write the configuration by hand; `tocsin config schema` prints a JSON Schema for editors",
-    "export": "`tocsin config export` writes the configuration in force",
+    "export": "`tocsin config export` exports the active configuration",
 }
 
 

@@ -13,7 +13,7 @@ commands = typer.Typer()
 @commands.command(hidden=True)
 def prepare(
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Start over when the database or secret key of this home is lost.")
+        bool, typer.Option("--fresh", help="Start with a new database or secret key if the one in TOCSIN_HOME is lost.")
     ] = False,
 ) -> None:
     """Migrate the database, create the first admin and apply the configuration; `up` runs this first."""

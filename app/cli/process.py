@@ -28,7 +28,7 @@ def worker(
         int | None, typer.Option("-c", "--concurrency", min=1, help="Concurrent tasks; default: one per core.")
     ] = None,
 ) -> None:
-    """Run a Celery worker: checks, or the stages from evaluation to notification."""
+    """Run a Celery worker, for checks and for the pipeline from evaluation to notification."""
     from app.celery import app
     from app.queues import LINE
 
@@ -48,7 +48,7 @@ def worker(
 
 @processes.command()
 def beat() -> None:
-    """Run the scheduler. Several may run: each tick only means "claim what is due"."""
+    """Run the scheduler (Celery beat). Several can run: due work is claimed in the database, so nothing runs twice."""
     from app import beats
     from app.celery import app
 
@@ -62,7 +62,7 @@ def beat() -> None:
 
 @processes.command()
 def pager() -> None:
-    """Run the pager: a loop over every stage, from evaluation to notification, without Celery and Redis."""
+    """Run the pager: the whole pipeline, from evaluation to notification, without Celery or a broker."""
     from app.pager import main
 
     ask_servers("pager", broker=False)

@@ -11,6 +11,7 @@ import typer
 
 from app.cli.terminal import Json, say, say_list
 from app.errors import NotActive, NotFound
+from app.units import rounded
 from app.visible import plain_json, visible
 from app.wording import because, present_all
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from app.rules.book import Book
     from app.rules.evaluate import Transition
 
-rules = typer.Typer(help="Rules: list those in force, test one on recorded samples.", no_args_is_help=True)
+rules = typer.Typer(help="Rules: list active rules, test one on recorded samples.", no_args_is_help=True)
 FREE = {"ignore_unknown_options": True, "allow_extra_args": True}
 Folder = Annotated[
     Path | None, typer.Option("--config", help="The configuration folder; default: TOCSIN_CONFIG.", show_default=False)
@@ -39,7 +40,7 @@ def list_(as_json: Json = False) -> None:
         rows if as_json else shown,
         ("name", "kind", "check", "severity", "mode", "state", "owner"),
         as_json,
-        "no rules in force",
+        "no active rules",
     )
 
 
@@ -95,7 +96,7 @@ def _found(book: "Book", name: str) -> "Active":
 
     known = {rule.name: rule for rule in book.rules}
     if name not in known:
-        raise NotFound(f'there is no active rule "{name}" in the configuration{hint(name, known)}')
+        raise NotFound(f'rule "{name}" not found among the active rules of the configuration{hint(name, known)}')
     return known[name]
 
 
@@ -145,4 +146,4 @@ def _finite(value: float | None) -> float | None:
 
 
 def _plain(value: float | None) -> str:
-    return "" if value is None else repr(value)
+    return "" if value is None else rounded(value)

@@ -25,7 +25,7 @@ def show(name: Annotated[str, typer.Argument(help="The runbook's name.")], as_js
     if name not in known:
         near = get_close_matches(name, known, n=1)
         raise NotFound(
-            f'there is no runbook "{name}"' + (f' (did you mean "{near[0]}"?)' if near else "; see `tocsin runbooks list`")
+            f'runbook "{name}" not found' + (f' (did you mean "{near[0]}"?)' if near else "; see `tocsin runbooks list`")
         )
     title, markdown = known[name]
     if as_json:

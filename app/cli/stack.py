@@ -16,10 +16,10 @@ commands = typer.Typer(help="The stack in TOCSIN_HOME.")
 def up(
     detach: Annotated[bool, typer.Option("--detach", help="Start in the background; return when the stack is ready.")] = False,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Start over with a new database or secret key when this home's is lost.")
+        bool, typer.Option("--fresh", help="Start with a new database or secret key if the one in TOCSIN_HOME is lost.")
     ] = False,
 ) -> None:
-    """Start the stack: database, broker, console, workers, pager and Flower. Ctrl-C stops it."""
+    """Start the stack: database, broker, console, workers, beat, pager and Flower. Ctrl-C stops it."""
     found = to_start()
     if (taken := kept_from_last(found)) and state.supervisor(found.home) is None:
         _say(f"settings kept from the last start: {', '.join(taken)} (set a variable empty to drop it)", False)
@@ -31,7 +31,7 @@ def up(
 
 @commands.command()
 def down() -> None:
-    """Stop the stack, and processes that a killed `up` left behind."""
+    """Stop the stack, including processes left behind by a killed `tocsin up`."""
     typer.echo("stack stopped" if control.down(of_home()) else "the stack is not running")
 
 
@@ -50,7 +50,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
 
 @commands.command()
 def flower() -> None:
-    """Run Flower, the Celery monitor: on loopback, user admin, password in TOCSIN_HOME/flower-password."""
+    """Run Flower, the Celery monitor, on loopback; user admin, password in TOCSIN_HOME/flower-password."""
     from app.celery import app
     from app.cli.process import ask_servers
     from app.supervisor import preflight

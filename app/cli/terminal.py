@@ -31,7 +31,7 @@ def actor(db: "Connection", login: str | None) -> "Actor":
         return Actor(FIRST_ADMIN, Role.ADMIN, "cli")
     person = store.get(db, login)
     if person is None:
-        raise Invalid(f'there is no user "{login}"; see `tocsin users list`')
+        raise Invalid(f'user "{login}" not found; see `tocsin users list`')
     return Actor(login, person.role, "cli")
 
 

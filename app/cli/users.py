@@ -46,7 +46,7 @@ def invite(
     as_json: Json = False,
     as_: As = None,
 ) -> None:
-    """Print an invitation link to set a password; it is valid for seven days and works once."""
+    """Print an invitation link for setting a password; valid for seven days, works once."""
     from app import clock
     from app.db import transaction
     from app.people.model import Role
@@ -132,7 +132,7 @@ def show(login: Login, as_json: Json = False) -> None:
         one, now = store.get(db, login, catalog.defaults(db).timezone), clock.now(db)
         origin = catalog.origins(db, "user").get(login)
     if one is None:
-        raise NotFound(f'there is no user "{login}"')
+        raise NotFound(f'user "{login}" not found')
     night = own.at_night(one, now)
     reach = [
         {"urgency": urgency.value, "at": each.at, "contact": each.contact.name, "reason": texts(each.reasons)}
@@ -174,13 +174,15 @@ def contacts(
 @users.command()
 def notify(
     login: Login,
-    high: Annotated[str | None, typer.Option(help="Contacts at high urgency, e.g. push,sms=2m; default: all, at once.")] = None,
-    low: Annotated[str | None, typer.Option(help="The same at low urgency; default: inbox and the first contact.")] = None,
+    high: Annotated[
+        str | None, typer.Option(help="Contacts for high urgency, e.g. push,sms=2m; default: all, at once.")
+    ] = None,
+    low: Annotated[str | None, typer.Option(help="Contacts for low urgency; default: inbox and the first contact.")] = None,
     quiet: Annotated[str | None, typer.Option("--quiet-hours", help="E.g. 22:00-07:00; default: none.")] = None,
     timezone: Annotated[str | None, typer.Option(help="E.g. Europe/Paris; default: that of the configuration.")] = None,
     as_: As = None,
 ) -> None:
-    """Replace the notification rules, quiet hours and time zone of an invited user; omitted options get the default."""
+    """Replace the notification rules, quiet hours and time zone of an invited user; options left out go back to the default."""
     from app import clock
     from app.actions.person import set_settings
     from app.db import transaction

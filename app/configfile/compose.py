@@ -67,7 +67,7 @@ def compose(file: str, text: str, environ: Mapping[str, str] | None) -> tuple[No
     except _Stop as stop:
         reader.report(stop.line, stop.code, **stop.facts)
     except StopIteration:
-        reader.report(1, Code.NOT_YAML, why="it ends in the middle")
+        reader.report(1, Code.NOT_YAML, why="it is truncated")
     except RecursionError:
         reader.report(1, Code.TOO_DEEP, limit=MAX_DEPTH)
     return None, reader.errors
@@ -94,9 +94,9 @@ def _problem(error: MarkedYAMLError) -> tuple[Code, dict[str, str]]:
     if "'\\t'" in problem:
         return Code.TAB, {}
     if problem.startswith("mapping values are not allowed"):
-        problem = 'a second ":" or a wrong indentation; quote text that holds ": "'
+        problem = 'a second ":" or wrong indentation; quote text that contains ": "'
     elif problem.endswith("but got '{'"):
-        problem = 'a { stands where the list or map should go on; quote text that holds one, as in "${NAME}"'
+        problem = 'unexpected { inside a list or map; quote text that contains one, as in "${NAME}"'
     return Code.NOT_YAML, {"why": problem}
 
 

@@ -127,7 +127,7 @@ def _source(change: Change, _: Sequence[Declaration]) -> Iterator[str]:
         if _speaks(change.kind, change.before or {}):
             yield f"{change.subject} no longer pages; its open alerts are resolved without a notification"
         else:
-            yield f"{change.subject} is removed; it did not page"
+            yield f"{change.subject} is removed; it paged no one"
     elif change.action is Action.ADDED:
         speaks = "alerts after its first ping" if change.kind == "heartbeat" else "can alert"
         yield f"{change.subject} {speaks if _speaks(change.kind, change.after or {}) else 'is added and does not page'}"

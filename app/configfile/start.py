@@ -60,8 +60,8 @@ def _version() -> int:
 def _kept() -> str:
     fix = "fix the files and run `tocsin config apply`"
     if version := _version():
-        return f"configuration version {version}, the last good one, stays in force; {fix}"
-    return f"no configuration in force: no checks run and no pages are sent; {fix}"
+        return f"configuration version {version}, the last good one, stays active; {fix}"
+    return f"no active configuration: no checks run and no pages are sent; {fix}"
 
 
 def reseal(db: Connection) -> int:

@@ -68,7 +68,7 @@ _WRITTEN = {
     datetime: "a date and time like 2026-11-02T09:00:00Z",
     date: "a date like 2026-11-02",
     time: "a time like 09:00",
-    timedelta: "a length like 00:05:00",
+    timedelta: "a duration like 00:05:00",
 }
 _NUMBER = re.compile(r"\s*[-+]?[\d_]*\.?[\d_]*(e[-+]?\d+)?\s*", re.ASCII | re.IGNORECASE)
 

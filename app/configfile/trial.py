@@ -23,7 +23,7 @@ def trial(given: Mapping[str, Any], called: str) -> tuple[Check | None, list[Fau
     """
     probe = str(given.get("probe", ""))
     if probe not in plugins.probe_names():
-        raise NotFound(f'there is no probe "{probe}"{hint(probe, plugins.probe_names())}')
+        raise NotFound(f'probe "{probe}" not found{hint(probe, plugins.probe_names())}')
     node = _node(given)
     check, wrong = parsed(form_of(SECTIONS["checks"], node, called), node, called)
     return cast("Check | None", check), [_fault(path, reason) for path, reason in wrong]

@@ -129,7 +129,7 @@ PHRASES: Mapping[Code, Phrase] = {
     Code.SECTION_PLANNED: '"{section}" is not active yet',
     Code.FIELD_PLANNED: "{field} of {subject} is not active yet ({about})",
     Code.KIND_PLANNED: '{subject}: kind "{kind}" is not active yet',
-    Code.UNUSED: lambda f: f"{f['subject']} {'are' if f['kind'] == 'hours' else 'is'} not used: {UNUSED[f['kind']]}",
+    Code.UNUSED: lambda f: f"{f['subject']} {'are' if f['kind'] == 'hours' else 'is'} unused: {UNUSED[f['kind']]}",
     Code.NO_SUCH_HOURS: "{subject} matches {matcher}, but no such hours are declared",
     Code.NO_ROUTES: "{subject} can alert, but there are no routes: no pages would be sent",
     Code.NO_POLICIES: "{subject} can alert, but there are no policies: no pages would be sent",

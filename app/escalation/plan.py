@@ -129,7 +129,7 @@ def hurried(policy: Policy | None, current: EscalationState, now: datetime, step
     """
     if step is None or policy is None:
         if step is not None:
-            raise Invalid("there is no escalation policy, so there are no steps to choose from", [Fault("step", "unknown")])
+            raise Invalid("the incident has no escalation policy, so it has no steps", [Fault("step", "unknown")])
         return _due_now(current, now)
     if not 1 <= step <= len(policy.steps):
         raise Invalid(f"the policy has no step {step}; it has {len(policy.steps)}", [Fault("step", "unknown")])

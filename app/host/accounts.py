@@ -59,7 +59,7 @@ class Survey:
         file = os.open(self.resolve(path), os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
         with os.fdopen(file, "rb") as opened:
             if not stat.S_ISREG(os.fstat(file).st_mode):
-                raise OSError(errno.EINVAL, "no regular file")
+                raise OSError(errno.EINVAL, "not a regular file")
             text = opened.read(MOST_BYTES + 1)
         if len(text) > MOST_BYTES:
             raise OSError(errno.EFBIG, f"more than {MOST_BYTES} bytes")
@@ -70,7 +70,7 @@ class Survey:
         root = os.path.realpath(self.root)
         found = os.path.realpath(os.path.join(root, path.lstrip("/")))
         if os.path.commonpath([root, found]) != root:
-            raise OSError(errno.EXDEV, f"leads out of {self.root}")
+            raise OSError(errno.EXDEV, f"leads outside {self.root}")
         return found
 
 
@@ -85,7 +85,7 @@ def survey(root: str, admin_groups: Sequence[str], key_files: Sequence[str]) -> 
     except OSError as error:
         raise Failed(Kind.OTHER, f"/etc/passwd or /etc/group of {root}: {lower_first(str(error.strerror))}") from None
     if not users or len(users) > MOST_USERS:
-        raise Failed(Kind.OTHER, f"/etc/passwd of {root} holds {len(users) or 'no'} accounts")
+        raise Failed(Kind.OTHER, f"/etc/passwd of {root} contains {len(users) or 'no'} accounts")
     empty = _passwords(found, users)
     for user in users:
         _add(found, f"user {user.name}", _describe(user, groups))
@@ -157,7 +157,7 @@ def _passwords(survey: Survey, users: list[User]) -> list[str]:
         if state == "empty":
             empty.append(user.name)
     if empty:
-        survey.problems.append(f"{', '.join(empty)} may log in without a password")
+        survey.problems.append(f"{', '.join(empty)} can log in without a password")
     return empty
 
 

@@ -115,14 +115,14 @@ class Journal:
         if self.behind:
             return
         if self._late:
-            raise Failed(Kind.TIMEOUT, f"journalctl did not answer within {self.timeout:.3g} s")
+            raise Failed(Kind.TIMEOUT, f"journalctl did not respond within {self.timeout:.3g} s")
         why = stderr.decode(errors="replace").strip().partition("\n")[0]
         no_access = any(sign in why for sign in NO_ACCESS)
         if code or no_access:
             advice = "; add this account to the group systemd-journal" if no_access else ""
-            raise Failed(Kind.OTHER, f"journalctl: {why or f'ended with code {code}'}{advice}")
+            raise Failed(Kind.OTHER, f"journalctl: {why or f'exited with code {code}'}{advice}")
         if not (self._has_entries or _has_files(self.folders)):  # only some versions of journalctl report it; all exit with 0
-            raise Failed(Kind.OTHER, f"no journal files in {' or '.join(self.folders)} that this account may see")
+            raise Failed(Kind.OTHER, f"no journal files in {' or '.join(self.folders)} that this account can read")
 
 
 def _has_files(folders: Iterable[str]) -> bool:

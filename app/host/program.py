@@ -61,7 +61,7 @@ async def run(
     except TimeoutError:
         with suppress(TimeoutError):
             await asyncio.wait_for(asyncio.wrap_future(_kill(starting)), REAP_TIMEOUT)
-        raise Failed(Kind.TIMEOUT, f"{name} did not end within {timeout:.3g} s and was killed") from None
+        raise Failed(Kind.TIMEOUT, f"{name} did not finish within {timeout:.3g} s and was killed") from None
     except BaseException:
         _kill(starting)
         raise

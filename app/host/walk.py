@@ -107,9 +107,9 @@ class Walk:
     def _count(self) -> None:
         self._examined += 1
         if self._examined > self.max_names:
-            raise TooMany(f"more than {self.max_names} names had to be looked at: narrow the paths")
+            raise TooMany(f"more than {self.max_names} names to examine: narrow the paths")
         if self._examined % 256 == 0 and time.monotonic() > self.deadline:
-            raise TooMany(f"looking for the files took too long ({self._examined} names so far): narrow the paths")
+            raise TooMany(f"finding the files took too long ({self._examined} names so far): narrow the paths")
 
     def _excluded(self, path: str) -> bool:
         name = path.rpartition("/")[2]
@@ -140,7 +140,7 @@ class Reader:
             return known.rpartition(" ")[2]
         if full:
             self._keep(name)
-            raise Deferred("it waits for the next run")
+            raise Deferred("left for the next run")
         try:
             digest = self._hash(path, found)
         except Deferred:
@@ -164,9 +164,9 @@ class Reader:
                 if left < 0:
                     break
                 if time.monotonic() > self.deadline:
-                    raise Deferred("the time ran out")
+                    raise Deferred("out of time")
             if left or signature(os.fstat(file.fileno())) != signature(found):
-                raise Deferred("it changed while it was read")
+                raise Deferred("it changed while being read")
         return digest.hexdigest()[:32]
 
 

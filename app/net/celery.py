@@ -161,8 +161,8 @@ def _failure(error: BaseException) -> Failed:
     cause = error.__cause__ or error  # kombu wraps what the clients raise
     denied = isinstance(cause, AccessRefused | NotAllowed | AuthenticationError | NoPermissionError)
     if denied or str(cause).startswith(("NOPERM", "NOAUTH", "WRONGPASS")):
-        return Failed(Kind.DENIED, f"the broker refuses us: {cause}")
-    return Failed(Kind.CONNECT, f"the broker does not answer: {error}")
+        return Failed(Kind.DENIED, f"the broker refused the connection: {cause}")
+    return Failed(Kind.CONNECT, f"the broker does not respond: {error}")
 
 
 def _connected(url: str, timeout: float, prefix: str) -> Any:

@@ -200,27 +200,27 @@ class Transfer:
         if kind is Kind.CONNECT and self.curl.getinfo(pycurl.OS_ERRNO) in REFUSALS:
             kind = Kind.REFUSED
         if code == pycurl.E_SEND_FAIL_REWIND:
-            message = "the connection ended before an answer came"
+            message = "the connection was closed before a response arrived"
         return Failed(kind, lower_first(message))
 
     def _closed_socket(self, path: str) -> Failed:
         number = self.curl.getinfo(pycurl.OS_ERRNO)
         if number in REFUSALS or number in (errno.ENOENT, errno.ENOTSOCK):
-            return Failed(Kind.REFUSED, f"nobody listens on {path}")
+            return Failed(Kind.REFUSED, f"nothing is listening on {path}")
         message = lower_first(os.strerror(number)) if number else "cannot connect"
         return Failed(Kind.DENIED if number in (errno.EACCES, errno.EPERM) else Kind.CONNECT, f"{path}: {message}")
 
     def _timeout_message(self, request: Request) -> str:
         info = self.curl.getinfo
         if self.lines:
-            return f"the answer did not end within {request.timeout:.3g} s ({len(self.body)} bytes came)"
+            return f"the response did not finish within {request.timeout:.3g} s ({len(self.body)} bytes received)"
         if info(pycurl.REQUEST_SIZE):
-            return f"no answer within {request.timeout:.3g} s of connecting to {request.socket or info(pycurl.PRIMARY_IP)}"
+            return f"no response within {request.timeout:.3g} s of connecting to {request.socket or info(pycurl.PRIMARY_IP)}"
         if info(pycurl.CONNECT_TIME):
-            return f"the TLS handshake with {info(pycurl.PRIMARY_IP)} did not end in time"
+            return f"the TLS handshake with {info(pycurl.PRIMARY_IP)} did not finish in time"
         if info(pycurl.NAMELOOKUP_TIME):
-            return "no connection in time: the host does not answer, or a firewall drops what we send"
-        return "the host's name was not resolved in time"
+            return "connection timed out: the host does not respond, or a firewall drops the packets"
+        return "the host name was not resolved in time"
 
 
 def _refuse_seek(_offset: int, _origin: int) -> int:

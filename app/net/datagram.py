@@ -97,8 +97,8 @@ class Datagrams:
 
     def _failure(self, error: OSError) -> Failed:
         if isinstance(error, ConnectionRefusedError):
-            no_route = f"{self._to.address}: no route: the network, or a firewall on the way, refuses it"
-            return Failed(Kind.REFUSED, f"nobody listens on UDP {self._to}" if self._to.port else no_route)
+            no_route = f"{self._to.address}: no route: rejected by the network or a firewall"
+            return Failed(Kind.REFUSED, f"nothing is listening on UDP {self._to}" if self._to.port else no_route)
         message = os.strerror(error.errno) if error.errno else "cannot send"
         if isinstance(error, socket.gaierror):  # of an address: it names a zone that this machine has not
             message = str(error.strerror)

@@ -94,7 +94,7 @@ def canonical(type_: str, text: str) -> str:
     try:
         return _written(dns.rdata.from_text(dns.rdataclass.IN, kind, text, dns.name.root, relativize=False))
     except (dns.exception.DNSException, ValueError):
-        raise ValueError(f"{text!r} is not the data of a record of type {type_}") from None
+        raise ValueError(f"{text!r} is not valid data for a record of type {type_}") from None
 
 
 async def servers(resolver: str | None, port: int, timeout: float) -> tuple[Endpoint, ...]:
@@ -151,7 +151,9 @@ async def _exchange(query: dns.message.Message, server: Endpoint, timeout: float
         try:
             wire, received_at = await _over_tcp(query, server, timeout - (time.monotonic() - started))
         except Failed as failed:
-            raise Failed(failed.kind, f"its UDP answer was cut, and over TCP: {failed}" if cut else str(failed)) from None
+            raise Failed(
+                failed.kind, f"its UDP response was truncated, and over TCP: {failed}" if cut else str(failed)
+            ) from None
     seconds = received_at - started
     if len(wire) > LARGE:
         return await asyncio.to_thread(_read, wire, query, server, cut, seconds)
@@ -173,8 +175,8 @@ async def _over_udp(query: dns.message.Message, server: Endpoint, timeout: float
                         stray += 1
     if stray:
         ignored = f"{stray} datagrams ignored (wrong id, wrong question, or not DNS)"
-        raise Failed(Kind.PROTOCOL, f"{server} did not answer the question; {ignored}")
-    raise Failed(Kind.TIMEOUT, f"{server} did not answer over UDP within {timeout:.3g} s")
+        raise Failed(Kind.PROTOCOL, f"{server} did not answer the query; {ignored}")
+    raise Failed(Kind.TIMEOUT, f"{server} did not respond over UDP within {timeout:.3g} s")
 
 
 async def _over_tcp(query: dns.message.Message, server: Endpoint, timeout: float) -> tuple[bytes, float]:
@@ -187,11 +189,11 @@ async def _over_tcp(query: dns.message.Message, server: Endpoint, timeout: float
             finally:
                 await tcp.close(writer)
     except TimeoutError:
-        raise Failed(Kind.TIMEOUT, f"{server} did not answer over TCP within {timeout:.3g} s") from None
+        raise Failed(Kind.TIMEOUT, f"{server} did not respond over TCP within {timeout:.3g} s") from None
     except (asyncio.IncompleteReadError, OSError):
-        raise Failed(Kind.PROTOCOL, f"{server} closed the TCP connection in the middle of its answer") from None
+        raise Failed(Kind.PROTOCOL, f"{server} closed the TCP connection in the middle of its response") from None
     if not _answers(query, wire):
-        raise Failed(Kind.PROTOCOL, f"{server} answered over TCP, but not our question")
+        raise Failed(Kind.PROTOCOL, f"{server} responded over TCP, but to a different query")
     return wire, time.monotonic()
 
 
@@ -214,7 +216,7 @@ def _read(wire: bytes, query: dns.message.Message, server: Endpoint, cut: bool, 
         values = tuple(sorted(_written(record) for record in chain.answer)) if chain.answer else ()
     except (dns.exception.DNSException, ValueError) as error:
         detail = str(error) or type(error).__name__
-        raise Failed(Kind.PROTOCOL, f"{server} sent an answer that contradicts itself or cannot be read: {detail}") from None
+        raise Failed(Kind.PROTOCOL, f"{server} sent an inconsistent or malformed response: {detail}") from None
     return Answer(
         server, dns.rcode.to_text(message.rcode()), values, chain.minimum_ttl,
         bool(message.flags & dns.flags.AD), bool(message.flags & dns.flags.AA), _is_referral(message), cut,

@@ -47,7 +47,7 @@ class Condition(Span):
     @model_validator(mode="after")
     def _check_conditions(self) -> Self:
         if not self.model_fields_set:
-            raise ValueError("says nothing; write equals, above, below, contains, matches, exists or length")
+            raise ValueError("sets no expectation; write equals, above, below, contains, matches, exists or length")
         return self
 
 
@@ -102,7 +102,7 @@ def find_mismatches(response: Response, expected: Expected, redact: Redact = str
     if not any(_is(response.status, item) for item in expected.status):
         found.append(f"status {response.status}, expected {', '.join(map(str, expected.status))}")
     if expected.final_url is not None and not response.url.startswith(expected.final_url):
-        found.append(f"it ended at {redact(response.url)[:SHOWN]}, expected {expected.final_url}")
+        found.append(f"the final URL was {redact(response.url)[:SHOWN]}, expected {expected.final_url}")
     if expected.header:
         found += _header_mismatches(response.headers, expected.header, redact)
     found += _body_mismatches(response, expected)
@@ -125,9 +125,9 @@ def _body_mismatches(response: Response, expected: Expected) -> list[str]:
     where = f"the first {len(response.body)} bytes" if response.truncated else "the body"
     text = response.text
     if expected.body_contains is not None and expected.body_contains not in text:
-        found.append(f"{where} does not hold {expected.body_contains!r}")
+        found.append(f"{where} does not contain {expected.body_contains!r}")
     if expected.body_lacks is not None and expected.body_lacks in text:
-        found.append(f"{where} holds {expected.body_lacks!r}")
+        found.append(f"{where} contains {expected.body_lacks!r}")
     if expected.body_matches is not None and not re2.search(expected.body_matches, text, QUIET):
         found.append(f"{where} does not match {expected.body_matches!r}")
     return found
@@ -189,7 +189,7 @@ def _problems(value: Any, wanted: Condition) -> Iterator[str]:
     if wanted.above is not None or wanted.below is not None:
         yield from _outside(number(value), wanted, "a number")
     if wanted.contains is not None and not _holds(value, wanted.contains):
-        yield f"expected to hold {shown(wanted.contains)}"
+        yield f"expected to contain {shown(wanted.contains)}"
     if wanted.matches is not None and not (isinstance(value, str) and re2.search(wanted.matches, value, QUIET)):
         yield f"expected to match {shown(wanted.matches)}"
     if wanted.length is not None:

@@ -38,7 +38,7 @@ def families(response: Response, names: Sequence[str], until: float) -> list[Met
         raise ValueError(f"the page is longer than {len(response.body)} bytes; raise max_bytes")
     is_open = kind == "application/openmetrics-text"
     if is_open and not response.body.endswith((b"# EOF\n", b"# EOF")):
-        raise ValueError("the page is cut off: its last line is not # EOF")
+        raise ValueError("the page is truncated: its last line is not # EOF")
     names_on_page = {_escaped(name, _escaping(response)): name for name in names if not PLAIN.fullmatch(name)}
     lines = _matching_lines(response.body, [*names, *names_on_page], until)
     try:
@@ -64,9 +64,9 @@ def _matching_lines(body: bytes, names: Sequence[str], until: float) -> Iterator
     line = re.compile(f"^(?:{plain_line}|{quoted_line}).*$".encode(), re.MULTILINE)
     for count, found in enumerate(line.finditer(body)):
         if count >= MAX_LINES:
-            raise _Stopped(f"more than {MAX_LINES} lines of the wanted metrics; name fewer")
+            raise _Stopped(f"more than {MAX_LINES} lines of the selected metrics; select fewer")
         if len(found[0]) > MAX_LINE:
-            raise _Stopped(f"a line of the page has more than {MAX_LINE} bytes")
+            raise _Stopped(f"a line of the page is longer than {MAX_LINE} bytes")
         if time.monotonic() > until:
             raise _Stopped(f"the page was not read in time: {count} lines so far")
         yield found[0].decode(errors="replace").rstrip("\r") + "\n"

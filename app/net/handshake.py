@@ -50,7 +50,7 @@ async def handshake(
         async with asyncio.timeout_at(end):
             return await client.perform()
     except TimeoutError:
-        message = f"{client.peer} took the connection, but the TLS handshake did not end within {timeout:.3g} s"
+        message = f"{client.peer} accepted the connection, but the TLS handshake did not finish within {timeout:.3g} s"
         raise Failed(Kind.TIMEOUT, message) from None
     except OSError as error:
         raise tcp.connect_failure(client.peer, error) from None

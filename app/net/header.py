@@ -27,8 +27,8 @@ def header_name(name: str) -> str:
 def header_value(value: str) -> str:
     """The value, when it is one. Raises ValueError, which does not quote it."""
     if found := VALUE.search(value):
-        problem = describe_character(found[0]) if CONTROL.match(found[0]) else f"{found[0]!r}, which is beyond Latin-1"
-        raise ValueError(f"a header's value cannot hold {problem}")
+        problem = describe_character(found[0]) if CONTROL.match(found[0]) else f"{found[0]!r}, which is not Latin-1"
+        raise ValueError(f"a header value cannot contain {problem}")
     return value
 
 

@@ -48,7 +48,7 @@ def select(path: str, document: object) -> list[Any]:
     try:
         return [node.obj for node in compiled.finditer(document)]
     except RecursionError:
-        raise TooMuch("the document is nested deeper than 100 levels") from None
+        raise TooMuch("the document is nested more than 100 levels deep") from None
 
 
 def parsed(text: str) -> Any:
@@ -59,7 +59,7 @@ def parsed(text: str) -> Any:
 def check(path: str) -> str:
     """The path, when it is one. Raises ValueError that says what is wrong."""
     if len(path) > LONGEST:
-        raise ValueError(f"a JSONPath of more than {LONGEST} characters")
+        raise ValueError(f"a JSONPath longer than {LONGEST} characters")
     try:
         _compiled(path)
     except (JSONPathError, RecursionError) as error:
@@ -79,7 +79,7 @@ class _Budget(threading.local):
     def count_step(self) -> None:
         self.steps -= 1
         if self.steps < 0 or time.monotonic() > self.until:
-            raise TooMuch("the path visits too much of the document; make it narrower")
+            raise TooMuch("the path matches too much of the document; narrow it")
 
 
 _budget = _Budget()
@@ -169,5 +169,5 @@ _environment = _Environment(strict=True)
 def _compiled(path: str) -> JSONPath:
     compiled = _environment.compile(path)
     if not isinstance(compiled, JSONPath):
-        raise ValueError("one path, please: unions and intersections of paths are no JSONPath")
+        raise ValueError("write one path: unions and intersections are not JSONPath")
     return compiled

@@ -68,7 +68,7 @@ def named(text: str) -> Mailbox:
     name = match["name"]
     name = re.sub(r"\\(.)", r"\1", name[1:-1]) if name.startswith('"') else name
     if not name.isprintable():
-        raise ValueError(f"the name in {text[:80]!r} holds a character that cannot be shown")
+        raise ValueError(f"the name in {text[:80]!r} contains a character that cannot be displayed")
     found = mailbox(match["address"])
     return Mailbox(name, found.local, found.domain)
 

@@ -89,9 +89,9 @@ def parse(url: str) -> Target:
     if parts.scheme not in ("mysql", "mariadb") or not parts.username or not (parts.hostname or path):
         raise ValueError("not a MySQL URL; write mysql://USER:PASSWORD@HOST:3306/DATABASE")
     if options:
-        raise ValueError(f"{min(options)!r} is not known here; there are ssl-mode, ssl-ca and socket")
+        raise ValueError(f"{min(options)!r} is not supported; use ssl-mode, ssl-ca or socket")
     if mode.upper() not in MODES:
-        raise ValueError(f"ssl-mode is one of {', '.join(MODES)}")
+        raise ValueError(f"ssl-mode must be one of {', '.join(MODES)}")
     refuse_literal(parts.hostname or "")
     return Target(
         host="" if path else parts.hostname or "",
@@ -173,12 +173,12 @@ class Session(CONNECTION):  # type: ignore[misc]
         self.left -= num_bytes
         if self.left < 0:
             self._force_close()
-            raise Failed(Kind.PROTOCOL, "it sends more bytes than may be read")
+            raise Failed(Kind.PROTOCOL, "it sent more bytes than the limit")
         return bytes(super()._read_bytes(num_bytes))
 
     def _process_auth(self, plugin_name: bytes, auth_packet: Any, handler: Any = None) -> Any:
         if plugin_name in (b"mysql_clear_password", b"dialog") and not self.trusted:
-            raise Failed(Kind.DENIED, "it wants the password in clear text, which takes ssl-mode=VERIFY_IDENTITY")
+            raise Failed(Kind.DENIED, "it asks for the password in clear text, which needs ssl-mode=VERIFY_IDENTITY")
         return super()._process_auth(plugin_name, auth_packet, handler)
 
 
@@ -288,14 +288,14 @@ def _connected(target: Target, link: _Connection) -> socket.socket:
             sock.connect(target.path)
         except OSError as error:
             sock.close()
-            raise Failed(Kind.REFUSED, f"{target.path}: {error.strerror or 'no answer'}") from None
+            raise Failed(Kind.REFUSED, f"{target.path}: {error.strerror or 'no response'}") from None
         return sock
     last: Failed | None = None
     for endpoint, seconds in in_turn(resolve_now(target.host, target.port, link.left()), link.deadline):
         try:
             return socket.create_connection((endpoint.address, endpoint.port), max(0.01, seconds))
         except TimeoutError:
-            last = Failed(Kind.TIMEOUT, f"{endpoint} did not take a connection in time")
+            last = Failed(Kind.TIMEOUT, f"{endpoint} did not accept a connection in time")
         except OSError as error:
             last = connect_failure(endpoint, error)
     assert last is not None
@@ -319,7 +319,7 @@ def _refusal(target: Target, error: pymysql.MySQLError) -> Failed:
     if number == NO_TLS:
         return Failed(Kind.TLS, "it does not support TLS, which ssl-mode requires")
     if number in CONNECTION_LOST or cause is not None:
-        return Failed(Kind.PROTOCOL, "it closed the connection during the login")
+        return Failed(Kind.PROTOCOL, "it closed the connection during login")
     if number in UNAVAILABLE:
         return Failed(Kind.PROTOCOL, error_text(error))
     return Failed(Kind.DENIED if number else Kind.PROTOCOL, error_text(error))
@@ -330,4 +330,4 @@ def _no_session(link: _Connection) -> Failed:
 
 
 def _too_long(link: _Connection) -> Failed:
-    return Failed(Kind.TIMEOUT, f"the query did not end within {link.timeout * QUERY_SHARE:.3g} s and was killed")
+    return Failed(Kind.TIMEOUT, f"the query did not finish within {link.timeout * QUERY_SHARE:.3g} s and was killed")

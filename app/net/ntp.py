@@ -56,8 +56,8 @@ async def ask(server: Endpoint, timeout: float) -> Answer:
                         stray += 1
     if stray:
         ignored = f"{stray} datagrams ignored (wrong origin, or not NTP)"
-        raise Failed(Kind.PROTOCOL, f"{server} did not answer the question; {ignored}")
-    raise Failed(Kind.TIMEOUT, f"{server} did not answer within {timeout:.3g} s")
+        raise Failed(Kind.PROTOCOL, f"{server} did not answer the query; {ignored}")
+    raise Failed(Kind.TIMEOUT, f"{server} did not respond within {timeout:.3g} s")
 
 
 def _read(datagram: Datagram, sent: dict[bytes, Moment], server: Endpoint) -> Answer | None:

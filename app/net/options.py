@@ -63,7 +63,7 @@ def options(request: Request) -> Iterator[tuple[int, Any]]:
 
 def _request_options(request: Request) -> Iterator[tuple[int, Any]]:
     if not TOKEN.fullmatch(request.method):
-        raise Failed(Kind.BLOCKED, f"{request.method!r} is no HTTP method")
+        raise Failed(Kind.BLOCKED, f"{request.method!r} is not an HTTP method")
     if request.body and once(request):
         yield pycurl.POST, 1
         yield pycurl.POSTFIELDSIZE_LARGE, len(request.body)
@@ -95,7 +95,7 @@ def once(request: Request) -> bool:
 def _octets(text: str) -> bytes:
     """A user name or password as it is sent. Source: RFC 7617 2.1: in UTF-8, without control characters."""
     if CONTROL.search(text):
-        raise Failed(Kind.BLOCKED, "the user name or the password holds a control character")
+        raise Failed(Kind.BLOCKED, "the user name or password contains a control character")
     return text.encode()
 
 
@@ -122,9 +122,7 @@ def _bundle(ca: str | None) -> str:
     try:
         return readable(ca) if ca else authorities()
     except OSError as error:
-        raise Failed(
-            Kind.BLOCKED, f"{ca} cannot be read as a bundle of authorities: {lower_first(str(error.strerror))}"
-        ) from None
+        raise Failed(Kind.BLOCKED, f"{ca} cannot be read as a CA bundle: {lower_first(str(error.strerror))}") from None
 
 
 def milliseconds(seconds: float) -> int:

@@ -121,7 +121,7 @@ def _socket(to: Endpoint) -> Datagrams:
 def _denied() -> str:
     """What is missing, and how it is given."""
     if sys.platform != "linux":
-        return "this worker may open neither a ping socket nor a raw socket; run it with the right to"
+        return "this worker may not open a ping socket or a raw socket; give it permission to"
     try:
         now = " ".join(GROUPS.read_text().split())
     except OSError:

@@ -46,7 +46,7 @@ class Policy:
     def refusal(self, ip: IPv4Address | IPv6Address) -> str | None:
         """Why the operator forbids this address; None when they do not."""
         if self.broken:
-            return f"{ip} is closed until the network policy can be read: {self.broken}"
+            return f"{ip} is blocked until the network policy can be read: {self.broken}"
         if any(ip in network for network in self.lists.allow):
             return None
         for network in self.lists.deny:

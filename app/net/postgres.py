@@ -40,7 +40,7 @@ def database_url(text: str) -> str:
     except psycopg.ProgrammingError:
         raise ValueError("not a PostgreSQL URL; write postgresql://USER@HOST:5432/DATABASE") from None
     if "service" in parameters:
-        raise ValueError("a service file is not read here; write host and database into the URL")
+        raise ValueError("service files are not supported; put host and database in the URL")
     for host in _listed(parameters.get("host")) + _listed(parameters.get("hostaddr")):
         refuse_literal(host)
     return text
@@ -74,7 +74,7 @@ async def session(url: str, timeout: float) -> AsyncIterator[Session]:
         if deadline.passed:
             raise _too_long(timeout) from None
         if connection.closed:
-            raise Failed(Kind.PROTOCOL, f"the connection broke: {_error_text(error)}") from None
+            raise Failed(Kind.PROTOCOL, f"connection lost: {_error_text(error)}") from None
         raise
     finally:
         for timer in timers:
@@ -174,4 +174,4 @@ def _error_text(error: psycopg.Error) -> str:
 
 
 def _too_long(timeout: float) -> Failed:
-    return Failed(Kind.TIMEOUT, f"the query did not end within {timeout * QUERY_SHARE:.3g} s and was cancelled")
+    return Failed(Kind.TIMEOUT, f"the query did not finish within {timeout * QUERY_SHARE:.3g} s and was cancelled")

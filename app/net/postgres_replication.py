@@ -231,7 +231,7 @@ def findings(found: Replication, min_standbys: int | None) -> Iterator[Finding]:
         behind_text = "" if found.lag is None else f", {length(found.lag)} behind"
         yield "critical", f"standby disconnected from its primary ({how}){behind_text}"
     elif found.standby and not found.receiving and found.follows is None:
-        yield "unknown", f'whether it should follow a primary is hidden: grant pg_monitor to "{found.role}"'
+        yield "unknown", f'cannot see whether it should follow a primary: grant pg_monitor to "{found.role}"'
     for slot in found.slots:
         yield _of_slot(slot)
     if found.unsynchronised:

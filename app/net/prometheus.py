@@ -89,13 +89,13 @@ def _request(query: Query, timeout: float) -> Any:
 
 def _read(response: Response, query: Query) -> Answer:
     if response.status in (401, 403):
-        raise Failed(Kind.DENIED, f"the server answers {response.status}; check token, username and password")
+        raise Failed(Kind.DENIED, f"the server responded {response.status}; check token, username and password")
     try:
         answer = document(response)
     except ValueError as error:
         raise ValueError(f"{response.status} from {response.url.partition('?')[0]}: {error}") from None
     if not isinstance(answer, dict) or answer.get("status") not in ("success", "error"):
-        raise ValueError(f"{response.status}: the answer is not of Prometheus' HTTP API")
+        raise ValueError(f"{response.status}: the response is not from the Prometheus HTTP API")
     if answer["status"] == "error":
         raise ValueError(f"the server reports {answer.get('errorType')}: {str(answer.get('error'))[:MAX_ERROR]}")
     warnings = [str(one)[:MAX_ERROR] for one in answer.get("warnings") or [] if isinstance(one, str)]
@@ -103,7 +103,7 @@ def _read(response: Response, query: Query) -> Answer:
     # Remarks on the query itself are marked as such; the other warnings are about stores that could not be read.
     partial = answer.get("isPartial") is True or any(not one.startswith("PromQL ") for one in warnings)
     if answer.get("isPartial") is True:
-        warnings.append("the server says its answer is partial")
+        warnings.append("the server reported a partial response")
     return Answer(samples, tuple(skipped), tuple(warnings[:3]), partial)
 
 
@@ -112,9 +112,11 @@ def _samples(data: Any, query: Query) -> tuple[tuple[tuple[Labels, float], ...],
     if kind == "scalar":
         result = [{"metric": {}, "value": result}]
     elif kind != "vector":
-        raise ValueError(f"the query gives a {kind or 'result of no kind'}; an instant vector or a scalar can be measured")
+        raise ValueError(
+            f"the query returned a {kind or 'result without a type'}; it must return an instant vector or a scalar"
+        )
     if not isinstance(result, list):
-        raise ValueError("the answer's result is no list")
+        raise ValueError("the result in the response is not a list")
     if len(result) > query.max_series:
         raise ValueError(f"more than {query.max_series} series; aggregate in the query, or raise max_series")
     found: list[tuple[Labels, float]] = []
@@ -138,7 +140,7 @@ def _sample(one: Any) -> tuple[Labels, float | None]:
         labels = {str(name): str(value) for name, value in one["metric"].items()}
         return labels, None if "value" not in one and "histogram" in one else float(one["value"][1])
     except (TypeError, KeyError, AttributeError, IndexError, ValueError):
-        raise ValueError("a sample of the answer is invalid") from None
+        raise ValueError("a sample in the response is invalid") from None
 
 
 def _drop_metric_name(samples: list[tuple[Labels, float]]) -> tuple[tuple[Labels, float], ...]:
@@ -147,7 +149,7 @@ def _drop_metric_name(samples: list[tuple[Labels, float]]) -> tuple[tuple[Labels
     if len(names) <= 1:
         samples = [({k: v for k, v in labels.items() if k != "__name__"}, value) for labels, value in samples]
     if len({tuple(sorted(labels.items())) for labels, _ in samples}) < len(samples):
-        raise ValueError("two samples of the answer have the same labels")
+        raise ValueError("two samples in the response have the same labels")
     return tuple(samples)
 
 

@@ -55,7 +55,7 @@ def _next(request_now: Request, answer: Response, url: str, first_origin: object
     try:
         request_now = replace(request_now, url=http_url(url), cookies=cookies)
     except ValueError as error:
-        raise Failed(Kind.BLOCKED, f"redirected to where no request may go: {error}") from None
+        raise Failed(Kind.BLOCKED, f"redirected to a forbidden address: {error}") from None
     if status == 303 or request_now.method in BECOMES_GET.get(status, ()):
         request_now = replace(request_now, method="HEAD" if request_now.method == "HEAD" else "GET", body=b"")
     if origin(url) == first_origin:

@@ -177,7 +177,7 @@ async def session(url: str, timeout: float) -> AsyncIterator[Session]:
             finally:
                 await tcp.close(streams[1])
     except TimeoutError:
-        raise Failed(Kind.TIMEOUT, f"no answer within {timeout:.3g} s") from None
+        raise Failed(Kind.TIMEOUT, f"no response within {timeout:.3g} s") from None
 
 
 async def _connect(target: Target, timeout: float) -> tcp.Streams:
@@ -185,7 +185,7 @@ async def _connect(target: Target, timeout: float) -> tcp.Streams:
         try:
             return await asyncio.open_unix_connection(target.path, limit=MAX_REPLY)
         except (ConnectionRefusedError, FileNotFoundError):
-            raise Failed(Kind.REFUSED, f"nobody listens on {target.path}") from None
+            raise Failed(Kind.REFUSED, f"nothing is listening on {target.path}") from None
         except OSError as error:
             raise Failed(Kind.DENIED, f"{target.path}: {error.strerror}") from None
     secured: ssl.SSLContext | None = tls.context(verify=target.verify) if target.secure else None

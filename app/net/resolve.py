@@ -110,4 +110,4 @@ def _error_text(error: OSError | UnicodeError) -> str:
 
 
 def _timed_out(host: str, timeout: float) -> Failed:
-    return Failed(Kind.TIMEOUT, f"the name {host} was not resolved within {timeout:.3g} s")
+    return Failed(Kind.TIMEOUT, f"{host} was not resolved within {timeout:.3g} s")

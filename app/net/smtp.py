@@ -46,7 +46,7 @@ class Refused(Failed):
     """The server refused the command: 4xx for now, 5xx for good."""
 
     def __init__(self, command_name: str, reply: Reply) -> None:
-        super().__init__(Kind.DENIED, f"{command_name} was answered {reply}")
+        super().__init__(Kind.DENIED, f"{command_name}: {reply}")
         self.code = reply.code
 
 
@@ -135,7 +135,7 @@ class Session:
             _expect("AUTH", await self._command(b64encode(f"{username} {proof}".encode()).decode(), "AUTH"), 235)
         else:
             offered = f"only AUTH {' '.join(methods)[:80]}" if methods else "no AUTH"
-            raise NotOffered(f"it offers {offered} here; PLAIN or LOGIN is wanted")
+            raise NotOffered(f"it offers {offered} here; PLAIN or LOGIN is needed")
 
     async def data(self, mail: bytes, wanted: Callable[[], bool] = lambda: True) -> Reply:
         """The reply to a message, header and body, lines ended by CRLF, whose envelope was taken.
@@ -176,7 +176,7 @@ class Session:
             self._writer.write(octets)
             await self._writer.drain()
         except OSError:
-            raise Failed(Kind.PROTOCOL, f"the connection broke before {command_name}") from None
+            raise Failed(Kind.PROTOCOL, f"connection lost before {command_name}") from None
 
     async def _reply(self) -> Reply:
         lines: list[str] = []
@@ -194,13 +194,13 @@ class Session:
             received = f" after sending {self._shown(error.partial)!r}" if error.partial else ""
             raise Failed(Kind.PROTOCOL, f"it closed the connection on {self.command_name}{received}") from None
         except asyncio.LimitOverrunError:
-            raise Failed(Kind.PROTOCOL, f"its answer to {self.command_name} has no end") from None
+            raise Failed(Kind.PROTOCOL, f"its response to {self.command_name} never ends") from None
         except OSError:
-            raise Failed(Kind.PROTOCOL, f"the connection broke during {self.command_name}") from None
+            raise Failed(Kind.PROTOCOL, f"connection lost during {self.command_name}") from None
         return Reply(int(code), tuple(lines))
 
     def _protocol_error(self, line: bytes) -> Failed:
-        return Failed(Kind.PROTOCOL, f"it does not speak SMTP: {self.command_name} was answered {self._shown(line)!r}")
+        return Failed(Kind.PROTOCOL, f"it does not speak SMTP: it replied to {self.command_name} with {self._shown(line)!r}")
 
     def _shown(self, line: bytes) -> str:
         return self._without_secret(line.decode(errors="replace"))[:80].strip()
@@ -234,7 +234,7 @@ async def session(
             yield opened
         await opened.quit(timeout * QUIT_SHARE)
     except TimeoutError:
-        raise Failed(Kind.TIMEOUT, f"no answer to {opened.command_name} within {timeout:.3g} s") from None
+        raise Failed(Kind.TIMEOUT, f"no response to {opened.command_name} within {timeout:.3g} s") from None
     finally:
         await opened.close()
 

@@ -88,7 +88,7 @@ class _Session:
         self.writer.write(CLIENT_ID + b"\r\n")
         identification, notice = await self._identification()
         seconds = time.perf_counter() - started
-        self.problem = "no offer of algorithms received"
+        self.problem = "no algorithms received"
         server_kexinit = await self._packet(KEXINIT)
         lists = _name_lists(server_kexinit)
         offers = Offers(lists[0], lists[1], _both(lists[2:4]), _both(lists[4:6]))
@@ -118,7 +118,7 @@ class _Session:
                 notice, self._received = _text(self._received), b""
                 return bare, notice
             self._received += line
-        raise ValueError("it talks and talks")
+        raise ValueError("it keeps sending data")
 
     async def _host_key(
         self, identification: bytes, server_kexinit: bytes, lists: list[tuple[str, ...]], exchange: str, algorithm: str
@@ -135,7 +135,7 @@ class _Session:
         digest = sha256(b"".join(map(_string, parts)) + _string(_positive(shared))).digest()
         signed_by, signature = _strings(signed, 2)
         if not proves(algorithm, key, signed_by, signature, digest):
-            raise Failed(Kind.PROTOCOL, "it shows a host key without proof of ownership: possible man in the middle")
+            raise Failed(Kind.PROTOCOL, "it presented a host key without proof of ownership: possible man in the middle")
         kind = next(_strings(key, 1)).decode()
         return HostKey(kind, "SHA256:" + b64encode(sha256(key).digest()).decode().rstrip("="))
 
@@ -151,7 +151,7 @@ class _Session:
             if payload[0] == wanted:
                 return payload
             if payload[0] not in (IGNORE, DEBUG):
-                raise ValueError("not what was asked for")
+                raise ValueError("unexpected reply")
 
     async def _send(self, payload: bytes) -> None:
         padding = 8 - (len(payload) + 5) % 8

@@ -71,7 +71,7 @@ async def _negotiate(reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
             writer.write(answer)
     if not accepted:
         shown = "".join(char if char.isprintable() else " " for char in reply[:100].decode(errors="replace")).strip()
-        raise Failed(Kind.TLS, f"no TLS: the request for TLS ({protocol}) was answered {shown!r}")
+        raise Failed(Kind.TLS, f"no TLS: the request for TLS ({protocol}) was refused with {shown!r}")
 
 
 async def _line(reader: asyncio.StreamReader) -> bytes:

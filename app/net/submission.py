@@ -68,9 +68,9 @@ async def _secure(to: Server, server: Session) -> None:
             await server.start_tls(to.context, to.host)
             await server.hello(to.hello)
         elif to.tls == "starttls":
-            raise NotOffered("it does not offer STARTTLS, and `tls: starttls` wants it")
+            raise NotOffered("it does not offer STARTTLS, which `tls: starttls` requires")
         elif to.username is not None and not server.is_loopback:  # a man in the middle may have removed it from the offers
-            raise NotOffered("it does not offer STARTTLS, so the password was not sent; `tls: off` sends it in clear")
+            raise NotOffered("it does not offer STARTTLS, so the password was not sent; `tls: off` sends it in clear text")
     if to.username is not None and to.password is not None:
         await server.login(to.username, to.password)
 
@@ -96,7 +96,7 @@ async def _transfer(server: Session, mail: Mail) -> Accepted:
 def _hint(to: Server, failed: Failed, server: Session | None) -> str:
     """What is likely wrong with the settings when a server does not greet as they say; `server`: None without a connection."""
     if to.implicit and server is None and isinstance(failed, NoTls):
-        return f"if port {to.port} begins in plain text, set `tls: starttls`"
+        return f"if port {to.port} starts in plain text, set `tls: starttls`"
     if not to.implicit and failed.kind is Kind.TIMEOUT and server is not None and not server.greeted:
         return f"if port {to.port} speaks TLS from the first byte, set `tls: implicit`"
     return ""

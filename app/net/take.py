@@ -46,7 +46,7 @@ def extract(response: Response, wanted: Extraction) -> str:
     """The value as text. Raises ValueError that says why there is none, without quoting the answer."""
     value = _from_text(response, wanted) if wanted.json_ is None else _from_json(response, wanted.json_)
     if len(value) > LONGEST:
-        raise ValueError(f"it has more than {LONGEST} characters")
+        raise ValueError(f"it is longer than {LONGEST} characters")
     return value
 
 
@@ -58,7 +58,7 @@ def _from_json(response: Response, path: str) -> str:
     if not found:
         raise ValueError(f"{path} is missing")
     if found[0] is None or isinstance(found[0], list | dict):
-        raise ValueError(f"{path} is no text and no number")
+        raise ValueError(f"{path} is neither text nor a number")
     return found[0] if isinstance(found[0], str) else orjson.dumps(found[0]).decode()
 
 
@@ -74,7 +74,7 @@ def _from_text(response: Response, wanted: Extraction) -> str:
     match = re2.search(wanted.matches, text, QUIET)
     value = None if match is None else match[1 if match.re.groups else 0]
     if value is None:
-        raise ValueError(f"nothing matches {wanted.matches!r}")
+        raise ValueError(f"no match for {wanted.matches!r}")
     return str(value)
 
 

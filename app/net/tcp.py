@@ -27,11 +27,11 @@ async def connect(
     end = time.monotonic() + timeout
     last: Failed | None = None
     for endpoint, seconds in in_turn(await resolve(host, port, timeout), end):
-        problem = "did not take a connection"
+        problem = "did not accept a connection"
         try:
             async with asyncio.timeout(seconds):
                 connection = await _connected(endpoint)
-                problem = "took the connection, but the TLS handshake did not end"
+                problem = "accepted the connection, but the TLS handshake did not finish"
                 name = (server_name or host) if tls else None
                 return await asyncio.open_connection(sock=connection, ssl=tls, server_hostname=name, limit=STREAM_LIMIT)
         except TimeoutError:
@@ -64,13 +64,13 @@ async def _connected(endpoint: Endpoint) -> socket.socket:
 def connect_failure(endpoint: Endpoint, error: OSError) -> Failed:
     """What a failed connection attempt means."""
     if isinstance(error, SSLCertVerificationError):
-        return Failed(Kind.TLS, f"{endpoint}: certificate refused: {error.verify_message}", error.verify_message)
+        return Failed(Kind.TLS, f"{endpoint}: certificate rejected: {error.verify_message}", error.verify_message)
     if isinstance(error, SSLError):
         return NoTls(f"{endpoint}: no TLS: {reason(error)}", reason(error))
     if isinstance(error, ConnectionRefusedError):
         return Failed(Kind.REFUSED, f"{endpoint} refused the connection")
     if isinstance(error, ConnectionError):  # reset or closed after it was taken
-        return Failed(Kind.PROTOCOL, f"{endpoint} closed the connection at once")
+        return Failed(Kind.PROTOCOL, f"{endpoint} closed the connection immediately")
     message = os.strerror(error.errno) if error.errno else "cannot connect"
     if isinstance(error, socket.gaierror):  # of an address: it names a zone that this machine has not
         message = str(error.strerror)

@@ -23,7 +23,7 @@ def http_url(text: str) -> str:
     """The URL, when it is a sound http or https one. Raises ValueError that says what is wrong; never quotes the URL."""
     odd = _ODD.search(text)
     if odd:
-        raise ValueError(f"a URL cannot hold {odd[0]!r}; write it percent-encoded (host names in punycode)")
+        raise ValueError(f"a URL cannot contain {odd[0]!r}; write it percent-encoded (host names in punycode)")
     match = _URL.fullmatch(text)
     if match is None:
         raise ValueError("not an http:// or https:// URL with a host")
@@ -53,9 +53,9 @@ def host_name(text: str) -> str:
     bare = text.removeprefix("[").removesuffix("]")
     if not (_HOST.fullmatch(bare) or _HOST.fullmatch(f"[{bare}]")):
         also = "" if bare.isascii() else "; write it in punycode, as xn--bcher-kva.example"
-        raise ValueError(f"{text[:80]!r} is not a host name or address; the port stands apart{also}")
+        raise ValueError(f"{text[:80]!r} is not a host name or address; the port is a separate setting{also}")
     if ":" not in bare and not _LABELS.fullmatch(bare):
-        raise ValueError(f"{text[:80]!r} is not a host name: between dots stand 1 to 63 characters, 253 in all")
+        raise ValueError(f"{text[:80]!r} is not a host name: each label must be 1 to 63 characters, 253 in all")
     refuse_literal(bare)
     return bare
 

@@ -63,7 +63,7 @@ async def _send(job: Job, ask: Ask) -> Sent | None:
                 return Sent(job.claim, Transient("connection timed out"))
             asked = -math.inf
     except TimeoutError:
-        return Sent(job.claim, Transient(f"no answer within {DEADLINE:g} s"))
+        return Sent(job.claim, Transient(f"no response within {DEADLINE:g} s"))
     except DeliveryError as error:
         error.args = (_hidden(job, str(error)),)
         return Sent(job.claim, error)
@@ -81,7 +81,7 @@ def _prepared(job: Job) -> tuple[ChannelPlugin, BaseModel]:
     """The channel's kind, and its settings with their secrets in clear. Raises Permanent."""
     name = job.claim.draft.channel
     if job.channel is None:
-        raise Permanent(f'there is no channel "{name}"')
+        raise Permanent(f'channel "{name}" not found')
     try:
         plugin: ChannelPlugin = plugins.module("app.notify.channels", job.channel.kind)
     except KeyError:

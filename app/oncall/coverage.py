@@ -35,7 +35,7 @@ def coverage(
 ) -> Coverage:
     """Coverage of `days` times 24 h from `start`, or of the `needed` part of it. Raises ValueError when days < 1."""
     if days < 1:
-        raise ValueError(f"days is {days}; use at least 1")
+        raise ValueError(f"days is {days}; must be at least 1")
     length = timedelta(days=days)
     open_ = tuple(gaps(schedule, zone, overrides, start, start + length, pageable))
     if needed is None:

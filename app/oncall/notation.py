@@ -76,12 +76,12 @@ def parse_every(value: object) -> Every:
         return value
     match = _EVERY.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise ValueError(f"{value!r} is no time between hand-overs; write 1w, 2d or 12h")
+        raise ValueError(f"{value!r} is not a rotation interval; write 1w, 2d or 12h")
     every = Every(int(match[1]), Unit(match[2]))
     if every.count < 1:
-        raise ValueError(f"{value!r} is too short; hand-overs are at least 1h apart")
+        raise ValueError(f"{value!r} is too short; hand-offs must be at least 1h apart")
     if every.length > LONGEST:
-        raise ValueError(f"{value!r} is too long; hand-overs are at most ten years apart")
+        raise ValueError(f"{value!r} is too long; hand-offs must be at most ten years apart")
     return every
 
 
@@ -108,7 +108,7 @@ def parse_time(value: object) -> timedelta:
     if isinstance(value, timedelta):
         return value
     if value == "24:00":
-        raise ValueError('"24:00" can only stand in `to`; write "00:00"')
+        raise ValueError('"24:00" is only allowed in `to`; write "00:00"')
     match = _TIME.fullmatch(_word(value, "22:00"))
     if match is None:
         raise ValueError(f'{value!r} is not a time of day; write "22:00"')
@@ -161,7 +161,7 @@ def _from_iso(value: str) -> datetime:
     try:
         return datetime.fromisoformat(value)
     except ValueError as error:
-        raise ValueError(f"{value!r} is not on the calendar: {error}") from None
+        raise ValueError(f"{value!r} is not a valid date: {error}") from None
 
 
 def _check_year(value: date) -> None:

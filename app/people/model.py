@@ -217,7 +217,7 @@ class Directory:
         """Why this login cannot be paged; empty for one who can."""
         person = self.people.get(login)
         if person is None:
-            return f"there is no user {login}"
+            return f'user "{login}" not found'
         return "" if person.role.pageable else f"{login} is a viewer"
 
 

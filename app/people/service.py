@@ -72,7 +72,7 @@ def remove(db: Connection, login: str, actor: Actor, now: datetime) -> None:
     """Remove a person who was invited, for good: tokens, sessions and invitations end. Raises Conflict for a declared one."""
     person = store.get(db, login)
     if person is None:
-        raise NotFound(f'there is no user "{login}"')
+        raise NotFound(f'user "{login}" not found')
     if person.declared:
         raise Conflict(f'"{login}" is managed in the configuration; remove the user there')
     if login == FIRST_ADMIN:
@@ -118,7 +118,7 @@ def set_password(db: Connection, login: str, password: str, actor: Actor, now: d
     if len(password) < PASSWORD_LEAST:
         raise Invalid(f"password too short: at least {PASSWORD_LEAST} characters")
     if not store.set_password(db, login, _HASHER.hash(password)):
-        raise NotFound(f'there is no user "{login}"')
+        raise NotFound(f'user "{login}" not found')
     store.end_invitations(db, [login], now)
     if login == FIRST_ADMIN and adminfiles.password(settings().home) != password:
         adminfiles.remove(settings().home, adminfiles.PASSWORD)
@@ -160,7 +160,7 @@ def accept_invitation(db: Connection, secret: str, password: str, now: datetime)
 def make_token(db: Connection, login: str, name: str, actor: Actor, now: datetime, life: timedelta | None = None) -> str:
     """A new API token that acts as `login`, shown once."""
     if store.get(db, login) is None:
-        raise NotFound(f'there is no user "{login}"')
+        raise NotFound(f'user "{login}" not found')
     token_id, secret = secrets.token_hex(6), secrets.token_urlsafe(24)
     values = {"id": token_id, "login": login, "name": name, "secret_digest": digest(secret), "created_at": now}
     store.add_token(db, {**values, "expires_at": now + life if life else None})
@@ -188,7 +188,7 @@ def end_session(db: Connection, login: str, session_id: str, actor: Actor, now: 
     """End one session of this person. Raises NotFound when there is none that may still be used."""
     found = next((one for one in store.sessions(db, login, now) if one.id == session_id), None)
     if found is None:
-        raise NotFound("session not found: it has ended already")
+        raise NotFound("session not found: it has already ended")
     store.end_session(db, Session(found.login, found.epoch, found.id), now)
     audit.record(db, actor, "session.end", f"user:{login}", {"agent": found.agent}, now)
 
@@ -232,7 +232,7 @@ def set_settings(db: Connection, login: str, written: Mapping[str, Any], actor: 
 def _undeclared(db: Connection, login: str, what: str) -> User:
     person = store.lock(db, login)
     if person is None:
-        raise NotFound(f'there is no user "{login}"')
+        raise NotFound(f'user "{login}" not found')
     if person.declared:
         raise Conflict(f'"{login}" is managed in the configuration; change the {what} there')
     return person.user

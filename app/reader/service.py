@@ -20,7 +20,7 @@ def ensure(db: Connection) -> bool:
     if not store.exists(db) and not _allowed(db, store.create, fix="give the owner of the database createrole"):
         return False
     if not settings().embedded_database:
-        fix = f"give the owner createrole, or drop role {READER} so that it is made anew"
+        fix = f"give the owner createrole, or drop role {READER} so that it can be recreated"
         _allowed(db, lambda db: store.set_password(db, settings().reader_password), fix)
     store.let_read(db)
     return True

@@ -61,7 +61,7 @@ def incident(db: Connection, number: int) -> Incident:
     """One incident. Raises NotFound."""
     found = incidents.get(db, number)
     if found is None:
-        raise NotFound(f"there is no incident #{number}")
+        raise NotFound(f"incident #{number} not found")
     return found
 
 

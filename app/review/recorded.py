@@ -41,9 +41,9 @@ def read(lines: Iterable[str], of_status: bool) -> list[Sample]:
         header = _header(next(rows, []))
         samples, faults = _samples(rows, header, of_status)
     except csv.Error as error:
-        raise Invalid(f"line {rows.line_num} is no line of CSV: {error}") from None
+        raise Invalid(f"line {rows.line_num} is not valid CSV: {error}") from None
     if faults:
-        raise Invalid("1 line is wrong" if len(faults) == 1 else f"{len(faults)} lines are wrong", faults[:MOST_FAULTS])
+        raise Invalid("1 invalid line" if len(faults) == 1 else f"{len(faults)} invalid lines", faults[:MOST_FAULTS])
     return sorted(samples, key=lambda sample: sample.point.at)
 
 
@@ -62,9 +62,9 @@ def by_instant(samples: Iterable[Sample]) -> Iterator[tuple[datetime, dict[str, 
 def _header(row: list[str]) -> list[str]:
     header = [name.strip() for name in row]
     if tuple(header[:2]) != FIRST:
-        raise Invalid("the first line names the columns: timestamp,value and then any labels")
+        raise Invalid("the first line must name the columns: timestamp,value, then any labels")
     if "" in header or len(set(header)) < len(header):
-        raise Invalid("the first line gives each column a name of its own")
+        raise Invalid("the first line must give each column a different name")
     return header
 
 
@@ -83,7 +83,7 @@ def _samples(rows: Any, header: list[str], of_status: bool) -> tuple[list[Sample
 
 def _sample(header: list[str], row: list[str], of_status: bool) -> Sample:
     if len(row) != len(header):
-        raise ValueError(f"{len(row)} columns, where the first line names {len(header)}")
+        raise ValueError(f"{len(row)} columns; the first line names {len(header)}")
     at, text = _instant(row[0].strip()), row[1].strip()
     labels = {name: value for name, value in zip(header[2:], row[2:], strict=True) if value}
     return Sample(series_name(labels), _result(at, text) if of_status else Point(at, _number(text)))

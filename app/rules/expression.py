@@ -40,7 +40,7 @@ class _Parser:
     def parse(self) -> Expression:
         value = self.parse_or()
         if self.tokens:
-            raise ValueError(f"{self.tokens[0]!r} is not expected there; join rules by and, or, not")
+            raise ValueError(f"{self.tokens[0]!r} is not expected there; join rules with and, or, not")
         return Expression(tuple(self.names), value)
 
     def parse_or(self) -> Callable[[Mapping[str, Truth]], Truth]:
@@ -58,7 +58,7 @@ class _Parser:
     def parse_not(self) -> Callable[[Mapping[str, Truth]], Truth]:
         self.depth += 1
         if self.depth > DEEPEST:
-            raise ValueError(f"brackets are nested more than {DEEPEST} deep")
+            raise ValueError(f"parentheses are nested more than {DEEPEST} deep")
         try:
             if self.accept("not"):
                 inner = self.parse_not()
@@ -66,7 +66,7 @@ class _Parser:
             if self.accept("("):
                 inner = self.parse_or()
                 if not self.accept(")"):
-                    raise ValueError("a bracket is not closed")
+                    raise ValueError("unclosed parenthesis")
                 return inner
             return self.name()
         finally:
@@ -74,9 +74,7 @@ class _Parser:
 
     def name(self) -> Callable[[Mapping[str, Truth]], Truth]:
         if not self.tokens or self.tokens[0] in ("and", "or", ")"):
-            raise ValueError(
-                "the name of a rule is missing" + (f" before {self.tokens[0]!r}" if self.tokens else " at the end")
-            )
+            raise ValueError("missing rule name" + (f" before {self.tokens[0]!r}" if self.tokens else " at the end"))
         name = self.tokens.pop(0)
         self.names[name] = None
         return lambda of: of.get(name)
@@ -93,7 +91,7 @@ def _tokens(text: str) -> list[str]:
     while text[position:].strip():
         found = _TOKEN.match(text, position)
         if found is None:
-            raise ValueError(f"{text[position:].strip()[:20]!r} is not understood; join names of rules by and, or, not")
+            raise ValueError(f"{text[position:].strip()[:20]!r} is not valid; join rule names with and, or, not")
         tokens.append(found[1] or found[2])
         position = found.end()
     return tokens

@@ -42,7 +42,7 @@ def _cut_off(news: ProberNews) -> Signal:
         source="prober",
         key=location or "here",
         status=SignalStatus.FIRING if offline else SignalStatus.RESOLVED,
-        summary=f"The prober{where} is offline: {text(reason) if offline else ''}; its checks of other hosts are unknown",
+        summary=f"The prober{where} is offline: {text(reason) if offline else ''}; its checks of other hosts have no results",
         severity=Severity.ERROR,
         reason_in_summary=offline,
         alertname=OFFLINE,

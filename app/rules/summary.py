@@ -26,7 +26,7 @@ ALLOWED = (
     nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.If, nodes.CondExpr, nodes.Add, nodes.Sub, nodes.Mul,
     nodes.Div, nodes.Neg, nodes.Concat,
 )  # fmt: skip
-TOO_DEEP = "the template is nested too deep"
+TOO_DEEP = "the template is nested too deeply"
 NAMES = ("value", "check", "rule", "because", "labels")
 NUMERIC = (nodes.Add, nodes.Sub, nodes.Mul, nodes.Div)
 
@@ -44,7 +44,7 @@ def check(template: str, names: Collection[str] = NAMES) -> None:
         _compiled(template)
         _look_up(_ENVIRONMENT.parse(template), names)
     except TemplateSyntaxError as error:
-        raise ValueError(f"the template is wrong: {error.message}") from None
+        raise ValueError(f"invalid template: {error.message}") from None
     except RecursionError:
         raise ValueError(TOO_DEEP) from None
 
@@ -53,14 +53,14 @@ def _look_up(parsed: nodes.Template, names: Collection[str]) -> None:
     """Raises ValueError for what could only give nonsense."""
     for name in parsed.find_all(nodes.Name):
         if name.name not in names:
-            raise ValueError(f'there is no "{name.name}"; there are {", ".join(names)}')
+            raise ValueError(f'unknown name "{name.name}"; use one of {", ".join(names)}')
     parts: list[nodes.Getattr | nodes.Getitem] = [*parsed.find_all(nodes.Getattr), *parsed.find_all(nodes.Getitem)]
     for part in parts:
         if not isinstance(part.node, nodes.Name) or part.node.name != "labels":
-            raise ValueError("only labels have parts: labels.host")
+            raise ValueError("only labels have parts, as in labels.host")
     for both in parsed.find_all(NUMERIC):
         if any(isinstance(side, nodes.Const) and isinstance(side.value, str) for side in (both.left, both.right)):
-            raise ValueError("arithmetic is for numbers")
+            raise ValueError("arithmetic needs numbers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def _shown(value: object) -> object:
 
 
 class _Environment(ImmutableSandboxedEnvironment):
-    """Attributes are those of labels only, and arithmetic is for numbers only: a text cannot be multiplied."""
+    """Attributes are those of labels only, and arithmetic needs numbers only: a text cannot be multiplied."""
 
     intercepted_binops = frozenset(["+", "-", "*", "/"])
 
@@ -126,10 +126,10 @@ class _Environment(ImmutableSandboxedEnvironment):
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         if not all(isinstance(one, int | float) for one in (left, right)):
-            raise TypeError("arithmetic is for numbers")
+            raise TypeError("arithmetic needs numbers")
         found = super().call_binop(context, operator, float(left), float(right))
         if not isfinite(found):
-            raise OverflowError("beyond all numbers")
+            raise OverflowError("number too large")
         return found
 
 
@@ -170,7 +170,7 @@ _ENVIRONMENT = _environment()
 @lru_cache(maxsize=1024)
 def _compiled(template: str) -> Template:
     if len(template) > LONGEST:
-        raise ValueError(f"a template has at most {LONGEST} characters")
+        raise ValueError(f"a template may have at most {LONGEST} characters")
     parsed = _ENVIRONMENT.parse(template)
     _refuse(parsed, 0)
     return _ENVIRONMENT.from_string(parsed)
@@ -183,8 +183,8 @@ def _refuse(node: nodes.Node, depth: int) -> None:
     if isinstance(node, nodes.Const) and isinstance(node.value, float) and not isfinite(node.value):
         raise ValueError("a number in the template is too large")
     if not isinstance(node, ALLOWED):
-        raise ValueError(f"a summary cannot hold {type(node).__name__.lower()}; it has values, filters and if")
+        raise ValueError(f"a summary cannot contain {type(node).__name__.lower()}; use values, filters and if")
     if isinstance(node, nodes.Filter) and node.name not in FILTERS:
-        raise ValueError(f'there is no filter "{node.name}"; there are {", ".join(sorted(FILTERS))}')
+        raise ValueError(f'unknown filter "{node.name}"; use one of {", ".join(sorted(FILTERS))}')
     for child in node.iter_child_nodes():
         _refuse(child, depth + 1)

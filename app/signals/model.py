@@ -91,6 +91,11 @@ def manual_source(login: str | None) -> str:
     return f"{MANUAL}{login}"
 
 
+def source_words(source: str) -> str:
+    """Where an alert is from, for people: `user:ada` -> `user ada`, `manual:ada` -> `a page by ada`."""
+    return f"a page by {source.removeprefix(MANUAL)}" if source.startswith(MANUAL) else source.replace(":", " ", 1)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedIntegration:
     """An integration with its newest key, encrypted."""

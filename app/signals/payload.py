@@ -15,9 +15,9 @@ _NO_BRACKET = re.compile(rb"[^][{}]+")
 def decode(body: bytes) -> Any:
     """The JSON value of a body. Raises TooLarge for its size or depth, Invalid for what is not JSON."""
     if len(body) > BODY:
-        raise TooLarge(f"the body has {len(body)} bytes; {BODY} are allowed")
+        raise TooLarge(f"the body is {len(body)} bytes; at most {BODY} are allowed")
     if too_deep(body):
-        raise TooLarge(f"the body is nested deeper than {NESTING}")
+        raise TooLarge(f"the body is nested more than {NESTING} levels deep")
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -30,9 +30,9 @@ def add(db: Connection, name: str, kind: str, service: str | None, actor: Actor,
     if kind in PLANNED and not plugins.exists(SOURCES, kind):
         raise NotActive(f'integrations of kind "{kind}" are not active yet; active: {", ".join(plugins.names(SOURCES))}')
     if not plugins.exists(SOURCES, kind):
-        raise Invalid(f'there is no kind "{kind}"; there is {", ".join(plugins.names(SOURCES))}')
+        raise Invalid(f'unknown kind "{kind}"; use one of {", ".join(plugins.names(SOURCES))}')
     if not name or len(name) > 128 or not name.isprintable() or "/" in name:
-        raise Invalid("an integration's name has 1 to 128 printable characters, none of them a slash")
+        raise Invalid("the name of an integration must be 1 to 128 printable characters, without a slash")
     values = {"name": name, "kind": kind, "service": service, "created_at": now, "created_by": actor.login}
     if not store.add(db, values):
         raise Conflict(f'integration "{name}" already exists; rotate its key, or use another name')
@@ -45,7 +45,7 @@ def rotate(db: Connection, name: str, actor: Actor, now: datetime) -> dict[str, 
     require(actor, "edit")
     known = {one.name: one for one in store.listed(db, now)}
     if name not in known:
-        raise NotFound(f'there is no integration "{name}"')
+        raise NotFound(f'integration "{name}" not found')
     store.expire_keys(db, name, now + BOTH_LIVE)
     audit.record(db, actor, "integration.rotate", f"integration:{name}", {}, now)
     return _shown(name, known[name].kind, _new_key(db, name, now))

@@ -20,7 +20,7 @@ def postgres(major: int, account: Account | None) -> Path:
     """The folder of `postgres` and `initdb` of this major version, runnable by `account`."""
     if major not in INSTALLS:
         raise Unusable(
-            f"the data is of PostgreSQL {major}, embedded are {sorted(INSTALLS)}; dump it with that version and restore it here"
+            f"the data is from PostgreSQL {major}; embedded are {sorted(INSTALLS)}: dump it with that version, restore it here"
         )
     tools = package(WHEEL) / INSTALLS[major] / "bin"
     if _runs(tools, account):

@@ -212,7 +212,7 @@ class Keeper:
             self.say(f"the socket of {child.spec.name} was removed; restarting it", red=True)
             child.stop()
         else:
-            self.say(f"the link to the socket of {child.spec.name} was removed; made anew", red=True)
+            self.say(f"the link to the socket of {child.spec.name} was removed; recreated", red=True)
 
     def _reap(self) -> None:
         for child in self.children.values():
@@ -239,7 +239,7 @@ class Keeper:
         self.stopping.set()
 
     async def _end(self) -> None:
-        self.say("stopping; press Ctrl-C again to kill processes that take long")
+        self.say("stopping; press Ctrl-C again to kill processes that take too long")
         await Ending(self.children.values(), self.hurry, self.say, self._changed).run()
         self.forks.stop()
         if self._save is not None:

@@ -187,7 +187,7 @@ def _why_unknown(questions: Container[str], database: _Database, timeout: float)
         return "the database is not migrated"
     if "database" in database.missing:
         return "the database is unavailable"
-    return f"the database did not answer within {timeout:g} s"
+    return f"the database did not respond within {timeout:g} s"
 
 
 def _elsewhere(workers: Iterable[Worker], processes: Iterable[state.Process]) -> tuple[Worker, ...]:

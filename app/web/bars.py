@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from app import figures
 from app.checks.heartbeats.model import Kind, RunEnd
 from app.walltime import exact
-from app.web import words
 
 MOST = 40  # bars; the drawing is so many units wide, and 24 high
 HEIGHT, LEAST = 24.0, 3.0
@@ -36,7 +36,7 @@ def summary(ends: Sequence[RunEnd]) -> str:
     shown = ends[-MOST:]
     took = [one.seconds for one in shown if one.seconds is not None]
     failed = sum(one.kind is Kind.FAIL for one in shown)
-    figures = dict.fromkeys(words.figure("seconds", one) for one in (min(took), max(took))) if took else ()
+    figures = dict.fromkeys(figures.figure("seconds", one) for one in (min(took), max(took))) if took else ()
     span = f"; took {' to '.join(figures)}" if took else ""
     return f"{len(shown)} {'run' if len(shown) == 1 else 'runs'}, {failed} failed{span}"
 
@@ -45,6 +45,6 @@ def _bar(x: int, end: RunEnd, longest: float, zone: ZoneInfo) -> Bar:
     seconds = end.seconds
     height = LEAST if seconds is None or not longest else max(LEAST, HEIGHT * seconds / longest)
     style = "fail" if end.kind is Kind.FAIL else "none" if seconds is None else "ok"
-    took = "" if seconds is None else f", took {words.figure('seconds', seconds)}"
+    took = "" if seconds is None else f", took {figures.figure('seconds', seconds)}"
     said = "failed" if end.kind is Kind.FAIL else "done"
     return Bar(x, HEIGHT - height, height, style, f"{said} {exact(end.at, zone)}{took}")

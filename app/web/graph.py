@@ -7,8 +7,8 @@ from itertools import pairwise
 from math import ceil, floor, isfinite, log10
 from zoneinfo import ZoneInfo
 
+from app import figures
 from app.walltime import instant
-from app.web import words
 
 WIDTH, HEIGHT = 1000.0, 100.0  # the drawing's own units; the page stretches it
 MOST, MANY, FEW = 150, 60, 2  # slices drawn of a line, of each of many lines, and how many are not many
@@ -217,7 +217,7 @@ def graph(scene: Scene) -> Graph | None:
         frame.stretches(scene.pending),
         tuple(marks),
         _times(*scene.window, scene.zone),
-        tuple(Label(frame.down(value), words.figure(scene.metric, value)) for value in ends),
+        tuple(Label(frame.down(value), figures.figure(scene.metric, value)) for value in ends),
         lines[0].last if scene.alone else "",
         _summary(scene, [spot for _, spots in drawn for spot in spots], lines),
         _rows(scene, frame, [spots for _, spots in drawn], most),
@@ -309,16 +309,16 @@ def _through(frame: _Frame, spots: Sequence[Spot], value: Callable[[Spot], float
 
 
 def _last(metric: str, curve: Curve) -> str:
-    return words.figure(metric, curve.spots[-1].mean if curve.lasts else None)
+    return figures.figure(metric, curve.spots[-1].mean if curve.lasts else None)
 
 
 def _named(metric: str, limit: Limit) -> str:
     of = f" ({limit.of})" if limit.of else ""
-    return f"{'clears at' if limit.clear else 'threshold'} {words.figure(metric, limit.value)}{of}"
+    return f"{'clears at' if limit.clear else 'threshold'} {figures.figure(metric, limit.value)}{of}"
 
 
 def _summary(scene: Scene, spots: Sequence[Spot], lines: Sequence[Line]) -> str:
-    low, high = (words.figure(scene.metric, end(one.low if end is min else one.high for one in spots)) for end in (min, max))
+    low, high = (figures.figure(scene.metric, end(one.low if end is min else one.high for one in spots)) for end in (min, max))
     now = f", now {lines[0].last}" if scene.alone else f", {len(lines)} series"
     limits = "".join(f", {_named(scene.metric, one)}" for one in scene.limits if not one.clear)
     return f"{scene.title or scene.metric} between {low} and {high}{now}{limits}"
@@ -341,9 +341,9 @@ def _rows(scene: Scene, frame: _Frame, lines: Sequence[Sequence[Spot]], most: in
 
 def _cell(metric: str, frame: _Frame, spot: Spot | None) -> Cell:
     if spot is None:
-        return Cell(None, words.figure(metric, None))
-    around = [words.figure(metric, end) for end in (spot.low, spot.high)] if spot.low < spot.high else []
-    return Cell(frame.down(spot.mean), words.figure(metric, spot.mean) + (f" ({' to '.join(around)})" if around else ""))
+        return Cell(None, figures.figure(metric, None))
+    around = [figures.figure(metric, end) for end in (spot.low, spot.high)] if spot.low < spot.high else []
+    return Cell(frame.down(spot.mean), figures.figure(metric, spot.mean) + (f" ({' to '.join(around)})" if around else ""))
 
 
 def _times(start: datetime, end: datetime, zone: ZoneInfo) -> tuple[Label, ...]:

@@ -24,7 +24,7 @@ def by_family() -> dict[str, list[tuple[str, str]]]:
 def spec_of(name: str) -> type[BaseModel]:
     """The fields of a probe. Raises NotFound, and Invalid for a module that cannot be loaded."""
     if name not in plugins.probe_names():
-        raise NotFound(f'there is no probe "{name}"')
+        raise NotFound(f'probe "{name}" not found')
     try:
         return probe_spec(name)
     except Exception as error:  # noqa: BLE001 - anybody may drop a module into the folder

@@ -14,12 +14,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from app import units, walltime, wording
+from app import figures, units, walltime, wording
 from app.incidents.lifecycle import offered
 from app.notify.model import hold_of
 from app.reason import Code, Reason
-from app.signals.model import MANUAL
-from app.web import words
+from app.signals.model import source_words
 from app.web.markdown import html
 from app.wording import audited, texts
 
@@ -52,12 +51,6 @@ def _time(at: datetime, zone: ZoneInfo, text: str, tick: str = "") -> Markup:
     return Markup('<time datetime="{}" title="{}"{}>{}</time>').format(
         at.isoformat(timespec="seconds"), walltime.exact(at, zone), ticking, text
     )
-
-
-def source(of: str) -> str:
-    """Where an alert is from, in words: `user:ada` -> `user ada`, `manual:ada` -> `a page by ada`."""
-    kind, _, name = of.partition(":")
-    return f"a page by {name}" if f"{kind}:" == MANUAL else of.replace(":", " ", 1)
 
 
 @pass_context
@@ -120,10 +113,10 @@ def environment() -> Environment:
         "duration": units.format_duration,
         "web_link": web_link,
         "stamp": lambda at: f"{at:%Y-%m-%dT%H:%M:%SZ}",
-        "figure": lambda value, metric: words.figure(metric, value),
-        "badge": words.badge,
-        "measure": words.measure,
-        "source": source,
+        "figure": lambda value, metric: figures.figure(metric, value),
+        "badge": figures.badge,
+        "measure": figures.measure,
+        "source": source_words,
         "audited": audited,
     }
     made.globals |= {"static": static, "path": path, "units": units, "walltime": walltime, "markdown": html, "offered": offered}

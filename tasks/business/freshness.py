@@ -80,10 +80,10 @@ async def measure(spec: Target, run: Run) -> Reading:
     except Failed as failed:
         raise Unknown(str(failed)) from None
     if len(answer.names) != 1:
-        raise Unknown(f"the query answers {len(answer.names)} columns; it must answer one time: select max(created_at) ...")
+        raise Unknown(f"the query returned {len(answer.names)} columns; it must return one time: select max(created_at) ...")
     newest = answer.rows[0][0] if answer.rows else None
     if newest is None:
-        return Reading(Status(spec.empty), f"there is no row at all{f' in {spec.table}' if spec.table else ''}")
+        return Reading(Status(spec.empty), f"no rows{f' in {spec.table}' if spec.table else ''}")
     return _reading(datetime.now(UTC) - _instant(newest, spec), spec)
 
 
@@ -114,7 +114,7 @@ def _instant(value: Any, spec: Target) -> datetime:
 def _reading(age: timedelta, spec: Target) -> Reading:
     metrics = {"age_seconds": age.total_seconds()}
     if age < -SKEW:
-        return Reading(Status.WARNING, f"the newest row lies {length(-age)} in the future: check `timezone`", metrics)
+        return Reading(Status.WARNING, f"the newest row is {length(-age)} in the future: check `timezone`", metrics)
     text = f"the newest row is {length(max(age, timedelta(0)))} old"
     for limit, status in ((spec.critical_after, Status.CRITICAL), (spec.warning_after, Status.WARNING)):
         if limit is not None and age > limit:

@@ -66,9 +66,9 @@ async def measure(spec: Question, run: Run) -> Reading:
 def _reading(names: list[str], rows: list[Row], spec: Question) -> Reading:
     kinds = [_kind(name, [row[index] for row in rows]) for index, name in enumerate(names)]
     if len(set(names)) != len(names) or any(NAMELESS.search(name) for name in names):
-        raise Unknown("every column needs a name of its own: select count(*) as orders")
+        raise Unknown("every column needs a unique name: select count(*) as orders")
     if "number" not in kinds:
-        raise Unknown("no column is a number, so there is nothing to measure")
+        raise Unknown("no column is numeric, so there is nothing to measure")
     found = [_numbers(names, kinds, row) for row in rows]
     labels = [_labels(names, kinds, row, position) for position, row in enumerate(rows, 1)]
     several = "text" in kinds or len(rows) > 1

@@ -42,7 +42,7 @@ def measure(spec: Target, run: Run) -> Reading:
     series = [Series("backlog", float(one.count), {"queue": queue}) for queue, one in waiting.items()]
     series += [Series("workers", float(serving[queue]), {"queue": queue}) for queue in spec.queues]
     found = list(_findings(serving, waiting, spec))
-    texts = [text for _, text in found] or [f"{metrics['workers']:.0f} workers, {metrics['backlog']:.0f} messages wait"]
+    texts = [text for _, text in found] or [f"{metrics['workers']:.0f} workers, {metrics['backlog']:.0f} messages waiting"]
     texts += [f"{count} workers are named {name}" for name, count in workers.items() if count > 1]
     return Reading(worst(status for status, _ in found), "; ".join(texts), metrics, tuple(series))
 
@@ -73,5 +73,5 @@ def _findings(serving: Mapping[str, int], waiting: Mapping[str, Waiting], spec: 
         yield Status.CRITICAL, f"no worker on {', '.join(idle)}"
     queue, depth = max(((name, one.count) for name, one in waiting.items()), key=lambda item: item[1])
     if depth >= min(spec.warning_backlog, spec.critical_backlog):
-        yield Status.CRITICAL if depth >= spec.critical_backlog else Status.WARNING, f"{depth} messages wait in {queue}"
+        yield Status.CRITICAL if depth >= spec.critical_backlog else Status.WARNING, f"{depth} messages waiting in {queue}"
     yield from too_old(waiting, spec)

@@ -46,7 +46,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     if found.f_files:
         metrics["inodes_used_percent"] = inodes
     if found.f_flag & os.ST_RDONLY and not spec.read_only:
-        return Reading(Status.CRITICAL, "mounted read-only: the kernel does so after errors (see dmesg)", metrics)
+        return Reading(Status.CRITICAL, "mounted read-only, as the kernel does after errors (see dmesg)", metrics)
     if not found.f_blocks:
         raise Unknown(f"{spec.path}: the file system does not report its size")
     full = used if free < spec.enough_bytes or not spec.enough_bytes else 0.0
@@ -70,4 +70,4 @@ async def _statvfs(path: str, timeout: float) -> os.statvfs_result:
     except Failed as failed:
         raise Unreachable(str(failed)) from None
     except OSError as error:
-        raise Unknown(f"{path}: {error.strerror}; is the path right, and may this worker read it?") from None
+        raise Unknown(f"{path}: {error.strerror}; check the path and that this worker can read it") from None

@@ -22,7 +22,7 @@ from app.net.docker import Container, Engine, EngineUrl
 MAX_CONTAINERS = 500  # containers checked in one run
 MAX_CONCURRENT = 8  # questions to the daemon
 STOPPED_STATES = ("exited", "dead", "restarting")
-FIX = "let the account of Tocsin's workers into the group docker, or point `url` at a read-only proxy of the socket"
+FIX = "add the account of Tocsin's workers to the group docker, or point `url` at a read-only proxy of the socket"
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}$")]
 Finding = tuple[Status, str]
@@ -71,7 +71,7 @@ async def measure(spec: Target, run: Run) -> Reading:
             waiting_for = "the state of its containers"
             found = await _containers(engine, names)
     except TimeoutError:
-        raise Unreachable(f"no answer from the Docker daemon within {limit:.3g} s: {waiting_for}") from None
+        raise Unreachable(f"no response from the Docker daemon within {limit:.3g} s: {waiting_for}") from None
     except Failed as failed:
         raise _as_exception(failed) from None
     return _reading(spec, run, names, found, time.perf_counter() - started)
@@ -80,7 +80,7 @@ async def measure(spec: Target, run: Run) -> Reading:
 async def _containers(engine: Engine, names: Sequence[str]) -> list[Container | None]:
     if len(names) > MAX_CONTAINERS:
         raise Unknown(
-            f"{len(names)} containers have the label, more than the {MAX_CONTAINERS} that are looked at: choose a narrower one"
+            f"{len(names)} containers have the label; at most {MAX_CONTAINERS} are checked: use a more specific label"
         )
     semaphore = asyncio.Semaphore(MAX_CONCURRENT)
 
@@ -124,7 +124,7 @@ def _reading(spec: Target, run: Run, names: Sequence[str], found: Sequence[Conta
         "restarts": float(sum(restarted.values())),
         "seconds": seconds,
     }
-    summary = f"{running} of {metrics['expected']:.0f} containers run"
+    summary = f"{running} of {metrics['expected']:.0f} containers are running"
     return Reading(
         worst(status for status, _ in findings),
         "; ".join([summary, *(text for _, text in findings)]),
@@ -154,7 +154,7 @@ def _finding(one: Container, may_end: bool, restarted: int, now: datetime) -> Fi
     if one.state == "exited" and may_end and one.exit_code == 0:
         return None
     if one.state == "created":
-        return Status.CRITICAL, f"{one.name}: was never started{_error(one)}"
+        return Status.CRITICAL, f"{one.name}: has never started{_error(one)}"
     stopped = f" {length(now - one.ended_at)} ago" if one.ended_at and one.state in STOPPED_STATES else ""
     last = ", last exited" if one.state == "restarting" else ""
     code = f"{last} ({one.exit_code}{_kill_reason(one)})" if one.state in STOPPED_STATES else ""

@@ -104,9 +104,9 @@ def _search(spec: Target, deadline: float) -> Matches:
         nonlocal entries
         entries += 1
         if entries > spec.max_entries:
-            raise Unknown(f"{spec.path}: more than {spec.max_entries} entries to look at; narrow the pattern")
+            raise Unknown(f"{spec.path}: more than {spec.max_entries} entries to examine; narrow the pattern")
         if time.monotonic() > deadline:
-            raise Unknown(f"{spec.path}: {entries} entries examined when the time ran out")
+            raise Unknown(f"{spec.path}: {entries} entries examined before time ran out")
 
     def on_error(error: OSError) -> None:
         raise error
@@ -133,7 +133,7 @@ def _count(found: Matches, path: str, *, literal: bool) -> None:
     if stat.S_ISREG(info.st_mode):
         found.add(path, info)
     elif literal:
-        raise Unknown(f"{path} is not a regular file; to watch a folder's files write {path}/*")
+        raise Unknown(f"{path} is not a regular file; to check the files of a folder, write {path}/*")
 
 
 def _judge(spec: Target, found: Matches, now: float) -> Reading:
@@ -145,9 +145,9 @@ def _judge(spec: Target, found: Matches, now: float) -> Reading:
     metrics |= {"age_seconds": max(0.0, age), "bytes": float(found.size)}
     findings += _age_findings(spec, age)
     if found.size < spec.min_bytes:
-        findings.append((Status.CRITICAL, f"it has less than {_size(spec.min_bytes)}" if found.size else "it is empty"))
+        findings.append((Status.CRITICAL, f"it is smaller than {_size(spec.min_bytes)}" if found.size else "it is empty"))
     if spec.max_bytes is not None and found.size > spec.max_bytes:
-        findings.append((Status.CRITICAL, f"it has more than {_size(spec.max_bytes)}"))
+        findings.append((Status.CRITICAL, f"it is larger than {_size(spec.max_bytes)}"))
     subject = f"{spec.which} of {found.files} files is" if found.files > 1 else "the file is"
     summary = f"{subject} {found.path}, {length(max(0.0, age))} old, {_size(found.size)}"
     return Reading(worst(status for status, _ in findings), _join(summary, findings), metrics)
@@ -162,7 +162,7 @@ def _count_findings(spec: Target, count: int) -> Iterator[tuple[Status, str]]:
 
 def _age_findings(spec: Target, age: float) -> Iterator[tuple[Status, str]]:
     if age < -MAX_CLOCK_SKEW:
-        yield Status.UNKNOWN, f"it is dated {length(-age)} in the future: age unknown, check the clocks"
+        yield Status.UNKNOWN, f"its modification time is {length(-age)} in the future: age unknown, check the clocks"
         return
     for status, older, younger in (
         (Status.CRITICAL, spec.critical_older_than, spec.critical_younger_than),

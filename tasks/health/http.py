@@ -85,7 +85,7 @@ class Target(Server, Spec):
 def _check_steps(spec: Target) -> None:
     """Raises ValueError when steps do not fit together."""
     if {"method", "body", "expect"} & spec.model_fields_set:
-        raise ValueError("method, body and expect stand in each step")
+        raise ValueError("method, body and expect belong in each step")
     labels = [_label(position, step) for position, step in enumerate(spec.steps, 1)]
     if len(set(labels)) < len(labels):
         raise ValueError("two steps have the same name")
@@ -176,7 +176,7 @@ async def _run_step(spec: Target, step: Step, label: str, progress: _StepRun) ->
     """Make one step: what is wrong with its answer. Raises Failed when there is none."""
     remaining = progress.until - time.monotonic()
     if remaining <= 0:
-        raise Failed(Kind.TIMEOUT, "the earlier steps have used up the time")
+        raise Failed(Kind.TIMEOUT, "the earlier steps used up the timeout")
     url = fill_url(step.url, progress.values)
     request = spec.request(
         url,  # judged again, as every URL that is asked
@@ -198,5 +198,5 @@ async def _run_step(spec: Target, step: Step, label: str, progress: _StepRun) ->
         try:
             progress.values[name] = extract(response, extraction)
         except ValueError as error:
-            missing.append(f"no {name} to take: {error}")
+            missing.append(f"no value for {name}: {error}")
     return await check_response(response, step.expect, value_redactor(progress.values)) + missing

@@ -101,7 +101,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     except Failed as failed:
         raise unanswered(failed, Kind.DENIED) from None
     except pymysql.MySQLError as error:
-        raise Unreachable(f"it refused a simple query: {error_text(error)}") from None
+        raise Unreachable(f"it rejected a simple query: {error_text(error)}") from None
     seconds = time.perf_counter() - started
     memory = {"at": time.time(), "uptime": state.counters["uptime"], "slow_queries": state.counters["slow_queries"]}
     metrics = {"seconds": seconds, **_metrics(state), **_rate(run.memory, memory)}

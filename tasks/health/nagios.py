@@ -58,9 +58,9 @@ class Plugin(Spec):
         """One line is as good as a list, if its quotes are closed."""
         arguments = shlex.split(given) if isinstance(given, str) else given
         if not arguments or not arguments[0]:
-            raise ValueError("names no plugin")
+            raise ValueError("no plugin given")
         if "/" in arguments[0] and not arguments[0].startswith("/"):
-            raise ValueError(f"{arguments[0]}: write the whole path, from /")
+            raise ValueError(f"{arguments[0]}: write the absolute path")
         return given
 
     def arguments(self) -> list[str]:
@@ -141,12 +141,16 @@ def _describe_exit(name: str, code: int, output: str, status: Status) -> str:
         end = f"{name} was terminated by {_signal(-code)}"
         return f"{end}: {output}" if output else end
     if code not in STATUSES:
-        return f"{name} ended with {code}, not a plugin status: {output}" if output else f"{name} ended with {code}, no output"
+        return (
+            f"{name} exited with {code}, which is not a plugin status: {output}"
+            if output
+            else f"{name} exited with {code}, no output"
+        )
     if not output:
-        return f"{name} ended with {code}, no output"
+        return f"{name} exited with {code}, no output"
     claimed = next((word for word in ("CRITICAL", "WARNING", "UNKNOWN") if re.search(rf"\b{word}\b", output)), None)
     if status is Status.OK and claimed:
-        return f"{output} (output says {claimed}; the exit code 0 counts)"
+        return f"{output} (the output says {claimed}, but the exit code 0 counts)"
     return output
 
 

@@ -47,7 +47,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     metrics = {"stratum": float(answer.stratum), "leap": float(answer.leap), "synchronised": 1.0}
     reason = _unsynchronised(answer)
     if reason:
-        message = f"{spec.host} is not synchronised ({reason})"
+        message = f"{spec.host} is not synchronized ({reason})"
         return Reading(Status.CRITICAL, message, metrics | {"synchronised": 0.0})
     metrics |= {
         "offset_seconds": answer.offset,
@@ -77,7 +77,7 @@ def _unsynchronised(answer: Answer) -> str:
         return f"leap indicator 3{code}"
     if not 0 < answer.stratum < NO_STRATUM:
         return f"stratum {answer.stratum}{code}"
-    return f"it may be {answer.root_distance:.3g} s wrong" if answer.root_distance >= MAX_ROOT_DISTANCE else ""
+    return f"it may be {answer.root_distance:.3g} s off" if answer.root_distance >= MAX_ROOT_DISTANCE else ""
 
 
 def _judge(offset: float, spec: Target) -> Status:
@@ -88,6 +88,6 @@ def _judge(offset: float, spec: Target) -> Status:
 
 def _message(host: str, answer: Answer) -> str:
     direction = "behind" if answer.offset >= 0 else "ahead of"
-    leap = "; a leap second is announced" if answer.leap else ""
+    leap = "; a leap second is scheduled" if answer.leap else ""
     server = f"{host} (stratum {answer.stratum}, delay {answer.delay:.3g} s)"
-    return f"our clock is {measured(abs(answer.offset))} {direction} {server}{leap}"
+    return f"the local clock is {measured(abs(answer.offset))} {direction} {server}{leap}"

@@ -67,7 +67,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     except Failed as failed:
         raise unanswered(failed, Kind.DENIED) from None
     except psycopg.Error as error:
-        raise Unreachable(f"it refused a simple query: {error}") from None
+        raise Unreachable(f"it rejected a simple query: {error}") from None
     assert row is not None
     standby, used = bool(row[0]), float(row[1])
     found = list(_findings(standby, used, replication, spec))

@@ -77,9 +77,7 @@ def measure(spec: Target, run: Run) -> Reading:
     stopped = [one for one in found if one.info["status"] == psutil.STATUS_STOPPED]
     running = [one for one in found if one not in zombies and one not in stopped]
     if len(running) < spec.min and _others_are_hidden():
-        raise Unknown(
-            f"{spec}: {len(running)} seen, but this account does not see the processes of others (/proc with hidepid)"
-        )
+        raise Unknown(f"{spec}: {len(running)} seen, but this account cannot see other users' processes (/proc with hidepid)")
     figures, memory = _figures(running, run)
     counts = {"processes": len(running), "zombies": len(zombies), "stopped": len(stopped)}
     status, message = _judge(spec, counts, figures)
@@ -183,7 +181,7 @@ def _of_pid_file(spec: Target, path: str) -> psutil.Process:
         process.info = process.as_dict(ATTRIBUTES)
     except psutil.Error:
         if _others_are_hidden():
-            raise Unknown(f"{path}: process {pid} is gone, or hidden from this account (/proc with hidepid)") from None
+            raise Unknown(f"{path}: process {pid} has exited, or is hidden from this account (/proc with hidepid)") from None
         raise Unreachable(f"{path}: process {pid} is gone") from None
     late = process.info["create_time"] - written
     if late > MAX_START_SKEW:
@@ -192,7 +190,7 @@ def _of_pid_file(spec: Target, path: str) -> psutil.Process:
             "a different process"
         )
     if not _is_wanted(spec, process) and process.info["status"] != psutil.STATUS_ZOMBIE:  # a zombie has lost its command line
-        raise Unreachable(f"{path}: process {pid} is {process.info['name']} of {process.info['username']}: another one")
+        raise Unreachable(f"{path}: process {pid} is {process.info['name']} of {process.info['username']}, a different process")
     return process
 
 

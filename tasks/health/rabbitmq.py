@@ -80,13 +80,13 @@ async def measure(spec: Target, run: Run) -> Reading:
         async with asyncio.timeout(limit):
             snapshot = await _fetch(spec, broker)
     except TimeoutError:
-        raise Unreachable(f"no answer to {broker.asked} within {limit:.3g} s") from None
+        raise Unreachable(f"no response to {broker.asked} within {limit:.3g} s") from None
     except Failed as failed:
         if failed.kind is Kind.DENIED:
             raise Unknown(_refused(spec, str(failed))) from None
         raise unanswered(failed) from None
     except (KeyError, TypeError, AttributeError):
-        raise Unreachable(f"{broker.asked} does not answer like a management API") from None
+        raise Unreachable(f"{broker.asked} does not respond like a management API") from None
     metrics = _metrics(snapshot, run) | {"seconds": time.perf_counter() - started}
     findings = [*_node_findings(snapshot.nodes), *_queue_findings(spec, snapshot)]
     findings.sort(key=lambda finding: finding[0] is not Status.CRITICAL)
@@ -112,7 +112,7 @@ async def _fetch(spec: Target, broker: Management) -> Snapshot:
 
 def _refused(spec: Target, error: str) -> str:
     fix = next((f"; {text.format(spec.username)}" for part, text in FIXES.items() if part in error and spec.username), "")
-    return f"the management API refuses {spec.username or 'us'}: {error}{fix}"
+    return f"the management API rejected {spec.username or 'the request'}: {error}{fix}"
 
 
 def _node_findings(nodes: Sequence[Node]) -> Iterator[Finding]:
@@ -134,7 +134,7 @@ def _queue_findings(spec: Target, snapshot: Snapshot) -> Iterator[Finding]:
     if known and not (snapshot.queue_total or spec.queues or spec.vhost):
         yield Status.UNKNOWN, _refused(spec, f"none of its {known:.0f} queues is shown")
     for name in snapshot.missing:
-        yield Status.CRITICAL, f"queue {name} is missing in {spec.vhost or '/'}"
+        yield Status.CRITICAL, f"queue {name} not found in {spec.vhost or '/'}"
     for queue in snapshot.queues:
         if queue.state in BROKEN:
             yield Status.CRITICAL, f"queue {queue.name} is {queue.state}"
@@ -169,7 +169,7 @@ def _summary(snapshot: Snapshot, findings: Sequence[str]) -> str:
     summary = f"{running} of {len(snapshot.nodes)} nodes run RabbitMQ {snapshot.overview.version}"
     more = [f"{len(findings) - MAX_SHOWN} more"] if len(findings) > MAX_SHOWN else []
     if snapshot.queue_total > len(snapshot.queues):
-        more.append(f"only the {len(snapshot.queues)} deepest of {snapshot.queue_total} queues were looked at")
+        more.append(f"only the {len(snapshot.queues)} longest of {snapshot.queue_total} queues were checked")
     return "; ".join([summary, *findings[:MAX_SHOWN], *more])
 
 

@@ -53,7 +53,7 @@ async def measure(spec: Target, run: Run) -> Reading:
             seconds = time.perf_counter() - started
             fields = await info(server)
     except Refused as refused:
-        why = f"INFO is refused ({refused}), other values are unknown: {grant(url, 'info')}"
+        why = f"INFO was rejected ({refused}), other values are unknown: {grant(url, 'info')}"
         status = Status.UNKNOWN if spec.model_fields_set & LIMITS else Status.OK
         return Reading(status, f"answered in {measured(seconds)}; {why}", {"seconds": seconds})
     except Failed as failed:
@@ -94,19 +94,19 @@ def _since(before: Mapping[str, Any], now: Mapping[str, float]) -> dict[str, flo
 
 def _findings(metrics: Mapping[str, float], fields: Mapping[str, str], spec: Target) -> Iterator[tuple[Status, str]]:
     if fields.get("rdb_last_bgsave_status") == "err" or fields.get("aof_last_write_status") == "err":
-        yield Status.CRITICAL, "it cannot save to disk: writes are refused, or lost on restart"
+        yield Status.CRITICAL, "it cannot save to disk: writes are rejected, or lost on restart"
     if outage := cut_off(fields):
         yield Status.CRITICAL, outage
     if fields.get("maxmemory_policy", "noeviction") == "noeviction":
         yield from _full(metrics, fields, spec)
     if metrics.get("rejected_connections"):
-        yield Status.WARNING, f"{metrics['rejected_connections']:.0f} connections rejected: maxclients is reached"
+        yield Status.WARNING, f"{metrics['rejected_connections']:.0f} connections rejected: maxclients reached"
 
 
 def _full(metrics: Mapping[str, float], fields: Mapping[str, str], spec: Target) -> Iterator[tuple[Status, str]]:
     share = metrics.get("memory_used_percent")
     if share is not None and share >= min(spec.warning_percent, spec.critical_percent):
         status = Status.CRITICAL if share >= spec.critical_percent else Status.WARNING
-        yield status, f"{share:.0f} % of maxmemory used; beyond it writes are refused"
+        yield status, f"{share:.0f} % of maxmemory used; writes are rejected when it is full"
     if share is None and number(fields, "maxmemory"):
         yield Status.UNKNOWN, "memory use unknown: the server does not report it"

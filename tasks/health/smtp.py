@@ -82,7 +82,7 @@ def _context(spec: Target) -> SSLContext:
     try:
         return tls.context(verify=spec.verify_tls, ca=spec.ca)
     except OSError as error:
-        raise Unknown(f"{spec.ca} cannot be read as a bundle of authorities: {error.strerror}") from None
+        raise Unknown(f"{spec.ca} cannot be read as a CA bundle: {error.strerror}") from None
 
 
 async def _converse(spec: Target, server: Session, context: SSLContext) -> tuple[Status, str]:
@@ -104,7 +104,7 @@ async def _encrypt(spec: Target, server: Session, context: SSLContext) -> None:
         await server.start_tls(context, spec.server_name or spec.host)
         await server.hello(spec.hello)
     elif spec.tls == "starttls":
-        raise Unreachable("it does not offer STARTTLS: mail and passwords would travel in clear")
+        raise Unreachable("it does not offer STARTTLS: mail and passwords would be sent in clear text")
     elif spec.username is not None:  # a man in the middle may have removed it from the offers
         raise Unreachable("it does not offer STARTTLS, so the password was not sent")
 
@@ -115,7 +115,7 @@ async def _log_in(server: Session, username: str, password: str) -> None:
     except Refused as refused:
         if refused.code < 500:  # its user database is away, not our password wrong (RFC 4954 6)
             raise
-        raise Unknown(f"the login of {username} is refused: {refused}") from None
+        raise Unknown(f"login of {username} rejected: {refused}") from None
 
 
 async def _offer_mail(server: Session, sender: str, recipient: str) -> tuple[Status, str]:
@@ -137,6 +137,6 @@ def _metrics(server: Session) -> dict[str, float]:
         try:
             ends = tls.first_to_expire(tls.path(shown)).not_valid_after_utc
         except ValueError:
-            raise Unreachable("its certificate cannot be read") from None
+            raise Unreachable("its certificate cannot be parsed") from None
         found["certificate_days"] = (ends - datetime.now(UTC)).total_seconds() / DAY
     return found

@@ -85,7 +85,7 @@ async def _connect(spec: Target, run: Run, deadline: float) -> tuple[Server, lis
 def _key_mismatch(fingerprint: str | None, baseline: Mapping[str, str], server: Server, keys: Sequence[HostKey]) -> str:
     """A message when the host key is not the expected one, else empty. Raises Unknown when it shows none."""
     if not keys:
-        raise Unknown(f"{server.identification} offers no host key we can ask for: {', '.join(server.offers.host_keys)[:200]}")
+        raise Unknown(f"{server.identification} offers no supported host key type: {', '.join(server.offers.host_keys)[:200]}")
     last = keys[-1]
     shown_keys = ", ".join(f"{key.kind} {key.fingerprint}" for key in keys)
     if fingerprint is not None:

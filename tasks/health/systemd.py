@@ -118,7 +118,7 @@ async def _ask(spec: Target, deadline: float, *arguments: str) -> str:
         raise Unknown(str(failed)) from None
     if result.code:
         why = " ".join((result.err.strip() or result.out.strip()).split()) or f"it ended with {result.code}"
-        raise Unknown(f"systemd does not answer: {why[:300]}")
+        raise Unknown(f"systemd does not respond: {why[:300]}")
     if result.cut:
         raise Unknown(f"systemctl printed more than {MOST_OUTPUT} bytes; name fewer units")
     return result.out
@@ -194,7 +194,7 @@ def _state(unit: Unit) -> tuple[Status, str] | None:
     if state == "failed":
         return Status.CRITICAL, f"failed ({_result(unit)})"
     if sub.startswith("auto-restart"):
-        return Status.CRITICAL, f"waits to be restarted ({_result(unit)})"
+        return Status.CRITICAL, f"is waiting to restart ({_result(unit)})"
     if state in ("activating", "deactivating"):
         return Status.WARNING, f"is {'starting' if state == 'activating' else 'stopping'} ({sub})"
     if state == "inactive" and unit.properties.get("Type") == "oneshot" and unit.properties.get("Result") == "success":

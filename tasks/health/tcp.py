@@ -48,9 +48,9 @@ async def measure(spec: Target, run: Run) -> Reading:
             if spec.expect is not None:
                 await _expect(reader, spec.expect.encode())
     except TimeoutError:
-        raise Unreachable(f"connected, but {spec.expect!r} did not come within {limit:.3g} s") from None
+        raise Unreachable(f"connected, but {spec.expect!r} did not arrive within {limit:.3g} s") from None
     except OSError as error:
-        raise Unreachable(f"connected, then the connection broke: {error.strerror or 'closed'}") from None
+        raise Unreachable(f"connected, then connection lost: {error.strerror or 'closed'}") from None
     finally:
         await tcp.close(writer)
     seconds = time.perf_counter() - started

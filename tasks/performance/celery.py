@@ -115,18 +115,18 @@ def _rates(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, float
 
 
 def _waiting(messages: float) -> str:
-    return counted(messages, "message waits", "messages wait")
+    return counted(messages, "message waits", "messages waiting")
 
 
 def _no_worker(waiting: Mapping[str, Waiting]) -> tuple[Status, str]:
     """The finding when no worker answers."""
     waits = [one for one in waiting.values() if one.count]
     if not waits:
-        return Status.WARNING, "no worker answers"
+        return Status.WARNING, "no worker responds"
     oldest = max(STARTUP_SECONDS if one.age is None else one.age for one in waits)
     if oldest < STARTUP_SECONDS:
-        return Status.UNKNOWN, f"no worker answers yet; the first message waits for {length(oldest)}"
-    return Status.CRITICAL, "no worker answers while messages wait"
+        return Status.UNKNOWN, f"no worker responds yet; the first message has waited {length(oldest)}"
+    return Status.CRITICAL, "no worker responds while messages waiting"
 
 
 def _findings(metrics: Mapping[str, float], waiting: Mapping[str, Waiting], spec: Target) -> Iterator[tuple[Status, str]]:
@@ -138,4 +138,4 @@ def _findings(metrics: Mapping[str, float], waiting: Mapping[str, Waiting], spec
         yield Status.WARNING, f"{_waiting(depth)} in {queue}"
     longest = metrics["longest_active_seconds"]
     if spec.warning_active is not None and longest >= spec.warning_active.total_seconds():
-        yield Status.WARNING, f"a task runs for {length(longest)}"
+        yield Status.WARNING, f"a task has been running for {length(longest)}"

@@ -87,7 +87,7 @@ def measure(spec: Limits, run: Run) -> Reading:
             "memory_available_percent": 100 * (memory := psutil.virtual_memory()).available / memory.total,
         }
     except (OSError, RuntimeError, ValueError, LookupError, ArithmeticError) as error:  # what psutil raises over an odd /proc
-        raise Unknown(f"the system's counters cannot be read: {error}") from None
+        raise Unknown(f"cannot read the system counters: {error}") from None
     before = run.memory
     if not before or abs(before["booted"] - now["booted"]) > 60 or now["at"] <= before["at"]:
         return Reading(Status.OK, "rates available from the next run", metrics, memory=now)
@@ -96,7 +96,7 @@ def measure(spec: Limits, run: Run) -> Reading:
     metrics |= _cpu(before, now) | _rates(before, now, seconds) | _stalled(before, now, seconds) | _totals(series)
     findings = list(_findings(metrics, spec))
     text = "; ".join(text for _, text in findings)
-    used = f"{metrics['cpu_used_percent']:.0f} % of the processors used" if "cpu_used_percent" in metrics else "counted"
+    used = f"{metrics['cpu_used_percent']:.0f} % CPU used" if "cpu_used_percent" in metrics else "counted"
     return Reading(worst(status for status, _ in findings), text or used, metrics, series, now)
 
 
@@ -182,20 +182,20 @@ def _totals(series: tuple[Series, ...]) -> dict[str, float]:
 def _findings(metrics: Mapping[str, float], spec: Limits) -> Iterator[tuple[Status, str]]:
     used = metrics.get("cpu_used_percent", 0.0)
     if spec.critical_cpu_percent is not None and used >= spec.critical_cpu_percent:
-        yield Status.CRITICAL, f"{used:.0f} % of the processors used"
+        yield Status.CRITICAL, f"{used:.0f} % CPU used"
     elif spec.warning_cpu_percent is not None and used >= spec.warning_cpu_percent:
-        yield Status.WARNING, f"{used:.0f} % of the processors used"
+        yield Status.WARNING, f"{used:.0f} % CPU used"
     swapped = metrics.get("swap_in_bytes_per_second", 0.0) + metrics.get("swap_out_bytes_per_second", 0.0)
     for value, limit, text in (
         (
             metrics.get("cpu_steal_percent", 0.0),
             spec.warning_steal_percent,
-            "% of processor time is taken by the hypervisor",
+            "% of CPU time stolen by the hypervisor",
         ),
-        (metrics.get("cpu_iowait_percent", 0.0), spec.warning_iowait_percent, "% of processor time is spent waiting for disks"),
-        (metrics.get("disk_busy_percent", 0.0), spec.warning_disk_busy_percent, "% of the time the busiest disk has work"),
-        (swapped / 1e6, spec.warning_swap_bytes_per_second / 1e6, "MB are swapped in and out per second"),
-        (metrics["network_errors_per_second"], spec.warning_network_errors_per_second, "broken network frames per second"),
+        (metrics.get("cpu_iowait_percent", 0.0), spec.warning_iowait_percent, "% of CPU time spent waiting for disks"),
+        (metrics.get("disk_busy_percent", 0.0), spec.warning_disk_busy_percent, "% utilization of the busiest disk"),
+        (swapped / 1e6, spec.warning_swap_bytes_per_second / 1e6, "MB swapped in and out per second"),
+        (metrics["network_errors_per_second"], spec.warning_network_errors_per_second, "network frame errors per second"),
     ):
         if limit is not None and value >= limit:
             yield Status.WARNING, f"{value:.3g} {text}"

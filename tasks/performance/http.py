@@ -70,7 +70,7 @@ async def _fetch(spec: Target, prefix: str, until: float) -> Response:
     """One response. Raises Unreachable or Unknown when there is none."""
     remaining = until - time.monotonic()
     if remaining <= 0:
-        raise Unreachable(f"{prefix}the earlier ones have used up the time")
+        raise Unreachable(f"{prefix}the earlier ones used up the timeout")
     try:
         return await fetch(
             spec.request(spec.url, remaining, method=spec.method, body=spec.body, follow_redirects=spec.follow_redirects)

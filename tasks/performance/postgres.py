@@ -142,7 +142,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     except Failed as failed:
         raise unanswered(failed, Kind.DENIED) from None
     except psycopg.Error as error:
-        raise Unknown(f"the statistics cannot be read: {error}") from None
+        raise Unknown(f"cannot read the statistics: {error}") from None
     counters = {name: float(row[name] or 0) for name in COUNTERS}
     metrics = {"seconds": seconds, **_metrics(row), **statements, **_since(run.memory, counters), **_lag(replication)}
     status, texts = _judge(metrics, spec)
@@ -218,7 +218,7 @@ def _judge(metrics: Mapping[str, float], spec: Target) -> tuple[Status, list[str
         ("lag_seconds", "replication lag", "s", tuple(one.total_seconds() for one in late)),
         (
             "transaction_ids_used_percent",
-            "run vacuum, writes stop when no transaction ids are left: used",
+            "run vacuum, writes stop when transaction ids run out: used",
             "%",
             (spec.warning_ids_percent, spec.critical_ids_percent),
         ),
@@ -237,7 +237,7 @@ def _replication_findings(replication: Replication | None, spec: Target) -> Iter
         return
     yield from ((Status(grade), text) for grade, text in replication_findings(replication, spec.min_standbys))
     if replication.standby and replication.lag is None and not replication.cut_off:
-        yield Status.UNKNOWN, "replication lag unknown: the standby has replayed nothing since it started"
+        yield Status.UNKNOWN, "replication lag unknown: the standby has not replayed anything since it started"
 
 
 def _hidden(row: Mapping[str, Any], replication: Replication | None, spec: Target) -> Iterator[tuple[Status, str]]:

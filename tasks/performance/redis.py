@@ -73,7 +73,7 @@ async def measure(spec: Target, run: Run) -> Reading:
             fields = await info(server)
             slow = await _slow(server)
     except Refused as refused:
-        return _only_pings(pings, f"INFO is refused ({refused}): {grant(url, 'info')}", spec)
+        return _only_pings(pings, f"INFO was rejected ({refused}): {grant(url, 'info')}", spec)
     except Failed as failed:
         raise unanswered(failed, Kind.DENIED) from None
     if not fields:
@@ -189,11 +189,11 @@ def _findings(metrics: Mapping[str, float], fields: Mapping[str, str], spec: Tar
         yield Status.CRITICAL, outage
     ratio = metrics.get("fragmentation_ratio", 0.0)
     if ratio >= spec.warning_fragmentation and metrics["used_memory_bytes"] >= MIN_USED_MEMORY:
-        yield Status.WARNING, f"it holds {ratio:.3g} times the memory that it uses: fragmented"
+        yield Status.WARNING, f"it uses {ratio:.3g} times the memory of its data: fragmented"
     for name, limit, what in (
-        ("evicted_per_second", spec.warning_evicted_per_second, "keys are evicted per second: maxmemory is reached"),
+        ("evicted_per_second", spec.warning_evicted_per_second, "keys evicted per second: maxmemory reached"),
         ("blocked_clients", spec.warning_blocked_clients, "clients are blocked"),
-        ("replica_lag_bytes", spec.warning_lag_bytes, "bytes of the primary's stream are missing on a replica"),
+        ("replica_lag_bytes", spec.warning_lag_bytes, "bytes behind the primary on a replica"),
     ):
         if limit is not None and metrics.get(name, 0.0) > limit:
             yield Status.WARNING, f"{metrics[name]:.3g} {what}"

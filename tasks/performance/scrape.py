@@ -62,9 +62,9 @@ async def measure(spec: Page, run: Run) -> Reading:
     except Failed as failed:
         raise unanswered(failed) from None
     if response.status in (401, 403):
-        raise Unknown(f"the page answers {response.status}; check token, username and password")
+        raise Unknown(f"the page responded {response.status}; check token, username and password")
     if not 200 <= response.status < 300:
-        return Reading(Status.CRITICAL, f"the page answers {response.status}")
+        return Reading(Status.CRITICAL, f"the page responded {response.status}")
     now = time.time()  # the same clock for every worker; a run after a step back in time gives no rates
     try:
         if len(response.body) > LONG:
@@ -192,7 +192,7 @@ def _split(labels: Mapping[str, str], key_label: str) -> tuple[float, Labels]:
     try:
         return float(labels[key_label]), _key({label: text for label, text in labels.items() if label != key_label})
     except (KeyError, ValueError):
-        raise ValueError(f'the page has a bucket or quantile without a number in its label "{key_label}"') from None
+        raise ValueError(f'the page has a bucket or quantile with a non-numeric label "{key_label}"') from None
 
 
 def _mark(name: str, key: Labels, bound: float) -> str:

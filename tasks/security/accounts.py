@@ -62,7 +62,7 @@ def _judge(survey: Survey, baseline: Mapping[str, str] | None) -> Reading:
             (Status.OK, f"{name}: {_cut(baseline[name])} -> {_cut(observed[name])}") for name in found.changed[:MAX_DETAILED]
         ]
     else:
-        parts.append((Status.OK, f"{len(observed)} entries as accepted"))
+        parts.append((Status.OK, f"{len(observed)} entries match the baseline"))
     if survey.unreadable:
         why = ", ".join(sorted(set(survey.unreadable.values()))[:MAX_DETAILED])
         parts.append((Status.UNKNOWN if unread else Status.OK, f"not readable: {why}"))

@@ -211,7 +211,7 @@ def measure(spec: Log, run: Run) -> Reading:
         memory, behind = _journal(spec.journal_folder, run, tally)
     else:
         where = f" in {spec.journal_folder}" if spec.journal_folder else ""
-        raise Absent(f"there is no systemd journal{where}; give the path of the log, e.g. /var/log/auth.log")
+        raise Absent(f"no systemd journal{where}; set the path of the log, e.g. /var/log/auth.log")
     message = f"{tally}; {counted(behind, 'byte waits', 'bytes wait')} for the next run" if behind else str(tally)
     reading = Reading(_judge(tally.failed.total(), spec), message, tally.metrics(), tally.series(), memory)
     return reading if spec.new_sources == "ok" else _with_sources(reading, tally, Status(spec.new_sources), run)
@@ -251,7 +251,7 @@ def _follow(path: Path, run: Run, limit: int, tally: Tally) -> tuple[dict[str, A
         for line in follower.lines():
             tally.line(line.decode(errors="replace"))
     except OSError as error:
-        raise Unknown(f"{path}: {error.strerror}; is the path right, and may this worker read it (group adm)?") from None
+        raise Unknown(f"{path}: {error.strerror}; check the path and that this worker can read it (group adm)") from None
     return follower.memory, follower.behind
 
 

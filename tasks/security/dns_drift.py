@@ -56,7 +56,7 @@ class Target(Spec):
     @model_validator(mode="after")
     def _check_count(self) -> Self:
         if len(self.names) * len(self.types) > MAX_QUESTIONS:
-            raise ValueError(f"{len(self.names)} names in {len(self.types)} types are more than {MAX_QUESTIONS} questions")
+            raise ValueError(f"{len(self.names)} names in {len(self.types)} types are more than {MAX_QUESTIONS} queries")
         return self
 
 
@@ -139,14 +139,14 @@ def _summary(
     changes: Drift, accepted: Mapping[str, str], now: Mapping[str, str], results: list[QueryResult], *, first: bool
 ) -> tuple[Status, str]:
     unanswered = [one for one in results if one.failure]
-    short = f"{len(unanswered)} of {len(results)} questions got no answer" if unanswered else ""
+    short = f"{len(unanswered)} of {len(results)} queries got no response" if unanswered else ""
     if changes:
         return Status.CRITICAL, "; ".join(filter(None, (_differences(changes, accepted, now), short)))
     if unanswered:
         return Status.UNKNOWN, f"{short}; {unanswered[0].record_set}: {unanswered[0].failure}"
     if first:
         return Status.OK, f"baseline recorded: {len(now)} record sets"
-    return Status.OK, f"{len(now)} record sets are as accepted"
+    return Status.OK, f"{len(now)} record sets match the baseline"
 
 
 def _differences(changes: Drift, accepted: Mapping[str, str], now: Mapping[str, str]) -> str:

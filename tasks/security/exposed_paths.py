@@ -123,7 +123,7 @@ async def measure(spec: Site, run: Run) -> Reading:
     except Failed as failed:
         raise Unknown(str(failed)) from None
     if not_found.status in BUSY:
-        raise Unknown(f"the server answers {not_found.status}")
+        raise Unknown(f"the server responded {not_found.status}")
     scan = _PathScan(spec, until, not_found, iter(wanted.items()))
     await asyncio.gather(*(_worker(scan) for _ in range(MAX_CONCURRENT)))
     return _reading(scan, len(wanted))
@@ -133,7 +133,7 @@ async def _ask(spec: Site, path: str, until: float) -> Response:
     base = spec.url.partition("?")[0].partition("#")[0].rstrip("/")
     remaining = until - time.monotonic()
     if remaining <= 0:
-        raise Failed(Kind.TIMEOUT, "the time was up")
+        raise Failed(Kind.TIMEOUT, "timed out")
     request = spec.request(base + path, remaining * SHARE)
     return await fetch(replace(request, fresh=False))  # one connection for all of them
 
@@ -182,12 +182,12 @@ def _reading(scan: _PathScan, total: int) -> Reading:
     if missed:
         statuses.append(Status.UNKNOWN)
     names = [f"{path} ({signature.reveals})" for path, signature in sorted(scan.found.items(), key=lambda one: one[1].grade)]
-    texts = [f"readable by everybody: {', '.join(names)}; remove it or deny access"] if names else []
+    texts = [f"publicly readable: {', '.join(names)}; remove it or deny access"] if names else []
     if missed:
-        texts.append(f"{missed} of {total} paths got no answer: {scan.failed[0]}")
+        texts.append(f"{missed} of {total} paths got no response: {scan.failed[0]}")
     return Reading(
         worst(statuses),
-        "; ".join(texts) or f"none of {total} paths is open",
+        "; ".join(texts) or f"none of {total} paths is exposed",
         {"exposed_paths": len(scan.found), "asked_paths": scan.asked},
         tuple(Series("exposed", 1, {"path": path}) for path in scan.found),
     )

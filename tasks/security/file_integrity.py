@@ -63,17 +63,17 @@ def measure(spec: Files, run: Run) -> Reading:
         raise Unknown(str(error)) from None
     if not walk.found and not run.baseline:
         raise Unknown(
-            "; ".join(f"{path}: {walk.closed.get(path, 'nothing is there')}" for path in [*walk.closed, *empty][:MAX_DETAILED])
+            "; ".join(f"{path}: {walk.closed.get(path, 'not found')}" for path in [*walk.closed, *empty][:MAX_DETAILED])
         )
     reader = Reader(unfolded(run.memory.get("files", {})), spec.max_bytes, clock + run.timeout * 0.8)
     states, waiting, next_ = _states(walk, reader, spec, str(run.memory.get("next", "")))
     memory = {"files": folded(reader.fresh), "next": next_}
     if len(str(memory)) > MAX_MEMORY:
-        raise Unknown(f"the names of {len(walk.found)} files are too long to remember: use several checks")
+        raise Unknown(f"the names of {len(walk.found)} files are too long to store: use several checks")
     metrics = {"files": len(walk.found), "unreadable_files": len(walk.closed), "waiting_files": len(waiting)}
     metrics["hashed_bytes"] = reader.hashed
     problems = [f"{path} cannot be read: {why}" for path, why in list(walk.closed.items())[:MAX_DETAILED]]
-    problems += [f"{len(waiting)} files wait for the next run, e.g. {path}: {why}" for path, why in list(waiting.items())[:1]]
+    problems += [f"{len(waiting)} files left for the next run, e.g. {path}: {why}" for path, why in list(waiting.items())[:1]]
     numbers = {name: float(number) for name, number in metrics.items()}
     if run.baseline is None and problems:  # an incomplete baseline would make the rest look new
         return Reading(Status.UNKNOWN, "; ".join(["no baseline yet", *problems]), numbers, memory=memory)
@@ -82,7 +82,7 @@ def measure(spec: Files, run: Run) -> Reading:
     observed = {
         path: _describe(state, (run.baseline or {}).get(path), found[path], spec.wtmp) for path, state in states.items()
     }
-    notes = [f"nothing is at {path}" for path in empty[:MAX_DETAILED]]
+    notes = [f"nothing found at {path}" for path in empty[:MAX_DETAILED]]
     return _compared(run.baseline, unread | observed, problems, notes, Reading(Status.OK, "", numbers, memory=memory))
 
 
@@ -96,7 +96,7 @@ def _compared(
     found = drift(baseline, observed)
     counts = {"changed_files": len(found.changed), "added_files": len(found.added), "gone_files": len(found.gone)}
     status = worst([Status.CRITICAL if found else Status.OK, Status.UNKNOWN if problems else Status.OK])
-    parts = list(_sentences(found, baseline, observed)) or [f"{len(observed)} files are as accepted"]
+    parts = list(_sentences(found, baseline, observed)) or [f"{len(observed)} files match the baseline"]
     metrics = {**reading.metrics, **{name: float(count) for name, count in counts.items()}}
     return replace(reading, status=status, message="; ".join(parts + problems + notes), metrics=metrics, observed=observed)
 

@@ -62,7 +62,7 @@ async def measure(spec: Site, run: Run) -> Reading:
     except Failed as failed:
         raise Unknown(str(failed)) from None
     if response.status >= 500:
-        raise Unknown(f"the answer is an error: {response.status}; its headers say nothing of the site's")
+        raise Unknown(f"the response is an error: {response.status}; its headers do not represent the site")
     found = [(what, text) for what, check in HEADER_CHECKS.items() for text in check(response, spec)]
     if _grade(spec, "https_redirect") != "off":
         found += [("https_redirect", text) for text in await _over_plain_http(response, spec, until - time.monotonic())]
@@ -136,7 +136,7 @@ def _csp(response: Response, spec: Site) -> Iterator[str]:  # noqa: ARG001
         return
     scripts = directives.get("script-src", directives.get("default-src"))
     if scripts is None:
-        yield "Content-Security-Policy lets scripts come from anywhere: add default-src or script-src"
+        yield "Content-Security-Policy allows scripts from anywhere: add default-src or script-src"
     elif "*" in scripts.split():
         yield "Content-Security-Policy allows scripts from *: name their hosts"
     elif "'unsafe-inline'" in scripts.lower() and not INLINE.search(scripts):

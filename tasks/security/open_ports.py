@@ -85,14 +85,14 @@ async def measure(spec: Target, run: Run) -> Reading:
         raise Unknown(str(failed)) from None
     found = await _scan_twice(spec, addresses, ports, run.baseline or {}, deadline)
     if len(found.open) > MAX_OPEN:
-        why = "it is wide open, or a firewall or tarpit answers for it"
-        raise Unreachable(f"{spec.host} takes connections on {len(found.open)} of {len(found.tried)} ports: {why}")
+        why = "it is wide open, or a firewall or tarpit responds for it"
+        raise Unreachable(f"{spec.host} accepts connections on {len(found.open)} of {len(found.tried)} ports: {why}")
     if found.exhausted:
-        raise Unknown(f"no more sockets to try ports with: {found.exhausted}; use less concurrency")
+        raise Unknown(f"out of sockets: {found.exhausted}; use less concurrency")
     comparison = _compare(found, ports, run.baseline)
     if run.baseline and comparison.finished and not (found.open or found.refused):
         why = f": {found.last_error}" if found.last_error else ""
-        raise Unknown(f"{spec.host} does not answer on any of {len(ports)} ports{why}; is it down?")
+        raise Unknown(f"{spec.host} does not respond on any of {len(ports)} ports{why}; is it down?")
     metrics = {
         "open_ports": len(found.open),
         "opened_ports": len(comparison.drift.added),
@@ -153,4 +153,4 @@ def _summary(host: str, found: Scan, comparison: Comparison, wanted: int, *, fir
         return Status.OK, f"{host}: baseline recorded: {len(found.open)} of {wanted} ports are open"
     if comparison.drift:
         return Status.WARNING, f"{host}: {comparison.drift}"
-    return Status.OK, f"{host}: {len(found.open)} of {wanted} ports are open, as accepted"
+    return Status.OK, f"{host}: {len(found.open)} of {wanted} ports are open, matching the baseline"

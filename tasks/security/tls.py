@@ -150,7 +150,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     days = _judge_time(spec, server, findings)
     _judge_trust(spec, server, "" if fits else name, findings)
     if server.refused and spec.identity and (server.wants_certificate or server.version == TLS_1_3):
-        findings.critical.append(f"it refuses the client certificate: {server.refused}")
+        findings.critical.append(f"it rejects the client certificate: {server.refused}")
     elif server.refused and not server.wants_certificate and server.version != TLS_1_3:
         findings.critical.append(f"it aborted the handshake: {server.refused}")
     weak = [f"it still accepts {old}"] if old else []
@@ -158,7 +158,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     weak += [key] if key else []
     if spec.weak != "ok":
         (findings.critical if spec.weak == "critical" else findings.warning).extend(weak)
-    wants = ", wants a client certificate" if server.wants_certificate else ""
+    wants = ", requests a client certificate" if server.wants_certificate else ""
     summary = f"{counted(round(days), 'day')} left, {server.version}{wants}"
     return findings.reading(summary, _metrics(server, days, fits, old, cipher))
 
@@ -195,9 +195,9 @@ def _judge_time(spec: Target, server: ServerTls, findings: Findings) -> float:
     before = (
         ""
         if server.first is server.certificate
-        else f": {_certificate_name(server, server.first)} ends before the server's own"
+        else f": {_certificate_name(server, server.first)} expires before the server's own"
     )
-    left = f"{count} left{before}" if days >= 0 else f"{_certificate_name(server, server.first)} ended {count} ago"
+    left = f"{count} left{before}" if days >= 0 else f"{_certificate_name(server, server.first)} expired {count} ago"
     if days <= spec.warn_days:
         (findings.critical if days <= spec.critical_days else findings.warning).append(left)
     for one in server.chain:
@@ -214,7 +214,9 @@ def _certificate_name(server: ServerTls, one: x509.Certificate) -> str:
 def _judge_trust(spec: Target, server: ServerTls, unfit: str, findings: Findings) -> None:
     issuer = server.certificate.issuer.rfc4514_string()
     if spec.verify and server.chain_error:
-        more = f" (issuer {issuer}; does the server send the whole chain?)" if "local issuer" in server.chain_error else ""
+        more = (
+            f" (issuer {issuer}; check that the server sends the whole chain)" if "local issuer" in server.chain_error else ""
+        )
         findings.critical.append(f"the chain is not trusted: {server.chain_error}{more}")
     if spec.verify and unfit:
         findings.critical.append(f"the certificate is not for {unfit}")
@@ -261,16 +263,16 @@ def _contexts(spec: Target) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     try:
         return tls.context(name=False, ca=spec.ca, identity=spec.identity), lenient
     except OSError as error:
-        raise Unknown(f"{spec.ca} cannot be read as a bundle of authorities: {error.strerror}") from None
+        raise Unknown(f"{spec.ca} cannot be read as a CA bundle: {error.strerror}") from None
 
 
 def _server_tls(shown: Handshake, chain_error: str) -> ServerTls:
     if not shown.chain:
-        raise Unreachable("it shows no certificate")
+        raise Unreachable("it presents no certificate")
     try:
         chain = tls.path(shown.chain)
     except ValueError:
-        raise Unreachable("its certificate cannot be read") from None
+        raise Unreachable("its certificate cannot be parsed") from None
     return ServerTls(chain, shown.version, chain_error, shown.refused, shown.wants_certificate)
 
 

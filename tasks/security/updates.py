@@ -121,7 +121,7 @@ def _find_manager() -> list[str]:
     for name in MANAGERS:
         if shutil.which(name, path=program.PATH):
             return [name]
-    raise Absent(f"there is no {', '.join(MANAGERS[:-1])} or {MANAGERS[-1]}")
+    raise Absent(f"found none of {', '.join(MANAGERS)}")
 
 
 def _apt_arguments(root: str) -> Iterator[str]:
@@ -154,9 +154,9 @@ def _lists_of_apt(root: str) -> float:
     except OSError as error:
         raise Unknown(f"{error.filename or status}: {lower_first(str(error.strerror))}") from None
     if not installed:
-        raise Unknown(f"{status} is empty: what is installed is not known")
+        raise Unknown(f"{status} is empty: installed packages unknown")
     if not any("_Packages" in name for name in names):
-        raise Unknown(f"{folder}/lists holds no package lists: run apt-get update")
+        raise Unknown(f"{folder}/lists contains no package lists: run apt-get update")
     changed = _newest([os.path.join(folder, one) for one in APT_FRESH])
     assert changed is not None
     return changed

@@ -79,7 +79,7 @@ def test_what_is_no_ping_is_refused_as_healthchecks_does(beats: Api, key: str, p
 def test_protocols_below_a_key_are_no_slugs(beats: Api, key: str) -> None:
     for protocol in ("generic", "grafana", "api/v2/alerts", "v2/enqueue"):
         assert beats.call("POST", f"/in/{key}/{protocol}", None, data=b"{}").text != "not found"
-    assert beats.post(f"/in/{key}", {"events": []}, 404)["detail"].startswith("a ping names its heartbeat")
+    assert beats.post(f"/in/{key}", {"events": []}, 404)["detail"].startswith("a ping must name its heartbeat")
 
 
 def test_any_integrations_key_pings_and_a_wrong_one_does_not(beats: Api) -> None:

@@ -90,7 +90,7 @@ def console(page: str) -> tuple[dict[str, str], set[tuple[str, str, datetime]]]:
     found = re.findall(r"<dt>(\w+)</dt><dd>(.*?)</dd>", page)
     facts = {name: html.unescape(re.sub(r"</?a\b[^>]*>", "", value)) for name, value in found}
     moment = r'<li id="step-\d+"><b><time datetime="([^"]+)"[^>]*>[^<]*</time></b> <span class="soft">step 1</span>(.*?)</ul>'
-    person = r'<li><b>(\w+)\s*</b> <span class="soft">over</span> (\w+)'
+    person = r'<li><b>(\w+)\s*</b> <span class="soft">via</span> (\w+)'
     steps = re.findall(moment, page, re.DOTALL)
     return facts, {(*who, datetime.fromisoformat(at)) for at, listed in steps for who in re.findall(person, listed)}
 

@@ -27,10 +27,10 @@ def test_it_says_what_alerts_page_and_what_is_not_acknowledged(tocsin: Tocsin) -
     raise_alert("disk full")
     said = tocsin("analytics")
     assert said.status == 0
-    assert "30 days; before in brackets" in said.out
-    assert "incidents: 1 (0), needed nobody 0 (0)" in said.out
-    assert "time to acknowledge: none of 1 incident" in said.out
-    assert "disk full  integration:test" in said.out
+    assert "30 days; in parentheses: the period before" in said.out
+    assert "incidents: 1 (0), needed no action 0 (0)" in said.out
+    assert "time to acknowledge: none of 1 incident yet" in said.out
+    assert "disk full  integration test" in said.out
     assert "SERVICE  PAGES" in said.out
     assert "USER" not in said.out
 

@@ -103,17 +103,20 @@ def test_where_there_are_no_tests_and_no_docs_it_says_what_it_skipped(new: New, 
     "name, why",
     [
         ("mine", "has no family; it is one of health, performance, business, security"),
-        ("helth.mine", 'there is no family "helth" (did you mean "health"?)'),
-        ("tasks.mine", 'there is no family "tasks"'),
-        ("health.My-Probe", 'no name of a module: small letters, digits and _, at most 40 (did you mean "my_probe"?)'),
+        ("helth.mine", 'unknown family "helth" (did you mean "health"?)'),
+        ("tasks.mine", 'unknown family "tasks"'),
+        (
+            "health.My-Probe",
+            'not a valid module name: use lowercase letters, digits and _, at most 40 characters (did you mean "my_probe"?)',
+        ),
         ("health.a.b", 'did you mean "a_b"?'),
-        ("health.", "no name of a module"),
+        ("health.", "not a valid module name"),
         ("health._mine", 'did you mean "mine"?'),
         ("health.1st", 'did you mean "st"?'),
         ("health.../x", 'did you mean "x"?'),
         ("health." + "x" * 41, "at most 40"),
         ("health.class", 'take "class_check"'),
-        ("health.prüfung", "no name of a module"),
+        ("health.prüfung", "not a valid module name"),
     ],
 )
 def test_a_name_that_cannot_be_is_refused_with_the_nearest_right_word(new: New, installed: Path, name: str, why: str) -> None:
@@ -139,4 +142,4 @@ def test_nothing_that_is_there_is_written_over(new: New, installed: Path) -> Non
 def test_a_folder_that_workers_do_not_read_is_refused_with_the_one_they_do(new: New, tmp_path: Path) -> None:
     status, said = new("health.mine", "--folder", str(tmp_path))
     assert status == 2
-    assert f"say --folder {ROOT}" in said
+    assert f"pass --folder {ROOT}" in said

@@ -107,8 +107,8 @@ def test_an_option_out_of_its_range_is_refused_in_the_same_words_as_elsewhere(to
 
 
 TRIED = {
-    "health.tpc": 'there is no probe "health.tpc" (did you mean "health.tcp"?)',
-    "web --timeout 41s": "timeout of web: a check may take 40s at most; watch longer work with a heartbeat",
+    "health.tpc": 'probe "health.tpc" not found (did you mean "health.tcp"?)',
+    "web --timeout 41s": "timeout of web: a check may take at most 40s; use a heartbeat for longer jobs",
     "web --timeout banana": "timeout of web: 'banana' is not a duration; write 30s, 5m, 1h30m, 2d or 1w",
     "health.tcp --with hots=x --with port=many": (
         'missing required field "host" in with of health.tcp; with.port of health.tcp must be a whole number, not "many"; '
@@ -213,7 +213,7 @@ def test_several_incidents_at_once_and_the_worst_status_counts(tocsin: Tocsin) -
     said = tocsin("incidents", "ack", "1", "#2", "77")
     assert said.status == 2
     assert said.out.count("acknowledged") == 2
-    assert "there is no incident #77" in said.err
+    assert "incident #77 not found" in said.err
     assert tocsin("incidents", "merge", "2", "--into", "#1").status == 0
     assert tocsin("incidents", "reopen", "2").status == 1
 

@@ -41,10 +41,10 @@ def judged(message: str, status: Status = Status.UNKNOWN, reason: Reason | None 
     "message, status, reason, said, not_said",
     [
         (
-            "/var/log/auth.log: Permission denied; may this worker read it (group adm)?",
+            "/var/log/auth.log: Permission denied; check the path and that this worker can read it (group adm)",
             Status.UNKNOWN,
             None,
-            'check "logins" is unknown: /var/log/auth.log: Permission denied; may this worker read it (group adm)?; fix that',
+            'check "logins" is unknown: /var/log/auth.log: Permission denied; check the path and that this worker can read it (group adm); fix that',
             "metric",
         ),
         ("not on this host: no journal", Status.UNKNOWN, Reason(Code.NOT_ON_HOST, {"what": "no journal"}), None, "logins"),
@@ -138,4 +138,4 @@ def test_a_read_only_database_is_named_without_a_second_line_about_the_database(
     with read_only():
         out = tocsin("doctor").out
     assert "error: the database is read-only: no pages are sent; make it writable" in out
-    assert "the database does not answer" not in out
+    assert "the database does not respond" not in out

@@ -31,10 +31,10 @@ def test_plan_coverage_and_doctor_name_an_override_of_somebody_who_left(tocsin: 
     assert tocsin("config", "apply", str(files)).status == 0
     said = tocsin("oncall", "coverage", "--days", "3", "--fail-under", "100")
     assert said.status == 0
-    assert "is ignored: there is no user ed" in said.out
+    assert 'is ignored: user "ed" not found' in said.out
     assert 'schedule "primary": override by ed' in tocsin("doctor").out
     (covered,) = tocsin("oncall", "coverage", "--json").json["items"]
-    assert covered["ignored"][0]["because"] == "there is no user ed"
+    assert covered["ignored"][0]["because"] == 'user "ed" not found'
 
 
 def test_a_plan_says_who_is_on_call_instead_and_the_audit_log_who_applied_it(tocsin: Tocsin, files: Path) -> None:

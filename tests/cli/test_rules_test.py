@@ -138,21 +138,21 @@ def test_the_alert_of_a_check_takes_results_by_word_or_number(rules_test: Try) -
 HEAD = "timestamp,value\n"
 T = "2026-11-23T08:00:00Z"
 MISTAKES: dict[str, tuple[str | bytes, str]] = {
-    "nothing": ("", "the first line names the columns: timestamp,value"),
-    "no header": (f"{T},1\n", "the first line names the columns"),
-    "other columns": ("time,value\n", "the first line names the columns"),
-    "a column without a name": ("timestamp,value,\n", "a name of its own"),
-    "a column named twice": ("timestamp,value,h,h\n", "a name of its own"),
-    "no time": (f"{HEAD}{T},1\nyesterday,1\n", "1 line is wrong: line 3: 'yesterday' is not a time; write"),
+    "nothing": ("", "the first line must name the columns: timestamp,value"),
+    "no header": (f"{T},1\n", "the first line must name the columns"),
+    "other columns": ("time,value\n", "the first line must name the columns"),
+    "a column without a name": ("timestamp,value,\n", "a different name"),
+    "a column named twice": ("timestamp,value,h,h\n", "a different name"),
+    "no time": (f"{HEAD}{T},1\nyesterday,1\n", "1 invalid line: line 3: 'yesterday' is not a time; write"),
     "seconds since 1970": (f"{HEAD}1763884800,1\n", "line 2: '1763884800' is not a time"),
     "a time off the calendar": (f"{HEAD}0001-01-01T00:00:00+14:00,1\n", "'0001-01-01T00:00:00+14:00' is not within the years"),
     "a time before all time": (f"{HEAD}0001-01-01T00:00:00Z,1\n", "'0001-01-01T00:00:00Z' is not within the years 1970"),
-    "no number": (f"{HEAD}\n{T},fast\n{T},1_000\n", "2 lines are wrong: line 3: 'fast' is not a number"),
-    "too few columns": (f"timestamp,value,host\n{T},1\n", "line 2: 2 columns, where the first line names 3"),
-    "too many": (f"{HEAD}{T},1,2\n", "line 2: 3 columns, where the first line names 2"),
-    "after a text over two lines": (f'timestamp,value,h\n{T},1,"a\nb"\n{T},x,c\n', "1 line is wrong: line 4: 'x'"),
+    "no number": (f"{HEAD}\n{T},fast\n{T},1_000\n", "2 invalid lines: line 3: 'fast' is not a number"),
+    "too few columns": (f"timestamp,value,host\n{T},1\n", "line 2: 2 columns; the first line names 3"),
+    "too many": (f"{HEAD}{T},1,2\n", "line 2: 3 columns; the first line names 2"),
+    "after a text over two lines": (f'timestamp,value,h\n{T},1,"a\nb"\n{T},x,c\n', "1 invalid line: line 4: 'x'"),
     "not UTF-8": (f"{HEAD}{T},".encode() + b"\xff\n", "not UTF-8 text"),
-    "an endless field": (f'{HEAD}{T},"{"9" * 200_000}"\n', "line 2 is no line of CSV"),
+    "an endless field": (f'{HEAD}{T},"{"9" * 200_000}"\n', "line 2 is not valid CSV"),
 }  # fmt: skip
 
 
@@ -167,7 +167,7 @@ def test_a_mistake_is_one_line_that_names_its_line(rules_test: Try, given: str |
 def test_a_rule_or_file_that_is_not_there(rules_test: Try, tmp_path: Path) -> None:
     said = rules_test("hihg", HEAD)
     assert (said.status, said.out) == (2, "")
-    assert 'there is no active rule "hihg" in the configuration (did you mean "high"?)' in said.err
+    assert 'rule "hihg" not found among the active rules of the configuration (did you mean "high"?)' in said.err
     said = rules_test("high", HEAD, "--samples", f"{tmp_path}/none.csv")
     assert (said.status, said.err) == (2, f"tocsin: {tmp_path}/none.csv: No such file or directory\n")
 

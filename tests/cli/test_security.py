@@ -76,4 +76,4 @@ def test_doctor_names_what_another_key_has_sealed(tocsin: Tocsin) -> None:
 
     with transaction() as db:
         store.replace_spec(db, "channel", "hook", {"kind": "webhook", "url": "https://h/", "secret": "~sealed~~gAAAAAanother~"})
-    assert 'the secrets of channel "hook" are sealed with another secret key' in tocsin("doctor").out
+    assert 'the secrets of channel "hook" are encrypted with a different secret key' in tocsin("doctor").out

@@ -41,7 +41,7 @@ def test_a_wrong_folder_keeps_the_last_good_version_and_says_so(folder: Path) ->
     (folder / "a.yaml").write_text("services: {shop: {teir: low}}")
     first, last = configfile.boot()
     assert first == f'{folder}/a.yaml:1: unknown key "teir" in service "shop" (did you mean "tier"?)'
-    assert re.match(r"configuration version \d+, the last good one, stays in force", last)
+    assert re.match(r"configuration version \d+, the last good one, stays active", last)
     assert in_force() == ["web"]
 
 
@@ -56,5 +56,5 @@ def test_a_folder_that_is_not_there_ends_the_first_start_and_no_later_one(folder
     folder.rmdir()
     first, last = configfile.boot()
     assert first.startswith(f"cannot read the configuration folder {folder}")
-    assert re.match(r"configuration version \d+, the last good one, stays in force", last)
+    assert re.match(r"configuration version \d+, the last good one, stays active", last)
     folder.mkdir()

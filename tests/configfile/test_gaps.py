@@ -25,11 +25,11 @@ def test_nothing_is_said_of_what_is_whole() -> None:
 @pytest.mark.parametrize(
     "sections, message",
     [
-        ({"policies": {**BASE["policies"], "spare": STEP}}, 'policy "spare" is not used: no route uses it'),
-        ({"schedules": {"spare": {"layers": [LAYER]}}}, 'schedule "spare" is not used: no policy pages it'),
+        ({"policies": {**BASE["policies"], "spare": STEP}}, 'policy "spare" is unused: no route uses it'),
+        ({"schedules": {"spare": {"layers": [LAYER]}}}, 'schedule "spare" is unused: no policy pages it'),
         (
             {"channels": {**BASE["channels"], "spare": BASE["channels"]["hook"]}},
-            'channel "spare" is not used: no contact and no policy uses it',
+            'channel "spare" is unused: no contact and no policy uses it',
         ),
         ({"platform": None}, "platform.owners is not set: no pages would be sent once escalation is exhausted"),
         ({"platform": {"owners": []}}, "platform.owners is empty: no pages would be sent once escalation is exhausted"),
@@ -118,16 +118,16 @@ def test_a_summary_whose_template_is_broken_is_worth_a_word_and_no_mistake() -> 
     loaded = configuration(**with_("rules", "slow", summary="{{ value | rond(2) }}"))
     assert loaded.errors == ()
     (warning,) = [one.message for one in loaded.warnings]
-    assert warning.startswith('summary of rule "slow": there is no filter "rond"')
+    assert warning.startswith('summary of rule "slow": unknown filter "rond"')
 
 
 @pytest.mark.parametrize(
     "summary,why",
     [
-        ("{{ vlaue }}", 'there is no "vlaue"; there are value, check, rule, because, labels'),
-        ("{{ value.__class__ }}", "only labels have parts: labels.host"),
-        ("{{ 'a' * 300000000 }}", "arithmetic is for numbers"),
-        ("{% for x in labels %}{% endfor %}", "a summary cannot hold for; it has values, filters and if"),
+        ("{{ vlaue }}", 'unknown name "vlaue"; use one of value, check, rule, because, labels'),
+        ("{{ value.__class__ }}", "only labels have parts, as in labels.host"),
+        ("{{ 'a' * 300000000 }}", "arithmetic needs numbers"),
+        ("{% for x in labels %}{% endfor %}", "a summary cannot contain for; use values, filters and if"),
     ],
 )
 def test_a_summary_that_could_only_give_nonsense_is_worth_a_word(summary: str, why: str) -> None:

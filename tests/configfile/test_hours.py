@@ -92,7 +92,7 @@ def test_grouping_and_planned_maps_are_held_to_the_same_names() -> None:
 
 
 def test_hours_that_nothing_names_are_warned_of() -> None:
-    assert said() == ([], ['hours "office" are not used: no route uses them'])
+    assert said() == ([], ['hours "office" are unused: no route uses them'])
     assert said(match='hours=~"ofc.*"')[1][1] == 'route 1 matches hours=~"ofc.*", but no such hours are declared'
 
 

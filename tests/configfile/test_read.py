@@ -103,7 +103,7 @@ def test_a_variable_is_text_wherever_it_stands_and_never_becomes_structure() -> 
 
 def test_an_unquoted_variable_inside_brackets_is_told_to_be_quoted() -> None:
     assert errors("a:\n  - {b: ${X}}", X="1") == [
-        'a.yaml:2: invalid YAML: a { stands where the list or map should go on; quote text that holds one, as in "${NAME}"'
+        'a.yaml:2: invalid YAML: unexpected { inside a list or map; quote text that contains one, as in "${NAME}"'
     ]
 
 

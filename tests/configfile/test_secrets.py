@@ -225,7 +225,9 @@ def another_key(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]
 def test_with_another_key_what_is_secret_says_so_and_an_apply_mends_it(db: Connection, another_key: Callable[[], None]) -> None:
     put(db)
     another_key()
-    with pytest.raises(seal.Unreadable, match=r"sealed with another secret key; restore TOCSIN_SECRET_KEY .* config apply"):
+    with pytest.raises(
+        seal.Unreadable, match=r"encrypted with a different secret key; restore TOCSIN_SECRET_KEY .* config apply"
+    ):
         seal.opened(catalog.channels(db)["hook"].options)
     planned = configuration.plan(db, load_texts({"a.yaml": CONFIG}, {}))
     assert '~ channel "mail": password: changed' in map(str, planned)
@@ -246,9 +248,9 @@ def test_a_check_and_a_page_whose_secret_does_not_open_end_with_that_word(
     another_key()
     reading = asyncio.run(take(Due("token", checks["token"], NOW, {})))
     assert reading.status == "unknown"
-    assert reading.message.startswith("a stored secret was sealed with another secret key; restore TOCSIN_SECRET_KEY")
+    assert reading.message.startswith("a stored secret is encrypted with a different secret key; restore TOCSIN_SECRET_KEY")
     job: Any = type("Job", (), {"channel": hook, "claim": type("C", (), {"draft": type("D", (), {"channel": "hook"})})})
-    with pytest.raises(Permanent, match='channel "hook": a stored secret was sealed with another secret key'):
+    with pytest.raises(Permanent, match='channel "hook": a stored secret is encrypted with a different secret key'):
         _prepared(job)
 
 

@@ -26,7 +26,7 @@ def test_a_page_that_names_no_contact_is_gone_with_its_person_only() -> None:
 
 def test_without_a_policy_there_is_no_step_to_choose() -> None:
     started = EscalationState.started(1, 1, NOON)
-    with pytest.raises(Invalid, match="there is no escalation policy"):
+    with pytest.raises(Invalid, match="the incident has no escalation policy"):
         hurried(None, started, NOON, step=1)
     assert hurried(None, replace(started, due_at=None), NOON).due_at == NOON
 

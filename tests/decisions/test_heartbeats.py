@@ -256,7 +256,7 @@ def test_the_schedule_in_words() -> None:
         ({"every": "100ms"}, "at least 1s"),
         ({"cron": "0 25 * * *"}, "bad hour"),
         ({"cron": "0 0 * * * *"}, "five fields"),
-        ({"cron": "0 0 30 2 *"}, "not understood"),
+        ({"cron": "0 0 30 2 *"}, "is not a cron expression"),
     ],
 )
 def test_a_schedule_that_makes_no_sense_is_a_mistake(wrong: dict[str, str], why: str) -> None:

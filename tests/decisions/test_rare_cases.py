@@ -18,6 +18,7 @@ from app.configfile.load import load_texts
 from app.configfile.thing import parsed
 from app.configfile.tree import Node
 from app.errors import Invalid
+from app.figures import number
 from app.holiday import known_day
 from app.oncall.notation import parse_time
 from app.review.recorded import read
@@ -26,7 +27,6 @@ from app.rules.kinds.forecast import line
 from app.rules.past import Past
 from app.signals.sources import generic
 from app.web.form import fields, settings, to_paste, written
-from app.web.words import number
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 NO_LIMIT = timedelta(days=1)
@@ -128,7 +128,7 @@ class Plugin(BaseModel):
 
 @pytest.mark.parametrize("field, wanted", [
     ("day", "a date like 2026-11-02"), ("began", "a date and time like 2026-11-02T09:00:00Z"), ("at", "a time like 09:00"),
-    ("limit", "a length like 00:05:00"),
+    ("limit", "a duration like 00:05:00"),
 ])  # fmt: skip
 def test_a_number_is_no_date_no_time_and_no_length_in_the_settings_of_any_probe(field: str, wanted: str) -> None:
     value, wrong = parsed(Form(Plugin), Node({field: Node(0, 3, "0")}, 3), 'check "c"')

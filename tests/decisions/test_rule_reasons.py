@@ -107,7 +107,7 @@ SAID: dict[str, tuple[Mapping[str, Any], Samples, list[str]]] = {
         every(60, [0, -12]),
         ["learning: nothing 1m ago to compare with yet", "avg m fell from 0 to -12 within 1m"],
     ),
-    "change: beyond all numbers": (
+    "change: number too large": (
         {"kind": "change", "metric": "m", "changes": 10, "window": "1m", "agg": "sum"},
         [(0, 1.7e308), (1, 1.7e308), (61, 1.7e308), (62, -1.7e308)],
         ["learning: nothing 1m ago to compare with yet", "the values are too large to evaluate"],
@@ -154,7 +154,7 @@ SAID: dict[str, tuple[Mapping[str, Any], Samples, list[str]]] = {
         [
             "learning: seen 0 s of the 45s it needs",
             "learning: seen 1 min of the 45s it needs",
-            "m is too large for a line through it",
+            "m is too large to fit a line",
             "the values are too large to evaluate",
         ],
     ),

@@ -128,9 +128,9 @@ def test_k_of_n_is_read_once(text: str, expected: OutOf) -> None:
 
 @pytest.mark.parametrize("text", ["0 of 3", "4 of 3", "1 of 101", "2 from 3", "2 of", ""])
 def test_k_of_n_that_makes_no_sense_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"write 2 of 3|at least 1"):
+    with pytest.raises(ValueError, match=r"write 2 of 3|K must be 1 to N"):
         out_of(text)
-    with pytest.raises(ValueError, match=r"write 2 of 3|at least 1"):
+    with pytest.raises(ValueError, match=r"write 2 of 3|K must be 1 to N"):
         StatusAlert.model_validate({"after": text})
 
 

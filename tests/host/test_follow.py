@@ -129,7 +129,7 @@ def test_real_logrotate_loses_nothing(log: Watched, tmp_path: Path) -> None:
 
 def test_a_predecessor_that_is_gone_is_said(log: Watched) -> None:
     log.path.write_text(DULL)
-    assert "its predecessor is not beside it" in log().message
+    assert "the rotated file is not beside it" in log().message
 
 
 def test_files_of_a_glob_may_come_go_and_be_each_others_past(tmp_path: Path) -> None:

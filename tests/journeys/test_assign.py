@@ -14,7 +14,7 @@ def test_the_assignee_is_paged_and_the_policy_starts_if_they_do_not_answer(world
     world.expect_page("ada")
     world.act("assign", login="cy")
     world.expect_page("cy")
-    assert {"assigned to cy by ada", "paged cy, now assigned"} <= set(world.timeline())
+    assert {"assigned to cy by ada", "assignee paged: cy"} <= set(world.timeline())
     found = world.incident()
     assert (found.assigned_to, found.state) == ("cy", IncidentState.TRIGGERED)
     world.advance(minutes(5))

@@ -39,7 +39,7 @@ def test_a_critical_that_joins_a_warning_pages_by_its_own_route_from_step_1(shop
     assert {page["page"]["step"] for page in pages} == {1}
     one = shop.incident()
     assert (one.policy_name, one.severity, one.urgency, one.title) == ("urgent", "critical", "high", "down is wrong")
-    assert "severity rose to critical by down; rerouted to escalation policy urgent, step 1" in shop.timeline()
+    assert "severity rose to critical (down); rerouted to escalation policy urgent, step 1" in shop.timeline()
     shop.advance(minutes(5))
     shop.expect_page("dee")
     shop.act("acknowledge")

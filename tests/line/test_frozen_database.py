@@ -34,7 +34,7 @@ def test_a_statement_to_a_frozen_server_ends_in_an_error(engine: Engine) -> None
         pid = session.info.backend_pid
         with frozen(pid):
             began = time.monotonic()
-            with pytest.raises(psycopg.OperationalError, match=r"has not answered within 0\.5 s"):
+            with pytest.raises(psycopg.OperationalError, match=r"has not responded within 0\.5 s"):
                 session.execute("select 1")
             assert 0.4 < time.monotonic() - began < 2
         assert session.closed

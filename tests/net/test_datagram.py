@@ -76,7 +76,7 @@ def test_nobody_there_is_told_by_the_kernel() -> None:
             async with asyncio.timeout(5):
                 await opened.receive()
 
-    with pytest.raises(Failed, match="nobody listens on UDP") as failed:
+    with pytest.raises(Failed, match="nothing is listening on UDP") as failed:
         asyncio.run(story())
     assert failed.value.kind is Kind.REFUSED
 

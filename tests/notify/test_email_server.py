@@ -199,7 +199,7 @@ def test_a_certificate_that_is_not_believed_is_said_in_so_many_words(pem: Path, 
     post = Post()
     answer = real(post, tls=how, verify_tls=True, **secured(how, pem))
     assert isinstance(answer, Transient)
-    assert "certificate refused: self-signed certificate" in str(answer)
+    assert "certificate rejected: self-signed certificate" in str(answer)
     assert post.mails == []
 
 
@@ -305,19 +305,19 @@ def test_a_server_that_hangs_anywhere_is_given_up_in_time_and_it_is_said_where(p
 
     answer = talk(handler, tls="off")
     assert isinstance(answer, Transient)
-    assert f"no answer to {'the message' if phase == '.' else phase}" in str(answer)
+    assert f"no response to {'the message' if phase == '.' else phase}" in str(answer)
 
 
 HANGS = {
-    "no greeting": (hangs, {}, "no answer to our connection"),
-    "a greeting that drips": (drips, {}, "no answer"),
-    "no answer to STARTTLS": (GOOD[:1], {"tls": "starttls"}, "no answer to STARTTLS"),
-    "no handshake after STARTTLS": ((*GOOD[:1], ("STARTTLS", "220 go")), {}, "no answer to the TLS handshake"),
-    "no handshake at once": (hangs, {"tls": "implicit"}, "TLS handshake did not end"),
-    "no answer to the login": (
-        (("EHLO", "250-x\r\n250 AUTH PLAIN"), *GOOD[1:]), {"tls": "off", **LOGIN}, "no answer to AUTH",
+    "no greeting": (hangs, {}, "no response to our connection"),
+    "a greeting that drips": (drips, {}, "no response"),
+    "no response to STARTTLS": (GOOD[:1], {"tls": "starttls"}, "no response to STARTTLS"),
+    "no handshake after STARTTLS": ((*GOOD[:1], ("STARTTLS", "220 go")), {}, "no response to the TLS handshake"),
+    "no handshake at once": (hangs, {"tls": "implicit"}, "TLS handshake did not finish"),
+    "no response to the login": (
+        (("EHLO", "250-x\r\n250 AUTH PLAIN"), *GOOD[1:]), {"tls": "off", **LOGIN}, "no response to AUTH",
     ),
-    "no answer to the good-bye": ((*GOOD[:4],), {"tls": "off"}, "no answer to the message"),
+    "no response to the good-bye": ((*GOOD[:4],), {"tls": "off"}, "no response to the message"),
 }  # fmt: skip
 
 

@@ -233,7 +233,7 @@ def sent(*jobs: Job) -> list[Sent]:
 
 
 BROKEN = {
-    "a channel that is gone": (None, Permanent, 'there is no channel "x"'),
+    "a channel that is gone": (None, Permanent, 'channel "x" not found'),
     "a kind that is not built": (Channel(kind="pigeon"), Permanent, "not active yet"),
     "settings that are wrong": (Channel(kind="webhook"), Permanent, "invalid settings"),
 }

@@ -164,7 +164,7 @@ WRONG = {
     "a part that is none": ({**OFFICE, "holidays": "DE-BX"}, 'did you mean "DE-'),
     "an exchange is no country": ({**OFFICE, "holidays": "HolidayBase"}, "neither a date"),
     "a time that is none": ({**OFFICE, "from": "9:00"}, "not a time of day"),
-    "24:00 begins nothing": ({**OFFICE, "from": "24:00"}, "can only stand in `to`"),
+    "24:00 begins nothing": ({**OFFICE, "from": "24:00"}, "is only allowed in `to`"),
     "a key that is none": ({**OFFICE, "zone": "x"}, "Extra inputs"),
 }
 

@@ -22,18 +22,18 @@ NIGHT = {"from": "22:00", "to": "06:00"}
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        pytest.param({"handoff": "09:00"}, 'every 1w wants a weekday in handoff; write "Mon 09:00"', id="weeks want a weekday"),
-        pytest.param({"every": "7d"}, 'every 7d takes no weekday in handoff; write "09:00"', id="days take no weekday"),
+        pytest.param({"handoff": "09:00"}, 'every 1w needs a weekday in handoff; write "Mon 09:00"', id="weeks want a weekday"),
+        pytest.param({"every": "7d"}, 'every 7d cannot have a weekday in handoff; write "09:00"', id="days take no weekday"),
         pytest.param({"every": "0d"}, "at least 1h", id="a rotation takes some time"),
         pytest.param({"every": "30m"}, "write 1w, 2d or 12h", id="minutes are no rotation"),
         pytest.param({"every": 7}, "write 1w, 2d or 12h", id="a bare number is no rotation"),
         pytest.param({"every": "9999w"}, "at most ten years", id="a rotation longer than a working life is a slip"),
         pytest.param({"handoff": 900}, "900 is not text; quote it", id="an unquoted time is a number"),
-        pytest.param({"handoff": "Mon 24:00"}, '"24:00" can only stand in `to`', id="24:00 is no hand-over"),
+        pytest.param({"handoff": "Mon 24:00"}, '"24:00" is only allowed in `to`', id="24:00 is no hand-over"),
         pytest.param({"handoff": "Mo 09:00"}, "'Mo' is not a weekday; write one of mon", id="weekdays are English"),
         pytest.param({"handoff": "Mon 9:00"}, "'9:00' is not a time of day", id="hours have two digits"),
         pytest.param({"handoff": "Mon 25:00"}, "'25:00' is not a time of day", id="a day has 24 hours"),
-        pytest.param({"start": "2026-02-30"}, "is not on the calendar", id="February has no 30th"),
+        pytest.param({"start": "2026-02-30"}, "is not a valid date", id="February has no 30th"),
         pytest.param({"start": 20261102}, "20261102 is not a date; write 2026-11-02", id="a number is no date"),
         pytest.param({"start": datetime(2026, 11, 2, 9)}, "is not a date", id="start has no time"),  # noqa: DTZ001
         pytest.param({"start": "0001-01-01"}, "too far away", id="nobody was on call in the year 1"),
@@ -44,7 +44,7 @@ NIGHT = {"from": "22:00", "to": "06:00"}
         pytest.param({"name": 1}, 'quote it: "1"', id="an unquoted name is a number"),
         pytest.param({"only": [{**NIGHT, "days": []}]}, "days is empty", id="no days at all is an error"),
         pytest.param({"only": [{**NIGHT, "days": ["mo"]}]}, "write one of mon, tue", id="days are known"),
-        pytest.param({"only": [{**NIGHT, "from": "24:00"}]}, '"24:00" can only stand in `to`', id="24:00 is no beginning"),
+        pytest.param({"only": [{**NIGHT, "from": "24:00"}]}, '"24:00" is only allowed in `to`', id="24:00 is no beginning"),
         pytest.param({"only": [{**NIGHT, "to": 600}]}, "600 is not text; quote it", id="an unquoted bound is a number"),
         pytest.param({"only": [{"from": "22:00"}]}, "required", id="a range has two ends"),
         pytest.param({"hours": 1}, "not permitted", id="unknown keys are errors"),
@@ -62,7 +62,7 @@ def test_a_wrong_layer_is_told_what_to_write(change: Layer, message: str) -> Non
         pytest.param({"from": "2026-12-24T18:00", "to": "2026-12-24T18:00"}, "to is not after from", id="it lasts some time"),
         pytest.param({"from": "2026-12-24", "to": "2026-12-25T18:00"}, "is not a date and time", id="a day is no bound"),
         pytest.param({"from": 20261224, "to": "2026-12-25T18:00"}, "is not a date and time", id="a number is no bound"),
-        pytest.param({"from": "2026-12-24T24:00", "to": "2026-12-25T18:00"}, "not on the calendar", id="24:00 is no bound"),
+        pytest.param({"from": "2026-12-24T24:00", "to": "2026-12-25T18:00"}, "not a valid date", id="24:00 is no bound"),
         pytest.param({"from": "9999-12-24T18:00", "to": "9999-12-25T18:00"}, "too far away", id="it is in our time"),
         pytest.param({"user": 5, "from": "2026-12-24T18:00", "to": "2026-12-25T18:00"}, "quote it", id="users are text"),
     ],
@@ -76,7 +76,7 @@ def test_a_wrong_override_is_told_what_to_write(spec: dict[str, str | int], mess
 @pytest.mark.parametrize(
     ("whole", "message"),
     [
-        pytest.param({"layers": [GOOD, GOOD]}, 'two layers are called "week"', id="layer names differ"),
+        pytest.param({"layers": [GOOD, GOOD]}, 'two layers are named "week"', id="layer names differ"),
         pytest.param({"layers": [GOOD], "timezone": "Europe/Pari"}, "not a time zone", id="unknown zones are refused"),
         pytest.param({"layers": [GOOD], "timezone": "../../etc/passwd"}, "not a time zone", id="a path is no zone"),
         pytest.param({"layers": [GOOD], "rotations": []}, "not permitted", id="unknown keys are refused"),
@@ -110,7 +110,7 @@ def test_dates_come_as_text_or_as_yaml_dates() -> None:
 
 def test_only_to_may_be_24_00() -> None:
     assert parse_end("24:00").total_seconds() == 86_400
-    with pytest.raises(ValueError, match="can only stand"):
+    with pytest.raises(ValueError, match="is only allowed"):
         parse_time("24:00")
 
 

@@ -130,7 +130,7 @@ def test_an_override_ends_with_its_person_and_comes_back_with_them(db: Connectio
     declare(db, ada="responder", bo="responder", cy="editor")
     made = pager.override(db, "shop", "bo", NOW, LATER, "", EDITOR, NOW)
     assert answers(db) == {("bo",)}
-    for gone, because in (({}, "there is no user bo"), ({"bo": "viewer"}, "bo is a viewer")):
+    for gone, because in (({}, 'user "bo" not found'), ({"bo": "viewer"}, "bo is a viewer")):
         declare(db, ada="responder", cy="editor", **gone)
         assert answers(db) == {("ada",)}
         (idle,) = service.idle(db, NOW, LATER)["shop"]
@@ -156,12 +156,12 @@ def test_a_swap_that_names_somebody_who_has_left_is_named(db: Connection) -> Non
     assert service.idle(db, NOW, LATER) == {}
     declare(db, ada="responder", cy="editor")
     (idle,) = service.idle(db, NOW, LATER)["shop"]
-    assert str(idle) == "swap by cy for bo from 2026-11-02 00:00:00Z to 2026-11-02 12:00:00Z is ignored: there is no user bo"
+    assert str(idle) == "swap by cy for bo from 2026-11-02 00:00:00Z to 2026-11-02 12:00:00Z is ignored: user \"bo\" not found"
 
 
 @pytest.mark.parametrize(
     ("user", "message"),
-    [("bob", 'there is no user "bob"; did you mean "bo"?'), ("nobody-like-that", "there is no user"), ("vi", "vi is a viewer")],
+    [("bob", 'user "bob" not found; did you mean "bo"?'), ("nobody-like-that", "not found"), ("vi", "vi is a viewer")],
 )
 def test_nobody_who_cannot_be_paged_takes_a_pager(db: Connection, user: str, message: str) -> None:
     declare(db, ada="responder", bo="responder", cy="editor", vi="viewer")

@@ -100,7 +100,7 @@ def test_nothing_secret_is_kept(tree: Tree) -> None:
 
 def test_while_nothing_changes_it_is_ok(accepted: Tree) -> None:
     reading = accepted.look()
-    assert (reading.status, reading.message) == (Status.OK, "14 entries as accepted")
+    assert (reading.status, reading.message) == (Status.OK, "14 entries match the baseline")
 
 
 @pytest.mark.parametrize(
@@ -149,8 +149,8 @@ def test_what_changed_or_is_gone(accepted: Tree, path: str, old: str, new: str, 
 @pytest.mark.parametrize(
     "path, old, new, said",
     [
-        ("etc/shadow", HASH, "", "ada may log in without a password"),
-        ("etc/passwd", "web:x:", "web::", "web may log in without a password"),
+        ("etc/shadow", HASH, "", "ada can log in without a password"),
+        ("etc/passwd", "web:x:", "web::", "web can log in without a password"),
         ("etc/passwd", "web:x:33:", "toor:x:0:", "2 accounts have uid 0: root, toor"),
         ("etc/passwd", "web:x:33:", "toor:x:00:", "2 accounts have uid 0: root, toor"),
     ],
@@ -179,7 +179,7 @@ def test_what_cannot_be_read_any_more_is_unknown_and_not_gone(accepted: Tree, pa
     reading = accepted.look()
     assert time.monotonic() - began < 3
     assert reading.status is Status.UNKNOWN
-    assert reading.message == f"14 entries as accepted; not readable: /{path} (no regular file)"
+    assert reading.message == f"14 entries match the baseline; not readable: /{path} (not a regular file)"
     assert reading.observed == accepted.accepted
     accepted.add("etc/passwd", "eve:x:1001:1001::/home/eve:/bin/sh\n")
     assert accepted.look().status is Status.CRITICAL
@@ -189,7 +189,7 @@ def test_what_could_never_be_read_is_named_and_left_out(tree: Tree) -> None:
     unreadable(tree, "etc/shadow")
     first = tree.look()
     assert first.status is Status.OK
-    assert first.message == "baseline recorded: 11 entries; not readable: /etc/shadow (no regular file)"
+    assert first.message == "baseline recorded: 11 entries; not readable: /etc/shadow (not a regular file)"
     tree.accept()
     assert tree.look().status is Status.OK
 

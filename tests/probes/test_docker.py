@@ -39,7 +39,7 @@ RUNTIME = "OCI runtime create failed: exec: no such file"
 
 def test_named_containers_that_run_are_ok(ask: Ask) -> None:
     reading = ask(engine(WEB, DB), containers=["web", "db"])
-    assert (reading.status, reading.message) == (Status.OK, "2 of 2 containers run")
+    assert (reading.status, reading.message) == (Status.OK, "2 of 2 containers are running")
     assert {key: reading.metrics[key] for key in ("running", "expected", "unhealthy", "restarts")} == {
         "running": 2, "expected": 2, "unhealthy": 0, "restarts": 0,
     }  # fmt: skip
@@ -53,7 +53,7 @@ def test_named_containers_that_run_are_ok(ask: Ask) -> None:
         (container("web", "exited", ExitCode=0, FinishedAt=ENDED), "web: exited (0) 5 d ago"),
         (container("web", "exited", ExitCode=137, OOMKilled=True), "web: exited (137, killed: out of memory)"),
         (container("web", "restarting", ExitCode=3, FinishedAt=ENDED), "web: restarting, last exited (3) 5 d ago"),
-        (container("web", "created", ExitCode=127, Error=RUNTIME), f"web: was never started: {RUNTIME}"),
+        (container("web", "created", ExitCode=127, Error=RUNTIME), f"web: has never started: {RUNTIME}"),
         (container("web", "paused"), "web: paused"),
         (container("web", "dead", ExitCode=0), "web: dead (0)"),
         (container("web", health="unhealthy"), "web: unhealthy, 7 health checks failed in a row: 'cannot reach the database'"),
@@ -75,19 +75,19 @@ def test_a_container_that_ended_well_may_have_done_its_work(ask: Ask) -> None:
 def test_all_with_a_label_are_judged_and_none_is_critical(ask: Ask) -> None:
     asked: list[str] = []
     reading = ask(engine(WEB, container("db", "exited", ExitCode=1), asked=asked), label="app=shop")
-    assert (reading.status, "1 of 2 containers run; db: exited (1)" in reading.message) == (Status.CRITICAL, True)
+    assert (reading.status, "1 of 2 containers are running; db: exited (1)" in reading.message) == (Status.CRITICAL, True)
     assert asked[0] == '/containers/json?all=1&filters={"label":["app=shop"]}'
     reading = ask(engine(), label="app=shop")
     assert (reading.status, reading.message) == (
         Status.CRITICAL,
-        "0 of 1 containers run; 0 containers have the label app=shop, expected at least 1",
+        "0 of 1 containers are running; 0 containers have the label app=shop, expected at least 1",
     )
     assert ask(engine(), label="app=shop", minimum=0).status is Status.OK
     assert ask(engine(WEB), label="app=shop", minimum=2).metrics["expected"] == 2
 
 
 def test_without_a_choice_whatever_runs_must_be_healthy(ask: Ask) -> None:
-    assert ask(engine(WEB, container("job", "exited", ExitCode=1))).message == "1 of 1 containers run"
+    assert ask(engine(WEB, container("job", "exited", ExitCode=1))).message == "1 of 1 containers are running"
     assert ask(engine(WEB, container("db", health="unhealthy"))).status is Status.CRITICAL
 
 
@@ -104,14 +104,14 @@ def test_a_restart_between_two_runs_warns_and_a_new_container_counts_anew(ask: A
 def test_one_that_is_removed_while_we_ask_is_not_missed(ask: Ask) -> None:
     answers = iter([(200, [{"Id": "a" * 64}, {"Id": "b" * 64}]), (200, WEB), (404, {"message": "No such container: b"})])
     reading = ask(api(lambda target: next(answers)))
-    assert (reading.status, reading.message) == (Status.OK, "1 of 1 containers run")
+    assert (reading.status, reading.message) == (Status.OK, "1 of 1 containers are running")
 
 
 LIES = {
-    "hangs": (hangs, "critical", "no answer from the Docker daemon within 0.475 s: the list of containers"),
-    "drips": (drips, "critical", "no answer from the Docker daemon within"),
+    "hangs": (hangs, "critical", "no response from the Docker daemon within 0.475 s: the list of containers"),
+    "drips": (drips, "critical", "no response from the Docker daemon within"),
     "closes at once": (slams, "critical", "invalid answer from the Docker daemon"),
-    "floods": (floods, "critical", "more than is read"),
+    "floods": (floods, "critical", "response too large"),
     "an error of its own": (api(lambda _: (500, {"message": "cannot open database"})), "critical", "500, cannot open database"),
     "a web server": (api(lambda _: (200, b"<html>")), "critical", "200, no Engine API"),
     "not found": (api(lambda _: (404, b"nothing here")), "critical", "404, no Engine API"),

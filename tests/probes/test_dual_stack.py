@@ -155,7 +155,7 @@ async def greets(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     [
         ("health.tcp", greets, {"host": TWO, "port": "PORT", "expect": "220"}, "connected in"),
         ("health.redis", pongs, {"url": f"redis://{TWO}:PORT"}, "answered in"),
-        ("health.smtp", greets, {"host": TWO, "port": "PORT"}, "no answer to EHLO"),
+        ("health.smtp", greets, {"host": TWO, "port": "PORT"}, "no response to EHLO"),
         ("health.ssh", greets, {"host": TWO, "port": "PORT"}, "220 here"),
         ("health.mysql", full, {"url": f"mysql://x@{TWO}:PORT/x"}, "Too many connections"),
         ("health.http", says(ok()), {"url": f"http://{TWO}:PORT/"}, "200"),

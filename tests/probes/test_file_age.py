@@ -63,8 +63,8 @@ def test_the_newest_backup_is_judged(files: Files) -> None:
         ({"warning_younger_than": "2d"}, "warning", "it should be older than 2 d"),
         ({"critical_younger_than": "2d"}, "critical", "it should be older than 2 d"),
         ({"which": "oldest", "critical_older_than": "3d"}, "critical", "oldest of 2 files is "),
-        ({"min_bytes": 2000}, "critical", "it has less than 1.95 KiB"),
-        ({"max_bytes": 999}, "critical", "it has more than 999 bytes"),
+        ({"min_bytes": 2000}, "critical", "it is smaller than 1.95 KiB"),
+        ({"max_bytes": 999}, "critical", "it is larger than 999 bytes"),
         ({"min_files": 3}, "critical", "there should be at least 3"),
         ({"max_files": 1}, "critical", "there should be at most 1"),
         ({"min_files": 2, "max_files": 2}, "ok", "newest of 2 files"),
@@ -152,7 +152,7 @@ def test_a_huge_folder_is_bounded_in_entries_and_time(tmp_path: Path) -> None:
     assert look(tmp_path, min_bytes=0).metrics["files"] == 2000
     reading = look(tmp_path, max_entries=1999)
     assert reading.status is Status.UNKNOWN
-    assert "more than 1999 entries to look at" in reading.message
+    assert "more than 1999 entries to examine" in reading.message
     began = time.monotonic()
     hurried = look(tmp_path, timeout=0.001)
     assert time.monotonic() - began < 3

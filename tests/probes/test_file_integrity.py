@@ -79,7 +79,7 @@ def _replace(make: Callable[[Path], None]) -> Callable[[Path], None]:
 
 def _device(path: Path) -> None:
     try:
-        os.mknod(path, 0o20666, os.makedev(1, 5))  # /dev/zero, which has no end
+        os.mknod(path, 0o20666, os.makedev(1, 5))  # /dev/zero, which never ends
     except PermissionError:
         os.mkfifo(path)
 
@@ -99,7 +99,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("change, told", CHANGES.values(), ids=CHANGES)
 def test_every_change_is_critical_until_it_is_accepted(tree: Watched, change: Callable[[Path], object], told: str) -> None:
-    assert tree().message == "3 files are as accepted"
+    assert tree().message == "3 files match the baseline"
     change(tree.folder)
     for reading in (tree(), tree()):
         assert reading.status == "critical"
@@ -180,7 +180,7 @@ def test_names_that_are_no_utf8_are_told(tree: Watched) -> None:
 
 @pytest.mark.parametrize(
     "with_, told",
-    [({"max_files": 1}, "more than 1 files"), ({"paths": ["/no/such/file", "/no/*/x"]}, "/no/such/file: nothing is there")],
+    [({"max_files": 1}, "more than 1 files"), ({"paths": ["/no/such/file", "/no/*/x"]}, "/no/such/file: not found")],
     ids=["too many", "nothing"],
 )
 def test_what_it_cannot_watch_is_unknown_with_the_reason(tree: Watched, with_: Options, told: str) -> None:
@@ -215,7 +215,7 @@ def test_a_file_that_changes_while_it_is_read_waits(tree: Watched) -> None:
             reading = tree()
         finally:
             done.set()
-    assert (reading.status, "changed while it was read" in reading.message) == ("unknown", True)
+    assert (reading.status, "changed while being read" in reading.message) == ("unknown", True)
     assert reading.metrics["changed_files"] == 0
 
 

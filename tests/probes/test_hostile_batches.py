@@ -86,7 +86,7 @@ def test_probes_that_hang_in_threads_keep_no_other_waiting_and_cost_one_thread_e
         began = time.monotonic()
         assert (await measured(answers, name="fine")).message == "here"
         assert time.monotonic() - began < 0.3
-        assert {(await one).message for one in stuck} == {"no answer within 0.3 s"}
+        assert {(await one).message for one in stuck} == {"no response within 0.3 s"}
         threads = threading.active_count()
         again = [await measured(hangs_in_a_thread, name=f"stuck {number}") for number in range(40)]
         assert {one.message for one in again} == {"the previous run is still stuck in a thread and cannot be stopped"}
@@ -138,7 +138,7 @@ def test_a_series_whose_labels_are_too_long_is_left_out_aloud() -> None:
     long = {"b": "\0\x1b" + "x" * 999, "c": "y" * 1_000_000, "d": "z" * 999}
     reading = Reading(Status.OK, "fine", series=(Series("a", 1, {"b": "c"}), Series("a", 1, long)))
     found = run._result("c", datetime.now(UTC), reading, 0.1)
-    assert (found.message, len(found.series)) == ("fine; 1 series left out: labels too long, or too many", 1)
+    assert (found.message, len(found.series)) == ("fine; 1 series dropped: labels too long, or too many", 1)
 
 
 @pytest.mark.parametrize("thrown", [SystemExit(3), asyncio.CancelledError()], ids=["exit", "cancelled"])

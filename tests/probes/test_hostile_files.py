@@ -135,7 +135,7 @@ def test_a_fifo_in_the_place_of_a_file_holds_nobody_up(tmp_path: Path) -> None:
             due("security.tls", name="tls", host="127.0.0.1", port=9, ca=ca),
         ]
         for one in asyncio.run(results(asked)):
-            assert (one.status, f"{ca} cannot be read as a bundle" in one.message) == ("unknown", True), one.message
+            assert (one.status, f"{ca} cannot be read as a CA bundle" in one.message) == ("unknown", True), one.message
     assert threading.active_count() <= threads + 2
 
 
@@ -176,7 +176,7 @@ def test_what_cannot_be_shown_is_still_as_accepted_on_the_next_run(tmp_path: Pat
     first = result("security.file_integrity", paths=[str(tmp_path)])
     assert all(name.isprintable() for name in observed(first))
     again = result("security.file_integrity", paths=[str(tmp_path)], baseline=first.observed)
-    assert (again.status, again.message) == ("ok", "2 files are as accepted")
+    assert (again.status, again.message) == ("ok", "2 files match the baseline")
 
 
 def test_a_process_whose_arguments_are_no_text_hides_nobody() -> None:

@@ -48,7 +48,7 @@ def test_what_is_as_expected_is_ok(expect: Options) -> None:
     "expect, told",
     [
         ({"status": [201, "3xx"]}, "status 200, expected 201, 3xx"),
-        ({"body_contains": "Buy"}, "does not hold 'Buy'"),
+        ({"body_contains": "Buy"}, "does not contain 'Buy'"),
         ({"body_lacks": "Pay"}, "holds 'Pay'"),
         ({"body_matches": "^here"}, "does not match"),
         ({"header": {"X-A": "b"}}, "X-A is missing"),
@@ -68,7 +68,7 @@ def test_an_error_is_critical(status: str) -> None:
     assert health(ok(status=status)).status == "critical"
 
 
-@pytest.mark.parametrize("handler, told", [(hangs, "no answer within"), (drips, "did not end within"), (slams, "re")])
+@pytest.mark.parametrize("handler, told", [(hangs, "no response within"), (drips, "did not finish within"), (slams, "re")])
 def test_a_server_that_gives_no_answer_is_critical(handler: Handler, told: str) -> None:
     reading = health(handler, timeout=0.4)
     assert reading.status == "critical"
@@ -203,12 +203,12 @@ def test_one_of_several_requests_that_fails_or_hangs_is_critical_and_named() -> 
 
     reading = performance(second, samples=3, timeout=0.5)
     assert reading.status == "critical"
-    assert reading.message.startswith("request 2 of 3: no answer within")
+    assert reading.message.startswith("request 2 of 3: no response within")
 
 
 def test_an_answer_other_than_expected_is_not_measured() -> None:
     reading = performance(PAY, expect={"body_contains": "Buy", "json": {"$.a": 1}})
-    assert (reading.status, "does not hold 'Buy'; the body is not JSON" in reading.message) == ("critical", True)
+    assert (reading.status, "does not contain 'Buy'; the body is not JSON" in reading.message) == ("critical", True)
     assert not reading.metrics
 
 

@@ -96,7 +96,7 @@ def test_json_that_is_not_as_expected_is_critical_and_said(wanted: Options, told
         (ok(b"[" * 100_000, JSON), "the body is not JSON"),
         (ok(b'{"status": "' + b"x" * 2_000_000 + b'"}', JSON), "too long to be read as JSON"),
         (ok(gzip.compress(b"[" + b" " * 50_000_000), JSON + "Content-Encoding: gzip\r\n"), "too long to be read as JSON"),
-        (ok(b"[" + b"[]," * 150_000 + b"[]]", JSON), "visits too much"),
+        (ok(b"[" + b"[]," * 150_000 + b"[]]", JSON), "matches too much"),
         (ok(b"[" + b"[]," * 300_000 + b"[]]", JSON), "more than 200000 lists and objects"),
         (ok(json.dumps({"status": "\ud800"}).encode(), JSON), "the body is not JSON"),
         (ok(b'"ok"', JSON), "$.status is missing"),

@@ -63,7 +63,7 @@ def test_a_sound_site_is_ok(pem: Path, plain: Answer | None) -> None:
         ({"Strict_Transport_Security": "includeSubDomains"}, "hsts", "without max-age"),
         ({"Strict_Transport_Security": "max-age=86400"}, "hsts", "lasts 1 days, less than 180"),
         ({"Content_Security_Policy": None, "X_Frame_Options": "DENY"}, "csp", "no Content-Security-Policy: set"),
-        ({"Content_Security_Policy": "frame-ancestors 'none'"}, "csp", "scripts come from anywhere"),
+        ({"Content_Security_Policy": "frame-ancestors 'none'"}, "csp", "scripts from anywhere"),
         ({"Content_Security_Policy": "script-src *; frame-ancestors 'none'"}, "csp", "scripts from *"),
         ({"Content_Security_Policy": "default-src 'self' 'unsafe-inline'; frame-ancestors x"}, "csp", "'unsafe-inline'"),
         ({"X_Content_Type_Options": None}, "content_type_options", '"nosniff"'),

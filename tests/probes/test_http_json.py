@@ -104,7 +104,7 @@ def test_the_first_metric_is_judged_when_asked(metrics: Options, limits: Options
         (ok(b'{"error": "no such key"}', status="401 No"), "status 401"),
         (redirect("http://169.254.169.254/"), "metadata"),
         (redirect("/again"), "redirects"),
-        (ok(b"[" + b"[]," * 150_000 + b"[]]"), "visits too much"),
+        (ok(b"[" + b"[]," * 150_000 + b"[]]"), "matches too much"),
         (ok(b"[" + b"[]," * 300_000 + b"[]]"), "more than 200000 lists"),
         (ok(json.dumps({"orders": {"open": "1" * 5000}}).encode()), "it is "),
         (ok(json.dumps({"orders": {"open": "Infinity"}}).encode()), 'it is "Infinity"'),

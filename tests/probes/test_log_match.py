@@ -158,7 +158,7 @@ def test_the_journal_is_read_on_from_its_cursor(journal: Callable[..., Reading],
 def test_a_journal_that_refuses_hangs_or_floods(journal: Callable[..., Reading]) -> None:
     refused = journal("gone")
     assert (refused.status, "Permission denied" in refused.message, remembered(refused)["cursor"]) == ("unknown", True, "gone")
-    assert "did not answer" in journal("hang", timeout=0.4).message
+    assert "did not respond" in journal("hang", timeout=0.4).message
     flooded = journal("flood", timeout=0.6)
     assert (flooded.status, "behind" in flooded.message, remembered(flooded)["cursor"]) == ("critical", True, "more")
 

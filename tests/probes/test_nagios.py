@@ -99,7 +99,7 @@ def test_a_real_plugin_sees_a_port_open_and_another_closed() -> None:
         ("exit 0", "ok", "check_it ended with 0, no output"),
         ("exit 2", "critical", "check_it ended with 2, no output"),
         ("echo no perl >&2; exit 2", "critical", "no perl"),
-        ("echo odd; exit 4", "unknown", "check_it ended with 4, not a plugin status: odd"),
+        ("echo odd; exit 4", "unknown", "check_it exited with 4, which is not a plugin status: odd"),
         ("exec /no/such/thing", "unknown", "not found"),
         ("kill -SEGV $$", "unknown", "check_it was terminated by SIGSEGV"),
         ("echo half; kill -9 $$", "unknown", "check_it was terminated by SIGKILL: half"),

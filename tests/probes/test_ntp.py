@@ -128,7 +128,7 @@ def test_the_limits_are_the_checks_own() -> None:
 @pytest.mark.parametrize(
     "answers, status, told",
     [
-        pytest.param(silent, "critical", "did not answer within", id="silence"),
+        pytest.param(silent, "critical", "did not respond within", id="silence"),
         pytest.param(says(99, origin=lambda number: bytes(8)), "critical", "datagrams ignored", id="no origin"),
         pytest.param(says(99, origin=lambda number: number[::-1]), "critical", "datagrams ignored", id="another's origin"),
         pytest.param(says(mode=5), "critical", "datagrams ignored", id="a broadcast"),
@@ -140,10 +140,10 @@ def test_the_limits_are_the_checks_own() -> None:
         pytest.param(says(leap=3), "critical", "not synchronised (leap indicator 3)", id="leap 3"),
         pytest.param(says(stratum=16), "critical", "not synchronised (stratum 16)", id="stratum 16"),
         pytest.param(says(stratum=0, code=b"INIT", leap=3), "critical", "leap indicator 3, INIT", id="still starting"),
-        pytest.param(says(distance=20), "critical", "it may be 20 s wrong", id="far from any clock"),
+        pytest.param(says(distance=20), "critical", "it may be 20 s off", id="far from any clock"),
         pytest.param(says(stratum=0, code=b"RATE", leap=3), "unknown", "asks for a lower query rate", id="kiss RATE"),
         pytest.param(says(stratum=0, code=b"DENY"), "unknown", "refuses to serve this client (kiss code DENY)", id="kiss DENY"),
-        pytest.param(says(leap=1), "ok", "a leap second is announced", id="a leap second"),
+        pytest.param(says(leap=1), "ok", "a leap second is scheduled", id="a leap second"),
     ],
 )
 def test_a_server_that_fails_hangs_or_lies_is_never_believed(answers: Answers, status: str, told: str) -> None:
@@ -180,7 +180,7 @@ def test_a_lost_datagram_is_no_outage() -> None:
 def test_nobody_there_is_critical_at_once() -> None:
     port = free_port()
     reading = measure("health.ntp", host="127.0.0.1", port=port)
-    assert (reading.status, reading.message) == ("critical", f"nobody listens on UDP 127.0.0.1:{port}")
+    assert (reading.status, reading.message) == ("critical", f"nothing is listening on UDP 127.0.0.1:{port}")
 
 
 def test_the_request_tells_nothing_of_our_clock() -> None:

@@ -108,7 +108,7 @@ def test_a_host_that_falls_silent_altogether_is_unknown() -> None:
     with silent(2) as mute:
         reading = scanned(mute, accepted(*mute), connect_timeout=0.1)
         assert reading.status == "unknown"
-        assert "does not answer on any of 2 ports; is it down?" in reading.message
+        assert "does not respond on any of 2 ports; is it down?" in reading.message
         assert reading.observed is None
         assert scanned(mute, {}, connect_timeout=0.1).status == "ok"  # a firewall that drops everything, as accepted
 
@@ -146,7 +146,7 @@ def test_a_host_that_answers_everywhere_is_critical_and_nothing_to_accept() -> N
             stack.enter_context(socket.create_server((wide, port)))
         reading = measure("security.open_ports", host=wide, ports="20000-20500")
     assert reading.status == "critical"
-    assert "takes connections on 501 of 501 ports" in reading.message
+    assert "accepts connections on 501 of 501 ports" in reading.message
     assert reading.observed is None
 
 

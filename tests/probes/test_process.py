@@ -53,7 +53,7 @@ def next_line(child: Popen[bytes]) -> None:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Starts]:
-    """Starts a program under a name of its own, which waits; all of them end with the test."""
+    """Starts a program under a different name, which waits; all of them end with the test."""
     with ExitStack() as stack:
 
         def started(
@@ -379,4 +379,4 @@ def test_processes_hidden_from_this_account_are_unknown_not_gone() -> None:
     )
     if "cannot mount" in ran.stderr or "permission denied" in ran.stderr.lower():
         pytest.skip(f"no such /proc here: {ran.stderr}")
-    assert "does not see the processes of others" in ran.stdout, ran.stderr
+    assert "cannot see other users' processes" in ran.stdout, ran.stderr

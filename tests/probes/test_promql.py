@@ -77,7 +77,7 @@ def test_a_series_that_limits_cannot_judge_is_never_ok(prometheus: str) -> None:
 @pytest.mark.parametrize("empty", ["ok", "unknown", "critical"])
 def test_no_result_is_what_the_check_says_it_is(prometheus: str, empty: str) -> None:
     reading = asked("shop_orders_open > 100", prometheus, empty=empty)
-    assert (reading.status, reading.message) == (empty, "the query gives no value")
+    assert (reading.status, reading.message) == (empty, "the query returned no value")
 
 
 @pytest.mark.parametrize(
@@ -147,16 +147,16 @@ def test_a_server_that_hangs_is_unknown_within_the_time_out(handler: Handler) ->
         (slams, "re"),
         (floods, "too long to be read"),
         (ok(b"<html>login</html>"), "not JSON"),
-        (ok(b'{"status": "fine"}'), "not of Prometheus"),
-        (ok(b"[]"), "not of Prometheus"),
+        (ok(b'{"status": "fine"}'), "not from the Prometheus"),
+        (ok(b"[]"), "not from the Prometheus"),
         (ok(b"", status="401 No"), "the server answers 401"),
         (ok(b"no healthy upstream", status="503 Busy"), "503"),
         (ok(b'{"status":"error","errorType":"execution","error":"too many samples"}', status="422 No"), "too many samples"),
         (answer(None), "no list"),
-        (answer([{"metric": {}}]), "a sample of the answer is invalid"),
-        (answer([{"metric": [], "value": [1, "2"]}]), "a sample of the answer is invalid"),
-        (answer([{"metric": {}, "value": [1, "x"]}]), "a sample of the answer is invalid"),
-        (answer(["x"]), "a sample of the answer is invalid"),
+        (answer([{"metric": {}}]), "a sample in the response is invalid"),
+        (answer([{"metric": [], "value": [1, "2"]}]), "a sample in the response is invalid"),
+        (answer([{"metric": {}, "value": [1, "x"]}]), "a sample in the response is invalid"),
+        (answer(["x"]), "a sample in the response is invalid"),
         (answer(ONE + ONE), "same labels"),
         (answer(ONE * 600), "more than 500 series"),
         (answer([1, "2"], "matrix"), "gives a matrix"),

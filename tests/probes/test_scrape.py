@@ -167,7 +167,7 @@ OPEN = "application/openmetrics-text"
     [
         (slams, "critical", "re"),
         (ok(status="503 Busy"), "critical", "answers 503"),
-        (ok(status="401 No"), "unknown", "the page answers 401"),
+        (ok(status="401 No"), "unknown", "the page responded 401"),
         (floods, "unknown", "longer than"),
         (ok(b"<html>", "Content-Type: text/html\r\n"), "unknown", "text/html"),
         (lines(b"x", kind="application/vnd.google.protobuf"), "unknown", "protobuf"),

@@ -108,9 +108,9 @@ def test_tls_from_the_first_byte(pem: Path) -> None:
 @pytest.mark.parametrize(
     "with_, status, told",
     [
-        ({}, "critical", "certificate refused"),
+        ({}, "critical", "certificate rejected"),
         ({"verify_tls": False}, "ok", "answered in"),
-        ({"ca": "PEM", "server_name": "mx.example"}, "critical", "certificate refused"),
+        ({"ca": "PEM", "server_name": "mx.example"}, "critical", "certificate rejected"),
         ({"ca": "/no/such"}, "unknown", "cannot be read"),
         ({"tls": "off"}, "ok", "answered in"),
         ({"tls": "implicit"}, "critical", "no TLS"),
@@ -209,10 +209,10 @@ LIES = {  # handler, settings, status, what is told
     "QUIT is not answered": (says(MX, EHLO), CLEAR, "ok", "220 mx"),
     "an old one knows only HELO": (says(MX, b"502 5.5.1 what?\r\n", b"250 mx\r\n"), {}, "ok", "220 mx"),
     "it closes at once": (slams, {}, "critical", "it closed the connection on our connection"),
-    "it says nothing": (hangs, {}, "critical", "no answer to our connection within 0.475 s"),
-    "it hangs after the greeting": (says(MX), {}, "critical", "no answer to EHLO"),
-    "it hangs at STARTTLS": (says(MX, EHLO), {}, "critical", "no answer to STARTTLS"),
-    "it hangs in the handshake": (says(MX, EHLO, b"220 go\r\n"), {}, "critical", "no answer to the TLS handshake"),
+    "it says nothing": (hangs, {}, "critical", "no response to our connection within 0.475 s"),
+    "it hangs after the greeting": (says(MX), {}, "critical", "no response to EHLO"),
+    "it hangs at STARTTLS": (says(MX, EHLO), {}, "critical", "no response to STARTTLS"),
+    "it hangs in the handshake": (says(MX, EHLO, b"220 go\r\n"), {}, "critical", "no response to the TLS handshake"),
     "junk for a handshake": (says(MX, EHLO, b"220 go\r\n", b"junk" * 9), {}, "critical", "no TLS"),
     "STARTTLS refused": (says(MX, EHLO, b"454 no\r\n"), {}, "critical", "STARTTLS was answered 454 no"),
     "an answer injected before TLS": (says(MX, EHLO, b"220 go\r\n250 injected\r\n"), {}, "critical", "man in the middle"),
@@ -228,7 +228,7 @@ LIES = {  # handler, settings, status, what is told
     "another protocol": (says(b"SSH-2.0-OpenSSH\r\n"), {}, "critical", "answered 'SSH-2"),
     "another code on the way": (says(b"220-mx\r\n250 mx\r\n"), {}, "critical", "does not speak SMTP"),
     "a greeting without end": (never_ends, {}, "critical", "does not speak SMTP"),
-    "a line without end": (one_long_line, {"timeout": 2}, "critical", "has no end"),
+    "a line without end": (one_long_line, {"timeout": 2}, "critical", "never ends"),
 }
 
 

@@ -107,9 +107,9 @@ def test_no_row_is_what_the_check_says_it_is(orders: str, empty: str) -> None:
     [
         ("select count(*) from nowhere", "nowhere"),
         ("selct 1", "syntax"),
-        ("select 'x' as t", "no column is a number"),
-        ("select 1, 2", "name of its own"),
-        ("select 1 as a, 2 as a", "name of its own"),
+        ("select 'x' as t", "no column is numeric"),
+        ("select 1, 2", "unique name"),
+        ("select 1 as a, 2 as a", "unique name"),
         ("select now() as t, 1 as n", "extract(epoch"),
         ("select * from generate_series(1, 200) as n", "more than 100 rows"),
         ("select 1 as n, repeat('x', 300000) as t", "more than 262144 bytes"),
@@ -185,7 +185,7 @@ def test_nothing_writes(orders: str, server: str, query: str) -> None:
 def test_a_role_with_dangerous_rights_is_refused_and_told_what_to_do(server: str, role: str, right: str) -> None:
     reading = ask(server.format(role), "select 1 as n")
     assert reading.status == "unknown"
-    assert f'role "{role}" has dangerous rights ({right})' in reading.message
+    assert f'role "{role}" has dangerous privileges ({right})' in reading.message
     assert "create role watch" in reading.message
 
 

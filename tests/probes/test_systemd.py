@@ -57,7 +57,7 @@ def test_what_a_units_state_means(unit: str, status: str, said: str) -> None:
     [
         ({"ActiveState": "inactive", "SubState": "dead"}, "critical", "is inactive (dead)"),
         ({"ActiveState": "activating", "SubState": "auto-restart", "Result": "exit-code", "ExecMainStatus": "3"}, "critical",
-         "waits to be restarted (exit-code 3)"),
+         "is waiting to restart (exit-code 3)"),
         ({"ActiveState": "activating", "SubState": "auto-restart-queued", "Result": "timeout"}, "critical", "(timeout)"),
         ({"ActiveState": "deactivating", "SubState": "stop-sigterm"}, "warning", "is stopping (stop-sigterm)"),
         ({"ActiveState": "reloading", "SubState": "reload"}, "ok", "good.service"),
@@ -169,7 +169,7 @@ def test_with_no_unit_named_and_none_failed_it_is_ok(systemctl: Callable[[str], 
 @pytest.mark.parametrize(
     "text, with_, status, said",
     [
-        ("echo 'Failed to connect to bus: Host is down' >&2; exit 1", {}, "unknown", "does not answer: Failed to connect"),
+        ("echo 'Failed to connect to bus: Host is down' >&2; exit 1", {}, "unknown", "does not respond: Failed to connect"),
         ("exit 4", {}, "unknown", "it ended with 4"),
         ("true", {}, "unknown", "does not report on systemd"),
         ("true", {"units": ["nginx"]}, "unknown", "systemctl does not list nginx"),
@@ -205,7 +205,7 @@ def test_without_systemd_it_is_unknown_with_the_reason() -> None:
     if not os.path.isdir("/run/systemd/system"):  # a container, as here and in CI
         reading = measure("health.systemd")
         assert reading.status is Status.UNKNOWN
-        assert "systemd does not answer: System has not been booted" in reading.message or "no such file" in reading.message
+        assert "systemd does not respond: System has not been booted" in reading.message or "no such file" in reading.message
 
 
 @pytest.mark.parametrize("unit", ["-x", "--root=/", "a b", "a;b", "$(x)", "../x", "", "a\nb", "é"], ids=repr)

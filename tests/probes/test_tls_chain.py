@@ -85,9 +85,9 @@ def chained(
     [
         ({}, "ok", 90, "90 days left, TLSv1.3"),
         ({"middle": 30}, "ok", 30, "30 days left, TLSv1.3"),
-        ({"middle": 20}, "warning", 20, "20 days left: the chain's certificate CN=ca.example ends before the server's own"),
-        ({"middle": 5}, "critical", 5, "5 days left: the chain's certificate CN=ca.example ends before the server's own"),
-        ({"root": 5}, "critical", 5, "5 days left: the chain's certificate CN=root.example ends before the server's own"),
+        ({"middle": 20}, "warning", 20, "20 days left: the chain's certificate CN=ca.example expires before the server's own"),
+        ({"middle": 5}, "critical", 5, "5 days left: the chain's certificate CN=ca.example expires before the server's own"),
+        ({"root": 5}, "critical", 5, "5 days left: the chain's certificate CN=root.example expires before the server's own"),
         ({"leaf": 5, "middle": 6}, "critical", 5, "5 days left"),
         ({"middle": -3}, "critical", -3, "the chain's certificate CN=ca.example ended 3 days ago; the chain is not trusted"),
         ({"leaf": -2}, "critical", -2, "the certificate ended 2 days ago; the chain is not trusted"),
@@ -141,7 +141,7 @@ def test_a_server_that_wants_a_client_certificate_is_judged_by_what_it_shows(
     pem, authority, _ = guarded
     tls = context(pem, clients=authority, version=VERSIONS[version])
     reading = guarded_by(tls, pem)
-    assert (reading.status, reading.message) == ("ok", f"90 days left, {version}, wants a client certificate")
+    assert (reading.status, reading.message) == ("ok", f"90 days left, {version}, requests a client certificate")
     metrics = {name: reading.metrics[name] for name in ("client_certificate_required", "chain_valid", "name_matches")}
     assert metrics == {"client_certificate_required": 1, "chain_valid": 1, "name_matches": 1}
     assert reading.metrics["tls_version"] == float(version[4:])
@@ -153,11 +153,11 @@ def test_one_that_closes_without_an_alert_wanted_it_too(guarded: tuple[Path, Pat
     """As asyncio's servers do. TLS 1.3 encrypts the question, so that only a certificate that does not help can tell."""
     pem, authority, _ = guarded
     tls = context(pem, clients=authority, version=ssl.TLSVersion.TLSv1_2)
-    assert shown(pem, tls, ca=str(pem)).message == "90 days left, TLSv1.2, wants a client certificate"
+    assert shown(pem, tls, ca=str(pem)).message == "90 days left, TLSv1.2, requests a client certificate"
     tls = context(pem, clients=authority, version=ssl.TLSVersion.TLSv1_3)
     assert shown(pem, tls, ca=str(pem)).message == "90 days left, TLSv1.3"
     reading = shown(pem, tls, ca=str(pem), client_cert=str(pem))
-    assert (reading.status, reading.message) == ("critical", "it refuses the client certificate: it closed the connection")
+    assert (reading.status, reading.message) == ("critical", "it rejects the client certificate: it closed the connection")
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -183,7 +183,7 @@ def test_a_client_certificate_that_is_refused_is_critical(
     stranger = certificate(tmp_path, name="stranger.example")
     tls = context(pem, clients=authority, version=VERSIONS[version])
     reading = guarded_by(tls, pem, client_cert=str(stranger))
-    assert (reading.status, reading.message) == ("critical", "it refuses the client certificate: unknown CA")
+    assert (reading.status, reading.message) == ("critical", "it rejects the client certificate: unknown CA")
     assert round(reading.metrics["certificate_days"]) == 90
 
 
@@ -195,7 +195,7 @@ def test_a_client_certificate_is_wanted_after_plain_protocols_too(
     pem, authority, client = guarded
     tls = context(pem, clients=authority, version=VERSIONS[version])
     reading = guarded_by(tls, pem, TALKS[protocol], starttls=protocol)
-    assert (reading.status, reading.message) == ("ok", f"90 days left, {version}, wants a client certificate")
+    assert (reading.status, reading.message) == ("ok", f"90 days left, {version}, requests a client certificate")
     reading = guarded_by(tls, pem, TALKS[protocol], starttls=protocol, client_cert=str(client))
     assert (reading.status, reading.message) == ("ok", f"90 days left, {version}")
 

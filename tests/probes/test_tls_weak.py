@@ -149,7 +149,7 @@ def test_a_missing_intermediate_is_explained(tmp_path: Path) -> None:
     root = certificate(tmp_path, name="root.example", days=900)
     leaf = certificate(tmp_path, issuer=certificate(tmp_path, name="ca.example", days=800))
     message = shown(leaf, ca=str(root)).message
-    assert "issuer CN=ca.example; does the server send the whole chain?" in message
+    assert "issuer CN=ca.example; check that the server sends the whole chain" in message
 
 
 def test_issuer_and_fingerprint_are_held_to(tmp_path: Path) -> None:

@@ -153,9 +153,12 @@ def test_lists_that_are_stale_warn_since_they_know_nothing_of_new_updates(apt: T
 @pytest.mark.parametrize(
     "break_it, said",
     [
-        (lambda tree: [path.unlink() for path in tree.lists.glob("*_Packages")], "holds no package lists: run apt-get update"),
+        (
+            lambda tree: [path.unlink() for path in tree.lists.glob("*_Packages")],
+            "contains no package lists: run apt-get update",
+        ),
         (lambda tree: tree.status.unlink(), "var/lib/dpkg/status: no such file"),
-        (lambda tree: tree.status.write_text(""), "what is installed is not known"),
+        (lambda tree: tree.status.write_text(""), "installed packages unknown"),
         (
             lambda tree: tree.status.write_text(PACKAGE.format("hello", 1).rstrip() + "\nDepends: none\n\n"),
             "E: Unmet dependencies",

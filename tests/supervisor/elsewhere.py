@@ -24,7 +24,7 @@ revoke all on database closed from public;
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """`postgresql://{}@127.0.0.1:PORT/{}`; postgres may log in without a password, tocsin with `right`."""
+    """`postgresql://{}@127.0.0.1:PORT/{}`; postgres can log in without a password, tocsin with `right`."""
     account = unprivileged()
     tools = binaries.postgres(binaries.LATEST, account)
     folder = Path(mkdtemp(prefix="tocsin-elsewhere-"))

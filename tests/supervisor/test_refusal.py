@@ -49,7 +49,7 @@ FINAL = {
 def test_what_may_pass_is_tried_on(case: str) -> None:
     found = refusal.database(psycopg.OperationalError(PASSING[case]))
     assert type(found) is Unavailable
-    assert str(found).startswith("the database does not answer: ")
+    assert str(found).startswith("the database does not respond: ")
     assert "\n" not in str(found)
 
 
@@ -82,4 +82,4 @@ def test_rabbitmq_says_who_is_refused_and_what_is_not_there() -> None:
                 preflight.servers(Settings(broker_url=url.format(password, host)), database=False)
             assert "geheim" not in str(error.value)
     (said,) = preflight.servers(Settings(broker_url=url.format("guest", "/")), database=False)
-    assert "the broker does not answer" in said
+    assert "the broker does not respond" in said

@@ -32,7 +32,7 @@ WRONG = {
     "no URL": ({"TOCSIN_DATABASE_URL": f"u:{SECRET}@h/x"}, "TOCSIN_DATABASE_URL=***: not a URL"),
     "a driver of its own": ({"TOCSIN_DATABASE_URL": "postgresql+asyncpg://h/x"}, "unknown scheme"),
     "a password that is not encoded": ({"TOCSIN_DATABASE_URL": f"postgresql://u:{SECRET}#1@h/x"}, "percent-encoded"),
-    "a database port that is none": ({"TOCSIN_DATABASE_URL": f"postgresql://u:{SECRET}@h:abc/x"}, "host or port is unreadable"),
+    "a database port that is none": ({"TOCSIN_DATABASE_URL": f"postgresql://u:{SECRET}@h:abc/x"}, "host or port is invalid"),
     "another broker": ({"TOCSIN_BROKER_URL": f"kafka://u:{SECRET}@h"}, 'unknown scheme "kafka://"'),
     "a Redis database that is no number": ({"TOCSIN_BROKER_URL": "redis://h/x"}, "is a number"),
     "a base URL without a scheme": ({"TOCSIN_BASE_URL": "tocsin.example.org"}, "TOCSIN_BASE_URL=tocsin.example.org: not a URL"),

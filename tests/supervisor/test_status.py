@@ -51,7 +51,7 @@ def test_servers_that_hang_are_given_up(tmp_path: Path, silent: int, broker: str
     found = look(settings)
     assert time.monotonic() - began < 3
     assert found.queues["notify"] is None
-    assert (found.oldest_overdue_seconds, found.why_no_overdue) == (None, "the database did not answer within 2 s")
+    assert (found.oldest_overdue_seconds, found.why_no_overdue) == (None, "the database did not respond within 2 s")
     assert found.watcher == "UNWATCHED"
 
 

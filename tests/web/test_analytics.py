@@ -66,8 +66,8 @@ def test_the_alert_that_cost_sleep_and_needed_nobody_stands_first(slept: Site) -
     assert "Alert At night Pages Incidents flapping disk rule slow 3 3 1 of 1" in said
     assert '<a href="/rules/slow"><b>flapping disk</b></a>' in page
     assert "Pages 4 +4 from 0" in said
-    assert "Night pages that needed nobody 3 +3 from 0" in said
-    assert "Incidents that needed nobody 1 50 %" in said
+    assert "Night pages that needed no action 3 +3 from 0" in said
+    assert "Incidents that needed no action 1 50 %" in said
     assert "1 not acknowledged" in said
     assert 'aria-label="4 pages in 30 days (4 at night, 0 by day); most on' in page
     assert "days are those of Europe/Paris" in said
@@ -78,7 +78,7 @@ def test_a_filter_narrows_every_figure_and_stays_in_the_links(slept: Site) -> No
     page = ada.get("/analytics?days=7&service=db")
     said = words(page)
     assert "Pages 1 +1 from 0" in said
-    assert "None: every incident that resolved in this time was acknowledged" in said
+    assert "None: someone acknowledged, snoozed or resolved every incident of this time range" in said
     assert "/analytics?days=90&amp;service=db" in page
     assert "<option selected>db</option>" in page
     assert "Pages 3" in words(ada.get("/analytics?team=shop"))

@@ -12,13 +12,13 @@ from app.checks.probe import Series, Status
 from app.configfile.apply import apply
 from app.configfile.load import load_texts
 from app.db import transaction
+from app.figures import figure
 from app.people.model import SYSTEM
 from app.rules import in_force, service, store
 from app.rules.active import Active
 from app.rules.kinds.burn_rate import Code
 from app.units import format_duration
 from app.web.burn import Burning, burning
-from app.web.words import figure
 from app.wording import because
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -7,12 +7,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from app import figures
 from app.catalog import filter as filters
 from app.errors import Invalid
 from app.oncall.model import Shift, Source, Span
 from app.units import length
 from app.walltime import clock
-from app.web import rota, wall, words
+from app.web import rota, wall
 from app.web.graph import Curve, Limit, Scene, Spot, gathered, graph, merged, sparkline
 from app.web.markdown import html
 from app.web.template import web_link
@@ -59,7 +60,7 @@ def test_a_length_is_said_in_its_two_largest_units(seconds: float, said: str) ->
     ],
 )
 def test_a_figure_carries_the_unit_of_its_metric(metric: str, value: float | None, said: str) -> None:
-    assert words.figure(metric, value) == said
+    assert figures.figure(metric, value) == said
 
 
 def test_a_time_is_short_today_and_carries_its_day_otherwise() -> None:

@@ -85,7 +85,7 @@ def test_only_editors_pause_and_what_a_ping_made_can_be_removed(beats: Site) -> 
     page = beats.get("/heartbeats/hourly")
     assert "Resume" in page
     assert "No pings are expected meanwhile" in page
-    assert "Paused without an end, or for more than 7 days" in beats.get("/heartbeats")
+    assert "Paused with no end, or for more than 7 days" in beats.get("/heartbeats")
     beats.post("/heartbeats/hourly/pause", **{"for": "1d", "reason": "the job is rewritten", "back": "/heartbeats/hourly"})
     assert "the job is rewritten" in beats.get("/heartbeats/hourly")
     assert "the job is rewritten" in beats.get("/heartbeats")

@@ -50,5 +50,5 @@ def test_an_override_of_somebody_who_left_is_marked(ada: Site) -> None:
     assert "<b>ed</b>" in page
     configure(CONFIGURATION.replace("  ed: {role: editor}\n", "").replace(', if_exhausted: ["user:ed"]', ""))
     page = ada.get("/oncall")
-    assert "ignored: there is no user ed" in page
+    assert "ignored: user &#34;ed&#34; not found" in page
     assert "<b>ed</b>" not in page

@@ -189,13 +189,13 @@ def test_an_incident_says_who_is_next_when_and_why_it_paged_me(site: Site) -> No
     with transaction() as db:
         (holder,) = oncall.who(db, datetime.now(UTC))["primary"].users
     page = site.as_(holder).get(f"/incidents/{number}")
-    assert "Why did this page me?" in page
+    assert "Why was I paged?" in page
     assert "on call in primary" in page
     assert "step 2 of 2" in page
     assert "escalation policy exhausted" in page
     assert "The shop is down" in page
     assert "chip pg-delivered" in page
-    assert "Why did this page me?" not in site.as_("root").get(f"/incidents/{number}")
+    assert "Why was I paged?" not in site.as_("root").get(f"/incidents/{number}")
 
 
 def test_a_check_behind_an_incident_is_drawn_with_its_limit(ada: Site) -> None:

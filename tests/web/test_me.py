@@ -53,7 +53,7 @@ def test_contacts_are_mine_to_change_unless_a_file_has_them(site: Site, ada: Sit
     page = cy.get("/me")
     assert 'value="cy-phone"' in page
     cy.post("/me/test")
-    assert "test over hook" in cy.get("/me")
+    assert "test via hook" in cy.get("/me")
     cy.post("/me/contacts", **{"channel.1": "hook", "to.1": ""})
     assert 'value="cy-phone"' not in cy.get("/me")
 

@@ -327,10 +327,10 @@ def test_a_check_is_paused_for_a_while_with_a_reason(site: Site) -> None:
     assert "by ed: moved &lt;b&gt;" in page
     assert ">Resume</button>" in page
     assert "moved &lt;b&gt;" in editor.get("/checks")
-    assert "Paused without an end" not in editor.get("/checks")
+    assert "Paused with no end" not in editor.get("/checks")
     editor.post("/checks/web/pause", 422, **{"for": "1h", "until": "2020-01-01T00:00"})
     editor.post("/checks/web/pause", 422, **{"for": "soon"})
     editor.post("/checks/web/pause", **{"for": ""})
-    assert "Paused without an end, or for more than 7 days" in editor.get("/checks")
+    assert "Paused with no end, or for more than 7 days" in editor.get("/checks")
     editor.post("/checks/web/resume")
     assert "Resume" not in editor.get("/checks/web")

@@ -196,7 +196,7 @@ class TestInABrowser:
         put(CONFIGURATION.replace("ed: {role: editor}", "ed: {role: editor, name: Ed}"))
         link = page.locator("#newer a")
         link.wait_for(timeout=5000)
-        said = re.fullmatch(r"(Configuration version \d+ is in force) Reload", link.text_content() or "")
+        said = re.fullmatch(r"(Configuration version \d+ is active) Reload", link.text_content() or "")
         assert said
         assert page.locator("#announce").text_content() == said[1]
         link.click()
@@ -221,7 +221,7 @@ def test_every_page_of_the_configuration_knows_which_version_it_shows(ada: Site,
     ada.get(address, 204)
     put(CONFIGURATION.replace("ed: {role: editor}", "ed: {role: editor, name: Ed}"))
     newer = ada.get(address)
-    assert re.search(rf'<a class="waiting" href="{path}"><b>Configuration version \d+ is in force</b>', newer)
+    assert re.search(rf'<a class="waiting" href="{path}"><b>Configuration version \d+ is active</b>', newer)
     assert "evil" not in ada.get("/config/newer?than=0&at=https://evil.example")
 
 

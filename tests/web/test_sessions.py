@@ -127,7 +127,7 @@ def test_sessions_are_listed_with_their_browser_and_this_one_is_said(site: Site)
     page = here.get("/me").partition('id="sessions"')[2].partition("</section>")[0]
     assert "&lt;b&gt;phone&lt;" in page
     assert 'Firefox on Linux</b> <span class="chip">' in page
-    assert page.count("this one") == 1
+    assert page.count("this session") == 1
     assert page.count('/end"') == 2, "the phone's, and that of all others"
 
 
@@ -141,7 +141,7 @@ def test_a_session_is_ended_from_another_and_stays_ended(site: Site) -> None:
     assert "Session ended" in here.toast()
     phone.get("/me", 303)
     here.post(end, 404)
-    assert "this one" in here.get("/me")
+    assert "this session" in here.get("/me")
     assert re.findall(r'action="(/me/sessions/[^"]+/end)"', here.get("/me")) == []
     assert "ended a session of user ada" in site.as_("root").get("/admin/audit?person=ada")
 

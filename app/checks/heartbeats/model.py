@@ -24,10 +24,10 @@ def _cron(value: str) -> str:
             raise CronSimError(f"{len(fields)} fields")
         next(CronSim(value, datetime(2026, 1, 1, tzinfo=UTC)))
     except StopIteration:
-        raise ValueError(f"{value!r} never happens") from None
+        raise ValueError(f"{value!r} never occurs") from None
     except CronSimError as error:
         why = lower_first(str(error))
-        raise ValueError(f'{value!r} is not understood ({why}); write five fields: "15 2 * * *"') from None
+        raise ValueError(f'{value!r} is not a cron expression ({why}); write five fields: "15 2 * * *"') from None
     return value
 
 

@@ -85,7 +85,7 @@ def receive(db: Connection, call: PingRequest, now: datetime | None = None) -> R
         n, before = found
         return Received(n, call.kind is Kind.FAIL or before is not HeartbeatState.UP)
     if call.slug is not None and store.count_slug(db, call.slug) > 1:
-        raise Conflict(f'several heartbeats have the slug "{call.slug}"; ping one of them by its UUID')
+        raise Conflict(f'more than one heartbeat has the slug "{call.slug}"; ping one of them by its UUID')
     return None
 
 
@@ -225,7 +225,7 @@ def _locked(db: Connection, name: str) -> HeartbeatRecord:
 
 def _there(name: str, found: HeartbeatRecord | None) -> HeartbeatRecord:
     if found is None:
-        raise NotFound(f'there is no heartbeat "{name}"')
+        raise NotFound(f'heartbeat "{name}" not found')
     return found
 
 

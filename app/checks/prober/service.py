@@ -64,7 +64,7 @@ async def verify(results: Sequence[Result], due: Mapping[str, Due], vantage: Van
 
 
 def _explained(result: Result, reason: Reason) -> Result:
-    return replace(result, message=f"prober offline: {text(reason)}; the check said: {result.message}")
+    return replace(result, message=f"prober offline: {text(reason)}; the check reported: {result.message}")
 
 
 def _unreachable(location: str, names: list[str], now: datetime) -> list[str]:

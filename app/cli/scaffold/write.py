@@ -21,7 +21,7 @@ REFERENCE_TIMEOUT = 60  # seconds
 
 
 DESCRIPTIONS = {
-    Kind.NETWORK: "Answers PING over TCP as it must.",
+    Kind.NETWORK: "Answers PING over TCP as expected.",
     Kind.PROGRAM: "Watches a number that a program prints.",
     Kind.FILE: "Watches a number in a file.",
 }
@@ -64,11 +64,13 @@ def draft(probe: str, kind: Kind, description: str | None) -> Draft:
     if not dot:
         raise Invalid(f'write FAMILY.NAME: "{probe}" has no family; it is one of {", ".join(FAMILIES)}')
     if family not in FAMILIES:
-        raise Invalid(f'there is no family "{family}"{hint(family, FAMILIES)}; there is {", ".join(FAMILIES)}')
+        raise Invalid(f'unknown family "{family}"{hint(family, FAMILIES)}; use one of {", ".join(FAMILIES)}')
     if not NAME.fullmatch(name):
         near = re.sub(r"\W+|_+", "_", name.lower(), flags=re.ASCII).strip("_0123456789")[:40]
         did_you_mean = f' (did you mean "{near}"?)' if NAME.fullmatch(near) else ""
-        raise Invalid(f'"{name}" is no name of a module: small letters, digits and _, at most 40{did_you_mean}')
+        raise Invalid(
+            f'"{name}" is not a valid module name: use lowercase letters, digits and _, at most 40 characters{did_you_mean}'
+        )
     if keyword.iskeyword(name):
         raise Invalid(f'"{name}" is a word of Python\'s own; take "{name}_check"')
     return Draft(family, name, kind, _sentence(description or DESCRIPTIONS[kind]))
@@ -77,9 +79,9 @@ def draft(probe: str, kind: Kind, description: str | None) -> Draft:
 def _sentence(text: str) -> str:
     """One sentence that can stand between the quotes of a docstring."""
     if not text.isprintable() or '"""' in text or "\\" in text or text.endswith('"'):
-        raise Invalid('a description is one line, without \\ and """')
+        raise Invalid('a description must be one line, without \\ and """')
     if len(text) > LONGEST:
-        raise Invalid(f"a description has at most {LONGEST} characters; this has {len(text)}")
+        raise Invalid(f"a description may have at most {LONGEST} characters; this one has {len(text)}")
     return text if text.endswith((".", "?")) else f"{text}."
 
 
@@ -91,7 +93,7 @@ def write(new: Draft, folder: Path) -> Iterator[tuple[bool, str]]:
     module, test = _module(new, folder), _test(new, folder)
     yield True, _create(module, new.text(""), folder)
     if test is None:
-        yield False, f"no test: {folder / 'tests/probes'} is not there, as in an installed package"
+        yield False, f"no test: {folder / 'tests/probes'} does not exist (installed package)"
     else:
         yield True, _create(test, new.text("_test"), folder)
     yield _reference(folder)
@@ -100,10 +102,10 @@ def write(new: Draft, folder: Path) -> Iterator[tuple[bool, str]]:
 def _module(new: Draft, folder: Path) -> Path:
     place = folder / "tasks" / new.family
     if not (place / "__init__.py").exists():
-        raise Invalid(f"{place} is no folder of probes; workers here read those of {_in_use()}: say --folder {_in_use()}")
+        raise Invalid(f"{place} is not a probe folder; workers here read {_in_use()}: pass --folder {_in_use()}")
     for taken in (place / f"{new.name}.py", place / new.name):
         if taken.exists():
-            raise Conflict(f"there is a probe {new.probe} already, in {taken}; take another name")
+            raise Conflict(f"probe {new.probe} already exists in {taken}; choose another name")
     return place / f"{new.name}.py"
 
 
@@ -120,7 +122,7 @@ def _test(new: Draft, folder: Path) -> Path | None:
     names = (place / f"test_{new.name}.py", place / f"test_{new.name}_{new.family}.py")
     free = next((one for one in names if not one.exists()), None)
     if free is None:
-        raise Conflict(f"{names[1]} is there already; take another name, or remove it")
+        raise Conflict(f"{names[1]} already exists; choose another name, or remove it")
     return free
 
 
@@ -133,7 +135,7 @@ def _create(path: Path, text: str, folder: Path) -> str:
 def _reference(folder: Path) -> tuple[bool, str]:
     """Make docs/reference.md anew, by the code of that tree, which may be another than ours."""
     if not (folder / "docs/reference.md").exists() or not (folder / "app/cli").is_dir():
-        return False, f"no documentation: {folder / 'docs/reference.md'} is not there; `tocsin reference` prints it"
+        return False, f"no documentation: {folder / 'docs/reference.md'} does not exist; `tocsin reference` prints it"
     made = subprocess.run(
         [sys.executable, "-m", "app.cli", "reference", "--write", "docs"],
         cwd=folder,
@@ -143,6 +145,6 @@ def _reference(folder: Path) -> tuple[bool, str]:
         check=False,
     )
     if made.returncode:
-        reason = (made.stderr.strip().splitlines() or ["it says nothing"])[-1]
-        return False, f"docs/reference.md is as it was: {reason}; run `tocsin reference --write docs`"
+        reason = (made.stderr.strip().splitlines() or ["the description is empty"])[-1]
+        return False, f"docs/reference.md was not updated: {reason}; run `tocsin reference --write docs`"
     return True, "docs/reference.md"

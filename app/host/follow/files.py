@@ -94,7 +94,7 @@ class Files:
         names = {path for path in found if path in self.globs or not rotated_from(path, found)}
         ordered = sorted(names, key=lambda path: (_text(path) not in self.before, path))
         if len(ordered) > MAX_FILES:
-            self.errors.append(f"{len(ordered)} files match and {MAX_FILES} are followed: narrow the paths")
+            self.errors.append(f"{len(ordered)} files match; at most {MAX_FILES} can be followed: narrow the paths")
         return ordered[:MAX_FILES]
 
     def _matching_files(self, pattern: str) -> list[str]:
@@ -112,7 +112,7 @@ class Files:
             found = islice(expand(pattern, on_entry, lambda _: None), MAX_MATCHES)
             matches.extend(path for path in found if os.path.isfile(path) and not PACKED.search(path))
         except (_LimitReached, RecursionError):
-            self.errors.append(f"{pattern} matches too much: {examined} entries were examined and more are left; narrow it")
+            self.errors.append(f"{pattern} matches too much: stopped after {examined} entries; narrow it")
         return matches
 
 

@@ -74,7 +74,7 @@ class Follower:
         """
         assert self.cursor is not None
         if not older and self.cursor.position:
-            self.lost = "it was replaced or cut, and its predecessor is not beside it: its last lines may be lost"
+            self.lost = "it was replaced or truncated, and the rotated file is not beside it: its last lines may be lost"
         for number, path in enumerate(older):
             try:
                 with open_regular(path) as raw, unpacked(raw) as file:
@@ -90,7 +90,7 @@ class Follower:
                     if last and not size:
                         return False
             except BROKEN:
-                self.lost = f"{path.name} cannot be read to its end"
+                self.lost = f"{path.name} cannot be read to the end"
         return True
 
     def _read(self, file: BinaryIO, cursor: Cursor, *, whole: bool = False) -> Iterator[bytes]:

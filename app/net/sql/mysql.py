@@ -75,7 +75,7 @@ def _check_privileges(session: Session) -> None:
     if dangerous:
         raise Failed(
             Kind.BLOCKED,
-            f"the user has dangerous rights ({', '.join(dangerous[:5])}); make one that may only read: "
+            f"the user has dangerous privileges ({', '.join(dangerous[:5])}); create one that can only read: "
             "create user watch identified by 'PASSWORD'; grant select on DATABASE.* to watch",
         )
 

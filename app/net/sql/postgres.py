@@ -55,7 +55,7 @@ async def _check_privileges(database: Session) -> None:
         what = ", ".join(dangerous) or "another identity"
         raise Failed(
             Kind.BLOCKED,
-            f'role "{name}" has dangerous rights ({what}); make one that may only read: '
+            f'role "{name}" has dangerous privileges ({what}); create one that can only read: '
             "create role watch login; grant pg_read_all_data to watch",
         )
 

@@ -40,8 +40,8 @@ MESSAGES = {
     sqlite3.SQLITE_BUSY: "it is locked by another process",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened; a database in WAL mode needs its -wal and -shm files, or a writable folder",
     sqlite3.SQLITE_TOOBIG: "a value or the query is too long",
-    sqlite3.SQLITE_AUTH: "only a query that reads may be asked",
-    sqlite3.SQLITE_READONLY: "it cannot be changed from here; only a query that reads may be asked",
+    sqlite3.SQLITE_AUTH: "only read queries are allowed",
+    sqlite3.SQLITE_READONLY: "it cannot be changed from here; only read queries are allowed",
 }
 
 
@@ -60,7 +60,7 @@ async def ask(url: str, query: str, limits: Limits) -> Answer:
         async with asyncio.timeout(limits.seconds * GIVE_UP):
             return await threads.result(partial(_answer, path, query, limits))
     except TimeoutError:
-        raise Failed(Kind.TIMEOUT, f"{path} hangs: no answer within {limits.seconds * GIVE_UP:.3g} s") from None
+        raise Failed(Kind.TIMEOUT, f"{path} hangs: no response within {limits.seconds * GIVE_UP:.3g} s") from None
 
 
 def quoted(name: str) -> str:
@@ -80,7 +80,7 @@ def _answer(path: Path, query: str, limits: Limits) -> Answer:
         return _rows(database.execute(query), limits)
     except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
         if time.monotonic() >= end and getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT:
-            raise Failed(Kind.TIMEOUT, f"the query did not end within {limits.seconds * QUERY_SHARE:.3g} s") from None
+            raise Failed(Kind.TIMEOUT, f"the query did not finish within {limits.seconds * QUERY_SHARE:.3g} s") from None
         raise _failure(path, error) from None
     finally:
         database.close()

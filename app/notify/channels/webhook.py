@@ -52,7 +52,7 @@ async def send(spec: Spec, message: Message, timeout: float) -> Receipt:
     try:
         response = await within(timeout, http.fetch(request))
     except TimeoutError:
-        raise Transient(f"no answer within {timeout:g} s") from None
+        raise Transient(f"no response within {timeout:g} s") from None
     except http.NotSent as failure:
         raise Stale(str(failure)) from None
     except http.Failed as failure:

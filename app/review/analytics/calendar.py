@@ -33,7 +33,10 @@ def range_of(start: datetime, end: datetime, zone: ZoneInfo) -> Range:
     first, final = on_the_wall(start, zone), on_the_wall(end, zone)
     count = (on_the_wall(end - MOMENT, zone).date() - first.date()).days + 1
     if count > LONGEST:
-        raise Invalid(f"the range has {count} days; at most {LONGEST}", [Fault("from", f"is more than {LONGEST} days earlier")])
+        raise Invalid(
+            f"the range is {count} days long; at most {LONGEST} are allowed",
+            [Fault("from", f"is more than {LONGEST} days earlier")],
+        )
     days = tuple(first.date() + n * DAY for n in range(count))
     back = count * DAY
     return Range(

@@ -78,7 +78,7 @@ def _listing(found: Counted, level: Level, order: Callable[[Figures], tuple[int,
 
 
 def _cost_of_sleep(of: Figures) -> tuple[int, ...]:
-    """First what paged at night and needed nobody, then what paged and needed nobody, then what paged."""
+    """First what paged at night and needed no action, then what paged and needed no action, then what paged."""
     paged = of.paged
     return (-paged.night_needed_nobody, -paged.needed_nobody, -paged.pages, -of.opened.needed_nobody, -of.opened.incidents)
 

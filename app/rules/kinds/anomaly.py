@@ -102,7 +102,7 @@ def alarm_interval(text: str) -> timedelta:
     """`2 per 30d` -> the time between two alarms, 15 days. Raises ValueError with the form that is understood."""
     found = _RATE.fullmatch(text)
     if found is None or not int(found[1]):
-        raise ValueError(f"{text!r} is not a rate of false alarms; {_FORM}")
+        raise ValueError(f"{text!r} is not a false alarm rate; {_FORM}")
     between = parse_duration(found[2]) / int(found[1])
     if not timedelta(hours=1) <= between <= timedelta(days=3650):
         raise ValueError(f"{text!r} is out of bounds; {_FORM}, between one an hour and one in ten years")

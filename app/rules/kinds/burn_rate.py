@@ -132,9 +132,9 @@ class Spec(Rule):
     @model_validator(mode="after")
     def _makes_sense(self) -> "Spec":
         if (self.above is not None or self.below is not None) and self.metric is None:
-            raise ValueError("above and below judge a metric; name it")
+            raise ValueError("above and below need a metric; set metric")
         if any(not timedelta(0) < pair.short < pair.long <= self.period for pair in self.windows):
-            raise ValueError("a short window is shorter than its long one, and that at most the period")
+            raise ValueError("the short window must be shorter than the long one, and the long one at most the period")
         return self
 
     def severity_of(self, pair: Pair) -> Severity:

@@ -75,7 +75,7 @@ def _parse_amount(value: object) -> object:
         parse_percent(value)
         return value.replace(" ", "")
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ValueError(f"{value!r} is no change; write 40% or a number above 0")
+        raise ValueError(f"{value!r} is not a change; write 40% or a number above 0")
     return float(value)
 
 
@@ -103,12 +103,12 @@ class Spec(Rule):
     @model_validator(mode="after")
     def _one_limit(self) -> "Spec":
         if sum(one is not None for one in (self.drops, self.rises, self.changes)) != 1:
-            raise ValueError("a change rule has one of drops, rises and changes")
+            raise ValueError("a change rule needs exactly one of drops, rises and changes")
         limit = self.limit
         if self.clear is not None and (
             isinstance(self.clear, str) != isinstance(limit, str) or _size(self.clear) > _size(limit)
         ):
-            raise ValueError("clear is written like the limit, and at most as large")
+            raise ValueError("clear must be written like the limit, and be at most as large")
         return self
 
     @property

@@ -52,7 +52,7 @@ def _when(facts: Facts) -> str:
 
 PHRASES: dict[str, Phrase] = {
     Code.LEARNING: lambda f: f"learning: seen {length(f['seen'])} of the {format_seconds(f['needed'])} it needs",
-    Code.TOO_LARGE: "{metric} is too large for a line through it",
+    Code.TOO_LARGE: "{metric} is too large to fit a line",
     Code.CROSSED: _phrase(lambda _: "now"),
     Code.CROSSES: _phrase(_when),
     Code.NEVER: _phrase(lambda _: "never"),
@@ -78,11 +78,11 @@ class Spec(Rule):
     @model_validator(mode="after")
     def _one_limit(self) -> "Spec":
         if (self.above is None) == (self.below is None):
-            raise ValueError("a forecast rule has one of above and below")
+            raise ValueError("a forecast rule needs exactly one of above and below")
         if self.window <= timedelta(0) or self.within <= timedelta(0):
-            raise ValueError("window and within are longer than nothing")
+            raise ValueError("window and within must be longer than 0s")
         if self.clear is not None and self.sign * (self.clear - self.limit) > 0:
-            raise ValueError("clear lies on the good side of the limit")
+            raise ValueError("clear must be on the good side of the limit")
         return self
 
     @property

@@ -64,12 +64,12 @@ class Spec(Rule):
     @model_validator(mode="after")
     def _one_limit(self) -> "Spec":
         if (self.above is None) == (self.below is None):
-            raise ValueError("a threshold rule has one of above and below")
+            raise ValueError("a threshold rule needs exactly one of above and below")
         if self.clear is not None:
             if self.above is not None and self.clear > self.above:
-                raise ValueError("clear is at most above")
+                raise ValueError("clear must be at most above")
             if self.below is not None and self.clear < self.below:
-                raise ValueError("clear is at least below")
+                raise ValueError("clear must be at least below")
         if self.agg not in (None, "last") and self.window is None:
             raise ValueError(f"agg {self.agg} needs a window")
         return self

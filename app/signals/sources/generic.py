@@ -31,7 +31,7 @@ def _no_nul(text: str) -> str:
 
 def _four_kib(text: str) -> str:
     if len(text.encode()) > VALUE:
-        raise ValueError(f"must have at most {VALUE} bytes")
+        raise ValueError(f"must be at most {VALUE} bytes")
     return text
 
 

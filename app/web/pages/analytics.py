@@ -1,4 +1,4 @@
-"""Analytics: which alerts cost sleep and needed nobody?"""
+"""Analytics: which alerts cost sleep and needed no action?"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
@@ -27,8 +27,9 @@ SPANS = (7, 30, 90)  # days
 FIRST, SHOWN = 10, 25  # rows of a list that are seen, and those that opening it shows
 TITLES = {
     "pages": "Pages", "night": "At night", "weekend": "Weekend", "incidents": "Incidents",
-    "needed_nobody": "Incidents that needed nobody", "pages_needed_nobody": "Pages that needed nobody",
-    "night_needed_nobody": "Night pages that needed nobody", "acknowledge": "Time to acknowledge", "resolve": "Time to resolve",
+    "needed_nobody": "Incidents that needed no action", "pages_needed_nobody": "Pages that needed no action",
+    "night_needed_nobody": "Night pages that needed no action",
+    "acknowledge": "Time to acknowledge", "resolve": "Time to resolve",
     "reopened": "Reopened", "escalated": "Escalated beyond step 1", "by_alert": "Alerts", "by_user": "People",
     "previous": "Before",
 }  # fmt: skip

@@ -47,7 +47,7 @@ def show(request: Request, name: str, metric: str = "", span: str = PREFERRED, s
     with visit(request) as v:
         state = checks.states_of(v.db, [name]).get(name)
         if state is None:
-            raise NotFound(f'there is no check "{name}"')
+            raise NotFound(f'check "{name}" not found')
         check = service.check(v.db, name)
         span = span if span in SPANS else PREFERRED
         metrics = _metrics(v.db, name, state, v.now)

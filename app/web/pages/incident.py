@@ -69,7 +69,7 @@ def show(request: Request, number: Number, all: bool = False) -> Response:
     with visit(request) as v:
         incident = store.get(v.db, number)
         if incident is None:
-            raise NotFound(f"there is no incident #{number}")
+            raise NotFound(f"incident #{number} not found")
         of_it = alerts.of_incidents(v.db, [number])
         lines = [present_event(line) for line in reversed(store.timeline(v.db, number))]
         sent = _sent_pages(v.db, number)
@@ -105,7 +105,7 @@ def assignees(request: Request, number: Number, q: Annotated[str, Query(max_leng
     with visit(request) as v:
         incident = store.get(v.db, number)
         if incident is None:
-            raise NotFound(f"there is no incident #{number}")
+            raise NotFound(f"incident #{number} not found")
         directory = people.directory(v.db, "UTC")
         logins = team_first(directory, incident.team, q)
         return v.page(

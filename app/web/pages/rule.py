@@ -36,7 +36,7 @@ def show(request: Request, name: str, span: str = PREFERRED, series: str = "") -
         known = in_force.book(v.db)
         rule = next((one for one in known.rules if one.name == name), None)
         if rule is None:
-            raise NotFound(f'there is no rule "{name}"')
+            raise NotFound(f'rule "{name}" not found')
         span = span if span in SPANS else PREFERRED
         (row,) = rows_of(v.db, [rule])
         window = (v.now - SPANS[span], v.now)

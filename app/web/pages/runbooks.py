@@ -34,5 +34,5 @@ def show(request: Request, name: str) -> Response:
     with visit(request) as v:
         found = catalog.declared(v.db, RUNBOOK, Runbook).get(name)
         if found is None:
-            raise NotFound(f'there is no runbook "{name}"; add runbooks/{name}.md to the configuration')
+            raise NotFound(f'runbook "{name}" not found; add runbooks/{name}.md to the configuration')
         return v.page("runbook.html", name=name, runbook=found)

@@ -201,7 +201,7 @@
       const last = points(graph).length - 1;
       const own = { role: "slider", tabindex: 0, "aria-label": graph.dataset.label, "aria-readonly": "true", "aria-orientation": "horizontal", "aria-valuemin": 0, "aria-valuemax": last, "aria-valuenow": last };
       for (const [name, value] of Object.entries(own)) graph.setAttribute(name, value);
-      graph.setAttribute("aria-valuetext", "arrow keys read the values");
+      graph.setAttribute("aria-valuetext", "use the arrow keys to read the values");
     }
   };
   for (const kind of ["pointermove", "pointerdown"]) {
