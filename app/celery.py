@@ -171,7 +171,7 @@ def _ready(sender: Any = None, **_: Any) -> None:
 
 
 def _ending(how: str = "", **_: Any) -> None:
-    logger.info("worker_ending", how=how.lower())
+    logger.info("worker_stopping", how=how.lower())
 
 
 def _before_forks(sender: Any = None, **_: Any) -> None:

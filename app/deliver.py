@@ -73,7 +73,7 @@ async def _still_wanted(claim: Claim, now: datetime | None) -> bool | Reason:
         try:
             return await asyncio.to_thread(ask)
         except Unavailable as error:  # nobody can say now; its lease is held meanwhile
-            log.warning("page_held_back", page=claim.id, error=str(error))
+            log.warning("page_delayed", page=claim.id, error=str(error))
             await asyncio.sleep(pause)
     return False
 
@@ -90,7 +90,7 @@ async def _write_down(sent: Sequence[Sent], now: datetime | None, apart: bool = 
             if isinstance(error, Busy) and len(sent) > 1:
                 await _write_apart(sent, now)
                 return
-            log.warning("outcome_waits", pages=[one.claim.id for one in sent], error=str(error))
+            log.warning("outcome_delayed", pages=[one.claim.id for one in sent], error=str(error))
             await asyncio.sleep(pause)
         except Exception:
             if len(sent) > 1:
@@ -143,4 +143,4 @@ def free_orphans() -> None:
     """Let go what senders that have ended had leased: it is sent two seconds later instead of when its leases run out."""
     with transaction() as db:
         if gone := pages.free_orphans(db, clock.now(db)):
-            log.warning("leases_freed", senders=gone)
+            log.warning("leases_released", senders=gone)

@@ -97,7 +97,9 @@ def tick(part: str = uptime.CHECKS) -> None:
             log.warning("clock_set_back", seconds=round(found.set_back.total_seconds(), 1))
             _clock_set_back(db, found.set_back, clock.now(db))
         elif (away := found.downtime) and away.began > NEVER_RAN:
-            log.warning("was_down", part=part, since=away.began.isoformat(), seconds=round(away.length.total_seconds(), 1))
+            log.warning(
+                "downtime_detected", part=part, since=away.began.isoformat(), seconds=round(away.length.total_seconds(), 1)
+            )
 
 
 def _clock_set_back(db: Connection, by: timedelta, now: datetime) -> None:
@@ -154,7 +156,7 @@ def dedup(now: datetime | None = None) -> int:
     try:
         seen = changed + _dedup(now)
     except Busy as error:
-        log.warning("incident_held", error=str(error))
+        log.warning("incident_locked", error=str(error))
         seen = changed + _dedup_apart(now)
     if seen >= LIMIT:
         with transaction(now) as db:

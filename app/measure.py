@@ -104,7 +104,7 @@ def _for_a_moment(due: Sequence[Due], vantage: Vantage, now: datetime, asked: st
 
 def _lost(work: "Future[None]") -> None:
     if error := work.exception():  # their leases end, and they are run again
-        log.error("late_results_lost", error=repr(error))
+        log.error("late_results_dropped", error=repr(error))
 
 
 async def _measure(due: Sequence[Due], vantage: Vantage, now: datetime, keep: Callable[[Verified], None]) -> None:

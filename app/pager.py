@@ -51,7 +51,7 @@ def decide(now: datetime | None = None) -> int:
         except (Unavailable, psycopg.OperationalError):
             raise
         except Exception as error:
-            logger.exception("stage_broke", stage=stage.__name__)
+            logger.exception("stage_failed", stage=stage.__name__)
             broken = error
     if broken is not None:
         raise broken
@@ -95,7 +95,7 @@ class Pager:
                 work()
                 continue
             except (Unavailable, psycopg.OperationalError) as error:
-                logger.warning("database_away", work=work.__name__, error=str(error))
+                logger.warning("database_unavailable", work=work.__name__, error=str(error))
                 self.stopping.wait(0.3)
             except Exception:
                 logger.exception("pager_error", work=work.__name__)
@@ -144,7 +144,7 @@ class Pager:
     def _sent(self, done: "Future[Any]") -> None:
         self.pages_due.set()
         if done.exception() is not None:  # the leases run out, and the pages are taken again
-            logger.error("send_broke", error=repr(done.exception()))
+            logger.error("send_failed", error=repr(done.exception()))
 
     def _tick(self) -> None:
         line.tick()
@@ -159,7 +159,7 @@ class Pager:
         try:
             measure.check_overdue()
         except Unavailable as error:
-            logger.warning("database_away", work="check_overdue", error=str(error))
+            logger.warning("database_unavailable", work="check_overdue", error=str(error))
         finally:
             self.probing.release()
 
@@ -201,6 +201,6 @@ def main() -> None:
     logger.info("pager_started")
     pager.run()
     beats.leave("pager")
-    logger.info("pager_ended", seconds=round(time.monotonic() - began))
+    logger.info("pager_stopped", seconds=round(time.monotonic() - began))
     if pager.failed:
         raise SystemExit(1)  # whoever keeps it starts it again, with connections of its own

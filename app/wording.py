@@ -217,7 +217,7 @@ PHRASES: dict[str, Phrase] = {
     Code.NOT_TRIGGERED: "the incident was no longer triggered",
     Code.ACCEPTED: "accepted by {channel}",
     Code.ALL_FAILED: _failed,
-    Code.BREACH: lambda f: f"no notification accepted for {f['target']}: {_failed(f)}",
+    Code.BREACH: lambda f: f"no notification accepted for {f['target'].replace(':', ' ', 1)}: {_failed(f)}",
 }
 
 

@@ -1,4 +1,4 @@
-"""The REST API, one file per noun; `install` hangs it into the server's application."""
+"""The REST API, one file per noun; `install` adds it to the server's application."""
 
 from fastapi import FastAPI
 

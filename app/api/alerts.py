@@ -49,7 +49,7 @@ def _filtered(
     before: int | None,
     limit: int,
 ) -> Response:
-    """A page of what passes; when few do, it ends early with a cursor, so that no call looks at the whole table."""
+    """A page of matches; when matches are rare it ends early with a cursor, so that no call scans the whole table."""
     found: list[Alert] = []
     for _ in range(CHUNKS):
         rows = store.listed(db, state=state, service=service, labels=exact, before=before, limit=CHUNK)

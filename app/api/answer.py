@@ -1,4 +1,4 @@
-"""What goes out: JSON by orjson (instants as RFC 3339 in UTC), lists with a cursor, problems as RFC 9457."""
+"""Responses: JSON by orjson (instants as RFC 3339 in UTC), lists with a cursor, problems as RFC 9457."""
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
@@ -21,23 +21,23 @@ def answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = 
 
 
 def listed(rows: Sequence[T], limit: int, key: Callable[[T], object], show: Callable[[T], Any]) -> Response:
-    """One page of a list. `rows` are at most `limit` + 1: one more says that there is a next page, after `key` of the last."""
+    """One page of a list. `rows` has up to `limit` + 1 entries: the extra one means a next page, after `key` of the last."""
     page = rows[:limit]
     return answer({"items": [show(row) for row in page], "next": cursor(key(page[-1])) if len(rows) > limit else None})
 
 
 def whole(items: Sequence[Any]) -> Response:
-    """A list that is never cut."""
+    """A list that is never paginated."""
     return answer({"items": items, "next": None})
 
 
 def cursor(last: object) -> str:
-    """The opaque form of "go on after this one"."""
+    """The opaque form of "continue after this one"."""
     return base64.urlsafe_b64encode(str(last).encode()).rstrip(b"=").decode()
 
 
 def after(given: str | None) -> str | None:
-    """What a cursor stands for. Raises Invalid for one that we have not made."""
+    """The position in a cursor. Raises Invalid for one that is not ours."""
     if not given:
         return None
     try:
@@ -50,7 +50,7 @@ def after(given: str | None) -> str | None:
 
 
 def before_id(given: str | None) -> int | None:
-    """The id to go on below. Raises Invalid."""
+    """The id to continue below. Raises Invalid."""
     raw = after(given)
     if raw is not None and not (raw.isascii() and raw.isdigit() and len(raw) < 19):
         raise _not_ours()
@@ -68,7 +68,7 @@ def problem(
     errors: Sequence[Mapping[str, Any]] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """An error as RFC 9457 problem details, with the trace id that the log has as well."""
+    """An error as RFC 9457 problem details, with the trace id, which is also in the log."""
     content: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,

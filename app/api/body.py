@@ -1,6 +1,6 @@
-"""A request's body while it streams in: never handed on beyond the limit, unpacked where it is packed, read to its end.
+"""A request body as it streams in: limited in size, decompressed if needed, read to its end.
 
-`Content-Encoding: gzip` (also `x-gzip`) is unpacked piece by piece, at most `BODY` bytes of it, so that a bomb fills no memory.
+`Content-Encoding: gzip` (also `x-gzip`) is decompressed in pieces, at most `BODY` bytes, so that a zip bomb cannot fill memory.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ class Body:
         self.packed = Gunzip() if self.codings and self.codings[0] in GZIP else None
 
     async def receive(self) -> Message:
-        """Raises TooLarge as soon as more than the limit is announced or has come, UnknownEncoding, Garbled."""
+        """Raises TooLarge as soon as more than the limit is announced or received, UnknownEncoding, Garbled."""
         if self.announced > BODY:
             raise TooLarge(f"the body is {self.announced} bytes; at most {BODY} are allowed")
         if len(self.codings) > 1 or (self.codings and self.packed is None):
@@ -52,7 +52,7 @@ class Body:
         return {**message, "body": self.packed.unpack(message.get("body", b""), not self.coming)}
 
     async def read_away(self) -> None:
-        """Take what nobody wants: closing on a sender resets the connection, and the answer is lost (RFC 9112, 9.6)."""
+        """Discard the rest: closing while the client sends resets the connection and loses the response (RFC 9112, 9.6)."""
         with suppress(TimeoutError):
             async with asyncio.timeout(TIMEOUT):
                 while self.coming and not self.asks_first and self.size < READ_AWAY:
@@ -74,20 +74,20 @@ class Body:
 
 
 def codings(scope: Scope) -> list[str]:
-    """How the body is packed, in the order it was done; `identity` is no packing."""
+    """The content codings, in the order they were applied, without `identity`."""
     said = ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"content-encoding")
     return [coding for one in said.split(",") if (coding := one.strip().lower()) not in ("", "identity")]
 
 
 class Gunzip:
-    """A gzip file (RFC 1952) of one or more members, read as it comes."""
+    """A gzip stream (RFC 1952) of one or more members, read as it arrives."""
 
     def __init__(self) -> None:
         self.member = zlib.decompressobj(zlib.MAX_WBITS | 16)
         self.members, self.read, self.made = 1, 0, 0
 
     def unpack(self, data: bytes, last: bool) -> bytes:
-        """What `data` holds; `last` when nothing follows. Raises Garbled, and TooLarge beyond `BODY` bytes in all."""
+        """Decompress `data`; `last`: nothing follows. Raises Garbled, and TooLarge beyond `BODY` bytes in total."""
         out = []
         self.read += len(data)
         while data:

@@ -1,4 +1,4 @@
-"""Who calls: the route class that asks for a token before it reads anything, and reads JSON strictly."""
+"""The caller: a route class that checks the token before it reads the body, and parses JSON strictly."""
 
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, TypeVar
@@ -37,12 +37,12 @@ def actor_of(token: str) -> Actor:
 
 
 async def in_thread(work: Callable[..., T], *args: Any) -> T:
-    """Run what waits for the database outside of the event loop."""
+    """Run blocking database work outside the event loop."""
     return await anyio.to_thread.run_sync(work, *args)
 
 
 class _Strict(Request):
-    """Its JSON is what intake takes, too: not nested endlessly, no NaN, no half characters; whatever its type is called."""
+    """Parses JSON as intake does: limited nesting, no NaN, no lone surrogates; whatever the content type says."""
 
     def __init__(self, request: Request, body: bytes) -> None:
         headers = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
@@ -58,7 +58,7 @@ class _Strict(Request):
 
 
 class TokenRoute(APIRoute):
-    """A route that wants a live token."""
+    """A route that requires a valid token."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()

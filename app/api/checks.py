@@ -1,4 +1,4 @@
-"""Checks: how each stands, run one now, what it found, pause and resume."""
+"""Checks: state, run now, results, pause and resume."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -67,7 +67,7 @@ def shown(db: Connection, name: str) -> PublicCheck:
 
 @routes.post("/checks/{name}/run", response_model=PublicRun)
 async def run(caller: Caller, name: Name) -> Response:
-    """Run it now, through its queue, and answer with the result."""
+    """Run a check now, through its queue, and return the result."""
     return answer(await anyio.to_thread.run_sync(run_now, name, caller, limiter=limiter()))
 
 
@@ -94,7 +94,7 @@ def accept_baseline(caller: Caller, name: Name) -> Response:
 
 @routes.post("/checks/{name}/pause", response_model=PublicCheck)
 def pause_check(caller: Caller, name: Name, asked: NewPause = PAUSED) -> Response:
-    """Pause: it is not run until the pause is over or it is resumed. Without `seconds` or `until`: until it is resumed."""
+    """Pause a check: it does not run until the pause ends or it is resumed. Without `seconds` or `until`: until resumed."""
     with transaction() as db:
         now = clock.now(db)
         pause(db, name, caller, now, until=asked.end(now), reason=asked.reason)
@@ -103,7 +103,7 @@ def pause_check(caller: Caller, name: Name, asked: NewPause = PAUSED) -> Respons
 
 @routes.post("/checks/{name}/resume", response_model=PublicCheck)
 def resume_check(caller: Caller, name: Name) -> Response:
-    """Resume: it is run at once, then as declared."""
+    """Resume a check: it runs at once, then on its schedule."""
     with transaction() as db:
         resume(db, name, caller, clock.now(db))
         return answer(shown(db, name))
@@ -134,7 +134,7 @@ def curve(
     to: Annotated[MaybeInstant, Query(description="default: now")] = None,
     limit: Limit = LIST,
 ) -> Response:
-    """A metric in at most 300 slices of [from, to), however long that is, for each label set, the highest values first."""
+    """A metric over [from, to) in at most 300 slices, for each label set, highest values first."""
     with transaction() as db:
         checks.check(db, name)
         window = _window(db, from_, to)

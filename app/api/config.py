@@ -1,4 +1,4 @@
-"""The configuration: what is in force, what the files would change, and putting them in force."""
+"""The configuration: the active version, plan, and apply."""
 
 from typing import Annotated, Any
 
@@ -26,16 +26,16 @@ routes = router("configuration")
 
 
 class Files(Body):
-    """The files by path; without them the folder TOCSIN_CONFIG of the server is read."""
+    """The files by path; without them, the server's folder TOCSIN_CONFIG is read."""
 
     files: Annotated[dict[Annotated[Text, Field(min_length=1, max_length=512)], str], Field(max_length=2000)] | None = None
 
 
 @routes.get("/config", response_model=PublicVersion)
 def config(caller: Caller, files: bool = False) -> Response:
-    """The version in force, and how many things of each kind it declares.
+    """The active version, and how many objects of each kind it declares.
 
-    With `files=true`, for editors, its files as well: `${VARIABLES}` as they were written, other secrets as `***`.
+    With `files=true`, for editors, also its files: `${VARIABLES}` as written, other secrets as `***`.
     """
     if files:
         require(caller, "edit")
@@ -59,7 +59,7 @@ def config(caller: Caller, files: bool = False) -> Response:
 
 @routes.post("/config/plan", response_model=PublicPlan)
 def plan(caller: Caller, body: Files | None = None) -> Response:
-    """What would change, and who would be paged differently; 422 with every error. Changes nothing."""
+    """Show what would change, and who would be paged differently; 422 with every error. Changes nothing."""
     require(caller, "edit")
     loaded = _loaded(caller, body)
     with transaction() as db:
@@ -70,7 +70,7 @@ def plan(caller: Caller, body: Files | None = None) -> Response:
 
 @routes.post("/config/apply", response_model=PublicApplied)
 def apply(caller: Caller, body: Files | None = None) -> Response:
-    """Apply the files, all or nothing; they are in force when this is answered."""
+    """Apply the files, all or nothing; they are active when the response is sent."""
     require(caller, "administer")
     loaded = _loaded(caller, body)
     with transaction() as db:
@@ -80,7 +80,7 @@ def apply(caller: Caller, body: Files | None = None) -> Response:
 
 
 def _loaded(caller: Actor, body: Files | None) -> Loaded:
-    """What is to be planned. Files that are sent may name any variable of this process, so only an admin may send them."""
+    """The files to plan or apply. Files in a request may name any variable of this process, so only admins may send them."""
     if body is None or body.files is None:
         return load(settings().config, environ())
     require(caller, "administer")

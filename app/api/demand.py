@@ -45,7 +45,7 @@ class Try(Body):
 
 @routes.post("/checks/run", status_code=202, response_model=PublicRuns)
 def run_many(caller: Caller, which: Which) -> Response:
-    """Run many checks now, each through its queue; answers at once. GET checks/runs/ID shows the progress."""
+    """Run many checks now, each through its queue; returns at once. GET checks/runs/ID shows the progress."""
     if which == Which():
         raise Invalid(WHICH, [Fault("names", WHICH)])
     with transaction() as db:
@@ -67,13 +67,13 @@ def run_progress(id: Name) -> Response:
 
 @routes.post("/checks/{name}/try", response_model=PublicRun)
 async def try_check(caller: Caller, name: Name, trial: Try) -> Response:
-    """Run a check once with other settings; nothing is saved, counted or alerted."""
+    """Run a check once with other settings; nothing is saved, and nothing alerts."""
     return await _tried(caller, name, trial, name)
 
 
 @routes.post("/probes/{name}/try", response_model=PublicRun)
 async def try_probe(caller: Caller, name: Name, trial: Try) -> Response:
-    """Run a probe once, without a check; nothing is saved, counted or alerted."""
+    """Run a probe once, without a check; nothing is saved, and nothing alerts."""
     return await _tried(caller, name, trial, None)
 
 

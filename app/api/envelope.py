@@ -29,7 +29,7 @@ logger = log.get(__name__)
 
 
 class Envelope:
-    """Pure ASGI, because it stands before the intake as well. A response's own headers win over these."""
+    """Pure ASGI, because it wraps the intake too. Headers set by a response take precedence."""
 
     def __init__(self, app: ASGIApp, bug: Callable[[Request, Exception], Awaitable[Response]]) -> None:
         self.app, self.bug = app, bug
@@ -45,7 +45,7 @@ class Envelope:
         begun = answered = False
 
         async def ended() -> Message:
-            """After a HEAD is answered, its sender is gone: an event stream must not go on for nobody."""
+            """After the response to a HEAD the client is gone: an event stream must end."""
             return {"type": "http.disconnect"} if answered else await receive()
 
         body = Body(inner, ended)
@@ -67,7 +67,7 @@ class Envelope:
             try:
                 await self.app(inner, body.receive, reply)
             except ClientDisconnect:
-                logger.debug("sender_gone", path=scope["path"], received=body.size)  # nobody reads an answer
+                logger.debug("client_disconnected", path=scope["path"], received=body.size)  # nobody reads an answer
             except Exception as error:  # the web boundary: answered with its trace, and logged
                 if begun:
                     raise

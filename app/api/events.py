@@ -1,4 +1,4 @@
-"""Intake: `POST /api/v1/events` and `/in/KEY`. Bare routes, because every alert of a storm passes here."""
+"""Intake: `POST /api/v1/events` and `/in/KEY`. Plain routes, because every alert of a storm passes here."""
 
 from collections.abc import Callable
 from functools import partial
@@ -31,18 +31,18 @@ Source = tuple[str, str | None]  # what its alerts carry as source, and the serv
 
 
 async def events(request: Request) -> Response:
-    """Take events with an API token or an integration's key."""
+    """Take events sent with an API token or an integration key."""
     token = bearer(request.headers.get("authorization"))
     return await _take(partial(_by_token, token), await request.body())
 
 
 async def integration(request: Request) -> Response:
-    """Take what the integration's kind speaks; the key is in the path."""
+    """Take the protocol of the integration's kind; the key is in the path."""
     return await _take(partial(_by_path, request.path_params["key"]), await request.body())
 
 
 async def below(request: Request) -> Response:
-    """A protocol below `/in/KEY`: one path per source file, of which there is one yet."""
+    """A protocol below `/in/KEY`: one path per source file; so far there is one."""
     if request.path_params["protocol"].strip("/") in ("", "generic") and request.method in ("POST", "PUT"):
         return await integration(request)
     await anyio.to_thread.run_sync(_by_path, request.path_params["key"], limiter=_limiter())
@@ -115,7 +115,7 @@ def _by_key(db: Connection, key: str) -> Integration | None:
 
 
 def _keep_refused(source: str, body: bytes, error: Invalid) -> None:
-    """Somebody will ask where their alert is."""
+    """Keep a refused call, for whoever asks what became of their alert."""
     raw = body[:KEPT].decode("utf-8", "replace").replace("\0", "\ufffd")
     with transaction() as db:
         inbox.keep(db, source, {"raw": raw}, 0, "", clock.now(db), problem=str(error))

@@ -1,4 +1,4 @@
-"""Types of query, path and body fields, each refusing in words what it does not take."""
+"""Types of query, path and body fields, with readable errors."""
 
 import re
 from datetime import datetime
@@ -66,6 +66,6 @@ def matchers(texts: list[str]) -> Matchers:
 
 
 class Body(BaseModel):
-    """Base of what is posted: a field that is not known is an error."""
+    """Base of request bodies: unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

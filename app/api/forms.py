@@ -1,4 +1,4 @@
-"""Forms of answers: lists, and what only the API gives. Others stand beside the function that makes them, as `Public...`."""
+"""Response types: lists, and types that only the API uses. Others are beside the function that builds them, as `Public...`."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -30,7 +30,7 @@ class PublicReceipt(TypedDict):
 
 
 class PublicAccepted(TypedDict):
-    """What was accepted; committed when it is answered."""
+    """What was accepted; committed when the response is sent."""
 
     accepted: int
     events: list[PublicReceipt]
@@ -45,7 +45,7 @@ class PublicFault(TypedDict):
 
 
 class PublicProblem(TypedDict):
-    """An error (RFC 9457); the log has the same `trace_id`."""
+    """An error (RFC 9457); the same `trace_id` is in the log."""
 
     type: str
     title: str
@@ -84,7 +84,7 @@ class PublicSample(TypedDict):
 
 
 class PublicSlice(TypedDict):
-    """A slice of time that begins at `at`: the lowest, mean and highest value in it."""
+    """A time slice that starts at `at`: its lowest, mean and highest value."""
 
     at: datetime
     low: float
@@ -100,7 +100,7 @@ class PublicCurve(TypedDict):
 
 
 class PublicValue(TypedDict):
-    """A value of a metric that comes in several label sets."""
+    """A value of a metric with several label sets."""
 
     metric: str
     labels: dict[str, str]
@@ -121,7 +121,7 @@ class PublicRun(TypedDict):
 
 
 class PublicRunItem(TypedDict):
-    """One check of a run of many; its result stands here once `done_at` is set."""
+    """One check of a run of many; it has a result once `done_at` is set."""
 
     name: str
     task_id: str
@@ -164,7 +164,7 @@ PublicOnly.__doc__ = "Local times to which a layer is limited; `days` null means
 
 
 class PublicLayer(TypedDict):
-    """A layer of a schedule as the configuration writes it; `until` is the day from which on it has nobody on call."""
+    """A layer of a schedule as in the configuration; from the day `until` it has nobody on call."""
 
     name: str
     users: list[str]
@@ -185,7 +185,7 @@ class PublicSchedule(TypedDict):
 
 
 class PublicObligation(TypedDict):
-    """An obligation to reach `target` in a step; `step` is null once escalation is exhausted."""
+    """An obligation to notify `target` in a step; `step` is null once escalation is exhausted."""
 
     id: int
     incident: int
@@ -201,7 +201,7 @@ class PublicObligation(TypedDict):
 
 
 class PublicIntegration(TypedDict):
-    """An integration; `key` and `url` are null for those who may not edit."""
+    """An integration; `key` and `url` are null for users below editor."""
 
     name: str
     kind: str
@@ -210,7 +210,7 @@ class PublicIntegration(TypedDict):
 
 
 class PublicFinding(TypedDict):
-    """A warning of the configuration: place, code and facts for programs, the message for people."""
+    """A configuration warning: location, code and facts for programs, a message for people."""
 
     file: str
     line: int
@@ -221,7 +221,7 @@ class PublicFinding(TypedDict):
 
 
 class PublicVersion(TypedDict):
-    """The version of the configuration in force; 0 is none. `counts`: declared objects by kind."""
+    """The active version of the configuration; 0 is none. `counts`: declared objects by kind."""
 
     version: int
     applied_at: datetime | None
@@ -241,7 +241,7 @@ class PublicChange(TypedDict):
 
 
 class PublicPlan(TypedDict):
-    """What would change; `paging`: who would be paged differently, in sentences."""
+    """What would change; `paging`: how paging would differ, in sentences."""
 
     changes: list[PublicChange]
     paging: list[str]
@@ -249,7 +249,7 @@ class PublicPlan(TypedDict):
 
 
 class PublicApplied(TypedDict):
-    """The version that is in force now, and what changed."""
+    """The version that is now active, and what changed."""
 
     version: int
     changes: list[PublicChange]
@@ -257,20 +257,20 @@ class PublicApplied(TypedDict):
 
 
 class PublicContact(TypedDict):
-    """A contact of somebody else: no address."""
+    """A contact of another user, without its address."""
 
     name: str
     channel: str
 
 
 class PublicOwnContact(PublicContact):
-    """A contact of one's own; the inbox has no address."""
+    """A contact of your own; the inbox has no address."""
 
     to: str | None
 
 
 class PublicUser(TypedDict):
-    """A user; `declared`: by the configuration."""
+    """A user; `declared`: in the configuration."""
 
     login: str
     name: str
@@ -281,7 +281,7 @@ class PublicUser(TypedDict):
 
 
 class PublicRule(TypedDict):
-    """A contact of a notification rule; `after` is in seconds, from the step's beginning."""
+    """A contact of a notification rule; `after` is in seconds from the start of the step."""
 
     contact: str
     after: float

@@ -1,4 +1,4 @@
-"""Is it there, does the line work, and how much of what: `/healthz`, `/readyz`, `/metrics`."""
+"""Health, readiness and metrics: `/healthz`, `/readyz`, `/metrics`."""
 
 import base64
 import time
@@ -26,12 +26,12 @@ TIMEOUT = 2.0  # seconds for the database to answer
 
 
 async def healthz(_: Request) -> Response:
-    """The process lives."""
+    """The process is alive."""
     return answer({"ok": True})
 
 
 class _Readiness:
-    """What is missing, and as of when; asked at most every `KEPT` seconds however many want to know."""
+    """What is missing, and as of when; checked at most every `KEPT` seconds, however many ask."""
 
     def __init__(self) -> None:
         self.found: tuple[list[str], datetime] | None = None
@@ -51,9 +51,9 @@ _readiness = _Readiness()
 
 
 async def readyz(_: Request) -> Response:
-    """200 when database, migrations and pager work; `missing` names whatever else is not there, or not as it has to be.
+    """200 when database, migrations and pager work; `missing` also names everything else that is missing or degraded.
 
-    `at` is when that was asked: an answer may be half a second old.
+    `at` is when that was checked: a response may be half a second old.
     """
     missing, at = await _readiness.missing_now()
     ready = is_ready(missing)
@@ -82,7 +82,7 @@ def _room() -> list[str]:
 
 
 async def metrics_text(request: Request) -> Response:
-    """Prometheus' text format; an API token as bearer or as the password of basic authentication."""
+    """Prometheus text format; API token as bearer or as password of basic authentication."""
     await in_thread(actor_of, _token(request.headers.get("authorization")))
     return Response(await in_thread(_text), media_type=TEXT_FORMAT)
 

@@ -1,4 +1,4 @@
-"""Heartbeats: how each stands, the pings it had, pause, resume and remove."""
+"""Heartbeats: state, pings, pause, resume and remove."""
 
 from typing import Annotated, Any
 
@@ -50,7 +50,7 @@ def get_heartbeat(name: Name) -> Response:
 
 @routes.get("/heartbeats/{name}/pings", response_model=Listed[PublicPing])
 def pings(name: Name, cursor: Cursor = None, limit: Limit = LIST) -> Response:
-    """The newest hundred pings, newest first, each with its body."""
+    """The last 100 pings, newest first, each with its body."""
     with transaction() as db:
         found = store.pings(db, service.get(db, name).id, before_id(cursor), limit + 1, BODY)
     return listed(found, limit, lambda ping: ping.n, present_ping)
@@ -69,7 +69,7 @@ def body(name: Name, n: PingNumber) -> Response:
 
 @routes.post("/heartbeats/{name}/pause", response_model=PublicHeartbeat)
 def pause(caller: Caller, name: Name, asked: NewPause = PAUSED) -> Response:
-    """Pause: no ping is expected until the pause is over, or it is resumed or pinged; its alert is resolved."""
+    """Pause a heartbeat: no ping is expected until the pause ends, or it is resumed or pinged; its alert is resolved."""
     with transaction() as db:
         now = clock.now(db)
         actions.pause(db, name, caller, now, until=asked.end(now), reason=asked.reason)
@@ -78,7 +78,7 @@ def pause(caller: Caller, name: Name, asked: NewPause = PAUSED) -> Response:
 
 @routes.post("/heartbeats/{name}/resume", response_model=PublicHeartbeat)
 def resume(caller: Caller, name: Name) -> Response:
-    """Resume: pings are expected from now on."""
+    """Resume a heartbeat: the wait for the next ping starts now."""
     with transaction() as db:
         actions.resume(db, name, caller, clock.now(db))
         return answer(_shown(db, name))
@@ -86,7 +86,7 @@ def resume(caller: Caller, name: Name) -> Response:
 
 @routes.delete("/heartbeats/{name}", status_code=204)
 def remove(caller: Caller, name: Name) -> Response:
-    """Delete a heartbeat that a ping created; what the configuration declares is removed there."""
+    """Delete a heartbeat that a ping created; remove declared ones from the configuration."""
     with transaction() as db:
         actions.remove(db, name, caller, clock.now(db))
     return Response(status_code=204)

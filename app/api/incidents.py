@@ -1,4 +1,4 @@
-"""Incidents: list, look, act."""
+"""Incidents: list, show, act."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -142,7 +142,7 @@ def get_incident(number: Number) -> Response:
 
 @routes.post("/incidents/{number}/acknowledge", response_model=PublicIncident)
 def acknowledge(caller: Caller, number: Number) -> Response:
-    """Acknowledge: escalation stops. 409 when it is resolved."""
+    """Acknowledge: escalation stops. 409 if already resolved."""
     with transaction() as db:
         done = actions.acknowledge(db, number, caller, clock.now(db))
     return answer(present(done))
@@ -150,7 +150,7 @@ def acknowledge(caller: Caller, number: Number) -> Response:
 
 @routes.post("/incidents/{number}/resolve", response_model=PublicIncident)
 def resolve(caller: Caller, number: Number) -> Response:
-    """Resolve. 409 when it is resolved already."""
+    """Resolve. 409 if already resolved."""
     with transaction() as db:
         done = actions.resolve(db, number, caller, clock.now(db))
     return answer(present(done))
@@ -158,7 +158,7 @@ def resolve(caller: Caller, number: Number) -> Response:
 
 @routes.post("/incidents/{number}/reopen", response_model=PublicIncident)
 def reopen(caller: Caller, number: Number) -> Response:
-    """Reopen: triggered again, the policy restarts at step 1. 409 when it is not resolved."""
+    """Reopen: triggered again, escalation restarts at step 1. 409 if not resolved."""
     with transaction() as db:
         done = actions.reopen(db, number, caller, clock.now(db))
     return answer(present(done))
@@ -166,7 +166,7 @@ def reopen(caller: Caller, number: Number) -> Response:
 
 @routes.post("/incidents/{number}/snooze", response_model=PublicIncident)
 def snooze(caller: Caller, number: Number, body: Snooze) -> Response:
-    """Snooze: no escalation for so many seconds; then the policy restarts at step 1, unless it was resolved meanwhile."""
+    """Snooze: no escalation for this many seconds; then it restarts at step 1, unless resolved meanwhile."""
     with transaction() as db:
         done = actions.snooze(db, number, timedelta(seconds=body.seconds), caller, clock.now(db))
     return answer(present(done))
@@ -174,7 +174,7 @@ def snooze(caller: Caller, number: Number, body: Snooze) -> Response:
 
 @routes.post("/incidents/{number}/merge", response_model=PublicIncident)
 def merge(caller: Caller, number: Number, body: Merge) -> Response:
-    """Merge into another open incident, which takes over the alerts; answers with this one, resolved."""
+    """Merge into another open incident, which takes over the alerts; returns this one, resolved."""
     with transaction() as db:
         actions.merge(db, number, body.into, caller, clock.now(db))
         return answer(present(incident(db, number)))
@@ -182,7 +182,10 @@ def merge(caller: Caller, number: Number, body: Merge) -> Response:
 
 @routes.post("/incidents/{number}/assign", response_model=PublicIncident)
 def assign(caller: Caller, number: Number, body: Assign) -> Response:
-    """Assign to a user, who is paged now and has the first wait of the policy to answer. Assigning yourself does not page."""
+    """Assign to a user, who is paged now; without an acknowledgement, escalation continues after the policy's first wait.
+
+    Assigning yourself does not page.
+    """
     with transaction() as db:
         done = actions.assign(db, number, body.user, caller, clock.now(db))
     return answer(present(done))
@@ -194,7 +197,7 @@ def escalation_choices(
     number: Number,
     user: Annotated[list[Text], Each, Query(max_length=100, description="repeats")] = [],  # noqa: B006
 ) -> Response:
-    """What escalating would page: the next step, each later one of this round, and each `user`. Nothing is sent."""
+    """Who escalating would page: the next step, each later one of this round, and each `user`. Nothing is sent."""
     with transaction() as db:
         found, now = incident(db, number), clock.now(db)
         choices = step_choices(db, found, now) + person_choices(db, found, user, caller.login, now)
@@ -203,7 +206,7 @@ def escalation_choices(
 
 @routes.post("/incidents/{number}/escalate", response_model=PublicIncident)
 def escalate(caller: Caller, number: Number, body: Escalate | None = None) -> Response:
-    """Escalate: page the next step now; or a later `step`; or `user`, the same as assign. 409: not triggered, step taken."""
+    """Escalate: page the next step now, or a later `step`; or `user`, as assign. 409: not triggered, or step already run."""
     wanted = body or Escalate()
     if wanted.step is not None and wanted.user is not None:
         raise Invalid("choose a step or a user, not both", [Fault("step", "beside a user")])
@@ -217,7 +220,7 @@ def escalate(caller: Caller, number: Number, body: Escalate | None = None) -> Re
 
 @routes.post("/incidents/{number}/unacknowledge", response_model=PublicIncident)
 def unacknowledge(caller: Caller, number: Number) -> Response:
-    """Unacknowledge, or end a snooze: the policy restarts at step 1. 409 when it is not acknowledged."""
+    """Unacknowledge, or end a snooze: escalation restarts at step 1. 409 if not acknowledged."""
     with transaction() as db:
         done = actions.release(db, number, caller, clock.now(db))
     return answer(present(done))

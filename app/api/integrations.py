@@ -35,7 +35,7 @@ def integrations(caller: Caller, cursor: Cursor = None, limit: Limit = SMALL_LIS
 
 @routes.post("/integrations", status_code=201, response_model=PublicIntegration)
 def add(caller: Caller, body: Added) -> Response:
-    """Create an integration; answers with its key and URL."""
+    """Create an integration; returns its key and URL."""
     with transaction() as db:
         made = service.add(db, body.name, body.kind, body.service, caller, clock.now(db))
     return answer(made, 201)
@@ -43,7 +43,7 @@ def add(caller: Caller, body: Added) -> Response:
 
 @routes.post("/integrations/{name}/rotate", response_model=PublicIntegration)
 def rotate(caller: Caller, name: Name) -> Response:
-    """Create a new key; the old one is valid for seven more days."""
+    """Create a new key; the old one stays valid for seven days."""
     with transaction() as db:
         return answer(service.rotate(db, name, caller, clock.now(db)))
 

@@ -1,4 +1,4 @@
-"""Links in pages that act without a login: GET and HEAD only show what will happen, POST does it, again says it is done."""
+"""Action links in pages, without login: GET and HEAD only show the action, POST does it; repeating it says that it is done."""
 
 from collections.abc import Callable
 from html import escape

@@ -1,4 +1,4 @@
-"""Healthchecks' management API below `/in/KEY/api/v1/` to `/v3/`: what its clients make, read, change, pause and remove.
+"""Healthchecks' management API below `/in/KEY/api/v1/` to `/v3/`: what its clients create, read, update, pause and delete.
 
 KEY is the key of an integration of kind healthchecks; an X-Api-Key beside it is not asked for, but must be the same where
 there is one. What the configuration declares can be read and paused, not changed. There are no channels and no badges.
@@ -94,7 +94,7 @@ def single(caller: Caller) -> Response:
 
 
 def pause(caller: Caller) -> Response:
-    """Expect nothing until it is pinged or resumed."""
+    """Pause it until it is pinged or resumed."""
     name = caller.heartbeat().name
     actions.pause(caller.db, name, caller.actor, caller.now)
     return caller.shown(service.get(caller.db, name))

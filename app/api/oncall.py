@@ -31,7 +31,7 @@ class NewOverride(Body):
 
 
 class EditedOverride(Body):
-    """What to change; what is left out stays."""
+    """What to change; fields left out keep their values."""
 
     user: Annotated[Text, Field(min_length=1, max_length=128)] | None = None
     start: Instant | None = None
@@ -49,7 +49,7 @@ def on_call(at: MaybeInstant = None) -> Response:
 
 @routes.get("/oncall/coverage", response_model=Listed[PublicCoverage])
 def coverage(days: Annotated[int, Query(ge=1, le=3660)] = 90) -> Response:
-    """How much of the coming days somebody is on call, for every schedule, with the gaps."""
+    """How much of the coming days is covered by someone on call, for every schedule, with the gaps."""
     with transaction() as db:
         now = clock.now(db)
         found, idle = service.coverage(db, now, days), service.idle(db, now, now + timedelta(days=days))
@@ -94,7 +94,7 @@ def overrides(
     from_: Annotated[MaybeInstant, Query(alias="from", description="default: now")] = None,
     to: Annotated[MaybeInstant, Query(description="default: a year after `from`")] = None,
 ) -> Response:
-    """List the overrides and swaps that touch [from, to). Those of the configuration have no `id`, and `origin` says where."""
+    """List overrides and swaps that overlap [from, to). `id` is null for those in the configuration, `origin` says where."""
     with transaction() as db:
         start = from_ or clock.now(db)
         found = service.overrides(db, name, start, to or start + timedelta(days=365))
@@ -103,7 +103,7 @@ def overrides(
 
 @routes.post("/schedules/{name}/overrides", status_code=201, response_model=PublicOverride)
 def override(caller: Caller, name: Name, body: NewOverride) -> Response:
-    """Create an override: responders for themselves, or in their own shift (a hand-over); editors for anybody."""
+    """Create an override: responders for themselves or within their own shift (a hand-over); editors for anyone."""
     with transaction() as db:
         made = pager.override(db, name, body.user, body.start, body.end, body.reason, caller, clock.now(db))
     return answer(present.override(made), 201)
@@ -122,9 +122,9 @@ def remove_override(caller: Caller, name: Name, override_id: Annotated[int, Path
 def edit_override(
     caller: Caller, name: Name, override_id: Annotated[int, Path(ge=1, le=2**63 - 1)], body: EditedOverride
 ) -> Response:
-    """Change an override: responders their own, and make those they created for others shorter; editors any.
+    """Change an override: responders their own, and only shorten those they created for others; editors any.
 
-    Overrides of the configuration are changed in its files.
+    Overrides from the configuration are changed in its files.
     """
     with transaction() as db:
         service.schedule(db, name)

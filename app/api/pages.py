@@ -42,7 +42,7 @@ def obligations(
     cursor: Cursor = None,
     limit: Limit = LIST,
 ) -> Response:
-    """List obligations, whom each step was to reach and whether it did, newest first."""
+    """List obligations: who each step had to notify and whether it did, newest first."""
     with transaction() as db:
         rows = escalations.obligations(db, state=state, incident=incident, before=before_id(cursor), limit=limit + 1)
     return listed(rows, limit, lambda one: one.id, _obligation)

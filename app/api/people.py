@@ -34,7 +34,7 @@ class NewContacts(Body):
 
 
 class NewRule(Body):
-    """A contact, or the inbox, and how many seconds after a step began it is used."""
+    """A contact, or the inbox, and how many seconds after the start of a step it is used."""
 
     contact: Text = Field(max_length=128)
     after: float = Field(default=0, strict=True, ge=0, le=604_800, allow_inf_nan=False)
@@ -55,7 +55,7 @@ class NewQuietHours(Body):
 
 
 class NewSettings(Body):
-    """What is left out is the default."""
+    """Fields left out get the default."""
 
     timezone: Text | None = Field(default=None, max_length=64)
     notify: NewNotify = NewNotify()
@@ -92,7 +92,7 @@ def me(caller: Caller) -> Response:
 
 @routes.put("/me/contacts", response_model=PublicMe)
 def put_contacts(caller: Caller, new: NewContacts) -> Response:
-    """Replace your contacts, address by channel; 409 for users that the configuration declares."""
+    """Replace your contacts, address by channel; 409 for declared users."""
     with transaction() as db:
         person.set_contacts(db, caller.login or "", new.contacts, caller, clock.now(db))
         return answer(_me(db, caller))
@@ -100,7 +100,7 @@ def put_contacts(caller: Caller, new: NewContacts) -> Response:
 
 @routes.put("/me/settings", response_model=PublicMe)
 def put_settings(caller: Caller, new: NewSettings) -> Response:
-    """Replace your time zone, notification rules and quiet hours; what is left out is the default. 409 for declared users."""
+    """Replace your time zone, notification rules and quiet hours; fields left out get the default. 409 for declared users."""
     with transaction() as db:
         person.set_settings(db, caller.login or "", new.written(), caller, clock.now(db))
         return answer(_me(db, caller))
@@ -108,7 +108,7 @@ def put_settings(caller: Caller, new: NewSettings) -> Response:
 
 @routes.get("/me/reach", response_model=Listed[PublicReach])
 def reach(caller: Caller, at: MaybeInstant = None) -> Response:
-    """How a page that is sent to you at `at` (default: the next 03:00 in your time zone) would reach you, by urgency."""
+    """How a page sent to you at `at` (default: the next 03:00 in your time zone) would reach you, by urgency."""
     with transaction() as db:
         now = clock.now(db)
         one = _caller(db, caller)

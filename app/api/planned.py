@@ -1,4 +1,4 @@
-"""What is known by name and not built yet: 501, so that nobody mistakes it for a typing error or for a success."""
+"""Planned routes: 501, so that they are not mistaken for a typo or a success."""
 
 from collections.abc import Awaitable, Callable
 

@@ -30,7 +30,7 @@ class Asked(Body):
 
 @routes.post("/preview", response_model=PublicPreview)
 def ask(body: Asked) -> Response:
-    """Who would be paged over this alert, when, on which channel, and why, if nobody acknowledged. Nothing is sent."""
+    """Who would be paged for this alert, when, on which channel, and why, if nobody acknowledged. Nothing is sent."""
     severity = severity_of(body.severity, body.labels)
     with transaction() as db:
         now = clock.now(db)

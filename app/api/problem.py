@@ -1,4 +1,4 @@
-"""Every error as problem+json: ours by their class, the framework's, the database's. Nothing a caller sends is a 5xx."""
+"""Every error as problem+json: ours, the framework's, the database's. No request causes a 5xx by its content."""
 
 from math import ceil
 from typing import Any
@@ -51,7 +51,7 @@ async def _ours(request: Request, error: Any) -> Response:
 
 
 async def _validation(request: Request, error: Any) -> Response:
-    """What FastAPI refused: one fault for each field."""
+    """Validation errors of FastAPI, one fault per field."""
     faults = [_fault(one) for one in error.errors()]
     return problem(request, 422, f"{counted(len(faults), 'error')} in the request; nothing was changed", faults)
 
@@ -82,6 +82,6 @@ async def _database(request: Request, error: Any) -> Response:
 
 
 async def bug(request: Request, error: Exception) -> Response:
-    """The answer to what nobody expected; the log has it with its trace."""
-    logger.error("bug", path=request.url.path, exc_info=error)
+    """The response to an unexpected error; the log has it with its trace id."""
+    logger.error("internal_error", path=request.url.path, exc_info=error)
     return problem(request, 500, "internal error; the log has details under this trace id")

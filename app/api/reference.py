@@ -1,4 +1,4 @@
-"""What the API offers, for programs (OpenAPI) and for people (a plain page; nothing of it comes from another host)."""
+"""The API reference: OpenAPI for programs, a plain page for people (nothing on it comes from another host)."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Rules: what is in force, and where it stands."""
+"""Rules: the active ones and their state."""
 
 from fastapi import Response
 

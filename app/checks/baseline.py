@@ -26,7 +26,7 @@ class Drift:
     def __str__(self) -> str:
         """`new: tcp/8080, tcp/9000; gone: tcp/22`, each list cut after a few names."""
         parts = (("new", self.added), ("gone", self.gone), ("changed", self.changed))
-        return "; ".join(f"{word}: {_named(names)}" for word, names in parts if names) or "as accepted"
+        return "; ".join(f"{word}: {_named(names)}" for word, names in parts if names) or "no differences"
 
 
 def drift(baseline: Mapping[str, str], observed: Mapping[str, str]) -> Drift:

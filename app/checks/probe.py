@@ -190,7 +190,7 @@ class Probe:
             except ValidationError:
                 return None  # that is said where they stand
             except Exception:  # anybody's: a warning that cannot be decided is none
-                log.exception("probe_metrics_broke", probe=self.name)
+                log.exception("probe_metrics_failed", probe=self.name)
                 return None
         else:
             _, named, text = self.doc.partition("Metrics:")

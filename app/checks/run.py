@@ -53,7 +53,7 @@ async def run_batch(dues: Sequence[Due], now: datetime) -> AsyncIterator[list[Re
         try:
             return _result(due.name, began, reading, seconds)
         except Exception as error:  # what a probe hands back may be anything
-            log.exception("reading_broke", check=due.name, probe=due.check.probe)
+            log.exception("reading_invalid", check=due.name, probe=due.check.probe)
             why = f"the probe returned an invalid reading: {type(error).__name__}: {error}"
             anew: dict[str, object] | None = {} if due.memory else None
             return Result(due.name, began, Status.UNKNOWN, _clean(why), seconds, {"seconds": seconds}, memory=anew)
@@ -76,7 +76,7 @@ async def take(due: Due) -> Reading:
     except Invalid as error:  # its module may be anybody's
         return Reading(Status.UNKNOWN, f'probe "{due.check.probe}" cannot be loaded: {error}')
     except Exception as error:  # a validator of its own
-        log.exception("probe_broke", check=due.name, probe=due.check.probe)
+        log.exception("probe_failed", check=due.name, probe=due.check.probe)
         return Reading(Status.UNKNOWN, f"the probe failed on its settings: {type(error).__name__}: {error}")
     reading = await _taken(due, probe, spec)
     if redacted is str or not isinstance(reading, Reading):
@@ -101,7 +101,7 @@ async def _taken(due: Due, probe: Probe, spec: Spec) -> Reading:
             raise
         return Reading(Status.UNKNOWN, "the probe cancelled itself")
     except (Exception, SystemExit) as error:
-        log.exception("probe_broke", check=due.name, probe=due.check.probe)
+        log.exception("probe_failed", check=due.name, probe=due.check.probe)
         # What it remembers may be what it breaks over: it begins anew, or it would break for ever.
         return Reading(Status.UNKNOWN, f"the probe failed: {type(error).__name__}: {error}", memory={} if due.memory else None)
 

@@ -87,7 +87,7 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def build(wanted: str | None) -> typer.Typer:
-    """The command line; only the command `wanted` is there for real, the others by their name and one line."""
+    """The command line; only the command `wanted` is loaded, the others have only their name and help line."""
     root = typer.Typer(
         help="Alerting and on-call: checks, incidents, escalation, pages.", no_args_is_help=True, add_completion=False,
         pretty_exceptions_enable=False,
@@ -131,4 +131,4 @@ def _version(wanted: bool) -> None:
 
 
 def _placeholder() -> None:
-    """Stands for a command that is not the one called."""
+    """Placeholder for a command that was not called."""

@@ -196,7 +196,7 @@ def load_or_exit(folder: Path | None) -> "Loaded":
 
 
 def _with_never_pinged(loaded: "Loaded") -> "Loaded":
-    """Warned of heartbeats that cannot alert yet; only where a database answers is that known."""
+    """Add warnings about heartbeats that cannot alert yet; known only if the database responds."""
     from dataclasses import replace
 
     declared = loaded.config.items.get("heartbeat", {}) if loaded.config else {}

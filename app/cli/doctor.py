@@ -136,7 +136,7 @@ def _configuration() -> Iterator[Finding]:
 
 
 def _secrets() -> Iterator[Finding]:
-    """What is stored under another secret key than this one."""
+    """Secrets that are encrypted with a different secret key."""
     from sqlalchemy.exc import SQLAlchemyError
 
     from app.configfile.secrets import closed
@@ -182,9 +182,9 @@ def _heartbeats() -> Iterator[Finding]:
 
 
 def _checks() -> Iterator[Finding]:
-    """Checks that are unknown, with the reason of their probe. What is simply not on this host is no finding.
+    """Checks that are unknown, with the reason of their probe. What does not exist on this host is not a problem.
 
-    One that no rule reads may be unknown for a moment, as after a start.
+    A check without rules may be unknown for a moment, as after a start.
     """
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -209,7 +209,7 @@ def _checks() -> Iterator[Finding]:
 
 
 def _paused() -> Iterator[Finding]:
-    """What is paused without an end, or for long: what it watches is not watched."""
+    """What is paused with no end, or for long."""
     from sqlalchemy.exc import SQLAlchemyError
 
     from app import clock
@@ -228,9 +228,9 @@ def _paused() -> Iterator[Finding]:
         for name in forgotten(pauses, now):
             one = pauses[name]
             since = f" for {length(now - one.at)}" if one.at else ""
-            until = f" until {stamp(one.until)}" if one.until else ", without an end"
+            until = f" until {stamp(one.until)}" if one.until else ", with no end"
             why = f": {one.reason}" if one.reason else ""
-            what = f'{kind} "{name}" is paused{since}{until}{f" by {one.by}" if one.by else ""}{why}'
+            what = f'{kind} "{name}" is paused{since}{f" by {one.by}" if one.by else ""}{until}{why}'
             yield what, f"resume it: `tocsin {kind}s resume {name}`", False
 
 
@@ -248,9 +248,9 @@ def _states() -> list[CheckState]:
 
 
 def _blind_rules() -> Iterator[Finding]:
-    """Rules over a metric that their check ran without, in any label set: they can never fire.
+    """Rules on a metric that their check does not report with any label set: they can never fire.
 
-    A check that is unknown gives no metric at all: that is no matter of the rule.
+    A check that is unknown reports no metrics at all; that is not a fault of the rule.
     """
     from sqlalchemy.exc import SQLAlchemyError
 

@@ -1,4 +1,4 @@
-"""How a command ends: what it raised becomes one line on stderr that says what to do, and an exit status."""
+"""How a command ends: an exception becomes one line on stderr that says what to do, and an exit status."""
 
 import os
 import sys
@@ -43,7 +43,7 @@ def exit_status(run: Callable[[], Any], starts: bool = False) -> int:
 
 
 def _known(error: Exception) -> TocsinError | None:
-    """What it means for whoever called the command; None for what should not happen."""
+    """The error for the user; None for a bug."""
     if isinstance(error, TocsinError):
         return error
     if refusal.is_not_set_up(error):
@@ -70,7 +70,7 @@ def _say(line: str, status: int) -> int:
 
 
 def _with_faults(error: TocsinError) -> str:
-    """The message, then what it does not name already: each wrong field once."""
+    """The message, then the invalid fields that it does not mention, once each."""
     message = str(error)
     faults = error.faults if isinstance(error, Invalid) else ()
     more = [f"{one.field}: {one.detail}" for one in faults if one.detail not in message and one.detail != "unknown"]

@@ -84,7 +84,7 @@ def pause(name: Name, length: Length = None, until: Until = None, reason: Why = 
 
 @heartbeats.command()
 def resume(name: Name, as_: As = None) -> None:
-    """Resume a heartbeat: the next ping is expected from now on."""
+    """Resume a heartbeat: the wait for the next ping starts now."""
     from app import clock
     from app.actions.heartbeat import resume
     from app.db import transaction

@@ -197,7 +197,7 @@ def _assigned(after: "Incident") -> str:
 
 
 def _act(numbers: list[str], as_: str | None, do: Act, done: "Callable[[Incident], str]") -> None:
-    """Do it to each incident in a transaction of its own, and say what was done."""
+    """Do it to each incident in its own transaction, and report it."""
     from app import clock
     from app.actions import service
     from app.db import transaction

@@ -1,4 +1,4 @@
-"""`tocsin locations ...`: what a worker elsewhere needs of this installation (docs/howto/watch-from-elsewhere.md)."""
+"""`tocsin locations ...`: what a remote worker needs from this installation (docs/howto/watch-from-elsewhere.md)."""
 
 import re
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Commands that are known by name and not built yet: they say so and exit 2."""
+"""Planned commands: they say that they are not active yet, and exit 2."""
 
 from collections.abc import Callable
 

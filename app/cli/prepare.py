@@ -1,4 +1,4 @@
-"""`tocsin prepare`: what comes before every process: migrations, the first admin, the configuration."""
+"""`tocsin prepare`: what must run before the other processes: migrations, the first admin, the configuration."""
 
 from typing import TYPE_CHECKING, Annotated
 

@@ -70,7 +70,7 @@ def pager() -> None:
 
 
 def ask_servers(process: str, database: bool = True, broker: bool = True) -> None:
-    """Begin the log; what is not there yet is said in it and tried on. Raises Unusable for what waiting does not change."""
+    """Start logging; log what is unavailable and retry. Raises Unusable for what waiting cannot fix."""
     from app import log
     from app.settings import settings
     from app.supervisor import preflight

@@ -134,7 +134,7 @@ def _row(step: "Transition") -> dict[str, Any]:
 
 
 def _score(step: "Transition") -> float | None:
-    """How unusual: the kind's own measure; where it has none, 1 while it is bad and 0 while it is well."""
+    """How unusual: the kind's own score; without one, 1 while bad and 0 while ok."""
     if step.verdict.score is not None:
         return step.verdict.score
     return {"pending": 1.0, "firing": 1.0, "ok": 0.0}.get(step.verdict.state.value)

@@ -1,4 +1,4 @@
-"""`tocsin up`, `down`, `status`, `flower`: the stack in TOCSIN_HOME. What is heavy is imported by the command that needs it."""
+"""`tocsin up`, `down`, `status`, `flower`: the stack in TOCSIN_HOME. Heavy imports are inside the commands that need them."""
 
 from typing import Annotated
 
@@ -74,7 +74,7 @@ def _state(found: stack_status.Status) -> str:
 
 
 def _table(found: stack_status.Status) -> str:
-    """For people: processes, then what waits, then what is wrong."""
+    """For people: processes, queues, then problems."""
     from rich.console import Console
     from rich.table import Table
 

@@ -23,7 +23,7 @@ OneNumber = Annotated[str, typer.Argument(metavar="NUMBER", help="An incident nu
 
 
 def actor(db: "Connection", login: str | None) -> "Actor":
-    """Who acts: whoever can run this command holds the database, so without `login` it is the first admin."""
+    """The actor: whoever runs this command has the database anyway, so without `login` it is the first admin."""
     from app.people import store
     from app.people.model import FIRST_ADMIN, Actor, Role
 
@@ -36,7 +36,7 @@ def actor(db: "Connection", login: str | None) -> "Actor":
 
 
 def say(words: str) -> None:
-    """Print a line, and what a program said in more lines below it; what is not printable is shown as such, not sent."""
+    """Print a line; further lines are indented, and unprintable characters are replaced."""
     for at, line in enumerate(words.expandtabs(1).splitlines() or [""]):
         typer.echo("    " * bool(at) + "".join(char if char.isprintable() else "\ufffd" for char in line))
 
@@ -50,7 +50,7 @@ def warn_of_broken_probes() -> None:
 
 
 def say_json(value: Any) -> None:
-    """Print JSON, instants as RFC 3339; what a terminal might obey is escaped in it."""
+    """Print JSON, instants as RFC 3339; terminal control characters are escaped."""
     import orjson
 
     from app.visible import plain_json
@@ -76,7 +76,7 @@ def say_list(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json:
 
 
 def each(things: Sequence[str], work: Callable[[str], Any]) -> None:
-    """Do it for each, whatever becomes of the others; ends with the worst exit status."""
+    """Do it for each, even if others fail; exits with the worst status."""
     raise typer.Exit(max(exit_status(lambda thing=thing: work(thing)) for thing in things))  # type: ignore[misc]
 
 

@@ -141,7 +141,7 @@ def _hours(change: Change, after: Sequence[Declaration]) -> Iterator[str]:
     users = [str(int(name)) for name, route in routes.items() if change.name in route.hours]
     where = f" (routes {', '.join(users)})" if len(users) > 1 else f" (route {users[0]})" if users else ""
     if change.action is Action.CHANGED:
-        yield f"{change.subject}{where}: other opening times: {'; '.join(change.details)}"
+        yield f"{change.subject}{where}: hours changed: {'; '.join(change.details)}"
     elif change.action is Action.REMOVED:
         yield f"{change.subject}: removed; pages held for them are sent at once"
 

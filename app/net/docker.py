@@ -74,7 +74,7 @@ class Engine:
         try:
             return None if answer is None else _read(answer)
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise Failed(Kind.PROTOCOL, f"its response about {name} is invalid: is this a Docker engine?") from None
+            raise Failed(Kind.PROTOCOL, f"its response about {name} cannot be parsed: is this a Docker engine?") from None
 
     async def _ask(self, path: str) -> Any:
         """The answer as JSON; None when it is: not found."""
@@ -94,10 +94,10 @@ class Engine:
         if response.status == 404 and message:
             return None
         if response.status in (401, 403):
-            raise Failed(Kind.DENIED, f"it responded {response.status}: {message or 'not allowed'}")
+            raise Failed(Kind.DENIED, f"it returned {response.status}: {message or 'not allowed'}")
         if response.status != 200 or answer is None:
             what = "response too large" if response.truncated else message or "no Engine API"
-            raise Failed(Kind.PROTOCOL, f"it responded {response.status}, {what}")
+            raise Failed(Kind.PROTOCOL, f"it returned {response.status}, {what}")
         return answer
 
 

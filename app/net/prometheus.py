@@ -89,7 +89,7 @@ def _request(query: Query, timeout: float) -> Any:
 
 def _read(response: Response, query: Query) -> Answer:
     if response.status in (401, 403):
-        raise Failed(Kind.DENIED, f"the server responded {response.status}; check token, username and password")
+        raise Failed(Kind.DENIED, f"the server returned {response.status}; check token, username and password")
     try:
         answer = document(response)
     except ValueError as error:

@@ -113,7 +113,7 @@ class Management:
             answer = None
         error = str(_object(answer).get("reason") or _object(answer).get("error") or "")[:200]
         if response.status in (401, 403):
-            raise Refused(f"{self.asked} responded {response.status}: {error or 'not allowed'}")
+            raise Refused(f"{self.asked} returned {response.status}: {error or 'not allowed'}")
         if response.status == 404 and error and may_lack:
             return None
         ok = response.status == 200 or (response.status == 503 and "alarms" in _object(answer))
@@ -121,7 +121,7 @@ class Management:
             what = (
                 f"more than {len(response.body)} bytes; raise max_bytes" if response.truncated else error or "no management API"
             )
-            raise Failed(Kind.PROTOCOL, f"{self.asked} responded {response.status}, {what}")
+            raise Failed(Kind.PROTOCOL, f"{self.asked} returned {response.status}, {what}")
         return answer
 
 

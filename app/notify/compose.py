@@ -82,7 +82,7 @@ def _title(draft: Draft, incident: Incident | None) -> str:
 
 def _lines(draft: Draft, incident: Incident | None, alerts: Sequence[Alert], attempt: int) -> list[str]:
     if incident is None:
-        return ["This is a test, requested with “Test my pager”. No incident is open because of it."]
+        return ["This is a test, requested with “Test my pager”. It did not open an incident."]
     where = ", ".join(part for part in (incident.service and f"service {incident.service}", incident.team) if part)
     lines = [f"Since {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC{f', {where}' if where else ''}. State: {incident.state}."]
     for alert in alerts[:SHOWN_ALERTS]:
@@ -92,7 +92,7 @@ def _lines(draft: Draft, incident: Incident | None, alerts: Sequence[Alert], att
         lines += [f"  {line}" for line in more]
     if incident.alert_count > SHOWN_ALERTS:
         lines.append(f"- and {incident.alert_count - SHOWN_ALERTS} more")
-    lines.append(f"Why you: {texts(draft.reasons)}.")
+    lines.append(f"Reason: {texts(draft.reasons)}.")
     if attempt > 1:
         lines.append(f"(attempt {attempt}; you may have received this message before)")
     return lines

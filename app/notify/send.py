@@ -68,7 +68,7 @@ async def _send(job: Job, ask: Ask) -> Sent | None:
         error.args = (_hidden(job, str(error)),)
         return Sent(job.claim, error)
     except Exception as error:
-        log.exception("channel_broke", channel=job.claim.draft.channel, page=job.claim.id)
+        log.exception("channel_failed", channel=job.claim.draft.channel, page=job.claim.id)
         return Sent(job.claim, Transient(_hidden(job, f"channel error: {type(error).__name__}: {error}")))
 
 

@@ -32,6 +32,6 @@ def _allowed(db: Connection, change: Callable[[Connection], None], fix: str) -> 
             change(db)
     except DBAPIError as error:
         reason = str(error.orig).strip().partition("\n")[0]
-        logger.warning("no_reader_role", reason=reason, fix=fix)
+        logger.warning("reader_role_missing", reason=reason, fix=fix)
         return False
     return True

@@ -185,7 +185,7 @@ def _finding(rule: Active, view: View, before: SeriesState) -> Finding:
     except OverflowError:
         return Finding(None, False, None, Reason(Code.TOO_LARGE), memory=before.memory)
     except Exception as error:  # a plug-in's own error: this rule is unknown, the others are not
-        log.exception("rule_broke", rule=rule.name)
+        log.exception("rule_failed", rule=rule.name)
         reason = Reason(Code.RULE_BROKE, {"error": f"{type(error).__name__}: {error}"})
         return Finding(None, False, None, reason, memory=before.memory)
     return _finite(found)

@@ -88,7 +88,7 @@ class Guarded(Flower):  # type: ignore[misc]
             await asyncio.wait_for(self.io_loop.run_in_executor(None, tell), 10)
             self.events_on = wanted
         except Exception as error:  # noqa: BLE001  (kombu raises each transport's own; the next tick tries again)
-            logger.warning("task_events_not_switched", error=str(error))
+            logger.warning("task_events_not_enabled", error=str(error))
 
     def start(self) -> None:
         """Serve until stopped. Workers are not asked now, as stock Flower does: they start at the same time as we do."""

@@ -83,7 +83,7 @@ def sign_of_life() -> bool:
     with transaction() as db:
         overdue = metrics.oldest_overdue(db)
     if overdue > WELL:
-        logger.warning("not_well", oldest_overdue_seconds=overdue)
+        logger.warning("unhealthy", oldest_overdue_seconds=overdue)
         return False
     try:
         return 200 <= run(http.fetch(http.Request(url, timeout=5))).status < 300

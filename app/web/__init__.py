@@ -1,4 +1,4 @@
-"""The web console: `router` is every page, `install` mounts the static files and the page for addresses that are nobody's."""
+"""The web console: `router` is every page, `install` mounts the static files and the page for unknown addresses."""
 
 from fastapi import APIRouter, FastAPI
 

@@ -36,8 +36,8 @@ def summary(ends: Sequence[RunEnd]) -> str:
     shown = ends[-MOST:]
     took = [one.seconds for one in shown if one.seconds is not None]
     failed = sum(one.kind is Kind.FAIL for one in shown)
-    figures = dict.fromkeys(figures.figure("seconds", one) for one in (min(took), max(took))) if took else ()
-    span = f"; took {' to '.join(figures)}" if took else ""
+    ends_of = dict.fromkeys(figures.figure("seconds", one) for one in (min(took), max(took))) if took else ()
+    span = f"; took {' to '.join(ends_of)}" if took else ""
     return f"{len(shown)} {'run' if len(shown) == 1 else 'runs'}, {failed} failed{span}"
 
 

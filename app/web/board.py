@@ -1,4 +1,4 @@
-"""Incidents as rows of a list that stays live: each with who works on it or who is next, and what is new beside them."""
+"""Incidents as rows of a live list: each with its responder or next escalation, and a notice of new ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ Page = Annotated[Shown | None, Depends(shown)]
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A page of the list. Rows never move under a finger: what is newer than the page is announced, and waits."""
+    """A page of the list. Rows never move on their own: newer incidents are announced, and shown on request."""
 
     rows: tuple[Row, ...]
     total: int  # that are found in all

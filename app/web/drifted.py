@@ -1,4 +1,4 @@
-"""A baseline as people look at it: what was accepted, by whom, and every way in which things differ now. Pure."""
+"""A baseline for people: what was accepted, by whom, and all current differences. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ MOST = 40  # differences shown
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that is not as it was accepted."""
+    """One difference from the baseline."""
 
     kind: str  # added, gone, changed
     sign: str

@@ -1,4 +1,4 @@
-"""A form made from what a probe says of its settings: its fields, and what was meant by what was typed. Pure."""
+"""A form generated from the settings of a probe, and how its input is read. Pure."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What stands around every page: how much is wrong, who is on call, whether Tocsin itself is watched."""
+"""The frame of every page: open incidents, who is on call, whether Tocsin itself is monitored."""
 
 import time
 from dataclasses import dataclass
@@ -60,6 +60,6 @@ def _holding(db: Connection, now: datetime) -> tuple[str, ...]:
 
 
 def invalidate() -> None:
-    """The schedule was changed here: look again."""
+    """Forget the cached frame: a schedule was changed here."""
     global _on_call
     _on_call = None

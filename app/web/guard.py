@@ -1,4 +1,4 @@
-"""What stands between a stranger's page and ours: form tokens and same origin."""
+"""CSRF protection: form tokens and same origin."""
 
 import hmac
 import secrets

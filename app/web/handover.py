@@ -21,7 +21,7 @@ TAKEN = {"1h": "1 hour", "2h": "2 hours", "4h": "4 hours", "morning": "Until mor
 
 @dataclass(frozen=True, slots=True)
 class Mate:
-    """Somebody who could take the pager."""
+    """Somebody who could be on call instead."""
 
     login: str
     title: str
@@ -31,7 +31,7 @@ class Mate:
 
 @dataclass(frozen=True, slots=True)
 class HandOver:
-    """What whoever holds the pager of a schedule may choose."""
+    """The choices of whoever is on call in a schedule."""
 
     schedule: str
     mates: tuple[Mate, ...]
@@ -39,7 +39,7 @@ class HandOver:
 
 
 def hand_overs(db: Connection, actor: Actor, person: Person, holding: Mapping[str, On], now: datetime) -> dict[str, HandOver]:
-    """By schedule, for each that this person alone holds now and may give away."""
+    """By schedule, for each in which only this person is on call now."""
     mine = {name: choices(on, now, person.zone) for name, on in holding.items() if on.users == (person.login,)}
     ends = {name: next(iter(found.values())) for name, found in mine.items() if found}
     own = [name for name, end in ends.items() if pager.may_hand_over(db, name, actor, now, end)]

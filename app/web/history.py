@@ -1,4 +1,4 @@
-"""What to draw for a check, a rule or an incident: which metric and which of its series, with what its rules say of them."""
+"""What to draw for a check, a rule or an incident: metric, series, and the limits and states of its rules."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Server-sent events: one LISTEN per process, fanned out to every open page. An event is only a noun; the page looks itself.
+"""Server-sent events: one LISTEN per process, fanned out to every open page. An event is only a noun; the page refreshes.
 
 The listener starts with the first page and ends with the last one. When PostgreSQL is away it tries again every second,
 and when it is back every page reloads its parts, since what was sent meanwhile is lost.
@@ -29,7 +29,7 @@ router = pages()
 
 
 class Reasons:
-    """Why one page should look: each noun once, however often it was said."""
+    """Why a page should refresh: each noun once, however often it came."""
 
     def __init__(self) -> None:
         self._nouns: set[str] = set()
@@ -81,7 +81,7 @@ class Wire:
                 await self._listen(lost)
             except psycopg.Error as error:
                 if not lost:
-                    logger.warning("console_wire_lost", error=str(error).partition("\n")[0])
+                    logger.warning("live_listener_lost", error=str(error).partition("\n")[0])
                 lost = True
             await asyncio.sleep(RETRY)
 

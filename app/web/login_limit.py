@@ -1,4 +1,4 @@
-"""How many passwords may be tried, and by whom, so that nobody guesses one and nobody locks somebody else out.
+"""Login rate limits, so that nobody can guess a password or lock somebody else out.
 
 Tries count for a login and an address together (of IPv6 its /64). A login that is tried from very many addresses is slowed
 down for all that are not known: a browser in which this person has logged in before counts for itself alone.

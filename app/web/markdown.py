@@ -1,4 +1,4 @@
-"""Runbooks as HTML: Markdown, then an allow-list; whatever a file says, only these tags and web links come out. Pure."""
+"""Runbooks as HTML: Markdown, then an allow-list of tags and web links, whatever a file contains. Pure."""
 
 import re
 from functools import lru_cache

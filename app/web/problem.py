@@ -1,4 +1,4 @@
-"""When something is wrong: a page that says what, what to do, what was typed, and a trace id that the log has too."""
+"""Error pages: what is wrong, what to do, what was typed, and the trace id, which is also in the log."""
 
 import secrets
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ def answer(request: Request, error: Exception) -> Response:
     status = error.status if isinstance(error, errors.TocsinError) else errors.TocsinError.status
     trace = getattr(request.state, "trace", None) or secrets.token_hex(8)
     if kind is BROKEN:
-        logger.error("console_broke", path=request.url.path, trace=trace, exc_info=error)
+        logger.error("console_error", path=request.url.path, trace=trace, exc_info=error)
     elif status >= 500:
         logger.warning("console_problem", path=request.url.path, status=status, error=str(error), trace=trace)
     text = "" if kind is BROKEN else str(error)
@@ -105,7 +105,7 @@ def _typed(request: Request) -> dict[str, str]:
 
 
 def _log_in(request: Request, back: str) -> Response:
-    """Off to the log-in page and back to where the visitor was; what was typed is kept by the page's script, or shown here."""
+    """Redirect to the login page and back; what was typed is kept by the page's script, or shown here."""
     if request.headers.get("hx-request") == "true":
         return Response(status_code=401, headers={"HX-Redirect": _login(_own_path(request, "hx-current-url"))})
     if request.method != "POST":

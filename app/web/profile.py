@@ -1,4 +1,4 @@
-"""What is true of a person, for their own page and for others: how they are notified, and when they are on call."""
+"""The profile of a person, for their own page and for others: how they are notified, and when they are on call."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Profile:
 
 
 def profile(db: Connection, person: Person, now: datetime) -> Profile:
-    """The settings of a person as they are in force."""
+    """The active settings of a person."""
     origin = catalog.origins(db, "user").get(person.login) if person.declared else None
     zone_origin = origin if person.user.timezone else catalog.origins(db, "defaults").get("defaults")
     teams = store.directory(db, "UTC").teams_of(person.login)

@@ -1,4 +1,4 @@
-"""A schedule as a picture: layers above, who really holds below, gaps, overrides, days, clock changes, now. Pure."""
+"""A schedule as a picture: layers above, final schedule below, gaps, overrides, days, clock changes, now. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

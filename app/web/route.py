@@ -1,4 +1,4 @@
-"""The one kind of route the console has: it refuses foreign forms, tells errors as pages, and sends the safety headers."""
+"""The route class of the console: rejects foreign forms, renders errors as pages, and sends the security headers."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -18,7 +18,7 @@ class Page(APIRoute):
     """A page, or a form's target."""
 
     def get_route_handler(self) -> Handler:
-        """The handler with the console's manners around it."""
+        """The handler, wrapped as every console route is."""
         own = super().get_route_handler()
 
         async def handle(request: Request) -> Response:

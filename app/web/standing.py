@@ -1,4 +1,4 @@
-"""How services stand: their open incidents, and how their checks and heartbeats are."""
+"""The state of services: open incidents, checks and heartbeats."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ OF_HEARTBEATS = {"up": "ok", "late": "warning", "down": "critical"}
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One service and how it stands. origin: where it is declared, FILE:LINE; None where alerts alone name it."""
+    """One service and its state. origin: FILE:LINE of its declaration; None if only alerts name it."""
 
     name: str
     spec: Service
@@ -57,7 +57,7 @@ class Standing:
 
     @property
     def order(self) -> tuple[int, int, str]:
-        """What is worst comes first, then by name."""
+        """Worst first, then by name."""
         rank = self.open.worst.rank if self.open else -1
         return -rank, STATUSES.index(self.status) if self.status else len(STATUSES), self.name
 

@@ -23,7 +23,7 @@ MACHINES = ("/api/", "/in/", "/v2/", "/ping/", "/a/", "/static/")  # who asks th
 
 
 class Files(StaticFiles):
-    """Static files with the console's manners."""
+    """Static files with the console's headers."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """The file, small when the browser can unpack it; one asked for by its digest never changes."""

@@ -1,4 +1,4 @@
-"""The tag of a page: the same for what would look the same, so that nobody is sent what they have. Pure."""
+"""The ETag of a page: equal for pages that look the same, so that they are not sent twice. Pure."""
 
 import re
 from hashlib import sha256

@@ -1,4 +1,4 @@
-"""When the alerts of a check's rules were on, and when they were about to be: the stretches that graphs shade."""
+"""When the alerts of a check's rules were firing or pending: the ranges that graphs shade."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

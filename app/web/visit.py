@@ -87,7 +87,7 @@ class Visit:
         return may(self.person.role, what)
 
     def page(self, template: str, /, **facts: Any) -> Response:
-        """A whole page; a toast that was waiting is shown and gone. Nothing for a refresh of what the browser has."""
+        """A whole page; a waiting toast is shown once. 204 for a refresh of what the browser already has."""
         toast = Toast.read(self.request.cookies.get(TOAST))
         around = frame.load(self.db, self.person, self.now)
         text = render(
@@ -153,7 +153,7 @@ def local_path(wanted: str | None, otherwise: str = "/") -> str:
 
 
 def go(to: str, toast: Toast | None = None, kept: str = "") -> Response:
-    """Off to another page after a change, with a word about what was done. kept: the rows of a list that stay."""
+    """Redirect to another page after a change, with a toast. kept: the rows of a list that stay."""
     response = RedirectResponse(f"{to}{'&' if '?' in to else '?'}{kept}" if kept else to, 303)
     if toast is not None:
         response.set_cookie(TOAST, toast.written, max_age=30, httponly=True, samesite="lax")

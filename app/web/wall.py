@@ -1,4 +1,4 @@
-"""Times as people type and mean them, in their own zone. Pure."""
+"""Times as people type them, in their own time zone. Pure."""
 
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo

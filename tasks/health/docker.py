@@ -101,7 +101,7 @@ def _as_exception(failed: Failed) -> Exception:
         return Unknown(f"access to the Docker daemon denied: {failed}; {FIX}")
     if failed.kind is Kind.BLOCKED:
         return Unknown(str(failed))
-    return Unreachable(f"invalid answer from the Docker daemon: {failed}")
+    return Unreachable(f"invalid response from the Docker daemon: {failed}")
 
 
 def _reading(spec: Target, run: Run, names: Sequence[str], found: Sequence[Container | None], seconds: float) -> Reading:

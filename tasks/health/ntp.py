@@ -47,7 +47,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     metrics = {"stratum": float(answer.stratum), "leap": float(answer.leap), "synchronised": 1.0}
     reason = _unsynchronised(answer)
     if reason:
-        message = f"{spec.host} is not synchronized ({reason})"
+        message = f"{spec.host} is not synchronised ({reason})"
         return Reading(Status.CRITICAL, message, metrics | {"synchronised": 0.0})
     metrics |= {
         "offset_seconds": answer.offset,

@@ -62,9 +62,9 @@ async def measure(spec: Page, run: Run) -> Reading:
     except Failed as failed:
         raise unanswered(failed) from None
     if response.status in (401, 403):
-        raise Unknown(f"the page responded {response.status}; check token, username and password")
+        raise Unknown(f"the page returned {response.status}; check token, username and password")
     if not 200 <= response.status < 300:
-        return Reading(Status.CRITICAL, f"the page responded {response.status}")
+        return Reading(Status.CRITICAL, f"the page returned {response.status}")
     now = time.time()  # the same clock for every worker; a run after a step back in time gives no rates
     try:
         if len(response.body) > LONG:

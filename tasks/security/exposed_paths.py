@@ -123,7 +123,7 @@ async def measure(spec: Site, run: Run) -> Reading:
     except Failed as failed:
         raise Unknown(str(failed)) from None
     if not_found.status in BUSY:
-        raise Unknown(f"the server responded {not_found.status}")
+        raise Unknown(f"the server returned {not_found.status}")
     scan = _PathScan(spec, until, not_found, iter(wanted.items()))
     await asyncio.gather(*(_worker(scan) for _ in range(MAX_CONCURRENT)))
     return _reading(scan, len(wanted))

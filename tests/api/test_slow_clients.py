@@ -152,7 +152,7 @@ def test_slow_clients_beyond_every_descriptor_do_not_stop_intake(narrow: Web, ho
                 line.send(b" ")
         running.post()
         assert running.descriptors() < DESCRIPTORS
-    assert "bug" not in running.log.read_text()
+    assert "internal_error" not in running.log.read_text()
 
 
 def _lines(held: ExitStack) -> list[socket.socket]:

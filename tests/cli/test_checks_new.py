@@ -136,7 +136,7 @@ def test_nothing_that_is_there_is_written_over(new: New, installed: Path) -> Non
     mine.write_text("# mine")
     status, said = new("health.mine", "--folder", str(installed))
     assert (status, mine.read_text()) == (1, "# mine")
-    assert "there is a probe health.mine already" in said
+    assert "probe health.mine already exists" in said
 
 
 def test_a_folder_that_workers_do_not_read_is_refused_with_the_one_they_do(new: New, tmp_path: Path) -> None:

@@ -256,7 +256,7 @@ def test_a_labelled_value_of_a_result_is_printed_with_its_labels(capsys: pytest.
     series = [{"metric": "up", "labels": {"job": "x", "zone": "b"}, "value": 1.0}]
     result = {"name": "web", "status": "ok", "seconds": 0.1, "message": "", "metrics": {"seconds": 0.1}, "series": series}
     _say_result(result, "", metrics=True)
-    assert capsys.readouterr().out.splitlines() == ["web: ok in 0.100 s", "  seconds 0.1", '  up{job="x",zone="b"} 1']
+    assert capsys.readouterr().out.splitlines() == ["web: ok in 100 ms", "  seconds: 100 ms", '  up{job="x",zone="b"}: 1']
 
 
 def test_checks_are_shown_paused_and_resumed(tocsin: Tocsin) -> None:
@@ -268,7 +268,7 @@ def test_checks_are_shown_paused_and_resumed(tocsin: Tocsin) -> None:
     assert 'check "web" is paused' not in tocsin("doctor").out
     tocsin("checks", "pause", "web", "--reason", "moved", "--as", "ed")
     assert 'note: check "web" is paused for ' in tocsin("doctor").out
-    assert "without an end by ed: moved; resume it: `tocsin checks resume web`" in tocsin("doctor").out
+    assert " by ed, with no end: moved; resume it: `tocsin checks resume web`" in tocsin("doctor").out
     assert tocsin("checks", "show", "web", "--json").json["paused"] is True
     shown = tocsin("checks", "show", "web").out.splitlines()
     assert {"status: -", "next_due_at: paused", "paused: yes", "every: 1m", "labels: -"} <= set(shown)

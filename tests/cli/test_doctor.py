@@ -44,7 +44,8 @@ def judged(message: str, status: Status = Status.UNKNOWN, reason: Reason | None 
             "/var/log/auth.log: Permission denied; check the path and that this worker can read it (group adm)",
             Status.UNKNOWN,
             None,
-            'check "logins" is unknown: /var/log/auth.log: Permission denied; check the path and that this worker can read it (group adm); fix that',
+            'check "logins" is unknown: /var/log/auth.log: Permission denied; check the path and that this worker can read it'
+            " (group adm); fix that",
             "metric",
         ),
         ("not on this host: no journal", Status.UNKNOWN, Reason(Code.NOT_ON_HOST, {"what": "no journal"}), None, "logins"),

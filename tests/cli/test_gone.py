@@ -35,6 +35,11 @@ def test_plan_coverage_and_doctor_name_an_override_of_somebody_who_left(tocsin: 
     assert 'schedule "primary": override by ed' in tocsin("doctor").out
     (covered,) = tocsin("oncall", "coverage", "--json").json["items"]
     assert covered["ignored"][0]["because"] == 'user "ed" not found'
+    listed = tocsin("oncall", "overrides", "primary")
+    assert "REASON  IGNORED              ORIGIN" in listed.out
+    assert 'user "ed" not found' in listed.out
+    (shown,) = tocsin("oncall", "overrides", "primary", "--json").json["items"]
+    assert (shown["ignored"], shown["origin"]) == ('user "ed" not found', None)
 
 
 def test_a_plan_says_who_is_on_call_instead_and_the_audit_log_who_applied_it(tocsin: Tocsin, files: Path) -> None:

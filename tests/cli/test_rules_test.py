@@ -65,17 +65,24 @@ TIMES = {
 @pytest.mark.parametrize("written", TIMES.values(), ids=TIMES)
 def test_forms_of_time(rules_test: Try, written: str) -> None:
     (row,) = rows(rules_test("high", f"timestamp,value\n{written},9\n"))
-    assert (row["at"], row["value"], row["score"], row["state"]) == ("2026-11-23T08:00:00Z", "9.0", "1.0", "firing")
+    assert (row["at"], row["value"], row["score"], row["state"]) == ("2026-11-23T08:00:00Z", "9", "1", "firing")
     assert row["because"] == "last seconds 9 > 5"
+
+
+def test_people_read_three_digits_and_programs_all_of_them(rules_test: Try) -> None:
+    text = "timestamp,value\n2026-11-23 08:00:00,9.123456\n"
+    (row,) = rows(rules_test("high", text))
+    assert row["value"] == "9.12"
+    assert json.loads(rules_test("high", text, "--json").out)["value"] == 9.123456
 
 
 def test_a_line_for_each_sample_in_order_of_time_with_its_labels(rules_test: Try) -> None:
     text = "timestamp,value,host,zone\n2026-11-23 08:01:00,9,a,\n2026-11-23 08:00:00,1,a,\n2026-11-23 08:00:00,7,b,eu\n"
     said = rows(rules_test("high", text))
     assert [(row["at"][14:16], row["value"], row["state"], row["series"]) for row in said] == [
-        ("00", "1.0", "ok", "host=a"),
-        ("00", "7.0", "firing", "host=b,zone=eu"),
-        ("01", "9.0", "firing", "host=a"),
+        ("00", "1", "ok", "host=a"),
+        ("00", "7", "firing", "host=b,zone=eu"),
+        ("01", "9", "firing", "host=a"),
     ]
 
 
@@ -100,7 +107,7 @@ def test_absence_adds_a_line_without_a_value_for_each_missed_interval(rules_test
     assert [(one["at"][11:16], one["value"], one["state"]) for one in found] == [
         ("08:00", 1.0, "ok"), ("08:01", 1.0, "ok"), ("08:02", None, "firing"), ("08:03", None, "firing"), ("08:04", 1.0, "ok"),
     ]  # fmt: skip
-    assert [row["value"] for row in rows(rules_test("gone", text))] == ["1.0", "1.0", "", "", "1.0"]
+    assert [row["value"] for row in rows(rules_test("gone", text))] == ["1", "1", "", "", "1"]
 
 
 FORMS = {
@@ -114,7 +121,7 @@ FORMS = {
 
 @pytest.mark.parametrize("given", FORMS.values(), ids=FORMS)
 def test_forms_of_a_file(rules_test: Try, given: bytes) -> None:
-    assert [(row["value"], row["state"]) for row in rows(rules_test("high", given))] == [("9.0", "firing")]
+    assert [(row["value"], row["state"]) for row in rows(rules_test("high", given))] == [("9", "firing")]
 
 
 @pytest.mark.parametrize("value", ["", "NaN", "inf", "-Infinity", "1e999"])

@@ -112,7 +112,7 @@ def plan(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 def test_a_plan_says_what_hours_change_for_paging() -> None:
     waits = {"routes": [{"policy": "usual", "pages": "office"}]}
     assert plan({"hours": {"office": OFFICE}, **waits}, {"hours": {"office": {**OFFICE, "from": "08:00"}}, **waits}) == [
-        'hours "office" (route 1): other opening times: from: 09:00 -> 08:00'
+        'hours "office" (route 1): hours changed: from: 09:00 -> 08:00'
     ]
     assert plan({"hours": {"office": OFFICE}, "routes": [{"policy": "usual"}]}, {"routes": [{"policy": "usual"}]}) == [
         'hours "office": removed; pages held for them are sent at once'

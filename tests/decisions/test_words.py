@@ -146,7 +146,7 @@ def said(draft: Draft, attempt: int = 1, alerts: Any = (), **facts: Any) -> Any:
 def test_a_page_says_how_bad_which_what_since_when_and_why_you() -> None:
     message = said(page(), alerts=[alert(reasons=(recorded("3 of 3"),))], title="db is down")
     assert message.title == "[ERROR] #1 db is down"
-    for part in ("Since 2026-11-23 12:00:00 UTC", "service shop", "it is wrong (3 of 3)", "Why you: user ada."):
+    for part in ("Since 2026-11-23 12:00:00 UTC", "service shop", "it is wrong (3 of 3)", "Reason: user ada."):
         assert part in message.text
     why = {"code": "user_named", "facts": {"user": "ada"}, "text": "user ada"}
     known = {"id": 7, "key": "1:1:0:1:ada:hook", "attempt": 1, "step": 1}

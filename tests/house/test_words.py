@@ -192,6 +192,10 @@ def test_the_script_is_in_the_fields_words() -> None:
         "Ways in",
         "ada has it since 12:00",
         "There is no such channel",
+        'there is no check "web"',
+        "Pages that needed nobody",
+        "page to ada over sms: accepted",
+        "version 3 is in force",
     ],
 )
 def test_a_phrase_that_stops_a_reader_is_found(text: str) -> None:
@@ -208,6 +212,9 @@ def test_a_phrase_that_stops_a_reader_is_found(text: str) -> None:
         "indebted",
         "it is overdue",
         "who has access",
+        "there is no route",
+        "burn rate over 5m and 1h",
+        "sent in clear text",
     ],
 )
 def test_ordinary_words_are_not(text: str) -> None:

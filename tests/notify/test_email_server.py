@@ -216,7 +216,7 @@ def test_a_login_is_made(pem: Path, without: tuple[str, ...]) -> None:
 def test_a_wrong_password_is_final_and_shown_nowhere(pem: Path) -> None:
     answer = real(Post(), starttls=pem, username="ada", password="wr0ng-donkey")
     assert isinstance(answer, Permanent)
-    assert "AUTH was answered 535" in str(answer)
+    assert "AUTH: 535" in str(answer)
     assert "donkey" not in str(answer)
 
 
@@ -404,7 +404,7 @@ def test_one_of_several_recipients_that_is_taken_is_enough_and_the_refused_are_n
     answer = real_channel(post, "ada@x.example, bo@x.example, cy@x.example")
     assert isinstance(answer, Receipt)
     assert [to for to, _ in post.mails] == [["ada@x.example"]]
-    assert "bo@x.example> was answered 550" in (answer.provider_id or "")
+    assert "bo@x.example>: 550" in (answer.provider_id or "")
     assert "cy@x.example> was answered 451" in (answer.provider_id or "")
 
 

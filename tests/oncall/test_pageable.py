@@ -156,7 +156,7 @@ def test_a_swap_that_names_somebody_who_has_left_is_named(db: Connection) -> Non
     assert service.idle(db, NOW, LATER) == {}
     declare(db, ada="responder", cy="editor")
     (idle,) = service.idle(db, NOW, LATER)["shop"]
-    assert str(idle) == "swap by cy for bo from 2026-11-02 00:00:00Z to 2026-11-02 12:00:00Z is ignored: user \"bo\" not found"
+    assert str(idle) == 'swap by cy for bo from 2026-11-02 00:00:00Z to 2026-11-02 12:00:00Z is ignored: user "bo" not found'
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_what_is_new_is_critical(accepted: Tree, path: str, text: str, said: str
         ("etc/passwd", "/usr/sbin/nologin", "/bin/bash", "critical", "changed: user web; user web: uid 33, gid 33, "),
         ("etc/shadow", "web:!:", f"web:{HASH}:", "critical", "changed: password web; password web: locked -> set"),
         ("etc/shadow", HASH, f"!{HASH}", "critical", "password ada: set -> locked"),
-        ("etc/shadow", HASH, "$y$another", "ok", "as accepted"),
+        ("etc/shadow", HASH, "$y$another", "ok", "match the baseline"),
         ("etc/group", "sudo:x:27:ada", "sudo:x:27:ada,web", "critical", "new: member web of sudo; changed: user web"),
         ("etc/sudoers.d/deploy", "ada", "#ada", "warning", "gone: sudo rule in /etc/sudoers.d/deploy: ada ALL"),
         ("home/ada/.ssh/authorized_keys", KEY, "#" + KEY, "warning", f"gone: key of ada {FINGERPRINT}"),
@@ -230,7 +230,7 @@ def test_without_accounts_it_is_unknown(accepted: Tree, spoil: Callable[[Tree], 
 def test_a_link_out_of_a_mounted_tree_is_not_followed(tree: Tree) -> None:
     (tree.root / "etc/shadow").unlink()
     (tree.root / "etc/shadow").symlink_to("/etc/shadow")
-    assert "/etc/shadow (leads out of " in tree.look().message
+    assert "/etc/shadow (leads outside " in tree.look().message
 
 
 def test_sudoers_that_include_themselves_end(accepted: Tree) -> None:

@@ -99,7 +99,10 @@ def test_how_long_a_queue_waits_is_told(worker: str) -> None:
     tell(port, *(f'LPUSH unpaid {{"headers":{{"sent_at":{time.time() - age}}}}}' for age in (90, 5, 1)))
     try:
         reading = look(worker)
-        assert (reading.status, "the oldest message in unpaid waits for 1 min 3" in reading.message) == ("warning", True)
+        assert (reading.status, "the oldest message in unpaid has been waiting for 1 min 3" in reading.message) == (
+            "warning",
+            True,
+        )
         assert reading.metrics["depth"] == 3
         assert 90 <= reading.metrics["oldest_seconds"] < 100
         assert {(one.labels["queue"], one.value) for one in reading.series if one.metric == "depth"} == {
@@ -107,7 +110,7 @@ def test_how_long_a_queue_waits_is_told(worker: str) -> None:
             ("unpaid", 3),
         }
         assert look(worker, critical_age="1m").status == "critical"
-        assert "3 messages wait in unpaid" in look(worker, warning_depth=3).message
+        assert "3 messages waiting in unpaid" in look(worker, warning_depth=3).message
     finally:
         tell(port, "DEL unpaid")
 

@@ -118,10 +118,10 @@ LIES = {
     "another API": (api(lambda _: (200, {"status": "ok"})), "critical", "is this a Docker engine?"),
     "another list": (api(lambda _: (200, [{"name": "x"}])), "critical", "is this a Docker engine?"),
     "a redirect": (api(lambda _: (302, b"")), "critical", "302, no Engine API"),
-    "a proxy that refuses": (api(lambda _: (403, b"Forbidden")), "unknown", "it answers 403"),
-    "too many": (api(lambda _: (200, [{"Id": f"{i:064}"} for i in range(501)])), "unknown", "more than the 500"),
+    "a proxy that refuses": (api(lambda _: (403, b"Forbidden")), "unknown", "it returned 403"),
+    "too many": (api(lambda _: (200, [{"Id": f"{i:064}"} for i in range(501)])), "unknown", "at most 500 are checked"),
     "a state of no kind": (
-        api(lambda target: (200, {"Id": "x", "State": 7} if "/x/" in target else [{"Id": "x"}])), "critical", "cannot be read",
+        api(lambda target: (200, {"Id": "x", "State": 7} if "/x/" in target else [{"Id": "x"}])), "critical", "cannot be parsed",
     ),
 }  # fmt: skip
 

@@ -159,7 +159,7 @@ async def greets(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         ("health.ssh", greets, {"host": TWO, "port": "PORT"}, "220 here"),
         ("health.mysql", full, {"url": f"mysql://x@{TWO}:PORT/x"}, "Too many connections"),
         ("health.http", says(ok()), {"url": f"http://{TWO}:PORT/"}, "200"),
-        ("health.rabbitmq", says(ok(b"[]")), {"url": f"http://{TWO}:PORT"}, "/api/overview answers 200"),
+        ("health.rabbitmq", says(ok(b"[]")), {"url": f"http://{TWO}:PORT"}, "/api/overview returned 200"),
         ("health.docker", says(ok(b"{}")), {"url": f"tcp://{TWO}:PORT"}, "its list of containers is invalid"),
         ("performance.http", says(ok()), {"url": f"http://{TWO}:PORT/"}, "first byte"),
         ("business.http_json", says(ok(b'{"a": 1}')), {"url": f"http://{TWO}:PORT/", "metrics": {"a": "$.a"}}, "a 1"),

@@ -134,7 +134,7 @@ def test_a_symbolic_link_counts_as_what_it_leads_to(files: Files, tmp_path: Path
 def test_a_file_that_lies_about_its_date_is_unknown(files: Files) -> None:
     reading = look(files(a=(-DAY, 5), b=(9 * DAY, 5)), critical_older_than="1d")
     assert reading.status is Status.UNKNOWN
-    assert "dated 23 h 59 min in the future: age unknown" in reading.message
+    assert "modification time is 23 h 59 min in the future: age unknown" in reading.message
     assert look(files(a=(-DAY, 0))).status is Status.CRITICAL
 
 

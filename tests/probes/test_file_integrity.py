@@ -134,7 +134,7 @@ def test_bounded_runs_go_on_and_never_look_like_removals(tmp_path: Path) -> None
     tree.memory = {}
     reading = tree(max_bytes=12_000)
     assert (reading.status, reading.metrics["gone_files"], reading.metrics["changed_files"]) == ("unknown", 0, 0)
-    assert "wait for the next run" in reading.message
+    assert "left for the next run" in reading.message
 
 
 def test_files_too_large_are_watched_by_their_size(tree: Watched) -> None:

@@ -49,7 +49,7 @@ def test_what_is_as_expected_is_ok(expect: Options) -> None:
     [
         ({"status": [201, "3xx"]}, "status 200, expected 201, 3xx"),
         ({"body_contains": "Buy"}, "does not contain 'Buy'"),
-        ({"body_lacks": "Pay"}, "holds 'Pay'"),
+        ({"body_lacks": "Pay"}, "contains 'Pay'"),
         ({"body_matches": "^here"}, "does not match"),
         ({"header": {"X-A": "b"}}, "X-A is missing"),
         ({"header": {"Content-Type": "json"}}, "text/html"),

@@ -67,7 +67,7 @@ def test_json_as_expected_is_ok(wanted: Options) -> None:
         ({"$.missing": "x"}, "$.missing is missing"),
         ({"$.missing": {"exists": True}}, "$.missing is missing"),
         ({"$.status": {"exists": False}}, '$.status is "ok", expected nothing there'),
-        ({"$.tags": {"contains": True}}, 'expected to hold true'),
+        ({"$.tags": {"contains": True}}, 'expected to contain true'),
         ({"$.tags": {"length": 2}}, "of length 3, expected 2"),
         ({"$.tags": {"length": {"above": 3}}}, "of length 3, expected above 3"),
         ({"$.queue.depth": {"length": 2}}, "of length None, expected 2"),

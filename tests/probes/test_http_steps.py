@@ -107,10 +107,10 @@ def test_a_cookie_of_a_redirect_is_sent_to_where_it_leads_and_none_is_kept_for_t
 @pytest.mark.parametrize(
     "shop, told",
     [
-        (Shop(login=ok(b"{}")), "step login: no token to take: $.access_token is missing"),
-        (Shop(login=ok(b"<html>")), "step login: no token to take: the body is not JSON"),
+        (Shop(login=ok(b"{}")), "step login: no value for token: $.access_token is missing"),
+        (Shop(login=ok(b"<html>")), "step login: no value for token: the body is not JSON"),
         (Shop(login=ok(b'{"access_token": {"a": 1}, "id": 1}')), "$.access_token is neither text nor a number"),
-        (Shop(login=ok(json.dumps({"access_token": "x" * 20_000, "id": 1}).encode())), "more than 16384 characters"),
+        (Shop(login=ok(json.dumps({"access_token": "x" * 20_000, "id": 1}).encode())), "longer than 16384 characters"),
         (Shop(account=ok(b"sorry")), "step account: no value for csrf: no match for"),
         (Shop(account=ok(status="500 Oops")), "step account: status 500, expected 200-399"),
         (Shop(pay=redirect("/pay")), "step pay: "),

@@ -95,9 +95,9 @@ def test_a_real_plugin_sees_a_port_open_and_another_closed() -> None:
 @pytest.mark.parametrize(
     "body, status, said",
     [
-        ("echo CRITICAL - all is lost", "ok", "CRITICAL - all is lost (output says CRITICAL; the exit code 0 counts)"),
-        ("exit 0", "ok", "check_it ended with 0, no output"),
-        ("exit 2", "critical", "check_it ended with 2, no output"),
+        ("echo CRITICAL - all is lost", "ok", "CRITICAL - all is lost (the output says CRITICAL, but the exit code 0 counts)"),
+        ("exit 0", "ok", "check_it exited with 0, no output"),
+        ("exit 2", "critical", "check_it exited with 2, no output"),
         ("echo no perl >&2; exit 2", "critical", "no perl"),
         ("echo odd; exit 4", "unknown", "check_it exited with 4, which is not a plugin status: odd"),
         ("exec /no/such/thing", "unknown", "not found"),
@@ -134,7 +134,7 @@ def test_one_that_hangs_is_killed_with_all_it_started_and_unknown_in_time(script
     reading = measure("health.nagios", 0.7, command=[script(f"{SPAWN}{DAEMON}trap '' TERM INT\n{SLEEP} 600; echo ok")])
     assert time.monotonic() - began < 2
     assert reading.status is Status.UNKNOWN
-    assert "check_it did not end within 0.63 s and was killed" in reading.message
+    assert "check_it did not finish within 0.63 s and was killed" in reading.message
     assert not alive(tmp_path)
 
 

@@ -107,9 +107,11 @@ def of(answers: Answers, timeout: float = 5.0, **with_: Any) -> Reading:
         pytest.param(0.03, "ok", "s behind", id="little is ok"),
         pytest.param(0.5, "warning", "s behind", id="half a second behind warns"),
         pytest.param(-0.5, "warning", "s ahead of", id="half a second ahead warns"),
-        pytest.param(90.0, "critical", "our clock is 90 s behind 127.0.0.1", id="a minute and a half is critical"),
-        pytest.param(-90_030.0, "critical", "our clock is 1 d 1 h ahead of", id="a day ahead is critical"),
-        pytest.param(12 * 365 * 86_400.0 + 30, "critical", "our clock is 4380 d behind", id="also beyond the era of 2036"),
+        pytest.param(90.0, "critical", "the local clock is 90 s behind 127.0.0.1", id="a minute and a half is critical"),
+        pytest.param(-90_030.0, "critical", "the local clock is 1 d 1 h ahead of", id="a day ahead is critical"),
+        pytest.param(
+            12 * 365 * 86_400.0 + 30, "critical", "the local clock is 4380 d behind", id="also beyond the era of 2036"
+        ),
     ],
 )
 def test_the_offset_is_judged_either_way(offset: float, status: str, told: str) -> None:

@@ -25,7 +25,7 @@ ODD = "a/b c%d"
 
 
 def told(url: str, path: str, body: Any = None, method: str = "PUT") -> Any:
-    """What the real API answers to the administrator."""
+    """What the real API returned to the administrator."""
 
     async def story() -> Any:
         try:
@@ -89,8 +89,8 @@ def test_messages_that_no_queue_took_are_counted_since_the_last_run(node: str) -
     "with_, status, said",
     [
         ({"queues": ["orders", ODD]}, "ok", "nodes run"),
-        ({"queues": ["orders", "mails"]}, "critical", "queue mails is missing in /"),
-        ({"queues": ["orders"], "vhost": "shop"}, "critical", "queue orders is missing in shop"),
+        ({"queues": ["orders", "mails"]}, "critical", "queue mails not found in /"),
+        ({"queues": ["orders"], "vhost": "shop"}, "critical", "queue orders not found in shop"),
         ({"vhost": "shop", "ready_critical_above": 0}, "ok", "nodes run"),
         ({"queues": ["orders"], "min_consumers": 2}, "critical", "queue orders has 0 consumers, expected 2"),
         ({"ready_warning_above": 3, "ready_critical_above": 9}, "ok", "nodes run"),
@@ -109,15 +109,15 @@ def test_queues_are_judged(node: str, with_: Options, status: str, said: str) ->
 @pytest.mark.parametrize(
     "with_, said",
     [
-        ({"password": "wr0ng-hare"}, "refuses watch: /api/overview answers 401: Login failed"),
-        ({"username": None, "password": None}, "refuses us: /api/overview answers 401"),
+        ({"password": "wr0ng-hare"}, "rejected watch: /api/overview returned 401: Login failed"),
+        ({"username": None, "password": None}, "rejected the request: /api/overview returned 401"),
         ({"username": "half"}, "it needs the tag monitoring: rabbitmqctl set_user_tags half monitoring"),
         (
             {"username": "blind"},
             "none of its 2 queues is shown; it may not see the queues: rabbitmqctl set_permissions -p VHOST blind",
         ),
         ({"username": "blind", "queues": ["orders"]}, "not authorised to access virtual host; it may not see the queues"),
-        ({"vhost": "no such"}, "/api/queues/no%20such answers 404"),
+        ({"vhost": "no such"}, "/api/queues/no%20such returned 404"),
     ],
     ids=["a wrong password", "no password", "no right to see nodes", "nor any queue", "nor this one", "no such virtual host"],
 )
@@ -190,14 +190,14 @@ ONE_MUST = {"queues": ["orders"], "min_consumers": 1}
         (cluster(queues=[queue(messages_unacknowledged=8)]), {"unacked_warning_above": 7}, "warning", "8 messages unack"),
         (cluster(queues=[queue()], there=900), {}, "ok", "only the 1 longest of 900 queues were checked"),
         (cluster(queues=[queue(state="down")] * 12), {}, "critical", "queue orders is down; 2 more"),
-        (cluster(overview=(404, b"no such page")), {}, "critical", "/api/overview answers 404, no management API"),
-        (cluster(overview=(500, {"reason": "mnesia is away"})), {}, "critical", "/api/overview answers 500, mnesia is away"),
+        (cluster(overview=(404, b"no such page")), {}, "critical", "/api/overview returned 404, no management API"),
+        (cluster(overview=(500, {"reason": "mnesia is away"})), {}, "critical", "/api/overview returned 500, mnesia is away"),
         (cluster(overview={"status": "ok"}), {}, "critical", "/api/overview does not respond like a management API"),
         (cluster(nodes=["x", 7]), {}, "critical", "does not respond like a management API"),
         (cluster(alarms=["x"]), {}, "critical", "does not respond like a management API"),
-        (cluster(alarms=(503, b"no backend")), {}, "critical", "/api/health/checks/alarms answers 503, no management API"),
+        (cluster(alarms=(503, b"no backend")), {}, "critical", "/api/health/checks/alarms returned 503, no management API"),
         (cluster(queues={"items": 7}), {}, "critical", "does not respond like a management API"),
-        (cluster(overview=(302, b"")), {}, "critical", "/api/overview answers 302"),
+        (cluster(overview=(302, b"")), {}, "critical", "/api/overview returned 302"),
         (floods, {"max_bytes": 9999}, "critical", "more than 9999 bytes; raise max_bytes"),
         (slams, {}, "critical", ""),
         (hangs, {"timeout": 0.5}, "critical", "no response to /api/overview within 0.475 s"),

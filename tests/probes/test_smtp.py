@@ -144,7 +144,7 @@ def test_a_login_is_tried_and_a_refused_one_is_unknown(pem: Path, without: list[
     assert real(starttls=pem, ca=str(pem), without=without, **LOGIN).status is Status.OK
     reading = real(starttls=pem, ca=str(pem), without=without, username="ada", password="wr0ng-horse")
     assert reading.status is Status.UNKNOWN
-    assert "login of ada is refused: AUTH was answered 535" in reading.message
+    assert "login of ada rejected: AUTH: 535" in reading.message
     assert "wr0ng" not in reading.message
 
 
@@ -214,10 +214,10 @@ LIES = {  # handler, settings, status, what is told
     "it hangs at STARTTLS": (says(MX, EHLO), {}, "critical", "no response to STARTTLS"),
     "it hangs in the handshake": (says(MX, EHLO, b"220 go\r\n"), {}, "critical", "no response to the TLS handshake"),
     "junk for a handshake": (says(MX, EHLO, b"220 go\r\n", b"junk" * 9), {}, "critical", "no TLS"),
-    "STARTTLS refused": (says(MX, EHLO, b"454 no\r\n"), {}, "critical", "STARTTLS was answered 454 no"),
+    "STARTTLS refused": (says(MX, EHLO, b"454 no\r\n"), {}, "critical", "STARTTLS: 454 no"),
     "an answer injected before TLS": (says(MX, EHLO, b"220 go\r\n250 injected\r\n"), {}, "critical", "man in the middle"),
     "it will not talk to us": (says(b"554 5.7.1 You are listed\r\n"), {}, "critical", "554 5.7.1 You are listed"),
-    "it is too busy": (says(MX, b"421 too busy\r\n"), {}, "critical", "EHLO was answered 421 too busy"),
+    "it is too busy": (says(MX, b"421 too busy\r\n"), {}, "critical", "EHLO: 421 too busy"),
     "its users are away": (says(MX, EHLO, b"454 away\r\n"), LOG_IN, "critical", "454 away"),
     "it tells our password": (
         says(MX, EHLO, b"535 s3cret-horse? AGFkYQBzM2NyZXQtaG9yc2U=\r\n"),
@@ -225,7 +225,7 @@ LIES = {  # handler, settings, status, what is told
         "unknown",
         "535 ***? ***",
     ),
-    "another protocol": (says(b"SSH-2.0-OpenSSH\r\n"), {}, "critical", "answered 'SSH-2"),
+    "another protocol": (says(b"SSH-2.0-OpenSSH\r\n"), {}, "critical", "with 'SSH-2"),
     "another code on the way": (says(b"220-mx\r\n250 mx\r\n"), {}, "critical", "does not speak SMTP"),
     "a greeting without end": (never_ends, {}, "critical", "does not speak SMTP"),
     "a line without end": (one_long_line, {"timeout": 2}, "critical", "never ends"),

@@ -197,7 +197,7 @@ def test_a_systemctl_that_hangs_is_unknown_in_time(systemctl: Callable[[str], li
     reading = measure("health.systemd", timeout=0.5, command=systemctl("sleep 600"))
     assert time.monotonic() - began < 2
     assert reading.status is Status.UNKNOWN
-    assert "systemctl did not end within 0.45 s" in reading.message
+    assert "systemctl did not finish within 0.45 s" in reading.message
 
 
 def test_without_systemd_it_is_unknown_with_the_reason() -> None:

@@ -89,8 +89,8 @@ def chained(
         ({"middle": 5}, "critical", 5, "5 days left: the chain's certificate CN=ca.example expires before the server's own"),
         ({"root": 5}, "critical", 5, "5 days left: the chain's certificate CN=root.example expires before the server's own"),
         ({"leaf": 5, "middle": 6}, "critical", 5, "5 days left"),
-        ({"middle": -3}, "critical", -3, "the chain's certificate CN=ca.example ended 3 days ago; the chain is not trusted"),
-        ({"leaf": -2}, "critical", -2, "the certificate ended 2 days ago; the chain is not trusted"),
+        ({"middle": -3}, "critical", -3, "the chain's certificate CN=ca.example expired 3 days ago; the chain is not trusted"),
+        ({"leaf": -2}, "critical", -2, "the certificate expired 2 days ago; the chain is not trusted"),
     ],
     ids=str,
 )

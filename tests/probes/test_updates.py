@@ -214,7 +214,7 @@ def test_one_that_hangs_is_unknown_in_time(tree: Tree, stands_for: Callable[[str
     reading = tree.look(command=stands_for("apt-get", "sleep 600"), timeout=0.4)
     assert time.monotonic() - began < 2
     assert reading.status is Status.UNKNOWN
-    assert "apt-get did not end within 0.3" in reading.message
+    assert "apt-get did not finish within 0.3" in reading.message
 
 
 def test_what_is_no_package_manager_is_unknown() -> None:
@@ -302,7 +302,7 @@ def test_versions_of_apt(out: str, names: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(
     "text, said",
-    [("exit 100", "apt-cache failed: it ended with 100"), ("sleep 600", "apt-cache did not end within")],
+    [("exit 100", "apt-cache failed: it ended with 100"), ("sleep 600", "apt-cache did not finish within")],
 )
 def test_without_the_versions_it_cannot_be_known(
     tree: Tree, stands_for: Callable[[str, str], list[str]], text: str, said: str

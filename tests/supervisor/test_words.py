@@ -36,7 +36,7 @@ SAID = {
     ),
     "one of ours": (["level=info event=began", "tocsin: the database is empty"], "the database is empty"),
     "a traceback": (["Traceback (most recent call last):", '  File "x"', "ModuleNotFoundError: No module named 'x'"], "Module"),
-    "a line of our log": (['ts=2026-11-02T09:00:00Z level=error event=stage_broke error="no \\"x\\" here"'], 'no "x" here'),
+    "a line of our log": (['ts=2026-11-02T09:00:00Z level=error event=stage_failed error="no \\"x\\" here"'], 'no "x" here'),
     "an exception in our log": (
         ['ts=2026-11-02T09:00:00Z level=error event=broke exception="Traceback:\\n  File x\\nValueError: bad"'],
         "ValueError: bad",

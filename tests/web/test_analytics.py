@@ -70,7 +70,7 @@ def test_the_alert_that_cost_sleep_and_needed_nobody_stands_first(slept: Site) -
     assert "Incidents that needed no action 1 50 %" in said
     assert "1 not acknowledged" in said
     assert 'aria-label="4 pages in 30 days (4 at night, 0 by day); most on' in page
-    assert "days are those of Europe/Paris" in said
+    assert "days are in Europe/Paris" in said
 
 
 def test_a_filter_narrows_every_figure_and_stays_in_the_links(slept: Site) -> None:
@@ -82,7 +82,7 @@ def test_a_filter_narrows_every_figure_and_stays_in_the_links(slept: Site) -> No
     assert "/analytics?days=90&amp;service=db" in page
     assert "<option selected>db</option>" in page
     assert "Pages 3" in words(ada.get("/analytics?team=shop"))
-    assert "No pages and no incidents in this time for ada" in words(ada.get("/analytics?user=ada"))
+    assert "No pages and no incidents in this time range for ada" in words(ada.get("/analytics?user=ada"))
     assert "<option selected>gone</option>" in ada.get("/analytics?service=gone")
 
 

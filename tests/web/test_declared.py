@@ -201,7 +201,7 @@ def test_an_address_is_shown_to_its_person_and_to_admins_alone(more: Site) -> No
     assert re.search(r"High urgency custom at once hook after 3m inbox", said)
     assert re.search(r"Low urgency default at once inbox at once hook", said)
     assert "Quiet hours 22:00 to 07:00 (Europe/Paris)" in said
-    assert re.search(r"Teams shop Schedules primary Policies none names bo", said)
+    assert re.search(r"Teams shop Schedules primary Policies none", said)
 
 
 def test_a_user_shows_what_they_work_on(more: Site) -> None:
@@ -229,7 +229,7 @@ def test_a_channel_shows_its_settings_to_editors_and_its_secrets_to_nobody(more:
     said = words(more.as_("ada").get("/channels"))
     assert line_of("channels:") in said
     assert "Used by bo" in said
-    assert "Not active yet: this release sends nothing over slack" in said
+    assert "Not active yet: this release sends nothing via slack" in said
 
 
 def test_a_channel_says_when_a_page_last_arrived_and_last_failed(more: Site) -> None:

@@ -311,7 +311,7 @@ def test_who_was_invited_sets_time_zone_rules_and_quiet_hours_and_sees_how_a_pag
 
     usual = reach(cy.get("/me"))
     tried = cy.post("/me/settings", 200, **typed, preview="1").text
-    assert "A critical page at 03:00 (Europe/Paris) would reach you: hook at once, inbox after 2m" in reach(tried)
+    assert "A critical page at 03:00 (Europe/Paris) would reach you via hook at once, inbox after 2m" in reach(tried)
     assert "(quiet hours)" in reach(tried)
     assert 'value="2m"' in tried
     assert reach(cy.get("/me")) == usual, "a preview saves nothing"

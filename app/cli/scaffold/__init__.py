@@ -1,1 +1,1 @@
-"""`tocsin checks new`: a probe to begin with, that works as it is. The templates stand beside this file."""
+"""`tocsin checks new`: a working probe to start from. The templates are beside this file."""

@@ -1,4 +1,4 @@
-"""The kinds of probe that can be begun."""
+"""The kinds of probe templates."""
 
 from enum import StrEnum
 

@@ -34,7 +34,7 @@ SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A probe to be written, its name and sentence sound."""
+    """A probe to be written, with a valid name and description."""
 
     family: str
     name: str

@@ -120,7 +120,7 @@ async def send(spec: Spec, message: Message, timeout: float) -> Receipt:
         raise Stale(str(error)) from None
     except Failed as error:
         final = error.code >= 500 if isinstance(error, Refused) else isinstance(error, NotOffered) or error.kind is Kind.BLOCKED
-        raise (Permanent if final else Transient)(visible(f"the mail server {spec.host}: {error}")) from None
+        raise (Permanent if final else Transient)(visible(f"mail server {spec.host}: {error}")) from None
     refused = "".join(f"; {one}" for one in taken.refused)
     return Receipt(provider_id=visible(f"{taken.reply}{refused}")[:500])
 

@@ -60,7 +60,7 @@ async def send(spec: Spec, message: Message, timeout: float) -> Receipt:
         raise kind(str(failure)) from None
     if 200 <= response.status < 300:
         return Receipt(provider_id=response.headers.get("x-request-id"))
-    said = f"the receiver responded {response.status}"
+    said = f"the receiver returned {response.status}"
     if response.status in TRY_AGAIN or response.status >= 500:
         raise Transient(said, _seconds(response.headers.get("retry-after")))
     raise Permanent(said)

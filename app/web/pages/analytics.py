@@ -44,7 +44,7 @@ def show(
     team: Text = "",
     user: Text = "",
 ) -> Response:
-    """The last so many days in the viewer's zone, compared with as many before."""
+    """The last `days` days in the viewer's time zone, compared with the period before."""
     only = Filter(service=service or None, team=team or None, user=user or None)
     with visit(request) as v:
         found = analytics(v.db, asked(days, None, None, v.zone, v.now), only)

@@ -76,7 +76,7 @@ def audit(
     end: Annotated[str, Query(max_length=64)] = "",
     before: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
 ) -> Response:
-    """Every change, newest first; what cannot be read in the filter is said beside it, and finds nothing."""
+    """Every change, newest first; an invalid filter shows its error and finds nothing."""
     wanted = Filter(person.strip(), action.strip(), thing.strip(), start, end)
     with visit(request) as v:
         found, error = list[AuditEntry](), ""
@@ -98,7 +98,7 @@ def audit(
 
 
 def _found(v: Visit, wanted: Filter, before: int | None) -> list[AuditEntry]:
-    """What fits the filter. Raises Invalid for a time that cannot be read."""
+    """The entries that match. Raises Invalid for a time that cannot be parsed."""
     return store.audited(
         v.db,
         actor=("" if wanted.person == TOCSIN else wanted.person) if wanted.person else None,

@@ -1,4 +1,4 @@
-"""One check: how is it, what did it find, and what do its rules say?"""
+"""One check: state, results, and its rules."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -75,7 +75,7 @@ def show(request: Request, name: str, metric: str = "", span: str = PREFERRED, s
 
 @router.post("/checks/{name}/baseline")
 def accept(request: Request, name: str, typed: Typed) -> Response:
-    """Call normal what was looked at; refused when the check has seen something else since."""
+    """Accept the observation on the page as the baseline; refused if the check has observed something else since."""
     with visit(request) as v:
         before = baseline.shown(v.db, name)
         if typed.get("seen") != digest(before["observed"]):

@@ -1,4 +1,4 @@
-"""Checks: what do we watch, and how is it?"""
+"""Checks: list with state, run, pause and resume."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -36,7 +36,7 @@ ORDER = {"critical": 0, "warning": 1, "unknown": 2, None: 3, "ok": 4}
 def listed(
     request: Request, family: str = "", status: str = "", q: str = "", page: Annotated[int, Query(ge=1, le=10_000)] = 1
 ) -> Response:
-    """What is bad first, then by name."""
+    """Worst first, then by name."""
     with visit(request) as v:
         states = checks.states(v.db)
         error, found = "", list[CheckState]()
@@ -68,7 +68,7 @@ def listed(
 
 @router.post("/checks/{name}/run")
 def run(request: Request, name: str, typed: Typed) -> Response:
-    """Run it now through its queue; the answer stands in its row when this returns."""
+    """Run it now through its queue; its row has the result when this returns."""
     with visit(request) as v:
         actor = v.actor
     result = run_now(name, actor)  # not inside a transaction: it waits for a worker
@@ -78,7 +78,7 @@ def run(request: Request, name: str, typed: Typed) -> Response:
 
 @router.post("/checks/{name}/pause")
 def pause_check(request: Request, name: str, typed: Typed) -> Response:
-    """Stop running it for now."""
+    """Pause it."""
     with visit(request) as v:
         until = pausing.end(typed, v.now, v.zone)
         pause(v.db, name, v.actor, v.now, until=until, reason=typed.get("reason", ""))
@@ -88,7 +88,7 @@ def pause_check(request: Request, name: str, typed: Typed) -> Response:
 
 @router.post("/checks/{name}/resume")
 def resume_check(request: Request, name: str, typed: Typed) -> Response:
-    """Go on with it."""
+    """Resume it."""
     with visit(request) as v:
         resume(v.db, name, v.actor, v.now)
     return go(local_path(typed.get("back"), "/checks"), Toast.plain(f"{name} resumed"))

@@ -1,4 +1,4 @@
-"""Configuration: which version is in force, and is anything in it worth a look?"""
+"""Configuration: the active version and its warnings."""
 
 from dataclasses import dataclass
 
@@ -38,7 +38,7 @@ class Findings:
 
 @router.get("/config")
 def overview(request: Request) -> Response:
-    """The version in force, how much of each kind it declares, and its warnings for whoever may edit."""
+    """The active version, how many objects of each kind it declares, and its warnings for editors."""
     with visit(request) as v:
         counts = catalog.counts(v.db)
         versions = catalog.versions(v.db, VERSIONS)

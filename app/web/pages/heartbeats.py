@@ -1,4 +1,4 @@
-"""Heartbeats: which jobs must ping, and do they?"""
+"""Heartbeats: which jobs must ping, and whether they do."""
 
 from typing import Annotated
 from urllib.parse import urlencode
@@ -27,7 +27,7 @@ ORDER = {"down": 0, "late": 1, "new": 2, "up": 3, "paused": 4}
 
 @router.get("/heartbeats")
 def listed(request: Request, state: str = "", q: str = "", page: Annotated[int, Query(ge=1, le=10_000)] = 1) -> Response:
-    """What is bad first, then by name."""
+    """Worst first, then by name."""
     with visit(request) as v:
         records = store.listed(v.db)
         ids = {one.name: one.id for one in records}
@@ -84,7 +84,7 @@ def resume(request: Request, name: str, typed: Typed) -> Response:
     """Expect it again."""
     with visit(request) as v:
         actions.resume(v.db, name, v.actor, v.now)
-    toast = Toast.plain(f"{name} resumed; the next ping is expected from now")
+    toast = Toast.plain(f"{name} resumed; the wait for the next ping starts now")
     return go(local_path(typed.get("back"), "/heartbeats"), toast)
 
 

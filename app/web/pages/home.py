@@ -1,4 +1,4 @@
-"""Home: what is wrong now, and who has it?"""
+"""Home: what is wrong now, and who is working on it?"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Duty:
 
 @router.get("/")
 def home(request: Request, page: Page) -> Response:
-    """Open incidents, worst first; with none of them, what a calm hour is good for."""
+    """Open incidents, worst first; below them on call and checks."""
     with visit(request) as v:
         open_ = board(v.db, Search(OPEN, order=Order.WORST), v.now, SHOWN, page=page)
         resolved = Search((IncidentState.RESOLVED,))

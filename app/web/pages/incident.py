@@ -101,7 +101,7 @@ def show(request: Request, number: Number, all: bool = False) -> Response:
 
 @router.get("/incidents/{number}/assign")
 def assignees(request: Request, number: Number, q: Annotated[str, Query(max_length=128)] = "") -> Response:
-    """Whom it could be assigned to, the service's team first: whom that would page, when, and over what."""
+    """Possible assignees, the service's team first: how each would be paged, and when."""
     with visit(request) as v:
         incident = store.get(v.db, number)
         if incident is None:
@@ -119,7 +119,7 @@ def assignees(request: Request, number: Number, q: Annotated[str, Query(max_leng
 
 
 def team_first(directory: Directory, team: str | None, words: str = "") -> list[str]:
-    """Everybody who can be paged and whose name holds these words, the members of the team first."""
+    """Everybody who can be paged and whose name contains these words, members of the team first."""
     members = directory.teams[team].members if team and team in directory.teams else ()
     able = sorted(directory.pageable, key=lambda login: (login not in members, login))
     sought = words.casefold().strip()
@@ -128,7 +128,7 @@ def team_first(directory: Directory, team: str | None, words: str = "") -> list[
 
 @router.post("/incidents/{number}/{action}")
 def act(request: Request, number: Number, action: str, typed: Typed, kept: Kept) -> Response:
-    """Do one thing to it; the toast on the next page takes it back."""
+    """Do one action; the toast on the next page can undo it."""
     back = local_path(typed.get("back"), f"/incidents/{number}")
     with visit(request) as v:
         if action == "merge":

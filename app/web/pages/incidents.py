@@ -84,7 +84,7 @@ def listed(
     sort: str = "",
     after: str = "",
 ) -> Response:
-    """A page of what fits the filter. What cannot be read in it is said beside it, and finds nothing."""
+    """A page of matching incidents; an invalid filter shows its error and finds nothing."""
     wanted = Filter(
         state if state in STATES else "all",
         view if view in WHOSE else "",
@@ -139,7 +139,7 @@ async def chosen(request: Request) -> tuple[int, ...]:
 def act_on_many(
     request: Request, action: str, numbers: Annotated[tuple[int, ...], Depends(chosen)], typed: Typed, kept: Kept
 ) -> Response:
-    """Do one thing to each of them, in a transaction of its own: one that has changed meanwhile holds up no other."""
+    """Do one action to each, in its own transaction: a conflict with one does not stop the others."""
     back = local_path(typed.get("back"), "/incidents")
     with visit(request) as v:
         actor, now = v.actor, v.now
@@ -161,7 +161,7 @@ def act_on_many(
 
 
 def _outcome(action: str, wanted: tuple[int, ...], done: list[Incident], into: int, now: datetime) -> Toast:
-    """What became of them. An acknowledgement that was there before is none of this action, and no undo takes it back."""
+    """The outcome. Acknowledgements from before this action are not counted, and not undone."""
     word = BULK[action][0]
     if action == "merge":
         unchanged = len(wanted) - len(done)

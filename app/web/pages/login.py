@@ -31,7 +31,7 @@ _turns: list[anyio.CapacityLimiter] = []  # made in the event loop that it is fo
 
 @router.get("/login")
 def log_in_page(request: Request, back: str = "/") -> Response:
-    """The form; whoever is logged in already goes on."""
+    """The form; whoever is logged in already is redirected."""
     if sessions.read(settings().key, request.cookies.get(cookie_name("session"), "")) and _known(request):
         return RedirectResponse(local_path(back), 303)
     return _form(request, "login.html", back=local_path(back), login="", wrong=None)

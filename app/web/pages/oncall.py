@@ -97,7 +97,7 @@ def override(request: Request, typed: Typed) -> Response:
 
 @router.post("/oncall/hand-over")
 def hand_over(request: Request, typed: Typed) -> Response:
-    """Put somebody else on call for the rest of the visitor's shift, or less."""
+    """Put someone else on call for the rest of the visitor's shift, or part of it."""
     with visit(request) as v:
         name, user = typed.get("schedule", ""), typed.get("user", "")
         end = until(choices(oncall.who_of(v.db, name, v.now), v.now, v.zone), typed.get("until", ""))

@@ -1,4 +1,4 @@
-"""Policies: whom does each reach right now, and which routes lead to it?"""
+"""Policies: whom each pages right now, and which routes lead to it."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Preview: who would be paged over an alert, when, over what, and why? Nothing is sent."""
+"""Preview: who would be paged for an alert, when, how and why. Nothing is sent."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Routes: which alert gets which policy? The first match wins."""
+"""Routes: which alert gets which policy. The first match wins."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""One rule: what does it judge, how does it stand, and is it worth its pages?"""
+"""One rule: what it evaluates, its state, and its alerts."""
 
 from collections.abc import Mapping
 from inspect import getdoc

@@ -1,4 +1,4 @@
-"""Rules: is this rule worth its pages?"""
+"""Rules: list with state."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Group:
 
 @router.get("/rules")
 def listed(request: Request, q: str = "") -> Response:
-    """Every rule in force, those that say something first."""
+    """Every active rule, those firing or unknown first."""
     with visit(request) as v:
         found = rows_of(v.db, in_force.book(v.db).rules)
         wanted, error = filtered(q, found, lambda row: row.labels)

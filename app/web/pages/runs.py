@@ -1,4 +1,4 @@
-"""Run many checks now, and watch the answers come."""
+"""Run many checks now, and follow the progress."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -42,7 +42,7 @@ def run(request: Request, typed: Typed) -> Response:
 
 @router.get("/checks/runs/{id}")
 def show(request: Request, id: str, back: str = "/checks") -> Response:
-    """How far it is: what is wrong first, then what is awaited, then what is well."""
+    """The progress: failed checks first, then waiting ones, then ok ones."""
     with visit(request) as v:
         found = demand.progress(v.db, id)
         late = v.now - found["asked_at"] > TIMEOUT

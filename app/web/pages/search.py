@@ -1,4 +1,4 @@
-"""Search: what is called so, or has these labels?"""
+"""Search: by name, words and labels."""
 
 import re
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""One service: is it all right, and who is paged when it is not?"""
+"""One service: its state, and who is paged when it fails."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -54,7 +54,7 @@ class Paged:
 
 @router.get("/services/{name:path}")  # an alert from outside may name one with a slash
 def show(request: Request, name: str, page: Page) -> Response:
-    """Everything about it on one page; of one that nobody declared, what there is."""
+    """Everything about it on one page; of an undeclared one, what is known."""
     with visit(request) as v:
         every = standings(v.db, v.now)
         wanted = Search(OPEN, matchers=(Matcher("service", Op.EQUAL, name),), order=Order.WORST)

@@ -1,4 +1,4 @@
-"""Services: how does each stand, and whose is it?"""
+"""Services: the state and team of each."""
 
 from starlette.requests import Request
 from starlette.responses import Response

@@ -1,4 +1,4 @@
-"""Teams: who is in each, and how do its services stand?"""
+"""Teams: members, and the state of their services."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Try a check with other settings, or a probe that has no check yet: nothing is saved, counted or alerted."""
+"""Try a check with other settings, or a probe without a check: nothing is saved, and nothing alerts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

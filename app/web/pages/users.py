@@ -1,4 +1,4 @@
-"""Users: who is this, how are they reached, and when are they on call?"""
+"""Users: who they are, how they are reached, and when they are on call."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
