@@ -132,7 +132,7 @@ def check(asked: ManualPage) -> None:
 
 
 def _wrong(least: int, most: int) -> str:
-    return f"must have {least} to {most:,} characters" if least else f"must have at most {most:,} characters"
+    return f"must be {least} to {most:,} characters long" if least else f"must be at most {most:,} characters long"
 
 
 def _listed(faults: Sequence[Fault]) -> str:

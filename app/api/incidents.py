@@ -57,7 +57,7 @@ class Escalate(Body):
 
 
 class New(Body):
-    """Whom to page, and why. `key`: while its incident is open, the same key answers with it and pages no one again."""
+    """Who to page, and why. `key`: while its incident is open, the same key returns it and pages no one again."""
 
     target: Text = Field(
         min_length=1, max_length=manual.TARGET_LIMIT, description="user:NAME, team:NAME or schedule:NAME", examples=["user:bo"]
@@ -128,7 +128,7 @@ def open_incident(caller: Caller, body: New) -> Response:
 
 @routes.post("/incidents/preview", response_model=PublicManualPreview)
 def preview_incident(caller: Caller, body: New) -> Response:
-    """What opening an incident would page if no one acknowledged. Nothing is sent."""
+    """Who opening an incident would page if no one acknowledged. Nothing is sent."""
     with transaction() as db:
         return answer(preview(db, body.asked, caller, clock.now(db))[1])
 

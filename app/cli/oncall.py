@@ -55,13 +55,13 @@ def shifts(
 
 @oncall.command()
 def coverage(
-    days: Annotated[int, typer.Option(min=1, max=3660, help="Days from now.")] = 90,
+    days: Annotated[int, typer.Option(min=1, max=3660, help="Number of days, from now.")] = 90,
     fail_under: Annotated[
         float, typer.Option(min=0, max=100, help="Exit 1 when the coverage of a schedule is below this percentage.")
     ] = 0,
     as_json: Json = False,
 ) -> None:
-    """Show the share of the coming days in which somebody is on call, and the gaps."""
+    """Show how much of the coming days is covered by someone on call, and the gaps."""
     from app import clock
     from app.db import transaction
     from app.oncall import present, service
@@ -92,7 +92,7 @@ def override(
     as_json: Json = False,
     as_: As = None,
 ) -> None:
-    """Create an override: put somebody else on call for a while."""
+    """Create an override: put someone else on call for a time."""
     from app import clock
     from app.actions import pager
     from app.db import transaction
@@ -113,10 +113,10 @@ def override(
 @oncall.command()
 def overrides(
     schedule: Schedule,
-    days: Annotated[int, typer.Option(min=1, max=3660, help="Days from now.")] = 90,
+    days: Annotated[int, typer.Option(min=1, max=3660, help="Number of days, from now.")] = 90,
     as_json: Json = False,
 ) -> None:
-    """List the overrides of a schedule; those of the configuration have no id."""
+    """List the overrides of a schedule; those from the configuration have no id."""
     from app import clock
     from app.db import transaction
     from app.oncall import present, service

@@ -18,12 +18,12 @@ def page(
     target: Annotated[str, typer.Argument(help="user:NAME, team:NAME or schedule:NAME.")],
     summary: Annotated[str, typer.Option(help="What is wrong, in one line; the title of the incident.")],
     severity: Annotated[
-        str, typer.Option(help="critical, error, warning or info; the first two page at high urgency.")
+        str, typer.Option(help="critical, error, warning or info; critical and error page at high urgency.")
     ] = "critical",
     service: Annotated[str, typer.Option(help="The affected service.")] = "",
-    details: Annotated[str, typer.Option(help="More to know; stands in each page.")] = "",
-    key: Annotated[str, typer.Option(help="While its incident is open, the same key opens no other one.")] = "",
-    preview: Annotated[bool, typer.Option("--preview", help="Show whom it would page and when; send nothing.")] = False,
+    details: Annotated[str, typer.Option(help="Further details, included in each page.")] = "",
+    key: Annotated[str, typer.Option(help="The same key opens no second incident while the first is open.")] = "",
+    preview: Annotated[bool, typer.Option("--preview", help="Show who would be paged and when; nothing is sent.")] = False,
     as_json: Json = False,
     as_: As = None,
 ) -> None:
@@ -49,7 +49,7 @@ def page(
     if as_json:
         say_json(present(opened))
     else:
-        known = "" if opened.opened_at == now else " is open already"
+        known = "" if opened.opened_at == now else " is already open"
         say(f"#{opened.number}{known}: {opened.title}")
 
 

@@ -62,10 +62,10 @@ class Layer(_Written):
     def _fits(self) -> "Layer":
         wrong = []
         if self.every.unit is Unit.WEEKS and self.handoff.weekday is None:
-            wrong.append(f'every {self.every} wants a weekday in handoff; write "Mon {self.handoff}"')
+            wrong.append(f'every {self.every} needs a weekday in handoff; write "Mon {self.handoff}"')
         if self.every.unit is Unit.DAYS and self.handoff.weekday is not None:
             clock = str(self.handoff).partition(" ")[2]
-            wrong.append(f'every {self.every} takes no weekday in handoff; write "{clock}", or count in weeks')
+            wrong.append(f'every {self.every} cannot have a weekday in handoff; write "{clock}", or count in weeks')
         if self.until is not None and self.until <= self.start:
             wrong.append(f"until {self.until} is not after start {self.start}")
         if wrong:
@@ -121,7 +121,7 @@ class Schedule(_Written):
         names = [layer.name for layer in layers]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f'two layers are called "{twice[0]}"; their names must differ')
+            raise ValueError(f'two layers are named "{twice[0]}"; names must be unique')
         return layers
 
     def zone(self, default: ZoneInfo) -> ZoneInfo:

@@ -36,7 +36,7 @@ def schedule(db: Connection, name: str) -> Schedule:
     if name not in known:
         near = get_close_matches(name, known, n=1)
         hint = f'did you mean "{near[0]}"?' if near else "see the list of schedules"
-        raise NotFound(f'there is no schedule "{name}"; {hint}')
+        raise NotFound(f'schedule "{name}" not found; {hint}')
     return known[name]
 
 
@@ -108,7 +108,7 @@ def who_of(db: Connection, name: str, at: datetime) -> On:
 def coverage(db: Connection, now: datetime, days: int) -> dict[str, Coverage]:
     """Coverage of every schedule over the next `days` times 24 h. Raises Invalid unless 1 <= days <= 3660."""
     if not 1 <= days <= LONGEST.days:
-        raise Invalid(f"days is {days}; use 1 to {LONGEST.days}", [Fault("days", f"not within 1 to {LONGEST.days}")])
+        raise Invalid(f"days is {days}; must be 1 to {LONGEST.days}", [Fault("days", f"not within 1 to {LONGEST.days}")])
     changes = store.overlapping(db, now, now + timedelta(days=days))
     needed = needs_of(db, now, now + timedelta(days=days))
     return coverages(schedules(db), default_zone(db), changes, now, days, pageable(db), needed)
@@ -190,7 +190,7 @@ def _check_override(made: Override) -> None:
 def remove(db: Connection, id_: int, now: datetime) -> None:
     """Take back an override or swap made here. Raises NotFound when it is not in force."""
     if not store.remove(db, id_, now):
-        raise NotFound(f"there is no override {id_} in force; delete overrides of the configuration in its files")
+        raise NotFound(f"override {id_} not found; overrides from the configuration are deleted in its files")
 
 
 def _check_range(start: datetime, end: datetime) -> None:

@@ -35,7 +35,7 @@ def preview(db: Connection, asked: ManualPage, actor: Actor, now: datetime) -> t
     (opened,) = alone(alert, made.group, made.routing, now).started
     found = Preview(made.routing.of(alert), labels, kinds=channel_kinds(db))
     if known is not None:
-        found.notes.append(f"#{known.number} is open for this key: it is the answer, and no pages are sent")
+        found.notes.append(f"#{known.number} is already open for this key: it is returned, and no pages are sent")
     else:
         escalate(db, found, replace(opened, assigned_to=made.assigned_to), made.routing.timetable, now)
     return found, {

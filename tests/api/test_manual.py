@@ -64,7 +64,7 @@ def test_the_same_key_answers_with_the_same_incident(api: Api) -> None:
     numbers = {api.post("incidents", {**HELP, "key": "k"}, 201, as_="ada")["number"] for _ in range(3)}
     assert len(numbers) == 1
     seen = api.post("incidents/preview", {**HELP, "key": "k"}, as_="ada")
-    assert (seen["steps"], seen["notes"]) == ([], ["#1 is open for this key: it is the answer, and no pages are sent"])
+    assert (seen["steps"], seen["notes"]) == ([], ["#1 is already open for this key: it is returned, and no pages are sent"])
     problem = api.post("incidents", {**HELP, "key": "k", "target": "user:ada"}, 409, as_="ada")
     assert problem["detail"] == '#1 is open for the key "k" and pages user:bo; use another key'
     assert api.post("incidents", HELP, 201, as_="ada")["number"] == 2
@@ -75,10 +75,10 @@ def test_the_same_key_answers_with_the_same_incident(api: Api) -> None:
 @pytest.mark.parametrize(
     ("change", "field", "detail"),
     [
-        ({"target": "user:bob"}, "target", 'there is no user "bob"; did you mean "user:bo"?'),
+        ({"target": "user:bob"}, "target", 'user "bob" not found; did you mean "user:bo"?'),
         ({"target": "user:vi"}, "target", "vi is a viewer and cannot be paged"),
         ({"target": "channel:hook"}, "target", '"channel:hook" is not a target; write user:NAME, team:NAME or schedule:NAME'),
-        ({"summary": "  "}, "summary", "summary must have 1 to 1,024 characters"),
+        ({"summary": "  "}, "summary", "summary must be 1 to 1,024 characters"),
         ({"summary": ""}, "summary", None),
         ({"summary": "x" * 1025}, "summary", None),
         ({"details": "x" * 4097}, "details", None),

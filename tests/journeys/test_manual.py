@@ -121,13 +121,13 @@ def test_a_team_whose_policy_reaches_nobody_now_is_paged_whole(shop: World) -> N
 @pytest.mark.parametrize(
     ("target", "why"),
     [
-        ("user:nobody", 'there is no user "nobody"'),
-        ("user:bob", 'there is no user "bob"; did you mean "user:bo"?'),
+        ("user:nobody", 'user "nobody" not found'),
+        ("user:bob", 'user "bob" not found; did you mean "user:bo"?'),
         ("user:vi", "vi is a viewer and cannot be paged"),
-        ("team:shpo", 'there is no team "shpo"; did you mean "team:shop"?'),
+        ("team:shpo", 'team "shpo" not found; did you mean "team:shop"?'),
         ("team:away", 'nobody in team "away" can be paged'),
         ("schedule:later", 'nobody is on call in "later" now'),
-        ("schedule:none", 'there is no schedule "none"'),
+        ("schedule:none", 'schedule "none" not found'),
         ("channel:hook", "is not a target"),
         ("bo", "is not a target"),
         ("user:", "is not a target"),
@@ -200,9 +200,9 @@ def test_it_goes_on_after_a_snooze_and_by_assigning_somebody_else(shop: World) -
 @pytest.mark.parametrize(
     ("asked", "why"),
     [
-        ({"summary": " "}, "summary must have 1 to 1,024 characters"),
-        ({"summary": "x" * 1025}, "summary must have 1 to 1,024 characters"),
-        ({"summary": "x", "details": "x" * 4097}, "details must have at most 4,096 characters"),
+        ({"summary": " "}, "summary must be 1 to 1,024 characters"),
+        ({"summary": "x" * 1025}, "summary must be 1 to 1,024 characters"),
+        ({"summary": "x", "details": "x" * 4097}, "details must be at most 4,096 characters"),
         ({"summary": "a\udcffb"}, "summary contains a character that cannot be stored"),
     ],
 )

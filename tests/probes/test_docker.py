@@ -121,7 +121,9 @@ LIES = {
     "a proxy that refuses": (api(lambda _: (403, b"Forbidden")), "unknown", "it returned 403"),
     "too many": (api(lambda _: (200, [{"Id": f"{i:064}"} for i in range(501)])), "unknown", "at most 500 are checked"),
     "a state of no kind": (
-        api(lambda target: (200, {"Id": "x", "State": 7} if "/x/" in target else [{"Id": "x"}])), "critical", "cannot be parsed",
+        api(lambda target: (200, {"Id": "x", "State": 7} if "/x/" in target else [{"Id": "x"}])),
+        "critical",
+        "cannot be parsed",
     ),
 }  # fmt: skip
 

@@ -166,7 +166,7 @@ def _edited(v: Visit, id_: int) -> dict[str, str]:
 def _made(db: Connection, id_: int) -> Override:
     found = store.get(db, id_)
     if found is None:
-        raise NotFound(f"there is no override {id_} in force")
+        raise NotFound(f"override {id_} not found")
     return found
 
 
