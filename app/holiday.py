@@ -43,7 +43,7 @@ def _public(code: str, year: int) -> frozenset[date]:
         pass
     near = _nearest(code, country)
     hint = f' (did you mean "{near}"?)' if near else ""
-    raise ValueError(f"{code!r} is neither a date (2026-12-24) nor a country (FR, US-CA) whose holidays are known{hint}")
+    raise ValueError(f"{code!r} is neither a date (2026-12-24) nor a country (FR, US-CA) with known holidays{hint}")
 
 
 def _nearest(code: str, country: str) -> str | None:

@@ -45,7 +45,7 @@ def database(error: BaseException) -> Unavailable:
         final = lines[0]
     if final is None:
         return Unavailable(f"the database does not respond: {lines[0]}")
-    return Unusable(f"the database refuses the connection: {_short(final)}; check TOCSIN_DATABASE_URL and the server")
+    return Unusable(f"the database refused the connection: {_short(final)}; check TOCSIN_DATABASE_URL and the server")
 
 
 def broker(error: BaseException) -> Unavailable:
@@ -53,7 +53,7 @@ def broker(error: BaseException) -> Unavailable:
     cause = error.__cause__ or error
     line = next(_lines(cause))
     if BROKER_FINAL.search(f"{type(cause).__name__} {line}"):
-        return Unusable(f"the broker refuses the connection: {line}; check TOCSIN_BROKER_URL and the server")
+        return Unusable(f"the broker refused the connection: {line}; check TOCSIN_BROKER_URL and the server")
     return Unavailable(f"the broker does not respond: {line}")
 
 

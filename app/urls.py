@@ -58,7 +58,7 @@ def _checked(url: str, schemes: tuple[str, ...], example: str) -> SplitResult:
         raise ValueError(f"{what} (known: {known}); write {example}")
     advice = f"write {example}, with / : @ # % in a password percent-encoded"
     if any(char.isspace() or not char.isprintable() for char in url):
-        raise ValueError(f"has a space or control character; {advice}")
+        raise ValueError(f"contains a space or control character; {advice}")
     try:
         parts = urlsplit(url)
         _ports(parts)

@@ -237,7 +237,7 @@ AUDITED = {
     "incident.escalated": "escalated",
     "incident.merged_from": "merged another incident into",
     "incident.note": "added a note to",
-    "incident.paged": "paged somebody with",
+    "incident.paged": "paged someone with",
     "integration.add": "created",
     "integration.rotate": "rotated the key of",
     "oncall.edit": "changed",

@@ -142,7 +142,7 @@ def _send(batch: Batch, tried: bool = False) -> None:
     for task, names in batch.tasks.items():
         check = batch.checks[names[0]]
         if not hint(check.probe, [[] if tried else list(names), batch.id], queue=check.queue, task_id=task):
-            raise Unavailable("the broker does not accept the task; see `tocsin status`")
+            raise Unavailable("the broker rejected the task; see `tocsin status`")
 
 
 def _answer(batch: Batch, name: str, result: Mapping[str, Any]) -> dict[str, Any]:

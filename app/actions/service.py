@@ -189,7 +189,7 @@ def note(db: Connection, number: int, text: str, actor: Actor, now: datetime) ->
     require(actor, "respond")
     words = text.replace("\0", "").strip()
     if not words or len(words) > NOTE_LIMIT:
-        raise Invalid(f"a note must have 1 to {NOTE_LIMIT:,} characters")
+        raise Invalid(f"a note must be 1 to {NOTE_LIMIT:,} characters long")
     incident = store.get(db, number)
     if incident is None:
         raise NotFound(f"incident #{number} not found")

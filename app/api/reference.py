@@ -25,7 +25,7 @@ EXAMPLES = (
 )  # real requests and answers: tests/api/test_openapi.py writes and checks them
 PLACE = "#/components/schemas/"
 POLICY = {"Content-Security-Policy": "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'"}
-INTRODUCTION = """Every call carries `Authorization: Bearer TOKEN` (`tocsin users token LOGIN` makes one). Lists answer
+INTRODUCTION = """Every call needs `Authorization: Bearer TOKEN` (create one with `tocsin users token LOGIN`). Lists return
 `{"items": [...], "next": CURSOR or null}`; for the next page, repeat the call with `?cursor=CURSOR`. Times are RFC 3339 with an
 offset, in and out; durations are seconds. Errors are problem+json (RFC 9457) with a `trace_id`, which is also in the log."""
 REFUSED = {

@@ -47,4 +47,4 @@ def too_old(waiting: Mapping[str, Waiting], spec: Watched) -> Iterator[tuple[Sta
         yield status, f"the oldest message in {queue} has been waiting for {length(age)}"
     ageless = [name for name, one in waiting.items() if one.count and one.age is None]
     if ageless and spec.model_fields_set & {"warning_age", "critical_age"}:
-        yield Status.UNKNOWN, f"how long messages wait in {', '.join(ageless)} cannot be seen"
+        yield Status.UNKNOWN, f"message age unknown in {', '.join(ageless)}"

@@ -98,7 +98,7 @@ def _target(change: Change, after: Sequence[Declaration]) -> Iterator[str]:
     by = ", ".join(f'"{name}"' for name in users)
     where = f" (paged by {'policy' if len(users) == 1 else 'policies'} {by})" if users else " (no policy pages it)"
     details = f": {'; '.join(change.details)}" if change.details else ""
-    what = {Action.ADDED: "is added", Action.REMOVED: "is removed", Action.CHANGED: "resolves to other people"}[change.action]
+    what = {Action.ADDED: "is added", Action.REMOVED: "is removed", Action.CHANGED: "reaches different people"}[change.action]
     yield f"{change.subject}{where} {what}{details}"
 
 

@@ -123,7 +123,7 @@ def listed(folder: Path) -> Listing:
         os.listdir(folder)
     except OSError as error:
         raise Invalid(
-            f"cannot read the configuration folder {folder}: {error.strerror}; name another, or set TOCSIN_CONFIG"
+            f"cannot read the configuration folder {folder}: {error.strerror}; pass another folder, or set TOCSIN_CONFIG"
         ) from None
     found = Listing()
     _walk(folder, Path(), (os.path.realpath(folder),), found)

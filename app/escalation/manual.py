@@ -49,7 +49,7 @@ def check_target(target: str, directory: Directory, schedules: Collection[str]) 
     if name not in known[kind]:
         near = get_close_matches(name, known[kind], n=1)
         hint = f'; did you mean "{kind}:{near[0]}"?' if near else ""
-        raise Invalid(f'there is no {kind} "{name[:80]}"{hint}', [_unknown()])
+        raise Invalid(f'{kind} "{name[:80]}" not found{hint}', [_unknown()])
 
 
 def _unknown() -> Fault:

@@ -136,7 +136,7 @@ def hurried(policy: Policy | None, current: EscalationState, now: datetime, step
     if step not in left(policy, current):
         exhausted = current.round > policy.repeat
         following = "escalation policy exhausted" if exhausted else f"the next one is step {current.step + 1}"
-        raise Conflict(f"step {step} was taken already; {following}")
+        raise Conflict(f"step {step} has already run; {following}")
     return _due_now(current if step == current.step + 1 else replace(current, step=step - 1, due_at=None), now)
 
 

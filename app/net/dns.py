@@ -109,7 +109,7 @@ async def servers(resolver: str | None, port: int, timeout: float) -> tuple[Endp
         except Failed as failed:
             last = failed
     if not found:
-        raise last or Failed(Kind.DNS, f"{RESOLV_CONF} names no server")
+        raise last or Failed(Kind.DNS, f"{RESOLV_CONF} lists no servers")
     return tuple(found)
 
 

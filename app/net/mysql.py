@@ -326,7 +326,7 @@ def _refusal(target: Target, error: pymysql.MySQLError) -> Failed:
 
 
 def _no_session(link: _Connection) -> Failed:
-    return Failed(Kind.TIMEOUT, f"no session within {link.timeout * QUERY_SHARE:.3g} s")
+    return Failed(Kind.TIMEOUT, f"no session established within {link.timeout * QUERY_SHARE:.3g} s")
 
 
 def _too_long(link: _Connection) -> Failed:

@@ -115,7 +115,7 @@ async def _connect(url: str, timeout: float) -> Session:
         async with asyncio.timeout(timeout):
             return await _first(await _checked(conninfo_to_dict(url), timeout), time.monotonic() + timeout)
     except TimeoutError:
-        raise Failed(Kind.TIMEOUT, f"no session within {timeout:.3g} s") from None
+        raise Failed(Kind.TIMEOUT, f"no session established within {timeout:.3g} s") from None
     except psycopg.OperationalError as error:
         raise _connect_failure(_error_text(error)) from None
     except psycopg.Error as error:

@@ -79,9 +79,9 @@ def parse_every(value: object) -> Every:
         raise ValueError(f"{value!r} is not a rotation interval; write 1w, 2d or 12h")
     every = Every(int(match[1]), Unit(match[2]))
     if every.count < 1:
-        raise ValueError(f"{value!r} is too short; hand-offs must be at least 1h apart")
+        raise ValueError(f"{value!r} is too short; handoffs must be at least 1h apart")
     if every.length > LONGEST:
-        raise ValueError(f"{value!r} is too long; hand-offs must be at most ten years apart")
+        raise ValueError(f"{value!r} is too long; handoffs must be at most ten years apart")
     return every
 
 

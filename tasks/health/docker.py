@@ -55,7 +55,7 @@ class Target(Spec):
     @model_validator(mode="after")
     def _is_one_choice(self) -> Self:
         if self.containers and self.label:
-            raise ValueError("write containers or label, not both; with neither, whatever runs must be healthy")
+            raise ValueError("write containers or label, not both; with neither, all running containers must be healthy")
         return self
 
 

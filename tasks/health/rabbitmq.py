@@ -132,7 +132,7 @@ def _node_findings(nodes: Sequence[Node]) -> Iterator[Finding]:
 def _queue_findings(spec: Target, snapshot: Snapshot) -> Iterator[Finding]:
     known = snapshot.overview.totals.get("queues", 0.0)
     if known and not (snapshot.queue_total or spec.queues or spec.vhost):
-        yield Status.UNKNOWN, _refused(spec, f"none of its {known:.0f} queues is shown")
+        yield Status.UNKNOWN, _refused(spec, f"none of its {known:.0f} queues are visible")
     for name in snapshot.missing:
         yield Status.CRITICAL, f"queue {name} not found in {spec.vhost or '/'}"
     for queue in snapshot.queues:

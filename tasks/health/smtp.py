@@ -57,7 +57,7 @@ class Target(Spec):
     @model_validator(mode="after")
     def _check_login(self) -> Self:
         if (self.username is None) != (self.password is None):
-            raise ValueError("username and password come together")
+            raise ValueError("set both username and password")
         return self
 
 
@@ -89,7 +89,7 @@ async def _converse(spec: Target, server: Session, context: SSLContext) -> tuple
     """The conversation, as far as it is wanted, and what was wrong with it. Raises Failed."""
     await server.greet(spec.hello)
     if spec.expect is not None and spec.expect not in " ".join(server.greeting.lines):
-        raise Unreachable(f"it greets with {str(server.greeting)!r}, without {spec.expect!r}")
+        raise Unreachable(f"its greeting {str(server.greeting)!r} does not contain {spec.expect!r}")
     if not server.chain and spec.tls in ("auto", "starttls"):
         await _encrypt(spec, server, context)
     if spec.username is not None and spec.password is not None:

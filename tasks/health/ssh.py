@@ -52,7 +52,7 @@ async def measure(spec: Target, run: Run) -> Reading:
     }
     problems = []
     if spec.expect is not None and spec.expect not in server.identification:
-        problems.append(f"it is {server.identification!r}, without {spec.expect!r}")
+        problems.append(f"its identification {server.identification!r} does not contain {spec.expect!r}")
     if spec.host_key and (spec.fingerprint or run.baseline is not None):
         mismatch = _key_mismatch(spec.fingerprint, run.baseline or {}, server, keys)
         metrics["host_key_matches"] = float(not mismatch)

@@ -117,7 +117,7 @@ async def _ask(spec: Target, deadline: float, *arguments: str) -> str:
     except Failed as failed:
         raise Unknown(str(failed)) from None
     if result.code:
-        why = " ".join((result.err.strip() or result.out.strip()).split()) or f"it ended with {result.code}"
+        why = " ".join((result.err.strip() or result.out.strip()).split()) or f"it exited with {result.code}"
         raise Unknown(f"systemd does not respond: {why[:300]}")
     if result.cut:
         raise Unknown(f"systemctl printed more than {MOST_OUTPUT} bytes; name fewer units")

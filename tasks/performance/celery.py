@@ -126,7 +126,7 @@ def _no_worker(waiting: Mapping[str, Waiting]) -> tuple[Status, str]:
     oldest = max(STARTUP_SECONDS if one.age is None else one.age for one in waits)
     if oldest < STARTUP_SECONDS:
         return Status.UNKNOWN, f"no worker responds yet; the first message has waited {length(oldest)}"
-    return Status.CRITICAL, "no worker responds while messages waiting"
+    return Status.CRITICAL, "no worker responds while messages are waiting"
 
 
 def _findings(metrics: Mapping[str, float], waiting: Mapping[str, Waiting], spec: Target) -> Iterator[tuple[Status, str]]:

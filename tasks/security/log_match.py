@@ -32,7 +32,7 @@ MAX_FILES = 200  # whose last line is remembered
 
 def _check_pattern(pattern: str) -> str:
     if "pattern" in compiled(pattern).groupindex:
-        raise ValueError('a group cannot be named "pattern": that label is the pattern\'s own name')
+        raise ValueError('a group cannot be named "pattern": that label holds the name of the pattern')
     return pattern
 
 

@@ -98,7 +98,7 @@ async def _run(command: list[str], manager: str, end: float, most: int) -> str:
     """The output of the package manager."""
     result = await program.run(command, end - time.monotonic(), most=most)
     if result.code or result.cut:
-        why = f"it printed more than {most} bytes" if result.cut else _error_text(result.err) or f"it ended with {result.code}"
+        why = f"it printed more than {most} bytes" if result.cut else _error_text(result.err) or f"it exited with {result.code}"
         raise Unknown(f"{manager} failed: {why}")
     return result.out
 

@@ -84,7 +84,7 @@ def test_what_escalating_would_page_is_what_it_pages(api: Api, number: int) -> N
     sent = [page for page in api.get(f"pages?incident={number}")["items"] if page["key"] not in known]
     foretold = {(one["user"], one["channel"], one["step"], one["reason"]) for one in step["pages"]}
     assert {(one["user"], one["channel"], one["step"], one["reason"]) for one in sent} == foretold
-    assert "step 2 was taken already" in api.post(f"incidents/{number}/escalate", {"step": 2}, 409)["detail"]
+    assert "step 2 has already run" in api.post(f"incidents/{number}/escalate", {"step": 2}, 409)["detail"]
 
 
 def test_escalating_to_a_user_is_assigning(api: Api, number: int) -> None:

@@ -157,7 +157,7 @@ def test_page_opens_an_incident_that_pages_at_once(tocsin: Tocsin) -> None:
     assert tocsin("incidents", "list").out == "no incidents match\n"
     assert tocsin(*asked).out == "#1: No customer can order\n"
     line.escalate()
-    assert tocsin(*asked).out == "#1 is open already: No customer can order\n"
+    assert tocsin(*asked).out == "#1 is already open: No customer can order\n"
     assert tocsin(*asked, "--json").json["number"] == 1
     refused = tocsin("page", "user:bo", "--summary", "x", "--key", "k", "--as", "ada")
     assert (refused.status, refused.out) == (1, "")

@@ -10,7 +10,7 @@ from tests.configfile.words import BASE, Sections, declared, with_, without
 
 FIRST, SECOND = {"page": "team:shop", "wait": "10m"}, {"page": ["user:dee", "channel:hook"]}
 SILENT = "no longer pages; its open alerts are resolved without a notification"
-OTHERS = 'team "shop" (paged by policy "usual") resolves to other people'
+OTHERS = 'team "shop" (paged by policy "usual") reaches different people'
 
 
 def changes(**sections: Any) -> list[str]:

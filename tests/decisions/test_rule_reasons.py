@@ -261,7 +261,7 @@ SAID: dict[str, tuple[Mapping[str, Any], Samples, list[str]]] = {
     "anomaly: a holiday": (
         {"kind": "anomaly", "metric": "m", "holidays": ["2026-11-24"]},
         every(43_200, [1.0, 2.0]),
-        ["learning: the first sample", "not judged: excluded day"],
+        ["learning: the first sample", "not evaluated: excluded day"],
     ),
     "anomaly: together": (
         {"kind": "anomaly", "metric": "m", "learn": "1h"},

@@ -165,7 +165,7 @@ def test_a_step_is_chosen_and_those_before_it_are_left_out(world: World) -> None
     world.expect_page("cy")
     assert "escalated manually by bo to step 3" in world.timeline()
     for taken in (1, 2, 3):
-        with pytest.raises(Conflict, match=f"step {taken} was taken already"):
+        with pytest.raises(Conflict, match=f"step {taken} has already run"):
             world.act("escalate", step=taken)
     world.advance(minutes(5))
     world.expect_page("dee")  # exhausted

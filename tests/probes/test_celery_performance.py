@@ -121,7 +121,7 @@ def test_no_worker_is_worse_when_messages_wait() -> None:
         assert (look(url).status, look(url).message) == ("warning", "no worker responds")
         tell(port, "LPUSH paid rubbish")
         reading = look(url)
-    assert (reading.status, reading.message) == ("critical", "no worker responds while messages waiting")
+    assert (reading.status, reading.message) == ("critical", "no worker responds while messages are waiting")
     assert "oldest_seconds" not in reading.metrics
 
 
@@ -132,7 +132,7 @@ def test_no_worker_cannot_be_told_from_one_that_starts_until_messages_have_waite
         reading = look(url)
         assert (reading.status, "no worker responds yet" in reading.message) == ("unknown", True)
         tell(port, f'LPUSH unpaid {{"headers":{{"sent_at":{time.time() - 11}}}}}')
-        assert (look(url).status, look(url).message) == ("critical", "no worker responds while messages waiting")
+        assert (look(url).status, look(url).message) == ("critical", "no worker responds while messages are waiting")
 
 
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])

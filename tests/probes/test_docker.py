@@ -110,7 +110,7 @@ def test_one_that_is_removed_while_we_ask_is_not_missed(ask: Ask) -> None:
 LIES = {
     "hangs": (hangs, "critical", "no response from the Docker daemon within 0.475 s: the list of containers"),
     "drips": (drips, "critical", "no response from the Docker daemon within"),
-    "closes at once": (slams, "critical", "invalid answer from the Docker daemon"),
+    "closes at once": (slams, "critical", "invalid response from the Docker daemon"),
     "floods": (floods, "critical", "response too large"),
     "an error of its own": (api(lambda _: (500, {"message": "cannot open database"})), "critical", "500, cannot open database"),
     "a web server": (api(lambda _: (200, b"<html>")), "critical", "200, no Engine API"),

@@ -208,12 +208,12 @@ async def blocks_us(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
 @pytest.mark.parametrize(
     "server, status, told",
     [
-        (hangs, "critical", "no session within 0.4 s"),
+        (hangs, "critical", "no session established within 0.4 s"),
         (slams, "critical", "closed the connection"),
         (garbles, "critical", ""),
         (wants_a_file, "critical", "does not speak the MySQL protocol"),
         (wants_the_password, "unknown", "clear text"),
-        (hangs_later, "critical", "no session within 0.4 s"),
+        (hangs_later, "critical", "no session established within 0.4 s"),
         (drips, "critical", ""),
         (is_full, "critical", "Too many connections"),
         (blocks_us, "unknown", "not allowed"),

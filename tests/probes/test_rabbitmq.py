@@ -114,7 +114,7 @@ def test_queues_are_judged(node: str, with_: Options, status: str, said: str) ->
         ({"username": "half"}, "it needs the tag monitoring: rabbitmqctl set_user_tags half monitoring"),
         (
             {"username": "blind"},
-            "none of its 2 queues is shown; it may not see the queues: rabbitmqctl set_permissions -p VHOST blind",
+            "none of its 2 queues are visible; it may not see the queues: rabbitmqctl set_permissions -p VHOST blind",
         ),
         ({"username": "blind", "queues": ["orders"]}, "not authorised to access virtual host; it may not see the queues"),
         ({"vhost": "no such"}, "/api/queues/no%20such returned 404"),

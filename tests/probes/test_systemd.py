@@ -170,7 +170,7 @@ def test_with_no_unit_named_and_none_failed_it_is_ok(systemctl: Callable[[str], 
     "text, with_, status, said",
     [
         ("echo 'Failed to connect to bus: Host is down' >&2; exit 1", {}, "unknown", "does not respond: Failed to connect"),
-        ("exit 4", {}, "unknown", "it ended with 4"),
+        ("exit 4", {}, "unknown", "it exited with 4"),
         ("true", {}, "unknown", "does not report on systemd"),
         ("true", {"units": ["nginx"]}, "unknown", "systemctl does not list nginx"),
         ("true", {"units": ["nginx@*"]}, "critical", "no unit matches nginx@*"),

@@ -191,13 +191,13 @@ def stands_for(tmp_path: Path) -> Callable[[str, str], list[str]]:
 @pytest.mark.parametrize(
     "text, said",
     [
-        ("exit 100", "apt-get failed: it ended with 100"),
+        ("exit 100", "apt-get failed: it exited with 100"),
         ("echo 'W: x' >&2; echo 'E: Could not get lock' >&2; exit 100", "apt-get failed: E: Could not get lock"),
         ("true", "the output of apt-get is incomplete"),
         ("echo 'Inst hello [1] (2 Debian-Security:12/x-security [all])'", "the output of apt-get is incomplete"),
         ("head -c 2000000 /dev/zero", "printed more than 1048576 bytes"),
         (r"printf '\377\376'", "is incomplete"),
-        ("kill -9 $$", "apt-get failed: it ended with -9"),
+        ("kill -9 $$", "apt-get failed: it exited with -9"),
     ],
     ids=["fails", "complains", "silent", "cut off", "far too much", "no text", "killed"],
 )
@@ -302,7 +302,7 @@ def test_versions_of_apt(out: str, names: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(
     "text, said",
-    [("exit 100", "apt-cache failed: it ended with 100"), ("sleep 600", "apt-cache did not finish within")],
+    [("exit 100", "apt-cache failed: it exited with 100"), ("sleep 600", "apt-cache did not finish within")],
 )
 def test_without_the_versions_it_cannot_be_known(
     tree: Tree, stands_for: Callable[[str, str], list[str]], text: str, said: str

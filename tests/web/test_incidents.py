@@ -122,7 +122,7 @@ def test_the_escalate_menu_shows_whom_each_step_pages_and_over_what(ada: Site) -
     ada.post(f"/incidents/{number}/escalate", step="2")
     line.escalate()
     assert "escalated manually by ada to step 2" in ada.get(f"/incidents/{number}")
-    assert "Step 2 was taken already" in ada.post(f"/incidents/{number}/escalate", 409, step="2").text
+    assert "Step 2 has already run" in ada.post(f"/incidents/{number}/escalate", 409, step="2").text
     ada.post(f"/incidents/{number}/escalate", 422, step="x")
     assert "Last resort" in ada.get(f"/incidents/{number}")
     (place,) = re.findall(r'name="place" value="([^"]+)"', ada.get(f"/incidents/{number}"))

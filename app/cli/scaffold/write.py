@@ -22,8 +22,8 @@ REFERENCE_TIMEOUT = 60  # seconds
 
 DESCRIPTIONS = {
     Kind.NETWORK: "Answers PING over TCP as expected.",
-    Kind.PROGRAM: "Watches a number that a program prints.",
-    Kind.FILE: "Watches a number in a file.",
+    Kind.PROGRAM: "Checks a number that a program prints.",
+    Kind.FILE: "Checks a number in a file.",
 }
 SETTINGS = {
     Kind.NETWORK: "{host: 127.0.0.1, port: 6379}",
@@ -72,7 +72,7 @@ def draft(probe: str, kind: Kind, description: str | None) -> Draft:
             f'"{name}" is not a valid module name: use lowercase letters, digits and _, at most 40 characters{did_you_mean}'
         )
     if keyword.iskeyword(name):
-        raise Invalid(f'"{name}" is a word of Python\'s own; take "{name}_check"')
+        raise Invalid(f'"{name}" is a Python keyword; use "{name}_check"')
     return Draft(family, name, kind, _sentence(description or DESCRIPTIONS[kind]))
 
 

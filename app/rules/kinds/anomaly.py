@@ -84,7 +84,7 @@ PHRASES: dict[str, Phrase] = {
     Code.FIRST_SAMPLE: "learning: the first sample",
     Code.LEARNING: _learning,
     Code.LEARNING_SAMPLES: "learning: {samples} of {needed} samples",
-    Code.EXCLUDED_DAY: "not judged: excluded day",
+    Code.EXCLUDED_DAY: "not evaluated: excluded day",
     Code.WITHIN: _compared,
     Code.ABOVE: _compared,
     Code.BELOW: _compared,

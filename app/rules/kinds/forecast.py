@@ -82,7 +82,7 @@ class Spec(Rule):
         if self.window <= timedelta(0) or self.within <= timedelta(0):
             raise ValueError("window and within must be longer than 0s")
         if self.clear is not None and self.sign * (self.clear - self.limit) > 0:
-            raise ValueError("clear must be on the good side of the limit")
+            raise ValueError("clear must be on the recovery side of the limit")
         return self
 
     @property
