@@ -22,7 +22,7 @@ def matchers(text: str) -> Matchers:
     try:
         return tuple(parse_matchers(text))
     except ValueError as error:
-        raise Invalid(f'{error}; write service="shop", severity=~"critical|error", or plain words') from None
+        raise Invalid(f'{error}; for example service="shop", severity=~"critical|error", or plain words') from None
 
 
 def parsed(text: str) -> tuple[Matchers, tuple[str, ...]]:

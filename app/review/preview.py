@@ -165,7 +165,7 @@ def _destination(goes: Touched) -> list[str]:
         return [f"would reopen {number}{anew} policy {policy} restarts at step 1"]
     if goes.how is How.RESTARTED:
         return [f"would join {number}: {why}; rerouted, escalation restarts at step 1"]
-    update = "; already notified people get an update" if goes.how is How.UPDATED else ""
+    update = "; people already notified get an update" if goes.how is How.UPDATED else ""
     return [f"would join {number}: no new pages ({why}){update}"]
 
 

@@ -57,7 +57,7 @@ def test_without_an_open_incident_nothing_is_joined(api: Api) -> None:
     ("severity", "labels", "window", "note", "paged"),
     [
         ("warning", {}, "10m", f"{QUIET} (joined within the grouping window)", []),
-        ("warning", {}, "0s", f"{QUIET} (another alert joined: preview); already notified people get an update", []),
+        ("warning", {}, "0s", f"{QUIET} (another alert joined: preview); people already notified get an update", []),
         ("critical", {}, "10m", f"would join #1: severity rose to critical; {ANEW}", ["bo"]),
         ("warning", {"wake": "yes"}, "10m", f"would join #1: urgency rose to high; {ANEW}", ["bo"]),
     ],

@@ -172,7 +172,7 @@ def test_a_recipient_is_asked_for_and_nothing_is_sent(recipient: str, status: st
 def test_what_it_greets_with_is_compared() -> None:
     assert real(expect="mail.test ESMTP").status is Status.OK
     reading = real(expect="mx9")
-    assert (reading.status, "without 'mx9'" in reading.message) == (Status.CRITICAL, True)
+    assert (reading.status, "does not contain 'mx9'" in reading.message) == (Status.CRITICAL, True)
 
 
 def says(*replies: bytes) -> Any:
