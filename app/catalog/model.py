@@ -151,7 +151,7 @@ class Step(Declared):
     @classmethod
     def _at_least_a_second(cls, wait: Duration) -> Duration:
         if wait.total_seconds() < 1:
-            raise ValueError("a wait is at least 1s")
+            raise ValueError("must be at least 1s")
         return wait
 
 
