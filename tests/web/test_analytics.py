@@ -45,7 +45,7 @@ def recovered(number: int, at: datetime) -> None:
 
 @pytest.fixture
 def slept(site: Site) -> Site:
-    """A night in Paris with a flapping alert that needed nobody, and one that ada acknowledged."""
+    """A night in Paris with a flapping alert that needed no action, and one that ada acknowledged."""
     at = (datetime.now(UTC) - timedelta(days=2)).replace(hour=2, minute=0)
     flapping = raise_alert(
         "flapping disk", age=datetime.now(UTC) - at, source="rule:slow", check="web", labels={"rule": "slow"}
