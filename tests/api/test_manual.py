@@ -78,7 +78,7 @@ def test_the_same_key_answers_with_the_same_incident(api: Api) -> None:
         ({"target": "user:bob"}, "target", 'user "bob" not found; did you mean "user:bo"?'),
         ({"target": "user:vi"}, "target", "vi is a viewer and cannot be paged"),
         ({"target": "channel:hook"}, "target", '"channel:hook" is not a target; write user:NAME, team:NAME or schedule:NAME'),
-        ({"summary": "  "}, "summary", "summary must be 1 to 1,024 characters"),
+        ({"summary": "  "}, "summary", "summary must be 1 to 1,024 characters long"),
         ({"summary": ""}, "summary", None),
         ({"summary": "x" * 1025}, "summary", None),
         ({"details": "x" * 4097}, "details", None),

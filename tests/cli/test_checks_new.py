@@ -115,7 +115,7 @@ def test_where_there_are_no_tests_and_no_docs_it_says_what_it_skipped(new: New, 
         ("health.1st", 'did you mean "st"?'),
         ("health.../x", 'did you mean "x"?'),
         ("health." + "x" * 41, "at most 40"),
-        ("health.class", 'take "class_check"'),
+        ("health.class", 'use "class_check"'),
         ("health.prüfung", "not a valid module name"),
     ],
 )

@@ -116,7 +116,7 @@ def of(answers: Answers, baseline: Mapping[str, str] | None, timeout: float = 0.
         (lying.wrong_id, "datagrams ignored"),
         (lying.wrong_question, "datagrams ignored"),
         (lying.flood, "datagrams ignored"),
-        (lying.cut_in_the_middle, "cannot be read"),
+        (lying.cut_in_the_middle, "inconsistent or malformed"),
         (lying.loop_of_names, "inconsistent or malformed"),
         (lying.refuses, "REFUSED"),
         (lying.refers, "only refers to other servers"),
