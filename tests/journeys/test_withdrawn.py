@@ -88,7 +88,7 @@ def test_who_is_gone_is_not_paged_and_the_next_step_is_taken_at_once(
     assert states()[0] == ("ada", "superseded", "ada")
     assert obligations() == ["excused", "met"]
     why = "contact hook was removed" if how == {"contacts": {}} else "ada can no longer be paged"
-    assert f"page to ada over hook withdrawn: {why}" in world.timeline()
+    assert f"page to ada via hook withdrawn: {why}" in world.timeline()
     with transaction() as db:
         unsent = db.scalars(text("select distinct error from page_attempt where error like 'not sent%'")).all()
     assert unsent == [f"not sent: {why}"]
