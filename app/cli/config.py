@@ -80,10 +80,10 @@ def apply(
     folder: Dir = None,
     as_json: Json = False,
     as_: Annotated[
-        str | None, typer.Option("--as", metavar="LOGIN", help="Named as who applied it; default: nobody, only `cli`.")
+        str | None, typer.Option("--as", metavar="LOGIN", help="Recorded as who applied it; default: no one, only `cli`.")
     ] = None,
 ) -> None:
-    """Apply the files, all or nothing. They are in force when the command returns."""
+    """Apply the files, all or nothing. They are active when the command returns."""
     from app import clock
     from app.cli.terminal import actor
     from app.configfile import apply as configuration

@@ -122,7 +122,7 @@ PHRASES: Mapping[Code, Phrase] = {
     Code.CONTACT_INVALID: 'contact "{contact}" of {subject}: {why}',
     Code.HOURS_NAME: '{subject}: the name must not contain ","; use "-"',
     Code.INBOX_CHANNEL: 'channel "{channel}" is built in; choose another name',
-    Code.INBOX_CONTACT: '{subject} declares contact "{channel}", which everybody has; remove it',
+    Code.INBOX_CONTACT: '{subject} declares contact "{channel}", which everyone has; remove it',
     Code.DANGLING: _dangling,
     Code.VIEWER_PAGED: "{subject} names {user}, who is a viewer and cannot be paged; set role: responder",
     #
