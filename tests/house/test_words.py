@@ -90,7 +90,7 @@ INSTEAD = {
     r"in clear(?! text)": "in clear text",
     r"is not understood": "is not valid",
     r"take another name": "choose another name",
-    r"why you": "reason",
+    r"why you(?=:)": "Reason: ...",
     r"fires as": "severity",
     r"nobody matches": "no users match",
     r"this home's": "the one in TOCSIN_HOME",

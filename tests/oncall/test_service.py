@@ -63,7 +63,7 @@ def test_an_override_is_in_force_when_it_is_made_until_it_is_taken_back(db: Conn
     assert service.who(db, SOON)["nights"].users == ()
     service.remove(db, made.id, NOW)
     assert service.who(db, SOON)["shop"].users == ("ada",)
-    with pytest.raises(NotFound, match="no override"):
+    with pytest.raises(NotFound, match="override 1 not found"):
         service.remove(db, made.id, NOW)
 
 
@@ -136,7 +136,7 @@ def test_an_unknown_schedule_is_told_the_nearest(db: Connection) -> None:
 
 @pytest.mark.parametrize("days", [0, 99_999])
 def test_coverage_of_no_time_or_of_for_ever_is_refused(db: Connection, days: int) -> None:
-    with pytest.raises(Invalid, match="use 1 to 3660"):
+    with pytest.raises(Invalid, match="must be 1 to 3660"):
         service.coverage(db, NOW, days)
 
 

@@ -313,7 +313,7 @@ def test_a_dead_database_is_told_and_nothing_is_logged_out(full: Site, engine: E
     with away(engine):
         page = full.get("/", 503)
         done = full.post("/incidents/1/acknowledge", 503).text
-    assert "The database does not answer" in page
+    assert "The database does not respond" in page
     assert "Retry" in page
     assert "check before you retry" in done, "its commit may have gone unanswered"
     assert "Nothing was changed" not in page + done
