@@ -94,9 +94,9 @@ def test_a_mistake_is_one_line_that_says_what_to_do(tocsin: Tocsin, words: str, 
 
 
 RANGES = {
-    "audit --limit 0": "invalid value for '--limit': must be at least 1; see `tocsin audit --help`",
-    "incidents list --limit 501": "invalid value for '--limit': must be at most 500; see `tocsin incidents list --help`",
-    "worker -c x": "invalid value for '-c' / '--concurrency': must be a whole number; see `tocsin worker --help`",
+    "audit --limit 0": 'invalid value for "--limit": must be at least 1; see `tocsin audit --help`',
+    "incidents list --limit 501": 'invalid value for "--limit": must be at most 500; see `tocsin incidents list --help`',
+    "worker -c x": 'invalid value for "-c" / "--concurrency": must be a whole number; see `tocsin worker --help`',
 }
 
 
@@ -104,6 +104,11 @@ RANGES = {
 def test_an_option_out_of_its_range_is_refused_in_the_same_words_as_elsewhere(tocsin: Tocsin, words: str, told: str) -> None:
     said = tocsin(*words.split())
     assert (said.status, said.err) == (2, f"tocsin: {told}\n")
+
+
+def test_a_wrong_word_is_answered_as_other_errors_are(tocsin: Tocsin) -> None:
+    said = tocsin("incidents", "unacknowledg")
+    assert said.err == 'tocsin: no such command "unacknowledg" (did you mean "unacknowledge"?); see `tocsin incidents --help`\n'
 
 
 TRIED = {
