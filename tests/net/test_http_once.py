@@ -99,7 +99,7 @@ def test_the_same_over_tls(tmp_path: Path) -> None:
     server = Kept(resets)
     got = second(server, "POST", b"x" * 900, context(certificate(tmp_path)))
     assert isinstance(got, http.Failed)
-    assert "before an answer" in str(got)
+    assert "before a response" in str(got)
     assert server.seen == ["POST /first HTTP/1.1", "POST /second HTTP/1.1"]
 
 
