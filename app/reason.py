@@ -122,6 +122,7 @@ class Code(StrEnum):
     SNOOZE_ENDED = "snooze_ended"  # and it was not resolved meanwhile
     ESCALATED = "escalated"  # somebody wanted the next step at once
     ASSIGNED = "assigned"  # a person is named to work on it
+    UNDONE = "undone"  # whoever escalated or assigned it took that back
     NOTE = "note"  # what somebody wrote
     MERGED = "merged"  # into another
     MERGED_FROM = "merged_from"  # another was merged into it

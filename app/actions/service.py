@@ -1,6 +1,7 @@
 """What a person does to an incident: incident, escalation and pages change together, in the caller's transaction."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from app.db import refresh
 from app.errors import Busy, Conflict, Invalid, NotFound
 from app.escalation import service as escalation
 from app.escalation.model import EscalationState
+from app.escalation.undo import Change, last_change, position
 from app.incidents import store
 from app.incidents.hours import caught_up
 from app.incidents.lifecycle import (
@@ -22,6 +24,7 @@ from app.incidents.lifecycle import (
     changes,
     must_allow,
     not_paged,
+    reacknowledged,
     reopened,
     resolved,
     retriggered,
@@ -32,6 +35,7 @@ from app.incidents.merge import merge as merge_of
 from app.incidents.model import Event, Incident
 from app.incidents.present import present
 from app.notify import service as pages
+from app.notify import undo as undoing
 from app.oncall import service as oncall
 from app.people import audit
 from app.people import store as people
@@ -112,7 +116,8 @@ def escalate(
     if after == before:
         return incident
     changed = audit.changes(_place(before), _place(after))
-    return _noted(db, incident, actor, _by(Code.ESCALATED, actor, step=step), now, changed)
+    undo = {"escalation": position(before)}
+    return _noted(db, incident, actor, _by(Code.ESCALATED, actor, step=step, before=undo), now, changed)
 
 
 def snooze(db: Connection, number: int, length: timedelta, actor: Actor, now: datetime) -> Incident:
@@ -175,13 +180,81 @@ def assign(db: Connection, number: int, login: str, actor: Actor, now: datetime)
             after = retriggered(after)
             escalation.excuse_assignee(db, after, why, now)
             pages.supersede(db, [number], now)
-        return _done(db, before, after, actor, why, now)
+            return _done(db, before, after, actor, why, now)
+        return _done(db, before, after, actor, _undoable(why, before, None), now)
     if unpaged is Code.PAGED_ALREADY:
         return before
-    after = _done(db, before, retriggered(after), actor, why, now)
+    was = escalation.standing(db, before)
+    after = _done(db, before, retriggered(after), actor, _undoable(why, before, was), now)
     pages.supersede(db, [number], now)
     pages.queue(db, escalation.page_assignee(db, after, login, why, now), now)
     return after
+
+
+def undo(db: Connection, number: int, actor: Actor, now: datetime) -> Incident:
+    """Take the actor's own escalation or assignment back, if it is the last thing that was done: it stands where it stood.
+
+    Unsent pages of it are withdrawn; whoever was reached gets an update. Raises Conflict that says what has happened since.
+    """
+    require(actor, "respond")
+    incident = store.lock(db, [number]).get(number)
+    if incident is None:
+        raise NotFound(f"there is no incident #{number}")
+    change = last_change(store.timeline(db, number), actor.login, now)
+    to = {"to": incident.assigned_to} if change.what is Code.ASSIGNED else {}
+    after, why = incident, _by(Code.UNDONE, actor, what=change.what.value, **to)
+    if change.what is Code.ASSIGNED:
+        after = _unassign(db, incident, change, why, now)
+    elif change.before is not None:
+        if change.steps:  # people were paged: a new generation, so that the keys of their next pages differ
+            after = retriggered(incident)
+            called_off = escalation.call_off(db, after, incident.generation, change.steps, why, now)
+            undoing.call_off(db, after, incident.generation, called_off, why, now)
+        escalation.restore(db, after, change.before, now)
+    return _done(db, incident, after, actor, why, now)
+
+
+def _unassign(db: Connection, incident: Incident, change: Change, why: Reason, now: datetime) -> Incident:
+    """The incident as it was before somebody was assigned; what that took back is promised and queued again."""
+    was, at = change.facts["before"], change.at
+    named = replace(incident, assigned_to=was["assigned_to"])
+    if change.before is None:
+        return named
+    if was["acknowledged_at"] is not None:
+        after = reacknowledged(named, was["acknowledged_by"], _instant(was["acknowledged_at"]), _instant(was["snoozed_until"]))
+        escalation.stop(db, after, why, change.before.due_at, now)
+        undoing.withdraw_all(db, after, incident.generation, why, now)
+        return after
+    after = retriggered(named)
+    excused = escalation.excused_by_start(db, incident.number, change.before.generation)
+    unserved = undoing.unserved(db, [one.id for one in excused])
+    promised = escalation.promise_again(db, after, [one for one in excused if one.id in unserved], why, now)
+    undoing.put_back(db, after, change.before.generation, promised, at, why, now)
+    escalation.restore(db, after, change.before, now)
+    return after
+
+
+def can_undo(db: Connection, number: int, actor: Actor, now: datetime) -> bool:
+    """Whether what the actor did just now can be undone."""
+    try:
+        return last_change(store.timeline(db, number), actor.login, now).at == now
+    except Conflict:
+        return False
+
+
+def _undoable(why: Reason, before: Incident, was: EscalationState | None) -> Reason:
+    """The line of an assignment, with what an undo restores. was: where the incident stood; None: it stays there."""
+    names = ("assigned_to", "acknowledged_by", "acknowledged_at", "snoozed_until")
+    kept = {name: _written(getattr(before, name)) for name in names}
+    return Reason(why.code, {**why.facts, "before": {**kept, "escalation": position(was) if was else None}})
+
+
+def _written(value: str | datetime | None) -> str | None:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def note(db: Connection, number: int, text: str, actor: Actor, now: datetime) -> Incident:

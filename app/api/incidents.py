@@ -218,6 +218,15 @@ def escalate(caller: Caller, number: Number, body: Escalate | None = None) -> Re
     return answer(present(done))
 
 
+@routes.post("/incidents/{number}/undo", response_model=PublicIncident)
+def undo(caller: Caller, number: Number) -> Response:
+    """Undo your own escalate or assign, if it is the last change. 409, which says why: acknowledged, another step ran, or
+    somebody else did it. An acknowledgement or snooze is undone by unacknowledge, a resolution by reopen."""
+    with transaction() as db:
+        done = actions.undo(db, number, caller, clock.now(db))
+    return answer(present(done))
+
+
 @routes.post("/incidents/{number}/unacknowledge", response_model=PublicIncident)
 def unacknowledge(caller: Caller, number: Number) -> Response:
     """Unacknowledge, or end a snooze: escalation restarts at step 1. 409 if not acknowledged."""

@@ -176,6 +176,12 @@ def unacknowledge(numbers: Numbers, as_: As = None) -> None:
 
 
 @incidents.command()
+def undo(numbers: Numbers, as_: As = None) -> None:
+    """Undo your own escalate or assign, if nothing has followed. Exit 1 when it cannot be undone."""
+    _act(numbers, as_, lambda service, *facts: service.undo(*facts), lambda _: "undone")
+
+
+@incidents.command()
 def note(number_: OneNumber, text: Annotated[str, typer.Argument(metavar="TEXT", help="The note.")], as_: As = None) -> None:
     """Add a note to the timeline."""
     do: Act = lambda service, db, number, who, now: service.note(db, number, text, who, now)  # noqa: E731

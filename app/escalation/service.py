@@ -1,6 +1,6 @@
 """Starts, advances and stops escalations: load, decide, save, in the caller's transaction."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from app.db import wake
 from app.errors import Conflict
 from app.escalation import store
 from app.escalation.hold import hold, waiting
-from app.escalation.model import Due, EscalationState, EscalationStatus, ObligationState
+from app.escalation.model import Due, EscalationState, EscalationStatus, Obligation, ObligationState
 from app.escalation.plan import (
     LastResort,
     Plan,
@@ -26,6 +26,7 @@ from app.escalation.plan import (
     targets,
 )
 from app.escalation.request import PageRequest, page_request
+from app.escalation.undo import restored
 from app.escalation.who import who
 from app.incidents import store as incidents
 from app.incidents.lifecycle import retriggered
@@ -100,7 +101,7 @@ def hurry(
     Raises Invalid for a step that the policy does not have, Conflict for one that was taken, or where it stands in another
     `place` than it was seen in: a button pressed twice takes one step.
     """
-    current = store.get(db, incident.number) or EscalationState.started(incident.number, incident.generation, None)
+    current = standing(db, incident)
     if place and place != current.place:
         raise Conflict(f"#{incident.number} has been escalated meanwhile")
     after = hurried(incident.policy, current, now, step)
@@ -108,6 +109,51 @@ def hurry(
         store.put_all(db, [after])
         wake(db, Queue.ESCALATION)
     return current, after
+
+
+def standing(db: Connection, incident: Incident) -> EscalationState:
+    """Where this incident stands; the caller holds its lock."""
+    return store.get(db, incident.number) or EscalationState.started(incident.number, incident.generation, None)
+
+
+def restore(db: Connection, incident: Incident, before: EscalationState, now: datetime) -> None:
+    """Put this incident back where it stood; the caller has locked it and seen to its obligations."""
+    after = restored(before, incident.generation, now)
+    store.put_all(db, [after])
+    if after.due_at is not None and after.due_at <= now:
+        wake(db, Queue.ESCALATION)
+
+
+def call_off(
+    db: Connection, incident: Incident, generation: int, steps: Collection[tuple[int, int | None]], why: Reason, now: datetime
+) -> list[int]:
+    """Excuse what these steps of this generation promised; other obligations are of the incident's generation from now on."""
+    known = store.of_generation(db, incident.number, generation)
+    undone = [one.id for one in known if (one.round, one.step) in steps]
+    store.end_obligations(db, dict.fromkeys(undone, (ObligationState.EXCUSED, why)), now)
+    store.move(db, [one.id for one in known if one.id not in undone], incident.generation)
+    return undone
+
+
+def excused_by_start(db: Connection, number: int, generation: int) -> list[Obligation]:
+    """What was promised in this generation and still open when the next one started."""
+    known = store.of_generation(db, number, generation)
+    return [one for one in known if one.reason is not None and one.reason.code == Code.STARTED_AGAIN]
+
+
+def promise_again(
+    db: Connection, incident: Incident, excused: Sequence[Obligation], why: Reason, now: datetime
+) -> dict[int, int]:
+    """Excuse what is open, and promise these again in the incident's generation: the new ids by the old."""
+    store.excuse_incident(db, [incident.number], why, now)
+    rows = [
+        {
+            "incident": one.incident, "generation": incident.generation, "round": one.round, "step": one.step,
+            "target": one.target, "user_name": one.user, "made_at": now,
+        }
+        for one in excused
+    ]  # fmt: skip
+    return dict(zip((one.id for one in excused), store.promise_all(db, rows), strict=True))
 
 
 def go_on(db: Connection, numbers: Sequence[int], now: datetime) -> None:

@@ -131,6 +131,17 @@ def excuse_incident(db: Connection, incidents: Sequence[int], reason: Reason, no
     db.execute(statement.values(state=ObligationState.EXCUSED, reason=nested(reason), ended_at=now))
 
 
+def of_generation(db: Connection, incident: int, generation: int) -> list[Obligation]:
+    """The obligations of one start of an incident's policy, oldest first."""
+    query = select(obligation).where(obligation.c.incident == incident, obligation.c.generation == generation)
+    return [_obligation(row) for row in db.execute(query.order_by(obligation.c.id))]
+
+
+def move(db: Connection, ids: Sequence[int], generation: int) -> None:
+    """Let these obligations be of another generation."""
+    db.execute(update(obligation).where(obligation.c.id.in_(ids)).values(generation=generation))
+
+
 def obligations(
     db: Connection, *, state: ObligationState | None, incident: int | None, before: int | None, limit: int
 ) -> list[Obligation]:

@@ -99,6 +99,12 @@ def assigned(incident: Incident, to: str) -> Incident:
     return replace(incident, state=step(incident.state, Move.ASSIGN), assigned_to=to)
 
 
+def reacknowledged(incident: Incident, by: str | None, at: datetime | None, snoozed_until: datetime | None) -> Incident:
+    """Acknowledged by them since then, or snoozed, as it was before it was assigned."""
+    state = step(incident.state, Move.ACKNOWLEDGE)
+    return replace(incident, state=state, acknowledged_at=at, acknowledged_by=by, snoozed_until=snoozed_until)
+
+
 def not_paged(incident: Incident, to: str, by: str | None, asked: bool) -> Code | None:
     """Why assigning it to `to` pages nobody; None: they are paged. asked: whoever is assigned was, and has time to answer."""
     if to in (by, incident.acknowledged_by):

@@ -51,8 +51,8 @@ def record(db: Connection, sent: Sequence[Sent], now: datetime) -> None:
     """
     incidents.hold(db, sorted({one.claim.draft.incident for one in sent if one.claim.draft.incident is not None}))
     ended = [_ended(one, now) for one in sent]
-    written = {one.id for one in store.record(db, ended, now)}
-    ours = [one for one in ended if one.claim.id in written]
+    written = {one.id: one for one in store.record(db, ended, now)}  # as their rows are: an undo moves them to its generation
+    ours = [one._replace(claim=written[one.claim.id]) for one in ended if one.claim.id in written]
     gone = {one.claim.id: one.answer for one in sent if isinstance(one.answer, Reason)}
     _note(db, ours, gone, now)
     withdraw.follow(db, [(one.claim, gone[one.claim.id]) for one in ours if one.claim.id in gone], now)

@@ -129,9 +129,10 @@ def confirm(db: Connection, claims: Sequence[Claim], now: datetime) -> dict[int,
     incidents.hold(db, numbers)
     ours = store.renew(db, claims, now + LEASE)
     found = incidents.by_numbers(db, numbers)
-    stale = [one for one in claims if one.id in ours and not wanted(one.draft, found)]
+    held = [replace(one, draft=replace(one.draft, generation=ours[one.id])) for one in claims if one.id in ours]
+    stale = [one for one in held if not wanted(one.draft, found)]
     _take_back(db, stale, now)
-    left = [one for one in claims if one.id in ours and one not in stale]
+    left = [one for one in held if one not in stale]
     lost = _unreachable(db, {one.id: one.draft for one in left})
     return {one.id: lost.get(one.id) for one in left}
 
@@ -211,7 +212,7 @@ def _queue_ends(db: Connection, ended: Sequence[Incident], by: str | None, now: 
     silent = {number for number, codes in alerts.end_codes(db, numbers).items() if codes == {Code.REMOVED}}
     loud = {one.number: one for one in ended if one.number not in silent}
     notified = [page for page in _notified(db, loud) if by is None or page.user != by]
-    put(db, [_follow_up(page, Kind.RESOLVED, loud[page.incident or 0], "resolved", now) for page in notified], now)
+    put(db, [notice(page, Kind.RESOLVED, loud[page.incident or 0], "resolved", now) for page in notified], now)
 
 
 def _notified(db: Connection, found: Mapping[int, Incident], *, coming: bool = False) -> list[Page]:
@@ -235,7 +236,7 @@ def queue_update(db: Connection, updated: Sequence[tuple[Incident, Reason]], now
     drafts = []
     for page in _notified(db, {number: incident for number, (incident, _) in changed.items()}, coming=True):
         incident, why = changed[page.incident or 0]
-        drafts.append(_follow_up(page, Kind.UPDATE, incident, f"update-{incident.alert_count}-{incident.severity}", now, why))
+        drafts.append(notice(page, Kind.UPDATE, incident, f"update-{incident.alert_count}-{incident.severity}", now, why))
     put(db, drafts, now)
 
 
@@ -261,7 +262,7 @@ def received(pages: Sequence[Page], *, coming: bool = False) -> list[Page]:
     return [page for who, page in best.items() if who in well or who not in on_its_way]
 
 
-def _follow_up(page: Page, kind: Kind, incident: Incident, what: str, now: datetime, why: Reason | None = None) -> Draft:
+def notice(page: Page, kind: Kind, incident: Incident, what: str, now: datetime, why: Reason | None = None) -> Draft:
     """What goes where a page was accepted before."""
     usual = Reason(Code.NOTIFIED_OVER, {"channel": page.channel}) if page.user else Reason(Code.NOTIFIED_HERE)
     return Draft(

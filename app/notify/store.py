@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, CursorResult, Row, func, insert, select, text, tuple_, update
+from sqlalchemy import Connection, CursorResult, Row, false, func, insert, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.db import dumps, move_back, session_name
@@ -64,7 +64,7 @@ with ours as (
 )
 """
 _RENEW = text(f"""{_OURS}
-update page set lease_until = :until, contested = false from ours where page.id = ours.id returning page.id
+update page set lease_until = :until, contested = false from ours where page.id = ours.id returning page.id, page.generation
 """)
 _RECORD = text(f"""{_OURS}
 update page set state = r.state, next_at = coalesce(r.next_at, page.next_at), lease_until = null, ended_at = r.ended_at
@@ -158,10 +158,10 @@ def claim(db: Connection, now: datetime, lease: timedelta, limit: int, flight: F
     return claims
 
 
-def renew(db: Connection, claims: Sequence[Claim], until: datetime) -> set[int]:
-    """Hold the leases of these pages until then; the ids of those that are still ours."""
+def renew(db: Connection, claims: Sequence[Claim], until: datetime) -> dict[int, int]:
+    """Hold the leases of these pages until then; the ids of those that are still ours, with their generations by now."""
     values = {"ids": [one.id for one in claims], "fences": [one.fence for one in claims], "until": until}
-    return set(db.scalars(_RENEW, values))
+    return {row.id: row.generation for row in db.execute(_RENEW, values)}
 
 
 def contest_late(db: Connection, now: datetime, until: datetime) -> None:
@@ -236,6 +236,15 @@ def supersede(db: Connection, incidents: Sequence[int], now: datetime) -> int:
         page.c.incident.in_(incidents), page.c.state == PageState.QUEUED, page.c.kind.in_([Kind.PAGE, Kind.UPDATE])
     )
     return db.execute(statement.values(state=PageState.SUPERSEDED, ended_at=now)).rowcount
+
+
+def call_off(db: Connection, incident: int, generation: int, into: int, obligations: Sequence[int], now: datetime) -> None:
+    """Take back the pages of this generation that serve these obligations and are not on their way; others go on as `into`."""
+    of_it = (page.c.incident == incident, page.c.generation == generation, page.c.kind == Kind.PAGE)
+    serving = or_(page.c.obligation.in_(obligations), page.c.breached.in_(obligations))
+    db.execute(update(page).where(*of_it, func.coalesce(serving, false()).is_(False)).values(generation=into))
+    waiting = update(page).where(*of_it, page.c.state == PageState.QUEUED)
+    db.execute(waiting.values(state=PageState.SUPERSEDED, ended_at=now))
 
 
 def of_incidents(db: Connection, incidents: Sequence[int]) -> list[Page]:

@@ -19,8 +19,9 @@ ACTIONS = {
     "reopened": ("{} reopened; escalation restarts at step 1", None, None),
     "unacknowledged": ("{} unacknowledged; escalation restarts at step 1", None, None),
     "snoozed": ("{} snoozed", "unacknowledge", "Undo"),
-    "escalated": ("{} escalated", None, None),
-    "assigned": ("{} assigned", None, None),
+    "escalated": ("{} escalated", "undo", "Undo"),
+    "assigned": ("{} assigned", "undo", "Undo"),
+    "undone": ("{}: undone", None, None),
     "merged": ("Merged into {}", None, None),
     "noted": ("Note added to {}", None, None),
 }

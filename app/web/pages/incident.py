@@ -140,7 +140,8 @@ def act(request: Request, number: Number, action: str, typed: Typed, kept: Kept)
         said, do = ACTIONS[action]
         after = do(v, number, typed)
         said = "restored" if action == "undo-resolve" and after.acknowledged_at else said
-        toast = Toast.action(said, number) if can_take_back(action, after, v.now) else Toast.plain(f"#{number} is {said}")
+        undoable = can_take_back(action, after, v.now) and (action not in OWN or actions.can_undo(v.db, number, v.actor, v.now))
+        toast = Toast.action(said, number) if undoable else Toast.plain(f"#{number} is {said}")
     return go(back, toast, kept)
 
 
@@ -179,6 +180,7 @@ def _escalate(v: Visit, number: int, typed: Mapping[str, str]) -> Incident:
     return actions.escalate(v.db, number, v.actor, v.now, _step(typed), typed.get("place"))
 
 
+OWN = ("escalate", "assign")  # what is undone only by whoever did it, while nothing has followed
 ACTIONS: Mapping[str, tuple[str, Action]] = {
     "acknowledge": ("acknowledged", _plain(actions.acknowledge)),
     "resolve": ("resolved", _plain(actions.resolve)),
@@ -186,6 +188,7 @@ ACTIONS: Mapping[str, tuple[str, Action]] = {
     "undo-resolve": ("reopened", _plain(actions.undo_resolve)),
     "unacknowledge": ("unacknowledged", _plain(actions.release)),
     "escalate": ("escalated", _escalate),
+    "undo": ("undone", _plain(actions.undo)),
     "snooze": ("snoozed", _snooze),
     "note": ("noted", lambda v, number, typed: actions.note(v.db, number, typed.get("text", ""), v.actor, v.now)),
     "assign": ("assigned", lambda v, number, typed: actions.assign(v.db, number, typed.get("user", ""), v.actor, v.now)),
