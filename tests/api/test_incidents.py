@@ -234,3 +234,21 @@ def test_percent_and_underscore_in_a_search_are_themselves(api: Api, number: int
     assert api.get("incidents?q=%25")["items"] == []
     assert api.get("incidents?q=_")["items"] == []
     assert len(api.get("incidents?q=isk")["items"]) == 1
+
+
+def test_an_assignment_is_undone_by_whoever_made_it_while_nothing_has_followed(api: Api, number: int) -> None:
+    api.post(f"incidents/{number}/assign", {"user": "bo"}, as_="ada")
+    problem = api.post(f"incidents/{number}/undo", status=409, as_="ed")
+    assert problem["detail"] == "cannot undo what somebody else did: assigned to bo by ada"
+    assert "permission denied" in api.post(f"incidents/{number}/undo", status=403, as_="vi")["detail"]
+    done = api.post(f"incidents/{number}/undo", as_="ada")
+    assert (done["assigned_to"], done["state"]) == (None, "triggered")
+    found = api.get(f"incidents/{number}")
+    assert {(one["user"], one["state"]) for one in found["pages"] if one["user"] == "bo" and one["step"] is None} == {
+        ("bo", "superseded")
+    }
+    assert found["timeline"][-1]["text"] == "assignment to bo undone by ada"
+    assert api.get("audit")["items"][0]["action"] == "incident.undone"
+    api.post(f"incidents/{number}/acknowledge", as_="ada")
+    assert api.post(f"incidents/{number}/undo", status=409, as_="ada")["detail"] == "cannot undo: acknowledged by ada"
+    api.post("incidents/999/undo", status=404, as_="ada")

@@ -152,6 +152,7 @@ def incidents(story: Story) -> None:
     story.call("POST incidents/{number}/unacknowledge", number=first, as_="ada")
     story.call("POST incidents/{number}/notes", {"text": "Old dumps deleted; 40 GiB are free"}, number=first, as_="ada")
     story.call("POST incidents/{number}/assign", {"user": "bo"}, number=first, as_="ada")
+    story.call("POST incidents/{number}/undo", number=first, as_="ada")
     story.call("POST incidents/{number}/snooze", {"seconds": 3600}, number=first, as_="ada")
     story.call("POST incidents/{number}/resolve", number=first, as_="ada")
     story.call("POST incidents/{number}/reopen", number=first, as_="ada")

@@ -33,6 +33,7 @@ WRONG = {
     "incidents show x": 2,
     "incidents show 999": 2,
     "incidents ack 999": 2,
+    "incidents undo 999": 2,
     "incidents list --state gone": 2,
     "incidents snooze 1 --for soon": 2,
     "incidents list --limit 0": 2,
@@ -183,6 +184,10 @@ def test_from_send_to_resolved(tocsin: Tocsin) -> None:
     assert "escalates to" in shown
     times = re.findall(r"\d{4}-\d\d-\d\d\S* ?[\d:.+Z]*", shown + tocsin("incidents", "list").out)
     assert {re.sub(r"\d", "9", at) for at in times} == {"9999-99-99 99:99:99Z"}
+    assert tocsin("incidents", "assign", "1", "bo", "--as", "ada").status == 0
+    assert tocsin("incidents", "undo", "1", "--as", "ada").out == "#1 undone: disk full\n"
+    refused = tocsin("incidents", "undo", "1", "--as", "ada")
+    assert (refused.status, refused.out) == (1, "")
     foretold = tocsin("incidents", "escalate", "1", "--preview", "--to", "bo").out
     assert foretold.startswith("assign bo: bo (")
     assert "bo via inbox" in foretold

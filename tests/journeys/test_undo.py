@@ -1,10 +1,11 @@
 """Escalating and assigning are undone by whoever did it, while nothing has followed: it stands where it stood."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from app.errors import Conflict, Denied
+from app.errors import Conflict
 from app.incidents.model import IncidentState
 from tests.journeys.test_hours import MONDAY, configure
 from tests.journeys.world import World, minutes, seconds
@@ -200,29 +201,27 @@ def test_a_name_alone_is_given_back(shop: World) -> None:
     shop.expect_nothing()
 
 
-REFUSED = {
-    "acknowledged": ([("acknowledge", {"by": "bo"})], "cannot undo: acknowledged by bo"),
-    "resolved": ([("resolve", {"by": "bo"})], "cannot undo: resolved by bo"),
-    "snoozed": ([("snooze", {"by": "bo", "length": timedelta(hours=1)})], "cannot undo: snoozed by bo"),
-    "assigned by another": (
-        [("assign", {"by": "bo", "login": "cy"})],
-        "cannot undo what somebody else did: assigned to cy by bo",
-    ),
+REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
+    "acknowledged": ("acknowledge", {}, "cannot undo: acknowledged by bo"),
+    "resolved": ("resolve", {}, "cannot undo: resolved by bo"),
+    "snoozed": ("snooze", {"length": timedelta(hours=1)}, "cannot undo: snoozed by bo"),
+    "assigned by another": ("assign", {"login": "cy"}, "cannot undo what somebody else did: assigned to cy by bo"),
 }
 
 
 @pytest.mark.parametrize("first", ["escalate", "assign"])
 @pytest.mark.parametrize("since", REFUSED)
 def test_what_has_been_answered_or_changed_since_is_not_undone(shop: World, first: str, since: str) -> None:
-    shop.act(first, **({"login": "bo"} if first == "assign" else {}))
-    then, why = REFUSED[since]
-    for what, more in then:
-        shop.act(what, **more)
+    named: dict[str, Any] = {"login": "bo"} if first == "assign" else {}
+    shop.act(first, **named)
+    then, more, why = REFUSED[since]
+    shop.act(then, by="bo", **more)
     before = (shop.incident(), shop.upcoming())
     with pytest.raises(Conflict, match=why):
         shop.act("undo")
     assert (shop.incident(), shop.upcoming()) == before
-    shop.act("resolve", by="ada") if shop.incident().open else None
+    if shop.incident().open:
+        shop.act("resolve", by="ada")
     shop.seen = len(shop.receiver.received)
 
 

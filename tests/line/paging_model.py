@@ -4,7 +4,7 @@ It knows nothing of tables, locks and leases: incidents, where each stands in it
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 CONFIG = """
@@ -60,6 +60,17 @@ Promise = tuple[int, int, int, int | None, str | None]  # incident, generation, 
 
 
 @dataclass
+class Undo:
+    """What somebody did last to an incident, and how it was before; `made`: what the step of an escalation promised."""
+
+    by: str
+    before: "Expected"
+    assigned: bool
+    moved: bool = True  # where it stands; False: only a name changed
+    made: list[Promise] | None = None
+
+
+@dataclass
 class Expected:
     """One incident, and where it stands in its policy."""
 
@@ -81,6 +92,7 @@ class Expected:
     assigned_to: str | None = None
     asked: bool = False  # the assignee was paged, and has until `due` to answer
     named: str | None = None  # who was paged before step 1, because they were assigned
+    undo: Undo | None = None
 
     @property
     def open(self) -> bool:
@@ -150,15 +162,40 @@ class Model:
 
     def escalate(self, one: Expected, by: str, now: datetime) -> None:
         """The next step now."""
-        one.due = min(one.due or now, now)
-        one.asked = False
+        self.escalate_to(one, by, now, self.next_step(one))
 
     def escalate_to(self, one: Expected, by: str, now: datetime, step: int) -> None:
         """A later step of this round now: those between are left out."""
-        ahead = step - self.next_step(one)
+        before, ahead = replace(one), step - self.next_step(one)
         one.place += ahead
-        one.due = now if ahead else one.due
-        self.escalate(one, by, now)
+        one.due = now if ahead else min(one.due or now, now)
+        one.asked = False
+        one.undo = Undo(by, before, assigned=False) if (one.place, one.due) != (before.place, before.due) else None
+
+    def can_undo(self, one: Expected, by: str, now: datetime) -> bool:
+        """While nothing has followed; nor is a step put off that would have been due by now."""
+        undo = one.undo
+        if undo is None or undo.by != by:
+            return False
+        return undo.assigned or undo.before.due is None or undo.before.due > now
+
+    def undo(self, one: Expected, now: datetime, again: Sequence[tuple[int, int | None, str | None]]) -> None:
+        """It stands where it stood. again: what an assignment took back and is promised once more, which only the pages say."""
+        undo = one.undo
+        assert undo is not None
+        was, old = undo.before, one.generation
+        one.undo, one.assigned_to = None, was.assigned_to
+        if not undo.moved:
+            return
+        one.state, one.place, one.due, one.again, one.asked = was.state, was.place, was.due, was.again, was.asked
+        one.acknowledged_by = was.acknowledged_by
+        if undo.assigned and one.state == "triggered":
+            one.generation += 1
+            self.promises += [(one.number, one.generation, *slot) for slot in again]
+        elif undo.made is not None:
+            one.generation += 1
+            mine = [p for p in self.promises if p[:2] == (one.number, old) and p not in undo.made]
+            self.promises = [(p[0], one.generation, *p[2:]) if p in mine else p for p in self.promises]
 
     def next_step(self, one: Expected) -> int:
         """Counts from 1; too high for any policy when this one is exhausted."""
@@ -167,15 +204,17 @@ class Model:
 
     def assign(self, one: Expected, by: str, now: datetime, to: str) -> None:
         """Whoever is named is paged, unless they have answered or are being asked; step 1 follows after its wait."""
+        before = replace(one, undo=None)
         asked, was = one.asked and one.due is not None and now < one.due, one.assigned_to
         one.assigned_to = to
         if to in (by, one.acknowledged_by):
             one.generation += asked
             one.named = None if asked else one.named
+            one.undo = None if asked else Undo(by, before, assigned=True, moved=False)
         elif not (asked and to == was):
             self._restart(one, now + POLICIES[one.policy].steps[0][1])
             self._promise(one, 0, None, (to,))
-            one.asked, one.named = True, to
+            one.asked, one.named, one.undo = True, to, Undo(by, before, assigned=True)
 
     def advance(self, now: datetime) -> None:
         """Take what is due."""
@@ -218,18 +257,25 @@ class Model:
     def _restart(self, one: Expected, at: datetime) -> None:
         one.state, one.generation = "triggered", one.generation + 1
         one.place, one.due, one.again, one.asked, one.named = 0, at, False, False, None
-        one.acknowledged_by = None
+        one.acknowledged_by = one.undo = None
 
     def _quiet(self, one: Expected, by: str, until: datetime | None) -> None:
         one.acknowledged_by = one.acknowledged_by if one.state == "acknowledged" else by
-        one.state, one.due, one.again, one.asked = "acknowledged", until, True, False
+        one.state, one.due, one.again, one.asked, one.undo = "acknowledged", until, True, False, None
 
     def _end(self, one: Expected, by: str | None, now: datetime) -> None:
-        one.state, one.due, one.again, one.resolve_at = "resolved", None, False, None
+        one.state, one.due, one.again, one.resolve_at, one.undo = "resolved", None, False, None, None
         one.resolved_at, one.resolved_by = now, by
 
     def _step(self, one: Expected, now: datetime) -> None:
-        policy, one.asked = POLICIES[one.policy], False
+        policy, one.asked, made = POLICIES[one.policy], False, len(self.promises)
+        self._climb(one, policy, now)
+        if one.undo is not None and not one.undo.assigned and one.undo.made is None:
+            one.undo.made = self.promises[made:]
+        elif one.undo is not None and one.undo.moved:
+            one.undo = None
+
+    def _climb(self, one: Expected, policy: Policy, now: datetime) -> None:
         assert one.due is not None
         at = one.due if now - one.due < LATE else now
         ladder = [(number + 1, *step) for number, step in enumerate(policy.steps)] * (policy.repeat + 1)

@@ -64,6 +64,9 @@ MEANWHILE = {  # what happens to the incident whose page a sender is about to se
     "worse": (),
     "taken over": (),
     "assigned": ("assign",),
+    "escalated and undone": ("escalate", "undo"),
+    "assigned and undone": ("assign", "undo"),
+    "undone": ("undo",),
 }
 REACHED, ON_ITS_WAY, DEAD = ("accepted", "delivered"), ("queued", "sending"), ("failed", "expired")
 NEXT = {  # what may become of a page from one look to the next; whatever else is its end
@@ -235,6 +238,59 @@ class Paging(RuleBasedStateMachine):
         assert following <= step <= steps
         self.model.escalate_to(one, by, self.now, step)
 
+    @rule(
+        number=NUMBERS,
+        by=PEOPLE,
+        to=PEOPLE,
+        what=st.sampled_from(("escalate", "assign")),
+        between=st.integers(0, 2),
+        host=HOSTS,
+    )
+    def somebody_undoes_what_they_did(self, number: int, by: str, to: str, what: str, between: int, host: str) -> None:
+        """At once, after the step was taken, or after its pages are on their way."""
+        one = self._pick(what, number)
+        self._do(what, one, by, to)
+        self.holds()
+        if between:
+            self.escalate()
+            self.holds()
+        if between > 1:
+            self.lease(host)
+            self.holds()
+        self._undo(one, by)
+
+    @rule(number=NUMBERS, by=PEOPLE)
+    def somebody_undoes_the_last_change(self, number: int, by: str) -> None:
+        incidents = list(self.model.incidents.values())
+        fitting = [one for one in incidents if self.model.can_undo(one, by, self.now)] or incidents
+        self._undo(fitting[number % len(fitting)], by)
+
+    def _undo(self, one: Expected, by: str) -> None:
+        """Refused when something has followed; what an assignment took back, and nobody was reached by, is promised again."""
+        allowed, before, undo = self.model.can_undo(one, by, self.now), self._look(), one.undo
+        try:
+            with transaction() as db:
+                actions.undo(db, one.number, Actor(by, Role.RESPONDER, "api"), self.now)
+        except Conflict:
+            assert not allowed
+            return
+        assert allowed
+        assert undo is not None
+        excused = [
+            promise
+            for promise in before.obligations.values()
+            if (promise.incident, promise.generation) == (one.number, undo.before.generation)
+            and promise.state == "excused"
+            and promise.reason["code"] == "started_again"
+        ]
+        again = []
+        for promise in excused:
+            mine = [page for page in before.pages.values() if page.obligation == promise.id]
+            states = {page.state for page in mine if page.channel != "inbox"} or {page.state for page in mine}
+            if not states & {*REACHED} and states & {*ON_ITS_WAY, "superseded"}:
+                again.append((promise.round, promise.step, promise.user_name))
+        self.model.undo(one, self.now, again)
+
     @rule(number=NUMBERS, host=HOSTS)
     def somebody_escalates_between_two_steps(self, number: int, host: str) -> None:
         self.the_line_runs(host)
@@ -353,7 +409,10 @@ class Paging(RuleBasedStateMachine):
         one = self.model.incidents[claim.draft.incident or 0]
         firing = {key: self.model.severity[key] for key in sorted(one.firing)}
         for action in MEANWHILE[what]:
-            if self._allowed(action, one):
+            if action == "undo":
+                self._undo(one, "root")
+                self.holds()
+            elif self._allowed(action, one):
                 self._do(action, one, "root")  # whom nobody has paged so far
                 self.holds()
         if what == "resolved and firing again" and firing:

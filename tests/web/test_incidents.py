@@ -245,3 +245,24 @@ def test_lists_are_filtered_by_words_and_by_the_configurations_matchers(ada: Sit
     assert "quote" in page or "syntax error" in page, "the error stands beside the field"
     assert 'value="service=&#34;shop"' in page, "what was typed stays"
     assert "unknown severity &#34;awful&#34;" in ada.get("/incidents?severity=awful")
+
+
+def test_the_toast_undoes_an_escalation_or_an_assignment(ada: Site) -> None:
+    from app import line
+
+    number = raise_alert("cards are refused")
+    for action in ("escalate", "assign"):
+        ada.post(f"/incidents/{number}/{action}", user="bo")
+        assert f'action="/incidents/{number}/undo"' in ada.toast()
+        line.escalate()
+        ada.post(f"/incidents/{number}/undo")
+        assert f"#{number}: undone" in ada.toast()
+    assert incident(number).assigned_to is None
+    assert "cannot undo: assignment to bo undone by ada" in ada.post(f"/incidents/{number}/undo", 409).text.lower()
+
+
+def test_what_changed_nothing_offers_no_undo_of_what_was_before(ada: Site) -> None:
+    number = raise_alert("cards are refused")
+    ada.post(f"/incidents/{number}/assign", user="bo")
+    ada.post(f"/incidents/{number}/assign", user="bo")
+    assert ada.toast() == f"#{number} is assigned"
