@@ -166,11 +166,12 @@ class Model:
 
     def escalate_to(self, one: Expected, by: str, now: datetime, step: int) -> None:
         """A later step of this round now: those between are left out."""
-        before, ahead = replace(one), step - self.next_step(one)
+        before, ahead = replace(one, undo=None), step - self.next_step(one)
         one.place += ahead
         one.due = now if ahead else min(one.due or now, now)
         one.asked = False
-        one.undo = Undo(by, before, assigned=False) if (one.place, one.due) != (before.place, before.due) else None
+        if (one.place, one.due) != (before.place, before.due):  # else it is being taken already, and nothing was done
+            one.undo = Undo(by, before, assigned=False)
 
     def can_undo(self, one: Expected, by: str, now: datetime) -> bool:
         """While nothing has followed; nor is a step put off that would have been due by now."""
