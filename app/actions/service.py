@@ -226,10 +226,11 @@ def _unassign(db: Connection, incident: Incident, change: Change, why: Reason, n
         undoing.withdraw_all(db, after, incident.generation, why, now)
         return after
     after = retriggered(named)
-    excused = escalation.excused_by_start(db, incident.number, change.before.generation)
+    generation = change.before.generation
+    excused = escalation.excused_by_start(db, incident.number, generation)
     unserved = undoing.unserved(db, [one.id for one in excused])
-    promised = escalation.promise_again(db, after, [one for one in excused if one.id in unserved], why, now)
-    undoing.put_back(db, after, change.before.generation, promised, at, why, now)
+    promised = escalation.promise_again(db, after, generation, [one for one in excused if one.id in unserved], why, now)
+    undoing.put_back(db, after, generation, promised, at, why, now)
     escalation.restore(db, after, change.before, now)
     return after
 

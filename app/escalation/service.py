@@ -142,10 +142,16 @@ def excused_by_start(db: Connection, number: int, generation: int) -> list[Oblig
 
 
 def promise_again(
-    db: Connection, incident: Incident, excused: Sequence[Obligation], why: Reason, now: datetime
+    db: Connection, incident: Incident, generation: int, excused: Sequence[Obligation], why: Reason, now: datetime
 ) -> dict[int, int]:
-    """Excuse what is open, and promise these again in the incident's generation: the new ids by the old."""
+    """Excuse what is open, and promise these of a generation again in the incident's, of which the others are from now on.
+
+    The new ids by the old.
+    """
     store.excuse_incident(db, [incident.number], why, now)
+    again = {one.id for one in excused}
+    kept = [one.id for one in store.of_generation(db, incident.number, generation) if one.id not in again]
+    store.move(db, kept, incident.generation)
     rows = [
         {
             "incident": one.incident, "generation": incident.generation, "round": one.round, "step": one.step,

@@ -241,6 +241,7 @@ def supersede(db: Connection, incidents: Sequence[int], now: datetime) -> int:
 def call_off(db: Connection, incident: int, generation: int, into: int, obligations: Sequence[int], now: datetime) -> None:
     """Take back the pages of this generation that serve these obligations and are not on their way; others go on as `into`."""
     of_it = (page.c.incident == incident, page.c.generation == generation, page.c.kind == Kind.PAGE)
+    db.execute(select(page.c.id).where(*of_it).order_by(page.c.id).with_for_update())  # in the order of whoever renews leases
     serving = or_(page.c.obligation.in_(obligations), page.c.breached.in_(obligations))
     db.execute(update(page).where(*of_it, func.coalesce(serving, false()).is_(False)).values(generation=into))
     waiting = update(page).where(*of_it, page.c.state == PageState.QUEUED)

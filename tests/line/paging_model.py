@@ -189,9 +189,11 @@ class Model:
         if not undo.moved:
             return
         one.state, one.place, one.due, one.again, one.asked = was.state, was.place, was.due, was.again, was.asked
-        one.acknowledged_by = was.acknowledged_by
+        one.acknowledged_by, one.named = was.acknowledged_by, was.named
         if undo.assigned and one.state == "triggered":
             one.generation += 1
+            kept = [p for p in self.promises if p[:2] == (one.number, was.generation) and p[2:] not in again]
+            self.promises = [(p[0], one.generation, *p[2:]) if p in kept else p for p in self.promises]
             self.promises += [(one.number, one.generation, *slot) for slot in again]
         elif undo.made is not None:
             one.generation += 1
