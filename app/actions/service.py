@@ -199,7 +199,7 @@ def undo(db: Connection, number: int, actor: Actor, now: datetime) -> Incident:
     require(actor, "respond")
     incident = store.lock(db, [number]).get(number)
     if incident is None:
-        raise NotFound(f"there is no incident #{number}")
+        raise NotFound(f"incident #{number} not found")
     change = last_change(store.timeline(db, number), actor.login, now)
     to = {"to": incident.assigned_to} if change.what is Code.ASSIGNED else {}
     after, why = incident, _by(Code.UNDONE, actor, what=change.what.value, **to)

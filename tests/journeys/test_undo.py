@@ -32,7 +32,7 @@ def test_an_escalation_is_undone_and_the_step_is_taken_when_it_is_due(shop: Worl
     (update,) = shop.expect_page("bo", event="update")
     assert "escalation undone by ada" in update["page"]["reason"]
     assert shop.upcoming() == before
-    assert shop.timeline()[-2:] == ["escalation undone by ada", "update to bo over hook: accepted"]
+    assert shop.timeline()[-2:] == ["escalation undone by ada", "update to bo via hook: accepted"]
     shop.advance(minutes(4) - seconds(1))
     shop.expect_nothing()
     shop.advance(seconds(2))
