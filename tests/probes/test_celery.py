@@ -97,10 +97,10 @@ def test_a_backlog_and_its_age_are_told(broker: Connection) -> None:
     reading = measure("health.celery", queues=["probe-c"], timeout=4.0)
     assert reading.metrics["backlog"] == 5
     assert 90 <= reading.metrics["oldest_seconds"] < 100
-    assert "the oldest message in probe-c waits for 1 min 3" in reading.message
+    assert "the oldest message in probe-c has been waiting for 1 min 3" in reading.message
     assert client_of(Connection(own_broker())).llen("probe-c") == 5  # looked at, not taken
     many = measure("health.celery", queues=["probe-c"], timeout=4.0, warning_backlog=5)
-    assert "5 messages wait in probe-c" in many.message
+    assert "5 messages waiting in probe-c" in many.message
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_what_cannot_be_read_is_unknown_and_read_later(tmp_path: Path, make: Cal
     [
         ({"patterns": {"a": "("}}, "missing )"),
         ({"patterns": {"a": "(?=x)"}}, "look-around"),
-        ({"patterns": {"a": "(?P<pattern>x)"}}, "own name"),
+        ({"patterns": {"a": "(?P<pattern>x)"}}, "the name of the pattern"),
         ({"patterns": {}}, "at least 1"),
         ({"patterns": {"a": "((a{100}){100}){100}"}}, "invalid repetition size"),
         ({"paths": []}, "give paths"),
