@@ -11,6 +11,7 @@ from app.alerts.model import Alert, AlertState, Tally, Worst
 from app.alerts.table import alert
 from app.catalog.model import Severity
 from app.db import move_back
+from app.priority import LIFTED
 from app.reason import Reason, dumped, loaded
 from app.signals.model import PUSHED
 
@@ -23,6 +24,14 @@ def _rank(column: str) -> str:
     return f"case {column} {cases} end"
 
 
+WORST_FIRST = sorted(Severity, key=lambda one: -one.rank)
+_DUE = f"""
+select one.* from unnest(cast(:severities as text[])) with ordinality as of(severity, place) cross join lateral (
+  select * from alert where severity = of.severity and dedup_at <= :now order by dedup_at, id limit :limit {{lock}}) as one
+order by one.dedup_at + (of.place - 1) * {LIFTED}, one.id limit :limit
+"""
+_CHANGED = text(_DUE.format(lock=""))
+_CLAIM = text(_DUE.format(lock="for update skip locked"))
 # Rows arrive sorted by fingerprint, so that two writers cannot lock each other out. `lifecycle` has what becomes of an alert.
 _RAISE = text("""
 insert into alert (fingerprint, source, key, alertname, state, severity, summary, service, labels, annotations, links,
@@ -105,8 +114,7 @@ def open_of(db: Connection, fingerprint: str) -> Alert | None:
 
 def changed(db: Connection, now: datetime, limit: int) -> list[int]:
     """Ids of the alerts the dedup stage must look at, in its order, not locked."""
-    query = select(alert.c.id).where(alert.c.dedup_at <= now).order_by(alert.c.dedup_at, alert.c.id).limit(limit)
-    return list(db.scalars(query))
+    return [row.id for row in db.execute(_CHANGED, {"now": now, "limit": limit, "severities": WORST_FIRST})]
 
 
 def postpone(db: Connection, ids: Sequence[int], until: datetime) -> None:
@@ -124,16 +132,12 @@ def _locked(db: Connection, which: ColumnElement[bool]) -> list[int]:
 
 def claim_changed(db: Connection, now: datetime, limit: int, only: Sequence[int] | None = None) -> list[Alert]:
     """Alerts (of `only`) the dedup stage must look at, locked until the transaction ends; others skip them."""
+    if only is None:
+        return [_alert(row) for row in db.execute(_CLAIM, {"now": now, "limit": limit, "severities": WORST_FIRST})]
     query = (
-        select(alert)
-        .where(alert.c.dedup_at <= now)
-        .order_by(alert.c.dedup_at, alert.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
+        select(alert).where(alert.c.dedup_at <= now, alert.c.id.in_(only)).order_by(alert.c.dedup_at, alert.c.id).limit(limit)
     )
-    if only is not None:
-        query = query.where(alert.c.id.in_(only))
-    return [_alert(row) for row in db.execute(query)]
+    return [_alert(row) for row in db.execute(query.with_for_update(skip_locked=True))]
 
 
 def place_all(db: Connection, placed: Mapping[int, int | None]) -> None:

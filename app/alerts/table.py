@@ -36,7 +36,7 @@ alert = Table(
     Column("incident", BigInteger),
     instant("dedup_at"),  # when the dedup stage has something to look at; null: nothing new
     Index("alert_open_key", "fingerprint", unique=True, postgresql_where=text("state <> 'resolved'")),
-    Index("alert_dedup_idx", "dedup_at", postgresql_where=text("dedup_at is not null")),
+    Index("alert_dedup_idx", "severity", "dedup_at", postgresql_where=text("dedup_at is not null")),
     Index("alert_incident_idx", "incident"),
     Index("alert_open_idx", "id", postgresql_where=text("state <> 'resolved'")),
     Index("alert_labels_idx", "labels", postgresql_using="gin", postgresql_ops={"labels": "jsonb_path_ops"}),

@@ -7,21 +7,36 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, text, tuple_, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Connection, Row, insert, select, text, tuple_, update
 
 from app.db import dumps, move_back
 from app.escalation.model import Due, EscalationState, EscalationStatus, Obligation, ObligationState
 from app.escalation.table import escalation, obligation
+from app.priority import EACH, LIFTED
 from app.reason import Reason, loaded, nested
 
 # Both rows are locked, so that a worker with an older snapshot sees the newest version of both, or skips them.
-_CLAIM = text("""
-select e.incident, e.generation, e.round, e.step, e.due_at, e.due, e.state, e.held
-from escalation e join incident i on i.number = e.incident
-where e.due_at <= :now order by e.due_at limit :limit for update of i, e skip locked
+_CLAIM = text(f"""
+select one.* from {EACH} cross join lateral (
+  select e.incident, e.generation, e.round, e.step, e.due_at, e.due, e.state, e.held
+  from escalation e join incident i on i.number = e.incident
+  where e.priority = of.priority and e.due_at <= :now order by e.due_at limit :limit for update of i, e skip locked) as one
+order by one.due_at + of.priority * {LIFTED}, one.incident limit :limit
+""")
+_NEXT_DUE = text(f"""
+select min(one.due_at) from {EACH} cross join lateral (
+  select due_at from escalation where priority = of.priority and due_at is not null order by due_at limit 1) as one
 """)
 
+_COLUMNS = ("generation", "round", "step", "due_at", "due", "state", "held", "reason", "priority")
+_PUT = text(f"""
+insert into escalation (incident, {", ".join(_COLUMNS)})
+select i.number, r.generation, r.round, r.step, r.due_at, r.due, r.state, r.held, r.reason, i.priority
+from jsonb_to_recordset(cast(:rows as jsonb)) as r(incident bigint, generation int, round int, step int, due_at timestamptz,
+  due text, state text, held text, reason jsonb)
+join incident i on i.number = r.incident
+on conflict (incident) do update set {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS)}
+""")
 _HELD = text("""
 select e.incident, e.generation, e.round, e.step, e.due_at, e.due, e.state, e.held
 from escalation e join incident i on i.number = e.incident
@@ -67,9 +82,7 @@ def put_all(db: Connection, states: Sequence[EscalationState], reason: Reason | 
         }
         for one in states
     ]
-    statement = upsert(escalation)
-    fresh = {name: statement.excluded[name] for name in rows[0] if name != "incident"}
-    db.execute(statement.on_conflict_do_update(index_elements=["incident"], set_=fresh), rows)
+    db.execute(_PUT, {"rows": dumps(rows)})
 
 
 def get(db: Connection, incident: int) -> EscalationState | None:
@@ -91,7 +104,7 @@ def held(db: Connection) -> list[EscalationState]:
 
 def next_due(db: Connection) -> datetime | None:
     """When the next step of all is due."""
-    found: datetime | None = db.execute(select(func.min(escalation.c.due_at))).scalar_one()
+    found: datetime | None = db.execute(_NEXT_DUE).scalar_one()
     return found
 
 

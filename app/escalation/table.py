@@ -1,6 +1,6 @@
 """Which step is next and when, and every promise made."""
 
-from sqlalchemy import BigInteger, Column, Identity, Index, Integer, Table, Text, text
+from sqlalchemy import BigInteger, Column, Identity, Index, Integer, SmallInteger, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.db import instant, metadata, one_of
@@ -18,8 +18,9 @@ escalation = Table(
     Column("state", Text, nullable=False),
     Column("reason", JSONB),  # why it is so: a Reason
     Column("held", Text),
+    Column("priority", SmallInteger, nullable=False, server_default=text("0")),  # see app.priority
     Index("escalation_held_idx", "incident", postgresql_where=text("held is not null")),
-    Index("escalation_due_idx", "due_at", postgresql_where=text("due_at is not null")),
+    Index("escalation_due_idx", "priority", "due_at", postgresql_where=text("due_at is not null")),
     one_of("state", EscalationStatus),
     one_of("due", Due),
 )

@@ -23,6 +23,7 @@ from app.reason import Reason
 
 log = logger(__name__)
 F = TypeVar("F", bound=BaseModel)
+FIELDS = tuple(column.name for column in incident.columns if column.computed is None)
 OPENING = 7_002  # the class of advisory locks that groups are opened under
 _SAVED = (
     "title text, state text, severity text, urgency text, acknowledged_at timestamptz, acknowledged_by text, "
@@ -97,7 +98,7 @@ def open_all(db: Connection, incidents: Sequence[Incident]) -> dict[int, int] | 
 
 
 def _new(one: Incident) -> dict[str, Any]:
-    row = {name: getattr(one, name) for name in incident.c.keys() if name != "number"}  # noqa: SIM118 - a collection, no dict
+    row = {name: getattr(one, name) for name in FIELDS if name != "number"}
     frozen = {name: dumped(row[name]) if row[name] is not None else None for name in ("policy", "during")}
     return row | frozen | {"links": list(one.links), "labels": dict(one.labels)}
 
@@ -260,7 +261,7 @@ def timeline(db: Connection, number: int) -> list[TimelineEntry]:
 
 def from_row(row: Row[Any]) -> Incident:
     """An incident from all columns of its row, whatever else the row has."""
-    values = {column.name: row._mapping[column.name] for column in incident.columns}
+    values = {name: row._mapping[name] for name in FIELDS}
     values["state"] = IncidentState(values["state"])
     values["severity"] = Severity(values["severity"])
     values["urgency"] = Urgency(values["urgency"])

@@ -1,11 +1,14 @@
 """Incidents and their timeline; one open incident per group, held by the database."""
 
-from sqlalchemy import JSON, BigInteger, Column, Identity, Index, Integer, Table, Text, text
+from sqlalchemy import JSON, BigInteger, Column, Computed, Identity, Index, Integer, SmallInteger, Table, Text, text
 
 from app.catalog.model import Severity
 from app.db import instant, metadata, one_of
 from app.incidents.model import IncidentState
 from app.people.model import Urgency
+
+_OF_URGENCY = "case urgency when 'high' then 0 else 4 end"
+_OF_SEVERITY = "case severity when 'critical' then 0 when 'error' then 1 when 'warning' then 2 else 3 end"
 
 incident = Table(
     "incident",
@@ -42,6 +45,7 @@ incident = Table(
     Column("hours", Text),
     Column("during", JSON),  # catalog.model.During
     instant("urgency_at"),
+    Column("priority", SmallInteger, Computed(f"{_OF_URGENCY} + {_OF_SEVERITY}", persisted=True), nullable=False),
     Index("incident_open_key", "group_key", unique=True, postgresql_where=text("state <> 'resolved'")),
     Index("incident_group_idx", "group_key", "resolved_at"),
     Index("incident_resolve_idx", "resolve_at", postgresql_where=text("resolve_at is not null")),

@@ -12,6 +12,7 @@ from app.concurrency.deadline import PULSE, awake
 from app.notify.model import Claim, Message
 
 PER_CHANNEL = 64
+KEPT = 16  # of these for pages of high urgency alone
 MOST = 512  # over all channels
 
 

@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, CursorResult, Row, false, func, insert, or_, select, text, tuple_, update
-from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.db import dumps, move_back, session_name
 from app.identity import me
-from app.notify.flight import PER_CHANNEL, Flight
+from app.notify.flight import KEPT, PER_CHANNEL, Flight
 from app.notify.model import REACHED, Attempt, Claim, Draft, Kind, LastPage, Outcome, Page, PageState
 from app.notify.table import page, page_attempt
 from app.people.model import INBOX
+from app.priority import EACH, LIFTED, LOW, PRIORITIES
 from app.reason import Reason, Reasons, dumped, loaded, nested
 
 ENDED = (*REACHED, PageState.FAILED, PageState.SUPERSEDED, PageState.EXPIRED)
@@ -22,19 +22,23 @@ _DRAFTED = (
 _STORED = (*_DRAFTED, "id", "state", "made_at", "next_at", "attempts", "ended_at", "seen_at")
 
 # A channel takes no more than it has room for; a row beyond that is let go with the transaction.
-_CLAIM = text("""
+# The last room in a channel is kept for high urgency.
+_CLAIM = text(f"""
 with leased as (
-  select id, channel, lease_until as at from page
+  select id, channel, priority, lease_until as at from page
   where state = 'sending' and contested and lease_until <= :now and id <> all(:mine) and channel <> all(:full)
   order by lease_until limit :limit for update skip locked
 ), queued as (
-  select id, channel, next_at as at from page where state = 'queued' and next_at <= :now and channel <> all(:full)
-  order by next_at limit :limit for update skip locked
+  select one.id, one.channel, of.priority, one.next_at + of.priority * {LIFTED} as at from {EACH} cross join lateral (
+    select id, channel, next_at from page
+    where state = 'queued' and priority = of.priority and next_at <= :now and channel <> all(:full)
+    order by next_at limit :limit for update skip locked) as one
 ), due as (
-  select id, channel, first, at, row_number() over (partition by channel order by first, at, id) as n
+  select id, channel, priority, first, at, row_number() over (partition by channel order by first, at, id) as n
   from (select 1 as first, * from leased union all select 2, * from queued) as found
 ), taken as (
   select id from due where n <= coalesce(cast(cast(:room as json) ->> channel as int), :most)
+    - case when first = 2 and priority >= {LOW} then :kept else 0 end
   order by first, at limit :limit
 )
 update page set state = 'sending', attempts = attempts + 1, fence = fence + 1, lease_until = :until, lease_owner = :owner,
@@ -102,6 +106,26 @@ order by page.channel, attempt.ended_at desc
 LOOKED_AT = 50  # pages of a channel with an attempt that may have failed: one that is retried is due later than it failed
 
 
+_NEXT_DUE = text(f"""
+select least(
+  (select min(one.next_at) from {EACH} cross join lateral (
+    select next_at from page where state = 'queued' and priority = of.priority order by next_at limit 1) as one),
+  (select min(lease_until) from page where state = 'sending'))
+""")
+_QUEUE = text(f"""
+insert into page (key, kind, incident, obligation, breached, generation, round, step, user_name, contact, channel, "to",
+  due_at, next_at, expires_at, reasons, made_at, priority)
+select r.key, r.kind, r.incident, r.obligation, r.breached, r.generation, r.round, r.step, r.user, r.contact, r.channel, r.to,
+  r.due_at, r.due_at, r.due_at + :life, r.reasons, :now,
+  case when r.kind in ('{Kind.UPDATE}', '{Kind.RESOLVED}') then greatest(i.priority, {LOW}) else coalesce(i.priority, 0) end
+from jsonb_to_recordset(cast(:rows as jsonb)) as r(
+  key text, kind text, incident bigint, obligation bigint, breached bigint, generation int, round int, step int, "user" text,
+  contact text, channel text, "to" text, due_at timestamptz, reasons jsonb)
+left join incident i on i.number = r.incident
+on conflict (key) do nothing returning id
+""")
+
+
 class Ended(NamedTuple):
     """One attempt's outcome, as it is written."""
 
@@ -117,19 +141,8 @@ def queue_all(db: Connection, drafts: Sequence[Draft], now: datetime, life: time
     """Queue these pages, any number of them; a key that is known already is left as it is. The new ids."""
     if not drafts:
         return []
-    rows = [
-        {name: getattr(d, name) for name in _DRAFTED}
-        | {
-            "user_name": d.user,
-            "reasons": dumped(d.reasons),
-            "made_at": now,
-            "next_at": d.due_at,
-            "expires_at": d.due_at + life,
-        }
-        for d in drafts
-    ]
-    statement = upsert(page).on_conflict_do_nothing(index_elements=["key"]).returning(page.c.id)
-    return list(db.scalars(statement, rows))
+    rows = [{name: getattr(d, name) for name in _DRAFTED} | {"user": d.user, "reasons": dumped(d.reasons)} for d in drafts]
+    return list(db.scalars(_QUEUE, {"rows": dumps(rows), "now": now, "life": life}))
 
 
 def hurry(db: Connection, late: Draft, reasons: Reasons, now: datetime) -> bool:
@@ -151,7 +164,7 @@ def claim(db: Connection, now: datetime, lease: timedelta, limit: int, flight: F
     flight = flight or Flight()
     room = flight.room()
     values: dict[str, Any] = {"now": now, "until": now + lease, "limit": limit, "owner": me(), "mine": flight.ids}
-    values |= {"full": [one for one, left in room.items() if not left], "room": dumps(room), "most": PER_CHANNEL}
+    values |= {"full": [one for one, left in room.items() if not left], "room": dumps(room), "most": PER_CHANNEL, "kept": KEPT}
     claims = [_claim(row) for row in db.execute(_CLAIM, values)]
     if claims:
         db.execute(insert(page_attempt), [{"page": one.id, "n": one.attempt, "at": now} for one in claims])
@@ -176,7 +189,8 @@ def contest_gone(db: Connection, until: datetime) -> list[str]:
 
 def expire(db: Connection, now: datetime) -> list[Claim]:
     """End the pages whose time has passed unsent."""
-    waiting = update(page).where(page.c.state == PageState.QUEUED, page.c.next_at <= now, page.c.expires_at <= now)
+    due = (page.c.priority.in_(PRIORITIES), page.c.next_at <= now)  # the index begins with the priority
+    waiting = update(page).where(page.c.state == PageState.QUEUED, *due, page.c.expires_at <= now)
     return [_claim(row) for row in db.execute(waiting.values(state=PageState.EXPIRED, ended_at=now).returning(page))]
 
 
@@ -268,9 +282,7 @@ def by_key(db: Connection, key: str) -> Page | None:
 
 def next_due(db: Connection) -> datetime | None:
     """When the next page is to be sent, or taken over from a sender that has gone."""
-    queued = select(func.min(page.c.next_at)).where(page.c.state == PageState.QUEUED).scalar_subquery()
-    leased = select(func.min(page.c.lease_until)).where(page.c.state == PageState.SENDING).scalar_subquery()
-    found: datetime | None = db.execute(select(func.least(queued, leased))).scalar_one()
+    found: datetime | None = db.execute(_NEXT_DUE).scalar_one()
     return found
 
 

@@ -1,6 +1,6 @@
 """Pages and their attempts; the key makes a second page for the same reason impossible."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Identity, Index, Integer, Table, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, Boolean, Column, Identity, Index, Integer, SmallInteger, Table, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.db import instant, metadata, one_of
@@ -35,7 +35,8 @@ page = Table(
     Column("fence", Integer, nullable=False, server_default=text("0")),
     instant("ended_at"),
     instant("seen_at"),  # read in the inbox
-    Index("page_due_idx", "next_at", postgresql_where=text("state = 'queued'")),
+    Column("priority", SmallInteger, nullable=False, server_default=text("0")),  # see app.priority
+    Index("page_due_idx", "priority", "next_at", postgresql_where=text("state = 'queued'")),
     Index("page_lease_idx", "lease_until", postgresql_where=text("state = 'sending'")),
     Index("page_incident_idx", "incident"),
     Index("page_user_idx", "user_name", "id"),

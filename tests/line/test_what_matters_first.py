@@ -1,0 +1,167 @@
+"""High urgency before low, critical before warning, then the oldest; what waits long enough goes before what has just come."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import Connection, text
+
+from app import clock, line
+from app.alerts import store as alerts
+from app.catalog.model import Severity
+from app.configfile.apply import apply
+from app.configfile.load import load_texts
+from app.db import transaction
+from app.escalation import store as escalations
+from app.line import intake
+from app.notify import store as pages
+from app.notify.flight import KEPT, PER_CHANNEL, Flight
+from app.people.model import SYSTEM
+from app.priority import LIFT
+from app.signals.model import Signal, SignalStatus
+
+CONFIG = """
+users: {ada: {contacts: {hook: ada}, notify: {high: [hook], low: [hook]}}}
+channels: {hook: {kind: webhook, url: "http://127.0.0.1:9/"}}
+platform: {owners: ["user:ada"]}
+policies: {p: {steps: [{page: "user:ada", wait: 1h}]}}
+routes: [{match: ['urgent="yes"'], policy: p, urgency: high}, {match: ['urgent="no"'], policy: p, urgency: low}, {policy: p}]
+grouping: [{by: [alertname]}]
+"""
+MINUTE = timedelta(minutes=1)
+# What comes last goes first: each as (name, severity, urgent, minutes ago).
+RAISED = (
+    ("low info", Severity.INFO, "no", 9),
+    ("low critical", Severity.CRITICAL, "no", 8),
+    ("high info", Severity.INFO, "yes", 7),
+    ("warning", Severity.WARNING, "", 6),
+    ("younger warning", Severity.WARNING, "", 5),
+    ("high warning", Severity.WARNING, "yes", 4),
+    ("error", Severity.ERROR, "", 3),
+    ("critical", Severity.CRITICAL, "", 2),
+    ("younger critical", Severity.CRITICAL, "", 1),
+)
+IN_ORDER = [
+    "critical", "younger critical", "error", "high warning", "high info",
+    "low critical", "warning", "younger warning", "low info",
+]  # fmt: skip
+SEVERITIES = {name: severity for name, severity, *_ in RAISED}
+
+
+@pytest.fixture
+def now(clean: None) -> datetime:
+    with transaction() as db:
+        loaded = load_texts({"a.yaml": CONFIG}, {})
+        assert not loaded.errors
+        at = clock.now(db)
+        apply(db, loaded, SYSTEM, at - timedelta(hours=9))
+    return at
+
+
+def raise_all(now: datetime, *more: tuple[str, Severity, str, int]) -> None:
+    for name, severity, urgent, ago in (*RAISED, *more):
+        labels = {"urgent": urgent} if urgent else {}
+        signal = Signal("user:t", name, SignalStatus.FIRING, name, severity, alertname=name, labels=labels)
+        intake("user:t", [signal], {}, now - ago * MINUTE)
+
+
+def titles(db: Connection) -> dict[int, str]:
+    return {row.number: row.title for row in db.execute(text("select number, title from incident"))}
+
+
+def test_alerts_are_placed_by_severity_then_age(now: datetime) -> None:
+    raise_all(now)
+    with transaction() as db:
+        for claim in (alerts.changed(db, now, 9), [one.id for one in alerts.claim_changed(db, now, 9)]):
+            names = {row.id: row.alertname for row in db.execute(text("select id, alertname from alert"))}
+            severities = [SEVERITIES[names[one]] for one in claim]
+            assert severities == sorted(severities, key=lambda one: -one.rank)
+            assert [names[one] for one in claim][:3] == ["low critical", "critical", "younger critical"]
+        assert [one.alertname for one in alerts.claim_changed(db, now, 2)] == ["low critical", "critical"]
+
+
+def test_steps_are_taken_by_urgency_severity_and_age(now: datetime) -> None:
+    raise_all(now)
+    _place(now)
+    with transaction() as db:
+        assert [titles(db)[one.incident] for one in escalations.claim_due(db, now, 9)] == IN_ORDER
+        assert escalations.next_due(db) == now - 9 * MINUTE
+    with transaction() as db:
+        assert [titles(db)[one.incident] for one in escalations.claim_due(db, now, 3)] == IN_ORDER[:3]
+
+
+def test_pages_are_sent_by_urgency_severity_and_age(now: datetime) -> None:
+    raise_all(now)
+    _place(now)
+    line.escalate(now)
+    with transaction() as db:
+        assert pages.next_due(db) == now
+        order = [_claim(db, now) for _ in RAISED]
+        assert order == IN_ORDER
+        assert _claim(db, now) is None
+
+
+def _place(now: datetime) -> None:
+    """Each incident opened when its alert came."""
+    for _, _, _, ago in RAISED:
+        line.dedup(now - ago * MINUTE)
+
+
+def _claim(db: Connection, now: datetime) -> str | None:
+    claims = pages.claim(db, now, timedelta(minutes=1), 1, Flight())
+    return titles(db)[claims[0].draft.incident or 0] if claims else None
+
+
+def test_what_waits_rises_with_its_age(now: datetime) -> None:
+    old = int(7 * LIFT / MINUTE)  # minutes after which the last in rank is worth as much as the first
+    at = now - old * MINUTE - 5 * MINUTE
+    signal = Signal("user:t", "old", SignalStatus.FIRING, "old", Severity.INFO, alertname="old", labels={"urgent": "no"})
+    intake("user:t", [signal], {}, at)
+    line.dedup(at)
+    line.escalate(at)
+    raise_all(now)
+    _place(now)
+    line.escalate(now)
+    with transaction() as db:
+        assert [_claim(db, now) for _ in range(3)] == ["old", *IN_ORDER[:2]]
+
+
+def test_the_last_room_in_a_channel_is_kept_for_high_urgency(now: datetime) -> None:
+    many = [("low", Severity.WARNING), ("high", Severity.CRITICAL)]
+    for name, severity in many:
+        signals = [
+            Signal("user:t", f"{name} {n}", SignalStatus.FIRING, name, severity, alertname=f"{name} {n}")
+            for n in range(PER_CHANNEL)
+        ]
+        intake("user:t", signals, {}, now - MINUTE if name == "low" else now)
+        if name == "low":
+            line.dedup(now)
+            line.escalate(now)
+            flight = Flight()
+            with transaction() as db:
+                taken = pages.claim(db, now, timedelta(minutes=9), 500, flight)
+                flight.took(taken)
+                assert len(taken) == PER_CHANNEL - KEPT
+                assert pages.claim(db, now, timedelta(minutes=9), 500, flight) == []
+    line.dedup(now)
+    line.escalate(now)
+    with transaction() as db:
+        taken = pages.claim(db, now, timedelta(minutes=9), 500, flight)
+        assert len(taken) == KEPT
+        assert {titles(db)[one.draft.incident or 0] for one in taken} == {"high"}
+
+
+def test_no_table_is_read_whole_for_it(now: datetime) -> None:
+    with transaction() as db:
+        db.execute(text("set local enable_seqscan = off"))
+        for index, ask in (
+            ("page_due_idx", lambda: pages.claim(db, now, MINUTE, 9, Flight())),
+            ("page_due_idx", lambda: pages.expire(db, now)),
+            ("page_due_idx", lambda: pages.next_due(db)),
+            ("escalation_due_idx", lambda: escalations.claim_due(db, now, 9)),
+            ("escalation_due_idx", lambda: escalations.next_due(db)),
+            ("alert_dedup_idx", lambda: alerts.claim_changed(db, now, 9)),
+        ):
+            count = text("select pg_stat_get_xact_numscans(cast(:name as regclass))")
+            before = db.scalar(count, {"name": index}) or 0
+            ask()
+            assert (db.scalar(count, {"name": index}) or 0) > before, index
