@@ -32,7 +32,7 @@ with leased as (
   select one.id, one.channel, of.priority, one.next_at + of.priority * {LIFTED} as at from {EACH} cross join lateral (
     select id, channel, next_at from page
     where state = 'queued' and priority = of.priority and next_at <= :now and channel <> all(:full)
-    order by next_at limit :limit for update skip locked) as one
+    order by next_at, id limit :limit for update skip locked) as one
 ), due as (
   select id, channel, priority, first, at, row_number() over (partition by channel order by first, at, id) as n
   from (select 1 as first, * from leased union all select 2, * from queued) as found
