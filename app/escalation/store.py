@@ -20,7 +20,8 @@ _CLAIM = text(f"""
 select one.* from {EACH} cross join lateral (
   select e.incident, e.generation, e.round, e.step, e.due_at, e.due, e.state, e.held
   from escalation e join incident i on i.number = e.incident
-  where e.priority = of.priority and e.due_at <= :now order by e.due_at, e.incident limit :limit for update of i, e skip locked) as one
+  where e.priority = of.priority and e.due_at <= :now order by e.due_at, e.incident limit :limit
+  for update of i, e skip locked) as one
 order by one.due_at + of.priority * {LIFTED}, one.incident limit :limit
 """)
 _NEXT_DUE = text(f"""

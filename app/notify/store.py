@@ -120,8 +120,9 @@ select r.key, r.kind, r.incident, r.obligation, r.breached, r.generation, r.roun
   case when r.kind in ('{Kind.UPDATE}', '{Kind.RESOLVED}') then greatest(i.priority, {LOW}) else coalesce(i.priority, 0) end
 from jsonb_to_recordset(cast(:rows as jsonb)) as r(
   key text, kind text, incident bigint, obligation bigint, breached bigint, generation int, round int, step int, "user" text,
-  contact text, channel text, "to" text, due_at timestamptz, reasons jsonb)
+  contact text, channel text, "to" text, due_at timestamptz, reasons jsonb, n int)
 left join incident i on i.number = r.incident
+order by r.n  -- in which they get their ids: a join may come in any
 on conflict (key) do nothing returning id
 """)
 
@@ -141,7 +142,10 @@ def queue_all(db: Connection, drafts: Sequence[Draft], now: datetime, life: time
     """Queue these pages, any number of them; a key that is known already is left as it is. The new ids."""
     if not drafts:
         return []
-    rows = [{name: getattr(d, name) for name in _DRAFTED} | {"user": d.user, "reasons": dumped(d.reasons)} for d in drafts]
+    rows = [
+        {name: getattr(d, name) for name in _DRAFTED} | {"user": d.user, "reasons": dumped(d.reasons), "n": n}
+        for n, d in enumerate(drafts)
+    ]
     return list(db.scalars(_QUEUE, {"rows": dumps(rows), "now": now, "life": life}))
 
 

@@ -43,6 +43,7 @@ grouping: [{by: [alertname]}]
 
 @pytest.fixture
 def there(clean: None) -> Iterator[Receiver]:
+    FLIGHT.clear()
     with receiver() as kept:
         with transaction() as db:
             loaded = load_texts({"a.yaml": CONFIG.replace("PAGES", kept.url)}, {})
