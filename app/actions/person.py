@@ -31,9 +31,13 @@ def set_contacts(db: Connection, login: str, contacts: Mapping[str, str], actor:
 
 
 def set_settings(db: Connection, login: str, written: Mapping[str, Any], actor: Actor, now: datetime) -> None:
-    """Set time zone, notification rules and quiet hours, as in a file; from the next page on. Raises Invalid, Conflict."""
+    """Set time zone, notification rules and quiet hours, as in a file. Raises Invalid, Conflict.
+
+    Rules count from the next page on; pages that are held for quiet hours follow these at once.
+    """
     _own(actor, login)
     people.set_settings(db, login, written, actor, now)
+    pages.recheck(db, now, login)
 
 
 def _own(actor: Actor, login: str) -> None:

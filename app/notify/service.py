@@ -1,7 +1,7 @@
 """Queues, claims and records pages; keeps or breaks promises. Works in the caller's transaction, never on the network."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -22,10 +22,10 @@ from app.notify.compose import SHOWN_ALERTS, MessageContext, compose
 from app.notify.flight import FLIGHT, Flight
 from app.notify.key import page_key
 from app.notify.links import LIFE as LINK_LIFE
-from app.notify.model import REACHED, Claim, Draft, Kind, Message, Page, PageState
+from app.notify.model import REACHED, Claim, Draft, Kind, Message, Page, PageState, hold_of
 from app.people import store as people
-from app.people.model import INBOX, Contact, Directory
-from app.people.reach import reach
+from app.people.model import INBOX, Contact, Directory, Person
+from app.people.reach import reach, rehold
 from app.queues import Queue
 from app.reason import Code, Reason, Reasons
 
@@ -112,7 +112,7 @@ def claim(db: Connection, context: MessageContext, now: datetime, limit: int, fl
     for alert in alerts.shown(db, list(found), SHOWN_ALERTS):
         facts[alert.incident or 0].append(alert)
     channels = {**catalog.channels(db), INBOX: BUILT_IN}
-    lost = _unreachable(db, {one.id: one.draft for one in live})
+    lost = _lost(db, live)
     return [
         Job(one, _message(one, found, facts, context), channels.get(one.draft.channel), asked, lost.get(one.id)) for one in live
     ]
@@ -133,21 +133,37 @@ def confirm(db: Connection, claims: Sequence[Claim], now: datetime) -> dict[int,
     stale = [one for one in held if not wanted(one.draft, found)]
     _take_back(db, stale, now)
     left = [one for one in held if one not in stale]
-    lost = _unreachable(db, {one.id: one.draft for one in left})
+    lost = _lost(db, left)
     return {one.id: lost.get(one.id) for one in left}
 
 
-def _unreachable(db: Connection, drafts: Mapping[int, Draft]) -> dict[int, Reason]:
+def _people(db: Connection, drafts: Iterable[Draft]) -> Mapping[str, Person]:
+    return people.by_logins(db, {one.user for one in drafts if one.user}, catalog.defaults(db).timezone)
+
+
+def _lost(db: Connection, claims: Sequence[Claim]) -> dict[int, Reason]:
+    return _unreachable(_people(db, [one.draft for one in claims]), {one.id: one.draft for one in claims})
+
+
+def _unreachable(known: Mapping[str, Person], drafts: Mapping[int, Draft]) -> dict[int, Reason]:
     """Which of these pages cannot be sent to their people any more, and why."""
-    known = people.by_logins(db, {one.user for one in drafts.values() if one.user}, catalog.defaults(db).timezone)
     found = {id_: gone(one, known.get(one.user or "")) for id_, one in drafts.items()}
     return {id_: why for id_, why in found.items() if why is not None}
 
 
 def recheck(db: Connection, now: datetime, login: str | None = None) -> None:
-    """People, or this person, may have changed: what is queued for who cannot be reached so any more is withdrawn now."""
-    if lost := _unreachable(db, store.waiting(db, login)):
-        store.make_due(db, sorted(lost), now)
+    """People, or this person, may have changed.
+
+    What is queued for somebody who cannot be reached so any more is withdrawn now; what quiet hours hold follows them.
+    """
+    waiting = store.waiting(db, login)
+    known = _people(db, waiting.values())
+    lost = sorted(_unreachable(known, waiting))
+    held = {id_: page for id_, page in waiting.items() if page.due_at > now and hold_of(page.reasons) and page.user in known}
+    moved = {id_: rehold(known[page.user or ""], page.due_at, page.reasons, now) for id_, page in held.items()}
+    if lost or any(moved.values()):
+        store.make_due(db, lost, now)
+        store.move(db, {id_: when for id_, when in moved.items() if when})
         wake(db, Queue.NOTIFY)
 
 

@@ -112,6 +112,11 @@ select least(
     select next_at from page where state = 'queued' and priority = of.priority order by next_at limit 1) as one),
   (select min(lease_until) from page where state = 'sending'))
 """)
+_MOVE = text("""
+update page set due_at = r.at, next_at = r.at, expires_at = page.expires_at + (r.at - page.due_at), reasons = r.reasons
+from jsonb_to_recordset(cast(:rows as jsonb)) as r(id bigint, at timestamptz, reasons jsonb)
+where page.id = r.id and page.state = 'queued' and page.attempts = 0
+""")
 _QUEUE = text(f"""
 insert into page (key, kind, incident, obligation, breached, generation, round, step, user_name, contact, channel, "to",
   due_at, next_at, expires_at, reasons, made_at, priority)
@@ -238,6 +243,13 @@ def make_due(db: Connection, ids: Sequence[int], now: datetime) -> None:
     """Let those of these pages that are queued, and that nobody is at, be looked at now."""
     free = select(page.c.id).where(page.c.id.in_(ids), page.c.state == PageState.QUEUED).with_for_update(skip_locked=True)
     db.execute(update(page).where(page.c.id.in_(free)).values(next_at=now))
+
+
+def move(db: Connection, whens: Mapping[int, tuple[datetime, Reasons]]) -> None:
+    """Let those of these pages that nobody has tried to send yet be due then, for these reasons."""
+    if whens:
+        rows = [{"id": id_, "at": at, "reasons": dumped(reasons)} for id_, (at, reasons) in whens.items()]
+        db.execute(_MOVE, {"rows": dumps(rows)})
 
 
 def end_claims(db: Connection, claims: Sequence[Claim], state: PageState, now: datetime) -> None:

@@ -22,14 +22,18 @@ class Reach:
 
 
 def reach(person: Person, urgency: Urgency, at: datetime) -> list[Reach]:
-    """The contacts for a step that began at `at`; each once per `after`. Low urgency waits for the end of quiet hours."""
+    """The contacts for a step that began at `at`; each once per `after`. Low urgency waits for the end of quiet hours.
+
+    `after` counts from the step, or from the end of the quiet hours in which it began.
+    """
     contacts = {contact.name: contact for contact in person.contacts}
     held = hold(person, urgency, at)
     start, waits = held if held else (at, ())
     found: dict[tuple[str, timedelta], Reach] = {}
     for name, after, why in wanted(person, urgency):
         reason = Reason(why, {"urgency": urgency.value})
-        found.setdefault((name, after), Reach(contacts[name], start + after, (reason, *waits)))
+        then, why_then = hold(person, urgency, start + after) or (start + after, waits)
+        found.setdefault((name, after), Reach(contacts[name], then, (reason, *why_then)))
     return sorted(found.values(), key=lambda one: one.at)
 
 
@@ -40,6 +44,15 @@ def hold(person: Person, urgency: Urgency, at: datetime) -> tuple[datetime, Reas
     end = quiet_until(person.user.quiet_hours, person.zone, at)
     facts = {"until": end.isoformat(), "local": f"{end.astimezone(person.zone):%H:%M}"}
     return (end, (Reason(Code.QUIET_HOURS, facts),)) if end > at else None
+
+
+def rehold(person: Person, due: datetime, reasons: Reasons, now: datetime) -> tuple[datetime, Reasons] | None:
+    """When a page that is held for quiet hours is due by the person's quiet hours as they are now, and why; None: as before."""
+    (before,) = (one for one in reasons if one.code == Code.QUIET_HOURS)
+    after = due - datetime.fromisoformat(before.facts["until"])
+    end, why = hold(person, Urgency.LOW, now) or (now, ())
+    changed = tuple(one for one in reasons if one is not before) + why
+    return None if changed == reasons else (end + after, changed)
 
 
 def wanted(person: Person, urgency: Urgency) -> list[tuple[str, timedelta, Code]]:

@@ -60,6 +60,11 @@ REACHED: dict[str, tuple[dict[str, Any], Urgency, list[tuple[str, int]]]] = {
         LOW,
         [("mail", 5400), ("sms", 5700)],
     ),
+    "a later contact waits, too": (
+        {"quiet_hours": {"from": "12:10", "to": "13:00"}, "notify": {"low": ["mail", {"contact": "sms", "after": "30m"}]}},
+        LOW,
+        [("mail", 0), ("sms", 3600)],
+    ),
     "high does not": ({"quiet_hours": {"from": "11:00", "to": "13:30"}, "notify": {"high": "mail"}}, HIGH, [("mail", 0)]),
 }
 
