@@ -77,7 +77,9 @@ class Forks:
             self.loaded.set()
 
     async def wait(self) -> None:
-        """Wait until it has loaded, if that is worth it."""
+        """Wait until it has loaded, if that is worth it; the first who waits starts it: many a start fails before that."""
+        if not self.began:
+            self.start()
         left = self.began + LOADING - time.monotonic()
         if self.process is not None and left > 0:
             with suppress(TimeoutError):

@@ -53,8 +53,6 @@ class Keeper:
             loop.add_signal_handler(number, self._asked_to_stop)
         loop.add_signal_handler(signal.SIGTSTP, lambda: None)  # Ctrl-Z would stop the reader of every child's output
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
-        if any(child.spec.words is not None for child in self.children.values()):
-            self.forks.start()
         tasks = [loop.create_task(self._keep(child)) for child in self.children.values()]
         tasks += [loop.create_task(work) for work in (self._announce(), self._complain(), self._watch())]
         for task in tasks:
