@@ -1,6 +1,7 @@
 """Logging in, invitations, tokens, and the first admin. Works in the caller's transaction."""
 
 import random
+import re
 import secrets
 import time
 from collections import deque
@@ -22,6 +23,7 @@ from app.seal import digest
 from app.settings import home_secret, settings
 
 PASSWORD_LEAST = 10  # characters
+LOGIN = re.compile(r"[^\W_][\w.+-]{0,127}")  # of somebody who is invited; the configuration may declare others
 INVITATION_LIFE = timedelta(days=7)
 _took: deque[float] = deque(maxlen=8)  # seconds of the newest checks of a password in this process
 _HASHER = PasswordHasher(time_cost=2, memory_cost=32_768, parallelism=1)
@@ -127,9 +129,9 @@ def set_password(db: Connection, login: str, password: str, actor: Actor, now: d
 
 def invite(db: Connection, login: str, role: Role, name: str | None, actor: Actor, now: datetime) -> str:
     """Make an invitation for `login` (added when new); its secret, shown once. Older ones end; a declared role stays."""
-    if not login or len(login) > 128 or any(char in login for char in ":/#@ \t\n"):
-        raise Invalid(f'"{login}" is not a valid login; use letters, digits, dots and dashes')
     known = store.get(db, login)
+    if known is None and not LOGIN.fullmatch(login):
+        raise Invalid(f'"{login[:128]}" is not a valid login; use letters, digits, dots and dashes, a letter or digit first')
     if known is None:
         store.put(db, login, own.dump(User(name=name, role=role)), declared=False, now=now)
     secret = secrets.token_urlsafe(24)

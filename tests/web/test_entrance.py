@@ -1,5 +1,6 @@
 """Getting in, staying out: passwords, invitations, foreign forms, roles."""
 
+import html
 from datetime import UTC, datetime
 
 import pytest
@@ -140,3 +141,14 @@ def test_each_role_may_what_it_may(site: Site, ada: Site) -> None:
     assert "/in/" not in ada.get("/admin").replace("/incidents", "")
     admin.post("/admin/integrations/prometheus/rotate")
     admin.post("/admin/invite", 422, login="a b", role="viewer")
+
+
+@pytest.mark.parametrize("login", ["..", ".hidden", "<b>", "a b", "a/b", "a:b", "ada\nbo", "-x", "x" * 129, "é" * 129])
+def test_a_login_that_no_address_could_hold_is_not_invited(site: Site, login: str) -> None:
+    page = site.as_("root").post("/admin/invite", 422, login=login, role="viewer")
+    assert "is not a valid login; use letters, digits, dots and dashes, a letter or digit first" in html.unescape(page.text)
+
+
+@pytest.mark.parametrize("login", ["zoe", "j.doe", "o-neil", "x_1", "é", "7of9"])
+def test_any_other_login_is(site: Site, login: str) -> None:
+    assert "/invite/" in site.as_("root").post("/admin/invite", 200, login=login, role="viewer").text
