@@ -40,7 +40,8 @@ class Forks:
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self.env = env
-        self.loaded = asyncio.Event()
+        self.loaded = False
+        self.settled = asyncio.Event()  # it has loaded, or will not
         self.process: subprocess.Popen[bytes] | None = None
         self.link: socket.socket | None = None
         self.began = 0.0
@@ -50,6 +51,7 @@ class Forks:
         if sys.platform != "linux":
             return
         self.began = time.monotonic()
+        self.settled.clear()
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [sys.executable, "-m", "app.supervisor.forkserver", str(its.fileno()), " " * forkserver.ROOM]
         try:
@@ -72,9 +74,10 @@ class Forks:
     def _greeted(self) -> None:
         assert self.link is not None
         asyncio.get_running_loop().remove_reader(self.link)
-        if self.link.recv(len(forkserver.READY)) == forkserver.READY:
-            self.link.settimeout(ANSWER)
-            self.loaded.set()
+        with suppress(OSError):  # it died while it loaded
+            self.loaded = self.link.recv(len(forkserver.READY)) == forkserver.READY
+        self.link.settimeout(ANSWER)
+        self.settled.set()
 
     async def wait(self) -> None:
         """Wait until it has loaded, if that is worth it; the first who waits starts it: many a start fails before that."""
@@ -83,14 +86,14 @@ class Forks:
         left = self.began + LOADING - time.monotonic()
         if self.process is not None and left > 0:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.loaded.wait(), left)
+                await asyncio.wait_for(self.settled.wait(), left)
 
     def fork(self, words: Sequence[str], title: str, stop: int, output: int) -> Forked | None:
         """A process that runs `tocsin WORDS` and writes to `output`; None when it has to be started in the usual way.
 
         title: what `ps` shows. stop: the signal it gets when the keeper dies.
         """
-        if self.link is None or not self.loaded.is_set():
+        if self.link is None or not self.loaded:
             return None
         asked = {"words": list(words), "title": title, "stop": stop, "keeper": os.getpid()}
         wait, go = os.pipe()
@@ -119,7 +122,8 @@ class Forks:
 
     def stop(self) -> None:
         """End it; what it left to us stays."""
-        self.loaded.clear()
+        self.loaded = False
+        self.settled.set()
         if self.link is not None:
             asyncio.get_running_loop().remove_reader(self.link)
             self.link.close()

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.supervisor.forks import Forked, Forks
+from app.supervisor.forks import LOADING, Forked, Forks
 from app.supervisor.plan import PYTHON_ENV
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="adopting children is Linux's")
@@ -26,7 +26,7 @@ async def serving(**env: str) -> AsyncIterator[Forks]:
     forks.start()
     try:
         await forks.wait()
-        assert forks.loaded.is_set()
+        assert forks.loaded
         yield forks
     finally:
         forks.stop()
@@ -94,6 +94,21 @@ def test_it_is_the_keepers_child_in_a_session_of_its_own_and_named_as_what_it_ru
         os.close(source)
 
     run(story, HERE="as given", TOCSIN_HOME=str(tmp_path), TOCSIN_DATABASE_URL="postgresql://127.0.0.1:1/none")
+
+
+def test_nobody_waits_for_one_that_dies_while_it_loads() -> None:
+    async def story() -> None:
+        forks = Forks({**os.environ, **PYTHON_ENV})
+        forks.start()
+        assert forks.process is not None
+        os.kill(forks.process.pid, signal.SIGKILL)
+        began = time.monotonic()
+        await forks.wait()
+        assert time.monotonic() - began < LOADING / 2
+        assert forks.fork(("--version",), TITLE, int(signal.SIGTERM), 1) is None
+        forks.stop()
+
+    asyncio.run(story())
 
 
 def test_dead_or_hanging_it_is_done_without_and_started_again_later() -> None:
