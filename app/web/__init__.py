@@ -46,4 +46,5 @@ for _part in PAGES:
 
 def install(app: FastAPI) -> None:
     """Put the console's files and its page for unknown addresses into `app`, which includes `router` itself."""
+    app.state.wire = live.Wire()
     static.install(app)

@@ -1,16 +1,21 @@
 """Open pages ask for little: nothing that they have already, and not every time that something happens."""
 
+import asyncio
 import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
+import requests
 
+from app.web.live import NOUNS, Wire
 from app.web.tag import tag
 from tests.stack import until
 from tests.web.conftest import CONFIGURATION, Site, measure, raise_alert
@@ -20,6 +25,7 @@ from tests.web.test_changes import put
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Request
 
+T = TypeVar("T")
 browser = [
     pytest.mark.browser,
     pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="install chromium to run this"),
@@ -38,6 +44,13 @@ def say(noun: str) -> None:
 
     with transaction() as db:
         refresh(db, noun)
+
+
+def as_of(page: str) -> str:
+    """The time that a page is as of."""
+    found = re.search(r'data-now="([^"]+)"', page)
+    assert found
+    return found[1]
 
 
 def refreshed(site: Site, path: str, known: str) -> tuple[int, str]:
@@ -123,6 +136,68 @@ def test_however_much_happens_a_page_hears_of_it_every_two_seconds(ada: Site) ->
     assert [noun for _, noun in heard].count("config") == 1
 
 
+def events(stream: requests.Response) -> Iterator[str]:
+    """The nouns that a stream says."""
+    for line in stream.iter_lines(chunk_size=1, decode_unicode=True):
+        if line.startswith("event: "):
+            yield line.removeprefix("event: ")
+
+
+def test_what_comes_between_a_page_and_its_stream_is_heard_at_once(ada: Site) -> None:
+    live = f"{ada.url}/live"
+    with ada.session.get(live, stream=True, timeout=9) as other:
+        heard = events(other)
+        with noise():
+            assert next(heard) == "checks"  # from here on the listener listens
+        before = as_of(ada.get("/users"))
+        say("config")
+        assert "config" in heard
+        with ada.session.get(live, params={"since": before}, stream=True, timeout=9) as stream:
+            assert "config" in events(stream)
+        after = as_of(ada.get("/users"))
+        with ada.session.get(live, params={"since": after}, stream=True, timeout=9) as stream, noise():
+            assert next(events(stream)) == "checks", "no configuration came since"
+
+
+def in_a_loop(work: Coroutine[object, object, list[T]]) -> list[T]:
+    """What it returns; in a thread, since the browser's driver has a loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result(20)
+
+
+def test_a_listener_that_begins_has_every_page_look() -> None:
+    async def begin() -> list[str]:
+        wire = Wire()
+        reasons = wire.join(datetime.now(UTC))
+        await asyncio.wait_for(reasons.wait(), 9)
+        return reasons.take()
+
+    assert in_a_loop(begin()) == sorted(NOUNS)
+
+
+def test_a_listener_outlives_its_last_page_by_a_while() -> None:
+    async def look() -> list[bool]:
+        wire = Wire(linger=0.1)
+        first = wire.join(None)
+        wire.leave(first)
+        (listener,) = asyncio.all_tasks() - {asyncio.current_task()}
+        second = wire.join(None)
+        await asyncio.wait([listener], timeout=0.3)
+        running = [not listener.done()]
+        wire.leave(second)
+        await asyncio.wait([listener], timeout=9)
+        return [*running, listener.cancelled()]
+
+    assert in_a_loop(look()) == [True, True]
+
+
+@pytest.mark.parametrize("since", ["", "yesterday", "2026-11-02", "2026-11-02T09:00:00"])
+def test_who_says_no_time_hears_of_what_comes_from_now_on(ada: Site, since: str) -> None:
+    say("config")
+    with ada.session.get(f"{ada.url}/live", params={"since": since}, stream=True, timeout=9) as stream, noise():
+        assert next(events(stream)) == "checks"
+
+
 class Asked:
     """How often a page asked for itself anew, and what it got."""
 
@@ -149,7 +224,7 @@ class TestInABrowser:
         measure("web", [0.1])
         watched = Watched(chromium, ada)
         asked = Asked(watched)
-        with watched.page.expect_response(lambda answer: answer.url.endswith("/live")):
+        with watched.page.expect_response(lambda answer: "/live?" in answer.url):
             watched.page.goto("/incidents")
         watched.page.evaluate("window.row = document.querySelector('.row')")
         end = time.monotonic() + 7
@@ -173,7 +248,7 @@ class TestInABrowser:
     ) -> None:
         watched = Watched(chromium, ada)
         asked = Asked(watched)
-        with watched.page.expect_response(lambda answer: answer.url.endswith("/live")):
+        with watched.page.expect_response(lambda answer: "/live?" in answer.url):
             watched.page.goto("/")
         end = time.monotonic() + 6
         while time.monotonic() < end:
@@ -191,8 +266,7 @@ class TestInABrowser:
     ) -> None:
         watched = Watched(chromium, ada)
         page = watched.page
-        with page.expect_response(lambda answer: answer.url.endswith("/live")):
-            page.goto("/users?q=ada")
+        page.goto("/users?q=ada")
         put(CONFIGURATION.replace("ed: {role: editor}", "ed: {role: editor, name: Ed}"))
         link = page.locator("#newer a")
         link.wait_for(timeout=5000)

@@ -51,7 +51,7 @@
   const listen = () => {
     if (stream || document.hidden || !$("[data-live]")) return;
     let lost = false;
-    stream = new EventSource("/live");
+    stream = new EventSource(`/live?since=${encodeURIComponent(document.body.dataset.now)}`);
     for (const noun of NOUNS) stream.addEventListener(noun, () => say(noun));
     stream.onopen = () => {
       $("#offline").hidden = true;
