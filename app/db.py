@@ -51,6 +51,13 @@ ANSWER = 12.0  # seconds for an answer of the server; more than its own statemen
 STALE = ("25006", "57P01", "57P02", "57P03", "57P05", "08")
 # Out of disk or memory, I/O error, time-out, deadlock, damaged page: nothing is wrong with what was asked.
 AWAY = (*STALE, "53", "58", "57014", "40", "XX001", "XX002")
+FROZEN = ANSWER - 1  # seconds after which whoever does not take an answer is frozen: no statement lasts so long
+# A server that waits for its client to read looks at no time-out, and keeps every lock of the transaction meanwhile.
+_END_FROZEN = text("""
+select count(pg_terminate_backend(pid)) from pg_stat_activity
+where datname = current_database() and usename = current_user and application_name like 'tocsin %'
+  and state = 'active' and wait_event = 'ClientWrite' and state_change < clock_timestamp() - make_interval(secs => :seconds)
+""")
 BUSY = "55P03"  # another transaction held a row beyond the lock time-out
 DEADLOCK = "40P01"  # each of two transactions waited for the other
 _engines: dict[tuple[int, str], Engine] = {}  # by process id and URL
@@ -161,6 +168,11 @@ def _open(_: Any, __: Any, args: Any, named: Any) -> Session:
 def limit_lock_wait(db: Connection) -> None:
     """Wait for no row in this transaction: somebody holds one for long, and there is other work."""
     db.execute(text("set local lock_timeout = '100ms'"))
+
+
+def end_frozen(db: Connection, seconds: float = FROZEN) -> int:
+    """End the sessions of our processes that have stopped reading in the middle of an answer so long ago; how many."""
+    return int(db.execute(_END_FROZEN, {"seconds": seconds}).scalar_one())
 
 
 def session_name(process: str) -> str:

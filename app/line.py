@@ -28,7 +28,7 @@ from app.checks.heartbeats.model import PingRequest
 from app.checks.heartbeats.service import Received
 from app.checks.service import Batch
 from app.concurrency.loop import begin
-from app.db import limit_lock_wait, refresh, transaction, wake
+from app.db import end_frozen, limit_lock_wait, refresh, transaction, wake
 from app.deliver import PAGES, claim_pages, send
 from app.downtime import NEVER_RAN
 from app.errors import Busy
@@ -53,6 +53,7 @@ LIMIT = 500  # rows a stage takes at once
 HELD = timedelta(seconds=2)  # an alert whose incident somebody holds is looked at again then
 ARM = 6.0  # seconds; what falls due within this is armed to the moment: a sweep comes every 5 s
 ARMED_WITHIN = 60.0  # seconds; a step due within this is armed as soon as it is planned
+FREE = 10  # ticks of a pager or a web process between two looks for frozen sessions
 LONGEST = 20.0  # seconds a caller of `notify` waits: a Celery task may take 50
 
 log = get(__name__)
@@ -107,6 +108,13 @@ def _clock_set_back(db: Connection, by: timedelta, now: datetime) -> None:
     for store in (check_store, heartbeat_store, rule_store, alert_store, incident_store, escalation_store, page_store):
         store.clock_set_back(db, by, now)
     beats.clock_set_back(db, now)
+
+
+def free_frozen() -> None:
+    """Free the rows that stopped processes hold: others do what these were about to do, as if they had been killed."""
+    with transaction() as db:
+        if count := end_frozen(db):
+            log.warning("frozen_sessions_ended", count=count)
 
 
 def dispatch(families: Sequence[str], now: datetime | None = None) -> list[Batch]:

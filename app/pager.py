@@ -11,6 +11,7 @@ import threading
 import time
 from concurrent.futures import Future
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 import psycopg
@@ -65,6 +66,7 @@ class Pager:
         self.stopping = threading.Event()
         self.pages_due = threading.Event()
         self.orphans_checked = -POLL  # when it last looked for senders that have ended (time.monotonic)
+        self.ticks = count()
         self.probing = threading.Semaphore(PROBERS)
         self.decided = time.monotonic()  # when it could decide last
         self.failed = False  # it ends because it can decide no more
@@ -148,6 +150,8 @@ class Pager:
 
     def _tick(self) -> None:
         line.tick()
+        if next(self.ticks) % line.FREE == 0:
+            line.free_frozen()
         self.stopping.wait(uptime.EVERY)
 
     def _probe(self) -> None:

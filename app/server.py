@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
+from itertools import count
 
 import anyio.to_thread
 import uvicorn
@@ -67,9 +68,11 @@ async def _life(_: FastAPI) -> AsyncIterator[None]:
 
 async def _tick() -> None:
     """Say that pings are heard, as long as this loop turns and the database takes them."""
-    while True:
+    for turn in count():
         with suppress(Unavailable):
             await asyncio.to_thread(line.tick, uptime.INTAKE)
+            if turn % line.FREE == 0:
+                await asyncio.to_thread(line.free_frozen)
         await asyncio.sleep(uptime.EVERY)
 
 
