@@ -16,6 +16,7 @@ __all__ = [
     "home_secret",
     "kept_from_last",
     "of_home",
+    "read_settings",
     "settings",
     "stack_environ",
     "to_keep",
@@ -25,6 +26,11 @@ __all__ = [
 
 @lru_cache
 def settings() -> Settings:
+    """As `read_settings`, once a process."""
+    return read_settings()
+
+
+def read_settings() -> Settings:
     """The settings of this process: of the stack that runs in its home, else its variables over those kept in the home.
 
     Raises Invalid when a variable is wrong or contradicts the stack that runs.
@@ -56,7 +62,7 @@ def to_start() -> Settings:
     """
     own = parse({})
     if _running(own.home) is not None:
-        return settings()
+        return read_settings()
     return parse(_unless_set(kept.read(kept.last(own.home)), implied=False))
 
 

@@ -68,9 +68,9 @@ def _own_database(url: str, number: int) -> str:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Half as many test processes again as cores: every third test waits, for a process to start or a timeout to pass."""
+    """Twice as many test processes as cores: every second test waits, for a process to start or a timeout to pass."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores + cores // 2
+    return 2 * cores
 
 
 @pytest.hookimpl(wrapper=True)

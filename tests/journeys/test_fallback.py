@@ -98,7 +98,7 @@ def test_what_a_provider_says_is_kept_without_what_no_database_takes(world: Worl
     world.by_hand = True
     world.raise_alert(service=None)
     line.dedup(world.now), line.escalate(world.now)
-    jobs = claim_pages(now=world.now)
+    jobs = sorted(claim_pages(now=world.now), key=lambda job: job.message.key)
     said = "no\0 \ud800 \x1b[2J\u202eway"
     answers: list[Receipt | DeliveryError] = [Transient(said), Receipt(said)]
     with transaction() as db:

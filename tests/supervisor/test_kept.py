@@ -15,7 +15,7 @@ from app import kept
 from app.errors import Unusable
 from app.people import adminfiles, service
 from app.people.model import FIRST_ADMIN, SYSTEM, Role
-from app.settings import Settings, environ, kept_from_last, of_home, settings, to_start
+from app.settings import Settings, environ, kept_from_last, of_home, read_settings, settings, to_start
 from tests import forked
 from tests.stack import free_port
 from tests.supervisor import elsewhere
@@ -30,12 +30,6 @@ def bare(home: Home, *words: str, folder: Path = ROOT, **env: str) -> subprocess
     environ = {name: value for name, value in home.env.items() if not name.startswith("TOCSIN_")}
     environ |= {"PYTHONPATH": str(ROOT), "TOCSIN_HOME": str(home.path), **env}
     return forked.tocsin(*words, env=environ, cwd=folder)
-
-
-def read_anew() -> Settings:
-    """The settings as they are now; the servers of other tests in this process ask for them at any time, which keeps them."""
-    settings.cache_clear()
-    return settings()
 
 
 @pytest.fixture
@@ -70,7 +64,7 @@ def runs(shell: Path) -> Iterator[Path]:
 
 
 def test_a_second_terminal_needs_no_variable(runs: Path) -> None:
-    found = read_anew()
+    found = read_settings()
     assert (found.port, found.url, str(found.config)) == (9000, "https://tocsin.example.org", "/etc/tocsin/alerting")
     assert found.database == "postgresql+psycopg://tocsin:right@db.example.org/tocsin"
     assert environ()["TOCSIN_TIMEZONE"] == "Europe/Paris"
@@ -98,7 +92,7 @@ def test_a_variable_that_contradicts_the_running_stack_is_named_with_both_values
     runs: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
 ) -> None:
     monkeypatch.setenv(name, value)
-    for read in (read_anew, to_start):
+    for read in (read_settings, to_start):
         with pytest.raises(Exception, match="in the running stack") as error:
             read()
         assert said in str(error.value)
@@ -122,13 +116,13 @@ def test_what_says_the_same_in_other_words_is_no_contradiction(
     runs: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
-    assert read_anew().port == 9000
+    assert read_settings().port == 9000
 
 
 def test_between_two_stacks_a_variable_counts_and_the_rest_is_kept(shell: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept.keep(kept.last(shell), kept.Kept({"TOCSIN_PORT": "9000", "TOCSIN_HOST": "::1"}, {"TOCSIN_CONFIG": "/etc/old"}))
     monkeypatch.setenv("TOCSIN_PORT", "9001")
-    assert (read_anew().port, read_anew().host, str(read_anew().config)) == (9001, "::1", "/etc/old")
+    assert (read_settings().port, read_settings().host, str(read_settings().config)) == (9001, "::1", "/etc/old")
     found = to_start()
     assert (found.port, found.host) == (9001, "::1")
     assert found.config == Settings.model_fields["config"].default  # a new release may bring another
@@ -141,13 +135,13 @@ def test_a_process_of_the_stack_reads_its_own_variables(runs: Path, monkeypatch:
     own = Settings(home=runs)
     monkeypatch.setenv(kept.MARK, str(own.sockets))
     monkeypatch.setenv("TOCSIN_PORT", "9005")
-    assert read_anew().port == 9005
+    assert read_settings().port == 9005
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"given": 3, "implied": {}}', "\0"])
 def test_a_file_nobody_can_read_keeps_nothing(shell: Path, text: str) -> None:
     kept.last(shell).write_text(text)
-    assert read_anew().port == 8080
+    assert read_settings().port == 8080
 
 
 def test_settings_are_kept_of_a_start_that_got_as_far_as_its_database(make_home: MakeHome) -> None:
