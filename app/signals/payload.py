@@ -8,8 +8,8 @@ import orjson
 from app.errors import Invalid, TooLarge
 
 BODY, NESTING = 8 << 20, 20  # bytes of a body, unpacked; brackets within brackets
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_NO_BRACKET = re.compile(rb"[^][{}]+")
+_OTHERS = bytes(byte for byte in range(256) if byte not in b'"[]{}')
+_STRING = re.compile(rb'"[^"]*"?')
 
 
 def decode(body: bytes) -> Any:
@@ -29,8 +29,14 @@ def too_deep(body: bytes, limit: int = NESTING) -> bool:
     if body.count(b"[") + body.count(b"{") <= limit:
         return False
     depth = 0
-    for byte in _NO_BRACKET.sub(b"", _STRING.sub(b"", body)):
+    for byte in _brackets(body):
         depth += 1 if byte in b"[{" else -1
         if depth > limit:
             return True
     return False
+
+
+def _brackets(body: bytes) -> bytes:
+    """The brackets that stand in no string. Passes over the whole in C: a pattern with alternatives costs ten times as much."""
+    bare = body.replace(b"\\\\", b"").replace(b'\\"', b"").translate(None, _OTHERS).replace(b'""', b"")
+    return _STRING.sub(b"", bare) if b'"' in bare else bare

@@ -3,12 +3,21 @@
 For scripts, webhooks with a configurable body, and `tocsin send`. One invalid event rejects the entire call.
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictStr,
+    TypeAdapter,
+    ValidationError,
+)
 
 from app.catalog.model import Family, Severity
 from app.errors import Fault, Invalid, TooLarge
@@ -23,18 +32,6 @@ EVENTS, VALUE = 5_000, 4 << 10
 ENDED = (Reason(Code.RESOLVED_BY_SENDER),)
 
 
-def _no_nul(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("contains a NUL character")
-    return text
-
-
-def _four_kib(text: str) -> str:
-    if len(text.encode()) > VALUE:
-        raise ValueError(f"must be at most {VALUE} bytes")
-    return text
-
-
 def _storable(at: datetime) -> datetime:
     """PostgreSQL takes years that Python cannot read back; such an alert could never be shown again."""
     if at.year not in YEARS:
@@ -46,9 +43,10 @@ def _written(value: object) -> object:
     return parse_instant(value) if isinstance(value, str) else value
 
 
-Text = Annotated[StrictStr, AfterValidator(_no_nul)]
+# Every alert of a storm passes here: a validator of ours for each text would take longer than all the rest, see `_texts`.
+Text = StrictStr
 Name = Annotated[Text, Field(min_length=1, max_length=128)]
-Value = Annotated[Text, Field(max_length=VALUE), AfterValidator(_four_kib)]
+Value = Annotated[Text, Field(max_length=VALUE)]
 
 
 class Event(BaseModel):
@@ -81,8 +79,14 @@ class Event(BaseModel):
     runbook: Annotated[Text, Field(max_length=256)] | None = Field(default=None, description="name of the runbook")
 
 
-def parse(body: bytes, source: str, service: str | None = None) -> list[Signal]:
-    """The signals of one call, in order. Raises TooLarge, or Invalid with a fault for every error of every event."""
+_EVENTS = TypeAdapter(list[Event])
+
+
+def parse(body: bytes, source: str, service: str | None = None, trace: str = "") -> list[Signal]:
+    """The signals of one call, in order, each with a trace of its own.
+
+    Raises TooLarge, or Invalid with a fault for every error of every event.
+    """
     document = decode(body)
     events = document.get("events") if isinstance(document, dict) else None
     if not isinstance(events, list):
@@ -91,27 +95,28 @@ def parse(body: bytes, source: str, service: str | None = None) -> list[Signal]:
         raise TooLarge(f"{len(events)} events in one call; at most {EVENTS} are allowed")
     unknown = set(document) - {"events"}
     faults = [Fault(name, "unknown field") for name in sorted(unknown)]
-    signals: list[Signal] = []
-    for index, event in enumerate(events):
-        try:
-            signals.append(_signal(Event.model_validate(event), source, service))
-        except ValidationError as error:
-            faults += [_fault(one, index) for one in error.errors(include_url=False, include_input=False)]
+    try:
+        read = _EVENTS.validate_python(events)
+    except ValidationError as error:
+        read = []
+        faults += [_fault(one) for one in error.errors(include_url=False, include_input=False)]
+    faults += _texts(events, may_have_nul=b"\\u0000" in body)
+    faults += [_nameless(index) for index, event in enumerate(read) if not _named(event)]
     if faults:
+        faults.sort(key=lambda one: -1 if one.index is None else one.index)
         raise Invalid(f"{counted(len(faults), 'error')} in {counted(len(events), 'event')}; nothing was accepted", faults)
-    return signals
+    return [_signal(event, source, service, f"{trace}-{index}") for index, event in enumerate(read)]
 
 
-def _signal(event: Event, source: str, service: str | None) -> Signal:
+def _signal(event: Event, source: str, service: str | None, trace: str) -> Signal:
     labels: Mapping[str, str] = {name: value for name, value in event.labels.items() if value}
-    if not (event.key or labels or event.summary):
-        raise _nameless()
     key = event.key or labels_key(_about(event, labels))
     name = name_of(labels, event.key, event.summary) or key
-    found = Signal(
+    ended = event.status == "resolved"
+    return Signal(
         source=source,
         key=key,
-        status=SignalStatus(event.status),
+        status=SignalStatus.RESOLVED if ended else SignalStatus.FIRING,
         summary=event.summary or name,
         severity=event.severity,
         alertname=name,
@@ -122,8 +127,9 @@ def _signal(event: Event, source: str, service: str | None) -> Signal:
         links=tuple(event.links),
         starts_at=event.starts_at,
         runbook=event.runbook,
+        reasons=ENDED if ended else (),
+        trace=trace,
     )
-    return replace(found, reasons=ENDED) if found.status is SignalStatus.RESOLVED else found
 
 
 def _about(event: Event, labels: Mapping[str, str]) -> Mapping[str, str]:
@@ -132,12 +138,39 @@ def _about(event: Event, labels: Mapping[str, str]) -> Mapping[str, str]:
     return {**known, "service": event.service} if event.service else known
 
 
-def _nameless() -> ValidationError:
-    from pydantic_core import InitErrorDetails, PydanticCustomError
-
-    problem = PydanticCustomError("nameless", "missing: an event needs a key, labels or a summary")
-    return ValidationError.from_exception_data("Event", [InitErrorDetails(type=problem, loc=("key",), input=None)])
+def _named(event: Event) -> bool:
+    """Whether it says anything by which it can be told from others."""
+    return bool(event.key or event.summary or any(event.labels.values()))
 
 
-def _fault(error: Any, index: int) -> Fault:
-    return Fault(place(error["loc"]) or "event", explain(error), index)
+def _nameless(index: int) -> Fault:
+    return Fault("key", "missing: an event needs a key, labels or a summary", index)
+
+
+def _texts(events: Sequence[Any], *, may_have_nul: bool) -> Iterator[Fault]:
+    """What is wrong with texts that the model takes: values of too many bytes, and NUL, which JSON can only write escaped."""
+    for index, event in enumerate(events):
+        if not isinstance(event, dict):
+            continue
+        for name in ("labels", "annotations"):
+            values = event.get(name)
+            for key, value in values.items() if isinstance(values, dict) else ():
+                if isinstance(value, str) and VALUE // 4 < len(value) <= VALUE < len(value.encode()):
+                    yield Fault(f"{name}.{key}", f"must be at most {VALUE} bytes", index)
+        if may_have_nul:
+            yield from (Fault(place(where) or "event", "contains a NUL character", index) for where in _nuls(event))
+
+
+def _nuls(value: object, where: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Where in it a text has NUL, names included."""
+    if isinstance(value, str) and "\0" in value:
+        yield where
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        if isinstance(key, str) and "\0" in key:
+            yield where
+        yield from _nuls(inner, (*where, key))
+
+
+def _fault(error: Any) -> Fault:
+    index, *where = error["loc"]
+    return Fault(place(where) or "event", explain(error), index)
