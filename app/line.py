@@ -6,13 +6,11 @@ stage that has work because of it when it commits; a wake that is lost changes n
 """
 
 import math
-import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -47,7 +45,8 @@ from app.rules import prober
 from app.rules import service as rules
 from app.rules import store as rule_store
 from app.signals import service as inbox
-from app.signals.model import Integration, Signal
+from app.signals.model import Call, Integration
+from app.signals.recall import Remembered
 
 LIMIT = 500  # rows a stage takes at once
 HELD = timedelta(seconds=2)  # an alert whose incident somebody holds is looked at again then
@@ -60,6 +59,14 @@ log = get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of calls: what their alerts were made of beside them, and the digest of each open one, by fingerprint."""
+
+    as_of: Hashable
+    contents: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Sending:
     """Pages that are being sent."""
 
@@ -67,16 +74,25 @@ class Sending:
     done: Future[None]  # when each outcome is written down
 
 
-def intake(source: str, signals: Sequence[Signal], payload: Mapping[str, Any], now: datetime | None = None) -> tuple[str, ...]:
-    """Take what a source sends: the call and its alerts are committed when this returns. A trace id per signal."""
-    trace = secrets.token_hex(8)
-    traced = [replace(signal, trace=f"{trace}-{number}") for number, signal in enumerate(signals)]
+def intake(calls: Sequence[Call], now: datetime | None = None) -> Taken:
+    """Take what sources send: the calls and their alerts are committed when this returns."""
+    signals = [signal for call in calls for signal in call.signals]
     with transaction(now) as db:
         at = now or clock.now(db)
-        inbox.keep(db, source, payload, len(traced), trace, at)
-        alerts.take_turn(db, source, traced)
-        alerts.accept(db, traced, at)
-    return tuple(signal.trace for signal in traced)
+        inbox.keep(db, calls, at)
+        alerts.take_turn(db, signals)
+        return Taken(alerts.as_of(db, at), alerts.accept(db, signals, at))
+
+
+def intake_again(calls: Sequence[Remembered]) -> list[tuple[str, ...] | None]:
+    """Take calls that were taken before: the traces of their alerts where all are still as they were sent, else None."""
+    with transaction() as db:
+        at = clock.now(db)
+        as_of = alerts.as_of(db, at)
+        current = [call if call.as_of == as_of else None for call in calls]
+        traces = alerts.see(db, {one.fingerprint: one.content for call in current if call for one in call.alerts}, at)
+    found = [[traces.get(one.fingerprint) for one in call.alerts] if call else [None] for call in current]
+    return [None if None in one else tuple(trace for trace in one if trace is not None) for one in found]
 
 
 def ping(call: PingRequest, made_by: Integration | None = None, now: datetime | None = None) -> Received | None:
@@ -160,12 +176,11 @@ def look_for_workers(now: datetime | None = None) -> None:
 
 def dedup(now: datetime | None = None) -> int:
     """Collapse alerts into incidents, start their policies, and end the incidents whose alerts are over."""
-    changed = _change_urgency(now)
     try:
-        seen = changed + _dedup(now)
+        seen = _dedup(now)
     except Busy as error:
         log.warning("incident_locked", error=str(error))
-        seen = changed + _dedup_apart(now)
+        seen = _change_urgency(now) + _dedup_apart(now)
     if seen >= LIMIT:
         with transaction(now) as db:
             wake(db, Queue.DEDUP)
@@ -173,7 +188,6 @@ def dedup(now: datetime | None = None) -> int:
 
 
 def _change_urgency(now: datetime | None) -> int:
-    """Decide urgencies again where hours began or ended; first, so that an alert that comes then is no rise of urgency."""
     with transaction(now) as db:
         changed = change_due(db, now or clock.now(db), LIMIT)
         if changed:
@@ -203,6 +217,8 @@ def _dedup(now: datetime | None, only: Sequence[int] | None = None) -> int:
         if only is not None:
             limit_lock_wait(db)
         at = now or clock.now(db)
+        # Where hours began or ended first, so that an alert that comes then is no rise of urgency.
+        changed = change_due(db, at, LIMIT) if only is None else ()
         placed = incidents.place(db, at, LIMIT, only)
         escalation.begin(db, placed.started, at)
         pages.supersede(db, [one.number for one in placed.restarted], at)
@@ -210,7 +226,7 @@ def _dedup(now: datetime | None, only: Sequence[int] | None = None) -> int:
         ended = incidents.end_due(db, at, LIMIT)
         escalation.stop_ended(db, ended, at)
         pages.queue_resolved(db, ended, None, at)
-        seen = placed.seen + len(ended) + len(incident_store.retitle(db, LIMIT))
+        seen = len(changed) + placed.seen + len(ended) + len(incident_store.retitle(db, LIMIT))
         if seen:
             refresh(db, "incidents")
     return seen

@@ -4,12 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
+from functools import cached_property
 from itertools import count
 
 import anyio.to_thread
 import uvicorn
 from fastapi import FastAPI
 from starlette.middleware import Middleware
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.routing import Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import api, db, line, uptime, web
 from app.api import problem
@@ -22,12 +26,30 @@ from app.packing import Packing
 from app.queues import Queue
 from app.settings import settings
 
+SHORT = ("/api/v1/events", "/in/", "/ping/")  # what the paths begin with that senders use all the time
 LATER = 0.1  # seconds; a pager was notified at the commit, and both at once would only get in each other's way
+
+
+class Application(FastAPI):
+    """The web framework's, with a short way in for senders: every alert of a storm and every ping passes there."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI wants it."""
+        if scope["type"] == "http" and scope["path"].startswith(SHORT):
+            scope["app"] = self
+            await self._senders(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+    @cached_property
+    def _senders(self) -> ASGIApp:
+        known = Router(api.SENDERS, redirect_slashes=False)
+        return Envelope(ExceptionMiddleware(known, self.exception_handlers), bug=problem.bug)
 
 
 def create() -> FastAPI:
     """The application: what it serves is in docs/reference_api.md."""
-    app = FastAPI(
+    app = Application(
         title="Tocsin",
         docs_url=None,
         redoc_url=None,

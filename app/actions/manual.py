@@ -77,7 +77,7 @@ def page(db: Connection, asked: ManualPage, actor: Actor, now: datetime) -> Inci
     require(actor, "respond")
     check(asked)
     if asked.key:
-        alert_store.take_turn(db, manual_source(actor.login), alone=True)
+        alert_store.take_turns(db, [manual_source(actor.login)], alone=True)
     if (known := known_of(db, asked, actor)) is not None:
         return known
     made = decide(db, replace(asked, key=asked.key or secrets.token_hex(8)), actor, now)

@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import Connection
 
 from app.alerts import store as alerts
-from app.alerts.model import Tally
 from app.catalog import store as catalog
 from app.db import refresh
 from app.errors import Busy, Conflict, Invalid, NotFound
@@ -147,7 +146,7 @@ def merge(db: Connection, number: int, into: int, actor: Actor, now: datetime) -
     if not target.open:
         raise Conflict(f"#{into} is resolved; reopen it first")
     alerts.move_all(db, alerts.ids_of(db, [number]), into)
-    made = merge_of(source, target, alerts.tally(db, [into]).get(into, Tally()), actor.login, now)
+    made = merge_of(source, target, alerts.tally(db, into), actor.login, now)
     _stopped(db, source, made.source, actor, _by(Code.MERGED, actor, into=into), now)
     store.save_all(db, [made.target])
     events = [Event(into, _by(Code.MERGED_FROM, actor, number=number), actor.login)]

@@ -43,7 +43,7 @@ class Worst:
 class Tally:
     """What an incident's alerts are, all in all."""
 
-    open: int = 0
+    open: int = 0  # or 1 where it only matters that there are some
     total: int = 0
     worst: Worst | None = None  # None when none fires
 

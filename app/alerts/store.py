@@ -1,6 +1,6 @@
 """The alert table's statements. Batches go in as one JSON value: cheaper than arrays, and one statement for any size."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,7 +8,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, Row, func, or_, select, text, update
 
 from app.alerts.model import Alert, AlertState, Tally, Worst
-from app.alerts.table import alert
+from app.alerts.table import WORST_FIRST, alert
 from app.catalog.model import Severity
 from app.db import move_back
 from app.priority import LIFTED
@@ -18,13 +18,7 @@ from app.signals.model import PUSHED
 INTAKE = 7_001  # the class of advisory locks that calls of one source take
 
 
-def _rank(column: str) -> str:
-    """A severity's rank as an expression."""
-    cases = " ".join(f"when '{one}' then {one.rank}" for one in Severity)
-    return f"case {column} {cases} end"
-
-
-WORST_FIRST = sorted(Severity, key=lambda one: -one.rank)
+SEVERITIES = sorted(Severity, key=lambda one: -one.rank)  # worst first
 _DUE = f"""
 select one.* from unnest(cast(:severities as text[])) with ordinality as of(severity, place) cross join lateral (
   select * from alert where severity = of.severity and dedup_at <= :now order by dedup_at, id limit :limit {{lock}}) as one
@@ -35,25 +29,43 @@ _CLAIM = text(_DUE.format(lock="for update skip locked"))
 # Rows arrive sorted by fingerprint, so that two writers cannot lock each other out. `lifecycle` has what becomes of an alert.
 _RAISE = text("""
 insert into alert (fingerprint, source, key, alertname, state, severity, summary, service, labels, annotations, links,
-                   runbook, value, reasons, reason_in_summary, shadow, trace, starts_at, seen_at, dedup_at)
+                   runbook, value, reasons, reason_in_summary, shadow, trace, content, starts_at, seen_at, dedup_at)
 select fingerprint, source, key, alertname, state, severity, summary, service, labels, annotations, links,
-       runbook, value, reasons, reason_in_summary, shadow, trace, coalesce(starts_at, :now), :now,
+       runbook, value, reasons, reason_in_summary, shadow, trace, content, coalesce(starts_at, :now), :now,
        case when state = 'firing' and not shadow then cast(:now as timestamptz) end
 from jsonb_to_recordset(cast(:rows as jsonb)) as r(
        fingerprint text, source text, key text, alertname text, state text, severity text, summary text, service text,
        labels jsonb, annotations jsonb, links jsonb, runbook text, value float8, reasons jsonb, reason_in_summary bool,
-       shadow bool, trace text, starts_at timestamptz)
+       shadow bool, trace text, content text, starts_at timestamptz)
 on conflict (fingerprint) where state <> 'resolved' do update set
   state = case when alert.state in ('suppressed', 'firing') then alert.state else excluded.state end,
   starts_at = case when alert.state = 'pending' and excluded.state = 'firing' then excluded.starts_at else alert.starts_at end,
   severity = excluded.severity, summary = excluded.summary, service = excluded.service, labels = excluded.labels,
   annotations = excluded.annotations, links = excluded.links, runbook = excluded.runbook, value = excluded.value,
   reasons = excluded.reasons, reason_in_summary = excluded.reason_in_summary,
-  shadow = excluded.shadow, trace = excluded.trace, seen_at = excluded.seen_at,
+  summary_at = case when alert.summary <> excluded.summary and alert.incident is not null
+    then excluded.seen_at else alert.summary_at end,
+  shadow = excluded.shadow, trace = excluded.trace, content = excluded.content, seen_at = excluded.seen_at,
   dedup_at = case
     when excluded.dedup_at is not null and (alert.state = 'pending' or alert.severity <> excluded.severity or alert.shadow)
     then excluded.dedup_at else alert.dedup_at end
 returning id, fingerprint, dedup_at is not null as changed
+""")
+
+# A select finds those that are as they were; only what was seen long ago is written, and waits for nobody.
+_SEE = text("""
+with sent as (
+  select split_part(one, ' ', 1) as fingerprint, split_part(one, ' ', 2) as content
+  from string_to_table(:sent, ',') as one
+), known as (
+  select a.id, a.fingerprint, a.trace, a.seen_at from alert a join sent on a.fingerprint = sent.fingerprint
+  where a.state <> 'resolved' and a.content = sent.content
+), stale as (
+  select id from alert where id in (select id from known where seen_at < :before) order by fingerprint for update skip locked
+), seen as (
+  update alert set seen_at = :now from stale where alert.id = stale.id
+)
+select fingerprint, trace from known
 """)
 
 _END = text("""
@@ -76,13 +88,19 @@ order by a.incident, (a.state = 'resolved'), a.id
 """)
 
 
-_TALLY = text(f"""
+_TALLY = text("""
 select t.incident, t.open, t.total, a.id, a.severity, a.starts_at, a.summary
 from (
   select incident, count(*) filter (where state <> 'resolved') as open, count(*) as total,
-    (array_agg(id order by {_rank("severity")} desc, starts_at, id) filter (where state = 'firing'))[1] as worst
-  from alert where incident = any(:numbers) and id <> all(:but) group by incident
+    (array_agg(id order by precedence, starts_at, id) filter (where state = 'firing'))[1] as worst
+  from alert where incident = any(:numbers) group by incident
 ) as t left join alert a on a.id = t.worst
+""")
+_OTHERS = text(f"""
+select number, w.id is not null as open, case when w.state = 'firing' then w.id end as id, w.severity, w.starts_at, w.summary
+from unnest(cast(:numbers as bigint[])) as number left join lateral (
+  select * from alert where incident = number and state <> 'resolved' and id <> all(:but)
+  order by {", ".join(WORST_FIRST)} limit 1) as w on true
 """)
 
 
@@ -91,6 +109,13 @@ def raise_all(db: Connection, rows: Sequence[Mapping[str, Any]], now: datetime) 
     ordered = sorted(rows, key=lambda row: str(row["fingerprint"]))
     found = db.execute(_RAISE, {"rows": orjson.dumps(ordered).decode(), "now": now})
     return [row.id for row in found if row.changed]
+
+
+def see(db: Connection, contents: Mapping[str, str], now: datetime, before: datetime) -> dict[str, str]:
+    """The traces of the open alerts (content by fingerprint) that are still so; seen `now`, unless they were since `before`."""
+    sent = ",".join(f"{fingerprint} {content}" for fingerprint, content in contents.items())
+    found = db.execute(_SEE, {"sent": sent, "now": now, "before": before})
+    return {row.fingerprint: row.trace for row in found}
 
 
 def end_all(db: Connection, rows: Sequence[Mapping[str, Any]], now: datetime) -> list[int]:
@@ -114,7 +139,7 @@ def open_of(db: Connection, fingerprint: str) -> Alert | None:
 
 def changed(db: Connection, now: datetime, limit: int) -> list[int]:
     """Ids of the alerts the dedup stage must look at, in its order, not locked."""
-    return [row.id for row in db.execute(_CHANGED, {"now": now, "limit": limit, "severities": WORST_FIRST})]
+    return [row.id for row in db.execute(_CHANGED, {"now": now, "limit": limit, "severities": SEVERITIES})]
 
 
 def postpone(db: Connection, ids: Sequence[int], until: datetime) -> None:
@@ -133,7 +158,7 @@ def _locked(db: Connection, which: ColumnElement[bool]) -> list[int]:
 def claim_changed(db: Connection, now: datetime, limit: int, only: Sequence[int] | None = None) -> list[Alert]:
     """Alerts (of `only`) the dedup stage must look at, locked until the transaction ends; others skip them."""
     if only is None:
-        return [_alert(row) for row in db.execute(_CLAIM, {"now": now, "limit": limit, "severities": WORST_FIRST})]
+        return [_alert(row) for row in db.execute(_CLAIM, {"now": now, "limit": limit, "severities": SEVERITIES})]
     query = (
         select(alert).where(alert.c.dedup_at <= now, alert.c.id.in_(only)).order_by(alert.c.dedup_at, alert.c.id).limit(limit)
     )
@@ -174,10 +199,11 @@ def end_pushed(db: Connection, ids: Sequence[int], reason: Reason, now: datetime
     db.execute(statement.values(state=AlertState.RESOLVED, ends_at=now, end_reasons=dumped([reason]), dedup_at=None))
 
 
-def take_turn(db: Connection, source: str, *, alone: bool) -> None:
-    """Wait until no other call of this source is under way, or, unless `alone`, none that has to be alone."""
+def take_turns(db: Connection, sources: Iterable[str], *, alone: bool) -> None:
+    """Wait until no other call of these sources is under way, or, unless `alone`, none that has to be alone."""
     lock_ = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
-    db.execute(text(f"select {lock_}({INTAKE}, hashtext(:source))"), {"source": source})
+    ordered = "(select distinct hashtext(one) as source from unnest(cast(:sources as text[])) as one order by source) as of"
+    db.execute(text(f"select {lock_}({INTAKE}, source) from {ordered}"), {"sources": list(sources)})
 
 
 def lock(db: Connection, fingerprints: Sequence[str]) -> None:
@@ -203,10 +229,16 @@ def of_incidents(db: Connection, numbers: Sequence[int]) -> list[Alert]:
     return [_alert(row) for row in db.execute(query)]
 
 
-def tally(db: Connection, numbers: Sequence[int], but: Sequence[int] = ()) -> dict[int, Tally]:
-    """Per incident what its alerts are, `but` these; an incident without any is left out."""
-    rows = db.execute(_TALLY, {"numbers": list(numbers), "but": list(but)})
-    return {row.incident: Tally(row.open, row.total, _worst(row)) for row in rows}
+def tally(db: Connection, number: int) -> Tally:
+    """What an incident's alerts are, counted one by one."""
+    row = db.execute(_TALLY, {"numbers": [number]}).one_or_none()
+    return Tally(row.open, row.total, _worst(row)) if row else Tally()
+
+
+def others(db: Connection, numbers: Sequence[int], but: Sequence[int]) -> dict[int, tuple[bool, Worst | None]]:
+    """Per incident, of its alerts `but` these: whether one is open, and the worst that fires. However many there are."""
+    rows = db.execute(_OTHERS, {"numbers": list(numbers), "but": list(but)})
+    return {row.number: (row.open, _worst(row)) for row in rows}
 
 
 def _worst(row: Row[Any]) -> Worst | None:
@@ -231,7 +263,8 @@ def listed(
 
 def _alert(row: Row[Any]) -> Alert:
     values = dict(row._mapping)
-    values.pop("dedup_at")
+    for name in ("dedup_at", "content", "summary_at", "precedence"):
+        values.pop(name)
     values["state"] = AlertState(values["state"])
     values["severity"] = Severity(values["severity"])
     values["reasons"], values["end_reasons"] = loaded(values["reasons"]), loaded(values["end_reasons"])

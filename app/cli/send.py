@@ -22,12 +22,14 @@ def send(
     as_: As = None,
 ) -> None:
     """Trigger or resolve an alert; committed when the command returns."""
+    import secrets
+
     import orjson
 
     from app import line
     from app.db import transaction
     from app.people.permission import require
-    from app.signals.model import source_of
+    from app.signals.model import Call, source_of
     from app.signals.sources.generic import parse
 
     event = {"key": key, "summary": summary, "service": service, "labels": read_labels(labels)}
@@ -37,9 +39,10 @@ def send(
         who = actor(db, as_)
     require(who, "respond")
     source = source_of(who.login)
-    signals = parse(orjson.dumps(payload), source)
-    (trace,) = line.intake(source, signals, payload)
+    body, trace = orjson.dumps(payload), secrets.token_hex(8)
+    (signal,) = parse(body, source, trace=trace)
+    line.intake([Call(source, [signal], body, trace)])
     if as_json:
-        say_json({"accepted": 1, "events": [{"key": signals[0].key, "trace_id": trace}]})
+        say_json({"accepted": 1, "events": [{"key": signal.key, "trace_id": signal.trace}]})
     else:
-        say(f"{'resolved' if resolve else 'triggered'} {signals[0].key} (trace {trace})")
+        say(f"{'resolved' if resolve else 'triggered'} {signal.key} (trace {signal.trace})")

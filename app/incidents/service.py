@@ -1,5 +1,6 @@
 """Places alerts into incidents and ends incidents whose alerts are over: load, decide, save, in the caller's transaction."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -8,7 +9,7 @@ from sqlalchemy import Connection
 
 from app.alerts import store as alerts
 from app.alerts.label import within
-from app.alerts.model import Alert
+from app.alerts.model import Alert, Tally
 from app.catalog import store as catalog
 from app.errors import Busy
 from app.incidents import store
@@ -73,8 +74,13 @@ def _load(db: Connection, changed: Sequence[Alert], now: datetime) -> tuple[Batc
     closed = {key: again.get(one.number, one) for key, one in latest.items()}
     open_ |= {key: one for key, one in closed.items() if one.open}  # somebody reopened it just now
     targets = {number: again[target] for number, target in target_of.items() if target in again}
-    known = {*locked, *again}
-    tallies = alerts.tally(db, sorted(known), but=[one.id for one in changed]) if known else {}
+    known = locked | again
+    others = alerts.others(db, sorted(known), but=[one.id for one in changed]) if known else {}
+    of_batch = Counter(one.incident for one in changed)
+    tallies = {
+        number: Tally(int(open_one), known[number].alert_count - of_batch[number], worst)
+        for number, (open_one, worst) in others.items()
+    }
     return made, Board(open_, closed, targets, {number: locked[number] for number in own if number in locked}, tallies)
 
 

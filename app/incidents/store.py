@@ -41,12 +41,21 @@ select pg_advisory_xact_lock({OPENING}, hash) from (
   select distinct hashtext(key) & 255 as hash from unnest(cast(:keys as text[])) as key order by 1) as wanted
 """)
 _RETITLE = text("""
-with stale as (
-  select i.number, a.summary from incident i join alert a on a.id = i.titled_by
-  where i.state <> 'resolved' and a.state = 'firing' and a.summary <> i.title
-  order by i.number limit :limit for update of i skip locked
+with changed as (
+  select id, incident, state, summary from alert
+  where summary_at is not null order by summary_at limit :limit for update skip locked
+), stale as (
+  select i.number, c.id, c.summary from changed c join incident i on i.number = c.incident
+  where i.titled_by = c.id and i.state <> 'resolved' and c.state = 'firing' and c.summary <> i.title
+  order by i.number for update of i skip locked
+), titled as (
+  update incident set title = stale.summary from stale where incident.number = stale.number
+), held as (
+  select c.id from changed c join incident i on i.number = c.incident and i.titled_by = c.id
+  where i.state <> 'resolved' and c.state = 'firing' and c.summary <> i.title and c.id not in (select id from stale)
 )
-update incident set title = stale.summary from stale where incident.number = stale.number returning incident.number
+update alert set summary_at = null from changed where alert.id = changed.id and changed.id not in (select id from held)
+returning alert.id
 """)
 _FREEZE = text("""
 update incident set policy_name = r.policy_name, policy = r.policy, runbook = r.runbook
@@ -163,7 +172,7 @@ def save_all(db: Connection, incidents: Sequence[Incident]) -> None:
 
 
 def retitle(db: Connection, limit: int) -> list[int]:
-    """Let open incidents follow the alert that gave them their title; the numbers of those whose title changed."""
+    """Let open incidents follow the alert that gave them their title; the alerts with another summary that were looked at."""
     return list(db.scalars(_RETITLE, {"limit": limit}))
 
 

@@ -1,6 +1,6 @@
 """Signals: what somebody outside, a check or a rule says about one alert, in one shape; and who may send them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -55,6 +55,16 @@ class Signal:
     def fingerprint(self) -> str:
         """32 hex digits of (source, key): the alert's identity while it is open."""
         return blake2b(f"{self.source}\0{self.key}".encode(), digest_size=FINGERPRINT_BYTES).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a source sent at once: its signals, and the bytes they were read from (JSON)."""
+
+    source: str
+    signals: Sequence[Signal]
+    body: bytes
+    trace: str  # of the call; that of each signal begins with it
 
 
 def name_of(labels: Mapping[str, str], key: str | None, summary: str | None) -> str:

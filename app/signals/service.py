@@ -1,11 +1,11 @@
 """Integrations and their keys; keeps what came in. Works in the caller's transaction."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from string import ascii_lowercase, digits
-from typing import Any
 
+import orjson
 from sqlalchemy import Connection
 
 from app import plugins
@@ -16,7 +16,7 @@ from app.people.permission import require
 from app.seal import Unreadable, digest, seal, unseal
 from app.settings import settings
 from app.signals import store
-from app.signals.model import Integration
+from app.signals.model import Call, Integration
 
 SOURCES = "app.signals.sources"
 PLANNED = {"alertmanager", "cloudevents", "email", "falco", "grafana", "opsgenie", "pagerduty"}
@@ -61,12 +61,16 @@ def by_key(db: Connection, key: str, now: datetime) -> Integration | None:
     return store.by_key(db, digest(key), now)
 
 
-def keep(
-    db: Connection, source: str, payload: Mapping[str, Any], events: int, trace: str, now: datetime, problem: str | None = None
-) -> None:
-    """Keep a call as it came, a refused one with the reason."""
-    values = {"source": source, "payload": payload, "events": events, "trace": trace, "received_at": now, "problem": problem}
-    store.keep(db, values)
+def keep(db: Connection, calls: Sequence[Call], now: datetime) -> None:
+    """Keep calls as they came."""
+    rows = [{"source": one.source, "payload": one.body, "events": len(one.signals), "trace": one.trace} for one in calls]
+    store.keep_all(db, [{**row, "problem": None} for row in rows], now)
+
+
+def keep_refused(db: Connection, source: str, raw: str, problem: str, now: datetime) -> None:
+    """Keep a call that was refused, or the beginning of it, with the reason."""
+    row = {"source": source, "payload": orjson.dumps({"raw": raw}), "events": 0, "trace": "", "problem": problem}
+    store.keep_all(db, [row], now)
 
 
 def _new_key(db: Connection, name: str, now: datetime) -> str:

@@ -13,6 +13,7 @@ from app.db import transaction
 from app.people.model import SYSTEM
 from app.signals.model import Signal, SignalStatus
 from tests.api.conftest import Api
+from tests.sent import intake
 
 CONFIG = """
 defaults: {timezone: Europe/Paris}
@@ -59,7 +60,7 @@ def test_preview_holds_what_comes_at_night(api: Api) -> None:
 def test_the_incident_says_what_it_waits_for(api: Api) -> None:
     configure()
     at = datetime.fromisoformat(NIGHT)
-    line.intake("user:t", [Signal("user:t", "k", SignalStatus.FIRING, "s", Severity.ERROR, "k", "shop")], {}, at)
+    intake("user:t", [Signal("user:t", "k", SignalStatus.FIRING, "s", Severity.ERROR, "k", "shop")], at)
     line.dedup(at)
     line.escalate(at)
     found = api.get("incidents/1")

@@ -18,6 +18,7 @@ from app.db import transaction
 from app.people.model import SYSTEM
 from app.signals.model import Signal, SignalStatus
 from tests.api.conftest import Api
+from tests.sent import intake
 from tests.web.conftest import Site
 
 MONDAY = datetime.fromisoformat("2026-11-23T00:00:00+01:00")
@@ -106,10 +107,9 @@ def live(labels: dict[str, str], severity: Severity, at: datetime) -> tuple[dict
 
     kept = {name: value for name, value in labels.items() if value}
     key = f"k{labels['id']}"
-    line.intake(
+    intake(
         "user:t",
         [Signal("user:t", key, SignalStatus.FIRING, "s", severity, labels["alertname"], kept.get("service"), labels=kept)],
-        {},
         at,
     )
     line.dedup(at)

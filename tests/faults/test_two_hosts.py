@@ -16,7 +16,7 @@ from app.configfile.apply import apply
 from app.configfile.load import load_texts
 from app.db import transaction
 from app.people.model import SYSTEM
-from app.signals.model import Signal, SignalStatus
+from app.signals.model import Call, Signal, SignalStatus
 from tests.receiver import Receiver, receiver
 from tests.stack import ROOT, until
 
@@ -58,7 +58,8 @@ def one(query: str, **values: object) -> Any:
 
 
 def fire(*keys: str) -> None:
-    line.intake("user:t", [Signal("user:t", key, SignalStatus.FIRING, key, alertname=key) for key in keys], {})
+    signals = [Signal("user:t", key, SignalStatus.FIRING, key, alertname=key) for key in keys]
+    line.intake([Call("user:t", signals, b"{}", "t")])
 
 
 def turns(host: str) -> Callable[[], bool]:

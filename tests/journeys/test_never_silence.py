@@ -9,9 +9,9 @@ from app import clock
 from app.catalog import store as catalog
 from app.catalog.model import Severity
 from app.db import transaction
-from app.line import intake
 from app.signals.model import Signal, SignalStatus
 from tests.journeys.world import World, minutes, seconds
+from tests.sent import intake
 
 ADA = """
 users: {{ada: {ada}, dee: {{contacts: {{hook: dee}}}}, root: {{role: admin, contacts: {{hook: root}}}}}}
@@ -136,7 +136,7 @@ def test_a_batch_with_worse_alerts_behind_the_first_opens_as_bad_as_the_worst(wo
         Signal("user:test", key, SignalStatus.FIRING, key, severity, service="shop")
         for key, severity in (("w", Severity.WARNING), ("c", Severity.CRITICAL))
     ]
-    intake("user:test", batch, {}, world.now)
+    intake("user:test", batch, world.now)
     world.settle()
     (page,) = world.expect_page("ada")
     assert (page["incident"]["severity"], page["incident"]["urgency"], page["incident"]["title"]) == ("critical", "high", "c")
@@ -204,7 +204,7 @@ def test_a_step_that_reaches_eight_hundred_people_over_five_contacts_each_is_tak
     )
     from app import line
 
-    intake("user:test", [Signal("user:test", "k", SignalStatus.FIRING, "k")], {}, world.now)
+    intake("user:test", [Signal("user:test", "k", SignalStatus.FIRING, "k")], world.now)
     line.dedup(world.now)
     line.escalate(world.now)
     with transaction() as db:

@@ -3,9 +3,9 @@
 import pytest
 
 from app.catalog.model import Severity
-from app.line import intake
 from app.signals.model import Signal, SignalStatus
 from tests.journeys.world import World, minutes
+from tests.sent import intake
 
 CONFIG = """
 users: {ada: {contacts: {hook: ada}}, bo: {contacts: {hook: bo}}, cy: {contacts: {hook: cy}}, dee: {contacts: {hook: dee}}}
@@ -95,7 +95,7 @@ def test_of_several_that_come_at_once_the_worst_decides_the_route(shop: World) -
         Signal("user:test", key, SignalStatus.FIRING, f"{key} is wrong", severity, key, "shop")
         for key, severity in (("slow", Severity.WARNING), ("down", Severity.CRITICAL), ("odd", Severity.INFO))
     ]
-    intake("user:test", batch, {}, shop.now)
+    intake("user:test", batch, shop.now)
     shop.settle()
     shop.expect_page("bo", "cy")
     assert (shop.incident().policy_name, shop.incident().title) == ("urgent", "down is wrong")
@@ -168,7 +168,7 @@ def test_the_title_follows_the_alert_that_gave_it(shop: World) -> None:
         ("bad", "bad for 9 min", "bad for 9 min"),
     ):
         severity = Severity.ERROR if key == "bad" else Severity.WARNING
-        intake("user:test", [Signal("user:test", key, SignalStatus.FIRING, summary, severity, key, "shop")], {}, shop.now)
+        intake("user:test", [Signal("user:test", key, SignalStatus.FIRING, summary, severity, key, "shop")], shop.now)
         shop.settle()
         assert shop.incident().title == title
     shop.end_alert("bad")
@@ -178,9 +178,7 @@ def test_the_title_follows_the_alert_that_gave_it(shop: World) -> None:
 
 def test_the_title_of_an_acknowledged_incident_follows_too_and_that_of_a_resolved_one_stays(shop: World) -> None:
     def reports(summary: str) -> None:
-        intake(
-            "user:test", [Signal("user:test", "bad", SignalStatus.FIRING, summary, Severity.ERROR, "bad", "shop")], {}, shop.now
-        )
+        intake("user:test", [Signal("user:test", "bad", SignalStatus.FIRING, summary, Severity.ERROR, "bad", "shop")], shop.now)
         shop.settle()
 
     shop.raise_alert("bad", severity="error")

@@ -17,6 +17,7 @@ from app.notify.outcome import Sent
 from app.people.model import Actor, Role
 from tests.journeys.test_grouping import configure
 from tests.journeys.world import World, minutes
+from tests.sent import intake
 
 
 def test_who_was_told_in_an_earlier_life_is_not_told_of_the_end_again(world: World) -> None:
@@ -164,12 +165,11 @@ def test_an_update_goes_where_the_page_is_on_its_way_which_was_written_before(wo
 
 
 def test_an_alert_that_is_over_before_anybody_looked_pages_nobody(world: World) -> None:
-    from app.line import intake
     from app.signals.model import Signal, SignalStatus
 
     configure(world, "{by: [service], resolve_after: 5m}")
     both = [Signal("user:test", "k", said, "k", service="shop") for said in (SignalStatus.FIRING, SignalStatus.RESOLVED)]
-    intake("user:test", both, {}, world.now)
+    intake("user:test", both, world.now)
     world.settle()
     world.advance(minutes(10))
     assert world.incident().state == "resolved"

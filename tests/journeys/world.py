@@ -24,12 +24,12 @@ from app.escalation.store import obligations
 from app.incidents import store as incidents
 from app.incidents.model import Incident
 from app.incidents.present import present_event
-from app.line import intake
 from app.notify import store as page_store
 from app.people.model import SYSTEM, Actor, Role
 from app.signals.model import Signal, SignalStatus
 from app.wording import texts
 from tests.receiver import Receiver
+from tests.sent import intake
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)  # a Monday
 Door = Callable[[datetime], None]
@@ -93,12 +93,12 @@ class World:
     def raise_alert(self, key: str = "k", *, severity: str = "error", service: str | None = "shop", **labels: str) -> None:
         """An event from outside."""
         one = Signal("user:test", key, SignalStatus.FIRING, f"{key} is wrong", Severity(severity), key, service, labels=labels)
-        intake("user:test", [one], {}, self.now)
+        intake("user:test", [one], self.now)
         self.settle()
 
     def end_alert(self, key: str = "k") -> None:
         """Its end."""
-        intake("user:test", [Signal("user:test", key, SignalStatus.RESOLVED, f"{key} is well")], {}, self.now)
+        intake("user:test", [Signal("user:test", key, SignalStatus.RESOLVED, f"{key} is well")], self.now)
         self.settle()
 
     def result(self, check: str, status: Status, message: str = "", **metrics: float) -> None:

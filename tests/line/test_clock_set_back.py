@@ -16,6 +16,7 @@ from app.db import transaction
 from app.people.model import SYSTEM
 from app.signals.model import Signal, SignalStatus
 from app.uptime.table import uptime as uptime_table
+from tests.sent import intake
 
 CONFIG = """
 users: {ada: {}}
@@ -46,7 +47,7 @@ def ahead(by: timedelta) -> None:
         checks.record(db, [Result("a", now, Status.CRITICAL, "", 0.1)])
         ran(db, "checks", now)
     line.evaluate(now=now)
-    line.intake("user:t", [Signal("user:t", "k", SignalStatus.FIRING, "k")], {}, now)
+    intake("user:t", [Signal("user:t", "k", SignalStatus.FIRING, "k")], now)
     line.dedup(now)
     line.escalate(now)
 

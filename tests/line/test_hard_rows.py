@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 import tasks.health
-from app import line, pager, plugins, upkeep
+from app import pager, plugins, upkeep
 from app.checks import run
 from app.checks import service as checks
 from app.checks.model import Check, Due, Result
@@ -22,6 +22,7 @@ from app.notify import store as pages
 from app.notify.model import Draft, Kind, PageState
 from app.notify.service import PAGE_LIFE
 from app.signals.model import Signal, SignalStatus
+from tests.sent import intake
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -147,7 +148,7 @@ def test_of_waiting_pages_the_oldest_is_taken_first(clean: None) -> None:
 
 
 def test_a_stage_that_breaks_keeps_no_other_stage_from_its_work(clean: None) -> None:
-    line.intake("user:t", [Signal("user:t", "k", SignalStatus.FIRING, "k")], {}, NOW)
+    intake("user:t", [Signal("user:t", "k", SignalStatus.FIRING, "k")], NOW)
     with engine().begin() as db:
         db.execute(text("alter table check_state rename to check_state_away"))
     try:

@@ -26,6 +26,7 @@ from app.incidents.search.model import Order, Position, Search, Since, parse_pos
 from app.people.model import SYSTEM, Actor, Role
 from app.signals.model import Signal, SignalStatus
 from tests.decisions.words import NOON
+from tests.sent import intake
 
 CONFIG = """
 users: {ada: {role: admin}, bo: {role: responder}}
@@ -55,10 +56,9 @@ def incidents(clean: None) -> Known:
         summary = f"{rng.choice(['Disk full', 'latency_x', '100% slow', 'Über'])} {n}"
         service = rng.choice([None, "web", "db", "other"])
         severity = rng.choice(list(Severity))
-        line.intake(
+        intake(
             "user:t",
             [Signal("user:t", f"k{n}", SignalStatus.FIRING, summary, severity, f"a{n}", service, labels=labels)],
-            {},
             now,
         )
         if n % 5 == 0:

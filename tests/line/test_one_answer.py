@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from app import line
 from app.alerts import store as alerts
-from app.alerts.model import Alert, Tally
+from app.alerts.model import Alert, AlertState, Tally
 from app.alerts.service import accept
 from app.catalog.model import Severity
 from app.checks import service as checks
@@ -89,22 +89,26 @@ def test_the_worst_alert_is_the_same_to_a_new_incident_to_its_title_and_to_the_r
     rng = random.Random(seed)
     signals = [
         Signal("user:t", f"k{n}", SignalStatus.FIRING, "s", rng.choice([*Severity]), starts_at=NOON - s(rng.randrange(2)))
-        for n in range(10)
+        for n in range(12)
     ]
     with transaction() as db:
         accept(db, signals, NOON)
         alerts.place_all(db, dict.fromkeys(alerts.changed(db, NOON, 100), 1))
+        db.execute(text("update alert set state = 'suppressed' where id % 6 = 0"))
+        db.execute(text("update alert set state = 'resolved', ends_at = now() where id % 6 = 1"))
         stored = alerts.of_incidents(db, [1])
-    assert len(stored) == len(signals)
-    while stored:
-        expected = min(stored, key=before).id
+    while firing := [one for one in stored if one.state is AlertState.FIRING]:
+        expected = min(firing, key=before).id
         rng.shuffle(stored)
-        counted = Tally().plus(stored).worst
+        left_out = [one.id for one in rng.sample(stored, rng.randrange(len(stored)))]
         with transaction() as db:
-            in_rows = alerts.tally(db, [1])[1].worst
+            in_rows = alerts.tally(db, 1)
+            ((open_one, worst),) = alerts.others(db, [1], left_out).values()
             alerts.place_all(db, {expected: 2})
-        assert lead(stored, lambda _: Urgency.HIGH).id == expected
-        assert counted is not None
-        assert in_rows is not None
-        assert (counted.id, in_rows.id) == (expected, expected)
+        assert lead(firing, lambda _: Urgency.HIGH).id == expected
+        assert in_rows == Tally().plus(stored)
+        assert in_rows.worst is not None
+        assert in_rows.worst.id == expected
+        rest = Tally().plus([one for one in stored if one.id not in left_out])
+        assert (open_one, worst) == (bool(rest.open), rest.worst)
         stored = [one for one in stored if one.id != expected]

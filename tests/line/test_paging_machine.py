@@ -33,6 +33,7 @@ from app.people.model import SYSTEM, Actor, Role
 from app.signals.model import Signal, SignalStatus
 from tests.line.paging_model import AGAIN, CONFIG, KEYS, POLICIES, SEVERITIES, SNOOZE, Expected, Model
 from tests.line.paging_rows import Rows, Sender, session
+from tests.sent import intake
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 MOMENT = timedelta(seconds=0.7)  # between two steps of a story
@@ -162,7 +163,7 @@ class Paging(RuleBasedStateMachine):
     def _intake(self, severities: Mapping[str, str], status: SignalStatus) -> None:
         named = [(key, Severity(severity), key.partition("-")[0]) for key, severity in severities.items()]
         signals = [Signal("user:t", key, status, key, one, service=service) for key, one, service in named]
-        line.intake("user:t", signals, {}, self.now)
+        intake("user:t", signals, self.now)
         line.dedup(self.now)
 
     @rule(length=st.sampled_from(list(SHORT)))

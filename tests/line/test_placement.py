@@ -25,6 +25,7 @@ from app.people.model import SYSTEM, Actor, Role
 from app.review.preview import alert_of
 from app.signals.model import Signal, SignalStatus
 from tests.decisions.words import NOON
+from tests.sent import intake
 
 CONFIG = """
 users: {ada: {role: admin}}
@@ -96,11 +97,11 @@ def test_an_alert_comes_to_the_incident_that_was_foretold(clean: None, seed: int
         somebody_acts(rng, now)
         if firing and rng.random() < 0.6:
             over = firing.pop(rng.randrange(len(firing)))
-            line.intake("user:t", [Signal("user:t", over.key, SignalStatus.RESOLVED, over.summary)], {}, now)
+            intake("user:t", [Signal("user:t", over.key, SignalStatus.RESOLVED, over.summary)], now)
             line.dedup(now)
         signal = event(rng, n)
         before, (how, foretold) = known(), ahead(signal, now)
-        line.intake("user:t", [signal], {}, now)
+        intake("user:t", [signal], now)
         line.dedup(now)
         firing.append(signal)
         after = known()

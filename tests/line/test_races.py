@@ -31,6 +31,7 @@ from app.notify.store import Ended
 from app.people.model import SYSTEM, Actor, Role
 from app.signals.model import Signal, SignalStatus
 from tests.receiver import receiver
+from tests.sent import intake
 from tests.stack import until
 
 FIRING, RESOLVED = SignalStatus.FIRING, SignalStatus.RESOLVED
@@ -54,7 +55,7 @@ def configure(pages: str) -> None:
 
 
 def say(key: str, service: str, said: SignalStatus = SignalStatus.FIRING) -> None:
-    line.intake("user:t", [Signal("user:t", key, said, key, service=service)], {}, NOW)
+    intake("user:t", [Signal("user:t", key, said, key, service=service)], NOW)
 
 
 def together(*works: Callable[[], object]) -> list[BaseException]:
@@ -124,7 +125,7 @@ WRITERS: dict[str, Callable[[], object]] = {
 
 def _say_both(said: set[SignalStatus]) -> None:
     both = zip(sorted(said) * 2, BOTH, strict=False)
-    line.intake("user:t", [Signal("user:t", key, status, key, service="shop") for status, key in both], {}, NOW)
+    intake("user:t", [Signal("user:t", key, status, key, service="shop") for status, key in both], NOW)
 
 
 @pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS)
@@ -284,7 +285,7 @@ def test_storms_of_alerts_people_who_resolve_and_merge_and_senders_that_end_lock
             signals = [
                 Signal("user:t", key, rng.choice(list(SignalStatus)), key, service=f"s{int(key[1:]) % 2}") for key in keys
             ]
-            line.intake("user:t", signals, {}, NOW)
+            intake("user:t", signals, NOW)
             line.dedup(NOW)
 
     def people(seed: int) -> None:

@@ -7,13 +7,14 @@ from app import clock
 from app.db import transaction
 from app.settings import settings
 from app.signals import service as inbox
+from app.signals.model import Call
 from app.upkeep import drop_old_signals
 
 
 def received(days_ago: float, number: int) -> None:
     with transaction() as db:
         for n in range(number):
-            inbox.keep(db, f"integration:{days_ago:g}", {"n": n}, 1, "trace", clock.now(db))
+            inbox.keep(db, [Call(f"integration:{days_ago:g}", (), b'{"n": %d}' % n, "trace")], clock.now(db))
         db.execute(
             text("update signal set received_at = received_at - make_interval(secs => :ago) where source = :source"),
             {"ago": days_ago * 86_400, "source": f"integration:{days_ago:g}"},

@@ -18,6 +18,7 @@ from app.notify.model import Claim, Receipt
 from app.notify.outcome import Sent
 from app.people.model import SYSTEM, Actor, Role
 from app.signals.model import Signal, SignalStatus
+from tests.sent import intake
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ADA = Actor("ada", Role.RESPONDER, "api")
@@ -37,7 +38,7 @@ def claims(clean: None) -> dict[str, Claim]:
     """Step 1 was leased; then ada escalated, step 2 was leased, and she undid it. The leased pages by their person."""
     with transaction() as db:
         apply(db, load_texts({"a.yaml": CONFIG}, {}), SYSTEM, NOW)
-    line.intake("user:t", [Signal("user:t", "k", SignalStatus.FIRING, "k")], {}, NOW)
+    intake("user:t", [Signal("user:t", "k", SignalStatus.FIRING, "k")], NOW)
     line.dedup(NOW)
     line.escalate(NOW)
     found = _lease()

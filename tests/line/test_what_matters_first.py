@@ -12,12 +12,12 @@ from app.configfile.apply import apply
 from app.configfile.load import load_texts
 from app.db import transaction
 from app.escalation import store as escalations
-from app.line import intake
 from app.notify import store as pages
 from app.notify.flight import KEPT, PER_CHANNEL, Flight
 from app.people.model import SYSTEM
 from app.priority import LIFT
 from app.signals.model import Signal, SignalStatus
+from tests.sent import intake
 
 CONFIG = """
 users: {ada: {contacts: {hook: ada}, notify: {high: [hook], low: [hook]}}}
@@ -61,7 +61,7 @@ def raise_all(now: datetime, *more: tuple[str, Severity, str, int]) -> None:
     for name, severity, urgent, ago in (*RAISED, *more):
         labels = {"urgent": urgent} if urgent else {}
         signal = Signal("user:t", name, SignalStatus.FIRING, name, severity, alertname=name, labels=labels)
-        intake("user:t", [signal], {}, now - ago * MINUTE)
+        intake("user:t", [signal], now - ago * MINUTE)
 
 
 def titles(db: Connection) -> dict[int, str]:
@@ -115,7 +115,7 @@ def test_what_waits_rises_with_its_age(now: datetime) -> None:
     old = int(7 * LIFT / MINUTE)  # minutes after which the last in rank is worth as much as the first
     at = now - old * MINUTE - 5 * MINUTE
     signal = Signal("user:t", "old", SignalStatus.FIRING, "old", Severity.INFO, alertname="old", labels={"urgent": "no"})
-    intake("user:t", [signal], {}, at)
+    intake("user:t", [signal], at)
     line.dedup(at)
     line.escalate(at)
     raise_all(now)
@@ -132,7 +132,7 @@ def test_the_last_room_in_a_channel_is_kept_for_high_urgency(now: datetime) -> N
             Signal("user:t", f"{name} {n}", SignalStatus.FIRING, name, severity, alertname=f"{name} {n}")
             for n in range(PER_CHANNEL)
         ]
-        intake("user:t", signals, {}, now - MINUTE if name == "low" else now)
+        intake("user:t", signals, now - MINUTE if name == "low" else now)
         if name == "low":
             line.dedup(now)
             line.escalate(now)

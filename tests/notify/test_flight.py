@@ -17,7 +17,6 @@ from app.concurrency.loop import run as on_loop
 from app.configfile.apply import apply
 from app.configfile.load import load_texts
 from app.db import connect, engine, session_name, transaction
-from app.line import intake
 from app.notify import service as pages
 from app.notify import store
 from app.notify.compose import MessageContext
@@ -27,6 +26,7 @@ from app.queues import Queue
 from app.settings import settings
 from app.signals.model import Signal, SignalStatus
 from tests.receiver import Receiver, receiver
+from tests.sent import intake
 from tests.stack import until
 
 DESK = MessageContext("http://x", b"k")
@@ -55,7 +55,7 @@ def there(clean: None) -> Iterator[Receiver]:
 
 def raised(*keys: str, **labels: str) -> None:
     """Incidents whose pages are queued and due."""
-    intake("user:t", [Signal("user:t", key, SignalStatus.FIRING, key, alertname=key, labels=labels) for key in keys], {})
+    intake("user:t", [Signal("user:t", key, SignalStatus.FIRING, key, alertname=key, labels=labels) for key in keys])
     with transaction() as db:
         now = clock.now(db)
     pager.decide(now)  # as of now, and without a tick: nobody runs but this test
