@@ -2,6 +2,7 @@
 
 import math
 import os
+import select
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -24,7 +25,7 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app import refusal
@@ -99,7 +100,6 @@ def connect(url: str, size: int = 4) -> Engine:
         url,
         pool_size=size,
         max_overflow=12,
-        pool_pre_ping=True,
         pool_timeout=5,
         hide_parameters=True,
         json_serializer=dumps,
@@ -116,7 +116,7 @@ def connect(url: str, size: int = 4) -> Engine:
             "tcp_user_timeout": 10_000,
         },
     )
-    event.listen(made, "checkout", _same_process)
+    event.listen(made, "checkout", _fit)
     event.listen(made, "connect", _mark_process)
     times = _Disposed()
     event.listen(made, "engine_disposed", times.disposed)
@@ -262,6 +262,16 @@ def _mark_process(_: Any, record: Any) -> None:
     record.info["pid"] = os.getpid()
 
 
-def _same_process(_: Any, record: Any, __: Any) -> None:
+def _fit(session: psycopg.Connection[Any], record: Any, _: Any) -> None:
+    """A session from the pool is this process's, and its server has said nothing since: a lost one has, or is gone.
+
+    Looking costs no round trip, as a ping does. Whoever asks gets another session then.
+    """
     if record.info["pid"] != os.getpid():
         raise RuntimeError("a database connection crossed a fork; make the engine in the child")
+    if not session.closed:
+        waiting = select.poll()
+        waiting.register(session.pgconn.socket, select.POLLIN)
+        if not waiting.poll(0):
+            return
+    raise DisconnectionError("the server has ended this session")

@@ -1,7 +1,7 @@
 """The pager: a plain loop over the line, without Celery and Redis. Any number may run, beside Celery or alone.
 
 1. LISTEN for "something changed"; otherwise look every second, or when the next step or page falls due.
-2. Decide: evaluate, dedup, escalate, until nothing is left.
+2. Decide: evaluate, dedup, escalate, from the stage on that was woken, until nothing is left; all of it once a second.
 3. A second thread leases due pages and sends them, many at once, so that a slow provider holds up no decision.
 4. A third runs the checks that nobody has claimed in time.
 5. A fourth says that this stack runs: while nobody does, nobody's silence counts.
@@ -9,6 +9,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import datetime
 from itertools import count
@@ -17,7 +18,7 @@ from typing import Any
 import psycopg
 
 from app import beats, clock, deliver, line, log, measure, uptime
-from app.db import transaction
+from app.db import hint_by, transaction
 from app.errors import Unavailable
 from app.escalation import store as escalations
 from app.identity import me
@@ -27,10 +28,14 @@ from app.queues import Queue
 from app.settings import settings
 
 POLL = 1.0  # seconds between two looks when nobody calls
+BREATH = 0.02  # seconds from the beginning of one round of decisions to the next
 ROOM = 0.05  # seconds between two looks while a channel is full
 LANDING = 10.0  # seconds that what is under way may take when the pager ends
 STUCK = 60.0  # seconds without a decision, though the database answers, after which the pager starts over
 PROBERS = 4  # batches of overdue checks at once
+
+# The stages that decide, in the order of the line.
+DECIDING = {Queue.EVALUATE: line.evaluate, Queue.DEDUP: line.dedup, Queue.ESCALATION: line.escalate}
 
 logger = log.get(__name__)
 
@@ -43,10 +48,10 @@ def run_until_idle(now: datetime | None = None) -> int:
     return done
 
 
-def decide(now: datetime | None = None) -> int:
-    """Once through the stages that decide; how much was looked at. A stage that breaks does not keep the others from work."""
+def decide(now: datetime | None = None, first: Queue = Queue.EVALUATE) -> int:
+    """Through the stages that decide, from the `first` on: how much was looked at. One that breaks keeps no other from work."""
     done, broken = 0, None
-    for stage in (line.evaluate, line.dedup, line.escalate):
+    for stage in [*DECIDING.values()][[*DECIDING].index(first) :]:
         try:
             done += stage(now=now)
         except (Unavailable, psycopg.OperationalError):
@@ -74,6 +79,7 @@ class Pager:
 
     def run(self) -> None:
         """Run until `stop`."""
+        hint_by(self._hint)
         threads = [
             threading.Thread(target=self._forever, args=(work,), daemon=True) for work in (self._send, self._probe, self._tick)
         ]
@@ -85,6 +91,11 @@ class Pager:
         end = time.monotonic() + LANDING
         while FLIGHT.ids and time.monotonic() < end:  # what a provider has taken is written down: it need not be sent again
             time.sleep(0.05)
+
+    def _hint(self, stage: Queue, seconds: float, as_of: datetime | None) -> None:  # noqa: ARG002 - it is now
+        """A transaction of this process has queued pages."""
+        if stage is Queue.NOTIFY and not seconds:
+            self.pages_due.set()
 
     def stop(self, *_: Any) -> None:
         """End after what is under way."""
@@ -115,13 +126,22 @@ class Pager:
     def _decide(self) -> None:
         with psycopg.connect(settings().libpq, autocommit=True, connect_timeout=3, client_encoding="utf8") as listener:
             listener.execute("listen line")
+            first, all_at = Queue.EVALUATE, 0.0
             while not self.stopping.is_set():
-                full = decide() >= line.LIMIT
+                if first is Queue.EVALUATE:
+                    all_at = time.monotonic() + POLL
+                    self.pages_due.set()
+                began = time.monotonic()
+                full = decide(first=first) >= line.LIMIT
                 self.decided = time.monotonic()
-                self.pages_due.set()
                 self._heartbeat()
-                if not full:
-                    _listen(listener, _until(escalations.next_due))
+                if not full:  # a round has a price, however little there is: in a storm the next one has more to look at
+                    self.stopping.wait(max(began + BREATH - time.monotonic(), 0))
+                woken = set() if full else _listen(listener, lambda: _until(escalations.next_due))
+                if Queue.NOTIFY in woken:
+                    self.pages_due.set()
+                late = full or not woken or time.monotonic() > all_at
+                first = Queue.EVALUATE if late else next((one for one in DECIDING if one in woken), Queue.ESCALATION)
 
     def _heartbeat(self) -> None:
         """Say that this loop turns and can decide, once a second."""
@@ -168,13 +188,23 @@ class Pager:
             self.probing.release()
 
 
-def _listen(listener: psycopg.Connection[Any], seconds: float) -> None:
-    """Wait until somebody says that something changed, at most so long. What `decide` just said itself is no news to it."""
+def _listen(listener: psycopg.Connection[Any], seconds: Callable[[], float]) -> set[str]:
+    """The stages that somebody woke meanwhile, else in the next so many seconds; empty when nobody did.
+
+    What `decide` just said itself is no news to it.
+    """
     ours = {f"{stage}:{me()}" for stage in (Queue.DEDUP, Queue.ESCALATION, Queue.NOTIFY)}
-    end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
-        if any(one.payload not in ours for one in listener.notifies(timeout=left, stop_after=1)):
-            return
+
+    def heard(timeout: float, most: int | None = None) -> set[str]:
+        found = listener.notifies(timeout=timeout, stop_after=most)
+        return {one.payload.partition(":")[0] for one in found if one.payload not in ours}
+
+    if woken := heard(0):
+        return woken
+    end = time.monotonic() + seconds()
+    while not woken and (left := end - time.monotonic()) > 0:
+        woken = heard(left, 1)
+    return woken
 
 
 def _answers() -> bool:
