@@ -74,6 +74,21 @@ def blackbox(folder: Path, web: Web) -> Iterator[tuple[int, str]]:
         yield pid, f"http://127.0.0.1:{port}/probe"
 
 
+@contextmanager
+def alertmanager(folder: str) -> Iterator[tuple[int, str]]:
+    """Alertmanager's process and its URL; it notifies nobody."""
+    program, port = find("prometheus-alertmanager", "prometheus-alertmanager"), free_port()
+    (Path(folder) / "alertmanager.yml").write_text(
+        "route: {receiver: nobody, group_by: ['...'], group_wait: 0s}\nreceivers: [{name: nobody}]\n"
+    )
+    words = [
+        program, f"--config.file={folder}/alertmanager.yml", f"--storage.path={folder}/data", "--cluster.listen-address=",
+        f"--web.listen-address=127.0.0.1:{port}", "--log.level=error",
+    ]  # fmt: skip
+    with _running(words, (port,)) as pid:
+        yield pid, f"http://127.0.0.1:{port}"
+
+
 def find(name: str, package: str) -> str:
     """Where a program is. Raises NotInstalled that names its package."""
     for folder in SYSTEM.split(":"):
