@@ -9,6 +9,7 @@ TocsinError                                                  -> HTTP 500, exit 2
 ├── Denied         permission denied                         -> HTTP 403, exit 2
 │   └── TooOften         too many requests: wait             -> HTTP 429
 ├── NotFound       not found                                 -> HTTP 404, exit 2
+│   └── Gone             removed after its retention         -> HTTP 410
 ├── Conflict       the state does not allow the action       -> HTTP 409, exit 1
 │   └── Expired          a link that has expired             -> HTTP 410
 ├── NotActive      planned, not built yet                    -> HTTP 501, exit 2
@@ -98,6 +99,12 @@ class NotFound(TocsinError):
     """Not found."""
 
     status = 404
+
+
+class Gone(NotFound):
+    """It existed, and was removed when its retention was over."""
+
+    status = 410
 
 
 class Conflict(TocsinError):

@@ -88,6 +88,13 @@ class Settings(BaseSettings):
     retain_results_days: int = Field(default=30, ge=1, le=LONGEST, description="days to keep check results and samples")
     retain_rollups_days: int = Field(default=90, ge=1, le=LONGEST, description="days to keep samples rolled up to 5 minutes")
     retain_signals_days: int = Field(default=30, ge=1, le=LONGEST, description="days to keep raw requests of integrations")
+    retain_incidents_days: int = Field(
+        default=400,
+        ge=1,
+        le=LONGEST,
+        description="days to keep resolved incidents, with their alerts, timelines, escalations and pages",
+    )
+    retain_audit_days: int = Field(default=730, ge=1, le=LONGEST, description="days to keep the audit log")
     retain_hours_days: int = Field(default=400, ge=1, le=LONGEST, description="days to keep samples rolled up to 1 hour")
 
     @property

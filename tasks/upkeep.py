@@ -19,6 +19,10 @@ def retention() -> None:
     with transaction() as db:
         upkeep.drop_old(db, clock.now(db))
     upkeep.drop_old_signals()
+    upkeep.drop_old_incidents()
+    upkeep.drop_old_alerts()
+    upkeep.drop_old_pages()
+    upkeep.drop_old_audit()
 
 
 @task(Upkeep.ROLLUP)

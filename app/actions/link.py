@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from app.actions import service
-from app.errors import Denied, Expired, NotFound
+from app.errors import Denied, Expired, Gone
 from app.incidents import store as incidents
 from app.incidents.lifecycle import Move, offered
 from app.incidents.model import Incident
@@ -27,12 +27,12 @@ class Offer:
 
 
 def offer(db: Connection, secret: bytes, token: str, now: datetime) -> Offer:
-    """Read a link. Raises NotFound when it is not ours or its page is gone, Expired."""
+    """Read a link. Raises NotFound when it is not ours, Gone, Expired."""
     link = read(secret, token)
     page = pages.by_key(db, link.page_key)
     incident = incidents.get(db, page.incident) if page and page.incident else None
     if page is None or incident is None:
-        raise NotFound("the incident of this link no longer exists")
+        raise Gone("the incident of this link no longer exists")
     if link.expires_at <= now:
         raise Expired("this link has expired; open the incident in the console")
     return Offer(link.action, incident, page.user, link.action not in offered(incident))

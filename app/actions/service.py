@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from app.alerts import store as alerts
 from app.catalog import store as catalog
 from app.db import refresh
-from app.errors import Busy, Conflict, Invalid, NotFound
+from app.errors import Busy, Conflict, Invalid
 from app.escalation import service as escalation
 from app.escalation.model import EscalationState
 from app.escalation.undo import Change, last_change, position
@@ -33,6 +33,7 @@ from app.incidents.lifecycle import (
 from app.incidents.merge import merge as merge_of
 from app.incidents.model import Event, Incident
 from app.incidents.present import present
+from app.incidents.service import absent
 from app.notify import service as pages
 from app.notify import undo as undoing
 from app.oncall import service as oncall
@@ -138,7 +139,7 @@ def merge(db: Connection, number: int, into: int, actor: Actor, now: datetime) -
     found = store.lock(db, [number, into])
     for wanted in (number, into):
         if wanted not in found:
-            raise NotFound(f"incident #{wanted} not found")
+            raise absent(db, wanted)
     source, target = found[number], found[into]
     must_allow(source, Move.MERGE)
     if target.merged_into is not None:
@@ -198,7 +199,7 @@ def undo(db: Connection, number: int, actor: Actor, now: datetime) -> Incident:
     require(actor, "respond")
     incident = store.lock(db, [number]).get(number)
     if incident is None:
-        raise NotFound(f"incident #{number} not found")
+        raise absent(db, number)
     change = last_change(store.timeline(db, number), actor.login, now)
     to = {"to": incident.assigned_to} if change.what is Code.ASSIGNED else {}
     after, why = incident, _by(Code.UNDONE, actor, what=change.what.value, **to)
@@ -263,9 +264,9 @@ def note(db: Connection, number: int, text: str, actor: Actor, now: datetime) ->
     words = text.replace("\0", "").strip()
     if not words or len(words) > NOTE_LIMIT:
         raise Invalid(f"a note must be 1 to {NOTE_LIMIT:,} characters long")
-    incident = store.get(db, number)
+    incident = store.lock(db, [number]).get(number)
     if incident is None:
-        raise NotFound(f"incident #{number} not found")
+        raise absent(db, number)
     return _noted(db, incident, actor, Reason(Code.NOTE, {"text": words}), now)
 
 
@@ -289,7 +290,7 @@ def _locked(db: Connection, number: int, actor: Actor, move: Move) -> Incident:
     require(actor, "respond")
     incident = store.lock(db, [number]).get(number)
     if incident is None:
-        raise NotFound(f"incident #{number} not found")
+        raise absent(db, number)
     must_allow(incident, move)
     return incident
 

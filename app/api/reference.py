@@ -29,7 +29,7 @@ INTRODUCTION = """Every call needs `Authorization: Bearer TOKEN` (create one wit
 `{"items": [...], "next": CURSOR or null}`; for the next page, repeat the call with `?cursor=CURSOR`. Times are RFC 3339 with an
 offset, in and out; durations are seconds. Errors are problem+json (RFC 9457) with a `trace_id`, which is also in the log."""
 REFUSED = {
-    "description": "any error: 401, 403, 404, 409, 413, 422, 501 or 503",
+    "description": "any error: 401, 403, 404, 409, 410, 413, 422, 501 or 503",
     "content": {"application/problem+json": {"schema": {"$ref": f"{PLACE}PublicProblem"}}},
 }
 _LONG = re.compile(r"app__(?P<stage>[a-z]+)__.+__(?P<name>\w+)")  # of several types with one name

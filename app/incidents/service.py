@@ -11,7 +11,7 @@ from app.alerts import store as alerts
 from app.alerts.label import within
 from app.alerts.model import Alert, Tally
 from app.catalog import store as catalog
-from app.errors import Busy
+from app.errors import Busy, Gone, NotFound
 from app.incidents import store
 from app.incidents.correlate import Group, Way, follow
 from app.incidents.lifecycle import resolved
@@ -21,6 +21,8 @@ from app.incidents.place import place as decide
 from app.incidents.routing import Routing
 from app.oncall import service as oncall
 from app.reason import Code, Reason
+from app.settings import settings
+from app.units import counted
 
 
 def place(db: Connection, now: datetime, limit: int = 500, only: Sequence[int] | None = None) -> Placement:
@@ -52,6 +54,14 @@ def open_alone(
     if saved is None:
         raise Busy("an incident with this key has just been opened; retry in a moment")
     return saved.touched[0].incident
+
+
+def absent(db: Connection, number: int) -> NotFound:
+    """The error for an incident that does not exist (any more)."""
+    if number > store.last_number(db):
+        return NotFound(f"incident #{number} not found")
+    kept = settings().retain_incidents_days
+    return Gone(f"incident #{number} no longer exists: incidents are removed {counted(kept, 'day')} after they are resolved")
 
 
 def in_force(db: Connection) -> Routing:

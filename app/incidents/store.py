@@ -242,6 +242,12 @@ def get(db: Connection, number: int) -> Incident | None:
     return from_row(row) if row else None
 
 
+def last_number(db: Connection) -> int:
+    """The last number that an incident got, be it gone by now; 0 before the first."""
+    found: int = db.execute(text("select case when is_called then last_value else 0 end from incident_number_seq")).scalar_one()
+    return found
+
+
 def by_numbers(db: Connection, numbers: Sequence[int]) -> dict[int, Incident]:
     """These incidents, not locked."""
     return {row.number: from_row(row) for row in db.execute(select(incident).where(incident.c.number.in_(numbers)))}

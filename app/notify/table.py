@@ -39,6 +39,7 @@ page = Table(
     Index("page_due_idx", "priority", "next_at", postgresql_where=text("state = 'queued'")),
     Index("page_lease_idx", "lease_until", postgresql_where=text("state = 'sending'")),
     Index("page_incident_idx", "incident"),
+    Index("page_alone_idx", "ended_at", postgresql_where=text("incident is null")),
     Index("page_user_idx", "user_name", "id"),
     Index("page_obligation_idx", "obligation"),
     Index(

@@ -9,13 +9,13 @@ from typing_extensions import TypedDict
 from app.alerts import store as alerts
 from app.alerts.present import PublicAlert
 from app.alerts.present import present as present_alert
-from app.errors import NotFound
 from app.escalation import store as escalations
 from app.escalation.ahead import Upcoming
 from app.escalation.upcoming import quiet, upcoming
 from app.incidents import store as incidents
 from app.incidents.model import Incident
 from app.incidents.present import PublicIncident, PublicTimelineEntry, present, present_event
+from app.incidents.service import absent
 from app.notify import store as pages
 from app.notify.present import PublicPage
 from app.notify.present import present as present_page
@@ -61,7 +61,7 @@ def incident(db: Connection, number: int) -> Incident:
     """One incident. Raises NotFound."""
     found = incidents.get(db, number)
     if found is None:
-        raise NotFound(f"incident #{number} not found")
+        raise absent(db, number)
     return found
 
 

@@ -1,12 +1,11 @@
 """Makes partitions ahead of time, drops what is older than its retention, and says that we are well, if we are."""
 
 import re
-import time
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
-from app import beats, clock, log, metrics, uptime
+from app import beats, log, metrics, uptime
 from app.checks.demand import store as demand
 from app.checks.samples import rollup
 from app.checks.samples import store as samples
@@ -15,9 +14,8 @@ from app.db import transaction
 from app.net import http
 from app.people import store as people
 from app.settings import settings
-from app.signals import store as signals
 from app.upkeep import store
-from app.upkeep.model import AHEAD, BEATS_KEPT, DAILY, RUNS_KEPT, SLICE, WELL, WHILE
+from app.upkeep.model import AHEAD, BEATS_KEPT, DAILY, RUNS_KEPT, WELL
 
 logger = log.get(__name__)
 
@@ -52,22 +50,6 @@ def drop_old(db: Connection, now: datetime) -> list[str]:
     people.delete_expired_sessions(db, now)
     demand.delete_old(db, now - RUNS_KEPT)
     return old
-
-
-def drop_old_signals(slice_: int = SLICE, within: float = WHILE) -> int:
-    """Drop calls as they came that are older than their retention; how many. What is left `within` seconds goes next time.
-
-    In slices, each a transaction of its own: a night of a storm is millions of rows, more than one statement may take.
-    """
-    end, dropped = time.monotonic() + within, 0
-    while time.monotonic() < end:
-        with transaction() as db:
-            before = clock.now(db) - timedelta(days=settings().retain_signals_days)
-            found = signals.delete_old(db, before, slice_)
-        dropped += found
-        if found < slice_:
-            break
-    return dropped
 
 
 def roll_up(db: Connection, now: datetime) -> int:

@@ -42,6 +42,7 @@ KINDS: tuple[tuple[type[Exception], Kind], ...] = (
     (errors.NotLoggedIn, Kind("Login required", "Nothing was changed. Log in and retry.")),
     (errors.TooOften, Kind("Too many attempts", "Nothing was changed. Wait, then retry.")),
     (errors.Denied, Kind("Permission denied", "Nothing was changed.")),
+    (errors.Gone, Kind("No longer kept", "The setting is TOCSIN_RETAIN_INCIDENTS_DAYS. The audit log may still list it.")),
     (errors.NotFound, Kind("Not found", "It may have been renamed or removed, or the URL is mistyped.")),
     (errors.Conflict, Kind("Conflict: already changed", "Nothing was changed. Reload to see the current state.")),
     (errors.NotActive, Kind("Not active yet", "This feature is planned but not available yet.")),

@@ -81,7 +81,7 @@ def test_bad_links_are_refused_in_words(api: Api, key: str) -> None:
         "/a/%00": 404,
         "/a/é": 404,
         link(key, "reopen"): 404,
-        link("no:such:page"): 404,
+        link("no:such:page"): 410,
         link(key, life=-timedelta(seconds=5)): 410,
         f"/a/{token(b'another key', key, 'acknowledge', datetime.now(UTC) + timedelta(hours=1))}": 404,
     }

@@ -266,3 +266,27 @@ def test_what_changed_nothing_offers_no_undo_of_what_was_before(ada: Site) -> No
     ada.post(f"/incidents/{number}/assign", user="bo")
     ada.post(f"/incidents/{number}/assign", user="bo")
     assert ada.toast() == f"#{number} is assigned"
+
+
+def test_a_removed_incident_says_so(ada: Site) -> None:
+    from sqlalchemy import text
+
+    from app.db import transaction
+    from app.upkeep import drop_old_incidents
+
+    number = raise_alert("disk full")
+    ada.post(f"/incidents/{number}/resolve")
+    with transaction() as db:
+        for change in (
+            "update incident set resolved_at = now() - interval '401 days'",
+            "update page set state = 'expired', ended_at = now() - interval '401 days'",
+            "update alert set ends_at = now() - interval '401 days', dedup_at = null",
+        ):
+            db.execute(text(change))
+    assert drop_old_incidents() == 1
+    page = ada.get(f"/incidents/{number}", 410)
+    assert f"Incident #{number} no longer exists: incidents are removed 400 days after they are resolved." in page
+    assert "No longer kept" in page
+    ada.post(f"/incidents/{number}/acknowledge", 410)
+    assert ada.get("/incidents?state=all")
+    assert "Not found" in ada.get(f"/incidents/{number + 1}", 404)

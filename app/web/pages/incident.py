@@ -26,6 +26,7 @@ from app.incidents.model import OPEN, Incident
 from app.incidents.present import present_event
 from app.incidents.search import store as search
 from app.incidents.search.model import Search
+from app.incidents.service import absent
 from app.notify import store as notices
 from app.notify.model import Attempt, Kind, Page
 from app.people import store as people
@@ -69,7 +70,7 @@ def show(request: Request, number: Number, all: bool = False) -> Response:
     with visit(request) as v:
         incident = store.get(v.db, number)
         if incident is None:
-            raise NotFound(f"incident #{number} not found")
+            raise absent(v.db, number)
         of_it = alerts.of_incidents(v.db, [number])
         lines = [present_event(line) for line in reversed(store.timeline(v.db, number))]
         sent = _sent_pages(v.db, number)
@@ -105,7 +106,7 @@ def assignees(request: Request, number: Number, q: Annotated[str, Query(max_leng
     with visit(request) as v:
         incident = store.get(v.db, number)
         if incident is None:
-            raise NotFound(f"incident #{number} not found")
+            raise absent(v.db, number)
         directory = people.directory(v.db, "UTC")
         logins = team_first(directory, incident.team, q)
         return v.page(

@@ -1,0 +1,1 @@
+"""Removing what is older than its retention, a slice a transaction."""
