@@ -41,6 +41,7 @@ obligation = Table(
     Column("reason", JSONB),  # why it is so: a Reason
     Index(None, "incident"),
     Index("obligation_escalated_idx", "incident", postgresql_where=text("step > 1 or round > 0")),
+    Index("obligation_unmet_idx", "state", "id", postgresql_where=text("state in ('fallback', 'breached')")),
     Index("obligation_open_idx", "made_at", postgresql_where=text("state = 'open'")),
     one_of("state", ObligationState),
 )

@@ -52,6 +52,8 @@ incident = Table(
     Index("incident_urgency_idx", "urgency_at", postgresql_where=text("urgency_at is not null and state <> 'resolved'")),
     Index("incident_merged_idx", "merged_into", postgresql_where=text("merged_into is not null")),
     Index("incident_opened_idx", "opened_at"),
+    Index("incident_service_idx", "service", "number"),
+    Index("incident_team_idx", "team", "number"),
     Index("incident_resolved_idx", "resolved_at", "number", postgresql_where=text("state = 'resolved'")),
     Index("incident_open_idx", "number", postgresql_where=text("state <> 'resolved'")),
     one_of("state", IncidentState),

@@ -22,7 +22,8 @@ select 'incidents' as what, state as label, count(*) as n from incident where st
 union all select 'alerts', state, count(*) from alert where state <> 'resolved' group by state
 union all select 'checks', coalesce(status, 'new'), count(*) from check_state where not paused group by 2
 union all select 'heartbeats', state, count(*) from heartbeat where removed_at is null group by state
-union all select 'pages', state, count(*) from page where state in ('queued', 'sending') group by state
+union all select 'pages', state, count(*) from page where state = 'queued' group by state
+union all select 'pages', state, count(*) from page where state = 'sending' group by state
 union all select 'obligations', state, count(*) from obligation where state = 'open' group by state
 """)
 _READ_ONLY = text("select pg_is_in_recovery() or current_setting('transaction_read_only') = 'on'")

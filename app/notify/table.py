@@ -41,6 +41,10 @@ page = Table(
     Index("page_incident_idx", "incident"),
     Index("page_alone_idx", "ended_at", postgresql_where=text("incident is null")),
     Index("page_user_idx", "user_name", "id"),
+    Index("page_inbox_idx", "user_name", "id", postgresql_where=text("channel = 'inbox'")),
+    Index("page_unseen_idx", "user_name", postgresql_where=text("channel = 'inbox' and seen_at is null")),
+    Index("page_test_idx", "user_name", "id", postgresql_where=text("kind = 'test'")),
+    Index("page_failed_idx", "state", "id", postgresql_where=text("state in ('failed', 'expired')")),
     Index("page_obligation_idx", "obligation"),
     Index(
         "page_reached_idx",

@@ -20,6 +20,7 @@ from sqlalchemy import (
     select,
     text,
     tuple_,
+    union,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, array
 
@@ -179,8 +180,10 @@ def _indexed(matcher: Matcher) -> Condition | None:
     labelled: Select[tuple[int]] = select(alert.c.incident).where(
         alert.c.labels.contains({matcher.name: matcher.value}), alert.c.incident.is_not(None)
     )
-    own = incident.c[matcher.name] if matcher.name in ("service", "team") else incident.c.labels[matcher.name].as_string()
-    return or_(incident.c.number.in_(labelled), own == matcher.value)
+    if matcher.name in ("service", "team"):  # which have an index, too: a union of two, not a condition on every incident
+        other = incident.alias()
+        return incident.c.number.in_(union(labelled, select(other.c.number).where(other.c[matcher.name] == matcher.value)))
+    return or_(incident.c.number.in_(labelled), incident.c.labels[matcher.name].as_string() == matcher.value)
 
 
 def _passes(db: Connection, matcher: Matcher, where: list[Condition]) -> Condition:
