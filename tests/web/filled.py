@@ -18,8 +18,8 @@ insert into alert (fingerprint, source, key, alertname, state, severity, summary
   starts_at, seen_at, ends_at, incident, trace)
 select 'year' || n, 'integration:year', 'k' || n, 'n' || n % 200,
   case when i.state = 'resolved' then 'resolved' else 'firing' end, i.severity, 'summary ' || n, i.service,
-  jsonb_build_object('service', i.service, 'host', 'h' || n % 1000, 'alertname', 'n' || n % 200), '{{}}', '[]', i.opened_at,
-  i.opened_at, i.resolved_at, i.number, 'trace'
+  jsonb_build_object('service', i.service, 'host', 'h' || n % 1000, 'env', 'prod', 'alertname', 'n' || n % 200), '{{}}', '[]',
+  i.opened_at, i.opened_at, i.resolved_at, i.number, 'trace'
 from generate_series(1, {alerts}) as n join incident i on i.group_key = 'year' || (1 + n % {incidents});
 
 insert into incident_event (incident, at, kind, actor)

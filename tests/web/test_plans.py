@@ -171,6 +171,7 @@ def test_no_console_page_reads_a_growing_table_from_end_to_end(filled: Site, sta
         "/incidents?q=zebra",
         "/incidents?service=s3",
         "/incidents?q=host=h7",
+        "/incidents?q=env=prod",
         "/search?q=h7",
         "/admin/audit?actor=bo",
         "/metrics",

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
     Row,
@@ -36,6 +37,7 @@ Condition = ColumnElement[bool]
 _PLACE = case(RANKS, value=incident.c.severity)
 _RANK = _PLACE + case((incident.c.state == IncidentState.TRIGGERED, 0), else_=1)
 _RANKED = array([_RANK, incident.c.number])  # the smallest is the worst; with its number
+RARE = 2_000  # alerts
 _OWN = ("title", "state", "severity", "urgency", "acknowledged_by", "assigned_to")  # whatever labels of an alert may say
 _ESCALATED_TO = text("""exists (select from obligation o
   where o.incident = incident.number and o.generation = incident.generation and o.user_name = :person)""")
@@ -135,7 +137,7 @@ def _conditions(db: Connection, search: Search) -> list[Condition]:
         where.append(or_(*theirs, escalated))
     where += [_somewhere(word) for word in search.words]
     if search.matchers:
-        where += [likely for one in search.matchers if (likely := _indexed(one)) is not None]
+        where += [likely for one in search.matchers if (likely := _indexed(db, one)) is not None]
         one_alert = select(literal(1)).select_from(select(literal(1)).subquery().outerjoin(alert, _OF_INCIDENT))
         where.append(exists(one_alert.where(*(_passes(db, one, where) for one in search.matchers)).correlate(incident)))
     return where
@@ -173,8 +175,11 @@ def _value(name: str) -> ColumnElement[str]:
     return func.coalesce(func.nullif(alert.c.labels[name].astext, ""), group, "")
 
 
-def _indexed(matcher: Matcher) -> Condition | None:
-    """What the index on labels can answer of a matcher, so that not every incident's alerts are looked at."""
+def _indexed(db: Connection, matcher: Matcher) -> Condition | None:
+    """What the index on labels can answer of a matcher, so that not every incident's alerts are looked at.
+
+    Nothing of a label that more than RARE alerts have: to look at the incidents one by one is then faster.
+    """
     if matcher.op is not Op.EQUAL or not matcher.value or matcher.name in (*_OWN, "number", "policy"):
         return None
     labelled: Select[tuple[int]] = select(alert.c.incident).where(
@@ -183,7 +188,13 @@ def _indexed(matcher: Matcher) -> Condition | None:
     if matcher.name in ("service", "team"):  # which have an index, too: a union of two, not a condition on every incident
         other = incident.alias()
         return incident.c.number.in_(union(labelled, select(other.c.number).where(other.c[matcher.name] == matcher.value)))
-    return or_(incident.c.number.in_(labelled), incident.c.labels[matcher.name].as_string() == matcher.value)
+    numbers = list(db.scalars(labelled.limit(RARE + 1)))
+    if len(numbers) > RARE:
+        return None
+    return or_(
+        incident.c.number == any_(literal(numbers, ARRAY(BigInteger))),
+        incident.c.labels[matcher.name].as_string() == matcher.value,
+    )
 
 
 def _passes(db: Connection, matcher: Matcher, where: list[Condition]) -> Condition:
