@@ -26,6 +26,7 @@ from app.checks.heartbeats.model import PingRequest
 from app.checks.heartbeats.service import Received
 from app.checks.service import Batch
 from app.concurrency.loop import begin
+from app.concurrency.pace import Pace
 from app.db import end_frozen, limit_lock_wait, refresh, transaction, wake
 from app.deliver import PAGES, claim_pages, send
 from app.downtime import NEVER_RAN
@@ -49,6 +50,7 @@ from app.signals.model import Call, Integration
 from app.signals.recall import Remembered
 
 LIMIT = 500  # rows a stage takes at once
+PACES = {Queue.DEDUP: Pace(), Queue.ESCALATION: Pace()}  # of those that have a lower limit, unless they are urgent
 HELD = timedelta(seconds=2)  # an alert whose incident somebody holds is looked at again then
 ARM = 6.0  # seconds; what falls due within this is armed to the moment: a sweep comes every 5 s
 ARMED_WITHIN = 60.0  # seconds; a step due within this is armed as soon as it is planned
@@ -181,9 +183,6 @@ def dedup(now: datetime | None = None) -> int:
     except Busy as error:
         log.warning("incident_locked", error=str(error))
         seen = _change_urgency(now) + _dedup_apart(now)
-    if seen >= LIMIT:
-        with transaction(now) as db:
-            wake(db, Queue.DEDUP)
     return seen
 
 
@@ -213,13 +212,14 @@ def _dedup_apart(now: datetime | None) -> int:
 
 
 def _dedup(now: datetime | None, only: Sequence[int] | None = None) -> int:
-    with transaction(now) as db:
+    with PACES[Queue.DEDUP].watch() as counts, transaction(now) as db:
         if only is not None:
             limit_lock_wait(db)
         at = now or clock.now(db)
         # Where hours began or ended first, so that an alert that comes then is no rise of urgency.
         changed = change_due(db, at, LIMIT) if only is None else ()
-        placed = incidents.place(db, at, LIMIT, only)
+        placed = incidents.place(db, at, PACES[Queue.DEDUP].rows, only)
+        counts.append(placed.seen)
         escalation.begin(db, placed.started, at)
         pages.supersede(db, [one.number for one in placed.restarted], at)
         pages.queue_update(db, placed.updated, at)
@@ -229,19 +229,22 @@ def _dedup(now: datetime | None, only: Sequence[int] | None = None) -> int:
         seen = len(changed) + placed.seen + len(ended) + len(incident_store.retitle(db, LIMIT))
         if seen:
             refresh(db, "incidents")
+        if placed.seen:  # there may be more: it took what matters first, or as much as it gets done in a moment
+            wake(db, Queue.DEDUP)
     return seen
 
 
 def escalate(now: datetime | None = None) -> int:
     """Take every step that is due: promise, then queue the pages that keep the promise."""
-    with transaction(now) as db:
+    pace = PACES[Queue.ESCALATION]
+    with pace.watch() as counts, transaction(now) as db:
         at = now or clock.now(db)
-        advance = escalation.advance(db, at, LIMIT)
+        advance = escalation.advance(db, at, pace.rows)
+        counts.append(advance.seen)
         pages.queue(db, advance.requests, at)
         if advance.seen:
             refresh(db, "incidents")
-        if advance.seen >= LIMIT:
-            wake(db, Queue.ESCALATION)
+            wake(db, Queue.ESCALATION)  # there may be more, as in dedup
         for seconds in {(due - at).total_seconds() for _, due in advance.due}:
             if seconds <= ARMED_WITHIN:
                 wake(db, Queue.ESCALATION, max(seconds, 0.0))

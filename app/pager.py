@@ -9,7 +9,6 @@
 
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import datetime
 from itertools import count
@@ -126,21 +125,25 @@ class Pager:
     def _decide(self) -> None:
         with psycopg.connect(settings().libpq, autocommit=True, connect_timeout=3, client_encoding="utf8") as listener:
             listener.execute("listen line")
-            first, all_at = Queue.EVALUATE, 0.0
+            first, all_at, busy = Queue.EVALUATE, 0.0, 0
             while not self.stopping.is_set():
                 if first is Queue.EVALUATE:
                     all_at = time.monotonic() + POLL
                     self.pages_due.set()
                 began = time.monotonic()
-                full = decide(first=first) >= line.LIMIT
+                done = decide(first=first)
                 self.decided = time.monotonic()
                 self._heartbeat()
-                if not full:  # a round has a price, however little there is: in a storm the next one has more to look at
+                busy = busy + 1 if done else 0
+                if busy > 2:  # a round has a price, however little there is: in a storm the next one has more to look at
                     self.stopping.wait(max(began + BREATH - time.monotonic(), 0))
-                woken = set() if full else _listen(listener, lambda: _until(escalations.next_due))
+                woken = _woken(listener)
+                if busy:  # there may be more
+                    woken.add(Queue.DEDUP)
+                woken = woken or _woken(listener, _until(escalations.next_due))
                 if Queue.NOTIFY in woken:
                     self.pages_due.set()
-                late = full or not woken or time.monotonic() > all_at
+                late = not woken or time.monotonic() > all_at
                 first = Queue.EVALUATE if late else next((one for one in DECIDING if one in woken), Queue.ESCALATION)
 
     def _heartbeat(self) -> None:
@@ -188,23 +191,15 @@ class Pager:
             self.probing.release()
 
 
-def _listen(listener: psycopg.Connection[Any], seconds: Callable[[], float]) -> set[str]:
-    """The stages that somebody woke meanwhile, else in the next so many seconds; empty when nobody did.
-
-    What `decide` just said itself is no news to it.
-    """
+def _woken(listener: psycopg.Connection[Any], seconds: float = 0) -> set[str]:
+    """The stages that somebody has woken, or wakes in the next so many seconds. What `decide` just said itself is no news."""
     ours = {f"{stage}:{me()}" for stage in (Queue.DEDUP, Queue.ESCALATION, Queue.NOTIFY)}
-
-    def heard(timeout: float, most: int | None = None) -> set[str]:
-        found = listener.notifies(timeout=timeout, stop_after=most)
-        return {one.payload.partition(":")[0] for one in found if one.payload not in ours}
-
-    if woken := heard(0):
-        return woken
-    end = time.monotonic() + seconds()
-    while not woken and (left := end - time.monotonic()) > 0:
-        woken = heard(left, 1)
-    return woken
+    end, woken = time.monotonic() + seconds, set[str]()
+    while True:
+        said = listener.notifies(timeout=max(end - time.monotonic(), 0), stop_after=1 if seconds else None)
+        woken |= {one.payload.partition(":")[0] for one in said if one.payload not in ours}
+        if woken or time.monotonic() >= end:
+            return woken
 
 
 def _answers() -> bool:

@@ -10,7 +10,9 @@ from datetime import timedelta
 PRIORITIES = tuple(range(8))
 LOW = 4  # from here on: low urgency
 LIFT = timedelta(minutes=10)
+MOST_URGENT = 500  # rows of high urgency that are taken at once
 
-# SQL: each priority as `of.priority`, and LIFT.
+# SQL: each priority (below a bound) as `of.priority`, and LIFT.
 EACH = f"unnest(cast('{{{','.join(map(str, PRIORITIES))}}}' as smallint[])) as of(priority)"
+BELOW = "generate_series(0, cast(:below as int) - 1) as of(priority)"
 LIFTED = f"interval '{LIFT.total_seconds():.0f} seconds'"

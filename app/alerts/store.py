@@ -11,7 +11,8 @@ from app.alerts.model import Alert, AlertState, Tally, Worst
 from app.alerts.table import WORST_FIRST, alert
 from app.catalog.model import Severity
 from app.db import move_back
-from app.priority import LIFTED
+from app.people.model import Urgency
+from app.priority import LIFTED, MOST_URGENT
 from app.reason import Reason, dumped, loaded
 from app.signals.model import PUSHED
 
@@ -19,6 +20,7 @@ INTAKE = 7_001  # the class of advisory locks that calls of one source take
 
 
 SEVERITIES = sorted(Severity, key=lambda one: -one.rank)  # worst first
+URGENT = [one for one in SEVERITIES if one.urgency is Urgency.HIGH]
 _DUE = f"""
 select one.* from unnest(cast(:severities as text[])) with ordinality as of(severity, place) cross join lateral (
   select * from alert where severity = of.severity and dedup_at <= :now order by dedup_at, id limit :limit {{lock}}) as one
@@ -156,9 +158,18 @@ def _locked(db: Connection, which: ColumnElement[bool]) -> list[int]:
 
 
 def claim_changed(db: Connection, now: datetime, limit: int, only: Sequence[int] | None = None) -> list[Alert]:
-    """Alerts (of `only`) the dedup stage must look at, locked until the transaction ends; others skip them."""
+    """Alerts (of `only`) the dedup stage must look at, locked until the transaction ends; others skip them.
+
+    limit: of those that are not urgent; they are left out while an urgent one is the first.
+    """
     if only is None:
-        return [_alert(row) for row in db.execute(_CLAIM, {"now": now, "limit": limit, "severities": SEVERITIES})]
+        first = db.execute(_CHANGED, {"now": now, "limit": 1, "severities": SEVERITIES}).one_or_none()
+        if first is not None and first.severity in URGENT:
+            urgent = db.execute(_CLAIM, {"now": now, "limit": MOST_URGENT, "severities": URGENT}).all()
+            if urgent:
+                return [_alert(row) for row in urgent]
+        found = db.execute(_CLAIM, {"now": now, "limit": limit, "severities": SEVERITIES}) if first is not None else ()
+        return [_alert(row) for row in found]
     query = (
         select(alert).where(alert.c.dedup_at <= now, alert.c.id.in_(only)).order_by(alert.c.dedup_at, alert.c.id).limit(limit)
     )

@@ -28,6 +28,11 @@ class Severity(StrEnum):
         """3 (critical) to 0 (info)."""
         return {"critical": 3, "error": 2, "warning": 1, "info": 0}[self.value]
 
+    @property
+    def urgency(self) -> Urgency:
+        """Where no route says: critical and error are high."""
+        return Urgency.HIGH if self.rank >= Severity.ERROR.rank else Urgency.LOW
+
 
 Family = Literal["health", "performance", "business", "security"]
 WAIT = parse_duration("5m")  # for an acknowledgement, where a policy names no time or there is none

@@ -8,7 +8,6 @@ from app.catalog.matcher import matches
 from app.catalog.model import Policy, Route, Service, Severity, Step
 from app.errors import Fault, Invalid
 from app.escalation.plan import ResolvedTarget
-from app.incidents.route import urgency
 from app.incidents.routing import Routing
 from app.people.model import Directory
 
@@ -34,7 +33,7 @@ class Chosen:
 
     def routing(self, severity: Severity, of: Routing) -> Routing:
         """The routing by which this one incident goes: at once, with the urgency of its severity, whatever the routes say."""
-        route = Route(policy=self.name, urgency=urgency(severity))
+        route = Route(policy=self.name, urgency=severity.urgency)
         return Routing((route,), {self.name: self.policy}, of.timetable)
 
 

@@ -21,14 +21,9 @@ class Routed:
     during: During | None = None  # `urgency` is this rule's answer at the instant of the labels, and changes with its hours
 
 
-def urgency(severity: Severity) -> Urgency:
-    """Where no route says: critical and error are high."""
-    return Urgency.HIGH if severity.rank >= Severity.ERROR.rank else Urgency.LOW
-
-
 def route(labels: Mapping[str, str], severity: Severity, routes: Sequence[Route]) -> Routed:
     """The first match wins; urgency is the route's, else that of the severity. Which hours are open, the labels say."""
-    usual = urgency(severity)
+    usual = severity.urgency
     for number, one in enumerate(routes, 1):
         if matches(one.matchers, labels):
             matched = Reason(Code.ROUTED, {"number": number, "match": list(one.match)})

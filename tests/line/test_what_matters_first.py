@@ -1,5 +1,6 @@
 """High urgency before low, critical before warning, then the oldest; what waits long enough goes before what has just come."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from sqlalchemy import Connection, text
 from app import clock, line
 from app.alerts import store as alerts
 from app.catalog.model import Severity
+from app.concurrency.pace import AIM, FEWEST, MOST, Pace
 from app.configfile.apply import apply
 from app.configfile.load import load_texts
 from app.db import transaction
@@ -71,28 +73,33 @@ def titles(db: Connection) -> dict[int, str]:
 def test_alerts_are_placed_by_severity_then_age(now: datetime) -> None:
     raise_all(now)
     with transaction() as db:
-        for claim in (alerts.changed(db, now, 9), [one.id for one in alerts.claim_changed(db, now, 9)]):
-            names = {row.id: row.alertname for row in db.execute(text("select id, alertname from alert"))}
-            severities = [SEVERITIES[names[one]] for one in claim]
-            assert severities == sorted(severities, key=lambda one: -one.rank)
-            assert [names[one] for one in claim][:3] == ["low critical", "critical", "younger critical"]
-        assert [one.alertname for one in alerts.claim_changed(db, now, 2)] == ["low critical", "critical"]
+        names = {row.id: row.alertname for row in db.execute(text("select id, alertname from alert"))}
+        order = [names[one] for one in alerts.changed(db, now, 9)]
+        severities = [SEVERITIES[one] for one in order]
+        assert severities == sorted(severities, key=lambda one: -one.rank)
+        assert order[:3] == ["low critical", "critical", "younger critical"]
+        urgent = alerts.claim_changed(db, now, 1)
+        assert [one.alertname for one in urgent] == order[:4], "all of them, whatever else waits, and nothing else"
+        alerts.place_all(db, {one.id: 1 for one in urgent})
+        assert [one.alertname for one in alerts.claim_changed(db, now, 2)] == order[4:6]
 
 
 def test_steps_are_taken_by_urgency_severity_and_age(now: datetime) -> None:
     raise_all(now)
     _place(now)
     with transaction() as db:
-        assert [titles(db)[one.incident] for one in escalations.claim_due(db, now, 9)] == IN_ORDER
         assert escalations.next_due(db) == now - 9 * MINUTE
-    with transaction() as db:
-        assert [titles(db)[one.incident] for one in escalations.claim_due(db, now, 3)] == IN_ORDER[:3]
+        urgent = escalations.claim_due(db, now, 1)
+        assert [titles(db)[one.incident] for one in urgent] == IN_ORDER[:5]
+        escalations.put_all(db, [replace(one, due_at=None) for one in urgent])
+        assert [titles(db)[one.incident] for one in escalations.claim_due(db, now, 3)] == IN_ORDER[5:8]
 
 
 def test_pages_are_sent_by_urgency_severity_and_age(now: datetime) -> None:
     raise_all(now)
     _place(now)
-    line.escalate(now)
+    while line.escalate(now):
+        pass
     with transaction() as db:
         assert pages.next_due(db) == now
         order = [_claim(db, now) for _ in RAISED]
@@ -165,3 +172,25 @@ def test_no_table_is_read_whole_for_it(now: datetime) -> None:
             before = db.scalar(count, {"name": index}) or 0
             ask()
             assert (db.scalar(count, {"name": index}) or 0) > before, index
+
+
+def test_what_waited_long_is_taken_before_what_is_urgent(now: datetime) -> None:
+    signal = Signal("user:t", "old", SignalStatus.FIRING, "old", Severity.INFO, alertname="old")
+    intake("user:t", [signal], now - 4 * LIFT)
+    raise_all(now)
+    with transaction() as db:
+        assert [one.alertname for one in alerts.claim_changed(db, now, 2)] == ["old", "low critical"]
+
+
+def test_a_stage_takes_as_much_as_it_gets_done_in_a_moment() -> None:
+    pace = Pace(200)
+    for _ in range(9):
+        pace.learn(pace.rows, pace.rows * 0.001)  # a millisecond each
+    assert pace.rows == AIM / 0.001
+    pace.learn(3, 60.0)  # few say little
+    assert pace.rows == AIM / 0.001
+    pace.learn(pace.rows, 60.0)
+    assert pace.rows == FEWEST
+    for _ in range(9):
+        pace.learn(pace.rows, 0.0)
+    assert pace.rows == MOST

@@ -1,0 +1,27 @@
+"""How much a stage takes at once: as much as it gets done in a moment, because what matters more may come meanwhile."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+AIM = 0.1  # seconds
+FEWEST, MOST = 50, 2_000  # rows
+
+
+class Pace:
+    """Of one stage in one process: it learns from how long the last rows took."""
+
+    def __init__(self, rows: int = 200) -> None:
+        self.rows = rows
+
+    def learn(self, rows: int, seconds: float) -> None:
+        """So many took so long. Few say little."""
+        if rows >= FEWEST // 2:
+            self.rows = round(min(max(rows * AIM / max(seconds, 1e-6), FEWEST, self.rows / 4), MOST, self.rows * 4))
+
+    @contextmanager
+    def watch(self) -> Iterator[list[int]]:
+        """Learn from a block; it appends how many rows it has looked at."""
+        began, counts = time.monotonic(), list[int]()
+        yield counts
+        self.learn(sum(counts), time.monotonic() - began)
