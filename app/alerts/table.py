@@ -47,6 +47,7 @@ alert = Table(
     Index("alert_incident_idx", "incident", postgresql_where=text("incident is not null")),
     Index("alert_worst_idx", *WORST_FIRST, postgresql_where=text("incident is not null and state <> 'resolved'")),
     Index("alert_summary_idx", "summary_at", postgresql_where=text("summary_at is not null")),
+    Index("alert_service_idx", "service", "id"),
     Index("alert_open_idx", "id", postgresql_where=text("state <> 'resolved'")),
     Index("alert_labels_idx", "labels", postgresql_using="gin", postgresql_ops={"labels": "jsonb_path_ops"}),
     Index("alert_source_idx", "source", postgresql_where=text("state <> 'resolved'")),

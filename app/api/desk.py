@@ -49,7 +49,7 @@ def take(calls: Sequence[Posted]) -> list[Taken | Exception]:
             except TocsinError as error:
                 answers[place] = error
     _take_fresh(fresh, looks, answers)
-    return [one if one is not None else NotFound("lost") for one in answers]
+    return [one for one in answers if one is not None]
 
 
 def _sources(calls: Sequence[Posted]) -> list[Source | Exception]:

@@ -75,12 +75,12 @@ def blackbox(folder: Path, web: Web) -> Iterator[tuple[int, str]]:
 
 
 @contextmanager
-def alertmanager(folder: str) -> Iterator[tuple[int, str]]:
-    """Alertmanager's process and its URL; it notifies nobody."""
+def alertmanager(folder: str, webhook: str | None = None) -> Iterator[tuple[int, str]]:
+    """Alertmanager's process and its URL; it notifies nobody, or at once the webhook of each alert."""
     program, port = find("prometheus-alertmanager", "prometheus-alertmanager"), free_port()
-    (Path(folder) / "alertmanager.yml").write_text(
-        "route: {receiver: nobody, group_by: ['...'], group_wait: 0s}\nreceivers: [{name: nobody}]\n"
-    )
+    hooks = f"webhook_configs: [{{url: '{webhook}', send_resolved: false}}]" if webhook else ""
+    receivers = f"receivers: [{{name: r{', ' if hooks else ''}{hooks}}}]"
+    (Path(folder) / "alertmanager.yml").write_text(f"route: {{receiver: r, group_by: ['...'], group_wait: 0s}}\n{receivers}\n")
     words = [
         program, f"--config.file={folder}/alertmanager.yml", f"--storage.path={folder}/data", "--cluster.listen-address=",
         f"--web.listen-address=127.0.0.1:{port}", "--log.level=error",

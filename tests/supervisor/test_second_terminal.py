@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.stack import Stack, free_port, running
@@ -34,6 +35,25 @@ def test_links_and_plans_are_those_of_the_running_stack(stack: Stack) -> None:
     assert "no changes" in shell.tocsin("config", "plan").stdout
     assert shell.status()["ready"] is True
     assert shell.tocsin("checks", "run", "console").returncode == 0
+
+
+def test_its_processes_were_forked_from_the_one_that_has_loaded_everything(stack: Stack) -> None:
+    def stack_of(pid: int) -> int:
+        """Where its memory's stack begins: an exec moves it, a fork does not (proc(5), `startstack`)."""
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[25])
+
+    (server,) = [one.pid for one in psutil.process_iter(["cmdline"]) if serves_forks_of(one, stack)]
+    names = ("web", "pager", "beat", "flower", "worker-checks", "worker-line")
+    assert {name: stack_of(stack.pid(name)) == stack_of(server) for name in names} == dict.fromkeys(names, True)
+
+
+def serves_forks_of(process: psutil.Process, stack: Stack) -> bool:
+    """Whether it is the fork server of this stack."""
+    try:
+        words = process.cmdline()
+        return "app.supervisor.forkserver" in words and process.environ().get("TOCSIN_HOME") == str(stack.home)
+    except psutil.Error:
+        return False
 
 
 @pytest.mark.parametrize("words", ["users invite bo", "config plan", "checks list", "status", "doctor", "up --detach"])
