@@ -59,6 +59,10 @@ select count(pg_terminate_backend(pid)) from pg_stat_activity
 where datname = current_database() and usename = current_user and application_name like 'tocsin %'
   and state = 'active' and wait_event = 'ClientWrite' and state_change < clock_timestamp() - make_interval(secs => :seconds)
 """)
+_NOTIFY = text("""
+select pg_notify(channel, payload)
+from unnest(cast(:channels as text[]), cast(:payloads as text[])) as one(channel, payload)
+""")
 BUSY = "55P03"  # another transaction held a row beyond the lock time-out
 DEADLOCK = "40P01"  # each of two transactions waited for the other
 _engines: dict[tuple[int, str], Engine] = {}  # by process id and URL
@@ -191,7 +195,13 @@ def transaction(as_of: datetime | None = None) -> Iterator[Connection]:
     try:
         with made.begin() as db:
             woken = db.info["woken"] = dict[tuple[Queue, float], None]()
-            yield db
+            notices = db.info["notices"] = dict[tuple[str, str], None]()
+            try:
+                yield db
+            finally:
+                del db.info["notices"]
+            if notices:
+                db.execute(_NOTIFY, {"channels": [one for one, _ in notices], "payloads": [one for _, one in notices]})
     except PoolTimeout as error:
         raise Unavailable("the database does not respond: every connection of this process is in use") from error
     except DBAPIError as error:
@@ -248,7 +258,12 @@ def refresh(db: Connection, noun: str) -> None:
 
 
 def _notify(db: Connection, channel: str, payload: str) -> None:
-    db.execute(text("select pg_notify(:channel, :payload)"), {"channel": channel, "payload": payload})
+    """With the commit: all that a transaction says goes in one statement at its end."""
+    notices = db.info.get("notices")
+    if notices is not None:
+        notices[channel, payload] = None
+    else:  # a connection that `transaction` did not open
+        db.execute(_NOTIFY, {"channels": [channel], "payloads": [payload]})
 
 
 def move_back(db: Connection, columns: Iterable[Column[datetime]], by: timedelta, now: datetime) -> None:
