@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from app import clock, line
 from app.api.caller import actor_of
 from app.db import transaction
-from app.errors import Busy, Invalid, NotActive, NotFound, TocsinError, TooLarge, Unavailable
+from app.errors import Busy, Invalid, NotActive, NotFound, TooLarge, Unavailable
 from app.people.permission import require
 from app.signals import service as inbox
 from app.signals.model import Call, Integration, SignalStatus, source_of
@@ -46,7 +46,7 @@ def take(calls: Sequence[Posted]) -> list[Taken | Exception]:
         if answers[place] is None and not isinstance(source, Exception):
             try:
                 fresh[place] = _read(source, posted.body)
-            except TocsinError as error:
+            except Exception as error:  # noqa: BLE001 - it is this sender's, whatever they sent
                 answers[place] = error
     _take_fresh(fresh, looks, answers)
     return [one for one in answers if one is not None]
@@ -62,7 +62,7 @@ def _sources(calls: Sequence[Posted]) -> list[Source | Exception]:
                 found[asked] = call.whose(call.credential)
             except Unavailable:
                 raise
-            except TocsinError as error:
+            except Exception as error:  # noqa: BLE001 - it is this sender's, whatever they sent
                 found[asked] = error
     return [found[call.whose, call.credential] for call in calls]
 
