@@ -47,6 +47,8 @@ def body(*events: dict[str, Any]) -> bytes:
 def source(credential: str) -> tuple[str, str | None]:
     if credential == "wrong":
         raise NotFound("nobody's key")
+    if credential == "strange":
+        raise UnicodeError("that no database takes")
     return f"integration:{credential}", None
 
 
@@ -185,6 +187,7 @@ def test_many_calls_at_once_are_answered_each_for_itself(configured: None) -> No
         [
             Posted(source, "t", body(DISK)),
             Posted(source, "wrong", body(OTHER)),
+            Posted(source, "strange", body(OTHER)),
             Posted(source, "t", b"no json"),
             Posted(source, "t", body({**OTHER, "key": "a"}, {**OTHER, "key": "b"})),
             Posted(source, "u", body(OTHER)),
@@ -192,7 +195,7 @@ def test_many_calls_at_once_are_answered_each_for_itself(configured: None) -> No
             Posted(source, "t", body({"key": "x" * 600})),
         ]
     )
-    assert [type(one) for one in answers] == [tuple, NotFound, Invalid, tuple, tuple, tuple, Invalid]
+    assert [type(one) for one in answers] == [tuple, NotFound, UnicodeError, Invalid, tuple, tuple, tuple, Invalid]
     assert [(row["source"][-1], row["key"], row["state"]) for row in rows()] == [
         ("t", "disk", "firing"), ("t", "b", "firing"), ("t", "a", "resolved"), ("u", "cpu", "firing"),
     ]  # fmt: skip
