@@ -108,7 +108,7 @@ class Visit:
         known, own = self.request.headers.get("if-none-match"), tag(text)
         if known == own and self.request.headers.get("hx-request") == "true":
             return Response(status_code=204)  # htmx leaves the page as it is; a 304 it would take for an error
-        response = HTMLResponse(text, headers={"ETag": own})
+        response = HTMLResponse(text.replace("<body ", f"<body data-tag={own} ", 1), headers={"ETag": own})
         if TOAST in self.request.cookies:
             response.delete_cookie(TOAST)
         return response

@@ -112,17 +112,21 @@ def live(labels: dict[str, str], severity: Severity, at: datetime) -> tuple[dict
         [Signal("user:t", key, SignalStatus.FIRING, "s", severity, labels["alertname"], kept.get("service"), labels=kept)],
         at,
     )
-    line.dedup(at)
+    while line.dedup(at):
+        pass
     with transaction() as db:
         (newest, *_) = search.found(db, Search(), limit=1)
         number = newest.number
-    line.escalate(at)
+    while line.escalate(at):
+        pass
     with transaction() as db:
         due = escalations.of_incidents(db, [number])[number]
         waits = due.due_at if due.held else None
     if waits is not None:
-        line.escalate(waits)
-        line.dedup(waits)
+        while line.escalate(waits):
+            pass
+        while line.dedup(waits):
+            pass
     with transaction() as db:
         found = incidents.get(db, number)
         assert found is not None

@@ -164,7 +164,8 @@ class Paging(RuleBasedStateMachine):
         named = [(key, Severity(severity), key.partition("-")[0]) for key, severity in severities.items()]
         signals = [Signal("user:t", key, status, key, one, service=service) for key, one, service in named]
         intake("user:t", signals, self.now)
-        line.dedup(self.now)
+        while line.dedup(self.now):
+            pass
 
     @rule(length=st.sampled_from(list(SHORT)))
     def a_little_time_passes(self, length: str) -> None:
@@ -192,13 +193,15 @@ class Paging(RuleBasedStateMachine):
     @precondition(lambda self: any(one.resolve_at for one in self.model.incidents.values()))
     @rule()
     def dedup(self) -> None:
-        line.dedup(self.now)
+        while line.dedup(self.now):
+            pass
         self.model.end_due(self.now)
 
     @precondition(lambda self: any(one.due and one.due <= self.now for one in self.model.incidents.values()))
     @rule()
     def escalate(self) -> None:
-        line.escalate(self.now)
+        while line.escalate(self.now):
+            pass
         self.model.advance(self.now)
 
     @rule(host=HOSTS)

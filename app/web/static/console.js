@@ -73,7 +73,7 @@
   addEventListener("pagehide", hang);
 
   // What the page says now, by the tag of its last answer: the same again is not sent (204), and the page stays untouched.
-  let tag = null;
+  let tag = document.body.dataset.tag ? `"${document.body.dataset.tag}"` : null;
   document.addEventListener("htmx:beforeOnLoad", (event) => { tag = event.detail.xhr.getResponseHeader("ETag") || tag; });
   document.addEventListener("htmx:configRequest", (event) => {
     if (tag && event.target.matches("[data-live]")) event.detail.headers["If-None-Match"] = tag;
