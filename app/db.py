@@ -2,14 +2,18 @@
 
 import math
 import os
-import select
+import select as polling
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from weakref import WeakSet
 
 import orjson
 import psycopg
+from psycopg.sql import quote
 from sqlalchemy import (
     CheckConstraint,
     Column,
@@ -22,10 +26,11 @@ from sqlalchemy import (
     event,
     func,
     or_,
+    select,
     text,
     update,
 )
-from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, InterfaceError, OperationalError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app import refusal
@@ -59,13 +64,28 @@ select count(pg_terminate_backend(pid)) from pg_stat_activity
 where datname = current_database() and usename = current_user and application_name like 'tocsin %'
   and state = 'active' and wait_event = 'ClientWrite' and state_change < clock_timestamp() - make_interval(secs => :seconds)
 """)
-_NOTIFY = text("""
-select pg_notify(channel, payload)
-from unnest(cast(:channels as text[]), cast(:payloads as text[])) as one(channel, payload)
-""")
+# Asked for by every transaction with its beginning, in one round trip: sessions are in autocommit mode. Versions begin with 1;
+# there may be no table of them yet, so they are asked for once somebody has found it.
+_BEGIN_FIRST = "select clock_timestamp(), null; begin"
+_BEGIN = "select clock_timestamp(), (select coalesce(max(id), 0) from config_version); begin"
 BUSY = "55P03"  # another transaction held a row beyond the lock time-out
 DEADLOCK = "40P01"  # each of two transactions waited for the other
 _engines: dict[tuple[int, str], Engine] = {}  # by process id and URL
+_set_up: WeakSet[Engine] = WeakSet()  # whose databases have versions of the configuration
+
+
+@dataclass(slots=True)
+class Begun:
+    """What a transaction knows since its beginning, and says at its end."""
+
+    at: datetime  # the server's clock
+    monotonic: float  # this machine's `time.monotonic` then
+    version: int | None  # of the configuration; None: not asked for
+    says: bool = False  # at its end, what it has to say
+    woken: dict[tuple[Queue, float], None] = field(default_factory=dict)  # as a set that keeps its order
+    notices: dict[tuple[str, str], None] = field(default_factory=dict)  # channel and payload
+
+
 Hinter = Callable[[Queue, float, datetime | None], object]  # a stage, in how many seconds it has work, and as of when
 _hinter: list[Hinter] = []  # at most one: of the process that is an edge to Celery
 
@@ -94,6 +114,7 @@ def engine() -> Engine:
             _engines.pop(inherited).dispose(close=False)
         found = connect(key[1])
         event.listen(found, "do_connect", _open)
+        event.listen(found, "begin", _begin)
         found = _engines.setdefault(key, found)
     return found
 
@@ -166,7 +187,12 @@ class Session(psycopg.Connection[Any]):
 
 
 def _open(_: Any, __: Any, args: Any, named: Any) -> Session:
-    return Session.connect(*args, **named)
+    return Session.connect(*args, **named, autocommit=True)  # `_begin` begins
+
+
+def _begin(db: Connection) -> None:
+    at, version = db.exec_driver_sql(_BEGIN if db.engine in _set_up else _BEGIN_FIRST).one()
+    db.info["begun"] = Begun(at.astimezone(UTC), time.monotonic(), version)
 
 
 def limit_lock_wait(db: Connection) -> None:
@@ -194,16 +220,14 @@ def transaction(as_of: datetime | None = None) -> Iterator[Connection]:
     made = engine()
     try:
         with made.begin() as db:
-            woken = db.info["woken"] = dict[tuple[Queue, float], None]()
-            notices = db.info["notices"] = dict[tuple[str, str], None]()
-            try:
-                yield db
-            finally:
-                del db.info["notices"]
-            if notices:
-                db.execute(_NOTIFY, {"channels": [one for one, _ in notices], "payloads": [one for _, one in notices]})
+            ours: Begun = db.info["begun"]
+            ours.says = True
+            yield db
+            _commit(db, ours.notices)
     except PoolTimeout as error:
         raise Unavailable("the database does not respond: every connection of this process is in use") from error
+    except PendingRollbackError as error:  # somebody went on after the session was lost
+        raise Unavailable("the database does not respond: it has ended the session") from error
     except DBAPIError as error:
         state = _sqlstate(error)
         if state.startswith(STALE) or error.connection_invalidated:
@@ -214,8 +238,26 @@ def transaction(as_of: datetime | None = None) -> Iterator[Connection]:
             raise refusal.database(error) from error
         raise
     for hinter in _hinter:
-        for queue, seconds in woken:
+        for queue, seconds in ours.woken:
             hinter(queue, seconds, as_of)
+
+
+def _commit(db: Connection, notices: Iterable[tuple[str, str]]) -> None:
+    """All that a transaction says goes with its commit, in one round trip."""
+    said = [f"notify {channel}, {quote(payload)}; " for channel, payload in notices]
+    db.exec_driver_sql("".join(said).replace("%", "%%") + "commit")
+
+
+def begun(db: Connection) -> Begun | None:
+    """What this transaction knows; None on a connection of another engine than this process's."""
+    return db.info.get("begun")
+
+
+def know_version(db: Connection, version: int) -> None:
+    """This version of the configuration counts from now on; later transactions of this process begin with theirs."""
+    if ours := begun(db):
+        ours.version = version
+        _set_up.add(db.engine)
 
 
 def as_ours(error: Exception) -> TocsinError | None:
@@ -249,7 +291,8 @@ def wake(db: Connection, stage: Queue, seconds: float = 0.0) -> None:
     """
     if not seconds:
         _notify(db, "line", f"{stage}:{me()}")
-    db.info.setdefault("woken", {})[stage, math.ceil(seconds * 100) / 100] = None
+    if ours := begun(db):
+        ours.woken[stage, math.ceil(seconds * 100) / 100] = None
 
 
 def refresh(db: Connection, noun: str) -> None:
@@ -258,12 +301,11 @@ def refresh(db: Connection, noun: str) -> None:
 
 
 def _notify(db: Connection, channel: str, payload: str) -> None:
-    """With the commit: all that a transaction says goes in one statement at its end."""
-    notices = db.info.get("notices")
-    if notices is not None:
-        notices[channel, payload] = None
-    else:  # a connection that `transaction` did not open
-        db.execute(_NOTIFY, {"channels": [channel], "payloads": [payload]})
+    ours = begun(db)
+    if ours and ours.says:
+        ours.notices[channel, payload] = None
+    else:
+        db.execute(select(func.pg_notify(channel, payload)))
 
 
 def move_back(db: Connection, columns: Iterable[Column[datetime]], by: timedelta, now: datetime) -> None:
@@ -285,8 +327,8 @@ def _fit(session: psycopg.Connection[Any], record: Any, _: Any) -> None:
     if record.info["pid"] != os.getpid():
         raise RuntimeError("a database connection crossed a fork; make the engine in the child")
     if not session.closed:
-        waiting = select.poll()
-        waiting.register(session.pgconn.socket, select.POLLIN)
+        waiting = polling.poll()
+        waiting.register(session.pgconn.socket, polling.POLLIN)
         if not waiting.poll(0):
             return
     raise DisconnectionError("the server has ended this session")

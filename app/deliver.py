@@ -13,6 +13,7 @@ from itertools import chain, repeat
 
 from app import clock
 from app.concurrency.deadline import PULSE
+from app.concurrency.pace import Turn
 from app.db import limit_lock_wait, refresh, transaction, wake
 from app.errors import Busy, Unavailable
 from app.log import get
@@ -31,6 +32,7 @@ from app.settings import settings
 PAGES = 64  # messages sent side by side
 WAITS = (0.2, 0.5, 1.0, 2.0)  # seconds between two tries to write an outcome down; the last one repeats
 LASTS = 1.0  # seconds between two renewals of what is in flight
+LATE = Turn(1.0)  # for pages whose time, and leases whose time, has passed
 
 log = get(__name__)
 
@@ -39,11 +41,13 @@ def claim_pages(limit: int = PAGES, now: datetime | None = None) -> list[Job]:
     """Lease the pages that are due; whoever holds a lease sends."""
     with transaction(now) as db:
         at = now or clock.now(db)
-        outcome.expire(db, at)
-        jobs = pages.claim(db, MessageContext(settings().url, settings().key), at, limit)
-        FLIGHT.took(job.claim for job in jobs)
+        late = now is not None or LATE.due()
+        if late:
+            outcome.expire(db, at)
+        jobs = pages.claim(db, MessageContext(settings().url, settings().key), at, limit, late=late)
         if len(jobs) >= limit:  # there may be more, and another sender may be free
             wake(db, Queue.NOTIFY)
+    FLIGHT.took(job.claim for job in jobs)
     return jobs
 
 

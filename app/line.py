@@ -30,16 +30,17 @@ from app.concurrency.pace import Pace
 from app.db import end_frozen, limit_lock_wait, refresh, transaction, wake
 from app.deliver import PAGES, claim_pages, send
 from app.downtime import NEVER_RAN
-from app.errors import Busy
+from app.errors import Busy, Unavailable
 from app.escalation import service as escalation
 from app.escalation import store as escalation_store
+from app.escalation.service import Advance
 from app.incidents import service as incidents
 from app.incidents import store as incident_store
 from app.incidents.changeover import change_due
 from app.log import get
 from app.notify import service as pages
 from app.notify import store as page_store
-from app.notify.flight import FLIGHT
+from app.priority import FEW
 from app.queues import Queue
 from app.rules import heartbeats as expected
 from app.rules import prober
@@ -176,13 +177,23 @@ def look_for_workers(now: datetime | None = None) -> None:
         alerts.accept(db, prober.workers(db, at), at)
 
 
-def dedup(now: datetime | None = None) -> int:
-    """Collapse alerts into incidents, start their policies, and end the incidents whose alerts are over."""
+def dedup(now: datetime | None = None, *, step: bool = True) -> int:
+    """Collapse alerts into incidents, start their policies, and end the incidents whose alerts are over.
+
+    step: take the first step of the policies that start, where they are few: nobody waits for a wake then.
+    """
     try:
-        seen = _dedup(now)
+        seen = _dedup(now, step=step)
     except Busy as error:
         log.warning("incident_locked", error=str(error))
         seen = _change_urgency(now) + _dedup_apart(now)
+    except Unavailable:
+        raise
+    except Exception:  # it may be the step of one of them; that must keep no alert from its incident
+        if not step:
+            raise
+        log.exception("dedup_failed", then="places the alerts without taking a step")
+        seen = _dedup(now, step=False)
     return seen
 
 
@@ -201,7 +212,7 @@ def _dedup_apart(now: datetime | None) -> int:
     seen, held = 0, []
     for id_ in waiting:
         try:
-            seen += _dedup(now, [id_])
+            seen += _dedup(now, [id_], step=False)
         except Busy:
             held.append(id_)
     with transaction(now) as db:
@@ -211,25 +222,32 @@ def _dedup_apart(now: datetime | None) -> int:
     return seen
 
 
-def _dedup(now: datetime | None, only: Sequence[int] | None = None) -> int:
+def _dedup(now: datetime | None, only: Sequence[int] | None = None, *, step: bool) -> int:
     with PACES[Queue.DEDUP].watch() as counts, transaction(now) as db:
         if only is not None:
             limit_lock_wait(db)
         at = now or clock.now(db)
         # Where hours began or ended first, so that an alert that comes then is no rise of urgency.
-        changed = change_due(db, at, LIMIT) if only is None else ()
+        waiting = incident_store.waiting(db, at)
+        changed = change_due(db, at, LIMIT) if waiting.hours and only is None else ()
         placed = incidents.place(db, at, PACES[Queue.DEDUP].rows, only)
         counts.append(placed.seen)
-        escalation.begin(db, placed.started, at)
+        few = step and placed.seen <= FEW
+        if not few:
+            escalation.begin(db, placed.started, at)
         pages.supersede(db, [one.number for one in placed.restarted], at)
         pages.queue_update(db, placed.updated, at)
-        ended = incidents.end_due(db, at, LIMIT)
+        ended = incidents.end_due(db, at, LIMIT) if waiting.ending or placed.over(at) else []
         escalation.stop_ended(db, ended, at)
         pages.queue_resolved(db, ended, None, at)
-        seen = len(changed) + placed.seen + len(ended) + len(incident_store.retitle(db, LIMIT))
+        if few:
+            over = {one.number for one in ended}
+            _take(db, escalation.start(db, [one for one in placed.started if one.number not in over], at), at)
+        titled = incident_store.retitle(db, LIMIT) if waiting.titles else ()
+        seen = len(changed) + placed.seen + len(ended) + len(titled)
         if seen:
             refresh(db, "incidents")
-        if placed.seen:  # there may be more: it took what matters first, or as much as it gets done in a moment
+        if placed.seen > FEW:  # there may be more: it took what matters first, or as much as it gets done in a moment
             wake(db, Queue.DEDUP)
     return seen
 
@@ -241,14 +259,20 @@ def escalate(now: datetime | None = None) -> int:
         at = now or clock.now(db)
         advance = escalation.advance(db, at, pace.rows)
         counts.append(advance.seen)
-        pages.queue(db, advance.requests, at)
+        _take(db, advance, at)
         if advance.seen:
             refresh(db, "incidents")
-            wake(db, Queue.ESCALATION)  # there may be more, as in dedup
-        for seconds in {(due - at).total_seconds() for _, due in advance.due}:
-            if seconds <= ARMED_WITHIN:
-                wake(db, Queue.ESCALATION, max(seconds, 0.0))
+        if advance.seen > FEW:  # there may be more, as in dedup
+            wake(db, Queue.ESCALATION)
     return advance.seen
+
+
+def _take(db: Connection, advance: Advance, at: datetime) -> None:
+    """Queue the pages of steps, and arm the next steps."""
+    pages.queue(db, advance.requests, at, advance.directory)
+    for seconds in {(due - at).total_seconds() for _, due in advance.due}:
+        if seconds <= ARMED_WITHIN:
+            wake(db, Queue.ESCALATION, max(seconds, 0.0))
 
 
 def arm() -> None:
@@ -279,5 +303,5 @@ def begin_sending(now: datetime | None = None, limit: int = PAGES) -> Sending | 
 
     `notify` waits for it. The pager does not: a slow provider must not keep it from what is due meanwhile.
     """
-    jobs = [] if FLIGHT.full else claim_pages(limit, now)
+    jobs = claim_pages(limit, now)
     return Sending(len(jobs), begin(send(jobs, now))) if jobs else None

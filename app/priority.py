@@ -11,6 +11,7 @@ PRIORITIES = tuple(range(8))
 LOW = 4  # from here on: low urgency
 LIFT = timedelta(minutes=10)
 MOST_URGENT = 500  # rows of high urgency that are taken at once
+FEW = 16  # rows that are taken together, whatever their urgency: nothing waits for them
 
 # SQL: each priority (below a bound) as `of.priority`, and LIFT.
 EACH = f"unnest(cast('{{{','.join(map(str, PRIORITIES))}}}' as smallint[])) as of(priority)"

@@ -12,7 +12,7 @@ from app.alerts.table import WORST_FIRST, alert
 from app.catalog.model import Severity
 from app.db import move_back
 from app.people.model import Urgency
-from app.priority import LIFTED, MOST_URGENT
+from app.priority import FEW, LIFTED, MOST_URGENT
 from app.reason import Reason, dumped, loaded
 from app.signals.model import PUSHED
 
@@ -160,15 +160,15 @@ def _locked(db: Connection, which: ColumnElement[bool]) -> list[int]:
 def claim_changed(db: Connection, now: datetime, limit: int, only: Sequence[int] | None = None) -> list[Alert]:
     """Alerts (of `only`) the dedup stage must look at, locked until the transaction ends; others skip them.
 
-    limit: of those that are not urgent; they are left out while an urgent one is the first.
+    limit: of those that are not urgent; they are left out while an urgent one is the first. FEW are all there are.
     """
     if only is None:
-        first = db.execute(_CHANGED, {"now": now, "limit": 1, "severities": SEVERITIES}).one_or_none()
-        if first is not None and first.severity in URGENT:
-            urgent = db.execute(_CLAIM, {"now": now, "limit": MOST_URGENT, "severities": URGENT}).all()
-            if urgent:
-                return [_alert(row) for row in urgent]
-        found = db.execute(_CLAIM, {"now": now, "limit": limit, "severities": SEVERITIES}) if first is not None else ()
+        few = min(FEW, limit)
+        found = db.execute(_CLAIM, {"now": now, "limit": few + 1, "severities": SEVERITIES}).all()
+        if len(found) > few and found[0].severity in URGENT:
+            found = db.execute(_CLAIM, {"now": now, "limit": MOST_URGENT, "severities": URGENT}).all()
+        elif len(found) > few:
+            found = db.execute(_CLAIM, {"now": now, "limit": limit, "severities": SEVERITIES}).all()
         return [_alert(row) for row in found]
     query = (
         select(alert).where(alert.c.dedup_at <= now, alert.c.id.in_(only)).order_by(alert.c.dedup_at, alert.c.id).limit(limit)

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -12,21 +11,26 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from app.catalog.cache import ByVersion
 from app.catalog.model import Channel, Declaration, Defaults, Grouping, Platform, Policy, Route, Service, Version
 from app.catalog.table import config_version, declaration
+from app.db import begun, know_version
 
 T = TypeVar("T", bound=BaseModel)
 
 
-_versions: WeakKeyDictionary[Connection, int] = WeakKeyDictionary()  # a Connection lives as long as its transaction
 _parsed: ByVersion[tuple[str, type[BaseModel]], Mapping[str, Any]] = ByVersion()
 _origins: ByVersion[str, Mapping[str, str]] = ByVersion()
 
 
 def version(db: Connection) -> int:
-    """The number of the version in force, asked for once a transaction; 0 before the first."""
-    known = _versions.get(db)
-    if known is None:
-        known = _versions[db] = db.execute(select(func.coalesce(func.max(config_version.c.id), 0))).scalar_one()
-    return known
+    """The number of the version in force when this transaction began; 0 before the first."""
+    ours = begun(db)
+    return ours.version if ours and ours.version is not None else look_anew(db)
+
+
+def look_anew(db: Connection) -> int:
+    """The same, now: another one may have come into force since this transaction began."""
+    found: int = db.execute(select(func.coalesce(func.max(config_version.c.id), 0))).scalar_one()
+    know_version(db, found)
+    return found
 
 
 def specs(db: Connection, kind: str) -> list[Declaration]:
@@ -127,7 +131,7 @@ def record_version(
     """Remember a version as in force; its number."""
     values = {"applied_at": now, "applied_by": actor, "digest": digest, "files": dict(files), "changes": list(changes)}
     number: int = db.execute(insert(config_version).values(values).returning(config_version.c.id)).scalar_one()
-    _versions[db] = number
+    know_version(db, number)
     return number
 
 

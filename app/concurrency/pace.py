@@ -1,4 +1,7 @@
-"""How much a stage takes at once: as much as it gets done in a moment, because what matters more may come meanwhile."""
+"""How much a stage takes at once: as much as it gets done in a moment, because what matters more may come meanwhile.
+
+And how often it does what need not be done each time.
+"""
 
 import time
 from collections.abc import Iterator
@@ -6,6 +9,20 @@ from contextlib import contextmanager
 
 AIM = 0.1  # seconds
 FEWEST, MOST = 50, 2_000  # rows
+
+
+class Turn:
+    """Comes once in so many seconds. Of one process."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._last = seconds, -seconds
+
+    def due(self) -> bool:
+        """Whether it is time again; then it is taken."""
+        if time.monotonic() - self._last < self._seconds:
+            return False
+        self._last = time.monotonic()
+        return True
 
 
 class Pace:

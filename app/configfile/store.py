@@ -23,6 +23,7 @@ def lock(db: Connection) -> None:
         if getattr(error.orig, "sqlstate", None) == "55P03":
             raise Conflict("conflict: another apply is running; try again in a moment") from error
         raise
+    catalog.look_anew(db)
 
 
 def in_force(db: Connection) -> list[Declaration]:

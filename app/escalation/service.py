@@ -45,17 +45,27 @@ class Advance:
     requests: tuple[PageRequest, ...]
     due: tuple[tuple[int, datetime], ...]  # incident and its next step, for the fast path
     seen: int
+    directory: Directory | None = None  # as it was for them; None: nobody was asked for
 
 
 def begin(db: Connection, started: Sequence[Incident], now: datetime) -> None:
     """Start the policy of these incidents at step 1, due at once; open obligations of an earlier start are excused."""
-    again = [one.number for one in started if one.generation > 1]
-    if again:
-        store.excuse_incident(db, again, Reason(Code.STARTED_AGAIN), now)
-    fresh = [EscalationState.started(one.number, one.generation, now) for one in started]
+    fresh = _started(db, started, now)
     store.put_all(db, fresh)
     if fresh:
         wake(db, Queue.ESCALATION)
+
+
+def start(db: Connection, started: Sequence[Incident], now: datetime) -> Advance:
+    """The same for a few, and take step 1 at once, as `advance` would; the caller has locked them."""
+    return _advance(db, _started(db, started, now), {one.number: one for one in started}, now)
+
+
+def _started(db: Connection, started: Sequence[Incident], now: datetime) -> list[EscalationState]:
+    again = [one.number for one in started if one.generation > 1]
+    if again:
+        store.excuse_incident(db, again, Reason(Code.STARTED_AGAIN), now)
+    return [EscalationState.started(one.number, one.generation, now) for one in started]
 
 
 def page_assignee(db: Connection, incident: Incident, login: str, why: Reason, now: datetime) -> list[PageRequest]:
@@ -195,20 +205,25 @@ def owners(db: Connection) -> LastResort:
 def advance(db: Connection, now: datetime, limit: int = 200) -> Advance:
     """Take every step that is due; what it reaches becomes obligations, written before anything is sent."""
     due = store.claim_due(db, now, limit)
+    found = incidents.by_numbers(db, [one.incident for one in due]) if due else {}
+    return _advance(db, _start_again(db, due, found, now), found, now)
+
+
+def _advance(db: Connection, due: Sequence[EscalationState], found: Mapping[int, Incident], now: datetime) -> Advance:
     if not due:
         return Advance((), (), 0)
-    found = incidents.by_numbers(db, [one.incident for one in due])
-    due = _start_again(db, due, found, now)
     open_ = [one for one in due if found[one.incident].state is IncidentState.TRIGGERED]
     closed = [one for one in due if found[one.incident].state is not IncidentState.TRIGGERED]
     open_, held = _hold(db, open_, found, now)
-    plans = _plans(db, open_, found, now)
+    directory = people.directory(db, catalog.defaults(db).timezone) if open_ else None
+    plans = _plans(db, open_, found, directory, now) if directory else {}
     quiet = [EscalationState(s.incident, s.generation, s.round, s.step, None, s.due, EscalationStatus.STOPPED) for s in closed]
     store.put_all(db, [plan.after for plan in plans.values()])
     store.put_all(db, quiet, Reason(Code.NOT_TRIGGERED))
     requests = _promise(db, plans, found, now)
     after = [*held, *(plan.after for plan in plans.values())]
-    return Advance(tuple(requests), tuple((one.incident, one.due_at) for one in after if one.due_at is not None), len(due))
+    soon = tuple((one.incident, one.due_at) for one in after if one.due_at is not None)
+    return Advance(tuple(requests), soon, len(due), directory)
 
 
 def _hold(
@@ -252,11 +267,14 @@ def _start_again(
     return states
 
 
-def _plans(db: Connection, due: Sequence[EscalationState], found: Mapping[int, Incident], now: datetime) -> dict[int, Plan]:
-    if not due:
-        return {}
+def _plans(
+    db: Connection,
+    due: Sequence[EscalationState],
+    found: Mapping[int, Incident],
+    directory: Directory,
+    now: datetime,
+) -> dict[int, Plan]:
     last_resort = owners(db)
-    directory = people.directory(db, catalog.defaults(db).timezone)
     paged = assignees_paged(db, [found[one.incident] for one in due])
     beside = {one.incident: assignee_beside(found[one.incident].assigned_to, one.incident in paged, one) for one in due}
     wanted = {target for number, who in beside.items() for target in targets(found[number].policy, last_resort, who)}

@@ -12,17 +12,12 @@ from sqlalchemy import Connection, Row, insert, select, text, tuple_, update
 from app.db import dumps, move_back
 from app.escalation.model import Due, EscalationState, EscalationStatus, Obligation, ObligationState
 from app.escalation.table import escalation, obligation
-from app.priority import BELOW, EACH, LIFTED, LOW, MOST_URGENT, PRIORITIES
+from app.priority import BELOW, EACH, FEW, LIFTED, LOW, MOST_URGENT, PRIORITIES
 from app.reason import Reason, loaded, nested
 
 # Both rows are locked, so that a worker with an older snapshot sees the newest version of both, or skips them.
-_FIRST = text(f"""
-select of.priority from {EACH} cross join lateral (
-  select due_at from escalation where priority = of.priority and due_at <= :now order by due_at limit 1) as one
-order by one.due_at + of.priority * {LIFTED} limit 1
-""")
 _CLAIM = text(f"""
-select one.* from {BELOW} cross join lateral (
+select one.*, of.priority from {BELOW} cross join lateral (
   select e.incident, e.generation, e.round, e.step, e.due_at, e.due, e.state, e.held
   from escalation e join incident i on i.number = e.incident
   where e.priority = of.priority and e.due_at <= :now order by e.due_at, e.incident limit :limit
@@ -68,16 +63,15 @@ select distinct o.incident from obligation o where o.id = any(:ids) and not exis
 def claim_due(db: Connection, now: datetime, limit: int) -> list[EscalationState]:
     """Escalations whose time has come, locked with their incidents; others skip them.
 
-    limit: of those of low urgency; they are left out while one of high urgency is the first.
+    limit: of those of low urgency; they are left out while one of high urgency is the first. FEW are all there are.
     """
-    first = db.scalar(_FIRST, {"now": now})
-    if first is None:
-        return []
-    if first < LOW:
-        urgent = db.execute(_CLAIM, {"now": now, "limit": MOST_URGENT, "below": LOW}).all()
-        if urgent:
-            return [_state(row) for row in urgent]
-    return [_state(row) for row in db.execute(_CLAIM, {"now": now, "limit": limit, "below": len(PRIORITIES)})]
+    few = min(FEW, limit)
+    found = db.execute(_CLAIM, {"now": now, "limit": few + 1, "below": len(PRIORITIES)}).all()
+    if len(found) > few and found[0].priority < LOW:
+        found = db.execute(_CLAIM, {"now": now, "limit": MOST_URGENT, "below": LOW}).all()
+    elif len(found) > few:
+        found = db.execute(_CLAIM, {"now": now, "limit": limit, "below": len(PRIORITIES)}).all()
+    return [_state(row) for row in found]
 
 
 def put_all(db: Connection, states: Sequence[EscalationState], reason: Reason | None = None) -> None:

@@ -90,6 +90,10 @@ class Placement:
         """The incidents of which those who were paged get an update, and why."""
         return [(one.incident, one.reason) for one in self.touched if one.how is How.UPDATED]
 
+    def over(self, now: datetime) -> bool:
+        """Whether one of the incidents has nothing to wait for before it ends."""
+        return any(one.incident.resolve_at is not None and one.incident.resolve_at <= now for one in self.touched)
+
     @property
     def events(self) -> list[Event]:
         """The lines of the timelines."""

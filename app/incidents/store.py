@@ -1,16 +1,16 @@
 """The incident table's statements.
 
-`_RETITLE` reads `alert` too: only a join finds the few titles that are out of date without loading every open incident.
+`_RETITLE` and `_WAITING` read `alert` too: only a join finds the few titles that are out of date without loading every open
+incident.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 from pydantic import BaseModel, ValidationError
-from sqlalchemy import Connection, Row, and_, func, insert, or_, select, text, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from app.catalog.model import During, Policy, Severity
@@ -39,6 +39,20 @@ _SAVE = text(
 _ALONE = text(f"""
 select pg_advisory_xact_lock({OPENING}, hash) from (
   select distinct hashtext(key) & 255 as hash from unnest(cast(:keys as text[])) as key order by 1) as wanted
+""")
+_OPENED = [name for name in FIELDS if name != "number"]
+_QUOTED = ", ".join(f'"{name}"' for name in _OPENED)  # one of them is `window`
+_OPEN = text(f"""
+insert into incident ({_QUOTED})
+select {_QUOTED} from json_populate_recordset(cast(null as incident), cast(:rows as json))
+where not exists (select from incident where group_key = any(:keys) and state <> 'resolved')
+order by group_key
+on conflict (group_key) where state <> 'resolved' do nothing returning number, group_key
+""")
+_WAITING = text("""
+select exists (select from incident where urgency_at <= :now and state <> 'resolved') as hours,
+  exists (select from incident where resolve_at <= :now and state <> 'resolved') as ending,
+  exists (select from alert where summary_at is not null) as titles
 """)
 _RETITLE = text("""
 with changed as (
@@ -82,34 +96,36 @@ select number, whole from part
 """)
 
 
+class Waiting(NamedTuple):
+    """What of the incidents may be due beside what their alerts make of them."""
+
+    hours: bool  # an urgency that follows hours
+    ending: bool  # a quiet time
+    titles: bool  # a summary that has changed
+
+
+def waiting(db: Connection, now: datetime) -> Waiting:
+    """What there is to do: most often nothing, and one look says so."""
+    return Waiting(*db.execute(_WAITING, {"now": now}).one())
+
+
 def open_all(db: Connection, incidents: Sequence[Incident]) -> dict[int, int] | None:
     """Open these incidents, one a group; the numbers they get by those they had.
 
     None, and nothing opened, when somebody else opened one of the groups meanwhile: who comes second waits for the first and
     then sees it, instead of using up numbers for rows that conflict.
     """
-    ordered = sorted(incidents, key=lambda one: one.group_key)
-    keys = [one.group_key for one in ordered]
-    statement = (
-        upsert(incident)
-        .on_conflict_do_nothing(index_elements=["group_key"], index_where=text("state <> 'resolved'"))
-        .returning(incident.c.number, incident.c.group_key)
-    )
-    with db.begin_nested() as attempt:
-        db.execute(_ALONE, {"keys": keys})
-        opened = select(incident.c.number).where(incident.c.group_key.in_(keys), incident.c.state != IncidentState.RESOLVED)
-        free = db.execute(opened.limit(1)).first() is None
-        made = {row.group_key: row.number for row in db.execute(statement, [_new(one) for one in ordered])} if free else {}
-        if len(made) < len(ordered):  # a person may have reopened one just now
-            attempt.rollback()
-            return None
-    return {one.number: made[one.group_key] for one in ordered}
-
-
-def _new(one: Incident) -> dict[str, Any]:
-    row = {name: getattr(one, name) for name in FIELDS if name != "number"}
-    frozen = {name: dumped(row[name]) if row[name] is not None else None for name in ("policy", "during")}
-    return row | frozen | {"links": list(one.links), "labels": dict(one.labels)}
+    keys = [one.group_key for one in incidents]
+    rows = [{name: getattr(one, name) for name in _OPENED} for one in incidents]
+    db.execute(_ALONE, {"keys": keys})
+    written = orjson.dumps(rows, default=dumped, option=orjson.OPT_NON_STR_KEYS).decode()
+    opened = db.execute(_OPEN, {"rows": written, "keys": keys})
+    made = {row.group_key: row.number for row in opened}
+    if len(made) < len(incidents):
+        if made:  # a person has reopened one of the others just now
+            db.execute(delete(incident).where(incident.c.number.in_(made.values())))
+        return None
+    return {one.number: made[one.group_key] for one in incidents}
 
 
 def open_of_group(db: Connection, key: str) -> Incident | None:

@@ -1,24 +1,35 @@
 """What this process has in flight: the pages it has leased and whose outcome is not written down yet. In memory only.
 
 So much at most is repeated when it is killed, so it is bounded per channel; as long as it lives, it keeps the leases alive.
+Channels do not share their room: however many receivers hang, a page to a good one leaves at once.
 """
 
 import os
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from app.concurrency.deadline import PULSE, awake
 from app.notify.model import Claim, Message
 
 PER_CHANNEL = 64
 KEPT = 16  # of these for pages of high urgency alone
-MOST = 512  # over all channels
+MOST = 512  # over all channels; beyond that each has room for
+LEAST = 8
 
 
 def in_time(message: Message) -> bool:
     """Whether a channel may still begin to send it; otherwise it raises Stale."""
     return awake() <= message.not_after and not PULSE.stopped_since(message.asked)
+
+
+class Room(NamedTuple):
+    """How many more pages each channel may take: `left` where it is named, otherwise `most`; low urgency so many fewer."""
+
+    left: Mapping[str, int]
+    most: int
+    kept: int
 
 
 class Flight:
@@ -39,11 +50,12 @@ class Flight:
             for one in ids:
                 self._claims.pop(one, None)
 
-    def room(self) -> Mapping[str, int]:
-        """How many more pages each channel may take; PER_CHANNEL where a channel is not named."""
+    def room(self) -> Room:
+        """How many more pages may be under way."""
         with self._lock:
             counted = Counter(one.draft.channel for one in self._claims.values())
-        return {channel: max(PER_CHANNEL - count, 0) for channel, count in counted.items()}
+        most, kept = (PER_CHANNEL, KEPT) if counted.total() < MOST else (LEAST, LEAST // 2)
+        return Room({channel: max(most - count, 0) for channel, count in counted.items()}, most, kept)
 
     def those(self, claims: Iterable[Claim]) -> list[Claim]:
         """Which of these are under way."""
@@ -54,11 +66,6 @@ class Flight:
     def ids(self) -> list[int]:
         with self._lock:
             return list(self._claims)
-
-    @property
-    def full(self) -> bool:
-        """Whether no further page may leave."""
-        return len(self._claims) >= MOST
 
     def clear(self) -> None:
         """A fork sends nothing of what its parent leased."""

@@ -47,12 +47,12 @@ class Job:
     gone: Reason | None = None  # why it cannot be sent any more: its person or contact is not there
 
 
-def queue(db: Connection, requests: Sequence[PageRequest], now: datetime) -> list[int]:
-    """Queue the pages that keep these promises; ids of the new ones."""
+def queue(db: Connection, requests: Sequence[PageRequest], now: datetime, directory: Directory | None = None) -> list[int]:
+    """Queue the pages that keep these promises; ids of the new ones. directory: as the caller knows it already."""
     if not requests:
         return []
-    directory = people.directory(db, catalog.defaults(db).timezone)
-    return put(db, drafts(requests, directory, now), now)
+    known = directory or people.directory(db, catalog.defaults(db).timezone)
+    return put(db, drafts(requests, known, now), now)
 
 
 def put(db: Connection, made: Sequence[Draft], now: datetime, life: timedelta = PAGE_LIFE) -> list[int]:
@@ -95,10 +95,16 @@ def _draft(request: PageRequest, address: str, channel: str, after: int, at: dat
     )
 
 
-def claim(db: Connection, context: MessageContext, now: datetime, limit: int, flight: Flight = FLIGHT) -> list[Job]:
-    """Lease what is due and compose it. Pages of incidents that need nobody any more are superseded instead."""
+def claim(
+    db: Connection, context: MessageContext, now: datetime, limit: int, flight: Flight = FLIGHT, *, late: bool = True
+) -> list[Job]:
+    """Lease what is due and compose it. Pages of incidents that need nobody any more are superseded instead.
+
+    late: whether to look for leases that have run out, too.
+    """
     asked = awake()
-    store.contest_late(db, now, now + WARNED)
+    if late:
+        store.contest_late(db, now, now + WARNED)
     live: list[Claim] = []
     found: dict[int, Incident] = {}
     while not live and (claims := store.claim(db, now, LEASE, limit, flight)):

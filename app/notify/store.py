@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, CursorResult, Row, false, func, insert, or_, select, text, tuple_, update
+from sqlalchemy import Connection, CursorResult, Row, false, func, or_, select, text, tuple_, update
 
 from app.db import dumps, move_back, session_name
 from app.identity import me
-from app.notify.flight import KEPT, PER_CHANNEL, Flight
+from app.notify.flight import Flight
 from app.notify.model import REACHED, Attempt, Claim, Draft, Kind, LastPage, Outcome, Page, PageState
 from app.notify.table import page, page_attempt
 from app.people.model import INBOX
@@ -21,18 +21,29 @@ _DRAFTED = (
 )  # fmt: skip
 _STORED = (*_DRAFTED, "id", "state", "made_at", "next_at", "attempts", "ended_at", "seen_at")
 
-# A channel takes no more than it has room for; a row beyond that is let go with the transaction.
+# A channel takes no more than it has room for; a row beyond that is let go with the transaction. Each channel's pages are the
+# beginning of an index, and so is the next channel: what waits for one that has no room is not even looked at.
 # The last room in a channel is kept for high urgency.
 _CLAIM = text(f"""
-with leased as (
+with recursive known(channel) as (
+  (select channel from page where state = 'queued' order by channel limit 1)
+  union all
+  select (select page.channel from page where state = 'queued' and page.channel > known.channel order by page.channel limit 1)
+  from known where known.channel is not null
+), open as (
+  select channel, coalesce(cast(cast(:room as json) ->> channel as int), :most) as room from known where channel is not null
+), leased as (
   select id, channel, priority, lease_until as at from page
   where state = 'sending' and contested and lease_until <= :now and id <> all(:mine) and channel <> all(:full)
   order by lease_until limit :limit for update skip locked
 ), queued as (
-  select one.id, one.channel, of.priority, one.next_at + of.priority * {LIFTED} as at from {EACH} cross join lateral (
-    select id, channel, next_at from page
-    where state = 'queued' and priority = of.priority and next_at <= :now and channel <> all(:full)
-    order by next_at, id limit :limit for update skip locked) as one
+  select one.id, open.channel, of.priority, one.next_at + of.priority * {LIFTED} as at
+  from open cross join {EACH} cross join lateral (
+    select id, next_at from page
+    where state = 'queued' and page.channel = open.channel and priority = of.priority and next_at <= :now
+    order by next_at, id
+    limit least(greatest(open.room - case when of.priority >= {LOW} then :kept else 0 end, 0), :limit)
+    for update skip locked) as one
 ), due as (
   select id, channel, priority, first, at, row_number() over (partition by channel order by first, at, id) as n
   from (select 1 as first, * from leased union all select 2, * from queued) as found
@@ -40,10 +51,14 @@ with leased as (
   select id from due where n <= coalesce(cast(cast(:room as json) ->> channel as int), :most)
     - case when first = 2 and priority >= {LOW} then :kept else 0 end
   order by first, at limit :limit
+), claimed as (
+  update page set state = 'sending', attempts = attempts + 1, fence = fence + 1, lease_until = :until, lease_owner = :owner,
+    contested = false
+  from taken where page.id = taken.id returning page.*
+), attempted as (
+  insert into page_attempt (page, n, at) select id, attempts, :now from claimed
 )
-update page set state = 'sending', attempts = attempts + 1, fence = fence + 1, lease_until = :until, lease_owner = :owner,
-  contested = false
-from taken where page.id = taken.id returning page.*
+select * from claimed
 """)
 # Nobody's lease is taken without a warning: who was stopped with everybody else is back, too, and about to write the outcome
 # down; who has lost its sessions, not its life, has new ones soon. Both renew what they hold. One without sessions has ended.
@@ -173,11 +188,9 @@ def claim(db: Connection, now: datetime, lease: timedelta, limit: int, flight: F
     flight = flight or Flight()
     room = flight.room()
     values: dict[str, Any] = {"now": now, "until": now + lease, "limit": limit, "owner": me(), "mine": flight.ids}
-    values |= {"full": [one for one, left in room.items() if not left], "room": dumps(room), "most": PER_CHANNEL, "kept": KEPT}
-    claims = [_claim(row) for row in db.execute(_CLAIM, values)]
-    if claims:
-        db.execute(insert(page_attempt), [{"page": one.id, "n": one.attempt, "at": now} for one in claims])
-    return claims
+    full = [channel for channel, left in room.left.items() if not left]
+    values |= {"full": full, "room": dumps(room.left), "most": room.most, "kept": room.kept}
+    return [_claim(row) for row in db.execute(_CLAIM, values)]
 
 
 def renew(db: Connection, claims: Sequence[Claim], until: datetime) -> dict[int, int]:

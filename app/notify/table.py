@@ -37,6 +37,7 @@ page = Table(
     instant("seen_at"),  # read in the inbox
     Column("priority", SmallInteger, nullable=False, server_default=text("0")),  # see app.priority
     Index("page_due_idx", "priority", "next_at", postgresql_where=text("state = 'queued'")),
+    Index("page_channel_idx", "channel", "priority", "next_at", postgresql_where=text("state = 'queued'")),
     Index("page_lease_idx", "lease_until", postgresql_where=text("state = 'sending'")),
     Index("page_incident_idx", "incident"),
     Index("page_alone_idx", "ended_at", postgresql_where=text("incident is null")),

@@ -219,9 +219,9 @@ class Model:
             self._promise(one, 0, None, (to,))
             one.asked, one.named, one.undo = True, to, Undo(by, before, assigned=True)
 
-    def advance(self, now: datetime) -> None:
-        """Take what is due."""
-        for one in self.incidents.values():
+    def advance(self, now: datetime, those: Iterable[Expected]) -> None:
+        """Take what is due of those."""
+        for one in those:
             if one.due is not None and one.due <= now:
                 if one.again:
                     due = one.due

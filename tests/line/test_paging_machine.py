@@ -138,10 +138,14 @@ class Paging(RuleBasedStateMachine):
 
     # The world outside
 
-    @rule(severities=SHOP | DB)
-    def alerts_fire(self, severities: dict[str, str]) -> None:
-        self._intake(severities, SignalStatus.FIRING)
+    @rule(severities=SHOP | DB, step=st.booleans())
+    def alerts_fire(self, severities: dict[str, str], step: bool = False) -> None:
+        """step: whoever places them takes the first step of a policy that starts, too."""
+        before = {one.number: one.generation for one in self.model.incidents.values()}
+        self._intake(severities, SignalStatus.FIRING, step)
         self.model.fire(severities, self.now)
+        started = [one for one in self.model.incidents.values() if before.get(one.number) != one.generation]
+        self.model.advance(self.now, started if step else [])
 
     def may_get_worse(self) -> list[Expected]:
         return [one for one in self.model.incidents.values() if one.open and one.severity != SEVERITIES[-1]]
@@ -157,14 +161,14 @@ class Paging(RuleBasedStateMachine):
 
     @rule(keys=st.sets(st.sampled_from(KEYS), min_size=1, max_size=2))
     def alerts_recover(self, keys: set[str]) -> None:
-        self._intake(dict.fromkeys(sorted(keys), "error"), SignalStatus.RESOLVED)
+        self._intake(dict.fromkeys(sorted(keys), "error"), SignalStatus.RESOLVED, True)
         self.model.recover(keys, self.now)
 
-    def _intake(self, severities: Mapping[str, str], status: SignalStatus) -> None:
+    def _intake(self, severities: Mapping[str, str], status: SignalStatus, step: bool) -> None:
         named = [(key, Severity(severity), key.partition("-")[0]) for key, severity in severities.items()]
         signals = [Signal("user:t", key, status, key, one, service=service) for key, one, service in named]
         intake("user:t", signals, self.now)
-        while line.dedup(self.now):
+        while line.dedup(self.now, step=step):
             pass
 
     @rule(length=st.sampled_from(list(SHORT)))
@@ -202,7 +206,7 @@ class Paging(RuleBasedStateMachine):
     def escalate(self) -> None:
         while line.escalate(self.now):
             pass
-        self.model.advance(self.now)
+        self.model.advance(self.now, self.model.incidents.values())
 
     @rule(host=HOSTS)
     def the_line_runs(self, host: str) -> None:

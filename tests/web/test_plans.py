@@ -88,8 +88,8 @@ def filled(clean: None, engine: Engine, server: str) -> Iterator[Site]:
             fill(db)
 
     made = begin(engine, "year", Site(server), year)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:  # as autovacuum does from time to time
-        db.exec_driver_sql(f"vacuum analyze {', '.join(GROWING)}")
+    with psycopg.connect(url(), autocommit=True) as session:  # as autovacuum does from time to time
+        session.execute(f"vacuum analyze {', '.join(GROWING)}")
     yield made.as_("root")
     with engine.begin() as db:
         db.exec_driver_sql(f"truncate {', '.join(GROWING)}")
