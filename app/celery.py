@@ -97,7 +97,7 @@ app.conf.update(
     task_create_missing_queues=True,  # FAMILY@LOCATION
     beat_schedule=beat_schedule,
     beat_max_loop_interval=1,
-    beat_scheduler="celery.beat:Scheduler",  # in memory: a tick only means "look", so there is nothing to remember
+    beat_scheduler="app.scheduler:Scheduler",
 )
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, text
 
-from app.db import begun
+from app.begun import begun
 
 SURE = 1.0  # seconds for which this machine's clock is trusted to go as the server's does
 

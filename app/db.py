@@ -6,7 +6,6 @@ import select as polling
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakSet
@@ -34,6 +33,7 @@ from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, InterfaceE
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app import refusal
+from app.begun import Begun, begun
 from app.errors import Busy, Invalid, TocsinError, Unavailable
 from app.identity import me
 from app.queues import Queue
@@ -72,20 +72,6 @@ BUSY = "55P03"  # another transaction held a row beyond the lock time-out
 DEADLOCK = "40P01"  # each of two transactions waited for the other
 _engines: dict[tuple[int, str], Engine] = {}  # by process id and URL
 _set_up: WeakSet[Engine] = WeakSet()  # whose databases have versions of the configuration
-
-
-@dataclass(slots=True)
-class Begun:
-    """What a transaction knows since its beginning, and says at its end."""
-
-    at: datetime  # the server's clock
-    monotonic: float  # this machine's `time.monotonic` then
-    version: int | None  # of the configuration; None: not asked for
-    says: bool = False  # at its end, what it has to say
-    woken: dict[tuple[Queue, float], None] = field(default_factory=dict)  # as a set that keeps its order
-    notices: dict[tuple[str, str], None] = field(default_factory=dict)  # channel and payload
-
-
 Hinter = Callable[[Queue, float, datetime | None], object]  # a stage, in how many seconds it has work, and as of when
 _hinter: list[Hinter] = []  # at most one: of the process that is an edge to Celery
 
@@ -248,11 +234,6 @@ def _commit(db: Connection, notices: Iterable[tuple[str, str]]) -> None:
     db.exec_driver_sql("".join(said).replace("%", "%%") + "commit")
 
 
-def begun(db: Connection) -> Begun | None:
-    """What this transaction knows; None on a connection of another engine than this process's."""
-    return db.info.get("begun")
-
-
 def know_version(db: Connection, version: int) -> None:
     """This version of the configuration counts from now on; later transactions of this process begin with theirs."""
     if ours := begun(db):
@@ -293,6 +274,13 @@ def wake(db: Connection, stage: Queue, seconds: float = 0.0) -> None:
         _notify(db, "line", f"{stage}:{me()}")
     if ours := begun(db):
         ours.woken[stage, math.ceil(seconds * 100) / 100] = None
+
+
+def let_sleep(db: Connection, stage: Queue) -> None:
+    """This transaction has done itself what it was to wake `stage` for."""
+    if ours := begun(db):
+        ours.woken.pop((stage, 0.0), None)
+        ours.notices.pop(("line", f"{stage}:{me()}"), None)
 
 
 def refresh(db: Connection, noun: str) -> None:

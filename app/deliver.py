@@ -11,6 +11,8 @@ from datetime import datetime
 from functools import lru_cache, partial
 from itertools import chain, repeat
 
+from sqlalchemy import Connection
+
 from app import clock
 from app.concurrency.deadline import PULSE
 from app.concurrency.pace import Turn
@@ -24,7 +26,7 @@ from app.notify.flight import FLIGHT
 from app.notify.model import Claim
 from app.notify.outcome import Sent
 from app.notify.send import send_all
-from app.notify.service import Job
+from app.notify.service import Job, Known
 from app.queues import Queue
 from app.reason import Reason
 from app.settings import settings
@@ -44,10 +46,19 @@ def claim_pages(limit: int = PAGES, now: datetime | None = None) -> list[Job]:
         late = now is not None or LATE.due()
         if late:
             outcome.expire(db, at)
-        jobs = pages.claim(db, MessageContext(settings().url, settings().key), at, limit, late=late)
-        if len(jobs) >= limit:  # there may be more, and another sender may be free
-            wake(db, Queue.NOTIFY)
+        jobs = lease(db, at, limit, late=late)
     FLIGHT.took(job.claim for job in jobs)
+    return jobs
+
+
+def lease(db: Connection, at: datetime, limit: int = PAGES, *, late: bool = False, known: Known | None = None) -> list[Job]:
+    """The same in the caller's transaction, which must be committed before anything is sent; FLIGHT must learn of it then.
+
+    late: whether to look for leases that have run out.
+    """
+    jobs = pages.claim(db, MessageContext(settings().url, settings().key), at, limit, late=late, known=known)
+    if len(jobs) >= limit:  # there may be more, and another sender may be free
+        wake(db, Queue.NOTIFY)
     return jobs
 
 

@@ -6,7 +6,7 @@ stage that has work because of it when it commits; a wake that is lost changes n
 """
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,8 +27,8 @@ from app.checks.heartbeats.service import Received
 from app.checks.service import Batch
 from app.concurrency.loop import begin
 from app.concurrency.pace import Pace
-from app.db import end_frozen, limit_lock_wait, refresh, transaction, wake
-from app.deliver import PAGES, claim_pages, send
+from app.db import end_frozen, let_sleep, limit_lock_wait, refresh, transaction, wake
+from app.deliver import PAGES, claim_pages, lease, send
 from app.downtime import NEVER_RAN
 from app.errors import Busy, Unavailable
 from app.escalation import service as escalation
@@ -40,6 +40,8 @@ from app.incidents.changeover import change_due
 from app.log import get
 from app.notify import service as pages
 from app.notify import store as page_store
+from app.notify.flight import FLIGHT
+from app.notify.service import Job, Known
 from app.priority import FEW
 from app.queues import Queue
 from app.rules import heartbeats as expected
@@ -57,6 +59,8 @@ ARM = 6.0  # seconds; what falls due within this is armed to the moment: a sweep
 ARMED_WITHIN = 60.0  # seconds; a step due within this is armed as soon as it is planned
 FREE = 10  # ticks of a pager or a web process between two looks for frozen sessions
 LONGEST = 20.0  # seconds a caller of `notify` waits: a Celery task may take 50
+
+Send = Callable[[Sequence[Job]], object]  # begins to send what was leased; must not wait
 
 log = get(__name__)
 
@@ -138,10 +142,13 @@ def free_frozen() -> None:
 
 def dispatch(families: Sequence[str], now: datetime | None = None) -> list[Batch]:
     """Claim the checks of these families that are due within a second, in batches of one probe."""
-    if now is None:
-        tick()
     with transaction() as db:
-        return checks.dispatch(db, families, now or clock.now(db))
+        at = now or clock.now(db)
+        if now or uptime.runs(db, uptime.CHECKS, at):
+            return checks.dispatch(db, families, at)
+    tick()
+    with transaction() as db:
+        return checks.dispatch(db, families, clock.now(db))
 
 
 def evaluate(now: datetime | None = None) -> int:
@@ -177,13 +184,14 @@ def look_for_workers(now: datetime | None = None) -> None:
         alerts.accept(db, prober.workers(db, at), at)
 
 
-def dedup(now: datetime | None = None, *, step: bool = True) -> int:
+def dedup(now: datetime | None = None, *, step: bool = True, send: Send | None = None) -> int:
     """Collapse alerts into incidents, start their policies, and end the incidents whose alerts are over.
 
     step: take the first step of the policies that start, where they are few: nobody waits for a wake then.
+    send: lease the pages of these steps, too, in the same transaction, and give them to it.
     """
     try:
-        seen = _dedup(now, step=step)
+        seen = _dedup(now, step=step, send=send)
     except Busy as error:
         log.warning("incident_locked", error=str(error))
         seen = _change_urgency(now) + _dedup_apart(now)
@@ -222,7 +230,8 @@ def _dedup_apart(now: datetime | None) -> int:
     return seen
 
 
-def _dedup(now: datetime | None, only: Sequence[int] | None = None, *, step: bool) -> int:
+def _dedup(now: datetime | None, only: Sequence[int] | None = None, *, step: bool, send: Send | None = None) -> int:
+    jobs: list[Job] = []
     with PACES[Queue.DEDUP].watch() as counts, transaction(now) as db:
         if only is not None:
             limit_lock_wait(db)
@@ -242,13 +251,22 @@ def _dedup(now: datetime | None, only: Sequence[int] | None = None, *, step: boo
         pages.queue_resolved(db, ended, None, at)
         if few:
             over = {one.number for one in ended}
-            _take(db, escalation.start(db, [one for one in placed.started if one.number not in over], at), at)
+            started = [one for one in placed.started if one.number not in over]
+            first = escalation.start(db, started, at)
+            queued = _take(db, first, at)
+            if queued and first.directory and send is not None:
+                jobs = lease(db, at, known=Known(first.directory, {one.number: one for one in started}))
+                if {job.claim.id for job in jobs}.issuperset(queued):
+                    let_sleep(db, Queue.NOTIFY)
         titled = incident_store.retitle(db, LIMIT) if waiting.titles else ()
         seen = len(changed) + placed.seen + len(ended) + len(titled)
         if seen:
             refresh(db, "incidents")
         if placed.seen > FEW:  # there may be more: it took what matters first, or as much as it gets done in a moment
             wake(db, Queue.DEDUP)
+    if jobs and send is not None:
+        FLIGHT.took(job.claim for job in jobs)
+        send(jobs)
     return seen
 
 
@@ -267,12 +285,13 @@ def escalate(now: datetime | None = None) -> int:
     return advance.seen
 
 
-def _take(db: Connection, advance: Advance, at: datetime) -> None:
-    """Queue the pages of steps, and arm the next steps."""
-    pages.queue(db, advance.requests, at, advance.directory)
+def _take(db: Connection, advance: Advance, at: datetime) -> list[int]:
+    """Queue the pages of steps, whose ids it returns, and arm the next steps."""
+    queued = pages.queue(db, advance.requests, at, advance.directory)
     for seconds in {(due - at).total_seconds() for _, due in advance.due}:
         if seconds <= ARMED_WITHIN:
             wake(db, Queue.ESCALATION, max(seconds, 0.0))
+    return queued
 
 
 def arm() -> None:
@@ -304,4 +323,9 @@ def begin_sending(now: datetime | None = None, limit: int = PAGES) -> Sending | 
     `notify` waits for it. The pager does not: a slow provider must not keep it from what is due meanwhile.
     """
     jobs = claim_pages(limit, now)
-    return Sending(len(jobs), begin(send(jobs, now))) if jobs else None
+    return send_leased(jobs, now) if jobs else None
+
+
+def send_leased(jobs: Sequence[Job], now: datetime | None = None) -> Sending:
+    """Send what this process has leased on its loop, without waiting."""
+    return Sending(len(jobs), begin(send(jobs, now)))

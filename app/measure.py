@@ -20,11 +20,13 @@ from app.checks.prober import service as prober
 from app.checks.prober.service import Vantage, Verified
 from app.concurrency.loop import loop
 from app.concurrency.loop import run as on_loop
+from app.concurrency.pace import Turn
 from app.db import refresh, transaction
 from app.log import get
 from app.plugins import FAMILIES
 
 GRACE = timedelta(seconds=2)  # checks that late are run by whoever sees them
+PULL_IN = Turn(5.0)  # for what a clock that was set back left for later
 TIMEOUT = 0.25  # seconds a worker waits for its batch
 
 log = get(__name__)
@@ -53,9 +55,11 @@ def check_overdue(now: datetime | None = None, limit: int = 50) -> list[str]:
     """Run the checks that nobody has claimed in time: with Celery gone, this is the prober."""
     with transaction() as db:
         at = now or clock.now(db)
-        check_store.pull_in(db, at)
-        due, vantage = checks.take_overdue(db, FAMILIES, at, GRACE, limit), prober.vantage(db)
-    return _for_a_moment(due, vantage, at, None)
+        if now or PULL_IN.due():
+            check_store.pull_in(db, at)
+        due = checks.take_overdue(db, FAMILIES, at, GRACE, limit)
+        vantage = prober.vantage(db) if due else None
+    return _for_a_moment(due, vantage, at, None) if vantage else []
 
 
 def pull_in() -> None:

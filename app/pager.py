@@ -9,8 +9,10 @@
 
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import datetime
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -23,6 +25,8 @@ from app.escalation import store as escalations
 from app.identity import me
 from app.notify import store as pages
 from app.notify.flight import FLIGHT
+from app.notify.service import Job
+from app.priority import FEW
 from app.queues import Queue
 from app.settings import settings
 
@@ -47,16 +51,20 @@ def run_until_idle(now: datetime | None = None) -> int:
     return done
 
 
-def decide(now: datetime | None = None, first: Queue = Queue.EVALUATE) -> int:
-    """Through the stages that decide, from the `first` on: how much was looked at. One that breaks keeps no other from work."""
+def decide(now: datetime | None = None, first: Queue = Queue.EVALUATE, send: line.Send | None = None) -> int:
+    """Through the stages that decide, from the `first` on: how much was looked at. One that breaks keeps no other from work.
+
+    send: takes the pages of few alerts, which were leased with their incidents.
+    """
     done, broken = 0, None
-    for stage in [*DECIDING.values()][[*DECIDING].index(first) :]:
+    stages = DECIDING | {Queue.DEDUP: partial(line.dedup, send=send)}
+    for name in [*DECIDING][[*DECIDING].index(first) :]:
         try:
-            done += stage(now=now)
+            done += stages[name](now=now)
         except (Unavailable, psycopg.OperationalError):
             raise
         except Exception as error:
-            logger.exception("stage_failed", stage=stage.__name__)
+            logger.exception("stage_failed", stage=name.value)
             broken = error
     if broken is not None:
         raise broken
@@ -131,10 +139,10 @@ class Pager:
                     all_at = time.monotonic() + POLL
                     self.pages_due.set()
                 began = time.monotonic()
-                done = decide(first=first)
+                done = decide(first=first, send=self._begin)
                 self.decided = time.monotonic()
                 self._heartbeat()
-                busy = busy + 1 if done else 0
+                busy = busy + 1 if done > FEW else 0
                 if busy > 2:  # a round has a price, however little there is: in a storm the next one has more to look at
                     self.stopping.wait(max(began + BREATH - time.monotonic(), 0))
                 woken = _woken(listener)
@@ -165,6 +173,9 @@ class Pager:
             sending.done.add_done_callback(self._sent)
         if not took and FLIGHT.ids:  # what is due may have to wait for room in its channel
             self.pages_due.wait(ROOM)
+
+    def _begin(self, jobs: Sequence[Job]) -> None:
+        line.send_leased(jobs).done.add_done_callback(self._sent)
 
     def _sent(self, done: "Future[Any]") -> None:
         self.pages_due.set()

@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from app.begun import begun
 from app.catalog.cache import ByVersion
 from app.catalog.model import Channel, Declaration, Defaults, Grouping, Platform, Policy, Route, Service, Version
 from app.catalog.table import config_version, declaration
-from app.db import begun, know_version
+from app.db import know_version
 
 T = TypeVar("T", bound=BaseModel)
 

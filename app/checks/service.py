@@ -62,6 +62,8 @@ def in_clear(check: Check) -> Check:
 
 def dispatch(db: Connection, families: Sequence[str], now: datetime, limit: int = 5000) -> list[Batch]:
     """Claim what is due now or within a second, as batches of one probe and queue."""
+    if not store.any_due(db, families, now, now + AHEAD):
+        return []
     _end_pauses(db, now)
     claimed = store.claim_due(db, families, now, now + AHEAD, WAIT_FOR_WORKER, limit, beats.served(beats.seen(db)))
     of: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -76,6 +78,8 @@ def dispatch(db: Connection, families: Sequence[str], now: datetime, limit: int 
 
 def take_overdue(db: Connection, families: Sequence[str], now: datetime, grace: timedelta, limit: int) -> list[Due]:
     """Claim checks that nobody has dispatched for `grace`, to be run here. Those of a location wait for its worker."""
+    if not store.any_due(db, families, now, now - grace):
+        return []
     _end_pauses(db, now)
     claimed = store.claim_due(db, families, now, now - grace, WAIT_FOR_WORKER, limit)
     return load(db, [one.name for one in claimed], now)

@@ -34,6 +34,10 @@ update check_state c set lease_until = greatest(due.next_due_at, :now) + make_in
 from due where c.name = due.name
 returning c.name, c.probe, c.queue
 """)
+_ANY_DUE = text("""
+select exists (select from check_state where family = any(:families) and not paused and next_due_at <= :until)
+  or exists (select from check_state where paused and paused_until <= :now)
+""")
 # Due further ahead than its interval, or leased for longer than any run lasts: the clock was set back.
 _PULL_IN = text("""
 update check_state set next_due_at = least(next_due_at, :now), lease_until = null
@@ -107,6 +111,12 @@ def sync(db: Connection, checks: Mapping[str, Check], now: datetime) -> None:
         check_state.c.next_due_at, text("excluded.next_due_at + make_interval(secs => excluded.every / 1000.0)")
     )
     db.execute(statement.on_conflict_do_update(index_elements=["name"], set_={**fresh, "next_due_at": sooner}), rows)
+
+
+def any_due(db: Connection, families: Sequence[str], now: datetime, until: datetime) -> bool:
+    """Whether there is something to claim, or a pause to end: most often not, and one look says so."""
+    found: bool = db.execute(_ANY_DUE, {"families": list(families), "now": now, "until": until}).scalar_one()
+    return found
 
 
 def claim_due(

@@ -197,9 +197,10 @@ def _stop(db: Connection, stopped: Sequence[EscalationState], reason: Reason, no
         store.excuse_incident(db, [one.incident for one in stopped], reason, now)
 
 
-def owners(db: Connection) -> LastResort:
-    """Who answers when nobody else does."""
-    return LastResort(catalog.platform(db).owners, tuple(f"user:{login}" for login in people.admins(db)))
+def owners(db: Connection, directory: Directory | None = None) -> LastResort:
+    """Who answers when nobody else does. directory: as the caller knows it already."""
+    known = directory or people.directory(db, catalog.defaults(db).timezone)
+    return LastResort(catalog.platform(db).owners, tuple(f"user:{login}" for login in known.admins))
 
 
 def advance(db: Connection, now: datetime, limit: int = 200) -> Advance:
@@ -274,7 +275,7 @@ def _plans(
     directory: Directory,
     now: datetime,
 ) -> dict[int, Plan]:
-    last_resort = owners(db)
+    last_resort = owners(db, directory)
     paged = assignees_paged(db, [found[one.incident] for one in due])
     beside = {one.incident: assignee_beside(found[one.incident].assigned_to, one.incident in paged, one) for one in due}
     wanted = {target for number, who in beside.items() for target in targets(found[number].policy, last_resort, who)}

@@ -165,8 +165,8 @@ def _breach(db: Connection, broken: Sequence[tuple[Obligation, Reason]], now: da
     """Nobody could be reached as promised: the platform's owners are paged, beside the next steps."""
     if not broken:
         return
-    last_resort = owners(db)
     directory = people.directory(db, catalog.defaults(db).timezone)
+    last_resort = owners(db, directory)
     who = resolve(db, targets(None, last_resort), directory, now)
     found = incidents.by_numbers(db, sorted({one.incident for one, _ in broken}))
     requests, events = [], []

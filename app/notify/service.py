@@ -47,6 +47,14 @@ class Job:
     gone: Reason | None = None  # why it cannot be sent any more: its person or contact is not there
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a transaction that leases pages has just read or written itself."""
+
+    directory: Directory
+    incidents: Mapping[int, Incident]  # by number: any of them, as they are by now
+
+
 def queue(db: Connection, requests: Sequence[PageRequest], now: datetime, directory: Directory | None = None) -> list[int]:
     """Queue the pages that keep these promises; ids of the new ones. directory: as the caller knows it already."""
     if not requests:
@@ -96,7 +104,14 @@ def _draft(request: PageRequest, address: str, channel: str, after: int, at: dat
 
 
 def claim(
-    db: Connection, context: MessageContext, now: datetime, limit: int, flight: Flight = FLIGHT, *, late: bool = True
+    db: Connection,
+    context: MessageContext,
+    now: datetime,
+    limit: int,
+    flight: Flight = FLIGHT,
+    *,
+    late: bool = True,
+    known: Known | None = None,
 ) -> list[Job]:
     """Lease what is due and compose it. Pages of incidents that need nobody any more are superseded instead.
 
@@ -108,7 +123,7 @@ def claim(
     live: list[Claim] = []
     found: dict[int, Incident] = {}
     while not live and (claims := store.claim(db, now, LEASE, limit, flight)):
-        found = incidents.by_numbers(db, sorted({one.draft.incident for one in claims if one.draft.incident is not None}))
+        found = _incidents(db, claims, known)
         stale = [one for one in claims if not wanted(one.draft, found)]
         _take_back(db, stale, now)
         live = [one for one in claims if wanted(one.draft, found)]
@@ -118,7 +133,7 @@ def claim(
     for alert in alerts.shown(db, list(found), SHOWN_ALERTS):
         facts[alert.incident or 0].append(alert)
     channels = {**catalog.channels(db), INBOX: BUILT_IN}
-    lost = _lost(db, live)
+    lost = _lost(db, live, known)
     return [
         Job(one, _message(one, found, facts, context), channels.get(one.draft.channel), asked, lost.get(one.id)) for one in live
     ]
@@ -147,8 +162,15 @@ def _people(db: Connection, drafts: Iterable[Draft]) -> Mapping[str, Person]:
     return people.by_logins(db, {one.user for one in drafts if one.user}, catalog.defaults(db).timezone)
 
 
-def _lost(db: Connection, claims: Sequence[Claim]) -> dict[int, Reason]:
-    return _unreachable(_people(db, [one.draft for one in claims]), {one.id: one.draft for one in claims})
+def _incidents(db: Connection, claims: Sequence[Claim], known: Known | None) -> dict[int, Incident]:
+    wanted = {one.draft.incident for one in claims if one.draft.incident is not None}
+    found = {number: one for number, one in known.incidents.items() if number in wanted} if known else {}
+    return found | (incidents.by_numbers(db, sorted(wanted - found.keys())) if wanted - found.keys() else {})
+
+
+def _lost(db: Connection, claims: Sequence[Claim], known: Known | None = None) -> dict[int, Reason]:
+    people = known.directory.people if known else _people(db, [one.draft for one in claims])
+    return _unreachable(people, {one.id: one.draft for one in claims})
 
 
 def _unreachable(known: Mapping[str, Person], drafts: Mapping[int, Draft]) -> dict[int, Reason]:

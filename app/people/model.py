@@ -209,6 +209,11 @@ class Directory:
         """The logins of everybody who can be paged: who is here and not a viewer. The one answer to that question."""
         return frozenset(login for login, person in self.people.items() if person.role.pageable)
 
+    @property
+    def admins(self) -> list[str]:
+        """The logins of those who may do everything, in order."""
+        return sorted(login for login, person in self.people.items() if person.role is Role.ADMIN)
+
     def teams_of(self, login: str) -> tuple[str, ...]:
         """The names of the teams that this login is in."""
         return tuple(name for name, team in self.teams.items() if login in team.members)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, sele
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.log import get as logger
-from app.people.model import AuditEntry, Directory, Person, Role, SessionRecord, Team, Token, User
+from app.people.model import AuditEntry, Directory, Person, SessionRecord, Team, Token, User
 from app.people.session import LIFE, Session
 from app.people.table import audit, ended_session, invitation, person, session, team, token
 
@@ -96,12 +96,6 @@ def put_all_teams(db: Connection, specs: Mapping[str, Mapping[str, Any]]) -> Non
     db.execute(delete(team))
     if specs:
         db.execute(insert(team), [{"name": name, "spec": spec} for name, spec in specs.items()])
-
-
-def admins(db: Connection) -> list[str]:
-    """Logins of the active admins."""
-    query = select(person.c.login).where(person.c.active, person.c.spec["role"].as_string() == Role.ADMIN).order_by("login")
-    return list(db.scalars(query))
 
 
 def add_token(db: Connection, values: Mapping[str, Any]) -> None:

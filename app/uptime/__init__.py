@@ -4,7 +4,7 @@ Parts: `checks` (this stack runs checks and rules), `checks@LOCATION` (a worker 
 """
 
 from app.uptime.model import CHECKS, EVERY, EVERY_AWAY, GAP, GAP_AWAY, INTAKE, gap_of, part_of
-from app.uptime.service import tick
+from app.uptime.service import runs, tick
 from app.uptime.store import delete_old, downtimes, last_seen
 
 __all__ = [
@@ -19,5 +19,6 @@ __all__ = [
     "gap_of",
     "last_seen",
     "part_of",
+    "runs",
     "tick",
 ]  # fmt: skip

@@ -10,13 +10,18 @@ from app.uptime import store
 from app.uptime.model import EVERY, gap_of
 
 
+def runs(db: Connection, part: str, now: datetime) -> bool:
+    """Whether somebody has just said that this part runs: then nobody else need."""
+    last = store.ticked_at(db, part)
+    return last is not None and timedelta(0) <= now - last < timedelta(seconds=EVERY / 2)
+
+
 def tick(db: Connection, part: str, at: datetime | None = None) -> Tick:
     """Say that this part runs; `at` stands for the database's time.
 
     The time is read once the row is held: who was stopped in between would take its own pause for a clock that was set back.
     """
-    last, now = store.ticked_at(db, part), at or clock.now(db)
-    if last is not None and timedelta(0) <= now - last < timedelta(seconds=EVERY / 2):
+    if runs(db, part, at or clock.now(db)):
         return Tick()
     last = store.hold(db, part)
     now = at or clock.now(db)

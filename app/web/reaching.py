@@ -30,9 +30,10 @@ Policies = Mapping[str | None, Policy | None]  # None: what pages without a poli
 
 def reaching(db: Connection, policies: Policies, now: datetime) -> dict[str | None, tuple[StepNow, ...]]:
     """The steps of one round of each of these policies, and what follows when it is exhausted."""
-    last, timetable = owners(db), oncall.timetable(db)
+    directory = people.directory(db, catalog.defaults(db).timezone)
+    last, timetable = owners(db, directory), oncall.timetable(db)
     wanted = {target for policy in policies.values() for target in targets(policy, last)}
-    who = resolve(db, wanted, people.directory(db, catalog.defaults(db).timezone), now)
+    who = resolve(db, wanted, directory, now)
     terms = {
         name: EscalationTerms(policy.model_copy(update={"repeat": 0}) if policy else None, last, None, timetable)
         for name, policy in policies.items()

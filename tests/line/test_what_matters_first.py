@@ -163,7 +163,7 @@ def test_no_table_is_read_whole_for_it(now: datetime) -> None:
         for index, ask in (
             ("page_channel_idx", lambda: pages.claim(db, now, MINUTE, 9, Flight())),
             ("page_%_idx", lambda: pages.expire(db, now)),
-            ("page_due_idx", lambda: pages.next_due(db)),
+            ("page_%_idx", lambda: pages.next_due(db)),
             ("escalation_due_idx", lambda: escalations.claim_due(db, now, 9)),
             ("escalation_due_idx", lambda: escalations.next_due(db)),
             ("alert_dedup_idx", lambda: alerts.claim_changed(db, now, 9)),

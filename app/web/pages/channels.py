@@ -11,7 +11,7 @@ from starlette.responses import Response
 from app.catalog import store as catalog
 from app.configfile.secrets import starred
 from app.configfile.sections import PLANNED
-from app.notify import store as sent
+from app.notify.arrivals import store as sent
 from app.notify.model import LastPage
 from app.notify.service import BUILT_IN
 from app.people import store as people
