@@ -34,9 +34,13 @@ update check_state c set lease_until = greatest(due.next_due_at, :now) + make_in
 from due where c.name = due.name
 returning c.name, c.probe, c.queue
 """)
+# Each the first entry of an index; `exists` would drop the order.
 _ANY_DUE = text("""
-select exists (select from check_state where family = any(:families) and not paused and next_due_at <= :until)
-  or exists (select from check_state where paused and paused_until <= :now)
+select (
+    select 1 from unnest(cast(:families as text[])) as of(family) cross join lateral (
+      select from check_state where family = of.family and not paused and next_due_at <= :until order by next_due_at limit 1) as due
+    limit 1) is not null
+  or (select 1 from check_state where paused and paused_until <= :now order by paused_until limit 1) is not null
 """)
 # Due further ahead than its interval, or leased for longer than any run lasts: the clock was set back.
 _PULL_IN = text("""

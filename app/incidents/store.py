@@ -51,10 +51,12 @@ where (select "all" from free) and not exists (select from incident where group_
 order by group_key
 on conflict (group_key) where state <> 'resolved' do nothing returning number, group_key
 """)
+# Each the first entry of an index. `exists` drops the order, and then a planner that knows no better reads the whole table.
 _WAITING = text("""
-select exists (select from incident where urgency_at <= :now and state <> 'resolved') as hours,
-  exists (select from incident where resolve_at <= :now and state <> 'resolved') as ending,
-  exists (select from alert where summary_at is not null) as titles
+select
+  (select 1 from incident where urgency_at <= :now and state <> 'resolved' order by urgency_at limit 1) is not null as hours,
+  (select 1 from incident where resolve_at <= :now and state <> 'resolved' order by resolve_at limit 1) is not null as ending,
+  (select 1 from alert where summary_at is not null order by summary_at limit 1) is not null as titles
 """)
 _RETITLE = text("""
 with changed as (
