@@ -38,7 +38,8 @@ returning c.name, c.probe, c.queue
 _ANY_DUE = text("""
 select (
     select 1 from unnest(cast(:families as text[])) as of(family) cross join lateral (
-      select from check_state where family = of.family and not paused and next_due_at <= :until order by next_due_at limit 1) as due
+      select from check_state
+      where family = of.family and not paused and next_due_at <= :until order by next_due_at limit 1) as due
     limit 1) is not null
   or (select 1 from check_state where paused and paused_until <= :now order by paused_until limit 1) is not null
 """)
