@@ -257,6 +257,11 @@ def _sqlstate(error: DBAPIError) -> str:
     return getattr(error.orig, "sqlstate", None) or ""
 
 
+def has_ended(error: Exception) -> bool:
+    """Whether an error has ended the transaction it came from: PostgreSQL has refused a statement."""
+    return bool(getattr(getattr(error, "orig", None), "sqlstate", None))
+
+
 def hint_by(hinter: Hinter | None) -> None:
     """From now on this process hints at the stages that its transactions wake, after the commit; None: it does not.
 

@@ -83,21 +83,23 @@ class Sending:
 
 def intake(calls: Sequence[Call], now: datetime | None = None) -> Taken:
     """Take what sources send: the calls and their alerts are committed when this returns."""
-    signals = [signal for call in calls for signal in call.signals]
     with transaction(now) as db:
-        at = now or clock.now(db)
-        inbox.keep(db, calls, at)
-        alerts.take_turn(db, signals)
-        return Taken(alerts.as_of(db, at), alerts.accept(db, signals, at))
+        return take(db, calls, now or clock.now(db))
 
 
-def intake_again(calls: Sequence[Remembered]) -> list[tuple[str, ...] | None]:
+def take(db: Connection, calls: Sequence[Call], at: datetime) -> Taken:
+    """The same in the caller's transaction."""
+    signals = [signal for call in calls for signal in call.signals]
+    inbox.keep(db, calls, at)
+    alerts.take_turn(db, signals)
+    return Taken(alerts.as_of(db, at), alerts.accept(db, signals, at))
+
+
+def take_again(db: Connection, calls: Sequence[Remembered], at: datetime) -> list[tuple[str, ...] | None]:
     """Take calls that were taken before: the traces of their alerts where all are still as they were sent, else None."""
-    with transaction() as db:
-        at = clock.now(db)
-        as_of = alerts.as_of(db, at)
-        current = [call if call.as_of == as_of else None for call in calls]
-        traces = alerts.see(db, {one.fingerprint: one.content for call in current if call for one in call.alerts}, at)
+    as_of = alerts.as_of(db, at)
+    current = [call if call.as_of == as_of else None for call in calls]
+    traces = alerts.see(db, {one.fingerprint: one.content for call in current if call for one in call.alerts}, at)
     found = [[traces.get(one.fingerprint) for one in call.alerts] if call else [None] for call in current]
     return [None if None in one else tuple(trace for trace in one if trace is not None) for one in found]
 

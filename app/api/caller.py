@@ -1,12 +1,14 @@
 """The caller: a route class that checks the token before it reads the body, and parses JSON strictly."""
 
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 import anyio.to_thread
 from fastapi import APIRouter, Depends, Request, Response, Security
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
+from sqlalchemy import Connection
 
 from app import clock
 from app.db import transaction
@@ -30,7 +32,12 @@ def bearer(header: str | None) -> str:
 def actor_of(token: str) -> Actor:
     """Whose token this is. Raises NotLoggedIn."""
     with transaction() as db:
-        person = token_owner(db, token, clock.now(db))
+        return actor_by(db, token, clock.now(db))
+
+
+def actor_by(db: Connection, token: str, now: datetime) -> Actor:
+    """The same in the caller's transaction."""
+    person = token_owner(db, token, now)
     if person is None:
         raise NotLoggedIn("invalid or revoked API token; create one with `tocsin users token LOGIN`")
     return Actor(person.login, person.role, "api")

@@ -40,7 +40,7 @@ async def below(request: Request) -> Response:
     """A protocol below `/in/KEY`: one path per source file; so far there is one."""
     if request.path_params["protocol"].strip("/") in ("", "generic") and request.method in ("POST", "PUT"):
         return await integration(request)
-    await anyio.to_thread.run_sync(desk.by_path, request.path_params["key"])
+    await anyio.to_thread.run_sync(desk.must_be_known, request.path_params["key"])
     raise NotActive(f'the protocol "{request.path_params["protocol"]}" is not active yet; bare /in/KEY takes generic events')
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from app import clock, line
 from app.api.desk import RECALL, Posted, Taken, take
@@ -44,7 +44,7 @@ def body(*events: dict[str, Any]) -> bytes:
     return orjson.dumps({"events": events})
 
 
-def source(credential: str) -> tuple[str, str | None]:
+def source(_: Connection, credential: str, __: datetime) -> tuple[str, str | None]:
     if credential == "wrong":
         raise NotFound("nobody's key")
     if credential == "strange":
