@@ -115,6 +115,15 @@ def ping(call: PingRequest, made_by: Integration | None = None, now: datetime | 
     return received
 
 
+def pings(calls: Sequence[PingRequest]) -> list[Received | None]:
+    """Take pings together: committed when this returns; None for each that `ping` must take by itself, or is nobody's."""
+    with transaction() as db:
+        received = heartbeats.receive_all(db, calls)
+        if any(one.urgent for one in received if one):
+            wake(db, Queue.EVALUATE)
+    return received
+
+
 def tick(part: str = uptime.CHECKS) -> None:
     """Say that a part of this stack runs, so that downtime is known as such; see to what a clock that was set back leaves."""
     with transaction() as db:

@@ -14,6 +14,7 @@ def install(app: FastAPI) -> None:
     problem.install(app)
     app.router.routes += [*SENDERS, *health.ROUTES, *link.ROUTES]
     events.install(app)
+    pings.install(app)
     planned.install(app)
     for routes in nouns.ROUTERS:
         app.include_router(routes, prefix="/api/v1")

@@ -1,11 +1,12 @@
 """Heartbeat pings, answered as Healthchecks answers them: plain routes, because at :00 every job of the world pings."""
 
 import time
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
-import anyio.to_thread
+from starlette.applications import Starlette
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
@@ -14,22 +15,38 @@ from starlette.routing import Route
 from app import clock, line
 from app.checks.heartbeats.model import BODY, Kind, PingRequest
 from app.checks.heartbeats.service import Received
+from app.concurrency.gather import Gather
 from app.db import transaction
-from app.errors import Conflict, TooLarge, Unavailable
+from app.errors import Busy, Conflict, TooLarge, Unavailable
 from app.plugins import names
 from app.signals import service as inbox
 from app.signals.model import Integration
 from app.signals.sources.healthchecks import NOT_FOUND, Address, Refused, parse
 
-AT_ONCE = 4  # pings that wait for the database at the same time
+AT_ONCE = 3  # groups of pings that are taken at the same time, where one takes longer than PATIENCE
+PATIENCE = 0.01  # seconds
+GROUP = 1 << 20  # bytes of the pings of a group
+HEAD = 500  # bytes of a ping beside its body
 TIMEOUT = 6.0  # seconds for the commit
 KEY_KEPT, KEYS = 5.0, 1000  # seconds a key is believed without asking, and how many are
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 HEADERS = {"Ping-Body-Limit": str(BODY), "Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 PROTOCOLS = {*names(inbox.SOURCES), *inbox.PLANNED, "api", "v1", "v2", "v3"} - {"healthchecks"}
 
-_limiters: list[anyio.CapacityLimiter] = []
 _keys: dict[str, tuple[float, Integration]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Called:
+    """A ping as it came."""
+
+    call: PingRequest
+    address: Address
+
+
+def install(app: Starlette) -> None:
+    """Add what gathers the pings of this application."""
+    app.state.pings = Gather(_keep, lambda one: HEAD + len(one.call.body), GROUP, AT_ONCE, PATIENCE)
 
 
 class _Beat(Convertor[str]):
@@ -87,11 +104,9 @@ async def _said(request: Request, address: Address) -> Response:
         agent=_shown(request.headers.get("user-agent", "")),
         body=await _body(request),
     )
-    if not _limiters:
-        _limiters.append(anyio.CapacityLimiter(AT_ONCE))
+    gather: Gather[_Called, Received | Refused] = request.app.state.pings
     with anyio.move_on_after(TIMEOUT) as waiting:
-        keep = partial(_keep, call, address)
-        received = await anyio.to_thread.run_sync(keep, limiter=_limiters[0], abandon_on_cancel=True)
+        received = await gather.do(_Called(call, address))
     if waiting.cancelled_caught:
         raise Unavailable(f"the database did not respond within {TIMEOUT:g} s; ping again")
     return _answer(received)
@@ -103,15 +118,32 @@ def _answer(received: Received | Refused) -> Response:
     return PlainTextResponse("Created" if received.made else "OK", 201 if received.made else 200, HEADERS)
 
 
-def _keep(call: PingRequest, address: Address) -> Received | Refused:
-    """Committed when this returns."""
-    whose = _whose(address.key) if address.key is not None else None
-    if address.key is not None and whose is None:
+def _keep(calls: Sequence[_Called]) -> list[Received | Refused | Exception]:
+    """Committed when this returns: one transaction for all, except those that need one of their own."""
+    answers: dict[int, Received | Refused | Exception] = {}
+    known = {one.address.key: _whose(one.address.key) for one in calls if one.address.key is not None}
+    together = [place for place, one in enumerate(calls) if one.address.key is None or known[one.address.key] is not None]
+    try:
+        received = line.pings([calls[place].call for place in together]) if together else []
+        answers = {place: one for place, one in zip(together, received, strict=True) if one is not None}
+    except Exception as error:
+        if isinstance(error, Unavailable) and not isinstance(error, Busy):
+            raise  # otherwise it is one sender's: each is taken by itself
+    for place, one in enumerate(calls):
+        if place not in answers:
+            answers[place] = _keep_alone(one, known.get(one.address.key or ""))
+    return [answers[place] for place in range(len(calls))]
+
+
+def _keep_alone(one: _Called, whose: Integration | None) -> Received | Refused | Exception:
+    if one.address.key is not None and whose is None:
         return Refused(404, NOT_FOUND)
     try:
-        return line.ping(call, whose if address.create else None) or Refused(404, NOT_FOUND)
+        return line.ping(one.call, whose if one.address.create else None) or Refused(404, NOT_FOUND)
     except Conflict:
         return Refused(409, "ambiguous slug")
+    except Exception as error:  # noqa: BLE001 - nobody else's
+        return error
 
 
 def _whose(key: str) -> Integration | None:

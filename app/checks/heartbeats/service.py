@@ -78,12 +78,22 @@ def _put_all(db: Connection, rows: Sequence[Mapping[str, Any]], origin: str, zon
         store.save(db, [Judged(id=one.id, assessment=found, judged=one.pings, look_at=now) for one, found in back])
 
 
+def receive_all(db: Connection, calls: Sequence[PingRequest], now: datetime | None = None) -> list[Received | None]:
+    """Keep pings, in their order; None for one that is nobody's, or whose slug is that of several."""
+    found = store.receive(db, calls, now)
+    return [
+        Received(found[place][0], call.kind is Kind.FAIL or found[place][1] is not HeartbeatState.UP)
+        if place in found
+        else None
+        for place, call in enumerate(calls)
+    ]
+
+
 def receive(db: Connection, call: PingRequest, now: datetime | None = None) -> Received | None:
     """Keep a ping; None when it is nobody's. Raises Conflict when its slug is that of several."""
-    found = store.receive(db, call, now)
+    (found,) = receive_all(db, [call], now)
     if found is not None:
-        n, before = found
-        return Received(n, call.kind is Kind.FAIL or before is not HeartbeatState.UP)
+        return found
     if call.slug is not None and store.count_slug(db, call.slug) > 1:
         raise Conflict(f'more than one heartbeat has the slug "{call.slug}"; ping one of them by its UUID')
     return None

@@ -34,22 +34,34 @@ from app.reason import dumped, loaded
 KEPT = 100  # pings of one heartbeat
 TAIL = 400  # bytes of a failure's body that are looked at
 
-# The whole of a ping: its row, and a mark for whoever judges. The heartbeat's row lock gives pings their order.
-_RECEIVE = """
-with beat as (
-  update heartbeat set pings = pings + 1, pinged_at = {at}, look_at = least(look_at, {at})
-  where {whose} and removed_at is null returning id, pings, pinged_at, state
+# The whole of some pings: their rows, and a mark for whoever judges. The heartbeat's row lock gives its pings their order;
+# many are locked in one order. A slug counts if one heartbeat has it.
+_AT = "coalesce(cast(:now as timestamptz), clock_timestamp())"
+_RECEIVE = text(f"""
+with called as (
+  select * from unnest(cast(:uuids as uuid[]), cast(:slugs as text[]), cast(:kinds as text[]), cast(:statuses as int[]),
+    cast(:rids as text[]), cast(:methods as text[]), cast(:remotes as text[]), cast(:agents as text[]),
+    cast(:bodies as bytea[])) with ordinality as r(uuid, slug, kind, exit_status, rid, method, remote, agent, body, i)
+), whose as (
+  select i, id from called join heartbeat using (uuid) where removed_at is null
+  union all
+  select i, min(id) from called join heartbeat on heartbeat.slug = called.slug
+  where called.uuid is null and removed_at is null group by i having count(*) = 1
+), ranked as (
+  select i, id, row_number() over (partition by id order by i) as rank, count(*) over (partition by id) as many from whose
+), held as (
+  select id from heartbeat where id in (select id from whose) order by id for update
+), beat as (
+  update heartbeat h set pings = h.pings + r.many, pinged_at = {_AT}, look_at = least(h.look_at, {_AT})
+  from ranked r join held on held.id = r.id
+  where h.id = r.id and r.rank = 1 and h.removed_at is null returning h.id, h.pings - r.many as before, h.pinged_at, h.state
 ), kept as (
   insert into heartbeat_ping (heartbeat, n, at, kind, exit_status, rid, method, remote, agent, body)
-  select id, pings, pinged_at, cast(:kind as text), cast(:exit_status as integer), cast(:rid as text), cast(:method as text),
-    cast(:remote as text), cast(:agent as text), cast(:body as bytea) from beat
+  select id, beat.before + rank, pinged_at, kind, exit_status, rid, method, remote, agent, body
+  from beat join ranked using (id) join called using (i)
 )
-select pings as n, state from beat
-"""
-_AT = "coalesce(cast(:now as timestamptz), clock_timestamp())"
-_ALONE = "(select count(*) from heartbeat other where other.slug = :slug and other.removed_at is null) = 1"
-_BY_UUID = text(_RECEIVE.format(at=_AT, whose="uuid = cast(:uuid as uuid)"))
-_BY_SLUG = text(_RECEIVE.format(at=_AT, whose=f"slug = :slug and {_ALONE}"))
+select i - 1 as place, beat.before + rank as n, state from beat join ranked using (id)
+""")
 _UNJUDGED = text("""
 select p.heartbeat, p.n, p.at, p.kind, p.exit_status, p.rid,
   case when p.kind = 'fail' then substring(p.body from greatest(1, length(p.body) - :tail + 1)) end as tail
@@ -134,17 +146,21 @@ def _record(row: Row[Any]) -> HeartbeatRecord:
     )
 
 
-def receive(db: Connection, call: PingRequest, now: datetime | None) -> tuple[int, HeartbeatState] | None:
-    """Keep a ping: its number and the heartbeat's state before it; None when it is nobody's, or more than one's."""
+def receive(db: Connection, calls: Sequence[PingRequest], now: datetime | None) -> dict[int, tuple[int, HeartbeatState]]:
+    """Keep pings: by place the number of each and its heartbeat's state before; those that are nobody's, or several's, lack."""
     values = {
-        "kind": call.kind.value, "exit_status": call.exit_status, "rid": call.rid, "method": call.method,
-        "remote": call.remote, "agent": call.agent, "body": call.body, "now": now,
-    }  # fmt: skip
-    if call.uuid is not None:
-        row = db.execute(_BY_UUID, {**values, "uuid": call.uuid}).one_or_none()
-    else:
-        row = db.execute(_BY_SLUG, {**values, "slug": call.slug}).one_or_none()
-    return (row.n, HeartbeatState(row.state)) if row else None
+        "uuids": [one.uuid for one in calls],
+        "slugs": [one.slug for one in calls],
+        "kinds": [one.kind.value for one in calls],
+        "statuses": [one.exit_status for one in calls],
+        "rids": [one.rid for one in calls],
+        "methods": [one.method for one in calls],
+        "remotes": [one.remote for one in calls],
+        "agents": [one.agent for one in calls],
+        "bodies": [one.body for one in calls],
+        "now": now,
+    }
+    return {row.place: (row.n, HeartbeatState(row.state)) for row in db.execute(_RECEIVE, values)}
 
 
 def count_slug(db: Connection, slug: str) -> int:
