@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-AIM = 0.1  # seconds
-FEWEST, MOST = 50, 2_000  # rows
+AIM = 0.05  # seconds
+FEWEST, MOST = 20, 2_000  # rows
 
 
 class Turn:
