@@ -22,7 +22,7 @@ from tests.bench import peers
 from tests.bench.figure import Figure, table
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
-BENCHMARKS = ("probes", "checks", "schedule", "rules", "graph", "intake", "latency")
+BENCHMARKS = ("probes", "checks", "schedule", "rules", "graph", "intake", "latency", "pings", "idle")
 LIBRARIES = ("celery", "psycopg", "SQLAlchemy", "pycurl", "pydantic")
 LEFT_OUT = 3  # exit status of a benchmark whose peer is not here
 

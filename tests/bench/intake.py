@@ -46,7 +46,7 @@ def measure() -> Iterator[Figure]:
                     with metered(**pids) as meter:
                         own = _said(ours, prefix, batch, known, SECONDS)
                     rates.append(own.requests * batch / own.seconds)
-                    spent.append(_parts(meter, own.requests * batch))
+                    spent.append(parts(meter, own.requests * batch))
                     late.append(own.p99)
                 if known:
                     _said(theirs, prefix, batch, known, 2)
@@ -63,7 +63,7 @@ def _said(form: Form, prefix: str, batch: int, known: int, seconds: int) -> Load
     return load
 
 
-def _parts(meter: Meter, alerts: int) -> str:
+def parts(meter: Meter, alerts: int) -> str:
     costs = {name: seconds / alerts * 1e6 for name, seconds in meter.cpu.items()}
     return ", ".join(f"{name} {cost:.0f} µs" for name, cost in costs.items() if cost >= 1)
 

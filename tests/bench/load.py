@@ -3,7 +3,7 @@
 import json
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,13 +49,22 @@ function request()
   made = made + 1
   return wrk.format("POST", nil, {["Content-Type"] = "application/json", ["Authorization"] = "%(authorization)s"}, text)
 end
+%(done)s"""
+_DONE = """
 function done(summary, latency, requests)
   local e = summary.errors
   local wrong = e.connect + e.read + e.write + e.status + e.timeout
-  io.write(string.format('{"requests": %%d, "seconds": %%f, "wrong": %%d, "p50": %%f, "p99": %%f}\\n',
+  io.write(string.format('{"requests": %d, "seconds": %f, "wrong": %d, "p50": %f, "p99": %f}\\n',
     summary.requests, summary.duration / 1e6, wrong, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3))
 end
 """
+_GET = """
+local paths, asked = {%(paths)s}, 0
+function request()
+  asked = asked + 1
+  return wrk.format("GET", paths[asked %% #paths + 1])
+end
+%(done)s"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +94,6 @@ def post(form: Form, prefix: str, *, batch: int, connections: int, seconds: int,
 
     Raises NotInstalled.
     """
-    program = peers.find("wrk", "wrk")
     parts = json.dumps(form.alert, separators=(",", ":")).split("%KEY%")
     lua = _SCRIPT % {
         "parts": "{" + ", ".join(_quoted(part) for part in parts) + "}",
@@ -95,12 +103,24 @@ def post(form: Form, prefix: str, *, batch: int, connections: int, seconds: int,
         "known": known,
         "prefix": prefix,
         "authorization": form.authorization,
+        "done": _DONE,
     }
+    return _run(lua, form.url, connections, seconds)
+
+
+def get(url: str, paths: Iterable[str], *, connections: int, seconds: int) -> Load:
+    """Ask for these paths in turn, as fast as they are answered. Raises NotInstalled."""
+    lua = _GET % {"paths": ", ".join(_quoted(one) for one in paths), "done": _DONE}
+    return _run(lua, url, connections, seconds)
+
+
+def _run(lua: str, url: str, connections: int, seconds: int) -> Load:
+    program = peers.find("wrk", "wrk")
     with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as folder:
-        script = Path(folder) / "post.lua"
+        script = Path(folder) / "load.lua"
         script.write_text(lua)
         words: Sequence[str] = (
-            program, "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", str(script), form.url,
+            program, "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", str(script), url,
         )  # fmt: skip
         said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     return Load(**json.loads(said.splitlines()[-1]))
