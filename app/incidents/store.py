@@ -41,10 +41,15 @@ _ALONE = text(f"select pg_advisory_xact_lock({OPENING}, hash) from ({_HASHES}) a
 _OPENED = [name for name in FIELDS if name != "number"]
 _QUOTED = ", ".join(f'"{name}"' for name in _OPENED)  # one of them is `window`
 # `free`: whether nobody else opens one of these groups at this moment. Who had to wait asks again, with another snapshot.
+# The locks are tried in order, up to the first that somebody has: who then waits holds none that comes later.
 _OPEN = text(f"""
-with free as materialized (
-  select bool_and(pg_try_advisory_xact_lock({OPENING}, hash)) as all from ({_HASHES}) as wanted
-)
+with recursive wanted(hashes) as materialized (
+  select array_agg(hash order by hash) from ({_HASHES}) as hashes
+), tried(n, ok) as (
+  select 1, pg_try_advisory_xact_lock({OPENING}, hashes[1]) from wanted
+  union all
+  select n + 1, pg_try_advisory_xact_lock({OPENING}, hashes[n + 1]) from tried, wanted where ok and n < cardinality(hashes)
+), free as materialized (select bool_and(ok) as all from tried)
 insert into incident ({_QUOTED})
 select {_QUOTED} from json_populate_recordset(cast(null as incident), cast(:rows as json))
 where (select "all" from free) and not exists (select from incident where group_key = any(:keys) and state <> 'resolved')

@@ -16,6 +16,7 @@ from app.actions import service as actions
 from app.actions.manual import ManualPage
 from app.alerts import service as alerts
 from app.alerts import store as alert_store
+from app.catalog.model import Severity
 from app.checks import store as check_store
 from app.checks.model import Result
 from app.checks.probe import Status
@@ -25,10 +26,12 @@ from app.configfile.load import load_texts
 from app.db import engine, transaction
 from app.errors import Busy, Conflict
 from app.incidents import service as incidents
+from app.incidents import store as incident_store
+from app.incidents.model import Incident, IncidentState
 from app.notify import store as page_store
 from app.notify.model import Claim, Outcome, PageState
 from app.notify.store import Ended
-from app.people.model import SYSTEM, Actor, Role
+from app.people.model import SYSTEM, Actor, Role, Urgency
 from app.signals.model import Signal, SignalStatus
 from tests.receiver import receiver
 from tests.sent import intake
@@ -207,6 +210,31 @@ def test_numbers_count_on_without_gaps_however_many_open_incidents_at_once(clean
     with transaction() as db:
         numbers = list(db.scalars(text("select number from incident order by number")))
     assert numbers == list(range(1, 8 * 4 + 1))
+
+
+def test_many_groups_at_once_lock_nobody_out(clean: None) -> None:
+    """Each opens most of the same groups, in another order: more groups than there are locks."""
+
+    def open_some(seed: int) -> None:
+        rng = random.Random(seed)
+        for _ in range(4):
+            keys = rng.sample([f"g{n}" for n in range(300)], 200)
+            fresh = [_fresh(-n, key) for n, key in enumerate(keys, 1)]
+            _in_one(partial(incident_store.open_all, incidents=fresh))
+
+    assert together(*(partial(open_some, seed) for seed in range(6))) == []
+
+
+def _fresh(number: int, key: str) -> Incident:
+    return Incident(
+        number=number,
+        group_key=key,
+        title=key,
+        state=IncidentState.TRIGGERED,
+        severity=Severity.CRITICAL,
+        urgency=Urgency.HIGH,
+        opened_at=NOW,
+    )
 
 
 def _over(claims: Sequence[Claim]) -> Sequence[Ended]:

@@ -159,7 +159,7 @@ def test_the_last_room_in_a_channel_is_kept_for_high_urgency(now: datetime) -> N
 
 def test_no_table_is_read_whole_for_it(now: datetime) -> None:
     with transaction() as db:
-        db.execute(text("set local enable_seqscan = off"))
+        db.execute(text("set local enable_seqscan = off; set local enable_sort = off"))  # as if there were many rows
         for index, ask in (
             ("page_channel_idx", lambda: pages.claim(db, now, MINUTE, 9, Flight())),
             ("page_%_idx", lambda: pages.expire(db, now)),
