@@ -13,7 +13,7 @@ class Begun:
     """Of one transaction."""
 
     at: datetime  # the server's clock
-    monotonic: float  # this machine's `time.monotonic` then
+    monotonic: float  # this machine's `time.monotonic` then; -inf: nobody can say
     version: int | None  # of the configuration; None: not asked for
     says: bool = False  # at its end, what it has to say
     woken: dict[tuple[Queue, float], None] = field(default_factory=dict)  # as a set that keeps its order

@@ -68,6 +68,7 @@ where datname = current_database() and usename = current_user and application_na
 # there may be no table of them yet, so they are asked for once somebody has found it.
 _BEGIN_FIRST = "select clock_timestamp(), null; begin"
 _BEGIN = "select clock_timestamp(), (select coalesce(max(id), 0) from config_version); begin"
+SOON = 0.1  # seconds within which an answer says what time it is
 BUSY = "55P03"  # another transaction held a row beyond the lock time-out
 DEADLOCK = "40P01"  # each of two transactions waited for the other
 _engines: dict[tuple[int, str], Engine] = {}  # by process id and URL
@@ -177,8 +178,10 @@ def _open(_: Any, __: Any, args: Any, named: Any) -> Session:
 
 
 def _begin(db: Connection) -> None:
+    asked = time.monotonic()
     at, version = db.exec_driver_sql(_BEGIN if db.engine in _set_up else _BEGIN_FIRST).one()
-    db.info["begun"] = Begun(at.astimezone(UTC), time.monotonic(), version)
+    heard = time.monotonic()  # by whoever was stopped in between: too late to say what time it is
+    db.info["begun"] = Begun(at.astimezone(UTC), heard if heard - asked < SOON else -math.inf, version)
 
 
 def limit_lock_wait(db: Connection) -> None:
@@ -229,7 +232,13 @@ def transaction(as_of: datetime | None = None) -> Iterator[Connection]:
 
 
 def _commit(db: Connection, notices: Iterable[tuple[str, str]]) -> None:
-    """All that a transaction says goes with its commit, in one round trip."""
+    """All that a transaction says goes with its commit, in one round trip.
+
+    To a COMMIT after an error that somebody has swallowed, PostgreSQL says ROLLBACK, which is no error. That would be a lie.
+    """
+    session: Any = db.connection.dbapi_connection
+    if session.info.transaction_status == psycopg.pq.TransactionStatus.INERROR:
+        raise RuntimeError("an earlier error has ended this transaction, and nothing of it can be committed")
     said = [f"notify {channel}, {quote(payload)}; " for channel, payload in notices]
     db.exec_driver_sql("".join(said).replace("%", "%%") + "commit")
 

@@ -24,7 +24,7 @@ def tick(db: Connection, part: str, at: datetime | None = None) -> Tick:
     if runs(db, part, at or clock.now(db)):
         return Tick()
     last = store.hold(db, part)
-    now = at or clock.now(db)
+    now = at or clock.asked(db)
     found = between(last, now, gap_of(part))
     store.save_tick(db, part, now, anew=found.downtime is not None)
     if found.set_back:

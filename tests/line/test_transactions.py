@@ -1,5 +1,6 @@
 """A transaction begins with the server's clock and the configuration's version, and commits with what it says."""
 
+import math
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -8,7 +9,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app import clock, db
 from app.begun import begun
@@ -90,3 +91,47 @@ def test_a_session_that_is_not_this_processs_asks_by_itself(clean: None) -> None
         assert catalog.version(session) == catalog.version(ours)
         assert abs(clock.now(session) - clock.now(ours)) < timedelta(seconds=1)
     made.dispose()
+
+
+def test_one_that_an_error_has_ended_does_not_look_committed(clean: None) -> None:
+    """PostgreSQL's answer to such a COMMIT is ROLLBACK, which is no error."""
+    with pytest.raises(RuntimeError, match="ended"), transaction() as db, suppress(DBAPIError):
+        db.execute(text("select 1 / 0"))
+    with transaction() as db:
+        assert db.execute(text("select 1")).scalar_one() == 1
+
+
+def _fail_at_commit(how: str) -> None:
+    with transaction() as db:
+        db.execute(text("insert into odd values (1)"))
+        if how == "refused":
+            db.execute(text("insert into odd values (1)"))
+        else:
+            pid = db.execute(text("select pg_backend_pid()")).scalar_one()
+            with psycopg.connect(settings().libpq, autocommit=True) as other:
+                other.execute("select pg_terminate_backend(%s, 5000)", [pid])
+
+
+@pytest.mark.parametrize("how", ["refused", "killed"])
+def test_one_that_fails_at_its_commit_leaves_nothing_and_no_session_within_one(clean: None, how: str) -> None:
+    with transaction() as db:
+        db.execute(text("create table odd (a int unique deferrable initially deferred)"))
+    try:
+        with pytest.raises(IntegrityError if how == "refused" else Unavailable):
+            _fail_at_commit(how)
+        with psycopg.connect(settings().libpq, autocommit=True) as other:
+            assert other.execute("select count(*) from odd").fetchone() == (0,)
+            query = "select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in%'"
+            assert other.execute(query).fetchone() == (0,)
+    finally:
+        with transaction() as db:
+            db.execute(text("drop table odd"))
+
+
+def test_whoever_hears_late_what_time_it_is_asks_again(clean: None) -> None:
+    """A process that was stopped between the server's answer and its own look at a clock."""
+    with transaction() as db:
+        ours = begun(db)
+        assert ours is not None
+        db.info["begun"] = replace(ours, at=ours.at - timedelta(hours=1), monotonic=-math.inf)
+        assert clock.now(db) > ours.at
