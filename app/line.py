@@ -54,6 +54,7 @@ from app.signals.recall import Remembered
 
 LIMIT = 500  # rows a stage takes at once
 PACES = {Queue.DEDUP: Pace(), Queue.ESCALATION: Pace()}  # of those that have a lower limit, unless they are urgent
+BROKEN = timedelta(seconds=5)  # what cannot be placed, or whose step cannot be taken, is tried again then
 HELD = timedelta(seconds=2)  # an alert whose incident somebody holds is looked at again then
 ARM = 6.0  # seconds; what falls due within this is armed to the moment: a sweep comes every 5 s
 ARMED_WITHIN = 60.0  # seconds; a step due within this is armed as soon as it is planned
@@ -208,11 +209,9 @@ def dedup(now: datetime | None = None, *, step: bool = True, send: Send | None =
         seen = _change_urgency(now) + _dedup_apart(now)
     except Unavailable:
         raise
-    except Exception:  # it may be the step of one of them; that must keep no alert from its incident
-        if not step:
-            raise
-        log.exception("dedup_failed", then="places the alerts without taking a step")
-        seen = _dedup(now, step=False)
+    except Exception as error:  # it may be one of them, or its step; that must keep no other alert from its incident
+        log.exception("dedup_failed", then="places each alert by itself")
+        seen = _dedup_apart(now, error)
     return seen
 
 
@@ -224,20 +223,32 @@ def _change_urgency(now: datetime | None) -> int:
     return len(changed)
 
 
-def _dedup_apart(now: datetime | None) -> int:
-    """Somebody holds an incident of the batch: each alert by itself, so that only that incident's wait for it."""
+def _dedup_apart(now: datetime | None, why: Exception | None = None) -> int:
+    """Each alert by itself, so that none waits for another's incident, which somebody holds, nor for one that cannot be placed.
+
+    why: what is wrong with one of them; raised where it is not an alert, or is every one.
+    """
     with transaction(now) as db:
         waiting = alert_store.changed(db, now or clock.now(db), LIMIT)
-    seen, held = 0, []
+    seen, held, broken = 0, list[int](), list[int]()
     for id_ in waiting:
         try:
             seen += _dedup(now, [id_], step=False)
         except Busy:
             held.append(id_)
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it
+            broken.append(id_)
+            log.error("alert_not_placed", alert=id_, error=repr(error))
     with transaction(now) as db:
-        alert_store.postpone(db, held, (now or clock.now(db)) + HELD)
+        at = now or clock.now(db)
+        alert_store.postpone(db, held, at + HELD)
+        alert_store.postpone(db, broken, at + BROKEN)
         if held:
             wake(db, Queue.DEDUP, HELD.total_seconds())
+    if why is not None and len(broken) == len(waiting):
+        raise why
     return seen
 
 
@@ -257,7 +268,8 @@ def _dedup(now: datetime | None, only: Sequence[int] | None = None, *, step: boo
             escalation.begin(db, placed.started, at)
         pages.supersede(db, [one.number for one in placed.restarted], at)
         pages.queue_update(db, placed.updated, at)
-        ended = incidents.end_due(db, at, LIMIT) if waiting.ending or placed.over(at) else []
+        ending = (waiting.ending and only is None) or placed.over(at)
+        ended = incidents.end_due(db, at, LIMIT) if ending else []
         escalation.stop_ended(db, ended, at)
         pages.queue_resolved(db, ended, None, at)
         if few:
@@ -267,9 +279,10 @@ def _dedup(now: datetime | None, only: Sequence[int] | None = None, *, step: boo
             queued = _take(db, first, at)
             if queued and first.directory and send is not None:
                 jobs = lease(db, at, known=Known(first.directory, {one.number: one for one in started}))
-                if {job.claim.id for job in jobs}.issuperset(queued):
+                others = placed.updated or ended or len(jobs) >= PAGES  # who are told something else, by whoever is free
+                if not others and {job.claim.id for job in jobs}.issuperset(queued):
                     let_sleep(db, Queue.NOTIFY)
-        titled = incident_store.retitle(db, LIMIT) if waiting.titles else ()
+        titled = incident_store.retitle(db, LIMIT) if waiting.titles and only is None else ()
         seen = len(changed) + placed.seen + len(ended) + len(titled)
         if seen:
             refresh(db, "incidents")
@@ -283,10 +296,40 @@ def _dedup(now: datetime | None, only: Sequence[int] | None = None, *, step: boo
 
 def escalate(now: datetime | None = None) -> int:
     """Take every step that is due: promise, then queue the pages that keep the promise."""
+    try:
+        return _escalate(now)
+    except Unavailable:
+        raise
+    except Exception as error:  # it may be one of them; that must keep no other from being paged
+        log.exception("escalation_failed", then="takes each step by itself")
+        return _escalate_apart(now, error)
+
+
+def _escalate_apart(now: datetime | None, why: Exception) -> int:
+    """Raises what is wrong where it is wrong with every step."""
+    with transaction(now) as db:
+        due = escalation_store.due(db, now or clock.now(db), LIMIT)
+    seen, broken = 0, list[int]()
+    for number in due:
+        try:
+            seen += _escalate(now, number)
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it
+            broken.append(number)
+            log.error("step_not_taken", incident=number, error=repr(error))
+    with transaction(now) as db:
+        escalation_store.postpone(db, broken, (now or clock.now(db)) + BROKEN)
+    if len(broken) == len(due):
+        raise why
+    return seen
+
+
+def _escalate(now: datetime | None, only: int | None = None) -> int:
     pace = PACES[Queue.ESCALATION]
     with pace.watch() as counts, transaction(now) as db:
         at = now or clock.now(db)
-        advance = escalation.advance(db, at, pace.rows)
+        advance = escalation.advance(db, at, pace.rows, only)
         counts.append(advance.seen)
         _take(db, advance, at)
         if advance.seen:

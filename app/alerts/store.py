@@ -160,13 +160,15 @@ def _locked(db: Connection, which: ColumnElement[bool]) -> list[int]:
 def claim_changed(db: Connection, now: datetime, limit: int, only: Sequence[int] | None = None) -> list[Alert]:
     """Alerts (of `only`) the dedup stage must look at, locked until the transaction ends; others skip them.
 
-    limit: of those that are not urgent; they are left out while an urgent one is the first. FEW are all there are.
+    limit: of those that are not urgent; they are left out while an urgent one is the first and more than FEW are urgent.
+    FEW are all there are.
     """
     if only is None:
         few = min(FEW, limit)
         found = db.execute(_CLAIM, {"now": now, "limit": few + 1, "severities": SEVERITIES}).all()
         if len(found) > few and found[0].severity in URGENT:
-            found = db.execute(_CLAIM, {"now": now, "limit": MOST_URGENT, "severities": URGENT}).all()
+            urgent = db.execute(_CLAIM, {"now": now, "limit": MOST_URGENT, "severities": URGENT}).all()
+            found = urgent if len(urgent) > few else _together(urgent, found)
         elif len(found) > few:
             found = db.execute(_CLAIM, {"now": now, "limit": limit, "severities": SEVERITIES}).all()
         return [_alert(row) for row in found]
@@ -174,6 +176,12 @@ def claim_changed(db: Connection, now: datetime, limit: int, only: Sequence[int]
         select(alert).where(alert.c.dedup_at <= now, alert.c.id.in_(only)).order_by(alert.c.dedup_at, alert.c.id).limit(limit)
     )
     return [_alert(row) for row in db.execute(query.with_for_update(skip_locked=True))]
+
+
+def _together(first: Sequence[Row[Any]], then: Sequence[Row[Any]]) -> list[Row[Any]]:
+    """All of these, each once: more than FEW, so that it shows that there may be more."""
+    ids = {row.id for row in first}
+    return [*first, *(row for row in then if row.id not in ids)]
 
 
 def place_all(db: Connection, placed: Mapping[int, int | None]) -> None:

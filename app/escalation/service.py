@@ -203,9 +203,9 @@ def owners(db: Connection, directory: Directory | None = None) -> LastResort:
     return LastResort(catalog.platform(db).owners, tuple(f"user:{login}" for login in known.admins))
 
 
-def advance(db: Connection, now: datetime, limit: int = 200) -> Advance:
-    """Take every step that is due; what it reaches becomes obligations, written before anything is sent."""
-    due = store.claim_due(db, now, limit)
+def advance(db: Connection, now: datetime, limit: int = 200, only: int | None = None) -> Advance:
+    """Take every step (of `only`) that is due; what it reaches becomes obligations, written before anything is sent."""
+    due = store.claim_due(db, now, limit, only)
     found = incidents.by_numbers(db, [one.incident for one in due]) if due else {}
     return _advance(db, _start_again(db, due, found, now), found, now)
 

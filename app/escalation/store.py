@@ -24,6 +24,21 @@ select one.*, of.priority from {BELOW} cross join lateral (
   for update of i, e skip locked) as one
 order by one.due_at + of.priority * {LIFTED}, one.incident limit :limit
 """)
+_CLAIM_ONE = text("""
+select e.incident, e.generation, e.round, e.step, e.due_at, e.due, e.state, e.held
+from escalation e join incident i on i.number = e.incident
+where e.incident = :only and e.due_at <= :now for update of i, e skip locked
+""")
+_DUE = text(f"""
+select one.incident from {EACH} cross join lateral (
+  select incident, due_at from escalation where priority = of.priority and due_at <= :now order by due_at, incident limit :limit
+) as one order by one.due_at + of.priority * {LIFTED}, one.incident limit :limit
+""")
+_POSTPONE = text("""
+update escalation set due_at = :until where due_at is not null and incident in (
+  select e.incident from escalation e join incident i on i.number = e.incident
+  where e.incident = any(:numbers) for update of i, e skip locked)
+""")
 _NEXT_DUE = text(f"""
 select min(one.due_at) from {EACH} cross join lateral (
   select due_at from escalation where priority = of.priority and due_at is not null order by due_at limit 1) as one
@@ -60,15 +75,31 @@ select distinct o.incident from obligation o where o.id = any(:ids) and not exis
 """)
 
 
-def claim_due(db: Connection, now: datetime, limit: int) -> list[EscalationState]:
-    """Escalations whose time has come, locked with their incidents; others skip them.
+def due(db: Connection, now: datetime, limit: int) -> list[int]:
+    """Incidents with an escalation whose time has come, in the order in which they are claimed, not locked."""
+    return list(db.scalars(_DUE, {"now": now, "limit": limit}))
 
-    limit: of those of low urgency; they are left out while one of high urgency is the first. FEW are all there are.
+
+def postpone(db: Connection, incidents: Sequence[int], until: datetime) -> None:
+    """Take the next steps of these then. What somebody else is at is left as it is."""
+    if incidents:
+        db.execute(_POSTPONE, {"numbers": list(incidents), "until": until})
+
+
+def claim_due(db: Connection, now: datetime, limit: int, only: int | None = None) -> list[EscalationState]:
+    """Escalations (of `only`) whose time has come, locked with their incidents; others skip them.
+
+    limit: of those of low urgency; they are left out while one of high urgency is the first and more than FEW are urgent.
+    FEW are all there are.
     """
+    if only is not None:
+        return [_state(row) for row in db.execute(_CLAIM_ONE, {"now": now, "only": only})]
     few = min(FEW, limit)
     found = db.execute(_CLAIM, {"now": now, "limit": few + 1, "below": len(PRIORITIES)}).all()
     if len(found) > few and found[0].priority < LOW:
-        found = db.execute(_CLAIM, {"now": now, "limit": MOST_URGENT, "below": LOW}).all()
+        urgent = db.execute(_CLAIM, {"now": now, "limit": MOST_URGENT, "below": LOW}).all()
+        known = {row.incident for row in urgent}
+        found = urgent if len(urgent) > few else [*urgent, *(row for row in found if row.incident not in known)]
     elif len(found) > few:
         found = db.execute(_CLAIM, {"now": now, "limit": limit, "below": len(PRIORITIES)}).all()
     return [_state(row) for row in found]

@@ -41,6 +41,7 @@ with recursive known(channel) as (
   from open cross join {EACH} cross join lateral (
     select id, next_at from page
     where state = 'queued' and page.channel = open.channel and priority = of.priority and next_at <= :now
+      and expires_at > :now
     order by next_at, id
     limit least(greatest(open.room - case when of.priority >= {LOW} then :kept else 0 end, 0), :limit)
     for update skip locked) as one

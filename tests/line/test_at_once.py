@@ -1,14 +1,23 @@
 """Few alerts: incident, first step and leased pages in one transaction, with which nobody else need be woken."""
 
-import pytest
-from sqlalchemy import text
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 
-from app import clock, db, line
+import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import InternalError
+
+from app import clock, db, line, pager
+from app.catalog.model import Severity
 from app.configfile.apply import apply
 from app.configfile.load import load_texts
 from app.db import transaction
+from app.deliver import PAGES
+from app.notify import store as pages
 from app.notify.flight import FLIGHT
-from app.notify.service import Job
+from app.notify.model import Draft, Kind
+from app.notify.service import PAGE_LIFE, Job
 from app.people.model import SYSTEM
 from app.priority import FEW
 from app.queues import Queue
@@ -34,9 +43,9 @@ def configured(clean: None) -> None:
         apply(db, loaded, SYSTEM, clock.now(db))
 
 
-def fired(many: int) -> None:
-    keys = [f"k{n}" for n in range(many)]
-    intake("user:t", [Signal("user:t", key, SignalStatus.FIRING, key, alertname=key) for key in keys])
+def fired(many: int, severity: Severity = Severity.CRITICAL, name: str = "k") -> None:
+    keys = [f"{name}{n}" for n in range(many)]
+    intake("user:t", [Signal("user:t", key, SignalStatus.FIRING, key, severity, alertname=key) for key in keys])
 
 
 def woken_by(*, send: bool) -> tuple[list[Queue], list[Job]]:
@@ -104,3 +113,96 @@ def test_an_alert_that_is_over_before_it_is_placed_takes_no_step() -> None:
     assert (woken, jobs) == ([], [])
     assert counted("incident", "state = 'resolved'") == 1
     assert counted("escalation", "due_at is not null") == counted("page") == counted("obligation") == 0
+
+
+def test_what_is_less_urgent_than_a_few_does_not_wait_for_a_sweep() -> None:
+    fired(3, Severity.CRITICAL, "urgent")
+    fired(2 * FEW, Severity.WARNING, "not")
+    woken, _ = woken_by(send=True)
+    assert Queue.DEDUP in woken
+    with transaction() as made:
+        assert escalated(made, "urgent") == 3
+        made.execute(text("update alert set dedup_at = null"))
+    db.hint_by(lambda stage, *_: woken.append(stage))
+    woken.clear()
+    try:
+        assert line.escalate() > FEW
+    finally:
+        db.hint_by(None)
+    assert Queue.NOTIFY in woken
+
+
+def escalated(made: Connection, name: str) -> int:
+    query = text("select count(*) from escalation join incident on number = incident where title like :name")
+    return int(made.execute(query, {"name": f"{name}%"}).scalar_one())
+
+
+def test_a_page_whose_time_has_passed_is_not_sent_beside_a_fresh_one() -> None:
+    fired(1)
+    woken_by(send=False)
+    with transaction() as made:
+        made.execute(text("update page set expires_at = clock_timestamp() - interval '1 hour'"))
+    fired(1, name="fresh")
+    _, jobs = woken_by(send=True)
+    assert [one.message.json["incident"]["title"] for one in jobs] == ["fresh0"]
+
+
+def test_pages_that_find_no_place_beside_fresh_ones_wake_who_sends() -> None:
+    with transaction() as made:
+        now = clock.now(made)
+        waiting = [
+            Draft(key=f"w{n}", kind=Kind.TEST, due_at=now - timedelta(hours=1), channel=f"c{n % 9}", user="ada", reasons=())
+            for n in range(PAGES)
+        ]
+        pages.queue_all(made, waiting, now, PAGE_LIFE)
+        made.execute(text("update page set next_at = clock_timestamp()"))
+    fired(1)
+    woken, jobs = woken_by(send=True)
+    assert len(jobs) == PAGES
+    assert Queue.NOTIFY in woken
+    FLIGHT.clear()
+
+
+@contextmanager
+def poisoned(table: str, which: str) -> Iterator[None]:
+    """No row of this table that is about the alert k1 can be written."""
+    body = f"begin if {which} then raise 'poison'; end if; return new; end"
+    with transaction() as made:
+        made.execute(text(f"create function poison() returns trigger as $$ {body} $$ language plpgsql"))
+        made.execute(text(f"create trigger poison before insert on {table} for each row execute function poison()"))
+    try:
+        yield
+    finally:
+        with transaction() as made:
+            made.execute(text(f"drop trigger poison on {table}; drop function poison"))
+
+
+ITS = "exists (select from incident where number = new.incident and title = 'k1')"
+
+
+@pytest.mark.parametrize("many", [3, FEW + 4])
+@pytest.mark.parametrize(
+    ("table", "which", "placed"),
+    [("obligation", ITS, 0), ("page", ITS, 0), ("escalation", ITS, 1), ("incident", "new.title = 'k1'", 1)],
+)
+def test_an_alert_that_cannot_be_placed_or_stepped_keeps_no_other_from_its_page(
+    table: str, which: str, placed: int, many: int
+) -> None:
+    fired(many)
+    with poisoned(table, which):
+        for _ in range(2):
+            with suppress(InternalError):
+                pager.decide()
+        assert counted("page", "state = 'queued'") == many - 1
+        assert counted("incident") == many - placed
+        fired(1, name="later")
+        with suppress(InternalError):
+            pager.decide()
+        assert counted("page", "state = 'queued'") == many
+    with transaction() as made:  # as if some seconds had passed
+        made.execute(text("update alert set dedup_at = clock_timestamp() where dedup_at is not null"))
+        made.execute(
+            text("update escalation set due_at = clock_timestamp() where due_at < clock_timestamp() + interval '1 minute'")
+        )
+    pager.decide()
+    assert counted("page", "state = 'queued'") == many + 1
