@@ -41,18 +41,20 @@ log = get(__name__)
 
 def claim_pages(limit: int = PAGES, now: datetime | None = None) -> list[Job]:
     """Lease the pages that are due; whoever holds a lease sends."""
-    with transaction(now) as db:
-        at = now or clock.now(db)
-        late = now is not None or LATE.due()
-        if late:
-            outcome.expire(db, at)
-        jobs = lease(db, at, limit, late=late)
-    FLIGHT.took(job.claim for job in jobs)
+    with FLIGHT.door():
+        with transaction(now) as db:
+            at = now or clock.now(db)
+            late = now is not None or LATE.due()
+            if late:
+                outcome.expire(db, at)
+            jobs = lease(db, at, limit, late=late)
+        FLIGHT.took(job.claim for job in jobs)
     return jobs
 
 
 def lease(db: Connection, at: datetime, limit: int = PAGES, *, late: bool = False, known: Known | None = None) -> list[Job]:
-    """The same in the caller's transaction, which must be committed before anything is sent; FLIGHT must learn of it then.
+    """The same in the caller's transaction, which must be committed before anything is sent; FLIGHT, whose door they
+    keep, must learn of it then.
 
     late: whether to look for leases that have run out.
     """

@@ -8,7 +8,7 @@ stage that has work because of it when it commits; a wake that is lost changes n
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -253,6 +253,16 @@ def _dedup_apart(now: datetime | None, why: Exception | None = None) -> int:
 
 
 def _dedup(now: datetime | None, only: Sequence[int] | None = None, *, step: bool, send: Send | None = None) -> int:
+    with ExitStack() as door:
+        seen, jobs = _place(now, only, door if send is not None else None, step=step)
+        FLIGHT.took(job.claim for job in jobs)
+    if jobs and send is not None:
+        send(jobs)
+    return seen
+
+
+def _place(now: datetime | None, only: Sequence[int] | None, door: ExitStack | None, *, step: bool) -> tuple[int, list[Job]]:
+    """How much was looked at, and what was leased. door: None leases nothing; it takes what must be kept until FLIGHT knows."""
     jobs: list[Job] = []
     with PACES[Queue.DEDUP].watch() as counts, transaction(now) as db:
         if only is not None:
@@ -277,7 +287,7 @@ def _dedup(now: datetime | None, only: Sequence[int] | None = None, *, step: boo
             started = [one for one in placed.started if one.number not in over]
             first = escalation.start(db, started, at)
             queued = _take(db, first, at)
-            if queued and first.directory and send is not None:
+            if queued and first.directory and door is not None and door.enter_context(FLIGHT.door(wait=False)):
                 jobs = lease(db, at, known=Known(first.directory, {one.number: one for one in started}))
                 others = placed.updated or ended or len(jobs) >= PAGES  # who are told something else, by whoever is free
                 if not others and {job.claim.id for job in jobs}.issuperset(queued):
@@ -288,10 +298,7 @@ def _dedup(now: datetime | None, only: Sequence[int] | None = None, *, step: boo
             refresh(db, "incidents")
         if placed.seen > FEW:  # there may be more: it took what matters first, or as much as it gets done in a moment
             wake(db, Queue.DEDUP)
-    if jobs and send is not None:
-        FLIGHT.took(job.claim for job in jobs)
-        send(jobs)
-    return seen
+    return seen, jobs
 
 
 def escalate(now: datetime | None = None) -> int:

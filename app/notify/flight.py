@@ -7,7 +7,8 @@ Channels do not share their room: however many receivers hang, a page to a good 
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from app.concurrency.deadline import PULSE, awake
@@ -38,6 +39,20 @@ class Flight:
     def __init__(self) -> None:
         self._claims: dict[int, Claim] = {}
         self._lock = threading.Lock()
+        self._door = threading.Lock()
+
+    @contextmanager
+    def door(self, *, wait: bool = True) -> Iterator[bool]:
+        """Whoever leases keeps it from the count of what there is room for until what was leased counts, too.
+
+        Whether it is free: always for who waits.
+        """
+        free = self._door.acquire(blocking=wait)
+        try:
+            yield free
+        finally:
+            if free:
+                self._door.release()
 
     def took(self, claims: Iterable[Claim]) -> None:
         """These are under way now."""

@@ -1,5 +1,6 @@
 """Few alerts: incident, first step and leased pages in one transaction, with which nobody else need be woken."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -13,7 +14,7 @@ from app.catalog.model import Severity
 from app.configfile.apply import apply
 from app.configfile.load import load_texts
 from app.db import transaction
-from app.deliver import PAGES
+from app.deliver import PAGES, claim_pages
 from app.notify import store as pages
 from app.notify.flight import FLIGHT
 from app.notify.model import Draft, Kind
@@ -160,6 +161,23 @@ def test_pages_that_find_no_place_beside_fresh_ones_wake_who_sends() -> None:
     woken, jobs = woken_by(send=True)
     assert len(jobs) == PAGES
     assert Queue.NOTIFY in woken
+    FLIGHT.clear()
+
+
+def test_two_who_lease_at_once_share_the_room() -> None:
+    fired(1)
+    with FLIGHT.door():  # somebody of this process is just leasing
+        woken, jobs = woken_by(send=True)
+    assert (woken, jobs) == ([Queue.NOTIFY], [])
+    assert counted("page", "state = 'queued'") == 1
+    leased: list[Job] = []
+    with FLIGHT.door():
+        other = threading.Thread(target=lambda: leased.extend(claim_pages()))
+        other.start()
+        other.join(0.2)
+        assert counted("page", "state = 'queued'") == 1
+    other.join(10)
+    assert len(leased) == 1
     FLIGHT.clear()
 
 
