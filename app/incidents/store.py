@@ -36,23 +36,18 @@ _SAVE = text(
     f"update incident set {', '.join(f'{name} = r.{name}' for name in _NAMES)}"
     f" from jsonb_to_recordset(cast(:rows as jsonb)) as r(number bigint, {_SAVED}) where incident.number = r.number"
 )
-_HASHES = "select distinct hashtext(key) & 255 as hash from unnest(cast(:keys as text[])) as key order by 1"
-_ALONE = text(f"select pg_advisory_xact_lock({OPENING}, hash) from ({_HASHES}) as wanted")
+_ALONE = text(f"""
+select pg_advisory_xact_lock({OPENING}, hash) from (
+  select distinct hashtext(key) & 255 as hash from unnest(cast(:keys as text[])) as key order by 1) as wanted
+""")
 _OPENED = [name for name in FIELDS if name != "number"]
 _QUOTED = ", ".join(f'"{name}"' for name in _OPENED)  # one of them is `window`
-# `free`: whether nobody else opens one of these groups at this moment. Who had to wait asks again, with another snapshot.
-# The locks are tried in order, up to the first that somebody has: who then waits holds none that comes later.
+# A statement of its own, after the locks: whose snapshot is older than a lock does not see what its last holder opened and uses
+# up numbers for rows that conflict.
 _OPEN = text(f"""
-with recursive wanted(hashes) as materialized (
-  select array_agg(hash order by hash) from ({_HASHES}) as hashes
-), tried(n, ok) as (
-  select 1, pg_try_advisory_xact_lock({OPENING}, hashes[1]) from wanted
-  union all
-  select n + 1, pg_try_advisory_xact_lock({OPENING}, hashes[n + 1]) from tried, wanted where ok and n < cardinality(hashes)
-), free as materialized (select bool_and(ok) as all from tried)
 insert into incident ({_QUOTED})
 select {_QUOTED} from json_populate_recordset(cast(null as incident), cast(:rows as json))
-where (select "all" from free) and not exists (select from incident where group_key = any(:keys) and state <> 'resolved')
+where not exists (select from incident where group_key = any(:keys) and state <> 'resolved')
 order by group_key
 on conflict (group_key) where state <> 'resolved' do nothing returning number, group_key
 """)
@@ -127,10 +122,8 @@ def open_all(db: Connection, incidents: Sequence[Incident]) -> dict[int, int] | 
     keys = [one.group_key for one in incidents]
     rows = [{name: getattr(one, name) for name in _OPENED} for one in incidents]
     values = {"rows": orjson.dumps(rows, default=dumped, option=orjson.OPT_NON_STR_KEYS).decode(), "keys": keys}
+    db.execute(_ALONE, {"keys": keys})
     made = {row.group_key: row.number for row in db.execute(_OPEN, values)}
-    if not made:
-        db.execute(_ALONE, {"keys": keys})
-        made = {row.group_key: row.number for row in db.execute(_OPEN, values)}
     if len(made) < len(incidents):
         if made:  # a person has reopened one of the others just now
             db.execute(delete(incident).where(incident.c.number.in_(made.values())))

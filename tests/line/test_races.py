@@ -225,6 +225,18 @@ def test_many_groups_at_once_lock_nobody_out(clean: None) -> None:
     assert together(*(partial(open_some, seed) for seed in range(6))) == []
 
 
+def test_one_group_opened_by_several_at_once_uses_up_one_number(clean: None) -> None:
+    def open_each() -> None:
+        for turn in range(150):
+            start.wait(5)
+            _in_one(partial(incident_store.open_all, incidents=[_fresh(-1, f"g{turn}")]))
+
+    start = threading.Barrier(4)
+    assert together(*[open_each] * 4) == []
+    with transaction() as db:
+        assert db.execute(text("select count(*), max(number) from incident")).one() == (150, 150)
+
+
 def _fresh(number: int, key: str) -> Incident:
     return Incident(
         number=number,
