@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from app import clock, db
+from app import clock, db, uptime
 from app.begun import begun
 from app.catalog import store as catalog
 from app.db import engine, let_sleep, refresh, transaction, wake
@@ -135,3 +135,13 @@ def test_whoever_hears_late_what_time_it_is_asks_again(clean: None) -> None:
         assert ours is not None
         db.info["begun"] = replace(ours, at=ours.at - timedelta(hours=1), monotonic=-math.inf)
         assert clock.now(db) > ours.at
+
+
+def test_whoever_was_stopped_as_it_began_takes_its_own_pause_for_no_clock_that_was_set_back(clean: None) -> None:
+    with transaction() as db:
+        uptime.tick(db, uptime.INTAKE, clock.now(db) - timedelta(seconds=uptime.EVERY / 2))
+    with transaction() as db:
+        ours = begun(db)
+        assert ours is not None
+        db.info["begun"] = replace(ours, at=ours.at - timedelta(seconds=5))
+        assert not uptime.tick(db, uptime.INTAKE).set_back
