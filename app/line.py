@@ -257,7 +257,11 @@ def _dedup(now: datetime | None, only: Sequence[int] | None = None, *, step: boo
         seen, jobs = _place(now, only, door if send is not None else None, step=step)
         FLIGHT.took(job.claim for job in jobs)
     if jobs and send is not None:
-        send(jobs)
+        try:
+            send(jobs)
+        except BaseException:
+            FLIGHT.landed(job.claim.id for job in jobs)  # their leases run out, and they are taken again
+            raise
     return seen
 
 

@@ -188,5 +188,14 @@ def dumped(reasons: Iterable[Reason]) -> list[dict[str, Any]]:
 
 
 def loaded(stored: Sequence[Mapping[str, Any]]) -> Reasons:
-    """Reasons from their stored form."""
-    return tuple(Reason(one["code"], one["facts"]) for one in stored)
+    """Reasons from their stored form. What is none is left out: one row that somebody damaged must not stop the line."""
+    return tuple(Reason(one["code"], one["facts"]) for one in stored if _is_reason(one)) if isinstance(stored, list) else ()
+
+
+def _is_reason(one: object) -> bool:
+    return isinstance(one, dict) and isinstance(one.get("code"), str) and isinstance(one.get("facts"), dict)
+
+
+def texts(stored: object) -> tuple[str, ...]:
+    """A list of texts from its stored form, with the same leniency."""
+    return tuple(one for one in stored if isinstance(one, str)) if isinstance(stored, list) else ()

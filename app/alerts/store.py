@@ -13,7 +13,7 @@ from app.catalog.model import Severity
 from app.db import move_back
 from app.people.model import Urgency
 from app.priority import FEW, LIFTED, MOST_URGENT
-from app.reason import Reason, dumped, loaded
+from app.reason import Reason, dumped, loaded, texts
 from app.signals.model import PUSHED
 
 INTAKE = 7_001  # the class of advisory locks that calls of one source take
@@ -287,7 +287,7 @@ def _alert(row: Row[Any]) -> Alert:
     values["state"] = AlertState(values["state"])
     values["severity"] = Severity(values["severity"])
     values["reasons"], values["end_reasons"] = loaded(values["reasons"]), loaded(values["end_reasons"])
-    values["links"] = tuple(values["links"])
+    values["links"] = texts(values["links"])
     values["suppressed_by"] = tuple(values["suppressed_by"])
     return Alert(**values)
 

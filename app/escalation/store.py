@@ -232,7 +232,7 @@ def _obligation(row: Row[Any]) -> Obligation:
         row.user_name,
         ObligationState(row.state),
         row.made_at,
-        loaded([row.reason])[0] if row.reason else None,
+        next(iter(loaded([row.reason])), None),
     )
 
 

@@ -19,7 +19,7 @@ from app.incidents.model import Event, Incident, IncidentState, TimelineEntry
 from app.incidents.table import incident, incident_event
 from app.log import get as logger
 from app.people.model import Urgency
-from app.reason import Reason
+from app.reason import Reason, texts
 
 log = logger(__name__)
 F = TypeVar("F", bound=BaseModel)
@@ -301,7 +301,7 @@ def from_row(row: Row[Any]) -> Incident:
     values["urgency"] = Urgency(values["urgency"])
     values["policy"] = _frozen(Policy, values["policy"], values["number"])
     values["during"] = _frozen(During, values["during"], values["number"])
-    values["links"] = tuple(values["links"])
+    values["links"] = texts(values["links"])
     return Incident(**values)
 
 

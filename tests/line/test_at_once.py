@@ -224,3 +224,29 @@ def test_an_alert_that_cannot_be_placed_or_stepped_keeps_no_other_from_its_page(
         )
     pager.decide()
     assert counted("page", "state = 'queued'") == many + 1
+
+
+def test_who_cannot_begin_to_send_lets_the_pages_go() -> None:
+    def broken(_: object) -> None:
+        raise RuntimeError("no loop")
+
+    fired(1)
+    with pytest.raises(RuntimeError, match="no loop"):
+        line.dedup(send=broken)
+    assert FLIGHT.ids == []
+    assert counted("page", "channel = 'hook' and state = 'sending'") == 1  # until its lease runs out
+
+
+@pytest.mark.parametrize("damage", [
+    "update page set reasons = '[1, {\"code\": 2}]'", "update page set reasons = '7'", "update alert set reasons = '[[]]'",
+    "update alert set links = '7', end_reasons = 'true'", "update incident set links = '7'",
+    "update incident set links = '[1]'",
+])  # fmt: skip
+def test_a_row_that_somebody_damaged_is_sent_with_what_can_be_read_of_it(damage: str) -> None:
+    fired(1)
+    line.dedup()
+    with transaction() as db:
+        db.execute(text(damage.replace(":", "\\:")))
+    (job,) = [one for one in claim_pages() if one.claim.draft.channel == "hook"]
+    assert job.message.json["incident"]["title"] == "k0"
+    FLIGHT.clear()
