@@ -37,6 +37,15 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["TOCSIN_CONFIG"] = f"{home}/shipped"  # not what the user of this tree has in infra/
     os.environ["TOCSIN_DATABASE_URL"] = _own_database(database, number)
     os.environ["TOCSIN_BROKER_URL"] = f"{broker}?virtual_host={number + 1}"
+    _say_errors_plainly()
+
+
+def _say_errors_plainly() -> None:
+    """Tracebacks as Python writes them: structlog's show every local variable, and take half a second each."""
+    import structlog
+
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
 
 
 SERVERS = pytest.StashKey[tuple[str, str, str]]()
