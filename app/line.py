@@ -25,6 +25,7 @@ from app.checks.heartbeats import store as heartbeat_store
 from app.checks.heartbeats.model import PingRequest
 from app.checks.heartbeats.service import Received
 from app.checks.service import Batch
+from app.concurrency.apart import each
 from app.concurrency.loop import begin
 from app.concurrency.pace import Pace
 from app.db import end_frozen, let_sleep, limit_lock_wait, refresh, transaction, wake
@@ -37,6 +38,7 @@ from app.escalation.service import Advance
 from app.incidents import service as incidents
 from app.incidents import store as incident_store
 from app.incidents.changeover import change_due
+from app.incidents.model import Incident
 from app.log import get
 from app.notify import service as pages
 from app.notify import store as page_store
@@ -230,26 +232,18 @@ def _dedup_apart(now: datetime | None, why: Exception | None = None) -> int:
     """
     with transaction(now) as db:
         waiting = alert_store.changed(db, now or clock.now(db), LIMIT)
-    seen, held, broken = 0, list[int](), list[int]()
-    for id_ in waiting:
-        try:
-            seen += _dedup(now, [id_], step=False)
-        except Busy:
-            held.append(id_)
-        except Unavailable:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with it
-            broken.append(id_)
-            log.error("alert_not_placed", alert=id_, error=repr(error))
+    apart = each(waiting, lambda id_: _dedup(now, [id_], step=False))
+    for id_, error in apart.broken.items():
+        log.error("alert_not_placed", alert=id_, error=repr(error))
     with transaction(now) as db:
         at = now or clock.now(db)
-        alert_store.postpone(db, held, at + HELD)
-        alert_store.postpone(db, broken, at + BROKEN)
-        if held:
+        alert_store.postpone(db, apart.held, at + HELD)
+        alert_store.postpone(db, [*apart.broken], at + BROKEN)
+        if apart.held:
             wake(db, Queue.DEDUP, HELD.total_seconds())
-    if why is not None and len(broken) == len(waiting):
+    if why is not None and len(apart.broken) == len(waiting):
         raise why
-    return seen
+    return apart.seen
 
 
 def _dedup(now: datetime | None, only: Sequence[int] | None = None, *, step: bool, send: Send | None = None) -> int:
@@ -289,13 +283,7 @@ def _place(now: datetime | None, only: Sequence[int] | None, door: ExitStack | N
         if few:
             over = {one.number for one in ended}
             started = [one for one in placed.started if one.number not in over]
-            first = escalation.start(db, started, at)
-            queued = _take(db, first, at)
-            if queued and first.directory and door is not None and door.enter_context(FLIGHT.door(wait=False)):
-                jobs = lease(db, at, known=Known(first.directory, {one.number: one for one in started}))
-                others = placed.updated or ended or len(jobs) >= PAGES  # who are told something else, by whoever is free
-                if not others and {job.claim.id for job in jobs}.issuperset(queued):
-                    let_sleep(db, Queue.NOTIFY)
+            jobs = _step(db, started, bool(placed.updated or ended), at, door)
         titled = incident_store.retitle(db, LIMIT) if waiting.titles and only is None else ()
         seen = len(changed) + placed.seen + len(ended) + len(titled)
         if seen:
@@ -303,6 +291,18 @@ def _place(now: datetime | None, only: Sequence[int] | None, door: ExitStack | N
         if placed.seen > FEW:  # there may be more: it took what matters first, or as much as it gets done in a moment
             wake(db, Queue.DEDUP)
     return seen, jobs
+
+
+def _step(db: Connection, started: Sequence[Incident], others: bool, at: datetime, door: ExitStack | None) -> list[Job]:
+    """Take the first step of these policies; the pages that are leased. others: somebody else is told something, too."""
+    first = escalation.start(db, started, at)
+    queued = _take(db, first, at)
+    if not (queued and first.directory and door is not None and door.enter_context(FLIGHT.door(wait=False))):
+        return []
+    jobs = lease(db, at, known=Known(first.directory, {one.number: one for one in started}))
+    if not others and len(jobs) < PAGES and {job.claim.id for job in jobs}.issuperset(queued):
+        let_sleep(db, Queue.NOTIFY)
+    return jobs
 
 
 def escalate(now: datetime | None = None) -> int:
@@ -320,20 +320,14 @@ def _escalate_apart(now: datetime | None, why: Exception) -> int:
     """Raises what is wrong where it is wrong with every step."""
     with transaction(now) as db:
         due = escalation_store.due(db, now or clock.now(db), LIMIT)
-    seen, broken = 0, list[int]()
-    for number in due:
-        try:
-            seen += _escalate(now, number)
-        except Unavailable:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with it
-            broken.append(number)
-            log.error("step_not_taken", incident=number, error=repr(error))
-    with transaction(now) as db:
-        escalation_store.postpone(db, broken, (now or clock.now(db)) + BROKEN)
-    if len(broken) == len(due):
+    apart = each(due, lambda number: _escalate(now, number))
+    for number, error in apart.broken.items():
+        log.error("step_not_taken", incident=number, error=repr(error))
+    with transaction(now) as db:  # one that somebody holds stays due
+        escalation_store.postpone(db, [*apart.broken], (now or clock.now(db)) + BROKEN)
+    if len(apart.broken) == len(due):
         raise why
-    return seen
+    return apart.seen
 
 
 def _escalate(now: datetime | None, only: int | None = None) -> int:
